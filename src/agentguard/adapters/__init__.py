@@ -1,0 +1,1 @@
+"""How AgentGuard calls the outside."""

@@ -1,0 +1,1 @@
+"""Findings drawn from the graph and the simulations."""

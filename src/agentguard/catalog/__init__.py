@@ -1,0 +1,1 @@
+"""What people declared, matched against what was seen."""

@@ -1,0 +1,1 @@
+"""Spans become components, calls and runs."""

@@ -1,0 +1,1 @@
+"""Components and calls become a dependency graph with evidence."""

@@ -1,0 +1,199 @@
+"""The dependency graph: components, dependencies, fallbacks, workflows, coverage.
+
+An edge source → target says that the source depends on the target: failure travels from target to source.
+All sequences are sorted, so equal graphs are equal values and give byte-identical JSON.
+Times are nanoseconds since the Unix epoch (0 = unknown); durations are nanoseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class ComponentKind(StrEnum):
+    """What a component is."""
+
+    AGENT = "agent"
+    TOOL = "tool"
+    MODEL = "model"
+    MCP_SERVER = "mcp_server"
+    DATASTORE = "datastore"
+    QUEUE = "queue"
+    SERVICE = "service"
+    EXTERNAL = "external"
+    WORKFLOW = "workflow"
+
+
+class DependencyType(StrEnum):
+    """How a caller uses a callee."""
+
+    DELEGATES = "delegates"
+    HANDOFF = "handoff"
+    USES_TOOL = "uses_tool"
+    CALLS_MODEL = "calls_model"
+    CALLS_MCP = "calls_mcp"
+    USES_DATASTORE = "uses_datastore"
+    HTTP = "http"
+    MESSAGING = "messaging"
+
+    @property
+    def returns(self) -> bool:
+        """Whether the caller waits for the callee: a failure then rises to the caller, otherwise to the workflow."""
+        return self not in (DependencyType.HANDOFF, DependencyType.MESSAGING)
+
+
+class EvidenceReason(StrEnum):
+    """Why this span was kept out of many."""
+
+    SAMPLE = "sample"
+    NEWEST = "newest"
+    SLOWEST = "slowest"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One span behind a claim; ids as hex (or as written, where the source's ids are not hex)."""
+
+    trace_id: str
+    span_id: str
+    time: int
+    reason: EvidenceReason = EvidenceReason.SAMPLE
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """Why something is believed: the rule, the convention it rests on, and how sure that makes us (0 to 1)."""
+
+    rule: str
+    convention: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A node. The id is a function of environment, kind and name (and, for an MCP tool, its server) alone."""
+
+    id: str
+    kind: ComponentKind
+    name: str
+    basis: Basis
+    evidence: tuple[Evidence, ...]
+    environment: str | None = None
+    server: str | None = None
+    identified: bool = True
+    """False where spans show that it exists but nothing in them names it."""
+    services: tuple[str, ...] = ()
+    providers: tuple[str, ...] = ()
+    spellings: tuple[str, ...] = ()
+    """Other names seen for it: case variants, dated model names."""
+    invocations: int = 0
+    """How often it ran or was called, each attempt counted once."""
+    errors: int = 0
+    self_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    duration: int = 0
+    """Sum over invocations."""
+    first_seen: int = 0
+    last_seen: int = 0
+    attributes: dict[str, str] = field(default_factory=dict)
+    """Identifying attributes of a sample span, content excluded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """An edge: source depends on target."""
+
+    source: str
+    target: str
+    type: DependencyType
+    basis: Basis
+    evidence: tuple[Evidence, ...]
+    via: str | None = None
+    """The tool, MCP server, queue or protocol between the two, where there is one."""
+    calls: int = 0
+    """Attempts, failed ones included."""
+    errors: int = 0
+    """Attempts that failed from the caller's view."""
+    absorbed: int = 0
+    """Failed attempts after which the caller's run still succeeded."""
+    propagated: int = 0
+    """Failed attempts after which the caller's run failed too."""
+    retries: int = 0
+    """Attempts that repeat a failed one of the same caller's run."""
+    source_runs: int = 0
+    """Distinct runs of the source in which it made this call (compare with the source's invocations)."""
+    latency: tuple[tuple[int, int], ...] = ()
+    """Mergeable histogram: (bucket, count); see graph.latency."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: float | None = None
+    first_seen: int = 0
+    last_seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """In one run of the owner, primary failed and secondary was then tried."""
+
+    owner: str
+    primary: str
+    secondary: str
+    count: int
+    rescued: int
+    """How often the secondary succeeded."""
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """What starts runs: the unit in which users feel failure."""
+
+    id: str
+    name: str
+    entry: str
+    """Id of the component that a run starts in."""
+    runs: int
+    failed: int
+    first_seen: int
+    last_seen: int
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was read, and what could be made of it; the only part of a graph that depends on deliveries."""
+
+    spans_read: int = 0
+    spans: int = 0
+    """Distinct spans after duplicates were dropped."""
+    traces: int = 0
+    duplicates: int = 0
+    attributed: dict[str, int] = field(default_factory=dict)
+    """Dialect → spans to which it gave a role."""
+    unattributed: dict[str, int] = field(default_factory=dict)
+    """Scope name → spans without any role."""
+    orphans: int = 0
+    """Spans whose parent never came."""
+    unresolved_peers: int = 0
+    refused: dict[str, int] = field(default_factory=dict)
+    """Reason → spans or records that could not be used."""
+    first_seen: int = 0
+    last_seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What discovery found in a window of spans."""
+
+    components: tuple[Component, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    fallbacks: tuple[Fallback, ...] = ()
+    workflows: tuple[Workflow, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+
+    def component(self, component_id: str) -> Component | None:
+        """The component with exactly this id, or None."""
+        return next((c for c in self.components if c.id == component_id), None)

@@ -1,0 +1,1 @@
+"""Bytes of any trace format become span tables."""

@@ -1,0 +1,1 @@
+"""Long work, run outside a request."""

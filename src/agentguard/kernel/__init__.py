@@ -1,0 +1,1 @@
+"""What every stage may use: errors, ids, clock, canonical JSON, paging."""

@@ -1,0 +1,45 @@
+"""The one tree of errors; each has a stable code and an HTTP status."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AgentGuardError(Exception):
+    """Anything AgentGuard raises on purpose: the message says what happened, then what to do."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        """Further members for the RFC 9457 problem document; none by default."""
+        return {}
+
+
+class NotFoundError(AgentGuardError):
+    """What was asked for does not exist."""
+
+    code = "not-found"
+    status = 404
+
+
+class ConflictError(AgentGuardError):
+    """The request contradicts what is there."""
+
+    code = "conflict"
+    status = 409
+
+
+class InvalidInputError(AgentGuardError):
+    """The request or the input cannot be used as it is."""
+
+    code = "invalid-input"
+    status = 400
+
+
+class UnavailableError(AgentGuardError):
+    """A part that is needed is away or full; trying again later can help."""
+
+    code = "unavailable"
+    status = 503

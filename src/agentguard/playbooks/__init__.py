@@ -1,0 +1,1 @@
+"""What to do, step by step, with evidence."""

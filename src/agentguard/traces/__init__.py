@@ -1,0 +1,1 @@
+"""Span tables at rest and in order: windows, duplicates, partitions by trace."""
