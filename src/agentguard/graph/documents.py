@@ -1,0 +1,293 @@
+"""The JSON documents about graphs, as plain dicts: what the API answers and the CLI prints.
+
+Times are ISO 8601 in UTC with nanoseconds (null = unknown), durations are milliseconds. Key order is fixed, so that equal
+graphs give byte-identical JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+from agentguard.graph.errors import UnknownComponentError
+from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.graph.latency import quantile
+from agentguard.graph.model import (
+    Basis,
+    Component,
+    ComponentKind,
+    Coverage,
+    Dependency,
+    DependencyType,
+    Evidence,
+    Fallback,
+    Graph,
+    Workflow,
+)
+from agentguard.ingest.pieces import Refusal
+
+Document: TypeAlias = dict[str, Any]
+
+NO_CATALOG = "No catalogue is set, so nobody can be called a shadow agent. Set AGENTGUARD_CATALOG; `agentguard catalog init` writes one."
+MAX_REFUSALS = 100
+"""Refusals listed one by one; coverage counts all of them."""
+
+_NS_PER_SECOND = 1_000_000_000
+_NS_PER_MS = 1_000_000
+_QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a document shows beyond the graph itself."""
+
+    links: TraceLinks = NO_LINKS
+    shadows: Mapping[str, str] | None = None
+    """Id of each shadow agent → why it is one; None where there is no catalogue to compare with."""
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Component id → what the catalogue declares of it (owner, value_per_run …), shown as it stands."""
+
+
+def timestamp(time: int) -> str | None:
+    """Return nanoseconds since the epoch as ISO 8601, or None for 0 (unknown)."""
+    if time <= 0:
+        return None
+    seconds, rest = divmod(time, _NS_PER_SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def milliseconds(duration: float) -> float:
+    """Return a duration in ns as milliseconds, exact to the nanosecond."""
+    return round(duration / _NS_PER_MS, 6)
+
+
+def evidence_document(evidence: Evidence, links: TraceLinks = NO_LINKS) -> Document:
+    """Return one span behind a claim; `url` only where a trace viewer is known."""
+    document: Document = {
+        "trace_id": evidence.trace_id,
+        "span_id": evidence.span_id,
+        "timestamp": timestamp(evidence.time),
+        "reason": evidence.reason.value,
+    }
+    url = links.url(evidence.trace_id, evidence.span_id)
+    return document if url is None else document | {"url": url}
+
+
+def coverage_document(coverage: Coverage) -> Document:
+    """Return what was read, and what could be made of it."""
+    return {
+        "spans_read": coverage.spans_read,
+        "spans": coverage.spans,
+        "traces": coverage.traces,
+        "duplicates": coverage.duplicates,
+        "attributed": dict(sorted(coverage.attributed.items())),
+        "unattributed": dict(sorted(coverage.unattributed.items())),
+        "orphans": coverage.orphans,
+        "unresolved_peers": coverage.unresolved_peers,
+        "refused": dict(sorted(coverage.refused.items())),
+        "first_seen": timestamp(coverage.first_seen),
+        "last_seen": timestamp(coverage.last_seen),
+    }
+
+
+def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ()) -> Document:
+    """Return the answer to a scan: everything found, and what could not be used."""
+    shown = _Shown(graph, view)
+    agents = [shown.agent(c) for c in shown.agents]
+    return {
+        "agents": agents,
+        "shadow_agents": [a for a in agents if a["shadow"]],
+        "shadow_note": NO_CATALOG if view.shadows is None else None,
+        "components": [shown.component(c) for c in graph.components],
+        "dependencies": [shown.dependency(d) for d in graph.dependencies],
+        "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
+        "workflows": [shown.workflow(w) for w in graph.workflows],
+        "coverage": coverage_document(graph.coverage),
+        "total_agents": len(agents),
+        "total_components": len(graph.components),
+        "total_dependencies": len(graph.dependencies),
+        "refusals": [_refusal_document(r) for r in refusals[:MAX_REFUSALS]],
+    }
+
+
+def graph_document(graph: Graph, view: View, *, analysis: Mapping[str, Any]) -> Document:
+    """Return nodes and edges beside `analysis`, the document of agentguard.analysis."""
+    shown = _Shown(graph, view)
+    return {
+        "nodes": [shown.node(c) for c in graph.components],
+        "edges": [shown.dependency(d) for d in graph.dependencies],
+        "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
+        "workflows": [shown.workflow(w) for w in graph.workflows],
+        "coverage": coverage_document(graph.coverage),
+        "analysis": dict(analysis),
+    }
+
+
+def agents_document(graph: Graph, view: View) -> Document:
+    """Return all agents, and which of them nobody declared."""
+    shown = _Shown(graph, view)
+    agents = [shown.agent(c) for c in shown.agents]
+    return {
+        "agents": agents,
+        "shadow_agents": [a for a in agents if a["shadow"]],
+        "shadow_note": NO_CATALOG if view.shadows is None else None,
+        "total_agents": len(agents),
+    }
+
+
+def agent_document(graph: Graph, component_id: str, view: View) -> Document:
+    """Return one agent with its dependencies, its dependents and its workflows; raise UnknownComponentError where there is none such."""
+    component = graph.component(component_id)
+    if component is None or component.kind is not ComponentKind.AGENT:
+        raise UnknownComponentError(component_id, ())
+    shown = _Shown(graph, view)
+    return shown.agent(component) | {
+        "dependencies": [shown.dependency(d) for d in graph.dependencies if d.source == component_id],
+        "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
+        "workflows": [shown.workflow(w) for w in graph.workflows if w.entry == component_id],
+    }
+
+
+class _Shown:
+    """A graph with the look-ups that its documents need."""
+
+    def __init__(self, graph: Graph, view: View) -> None:
+        self.view = view
+        self.agents = [c for c in graph.components if c.kind is ComponentKind.AGENT]
+        self._names = {c.id: c.name for c in graph.components}
+        self._uses: dict[str, set[DependencyType]] = {}
+        self._latency: dict[str, list[tuple[int, int]]] = {}
+        for d in graph.dependencies:
+            self._uses.setdefault(d.source, set()).add(d.type)
+            self._latency.setdefault(d.target, []).extend(d.latency)
+
+    def component(self, c: Component) -> Document:
+        return {
+            "id": c.id,
+            "kind": c.kind.value,
+            "name": c.name,
+            "environment": c.environment,
+            "server": c.server,
+            "identified": c.identified,
+            "services": list(c.services),
+            "providers": list(c.providers),
+            "spellings": list(c.spellings),
+            "invocations": c.invocations,
+            "errors": c.errors,
+            "self_calls": c.self_calls,
+            "input_tokens": c.input_tokens,
+            "output_tokens": c.output_tokens,
+            "mean_duration_ms": _mean_duration(c),
+            "latency_ms": _latency_document(self._latency.get(c.id, ())),
+            "first_seen": timestamp(c.first_seen),
+            "last_seen": timestamp(c.last_seen),
+            "attributes": dict(sorted(c.attributes.items())),
+            "shadow": self._shadow(c),
+            "shadow_reason": (self.view.shadows or {}).get(c.id),
+            "declared": dict(self.view.declared[c.id]) if c.id in self.view.declared else None,
+        } | self._grounds(c.basis, c.evidence)
+
+    def agent(self, c: Component) -> Document:
+        metadata = {"duration_ms": _mean_duration(c), "status": _status(c), "attributes": dict(sorted(c.attributes.items()))}
+        return {"id": c.id, "name": c.name, "type": self._agent_type(c), "metadata": metadata} | self.component(c)
+
+    def node(self, c: Component) -> Document:
+        node = {"id": c.id, "label": c.name, "type": c.kind.value}
+        if c.kind is ComponentKind.AGENT:
+            node["agent_type"] = self._agent_type(c)
+        return node | self.component(c)
+
+    def dependency(self, d: Dependency) -> Document:
+        return {
+            "source": d.source,
+            "target": d.target,
+            "type": d.type.value,
+            "source_name": self._names.get(d.source),
+            "target_name": self._names.get(d.target),
+            "via": d.via,
+            "calls": d.calls,
+            "errors": d.errors,
+            "absorbed": d.absorbed,
+            "propagated": d.propagated,
+            "retries": d.retries,
+            "source_runs": d.source_runs,
+            "latency_ms": _latency_document(d.latency),
+            "input_tokens": d.input_tokens,
+            "output_tokens": d.output_tokens,
+            "cost_usd": d.cost_usd,
+            "first_seen": timestamp(d.first_seen),
+            "last_seen": timestamp(d.last_seen),
+        } | self._grounds(d.basis, d.evidence)
+
+    def fallback(self, f: Fallback) -> Document:
+        return {
+            "owner": f.owner,
+            "primary": f.primary,
+            "secondary": f.secondary,
+            "count": f.count,
+            "rescued": f.rescued,
+            "evidence": self._evidence(f.evidence),
+        }
+
+    def workflow(self, w: Workflow) -> Document:
+        return {
+            "id": w.id,
+            "name": w.name,
+            "entry": w.entry,
+            "runs": w.runs,
+            "failed": w.failed,
+            "first_seen": timestamp(w.first_seen),
+            "last_seen": timestamp(w.last_seen),
+            "evidence": self._evidence(w.evidence),
+        }
+
+    def _agent_type(self, c: Component) -> str:
+        uses = self._uses.get(c.id, set())
+        if DependencyType.CALLS_MODEL in uses:
+            return "llm_agent"
+        return "api_agent" if uses & _REACHES_OUT else "generic_agent"
+
+    def _shadow(self, c: Component) -> bool | None:
+        return None if self.view.shadows is None else c.id in self.view.shadows
+
+    def _grounds(self, basis: Basis, evidence: Iterable[Evidence]) -> Document:
+        return {
+            "confidence": basis.confidence,
+            "basis": {"rule": basis.rule, "convention": basis.convention},
+            "evidence": self._evidence(evidence),
+        }
+
+    def _evidence(self, evidence: Iterable[Evidence]) -> list[Document]:
+        return [evidence_document(e, self.view.links) for e in evidence]
+
+
+_REACHES_OUT = frozenset(
+    {DependencyType.USES_TOOL, DependencyType.CALLS_MCP, DependencyType.USES_DATASTORE, DependencyType.HTTP, DependencyType.MESSAGING}
+)
+"""What makes an agent without a model an api_agent; handing work to other agents alone does not."""
+
+
+def _mean_duration(c: Component) -> float | None:
+    return milliseconds(c.duration / c.invocations) if c.invocations else None
+
+
+def _status(c: Component) -> str:
+    """Return unknown (never seen running), ok, degraded (some invocations failed) or failed (all of them did)."""
+    if not c.invocations:
+        return "unknown"
+    if not c.errors:
+        return "ok"
+    return "failed" if c.errors >= c.invocations else "degraded"
+
+
+def _latency_document(histogram: Iterable[tuple[int, int]]) -> Document | None:
+    rows = list(histogram)
+    found = {name: quantile(rows, q) for name, q in _QUANTILES}
+    values = {name: milliseconds(ns) for name, ns in found.items() if ns is not None}
+    return values or None
+
+
+def _refusal_document(refusal: Refusal) -> Document:
+    return {"origin": refusal.origin, "reason": refusal.reason, "message": refusal.message, "spans": refusal.spans}
