@@ -1,0 +1,47 @@
+# Everything runs in .venv, which scripts/setup.sh makes and keeps in step with pyproject.toml and constraints.txt.
+PY := .venv/bin/python
+# Worker processes for pytest; 0 runs the tests in one process.
+JOBS ?= auto
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types contracts bench build pins docs setup
+
+help: ## Show these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+demo: ## Run two real multi-agent systems and show what AgentGuard finds (KEEP=1 leaves the server running)
+	@scripts/setup.sh demo
+	@.venv/bin/agentguard demo $(if $(filter 1 true yes,$(KEEP)),--keep)
+
+test: setup ## Run the tests (PYTEST_ARGS=…, JOBS=…)
+	@$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: setup ## Check style and formatting
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: setup ## Fix what can be fixed of style and formatting
+	@$(PY) -m ruff check --fix-only --exit-zero .
+	@$(PY) -m ruff format .
+
+types: setup ## Check types
+	@$(PY) -m mypy
+
+contracts: setup ## Check who imports whom
+	@.venv/bin/lint-imports --no-logo --cache-dir .cache/import-linter
+
+bench: setup ## Measure a scan of generated spans against plain Python (BENCH_SPANS=1000000)
+	@$(PY) -m benchmarks.run
+
+build: setup ## Build the wheel and the source archive into dist/
+	@$(PY) -m build --no-isolation
+
+pins: ## Pin the newest versions of everything in constraints.txt
+	@scripts/pins.sh
+
+docs: setup ## Write the generated parts of docs/ anew
+	@$(PY) -m scripts.reference
+
+setup:
+	@scripts/setup.sh dev

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Make .venv in this checkout and install AgentGuard with one extra (dev, demo), at the versions that constraints.txt pins.
+#
+# Quick when there is nothing to do: a stamp in .venv remembers what was installed. PYTHON=/path/to/python chooses the interpreter.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+extra=${1:?usage: scripts/setup.sh dev|demo}
+venv=$PWD/.venv
+
+say() { printf '%s\n' "$*" >&2; }
+
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+
+makes_venvs() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
+
+# Print the first Python that is new enough; one that can make virtual environments goes before one that cannot.
+find_python() {
+    local candidate found=()
+    for candidate in ${PYTHON:-python3.11 /usr/bin/python3.11 python3 /usr/bin/python3 python3.12 python3.13}; do
+        if new_enough "$candidate"; then found+=("$candidate"); fi
+    done
+    for candidate in "${found[@]}"; do
+        if makes_venvs "$candidate"; then echo "$candidate" && return; fi
+    done
+    echo "${found[0]:-}"
+}
+
+# Debian ships Python without ensurepip: fetch it where we may, otherwise say what to fetch.
+bring_venv_module() {
+    local package
+    package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+    if ! command -v apt-get >/dev/null; then
+        say "$1 cannot make virtual environments: install the venv and ensurepip modules of that Python (on Debian: $package)."
+        return 1
+    fi
+    if [ "$(id -u)" != 0 ]; then
+        say "$1 cannot make virtual environments: run 'sudo apt-get install $package' and try again."
+        return 1
+    fi
+    say "Installing $package with apt ..."
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq >&2 </dev/null
+    apt-get install -y -qq --no-install-recommends "$package" >&2 </dev/null
+}
+
+make_venv() {
+    local python
+    python=$(find_python)
+    if [ -z "$python" ]; then
+        say "AgentGuard needs Python 3.11 or newer: install it (on Debian 12: apt-get install python3.11 python3.11-venv)."
+        return 1
+    fi
+    makes_venvs "$python" || bring_venv_module "$python"
+    "$python" -m venv --clear "$venv"
+}
+
+# What the environment depends on: the interpreter, the place, the declared and the pinned versions.
+fingerprint() {
+    { "$venv/bin/python" -c 'import sys; print(sys.version)'; echo "$PWD" "$extra"; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
+}
+
+install() {
+    local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet -c constraints.txt)
+    say "Installing AgentGuard and what it needs into .venv (the first time this takes a minute or two) ..."
+    "${pip[@]}" pip hatchling editables
+    "${pip[@]}" --no-build-isolation -e ".[$extra]"
+}
+
+exec 9>".setup.lock"
+flock 9
+stamp=$venv/.installed-$extra
+new_enough "$venv/bin/python" && "$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
+if [ "$(cat "$stamp" 2>/dev/null)" != "$(fingerprint)" ]; then
+    install
+    fingerprint >"$stamp"
+fi
