@@ -1,0 +1,119 @@
+"""Findings: single points of failure, cycles, centrality, risk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentguard.graph.model import ComponentKind, Evidence
+from agentguard.simulation.model import Method
+
+RISK_VERSION = "1"
+"""Changes whenever a factor, a weight or a definition changes: scores of different versions do not compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpofWorkflow:
+    """One workflow that a component alone brings down."""
+
+    workflow: str
+    name: str
+    is_entry: bool
+    """The workflow starts in this component."""
+    structural: bool
+    """It fails by the structural rules."""
+    runs_seen: int
+    runs_failed: int
+    runs_lost: int | None
+    """In the replay; None without recorded runs."""
+    share: float | None
+    """runs_lost / runs_seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spof:
+    """A component whose failure alone makes a workflow fail: structurally, or in at least half of the replayed runs that had succeeded."""
+
+    component: str
+    name: str
+    kind: ComponentKind
+    workflows: tuple[SpofWorkflow, ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Components that depend on each other."""
+
+    components: tuple[str, ...]
+    """The whole strongly connected component, sorted."""
+    witness: tuple[str, ...]
+    """One shortest cycle in it: each depends on the next, the last on the first."""
+    evidence: tuple[Evidence, ...]
+    """One span for each dependency of the witness."""
+
+
+@dataclass(frozen=True, slots=True)
+class Centrality:
+    """How much runs through a component."""
+
+    component: str
+    betweenness: float
+    """Share of all ordered pairs (0 to 1) whose shortest dependency paths pass through it; directed."""
+    pagerank: float
+    """Damping 0.85, along caller → callee: high where much is depended on. Sums to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class RiskFactor:
+    """One part of a risk score."""
+
+    name: str
+    """impact, likelihood, redundancy, centrality, exposure."""
+    value: float
+    """0 to 1."""
+    weight: float
+    contribution: float
+    """10 × weight × value."""
+    reason: str
+    """The counts behind the value, as a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """A component's risk, 0 to 10: the sum of its factors' contributions."""
+
+    component: str
+    name: str
+    kind: ComponentKind
+    score: float
+    factors: tuple[RiskFactor, ...]
+    """Largest contribution first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """All findings on one graph; a pure function of graph, runs, catalogue matches and seed."""
+
+    method: Method
+    """Behind impact and runs lost."""
+    seed: int
+    spofs: tuple[Spof, ...]
+    """Most runs lost first."""
+    cycles: tuple[Cycle, ...]
+    """One per strongly connected component of two or more."""
+    simple_cycles: tuple[tuple[str, ...], ...]
+    """Simple cycles, shortest first, up to a bound."""
+    cycles_truncated: bool
+    """Whether there are more simple cycles than listed."""
+    centrality: tuple[Centrality, ...]
+    betweenness_exact: bool
+    """False where it was estimated from sampled sources."""
+    betweenness_sources: int
+    """How many sources it was computed from."""
+    risks: tuple[Risk, ...]
+    """Highest first."""
+    risk_version: str
+    risk_note: str | None
+    """What the scores leave out, and why."""
+    overall_risk: float
+    """The highest score of an agent; of any component where there is no agent."""

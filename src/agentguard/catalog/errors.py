@@ -1,0 +1,20 @@
+"""What can go wrong with a catalogue."""
+
+from __future__ import annotations
+
+from agentguard.kernel.errors import InvalidInputError
+
+
+class CatalogFormatError(InvalidInputError):
+    """The file is not a catalogue; says where and what to do."""
+
+    code = "catalog-format"
+
+    def __init__(self, origin: str, line: int | None, problem: str) -> None:
+        place = origin if line is None else f"{origin}:{line}"
+        super().__init__(f"{place}: {problem}")
+        self.line = line
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {} if self.line is None else {"line": self.line}
