@@ -109,6 +109,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),
         "refusals": [_refusal_document(r) for r in refusals[:MAX_REFUSALS]],
+        "refusals_total": len(refusals),
     }
 
 
