@@ -28,7 +28,7 @@ REGISTRY_HOSTS = tuple(
     )
 )
 INDEX_OPTIONS = tuple("--" + option for option in ("index-url", "extra-index-url", "find-links"))
-MACHINE_PATH = re.compile(r"(?<![\w.~>}\])/-])/(?:" + "|".join(("work", "root", "home", "Users", "opt")) + r")/\w")
+MACHINE_PATH = re.compile(r"(?<![\w.~>}\])/-])/(?:work|root|home|Users|opt)/\w")
 NEIGHBOUR = "../" + "shared"
 
 

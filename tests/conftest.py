@@ -1,0 +1,19 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("house", deadline=None)  # the machine may be busy with other tests: time says nothing about a rule
+settings.load_profile("house")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests choose their settings; what the developer's shell exports stays outside."""
+    for name in os.environ:
+        if name.startswith("AGENTGUARD_"):
+            monkeypatch.delenv(name)
