@@ -1,0 +1,100 @@
+"""gzip and zstd by their magic bytes, in bounded memory."""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Iterable, Iterator
+
+import zstandard
+
+from agentguard.ingest.errors import UnreadableInputError
+
+CHUNK = 1 << 20
+"""Bytes handed on at a time, about: what is decompressed at once stays below 32 times this."""
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+_ZSTD_INPUT = 1 << 10  # a zstd block of 4 bytes can hold 128 KiB: so 32 MiB come out of one input at most
+_ZSTD_WINDOW = 1 << 27
+
+
+def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the chunks' content: decompressed where it is gzip (RFC 1952) or zstd (RFC 8878), several members too, else as it is.
+
+    Everything before the first fault is yielded, then UnreadableInputError is raised: truncated-gzip, corrupt-gzip,
+    truncated-zstd or corrupt-zstd. Zero bytes after the last gzip member are padding.
+    """
+    source = iter(chunks)
+    head = _at_least(source, len(ZSTD_MAGIC))
+    whole = itertools.chain([head], source)
+    if head.startswith(GZIP_MAGIC):
+        return _gunzipped(whole)
+    if head.startswith(ZSTD_MAGIC):
+        return _unzstd(whole)
+    return (chunk for chunk in whole if chunk)
+
+
+def _at_least(source: Iterator[bytes], size: int) -> bytes:
+    head = b""
+    while len(head) < size:
+        chunk = next(source, None)
+        if chunk is None:
+            break
+        head += chunk
+    return head
+
+
+def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    started = padding = False
+    for chunk in chunks:
+        rest = chunk
+        while rest:
+            if not started and padding:
+                rest = rest.lstrip(b"\0")
+                if not rest:
+                    break
+            started = True
+            try:
+                yield member.decompress(rest, CHUNK)
+            except zlib.error as error:
+                raise UnreadableInputError("corrupt-gzip", f"The gzip data is damaged ({error}); what came before the damage was used.") from error
+            rest = member.unconsumed_tail
+            if member.eof:
+                rest = member.unused_data
+                member = zlib.decompressobj(wbits=31)
+                started, padding = False, True
+    yield from _drained(member) if started else ()
+    if started:
+        raise UnreadableInputError("truncated-gzip", "The gzip data ends too early; whole records before the cut were used. Copy the file again.")
+
+
+def _drained(member: zlib._Decompress) -> Iterator[bytes]:
+    """Yield what the member still holds back, at most a window's worth."""
+    rest = member.flush()
+    if rest:
+        yield rest
+
+
+def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frame = decompressor.decompressobj()
+    started = False
+    for chunk in chunks:
+        for at in range(0, len(chunk), _ZSTD_INPUT):
+            rest = chunk[at : at + _ZSTD_INPUT]
+            while rest:
+                started = True
+                try:
+                    out = frame.decompress(rest)
+                except zstandard.ZstdError as error:
+                    raise UnreadableInputError("corrupt-zstd", f"The zstd data is damaged ({error}); what came before the damage was used.") from error
+                if out:
+                    yield out
+                rest = frame.unused_data if frame.eof else b""
+                if frame.eof:
+                    frame, started = decompressor.decompressobj(), False
+    if started:
+        raise UnreadableInputError("truncated-zstd", "The zstd data ends too early; whole records before the cut were used. Copy the file again.")

@@ -1,0 +1,37 @@
+"""Conditions on a span's name, scope, kind and attributes, as the dialect tables write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Attributes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """True where every part that is given holds."""
+
+    name: re.Pattern[str] | None = None
+    scope: re.Pattern[str] | None = None
+    kinds: frozenset[int] | None = None
+    has: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    equals: tuple[tuple[str, frozenset[str]], ...] = ()
+    """Attribute and the values that it may have, compared as lower-case text."""
+    matches: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    """Attribute and a pattern found in its text."""
+
+    def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
+        """Say whether a span with these properties meets the condition."""
+        return (
+            (self.kinds is None or kind in self.kinds)
+            and all(key in attributes for key in self.has)
+            and not any(key in attributes for key in self.lacks)
+            and all(str(attributes.get(key, "")).lower() in values for key, values in self.equals)
+            and (self.scope is None or self.scope.search(scope) is not None)
+            and (self.name is None or self.name.search(name) is not None)
+            and all(key in attributes and pattern.search(str(attributes[key])) for key, pattern in self.matches)
+        )

@@ -1,0 +1,117 @@
+"""Pieces of any form to one span table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from agentguard.ingest.flat import Labels, span_table
+from agentguard.ingest.otlp_json import DocumentReader
+from agentguard.ingest.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
+from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece, Refusal
+from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.ingest.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What pieces held."""
+
+    spans: pa.Table
+    """SPAN_SCHEMA, in order of arrival."""
+    refusals: tuple[Refusal, ...]
+    spans_read: int
+    """Spans found, refused ones included."""
+
+
+class Decoder:
+    """Decodes pieces, remembering values between calls; use one a thread."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._forget()
+
+    def decode(self, pieces: Sequence[Piece]) -> Decoded:
+        """Return the pieces' spans. What cannot be used is a refusal with its place; it never spoils the rest."""
+        if self._labels.full:
+            self._forget()
+        bodies = [piece for piece in pieces if isinstance(piece, ProtobufPiece)]
+        documents = [piece for piece in pieces if isinstance(piece, DocumentPiece)]
+        parts = self._protobuf(bodies) if bodies else []
+        if documents:
+            parts.append(self._documents(documents))
+        return _joined(parts)
+
+    def _forget(self) -> None:
+        self._labels = Labels()
+        self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
+
+    def _protobuf(self, bodies: Sequence[ProtobufPiece]) -> list[Decoded]:
+        """Decode all at once; where that fails, halve, so that one bad body is found and the others are kept."""
+        try:
+            chunk = self._protobuf_reader.read([piece.body for piece in bodies])
+        except (UnusualBytesError, ValueError):
+            if len(bodies) == 1:
+                return [self._unusual(bodies[0])]
+            middle = len(bodies) // 2
+            return self._protobuf(bodies[:middle]) + self._protobuf(bodies[middle:])
+        spans = span_table(chunk.flat, self._labels, self._wanted, chunk.has_ids)
+        return [Decoded(spans, _without_ids(chunk, bodies), len(chunk.flat))]
+
+    def _unusual(self, piece: ProtobufPiece) -> Decoded:
+        try:
+            document = document_of(ExportTraceServiceRequest.FromString(piece.body))
+        except DecodeError as error:
+            message = f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest, or name the file after its format."
+            return Decoded(SPAN_SCHEMA.empty_table(), (Refusal(piece.origin, "bad-protobuf", message),), 0)
+        return self._documents([DocumentPiece(piece.origin, document)])
+
+    def _documents(self, pieces: Sequence[DocumentPiece]) -> Decoded:
+        reader = DocumentReader(self._wanted, self._labels)
+        count = sum(reader.read(piece) for piece in pieces)
+        flat = reader.flat()
+        spans = span_table(flat, self._labels, self._wanted, np.ones(len(flat), np.bool_))
+        return Decoded(spans, tuple(reader.refusals), count)
+
+
+def decode(pieces: Sequence[Piece], wanted: Wanted) -> Decoded:
+    """Return the pieces' spans, see Decoder.decode."""
+    return Decoder(wanted).decode(pieces)
+
+
+def document_of(request: ExportTraceServiceRequest) -> dict[str, object]:
+    """Return the request in the form of OTLP/JSON; ids of a wrong length become empty."""
+    document: dict[str, object] = MessageToDict(request)
+    for group, plain_group in zip(request.resource_spans, document.get("resourceSpans", []), strict=True):
+        for scoped, plain_scoped in zip(group.scope_spans, plain_group.get("scopeSpans", []), strict=True):
+            for span, plain_span in zip(scoped.spans, plain_scoped.get("spans", []), strict=True):
+                plain_span["traceId"] = span.trace_id.hex() if len(span.trace_id) == 16 else ""
+                plain_span["spanId"] = span.span_id.hex() if len(span.span_id) == 8 else ""
+                plain_span["parentSpanId"] = span.parent_span_id.hex() if len(span.parent_span_id) == 8 else ""
+    return document
+
+
+def _without_ids(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...]:
+    rows = np.flatnonzero(~chunk.has_ids)
+    first = np.searchsorted(chunk.body_of_span, chunk.body_of_span[rows])
+    places = zip(rows.tolist(), first.tolist(), chunk.body_of_span[rows].tolist(), strict=True)
+    return tuple(
+        Refusal(
+            f"{bodies[body].origin}, span {row - start + 1}",
+            "span-without-ids",
+            "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero.",
+        )
+        for row, start, body in places
+    )
+
+
+def _joined(parts: list[Decoded]) -> Decoded:
+    spans = pa.concat_tables([part.spans for part in parts]) if parts else SPAN_SCHEMA.empty_table()
+    refusals = tuple(refusal for part in parts for refusal in part.refusals)
+    return Decoded(spans, refusals, sum(part.spans_read for part in parts))

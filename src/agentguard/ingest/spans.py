@@ -1,0 +1,49 @@
+"""The span table: what is kept of each span, in Arrow columns."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import pyarrow as pa
+
+_LABEL = pa.dictionary(pa.int32(), pa.string())
+
+SPAN_SCHEMA = pa.schema(
+    [
+        pa.field("trace_id", pa.binary(16), nullable=False),
+        pa.field("span_id", pa.binary(8), nullable=False),
+        pa.field("parent_id", pa.binary(8), nullable=False),  # zeros: no parent
+        pa.field("trace_label", pa.string()),  # the id as written, where it is not 32 hex digits
+        pa.field("span_label", pa.string()),  # the id as written, where it is not 16 hex digits
+        pa.field("name", _LABEL, nullable=False),
+        pa.field("kind", pa.int8(), nullable=False),  # opentelemetry.proto.trace.v1.Span.SpanKind
+        pa.field("failed", pa.bool_(), nullable=False),  # status code ERROR
+        pa.field("start", pa.int64(), nullable=False),  # ns since the epoch; 0: unknown
+        pa.field("end", pa.int64(), nullable=False),  # ns, never before start
+        pa.field("resource", _LABEL, nullable=False),  # JSON object of the resource attributes kept
+        pa.field("scope", _LABEL, nullable=False),  # instrumentation scope's name
+        pa.field("attributes", _LABEL, nullable=False),  # JSON object of the span attributes and facts kept
+        pa.field("input_tokens", pa.int64(), nullable=False),
+        pa.field("output_tokens", pa.int64(), nullable=False),
+        pa.field("cost_usd", pa.float64()),
+        pa.field("links", pa.list_(pa.binary(24))),  # trace id and span id of each link
+    ]
+)
+
+KIND_UNSPECIFIED, KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = range(6)
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+
+
+def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
+    """Return an id's bytes, and the id as written where those bytes do not show it.
+
+    Exactly 2 × size hex digits are the bytes themselves; anything else is hashed (BLAKE2b), so that ids of any form
+    join as ids do. An empty id gives zeros.
+    """
+    if not written:
+        return bytes(size), None
+    if len(written) == 2 * size and _HEX.fullmatch(written):
+        return bytes.fromhex(written), None
+    return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(), written
