@@ -1,0 +1,1 @@
+"""Spans in files: a log before the answer, Parquet afterwards."""

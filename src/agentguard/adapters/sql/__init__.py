@@ -1,0 +1,1 @@
+"""Metadata in a SQL database: SQLite, in WAL mode."""
