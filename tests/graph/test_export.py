@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from io import BytesIO
 
-import networkx
+import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,19 +44,19 @@ def parse_quoted(text: str) -> list[str]:
 
 
 def parse_cypher(text: str, *, unicode_first: bool) -> list[str]:
-    """The values of all string literals, read as Neo4j does; `unicode_first`: as older servers do, which replace \\uXXXX before anything else."""
+    """The values of all string literals, as Neo4j reads them; older servers replace unicode escapes before anything else."""
     if unicode_first:
         text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
-    literals = re.findall(r"'((?:[^'\\]|\\.)*)'", text, re.DOTALL)
-    joined = re.sub(r"' \+ '", "", text)
+    joined = text.replace("' + '", "")
     outside = re.sub(r"'(?:[^'\\]|\\.)*'", "", joined, flags=re.DOTALL)
     assert re.fullmatch(r"[\w\s(){}\[\]:;,.+<>=-]*", outside), outside
     assert "DELETE" not in outside
     literals = re.findall(r"'((?:[^'\\]|\\.)*)'", joined, re.DOTALL)
-    value = [
-        re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 5 else m[1], s, flags=re.DOTALL) for s in literals
-    ]
-    return [s.encode("utf-16", "surrogatepass").decode("utf-16") for s in value]
+    return [unescaped(s).encode("utf-16", "surrogatepass").decode("utf-16") for s in literals]
+
+
+def unescaped(literal: str) -> str:
+    return re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 5 else m[1], literal, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("language", list(ExportFormat))
@@ -87,7 +87,7 @@ def test_dot_never_makes_one_node_of_two(first, second):
 def test_graphml_reads_back_as_the_same_graph(first, second):
     graph = two(first, second)
 
-    read = networkx.read_graphml(BytesIO(graphml(graph).encode()))
+    read = nx.read_graphml(BytesIO(graphml(graph).encode()))
 
     assert len(read.nodes) == 2
     assert len(read.edges) == 1
@@ -97,7 +97,7 @@ def test_graphml_reads_back_as_the_same_graph(first, second):
 
 
 def test_graphml_carries_the_numbers():
-    read = networkx.read_graphml(BytesIO(graphml(shop()).encode()))
+    read = nx.read_graphml(BytesIO(graphml(shop()).encode()))
 
     edge = read.edges["agent:Checkout", "tool:charge_card"]
     assert (edge["type"], edge["calls"], edge["errors"], edge["confidence"]) == ("uses_tool", 10, 3, 0.75)

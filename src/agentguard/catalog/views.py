@@ -1,0 +1,20 @@
+"""What the catalogue adds to the documents about a graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentguard.catalog.matching import Matches
+from agentguard.catalog.model import Entry
+from agentguard.graph.documents import View
+from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+
+
+def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:
+    """Return the view that calls shadow agents by that name and shows owner and value beside what is declared."""
+    shadows = None if matches.catalog is None else {m.component: m.reason for m in matches.shadow}
+    return View(links=links, shadows=shadows, declared={m.component: _declared(m.entry) for m in matches.components if m.entry})
+
+
+def _declared(entry: Entry) -> dict[str, Any]:
+    return {"name": entry.label, "owner": entry.owner, "value_per_run": entry.value_per_run}
