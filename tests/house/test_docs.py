@@ -1,0 +1,54 @@
+"""The documentation agrees with the tree and the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from scripts.reference import DOCS, PAGES
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("demo/**/*.md")])
+LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+NAMED_PATH = re.compile(r"`((?:src|tests|docs|scripts|benchmarks|demo|\.ci)/[\w./-]*)`")
+
+
+def prose(document: Path) -> str:
+    return FENCE.sub("", document.read_text())
+
+
+def anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+\s+(.+)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(document: Path) -> None:
+    broken = []
+    for link in LINK.findall(prose(document)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        target, _, anchor = unquote(link).partition("#")
+        path = document.parent / target if target else document
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_named_paths_exist(document: Path) -> None:
+    assert [path for path in NAMED_PATH.findall(document.read_text()) if not (ROOT / path).exists()] == []
+
+
+def test_the_architecture_fits_on_a_few_pages() -> None:
+    assert (ROOT / "ARCHITECTURE.md").read_text().count("\n") < 200
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_generated_pages_are_current(page: str) -> None:
+    assert (DOCS / page).read_text() == PAGES[page](), "run `make docs`"
