@@ -1,0 +1,1 @@
+"""Two small multi-agent systems whose telemetry shows what AgentGuard does: an e-commerce shop and a content pipeline."""

@@ -1,0 +1,84 @@
+"""The command line of the demo systems."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import yaml
+
+from demo.counting import Counts, total
+from demo.processes import NotStartedError, keep_to_this_machine
+from demo.runner import SYSTEMS, Order, perform
+from demo.summary import summary, truth
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NOTE = """The model behind the agents is scripted, and nothing leaves this machine. A receiver that wants a key gets it from
+OTEL_EXPORTER_OTLP_HEADERS, for example "Authorization=Bearer KEY". What the systems themselves counted is printed as one line of JSON.
+Exit codes: 0 fine, 1 something did not start or the receiver refused spans, 2 wrong use."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo systems; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, _end)
+    keep_to_this_machine()
+    systems = tuple(SYSTEMS.values()) if arguments.system == "all" else (SYSTEMS[arguments.system],)
+    try:
+        counted = perform(Order(systems, arguments.otlp, arguments.seed, arguments.runs, arguments.patience), _tell)
+    except NotStartedError as error:
+        _tell(f"The demo did not start: {error}")
+        return 1
+    except KeyboardInterrupt:
+        _tell("Interrupted; every process of the demo was stopped.")
+        return 130
+    return _report(counted, arguments.seed, arguments.truth)
+
+
+def _report(counted: Mapping[str, Counts], seed: int, truth_path: Path | None) -> int:
+    print(json.dumps({"seed": seed, **summary(counted)}), flush=True)
+    if truth_path:
+        truth_path.write_text(yaml.safe_dump({"seed": seed, **truth(counted)}, sort_keys=False), encoding="utf-8")
+    refused = total(counted.values()).spans_refused
+    if refused:
+        _tell(f"The receiver did not take {refused} spans; its answers are above. Does it run, and does it want a key?")
+    return 1 if refused else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo/run.py", description="Run the demo systems.", epilog=_NOTE)
+    parser.add_argument("--otlp", required=True, type=_loopback_url, help="base URL of the OTLP/HTTP receiver, http://127.0.0.1:4318 say")
+    parser.add_argument("--system", choices=[*SYSTEMS, "all"], default="all")
+    parser.add_argument("--seed", type=int, default=7, help="decides what is ordered and which errors are injected")
+    parser.add_argument("--runs", type=_positive, help="main runs of each system (default: 40 checkouts, 20 articles)")
+    parser.add_argument("--patience", type=float, default=60.0, help="seconds that the processes may take to start")
+    parser.add_argument("--truth", type=Path, help="also write all that was counted to this YAML file")
+    return parser
+
+
+def _loopback_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
+        raise argparse.ArgumentTypeError(f"{text!r} is not on this machine; the demo only sends to http://127.0.0.1:PORT")
+    return text
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("give at least one run")
+    return number
+
+
+def _tell(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,157 @@
+"""Services as processes of their own: started on free loopback ports, waited for, stopped gracefully, never left behind.
+
+Each child holds one end of a pipe. When the runner says stop, or is gone in whatever way, the pipe ends and the child stops itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+import httpx
+import uvicorn
+
+from demo.counting import Counts
+
+_GRACE_SECONDS = 5
+_SERVER: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_keep_alive": 60}
+_STOP_SECONDS = 20.0
+_PAUSE_SECONDS = 0.05
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+class NotStartedError(Exception):
+    """A process of the demo did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What a child process is given: its listening socket, its end of the pipe, and where the others are."""
+
+    listener: socket.socket
+    pipe: Connection
+    addresses: Mapping[str, str]
+
+    def serve(self, app: Any) -> None:
+        """Serve the ASGI app until the runner says stop or is gone."""
+        server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=_GRACE_SECONDS, **_SERVER))
+        for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches the whole group; what is left after serving must still run
+            signal.signal(number, signal.SIG_IGN)
+        threading.Thread(target=self._stop_when_told, args=(server,), daemon=True).start()
+        server.run(sockets=[self.listener])
+
+    def hand_in(self, counts: Counts) -> None:
+        """Give the runner, if there still is one, what this process counted."""
+        with suppress(OSError):
+            self.pipe.send(counts)
+
+    def _stop_when_told(self, server: uvicorn.Server) -> None:
+        with suppress(EOFError, OSError):
+            self.pipe.recv()
+        server.should_exit = True
+
+
+@dataclass(slots=True)
+class _Child:
+    process: ForkServerProcess
+    pipe: Connection
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The processes of one run of the demo; a context manager that stops them all."""
+
+    names: tuple[str, ...]
+    preload: tuple[str, ...]
+    """Modules that children share, imported once."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, Counts] = field(default_factory=dict)
+    """What each process handed in when it stopped."""
+    _listeners: dict[str, socket.socket] = field(default_factory=dict)
+    _children: dict[str, _Child] = field(default_factory=dict)
+
+    def __enter__(self) -> Fleet:
+        for name in self.names:
+            self._listeners[name] = listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+            self.addresses[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, name: str, target: Callable[..., None], *arguments: Any) -> None:
+        """Start a process that calls target(*arguments, post)."""
+        context = get_context("forkserver")
+        context.set_forkserver_preload(list(self.preload))
+        ours, theirs = context.Pipe()
+        listener = self._listeners.pop(name)
+        process = context.Process(name=name, target=target, args=(*arguments, Post(listener, theirs, dict(self.addresses))))
+        process.start()
+        theirs.close()
+        listener.close()
+        self._children[name] = _Child(process, ours)
+
+    def wait_until_ready(self, seconds: float) -> None:
+        """Return when every process answers; raise NotStartedError for the first that died or did not answer in time."""
+        deadline = time.monotonic() + seconds
+        with httpx.Client(trust_env=False, timeout=5) as client:
+            for name, child in self._children.items():
+                while not _answers(client, f"{self.addresses[name]}/health"):
+                    _give_up_on(name, child, deadline)
+                    time.sleep(_PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all processes: ask, wait, and end those that do not listen. Harmless when called again."""
+        for listener in self._listeners.values():
+            listener.close()
+        for child in self._children.values():
+            with suppress(OSError):
+                child.pipe.send("stop")
+        deadline = time.monotonic() + _STOP_SECONDS
+        while self._children:
+            name, child = self._children.popitem()
+            self._collect(name, child, deadline)
+
+    def _collect(self, name: str, child: _Child, deadline: float) -> None:
+        with suppress(EOFError, OSError):
+            if child.pipe.poll(max(0.0, deadline - time.monotonic())):
+                self.counts[name] = child.pipe.recv()
+        child.pipe.close()
+        child.process.join(max(0.0, deadline - time.monotonic()))
+        if child.process.is_alive():
+            child.process.kill()
+            child.process.join()
+
+
+def keep_to_this_machine() -> None:
+    """Make this process and its children ignore proxies, and let children find this package."""
+    for name in _PROXIES:
+        os.environ.pop(name, None)
+        os.environ.pop(name.lower(), None)
+    os.environ["NO_PROXY"] = "*"
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _give_up_on(name: str, child: _Child, deadline: float) -> None:
+    if not child.process.is_alive():
+        raise NotStartedError(f"{name} ended while starting (exit code {child.process.exitcode}); its messages are above.")
+    if time.monotonic() > deadline:
+        raise NotStartedError(f"{name} did not answer in time; the machine may be busy: try again, or give it longer with --patience.")

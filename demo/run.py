@@ -1,0 +1,13 @@
+"""Run the demo systems and send their telemetry to an OTLP/HTTP receiver on this machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a script, this folder stands there, and `demo` is not found
+
+from demo.command import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

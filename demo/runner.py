@@ -1,0 +1,115 @@
+"""One run of the demo: start the model server and the systems, send them work, stop them, add up what they counted."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from demo.content import system as content
+from demo.counting import Counts, total
+from demo.database import create_database
+from demo.ecommerce import system as ecommerce
+from demo.faults import Fault, FaultPlan
+from demo.model_server import ModelServer
+from demo.processes import Fleet, Post
+from demo.scripts import Step
+from demo.service import MODEL_SERVER, serve
+from demo.system import Request, System
+
+SYSTEMS = {system.name: system for system in (ecommerce.SYSTEM, content.SYSTEM)}
+_PRELOAD = ("demo.service", "demo.model_server")
+_CONCURRENCY = 4
+_TIMEOUT_SECONDS = 60.0
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run."""
+
+    systems: tuple[System, ...]
+    otlp: str
+    """Base URL of the OTLP/HTTP receiver."""
+    seed: int
+    runs: int | None
+    """Main runs of each system; None = what the system itself finds enough."""
+    patience_seconds: float
+    """How long the processes may take to come up."""
+
+
+def perform(order: Order, progress: Progress) -> dict[str, Counts]:
+    """Run the systems and return what each counted, after every process has sent its spans and ended.
+
+    Raises NotStartedError where a process does not come up.
+    """
+    with tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder, _fleet(order.systems) as fleet:
+        progress("Starting the scripted model server and the services: " + ", ".join(fleet.names[1:]))
+        _start(fleet, order, Path(folder))
+        fleet.wait_until_ready(order.patience_seconds)
+        for system in order.systems:
+            asyncio.run(_drive(fleet.addresses[system.services[0].name], _requests(system, order), system.name, progress))
+        progress("Stopping the services; they send their last spans.")
+        fleet.stop()
+        return {system.name: _counted(fleet, system) for system in order.systems}
+
+
+@contextmanager
+def _fleet(systems: Sequence[System]) -> Iterator[Fleet]:
+    services = [service.name for system in systems for service in system.services]
+    with Fleet((MODEL_SERVER, *services), _PRELOAD) as fleet:
+        yield fleet
+
+
+def _start(fleet: Fleet, order: Order, folder: Path) -> None:
+    scripts = {agent.name: agent.script for system in order.systems for agent in system.agents.values()}
+    faults = tuple(fault for system in order.systems for fault in system.faults)
+    fleet.start(MODEL_SERVER, serve_model, scripts, order.seed, faults)
+    for system in order.systems:
+        database = folder / f"{system.database}.db"
+        create_database(database, system.schema)
+        for service in system.services:
+            fleet.start(service.name, serve, system, service.name, order.seed, order.otlp, database)
+
+
+def serve_model(scripts: dict[str, tuple[Step, ...]], seed: int, faults: tuple[Fault, ...], post: Post) -> None:
+    """Run the model server until the runner says stop."""
+    server = ModelServer(scripts, FaultPlan(seed, faults))
+    post.serve(server.app())
+    post.hand_in(server.counts)
+
+
+def _requests(system: System, order: Order) -> Sequence[Request]:
+    return system.requests(order.seed, order.runs or system.default_runs)
+
+
+async def _drive(entry: str, requests: Sequence[Request], name: str, progress: Progress) -> None:
+    done = 0
+    gate = asyncio.Semaphore(_CONCURRENCY)
+
+    async def send(request: Request) -> None:
+        nonlocal done
+        async with gate:
+            await client.post(request.path, json=dict(request.task))
+        done += 1
+        if done % 10 == 0 or done == len(requests):
+            progress(f"{name}: {done} of {len(requests)} requests answered")
+
+    async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as group:
+        for request in requests:
+            group.create_task(send(request))
+
+
+def _counted(fleet: Fleet, system: System) -> Counts:
+    own = total(fleet.counts.get(service.name, Counts()) for service in system.services)
+    met = fleet.counts.get(MODEL_SERVER, Counts())
+    agents = {f"agent:{name}" for name in system.agents}
+    own.retries.update({edge: count for edge, count in met.retries.items() if edge[0] in agents})
+    own.fallbacks.update({triple: count for triple, count in met.fallbacks.items() if triple[0] in agents})
+    return own

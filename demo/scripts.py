@@ -1,0 +1,82 @@
+"""What the scripted model says: for each agent, the steps that it takes, and what it tries when one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+FAILED = "FAILED"
+"""How the final answer of an agent that gives up begins."""
+ERROR = "ERROR"
+"""How the result of a tool that failed begins."""
+
+Task = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that an agent does by calling a tool (or another agent, which looks the same to a model)."""
+
+    tools: tuple[str, ...]
+    """Tried in this order until one succeeds; the same name twice is a retry, another name a fallback."""
+    optional: bool = False
+    """Whether the agent goes on when all of them failed."""
+    when: str | None = None
+    """Only for tasks in which this key is true."""
+    unless: str | None = None
+    """Not for tasks in which this key is true."""
+    adds: Mapping[str, Any] = field(default_factory=dict)
+    """What the agent adds to the task that it hands on."""
+
+    def applies_to(self, task: Task) -> bool:
+        """Whether an agent with this task takes the step."""
+        return (self.when is None or bool(task.get(self.when))) and not (self.unless and task.get(self.unless))
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What one earlier tool call of the conversation came to."""
+
+    tool: str
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """The model asks for a tool."""
+
+    tool: str
+    arguments: Task
+    instead_of: str | None
+    """The tool that just failed in the same step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The model's last word."""
+
+    text: str
+
+
+def next_move(steps: Sequence[Step], task: Task, results: Iterable[ToolResult]) -> CallTool | Answer:
+    """Return what the model does after these results: a pure function of the conversation."""
+    past = iter(results)
+    for step in steps:
+        if step.applies_to(task):
+            move = _within(step, task, past)
+            if move is not None:
+                return move
+    return Answer("Done: " + ", ".join(f"{key}={value}" for key, value in sorted(task.items())))
+
+
+def _within(step: Step, task: Task, past: Iterator[ToolResult]) -> CallTool | Answer | None:
+    failed: str | None = None
+    for tool in step.tools:
+        result = next(past, None)
+        if result is None:
+            return CallTool(tool, {**task, **step.adds}, failed)
+        if result.succeeded:
+            return None
+        failed = tool
+    return None if step.optional else Answer(f"{FAILED}: {failed} did not work")

@@ -1,0 +1,85 @@
+"""One service of a demo system: a FastAPI app around its agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI, HTTPException
+from openai import AsyncOpenAI
+
+from demo.counting import Counts
+from demo.faults import FaultPlan
+from demo.processes import Post
+from demo.system import System
+from demo.telemetry import start_telemetry, stop_telemetry, trace_requests
+from demo.worker import AgentFailedError, Worker
+
+_TIMEOUT_SECONDS = 30.0
+MODEL_SERVER = "model-server"
+"""Name under which the directory of addresses lists the model server."""
+Handler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
+
+
+def serve(system: System, name: str, seed: int, otlp: str, database: str, post: Post) -> None:
+    """Run the service `name` of the system until the runner says stop; then send the last spans."""
+    counts = Counts()
+    provider = start_telemetry(name, system.name, otlp, counts)
+    model = AsyncOpenAI(base_url=f"{post.addresses[MODEL_SERVER]}/v1", api_key="scripted", max_retries=0, timeout=_TIMEOUT_SECONDS)
+    http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
+    worker = Worker(system, name, post.addresses, model, http, FaultPlan(seed, system.faults), database, counts)
+    post.serve(create_app(worker))
+    stop_telemetry(provider)
+    post.hand_in(counts)
+
+
+def create_app(worker: Worker) -> FastAPI:
+    """Return the app: each agent of the service and each entry of the system that the service offers."""
+    app = FastAPI(title=worker.service, lifespan=_closing(worker))
+    service = next(service for service in worker.system.services if service.name == worker.service)
+    app.add_api_route("/health", _healthy)
+    for agent in service.agents:
+        app.add_api_route(f"/agents/{agent.name}", _agent_handler(worker, agent.name), methods=["POST"])
+    for path, agent_name in service.entries.items():
+        app.add_api_route(path, _entry_handler(worker, path, agent_name), methods=["POST"])
+    trace_requests(app)
+    return app
+
+
+def _closing(worker: Worker) -> Callable[[FastAPI], Any]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await worker.http.aclose()
+        await worker.model.close()
+
+    return lifespan
+
+
+async def _healthy() -> dict[str, str]:
+    return {"status": "ok"}
+
+
+def _agent_handler(worker: Worker, agent: str) -> Handler:
+    async def invoke(task: dict[str, Any]) -> dict[str, str]:
+        try:
+            return {"answer": await worker.run(agent, task)}
+        except AgentFailedError as error:
+            raise HTTPException(503, str(error)) from error
+
+    return invoke
+
+
+def _entry_handler(worker: Worker, path: str, agent: str) -> Handler:
+    async def enter(task: dict[str, Any]) -> dict[str, str]:
+        try:
+            answer = await worker.ask_service(worker.system.homes[agent], f"/agents/{agent}", task)
+        except AgentFailedError as error:
+            worker.counts.ran(f"POST {path}", failed=True)
+            raise HTTPException(502, str(error)) from error
+        worker.counts.ran(f"POST {path}", failed=False)
+        return {"answer": answer}
+
+    return enter

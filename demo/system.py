@@ -1,0 +1,70 @@
+"""How a demo system is described: agents, the services they live in, its entry points, its faults, its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from demo.database import Database
+from demo.faults import Fault
+from demo.scripts import Step, Task
+
+Tool = Callable[[Task, Database], str]
+"""Gets the task as the model hands it on; returns what the model is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent: which models it asks, which tools it has, which other agents it may ask."""
+
+    name: str
+    description: str
+    models: tuple[str, ...]
+    """Asked in this order until one answers; the same name twice is a retry, another name a fallback."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    colleagues: tuple[str, ...] = ()
+    script: tuple[Step, ...] = ()
+    """What the scripted model does in this agent's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One process: agents that live in it, and paths at which outsiders start them."""
+
+    name: str
+    agents: tuple[Agent, ...] = ()
+    entries: Mapping[str, str] = field(default_factory=dict)
+    """Path → agent that serves it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a user of the system sends."""
+
+    path: str
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A whole demo system."""
+
+    name: str
+    services: tuple[Service, ...]
+    faults: tuple[Fault, ...]
+    database: str
+    schema: str
+    """SQL that makes and fills the database."""
+    default_runs: int
+    requests: Callable[[int, int], Sequence[Request]]
+    """From seed and number of main runs to what users send."""
+
+    @property
+    def agents(self) -> dict[str, Agent]:
+        """All agents by name."""
+        return {agent.name: agent for service in self.services for agent in service.agents}
+
+    @property
+    def homes(self) -> dict[str, str]:
+        """Agent → name of the service it lives in."""
+        return {agent.name: service.name for service in self.services for agent in service.agents}

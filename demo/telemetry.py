@@ -1,0 +1,111 @@
+"""All telemetry of the demo systems: the SDK and exporter, published instrumentations, and the two spans that agent authors write.
+
+The spans `invoke_agent NAME` and `execute_tool NAME` follow the OpenTelemetry semantic conventions for generative AI.
+Everything else comes from the instrumentation libraries.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from fastapi import FastAPI
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.dbapi import trace_integration
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from demo.counting import Counts
+
+_QUEUE_SIZE = 20_000
+_EXPORT_EVERY_MILLIS = 1_000
+_FLUSH_TIMEOUT_MILLIS = 10_000
+
+
+class CountedExporter(SpanExporter):
+    """Counts what the receiver took and what it did not."""
+
+    def __init__(self, exporter: SpanExporter, counts: Counts) -> None:
+        self._exporter = exporter
+        self._counts = counts
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Pass the spans on."""
+        result = self._exporter.export(spans)
+        if result is SpanExportResult.SUCCESS:
+            self._counts.spans_sent += len(spans)
+        else:
+            self._counts.spans_refused += len(spans)
+        return result
+
+    def shutdown(self) -> None:
+        """Close the exporter."""
+        self._exporter.shutdown()
+
+
+def start_telemetry(service: str, system: str, otlp: str, counts: Counts) -> TracerProvider:
+    """Set up the SDK for this process: spans go to the OTLP/HTTP receiver at this base URL.
+
+    The exporter itself reads OTEL_EXPORTER_OTLP_HEADERS, where an API key goes.
+    """
+    resource = Resource.create({"service.name": service, "service.namespace": system, "deployment.environment.name": "demo"})
+    provider = TracerProvider(resource=resource)
+    exporter = CountedExporter(OTLPSpanExporter(endpoint=f"{otlp.rstrip('/')}/v1/traces"), counts)
+    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE_SIZE, schedule_delay_millis=_EXPORT_EVERY_MILLIS))
+    trace.set_tracer_provider(provider)
+    OpenAIInstrumentor().instrument()
+    HTTPXClientInstrumentor().instrument()
+    trace_integration(sqlite3, "connect", "sqlite", connection_attributes={"database": "database"})
+    return provider
+
+
+def stop_telemetry(provider: TracerProvider) -> None:
+    """Send what is left and close."""
+    provider.force_flush(_FLUSH_TIMEOUT_MILLIS)
+    provider.shutdown()
+
+
+def trace_requests(app: FastAPI) -> None:
+    """Have requests to the app traced, readiness probes excepted."""
+    FastAPIInstrumentor.instrument_app(app, excluded_urls="/health", exclude_spans=["send", "receive"])
+
+
+def invoke_agent(name: str, description: str, model: str, conversation: str) -> AbstractContextManager[None]:
+    """Span of one run of an agent; an exception that passes through marks it as failed."""
+    attributes = {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.agent.name": name,
+        "gen_ai.agent.description": description,
+        "gen_ai.request.model": model,
+        "gen_ai.conversation.id": conversation,
+    }
+    return _span(f"invoke_agent {name}", attributes)
+
+
+def execute_tool(name: str, call_id: str) -> AbstractContextManager[None]:
+    """Span of one execution of a tool; an exception that passes through marks it as failed."""
+    attributes = {
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.id": call_id,
+    }
+    return _span(f"execute_tool {name}", attributes)
+
+
+@contextmanager
+def _span(name: str, attributes: dict[str, str]) -> Iterator[None]:
+    # The error's type and message are recorded, its stack trace is not: that would show where this machine keeps its files.
+    with trace.get_tracer("demo.agents").start_as_current_span(name, attributes=attributes, record_exception=False) as span:
+        try:
+            yield
+        except Exception as error:
+            span.set_attribute("error.type", type(error).__qualname__)
+            raise
