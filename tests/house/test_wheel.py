@@ -8,7 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,9 +19,16 @@ PACKAGE = ROOT / "src" / "agentguard"
 Command: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def run(*command: object, **options: object) -> subprocess.CompletedProcess[str]:
+def run(*command: object, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(part) for part in command], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=240, **options
+        [str(part) for part in command],
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
 
 
@@ -56,7 +63,7 @@ def agentguard(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Command
 
 
 def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
-    tracked = run("git", "ls-files", "-z", "src/agentguard", cwd=ROOT)
+    tracked = run("git", "ls-files", "-z", "src/agentguard")
     if tracked.returncode:
         pytest.skip("not a git checkout")
     wanted = {name.removeprefix("src/") for name in tracked.stdout.split("\0") if name and (ROOT / name).is_file()}
