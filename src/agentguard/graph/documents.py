@@ -121,6 +121,7 @@ def graph_document(graph: Graph, view: View, *, analysis: Mapping[str, Any]) -> 
         "edges": [shown.dependency(d) for d in graph.dependencies],
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
+        "shadow_note": NO_CATALOG if view.shadows is None else None,
         "coverage": coverage_document(graph.coverage),
         "analysis": dict(analysis),
     }

@@ -1,0 +1,71 @@
+"""How every command ends: exit codes, and errors as sentences."""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from enum import IntEnum
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand
+
+from agentguard.cli.messages import say
+from agentguard.kernel.errors import AgentGuardError
+
+EXIT_CODES = "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the reader of the output went away."
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    FINE = 0
+    FAILED = 1
+    WRONG_USE = 2
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class Command(TyperCommand):
+    """A command whose errors are a sentence on standard error, with `--format json` also a problem document on standard output."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; AgentGuardError and faults of our own end in exit code 1, with a traceback only after --debug."""
+        try:
+            return super().invoke(ctx)
+        except AgentGuardError as error:
+            _fail(ctx, error, problem(error))
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise
+            _fail(ctx, error, internal_problem(error))
+
+
+def problem(error: AgentGuardError) -> dict[str, Any]:
+    """Return the RFC 9457 problem document for an error, as the API would answer it."""
+    return {
+        "type": f"urn:agentguard:problem:{error.code}",
+        "title": error.code.replace("-", " ").capitalize(),
+        "status": error.status,
+        "detail": str(error),
+        "code": error.code,
+        **error.extensions,
+    }
+
+
+def internal_problem(error: Exception) -> dict[str, Any]:
+    """Return the problem document for a fault of our own."""
+    detail = f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug …` shows where."
+    return {"type": "urn:agentguard:problem:internal", "title": "Internal", "status": 500, "detail": detail, "code": "internal"}
+
+
+def _fail(ctx: Any, error: Exception, document: dict[str, Any]) -> NoReturn:
+    if ctx.find_root().params.get("debug"):
+        traceback.print_exception(error, file=sys.stderr)
+    say(document["detail"])
+    if ctx.params.get("output_format") == "json":
+        typer.echo(json.dumps(document, indent=2))
+    raise typer.Exit(ExitCode.FAILED)

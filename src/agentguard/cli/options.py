@@ -1,0 +1,43 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+
+class Format(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class GraphFormat(StrEnum):
+    """How a graph is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    DOT = "dot"
+    MERMAID = "mermaid"
+    GRAPHML = "graphml"
+    CYPHER = "cypher"
+
+
+FormatOption: TypeAlias = Annotated[Format, typer.Option("--format", "-f", help="For people (table) or for programs (json).")]
+GraphFormatOption: TypeAlias = Annotated[GraphFormat, typer.Option("--format", "-f", help="For people (table), or in this language.")]
+DatasetOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Dataset to work on; without it, the one last written. `live` is what OTLP delivers.", show_default=False)
+]
+DataDirOption: TypeAlias = Annotated[
+    Path | None, typer.Option(help="Data directory, instead of AGENTGUARD_DATA_DIR.", show_default=False, file_okay=False)
+]
+CatalogOption: TypeAlias = Annotated[Path | None, typer.Option(help="Catalogue (YAML), instead of AGENTGUARD_CATALOG.", show_default=False)]
+
+
+def examples(*lines: str) -> str:
+    """Return a help epilogue with these command lines, kept as they are written."""
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,79 @@
+"""Answers, on standard output: one JSON document, text for programs, or a report for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from rich.console import Console, RenderableType
+
+from agentguard.cli.messages import encodable, knows_unicode
+from agentguard.graph.printable import printable
+
+_PIPE_WIDTH = 120
+"""Columns where the output is not a terminal and COLUMNS says nothing."""
+
+_WIDEST = 140
+
+_PLAIN = str.maketrans("→←…×–’·●✓↺█░▁▂▃▄▅▆▇", "><~x-'-*v@#.1234567")
+"""One character for one, so that columns stay in line where the terminal knows no Unicode."""
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on standard output: ASCII, so that no terminal acts on a name and no encoding matters."""
+    json.dump(document, sys.stdout, indent=2, ensure_ascii=True, allow_nan=False)
+    sys.stdout.write("\n")
+
+
+def print_text(text: str) -> None:
+    """Print text that is ready for programs on standard output."""
+    sys.stdout.write(encodable(text, sys.stdout.encoding))
+
+
+def print_report(parts: Iterable[RenderableType]) -> None:
+    """Print what presenters made on standard output, with an empty line between the parts."""
+    screen = console(sys.stdout)
+    for number, part in enumerate(parts):
+        if number:
+            screen.print()
+        screen.print(part)
+
+
+def console(stream: TextIO) -> Console:
+    """Return a console that takes every string as it is (no markup, no emoji codes) and writes what the stream's encoding can hold."""
+    unicode = knows_unicode(stream.encoding)
+    screen = Console(file=stream if unicode else _PlainStream(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)  # type: ignore[arg-type]
+    screen.width = min(screen.width, _WIDEST) if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    return screen
+
+
+def shown(value: Any) -> Any:
+    """Return a document with every string in it safe to print on standard output; presenters take nothing else."""
+    if isinstance(value, str):
+        return encodable(printable(value), sys.stdout.encoding)
+    if isinstance(value, Mapping):
+        return {shown(key): shown(item) for key, item in value.items()}
+    return [shown(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class _PlainStream:
+    """A stream that knows no Unicode, given the nearest plain character instead."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        return self._stream.write(encodable(text.translate(_PLAIN), self.encoding))
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()

@@ -1,0 +1,107 @@
+"""The small parts that all tables are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from agentguard.graph.printable import shorten
+
+Document: TypeAlias = Mapping[str, Any]
+
+NAME_WIDTH = 40
+_EIGHTHS = "▁▂▃▄▅▆▇█"
+
+
+def section(title: str, *parts: RenderableType) -> Group:
+    """Return the parts under a heading."""
+    return Group(Text(title, style="bold cyan"), *parts)
+
+
+def faint(text: str) -> Text:
+    return Text(text, style="dim")
+
+
+def name(text: str | None, *, style: str = "", width: int = NAME_WIDTH) -> Text:
+    """Return a name, the middle of a very long one left out visibly."""
+    return Text(shorten(text or "–", width), style=style, no_wrap=True, overflow="ellipsis")
+
+
+def labels(components: Iterable[Document]) -> dict[str, str]:
+    """Return what to call each component: its name where no other bears it, else its id."""
+    known = list(components)
+    bearers: dict[str, int] = {}
+    for c in known:
+        bearers[c["name"].casefold()] = bearers.get(c["name"].casefold(), 0) + 1
+    return {c["id"]: c["name"] if c["name"] and bearers[c["name"].casefold()] == 1 else c["id"] for c in known}
+
+
+def count(number: float | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def failures(failed: int, of: int) -> Text:
+    """Return the number that failed and its share of all."""
+    if not failed:
+        return Text("0", style="dim")
+    return Text(f"{failed:,} ({percent(failed / of)})" if of else f"{failed:,}", style="red")
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0 to 1) in percent; small ones with a decimal, never rounded to 0 or 100 unless they are."""
+    if share is None:
+        return "–"
+    value = 100 * share
+    if value in (0, 100):
+        return f"{value:.0f} %"
+    if value < 1:
+        return "<0.1 %" if value < 0.1 else f"{value:.1f} %"
+    return f"{min(value, 99.9):.1f} %" if value > 99 else f"{value:.0f} %"
+
+
+def milliseconds(value: float | None) -> str:
+    """Return a duration in the unit that fits it."""
+    if value is None:
+        return "–"
+    if value < 1000:
+        return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
+    return f"{value / 1000:.1f} s" if value < 600_000 else f"{value / 60_000:.0f} min"
+
+
+def bar(share: float, width: int = 10, *, style: str = "red") -> Text:
+    """Return a share (0 to 1) as a horizontal bar; anything above nothing shows."""
+    full = min(width, max(round(share * width), 1 if share > 0 else 0))
+    return Text.assemble(("█" * full, style), ("░" * (width - full), "dim"))
+
+
+def height(share: float) -> str:
+    """Return a share (0 to 1) as one character of that height, a blank for nothing."""
+    return _EIGHTHS[min(7, int(share * 8))] if share > 0 else " "
+
+
+def trace(evidence: Sequence[Document]) -> Text:
+    """Return the first trace id, short, linked where a trace viewer is known."""
+    if not evidence:
+        return Text("–", style="dim")
+    first = evidence[0]
+    return Text(shorten(first["trace_id"], 9) if len(first["trace_id"]) <= 9 else f"{first['trace_id'][:8]}…", style=_link_style(first))
+
+
+def trace_lines(evidence: Iterable[Document], *, limit: int = 5) -> list[Text]:
+    """Return whole trace ids, each once, with their links; the rest is counted."""
+    by_trace = {e["trace_id"]: e for e in evidence}
+    lines = [_trace_line(e) for e in list(by_trace.values())[:limit]]
+    rest = len(by_trace) - limit
+    return lines if rest <= 0 else [*lines, faint(f"  … and {rest:,} more traces")]
+
+
+def _trace_line(evidence: Document) -> Text:
+    line = Text.assemble("  ", (shorten(evidence["trace_id"], 64), _link_style(evidence)))
+    return line.append(f"  {evidence['url']}", style="dim") if "url" in evidence else line
+
+
+def _link_style(evidence: Document) -> str:
+    return f"link {evidence['url']}" if "url" in evidence else ""

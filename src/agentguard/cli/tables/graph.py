@@ -1,0 +1,196 @@
+"""Components, shadow agents, dependencies, fallbacks, workflows and coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from agentguard.cli.tables.cells import (
+    Document,
+    bar,
+    count,
+    failures,
+    faint,
+    labels,
+    milliseconds,
+    name,
+    percent,
+    section,
+    trace,
+)
+from agentguard.cli.tables.rows import Rows, dispensable, names, number, text
+
+_KINDS = ("agent", "model", "tool", "mcp_server", "datastore", "queue", "service", "external", "workflow")
+_COMPONENTS = (
+    names("Component"),
+    text("Kind"),
+    number("Runs"),
+    number("Failed"),
+    number("p95"),
+    dispensable(number("Tokens")),
+    names("Notes"),
+)
+_DEPENDENCIES = (
+    names("Caller"),
+    names("depends on"),
+    text("Type"),
+    number("Calls"),
+    number("Failed"),
+    number("p95"),
+    dispensable(number("Sure"), 2),
+    dispensable(text("Trace"), 1),
+)
+_FALLBACKS = (names("Caller"), names("after a failure of"), names("tried"), number("Times"), number("Rescued"), dispensable(text("Trace")))
+_WORKFLOWS = (names("Workflow"), names("starts in"), number("Runs"), number("Failed"), dispensable(text("")))
+
+
+def graph_parts(document: Document) -> list[RenderableType]:
+    """Return all parts of a scan's or a graph's document."""
+    components = document["components"] if "components" in document else document["nodes"]
+    dependencies = document["dependencies"] if "dependencies" in document else document["edges"]
+    called = labels(components)
+    parts = [
+        components_part(components),
+        shadows_part(components, document.get("shadow_note")),
+        dependencies_part(dependencies, called),
+        fallbacks_part(document["fallbacks"], called),
+        workflows_part(document["workflows"], called),
+        coverage_part(document["coverage"]),
+    ]
+    return [part for part in parts if part is not None]
+
+
+def components_part(components: Sequence[Document]) -> RenderableType:
+    """Return what runs: agents first, then the other kinds."""
+    agents = sum(c["kind"] == "agent" for c in components)
+    ordered = sorted(components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"]))
+    called = labels(components)
+    rows = [_component_row(c, called[c["id"]]) for c in ordered]
+    return section(f"What runs: {agents:,} agents, {len(components) - agents:,} other components", Rows(_COMPONENTS, rows))
+
+
+def _component_row(c: Document, label: str) -> list[str | Text]:
+    tokens = c["input_tokens"] + c["output_tokens"]
+    p95 = (c["latency_ms"] or {}).get("p95")
+    return [
+        name(label, style=_component_style(c)),
+        c["kind"],
+        count(c["invocations"]),
+        failures(c["errors"], c["invocations"]),
+        milliseconds(p95),
+        count(tokens) if tokens else Text("–", style="dim"),
+        name(_notes(c), style="dim", width=60),
+    ]
+
+
+def _component_style(c: Document) -> str:
+    if c["shadow"]:
+        return "bold yellow"
+    return "bold" if c["kind"] == "agent" else ""
+
+
+def _notes(c: Document) -> str:
+    declared = c.get("declared") or {}
+    notes = [
+        "shadow" if c["shadow"] else "",
+        "" if c["identified"] else "unidentified",
+        f"owner {declared['owner']}" if declared.get("owner") else "",
+        f"on {c['server']}" if c["server"] else "",
+        ", ".join(c["providers"]),
+        c["environment"] or "",
+    ]
+    return "; ".join(note for note in notes if note) or " "
+
+
+def shadows_part(components: Iterable[Document], note: str | None) -> RenderableType:
+    """Return the agents that nobody declared, each with the reason; or why nobody can be called one."""
+    if note:
+        return section("Shadow agents", faint(note))
+    shadows = [c for c in components if c["shadow"]]
+    if not shadows:
+        return section("Shadow agents", Text("None: every agent seen is in the catalogue."))
+    lines = [Text.assemble("● ", name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}") for c in shadows]
+    return section(f"Shadow agents: {len(shadows):,}", *lines)
+
+
+def dependencies_part(dependencies: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
+    """Return who depends on what, by caller."""
+    ordered = sorted(dependencies, key=lambda d: (called.get(d["source"], d["source"]).casefold(), -d["calls"], d["target"]))
+    rows: list[list[str | Text]] = []
+    for before, d in zip([None, *ordered], ordered, strict=False):
+        repeated = before is not None and before["source"] == d["source"]
+        rows.append(_dependency_row(d, called, repeated=repeated))
+    return section(f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows))
+
+
+def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -> list[str | Text]:
+    return [
+        name(called.get(d["source"], d["source"]), style="dim" if repeated else "bold", width=32),
+        name(called.get(d["target"], d["target"]), width=32),
+        d["type"],
+        count(d["calls"]),
+        failures(d["errors"], d["calls"]),
+        milliseconds((d["latency_ms"] or {}).get("p95")),
+        percent(d["confidence"]),
+        trace(d["evidence"]),
+    ]
+
+
+def fallbacks_part(fallbacks: Sequence[Document], called: Mapping[str, str]) -> RenderableType | None:
+    """Return what was tried after a failure, or None where nothing was."""
+    if not fallbacks:
+        return None
+    rows: list[list[str | Text]] = [
+        [
+            *(name(called.get(f[key], f[key]), width=32) for key in ("owner", "primary", "secondary")),
+            count(f["count"]),
+            count(f["rescued"]),
+            trace(f["evidence"]),
+        ]
+        for f in fallbacks
+    ]
+    return section(f"Fallbacks seen: {len(fallbacks):,}", Rows(_FALLBACKS, rows))
+
+
+def workflows_part(workflows: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
+    """Return what starts runs, and how often these failed."""
+    if not workflows:
+        return section("Workflows", faint("None: no trace has a beginning that could be named."))
+    rows: list[list[str | Text]] = [
+        [
+            name(w["name"]),
+            name(called.get(w["entry"], w["entry"]), width=32),
+            count(w["runs"]),
+            failures(w["failed"], w["runs"]),
+            bar(w["failed"] / w["runs"] if w["runs"] else 0),
+        ]
+        for w in workflows
+    ]
+    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows))
+
+
+def coverage_part(coverage: Document) -> RenderableType:
+    """Return what was read and what could not be used."""
+    unattributed = sum(coverage["unattributed"].values())
+    lines = [Text(f"{coverage['spans']:,} spans in {coverage['traces']:,} traces{_seen_between(coverage)}.")]
+    gaps = [
+        (coverage["duplicates"], "duplicates left out"),
+        (unattributed, "spans without a role in any known convention"),
+        (coverage["orphans"], "spans whose parent never came"),
+        (coverage["unresolved_peers"], "calls to a peer that nothing names"),
+        (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),
+    ]
+    lines += [faint(f"  {number:,} {what}") for number, what in gaps if number]
+    return section("What was read", Group(*lines))
+
+
+def _seen_between(coverage: Document) -> str:
+    if not coverage["first_seen"]:
+        return ""
+    return f", {coverage['first_seen'][:19]}Z to {coverage['last_seen'][:19]}Z"
+
+
+def _reasons(refused: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {number:,}" for reason, number in refused.items())
