@@ -1,0 +1,141 @@
+"""Spans as Parquet: one folder for each hour in which spans started, in it parts named after the log segments they came from.
+
+`hour=2026-11-23T22/<first>-<last>.parquet` holds the spans of that hour from the segments first to last. A part whose range lies
+within another's in the same folder is superseded: it was merged into the other and is about to be deleted. So writing a part again
+after a crash, and merging, neither lose nor double anything.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from agentguard.adapters.files.segments import sync_folder
+from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.kernel.clock import NS_PER_HOUR
+
+MIXED = "hour=mixed"
+"""Where the spans of a segment go that touches more hours than that."""
+_MOST_HOURS = 48
+_DRAFT = ".draft"
+_BATCH_ROWS = 65_536
+SMALL_BYTES = 16 * 1024 * 1024
+_MOST_SMALL = 8
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """One Parquet file; first and last are segment ids: the time (ns) at which each segment began."""
+
+    folder: str
+    first: int
+    last: int
+
+    def path(self, root: Path) -> Path:
+        return root / self.folder / f"{self.first:016x}-{self.last:016x}.parquet"
+
+    def supersedes(self, other: Part) -> bool:
+        """Whether the other's spans are all in this one."""
+        return self != other and self.folder == other.folder and self.first <= other.first and other.last <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSource:
+    """A SpanSource: one part."""
+
+    path: Path
+
+    def tables(self) -> Iterator[pa.Table]:
+        with pq.ParquetFile(self.path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS):
+                yield pa.Table.from_batches([batch]).cast(SPAN_SCHEMA)
+
+
+def parts_in(root: Path) -> list[Part]:
+    """Return every part on disk, superseded ones too, sorted."""
+    return sorted(_part(path) for path in root.glob("hour=*/*.parquet"))
+
+
+def without_superseded(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts whose spans are in no other part."""
+    kept: list[Part] = []
+    for part in sorted(parts, key=lambda p: (p.folder, p.first, -p.last)):
+        if not (kept and kept[-1].supersedes(part)):
+            kept.append(part)
+    return kept
+
+
+def write_parts(root: Path, segment: int, spans: pa.Table) -> list[Part]:
+    """Write the segment's spans, by hour; writing the same again changes nothing. Durable once this returns."""
+    written = []
+    for folder, rows in _by_hour(spans["start"].to_numpy()):
+        part = Part(folder, segment, segment)
+        _write(part.path(root), spans.take(pa.array(rows)))
+        written.append(part)
+    return written
+
+
+def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
+    """Write one part with the spans of these, neighbours in one folder, which are then superseded."""
+    merged = Part(parts[0].folder, parts[0].first, parts[-1].last)
+    tables = [table for part in parts for table in ParquetSource(part.path(root)).tables()]
+    _write(merged.path(root), pa.concat_tables(tables).unify_dictionaries().combine_chunks())
+    return merged
+
+
+def mergeable(root: Path, parts: Sequence[Part]) -> list[list[Part]]:
+    """Return the runs of small neighbours that are worth a merge: of one folder, received in one hour."""
+    runs: list[list[Part]] = []
+    for part in without_superseded(parts):
+        small = part.path(root).stat().st_size < SMALL_BYTES
+        if small and runs and runs[-1] and _near(runs[-1][-1], part):
+            runs[-1].append(part)
+        else:
+            runs.append([part] if small else [])
+    return [run for run in runs if len(run) > _MOST_SMALL]
+
+
+def delete_drafts(root: Path) -> None:
+    """Delete what a crash left half written."""
+    for draft in root.glob(f"hour=*/*{_DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
+def _near(one: Part, other: Part) -> bool:
+    return one.folder == other.folder and one.first // NS_PER_HOUR == other.last // NS_PER_HOUR
+
+
+def _part(path: Path) -> Part:
+    first, _, last = path.stem.partition("-")
+    return Part(path.parent.name, int(first, 16), int(last, 16))
+
+
+def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
+    """Yield each hour's folder with its rows; spans without a time are in the hour 1970-01-01T00."""
+    hours, where = np.unique(starts // NS_PER_HOUR, return_inverse=True)
+    if len(hours) > _MOST_HOURS:
+        yield MIXED, np.arange(len(starts))
+        return
+    for n, hour in enumerate(hours.tolist()):
+        yield f"hour={datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}", np.flatnonzero(where == n)
+
+
+def _write(path: Path, spans: pa.Table) -> None:
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True)
+        sync_folder(path.parent.parent)
+    draft = path.with_name(path.name + _DRAFT)
+    with draft.open("wb") as stream:
+        pq.write_table(spans, stream, compression="zstd")
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+    sync_folder(path.parent)

@@ -1,0 +1,123 @@
+"""The log: deliveries in append-only segment files, each record with its length and checksum.
+
+A segment is the magic bytes, then records: length of the body (u32), CRC-32 of encoding and body (u32), encoding (u8), body.
+All integers are little-endian. What follows the last whole record was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from agentguard.traces.store import Delivery, Encoding
+
+MAGIC = b"AGLOG\x00\x01\n"
+SUFFIX = ".log"
+_RECORD = struct.Struct("<IIB")
+_ENCODINGS = {1: Encoding.PROTOBUF, 2: Encoding.JSON}
+_NUMBERS = {encoding: number for number, encoding in _ENCODINGS.items()}
+
+
+class SegmentWriter:
+    """One open segment."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file, readable by its owner only; raises FileExistsError rather than write into another's."""
+        self.path = path
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self.size = 0
+        try:
+            self._write([MAGIC])
+            sync_folder(path.parent)
+        except OSError:
+            self.close()
+            path.unlink()
+            raise
+
+    def append(self, deliveries: Sequence[Delivery]) -> None:
+        """Write all and sync once; raises OSError, leaving the segment as it was."""
+        self._write([part for delivery in deliveries for part in _record(delivery)])
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+    def _write(self, parts: Sequence[bytes]) -> None:
+        try:
+            for start in range(0, len(parts), 512):  # IOV_MAX is 1024
+                _write_all(self._handle, parts[start : start + 512])
+            os.fdatasync(self._handle)
+        except OSError:
+            os.ftruncate(self._handle, self.size)
+            raise
+        self.size += sum(map(len, parts))
+
+
+def read_segment(path: Path) -> Iterator[Delivery]:
+    """Yield the segment's whole records, up to the first that is torn."""
+    with path.open("rb") as stream:
+        for _, delivery in _records(stream, path.stat().st_size):
+            yield delivery
+
+
+def cut_torn_tail(path: Path) -> int:
+    """Cut what follows the last whole record; return how many bytes that was."""
+    size = path.stat().st_size
+    with path.open("rb+") as stream:
+        end = max((end for end, _ in _records(stream, size)), default=len(MAGIC) if _starts_well(stream) else 0)
+        if end < size:
+            stream.truncate(end)
+            os.fsync(stream.fileno())
+    return size - end
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the folder's names durable: created, renamed, removed."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _record(delivery: Delivery) -> tuple[bytes, bytes]:
+    number = _NUMBERS[delivery.encoding]
+    return _RECORD.pack(len(delivery.body), _checksum(number, delivery.body), number), delivery.body
+
+
+def _checksum(number: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(bytes([number])))
+
+
+def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, Delivery]]:
+    """Yield each whole record with the offset of its end."""
+    if not _starts_well(stream):
+        return
+    end = len(MAGIC)
+    while len(head := stream.read(_RECORD.size)) == _RECORD.size:
+        length, checksum, number = _RECORD.unpack(head)
+        end += _RECORD.size + length
+        if end > size or number not in _ENCODINGS:
+            return
+        body = stream.read(length)
+        if _checksum(number, body) != checksum:
+            return
+        yield end, Delivery(body, _ENCODINGS[number])
+
+
+def _starts_well(stream: BinaryIO) -> bool:
+    stream.seek(0)
+    return stream.read(len(MAGIC)) == MAGIC
+
+
+def _write_all(handle: int, parts: Sequence[bytes]) -> None:
+    rest = [memoryview(part) for part in parts]
+    while rest:
+        written = os.writev(handle, rest)
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if rest:
+            rest[0] = rest[0][written:]

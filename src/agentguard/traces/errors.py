@@ -1,0 +1,76 @@
+"""What can go wrong while spans are taken in, in the words of gRPC that OTLP answers with."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
+
+
+class RpcCode(IntEnum):
+    """google.rpc.Code."""
+
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+class SpansNotStoredError(AgentGuardError):
+    """The store did not take the spans, for this reason."""
+
+    code = "spans-not-stored"
+
+    def __init__(self, rpc: RpcCode, message: str) -> None:
+        super().__init__(message)
+        self.rpc = rpc
+
+
+class StoreUnavailableError(SpansNotStoredError, UnavailableError):
+    """The store cannot take spans at present: a full disk, say."""
+
+    code = "store-unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(RpcCode.UNAVAILABLE, message)
+
+
+class IngestFullError(UnavailableError):
+    """More deliveries are in work than may be."""
+
+    code = "ingest-full"
+
+    def __init__(self) -> None:
+        super().__init__("Too many deliveries are in work. Send this one again after the time in Retry-After.")
+
+
+class UnusableDeliveryError(AgentGuardError):
+    """Nothing in this delivery can be read."""
+
+    code = "unusable-delivery"
+    status = 400
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class DataDirectoryInUseError(AgentGuardError):
+    """Another process takes spans into this data directory."""
+
+    code = "data-directory-in-use"
+
+    def __init__(self, directory: object) -> None:
+        super().__init__(f"Another AgentGuard server works in {str(directory)!r}. Stop it, or set AGENTGUARD_DATA_DIR to another folder.")

@@ -1,0 +1,70 @@
+"""The port to where spans are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Encoding(StrEnum):
+    """How a delivery's body is written."""
+
+    PROTOBUF = "protobuf"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One OTLP export request, unpacked, as it came."""
+
+    body: bytes
+    encoding: Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class SpanBatch:
+    """Deliveries, and all spans in them that can be used."""
+
+    deliveries: tuple[Delivery, ...]
+    spans: pa.Table
+    """SPAN_SCHEMA."""
+
+
+class SpanSource(Protocol):
+    """Some spans at rest; pickles, so that a worker process can read them."""
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the spans in tables (SPAN_SCHEMA) of bounded size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The spans received since some moment."""
+
+    sources: tuple[SpanSource, ...]
+    key: str
+    """Equal keys, equal spans: so nothing is computed twice."""
+
+
+class SpanStore(Protocol):
+    """Spans in order of arrival, deliveries kept as they come: whoever reads drops duplicates by trace id and span id."""
+
+    async def append(self, batch: SpanBatch) -> None:
+        """Keep all of it. Durable once this returns; raise SpansNotStoredError, and keep nothing, otherwise."""
+
+    async def settle(self) -> bool:
+        """Bring everything appended so far into the form that windows read, and delete the bodies; return whether there was anything.
+
+        Killed at any moment, it loses and doubles nothing.
+        """
+
+    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
+        """The settled spans received at this time (ns) or later, to the hour; they stay readable inside the context."""
+
+    async def expire(self, received_before: int) -> int:
+        """Delete spans received before this time (ns), to the hour; return how many sources went."""
