@@ -36,6 +36,30 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return (chunk for chunk in whole if chunk)
 
 
+def joined(chunks: Iterable[bytes], limit: int) -> bytes:
+    """Return all chunks in one; raise UnreadableInputError where they are longer than the limit."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > limit:
+            raise too_large(limit)
+    return bytes(content)
+
+
+def too_large(limit: int) -> UnreadableInputError:
+    return UnreadableInputError("body-too-large", f"A protobuf body is longer than {limit >> 20} MiB; export smaller batches.")
+
+
+def _corrupt(kind: str, error: Exception) -> UnreadableInputError:
+    return UnreadableInputError(f"corrupt-{kind}", f"The {kind} data is damaged ({error}); whole records before the damage were used.")
+
+
+def _truncated(kind: str) -> UnreadableInputError:
+    return UnreadableInputError(
+        f"truncated-{kind}", f"The {kind} data ends too early; whole records before the cut were used. Copy it again."
+    )
+
+
 def _at_least(source: Iterator[bytes], size: int) -> bytes:
     head = b""
     while len(head) < size:
@@ -60,7 +84,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
             try:
                 yield member.decompress(rest, CHUNK)
             except zlib.error as error:
-                raise UnreadableInputError("corrupt-gzip", f"The gzip data is damaged ({error}); what came before the damage was used.") from error
+                raise _corrupt("gzip", error) from error
             rest = member.unconsumed_tail
             if member.eof:
                 rest = member.unused_data
@@ -68,7 +92,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 started, padding = False, True
     yield from _drained(member) if started else ()
     if started:
-        raise UnreadableInputError("truncated-gzip", "The gzip data ends too early; whole records before the cut were used. Copy the file again.")
+        raise _truncated("gzip")
 
 
 def _drained(member: zlib._Decompress) -> Iterator[bytes]:
@@ -90,11 +114,11 @@ def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 try:
                     out = frame.decompress(rest)
                 except zstandard.ZstdError as error:
-                    raise UnreadableInputError("corrupt-zstd", f"The zstd data is damaged ({error}); what came before the damage was used.") from error
+                    raise _corrupt("zstd", error) from error
                 if out:
                     yield out
                 rest = frame.unused_data if frame.eof else b""
                 if frame.eof:
                     frame, started = decompressor.decompressobj(), False
     if started:
-        raise UnreadableInputError("truncated-zstd", "The zstd data ends too early; whole records before the cut were used. Copy the file again.")
+        raise _truncated("zstd")

@@ -47,20 +47,26 @@ def attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
 def any_value(value: object, depth: int = 0) -> dict[str, Any]:
     """Return a JSON value as an OTLP AnyValue; what is nested deeper than 16 levels becomes JSON text."""
     match value:
-        case bool():
-            return {"boolValue": value}
-        case int() if value in _INT64:
-            return {"intValue": str(value)}
-        case float():
-            return {"doubleValue": value}
-        case None:
-            return {}
         case list() | dict() if depth >= _DEEPEST:
             return {"stringValue": json_text(value)}
         case list():
             return {"arrayValue": {"values": [any_value(item, depth + 1) for item in value]}}
         case dict():
             return {"kvlistValue": {"values": [{"key": str(k), "value": any_value(v, depth + 1)} for k, v in value.items()]}}
+        case _:
+            return _scalar(value)
+
+
+def _scalar(value: object) -> dict[str, Any]:
+    match value:
+        case None:
+            return {}
+        case bool():
+            return {"boolValue": value}
+        case int() if value in _INT64:
+            return {"intValue": str(value)}
+        case float():
+            return {"doubleValue": value}
         case _:
             return {"stringValue": text(value)}
 

@@ -31,7 +31,7 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
 def traces(value: object) -> object:
     """Return the list of traces in any of the wrappings."""
     if isinstance(value, dict):
-        return value["data"] if "data" in value else [value]
+        return value.get("data", [value])
     return value
 
 
@@ -80,7 +80,8 @@ def _failed(error: object) -> bool:
 
 def _references(span: Mapping[str, Any], trace_id: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the parent's id and the links."""
-    references = [(text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID"))) for _, r in objects(span.get("references"))]
+    said = [r for _, r in objects(span.get("references"))]
+    references = [(text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID"))) for r in said]
     here = [r for r in references if r[1] == trace_id and r[2]]
     parent = next((r for r in here if r[0] != "FOLLOWS_FROM"), here[0] if here else None)
     links = [{"traceId": r[1], "spanId": r[2]} for r in references if r is not parent]

@@ -1,0 +1,175 @@
+"""Files, folders, streams and uploads become pieces; what cannot be read becomes refusals."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+import re
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from agentguard.ingest import bodies, formats, text
+from agentguard.ingest.bodies import MAX_BODY_BYTES
+from agentguard.ingest.compression import CHUNK, inflated, joined
+from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
+
+TELEMETRY_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".pb", ".bin", ".otlp", ".proto", ".trace", ".traces", ".log", ".txt"})
+"""Files in folders are opened if one of their suffixes is among these, or if they have none."""
+
+_JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
+_PROTOBUF_SUFFIXES = frozenset({".pb", ".bin", ".otlp", ".proto"})
+_HEAD = 1 << 16
+_SHOWN = 20  # refusals of one reason and one file that are given one by one
+_BOM = b"\xef\xbb\xbf"
+_UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|\x00[{\[]|[{\[]\x00")
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
+_JSON_START = re.compile(rb"[ \t\r\n]*[{\[]")
+
+
+def read_paths(paths: Sequence[Path], *, progress: Callable[[int], None] | None = None) -> Iterator[Piece | Refusal]:
+    """Yield what the files, and the files in the folders (sorted, hidden ones left out), hold.
+
+    `progress` is told of the bytes read since the last time. A file given by name is refused where it cannot be used; one
+    found in a folder is passed over without a word where it is not telemetry. Formats and compression are told from contents.
+    Memory is bounded by the largest single JSON value or protobuf body, see ingest.text and ingest.bodies.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from _folder(path, progress)
+        else:
+            yield from _file(path, progress, strict=True)
+
+
+def read_stream(stream: BinaryIO, origin: str, *, progress: Callable[[int], None] | None = None) -> Iterator[Piece | Refusal]:
+    """Yield what the stream holds, as for a file given by name."""
+    yield from _content(_chunks(stream, progress), origin, strict=True)
+
+
+def read_upload(body: bytes, filename: str | None) -> Iterator[Piece | Refusal]:
+    """Yield what an uploaded body holds, as for a file given by name."""
+    yield from read_stream(io.BytesIO(body), filename or "upload")
+
+
+def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
+    found = False
+    for path in _files_in(folder):
+        for item in _file(path, progress, strict=False):
+            found = True
+            yield item
+    if not found:
+        yield Refusal(_shown(folder), "no-telemetry", f"This folder has no file with traces in it. Readable are: {formats.RECOGNISED}.")
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(names) if not name.startswith(".") and _may_be_telemetry(Path(name)))
+
+
+def _may_be_telemetry(path: Path) -> bool:
+    return not path.suffix or not TELEMETRY_SUFFIXES.isdisjoint(suffix.lower() for suffix in path.suffixes)
+
+
+def _file(path: Path, progress: Callable[[int], None] | None, *, strict: bool) -> Iterator[Piece | Refusal]:
+    origin = _shown(path)
+    try:
+        if not strict and not stat.S_ISREG(path.stat().st_mode):
+            return
+        with path.open("rb") as stream:
+            yield from _content(_chunks(stream, progress), origin, strict=strict)
+    except FileNotFoundError:
+        yield Refusal(origin, "missing-file", "There is no such file or folder.")
+    except OSError as error:
+        yield Refusal(origin, "unreadable-file", f"It cannot be read: {error.strerror or error}.")
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _chunks(stream: BinaryIO, progress: Callable[[int], None] | None) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK):
+        if progress is not None:
+            progress(len(chunk))
+        yield chunk
+
+
+def _content(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
+    yield from _summed(_told_apart(chunks, origin, strict=strict), origin)
+
+
+def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
+    try:
+        yield from _plain(inflated(chunks), origin, strict=strict)
+    except UnreadableInputError as error:
+        yield error.refusal(origin)
+
+
+def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
+    """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing that is known."""
+    head, chunks = _peeked(chunks)
+    binary = _CONTROL.search(head[:512]) is not None
+    form = bodies.form_of(head) if binary else None
+    suffixes = {suffix.lower() for suffix in Path(origin).suffixes}
+    if _UTF16.match(head):
+        raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
+    if form is not None:
+        yield from _bodies(chunks, origin, form, strict=strict)
+    elif _JSON_START.match(head) or (not binary and (strict or (head and suffixes & _JSON_SUFFIXES))):
+        yield from text.pieces(chunks, origin, strict=strict)
+    elif suffixes & _PROTOBUF_SUFFIXES and head:
+        yield ProtobufPiece(origin, joined(chunks, MAX_BODY_BYTES))
+    elif strict:
+        raise UnreadableInputError("unknown-format", f"These bytes are in no format that is known. Readable are: {formats.RECOGNISED}.")
+
+
+def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the first bytes (some KiB, or all) and the chunks from the start, both without a byte order mark.
+
+    A fault met on the way is met again at its place.
+    """
+    head = b""
+    try:
+        while len(head) < _HEAD and (chunk := next(chunks, b"")):
+            head += chunk
+    except UnreadableInputError as error:
+        chunks = _failing(error)
+    head = head.removeprefix(_BOM)
+    return head[:_HEAD], itertools.chain([head] if head else [], chunks)
+
+
+def _failing(error: UnreadableInputError) -> Iterator[bytes]:
+    yield from ()
+    raise error
+
+
+def _bodies(chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool) -> Iterator[Piece | Refusal]:
+    for number, body in enumerate(bodies.bodies(chunks, form), 1):
+        place = origin if form is bodies.Form.RAW else f"{origin}, body {number}"
+        content = joined(inflated([body]), MAX_BODY_BYTES) if form is bodies.Form.FRAMED else body
+        if content.startswith(b"{"):
+            yield from text.pieces([content], place, strict=strict)
+        elif bodies.holds_spans(content):
+            yield ProtobufPiece(place, content)
+        elif strict:
+            yield Refusal(place, "not-traces", "These are OTLP logs or metrics; only traces are used.")
+
+
+def _summed(items: Iterable[Piece | Refusal], origin: str) -> Iterator[Piece | Refusal]:
+    """Pass everything on, but sum up refusals of one reason from the 21st on."""
+    seen: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    for item in items:
+        if isinstance(item, Refusal):
+            seen[item.reason] += 1
+            if seen[item.reason] > _SHOWN:
+                lost[item.reason] += item.spans
+                continue
+        yield item
+    for reason, spans in lost.items():
+        yield Refusal(origin, reason, f"{seen[reason] - _SHOWN} more like those above.", spans)
