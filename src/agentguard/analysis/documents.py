@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from agentguard.analysis.model import Analysis
+from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 
 
-def analysis_document(analysis: Analysis, *, link: Callable[[str], str | None] | None = None) -> dict[str, Any]:
+def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
     """Return `analysis` of `GET /api/graph` and the whole of `agentguard analyze --format json`.
 
     `spof_agents`, `circular_dependencies`, `risk_scores` (agents), `overall_risk`; `spof_components`, `circular_components`,

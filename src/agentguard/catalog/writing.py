@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from agentguard.graph.model import Graph
+from typing import Any
+
+import yaml
+
+from agentguard.graph.model import ComponentKind, Graph
+
+_HEADER = """\
+# AgentGuard's catalogue: what is meant to run. Agents that are seen and not in here are called shadow agents.
+# Take out what nobody answers for; fill in owner, and value_per_run where a run is worth money (currency: any text).
+# An id matches exactly; a name matches whole, whatever its case. Either may be left out.
+"""
 
 
 def catalog_text(graph: Graph) -> str:
@@ -10,4 +20,11 @@ def catalog_text(graph: Graph) -> str:
 
     read_catalog reads it back; every named agent then matches. Unidentified agents are left out: there is nothing to declare.
     """
-    raise NotImplementedError
+    agents = [_entry(c.id, c.name) for c in graph.components if c.kind is ComponentKind.AGENT and c.identified]
+    workflows = [_entry(w.id, w.name) | {"value_per_run": None} for w in graph.workflows]
+    document = {"currency": None, "agents": agents, "workflows": workflows}
+    return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000)
+
+
+def _entry(id_: str, name: str) -> dict[str, Any]:
+    return {"id": id_, "name": name, "owner": None}

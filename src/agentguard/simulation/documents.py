@@ -2,16 +2,129 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from agentguard.simulation.model import SimulationResult
+from agentguard.graph.documents import evidence_document
+from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.graph.model import ComponentKind
+from agentguard.simulation.model import Assumptions, BlastRadius, ImpactedComponent, ImpactedWorkflow, SimulationResult, Step
+from agentguard.simulation.money import MIN_OBSERVED_SECONDS, too_short
+
+NO_RECOVERY_TIME = "The recordings hold failures of single calls, not recoveries from an outage, so nothing supports an estimate."
 
 
-def simulation_document(result: SimulationResult, *, link: Callable[[str], str | None] | None = None) -> dict[str, Any]:
+def simulation_document(result: SimulationResult, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
     """Return the document of `POST /api/simulate` and `agentguard simulate --format json`.
 
-    `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`, `impact_estimate` and more;
-    `link` turns a trace id into a link to a trace viewer.
+    `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`, `impact_estimate` and more.
+    `impacted_count` counts components of all kinds, as `impacted_components` lists them; `impacted_agents` are the ids of agents.
     """
-    raise NotImplementedError
+    return {
+        "failed_agent": result.scenario.failed[0],
+        "failed_components": list(result.scenario.failed),
+        "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
+        "impacted_count": len(result.components),
+        "impacted_components": [_component(c, links) for c in result.components],
+        "impacted_workflows": [_workflow(w, result.observed_seconds, links) for w in result.workflows],
+        "blast_radius_score": round(result.blast_radius.score, 3),
+        "blast_radius": _blast_radius(result.blast_radius),
+        "impact_estimate": _estimate(result),
+        "degraded": [{"id": d.id, "lost": list(d.lost)} for d in result.degraded],
+        "structural": {"components": list(result.structural_components), "workflows": list(result.structural_workflows)},
+        "method": result.method.value,
+        "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
+        "inputs": _inputs(result),
+    }
+
+
+def _component(c: ImpactedComponent, links: TraceLinks) -> dict[str, Any]:
+    return {
+        "id": c.id,
+        "name": c.name,
+        "kind": c.kind.value,
+        "invocations": c.invocations,
+        "invocations_hit": c.invocations_hit,
+        "path": [_step(s, links) for s in c.path],
+    }
+
+
+def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) -> dict[str, Any]:
+    per_hour = w.runs_lost * 3600 / observed if observed is not None and observed >= MIN_OBSERVED_SECONDS else None
+    interval = None if w.interval is None else {"low": w.interval.low, "high": w.interval.high, "method": w.interval.method}
+    return {
+        "id": w.id,
+        "name": w.name,
+        "entry": w.entry,
+        "runs_seen": w.runs_seen,
+        "runs_failed": w.runs_failed,
+        "runs_lost": w.runs_lost,
+        "share_lost": w.share,
+        "range": interval,
+        "runs_lost_per_hour": per_hour,
+        "runs_lost_per_hour_reason": too_short(observed) if per_hour is None else None,
+        "value_lost": w.value_lost,
+        "path": [_step(s, links) for s in w.path],
+    }
+
+
+def _step(step: Step, links: TraceLinks) -> dict[str, Any]:
+    return {"source": step.source, "target": step.target, "evidence": [evidence_document(e, links) for e in step.evidence]}
+
+
+def _blast_radius(b: BlastRadius) -> dict[str, Any]:
+    return {
+        "score": b.score,
+        "formula": "10 × (0.6 × runs_share + 0.4 × components_share)" if b.runs_share is not None else "10 × components_share",
+        "runs_lost": b.runs_lost,
+        "runs_seen": b.runs_seen,
+        "runs_share": b.runs_share,
+        "components_hit": b.components_hit,
+        "components": b.components,
+        "components_share": b.components_share,
+    }
+
+
+def _estimate(result: SimulationResult) -> dict[str, Any]:
+    money = result.money
+    return {
+        "severity": result.severity.value,
+        "severity_reason": result.severity_reason,
+        "revenue_risk": money.amount,
+        "revenue_risk_reason": money.reason,
+        "revenue_risk_per_hour": money.per_hour,
+        "revenue_risk_per_hour_reason": money.per_hour_reason,
+        "currency": money.currency,
+        "workflow_count": len(result.workflows),
+        "workflows_seen": result.workflows_seen,
+        "estimated_recovery_time": None,
+        "estimated_recovery_time_reason": NO_RECOVERY_TIME,
+    }
+
+
+def _assumptions(a: Assumptions) -> dict[str, Any]:
+    return {
+        "calls_failed": a.calls_failed,
+        "rescued_by_history": a.rescued_by_history,
+        "absorbed_by_history": a.absorbed_by_history,
+        "absorption_unknown": a.absorption_unknown,
+        "note": _note(a),
+    }
+
+
+def _note(a: Assumptions) -> str | None:
+    if not a.absorption_unknown:
+        return None
+    return (
+        f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever seen without a retry or fallback; "
+        "they count as not absorbed (worst case)."
+    )
+
+
+def _inputs(result: SimulationResult) -> dict[str, Any]:
+    t = result.thresholds
+    return {
+        "graph_version": result.graph_version,
+        "seed": result.seed,
+        "thresholds": {"critical": t.critical, "high": t.high, "medium": t.medium},
+        "observed_seconds": result.observed_seconds,
+    }

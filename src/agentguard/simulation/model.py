@@ -28,12 +28,12 @@ class Severity(StrEnum):
 class Thresholds:
     """From which share of runs lost a failure is critical, high or medium; below medium it is low.
 
-    The defaults are a convention, not a measurement: every second run lost is an outage for users, every fifth is felt by
-    most of them within a few visits, every twentieth is what a yearly 95 % objective would just allow.
+    The defaults are a convention, not a measurement: every second run lost is an outage for users, every fourth is felt by
+    most of them within a few visits, every twentieth is what a 95 % objective would just allow.
     """
 
     critical: float = 0.5
-    high: float = 0.2
+    high: float = 0.25
     medium: float = 0.05
 
     def severity(self, share_lost: float) -> Severity:
@@ -43,6 +43,9 @@ class Thresholds:
         if share_lost >= self.high:
             return Severity.HIGH
         return Severity.MEDIUM if share_lost >= self.medium else Severity.LOW
+
+
+DEFAULT_THRESHOLDS = Thresholds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,18 @@ class Assumptions:
     """Failed calls that the caller absorbed, as it did with this callee's failures before (seeded draw)."""
     absorption_unknown: int = 0
     """Failed calls on dependencies that never failed in the window: counted as not absorbed (worst case)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one method finds, before it is weighed."""
+
+    components: tuple[ImpactedComponent, ...]
+    workflows: tuple[ImpactedWorkflow, ...]
+    runs_seen: int
+    """Of all workflows, hit or not."""
+    workflows_seen: int
+    assumptions: Assumptions | None
 
 
 @dataclass(frozen=True, slots=True)

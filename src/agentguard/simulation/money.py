@@ -1,0 +1,54 @@
+"""What lost runs are worth, by the catalogue's value per run and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agentguard.catalog.matching import Matches
+from agentguard.simulation.model import ImpactedWorkflow, Money
+
+MIN_OBSERVED_SECONDS = 600
+"""A rate per hour needs at least ten minutes of observation."""
+
+
+def run_values(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> dict[str, float]:
+    """Return the value of one run by workflow id: the workflow's own entry first, else its entry component's."""
+    of_workflow = {workflow: entry.value_per_run for workflow, entry in matches.workflows}
+    of_component = {m.component: m.entry.value_per_run for m in matches.components if m.entry is not None}
+    found: dict[str, float] = {}
+    for w in workflows:
+        own = of_workflow.get(w.id)
+        value = own if own is not None else of_component.get(w.entry)
+        if value is not None:
+            found[w.id] = value
+    return found
+
+
+def money(matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seconds: float | None) -> Money:
+    """Return the value lost with the recorded runs; workflows must carry their value_lost already."""
+    currency = matches.catalog.currency if matches.catalog else None
+    priced = [w.value_lost for w in workflows if w.value_lost is not None]
+    reason = _reason(matches, workflows)
+    if matches.catalog is None or (workflows and not priced):
+        return Money(None, reason, None, reason, currency)
+    amount = sum(priced)
+    if observed_seconds is None or observed_seconds < MIN_OBSERVED_SECONDS:
+        return Money(amount, reason, None, too_short(observed_seconds), currency)
+    return Money(amount, reason, amount * 3600 / observed_seconds, None, currency)
+
+
+def too_short(observed_seconds: float | None) -> str:
+    """Say why there is no rate per hour."""
+    seen = "an unknown time" if observed_seconds is None else f"{observed_seconds:.0f} s"
+    return f"Only {seen} observed; a rate per hour needs at least {MIN_OBSERVED_SECONDS // 60} minutes."
+
+
+def _reason(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> str | None:
+    if matches.catalog is None:
+        return "No catalogue is set, so no run has a value."
+    if not workflows:
+        return "No run is lost."
+    unpriced = [w.name for w in workflows if w.value_lost is None]
+    if not unpriced:
+        return None
+    return f"The catalogue gives no value_per_run for {', '.join(unpriced)}; those lost runs are left out."

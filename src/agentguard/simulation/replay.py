@@ -1,0 +1,279 @@
+"""The replay method: whether each recorded run would have survived.
+
+Every call to a failed component fails. Its caller then fails too, unless a fallback that this caller was seen using rescues it, or
+the caller survives as it survived this callee's failures before; and so on up each run's own tree, deepest calls first. After a
+handoff or a message the failure goes to the run, past the caller, which had finished. What had failed in the recording stays as it
+was. A call below a component that is out is never made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentguard.graph.model import Evidence, Graph
+from agentguard.simulation.intervals import share_interval
+from agentguard.simulation.model import Assumptions, ImpactedComponent, ImpactedWorkflow, Outcome, Step
+from agentguard.simulation.recording import Recording
+from agentguard.simulation.structural import Structure, fallen
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NO_CAUSE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of the recorded runs under several scenarios at once; one row per (scenario, call) that newly fails."""
+
+    scenario: NDArray[np.int64]
+    row: NDArray[np.int64]
+    cause: NDArray[np.int64]
+    """The call below whose failure made this one fail; -1 where its own target is out."""
+    distance: NDArray[np.int64]
+    """Failures between this call and the failed component."""
+    lost_scenario: NDArray[np.int64]
+    lost_run: NDArray[np.int64]
+    """Runs that had succeeded and are lost, each once per scenario."""
+    lost_by: NDArray[np.int64]
+    """The call whose failure reached the run."""
+    assumptions: tuple[Assumptions, ...]
+    """By scenario."""
+
+
+def replay(r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]) -> Replayed:
+    """Replay every scenario (sets of component numbers) over all runs; chances from `rescue_chances`.
+
+    Costs what fails: the calls to the failed components and their callers, not the whole recording.
+    """
+    level = _first_failures(r, scenarios)
+    done: list[_Failures] = []
+    lost: list[_Failures] = []
+    counts = _Counts(len(scenarios), level.scenario)
+    for depth in range(int(r.depth[level.row].max(initial=-1)), -1, -1):
+        here = r.depth[level.row] == depth
+        now, level = level.take(here).once(len(r.target)), level.take(~here)
+        risen = now.take(_rises(r, now, chances, counts))
+        done.append(now)
+        lost.append(risen.take(_reaches_run(r, risen) & ~r.run_failed[r.run[risen.row]]))
+        level = level.join(_callers(r, risen))
+    fails, ends = _joined(done), _first_per_run(r, _joined(lost))
+    return Replayed(fails.scenario, fails.row, fails.cause, fails.distance, ends.scenario, r.run[ends.row], ends.row, counts.assumptions())
+
+
+def rescue_chances(graph: Graph, r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]) -> NDArray[np.float64]:
+    """Return, by scenario and (owner, primary) pair, how often what stands of the owner's fallbacks would succeed.
+
+    As often as each did in the window (rescued of tried), tried one after the other. One that itself fails in the scenario, or
+    structurally because of it, counts for nothing: a fallback that shares its primary's fate is none.
+    """
+    number = {text: i for i, text in enumerate(r.components)}
+    of_pair: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
+        if f.owner in number and f.primary in number and f.count:
+            of_pair[number[f.owner], number[f.primary]].append((number.get(f.secondary, -1), f.rescued / f.count))
+    chances = np.zeros((len(scenarios), len(r.pairs)))
+    for i, failed in enumerate(scenarios) if r.pairs else ():
+        down = _down(s, r, number, failed)
+        chances[i] = [_chance(of_pair.get(pair, ()), down) for pair in r.pairs]
+    return chances
+
+
+def simulate(graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *, seed: int) -> Outcome:
+    """Return what the recorded runs lose if these components fail."""
+    number = {text: i for i, text in enumerate(r.components)}
+    scenario = frozenset(number[f] for f in failed)
+    found = replay(r, [scenario], rescue_chances(graph, r, s, [scenario]))
+    steps = _Steps(r, found)
+    return Outcome(
+        components=tuple(sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))),
+        workflows=tuple(sorted(_workflows(graph, r, found, steps, seed), key=lambda w: (-w.runs_lost, w.id))),
+        runs_seen=len(r.run_failed),
+        workflows_seen=len(np.unique(r.run_workflow)),
+        assumptions=found.assumptions[0],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Failures:
+    scenario: NDArray[np.int64]
+    row: NDArray[np.int64]
+    cause: NDArray[np.int64]
+    distance: NDArray[np.int64]
+
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> _Failures:
+        return _Failures(self.scenario[chosen], self.row[chosen], self.cause[chosen], self.distance[chosen])
+
+    def join(self, other: _Failures) -> _Failures:
+        return _joined([self, other])
+
+    def once(self, size: int) -> _Failures:
+        """Keep each (scenario, row) once, with the nearest cause."""
+        key = self.scenario * size + self.row
+        order = np.lexsort((self.cause, self.distance, key))
+        return self.take(order[_firsts(key[order])])
+
+
+def _joined(parts: Sequence[_Failures]) -> _Failures:
+    empty = np.zeros(0, dtype=np.int64)
+    columns = [[getattr(p, name) for p in parts] for name in ("scenario", "row", "cause", "distance")]
+    return _Failures(*(np.concatenate([empty, *column]) for column in columns))
+
+
+def _firsts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    first = np.ones(len(ordered), dtype=np.bool_)
+    first[1:] = ordered[1:] != ordered[:-1]
+    return first
+
+
+def _first_failures(r: Recording, scenarios: Sequence[frozenset[int]]) -> _Failures:
+    """Calls to the failed components that had succeeded and would still be made."""
+    rows = [np.sort(np.concatenate([r.rows_of(c) for c in sorted(failed)])) for failed in scenarios]
+    row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    scenario = np.repeat(np.arange(len(scenarios)), [len(part) for part in rows])
+    found = _Failures(scenario, row, np.full(len(row), _NO_CAUSE, dtype=np.int64), np.zeros(len(row), dtype=np.int64))
+    return found.take(~r.failed[row] & ~_below_failed(r, scenario, row, scenarios))
+
+
+def _below_failed(
+    r: Recording, scenario: NDArray[np.int64], row: NDArray[np.int64], scenarios: Sequence[frozenset[int]]
+) -> NDArray[np.bool_]:
+    size = len(r.components)
+    out = np.sort(np.array([i * size + c for i, failed in enumerate(scenarios) for c in failed], dtype=np.int64))
+    below = np.zeros(len(row), dtype=np.bool_)
+    climbing, above = np.arange(len(row)), r.parent[row]
+    while True:
+        climbing, above = climbing[above >= 0], above[above >= 0]
+        if not len(climbing):
+            return below
+        hit = np.isin(scenario[climbing] * size + r.target[above], out)
+        below[climbing[hit]] = True
+        climbing, above = climbing[~hit], r.parent[above[~hit]]
+
+
+def _rises(r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts) -> NDArray[np.bool_]:
+    """Which failures the caller neither rescues nor absorbs."""
+    pair, dependency = r.pair[now.row], r.dependency[now.row]
+    chance = np.where(pair >= 0, chances[now.scenario, pair], 0.0) if chances.shape[1] else np.zeros(len(pair))
+    rescued = r.rescue_draw[now.row] < chance
+    called = r.parent[now.row] >= 0
+    seen = r.final[dependency]
+    absorbed = ~rescued & called & (r.absorb_draw[now.row] * seen < r.absorbed[dependency])
+    counts.add(now.scenario, rescued, absorbed, ~rescued & called & (seen == 0))
+    return ~rescued & ~absorbed
+
+
+def _reaches_run(r: Recording, risen: _Failures) -> NDArray[np.bool_]:
+    return (r.parent[risen.row] < 0) | ~r.returns[risen.row]
+
+
+def _callers(r: Recording, risen: _Failures) -> _Failures:
+    """Return the callers' own calls, where the failure is not past them and they had not failed anyway."""
+    up = risen.take(~_reaches_run(r, risen))
+    above = r.parent[up.row]
+    fresh = ~r.failed[above]
+    return _Failures(up.scenario[fresh], above[fresh], up.row[fresh], up.distance[fresh] + 1)
+
+
+def _first_per_run(r: Recording, lost: _Failures) -> _Failures:
+    """Keep each (scenario, run) once, by the nearest failure."""
+    key = lost.scenario * len(r.run_failed) + r.run[lost.row]
+    order = np.lexsort((lost.row, lost.distance, key))
+    return lost.take(order[_firsts(key[order])])
+
+
+class _Counts:
+    """What the answers rest on, by scenario."""
+
+    def __init__(self, scenarios: int, first: NDArray[np.int64]) -> None:
+        self._size = scenarios
+        self._failed = np.bincount(first, minlength=scenarios)
+        self._rescued, self._absorbed, self._unknown = (np.zeros(scenarios, dtype=np.int64) for _ in range(3))
+
+    def add(self, scenario: NDArray[np.int64], rescued: NDArray[np.bool_], absorbed: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> None:
+        self._rescued += np.bincount(scenario[rescued], minlength=self._size)
+        self._absorbed += np.bincount(scenario[absorbed], minlength=self._size)
+        self._unknown += np.bincount(scenario[unknown], minlength=self._size)
+
+    def assumptions(self) -> tuple[Assumptions, ...]:
+        columns = (self._failed, self._rescued, self._absorbed, self._unknown)
+        return tuple(Assumptions(*map(int, values)) for values in zip(*columns, strict=True))
+
+
+def _down(s: Structure, r: Recording, number: dict[str, int], failed: frozenset[int]) -> frozenset[int]:
+    start = {s.index[r.components[f]] for f in failed if r.components[f] in s.index}
+    return failed | {number[s.components[n]] for n in fallen(s, start).components}
+
+
+def _chance(backups: Iterable[tuple[int, float]], down: frozenset[int]) -> float:
+    miss = 1.0
+    for secondary, rate in backups:
+        miss *= 1.0 if secondary in down else 1.0 - rate
+    return 1.0 - miss
+
+
+def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps) -> Iterable[ImpactedComponent]:
+    hit = r.target[found.row]
+    invocations = np.bincount(r.target, minlength=len(r.components))
+    order = np.lexsort((found.row, found.distance, hit))
+    counts = Counter(hit.tolist())
+    by_id = {c.id: c for c in graph.components}
+    for place in order[_firsts(hit[order])]:
+        number = int(hit[place])
+        c = by_id.get(r.components[number])
+        if c is not None and number not in scenario:
+            path = steps.up_to(int(found.row[place]))
+            yield ImpactedComponent(c.id, c.name, c.kind, path, int(invocations[number]), counts[number])
+
+
+def _workflows(graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed: int) -> Iterable[ImpactedWorkflow]:
+    by_id = {w.id: w for w in graph.workflows}
+    seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
+    failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
+    lost_in = r.run_workflow[found.lost_run]
+    lost = np.bincount(lost_in, minlength=len(r.workflows))
+    for number in np.flatnonzero(lost):
+        w = by_id[r.workflows[number]]
+        end = steps.nearest(found.lost_by[lost_in == number])
+        count, runs = int(lost[number]), int(seen[number])
+        interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
+        path = (*steps.up_to(end), steps.last(w.id, end))
+        yield ImpactedWorkflow(w.id, w.name, w.entry, runs, int(failed[number]), count, count / runs, interval, path)
+
+
+class _Steps:
+    """The way of a failure, read off one recorded run."""
+
+    def __init__(self, r: Recording, found: Replayed) -> None:
+        self._r = r
+        self._cause = dict(zip(found.row.tolist(), found.cause.tolist(), strict=True))
+        self._distance = dict(zip(found.row.tolist(), found.distance.tolist(), strict=True))
+
+    def nearest(self, rows: NDArray[np.int64]) -> int:
+        """Return the row with the shortest way; the earliest of several."""
+        return min(map(int, rows), key=lambda row: (self._distance[row], row))
+
+    def up_to(self, row: int) -> tuple[Step, ...]:
+        """Return the steps, the failed component's first; calls of a component to itself are no steps."""
+        steps: list[Step] = []
+        while (cause := self._cause[row]) != _NO_CAUSE:
+            if self._r.target[cause] != self._r.target[row]:
+                steps.append(self.last(self._name(row), cause))
+            row = cause
+        return tuple(reversed(steps))
+
+    def last(self, source: str, row: int) -> Step:
+        """Return the step from this call's target to the source."""
+        return Step(source, self._name(row), (self._evidence(row),))
+
+    def _name(self, row: int) -> str:
+        return self._r.components[int(self._r.target[row])]
+
+    def _evidence(self, row: int) -> Evidence:
+        call = self._r.runs.calls.slice(row, 1).to_pylist()[0]
+        return Evidence(call["trace_id"], call["span_id"], call["start"])

@@ -1,0 +1,139 @@
+"""What a component needs to work, read off what was observed.
+
+A requirement is a group of callees of which any one will do: a callee, and what its caller was seen falling back on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agentguard.graph.model import Dependency, Fallback, Graph
+from agentguard.simulation.intervals import wilson
+
+REQUIRED_SHARE = 0.5
+"""A callee used by at least half of its caller's runs is required: without it most runs of the caller fail, the same measure by
+which a single point of failure is called one. Used by fewer, its loss degrades the caller."""
+
+ABSORBED_SHARE = 0.5
+"""Unless most failures of the callee were absorbed: the lower end of the 95 % interval must reach this, so that four absorbed
+failures out of four are enough and one is not. Failures followed by a retry or fallback do not count: both hide what an outage does."""
+
+RESCUED_SHARE = 0.5
+"""A fallback is redundancy only where it succeeded at least every second time it was tried."""
+
+
+class Need(StrEnum):
+    """How much an owner needs a group."""
+
+    REQUIRED = "required"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """The owner needs one of the members."""
+
+    owner: str
+    """Component id; for what must not fail after a handoff or message, the workflow's id."""
+    members: tuple[str, ...]
+    """Component ids, first choice first."""
+    need: Need
+    returns: bool
+    """Whether the owner waits for the answer. If not (asynchronous), only workflows need it."""
+
+
+def component_requirements(graph: Graph) -> tuple[Requirement, ...]:
+    """Return the requirements of all components, asynchronous ones included, in an order that depends on ids alone.
+
+    A callee that its caller only ever used as somebody's fallback is no requirement of its own.
+    """
+    invocations = {c.id: c.invocations for c in graph.components}
+    backups = _Backups(graph.fallbacks)
+    found = (_requirement(d, invocations.get(d.source, 0), backups) for d in graph.dependencies)
+    return tuple(sorted({r for r in found if r is not None}, key=_order))
+
+
+def workflow_requirements(entries: Iterable[tuple[str, str]], components: Iterable[Requirement]) -> Iterator[Requirement]:
+    """Yield what each workflow, given as (id, entry), needs: its entry, and what runs after handoffs and messages on the way.
+
+    The way is what the entry needs, directly or not; on it, an asynchronous callee that its caller may do without is optional.
+    """
+    by_owner: dict[str, list[Requirement]] = defaultdict(list)
+    for requirement in components:
+        by_owner[requirement.owner].append(requirement)
+    for workflow, entry in entries:
+        yield Requirement(workflow, (entry,), Need.REQUIRED, returns=True)
+        for met in _on_the_way(entry, by_owner):
+            if not met.returns:
+                yield Requirement(workflow, met.members, met.need, returns=True)
+
+
+def _on_the_way(entry: str, by_owner: dict[str, list[Requirement]]) -> Iterator[Requirement]:
+    seen, stack = {entry}, [entry]
+    while stack:
+        for requirement in by_owner.get(stack.pop(), ()):
+            yield requirement
+            if requirement.need is Need.REQUIRED:
+                fresh = [m for m in requirement.members if m not in seen]
+                seen.update(fresh)
+                stack.extend(fresh)
+
+
+def _requirement(d: Dependency, invocations: int, backups: _Backups) -> Requirement | None:
+    own_calls = d.calls - d.retries - backups.times_tried(d.source, d.target)
+    if backups.times_tried(d.source, d.target) and own_calls <= 0:
+        return None
+    members = (d.target, *backups.behind(d.source, d.target))
+    optional = _rarely_used(d, own_calls, invocations) or (d.type.returns and _mostly_absorbed(d, backups))
+    return Requirement(d.source, members, Need.OPTIONAL if optional else Need.REQUIRED, d.type.returns)
+
+
+def _rarely_used(d: Dependency, own_calls: int, invocations: int) -> bool:
+    """Where runs were not counted nothing shows that it is rarely used, so it is not."""
+    if not invocations or not d.source_runs:
+        return False
+    return min(own_calls, d.source_runs) / invocations < REQUIRED_SHARE
+
+
+def _mostly_absorbed(d: Dependency, backups: _Backups) -> bool:
+    """Whether failures that nothing followed up were absorbed; of those that were followed up, all are taken to be among the absorbed."""
+    absorbed = max(0, d.absorbed - d.retries - backups.times_left(d.source, d.target))
+    return wilson(absorbed, absorbed + d.propagated)[0] >= ABSORBED_SHARE
+
+
+def _order(requirement: Requirement) -> tuple[str, tuple[str, ...], str, bool]:
+    return requirement.owner, requirement.members, requirement.need.value, requirement.returns
+
+
+class _Backups:
+    """The fallbacks by owner."""
+
+    def __init__(self, fallbacks: Iterable[Fallback]) -> None:
+        self._behind: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._tried: dict[tuple[str, str], int] = defaultdict(int)
+        self._left: dict[tuple[str, str], int] = defaultdict(int)
+        for f in sorted(fallbacks, key=lambda f: (f.owner, f.primary, -f.rescued, f.secondary)):
+            self._tried[f.owner, f.secondary] += f.count
+            self._left[f.owner, f.primary] += f.count
+            if f.count and f.rescued / f.count >= RESCUED_SHARE:
+                self._behind[f.owner, f.primary].append(f.secondary)
+
+    def times_tried(self, owner: str, secondary: str) -> int:
+        """How often the owner called it because something else had failed."""
+        return self._tried.get((owner, secondary), 0)
+
+    def times_left(self, owner: str, primary: str) -> int:
+        """How often the owner turned from it to something else."""
+        return self._left.get((owner, primary), 0)
+
+    def behind(self, owner: str, primary: str) -> tuple[str, ...]:
+        """Return the backups of this callee, and theirs, nearest first."""
+        found: dict[str, None] = {}
+        level = [primary]
+        while level:
+            level = [s for p in level for s in self._behind.get((owner, p), ()) if s != primary and s not in found]
+            found |= dict.fromkeys(level)
+        return tuple(found)
