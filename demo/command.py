@@ -11,17 +11,15 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
-import yaml
-
 from demo.counting import Counts, total
-from demo.processes import NotStartedError, keep_to_this_machine
+from demo.processes import DemoError, keep_to_this_machine
 from demo.runner import SYSTEMS, Order, perform
-from demo.summary import summary, truth
+from demo.summary import summary, truth_text
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _NOTE = """The model behind the agents is scripted, and nothing leaves this machine. A receiver that wants a key gets it from
 OTEL_EXPORTER_OTLP_HEADERS, for example "Authorization=Bearer KEY". What the systems themselves counted is printed as one line of JSON.
-Exit codes: 0 fine, 1 something did not start or the receiver refused spans, 2 wrong use."""
+Exit codes: 0 fine, 1 something did not start, ended early or refused spans, 2 wrong use."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,8 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     systems = tuple(SYSTEMS.values()) if arguments.system == "all" else (SYSTEMS[arguments.system],)
     try:
         counted = perform(Order(systems, arguments.otlp, arguments.seed, arguments.runs, arguments.patience), _tell)
-    except NotStartedError as error:
-        _tell(f"The demo did not start: {error}")
+    except DemoError as error:
+        _tell(f"The demo failed: {error}")
         return 1
     except KeyboardInterrupt:
         _tell("Interrupted; every process of the demo was stopped.")
@@ -44,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _report(counted: Mapping[str, Counts], seed: int, truth_path: Path | None) -> int:
     print(json.dumps({"seed": seed, **summary(counted)}), flush=True)
     if truth_path:
-        truth_path.write_text(yaml.safe_dump({"seed": seed, **truth(counted)}, sort_keys=False), encoding="utf-8")
+        truth_path.write_text(truth_text(counted, seed), encoding="utf-8")
     refused = total(counted.values()).spans_refused
     if refused:
         _tell(f"The receiver did not take {refused} spans; its answers are above. Does it run, and does it want a key?")

@@ -48,7 +48,7 @@ class ModelServer:
         """Answer one chat completion."""
         body: Body = await request.json()
         agent = _agent_of(body)
-        if agent not in self.scripts or body.get("model") not in _DATED:
+        if agent is None or agent not in self.scripts or body.get("model") not in _DATED:
             return _error(Fault("", 1, 400, f"there is no script for {agent!r} on {body.get('model')!r}"))
         digest = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
         await asyncio.sleep(_SECONDS[body["model"]] * (1 + 2 * chance(self.faults.seed, body["model"], digest)))

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from typing import Any
+from typing import Any, Self
 
 import httpx
 import uvicorn
@@ -31,8 +31,16 @@ _PAUSE_SECONDS = 0.05
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
-class NotStartedError(Exception):
+class DemoError(Exception):
+    """The demo cannot go on; the message is for people."""
+
+
+class NotStartedError(DemoError):
     """A process of the demo did not come up."""
+
+
+class EndedEarlyError(DemoError):
+    """A process of the demo ended before it was told to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +84,14 @@ class Fleet:
     preload: tuple[str, ...]
     """Modules that children share, imported once."""
     addresses: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Counts] = field(default_factory=dict)
-    """What each process handed in when it stopped."""
+    _handed_in: dict[str, Counts] = field(default_factory=dict)
     _listeners: dict[str, socket.socket] = field(default_factory=dict)
     _children: dict[str, _Child] = field(default_factory=dict)
 
-    def __enter__(self) -> Fleet:
+    def __enter__(self) -> Self:
         for name in self.names:
             self._listeners[name] = listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted connections inherit it
             self.addresses[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         return self
 
@@ -123,10 +131,16 @@ class Fleet:
             name, child = self._children.popitem()
             self._collect(name, child, deadline)
 
+    def counted_by(self, name: str) -> Counts:
+        """Return what a stopped process handed in; raise EndedEarlyError where it went without doing so."""
+        if name not in self._handed_in:
+            raise EndedEarlyError(f"{name} ended before its time; its messages are above.")
+        return self._handed_in[name]
+
     def _collect(self, name: str, child: _Child, deadline: float) -> None:
         with suppress(EOFError, OSError):
             if child.pipe.poll(max(0.0, deadline - time.monotonic())):
-                self.counts[name] = child.pipe.recv()
+                self._handed_in[name] = child.pipe.recv()
         child.pipe.close()
         child.process.join(max(0.0, deadline - time.monotonic()))
         if child.process.is_alive():
@@ -135,10 +149,10 @@ class Fleet:
 
 
 def keep_to_this_machine() -> None:
-    """Make this process and its children ignore proxies, and let children find this package."""
-    for name in _PROXIES:
-        os.environ.pop(name, None)
-        os.environ.pop(name.lower(), None)
+    """Make this process and its children ignore proxies and the shell's telemetry settings, and let children find this package."""
+    for name in list(os.environ):
+        if name.upper() in _PROXIES or (name.startswith("OTEL_") and not name.endswith("_HEADERS")):
+            del os.environ[name]
     os.environ["NO_PROXY"] = "*"
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
 

@@ -17,17 +17,37 @@ from demo.database import create_database
 from demo.ecommerce import system as ecommerce
 from demo.faults import Fault, FaultPlan
 from demo.model_server import ModelServer
-from demo.processes import Fleet, Post
+from demo.processes import DemoError, EndedEarlyError, Fleet, Post
 from demo.scripts import Step
 from demo.service import MODEL_SERVER, serve
 from demo.system import Request, System
+from demo.telemetry import takes_spans
 
 SYSTEMS = {system.name: system for system in (ecommerce.SYSTEM, content.SYSTEM)}
-_PRELOAD = ("demo.service", "demo.model_server")
-_CONCURRENCY = 4
+_PRELOAD = (
+    "demo.service",
+    "demo.model_server",
+    "anyio._backends._asyncio",
+    "charset_normalizer",
+    "httpcore",
+    "httpcore2",
+    "openai.lib._parsing",
+    "openai.lib.streaming.chat",
+    "openai.types.chat",
+    "openai.resources.chat.completions",
+    "openai.resources.embeddings",
+    "pydantic.v1",
+    "requests",
+    "uvicorn.protocols.http.h11_impl",
+)
+_CONCURRENCY = 8
 _TIMEOUT_SECONDS = 60.0
 
 Progress = Callable[[str], None]
+
+
+class NotReceivedError(DemoError):
+    """The receiver does not take what the demo sends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +67,10 @@ class Order:
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
     """Run the systems and return what each counted, after every process has sent its spans and ended.
 
-    Raises NotStartedError where a process does not come up.
+    Raises DemoError where a process does not come up or goes early, or the receiver does not take spans.
     """
+    if not takes_spans(order.otlp):
+        raise NotReceivedError(f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and does it want a key?")
     with tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder, _fleet(order.systems) as fleet:
         progress("Starting the scripted model server and the services: " + ", ".join(fleet.names[1:]))
         _start(fleet, order, Path(folder))
@@ -101,14 +123,17 @@ async def _drive(entry: str, requests: Sequence[Request], name: str, progress: P
         if done % 10 == 0 or done == len(requests):
             progress(f"{name}: {done} of {len(requests)} requests answered")
 
-    async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as group:
-        for request in requests:
-            group.create_task(send(request))
+    try:
+        async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as group:
+            for request in requests:
+                group.create_task(send(request))
+    except* httpx.HTTPError as errors:
+        raise EndedEarlyError(f"The entry of {name} does not answer: {errors.exceptions[0]!r}") from errors
 
 
 def _counted(fleet: Fleet, system: System) -> Counts:
-    own = total(fleet.counts.get(service.name, Counts()) for service in system.services)
-    met = fleet.counts.get(MODEL_SERVER, Counts())
+    own = total(fleet.counted_by(service.name) for service in system.services)
+    met = fleet.counted_by(MODEL_SERVER)
     agents = {f"agent:{name}" for name in system.agents}
     own.retries.update({edge: count for edge, count in met.retries.items() if edge[0] in agents})
     own.fallbacks.update({triple: count for triple, count in met.fallbacks.items() if triple[0] in agents})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,10 +24,10 @@ MODEL_SERVER = "model-server"
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
 
 
-def serve(system: System, name: str, seed: int, otlp: str, database: str, post: Post) -> None:
+def serve(system: System, name: str, seed: int, otlp: str, database: Path, post: Post) -> None:
     """Run the service `name` of the system until the runner says stop; then send the last spans."""
     counts = Counts()
-    provider = start_telemetry(name, system.name, otlp, counts)
+    provider = start_telemetry(name, system, otlp, counts)
     model = AsyncOpenAI(base_url=f"{post.addresses[MODEL_SERVER]}/v1", api_key="scripted", max_retries=0, timeout=_TIMEOUT_SECONDS)
     http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
     worker = Worker(system, name, post.addresses, model, http, FaultPlan(seed, system.faults), database, counts)

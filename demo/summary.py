@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 from demo.counting import Counts, total
 
 
@@ -53,6 +55,11 @@ def truth(counted: Mapping[str, Counts]) -> dict[str, Any]:
         ],
         "spans": counts.spans_sent,
     }
+
+
+def truth_text(counted: Mapping[str, Counts], seed: int) -> str:
+    """Return the same as YAML."""
+    return yaml.safe_dump({"seed": seed, **truth(counted)}, sort_keys=False)
 
 
 def _callees(kind: str, counts: Counts) -> list[str]:

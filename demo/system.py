@@ -56,6 +56,8 @@ class System:
     schema: str
     """SQL that makes and fills the database."""
     default_runs: int
+    conventions: str
+    """Which generations of the semantic conventions its telemetry speaks: OTEL_SEMCONV_STABILITY_OPT_IN."""
     requests: Callable[[int, int], Sequence[Request]]
     """From seed and number of main runs to what users send."""
 

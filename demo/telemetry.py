@@ -6,6 +6,7 @@ Everything else comes from the instrumentation libraries.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -22,10 +23,12 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 from demo.counting import Counts
+from demo.system import System
 
 _QUEUE_SIZE = 20_000
 _EXPORT_EVERY_MILLIS = 1_000
 _FLUSH_TIMEOUT_MILLIS = 10_000
+_PROBE_TIMEOUT_SECONDS = 3
 
 
 class CountedExporter(SpanExporter):
@@ -49,20 +52,40 @@ class CountedExporter(SpanExporter):
         self._exporter.shutdown()
 
 
-def start_telemetry(service: str, system: str, otlp: str, counts: Counts) -> TracerProvider:
+def start_telemetry(service: str, system: System, otlp: str, counts: Counts) -> TracerProvider:
     """Set up the SDK for this process: spans go to the OTLP/HTTP receiver at this base URL.
 
     The exporter itself reads OTEL_EXPORTER_OTLP_HEADERS, where an API key goes.
     """
-    resource = Resource.create({"service.name": service, "service.namespace": system, "deployment.environment.name": "demo"})
+    os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = system.conventions
+    resource = Resource.create({"service.name": service, "service.namespace": system.name, "deployment.environment.name": "demo"})
     provider = TracerProvider(resource=resource)
-    exporter = CountedExporter(OTLPSpanExporter(endpoint=f"{otlp.rstrip('/')}/v1/traces"), counts)
+    exporter = CountedExporter(OTLPSpanExporter(endpoint=_endpoint(otlp)), counts)
     provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE_SIZE, schedule_delay_millis=_EXPORT_EVERY_MILLIS))
     trace.set_tracer_provider(provider)
     OpenAIInstrumentor().instrument()
     HTTPXClientInstrumentor().instrument()
-    trace_integration(sqlite3, "connect", "sqlite", connection_attributes={"database": "database"})
+    # The library asks for the module here, and types it as something to call.
+    trace_integration(
+        sqlite3,  # type: ignore[arg-type]
+        "connect",
+        "sqlite",
+        connection_attributes={"database": "database"},
+    )
     return provider
+
+
+def takes_spans(otlp: str) -> bool:
+    """Whether a receiver at this base URL takes an (empty) request, with the headers that the environment sets."""
+    exporter = OTLPSpanExporter(endpoint=_endpoint(otlp), timeout=_PROBE_TIMEOUT_SECONDS)
+    try:
+        return exporter.export([]) is SpanExportResult.SUCCESS
+    finally:
+        exporter.shutdown()
+
+
+def _endpoint(otlp: str) -> str:
+    return f"{otlp.rstrip('/')}/v1/traces"
 
 
 def stop_telemetry(provider: TracerProvider) -> None:

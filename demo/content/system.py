@@ -97,5 +97,6 @@ SYSTEM = System(
     database="archive",
     schema=tools.SCHEMA,
     default_runs=20,
+    conventions="",
     requests=requests,
 )

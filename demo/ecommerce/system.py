@@ -132,5 +132,6 @@ SYSTEM = System(
     database="shop",
     schema=tools.SCHEMA,
     default_runs=40,
+    conventions="http,database,gen_ai_latest_experimental",
     requests=requests,
 )
