@@ -8,6 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from agentguard.cli.command import EXIT_CODES
+
 
 class Format(StrEnum):
     """How an answer is printed."""
@@ -40,4 +42,4 @@ CatalogOption: TypeAlias = Annotated[Path | None, typer.Option(help="Catalogue (
 
 def examples(*lines: str) -> str:
     """Return a help epilogue with these command lines, kept as they are written."""
-    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines)])
+    return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines), "", EXIT_CODES])

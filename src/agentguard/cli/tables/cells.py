@@ -14,6 +14,7 @@ Document: TypeAlias = Mapping[str, Any]
 
 NAME_WIDTH = 40
 _EIGHTHS = "▁▂▃▄▅▆▇█"
+_SEVERITIES = {"CRITICAL": "bold white on red", "HIGH": "bold red", "MEDIUM": "yellow", "LOW": "green"}
 
 
 def section(title: str, *parts: RenderableType) -> Group:
@@ -105,3 +106,7 @@ def _trace_line(evidence: Document) -> Text:
 
 def _link_style(evidence: Document) -> str:
     return f"link {evidence['url']}" if "url" in evidence else ""
+
+
+def severity(word: str) -> Text:
+    return Text(word, style=_SEVERITIES.get(word, "bold"))

@@ -50,24 +50,30 @@ def graph_parts(document: Document) -> list[RenderableType]:
     """Return all parts of a scan's or a graph's document."""
     components = document["components"] if "components" in document else document["nodes"]
     dependencies = document["dependencies"] if "dependencies" in document else document["edges"]
-    called = labels(components)
+    by_id = names_by_id(document)
     parts = [
         components_part(components),
         shadows_part(components, document.get("shadow_note")),
-        dependencies_part(dependencies, called),
-        fallbacks_part(document["fallbacks"], called),
-        workflows_part(document["workflows"], called),
+        dependencies_part(dependencies, by_id),
+        fallbacks_part(document["fallbacks"], by_id),
+        workflows_part(document["workflows"], by_id),
         coverage_part(document["coverage"]),
     ]
     return [part for part in parts if part is not None]
+
+
+def names_by_id(document: Document) -> dict[str, str]:
+    """Return what to call each component and workflow of a scan's or a graph's document."""
+    components = document["components"] if "components" in document else document["nodes"]
+    return {w["id"]: w["name"] for w in document["workflows"]} | labels(components)
 
 
 def components_part(components: Sequence[Document]) -> RenderableType:
     """Return what runs: agents first, then the other kinds."""
     agents = sum(c["kind"] == "agent" for c in components)
     ordered = sorted(components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"]))
-    called = labels(components)
-    rows = [_component_row(c, called[c["id"]]) for c in ordered]
+    shown_as = labels(components)
+    rows = [_component_row(c, shown_as[c["id"]]) for c in ordered]
     return section(f"What runs: {agents:,} agents, {len(components) - agents:,} other components", Rows(_COMPONENTS, rows))
 
 

@@ -1,0 +1,184 @@
+"""`agentguard demo`: two real multi-agent systems, and what AgentGuard finds in them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agentguard.cli.messages import say
+from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
+from agentguard.kernel.errors import InvalidInputError, UnavailableError
+
+if TYPE_CHECKING:
+    from agentguard.cli.demo_server import DemoServer
+
+EXAMPLES = examples("agentguard demo", "agentguard demo --keep --seed 11", "agentguard demo --load")
+
+SCRIPTED = "The model behind these agents is scripted; services, HTTP between them, SDKs and spans are real."
+_SYSTEMS = (("ecommerce", "an e-commerce shop"), ("content", "a content pipeline"))
+_SETTLE_SECONDS = 60.0
+
+
+class NoDemoSystemsError(InvalidInputError):
+    """The demo systems are not here."""
+
+    code = "no-demo-systems"
+
+
+class DemoSystemError(UnavailableError):
+    """A demo system did not run."""
+
+    code = "demo-system"
+
+
+def demo(
+    load: Annotated[bool, typer.Option("--load", help="Show the recording that comes with AgentGuard; run nothing.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the server running.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the demo systems' errors.", min=0)] = 7,
+    systems: Annotated[
+        Path, typer.Option(help="Folder of the demo systems, from a checkout.", show_default="./demo", file_okay=False)
+    ] = Path("demo"),
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Run two real multi-agent systems and show what AgentGuard finds.
+
+    Starts a server on this machine, runs a shop and a content pipeline whose agents call a scripted model, then shows agents,
+    dependencies, single points of failure and risk, rehearses the riskiest component's failure and writes its playbook.
+    """
+    if load:
+        _load(data_dir, output_format)
+    else:
+        _perform(systems, seed, data_dir, output_format, keep=keep)
+
+
+def _load(data_dir: Path | None, output_format: Format) -> None:
+    from agentguard.cli.demo_report import loaded, report
+    from agentguard.cli.progress import steps
+
+    with steps(1) as begin:
+        begin("Loading the recording")
+        found = loaded(data_dir)
+    report(found.documents, output_format, intro=f"A recording of two demo systems. {SCRIPTED}")
+    say(_going_on(found.data_dir, found.catalog, found.documents["riskiest"], url=None))
+
+
+def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool) -> None:
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.demo_report import asked, report
+    from agentguard.cli.demo_server import free_port, start
+    from agentguard.cli.progress import steps
+
+    runner = _runner(systems)
+    settings = settings_with(data_dir, None)
+    folder = data_dir or Path(tempfile.mkdtemp(prefix="agentguard-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port(settings.api_port)
+    if port != settings.api_port:
+        say(f"Port {settings.api_port} is taken, so the server listens on {port}.")
+    catalog = _catalog(systems)
+    server = start(folder, catalog, port=port, key=settings.api_key.get_secret_value() if settings.api_key else None)
+    kept = False
+    try:
+        with steps(len(_SYSTEMS) + 3) as begin:
+            sent = _run_systems(server, runner, seed, begin)
+            begin("Waiting for the graph to hold every span")
+            _settle(server, sent)
+            begin("Asking what breaks, and what to do then")
+            documents = asked(server)
+        report(documents, output_format, intro=f"Two demo systems, just run. {SCRIPTED}")
+        kept = keep
+    finally:
+        if not kept:
+            server.stop()
+    say(_going_on(folder, catalog, documents["riskiest"], url=server.url if keep else None))
+    if keep:
+        say(f"The server goes on: {server.url}/docs. End it with: kill {server.process.pid}")
+
+
+def _runner(systems: Path) -> Path:
+    runner = systems / "run.py"
+    if not runner.is_file():
+        raise NoDemoSystemsError(
+            f"There are no demo systems in {systems}. They come with a checkout (give its folder with --systems); "
+            "`agentguard demo --load` shows a recording of them."
+        )
+    return runner
+
+
+def _catalog(systems: Path) -> Path | None:
+    path = systems / "catalog.yaml"
+    return path if path.is_file() else None
+
+
+def _run_systems(server: DemoServer, runner: Path, seed: int, begin: Callable[[str], None]) -> int:
+    """Run both systems; return how many spans they sent."""
+    begin(f"Starting the server on {server.url}")
+    server.wait_until_ready()
+    sent = 0
+    for system, about in _SYSTEMS:
+        begin(f"Running {about}")
+        sent += _spans_sent(server, runner, system, seed)
+    return sent
+
+
+def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int:
+    import json
+
+    command = [sys.executable, str(runner), "--otlp", server.url, "--system", system, "--seed", str(seed)]
+    key = {"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {server.key}"} if server.key else {}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | key, check=False)  # noqa: S603 - the checkout's own
+    if done.returncode:
+        raise DemoSystemError(f"The demo system {system} failed (exit code {done.returncode}):\n{_last_lines(done.stderr)}")
+    return int(json.loads(done.stdout.splitlines()[-1])["spans_sent"])
+
+
+def _last_lines(text: str) -> str:
+    return "\n".join(text.splitlines()[-15:])
+
+
+def _settle(server: DemoServer, sent: int) -> None:
+    """Wait until the live graph holds as many spans as were sent; say so where it does not in time."""
+    import time
+
+    give_up = time.monotonic() + _SETTLE_SECONDS
+    held = 0
+    while time.monotonic() < give_up:
+        held = _spans_held(server)
+        if held >= sent:
+            return
+        time.sleep(0.3)
+    say(f"The graph holds {held:,} of {sent:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those.")
+
+
+def _spans_held(server: DemoServer) -> int:
+    from agentguard.cli.demo_server import DemoServerError
+
+    try:
+        return int(server.get("/api/graph?dataset=live")["coverage"]["spans"])
+    except DemoServerError:
+        return 0  # no graph yet
+
+
+def _going_on(data_dir: Path, catalog: Path | None, riskiest: str | None, *, url: str | None) -> str:
+    variables: dict[str, Any] = {"AGENTGUARD_DATA_DIR": data_dir.resolve()} | ({"AGENTGUARD_CATALOG": catalog.resolve()} if catalog else {})
+    component = shlex.quote(riskiest or "COMPONENT")
+    docs = f"{url}/docs" if url else "http://127.0.0.1:8000/docs once `agentguard serve` runs"
+    lines = [
+        "To go on:",
+        "  export " + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items()),
+        "  agentguard graph",
+        "  agentguard analyze",
+        f"  agentguard simulate {component}",
+        f"  agentguard playbook {component}",
+        f"  API: {docs}",
+    ]
+    return "\n".join(lines)

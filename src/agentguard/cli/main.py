@@ -1,0 +1,71 @@
+"""The command line: one command per capability, each in a module of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from agentguard.cli import analyze, catalog, demo, graph, playbook, scan, simulate
+from agentguard.cli.command import EXIT_CODES, Command, ExitCode
+
+app = typer.Typer(
+    name="agentguard",
+    help="Find, understand and rehearse the failures of multi-agent systems, from their OpenTelemetry traces.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # its import alone takes as long as all the rest
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"agentguard {version('agentguard')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _agentguard(
+    _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from (a traceback).")] = False,
+) -> None:
+    pass
+
+
+app.command(cls=Command, epilog=demo.EXAMPLES)(demo.demo)
+app.command(cls=Command, epilog=scan.EXAMPLES)(scan.scan)
+app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
+app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
+app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
+app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.add_typer(catalog.app, name="catalog")
+
+
+def run() -> None:
+    """Run the command line and exit; a reader of the output that went away is no error to speak of."""
+    try:
+        app()
+    except BrokenPipeError:
+        _leave_quietly()
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_quietly()
+
+
+def _leave_quietly() -> None:
+    """Exit without the interpreter's own last flush, which would fail again, and say so."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os._exit(ExitCode.BROKEN_PIPE)

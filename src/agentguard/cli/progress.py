@@ -1,0 +1,53 @@
+"""Progress bars, on standard error and only where a person looks at it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from agentguard.cli.output import console
+
+_WORTH_A_BAR = 4 * 1024 * 1024
+"""Bytes; less is read before a bar could be seen."""
+
+
+@contextmanager
+def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
+    """Show how much of these files has been read; gives what to tell of bytes, or None where no bar is wanted."""
+    total = None if Path("-") in paths else sum(_sizes(paths))
+    if not sys.stderr.isatty() or (total is not None and total < _WORTH_A_BAR):
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("Reading spans"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def steps(total: int) -> Iterator[Callable[[str], None]]:
+    """Show how far some steps have come; each call names the step that begins. Without a terminal each is a line."""
+    screen = console(sys.stderr)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=total)
+        begun = 0
+
+        def begin(step: str) -> None:
+            nonlocal begun
+            progress.update(task, completed=begun, description=step)
+            begun += 1
+            if not sys.stderr.isatty():
+                screen.print(f"{step} …")
+
+        yield begin
+
+
+def _sizes(paths: Sequence[Path]) -> Iterator[int]:
+    for path in paths:
+        files = path.rglob("*") if path.is_dir() else [path]
+        yield from (file.stat().st_size for file in files if file.is_file())

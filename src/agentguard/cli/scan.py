@@ -1,0 +1,119 @@
+"""`agentguard scan`: from trace files to a graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from agentguard.cli.command import ExitCode, problem
+from agentguard.cli.messages import say
+from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
+
+if TYPE_CHECKING:
+    from agentguard.graph.scanning import Scan
+    from agentguard.graph.store import GraphVersion
+    from agentguard.ingest.pieces import Piece, Refusal
+    from agentguard.settings import Settings
+
+EXAMPLES = examples(
+    "agentguard scan traces.jsonl",
+    "agentguard scan exports/ more.pb.gz --dataset monday",
+    "kubectl exec otel-0 -- cat /data/traces.jsonl | agentguard scan - --no-store --format json",
+)
+
+_REFUSALS_SHOWN = 20
+
+
+def scan(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, or - for standard input.", show_default=False)],
+    dataset: Annotated[str | None, typer.Option(help="Name to store it under; without it, a new one.", show_default=False)] = None,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep graph and spans, or only print.")] = True,
+    catalog: CatalogOption = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Read trace files and show the graph of exactly what was read.
+
+    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin, Tempo and Langfuse exports, plain or gzipped, told by their contents.
+    What cannot be used is named on standard error with its file and position; the rest is used. Exits with 1 where nothing is.
+    """
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.progress import bytes_read
+
+    settings = settings_with(data_dir, catalog)
+    with bytes_read(paths) as progress:
+        pieces = _pieces(paths, progress)
+        found, origin = _stored(pieces, dataset, settings) if store else _only_read(pieces)
+    _tell_refusals(found.refusals)
+    _print(found, origin, settings, output_format)
+    if store:
+        say(f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard analyze --dataset {origin['dataset']}")
+
+
+def _pieces(paths: Sequence[Path], progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
+    from agentguard.ingest.sources import read_paths, read_stream
+
+    for path in paths:
+        if path == Path("-"):
+            yield from read_stream(sys.stdin.buffer, "standard input", progress=progress)
+        else:
+            yield from read_paths([path], progress=progress)
+
+
+def _only_read(pieces: Iterator[Piece | Refusal]) -> tuple[Scan, dict[str, str | None]]:
+    from agentguard.discovery.dialects.loading import load_dialects
+    from agentguard.graph.scanning import scan as scan_pieces
+
+    return scan_pieces(pieces, load_dialects()), {"dataset": None, "graph_version": None}
+
+
+def _stored(pieces: Iterator[Piece | Refusal], dataset: str | None, settings: Settings) -> tuple[Scan, dict[str, str | None]]:
+    import asyncio
+
+    from agentguard.bootstrap import open_app
+
+    async def scanned() -> tuple[GraphVersion, Scan]:
+        async with open_app(settings) as app:
+            return await app.scans.scan(pieces, dataset=dataset)
+
+    version, found = asyncio.run(scanned())
+    return found, {"dataset": version.dataset, "graph_version": version.id}
+
+
+def _tell_refusals(refusals: Sequence[Refusal]) -> None:
+    for refusal in refusals[:_REFUSALS_SHOWN]:
+        say(f"{refusal.origin}: {refusal.message}")
+    if len(refusals) > _REFUSALS_SHOWN:
+        say(f"… and {len(refusals) - _REFUSALS_SHOWN:,} more that could not be used.")
+
+
+def _print(found: Scan, origin: dict[str, str | None], settings: Settings, output_format: Format) -> None:
+    from agentguard.catalog.matching import match
+    from agentguard.cli.choices import declared, view_of
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.graph import graph_parts
+    from agentguard.graph.documents import scan_document
+
+    view = view_of(match(found.graph, declared(settings)), settings)
+    document = origin | scan_document(found.graph, view, refusals=found.refusals)
+    if not found.graph.coverage.spans:
+        _end_with_nothing(document, output_format)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(graph_parts(shown(document)))
+
+
+def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoReturn:
+    """End as an error would, without saying again what was said of each refusal."""
+    from agentguard.bootstrap import NothingUsableError
+    from agentguard.cli.output import print_json
+
+    if output_format is Format.JSON:
+        print_json(problem(NothingUsableError(document)))
+    say("Nothing usable was found. `agentguard scan --help` lists the formats that are read.")
+    raise typer.Exit(ExitCode.FAILED)
