@@ -19,7 +19,25 @@ class Phase(StrEnum):
     @property
     def timeframe(self) -> str:
         """Minutes after the start."""
-        return {"contain": "0-5 min", "activate_backups": "5-15 min", "recover": "15-30 min"}[self.value]
+        return _TIMEFRAMES[self]
+
+
+_TIMEFRAMES = {Phase.CONTAIN: "0-5 min", Phase.ACTIVATE_BACKUPS: "5-15 min", Phase.RECOVER: "15-30 min"}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A step before it is numbered and has an owner."""
+
+    phase: Phase
+    title: str
+    actions: tuple[str, ...]
+    verifications: tuple[str, ...]
+    rollback: tuple[str, ...]
+    owners: tuple[str, ...]
+    """Ids of the components or workflows whose owners should do it."""
+    components: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,16 @@ from typing import Any
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.model import ComponentKind
-from agentguard.simulation.model import Assumptions, BlastRadius, ImpactedComponent, ImpactedWorkflow, SimulationResult, Step
+from agentguard.simulation.model import (
+    NO_RECOVERY_TIME,
+    Assumptions,
+    BlastRadius,
+    ImpactedComponent,
+    ImpactedWorkflow,
+    SimulationResult,
+    Step,
+)
 from agentguard.simulation.money import MIN_OBSERVED_SECONDS, too_short
-
-NO_RECOVERY_TIME = "The recordings hold failures of single calls, not recoveries from an outage, so nothing supports an estimate."
 
 
 def simulation_document(result: SimulationResult, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:

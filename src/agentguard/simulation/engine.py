@@ -52,7 +52,7 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
     worst = structural.simulate(graph, s, scenario.failed)
     outcome = worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed)
     matches = match(graph, catalog)
-    values = run_values(matches, outcome.workflows)
+    values = run_values(matches, graph.workflows)
     workflows = tuple(replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None) for w in outcome.workflows)
     observed = observed_seconds(graph)
     radius = blast_radius(

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from agentguard.graph.model import ComponentKind, Evidence
 
+NO_RECOVERY_TIME = "The recordings hold failures of single calls, not recoveries from an outage, so nothing supports an estimate."
+"""Why no recovery time is ever estimated from them."""
+
 
 class Method(StrEnum):
     """How the answer is found."""

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentguard.catalog.matching import Matches
+from agentguard.graph.model import Workflow
 from agentguard.simulation.model import ImpactedWorkflow, Money
 
 MIN_OBSERVED_SECONDS = 600
 """A rate per hour needs at least ten minutes of observation."""
 
 
-def run_values(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> dict[str, float]:
-    """Return the value of one run by workflow id: the workflow's own entry first, else its entry component's."""
+def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, float]:
+    """Return the value of one run by workflow id: as declared for the workflow, else for the component that it starts in."""
     of_workflow = {workflow: entry.value_per_run for workflow, entry in matches.workflows}
     of_component = {m.component: m.entry.value_per_run for m in matches.components if m.entry is not None}
     found: dict[str, float] = {}
     for w in workflows:
-        own = of_workflow.get(w.id)
-        value = own if own is not None else of_component.get(w.entry)
-        if value is not None:
-            found[w.id] = value
+        declared = (of_workflow.get(w.id), of_component.get(w.entry), of_component.get(w.first))
+        values = [value for value in declared if value is not None]
+        if values:
+            found[w.id] = values[0]
     return found
 
 

@@ -1,0 +1,73 @@
+"""Circular dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+import rustworkx as rx
+
+from agentguard.analysis.digraph import digraph
+
+MAX_SIMPLE_CYCLES = 100
+"""There can be exponentially many; more than this are counted as truncated."""
+
+_MAX_STEPS = 1_000
+"""Cycles looked at before the enumeration gives up on finding shorter ones to list."""
+
+
+def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Return the components of two or more nodes, each sorted, in order of their first node. Self-loops make none. Linear."""
+    return sorted(sorted(part) for part in rx.strongly_connected_components(digraph(size, edges)) if len(part) > 1)
+
+
+def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return one shortest cycle within a strongly connected component, from its smallest node on.
+
+    Breadth-first from every node with more than one way on (any cycle passes one, unless the whole is a ring), never deeper than
+    the best so far: edges × such nodes at worst, little where a short cycle exists.
+    """
+    within = set(members)
+    following: dict[int, list[int]] = {m: [] for m in members}
+    for source, target in sorted(set(edges)):
+        if source in within and target in within and source != target:
+            following[source].append(target)
+    starts = [m for m in members if len(following[m]) > 1] or [members[0]]
+    best: list[int] = []
+    for start in starts:
+        found = _cycle_through(start, following, len(best) or len(members) + 1)
+        best = found or best
+    first = best.index(min(best))
+    return best[first:] + best[:first]
+
+
+def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], bool]:
+    """Return simple cycles of two or more nodes, shortest first, and whether there are more than are listed."""
+    proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
+    seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MAX_STEPS)]
+    turned = sorted((cycle[(at := cycle.index(min(cycle))) :] + cycle[:at] for cycle in seen), key=lambda c: (len(c), c))
+    return turned[:MAX_SIMPLE_CYCLES], len(turned) > MAX_SIMPLE_CYCLES
+
+
+def _cycle_through(start: int, following: dict[int, list[int]], below: int) -> list[int]:
+    """Return a shortest cycle through start of fewer than `below` nodes, or nothing."""
+    before: dict[int, int] = {}
+    level = [start]
+    for _ in range(below - 1):
+        reached: list[int] = []
+        for node in level:
+            for after in following[node]:
+                if after == start:
+                    return _walk_back(start, node, before)
+                if after not in before:
+                    before[after] = node
+                    reached.append(after)
+        level = reached
+    return []
+
+
+def _walk_back(start: int, node: int, before: dict[int, int]) -> list[int]:
+    walk = [node]
+    while walk[-1] != start:
+        walk.append(before[walk[-1]])
+    return walk[::-1]

@@ -1,0 +1,135 @@
+"""What each component's failure alone would cost: every single outage, simulated in one pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
+from agentguard.simulation.engine import blast_radius
+from agentguard.simulation.model import BlastRadius, Method
+from agentguard.simulation.recording import Recording, recording
+from agentguard.simulation.replay import replay, rescue_chances
+from agentguard.simulation.structural import Fallen, Structure, fallen, structure
+
+_ROWS_AT_ONCE = 500_000
+"""Failing calls replayed in one pass: bounds memory to some tens of MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRuns:
+    """How often a workflow ran."""
+
+    seen: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The cost of one component's outage."""
+
+    component: str
+    blast_radius: BlastRadius
+    structural_workflows: frozenset[str]
+    """Workflow ids that fail by the structural rules."""
+    runs_lost: Mapping[str, int] | None
+    """Workflow id → runs lost in the replay, zeros left out; None without recorded runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Impacts:
+    """All components' impacts in order of id, and what they are measured against."""
+
+    method: Method
+    workflows: Mapping[str, WorkflowRuns]
+    of: Mapping[str, Impact]
+
+
+def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
+    """Return the impact of every component, as `simulate` would find it one by one.
+
+    Replays cost, summed over components, the calls times their depth; the structural part what fails, at worst components squared.
+    """
+    s = structure(graph)
+    worst = [fallen(s, (number,)) for number in range(len(s.components))]
+    if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
+        return _structural(graph, s, worst)
+    return _replayed(graph, s, worst, recording(graph, runs, seed=seed))
+
+
+def _structural(graph: Graph, s: Structure, worst: list[Fallen]) -> Impacts:
+    workflows = {w.id: WorkflowRuns(w.runs, w.failed) for w in graph.workflows}
+    seen = sum(w.seen for w in workflows.values())
+    found: dict[str, Impact] = {}
+    for number, component in enumerate(s.components):
+        down = _workflows_down(s, worst[number])
+        lost = sum(max(0, workflows[w].seen - workflows[w].failed) for w in down)
+        radius = _radius(s, lost, seen, len(worst[number].components))
+        found[component] = Impact(component, radius, down, None)
+    return Impacts(Method.STRUCTURAL, workflows, found)
+
+
+def _replayed(graph: Graph, s: Structure, worst: list[Fallen], r: Recording) -> Impacts:
+    lost, hit = _losses(graph, r, s)
+    number = {component: i for i, component in enumerate(r.components)}
+    found: dict[str, Impact] = {}
+    for i, component in enumerate(s.components):
+        of_workflow = lost.get(number[component], {})
+        radius = _radius(s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0))
+        found[component] = Impact(component, radius, _workflows_down(s, worst[i]), of_workflow)
+    return Impacts(Method.REPLAY, _workflow_runs(r), found)
+
+
+def _losses(graph: Graph, r: Recording, s: Structure) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
+    """Return, by component number, the runs lost per workflow and how many other components are hit."""
+    lost: dict[int, dict[str, int]] = defaultdict(dict)
+    hit: dict[int, int] = {}
+    known = np.isin(np.array(r.components), np.array(s.components))
+    for part in _parts(r):
+        scenarios = [frozenset((number,)) for number in part]
+        found = replay(r, scenarios, rescue_chances(graph, r, s, scenarios))
+        others = (r.target[found.row] != np.array(part)[found.scenario]) & known[r.target[found.row]]
+        pairs = np.unique(np.stack([found.scenario[others], r.target[found.row][others]]), axis=1)
+        hit |= dict(zip(part, np.bincount(pairs[0], minlength=len(part)).tolist(), strict=True))
+        where = np.stack([found.lost_scenario, r.run_workflow[found.lost_run]])
+        for (i, workflow), count in zip(*_counted(where), strict=True):
+            lost[part[i]][r.workflows[workflow]] = count
+    return lost, hit
+
+
+def _counted(columns: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> tuple[list[tuple[int, int]], list[int]]:
+    distinct, counts = np.unique(columns, axis=1, return_counts=True)
+    return [(int(a), int(b)) for a, b in distinct.T], counts.tolist()
+
+
+def _parts(r: Recording) -> Iterator[list[int]]:
+    """Split the components that were called into parts of bounded work."""
+    part: list[int] = []
+    rows = 0
+    for number, count in enumerate(np.diff(r.target_start).tolist()):
+        if part and rows + count > _ROWS_AT_ONCE:
+            yield part
+            part, rows = [], 0
+        if count:
+            part.append(number)
+            rows += count
+    if part:
+        yield part
+
+
+def _workflow_runs(r: Recording) -> dict[str, WorkflowRuns]:
+    seen = np.bincount(r.run_workflow, minlength=len(r.workflows)).tolist()
+    failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows)).tolist()
+    return {w: WorkflowRuns(seen[i], failed[i]) for i, w in enumerate(r.workflows)}
+
+
+def _workflows_down(s: Structure, down: Fallen) -> frozenset[str]:
+    return frozenset(map(s.label, down.workflows))
+
+
+def _radius(s: Structure, lost: int, seen: int, hit: int) -> BlastRadius:
+    return blast_radius(runs_lost=lost, runs_seen=seen, components_hit=hit, components=len(s.components) - 1)

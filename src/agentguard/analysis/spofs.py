@@ -1,0 +1,47 @@
+"""Single points of failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agentguard.analysis.impact import Impact, Impacts, WorkflowRuns
+from agentguard.analysis.model import Spof, SpofWorkflow
+from agentguard.graph.model import Component, ComponentKind, Graph, Workflow
+
+LOST_SHARE = 0.5
+"""A component without which at least half of a workflow's runs (that had succeeded) are lost is a single point of failure."""
+
+
+def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
+    """Return them, most runs lost first. Entries count (and say so); a `workflow` component is no part that could fail alone."""
+    parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
+    points = [s for s in (_spof(graph, c, found) for c in parts) if s.workflows]
+    return tuple(sorted(points, key=lambda s: (-_lost(s), s.component)))
+
+
+def _spof(graph: Graph, c: Component, found: Impacts) -> Spof:
+    workflows = tuple(_workflows(graph, c, found.of[c.id], found))
+    return Spof(c.id, c.name, c.kind, tuple(sorted(workflows, key=lambda w: (-(w.runs_lost or 0), w.workflow))), c.evidence)
+
+
+def _workflows(graph: Graph, c: Component, impact: Impact, found: Impacts) -> Iterator[SpofWorkflow]:
+    for w in graph.workflows:
+        runs = found.workflows.get(w.id, WorkflowRuns(0, 0))
+        lost = None if impact.runs_lost is None else impact.runs_lost.get(w.id, 0)
+        structural = w.id in impact.structural_workflows
+        if structural or _brings_down(lost, runs):
+            yield _row(w, c, runs, lost, structural=structural)
+
+
+def _brings_down(lost: int | None, runs: WorkflowRuns) -> bool:
+    return lost is not None and lost > 0 and lost >= LOST_SHARE * (runs.seen - runs.failed)
+
+
+def _row(w: Workflow, c: Component, runs: WorkflowRuns, lost: int | None, *, structural: bool) -> SpofWorkflow:
+    share = None if lost is None or not runs.seen else lost / runs.seen
+    return SpofWorkflow(w.id, w.name, c.id in (w.entry, w.first), structural, runs.seen, runs.failed, lost, share)
+
+
+def _lost(s: Spof) -> int:
+    """Runs lost in all its workflows; where nothing was replayed, the runs that it could cost."""
+    return sum(w.runs_seen - w.runs_failed if w.runs_lost is None else w.runs_lost for w in s.workflows)
