@@ -40,7 +40,7 @@ _PRELOAD = (
     "requests",
     "uvicorn.protocols.http.h11_impl",
 )
-_CONCURRENCY = 8
+_USERS = 8
 _TIMEOUT_SECONDS = 60.0
 
 Progress = Callable[[str], None]
@@ -112,21 +112,18 @@ def _requests(system: System, order: Order) -> Sequence[Request]:
 
 
 async def _drive(entry: str, requests: Sequence[Request], name: str, progress: Progress) -> None:
-    done = 0
-    gate = asyncio.Semaphore(_CONCURRENCY)
+    waiting = iter(enumerate(requests, 1))
 
-    async def send(request: Request) -> None:
-        nonlocal done
-        async with gate:
+    async def user() -> None:
+        for number, request in waiting:
             await client.post(request.path, json=dict(request.task))
-        done += 1
-        if done % 10 == 0 or done == len(requests):
-            progress(f"{name}: {done} of {len(requests)} requests answered")
+            if number % 10 == 0 or number == len(requests):
+                progress(f"{name}: {number} of {len(requests)} requests sent")
 
     try:
-        async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as group:
-            for request in requests:
-                group.create_task(send(request))
+        async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as users:
+            for _ in range(_USERS):
+                users.create_task(user())
     except* httpx.HTTPError as errors:
         raise EndedEarlyError(f"The entry of {name} does not answer: {errors.exceptions[0]!r}") from errors
 

@@ -46,7 +46,10 @@ def test_the_sdk_reads_a_tool_call_then_an_answer_with_tokens_and_finish_reasons
         messages += [call.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "12 pieces"}]
         second = await ask(messages, "gpt-4o")
         receipt = second.choices[0].message
-        messages += [receipt.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": receipt.tool_calls[0].id, "content": "ERROR: no"}]
+        messages += [
+            receipt.model_dump(exclude_none=True),
+            {"role": "tool", "tool_call_id": receipt.tool_calls[0].id, "content": "ERROR: no"},
+        ]
         return first, await ask(messages, "gpt-4o")
 
     first, last = asking(ModelServer(SCRIPTS, FaultPlan(7, ())), talk)
@@ -74,7 +77,9 @@ def test_a_repeated_attempt_is_counted_as_a_retry() -> None:
     assert server.counts.retries == {("agent:CheckoutAgent", "tool:stock_lookup"): 1}
 
 
-@pytest.mark.parametrize(("status", "error"), [(429, openai.RateLimitError), (500, openai.InternalServerError), (503, openai.InternalServerError)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(429, openai.RateLimitError), (500, openai.InternalServerError), (503, openai.InternalServerError)]
+)
 def test_an_injected_error_reaches_the_sdk_as_its_own_error_and_passes_after_its_attempts(status: int, error: type[Exception]) -> None:
     fault = Fault("CheckoutAgent/gpt-4o", 1.0, status, "busy", attempts=1)
 

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
-
 from demo.receiver import receiving
 
 RUN = Path(__file__).parents[2] / "demo" / "run.py"
@@ -29,7 +27,7 @@ def at_work(folder: Path) -> Iterator[subprocess.Popen[str]]:
         overdue.start()
         try:
             assert runner.stderr is not None
-            assert any("requests answered" in line for line in runner.stderr)
+            assert any("requests sent" in line for line in runner.stderr)
             yield runner
         finally:
             overdue.cancel()
@@ -47,10 +45,9 @@ def all_ended(runner: subprocess.Popen[str]) -> str:
     return runner.communicate(timeout=60)[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_when_the_runner_is_told_to_end_every_process_ends(number: signal.Signals, tmp_path: Path) -> None:
+def test_when_the_runner_is_told_to_end_every_process_ends(tmp_path: Path) -> None:
     with at_work(tmp_path) as runner:
-        runner.send_signal(number)
+        runner.terminate()
 
         assert "every process of the demo was stopped" in all_ended(runner)
         assert runner.returncode == 130
