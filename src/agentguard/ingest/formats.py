@@ -42,6 +42,11 @@ def format_of(value: object) -> Format | None:
     return _format_of_list(value) if isinstance(value, list) else None
 
 
+def holds_traces(value: object) -> bool:
+    """Whether the value is in a trace format, be it one that is not read."""
+    return format_of(value) not in (None, Format.OTHER_SIGNAL, Format.DEPENDENCIES)
+
+
 def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
     """Yield what the value holds; a value without spans, or of no known format, gives one refusal."""
     match format_of(value):

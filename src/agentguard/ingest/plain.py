@@ -2,8 +2,8 @@
 
 Only ids are needed. `name`, `kind` and, in a span, `traceId` are read too. Durations are microseconds. A timestamp is
 ISO 8601 text (without an offset: UTC) or a number since 1970, whose unit shows in its size: below 1e11 seconds, below
-1e14 milliseconds, below 1e17 microseconds, else nanoseconds; so every time from 1973 to 5138 is read right. What is
-neither is an unknown time.
+1e14 milliseconds, below 1e17 microseconds, else nanoseconds; so every time from 1973 to 2262, where 64 bits of
+nanoseconds end, is read right. What is neither is an unknown time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def instant(value: object) -> int:
     try:
         number = int(text(value)) if not isinstance(value, float) else value
         scale = next(per_unit for below, per_unit in _UNITS if abs(number) < below)
-        return int(number * scale)
+        return int(number * scale) if abs(number * scale) < 2**63 else 0
     except (ValueError, OverflowError, StopIteration):
         return 0
 

@@ -19,10 +19,11 @@ from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
 
 TELEMETRY_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".pb", ".bin", ".otlp", ".proto", ".trace", ".traces", ".log", ".txt"})
-"""Files in folders are opened if one of their suffixes is among these, or if they have none."""
+"""Files in folders are opened if they end so, or have no suffix; what compression and rotation append is passed over."""
 
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 _PROTOBUF_SUFFIXES = frozenset({".pb", ".bin", ".otlp", ".proto"})
+_APPENDED = re.compile(r"\.(?:gz|gzip|zst|zstd|[\dT_-]+)", re.IGNORECASE)
 _HEAD = 1 << 16
 _SHOWN = 20  # refusals of one reason and one file that are given one by one
 _BOM = b"\xef\xbb\xbf"
@@ -72,7 +73,12 @@ def _files_in(folder: Path) -> Iterator[Path]:
 
 
 def _may_be_telemetry(path: Path) -> bool:
-    return not path.suffix or not TELEMETRY_SUFFIXES.isdisjoint(suffix.lower() for suffix in path.suffixes)
+    return not _suffix(path) or _suffix(path) in TELEMETRY_SUFFIXES
+
+
+def _suffix(path: Path) -> str:
+    said = [suffix.lower() for suffix in path.suffixes if not _APPENDED.fullmatch(suffix)]
+    return said[-1] if said else ""
 
 
 def _file(path: Path, progress: Callable[[int], None] | None, *, strict: bool) -> Iterator[Piece | Refusal]:
@@ -115,15 +121,17 @@ def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool) -> Iterator[Pi
     head, chunks = _peeked(chunks)
     binary = _CONTROL.search(head[:512]) is not None
     form = bodies.form_of(head) if binary else None
-    suffixes = {suffix.lower() for suffix in Path(origin).suffixes}
+    suffix = _suffix(Path(origin))
     if _UTF16.match(head):
         raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
     if form is not None:
         yield from _bodies(chunks, origin, form, strict=strict)
-    elif _JSON_START.match(head) or (not binary and (strict or (head and suffixes & _JSON_SUFFIXES))):
+    elif _JSON_START.match(head) or not head:
         yield from text.pieces(chunks, origin, strict=strict)
-    elif suffixes & _PROTOBUF_SUFFIXES and head:
+    elif suffix in _PROTOBUF_SUFFIXES:
         yield ProtobufPiece(origin, joined(chunks, MAX_BODY_BYTES))
+    elif not binary and (strict or suffix in _JSON_SUFFIXES):
+        yield from text.pieces(chunks, origin, strict=strict)
     elif strict:
         raise UnreadableInputError("unknown-format", f"These bytes are in no format that is known. Readable are: {formats.RECOGNISED}.")
 

@@ -24,31 +24,37 @@ Line = tuple[int, bytes]
 def pieces(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[DocumentPiece | Refusal]:
     """Yield what the text holds; a line that cannot be used is one refusal, the others are used.
 
-    Not strict: a text whose first value is in no known trace format yields nothing.
+    Not strict: a text that is empty, or whose first value holds no traces, yields nothing.
     Where nothing can be used, or the text breaks off, UnreadableInputError is raised after what is whole.
     """
     lines = _lines(chunks)
     first = next(lines, None)
     if first is None:
-        raise UnreadableInputError("empty-file", "There is nothing in it.")
+        if strict:
+            raise UnreadableInputError("empty-file", "There is nothing in it.")
+        return
     try:
         value = value_of([first])
     except UnreadableInputError:
         yield from _document_pieces(itertools.chain([first], lines), origin, strict=strict)
         return
-    if strict or formats.format_of(value) is not None:
+    if strict or formats.holds_traces(value):
         yield from formats.pieces(value, f"{origin}:{first[0]}")
         yield from _line_pieces(lines, origin)
 
 
 def value_of(lines: Sequence[Line]) -> Any:
     """Return the JSON value that stands on these lines; raise UnreadableInputError that says where it is wrong."""
-    if not all(data for _, data in lines) or sum(len(data) for _, data in lines) > MAX_VALUE_BYTES:
+    if not all(data for _, data in lines) or _size(lines) > MAX_VALUE_BYTES:
         raise _too_large()
     try:
         return orjson.loads(lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines))
     except orjson.JSONDecodeError as error:
         raise _fault(error, lines[min(error.lineno, len(lines)) - 1][0]) from error
+
+
+def _size(lines: Iterable[Line]) -> int:
+    return sum(len(data) + 1 for _, data in lines) - 1
 
 
 def _fault(error: orjson.JSONDecodeError, line: int) -> UnreadableInputError:
@@ -89,7 +95,7 @@ def _document_pieces(lines: Iterator[Line], origin: str, *, strict: bool) -> Ite
         except UnreadableInputError as error:
             fault = error
         else:
-            if strict or formats.format_of(value) is not None:
+            if strict or formats.holds_traces(value):
                 yield from formats.pieces(value, origin)
             return
     if any(_is_trace_document(line) for line in held[:_SEARCHED_LINES]):
@@ -102,7 +108,7 @@ def _document_pieces(lines: Iterator[Line], origin: str, *, strict: bool) -> Ite
 def _held(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | None]:
     """Take lines until they are longer than the longest value; return them, and the fault at which the text broke off."""
     held: list[Line] = []
-    size = 0
+    size = -1
     try:
         for line in lines:
             held.append(line)
@@ -116,7 +122,7 @@ def _held(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | Non
 
 def _is_trace_document(line: Line) -> bool:
     try:
-        return formats.format_of(value_of([line])) is not None
+        return formats.holds_traces(value_of([line]))
     except UnreadableInputError:
         return False
 
@@ -126,6 +132,9 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[Line]:
     parts: list[bytes] = []
     size, number = 0, 1
     for chunk in chunks:
+        if not size and chunk.isspace():
+            number += chunk.count(b"\n")
+            continue
         *ended, rest = chunk.split(b"\n")
         for end in ended:
             if size + len(end) > MAX_VALUE_BYTES:
