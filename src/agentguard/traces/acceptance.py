@@ -14,8 +14,10 @@ from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.pieces import DocumentPiece, ProtobufPiece, Refusal
 from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.ingest.wanted import Wanted
+from agentguard.jobs.workers import Workers
 from agentguard.traces.store import Delivery, Encoding
 
+_AT_A_TIME = 48
 _UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json"})
 _NOT_OTLP = 'The body is no OTLP trace request: expected {"resourceSpans": [...]}.'
 _WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
@@ -61,6 +63,12 @@ def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
         spans, refusals[n] = _judge_document(decoder, body)
         tables.append(spans)
     return Judged(tuple(Verdict(tuple(refusals[n])) for n in range(len(deliveries))), pa.concat_tables(tables).unify_dictionaries())
+
+
+async def usable_spans(decoders: Workers[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
+    """Decode deliveries that were accepted before, a few at a time."""
+    chunks = [deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)]
+    return pa.concat_tables([SPAN_SCHEMA.empty_table(), *[(await decoders.run(judge, chunk)).spans for chunk in chunks]])
 
 
 def make_decoder(wanted: Wanted) -> Decoder:

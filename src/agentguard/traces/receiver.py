@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,10 @@ class Receiver:
     acknowledge_seconds: float
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever spans were stored."""
+    received: int = 0
+    """Spans made durable since the start."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Spans (or whole deliveries) refused since the start, by reason."""
     _batcher: Batcher[Delivery, Verdict] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,10 +113,13 @@ class Receiver:
                 return [SpansNotStoredError(RpcCode.INTERNAL, str(error))]
             return [answer for delivery in deliveries for answer in await self._take_in([delivery])]
         await self._keep(deliveries, judged)
+        for refusal in (refusal for verdict in judged.verdicts for refusal in verdict.refusals):
+            self.refused[refusal.reason] += refusal.spans
         return judged.verdicts
 
     async def _keep(self, deliveries: Sequence[Delivery], judged: Judged) -> None:
         usable = tuple(d for d, verdict in zip(deliveries, judged.verdicts, strict=True) if verdict.unusable is None)
         if len(judged.spans):
             await self.store.append(SpanBatch(usable, judged.spans))
+            self.received += len(judged.spans)
             self.arrived.set()

@@ -180,7 +180,7 @@ class FileSpanStore:
     def _delete_bodies(self, before: int) -> None:
         _delete([path for path in self._bodies.glob(f"*{SUFFIX}") if int(path.stem, 16) < before])
 
-    async def _on_thread(self, function: Callable[[Unpack[A]], T], *args: Unpack[A]) -> T:
+    async def _on_thread(self, function: Callable[[Unpack[A]], T], *args: *A) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
 

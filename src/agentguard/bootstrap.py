@@ -1,0 +1,197 @@
+"""Joins settings, adapters and capabilities; the only place that chooses adapters, opens them and closes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from agentguard.adapters.files.spans import open_span_store
+from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.graphs import SqlGraphStore
+from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.catalog.matching import Matches, match
+from agentguard.catalog.model import Catalog
+from agentguard.catalog.reading import load_catalog
+from agentguard.catalog.views import view
+from agentguard.discovery.dialects.loading import Dialects, load_dialects
+from agentguard.graph.documents import scan_document
+from agentguard.graph.evidence_links import TraceLinks, trace_links
+from agentguard.graph.live import LiveGraph
+from agentguard.graph.model import Graph
+from agentguard.graph.scan_jobs import KIND, ScanJobs
+from agentguard.graph.scanning import Scan
+from agentguard.graph.scans import ScanService
+from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.jobs.runner import JobRunner
+from agentguard.jobs.workers import Process, Thread, Workers
+from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.settings import Settings
+from agentguard.simulation.model import Thresholds
+from agentguard.traces.acceptance import make_decoder, usable_spans
+from agentguard.traces.receiver import Load, Receiver
+from agentguard.traces.store import SpanStore
+from agentguard.traces.upkeep import Upkeep
+
+S = TypeVar("S")
+
+log = structlog.get_logger(__name__)
+
+SERVER = "agentguard.web.server"
+"""The module that serves the API: named, not imported, since shells stand further out than this."""
+
+
+class DataDirectoryError(InvalidInputError):
+    """The data directory cannot be used."""
+
+    code = "bad-data-directory"
+
+
+class NothingUsableError(InvalidInputError):
+    """A scan found no span that can be used."""
+
+    code = "nothing-usable"
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        reasons = " ".join(refusal["message"] for refusal in document["refusals"][:3])
+        super().__init__(f"No span could be used. {reasons}".strip())
+        self._refusals = document["refusals"]
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"refusals": self._refusals}
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The parts that only a server has: it alone takes spans in and runs jobs."""
+
+    receiver: Receiver
+    spans: SpanStore
+    live: LiveGraph
+    upkeep: Upkeep
+    jobs: JobRunner
+    uploaded: ScanJobs
+    warming: asyncio.Task[None]
+    """Done when the workers are up."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Everything a shell needs, opened."""
+
+    settings: Settings
+    graphs: GraphStore
+    catalog: Catalog | None
+    links: TraceLinks
+    scans: ScanService
+    serving: Serving | None = None
+
+    @property
+    def dialects(self) -> Dialects:
+        return self.scans.dialects()
+
+    @property
+    def thresholds(self) -> Thresholds:
+        return Thresholds(self.settings.severity_critical, self.settings.severity_high, self.settings.severity_medium)
+
+    def matches(self, graph: Graph) -> Matches:
+        return match(graph, self.catalog)
+
+    def scan_answer(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
+        """Return the document of a scan; raise NothingUsableError if it found no span."""
+        document = scan_document(found.graph, view(self.matches(found.graph), self.links), refusals=found.refusals)
+        if not found.graph.coverage.spans:
+            raise NothingUsableError(document)
+        return {"dataset": version.dataset, "graph_version": version.id} | document
+
+
+@asynccontextmanager
+async def open_app(
+    settings: Settings, *, serving: bool = False, in_processes: bool = True, clock: Clock = system_clock
+) -> AsyncIterator[App]:
+    """Open what is in the data directory, creating and migrating it where needed, and close it in good order.
+
+    With `serving`, also take spans in, keep the live graph and run jobs: one process a data directory may
+    (DataDirectoryInUseError), others may scan and read beside it. `in_processes=False` keeps all work in this process.
+    """
+    async with AsyncExitStack() as stack:
+        _make_folder(settings.data_dir)
+        database = await stack.enter_async_context(open_database(settings.data_dir))
+        graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
+        dialects = cache(load_dialects)
+        workers = _workers(stack, dialects if not (serving and in_processes) else load_dialects, separate=serving and in_processes)
+        catalog = await asyncio.to_thread(load_catalog, settings.catalog) if settings.catalog else None
+        app = App(settings, graphs, catalog, trace_links(settings.trace_url), ScanService(graphs, workers, clock, dialects))
+        if not serving:
+            yield app
+            return
+        await graphs.sweep()
+        yield await _serving(stack, app, SqlJobStore(database), separate=in_processes)
+
+
+async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, separate: bool) -> App:
+    settings, clock = app.settings, app.scans.clock
+    decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
+    spans = await stack.enter_async_context(
+        open_span_store(settings.data_dir, partial(usable_spans, decoders), clock, keep_bodies=settings.keep_content)
+    )
+    receiver = Receiver(spans, decoders, Load(settings.ingest_max_requests, settings.ingest_max_bytes), settings.acknowledge_seconds)
+    upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
+    live = LiveGraph(spans, app.graphs, app.scans.workers, clock, int(settings.window_hours * NS_PER_HOUR), upkeep.settled)
+    uploaded = ScanJobs(app.scans, settings.data_dir / "uploads", app.scan_answer)
+    uploaded.clear(await job_store.unfinished())
+    jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)
+    stack.push_async_callback(_settle_at_last, spans)
+    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    warming = tasks.create_task(_warm(decoders, app.scans.workers))
+    loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
+    receiving = tasks.create_task(receiver.run())
+    stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
+    return replace(app, serving=Serving(receiver, spans, live, upkeep, jobs, uploaded, warming))
+
+
+async def _stop(receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:
+    """Answer what was taken in, then stop the rest."""
+    receiver.close()
+    await asyncio.wait([receiving])
+    for loop in loops:
+        loop.cancel()
+
+
+async def _settle_at_last(spans: SpanStore) -> None:
+    """Leave no bodies behind; should that fail, the next start does it."""
+    try:
+        await spans.settle()
+    except (OSError, AgentGuardError):
+        log.exception("last_settling_failed")
+
+
+async def _warm(*workers: Workers[Any]) -> None:
+    for each in workers:
+        await each.run(_nothing)
+
+
+def _nothing(_state: object) -> None:
+    return None
+
+
+def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Workers[S]:
+    workers: Process[S] | Thread[S] = Process(prepare) if separate else Thread(prepare)
+    stack.callback(workers.close)
+    return workers
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"The data directory {str(folder)!r} cannot be made: {error.strerror}."
+        raise DataDirectoryError(f"{reason} Set AGENTGUARD_DATA_DIR.") from error

@@ -1,0 +1,99 @@
+"""The dataset `live`: the graph of the spans received in a window, computed anew when there are new ones."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import structlog
+
+from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.errors import NoGraphError
+from agentguard.graph.model import Graph
+from agentguard.graph.scanning import Scan, graph_of
+from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.jobs.workers import Workers
+from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.ids import sortable_id
+from agentguard.traces.store import SpanSource, SpanStore
+from agentguard.traces.upkeep import wait_at_most
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS = 0.5
+_IDLE_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class LiveGraph:
+    """Keeps the newest version of `live` equal to the window's graph."""
+
+    spans: SpanStore
+    graphs: GraphStore
+    workers: Workers[Dialects]
+    clock: Clock
+    window: int
+    """ns."""
+    settled: asyncio.Event
+    """Set when the window may hold other spans than before."""
+    graph: Graph | None = None
+    """The newest, or None before the first."""
+    failure: str | None = None
+    """Why the last attempt failed, or None if it did not."""
+    _key: str = field(default="", init=False)
+
+    async def run(self) -> None:
+        """Work until cancelled, at most half of the time."""
+        while True:
+            self.settled.clear()
+            began = time.monotonic()
+            await self._refresh()
+            await asyncio.sleep(max(_PAUSE_SECONDS, time.monotonic() - began))
+            await wait_at_most(self.settled, _IDLE_SECONDS)
+
+    async def refresh(self) -> bool:
+        """Compute the graph if there are other spans than last time; return whether that gave a new version."""
+        async with self.spans.window(self.clock() - self.window) as window:
+            if not window.sources or window.key == self._key:
+                return False
+            scan = await self.workers.run(graph_of_sources, window.sources)
+        changed = scan.graph != await self._newest()
+        if changed:
+            now = self.clock()
+            await self.graphs.put(GraphVersion(sortable_id(now), LIVE, now, scan.graph), scan.runs)
+        self.graph, self._key = scan.graph, window.key
+        return changed
+
+    async def _newest(self) -> Graph | None:
+        if self.graph is None:
+            try:
+                self.graph = (await self.graphs.newest(LIVE)).graph
+            except NoGraphError:
+                return None
+        return self.graph
+
+    async def _refresh(self) -> None:
+        try:
+            await self.refresh()
+            self.failure = None
+        # The outermost frame of this loop: deliveries must go on whatever becomes of the graph.
+        except Exception as error:
+            log.exception("live_graph_failed")
+            self.failure = type(error).__name__
+            if isinstance(error, OSError | AgentGuardError):  # may pass; anything else would only come again
+                self.settled.set()
+            await asyncio.sleep(_PAUSE_SECONDS * 10)
+
+
+def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
+    """Return the graph of all spans in the sources. CPU-bound."""
+    return graph_of(_tables(sources), dialects)
+
+
+def _tables(sources: Sequence[SpanSource]) -> Iterator[pa.Table]:
+    for source in sources:
+        yield from source.tables()

@@ -1,0 +1,119 @@
+"""Scans: the graph of exactly what was handed in, kept as a dataset's newest version."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.scanning import Scan, scan
+from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.ingest.pieces import Piece, Refusal
+from agentguard.ingest.sources import read_stream
+from agentguard.jobs.workers import Workers
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.kernel.errors import InvalidInputError
+from agentguard.kernel.ids import sortable_id
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_REPORT_SECONDS = 0.2
+
+
+class DatasetNameError(InvalidInputError):
+    """A dataset cannot bear this name."""
+
+    code = "bad-dataset-name"
+
+    def __init__(self, name: str) -> None:
+        why = "belongs to OTLP deliveries" if name == LIVE else "needs 1 to 100 letters, digits, dots, dashes or underscores"
+        super().__init__(f"A scan's dataset cannot be called {name!r}: the name {why}. Choose another.")
+
+
+@dataclass(frozen=True, slots=True)
+class ScanService:
+    """Scans, and keeps what they find."""
+
+    graphs: GraphStore
+    workers: Workers[Dialects]
+    clock: Clock
+    dialects: Callable[[], Dialects]
+
+    async def scan(
+        self,
+        pieces: Iterable[Piece | Refusal],
+        *,
+        dataset: str | None = None,
+        store: bool = True,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[GraphVersion, Scan]:
+        """Scan pieces on another thread of this process; a scan without any span is not stored. Cancelling stops the reading.
+
+        Without a dataset the scan gets one of its own. Raises DatasetNameError.
+        """
+        name = self._named(dataset)
+        stop = threading.Event()
+        try:
+            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), progress=progress))
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+        return await self._keep(name, found, store=store), found
+
+    async def scan_file(
+        self, path: Path, origin: str, *, dataset: str | None = None, store: bool = True, progress_file: Path | None = None
+    ) -> tuple[GraphVersion, Scan]:
+        """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text."""
+        name = self._named(dataset)
+        found = await self.workers.run(scan_path, path, origin, progress_file)
+        return await self._keep(name, found, store=store), found
+
+    def check_name(self, dataset: str | None) -> None:
+        """Raise DatasetNameError if a scan may not be stored under this name."""
+        self._named(dataset)
+
+    def _named(self, dataset: str | None) -> str:
+        if dataset is None:
+            return f"scan-{datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC):%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
+        if dataset == LIVE or not _NAME.fullmatch(dataset):
+            raise DatasetNameError(dataset)
+        return dataset
+
+    async def _keep(self, dataset: str, found: Scan, *, store: bool) -> GraphVersion:
+        now = self.clock()
+        version = GraphVersion(sortable_id(now), dataset, now, found.graph)
+        if store and found.graph.coverage.spans:
+            await self.graphs.put(version, found.runs)
+        return version
+
+
+def scan_path(dialects: Dialects, path: Path, origin: str, progress_file: Path | None) -> Scan:
+    """Scan one file. CPU-bound."""
+    with path.open("rb") as stream:
+        return scan(read_stream(stream, origin, progress=_reporter(progress_file) if progress_file else None), dialects)
+
+
+def _until(stop: threading.Event, pieces: Iterable[Piece | Refusal]) -> Iterator[Piece | Refusal]:
+    for piece in pieces:
+        if stop.is_set():
+            return
+        yield piece
+
+
+def _reporter(into: Path) -> Callable[[int], None]:
+    """Return what adds up the bytes it is told of and writes the sum to a file, now and then."""
+    done, due = 0, 0.0
+
+    def report(size: int) -> None:
+        nonlocal done, due
+        done += size
+        if time.monotonic() >= due:
+            into.write_text(str(done))
+            due = time.monotonic() + _REPORT_SECONDS
+
+    return report

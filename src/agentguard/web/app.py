@@ -1,0 +1,91 @@
+"""The application: routes, problems, guards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from agentguard.bootstrap import App
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.settings import Settings
+from agentguard.web import documentation
+from agentguard.web.guards import KeyGuard, LoopbackGuard
+from agentguard.web.metrics import Metrics
+from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
+from agentguard.web.routes import graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
+from agentguard.web.state import State
+
+_ROUTES = (root, health, metrics, scan, jobs, graph, simulate, playbook)
+_PROBLEM: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457).",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+}
+
+
+def create_app(app: App) -> FastAPI:
+    """Return the API over an application opened with `serving=True`; the caller opens it before, and closes it after."""
+    if app.serving is None:
+        raise ValueError("The API needs an application opened with serving=True.")
+    api = _Api(
+        title="AgentGuard",
+        version=root.VERSION,
+        summary="Find, understand and rehearse the failures of multi-agent systems.",
+        docs_url=None,
+        redoc_url=None,
+        middleware=_middleware(app.settings),
+        exception_handlers={
+            AgentGuardError: answer_error,
+            HTTPException: answer_http_error,
+            RequestValidationError: answer_invalid_request,
+        },
+    )
+    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live))
+    for module in _ROUTES:
+        api.include_router(module.router, responses=_PROBLEM)
+    api.include_router(otlp.router)
+    documentation.mount_assets(api)
+    api.include_router(documentation.router)
+    return api
+
+
+class _Api(FastAPI):
+    """FastAPI, with problems where it would describe its own form of errors."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = _with_problems(super().openapi())
+        return self.openapi_schema
+
+
+def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
+    schemas = schema.setdefault("components", {}).setdefault("schemas", {})
+    schemas["Problem"] = Problem.model_json_schema()
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path in schema["paths"].values():
+        for operation in path.values():
+            if "422" in operation["responses"]:
+                operation["responses"]["422"] = _PROBLEM["default"]
+    return schema
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    """Return the layers, outermost first."""
+    cors = Middleware(
+        CORSMiddleware,
+        allow_origins=list(settings.cors_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
+        expose_headers=["Location", "Retry-After"],
+    )
+    if settings.api_key is None:
+        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors]
+    # A preflight cannot carry a key: so CORS stands before the guard.
+    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value())]

@@ -1,0 +1,114 @@
+"""Request bodies: bounded while they come in and while they unpack."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from typing import BinaryIO
+
+from starlette.datastructures import Headers
+
+from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, inflated
+from agentguard.ingest.errors import UnreadableInputError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+
+_MAGIC = {"gzip": GZIP_MAGIC, "x-gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC}
+_SLICE = 64 * 1024
+
+
+class BodyTooLargeError(AgentGuardError):
+    """The body is longer than allowed."""
+
+    code = "body-too-large"
+    status = 413
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings."
+        )
+
+
+class UnknownEncodingError(AgentGuardError):
+    """The body is packed in a way that is not understood."""
+
+    code = "unknown-content-encoding"
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"Content-Encoding {encoding!r} is not understood. Use gzip, zstd or none.")
+
+
+class DamagedBodyError(InvalidInputError):
+    """The body is not what its Content-Encoding says."""
+
+    code = "damaged-body"
+
+
+def content_encoding(headers: Headers) -> str | None:
+    """Return gzip, x-gzip, zstd or None; raise UnknownEncodingError for anything else."""
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        return None
+    if encoding not in _MAGIC:
+        raise UnknownEncodingError(encoding)
+    return encoding
+
+
+async def receive(stream: AsyncIterable[bytes], headers: Headers, limit: int, into: BinaryIO, grow: Callable[[int], None]) -> None:
+    """Write the body as sent into a file, telling `grow` of each piece before it is kept; raise BodyTooLargeError above the limit."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise BodyTooLargeError(limit)
+    received = 0
+    async for chunk in stream:
+        received += len(chunk)
+        if received > limit:
+            raise BodyTooLargeError(limit)
+        grow(len(chunk))
+        into.write(chunk)
+
+
+async def unpacked(body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]) -> bytes:
+    """Return the body's content; raise BodyTooLargeError above the limit, before it is held, and DamagedBodyError."""
+    if encoding is None:
+        return body
+    content = await asyncio.to_thread(_joined, body, encoding, limit)
+    grow(len(content))
+    return content
+
+
+def unpack(source: BinaryIO, encoding: str, limit: int, into: BinaryIO) -> None:
+    """Write the content of a packed file into another, under the same rules as `unpacked`."""
+    _write(_checked(iter(lambda: source.read(_SLICE), b""), encoding), limit, into.write)
+
+
+def _joined(body: bytes, encoding: str, limit: int) -> bytes:
+    parts: list[bytes] = []
+    slices = (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
+    _write(_checked(slices, encoding), limit, parts.append)
+    return b"".join(parts)
+
+
+def _write(chunks: Iterable[bytes], limit: int, write: Callable[[bytes], object]) -> None:
+    size = 0
+    try:
+        for chunk in chunks:
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLargeError(limit)
+            write(chunk)
+    except UnreadableInputError as error:
+        raise DamagedBodyError(str(error)) from error
+
+
+def _checked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield the content, if the bytes begin as the encoding's must."""
+    head = next(chunks, b"")
+    if not head.startswith(_MAGIC[encoding]):
+        raise DamagedBodyError(f"Content-Encoding says {encoding}, but the body is not.")
+    yield from inflated(_with(head, chunks))
+
+
+def _with(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from rest

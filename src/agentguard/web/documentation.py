@@ -1,0 +1,43 @@
+"""/docs and /redoc from files of our own, so that they work without the internet."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from starlette.responses import HTMLResponse
+from starlette.staticfiles import StaticFiles
+
+_ASSETS = "/docs/assets"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def docs() -> HTMLResponse:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="AgentGuard API",
+        swagger_js_url=f"{_ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{_ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{_ASSETS}/favicon.png",
+    )
+
+
+@router.get("/redoc")
+async def redoc() -> HTMLResponse:
+    return get_redoc_html(
+        openapi_url="/openapi.json",
+        title="AgentGuard API",
+        redoc_js_url=f"{_ASSETS}/redoc.standalone.js",
+        redoc_favicon_url=f"{_ASSETS}/favicon.png",
+        with_google_fonts=False,
+    )
+
+
+def mount_assets(app: FastAPI) -> None:
+    """Serve Swagger UI's and ReDoc's files (Apache-2.0 and MIT, from the package fastapi-offline)."""
+    folder = Path(str(files("fastapi_offline").joinpath("static")))
+    app.mount(_ASSETS, StaticFiles(directory=folder), name="docs-assets")

@@ -1,0 +1,66 @@
+"""What Prometheus is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from agentguard.graph.live import LiveGraph
+from agentguard.traces.receiver import Receiver
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """One application's metrics, in a registry of their own."""
+
+    def __init__(self, receiver: Receiver, live: LiveGraph) -> None:
+        self.registry = CollectorRegistry()
+        self.acknowledged = Histogram(
+            "agentguard_acknowledgement_seconds",
+            "From a delivery's first byte to its answer with success.",
+            registry=self.registry,
+            buckets=_SECONDS,
+        )
+        self.turned_away = Counter(
+            "agentguard_deliveries_turned_away", "Deliveries answered with an error.", ["status"], registry=self.registry
+        )
+        self.not_kept = Counter(
+            "agentguard_records_not_kept",
+            "Log records and metrics received over OTLP; only spans are kept.",
+            ["signal"],
+            registry=self.registry,
+        )
+        self.registry.register(_Collected(lambda: _families(receiver, live)))
+
+
+class _Collected(Collector):
+    """Numbers that others count, read when asked for."""
+
+    def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        return self._read()
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+
+def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
+    received = CounterMetricFamily("agentguard_spans_received", "Spans made durable and acknowledged.")
+    received.add_metric([], receiver.received)
+    yield received
+    refused = CounterMetricFamily("agentguard_spans_refused", "Spans, or deliveries that cannot be read, refused.", labels=["reason"])
+    for reason, count in sorted(receiver.refused.items()):
+        refused.add_metric([reason], count)
+    yield refused
+    unattributed = GaugeMetricFamily("agentguard_spans_unattributed", "Spans of the live graph's window in which no dialect sees a role.")
+    unattributed.add_metric([], sum(live.graph.coverage.unattributed.values()) if live.graph else 0)
+    yield unattributed
+    spans = GaugeMetricFamily("agentguard_spans_in_window", "Distinct spans of the live graph's window.")
+    spans.add_metric([], live.graph.coverage.spans if live.graph else 0)
+    yield spans

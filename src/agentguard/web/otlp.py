@@ -1,0 +1,98 @@
+"""How OTLP/HTTP 1.x answers: in the request's encoding, errors as google.rpc.Status, refused spans as partial success."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse, Response
+
+from agentguard.ingest.pieces import Refusal
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
+from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
+from agentguard.traces.store import Encoding
+from agentguard.web.problems import RETRY_AFTER
+
+_MEDIA_TYPES = {"application/x-protobuf": Encoding.PROTOBUF, "application/json": Encoding.JSON}
+_HTTP = {
+    RpcCode.CANCELLED: 503,
+    RpcCode.INVALID_ARGUMENT: 400,
+    RpcCode.DEADLINE_EXCEEDED: 503,
+    RpcCode.PERMISSION_DENIED: 403,
+    RpcCode.RESOURCE_EXHAUSTED: 429,
+    RpcCode.ABORTED: 503,
+    RpcCode.OUT_OF_RANGE: 503,
+    RpcCode.UNIMPLEMENTED: 404,
+    RpcCode.UNAVAILABLE: 503,
+    RpcCode.DATA_LOSS: 503,
+    RpcCode.UNAUTHENTICATED: 401,
+}
+"""Where the status of an error is not 500. 429 and 503 tell an exporter to try again."""
+_RPC_OF_STATUS = {400: RpcCode.INVALID_ARGUMENT, 413: RpcCode.INVALID_ARGUMENT, 415: RpcCode.INVALID_ARGUMENT, 503: RpcCode.UNAVAILABLE}
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error in OTLP's terms."""
+
+    status: int
+    rpc: RpcCode
+    message: str
+
+
+def encoding_of(headers: Headers) -> Encoding | None:
+    """Return the encoding that the content type names, or None for any other."""
+    return _MEDIA_TYPES.get(headers.get("content-type", "").partition(";")[0].strip().lower())
+
+
+def unsupported() -> Response:
+    return PlainTextResponse(f"415 unsupported media type, supported: [{', '.join(_MEDIA_TYPES)}]", 415)
+
+
+def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
+    """Answer that everything but the refused spans was taken."""
+    rejected = sum(refusal.spans for refusal in refusals)
+    message = " ".join(dict.fromkeys(refusal.message for refusal in refusals[:_SHOWN]))
+    if encoding is Encoding.JSON:
+        # 64-bit integers are strings in protobuf's JSON.
+        partial: Mapping[str, Any] = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}} if rejected else {}
+        return _answer(encoding, 200, orjson.dumps(partial))
+    response = ExportTraceServiceResponse()
+    if rejected:
+        response.partial_success.rejected_spans = rejected
+        response.partial_success.error_message = message
+    return _answer(encoding, 200, response.SerializeToString())
+
+
+def failure(encoding: Encoding, failed: Failure) -> Response:
+    """Answer that nothing was taken; with Retry-After where trying again can help."""
+    headers = RETRY_AFTER if failed.status in (429, 503) else None
+    if encoding is Encoding.JSON:
+        return _answer(encoding, failed.status, orjson.dumps({"code": failed.rpc.value, "message": failed.message}), headers)
+    status = Status(code=failed.rpc.value, message=failed.message)
+    return _answer(encoding, failed.status, status.SerializeToString(), headers)
+
+
+def failure_of(error: Exception) -> Failure:
+    """Translate an error; what is not raised on purpose says nothing about its cause."""
+    match error:
+        case SpansNotStoredError():
+            return Failure(_HTTP.get(error.rpc, 500), error.rpc, str(error))
+        case IngestFullError():
+            return Failure(429, RpcCode.RESOURCE_EXHAUSTED, str(error))
+        case UnavailableError():
+            return Failure(503, RpcCode.UNAVAILABLE, str(error))
+        case AgentGuardError() if error.status in _RPC_OF_STATUS:
+            return Failure(error.status, _RPC_OF_STATUS[error.status], str(error))
+    return Failure(500, RpcCode.INTERNAL, "AgentGuard met an error of its own; its log has the cause.")
+
+
+def _answer(encoding: Encoding, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+    media_type = next(name for name, known in _MEDIA_TYPES.items() if known is encoding)
+    return Response(body, status, headers=headers, media_type=media_type)

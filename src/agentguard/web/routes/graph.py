@@ -1,0 +1,50 @@
+"""GET /api/graph, /api/agents, /api/agents/{id}."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import PlainTextResponse, Response
+
+from agentguard.graph.documents import agent_document, agents_document, graph_document
+from agentguard.graph.export import ExportFormat, export
+from agentguard.graph.model import ComponentKind
+from agentguard.graph.resolve import resolve
+from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, GraphDocument
+from agentguard.web.state import DocumentResponse, StateOf
+
+router = APIRouter(prefix="/api", tags=["graph"])
+
+DatasetParameter = Annotated[
+    str | None, Query(description="`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written.")
+]
+FormatParameter = Annotated[Literal["json", "dot", "mermaid", "graphml", "cypher"], Query(alias="format")]
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/graph", response_model=GraphDocument, responses=_TEXT)
+async def get_graph(state: StateOf, dataset: DatasetParameter = None, written: FormatParameter = "json") -> Response:
+    """What runs, what depends on what, and the findings: the newest graph."""
+    found = await state.newest(dataset)
+    if written != "json":
+        return PlainTextResponse(await asyncio.to_thread(export, found.version.graph, ExportFormat(written)))
+    analysis = await state.analysis(found)
+    document = await asyncio.to_thread(graph_document, found.version.graph, found.view, analysis=analysis)
+    return DocumentResponse(found.origin() | document)
+
+
+@router.get("/agents", response_model=AgentsDocument)
+async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Response:
+    """All agents, and which of them nobody declared."""
+    found = await state.newest(dataset)
+    return DocumentResponse(found.origin() | await asyncio.to_thread(agents_document, found.version.graph, found.view))
+
+
+@router.get("/agents/{agent_id:path}", response_model=AgentDocument)
+async def get_agent(agent_id: str, state: StateOf, dataset: DatasetParameter = None) -> Response:
+    """One agent, by id or unique name, with what it depends on and what depends on it."""
+    found = await state.newest(dataset)
+    agent = resolve(found.version.graph, agent_id, kinds=(ComponentKind.AGENT,))
+    return DocumentResponse(found.origin() | await asyncio.to_thread(agent_document, found.version.graph, agent.id, found.view))

@@ -1,0 +1,17 @@
+"""GET /metrics."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.responses import Response
+
+from agentguard.web.state import StateOf
+
+router = APIRouter(tags=["about"])
+
+
+@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+async def metrics(state: StateOf) -> Response:
+    """Counts and latencies for Prometheus."""
+    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

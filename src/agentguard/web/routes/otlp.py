@@ -1,0 +1,121 @@
+"""POST /v1/traces, /v1/logs, /v1/metrics: OTLP/HTTP (OpenTelemetry Protocol 1.x)."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
+from agentguard.traces.receiver import Admission
+from agentguard.traces.store import Delivery, Encoding
+from agentguard.web.bodies import content_encoding, receive, unpacked
+from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
+from agentguard.web.signals import Signal, count_records
+from agentguard.web.state import State, StateOf
+
+log = structlog.get_logger(__name__)
+
+router = APIRouter(prefix="/v1", tags=["otlp"])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {"schema": {"type": "object"}},
+        },
+    }
+}
+_STATUS = {"schema": {"type": "object", "properties": {"code": {"type": "integer"}, "message": {"type": "string"}}}}
+_PROTOBUF = {"schema": {"type": "string", "format": "binary"}}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Taken; `partialSuccess` counts what was not.", "content": {"application/x-protobuf": _PROTOBUF}},
+    **{
+        status: {"description": text, "content": {"application/json": _STATUS, "application/x-protobuf": _PROTOBUF}}
+        for status, text in (
+            (400, "Nothing in it can be read."),
+            (413, "Too large."),
+            (429, "Too much is in work."),
+            (503, "Not now."),
+        )
+    },
+    415: {
+        "description": "Neither protobuf nor JSON, or packed in an unknown way.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    },
+}
+
+Take = Callable[[State, Delivery], Awaitable[Response]]
+
+
+@router.post("/traces", openapi_extra=_BODY, responses=_ANSWERS)
+async def traces(request: Request, state: StateOf) -> Response:
+    """Take spans in: once this answers with 200, they are on disk."""
+    began = time.perf_counter()
+    response = await _answered(request, state, _take_spans)
+    if response.status_code == 200:
+        state.metrics.acknowledged.observe(time.perf_counter() - began)
+    else:
+        state.metrics.turned_away.labels(response.status_code).inc()
+    return response
+
+
+@router.post("/logs", openapi_extra=_BODY, responses=_ANSWERS)
+async def logs(request: Request, state: StateOf) -> Response:
+    """Accept log records, count them, and let them go: only spans are kept."""
+    return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.LOGS))
+
+
+@router.post("/metrics", openapi_extra=_BODY, responses=_ANSWERS)
+async def metrics(request: Request, state: StateOf) -> Response:
+    """Accept metrics, count them, and let them go: only spans are kept."""
+    return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.METRICS))
+
+
+async def _answered(request: Request, state: State, take: Take) -> Response:
+    encoding = encoding_of(request.headers)
+    try:
+        packed = content_encoding(request.headers)
+        if encoding is None:
+            return unsupported()
+        with state.serving.receiver.load.admit() as admission:
+            body = await _body(request, state, packed, admission)
+            return await take(state, Delivery(body, encoding))
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody will read it
+    # The outermost frame of a delivery: an exporter must learn in its own words whether to try again.
+    except Exception as error:
+        failed = failure_of(error)
+        if failed.status == 500:
+            log.exception("delivery_failed")
+        return failure(encoding or Encoding.JSON, failed)
+
+
+async def _body(request: Request, state: State, packed: str | None, admission: Admission) -> bytes:
+    limit, buffer = state.app.settings.max_body_bytes, io.BytesIO()
+    try:
+        async with asyncio.timeout(state.app.settings.acknowledge_seconds):
+            await receive(request.stream(), request.headers, limit, buffer, admission.grow)
+    except TimeoutError:
+        raise SpansNotStoredError(RpcCode.DEADLINE_EXCEEDED, "The body did not come in time. Send it again.") from None
+    return await unpacked(buffer.getvalue(), packed, limit, admission.grow)
+
+
+async def _take_spans(state: State, delivery: Delivery) -> Response:
+    verdict = await state.serving.receiver.receive(delivery)
+    if verdict.unusable is not None:
+        raise UnusableDeliveryError(verdict.unusable.reason, verdict.unusable.message)
+    return success(delivery.encoding, verdict.refusals)
+
+
+async def _count(state: State, delivery: Delivery, signal: Signal) -> Response:
+    state.metrics.not_kept.labels(signal.value).inc(await asyncio.to_thread(count_records, delivery, signal))
+    return success(delivery.encoding)

@@ -1,0 +1,22 @@
+"""GET /."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import APIRouter
+
+from agentguard.web.schemas.documents import Root
+from agentguard.web.state import DocumentResponse
+
+router = APIRouter(tags=["about"])
+
+VERSION = version("agentguard")
+
+
+@router.get("/", response_model=Root)
+async def root() -> DocumentResponse:
+    """Say who answers."""
+    return DocumentResponse(
+        {"message": "AgentGuard finds what your agents depend on, and what breaks if it fails.", "version": VERSION, "docs": "/docs"}
+    )

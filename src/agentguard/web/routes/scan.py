@@ -1,0 +1,165 @@
+"""POST /api/scan."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from python_multipart.exceptions import FormParserError
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.responses import Response
+
+from agentguard.graph.scan_jobs import KIND
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.kernel.ids import sortable_id
+from agentguard.web.bodies import BodyTooLargeError, content_encoding, receive, unpack
+from agentguard.web.routes.jobs import job_document
+from agentguard.web.schemas.documents import JobDocument, ScanDocument
+from agentguard.web.state import DocumentResponse, State, StateOf
+
+router = APIRouter(prefix="/api", tags=["graph"])
+
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
+                "examples": {
+                    "plain": {
+                        "value": [
+                            {
+                                "traceId": "abc123",
+                                "spans": [{"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}],
+                            }
+                        ]
+                    }
+                },
+            },
+            "multipart/form-data": {
+                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+            },
+        },
+    }
+}
+_JOB: dict[int | str, dict[str, Any]] = {202: {"model": JobDocument, "description": "Too large to wait for: a job, at Location."}}
+
+DatasetParameter = Annotated[
+    str | None, Query(description="Name of the dataset that the graph becomes the newest version of; without it, a new one.")
+]
+
+
+class UnsupportedBodyError(AgentGuardError):
+    """The body is neither JSON nor a form."""
+
+    code = "unsupported-media-type"
+    status = 415
+
+    def __init__(self) -> None:
+        super().__init__("Send application/json, or multipart/form-data with a file.")
+
+
+class FileMissingError(InvalidInputError):
+    """The form has no file, or is no form."""
+
+    code = "file-missing"
+
+
+@router.post("/scan", response_model=ScanDocument, responses=_JOB, openapi_extra=_BODY)
+async def post_scan(request: Request, state: StateOf, dataset: DatasetParameter = None) -> Response:
+    """The graph of exactly what is sent: OTLP/JSON or the plain form as the body, or any readable trace file as an upload."""
+    state.app.scans.check_name(dataset)
+    upload = await asyncio.to_thread(_new_upload, state)
+    try:
+        origin = await _received(request, state, upload)
+        size = upload.stat().st_size
+        if size > state.app.settings.job_bytes:
+            return await _as_job(state, upload, origin, dataset, size)
+        version, found = await state.app.scans.scan_file(upload, origin, dataset=dataset)
+    except BaseException:
+        upload.unlink(missing_ok=True)
+        raise
+    upload.unlink(missing_ok=True)
+    return DocumentResponse(await asyncio.to_thread(state.app.scan_answer, version, found))
+
+
+async def _as_job(state: State, upload: Path, origin: str, dataset: str | None, size: int) -> Response:
+    wanted = state.serving.uploaded.request(upload, origin, dataset)
+    job = await state.serving.jobs.submit(KIND, wanted, total=size)
+    return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+async def _received(request: Request, state: State, upload: Path) -> str:
+    """Write what was sent to the upload's file; return what refusals shall call it."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        return await _received_form(request, state, upload)
+    if kind != "application/json":
+        raise UnsupportedBodyError
+    await _received_body(request, state, upload)
+    return "body"
+
+
+async def _received_body(request: Request, state: State, upload: Path) -> None:
+    packed, limit = content_encoding(request.headers), state.app.settings.max_upload_bytes
+    sent = upload.with_name(upload.name + ".sent") if packed else upload
+    try:
+        with sent.open("wb") as stream:
+            await receive(request.stream(), request.headers, limit, stream, _held_on_disk)
+        if packed:
+            await asyncio.to_thread(_unpack_file, sent, packed, limit, upload)
+    finally:
+        if packed:
+            sent.unlink(missing_ok=True)
+
+
+async def _received_form(request: Request, state: State, upload: Path) -> str:
+    parser = MultiPartParser(request.headers, _bounded(request, state.app.settings.max_upload_bytes), max_files=1, max_fields=8)
+    try:
+        form = await parser.parse()
+    except (MultiPartException, FormParserError, KeyError) as error:
+        raise FileMissingError("The form cannot be read. Send multipart/form-data with one file.") from error
+    try:
+        file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
+        if file is None:
+            raise FileMissingError("The form has no file. Send one as the field `file`.")
+        await asyncio.to_thread(_copy, file, upload)
+        return file.filename or "upload"
+    finally:
+        await form.close()
+
+
+async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise BodyTooLargeError(limit)
+        yield chunk
+
+
+def _new_upload(state: State) -> Path:
+    folder = state.serving.uploaded.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    upload = folder / sortable_id(state.app.scans.clock())
+    upload.touch(mode=0o600)
+    return upload
+
+
+def _copy(file: UploadFile, upload: Path) -> None:
+    with upload.open("wb") as stream:
+        shutil.copyfileobj(file.file, stream, 1024 * 1024)
+
+
+def _unpack_file(sent: Path, packed: str, limit: int, upload: Path) -> None:
+    with sent.open("rb") as source, upload.open("wb") as stream:
+        unpack(source, packed, limit, stream)
+
+
+def _held_on_disk(_size: int) -> None:
+    """Bytes on disk weigh nothing here."""

@@ -1,0 +1,1 @@
+"""Request bodies and documents, as OpenAPI shows them."""

@@ -1,0 +1,194 @@
+"""What clients may rely on in each document; all carry more."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from agentguard.jobs.model import JobState
+from agentguard.simulation.model import Severity
+
+
+class Document(BaseModel):
+    """A document that may carry more members than are declared."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Root(Document):
+    """Who answers."""
+
+    message: str
+    version: str
+    docs: str
+
+
+class Part(Document):
+    """One part of the server."""
+
+    status: Literal["up", "starting", "down"]
+    detail: str | None
+
+
+class Health(Document):
+    """Whether the server works, part by part."""
+
+    status: Literal["up", "starting", "down"]
+    parts: dict[str, Part]
+
+
+class EvidenceDocument(Document):
+    """One span behind a claim."""
+
+    trace_id: str
+    span_id: str
+    timestamp: str | None
+
+
+class AgentMetadata(Document):
+    """What was seen of an agent."""
+
+    duration_ms: float | None
+    status: str | None
+    attributes: dict[str, Any]
+
+
+class AgentDocument(Document):
+    """One agent."""
+
+    id: str
+    name: str
+    type: Literal["llm_agent", "api_agent", "generic_agent"]
+    metadata: AgentMetadata
+
+
+class DependencyDocument(Document):
+    """Source depends on target."""
+
+    source: str
+    target: str
+    type: str
+    calls: int
+    errors: int
+    confidence: float
+    evidence: list[EvidenceDocument]
+
+
+class ScanDocument(Document):
+    """What a scan found."""
+
+    agents: list[AgentDocument]
+    shadow_agents: list[AgentDocument]
+    dependencies: list[DependencyDocument]
+    total_agents: int
+    total_dependencies: int
+    coverage: dict[str, Any]
+
+
+class NodeDocument(Document):
+    """One component."""
+
+    id: str
+    label: str
+    type: str
+
+
+class EdgeDocument(Document):
+    """Source depends on target."""
+
+    source: str
+    target: str
+    type: str
+
+
+class AnalysisDocument(Document):
+    """Findings: single points of failure, cycles, risk 0 to 10."""
+
+    spof_agents: list[str]
+    circular_dependencies: list[list[str]]
+    risk_scores: dict[str, float]
+    overall_risk: float | None
+
+
+class GraphDocument(Document):
+    """What runs and what depends on what."""
+
+    nodes: list[NodeDocument]
+    edges: list[EdgeDocument]
+    analysis: AnalysisDocument
+
+
+class AgentsDocument(Document):
+    """All agents."""
+
+    agents: list[AgentDocument]
+    shadow_agents: list[AgentDocument]
+    total_agents: int
+
+
+class ImpactEstimate(Document):
+    """How bad it is; null, with a reason beside, where nothing supports a value."""
+
+    severity: Severity
+    revenue_risk: Any
+    workflow_count: int
+    estimated_recovery_time: Any
+
+
+class SimulationDocument(Document):
+    """What breaks if something fails."""
+
+    failed_agent: str
+    impacted_agents: list[str]
+    impacted_count: int
+    blast_radius_score: float
+    impacted_workflows: list[dict[str, Any]]
+    impact_estimate: ImpactEstimate
+
+
+class PlaybookStepDocument(Document):
+    """One step of a playbook."""
+
+    id: str
+    title: str
+    timeframe: str
+    actions: list[Any]
+    verifications: list[Any]
+
+
+class PlaybookDocument(Document):
+    """What to do, step by step."""
+
+    incident: Any
+    estimated_recovery_time: Any
+    steps: list[PlaybookStepDocument]
+
+
+class JobErrorDocument(Document):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class JobProgress(Document):
+    """How much is done."""
+
+    done: int
+    total: int | None
+    unit: Literal["bytes"]
+
+
+class JobDocument(Document):
+    """Work that a request did not wait for."""
+
+    id: str
+    kind: str
+    state: JobState
+    progress: JobProgress
+    result: dict[str, Any] | None
+    error: JobErrorDocument | None
+    created_at: str | None
+    started_at: str | None
+    finished_at: str | None

@@ -1,0 +1,35 @@
+"""Request bodies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from agentguard.simulation.model import Method
+
+Name = Annotated[str, Field(min_length=1, max_length=1000, description="A component's id or unique name.", examples=["PaymentAgent"])]
+
+
+class FailureRequest(BaseModel):
+    """What fails, and how the consequences are found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    agent_id: Name | None = None
+    agent_ids: Annotated[list[Name], Field(max_length=100, description="Several that fail at once.")] = []
+    mode: Literal["outage"] = "outage"
+    method: Method | None = Field(default=None, description="Without one: replay where runs were recorded, else structural.")
+    seed: int = Field(default=0, ge=0, le=2**63 - 1)
+    dataset: str | None = Field(default=None, description="Without one: the dataset last written.")
+
+    @model_validator(mode="after")
+    def _name_something(self) -> FailureRequest:
+        if not self.wanted:
+            raise ValueError("give agent_id, or agent_ids")
+        return self
+
+    @property
+    def wanted(self) -> list[str]:
+        """All ids and names, in order, each once."""
+        return list(dict.fromkeys([*([self.agent_id] if self.agent_id else []), *self.agent_ids]))

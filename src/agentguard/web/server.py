@@ -1,0 +1,121 @@
+"""Serving the application over HTTP, until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import structlog
+import uvicorn
+
+from agentguard.bootstrap import open_app
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.settings import Settings, environment, unknown_settings, unused_settings
+from agentguard.web.app import create_app
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG = 2048
+
+
+class AddressError(AgentGuardError):
+    """The server cannot listen where it was told to."""
+
+    code = "cannot-listen"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is in work and close; raise AddressError where the port is taken."""
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        listening = [stack.enter_context(bind(settings.api_host, settings.api_port))]
+        app = await stack.enter_async_context(open_app(settings, serving=True))
+        otlp = _bind_otlp(settings)
+        if otlp is not None:
+            listening.append(stack.enter_context(otlp))
+        _tell(settings, listening)
+        await _Server(_config(settings, app_of=create_app(app))).serve(sockets=listening)
+
+
+def _config(settings: Settings, app_of: object) -> uvicorn.Config:
+    return uvicorn.Config(
+        app_of,  # type: ignore[arg-type]  # a FastAPI is an ASGI application
+        lifespan="off",
+        log_config=None,
+        access_log=settings.debug,
+        proxy_headers=False,  # X-Forwarded-For must not turn a stranger into a neighbour
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise AddressError, naming the address, where that is not possible."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return _listening(family, address)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise AddressError(f"Port {port} on {host} is taken. Stop what uses it, or set API_PORT to another.") from error
+        reason = error.strerror or str(error)
+        raise AddressError(
+            f"Cannot listen on {host} port {port}: {reason}. Set API_HOST and API_PORT to an address of this machine."
+        ) from error
+
+
+def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _bind_otlp(settings: Settings) -> socket.socket | None:
+    """Return a socket at OTLP's usual port, or None where that is taken, or not wanted."""
+    if settings.otlp_port in (0, settings.api_port):
+        return None
+    try:
+        return bind("127.0.0.1", settings.otlp_port)
+    except AddressError as error:
+        log.warning("otlp_port_taken", port=settings.otlp_port, detail=str(error))
+        return None
+
+
+def _tell(settings: Settings, listening: list[socket.socket]) -> None:
+    for each in listening:
+        host, port = each.getsockname()[:2]
+        log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", pid=os.getpid())
+    for name in unused_settings(environment()):
+        log.warning("setting_not_used", setting=name, detail="This version has no such part yet.")
+    for name in unknown_settings(environment()):
+        log.warning("setting_unknown", setting=name)
+    if settings.api_key is None and not listening[0].getsockname()[0].startswith(("127.", "::1")):
+        log.warning("only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others.")
