@@ -28,9 +28,16 @@ class Breach:
 
 BREACHES = {
     "path": Breach("agentguard.ingest", "agentguard.graph.model"),
-    "rings": Breach("agentguard.graph", "agentguard.adapters"),
+    "rings": Breach("agentguard.jobs", "agentguard.graph.model"),
+    "shells-and-adapters": Breach("agentguard.web", "agentguard.adapters.sql"),
     "adapters-independent": Breach("agentguard.adapters.sql", "agentguard.adapters.files"),
     "acyclic": Breach("agentguard.graph.model", "agentguard.graph.store"),
+    "settings": Breach("agentguard.graph", "agentguard.settings"),
+    "sql": Breach("agentguard.graph", "sqlalchemy"),
+    "http": Breach("agentguard.graph", "fastapi"),
+    "terminal": Breach("agentguard.graph", "rich.text"),
+    "pydantic": Breach("agentguard.graph", "pydantic"),
+    "rustworkx": Breach("agentguard.graph", "rustworkx"),
     "ptars": Breach("agentguard.graph", "ptars"),
 }
 
