@@ -6,13 +6,17 @@ import ast
 import inspect
 import itertools
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 from agentguard import settings
+from agentguard.cli.main import app
 from agentguard.settings import PLAIN_NAMES, Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -86,7 +90,40 @@ def settings_page() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page}
+def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command's words after `agentguard`, groups before their commands."""
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, TyperGroup):
+            yield from commands(command, (*path, name))
+
+
+def help_text(words: Iterable[str]) -> str:
+    settings = {"COLUMNS": "100", "NO_COLOR": "1"}
+    outcome = CliRunner().invoke(app, [*words, "--help"], prog_name="agentguard", env=settings, terminal_width=100)
+    return "\n".join(line.rstrip() for line in outcome.stdout.strip().splitlines())
+
+
+def cli_page() -> str:
+    group = typer.main.get_group(app)
+    sections = [section for words in commands(group) for section in (f"## {' '.join(words)}", "", "```", help_text(words), "```", "")]
+    return "\n".join(
+        [
+            NOTE,
+            "# Command line",
+            "",
+            "JSON alone goes to standard output, messages go to standard error. Settings: [settings.md](settings.md).",
+            "",
+            "```",
+            help_text(()),
+            "```",
+            "",
+            *sections,
+        ]
+    )
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "settings.md": settings_page}
 
 
 def main() -> None:
