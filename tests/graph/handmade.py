@@ -51,6 +51,6 @@ def shop() -> Graph:
             depends(PRICING, MODEL, DependencyType.CALLS_MODEL, input_tokens=1200, output_tokens=90),
         ),
         fallbacks=(Fallback(CHECKOUT.id, PAYMENT.id, INVOICE.id, 3, 1, EVIDENCE),),
-        workflows=(Workflow("workflow:checkout", "checkout", CHECKOUT.id, 10, 2, START, START, EVIDENCE),),
+        workflows=(Workflow("workflow:checkout", "checkout", CHECKOUT.id, CHECKOUT.id, 10, 2, START, START, EVIDENCE),),
         coverage=Coverage(spans_read=60, spans=55, traces=10, duplicates=5, attributed={"otel-genai": 40}, refused={"not-json": 1}),
     )

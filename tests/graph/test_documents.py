@@ -32,6 +32,7 @@ def test_scan_has_all_that_clients_rely_on():
         "id": "workflow:checkout",
         "name": "checkout",
         "entry": CHECKOUT.id,
+        "root": CHECKOUT.id,
         "runs": 10,
         "failed": 2,
         "first_seen": "2023-11-14T22:13:20.000000001Z",

@@ -87,7 +87,7 @@ def _parts(documents: dict[str, Any]) -> list[RenderableType]:
         *graph_parts(documents["graph"]),
         *analysis_parts(documents["graph"]["analysis"], called),
         *simulation_parts(documents["simulation"], called),
-        *playbook_parts(documents["playbook"], called),
+        *playbook_parts(documents["playbook"]),
     ]
 
 
@@ -111,4 +111,4 @@ def _documents(graph: dict[str, Any], riskiest: str, simulation: dict[str, Any],
 def _riskiest(analysis: dict[str, Any]) -> str:
     if not analysis["risks"]:
         raise NothingFoundError("The graph is empty: no component was found, so there is nothing to rehearse.")
-    return str(analysis["risks"][0]["component"])
+    return str(analysis["risks"][0]["id"])

@@ -11,12 +11,14 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 
 from agentguard.cli.messages import encodable, knows_unicode
-from agentguard.graph.printable import printable
+from agentguard.graph.printable import printable, shorten
 
 _PIPE_WIDTH = 120
 """Columns where the output is not a terminal and COLUMNS says nothing."""
 
 _WIDEST = 140
+_LONGEST = 400
+"""Characters of one name or sentence in a report; JSON has them whole."""
 
 _PLAIN = str.maketrans("→←…×–’·●✓↺█░▁▂▃▄▅▆▇", "><~x-'-*v@#.1234567")
 """One character for one, so that columns stay in line where the terminal knows no Unicode."""
@@ -53,7 +55,7 @@ def console(stream: TextIO) -> Console:
 def shown(value: Any) -> Any:
     """Return a document with every string in it safe to print on standard output; presenters take nothing else."""
     if isinstance(value, str):
-        return encodable(printable(value), sys.stdout.encoding)
+        return shorten(encodable(printable(shorten(value, _LONGEST)), sys.stdout.encoding), _LONGEST)
     if isinstance(value, Mapping):
         return {shown(key): shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, list | tuple) else value

@@ -34,4 +34,4 @@ def playbook(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(playbook_parts(shown(document), shown(found.names())))
+        print_report(playbook_parts(shown(document)))

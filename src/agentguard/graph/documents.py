@@ -148,7 +148,7 @@ def agent_document(graph: Graph, component_id: str, view: View) -> Document:
     return shown.agent(component) | {
         "dependencies": [shown.dependency(d) for d in graph.dependencies if d.source == component_id],
         "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
-        "workflows": [shown.workflow(w) for w in graph.workflows if w.entry == component_id],
+        "workflows": [shown.workflow(w) for w in graph.workflows if component_id in (w.entry, w.first)],
     }
 
 
@@ -234,10 +234,12 @@ class _Shown:
         }
 
     def workflow(self, w: Workflow) -> Document:
+        """Return a workflow; `entry` is the first component that does the work, `root` the component whose spans start the runs."""
         return {
             "id": w.id,
             "name": w.name,
-            "entry": w.entry,
+            "entry": w.first,
+            "root": w.entry,
             "runs": w.runs,
             "failed": w.failed,
             "first_seen": timestamp(w.first_seen),

@@ -30,9 +30,9 @@ def spofs_part(spofs: Sequence[Document], called: Mapping[str, str]) -> Renderab
 
 
 def _spof_row(spof: Document, workflow: Document, called: Mapping[str, str]) -> list[str | Text]:
-    lost, share = workflow["runs_lost"], workflow["share"]
+    lost, share = workflow["runs_lost"], workflow["share_lost"]
     return [
-        name(called.get(spof["component"], spof["name"]), style="bold"),
+        name(called.get(spof["id"], spof["name"]), style="bold"),
         spof["kind"],
         name(workflow["name"] + (" (starts here)" if workflow["is_entry"] else "")),
         "–" if lost is None else f"{count(lost)} of {count(workflow['runs_seen'])}",
@@ -90,7 +90,7 @@ def _factor_names(risks: Iterable[Document]) -> list[str]:
 def _risk_row(risk: Document, factors: Sequence[str], called: Mapping[str, str]) -> list[str | Text]:
     by_name = {f["name"]: f for f in risk["factors"]}
     return [
-        name(called.get(risk["component"], risk["name"]), style="bold"),
+        name(called.get(risk["id"], risk["name"]), style="bold"),
         risk["kind"],
         f"{risk['score']:.1f}",
         bar(risk["score"] / 10, style=_risk_style(risk["score"])),
@@ -113,6 +113,6 @@ def _risk_style(score: float) -> str:
 def _explained(risks: Iterable[Document], called: Mapping[str, str]) -> Group:
     lines: list[RenderableType] = []
     for r in risks:
-        lines.append(Text.assemble(name(called.get(r["component"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"))
+        lines.append(Text.assemble(name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"))
         lines += [Text(f"  {f['contribution']:.1f}  {f['name']}: {f['reason']}") for f in r["factors"] if f["contribution"]]
     return Group(*lines)

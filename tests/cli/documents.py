@@ -1,0 +1,55 @@
+"""All documents that the tables show, of any graph, computed as the commands do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from agentguard.analysis.analyze import analyze
+from agentguard.analysis.documents import analysis_document
+from agentguard.catalog.documents import matches_document
+from agentguard.catalog.matching import match
+from agentguard.catalog.model import Catalog, Declared, Entry
+from agentguard.catalog.views import view
+from agentguard.graph.documents import graph_document
+from agentguard.graph.evidence_links import trace_links
+from agentguard.graph.model import Evidence, Graph
+from agentguard.playbooks.documents import playbook_document
+from agentguard.playbooks.generator import generate
+from agentguard.simulation.documents import simulation_document
+from agentguard.simulation.engine import simulate
+from tests.graph.handmade import PAYMENT, PRICING, shop
+
+TEMPLATE = "http://jaeger:16686/trace/{trace_id}"
+
+
+def documents(graph: Graph, failed: str, *, owner: str = "payments team", template: str | None = None) -> dict[str, Any]:
+    catalog = Catalog((Entry(Declared.AGENT, id=PRICING.id, owner=owner),), origin="catalog.yaml")
+    matches = match(graph, catalog)
+    shown = view(matches, trace_links(template))
+    result = simulate(graph, None, [failed])
+    return {
+        "graph": graph_document(graph, shown, analysis=analysis_document(analyze(graph, None, matches=matches), links=shown.links)),
+        "simulation": simulation_document(result, links=shown.links),
+        "playbook": playbook_document(generate(graph, result, matches=matches), links=shown.links),
+        "catalog": matches_document(matches),
+    }
+
+
+def shop_called(name: str, trace_id: str) -> Graph:
+    """The shop with a stranger's text for every name and id that telemetry gives."""
+    graph = shop()
+    evidence = (Evidence(trace_id, trace_id, 1),)
+    renamed = [
+        replace(c, name=name + c.name, server=name, environment=name, providers=(name,), evidence=evidence) for c in graph.components
+    ]
+    return replace(
+        graph,
+        components=tuple(renamed),
+        dependencies=tuple(replace(d, via=name, evidence=evidence) for d in graph.dependencies),
+        workflows=tuple(replace(w, name=name, evidence=evidence) for w in graph.workflows),
+        coverage=replace(graph.coverage, refused={name: 1}, unattributed={name: 2}),
+    )
+
+
+FAILED = PAYMENT.id
