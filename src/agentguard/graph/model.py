@@ -10,37 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-
-class ComponentKind(StrEnum):
-    """What a component is."""
-
-    AGENT = "agent"
-    TOOL = "tool"
-    MODEL = "model"
-    MCP_SERVER = "mcp_server"
-    DATASTORE = "datastore"
-    QUEUE = "queue"
-    SERVICE = "service"
-    EXTERNAL = "external"
-    WORKFLOW = "workflow"
-
-
-class DependencyType(StrEnum):
-    """How a caller uses a callee."""
-
-    DELEGATES = "delegates"
-    HANDOFF = "handoff"
-    USES_TOOL = "uses_tool"
-    CALLS_MODEL = "calls_model"
-    CALLS_MCP = "calls_mcp"
-    USES_DATASTORE = "uses_datastore"
-    HTTP = "http"
-    MESSAGING = "messaging"
-
-    @property
-    def returns(self) -> bool:
-        """Whether the caller waits for the callee: a failure then rises to the caller, otherwise to the workflow."""
-        return self not in (DependencyType.HANDOFF, DependencyType.MESSAGING)
+from agentguard.discovery.kinds import ComponentKind as ComponentKind
+from agentguard.discovery.kinds import DependencyType as DependencyType
 
 
 class EvidenceReason(StrEnum):
@@ -154,7 +125,9 @@ class Workflow:
     id: str
     name: str
     entry: str
-    """Id of the component that a run starts in."""
+    """Id of the component that a run starts in: the workflow's own (kind workflow) where a span of its own starts the runs."""
+    first: str
+    """Id of the first component that is neither a workflow nor a service: the entry itself, or what the entry calls first."""
     runs: int
     failed: int
     first_seen: int

@@ -18,6 +18,8 @@ class Condition:
     scope: re.Pattern[str] | None = None
     kinds: frozenset[int] | None = None
     has: tuple[str, ...] = ()
+    any_of: tuple[str, ...] = ()
+    """Attributes of which at least one is there."""
     lacks: tuple[str, ...] = ()
     equals: tuple[tuple[str, frozenset[str]], ...] = ()
     """Attribute and the values that it may have, compared as lower-case text."""
@@ -29,6 +31,7 @@ class Condition:
         return (
             (self.kinds is None or kind in self.kinds)
             and all(key in attributes for key in self.has)
+            and (not self.any_of or any(key in attributes for key in self.any_of))
             and not any(key in attributes for key in self.lacks)
             and all(str(attributes.get(key, "")).lower() in values for key, values in self.equals)
             and (self.scope is None or self.scope.search(scope) is not None)

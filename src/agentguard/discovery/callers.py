@@ -1,0 +1,155 @@
+"""Who calls whom: for each node, the run or call that it belongs to, any number of spans above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.partial import I64, Mask, Proof
+from agentguard.discovery.scene import Scene, nearest
+
+_TYPES = tuple(DependencyType)
+_HOLDERS = (Role.AGENT, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+_ENTRANCES = (Role.SERVER, Role.CONSUMER)
+_TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
+
+
+@dataclass(slots=True)
+class Callers:
+    """For n spans; rows of spans throughout."""
+
+    holds: Mask
+    """Whether a span can call others."""
+    holder: I64
+    """The nearest span above that can; -1: none"""
+    above: I64
+    """The nearest node of any role above; -1: none"""
+    source: I64
+    """The caller; -1: none"""
+    type: NDArray[np.int8]
+    """Code of the DependencyType where the path to the caller decides it; -1: the callee's role does"""
+    proof: NDArray[np.int8]
+    via: dict[int, str]
+    passage: Mask
+    """A consumer that only passes messages on to agents is no caller and no callee of its own."""
+    pending: I64
+    """For agents: the root consumer that started them, whose link tells the rest; -1: none"""
+    depth: I64
+    """Holders above"""
+
+
+def callers(s: Scene) -> Callers:
+    """Find every node's caller."""
+    holds = np.isin(s.role, _HOLDERS)
+    holder = nearest(s.parent, holds)
+    nodes = ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP))
+    c = Callers(
+        holds=holds,
+        holder=holder,
+        above=nearest(s.parent, nodes),
+        source=holder.copy(),
+        type=np.full(len(holder), -1, np.int8),
+        proof=np.full(len(holder), Proof.STRUCTURE, np.int8),
+        via={},
+        passage=_passages(s, holder),
+        pending=np.full(len(holder), -1, np.int64),
+        depth=_depth(holder),
+    )
+    _services(s, c)
+    _mcp(s, c)
+    _agents(s, c)
+    return c
+
+
+def _depth(holder: I64) -> I64:
+    depth = np.zeros(len(holder), np.int64)
+    at = holder.copy()
+    while (at >= 0).any():
+        depth[at >= 0] += 1
+        at = np.where(at >= 0, holder[at], -1)
+    return depth
+
+
+def _passages(s: Scene, holder: I64) -> Mask:
+    """Consumers whose every node is an agent's run."""
+    consumers = s.role == Role.CONSUMER
+    nodes = np.flatnonzero((holder >= 0) & ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP, Role.CONSUMER)))
+    agents = np.zeros(len(holder), np.bool_)
+    others = np.zeros(len(holder), np.bool_)
+    is_agent = s.role[nodes] == Role.AGENT
+    agents[holder[nodes[is_agent]]] = True
+    others[holder[nodes[~is_agent]]] = True
+    return consumers & agents & ~others
+
+
+def _services(s: Scene, c: Callers) -> None:
+    """A service's caller is the service above it, across agents and tools; without one, whatever holds it."""
+    rows = s.rows(*_ENTRANCES)
+    above = nearest(s.parent, np.isin(s.role, _ENTRANCES))
+    c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
+    for row in rows[s.role[rows] == Role.CONSUMER].tolist():
+        if s.name(row):
+            c.via[row] = f"queue:{s.name(row)}"
+
+
+def _mcp(s: Scene, c: Callers) -> None:
+    for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist():
+        if s.server.get(row):
+            c.via[row] = f"mcp:{s.server[row]}"
+
+
+def _agents(s: Scene, c: Callers) -> None:
+    """Climb from each agent's run through tools and at most one service's door to the agent, workflow or service that wanted it."""
+    rows = s.rows(Role.AGENT)
+    at = c.holder[rows].copy()
+    crossed = np.zeros(len(rows), np.bool_)
+    messaging = np.zeros(len(rows), np.bool_)
+    while True:
+        role = np.where(at >= 0, s.role[at], Role.NONE)
+        tool = np.isin(role, _TOOLS)
+        door = np.isin(role, _ENTRANCES) & ~crossed & (c.holder[at] >= 0)
+        moving = tool | door
+        if not moving.any():
+            break
+        for position in np.flatnonzero(moving).tolist():
+            _note_via(s, c, int(rows[position]), int(at[position]))
+        messaging |= door & (role == Role.CONSUMER)
+        crossed |= door
+        at = np.where(moving, c.holder[at], at)
+    waiting = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
+    c.pending[rows[waiting]] = at[waiting]
+    at = np.where(waiting & c.passage[at], -1, at)
+    c.source[rows] = at
+    c.type[rows[messaging]] = _TYPES.index(DependencyType.MESSAGING)
+    started = (at >= 0) & (s.role[at] == Role.WORKFLOW)
+    c.type[rows[started]] = _TYPES.index(DependencyType.STARTS)
+    _delegated(s, c)
+    _handed(s, c)
+
+
+def _note_via(s: Scene, c: Callers, row: int, passed: int) -> None:
+    """Keep what stands between; a tool says more than a protocol."""
+    if s.role[passed] in _TOOLS:
+        c.via[row] = f"tool:{s.name(passed)}"
+    elif row not in c.via:
+        c.via[row] = f"queue:{s.name(passed)}" if s.role[passed] == Role.CONSUMER and s.name(passed) else "http"
+
+
+def _delegated(s: Scene, c: Callers) -> None:
+    for row, given in s.given.items():
+        if given.via and s.role[row] == Role.AGENT:
+            c.via[row] = f"tool:{given.via}"
+            c.proof[row] = given.proof
+
+
+def _handed(s: Scene, c: Callers) -> None:
+    for row, (giver, via, proof) in s.handoffs.items():
+        c.source[row] = giver
+        c.type[row] = _TYPES.index(DependencyType.HANDOFF)
+        c.proof[row] = proof
+        if via:
+            c.via[row] = f"tool:{via}"

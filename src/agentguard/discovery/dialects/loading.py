@@ -1,0 +1,208 @@
+"""The dialect table read from its files: compiled conditions, names, facts, and what ingest has to keep."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from agentguard.ingest.conditions import Attributes, Condition
+from agentguard.ingest.spans import KIND_CLIENT, KIND_CONSUMER, KIND_INTERNAL, KIND_PRODUCER, KIND_SERVER, KIND_UNSPECIFIED
+from agentguard.ingest.wanted import Fact, Reduction, Wanted
+
+
+class Role(IntEnum):
+    """What a span stands for."""
+
+    NONE = 0
+    STEP = 1
+    """Structure that a dialect knows: attributed, but nothing of its own."""
+    AGENT = 2
+    TOOL = 3
+    MODEL = 4
+    MCP_CLIENT = 5
+    MCP_SERVER = 6
+    DATASTORE = 7
+    CLIENT = 8
+    """The calling half of HTTP or RPC."""
+    SERVER = 9
+    PRODUCER = 10
+    CONSUMER = 11
+    WORKFLOW = 12
+    HANDOFF = 13
+    """Control passes to another agent, which then runs beside or after the giver."""
+    DELEGATION = 14
+    """A tool behind which an agent runs, whether or not that run has a span of its own."""
+    SETUP = 15
+    """An agent is constructed, not run."""
+
+
+_KINDS = {
+    "unspecified": KIND_UNSPECIFIED,
+    "internal": KIND_INTERNAL,
+    "server": KIND_SERVER,
+    "client": KIND_CLIENT,
+    "producer": KIND_PRODUCER,
+    "consumer": KIND_CONSUMER,
+}
+_RESOURCE = frozenset(
+    {"service.name", "service.namespace", "deployment.environment", "deployment.environment.name", "host.name", "cloud.region"}
+)
+_EXCEPTION = {"exception": frozenset({"exception.type"})}
+_EVENTS = frozenset({"event:exception", "exception.type"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a name is read: an attribute, or the first group of a pattern in the span's name."""
+
+    attribute: str | None = None
+    span_name: re.Pattern[str] | None = None
+
+    def read(self, name: str, attributes: Attributes) -> str | None:
+        """Return the text found there, or None."""
+        if self.attribute is not None:
+            value = attributes.get(self.attribute)
+            return str(value).strip() or None if isinstance(value, str | int | float) else None
+        found = self.span_name.search(name) if self.span_name else None
+        return found.group(1).strip() or None if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class SpanRule:
+    """Spans that meet the condition have the role; the sources tell the names, first found wins."""
+
+    dialect: str
+    number: int
+    condition: Condition
+    role: Role
+    name: tuple[Source, ...] = ()
+    target: tuple[Source, ...] = ()
+    server: tuple[Source, ...] = ()
+    body: tuple[Source, ...] = ()
+    """Names the agent whose work this step holds where the agent's own span is an empty leaf beside it."""
+    acting: tuple[Source, ...] = ()
+    """Names the agent that acts in this step, where no span stands for the agent."""
+    acting_follows: bool = False
+    """The agent that acts is the one of the step before."""
+
+    @property
+    def label(self) -> str:
+        """Name the rule for people: dialect and place in its file."""
+        return f"{self.dialect}#{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialects:
+    """The whole table."""
+
+    rules: tuple[SpanRule, ...]
+    """In order: the first that holds gives the role."""
+    errors: tuple[Condition, ...]
+    """Spans that failed although their status does not say so."""
+    control_flow: frozenset[str]
+    """Exception types (last part of the dotted name) that are no failures."""
+    housekeeping: tuple[re.Pattern[str], ...]
+    """Entry points that are health checks and pollers, not workflows."""
+    sources: Mapping[str, str]
+    """Dialect → the convention or package, with version, that it follows."""
+    wanted: Wanted
+
+
+def load_dialects() -> Dialects:
+    """Read the table that ships with the package."""
+    folder = files("agentguard.discovery.dialects")
+    texts = sorted((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return dialects_of([yaml.safe_load(text) for _, text in texts])
+
+
+def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
+    """Compile tables in order. Raises KeyError or ValueError where a table is not well formed."""
+    tables = list(tables)
+    rules = tuple(_rule(table["id"], number, raw) for table in tables for number, raw in enumerate(table.get("spans", ()), 1))
+    facts = tuple(_fact(raw) for table in tables for raw in table.get("facts", ()))
+    errors = tuple(_condition(raw["when"]) for table in tables for raw in table.get("errors", ()))
+    return Dialects(
+        rules=rules,
+        errors=errors,
+        control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
+        housekeeping=tuple(re.compile(table["housekeeping"]) for table in tables if "housekeeping" in table),
+        sources={table["id"]: table["source"] for table in tables},
+        wanted=_wanted(tables, rules, facts, errors),
+    )
+
+
+def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts: tuple[Fact, ...], errors: tuple[Condition, ...]) -> Wanted:
+    conditions = [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
+    sources = [s for rule in rules for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting)]
+    reductions = {key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()}
+    labels = {key for condition in conditions for key in _keys(condition)} | {s.attribute for s in sources if s.attribute}
+    labels |= {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
+    return Wanted(
+        labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
+        reductions=reductions,
+        input_tokens=_union(tables, "input_tokens"),
+        output_tokens=_union(tables, "output_tokens"),
+        cost=_union(tables, "cost"),
+        resource=_RESOURCE,
+        events=_EXCEPTION,
+        facts=facts,
+    )
+
+
+def _union(tables: list[Mapping[str, Any]], key: str) -> frozenset[str]:
+    return frozenset(name for table in tables for name in table.get(key, ()))
+
+
+def _keys(condition: Condition) -> set[str]:
+    pairs = [key for key, _ in (*condition.equals, *condition.matches)]
+    return {*condition.has, *condition.any_of, *condition.lacks, *pairs}
+
+
+def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
+    return SpanRule(
+        dialect=dialect,
+        number=number,
+        condition=_condition(raw["when"]),
+        role=Role[raw["role"].upper()],
+        name=_sources(raw.get("name")),
+        target=_sources(raw.get("target")),
+        server=_sources(raw.get("server")),
+        body=_sources(raw.get("body")),
+        acting=_sources(raw.get("acting")),
+        acting_follows=raw.get("acting_follows", False),
+    )
+
+
+def _sources(raw: list[Any] | None) -> tuple[Source, ...]:
+    return tuple(Source(attribute=item) if isinstance(item, str) else Source(span_name=re.compile(item["span"])) for item in raw or ())
+
+
+def _fact(raw: Mapping[str, Any]) -> Fact:
+    pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
+    return Fact(raw["into"], raw["from"], _condition(raw["when"]), tuple(raw.get("path", ())), pattern)
+
+
+def _condition(raw: Mapping[str, Any]) -> Condition:
+    unknown = raw.keys() - {"name", "scope", "kinds", "has", "any", "lacks", "equals", "matches"}
+    if unknown:
+        raise ValueError(f"A condition has no part {sorted(unknown)}.")
+    return Condition(
+        name=re.compile(raw["name"]) if "name" in raw else None,
+        scope=re.compile(raw["scope"]) if "scope" in raw else None,
+        kinds=frozenset(_KINDS[kind] for kind in raw["kinds"]) if "kinds" in raw else None,
+        has=tuple(raw.get("has", ())),
+        any_of=tuple(raw.get("any", ())),
+        lacks=tuple(raw.get("lacks", ())),
+        equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
+        matches=tuple((key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()),
+    )
+
+
+def _values(raw: Any) -> frozenset[str]:
+    return frozenset(str(value).lower() for value in (raw if isinstance(raw, list) else [raw]))

@@ -1,0 +1,330 @@
+"""Discovery's kernel: whole traces in, mergeable findings out. Pure: no clock, no files, no randomness."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from agentguard.discovery.callers import Callers, callers
+from agentguard.discovery.dialects.loading import Dialects, Role
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
+from agentguard.discovery.reading import Reader, Reading
+from agentguard.discovery.scene import Scene, scene
+from agentguard.discovery.spantree import SpanTree, span_tree
+from agentguard.discovery.survey import Survey
+
+I64 = NDArray[np.int64]
+TYPES = tuple(DependencyType)
+_TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
+_KIND = {
+    Role.AGENT: ComponentKind.AGENT,
+    Role.SETUP: ComponentKind.AGENT,
+    Role.TOOL: ComponentKind.TOOL,
+    Role.MODEL: ComponentKind.MODEL,
+    Role.MCP_CLIENT: ComponentKind.TOOL,
+    Role.MCP_SERVER: ComponentKind.TOOL,
+    Role.DATASTORE: ComponentKind.DATASTORE,
+    Role.CLIENT: ComponentKind.EXTERNAL,
+    Role.SERVER: ComponentKind.SERVICE,
+    Role.CONSUMER: ComponentKind.SERVICE,
+    Role.PRODUCER: ComponentKind.QUEUE,
+    Role.WORKFLOW: ComponentKind.WORKFLOW,
+}
+_USE = {
+    Role.AGENT: DependencyType.DELEGATES,
+    Role.TOOL: DependencyType.USES_TOOL,
+    Role.MODEL: DependencyType.CALLS_MODEL,
+    Role.MCP_CLIENT: DependencyType.USES_TOOL,
+    Role.MCP_SERVER: DependencyType.USES_TOOL,
+    Role.DATASTORE: DependencyType.USES_DATASTORE,
+    Role.CLIENT: DependencyType.HTTP,
+    Role.SERVER: DependencyType.HTTP,
+    Role.CONSUMER: DependencyType.MESSAGING,
+    Role.PRODUCER: DependencyType.MESSAGING,
+}
+_ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
+
+
+def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey) -> Partial:
+    """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show. `survey`: of all spans, see discovery.survey."""
+    tree = span_tree(spans)
+    readings = reader.read(tree.spans)
+    settled = scene(tree, readings, survey.hosts)
+    return _Builder(settled, callers(settled), dialects, survey).partial()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Which spans become rows: primary rows in order, then the rows of MCP servers, then unmet handoffs."""
+
+    primary: I64
+    mcp: I64
+    row_of: I64
+    """(spans,) → primary row; -1: none"""
+
+
+class _Builder:
+    """Turns a settled scene into rows."""
+
+    def __init__(self, s: Scene, who: Callers, dialects: Dialects, survey: Survey) -> None:
+        self._s, self._who, self._dialects, self._survey = s, who, dialects, survey
+        self._sightings: dict[Sighting, int] = {}
+        self._vias: dict[str, int] = {}
+        self._workflows: dict[Identity, int] = {}
+
+    def partial(self) -> Partial:
+        s = self._s
+        rows = self._choose()
+        calls = self._calls(rows)
+        labels = _labels(s.tree, calls)
+        ends, starts = self._links(rows)
+        return Partial(
+            calls,
+            list(self._sightings),
+            list(self._vias),
+            list(self._workflows),
+            ends,
+            starts,
+            labels,
+            **_coverage(s),
+        )
+
+    def _choose(self) -> _Rows:
+        s = self._s
+        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage
+        spans = np.flatnonzero(mask)
+        order = np.lexsort((spans, s.start[spans], self._who.depth[spans]))
+        primary = spans[order]
+        row_of = np.full(len(s.role), -1, np.int64)
+        row_of[primary] = np.arange(len(primary))
+        mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
+        return _Rows(primary, mcp, row_of)
+
+    def _calls(self, rows: _Rows) -> Calls:
+        s, who = self._s, self._who
+        unmet = np.array([marker for marker, _ in s.unmet], np.int64)
+        spans = np.concatenate([rows.primary, rows.mcp, unmet])
+        many, some, rest = len(rows.primary), len(rows.mcp), len(unmet)
+        holder = np.concatenate([who.source[rows.primary], who.source[rows.mcp], np.array([g for _, g in s.unmet], np.int64)])
+        source = np.where(holder >= 0, rows.row_of[holder], -1)
+        kind = np.concatenate([self._types(rows.primary), np.full(some, _TYPE_CODE[DependencyType.CALLS_MCP]), np.full(rest, _TYPE_CODE[DependencyType.HANDOFF])])
+        main = slice(0, many)
+        sighting = np.concatenate([self._primary_sightings(rows.primary), self._server_sightings(rows.mcp), self._unmet_sightings()])
+        via = np.full(len(spans), -1, np.int32)
+        via[main] = self._via_codes(rows.primary)
+        proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
+        proof[main] = who.proof[rows.primary]
+        tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
+        cost = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)[spans]
+        ran = s.role[spans] != Role.SETUP
+        ran[many + some :] = False
+        entry = np.full(len(spans), -1, np.int32)
+        entry[main] = self._entries(rows.primary, source[main])
+        return Calls(
+            trace=s.tree.trace[spans],
+            span=s.tree.span[spans],
+            sighting=sighting.astype(np.int32),
+            source=source,
+            type=np.where(source >= 0, kind, -1).astype(np.int8),
+            via=via,
+            proof=proof,
+            failed=s.failed[spans],
+            start=s.start[spans],
+            duration=s.end[spans] - s.start[spans],
+            input_tokens=tokens[0],
+            output_tokens=tokens[1],
+            cost=np.where(s.role[spans] == Role.MODEL, cost, np.nan),
+            ran=ran,
+            entry=entry,
+            inside=self._inside(rows, len(spans)),
+        )
+
+    def _inside(self, rows: _Rows, count: int) -> I64:
+        inside = np.full(count, -1, np.int64)
+        models = np.flatnonzero(self._s.role[rows.primary] == Role.MODEL)
+        above = self._who.above[rows.primary[models]]
+        enclosed = (above >= 0) & (self._s.role[above] == Role.MODEL)
+        inside[models[enclosed]] = rows.row_of[above[enclosed]]
+        return inside
+
+    def _types(self, spans: I64) -> I64:
+        table = np.full(max(Role) + 1, -1, np.int64)
+        for role, use in _USE.items():
+            table[role] = _TYPE_CODE[use]
+        kinds = table[self._s.role[spans]]
+        told = self._who.type[spans]
+        return np.where(told >= 0, told, kinds)
+
+    def _primary_sightings(self, spans: I64) -> I64:
+        """Return each span's sighting code: once for each shape, apart for spans that were given a role by their place."""
+        s = self._s
+        shapes, inverse = np.unique(s.readings.shape[spans] * 32 + s.role[spans], return_inverse=True)
+        codes = np.array([self._of_shape(s.readings.readings[code // 32], Role(code % 32)) for code in shapes.tolist()], np.int64)
+        each = codes[inverse] if len(codes) else np.zeros(0, np.int64)
+        special = np.fromiter({*s.given, *s.server}, np.int64, len({*s.given, *s.server}))
+        for position in np.flatnonzero(np.isin(spans, special)).tolist():
+            each[position] = self._of_span(int(spans[position]))
+        return each
+
+    def _of_shape(self, reading: Reading, role: Role) -> int:
+        proof = Proof.ATTRIBUTE if reading.explicit else Proof.STRUCTURE
+        name = reading.name
+        if role in (Role.SERVER, Role.CONSUMER):
+            name, proof = clean(reading.service), Proof.ATTRIBUTE
+        return self._sight(_identity(role, name, None, reading), reading, reading.rule, proof)
+
+    def _of_span(self, row: int) -> int:
+        s = self._s
+        reading, role = s.reading(row), Role(int(s.role[row]))
+        given = s.given.get(row)
+        who = _identity(role, s.name(row), clean(s.server.get(row)), reading)
+        if given is None:
+            return self._sight(who, reading, reading.rule, Proof.ATTRIBUTE if reading.explicit else Proof.STRUCTURE)
+        return self._sight(who, reading, given.rule, given.proof, spelling=given.name)
+
+    def _server_sightings(self, spans: I64) -> I64:
+        s = self._s
+        codes = []
+        for row in spans.tolist():
+            reading = s.reading(row)
+            who = identity(ComponentKind.MCP_SERVER, clean(s.server[row]) or "(unnamed)", environment=reading.environment)
+            codes.append(self._sight(who, reading, "mcp#server", Proof.STRUCTURE, spelling=who.name))
+        return np.array(codes, np.int64)
+
+    def _unmet_sightings(self) -> I64:
+        s = self._s
+        codes = []
+        for marker, _ in s.unmet:
+            reading = s.reading(marker)
+            codes.append(self._sight(_identity(Role.AGENT, reading.target, None, reading), reading, reading.rule, Proof.TEXT, spelling=reading.target))
+        return np.array(codes, np.int64)
+
+    def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:
+        sighting = Sighting(who, spelling or _spelling(who, reading), reading.service, reading.provider, rule, proof, reading.attributes)
+        return self._sightings.setdefault(sighting, len(self._sightings))
+
+    def _via_codes(self, spans: I64) -> NDArray[np.int32]:
+        codes = np.full(len(spans), -1, np.int32)
+        for position in np.flatnonzero(np.isin(spans, np.fromiter(self._who.via, np.int64, len(self._who.via)))).tolist():
+            codes[position] = self._vias.setdefault(self._who.via[int(spans[position])], len(self._vias))
+        return codes
+
+    def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
+        """Return the workflow's code at the one row of each trace that starts it: the earliest root, else the earliest orphan."""
+        s = self._s
+        codes = np.full(len(spans), -1, np.int32)
+        free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))
+        tops = spans[free]
+        order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0]))
+        tops, free = tops[order], free[order]
+        first = np.ones(len(tops), np.bool_)
+        first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
+        for position, row in zip(free[first].tolist(), tops[first].tolist(), strict=True):
+            who = self._workflow(row)
+            if who is not None:
+                codes[position] = self._workflows.setdefault(who, len(self._workflows))
+        return codes
+
+    def _workflow(self, row: int) -> Identity | None:
+        s = self._s
+        reading, role = s.reading(row), Role(int(s.role[row]))
+        serves = role in (Role.SERVER, Role.CONSUMER)
+        if serves and any(pattern.search(reading.span_name) for pattern in self._dialects.housekeeping):
+            return None
+        name = clean(reading.span_name) if serves else s.name(row)
+        return identity(ComponentKind.WORKFLOW, name or clean(reading.span_name) or "(unnamed)", environment=reading.environment)
+
+    def _links(self, rows: _Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
+        s = self._s
+        ends = [self._link_end(rows, row) for row in _linked_to(s.tree, self._survey)]
+        starts = [start for row in _linking(s.tree).tolist() for start in self._link_starts(rows, row)]
+        return [end for end in ends if end is not None], starts
+
+    def _link_end(self, rows: _Rows, row: int) -> LinkEnd | None:
+        holder = row if self._who.holds[row] else int(self._who.holder[row])
+        if holder < 0 or rows.row_of[holder] < 0:
+            return None
+        via = f"queue:{self._s.name(row)}" if self._s.role[row] == Role.PRODUCER and self._s.name(row) else None
+        trace = self._s.tree.trace[row]
+        return LinkEnd((int(trace[0]), int(trace[1])), int(self._s.tree.span[row]), int(rows.row_of[holder]), via)
+
+    def _link_starts(self, rows: _Rows, row: int) -> Iterable[LinkStart]:
+        """A root that links elsewhere was started from there: so were the runs that it holds."""
+        s = self._s
+        target = s.tree.spans.column("links")[row].as_py()[0]
+        words = np.frombuffer(target, "<u8")
+        started = [row] if rows.row_of[row] >= 0 else np.flatnonzero(self._who.pending == row).tolist()
+        messaging = bool(s.role[row] == Role.CONSUMER)
+        for span in started:
+            yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
+
+
+def _identity(role: Role, name: str | None, server: str | None, reading: Reading) -> Identity:
+    """Return whom a role and a name mean; without a name, what is known of the place tells unidentified ones apart."""
+    if name:
+        return identity(_KIND[role], name, environment=reading.environment, server=server)
+    place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    return identity(_KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+
+
+def _spelling(who: Identity, reading: Reading) -> str:
+    if who.kind in (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL) and reading.spelling and who.identified:
+        return reading.spelling
+    return who.name
+
+
+def _linked_to(tree: SpanTree, survey: Survey) -> list[int]:
+    if not len(survey.link_targets):
+        return []
+    return np.flatnonzero(np.isin(tree.span, survey.link_targets)).tolist()
+
+
+def _linking(tree: SpanTree) -> I64:
+    links = tree.spans.column("links")
+    has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan)
+
+
+def _labels(tree: SpanTree, calls: Calls) -> dict[bytes, str]:
+    """Return the ids that are not hex, as written."""
+    labels: dict[bytes, str] = {}
+    for key, width in (("trace_label", 16), ("span_label", 24)):
+        column = tree.spans.column(key)
+        if column.null_count == len(column):
+            continue
+        traces, spans = tree.spans.column("trace_id").to_pylist(), tree.spans.column("span_id").to_pylist()
+        for trace, span, label in zip(traces, spans, column.to_pylist(), strict=True):
+            if label is not None:
+                labels[trace if width == 16 else trace + span] = label
+    return labels
+
+
+def _coverage(s: Scene) -> dict[str, object]:
+    counts = np.bincount(s.readings.shape, minlength=len(s.readings.readings)).tolist()
+    attributed: Counter[str] = Counter()
+    unattributed: Counter[str] = Counter()
+    for reading, count in zip(s.readings.readings, counts, strict=True):
+        if reading.role is Role.NONE:
+            unattributed[reading.scope or "(no scope)"] += count
+        else:
+            attributed[reading.dialect] += count
+    known = s.start[s.start > 0]
+    return {
+        "spans": len(s.role),
+        "traces": len(np.unique(s.tree.trace, axis=0)),
+        "duplicates": s.tree.duplicates,
+        "orphans": int(s.tree.orphan.sum()),
+        "unresolved_peers": int((s.role == Role.CLIENT).sum()),
+        "attributed": attributed,
+        "unattributed": unattributed,
+        "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
+        "last_seen": int(s.end.max(initial=0)),
+    }

@@ -1,0 +1,302 @@
+"""From findings to the graph: joined calls counted by component, by dependency and by workflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
+from agentguard.graph.evidence import confidence, evidence
+from agentguard.graph.joining import TYPES, Joined, joined
+from agentguard.graph.latency import buckets
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
+from agentguard.graph.record import run_tables
+from agentguard.graph.rescue import Rescues, rescues
+from agentguard.graph.runs import Runs
+
+_RULES = {
+    "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
+    "trace-root": "AgentGuard: the root span of the trace",
+    "same-caller": "AgentGuard: the span names no model; its caller uses only this one",
+    "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
+}
+_DEPENDENCY_RULES = {
+    Proof.ATTRIBUTE: "an attribute names caller and callee",
+    Proof.STRUCTURE: "the callee's span lies below the caller's",
+    Proof.LINK: "a span link leads from the callee's trace to the caller's span",
+    Proof.SIBLING: "order in time below one parent",
+    Proof.TEXT: "named in an argument of the call",
+    Proof.SERVICE_NAME: "the service's name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Sums over groups of rows."""
+
+    rows: I64
+    group: I64
+    size: int
+
+    def add(self, values: I64 | Mask | None = None) -> list[int]:
+        """Sum integers over each group (exactly, below 2**53); without values, count."""
+        weights = None if values is None else values[self.rows].astype(np.float64)
+        return np.bincount(self.group, weights, self.size).astype(np.int64).tolist()
+
+    def lowest(self, values: I64) -> list[int]:
+        """Return each group's lowest known (positive) value, 0 where none is."""
+        return self._extreme(np.minimum, values, 2**63 - 1)
+
+    def highest(self, values: I64) -> list[int]:
+        """Return each group's highest value."""
+        return self._extreme(np.maximum, values, 0)
+
+    def _extreme(self, pick: np.ufunc, values: I64, none: int) -> list[int]:
+        known = values[self.rows] > 0
+        result = np.full(self.size, none, np.int64)
+        pick.at(result, self.group[known], values[self.rows][known])
+        return np.where(result == 2**63 - 1, 0, result).tolist()
+
+
+def build(partials: Sequence[Partial], conventions: Mapping[str, str], *, spans_read: int, refused: Mapping[str, int]) -> tuple[Graph, Runs]:
+    """Merge the partials into a graph and the runs behind it. `conventions`: dialect → its source, for the reasons given."""
+    partial = merged(partials)
+    found = joined(partial)
+    rescued = rescues(found)
+    builder = _Builder(partial, found, rescued, conventions)
+    graph = Graph(
+        components=builder.components(),
+        dependencies=builder.dependencies(),
+        fallbacks=builder.fallbacks(),
+        workflows=builder.workflows(),
+        coverage=_coverage(partial, spans_read, refused),
+    )
+    return graph, run_tables(found, rescued, partial)
+
+
+class _Builder:
+    def __init__(self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]) -> None:
+        self._partial, self._found, self._rescued, self._conventions = partial, found, rescued, conventions
+        self._calls = found.calls
+        self._end = found.calls.start + found.calls.duration
+        self._ids = [identity.id for identity in found.identities]
+
+    def components(self) -> tuple[Component, ...]:
+        calls, found = self._calls, self._found
+        every = np.arange(len(calls))
+        sums = _Counts(every, found.component, len(self._ids))
+        ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
+        tokens, durations = (sums.add(calls.input_tokens), sums.add(calls.output_tokens)), sums.add(np.where(calls.ran, calls.duration, 0))
+        first, last = sums.lowest(calls.start), sums.highest(self._end)
+        own = (calls.source >= 0) & calls.ran
+        own &= found.component[np.maximum(calls.source, 0)] == found.component
+        selves = sums.add(own)
+        proofs = evidence(calls, self._partial.labels, every, found.component, len(self._ids))
+        seen = self._sightings()
+        return tuple(
+            sorted(
+                (
+                    Component(
+                        id=who.id,
+                        kind=who.kind,
+                        name=who.name,
+                        basis=self._basis(seen[code]),
+                        evidence=proofs[code],
+                        environment=who.environment,
+                        server=who.server,
+                        identified=who.identified,
+                        services=tuple(sorted({s.service for s in seen[code] if s.service})),
+                        providers=tuple(sorted({s.provider for s in seen[code] if s.provider and who.kind is ComponentKind.MODEL})),
+                        spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
+                        invocations=ran[code],
+                        errors=errors[code],
+                        self_calls=selves[code],
+                        input_tokens=tokens[0][code],
+                        output_tokens=tokens[1][code],
+                        duration=durations[code],
+                        first_seen=first[code],
+                        last_seen=last[code],
+                        attributes=dict(min(s.attributes for s in seen[code])),
+                    )
+                    for code, who in enumerate(found.identities)
+                ),
+                key=lambda component: component.id,
+            )
+        )
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        calls, found = self._calls, self._found
+        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
+        caller = found.component[calls.source[rows]]
+        rows, caller = rows[caller != found.component[rows]], caller[caller != found.component[rows]]
+        keys, group = np.unique(np.stack([caller, found.component[rows], calls.type[rows].astype(np.int64)]), axis=1, return_inverse=True)
+        group = group.reshape(-1)
+        sums = _Counts(rows, group, keys.shape[1])
+        propagated = self._propagated()
+        proofs = evidence(calls, self._partial.labels, rows, group, keys.shape[1])
+        columns = {
+            "calls": sums.add(),
+            "errors": sums.add(calls.failed),
+            "absorbed": sums.add(calls.failed & ~propagated),
+            "propagated": sums.add(calls.failed & propagated),
+            "retries": sums.add(self._rescued.is_retry),
+            "input_tokens": sums.add(calls.input_tokens),
+            "output_tokens": sums.add(calls.output_tokens),
+            "first_seen": sums.lowest(calls.start),
+            "last_seen": sums.highest(self._end),
+            "source_runs": self._source_runs(rows, group, keys.shape[1]),
+        }
+        costs, latencies = self._costs(rows, group, keys.shape[1]), self._latencies(rows, group, keys.shape[1])
+        vias, bases = self._vias(rows, group, keys.shape[1]), self._edge_bases(rows, group, columns["calls"])
+        edges = [
+            Dependency(
+                source=self._ids[source],
+                target=self._ids[target],
+                type=TYPES[kind],
+                basis=bases[g],
+                evidence=proofs[g],
+                via=vias[g],
+                latency=latencies[g],
+                cost_usd=costs[g],
+                **{name: values[g] for name, values in columns.items()},
+            )
+            for g, (source, target, kind) in enumerate(keys.T.tolist())
+        ]
+        return tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.type)))
+
+    def fallbacks(self) -> tuple[Fallback, ...]:
+        calls = self._calls
+        found = []
+        for (owner, primary, secondary), pairs in self._rescued.fallbacks.items():
+            rows = np.array([row for pair in pairs for row in pair], np.int64)
+            proof = evidence(calls, self._partial.labels, rows, np.zeros(len(rows), np.int64), 1)[0]
+            rescued = sum(not calls.failed[then] for _, then in pairs)
+            found.append(Fallback(self._ids[owner], self._ids[primary], self._ids[secondary], len(pairs), rescued, proof))
+        return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary)))
+
+    def workflows(self) -> tuple[Workflow, ...]:
+        calls = self._calls
+        rows = np.flatnonzero(calls.entry >= 0)
+        if not len(rows):
+            return ()
+        codes = calls.entry[rows].astype(np.int64)
+        sums = _Counts(rows, codes, len(self._partial.workflows))
+        runs, failed = sums.add(), sums.add(calls.failed)
+        first, last = sums.lowest(calls.start), sums.highest(self._end)
+        proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
+        entries = self._commonest(codes, self._found.component[rows])
+        starts = self._first_components(rows)
+        firsts = self._commonest(codes, starts)
+        return tuple(
+            sorted(
+                (
+                    Workflow(who.id, who.name, self._ids[entries[code]], self._ids[firsts[code]], runs[code], failed[code], first[code], last[code], proofs[code])
+                    for code, who in enumerate(self._partial.workflows)
+                    if runs[code]
+                ),
+                key=lambda workflow: workflow.id,
+            )
+        )
+
+    def _first_components(self, entries: I64) -> I64:
+        """Return, for each entry row, the first component of its run that is neither a workflow nor a service; else its own."""
+        calls, found = self._calls, self._found
+        real = np.array([i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE) for i in found.identities], np.bool_)
+        rows = np.flatnonzero(real[found.component] & (found.run >= 0))
+        rows = rows[np.lexsort((calls.span[rows], found.depth[rows], calls.start[rows], found.run[rows]))]
+        runs, first = np.unique(found.run[rows], return_index=True)
+        started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
+        own = found.component[entries].tolist()
+        return np.array([o if real[o] else started.get(e, o) for e, o in zip(entries.tolist(), own, strict=True)], np.int64)
+
+    def _commonest(self, groups: I64, values: I64) -> dict[int, int]:
+        votes: dict[int, Counter[int]] = {}
+        for group, value in zip(groups.tolist(), values.tolist(), strict=True):
+            votes.setdefault(group, Counter())[value] += 1
+        return {group: min(vote, key=lambda v, c=vote: (-c[v], self._ids[v])) for group, vote in votes.items()}
+
+    def _propagated(self) -> Mask:
+        """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
+        calls, run = self._calls, self._found.run
+        returns = np.array([t.returns for t in TYPES] + [True], np.bool_)[calls.type]
+        caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
+        whole = calls.failed[np.maximum(run, 0)] & (run >= 0)
+        return np.where(returns, caller, whole)
+
+    def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
+        pairs = np.unique(np.stack([group, self._calls.source[rows]]), axis=1)
+        return np.bincount(pairs[0], minlength=size).tolist()
+
+    def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
+        """Sum in nano-dollars, so that the order of rows does not show."""
+        cost = self._calls.cost[rows]
+        given = ~np.isnan(cost)
+        nano = np.bincount(group[given], np.round(cost[given] * 1e9), size)
+        counts = np.bincount(group[given], minlength=size)
+        return [round(total / 1e9, 9) if count else None for total, count in zip(nano.tolist(), counts.tolist(), strict=True)]
+
+    def _latencies(self, rows: I64, group: I64, size: int) -> list[tuple[tuple[int, int], ...]]:
+        pairs, counts = np.unique(np.stack([group, buckets(self._calls.duration[rows])]), axis=1, return_counts=True)
+        found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
+        for g, bucket, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+            found[g].append((bucket, count))
+        return [tuple(rows) for rows in found]
+
+    def _vias(self, rows: I64, group: I64, size: int) -> list[str | None]:
+        """Return the commonest text between caller and callee."""
+        codes = self._calls.via[rows].astype(np.int64)
+        said = codes >= 0
+        pairs, counts = np.unique(np.stack([group[said], codes[said]]), axis=1, return_counts=True)
+        best: dict[int, tuple[int, str]] = {}
+        for g, code, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+            best[g] = min(best.get(g, (0, "")), (-count, self._partial.vias[code]))
+        return [best[g][1] if g in best else None for g in range(size)]
+
+    def _edge_bases(self, rows: I64, group: I64, counts: list[int]) -> list[Basis]:
+        strongest = np.full(len(counts), max(Proof), np.int64)
+        np.minimum.at(strongest, group, self._calls.proof[rows].astype(np.int64))
+        return [
+            Basis(_DEPENDENCY_RULES[Proof(p)], "AgentGuard ownership rules 1", confidence(Proof(p), n))
+            for p, n in zip(strongest.tolist(), counts, strict=True)
+        ]
+
+    def _sightings(self) -> list[Counter[Sighting]]:
+        """Return each component's sightings and how often each was made."""
+        by_id = {identity: code for code, identity in enumerate(self._ids)}
+        seen: list[Counter[Sighting]] = [Counter() for _ in self._ids]
+        counts = np.bincount(self._calls.sighting, minlength=len(self._partial.sightings)).tolist()
+        for sighting, count in zip(self._partial.sightings, counts, strict=True):
+            if count:
+                seen[by_id[sighting.identity.id]][sighting] += count
+        return seen
+
+    def _basis(self, seen: Counter[Sighting]) -> Basis:
+        """Name the strongest kind of evidence, the commonest rule of it, and the confidence that its count gives."""
+        proof = min(s.proof for s in seen)
+        rules: Counter[str] = Counter()
+        for sighting, count in seen.items():
+            if sighting.proof is proof:
+                rules[sighting.rule] += count
+        rule = min(rules, key=lambda r: (-rules[r], r))
+        convention = _RULES.get(rule) or self._conventions.get(rule.partition("#")[0], rule)
+        return Basis(rule, convention, confidence(proof, sum(rules.values())))
+
+
+def _coverage(partial: Partial, spans_read: int, refused: Mapping[str, int]) -> Coverage:
+    return Coverage(
+        spans_read=spans_read,
+        spans=partial.spans,
+        traces=partial.traces,
+        duplicates=partial.duplicates,
+        attributed=dict(sorted(partial.attributed.items())),
+        unattributed=dict(sorted(partial.unattributed.items())),
+        orphans=partial.orphans,
+        unresolved_peers=partial.unresolved_peers,
+        refused=dict(sorted(refused.items())),
+        first_seen=partial.first_seen,
+        last_seen=partial.last_seen,
+    )

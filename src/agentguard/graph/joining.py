@@ -1,0 +1,156 @@
+"""Findings joined over all traces: links between traces followed, unnamed model calls named, runs told apart."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.naming import Identity
+from agentguard.discovery.partial import I64, Calls, Partial, Proof
+
+TYPES = tuple(DependencyType)
+NO_TYPE = -1
+
+
+@dataclass(slots=True)
+class Joined:
+    """All calls, with what follows from seeing them together. Arrays over n rows."""
+
+    calls: Calls
+    identities: list[Identity]
+    component: I64
+    """(n,) code of the callee's identity"""
+    run: I64
+    """(n,) row of the entry that starts this row's run; -1: it belongs to no run"""
+    depth: I64
+    """(n,) callers above"""
+
+
+def joined(partial: Partial) -> Joined:
+    """Follow the links, name what can be named, and assign every row to its run."""
+    calls = partial.calls
+    _follow_links(partial)
+    by_id: dict[str, int] = {}
+    codes = [by_id.setdefault(sighting.identity.id, len(by_id)) for sighting in partial.sightings]
+    component = np.array(codes, np.int64)[calls.sighting] if codes else np.zeros(0, np.int64)
+    _name_models(partial, component)
+    component, by_id = _used(component, by_id)
+    top, depth = _tops(calls.source)
+    return Joined(calls, _commonest(partial, component, by_id), component, _runs(calls, top), depth)
+
+
+def _follow_links(partial: Partial) -> None:
+    calls = partial.calls
+    ends = {(end.trace, end.span): end for end in partial.link_ends}
+    linked = []
+    for start in partial.link_starts:
+        end = ends.get((start.to_trace, start.to_span))
+        if end is None or start.row < 0 or calls.source[start.row] >= 0:
+            continue
+        calls.source[start.row] = end.row
+        calls.type[start.row] = TYPES.index(DependencyType.MESSAGING if start.messaging else DependencyType.DELEGATES)
+        calls.proof[start.row] = Proof.LINK
+        if end.via is not None and calls.via[start.row] < 0:
+            calls.via[start.row] = _via(partial, end.via)
+        linked.append(start.row)
+    _cut_cycles(calls, linked)
+    for row in linked:
+        if calls.source[row] >= 0:
+            same = (calls.trace == calls.trace[row]).all(axis=1)
+            calls.entry[same] = -1
+
+
+def _via(partial: Partial, text: str) -> int:
+    if text not in partial.vias:
+        partial.vias.append(text)
+    return partial.vias.index(text)
+
+
+def _cut_cycles(calls: Calls, linked: list[int]) -> None:
+    """Links may lead round in a circle: undo those that do."""
+    for row in sorted(linked, key=lambda r: (calls.trace[r].tolist(), int(calls.span[r]))):
+        at, steps = int(calls.source[row]), 0
+        while at >= 0 and at != row and steps <= len(calls):
+            at, steps = int(calls.source[at]), steps + 1
+        if at >= 0:
+            calls.source[row] = -1
+            calls.type[row] = NO_TYPE
+
+
+def _name_models(partial: Partial, component: I64) -> None:
+    """A failed model call often has no model name: it is the one that the same run used, or the only one that its caller uses."""
+    calls = partial.calls
+    identity = [s.identity for s in partial.sightings]
+    is_model = np.array([i.kind is ComponentKind.MODEL for i in identity], np.bool_)
+    named = np.array([i.identified for i in identity], np.bool_)
+    unnamed_rows = np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0)) if identity else np.zeros(0, np.int64)
+    if not len(unnamed_rows):
+        return
+    in_run: dict[int, Counter[int]] = defaultdict(Counter)
+    by_caller: dict[int, Counter[int]] = defaultdict(Counter)
+    for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting] & (calls.source >= 0)).tolist():
+        source = int(calls.source[row])
+        in_run[source][int(component[row])] += 1
+        by_caller[int(component[source])][int(component[row])] += 1
+    sighting_of = {int(component[row]): int(calls.sighting[row]) for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()}
+    inferred: dict[int, int] = {}
+    for row in unnamed_rows.tolist():
+        source = int(calls.source[row])
+        found = _only(in_run[source]) if in_run[source] else _only(by_caller[int(component[source])])
+        if found is not None:
+            component[row] = found
+            calls.sighting[row] = _inferred(partial, inferred, sighting_of[found])
+            calls.proof[row] = Proof.SIBLING
+
+
+def _only(counts: Counter[int]) -> int | None:
+    return next(iter(counts)) if len(counts) == 1 else None
+
+
+def _inferred(partial: Partial, inferred: dict[int, int], sighting: int) -> int:
+    if sighting not in inferred:
+        inferred[sighting] = len(partial.sightings)
+        partial.sightings.append(replace(partial.sightings[sighting], rule="same-caller", proof=Proof.SIBLING))
+    return inferred[sighting]
+
+
+def _tops(source: I64) -> tuple[I64, I64]:
+    """Return the uppermost caller of each row, and how many callers stand above it."""
+    top = np.where(source >= 0, source, np.arange(len(source)))
+    depth = (source >= 0).astype(np.int64)
+    while True:
+        further = top[top]
+        if (further == top).all():
+            return top, depth
+        depth = depth + depth[top]
+        top = further
+
+
+def _runs(calls: Calls, top: I64) -> I64:
+    """A row belongs to the run that its uppermost caller starts, else to the run that its trace starts."""
+    entries = np.flatnonzero(calls.entry >= 0)
+    run = np.where(calls.entry[top] >= 0, top, -1) if len(top) else top
+    by_trace = {calls.trace[row].tobytes(): row for row in entries.tolist()}
+    for row in np.flatnonzero(run < 0).tolist():
+        run[row] = by_trace.get(calls.trace[top[row]].tobytes(), -1)
+    return run
+
+
+def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
+    """Drop the codes of components that no row shows."""
+    used, component = np.unique(component, return_inverse=True)
+    codes = {code: position for position, code in enumerate(used.tolist())}
+    return component, {key: codes[code] for key, code in by_id.items() if code in codes}
+
+
+def _commonest(partial: Partial, component: I64, by_id: dict[str, int]) -> list[Identity]:
+    """Return each component's identity under its commonest spelling."""
+    counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
+    votes: list[Counter[Identity]] = [Counter() for _ in by_id]
+    for sighting, count in zip(partial.sightings, counts, strict=True):
+        if count:
+            votes[by_id[sighting.identity.id]][sighting.identity] += count
+    return [min(vote, key=lambda who: (-vote[who], who.name)) for vote in votes]

@@ -1,0 +1,107 @@
+"""What was tried after a call failed: the same callee again (a retry), or another of its sort (a fallback)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.partial import I64, Mask
+from agentguard.graph.joining import TYPES, Joined
+
+_SHARE_AFTER_FAILURE = 0.5
+"""A callee is a fallback if at least this share of its caller's uses of it follow a failure of the primary:
+one that is mostly used without any failure is an ordinary callee that happened to come next."""
+_REDUNDANT = (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL, ComponentKind.MCP_SERVER, ComponentKind.SERVICE, ComponentKind.DATASTORE)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescues:
+    """Arrays over n rows of calls."""
+
+    rescued_by: I64
+    """(n,) row of the retry or fallback that followed; -1: none"""
+    is_retry: Mask
+    """(n,) repeats a failed call of the same caller's run"""
+    fallbacks: dict[tuple[int, int, int], list[tuple[int, int]]]
+    """(owner, primary, secondary), component codes → rows (failed call, call tried then)"""
+
+
+def rescues(found: Joined) -> Rescues:
+    """Find for every failed call what its caller's run tried next."""
+    calls = found.calls
+    rescued_by = np.full(len(calls), -1, np.int64)
+    is_retry = np.zeros(len(calls), np.bool_)
+    candidates: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+    for row, then in _next_of_sort(found):
+        if found.component[row] == found.component[then]:
+            rescued_by[row] = then
+            is_retry[then] = True
+        else:
+            owner = int(found.component[calls.source[row]])
+            candidates.setdefault((owner, int(found.component[row]), int(found.component[then])), []).append((row, then))
+    uses = _uses(found)
+    kept = {key: pairs for key, pairs in candidates.items() if _is_fallback(pairs, uses[key[0], key[2]])}
+    kept = {key: pairs for key, pairs in kept.items() if not _told_by_servers(found, key, kept)}
+    for pairs in kept.values():
+        for row, then in pairs:
+            rescued_by[row] = then
+    return Rescues(rescued_by, is_retry, kept)
+
+
+def _next_of_sort(found: Joined) -> list[tuple[int, int]]:
+    """Return (failed call, the next call of its sort in the same caller's run)."""
+    calls = found.calls
+    returning = np.array([t.returns for t in TYPES] + [False], np.bool_)[calls.type]
+    failed = np.flatnonzero(calls.failed & calls.ran & (calls.source >= 0) & returning)
+    if not len(failed):
+        return []
+    members = np.flatnonzero(np.isin(calls.source, np.unique(calls.source[failed])) & calls.ran & returning)
+    members = members[np.lexsort((calls.span[members], calls.start[members], calls.source[members]))]
+    kinds = [identity.kind for identity in found.identities]
+    pairs = []
+    for row in failed.tolist():
+        then = _inside(found, row)
+        then = _after(found, row, members, kinds) if then < 0 else then
+        if then >= 0 and kinds[int(found.component[row])] in _REDUNDANT:
+            pairs.append((row, then))
+    return pairs
+
+
+def _inside(found: Joined, row: int) -> int:
+    """A model's failed attempt inside another model's successful call: that call was the fallback."""
+    outer = int(found.calls.inside[row])
+    return outer if outer >= 0 and found.component[outer] != found.component[row] else -1
+
+
+def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) -> int:
+    calls = found.calls
+    low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
+    kind, end = kinds[int(found.component[row])], int(calls.start[row] + calls.duration[row])
+    for other in members[low:high].tolist():
+        later = calls.start[other] >= end or (calls.start[other] > calls.start[row] and calls.inside[other] < 0)
+        if other != row and later and kinds[int(found.component[other])] is kind:
+            return int(other)
+    return -1
+
+
+def _uses(found: Joined) -> Counter[tuple[int, int]]:
+    calls = found.calls
+    rows = np.flatnonzero((calls.source >= 0) & calls.ran)
+    pairs, counts = np.unique(np.stack([found.component[calls.source[rows]], found.component[rows]]), axis=1, return_counts=True)
+    return Counter({(owner, callee): count for owner, callee, count in zip(*pairs.tolist(), counts.tolist(), strict=True)})
+
+
+def _is_fallback(pairs: list[tuple[int, int]], uses: int) -> bool:
+    return len({then for _, then in pairs}) >= _SHARE_AFTER_FAILURE * uses
+
+
+def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: dict[tuple[int, int, int], list[tuple[int, int]]]) -> bool:
+    """One tool name on two MCP servers: that the second server stands in for the first says it all."""
+    primary, secondary = found.identities[key[1]], found.identities[key[2]]
+    if not (primary.server and secondary.server and primary.server != secondary.server):
+        return False
+    servers = {(found.identities[k[1]].name, found.identities[k[2]].name) for k in kept if k[0] == key[0]}
+    return (primary.server, secondary.server) in servers

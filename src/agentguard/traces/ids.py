@@ -1,0 +1,31 @@
+"""Ids as 64-bit words, and hashes of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+U64 = NDArray[np.uint64]
+
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+
+
+def words(column: pa.ChunkedArray, width: int) -> U64:
+    """Return fixed-size binary ids as (n, width / 8) 64-bit words."""
+    array = column.combine_chunks()
+    array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+    if len(array) == 0:
+        return np.zeros((0, width // 8), np.uint64)
+    data = np.frombuffer(array.buffers()[1], np.uint8)[array.offset * width : (array.offset + len(array)) * width]
+    return data.reshape(len(array), width).view("<u8").astype(np.uint64, copy=False)
+
+
+def mix(*columns: U64) -> U64:
+    """Hash rows of 64-bit words to 64 bits; equal rows have equal hashes."""
+    total = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        total = (total ^ (column * _MIX[0])) * _MIX[1]
+        total ^= total >> np.uint64(31)
+    total *= _MIX[2]
+    return total ^ (total >> np.uint64(29))
