@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 from typing import Any, Self
 
 import httpx
@@ -28,6 +28,7 @@ _GRACE_SECONDS = 5
 _SERVER: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_keep_alive": 60}
 _STOP_SECONDS = 20.0
 _PAUSE_SECONDS = 0.05
+_CHECKOUT = str(Path(__file__).resolve().parents[1])
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
@@ -154,7 +155,7 @@ def keep_to_this_machine() -> None:
         if name.upper() in _PROXIES or (name.startswith("OTEL_") and not name.endswith("_HEADERS")):
             del os.environ[name]
     os.environ["NO_PROXY"] = "*"
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

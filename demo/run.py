@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # run as a script, this folder stands there, and `demo` is not found
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script, `demo` itself would not be found
 
-from demo.command import main  # noqa: E402
+try:
+    from demo.command import main
+except ModuleNotFoundError as missing:
+    sys.exit(f"The demo systems need {missing.name}, which is not installed: pip install -e '.[demo]' brings all they need.")
 
 if __name__ == "__main__":
     sys.exit(main())
