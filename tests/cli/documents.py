@@ -40,12 +40,10 @@ def shop_called(name: str, trace_id: str) -> Graph:
     """The shop with a stranger's text for every name and id that telemetry gives."""
     graph = shop()
     evidence = (Evidence(trace_id, trace_id, 1),)
-    renamed = [
-        replace(c, name=name + c.name, server=name, environment=name, providers=(name,), evidence=evidence) for c in graph.components
-    ]
+    given: dict[str, Any] = {"server": name, "environment": name, "providers": (name,), "evidence": evidence}
     return replace(
         graph,
-        components=tuple(renamed),
+        components=tuple(replace(c, name=name + c.name, **given) for c in graph.components),
         dependencies=tuple(replace(d, via=name, evidence=evidence) for d in graph.dependencies),
         workflows=tuple(replace(w, name=name, evidence=evidence) for w in graph.workflows),
         coverage=replace(graph.coverage, refused={name: 1}, unattributed={name: 2}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agentguard.graph.model import (
     Basis,
     Component,
@@ -23,12 +25,13 @@ BASIS = Basis(rule="invoke_agent", convention="otel-genai", confidence=0.75)
 EVIDENCE = (Evidence(TRACE, SPAN, START, EvidenceReason.FAILED),)
 
 
-def component(kind: ComponentKind, name: str, **more) -> Component:
-    return Component(**{"id": f"{kind}:{name}", "kind": kind, "name": name, "basis": BASIS, "evidence": EVIDENCE} | more)
+def component(kind: ComponentKind, name: str, **more: Any) -> Component:
+    fields: dict[str, Any] = {"id": f"{kind}:{name}", "kind": kind, "name": name, "basis": BASIS, "evidence": EVIDENCE}
+    return Component(**fields | more)
 
 
-def depends(source: Component, target: Component, kind: DependencyType, **more) -> Dependency:
-    fields = {"calls": 10, "latency": ((1100, 9), (1104, 1)), "first_seen": START, "last_seen": START}
+def depends(source: Component, target: Component, kind: DependencyType, **more: Any) -> Dependency:
+    fields: dict[str, Any] = {"calls": 10, "latency": ((1100, 9), (1104, 1)), "first_seen": START, "last_seen": START}
     return Dependency(source.id, target.id, kind, BASIS, EVIDENCE, **fields | more)
 
 
