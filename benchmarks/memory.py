@@ -1,0 +1,60 @@
+"""Scan many generated spans, each trace's scattered over the whole input, and hold the peak of memory against its bound.
+
+`python -m benchmarks.memory` takes some minutes and about 3 GB of disk for the 2 million spans that the bound speaks of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from benchmarks.generate import Layout, Order, write
+from benchmarks.process import Cost, measure
+
+BOUND_BYTES = 3 << 29
+"""1.5 GiB."""
+
+
+def scan(path: Path, data: Path, *, store: bool) -> Cost:
+    """Scan a file in a process of its own, with a data directory of its own."""
+    command = [sys.executable, "-m", "agentguard.cli", "scan", str(path), "--format", "json", *([] if store else ["--no-store"])]
+    return measure(command, {"AGENTGUARD_DATA_DIR": str(data)})
+
+
+def report(layout: Layout, spans: int, cost: Cost) -> bool:
+    """Print what a scan has cost; return whether it read every span within the bound."""
+    read = orjson.loads(cost.output)["coverage"]["spans"]
+    fine = read == spans and cost.peak_bytes < BOUND_BYTES
+    rate = spans / cost.cpu_seconds / 1000
+    print(
+        f"{layout:<10} {read:>9,} spans  peak {cost.peak_bytes / 2**20:7,.0f} MiB of {BOUND_BYTES / 2**20:,.0f}  "
+        f"{cost.cpu_seconds:6.1f} CPU s  {cost.wall_seconds:6.1f} s  {rate:5.0f} k spans per CPU second  {'ok' if fine else 'TOO MUCH OR TOO FEW'}",
+        flush=True,
+    )
+    return fine
+
+
+def main() -> int:
+    """Generate, scan and report for each layout; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
+    parser.add_argument("--spans", type=int, default=2_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--layout", type=Layout, choices=list(Layout), action="append", help="only these")
+    parser.add_argument("--ordered", action="store_true", help="keep each trace's spans together")
+    parser.add_argument("--store", action="store_true", help="store what was scanned as well")
+    said = parser.parse_args()
+    results = []
+    for layout in said.layout or [Layout.LINES, Layout.DELIMITED]:
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder, "spans")
+            write(Order(said.spans, said.seed, scattered=not said.ordered), layout, source)
+            results.append(report(layout, said.spans, scan(source, Path(folder, "data"), store=said.store)))
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
