@@ -86,7 +86,7 @@ SYSTEM = System(
     faults=(
         Fault("web_search", 0.25, 503, "the search service is overloaded"),
         Fault("archive_search", 0.1, 503, "the archive is being moved", attempts=1),
-        Fault("style_check", 0.2, 500, "the style guide is missing a page"),
+        Fault("style_check", 0.25, 500, "the style guide is missing a page"),
         Fault("verify_claims", 0.15, 503, "the source does not answer", attempts=1),
         Fault("render_page", 0.05, 500, "the template is broken"),
         Fault("notify_readers", 0.15, 503, "the mail server refused"),

@@ -112,13 +112,14 @@ def test_the_only_shadow_agent_is_the_one_nobody_declared(graph: Graph) -> None:
     assert matches.unmatched == ()
 
 
-def test_both_cycles_are_found(found: Scan) -> None:
+def test_both_cycles_are_found_among_agents_and_the_one_across_services_among_services(found: Scan) -> None:
     called = references(found.graph)
     cycles = analyze(found.graph, found.runs, matches=None).cycles
 
     assert {frozenset(called[member] for member in cycle.components) for cycle in cycles} == {
         frozenset({"agent:PricingAgent", "agent:PromotionAgent"}),
         frozenset({"agent:WriterAgent", "agent:EditorAgent"}),
+        frozenset({"service:writing", "service:editing"}),
     }
 
 
