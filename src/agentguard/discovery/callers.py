@@ -122,7 +122,7 @@ def _agents(s: Scene, c: Callers) -> None:
         at = np.where(moving, c.holder[at], at)
     waiting = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
     c.pending[rows[waiting]] = at[waiting]
-    at = np.where(waiting & c.passage[at], -1, at)
+    at = np.where(waiting & c.passage[np.maximum(at, 0)], -1, at)
     c.source[rows] = at
     c.type[rows[messaging]] = _TYPES.index(DependencyType.MESSAGING)
     started = (at >= 0) & (s.role[at] == Role.WORKFLOW)
@@ -140,10 +140,10 @@ def _note_via(s: Scene, c: Callers, row: int, passed: int) -> None:
 
 
 def _delegated(s: Scene, c: Callers) -> None:
-    for row, given in s.given.items():
-        if given.via and s.role[row] == Role.AGENT:
-            c.via[row] = f"tool:{given.via}"
-            c.proof[row] = given.proof
+    for row, tool in s.delegated.items():
+        c.via[row] = f"tool:{tool}"
+        if row in s.given:
+            c.proof[row] = s.given[row].proof
 
 
 def _handed(s: Scene, c: Callers) -> None:

@@ -169,7 +169,8 @@ class _Builder:
         shapes, inverse = np.unique(s.readings.shape[spans] * 32 + s.role[spans], return_inverse=True)
         codes = np.array([self._of_shape(s.readings.readings[code // 32], Role(code % 32)) for code in shapes.tolist()], np.int64)
         each = codes[inverse] if len(codes) else np.zeros(0, np.int64)
-        special = np.fromiter({*s.given, *s.server}, np.int64, len({*s.given, *s.server}))
+        apart = {*s.given, *s.server, *s.nested}
+        special = np.fromiter(apart, np.int64, len(apart))
         for position in np.flatnonzero(np.isin(spans, special)).tolist():
             each[position] = self._of_span(int(spans[position]))
         return each
@@ -185,7 +186,7 @@ class _Builder:
         s = self._s
         reading, role = s.reading(row), Role(int(s.role[row]))
         given = s.given.get(row)
-        who = _identity(role, s.name(row), clean(s.server.get(row)), reading)
+        who = _identity(role, s.name(row), clean(s.server.get(row)), reading, level=s.nested.get(row, 0))
         if given is None:
             return self._sight(who, reading, reading.rule, Proof.ATTRIBUTE if reading.explicit else Proof.STRUCTURE)
         return self._sight(who, reading, given.rule, given.proof, spelling=given.name)
@@ -261,17 +262,21 @@ class _Builder:
         s = self._s
         target = s.tree.spans.column("links")[row].as_py()[0]
         words = np.frombuffer(target, "<u8")
-        started = [row] if rows.row_of[row] >= 0 else np.flatnonzero(self._who.pending == row).tolist()
+        started = [row, *np.flatnonzero(self._who.pending == row).tolist()]
         messaging = bool(s.role[row] == Role.CONSUMER)
-        for span in started:
+        for span in (span for span in started if rows.row_of[span] >= 0):
             yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
 
 
-def _identity(role: Role, name: str | None, server: str | None, reading: Reading) -> Identity:
-    """Return whom a role and a name mean; without a name, what is known of the place tells unidentified ones apart."""
+def _identity(role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0) -> Identity:
+    """Return whom a role and a name mean; without a name, what is known of the place tells unidentified ones apart.
+
+    `level`: how many unnamed agents enclose this one.
+    """
     if name:
         return identity(_KIND[role], name, environment=reading.environment, server=server)
     place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    place += f" (level {level + 1})" if level else ""
     return identity(_KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
 
 

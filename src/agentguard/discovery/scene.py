@@ -29,7 +29,6 @@ class Given:
     name: str | None
     rule: str
     proof: Proof
-    via: str | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +46,10 @@ class Scene:
     given: dict[int, Given] = field(default_factory=dict)
     server: dict[int, str] = field(default_factory=dict)
     """MCP call → the server's name."""
+    delegated: dict[int, str] = field(default_factory=dict)
+    """Agent run → the tool that it was delegated through"""
+    nested: dict[int, int] = field(default_factory=dict)
+    """Agent run without a name → how many such runs enclose it"""
     handoffs: dict[int, tuple[int, str | None, Proof]] = field(default_factory=dict)
     """Agent run → (the giver's run, via, proof)."""
     unmet: list[tuple[int, int]] = field(default_factory=list)
@@ -78,6 +81,7 @@ def scene(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
     _drop_transport(settled)
     _drop_doubles(settled)
     _settle_delegations(settled)
+    _tell_unnamed_apart(settled)
     _settle_handoffs(settled)
     return settled
 
@@ -307,17 +311,33 @@ def _settle_delegations(s: Scene) -> None:
     if not len(rows):
         return
     above = nearest(s.parent, _nodes(s))
-    agents = s.rows(Role.AGENT)
+    agents: dict[int, list[int]] = {}
+    for agent in s.rows(Role.AGENT).tolist():
+        agents.setdefault(int(above[agent]), []).append(agent)
     for row in rows.tolist():
         target = s.reading(row).target
-        below = agents[above[agents] == row]
-        beside = agents[(above[agents] == above[row]) & (s.start[agents] >= s.start[row]) & (s.end[agents] <= s.end[row])]
-        found = [a for a in (*below.tolist(), *beside.tolist()) if not target or folded(s.name(a) or "") == folded(target)]
+        beside = [a for a in agents.get(int(above[row]), ()) if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]]
+        found = [a for a in (*agents.get(row, ()), *beside) if not target or folded(s.name(a) or "") == folded(target)]
         if found or not target:
             s.role[row] = Role.TOOL
+            s.delegated.update({agent: s.reading(row).name or "" for agent in found})
         else:
             s.role[row] = Role.AGENT
-            s.given[row] = Given(target, s.reading(row).rule, Proof.TEXT, via=s.reading(row).name)
+            s.given[row] = Given(target, s.reading(row).rule, Proof.TEXT)
+            s.delegated[row] = s.reading(row).name or ""
+
+
+def _tell_unnamed_apart(s: Scene) -> None:
+    """Agents without names are told apart by how deep they stand in each other."""
+    unnamed = np.zeros(len(s.role), np.bool_)
+    unnamed[[row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]] = True
+    above = nearest(s.parent, unnamed)
+    for row in np.flatnonzero(unnamed).tolist():
+        level, at = 0, int(above[row])
+        while at >= 0:
+            level, at = level + 1, int(above[at])
+        if level:
+            s.nested[row] = level
 
 
 def _settle_handoffs(s: Scene) -> None:

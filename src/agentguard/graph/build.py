@@ -11,7 +11,7 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
 from agentguard.graph.evidence import confidence, evidence
-from agentguard.graph.joining import TYPES, Joined, joined
+from agentguard.graph.joining import SAME_CALLER, TYPES, Joined, joined
 from agentguard.graph.latency import buckets
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
 from agentguard.graph.record import run_tables
@@ -21,7 +21,7 @@ from agentguard.graph.runs import Runs
 _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
     "trace-root": "AgentGuard: the root span of the trace",
-    "same-caller": "AgentGuard: the span names no model; its caller uses only this one",
+    SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
 }
 _DEPENDENCY_RULES = {
@@ -84,10 +84,13 @@ class _Builder:
         self._calls = found.calls
         self._end = found.calls.start + found.calls.duration
         self._ids = [identity.id for identity in found.identities]
+        inferred = np.array([sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_)
+        self._inferred: Mask = inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
+        """Calls whose callee only other calls name: they prove nothing by themselves."""
 
     def components(self) -> tuple[Component, ...]:
         calls, found = self._calls, self._found
-        every = np.arange(len(calls))
+        every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
         sums = _Counts(every, found.component, len(self._ids))
         ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
         tokens, durations = (sums.add(calls.input_tokens), sums.add(calls.output_tokens)), sums.add(np.where(calls.ran, calls.duration, 0))
@@ -95,7 +98,7 @@ class _Builder:
         own = (calls.source >= 0) & calls.ran
         own &= found.component[np.maximum(calls.source, 0)] == found.component
         selves = sums.add(own)
-        proofs = evidence(calls, self._partial.labels, every, found.component, len(self._ids))
+        proofs = evidence(calls, self._partial.labels, shown, found.component[shown], len(self._ids))
         seen = self._sightings()
         return tuple(
             sorted(
@@ -137,7 +140,8 @@ class _Builder:
         group = group.reshape(-1)
         sums = _Counts(rows, group, keys.shape[1])
         propagated = self._propagated()
-        proofs = evidence(calls, self._partial.labels, rows, group, keys.shape[1])
+        shown = ~self._inferred[rows]
+        proofs = evidence(calls, self._partial.labels, rows[shown], group[shown], keys.shape[1])
         columns = {
             "calls": sums.add(),
             "errors": sums.add(calls.failed),

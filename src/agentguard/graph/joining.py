@@ -13,6 +13,8 @@ from agentguard.discovery.partial import I64, Calls, Partial, Proof
 
 TYPES = tuple(DependencyType)
 NO_TYPE = -1
+SAME_CALLER = "same-caller"
+"""The rule by which a call without a model's name gets one."""
 
 
 @dataclass(slots=True)
@@ -48,7 +50,7 @@ def _follow_links(partial: Partial) -> None:
     linked = []
     for start in partial.link_starts:
         end = ends.get((start.to_trace, start.to_span))
-        if end is None or start.row < 0 or calls.source[start.row] >= 0:
+        if end is None:
             continue
         calls.source[start.row] = end.row
         calls.type[start.row] = TYPES.index(DependencyType.MESSAGING if start.messaging else DependencyType.DELEGATES)
@@ -97,13 +99,28 @@ def _name_models(partial: Partial, component: I64) -> None:
         by_caller[int(component[source])][int(component[row])] += 1
     sighting_of = {int(component[row]): int(calls.sighting[row]) for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()}
     inferred: dict[int, int] = {}
+    without_failure = _models_of_whole_traces(calls, component, unnamed_rows, np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]))
     for row in unnamed_rows.tolist():
         source = int(calls.source[row])
-        found = _only(in_run[source]) if in_run[source] else _only(by_caller[int(component[source])])
+        caller = int(component[source])
+        choices = (in_run[source], by_caller[caller], without_failure[caller])
+        found = next((only for counts in choices if (only := _only(counts)) is not None), None)
         if found is not None:
             component[row] = found
             calls.sighting[row] = _inferred(partial, inferred, sighting_of[found])
             calls.proof[row] = Proof.SIBLING
+
+
+def _models_of_whole_traces(calls: Calls, component: I64, unnamed: I64, named: I64) -> dict[int, Counter[int]]:
+    """Return, by caller, the models that it uses in traces without an unnamed failure: the others stand in after one."""
+    broken = {calls.trace[row].tobytes() for row in unnamed.tolist()}
+    found: dict[int, Counter[int]] = defaultdict(Counter)
+    callers = {int(component[calls.source[row]]) for row in unnamed.tolist()}
+    for row in named[calls.source[named] >= 0].tolist():
+        caller = int(component[calls.source[row]])
+        if caller in callers and calls.trace[row].tobytes() not in broken:
+            found[caller][int(component[row])] += 1
+    return found
 
 
 def _only(counts: Counter[int]) -> int | None:
@@ -113,7 +130,7 @@ def _only(counts: Counter[int]) -> int | None:
 def _inferred(partial: Partial, inferred: dict[int, int], sighting: int) -> int:
     if sighting not in inferred:
         inferred[sighting] = len(partial.sightings)
-        partial.sightings.append(replace(partial.sightings[sighting], rule="same-caller", proof=Proof.SIBLING))
+        partial.sightings.append(replace(partial.sightings[sighting], rule=SAME_CALLER, proof=Proof.SIBLING))
     return inferred[sighting]
 
 
