@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
 
 DATASET = "demo"
+_TOP = 12
+"""Rows of each ranking; `agentguard analyze` shows all."""
 
 
 class NothingFoundError(InvalidInputError):
@@ -85,7 +87,7 @@ def _parts(documents: dict[str, Any]) -> list[RenderableType]:
     called = names_by_id(documents["graph"])
     return [
         *graph_parts(documents["graph"]),
-        *analysis_parts(documents["graph"]["analysis"], called),
+        *analysis_parts(documents["graph"]["analysis"], called, top=_TOP),
         *simulation_parts(documents["simulation"], called),
         *playbook_parts(documents["playbook"]),
     ]

@@ -7,39 +7,55 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, bar, count, faint, height, name, percent, section, trace
-from agentguard.cli.tables.rows import MAX_ROWS, Column, Rows, dispensable, names, number, text
+from agentguard.cli.tables.cells import NAME_WIDTH, Document, bar, count, faint, height, name, percent, section, trace
+from agentguard.cli.tables.rows import MAX_ROWS, Column, Rows, dispensable, names, number, sentences, text
+from agentguard.graph.printable import shorten
 
-_SPOFS = (names("Component"), text("Kind"), names("Workflow"), number("Runs lost"), number("Share"), dispensable(text("")), text("Trace"))
+_SPOFS = (
+    names("Component"),
+    text("Kind"),
+    number("Runs lost"),
+    dispensable(text(""), 2),
+    sentences("Workflows that it brings down alone"),
+    dispensable(text("Trace"), 1),
+)
 _EXPLAINED = 3
 """Components whose factors are spelled out below the ranking."""
 _CYCLES_SHOWN = 20
 
 
-def analysis_parts(analysis: Document, called: Mapping[str, str]) -> list[RenderableType]:
-    """Return the findings' parts; `called` says what to call each component and workflow."""
-    return [spofs_part(analysis["spofs"], called), cycles_part(analysis, called), risks_part(analysis, called)]
+def analysis_parts(analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS) -> list[RenderableType]:
+    """Return the findings' parts, lists cut after `top` rows; `called` says what to call each component and workflow."""
+    return [spofs_part(analysis["spofs"], called, top=top), cycles_part(analysis, called), risks_part(analysis, called, top=top)]
 
 
-def spofs_part(spofs: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
+def spofs_part(spofs: Sequence[Document], called: Mapping[str, str], *, top: int = MAX_ROWS) -> RenderableType:
     """Return the components whose failure alone brings a workflow down."""
     if not spofs:
         return section("Single points of failure", Text("None: no component's failure alone brings a workflow down."))
-    rows = [_spof_row(s, w, called) for s in spofs for w in s["workflows"]]
-    return section(f"Single points of failure: {len(spofs):,}", Rows(_SPOFS, rows))
+    rows = [_spof_row(s, called) for s in spofs]
+    return section(f"Single points of failure: {len(spofs):,}", Rows(_SPOFS, rows, top=top))
 
 
-def _spof_row(spof: Document, workflow: Document, called: Mapping[str, str]) -> list[str | Text]:
-    lost, share = workflow["runs_lost"], workflow["share_lost"]
+def _spof_row(spof: Document, called: Mapping[str, str]) -> list[str | Text]:
+    workflows = sorted(spof["workflows"], key=lambda w: -(w["share_lost"] or 0))
+    lost, seen = (sum(w[key] or 0 for w in workflows) for key in ("runs_lost", "runs_seen"))
+    replayed = any(w["runs_lost"] is not None for w in workflows)
     return [
         name(called.get(spof["id"], spof["name"]), style="bold"),
         spof["kind"],
-        name(workflow["name"] + (" (starts here)" if workflow["is_entry"] else "")),
-        "–" if lost is None else f"{count(lost)} of {count(workflow['runs_seen'])}",
-        percent(share),
-        bar(share or 0),
+        f"{count(lost)} of {count(seen)}" if replayed else "–",
+        bar(lost / seen if replayed and seen else 0),
+        Text("; ".join(_brought_down(w) for w in workflows)),
         trace(spof["evidence"]),
     ]
+
+
+def _brought_down(workflow: Document) -> str:
+    shown = shorten(workflow["name"], NAME_WIDTH)
+    if not workflow["runs_lost"]:
+        return f"{shown} (worst case)"
+    return f"{shown} {percent(workflow['share_lost'])}{' (starts here)' if workflow['is_entry'] else ''}"
 
 
 def cycles_part(analysis: Document, called: Mapping[str, str]) -> RenderableType:
@@ -64,22 +80,22 @@ def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
     return line
 
 
-def risks_part(analysis: Document, called: Mapping[str, str]) -> RenderableType:
+def risks_part(analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS) -> RenderableType:
     """Return the ranking by risk, every factor's contribution beside the score, the first ones explained."""
     risks = analysis["risks"]
     if not risks:
         return section("Risk", Text("Nothing to rank."))
-    factors = _factor_names(risks[:MAX_ROWS])
+    factors = _factor_names(risks[:top])
     shares = [number(factor.capitalize()) for factor in factors]
     columns: list[Column] = [names("Component"), text("Kind"), number("Risk"), dispensable(text("")), *shares]
-    ranking = Rows(columns, [_risk_row(r, factors, called) for r in risks])
+    ranking = Rows(columns, [_risk_row(r, factors, called) for r in risks], top=top)
     notes = [faint(n) for n in (_scale(analysis), analysis.get("risk_note")) if n]
-    return section(f"Risk: {analysis['overall_risk']:.1f} of 10", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called))
+    return section("Risk ranking", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called))
 
 
 def _scale(analysis: Document) -> str:
-    version = analysis["risk_version"]
-    return f"0 to 10, version {version}: the sum of the factors. The blocks show how much of a factor's weight is used up."
+    scale = f"0 to 10 (version {analysis['risk_version']}), the sum of the factors; a block shows how much of its weight a factor uses up."
+    return f"{scale} Overall risk {analysis['overall_risk']:.1f}: the highest of an agent."
 
 
 def _factor_names(risks: Iterable[Document]) -> list[str]:

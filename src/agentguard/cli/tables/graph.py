@@ -73,11 +73,12 @@ def components_part(components: Sequence[Document]) -> RenderableType:
     agents = sum(c["kind"] == "agent" for c in components)
     ordered = sorted(components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"]))
     shown_as = labels(components)
-    rows = [_component_row(c, shown_as[c["id"]]) for c in ordered]
+    several = len({c["environment"] for c in components}) > 1
+    rows = [_component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered]
     return section(f"What runs: {agents:,} agents, {len(components) - agents:,} other components", Rows(_COMPONENTS, rows))
 
 
-def _component_row(c: Document, label: str) -> list[str | Text]:
+def _component_row(c: Document, label: str, environment: str | None) -> list[str | Text]:
     tokens = c["input_tokens"] + c["output_tokens"]
     p95 = (c["latency_ms"] or {}).get("p95")
     return [
@@ -87,7 +88,7 @@ def _component_row(c: Document, label: str) -> list[str | Text]:
         failures(c["errors"], c["invocations"]),
         milliseconds(p95),
         count(tokens) if tokens else Text("–", style="dim"),
-        name(_notes(c), style="dim", width=60),
+        name(_notes(c, environment), style="dim", width=60),
     ]
 
 
@@ -97,7 +98,7 @@ def _component_style(c: Document) -> str:
     return "bold" if c["kind"] == "agent" else ""
 
 
-def _notes(c: Document) -> str:
+def _notes(c: Document, environment: str | None) -> str:
     declared = c.get("declared") or {}
     notes = [
         "shadow" if c["shadow"] else "",
@@ -105,7 +106,7 @@ def _notes(c: Document) -> str:
         f"owner {declared['owner']}" if declared.get("owner") else "",
         f"on {c['server']}" if c["server"] else "",
         ", ".join(c["providers"]),
-        c["environment"] or "",
+        environment or "",
     ]
     return "; ".join(note for note in notes if note) or " "
 

@@ -45,8 +45,8 @@ def _step(number: int, step: Document, *, owned: bool) -> Iterator[RenderableTyp
     yield from _lines("do", "cyan", step["actions"])
     yield from _lines("check", "green", step["verifications"])
     yield from _lines("undo", "yellow", step["rollback"])
-    for line in trace_lines(step["evidence"], limit=1):
-        yield Padding(Text.assemble(("trace", "dim"), line), (0, 0, 0, 3), expand=False)
+    for place, line in enumerate(trace_lines(step["evidence"], limit=1)):
+        yield Padding(Text.assemble(("     " if place else "trace", "dim"), line), (0, 0, 0, 3), expand=False)
 
 
 def _lines(word: str, style: str, sentences: Iterable[str]) -> Iterator[RenderableType]:

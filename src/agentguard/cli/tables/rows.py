@@ -58,9 +58,9 @@ def dispensable(column: Column, order: int = 1) -> Column:
 class Rows:
     """A table of texts that fits itself to the width that it is given."""
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]]) -> None:
+    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], *, top: int = MAX_ROWS) -> None:
         self._columns = columns
-        self._rows = rows[:MAX_ROWS]
+        self._rows = rows[:top]
         self._left_out = len(rows) - len(self._rows)
         cells = [[cell_len(_plain(row[i])) for row in self._rows] for i in range(len(columns))]
         self._widths = [max([cell_len(c.title), *found]) for c, found in zip(columns, cells, strict=True)]
@@ -69,7 +69,7 @@ class Rows:
         kept = self._fitting(options.max_width)
         yield self._table(kept, self._shared_out(kept, options.max_width))
         if self._left_out:
-            yield Text(f"… and {self._left_out:,} more; --format json has all of them.", style="dim")
+            yield Text(f"… and {self._left_out:,} more.", style="dim")
 
     def _fitting(self, width: int) -> list[int]:
         kept = list(range(len(self._columns)))
