@@ -150,12 +150,25 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, s
     uploaded.clear(await job_store.unfinished())
     jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)
     stack.push_async_callback(_settle_at_last, spans)
-    tasks = await stack.enter_async_context(asyncio.TaskGroup())
+    tasks = await stack.enter_async_context(_tasks())
     warming = tasks.create_task(_warm(decoders, app.scans.workers))
     loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
     return replace(app, serving=Serving(receiver, spans, live, upkeep, jobs, uploaded, warming))
+
+
+@asynccontextmanager
+async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
+    """A TaskGroup that passes on its body's error as it is, not in a group."""
+    failure: Exception | None = None
+    async with asyncio.TaskGroup() as tasks:
+        try:
+            yield tasks
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failure = error
+    if failure is not None:
+        raise failure
 
 
 async def _stop(receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:

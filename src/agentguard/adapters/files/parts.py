@@ -65,9 +65,9 @@ def parts_in(root: Path) -> list[Part]:
 
 
 def without_superseded(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts whose spans are in no other part."""
+    """Return the parts, each once, whose spans are in no other part."""
     kept: list[Part] = []
-    for part in sorted(parts, key=lambda p: (p.folder, p.first, -p.last)):
+    for part in sorted(set(parts), key=lambda p: (p.folder, p.first, -p.last)):
         if not (kept and kept[-1].supersedes(part)):
             kept.append(part)
     return kept

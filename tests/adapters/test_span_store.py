@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from agentguard.adapters.files import parts, spans
+from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
+from agentguard.adapters.files.spans import FileSpanStore, open_span_store
+from agentguard.traces.acceptance import judge, make_decoder
+from agentguard.traces.errors import DataDirectoryInUseError, StoreUnavailableError
+from agentguard.traces.store import Delivery
+from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
+
+
+pytestmark = pytest.mark.anyio
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START + 100 * HOUR
+
+    def __call__(self) -> int:
+        self.now += 1000
+        return self.now
+
+
+async def decode(deliveries: Sequence[Delivery]) -> pa.Table:
+    return judge(make_decoder(NOTHING_WANTED), deliveries).spans
+
+
+@asynccontextmanager
+async def opened(directory: Path, clock: Clock | None = None, *, keep_bodies: bool = False):
+    async with open_span_store(directory, decode, clock or Clock(), keep_bodies=keep_bodies) as store:
+        yield store
+
+
+async def held(store: FileSpanStore, since: int = 0) -> Counter[int]:
+    async with store.window(since) as window:
+        return counts(table for source in window.sources for table in source.tables())
+
+
+async def test_appended_spans_show_once_settled_and_stay_after_a_restart(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1, 2]), json([3])))
+        before = await held(store)
+        await store.settle()
+        after = await held(store)
+    async with opened(tmp_path) as store:
+        again = await held(store)
+
+    assert before == {}
+    assert after == again == {1: 1, 2: 1, 3: 1}
+
+
+async def test_what_was_never_settled_is_settled_after_a_restart(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1, 2])))
+        await store.append(batch(json([3], start=START + 5 * HOUR)))
+    async with opened(tmp_path) as store:
+        await store.settle()
+
+        assert await held(store) == {1: 1, 2: 1, 3: 1}
+
+
+async def test_bodies_are_gone_after_settling_unless_they_are_to_be_kept(tmp_path: Path):
+    for keep in (False, True):
+        async with opened(tmp_path / str(keep), keep_bodies=keep) as store:
+            await store.append(batch(protobuf([1])))
+            assert len(list((tmp_path / str(keep) / "log").iterdir())) == 1
+            await store.settle()
+
+        assert list((tmp_path / str(keep) / "log").iterdir()) == []
+        assert len(list((tmp_path / str(keep) / "bodies").iterdir())) == keep
+
+
+STEPS = ["write_parts:first", "write_parts:done", "retire", "merge:written"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_dying_between_any_two_steps_loses_and_doubles_nothing(tmp_path: Path, monkeypatch, step: str):
+    """The folder as it is at that step is what the next process finds."""
+    expected = {}
+    async with opened(tmp_path / "alive") as store:
+        for n in range(1, 10):  # the ninth settling merges
+            await store.append(batch(protobuf([n]), json([100 + n], start=START + HOUR)))
+            expected |= {n: 1, 100 + n: 1}
+            if n < 9:
+                await store.settle()
+        with monkeypatch.context() as patched:
+            _snapshot_at(patched, step, tmp_path / "alive", tmp_path / "dead")
+            await store.settle()
+    async with opened(tmp_path / "dead") as store:
+        await store.settle()
+
+        assert await held(store) == expected
+
+
+def _snapshot_at(patched: pytest.MonkeyPatch, step: str, alive: Path, dead: Path) -> None:
+    def copy() -> None:
+        shutil.copytree(alive, dead, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.lock"))
+
+    def after(module, name: str, *, first: bool = False) -> None:
+        real = getattr(module, name)
+        done = []
+
+        def wrapped(*args):
+            result = real(*args)
+            if not (first and done):
+                copy()
+            done.append(1)
+            return result
+
+        patched.setattr(module, name, wrapped)
+
+    match step:
+        case "write_parts:first":
+            after(parts, "_write", first=True)
+        case "write_parts:done":
+            after(spans, "write_parts")
+        case "retire":
+            after(FileSpanStore, "_retire")
+        case "merge:written":
+            after(spans, "merge_parts")
+    assert not dead.exists()
+
+
+async def test_small_parts_are_merged_and_readers_keep_what_they_read(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        async with store.window(0):
+            pass
+        for n in range(1, 6):
+            await store.append(batch(protobuf([n])))
+            await store.settle()
+        async with store.window(0) as window:
+            for n in range(6, 31):
+                await store.append(batch(protobuf([n])))
+                await store.settle()
+            assert counts(table for source in window.sources for table in source.tables()) == dict.fromkeys(range(1, 6), 1)
+
+        assert await held(store) == dict.fromkeys(range(1, 31), 1)
+        assert len(parts_in(tmp_path / "spans")) < 15
+
+
+async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_was_before(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        await store.append(batch(protobuf([1])))
+        await store.settle()
+        clock.now += 3 * HOUR
+        await store.append(batch(protobuf([2])))
+        await store.settle()
+
+        assert await held(store, clock.now - HOUR) == {2: 1}
+        assert await held(store, clock.now - 4 * HOUR) == {1: 1, 2: 1}
+        assert await store.expire(clock.now - HOUR) == 1
+        assert await held(store) == {2: 1}
+
+
+async def test_the_key_changes_with_new_spans_only(tmp_path: Path):
+    async def key(store: FileSpanStore) -> str:
+        async with store.window(0) as window:
+            return window.key
+
+    async with opened(tmp_path) as store:
+        keys = []
+        for n in range(1, 21):  # with merges among them
+            await store.append(batch(protobuf([n])))
+            await store.settle()
+            keys.append(await key(store))
+            await store.settle()
+            assert await key(store) == keys[-1]
+
+    assert len(set(keys)) == 20
+
+
+async def test_spans_of_many_hours_stay_in_one_file(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        await store.append(batch(*[protobuf([n], start=START + n * HOUR) for n in range(1, 101)]))
+        await store.settle()
+
+        assert await held(store) == dict.fromkeys(range(1, 101), 1)
+    assert [part.folder for part in parts_in(tmp_path / "spans")] == [MIXED]
+
+
+@pytest.mark.parametrize("start", [0, 2**63 - 1, 2**64 - 1])
+async def test_any_start_time_can_be_stored(tmp_path: Path, start: int):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1], start=min(start, 2**64 - 1 - 1_000_000))))
+        await store.settle()
+
+        assert await held(store) == {1: 1}
+
+
+async def test_a_full_disk_is_said_and_passes(tmp_path: Path, monkeypatch):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1])))
+        with monkeypatch.context() as broken:
+            broken.setattr("os.fdatasync", _full)
+            with pytest.raises(StoreUnavailableError):
+                await store.append(batch(protobuf([2])))
+        await store.append(batch(protobuf([3])))
+        await store.settle()
+
+        assert await held(store) == {1: 1, 3: 1}
+
+
+async def test_a_failed_settling_is_made_up_for(tmp_path: Path, monkeypatch):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1]), json([2])))
+        with monkeypatch.context() as broken:
+            broken.setattr(parts, "_write", _fail)
+            with pytest.raises(OSError, match="No space"):
+                await store.settle()
+        await store.append(batch(protobuf([3])))
+        await store.settle()
+
+        assert await held(store) == {1: 1, 2: 1, 3: 1}
+
+
+async def test_appending_while_settling_loses_nothing(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        async def append_all(lane: int) -> None:
+            for n in range(1, 26):
+                await store.append(batch(protobuf([lane * 100 + n])))
+
+        async def settle_all() -> None:
+            for _ in range(40):
+                await store.settle()
+
+        async with asyncio.TaskGroup() as tasks:
+            for lane in range(4):
+                tasks.create_task(append_all(lane))
+            tasks.create_task(settle_all())
+        await store.settle()
+
+        assert await held(store) == {lane * 100 + n: 1 for lane in range(4) for n in range(1, 26)}
+
+
+async def test_two_processes_cannot_write(tmp_path: Path):
+    async with opened(tmp_path):
+        with pytest.raises(DataDirectoryInUseError):
+            async with opened(tmp_path):
+                pass
+    async with opened(tmp_path):
+        pass
+
+
+def test_a_part_within_another_is_superseded():
+    merged, one, two, beside = Part("hour=a", 1, 5), Part("hour=a", 1, 1), Part("hour=a", 3, 5), Part("hour=b", 2, 2)
+
+    assert without_superseded([two, beside, one, merged]) == [merged, beside]
+
+
+def _full(_handle: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _fail(*_args: object) -> None:
+    raise OSError(28, "No space left on device")

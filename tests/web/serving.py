@@ -1,0 +1,51 @@
+"""The application for tests: real stores, no server, no worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from agentguard.bootstrap import App, open_app
+from agentguard.settings import Settings
+from agentguard.web.app import create_app
+
+LOCAL = ("127.0.0.1", 50_000)
+
+
+@asynccontextmanager
+async def opened(directory: Path, **settings: Any) -> AsyncIterator[App]:
+    async with open_app(Settings(data_dir=directory / "data", **settings), serving=True, in_processes=False) as app:
+        yield app
+
+
+def client_of(api: Any, *, peer: tuple[str, int] | None = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=peer), base_url=url, **how)
+
+
+@asynccontextmanager
+async def served(directory: Path, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    async with opened(directory, **settings) as app, client_of(create_app(app)) as client:
+        yield client
+
+
+async def until(question, *, seconds: float = 20) -> Any:
+    """Ask until the answer is true, and return it."""
+    async with asyncio.timeout(seconds):
+        while not (answer := await question()):
+            await asyncio.sleep(0.02)
+    return answer
+
+
+async def live_spans(client: httpx.AsyncClient) -> int:
+    answer = await client.get("/api/agents", params={"dataset": "live"})
+    if answer.status_code == 404:
+        return 0
+    with contextlib.suppress(KeyError):
+        return (await client.get("/api/graph", params={"dataset": "live"})).json()["coverage"]["spans"]
+    return 0
