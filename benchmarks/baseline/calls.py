@@ -1,0 +1,209 @@
+"""From settled traces to calls: who called whom, by climbing parents one object at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from agentguard.discovery.dialects.loading import Dialects, Role
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.reading import Reading
+from benchmarks.baseline.trace import Node, Trace
+
+HOLDERS = (Role.AGENT, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+ENTRANCES = (Role.SERVER, Role.CONSUMER)
+TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
+ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
+KIND = {
+    Role.AGENT: ComponentKind.AGENT,
+    Role.SETUP: ComponentKind.AGENT,
+    Role.TOOL: ComponentKind.TOOL,
+    Role.MODEL: ComponentKind.MODEL,
+    Role.MCP_CLIENT: ComponentKind.TOOL,
+    Role.MCP_SERVER: ComponentKind.TOOL,
+    Role.DATASTORE: ComponentKind.DATASTORE,
+    Role.CLIENT: ComponentKind.EXTERNAL,
+    Role.SERVER: ComponentKind.SERVICE,
+    Role.CONSUMER: ComponentKind.SERVICE,
+    Role.PRODUCER: ComponentKind.QUEUE,
+    Role.WORKFLOW: ComponentKind.WORKFLOW,
+}
+USE = {
+    Role.AGENT: DependencyType.DELEGATES,
+    Role.TOOL: DependencyType.USES_TOOL,
+    Role.MODEL: DependencyType.CALLS_MODEL,
+    Role.MCP_CLIENT: DependencyType.USES_TOOL,
+    Role.MCP_SERVER: DependencyType.USES_TOOL,
+    Role.DATASTORE: DependencyType.USES_DATASTORE,
+    Role.CLIENT: DependencyType.HTTP,
+    Role.SERVER: DependencyType.HTTP,
+    Role.CONSUMER: DependencyType.MESSAGING,
+    Role.PRODUCER: DependencyType.MESSAGING,
+}
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One invocation, or a mere sighting."""
+
+    trace_id: bytes
+    span_id: bytes
+    component: Identity
+    failed: bool
+    start: int
+    duration: int
+    input_tokens: int
+    output_tokens: int
+    ran: bool
+    source: Call | None = None
+    type: DependencyType | None = None
+    entry: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A call that a span of another trace, named here, has started."""
+
+    call: Call
+    to: tuple[bytes, bytes]
+    messaging: bool
+
+
+@dataclass(slots=True)
+class Caller:
+    """Where climbing from a node ended."""
+
+    source: Node | None
+    type: DependencyType | None = None
+    pending: Node | None = None
+
+
+def _holder(node: Node) -> Node | None:
+    return node.nearest(lambda n: n.role in HOLDERS)
+
+
+def calls_of(trace: Trace, dialects: Dialects) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
+    """Return the trace's calls, its spans at which links may end with the calls that hold them, and the calls that links start."""
+    passages = set(_passages(trace))
+    callers = {node: _caller(node, trace, passages) for node in trace.nodes}
+    chosen = [node for node in trace.nodes if node.role in KIND and node not in passages]
+    primary = {node: _call(node, _who(node)) for node in chosen}
+    for node, call in primary.items():
+        call.source = primary.get(source) if (source := callers[node].source) else None
+        call.type = (callers[node].type or USE.get(node.role)) if call.source else None
+    _mark_entry(primary, dialects)
+    others = [*_server_calls(trace, callers, primary), *_unmet_calls(trace, primary)]
+    holders = {node: node if node.role in HOLDERS else _holder(node) for node in trace.nodes}
+    ends = {(trace.id, node.span.span_id): primary[holder] for node, holder in holders.items() if holder in primary}
+    return [*primary.values(), *others], ends, list(_links(trace, callers, primary))
+
+
+def _passages(trace: Trace) -> Iterator[Node]:
+    """Consumers that only pass messages on to agents."""
+    held: dict[Node, set[bool]] = {}
+    for node in trace.nodes:
+        holder = _holder(node)
+        if holder and node.stands and node.role is not Role.CONSUMER:
+            held.setdefault(holder, set()).add(node.role is Role.AGENT)
+    return (node for node, agents in held.items() if node.role is Role.CONSUMER and agents == {True})
+
+
+def _caller(node: Node, trace: Trace, passages: set[Node]) -> Caller:
+    if node in trace.handoffs:
+        return Caller(trace.handoffs[node][0], DependencyType.HANDOFF)
+    if node.role is Role.AGENT:
+        return _caller_of_agent(node, passages)
+    if node.role in ENTRANCES:
+        return Caller(node.nearest(lambda n: n.role in ENTRANCES) or _holder(node))
+    return Caller(_holder(node))
+
+
+def _caller_of_agent(node: Node, passages: set[Node]) -> Caller:
+    """Climb through tools and at most one service's door."""
+    at, crossed, kind = _holder(node), False, None
+    while at is not None:
+        door = at.role in ENTRANCES and not crossed and _holder(at) is not None
+        if not (door or at.role in TOOLS):
+            break
+        if door and at.role is Role.CONSUMER:
+            kind = DependencyType.MESSAGING
+        crossed |= door
+        at = _holder(at)
+    pending = at if at is not None and at.role is Role.CONSUMER and not crossed else None
+    if pending in passages:
+        at = None
+    if at is not None and at.role is Role.WORKFLOW:
+        kind = DependencyType.STARTS
+    return Caller(at, kind, pending)
+
+
+def _call(node: Node, who: Identity, *, ran: bool = True) -> Call:
+    is_model = node.role is Role.MODEL
+    return Call(
+        trace_id=node.span.trace_id,
+        span_id=node.span.span_id,
+        component=who,
+        failed=node.failed,
+        start=node.start,
+        duration=node.end - node.start,
+        input_tokens=node.input_tokens if is_model else 0,
+        output_tokens=node.output_tokens if is_model else 0,
+        ran=ran and node.role is not Role.SETUP,
+    )
+
+
+def _who(node: Node) -> Identity:
+    placed = node.given is not None or node.server is not None
+    if node.role in ENTRANCES and not placed:
+        return _identity(node.role, clean(node.reading.service), None, node.reading)
+    return _identity(node.role, node.name, clean(node.server), node.reading)
+
+
+def _identity(role: Role, name: str | None, server: str | None, reading: Reading) -> Identity:
+    if name:
+        return identity(KIND[role], name, environment=reading.environment, server=server)
+    place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    return identity(KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+
+
+def _server_calls(trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call]) -> Iterator[Call]:
+    for node in trace.of(Role.MCP_CLIENT, Role.MCP_SERVER):
+        if node.server:
+            name = clean(node.server) or "(unnamed)"
+            call = _call(node, identity(ComponentKind.MCP_SERVER, name, environment=node.reading.environment))
+            call.source = primary.get(source) if (source := callers[node].source) else None
+            call.type = DependencyType.CALLS_MCP if call.source else None
+            yield call
+
+
+def _unmet_calls(trace: Trace, primary: dict[Node, Call]) -> Iterator[Call]:
+    for marker, giver in trace.unmet:
+        call = _call(marker, _identity(Role.AGENT, marker.reading.target, None, marker.reading), ran=False)
+        call.source = primary.get(giver)
+        call.type = DependencyType.HANDOFF if call.source else None
+        yield call
+
+
+def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
+    free = [node for node, call in primary.items() if call.source is None and node.parent is None and node.role in ENTRIES]
+    if not free:
+        return
+    node = min(free, key=lambda n: (n.orphan, n.start, n.row))
+    reading, serves = node.reading, node.role in ENTRANCES
+    if serves and any(pattern.search(reading.span_name) for pattern in dialects.housekeeping):
+        return
+    name = clean(reading.span_name) if serves else node.name
+    name = name or clean(reading.span_name) or "(unnamed)"
+    primary[node].entry = identity(ComponentKind.WORKFLOW, name, environment=reading.environment)
+
+
+def _links(trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call]) -> Iterable[Link]:
+    for node in trace.nodes:
+        if not (node.span.links and node.is_root):
+            continue
+        started = [node] if node in primary else [n for n, caller in callers.items() if caller.pending is node]
+        target = node.span.links[0]
+        for each in started:
+            if each in primary:
+                yield Link(primary[each], (target[:16], target[16:]), node.role is Role.CONSUMER)

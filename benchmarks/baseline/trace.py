@@ -1,0 +1,141 @@
+"""One trace as Python objects: spans joined to their parents, duplicates dropped, cycles cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.partial import Proof
+from agentguard.discovery.reading import Reading
+from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
+from benchmarks.baseline.spans import Span
+
+PLAIN = (Role.NONE, Role.STEP, Role.SETUP)
+
+
+@dataclass(slots=True)
+class Given:
+    """A role that a span has by its place among others."""
+
+    name: str | None
+    rule: str
+    proof: Proof
+    via: str | None = None
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """A span in its trace, being settled."""
+
+    span: Span
+    reading: Reading
+    role: Role
+    row: int
+    failed: bool
+    start: int
+    end: int
+    input_tokens: int
+    output_tokens: int
+    parent: Node | None = None
+    orphan: bool = False
+    """Names a parent that is not there."""
+    is_root: bool = False
+    """Names no parent."""
+    given: Given | None = None
+    server: str | None = None
+
+    @property
+    def name(self) -> str | None:
+        return self.given.name if self.given else self.reading.name
+
+    @property
+    def stands(self) -> bool:
+        """Whether it has a role of its own."""
+        return self.role not in PLAIN
+
+    def above(self) -> Iterator[Node]:
+        node = self.parent
+        while node is not None:
+            yield node
+            node = node.parent
+
+    def nearest(self, fits: Callable[[Node], bool]) -> Node | None:
+        return next((node for node in self.above() if fits(node)), None)
+
+
+@dataclass(slots=True)
+class Trace:
+    """Its spans in the order of their ids, and what is found out about them."""
+
+    id: bytes
+    nodes: list[Node]
+    duplicates: int
+    handoffs: dict[Node, tuple[Node, str | None, Proof]] = field(default_factory=dict)
+    """Agent run → (the giver's run, via, proof)."""
+    unmet: list[tuple[Node, Node]] = field(default_factory=list)
+    """Handoffs whose receiver never ran: (marker, giver's run)."""
+
+    def of(self, *roles: Role) -> list[Node]:
+        return [node for node in self.nodes if node.role in roles]
+
+    def tops(self) -> dict[Node, Node | None]:
+        """Each node's nearest ancestor that stands for something, as things are now."""
+        return {node: node.nearest(lambda n: n.stands) for node in self.nodes}
+
+
+def by_time(nodes: Iterable[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda node: (node.start, node.row))
+
+
+def half(span: Span) -> int:
+    """A client half and a server half may share an id."""
+    return int(span.kind in (KIND_SERVER, KIND_CONSUMER))
+
+
+def joined(trace_id: bytes, spans: Iterable[Span]) -> Trace:
+    distinct: dict[tuple[int, int], Span] = {}
+    count = 0
+    for span in spans:
+        count += 1
+        distinct.setdefault((int.from_bytes(span.span_id, "little"), half(span)), span)
+    nodes = [_node(span, row) for row, (_, span) in enumerate(sorted(distinct.items()))]
+    _find_parents(nodes)
+    _cut_cycles(nodes)
+    return Trace(trace_id, nodes, count - len(nodes))
+
+
+def _node(span: Span, row: int) -> Node:
+    reading = span.reading
+    failed = span.failed if reading.fails is None else reading.fails
+    return Node(span, reading, reading.role, row, failed, span.start, span.end, span.input_tokens, span.output_tokens)
+
+
+def _find_parents(nodes: list[Node]) -> None:
+    first: dict[bytes, Node] = {}
+    twins = [(twin, node) for node in nodes if (twin := first.setdefault(node.span.span_id, node)) is not node]
+    for node in nodes:
+        node.parent = first.get(node.span.parent_id) if any(node.span.parent_id) else None
+    for client, server in twins:
+        for child in nodes:
+            same = child.span.resource == server.span.resource != client.span.resource
+            if child.parent is client and same:
+                child.parent = server
+        server.parent = client
+    for node in nodes:
+        node.orphan = node.parent is None and any(node.span.parent_id)
+        node.is_root = node.parent is None and not node.orphan
+
+
+def _cut_cycles(nodes: list[Node]) -> None:
+    settled: set[Node] = set()
+    for node in nodes:
+        path: list[Node] = []
+        at: Node | None = node
+        while at is not None and at not in settled and at not in path:
+            path.append(at)
+            at = at.parent
+        if at is not None and at in path:
+            cut = min(path[path.index(at) :], key=lambda n: n.row)
+            cut.parent, cut.orphan = None, True
+        settled.update(path)
