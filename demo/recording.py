@@ -22,6 +22,7 @@ from demo.summary import truth_text
 
 _DEMO = Path(__file__).parent
 _PACKAGE = _DEMO.parent / "src" / "agentguard" / "demo_recording"
+_USERS = 2  # few requests at a time, so that durations are less about a busy machine
 _IDS = ("traceId", "spanId", "parentSpanId")
 _TRUTH_HEADER = "# Written by demo/record.py from the systems' own counters, which owe nothing to the telemetry beside it.\n"
 
@@ -35,7 +36,7 @@ def main() -> int:
     arguments = parser.parse_args()
     keep_to_this_machine()
     with receiving() as received:
-        order = Order(tuple(SYSTEMS.values()), received.url, arguments.seed, None, patience_seconds=60)
+        order = Order(tuple(SYSTEMS.values()), received.url, arguments.seed, None, patience_seconds=60, users=_USERS)
         counted = perform(order, lambda message: print(message, file=sys.stderr))
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "traces.jsonl.gz").write_bytes(packed(received.requests))

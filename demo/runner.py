@@ -20,7 +20,7 @@ from demo.model_server import ModelServer
 from demo.processes import DemoError, EndedEarlyError, Fleet, Post
 from demo.scripts import Step
 from demo.service import MODEL_SERVER, serve
-from demo.system import Request, System
+from demo.system import System
 from demo.telemetry import takes_spans
 
 SYSTEMS = {system.name: system for system in (ecommerce.SYSTEM, content.SYSTEM)}
@@ -40,7 +40,6 @@ _PRELOAD = (
     "requests",
     "uvicorn.protocols.http.h11_impl",
 )
-_USERS = 8
 _TIMEOUT_SECONDS = 60.0
 
 Progress = Callable[[str], None]
@@ -62,6 +61,8 @@ class Order:
     """Main runs of each system; None = what the system itself finds enough."""
     patience_seconds: float
     """How long the processes may take to come up."""
+    users: int = 8
+    """How many requests are under way at a time: more are done sooner, and each takes longer."""
 
 
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
@@ -76,7 +77,7 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
         _start(fleet, order, Path(folder))
         fleet.wait_until_ready(order.patience_seconds)
         for system in order.systems:
-            asyncio.run(_drive(fleet.addresses[system.services[0].name], _requests(system, order), system.name, progress))
+            asyncio.run(_drive(fleet.addresses[system.services[0].name], system, order, progress))
         progress("Stopping the services; they send their last spans.")
         fleet.stop()
         return {system.name: _counted(fleet, system) for system in order.systems}
@@ -107,25 +108,22 @@ def serve_model(scripts: dict[str, tuple[Step, ...]], seed: int, faults: tuple[F
     post.hand_in(server.counts)
 
 
-def _requests(system: System, order: Order) -> Sequence[Request]:
-    return system.requests(order.seed, order.runs or system.default_runs)
-
-
-async def _drive(entry: str, requests: Sequence[Request], name: str, progress: Progress) -> None:
+async def _drive(entry: str, system: System, order: Order, progress: Progress) -> None:
+    requests = system.requests(order.seed, order.runs or system.default_runs)
     waiting = iter(enumerate(requests, 1))
 
     async def user() -> None:
         for number, request in waiting:
             await client.post(request.path, json=dict(request.task))
             if number % 10 == 0 or number == len(requests):
-                progress(f"{name}: {number} of {len(requests)} requests sent")
+                progress(f"{system.name}: {number} of {len(requests)} requests sent")
 
     try:
         async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as users:
-            for _ in range(_USERS):
+            for _ in range(order.users):
                 users.create_task(user())
     except* httpx.HTTPError as errors:
-        raise EndedEarlyError(f"The entry of {name} does not answer: {errors.exceptions[0]!r}") from errors
+        raise EndedEarlyError(f"The entry of {system.name} does not answer: {errors.exceptions[0]!r}") from errors
 
 
 def _counted(fleet: Fleet, system: System) -> Counts:
