@@ -5,12 +5,18 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.graph.scanning import scan
+from agentguard.ingest.pieces import ProtobufPiece
 from demo.receiver import Received, receiving
+from tests.demo.scoring import counted_in, found_in
 
 RUN = Path(__file__).parents[2] / "demo" / "run.py"
 PATIENCE_SECONDS = 180
@@ -37,11 +43,25 @@ def shape(received: Received) -> Counter[tuple[str, str, int]]:
     )
 
 
-def one_run(folder: Path, *arguments: str) -> tuple[dict[str, Any], dict[str, Any], Counter[tuple[str, str, int]]]:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One run: what it printed, what it counted, what arrived."""
+
+    summary: dict[str, Any]
+    truth: dict[str, Any]
+    received: Received
+
+
+def one_run(folder: Path) -> Outcome:
     with receiving() as received:
-        result = run(received.url, folder, "--truth", str(folder / "truth.yaml"), *arguments)
+        result = run(received.url, folder, "--system", "all", "--seed", "11", "--runs", "8", "--truth", str(folder / "truth.yaml"))
     assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout), yaml.safe_load((folder / "truth.yaml").read_text()), shape(received)
+    return Outcome(json.loads(result.stdout), yaml.safe_load((folder / "truth.yaml").read_text()), received)
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return one_run(tmp_path_factory.mktemp("demo"))
 
 
 def test_a_key_reaches_the_receiver_in_the_exporters_headers(tmp_path: Path) -> None:
@@ -73,15 +93,25 @@ def test_a_receiver_elsewhere_is_refused(tmp_path: Path) -> None:
     assert "not on this machine" in result.stderr
 
 
-def test_one_seed_makes_the_same_runs_calls_errors_and_spans_every_time(tmp_path: Path) -> None:
-    arguments = ("--system", "all", "--seed", "11", "--runs", "8")
+def test_one_seed_makes_the_same_runs_calls_errors_and_spans_every_time(outcome: Outcome, tmp_path: Path) -> None:
+    again = one_run(tmp_path)
 
-    first, second = (one_run(tmp_path, *arguments) for _ in range(2))
+    assert again.summary == outcome.summary
+    assert again.truth == outcome.truth
+    assert shape(again.received) == shape(outcome.received)
 
-    assert first == second
-    summary, truth, spans = first
+
+def test_what_the_systems_count_is_what_they_send(outcome: Outcome) -> None:
+    spans, summary = shape(outcome.received), outcome.summary
+
     assert summary["runs"] == 8 + 4 + 8 + 2
-    assert summary["spans_sent"] == spans.total() == truth["spans"]
     assert summary["tool_errors"] > 0
+    assert summary["spans_sent"] == outcome.truth["spans"] == spans.total()
     assert summary["model_calls"] == sum(count for (_, name, _), count in spans.items() if name.startswith("chat "))
     assert summary["agent_runs"] == sum(count for (_, name, _), count in spans.items() if name.startswith("invoke_agent "))
+
+
+def test_agentguard_finds_what_they_counted_with_another_seed_too(outcome: Outcome) -> None:
+    pieces = [ProtobufPiece("live", request.SerializeToString()) for request in outcome.received.requests]
+
+    assert found_in(scan(pieces, load_dialects()).graph) == counted_in(outcome.truth)
