@@ -71,10 +71,11 @@ def _coded(codes: I64, values: pa.Array) -> pa.DictionaryArray:
 
 def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
     """Return ids as text; with `traces`, span ids, which may have been written otherwise than in hex."""
+    if not len(words):
+        return pa.array([], pa.string())
     raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)
     text = _HEX[raw].reshape(len(words), -1)
-    width = text.shape[1] if len(words) else 1
-    offsets = np.arange(len(words) + 1, dtype=np.int32) * width
+    offsets = np.arange(len(words) + 1, dtype=np.int32) * text.shape[1]
     array = pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text)))
     if not partial.labels:
         return array
