@@ -56,7 +56,7 @@ class Decoder:
         """Decode all at once; where that fails, halve, so that one bad body is found and the others are kept."""
         try:
             chunk = self._protobuf_reader.read([piece.body for piece in bodies])
-        except (UnusualBytesError, ValueError):
+        except (UnusualBytesError, DecodeError, ValueError):
             if len(bodies) == 1:
                 return [self._unusual(bodies[0])]
             middle = len(bodies) // 2

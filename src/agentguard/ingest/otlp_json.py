@@ -29,6 +29,8 @@ class _Everything:
 
 
 _ALL = _Everything()
+_DEEPEST = 32
+"""Levels of nesting within a value."""
 
 
 class MalformedSpanError(ValueError):
@@ -208,14 +210,17 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 
-def _attributes(value: Any, keys: Container[str] = _ALL) -> dict[str, Any]:
-    return {item["key"]: any_value(item.get("value")) for item in _objects(value) if isinstance(item.get("key"), str) and item["key"] in keys}
+def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict[str, Any]:
+    named = [(item.get("key"), item.get("value")) for item in _objects(value)]
+    return {key: any_value(inner, depth) for key, inner in named if isinstance(key, str) and key in keys}
 
 
-def any_value(value: Any) -> Any:
-    """Return an OTLP/JSON AnyValue as a plain value; what is none is taken as it stands."""
-    if not isinstance(value, dict) or not value:
-        return value
+def any_value(value: Any, depth: int = 0) -> Any:
+    """Return an OTLP/JSON AnyValue as a plain value; a bare scalar is taken as it stands, what is no AnyValue or too deep is None."""
+    if not isinstance(value, dict):
+        return None if isinstance(value, list) else value
+    if depth >= _DEEPEST:
+        return None
     if "stringValue" in value:
         return _text(value["stringValue"])
     if "intValue" in value:
@@ -226,11 +231,12 @@ def any_value(value: Any) -> Any:
         return _double(value["doubleValue"])
     if "arrayValue" in value:
         items = value["arrayValue"]
-        return [any_value(item) for item in (items.get("values") or [])] if isinstance(items, dict) else []
+        values = items.get("values") if isinstance(items, dict) else None
+        return [any_value(item, depth + 1) for item in values] if isinstance(values, list) else []
     if "kvlistValue" in value:
         items = value["kvlistValue"]
-        return _attributes(items.get("values")) if isinstance(items, dict) else {}
-    return None if "bytesValue" in value else value
+        return _attributes(items.get("values"), depth=depth + 1) if isinstance(items, dict) else {}
+    return None
 
 
 def _number(value: Any) -> int:
