@@ -33,7 +33,10 @@ class Callers:
     type: NDArray[np.int8]
     """Code of the DependencyType where the path to the caller decides it; -1: the callee's role does"""
     proof: NDArray[np.int8]
-    via: dict[int, str]
+    via: NDArray[np.int32]
+    """Code of the text between caller and callee; -1: none"""
+    vias: dict[str, int]
+    """Text → code"""
     passage: Mask
     """A consumer that only passes messages on to agents is no caller and no callee of its own."""
     pending: I64
@@ -54,7 +57,8 @@ def callers(s: Scene) -> Callers:
         source=holder.copy(),
         type=np.full(len(holder), -1, np.int8),
         proof=np.full(len(holder), Proof.STRUCTURE, np.int8),
-        via={},
+        via=np.full(len(holder), -1, np.int32),
+        vias={},
         passage=_passages(s, holder),
         pending=np.full(len(holder), -1, np.int64),
         depth=_depth(holder),
@@ -93,13 +97,13 @@ def _services(s: Scene, c: Callers) -> None:
     c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
     for row in rows[s.role[rows] == Role.CONSUMER].tolist():
         if s.name(row):
-            c.via[row] = f"queue:{s.name(row)}"
+            c.via[row] = _code(c, f"queue:{s.name(row)}")
 
 
 def _mcp(s: Scene, c: Callers) -> None:
     for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist():
         if s.server.get(row):
-            c.via[row] = f"mcp:{s.server[row]}"
+            c.via[row] = _code(c, f"mcp:{s.server[row]}")
 
 
 def _agents(s: Scene, c: Callers) -> None:
@@ -115,8 +119,7 @@ def _agents(s: Scene, c: Callers) -> None:
         moving = tool | door
         if not moving.any():
             break
-        for position in np.flatnonzero(moving).tolist():
-            _note_via(s, c, int(rows[position]), int(at[position]))
+        _note_vias(s, c, rows[moving], at[moving], tool[moving])
         messaging |= door & (role == Role.CONSUMER)
         crossed |= door
         at = np.where(moving, c.holder[at], at)
@@ -131,17 +134,29 @@ def _agents(s: Scene, c: Callers) -> None:
     _handed(s, c)
 
 
-def _note_via(s: Scene, c: Callers, row: int, passed: int) -> None:
+def _note_vias(s: Scene, c: Callers, rows: I64, passed: I64, tool: Mask) -> None:
     """Keep what stands between; a tool says more than a protocol."""
-    if s.role[passed] in _TOOLS:
-        c.via[row] = f"tool:{s.name(passed)}"
-    elif row not in c.via:
-        c.via[row] = f"queue:{s.name(passed)}" if s.role[passed] == Role.CONSUMER and s.name(passed) else "http"
+    _, first, inverse = np.unique(s.readings.shape[passed], return_index=True, return_inverse=True)
+    codes = np.array([_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32)[inverse]
+    for position in np.flatnonzero(np.isin(passed, list(s.given))).tolist():
+        codes[position] = _code(c, _between(s, int(passed[position])))
+    noted = tool | (c.via[rows] < 0)
+    c.via[rows[noted]] = codes[noted]
+
+
+def _between(s: Scene, row: int) -> str:
+    if s.role[row] in _TOOLS:
+        return f"tool:{s.name(row)}"
+    return f"queue:{s.name(row)}" if s.role[row] == Role.CONSUMER and s.name(row) else "http"
+
+
+def _code(c: Callers, text: str) -> int:
+    return c.vias.setdefault(text, len(c.vias))
 
 
 def _delegated(s: Scene, c: Callers) -> None:
     for row, tool in s.delegated.items():
-        c.via[row] = f"tool:{tool}"
+        c.via[row] = _code(c, f"tool:{tool}")
         if row in s.given:
             c.proof[row] = s.given[row].proof
 
@@ -152,4 +167,4 @@ def _handed(s: Scene, c: Callers) -> None:
         c.type[row] = _TYPES.index(DependencyType.HANDOFF)
         c.proof[row] = proof
         if via:
-            c.via[row] = f"tool:{via}"
+            c.via[row] = _code(c, f"tool:{via}")

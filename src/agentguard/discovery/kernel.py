@@ -20,6 +20,7 @@ from agentguard.discovery.reading import Reader, Reading
 from agentguard.discovery.scene import Scene, scene
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.discovery.survey import Survey
+from agentguard.ingest.words import distinct, mix
 
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)
@@ -77,7 +78,6 @@ class _Builder:
     def __init__(self, s: Scene, who: Callers, dialects: Dialects, survey: Survey) -> None:
         self._s, self._who, self._dialects, self._survey = s, who, dialects, survey
         self._sightings: dict[Sighting, int] = {}
-        self._vias: dict[str, int] = {}
         self._workflows: dict[Identity, int] = {}
 
     def partial(self) -> Partial:
@@ -89,7 +89,7 @@ class _Builder:
         return Partial(
             calls,
             list(self._sightings),
-            list(self._vias),
+            list(self._who.vias),
             list(self._workflows),
             ends,
             starts,
@@ -119,7 +119,7 @@ class _Builder:
         main = slice(0, many)
         sighting = np.concatenate([self._primary_sightings(rows.primary), self._server_sightings(rows.mcp), self._unmet_sightings()])
         via = np.full(len(spans), -1, np.int32)
-        via[main] = self._via_codes(rows.primary)
+        via[main] = who.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[main] = who.proof[rows.primary]
         tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
@@ -211,12 +211,6 @@ class _Builder:
     def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:
         sighting = Sighting(who, spelling or _spelling(who, reading), reading.service, reading.provider, rule, proof, reading.attributes)
         return self._sightings.setdefault(sighting, len(self._sightings))
-
-    def _via_codes(self, spans: I64) -> NDArray[np.int32]:
-        codes = np.full(len(spans), -1, np.int32)
-        for position in np.flatnonzero(np.isin(spans, np.fromiter(self._who.via, np.int64, len(self._who.via)))).tolist():
-            codes[position] = self._vias.setdefault(self._who.via[int(spans[position])], len(self._vias))
-        return codes
 
     def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
         """Return the workflow's code at the one row of each trace that starts it: the earliest root, else the earliest orphan."""
@@ -324,7 +318,7 @@ def _coverage(s: Scene) -> dict[str, object]:
     known = s.start[s.start > 0]
     return {
         "spans": len(s.role),
-        "traces": len(np.unique(s.tree.trace, axis=0)),
+        "traces": len(distinct(mix(s.tree.trace[:, 0], s.tree.trace[:, 1]))[1]),
         "duplicates": s.tree.duplicates,
         "orphans": int(s.tree.orphan.sum()),
         "unresolved_peers": int((s.role == Role.CLIENT).sum()),

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agentguard.discovery.dialects.loading import Dialects, Role, Source, SpanRule
 from agentguard.discovery.naming import clean, model_name
 from agentguard.ingest.conditions import Attributes
+from agentguard.ingest.words import distinct
 
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
@@ -154,6 +155,5 @@ def _shapes(columns: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArra
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         size = int(column.max(initial=0)) + 1
-        _, codes = np.unique(codes * size + column, return_inverse=True)
-    _, first = np.unique(codes, return_index=True)
-    return codes.astype(np.int64), first
+        codes, first = distinct((codes * size + column).view(np.uint64))
+    return codes, first

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
-from agentguard.traces.ids import mix, words
+from agentguard.ingest.words import mix, words
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]

@@ -17,6 +17,7 @@ from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallb
 from agentguard.graph.record import run_tables
 from agentguard.graph.rescue import Rescues, rescues
 from agentguard.graph.runs import Runs
+from agentguard.ingest.words import groups
 
 _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
@@ -136,12 +137,12 @@ class _Builder:
         rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
         caller = found.component[calls.source[rows]]
         rows, caller = rows[caller != found.component[rows]], caller[caller != found.component[rows]]
-        keys, group = np.unique(np.stack([caller, found.component[rows], calls.type[rows].astype(np.int64)]), axis=1, return_inverse=True)
-        group = group.reshape(-1)
-        sums = _Counts(rows, group, keys.shape[1])
+        group, first = groups(caller, found.component[rows], calls.type[rows].astype(np.int64))
+        size = len(first)
+        sums = _Counts(rows, group, size)
         propagated = self._propagated()
         shown = ~self._inferred[rows]
-        proofs = evidence(calls, self._partial.labels, rows[shown], group[shown], keys.shape[1])
+        proofs = evidence(calls, self._partial.labels, rows[shown], group[shown], size)
         columns = {
             "calls": sums.add(),
             "errors": sums.add(calls.failed),
@@ -152,10 +153,11 @@ class _Builder:
             "output_tokens": sums.add(calls.output_tokens),
             "first_seen": sums.lowest(calls.start),
             "last_seen": sums.highest(self._end),
-            "source_runs": self._source_runs(rows, group, keys.shape[1]),
+            "source_runs": self._source_runs(rows, group, size),
         }
-        costs, latencies = self._costs(rows, group, keys.shape[1]), self._latencies(rows, group, keys.shape[1])
-        vias, bases = self._vias(rows, group, keys.shape[1]), self._edge_bases(rows, group, columns["calls"])
+        costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
+        vias, bases = self._vias(rows, group, size), self._edge_bases(rows, group, columns["calls"])
+        edges_of = zip(caller[first].tolist(), found.component[rows[first]].tolist(), calls.type[rows[first]].tolist(), strict=True)
         edges = [
             Dependency(
                 source=self._ids[source],
@@ -168,7 +170,7 @@ class _Builder:
                 cost_usd=costs[g],
                 **{name: values[g] for name, values in columns.items()},
             )
-            for g, (source, target, kind) in enumerate(keys.T.tolist())
+            for g, (source, target, kind) in enumerate(edges_of)
         ]
         return tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.type)))
 
@@ -232,8 +234,8 @@ class _Builder:
         return np.where(returns, caller, whole)
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
-        pairs = np.unique(np.stack([group, self._calls.source[rows]]), axis=1)
-        return np.bincount(pairs[0], minlength=size).tolist()
+        _, first = groups(group, self._calls.source[rows])
+        return np.bincount(group[first], minlength=size).tolist()
 
     def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
         """Sum in nano-dollars, so that the order of rows does not show."""
@@ -244,19 +246,20 @@ class _Builder:
         return [round(total / 1e9, 9) if count else None for total, count in zip(nano.tolist(), counts.tolist(), strict=True)]
 
     def _latencies(self, rows: I64, group: I64, size: int) -> list[tuple[tuple[int, int], ...]]:
-        pairs, counts = np.unique(np.stack([group, buckets(self._calls.duration[rows])]), axis=1, return_counts=True)
+        bucket = buckets(self._calls.duration[rows])
+        codes, first = groups(group, bucket)
         found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
-        for g, bucket, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
-            found[g].append((bucket, count))
-        return [tuple(rows) for rows in found]
+        for g, b, count in zip(group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True):
+            found[g].append((b, count))
+        return [tuple(sorted(histogram)) for histogram in found]
 
     def _vias(self, rows: I64, group: I64, size: int) -> list[str | None]:
         """Return the commonest text between caller and callee."""
         codes = self._calls.via[rows].astype(np.int64)
         said = codes >= 0
-        pairs, counts = np.unique(np.stack([group[said], codes[said]]), axis=1, return_counts=True)
+        pairs, first = groups(group[said], codes[said])
         best: dict[int, tuple[int, str]] = {}
-        for g, code, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
+        for g, code, count in zip(group[said][first].tolist(), codes[said][first].tolist(), np.bincount(pairs).tolist(), strict=True):
             best[g] = min(best.get(g, (0, "")), (-count, self._partial.vias[code]))
         return [best[g][1] if g in best else None for g in range(size)]
 

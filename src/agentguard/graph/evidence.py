@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.discovery.partial import I64, Calls, Proof
-from agentguard.traces.ids import mix
+from agentguard.ingest.words import mix
 from agentguard.graph.model import Evidence, EvidenceReason
 
 SAMPLES = 3
@@ -52,10 +52,10 @@ def evidence(calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, 
     failed = calls.failed[rows]
     picks: list[dict[int, EvidenceReason]] = [{} for _ in range(count)]
     chosen = [
-        (EvidenceReason.FAILED, _first(groups[failed], np.flatnonzero(failed), [hashes[failed]], 1)),
-        (EvidenceReason.SLOWEST, _first(groups, np.arange(len(rows)), [hashes, -calls.duration[rows]], 1)),
-        (EvidenceReason.NEWEST, _first(groups, np.arange(len(rows)), [hashes, -calls.start[rows]], 1)),
-        (EvidenceReason.SAMPLE, _first(groups, np.arange(len(rows)), [hashes], SAMPLES)),
+        (EvidenceReason.FAILED, _lowest(groups, hashes, np.flatnonzero(failed), 1)),
+        (EvidenceReason.SLOWEST, _lowest(groups, hashes, _greatest(groups, calls.duration[rows], count), 1)),
+        (EvidenceReason.NEWEST, _lowest(groups, hashes, _greatest(groups, calls.start[rows], count), 1)),
+        (EvidenceReason.SAMPLE, _lowest(groups, hashes, _few(groups, hashes, count), SAMPLES)),
     ]
     for reason, positions in chosen:
         for position in positions.tolist():
@@ -63,13 +63,30 @@ def evidence(calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, 
     return [_distinct(calls, labels, pick) for pick in picks]
 
 
-def _first(groups: I64, positions: I64, keys: list[NDArray[np.uint64] | I64], most: int) -> I64:
-    """Return the first `most` positions of each group in the order of the keys (last key first, as np.lexsort has it)."""
-    order = np.lexsort((*keys, groups))
+def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) -> I64:
+    """Return, of the positions, the `most` with the lowest hashes in each group."""
+    order = positions[np.lexsort((hashes[positions], groups[positions]))]
     ordered = groups[order]
-    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.bool_)
+    starts = np.ones(len(ordered), np.bool_)
+    starts[1:] = ordered[1:] != ordered[:-1]
     rank = np.arange(len(ordered)) - np.maximum.accumulate(np.where(starts, np.arange(len(ordered)), 0))
-    return positions[order[rank < most]]
+    return order[rank < most]
+
+
+def _greatest(groups: I64, values: I64, count: int) -> I64:
+    """Return the positions that hold their group's greatest value."""
+    best = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(best, groups, values)
+    return np.flatnonzero(values == best[groups])
+
+
+def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
+    """Return positions that hold the lowest hashes of every group: of large groups only those under a bound that surely has enough."""
+    sizes = np.bincount(groups, minlength=count)
+    bound = np.where(sizes > 256, 64 / np.maximum(sizes, 1), 1.0)
+    low = hashes.astype(np.float64) <= bound[groups] * 2.0**64
+    enough = np.bincount(groups[low], minlength=count) >= np.minimum(sizes, SAMPLES)
+    return np.flatnonzero(low | ~enough[groups])
 
 
 def _distinct(calls: Calls, labels: Mapping[bytes, str], picks: Mapping[int, EvidenceReason]) -> tuple[Evidence, ...]:

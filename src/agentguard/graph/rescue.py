@@ -10,6 +10,7 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
+from agentguard.ingest.words import groups
 
 _SHARE_AFTER_FAILURE = 0.5
 """A callee is a fallback if at least this share of its caller's uses of it follow a failure of the primary:
@@ -90,8 +91,10 @@ def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) ->
 def _uses(found: Joined) -> Counter[tuple[int, int]]:
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
-    pairs, counts = np.unique(np.stack([found.component[calls.source[rows]], found.component[rows]]), axis=1, return_counts=True)
-    return Counter({(owner, callee): count for owner, callee, count in zip(*pairs.tolist(), counts.tolist(), strict=True)})
+    owner, callee = found.component[calls.source[rows]], found.component[rows]
+    pairs, first = groups(owner, callee)
+    counts = np.bincount(pairs, minlength=len(first))
+    return Counter(dict(zip(zip(owner[first].tolist(), callee[first].tolist(), strict=True), counts.tolist(), strict=True)))
 
 
 def _is_fallback(pairs: list[tuple[int, int]], uses: int) -> bool:

@@ -17,10 +17,10 @@ class Condition:
     name: re.Pattern[str] | None = None
     scope: re.Pattern[str] | None = None
     kinds: frozenset[int] | None = None
-    has: tuple[str, ...] = ()
-    any_of: tuple[str, ...] = ()
+    has: frozenset[str] = frozenset()
+    any_of: frozenset[str] = frozenset()
     """Attributes of which at least one is there."""
-    lacks: tuple[str, ...] = ()
+    lacks: frozenset[str] = frozenset()
     equals: tuple[tuple[str, frozenset[str]], ...] = ()
     """Attribute and the values that it may have, compared as lower-case text."""
     matches: tuple[tuple[str, re.Pattern[str]], ...] = ()
@@ -28,13 +28,17 @@ class Condition:
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         """Say whether a span with these properties meets the condition."""
-        return (
-            (self.kinds is None or kind in self.kinds)
-            and all(key in attributes for key in self.has)
-            and (not self.any_of or any(key in attributes for key in self.any_of))
-            and not any(key in attributes for key in self.lacks)
-            and all(str(attributes.get(key, "")).lower() in values for key, values in self.equals)
-            and (self.scope is None or self.scope.search(scope) is not None)
-            and (self.name is None or self.name.search(name) is not None)
-            and all(key in attributes and pattern.search(str(attributes[key])) for key, pattern in self.matches)
-        )
+        for key, values in self.equals:
+            if key not in attributes or str(attributes[key]).lower() not in values:
+                return False
+        if self.kinds is not None and kind not in self.kinds:
+            return False
+        if not (attributes.keys() >= self.has and attributes.keys().isdisjoint(self.lacks)):
+            return False
+        if self.any_of and attributes.keys().isdisjoint(self.any_of):
+            return False
+        if self.scope is not None and not self.scope.search(scope):
+            return False
+        if self.name is not None and not self.name.search(name):
+            return False
+        return all(key in attributes and pattern.search(str(attributes[key])) for key, pattern in self.matches)

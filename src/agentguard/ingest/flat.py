@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from agentguard.ingest.facts import fact_of
 from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.ingest.wanted import Fact, Wanted
+from agentguard.ingest.words import distinct
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -157,9 +158,9 @@ def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
     total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)])
     bounds = np.searchsorted(flat.attribute_row, np.arange(len(flat) + 1))
     sums = total[bounds[1:]] - total[bounds[:-1]]
-    _, first, inverse = np.unique(sums, return_index=True, return_inverse=True)
-    values = [_json(flat, labels, bounds, int(row)) for row in first]
-    return Coded(inverse.astype(np.int32), values)
+    codes, first = distinct(sums)
+    values = [_json(flat, labels, bounds, row) for row in first.tolist()]
+    return Coded(codes.astype(np.int32), values)
 
 
 def _json(flat: Flat, labels: Labels, bounds: I64, row: int) -> str:

@@ -94,6 +94,8 @@ class ProtobufReader:
         self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
         self._codes: dict[bytes, int] = {}
         self._resources: dict[bytes, str] = {}
+        self._scopes: dict[bytes, str] = {}
+        self._numbers: dict[bytes, float] = {}
 
     def read(self, bodies: Sequence[bytes]) -> Chunk:
         """Decode bodies of ExportTraceServiceRequest. Raises UnusualBytesError, or ValueError where one is no protobuf."""
@@ -119,7 +121,7 @@ class ProtobufReader:
         attributes = spans.field("attributes")
         rows, codes, numbers, content = self._attributes(attributes, len(spans))
         resources = _coded([self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span)
-        scopes = _coded([_scope_name(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span)
+        scopes = _coded([self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span)
         flat = Flat(
             trace=trace,
             span=own,
@@ -164,13 +166,21 @@ class ProtobufReader:
     def _take_numbers(self, raw: pa.Array, rows: I64, into: NDArray[np.float64]) -> None:
         """Write the largest number given under any of its names."""
         values, indices = _distinct(raw)
-        numbers = np.fromiter((self._number(value) for value in values), np.float64, len(values))
-        np.fmax.at(into, rows, numbers[indices])
+        numbers = np.fromiter((self._number(value) for value in values), np.float64, len(values))[indices]
+        once = len(rows) < 2 or bool((rows[1:] > rows[:-1]).all())
+        if once:
+            into[rows] = np.fmax(into[rows], numbers)
+        else:
+            np.fmax.at(into, rows, numbers)
 
     def _number(self, raw: bytes) -> float:
-        pair = KeyValue.FromString(raw)
-        value = plain(pair.value)
-        return float(value) if pair.key in self._keys.numeric and isinstance(value, int | float) else 0.0
+        number = self._numbers.get(raw)
+        if number is None:
+            pair = KeyValue.FromString(raw)
+            value = plain(pair.value)
+            usable = pair.key in self._keys.numeric and isinstance(value, int | float)
+            number = self._numbers[raw] = float(value) if usable else 0.0
+        return number
 
     def _code(self, raw: bytes) -> int:
         code = self._codes.get(raw)
@@ -190,6 +200,12 @@ class ProtobufReader:
             attributes = {pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes}
             text = self._resources[raw] = resource_text(attributes, self._wanted)
         return text
+
+    def _scope(self, raw: bytes) -> str:
+        name = self._scopes.get(raw)
+        if name is None:
+            name = self._scopes[raw] = str(kept(InstrumentationScope.FromString(raw).name))
+        return name
 
     def _take_events(self, lists: pa.ListArray) -> dict[int, list[tuple[str, dict[str, Any]]]]:
         events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
@@ -311,10 +327,6 @@ def _coded(values: list[str], rows: I64) -> Coded:
 def _names(array: pa.BinaryArray) -> Coded:
     raw, indices = _distinct(array)
     return _coded([str(kept(name.decode("utf-8", "replace"))) for name in raw], indices)
-
-
-def _scope_name(raw: bytes) -> str:
-    return str(kept(InstrumentationScope.FromString(raw).name))
 
 
 def _clipped(kinds: pa.Array) -> NDArray[np.int8]:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from agentguard.traces.ids import mix, words
+from agentguard.ingest.words import mix, words
 from agentguard.ingest.spans import SPAN_SCHEMA
 
 _IN_MEMORY = 250_000

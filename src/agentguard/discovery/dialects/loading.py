@@ -196,9 +196,9 @@ def _condition(raw: Mapping[str, Any]) -> Condition:
         name=re.compile(raw["name"]) if "name" in raw else None,
         scope=re.compile(raw["scope"]) if "scope" in raw else None,
         kinds=frozenset(_KINDS[kind] for kind in raw["kinds"]) if "kinds" in raw else None,
-        has=tuple(raw.get("has", ())),
-        any_of=tuple(raw.get("any", ())),
-        lacks=tuple(raw.get("lacks", ())),
+        has=frozenset(raw.get("has", ())),
+        any_of=frozenset(raw.get("any", ())),
+        lacks=frozenset(raw.get("lacks", ())),
         equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
         matches=tuple((key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()),
     )

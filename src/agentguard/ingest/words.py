@@ -21,6 +21,24 @@ def words(column: pa.ChunkedArray, width: int) -> U64:
     return data.reshape(len(array), width).view("<u8").astype(np.uint64, copy=False)
 
 
+def distinct(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return a code for each key, in order of first sight, and the first row of each code. By hashing, not sorting."""
+    encoded = pa.array(keys).dictionary_encode()
+    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    first = np.full(len(encoded.dictionary), len(keys), np.int64)
+    rows = np.arange(len(keys) - 1, -1, -1)
+    first[codes[::-1]] = rows
+    return codes, first
+
+
+def groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return a code for each distinct row of the columns (values from -1 up, their ranges' product below 2**63), and its first row."""
+    keys = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        keys = keys * (int(column.max(initial=0)) + 2) + (column + 1)
+    return distinct(keys.view(np.uint64))
+
+
 def mix(*columns: U64) -> U64:
     """Hash rows of 64-bit words to 64 bits; equal rows have equal hashes."""
     total = np.zeros(len(columns[0]), np.uint64)
