@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import itertools
+import tempfile
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import typer
 from pydantic import SecretStr
@@ -16,15 +19,17 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from agentguard import settings
+from agentguard.bootstrap import open_app
 from agentguard.cli.main import app
 from agentguard.settings import PLAIN_NAMES, Settings
+from agentguard.web.app import create_app
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py (`make docs`): change the code, not this page. -->\n"
 
 MEANINGS = {
-    "api_host": "Address that `agentguard serve` listens on. Anything but loopback needs `AGENTGUARD_API_KEY`.",
-    "api_port": "Port of the API and of OTLP/HTTP; a free one is taken, and named, where it is in use. 0 lets the system choose.",
+    "api_host": "Address that `agentguard serve` listens on. Without `AGENTGUARD_API_KEY` it answers loopback only, whatever the address.",
+    "api_port": "Port of the API and of OTLP/HTTP. 0 lets the system choose.",
     "debug": "More detail in the log.",
     "data_dir": "Folder of the database, the spans and the log.",
     "api_key": "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in.",
@@ -123,7 +128,53 @@ def cli_page() -> str:
     )
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "settings.md": settings_page}
+async def openapi() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_app(Settings(data_dir=Path(folder)), serving=True, in_processes=False) as opened:
+            return create_app(opened).openapi()
+
+
+API_HEAD = """# API
+
+In short; `agentguard serve` shows all of it at `/docs`. JSON in, JSON out; times are RFC 3339 with nanoseconds. Documents carry at least
+the members named here, and the command line's `--format json` prints the same ones. Errors of everything but OTLP are problems
+(RFC 9457, `application/problem+json`) with a stable `code`; OTLP answers as OTLP asks. With `AGENTGUARD_API_KEY` set, every request but
+`/health*` needs `Authorization: Bearer …`; without it, only loopback is let in.
+
+```
+curl http://127.0.0.1:8000/api/simulate -H 'Content-Type: application/json' -d '{"agent_id": "checkout-agent"}'
+curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
+```
+"""
+
+
+def api_page() -> str:
+    document = asyncio.run(openapi())
+    operations = [(method, path, told) for path, methods in document["paths"].items() for method, told in methods.items()]
+    rows = [f"| `{method.upper()} {path}` | {told['description']} |" for method, path, told in operations]
+    sections = [line for operation in operations for line in operation_section(*operation, document["components"]["schemas"])]
+    return "\n".join([NOTE, API_HEAD, "| request | |", "| --- | --- |", *rows, "", *sections])
+
+
+def operation_section(method: str, path: str, told: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
+    lines = [f"- `{p['name']}` ({p['in']}): {p.get('description', '')}".rstrip(": ") for p in told.get("parameters", ())]
+    for kind, body in told.get("requestBody", {}).get("content", {}).items():
+        lines.append(f"- body, `{kind}`{members(body['schema'], schemas)}")
+    for status, answer in told["responses"].items():
+        bodies = answer.get("content", {}).values()
+        described = next((text for body in bodies if (text := members(body.get("schema", {}), schemas))), "")
+        if status != "default":
+            lines.append(f"- {status}: {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}")
+    return [f"## {method.upper()} {path}", "", *lines, ""]
+
+
+def members(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    """The members of the document that a schema refers to."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    return ": " + ", ".join(f"`{member}`" for member in schemas[name]["properties"]) if name else ""
+
+
+PAGES: dict[str, Callable[[], str]] = {"api.md": api_page, "cli.md": cli_page, "settings.md": settings_page}
 
 
 def main() -> None:
