@@ -52,12 +52,12 @@ def world(
     components: Iterable[Component] = (),
 ) -> Graph:
     """A graph whose components are agents where nothing else is said."""
-    given = {c.id: c for c in components}
-    names = {d.source for d in dependencies} | {d.target for d in dependencies} | given.keys()
+    given, fallbacks = {c.id: c for c in components}, tuple(fallbacks)
+    names = {d.source for d in dependencies} | {d.target for d in dependencies} | {f.secondary for f in fallbacks} | given.keys()
     return Graph(
         components=tuple(given.get(n) or component(n) for n in sorted(names)),
         dependencies=tuple(sorted(dependencies, key=lambda d: (d.source, d.target))),
-        fallbacks=tuple(fallbacks),
+        fallbacks=fallbacks,
         workflows=tuple(workflows),
     )
 
