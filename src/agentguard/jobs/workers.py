@@ -73,10 +73,6 @@ class Process(Generic[S]):
             self._drop(executor)
             raise WorkerDiedError from None
 
-    async def warm(self) -> None:
-        """Start the process now; returns when it can work."""
-        await self.run(_nothing)
-
     def close(self) -> None:
         """Wait for what is running, refuse the rest."""
         if self._executor is not None:
@@ -112,7 +108,3 @@ def _follow_parent() -> None:
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     return function(_state[0], *args, **kwargs)
-
-
-def _nothing(_state: object) -> None:
-    return None

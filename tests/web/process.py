@@ -1,0 +1,62 @@
+"""A server in a process of its own, for tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+START = "from agentguard.settings import load_settings; from agentguard.web.server import serve; serve(load_settings())"
+
+
+class Server:
+    """A running server; its log is in `log`."""
+
+    def __init__(self, directory: Path, **variables: str) -> None:
+        self.log = directory / "server.log"
+        environment = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0", "API_PORT": "0"}
+        with self.log.open("ab") as log:
+            size = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", START], env=environment | variables, stderr=log, stdout=log, cwd=directory, start_new_session=True
+            )
+        self.port = self._port(size)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self) -> int:
+        """Ask it to stop, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def _port(self, since: int) -> int:
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            if found := re.search(rb"url=http://127\.0\.0\.1:(\d+)", self.log.read_bytes()[since:]):
+                return int(found[1])
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        self.kill()
+        raise AssertionError(self.log.read_text())
+
+
+@contextmanager
+def running(directory: Path, **variables: str) -> Iterator[Server]:
+    server = Server(directory, **variables)
+    try:
+        yield server
+    finally:
+        server.kill()
