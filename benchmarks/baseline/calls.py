@@ -157,13 +157,14 @@ def _who(node: Node) -> Identity:
     placed = node.given is not None or node.server is not None
     if node.role in ENTRANCES and not placed:
         return _identity(node.role, clean(node.reading.service), None, node.reading)
-    return _identity(node.role, node.name, clean(node.server), node.reading)
+    return _identity(node.role, node.name, clean(node.server), node.reading, level=node.level)
 
 
-def _identity(role: Role, name: str | None, server: str | None, reading: Reading) -> Identity:
+def _identity(role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0) -> Identity:
     if name:
         return identity(KIND[role], name, environment=reading.environment, server=server)
     place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    place += f" (level {level + 1})" if level else ""
     return identity(KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
 
 
@@ -202,7 +203,7 @@ def _links(trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call])
     for node in trace.nodes:
         if not (node.span.links and node.is_root):
             continue
-        started = [node] if node in primary else [n for n, caller in callers.items() if caller.pending is node]
+        started = [node, *(n for n, caller in callers.items() if caller.pending is node)]
         target = node.span.links[0]
         for each in started:
             if each in primary:

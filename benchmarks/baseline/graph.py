@@ -53,7 +53,7 @@ def _follow(links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls:
     linked = []
     for link in links:
         end = ends.get(link.to)
-        if end is not None and link.call.source is None:
+        if end is not None:
             link.call.source = end
             link.call.type = DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
             linked.append(link.call)
@@ -71,21 +71,25 @@ def _follow(links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls:
 
 
 def _name_models(calls: Iterable[Call]) -> None:
-    """An unnamed model is the only one that the same run used, else the only one that its caller uses."""
-    models = [call for call in calls if call.component.kind is ComponentKind.MODEL and call.source is not None]
-    in_run: dict[Call, set[str]] = defaultdict(set)
-    by_caller: dict[str, set[str]] = defaultdict(set)
+    """An unnamed model is the only one that the same run used, or that its caller uses, or uses in traces where all have names."""
+    models = [(call, call.source) for call in calls if call.component.kind is ComponentKind.MODEL and call.source is not None]
+    unnamed = [(call, source) for call, source in models if not call.component.identified]
+    broken = {call.trace_id for call, _ in unnamed}
     who: dict[str, Identity] = {}
-    for call in models:
-        if call.component.identified and call.source:
-            who[call.component.id] = call.component
-            in_run[call.source].add(call.component.id)
-            by_caller[call.source.component.id].add(call.component.id)
-    for call in models:
-        if not call.component.identified and call.source:
-            known = in_run.get(call.source) or by_caller.get(call.source.component.id, set())
-            if len(known) == 1:
-                call.component = who[next(iter(known))]
+    used: dict[object, set[str]] = defaultdict(set)
+    for call, source in models:
+        model, caller = call.component.id, source.component.id
+        if call.component.identified:
+            who[model] = call.component
+            used[source].add(model)
+            used[caller].add(model)
+            if call.trace_id not in broken:
+                used[caller, "whole"].add(model)
+    for call, source in unnamed:
+        choices = (used[source], used[source.component.id], used[source.component.id, "whole"])
+        found = next((known for known in choices if len(known) == 1), None)
+        if found:
+            call.component = who[min(found)]
 
 
 def _counted(calls: list[Call]) -> nx.MultiDiGraph:

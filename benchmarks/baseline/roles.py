@@ -30,6 +30,7 @@ def settle(trace: Trace, hosts: frozenset[str]) -> None:
     _unwrap_tools(trace)
     _drop_doubles(trace)
     _settle_delegations(trace)
+    _tell_unnamed_apart(trace)
     _settle_handoffs(trace)
 
 
@@ -207,11 +208,17 @@ def _settle_delegations(trace: Trace) -> None:
             node.role = Role.TOOL
         else:
             node.role = Role.AGENT
-            node.given = Given(target, node.reading.rule, Proof.TEXT, via=node.reading.name)
+            node.given = Given(target, node.reading.rule, Proof.TEXT)
 
 
 def _named(nodes: Iterable[Node], name: str) -> bool:
     return any(folded(node.name or "") == folded(name) for node in nodes)
+
+
+def _tell_unnamed_apart(trace: Trace) -> None:
+    for node in trace.of(Role.AGENT):
+        if not node.name:
+            node.level = sum(above.role is Role.AGENT and not above.name for above in node.above())
 
 
 def _settle_handoffs(trace: Trace) -> None:

@@ -21,7 +21,6 @@ class Given:
     name: str | None
     rule: str
     proof: Proof
-    via: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -44,6 +43,8 @@ class Node:
     """Names no parent."""
     given: Given | None = None
     server: str | None = None
+    level: int = 0
+    """For agents without a name: how many such runs enclose it."""
 
     @property
     def name(self) -> str | None:
