@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from enum import IntEnum
@@ -36,7 +37,9 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except AgentGuardError as error:
             _fail(ctx, error, problem(error))
-        except (typer.Exit, typer.Abort, BrokenPipeError):
+        except BrokenPipeError:
+            leave_quietly()
+        except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
             if type(error).__module__.startswith("typer."):
@@ -60,6 +63,11 @@ def internal_problem(error: Exception) -> dict[str, Any]:
     """Return the problem document for a fault of our own."""
     detail = f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug …` shows where."
     return {"type": "urn:agentguard:problem:internal", "title": "Internal", "status": 500, "detail": detail, "code": "internal"}
+
+
+def leave_quietly() -> NoReturn:
+    """Exit as a program whose reader went away, without the interpreter's own last flush, which would fail again."""
+    os._exit(ExitCode.BROKEN_PIPE)
 
 
 def _fail(ctx: Any, error: Exception, document: dict[str, Any]) -> NoReturn:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
 import typer
 
 from agentguard.cli import analyze, catalog, demo, graph, playbook, scan, serve, simulate
-from agentguard.cli.command import EXIT_CODES, Command, ExitCode
+from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 
 app = typer.Typer(
     name="agentguard",
@@ -53,20 +52,8 @@ def run() -> None:
     """Run the command line and exit; a reader of the output that went away is no error to speak of."""
     try:
         app()
-    except BrokenPipeError:
-        _leave_quietly()
     finally:
-        _flush()
-
-
-def _flush() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _leave_quietly()
-
-
-def _leave_quietly() -> None:
-    """Exit without the interpreter's own last flush, which would fail again, and say so."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    os._exit(ExitCode.BROKEN_PIPE)
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            leave_quietly()

@@ -47,7 +47,7 @@ def print_report(parts: Iterable[RenderableType]) -> None:
 def console(stream: TextIO) -> Console:
     """Return a console that takes every string as it is (no markup, no emoji codes) and writes what the stream's encoding can hold."""
     unicode = knows_unicode(stream.encoding)
-    screen = Console(file=stream if unicode else _PlainStream(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)  # type: ignore[arg-type]
+    screen = _Screen(file=stream if unicode else _PlainStream(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)  # type: ignore[arg-type]
     screen.width = min(screen.width, _WIDEST) if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     return screen
 
@@ -59,6 +59,13 @@ def shown(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {shown(key): shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+class _Screen(Console):
+    """Rich's console, but a reader that went away is for the outermost frame to deal with."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 class _PlainStream:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
@@ -14,6 +13,7 @@ from agentguard.cli.messages import say
 from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
+    from agentguard.cli.standard_input import StandardInput
     from agentguard.graph.scanning import Scan
     from agentguard.graph.store import GraphVersion
     from agentguard.ingest.pieces import Piece, Refusal
@@ -43,23 +43,25 @@ def scan(
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.progress import bytes_read
+    from agentguard.cli.standard_input import standard_input
 
     settings = settings_with(data_dir, catalog)
+    stream, stopper = standard_input() if Path("-") in paths else (None, None)
     with bytes_read(paths) as progress:
-        pieces = _pieces(paths, progress)
-        found, origin = _stored(pieces, dataset, settings) if store else _only_read(pieces)
+        pieces = _pieces(paths, stream, progress)
+        found, origin = _stored(pieces, dataset, settings, stopper) if store else _only_read(pieces)
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format)
     if store:
         say(f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard analyze --dataset {origin['dataset']}")
 
 
-def _pieces(paths: Sequence[Path], progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
+def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
     for path in paths:
-        if path == Path("-"):
-            yield from read_stream(sys.stdin.buffer, "standard input", progress=progress)
+        if stream and path == Path("-"):
+            yield from read_stream(stream, "standard input", progress=progress)
         else:
             yield from read_paths([path], progress=progress)
 
@@ -71,14 +73,21 @@ def _only_read(pieces: Iterator[Piece | Refusal]) -> tuple[Scan, dict[str, str |
     return scan_pieces(pieces, load_dialects()), {"dataset": None, "graph_version": None}
 
 
-def _stored(pieces: Iterator[Piece | Refusal], dataset: str | None, settings: Settings) -> tuple[Scan, dict[str, str | None]]:
+def _stored(
+    pieces: Iterator[Piece | Refusal], dataset: str | None, settings: Settings, stopper: StandardInput | None
+) -> tuple[Scan, dict[str, str | None]]:
     import asyncio
 
     from agentguard.bootstrap import open_app
 
     async def scanned() -> tuple[GraphVersion, Scan]:
         async with open_app(settings) as app:
-            return await app.scans.scan(pieces, dataset=dataset)
+            try:
+                return await app.scans.scan(pieces, dataset=dataset)
+            except asyncio.CancelledError:
+                if stopper:
+                    stopper.stop()
+                raise
 
     version, found = asyncio.run(scanned())
     return found, {"dataset": version.dataset, "graph_version": version.id}

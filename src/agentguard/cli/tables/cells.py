@@ -44,6 +44,11 @@ def count(number: float | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
+def plural(number: int, noun: str) -> str:
+    """Return the number with its noun."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def failures(failed: int, of: int) -> Text:
     """Return the number that failed and its share of all."""
     if not failed:

@@ -17,11 +17,15 @@ from agentguard.cli.tables.cells import (
     milliseconds,
     name,
     percent,
+    plural,
     section,
     trace,
 )
 from agentguard.cli.tables.rows import Rows, dispensable, names, number, text
 
+_WEAK = 0.2
+"""Less than one observation of explicit evidence gives."""
+_WEAK_SHOWN = 5
 _KINDS = ("agent", "model", "tool", "mcp_server", "datastore", "queue", "service", "external", "workflow")
 _COMPONENTS = (
     names("Component"),
@@ -70,12 +74,25 @@ def names_by_id(document: Document) -> dict[str, str]:
 
 def components_part(components: Sequence[Document]) -> RenderableType:
     """Return what runs: agents first, then the other kinds."""
+    if not components:
+        return section("What runs", Text("Nothing was recognised as a component."))
     agents = sum(c["kind"] == "agent" for c in components)
     ordered = sorted(components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"]))
     shown_as = labels(components)
     several = len({c["environment"] for c in components}) > 1
     rows = [_component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered]
-    return section(f"What runs: {agents:,} agents, {len(components) - agents:,} other components", Rows(_COMPONENTS, rows))
+    title = f"What runs: {plural(agents, 'agent')}, {plural(len(components) - agents, 'other component')}"
+    return section(title, Rows(_COMPONENTS, rows), *_weak_lines(ordered, shown_as))
+
+
+def _weak_lines(components: Iterable[Document], shown_as: Mapping[str, str]) -> list[Text]:
+    """Return on what those components rest that are hardly more than a guess."""
+    weak = [c for c in components if c["confidence"] < _WEAK]
+    lines = [
+        Text.assemble("Weak evidence: ", name(shown_as[c["id"]]), f" is only {percent(c['confidence'])} sure. {c['basis']['convention']}.")
+        for c in weak[:_WEAK_SHOWN]
+    ]
+    return lines if len(weak) <= _WEAK_SHOWN else [*lines, faint(f"… and {len(weak) - _WEAK_SHOWN:,} more on weak evidence.")]
 
 
 def _component_row(c: Document, label: str, environment: str | None) -> list[str | Text]:
@@ -124,6 +141,8 @@ def shadows_part(components: Iterable[Document], note: str | None) -> Renderable
 
 def dependencies_part(dependencies: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
     """Return who depends on what, by caller."""
+    if not dependencies:
+        return section("Dependencies", Text("None was seen."))
     ordered = sorted(dependencies, key=lambda d: (called.get(d["source"], d["source"]).casefold(), -d["calls"], d["target"]))
     rows: list[list[str | Text]] = []
     for before, d in zip([None, *ordered], ordered, strict=False):
@@ -181,7 +200,7 @@ def workflows_part(workflows: Sequence[Document], called: Mapping[str, str]) -> 
 def coverage_part(coverage: Document) -> RenderableType:
     """Return what was read and what could not be used."""
     unattributed = sum(coverage["unattributed"].values())
-    lines = [Text(f"{coverage['spans']:,} spans in {coverage['traces']:,} traces{_seen_between(coverage)}.")]
+    lines = [Text(f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}.")]
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
         (unattributed, "spans without a role in any known convention"),

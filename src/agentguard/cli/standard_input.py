@@ -1,0 +1,43 @@
+"""Standard input that another thread can be told to stop reading."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from typing import BinaryIO
+
+_LOOK_SECONDS = 0.2
+
+
+class StandardInput(io.RawIOBase):
+    """Reads standard input; after `stop`, it ends, even in the middle of waiting for more."""
+
+    def __init__(self) -> None:
+        self._number = sys.stdin.fileno()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the input within a moment. Called on Ctrl-C, when nobody may ever write to it again."""
+        self._stopped = True
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any buffer, io gives a memoryview
+        while not self._stopped:
+            if select.select([self._number], [], [], _LOOK_SECONDS)[0]:
+                read = os.read(self._number, len(buffer))
+                buffer[: len(read)] = read
+                return len(read)
+        return 0
+
+
+def standard_input() -> tuple[BinaryIO, StandardInput | None]:
+    """Return standard input, and what stops it; None where it is no open file, as in a test."""
+    try:
+        raw = StandardInput()
+    except (OSError, ValueError):
+        return sys.stdin.buffer, None
+    return io.BufferedReader(raw), raw
