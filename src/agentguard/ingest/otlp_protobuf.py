@@ -6,6 +6,7 @@ The one place where the code is dense: buffers of a whole chunk of bodies are wo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -91,6 +92,7 @@ class ProtobufReader:
     def __init__(self, wanted: Wanted, labels: Labels) -> None:
         self._wanted, self._labels = wanted, labels
         self._keys = _KeyTable(wanted)
+        self._numeric = (wanted.input_tokens, wanted.output_tokens, wanted.cost)
         self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
         self._codes: dict[bytes, int] = {}
         self._resources: dict[bytes, str] = {}
@@ -153,7 +155,7 @@ class ProtobufReader:
         for column in range(3):
             mine = picked[use == column]
             if len(mine):
-                self._take_numbers(raw.take(pa.array(mine)), owner[mine], numbers[column])
+                self._take_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
         text = picked[use == _CONTENT]
         content: dict[int, dict[str, Any]] = {}
         for row, value in zip(owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True):
@@ -163,22 +165,22 @@ class ProtobufReader:
         codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
         return owner[labels][codes >= 0], codes[codes >= 0], numbers, content
 
-    def _take_numbers(self, raw: pa.Array, rows: I64, into: NDArray[np.float64]) -> None:
+    def _take_numbers(self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]) -> None:
         """Write the largest number given under any of its names."""
         values, indices = _distinct(raw)
-        numbers = np.fromiter((self._number(value) for value in values), np.float64, len(values))[indices]
+        numbers = np.fromiter((self._number(value, column) for value in values), np.float64, len(values))[indices]
         once = len(rows) < 2 or bool((rows[1:] > rows[:-1]).all())
         if once:
             into[rows] = np.fmax(into[rows], numbers)
         else:
             np.fmax.at(into, rows, numbers)
 
-    def _number(self, raw: bytes) -> float:
+    def _number(self, raw: bytes, column: int) -> float:
         number = self._numbers.get(raw)
         if number is None:
             pair = KeyValue.FromString(raw)
             value = plain(pair.value)
-            usable = pair.key in self._keys.numeric and isinstance(value, int | float)
+            usable = pair.key in self._numeric[column] and isinstance(value, int | float) and math.isfinite(value)
             number = self._numbers[raw] = float(value) if usable else 0.0
         return number
 
@@ -219,10 +221,12 @@ class ProtobufReader:
 
 
 class _KeyTable:
-    """Finds the wanted among millions of raw KeyValues by their key's first and last eight bytes and length."""
+    """Finds the wanted among millions of raw KeyValues by their key's length and its first, middle and last eight bytes.
+
+    Two wanted keys never look alike (checked here); whoever parses what was found checks the key exactly.
+    """
 
     def __init__(self, wanted: Wanted) -> None:
-        self.numeric = wanted.input_tokens | wanted.output_tokens | wanted.cost
         uses = [(wanted.input_tokens, 0), (wanted.output_tokens, 1), (wanted.cost, 2), (wanted.content, _CONTENT)]
         found = {key.encode(): next((use for keys, use in uses if key in keys), _LABEL) for key in wanted.span_keys}
         text = b"".join(key + bytes(8) for key in found)
@@ -230,6 +234,8 @@ class _KeyTable:
         lengths = np.fromiter(map(len, found), np.int64, len(found))
         signatures = _signatures(np.frombuffer(text + bytes(8), np.uint8), starts, lengths)
         self._slots = np.zeros(1 << 16, np.uint16)
+        if len(set(signatures.tolist())) < len(found):
+            raise ValueError("Two wanted attributes have keys of one length that look alike: choose another mark in _signatures.")
         order = np.argsort(signatures, kind="stable")
         self._signatures, self._uses = signatures[order], np.fromiter(found.values(), np.int8, len(found))[order]
         self._collides = len(set((self._signatures >> np.uint64(48)).tolist())) < len(found)
@@ -282,13 +288,14 @@ def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
 
 
 def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
-    """Mix the first and the last eight bytes of each text with its length. `data` must reach 8 bytes past every start."""
+    """Mix the first, the middle and the last eight bytes of each text with its length. `data` must reach 8 bytes past every start."""
     words = np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,)) if len(data) > 7 else np.zeros(1, np.uint64)
     first = words[starts] & _CLEAR[np.minimum(lengths, 8)]
     last = words[np.minimum(np.where(lengths > 8, starts + lengths - 8, starts), len(words) - 1)] & _CLEAR[np.minimum(lengths, 8)]
+    middle = words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)] & _CLEAR[np.minimum(lengths, 8)]
     mixed: U64 = (first * _MIX[0]) ^ ((last + lengths.astype(np.uint64)) * _MIX[1])
-    mixed ^= mixed >> np.uint64(29)
-    return mixed * _MIX[2]
+    mixed = (mixed ^ (mixed >> np.uint64(29)) ^ middle) * _MIX[2]
+    return mixed ^ (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
 
 
 def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:

@@ -6,7 +6,6 @@ import io
 import itertools
 import os
 import re
-import stat
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -40,7 +39,7 @@ def read_paths(paths: Sequence[Path], *, progress: Callable[[int], None] | None 
     Memory is bounded by the largest single JSON value or protobuf body, see ingest.text and ingest.bodies.
     """
     for path in paths:
-        if path.is_dir():
+        if _is_folder(path):
             yield from _folder(path, progress)
         else:
             yield from _file(path, progress, strict=True)
@@ -56,18 +55,27 @@ def read_upload(body: bytes, filename: str | None) -> Iterator[Piece | Refusal]:
     yield from read_stream(io.BytesIO(body), filename or "upload")
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long, a closed folder above it: opening it will say so
+        return False
+
+
 def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
     found = False
-    for path in _files_in(folder):
+    closed: list[OSError] = []
+    for path in _files_in(folder, closed.append):
         for item in _file(path, progress, strict=False):
             found = True
             yield item
-    if not found:
+    yield from (_unreadable(os.fsdecode(error.filename), error) for error in closed)
+    if not found and not closed:
         yield Refusal(_shown(folder), "no-telemetry", f"This folder has no file with traces in it. Readable are: {formats.RECOGNISED}.")
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
+def _files_in(folder: Path, tell: Callable[[OSError], None]) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(root, name) for name in sorted(names) if not name.startswith(".") and _may_be_telemetry(Path(name)))
 
@@ -84,14 +92,18 @@ def _suffix(path: Path) -> str:
 def _file(path: Path, progress: Callable[[int], None] | None, *, strict: bool) -> Iterator[Piece | Refusal]:
     origin = _shown(path)
     try:
-        if not strict and not stat.S_ISREG(path.stat().st_mode):
+        if not strict and not path.is_file():  # a socket, a pipe, a link to nowhere
             return
         with path.open("rb") as stream:
             yield from _content(_chunks(stream, progress), origin, strict=strict)
     except FileNotFoundError:
         yield Refusal(origin, "missing-file", "There is no such file or folder.")
     except OSError as error:
-        yield Refusal(origin, "unreadable-file", f"It cannot be read: {error.strerror or error}.")
+        yield _unreadable(origin, error)
+
+
+def _unreadable(origin: str, error: OSError) -> Refusal:
+    return Refusal(origin, "unreadable-file", f"It cannot be read: {error.strerror or error}.")
 
 
 def _shown(path: Path) -> str:
@@ -114,6 +126,8 @@ def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterat
         yield from _plain(inflated(chunks), origin, strict=strict)
     except UnreadableInputError as error:
         yield error.refusal(origin)
+    except OSError as error:
+        yield _unreadable(origin, error)
 
 
 def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:

@@ -1,0 +1,63 @@
+"""The graphs of real frameworks' recordings, held against what was really there."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.discovery.recordings import FOLDER, NAMES, bodies, dialects, found_edges, found_nodes, graph, lines, truth
+
+from agentguard.graph.scanning import scan
+
+pytestmark = pytest.mark.parametrize("name", NAMES)
+
+UNNAMED = {"haystack-openinference": 2}
+"""Agents that run without a name in any span: they are shown as unidentified, where truth has nothing to hold them against."""
+MISPLACED_CALLS = {"agno": 2}
+"""Edges with other counts than truth's: three of the leader's model calls are recorded below a member's span."""
+
+
+def test_every_component_is_found_and_none_is_invented(name: str) -> None:
+    invented = found_nodes(name) - truth(name).nodes
+
+    assert truth(name).nodes <= found_nodes(name)
+    assert len(invented) <= UNNAMED.get(name, 0), invented
+
+
+def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
+    invented = found_edges(name).keys() - truth(name).edges.keys()
+
+    assert truth(name).edges.keys() <= found_edges(name).keys()
+    assert len(invented) <= UNNAMED.get(name, 0), invented
+
+
+def test_calls_and_errors_are_counted_exactly(name: str) -> None:
+    got = {key: (sum(d.calls for d in edges), sum(d.errors for d in edges)) for key, edges in found_edges(name).items()}
+    wrong = {key: (got.get(key), want) for key, want in truth(name).edges.items() if got.get(key) != want}
+
+    assert len(wrong) <= MISPLACED_CALLS.get(name, 0), wrong
+
+
+def test_evidence_names_spans_of_the_recording(name: str) -> None:
+    text = gzip.decompress((FOLDER / name / "traces.jsonl.gz").read_bytes()).decode()
+    dependencies = graph(name).dependencies
+
+    assert all(d.evidence for d in dependencies)
+    assert all(e.trace_id in text and e.span_id in text for d in dependencies for e in d.evidence)
+
+
+def test_raw_bodies_and_exported_lines_give_one_graph(name: str) -> None:
+    assert scan(bodies(name), dialects()).graph == scan(lines(name), dialects()).graph
+
+
+def test_no_rule_names_what_belongs_to_a_recording(name: str) -> None:
+    rules = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "src/agentguard/discovery").rglob("*.*") if path.suffix in (".py", ".yaml"))
+    raw = yaml.safe_load((FOLDER / name / "truth.yaml").read_text())
+    own = [entry["name"] for kind in ("agents", "tools", "workflows") for entry in raw.get(kind) or [] if entry.get("kind") not in ("handoff_tool", "builtin")]
+    generic = {"handoff", "delegate_task_to_member", "handoff_to_agent", "producer", "add", "AgentWorkflow", "dispatcher", "transfer_to"}
+
+    assert [n for n in own if n not in generic and re.search(rf"(?<![\w.]){re.escape(n)}(?![\w])", rules)] == []
