@@ -189,6 +189,19 @@ def test_missing_file_and_folder_without_traces_are_refused(tmp_path) -> None:
     assert reasons(read_paths([tmp_path / "other.json"])) == ["unknown-format"]
 
 
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    assert reasons(read_paths([Path("x" * 5000)])) == ["unreadable-file"]
+
+
+def test_links_to_nowhere_and_pipes_in_a_folder_are_passed_over(tmp_path) -> None:
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.json")
+    (tmp_path / "t.json").write_bytes(ONE)
+
+    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPiece]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_unreadable_file_is_refused(tmp_path) -> None:
     path = tmp_path / "secret.json"
@@ -196,6 +209,14 @@ def test_unreadable_file_is_refused(tmp_path) -> None:
     path.chmod(0)
 
     assert reasons(read_paths([path])) == ["unreadable-file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_unreadable_folder_is_refused_and_the_others_read(tmp_path) -> None:
+    (tmp_path / "a").mkdir(mode=0)
+    (tmp_path / "t.json").write_bytes(ONE)
+
+    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPiece, Refusal]
 
 
 def test_a_read_error_is_refused_and_the_next_file_read(tmp_path) -> None:
