@@ -5,7 +5,7 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts bench build pins docs setup
+.PHONY: help demo test lint format types contracts bench build pins picture docs setup
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -39,6 +39,9 @@ build: setup ## Build the wheel and the source archive into dist/
 
 pins: ## Pin the newest versions of everything in constraints.txt
 	@scripts/pins.sh
+
+picture: setup ## Draw docs/terminal.svg from the recorded demo
+	@$(PY) -m scripts.picture
 
 docs: setup ## Write the generated parts of docs/ anew
 	@$(PY) -m scripts.reference

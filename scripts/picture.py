@@ -1,4 +1,4 @@
-"""Draw docs/terminal.svg: what the recorded demo prints, as it prints it. `make picture` runs it."""
+"""Draw docs/terminal.svg: what a rehearsal on the recorded demo systems prints, as it prints it. `make picture` runs it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from rich.console import Console
@@ -14,21 +15,42 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 PICTURE = Path(__file__).parents[1] / "docs" / "terminal.svg"
-WIDTH = 116
+WIDTH = 100
+COMMAND_SHOWN = ("simulate", "PaymentAgent")
+CATALOG = str(Path(__file__).parents[1] / "src" / "agentguard" / "demo_recording" / "catalog.yaml")
 COMMAND = Path(sys.executable).parent / "agentguard"
 
 
 def printed(*arguments: str, data: Path) -> str:
     """What a command prints, colours included."""
-    environment = {**os.environ, "AGENTGUARD_DATA_DIR": str(data), "FORCE_COLOR": "1", "COLUMNS": str(WIDTH), "TERM": "xterm-256color"}
+    environment = {
+        **os.environ,
+        "AGENTGUARD_DATA_DIR": str(data),
+        "AGENTGUARD_CATALOG": CATALOG,
+        "FORCE_COLOR": "1",
+        "COLUMNS": str(WIDTH),
+        "TERM": "xterm-256color",
+    }
     return subprocess.run(
         [COMMAND, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
     ).stdout
 
 
-def drawn(output: str, title: str) -> str:
+def drawn(output: str) -> str:
     """An SVG of the output that asks no other host for a font."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(output))
-    svg = console.export_svg(title=title, theme=MONOKAI)
-    return re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
+    svg = console.export_svg(title="agentguard", theme=MONOKAI, unique_id="terminal")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        printed("demo", "--load", data=Path(folder))
+        simulated = printed(*COMMAND_SHOWN, data=Path(folder))
+    PICTURE.write_text(drawn(f"\x1b[1m$ agentguard {' '.join(COMMAND_SHOWN)}\x1b[0m\n\n{simulated}"))
+
+
+if __name__ == "__main__":
+    main()
