@@ -13,12 +13,14 @@ _FOLDER = Path(__file__).parent.parent / "data" / "graphs"
 
 @cache
 def debian_cone() -> dict[str, Any]:
-    return json.loads(gzip.decompress((_FOLDER / "debian_cone.json.gz").read_bytes()))
+    found: dict[str, Any] = json.loads(gzip.decompress((_FOLDER / "debian_cone.json.gz").read_bytes()))
+    return found
 
 
 @cache
 def debian_answers() -> dict[str, Any]:
-    return json.loads((_FOLDER / "answers.json").read_bytes())
+    found: dict[str, Any] = json.loads((_FOLDER / "answers.json").read_bytes())
+    return found
 
 
 @cache

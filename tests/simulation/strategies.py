@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import strategies as st
 
-from agentguard.graph.model import DependencyType, Graph
+from agentguard.discovery.kinds import DependencyType
+from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from tests.simulation.worlds import Call, fallback, needs, record, workflow, world
 
@@ -43,7 +46,7 @@ def recorded_worlds(draw: st.DrawFn) -> tuple[Graph, Runs]:
     tries = [(draw(st.integers(1, 4)), *t) for t in triples]
     graph = world(
         *(needs(source, target, DependencyType(kind)) for source, target, kind in edges),
-        *(needs(n, m) for n, m in zip(NAMES, NAMES[1:], strict=False) if not edges),
+        *(needs(n, m) for n, m in pairwise(NAMES) if not edges),
         fallbacks=[fallback(o, p, s, count, draw(st.integers(0, count))) for count, o, p, s in tries],
         workflows=[workflow(w, next(c.target for name, c in made if name == w)) for w in sorted({name for name, _ in made})],
         components=[],

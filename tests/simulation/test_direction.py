@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.graph.model import DependencyType
+from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Method
 from tests.simulation.worlds import Call, call, fallback, needs, record, workflow, world

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.catalog.reading import read_catalog
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceLinks
-from agentguard.graph.model import ComponentKind
 from agentguard.graph.runs import no_runs
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import blast_radius, simulate

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.graph.model import DependencyType
+from agentguard.discovery.kinds import DependencyType
 from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Method
@@ -134,7 +134,9 @@ def test_where_every_run_is_lost_the_range_still_admits_that_few_were_seen():
 
     assert few is not None
     assert many is not None
-    assert few.low < 0.5 < 0.98 < many.low < few.high == many.high == 1.0
+    assert few.low < 0.5
+    assert many.low > 0.98
+    assert few.high == many.high == 1.0
 
 
 @settings(max_examples=40)

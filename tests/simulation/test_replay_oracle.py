@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.graph.model import DependencyType
+from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation.recording import recording
 from agentguard.simulation.replay import replay, rescue_chances
 from agentguard.simulation.structural import fallen, structure
@@ -61,7 +61,7 @@ def ancestors(calls, i):
 
 def absorption_history(calls, recorded):
     """Of the failures that nothing followed up: how many did no harm, of how many."""
-    history = defaultdict(lambda: (0, 0))
+    history: dict[tuple, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for c in calls:
         if c["failed"] and c["rescued_by"] < 0 and c["parent"] >= 0:
             harmed = calls[c["parent"]]["failed"] if returns(c) else recorded[c["run"]]["failed"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.graph.model import DependencyType
+from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
 from agentguard.simulation.requirements import Need, Requirement, component_requirements
@@ -114,8 +114,8 @@ def test_losing_something_optional_degrades_and_does_not_fail():
 
 
 def test_one_of_several_handoffs_lost_degrades_the_workflow():
-    kinds = {"calls": 3, "source_runs": 3, "type_": DependencyType.HANDOFF}
-    graph = world(needs("Triage", "Billing", **kinds), needs("Triage", "Sales", **kinds), workflows=[workflow("desk", "Triage")])
+    handoffs = (needs("Triage", to, DependencyType.HANDOFF, calls=3, source_runs=3) for to in ("Billing", "Sales"))
+    graph = world(*handoffs, workflows=[workflow("desk", "Triage")])
 
     assert simulate(graph, None, ["Billing"]).degraded == (Degraded("desk", ("Billing",)),)
 

@@ -7,17 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from agentguard.graph.model import (
-    Basis,
-    Component,
-    ComponentKind,
-    Dependency,
-    DependencyType,
-    Evidence,
-    Fallback,
-    Graph,
-    Workflow,
-)
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Graph, Workflow
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 
 BASIS = Basis("test", "test", 1.0)
@@ -79,7 +70,8 @@ def call(target: str, *below: Call, **more) -> Call:
 
 def record(runs: Sequence[tuple[str, Call]]) -> Runs:
     """Runs of (workflow, entry call); a run has failed where its entry has, or where a call after a handoff or message has."""
-    run_rows, call_rows = [], []
+    run_rows: list[dict] = []
+    call_rows: list[dict] = []
     for number, (name, entry) in enumerate(runs):
         rows: list[dict] = []
         _append(rows, entry, number, -1, None)

@@ -9,7 +9,8 @@ from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle,
 from agentguard.analysis.risk import NO_CATALOG_NOTE, risks
 from agentguard.analysis.spofs import spofs
 from agentguard.catalog.matching import Matches
-from agentguard.graph.model import ComponentKind, Evidence, Graph
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Evidence, Graph
 from agentguard.graph.runs import Runs
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agentguard.analysis.model import Analysis, Centrality, Cycle, Risk, RiskFactor, Spof, SpofWorkflow
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
-from agentguard.graph.model import ComponentKind
 
 
 def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentguard.graph.model import ComponentKind, Evidence
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Evidence
 from agentguard.simulation.model import Method
 
 RISK_VERSION = "1"

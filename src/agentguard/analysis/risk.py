@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from agentguard.analysis.impact import Impact, Impacts
 from agentguard.analysis.model import Centrality, Risk, RiskFactor
 from agentguard.catalog.matching import Match, Matches, Standing
-from agentguard.graph.model import Component, ComponentKind, Graph
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Component, Graph
 from agentguard.simulation.intervals import wilson
 from agentguard.simulation.requirements import component_requirements, workflow_requirements
 

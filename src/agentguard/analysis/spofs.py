@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from agentguard.analysis.impact import Impact, Impacts, WorkflowRuns
 from agentguard.analysis.model import Spof, SpofWorkflow
-from agentguard.graph.model import Component, ComponentKind, Graph, Workflow
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Component, Graph, Workflow
 
 LOST_SHARE = 0.5
 """A component without which at least half of a workflow's runs (that had succeeded) are lost is a single point of failure."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agentguard.catalog.model import Catalog, Declared, Entry
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import NO_CATALOG
-from agentguard.graph.model import Component, ComponentKind, Evidence, Graph
+from agentguard.graph.model import Component, Evidence, Graph
 
 
 class Standing(StrEnum):

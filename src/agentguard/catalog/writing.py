@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from agentguard.graph.model import ComponentKind, Graph
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Graph
 
 _HEADER = """\
 # AgentGuard's catalogue: what is meant to run. Agents that are seen and not in here are called shadow agents.
@@ -23,8 +24,21 @@ def catalog_text(graph: Graph) -> str:
     agents = [_entry(c.id, c.name) for c in graph.components if c.kind is ComponentKind.AGENT and c.identified]
     workflows = [_entry(w.id, w.name) | {"value_per_run": None} for w in graph.workflows]
     document = {"currency": None, "agents": agents, "workflows": workflows}
-    return _HEADER + yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000)
+    return _HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000)
 
 
 def _entry(id_: str, name: str) -> dict[str, Any]:
-    return {"id": id_, "name": name, "owner": None}
+    return {"id": _Quoted(id_), "name": _Quoted(name), "owner": None}
+
+
+class _Quoted(str):
+    """Text that came from telemetry: always in double quotes, the only style of YAML that can hold every character."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Knows quoted text."""
+
+
+_Dumper.add_representer(_Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"'))

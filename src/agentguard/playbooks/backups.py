@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentguard.graph.model import Component, ComponentKind, Dependency, Fallback
-from agentguard.playbooks.facts import Facts, cited, listed
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Component, Dependency, Fallback
+from agentguard.playbooks.facts import MAX_LISTED, Facts, and_others, cited, listed
 from agentguard.playbooks.model import Draft, Phase
 
 
@@ -53,7 +54,7 @@ def _none_seen(facts: Facts, c: Component, without: list[Dependency]) -> Draft:
     return Draft(
         phase=Phase.ACTIVATE_BACKUPS,
         title=f"Decide how to go on without {name}: no working fallback was observed",
-        actions=(*(_alone(facts, d) for d in without), *_unproven(facts, c), *_entry(facts, c)),
+        actions=(*(_alone(facts, d) for d in without[:MAX_LISTED]), *and_others(without), *_unproven(facts, c), *_entry(facts, c)),
         verifications=_quiet(facts, c, without),
         rollback=(f"Undo each temporary route once {name} answers.",),
         owners=(c.id, *callers),
@@ -96,6 +97,6 @@ def _entry(facts: Facts, c: Component) -> Iterator[str]:
 
 def _quiet(facts: Facts, c: Component, without: list[Dependency]) -> tuple[str, ...]:
     if without:
-        callers = (facts.component(source) for source in dict.fromkeys(d.source for d in without))
+        callers = (facts.component(d.source) for d in without[:MAX_LISTED])
         return tuple(f"{facts.name(m.id)} fails no more often than the observed {m.errors} of {m.invocations}." for m in callers)
     return (f"No run that needs {facts.name(c.id)} starts.",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentguard.graph.model import Component, Dependency
-from agentguard.playbooks.facts import Facts, cited, failures, listed
+from agentguard.playbooks.facts import MAX_LISTED, Facts, and_others, cited, failures, listed
 from agentguard.playbooks.model import Draft, Phase
 from agentguard.simulation.model import ImpactedWorkflow
 
@@ -48,7 +48,8 @@ def _signature(facts: Facts, c: Component, count: int) -> str:
         return (
             f"No failed span of {facts.name(c.id)} was kept in the window, so there is no error to compare with; the spans cited succeeded."
         )
-    return f"Compare the error with the {count} failed spans cited: the same error points to a known cause, another to a new one."
+    spans = "failed span" if count == 1 else f"{count} failed spans"
+    return f"Compare the error with the {spans} cited: the same error points to a known cause, another to a new one."
 
 
 def _hold_callers(facts: Facts, c: Component) -> Draft:
@@ -56,9 +57,9 @@ def _hold_callers(facts: Facts, c: Component) -> Draft:
     return Draft(
         phase=Phase.CONTAIN,
         title=f"Keep the callers of {facts.name(c.id)} from failing with it",
-        actions=tuple(_hold(facts, d) for d in calls),
-        verifications=tuple(f"No new calls {_edge(facts, d)} (observed: {d.calls} in the window)." for d in calls),
-        rollback=tuple(f"Let the calls {_edge(facts, d)} through again once {facts.name(c.id)} answers." for d in calls),
+        actions=(*(_hold(facts, d) for d in calls[:MAX_LISTED]), *and_others(calls)),
+        verifications=tuple(f"No new calls {_edge(facts, d)} (observed: {d.calls} in the window)." for d in calls[:MAX_LISTED]),
+        rollback=(f"Let the calls through again, as the last phase says, once {facts.name(c.id)} answers.",),
         owners=tuple(dict.fromkeys(d.source for d in calls)),
         components=(c.id, *dict.fromkeys(d.source for d in calls)),
         evidence=cited(*(d.evidence for d in calls)),

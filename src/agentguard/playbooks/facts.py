@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from agentguard.catalog.matching import Matches
@@ -11,6 +11,9 @@ from agentguard.simulation.model import SimulationResult
 
 MAX_EVIDENCE = 10
 """Spans cited per step: enough to look at in minutes."""
+
+MAX_LISTED = 12
+"""Dependencies spelled out per step, busiest first; the rest is counted in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +93,12 @@ def failures(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
 def listed(names: Iterable[str]) -> str:
     """Join names for a sentence."""
     return ", ".join(names)
+
+
+def and_others(calls: Sequence[Dependency]) -> tuple[str, ...]:
+    """Return the sentence about the dependencies that are not spelled out, if there are any."""
+    rest = calls[MAX_LISTED:]
+    if not rest:
+        return ()
+    count, total = len(rest), sum(d.calls for d in rest)
+    return (f"The same for {count} further dependencies with fewer calls ({total} together); `agentguard graph` lists them.",)

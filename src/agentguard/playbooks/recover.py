@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from agentguard.graph.model import Component, Dependency, Workflow
-from agentguard.playbooks.facts import Facts, cited, listed
+from agentguard.playbooks.facts import MAX_LISTED, Facts, and_others, cited, listed
 from agentguard.playbooks.model import Draft, Phase
 
 
@@ -21,11 +21,11 @@ def recover(facts: Facts) -> Iterator[Draft]:
 
 def _restore(facts: Facts, c: Component) -> Draft:
     name, needs = facts.name(c.id), facts.calls_from(c.id)
-    own = tuple(f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls failed)." for d in needs)
+    own = (f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls failed)." for d in needs[:MAX_LISTED])
     return Draft(
         phase=Phase.RECOVER,
         title=f"Bring {name} back",
-        actions=(*own, f"Restart or repair {name}{_where(c)}."),
+        actions=(*own, *and_others(needs), f"Restart or repair {name}{_where(c)}."),
         verifications=(f"{name} fails no more often than the observed {c.errors} of {c.invocations} invocations.",),
         rollback=("If it fails again, keep its callers on hold and stay with the backups of the steps before.",),
         owners=(c.id,),
@@ -43,15 +43,19 @@ def _let_in(facts: Facts) -> Draft:
     return Draft(
         phase=Phase.RECOVER,
         title="Let the calls back in, from the inside out",
-        actions=tuple(f"Let {facts.name(d.source)} → {facts.name(d.target)} through again, a few calls first." for d in edges),
+        actions=(*(f"Let {_edge(facts, d)} through again, a few calls first." for d in edges[:MAX_LISTED]), *and_others(edges)),
         verifications=tuple(
-            f"Errors on {facts.name(d.source)} → {facts.name(d.target)} are back to the observed {d.errors} of {d.calls}." for d in edges
+            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or below." for d in edges[:MAX_LISTED]
         ),
         rollback=("Hold the last edge let through again if its errors rise.",),
         owners=tuple(dict.fromkeys(d.source for d in edges)),
         components=tuple(dict.fromkeys(id_ for d in edges for id_ in (d.target, d.source))),
         evidence=cited(*(d.evidence for d in edges)),
     )
+
+
+def _edge(facts: Facts, d: Dependency) -> str:
+    return f"{facts.name(d.source)} → {facts.name(d.target)}"
 
 
 def _inside_out(facts: Facts) -> list[Dependency]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
-from agentguard.graph.model import ComponentKind
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
     Assumptions,

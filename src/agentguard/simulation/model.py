@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentguard.graph.model import ComponentKind, Evidence
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Evidence
 
 NO_RECOVERY_TIME = "The recordings hold failures of single calls, not recoveries from an outage, so nothing supports an estimate."
 """Why no recovery time is ever estimated from them."""

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from agentguard.graph.model import DependencyType, Graph
+from agentguard.discovery.kinds import DependencyType
+from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 
 if TYPE_CHECKING:

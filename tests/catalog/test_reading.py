@@ -1,0 +1,131 @@
+"""Catalogues from YAML: strict, with the line, and one kind of error."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentguard.catalog.errors import CatalogFormatError
+from agentguard.catalog.model import Declared, Entry
+from agentguard.catalog.reading import load_catalog, read_catalog
+
+FULL = """\
+currency: EUR
+agents:
+  - id: agent:shop/checkout
+    name: CheckoutAgent
+    owner: shop-team
+    value_per_run: 1.5
+  - name: Übersetzer
+workflows:
+  - {name: POST /checkout, value_per_run: 48}
+components:
+  - {id: model:gpt-4o, owner: platform}
+"""
+
+
+def refused(text: str) -> str:
+    with pytest.raises(CatalogFormatError) as error:
+        read_catalog(text, origin="c.yaml")
+    return str(error.value)
+
+
+def test_everything_that_can_be_declared():
+    catalog = read_catalog(FULL, origin="c.yaml")
+
+    assert (catalog.currency, catalog.origin) == ("EUR", "c.yaml")
+    assert catalog.entries == (
+        Entry(Declared.AGENT, "agent:shop/checkout", "CheckoutAgent", "shop-team", 1.5, 3),
+        Entry(Declared.AGENT, None, "Übersetzer", None, None, 7),
+        Entry(Declared.WORKFLOW, None, "POST /checkout", None, 48.0, 9),
+        Entry(Declared.COMPONENT, "model:gpt-4o", None, "platform", None, 11),
+    )
+
+
+def test_a_plain_list_is_a_list_of_agents():
+    assert read_catalog("- {name: A}\n- {name: B}", origin="c").entries == (
+        Entry(Declared.AGENT, None, "A", None, None, 1),
+        Entry(Declared.AGENT, None, "B", None, None, 2),
+    )
+
+
+def test_an_empty_section_is_fine():
+    assert read_catalog("agents: []\nworkflows:\n", origin="c").entries == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("agents:\n  - name: A\n    ownr: me", "c.yaml:3:", "unknown key 'ownr'"),
+        ("agent:\n  - name: A", "c.yaml:1:", "unknown key 'agent'"),
+        ("agents:\n  - owner: me", "c.yaml:2:", "needs an id or a name"),
+        ("agents:\n  - name: A\n  - name: B\n  - name: a", "c.yaml:4:", "declared already in line 2"),
+        ("agents:\n  - {id: x, name: A}\n  - {id: x, name: B}", "c.yaml:3:", "declared already in line 2"),
+        ("agents:\n  - name: A\n    name: B", "c.yaml:3:", "twice"),
+        ("agents:\n  - name: A\n    value_per_run: -1", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    value_per_run: .inf", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    value_per_run: .nan", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    value_per_run: '5'", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    value_per_run: 1:30", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    value_per_run: yes", "c.yaml:3:", "from 0 up"),
+        ("agents:\n  - name: A\n    owner: no", "c.yaml:3:", "put it in quotes"),
+        ("agents:\n  - name: 12", "c.yaml:2:", "put it in quotes"),
+        ("agents:\n  - name: 2026-01-01", "c.yaml:2:", "put it in quotes"),
+        ("agents:\n  - name: [A]", "c.yaml:2:", "must be text"),
+        ("agents:\n  - name: ''", "c.yaml:2:", "is empty"),
+        ("agents:\n  - CheckoutAgent", "c.yaml:2:", "must be a mapping"),
+        ("agents: CheckoutAgent", "c.yaml:1:", "must be a list"),
+        ("just text", "c.yaml:1:", "must be a mapping"),
+        ("agents:\n  - name: [", "c.yaml:", "is not YAML"),
+        ("a: *nothing", "c.yaml:1:", "is not YAML"),
+        ("a: 1\n--- \nb: 2", "c.yaml:2:", "is not YAML"),
+        ("\x00", "c.yaml", "is not YAML"),
+        ("", "c.yaml", "is empty"),
+        ("# nothing", "c.yaml", "is empty"),
+        ("[" * 5_000, "c.yaml", "nested too deeply"),
+        ("!!python/object/apply:os.system [ls]", "c.yaml:1:", ""),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text, place, says):
+    message = refused(text)
+
+    assert message.startswith(place)
+    assert says in message
+
+
+@settings(max_examples=300)
+@given(text=st.one_of(st.text(max_size=60), st.text(alphabet="agents:-{}[]&*!|>\n '\"name1.", max_size=60)))
+def test_any_text_gives_a_catalogue_or_that_one_error(text):
+    with suppress(CatalogFormatError):
+        assert read_catalog(text, origin="c").origin == "c"
+
+
+def test_aliases_cannot_blow_it_up():
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]", *[f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]]
+
+    assert "unknown key" in refused("\n".join(lines))
+
+
+def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
+
+    assert len(load_catalog(path).entries) == 4
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"agents: 1"])
+def test_a_file_that_cannot_be_used_is_the_same_error(tmp_path, content):
+    path = tmp_path / "c.yaml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(CatalogFormatError, match=r"c\.yaml"):
+        load_catalog(path)
+
+
+def test_a_folder_is_no_catalogue(tmp_path):
+    with pytest.raises(CatalogFormatError, match="cannot be read"):
+        load_catalog(tmp_path)
