@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from agentguard.graph.model import ComponentKind, Graph
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Graph
 
 COUNTED = (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL, ComponentKind.DATASTORE)
 """Kinds of which the systems count the calls; between services, an agent's call is also an edge of its own."""

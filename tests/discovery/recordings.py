@@ -87,7 +87,9 @@ def truth(name: str) -> Truth:
     tools = raw.get("tools") or []
     neutral = {("tool", folded(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS} | {node(n) for n in skip.get("nodes") or []}
     nodes = {("agent", folded(a["name"])) for a in raw.get("agents") or []} | {("tool", folded(t["name"])) for t in tools}
-    nodes |= {("model", folded(m["name"])) for m in raw.get("models") or []} | {("mcp", folded(m["name"])) for m in raw.get("mcp_servers") or []}
+    nodes |= {("model", folded(m["name"])) for m in raw.get("models") or []} | {
+        ("mcp", folded(m["name"])) for m in raw.get("mcp_servers") or []
+    }
     nodes |= {("datastore", folded(d["name"])) for d in raw.get("datastores") or []}
     edges: dict[tuple[Node, Node], tuple[int, int]] = {}
     free: set[tuple[Node, Node]] = set()
@@ -115,7 +117,10 @@ def found_edges(name: str) -> dict[tuple[Node, Node], list[Dependency]]:
     known, names = truth(name), _named(graph(name))
     edges: dict[tuple[Node, Node], list[Dependency]] = {}
     for dependency in graph(name).dependencies:
-        key = (known.alias.get(names[dependency.source], names[dependency.source]), known.alias.get(names[dependency.target], names[dependency.target]))
+        key = (
+            known.alias.get(names[dependency.source], names[dependency.source]),
+            known.alias.get(names[dependency.target], names[dependency.target]),
+        )
         unscored = any(n in known.neutral or n[0] in _UNSCORED_KINDS for n in key) or key in known.free
         if key[0] != key[1] and (key in known.edges or not unscored):
             edges.setdefault(key, []).append(dependency)

@@ -11,8 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.discovery.recordings import NAMES, dialects, lines
-
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
 from agentguard.discovery.reading import Reader
@@ -23,6 +21,7 @@ from agentguard.graph.runs import Runs
 from agentguard.graph.scanning import graph_of
 from agentguard.ingest.decoding import decode
 from agentguard.traces.spool import Spool
+from tests.discovery.recordings import NAMES, dialects, lines
 
 MIXED = ("fastapi-distributed", "celery-messaging", "langgraph-openllmetry", "llama-index", "mcp-openinference")
 """Skewed clocks, links between traces, handoffs beside, agents only in text, two halves of calls."""

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentguard.graph.model import (
-    Basis,
-    Component,
-    ComponentKind,
-    Coverage,
-    Dependency,
-    DependencyType,
-    Evidence,
-    EvidenceReason,
-    Fallback,
-    Graph,
-    Workflow,
-)
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, EvidenceReason, Fallback, Graph, Workflow
 
 START = 1_700_000_000_000_000_001
 TRACE = "0af7651916cd43dd8448eb211c80319c"

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import AmbiguousComponentError, UnknownComponentError
-from agentguard.graph.model import ComponentKind, Graph
+from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from tests.graph.handmade import CHECKOUT, MODEL, component, shop
 

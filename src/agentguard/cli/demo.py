@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -68,7 +70,7 @@ def _load(data_dir: Path | None, output_format: Format) -> None:
         begin("Loading the recording")
         found = loaded(data_dir)
     report(found.documents, output_format, intro=f"A recording of two demo systems. {SCRIPTED}")
-    say(_going_on(found.data_dir, found.catalog, found.documents["riskiest"], url=None))
+    say(_going_on(found.data_dir, found.catalog, found.documents, url=None))
 
 
 def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool) -> None:
@@ -77,6 +79,7 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     from agentguard.cli.demo_server import free_port, start
     from agentguard.cli.progress import steps
 
+    signal.signal(signal.SIGTERM, _end)
     runner = _runner(systems)
     settings = settings_with(data_dir, None)
     folder = data_dir or Path(tempfile.mkdtemp(prefix="agentguard-demo-"))
@@ -99,9 +102,14 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     finally:
         if not kept:
             server.stop()
-    say(_going_on(folder, catalog, documents["riskiest"], url=server.url if keep else None))
+    say(_going_on(folder, catalog, documents, url=server.url if keep else None))
     if keep:
         say(f"The server goes on: {server.url}/docs. End it with: kill {server.process.pid}")
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """End as told, after everything started here is stopped."""
+    raise SystemExit(128 + number)
 
 
 def _runner(systems: Path) -> Path:
@@ -135,10 +143,23 @@ def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int
 
     command = [sys.executable, str(runner), "--otlp", server.url, "--system", system, "--seed", str(seed)]
     key = {"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {server.key}"} if server.key else {}
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | key, check=False)  # noqa: S603 - the checkout's own
-    if done.returncode:
-        raise DemoSystemError(f"The demo system {system} failed (exit code {done.returncode}):\n{_last_lines(done.stderr)}")
-    return int(json.loads(done.stdout.splitlines()[-1])["spans_sent"])
+    code, output, messages = _finished(command, os.environ | key)
+    if code:
+        raise DemoSystemError(f"The demo system {system} failed (exit code {code}):\n{_last_lines(messages)}")
+    return int(json.loads(output.splitlines()[-1])["spans_sent"])
+
+
+def _finished(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run to the end; where we are ended before, the program gets the time to stop its own processes."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:  # noqa: S603 - the checkout's own
+        try:
+            output, messages = process.communicate()
+        except BaseException:
+            process.terminate()
+            process.communicate()
+            raise
+    return process.returncode, output, messages
 
 
 def _last_lines(text: str) -> str:
@@ -168,9 +189,11 @@ def _spans_held(server: DemoServer) -> int:
         return 0  # no graph yet
 
 
-def _going_on(data_dir: Path, catalog: Path | None, riskiest: str | None, *, url: str | None) -> str:
+def _going_on(data_dir: Path, catalog: Path | None, documents: dict[str, Any], *, url: str | None) -> str:
+    from agentguard.cli.tables.graph import names_by_id
+
     variables: dict[str, Any] = {"AGENTGUARD_DATA_DIR": data_dir.resolve()} | ({"AGENTGUARD_CATALOG": catalog.resolve()} if catalog else {})
-    component = shlex.quote(riskiest or "COMPONENT")
+    component = shlex.quote(names_by_id(documents["graph"])[documents["riskiest"]])
     docs = f"{url}/docs" if url else "http://127.0.0.1:8000/docs once `agentguard serve` runs"
     lines = [
         "To go on:",

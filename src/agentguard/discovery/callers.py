@@ -87,7 +87,8 @@ def _passages(s: Scene, holder: I64) -> Mask:
     is_agent = s.role[nodes] == Role.AGENT
     agents[holder[nodes[is_agent]]] = True
     others[holder[nodes[~is_agent]]] = True
-    return consumers & agents & ~others
+    passages: Mask = consumers & agents & ~others
+    return passages
 
 
 def _services(s: Scene, c: Callers) -> None:

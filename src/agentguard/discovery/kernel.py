@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -84,7 +85,7 @@ class _Builder:
         s = self._s
         rows = self._choose()
         calls = self._calls(rows)
-        labels = _labels(s.tree, calls)
+        labels = _labels(s.tree)
         ends, starts = self._links(rows)
         return Partial(
             calls,
@@ -115,7 +116,13 @@ class _Builder:
         many, some, rest = len(rows.primary), len(rows.mcp), len(unmet)
         holder = np.concatenate([who.source[rows.primary], who.source[rows.mcp], np.array([g for _, g in s.unmet], np.int64)])
         source = np.where(holder >= 0, rows.row_of[holder], -1)
-        kind = np.concatenate([self._types(rows.primary), np.full(some, _TYPE_CODE[DependencyType.CALLS_MCP]), np.full(rest, _TYPE_CODE[DependencyType.HANDOFF])])
+        kind = np.concatenate(
+            [
+                self._types(rows.primary),
+                np.full(some, _TYPE_CODE[DependencyType.CALLS_MCP]),
+                np.full(rest, _TYPE_CODE[DependencyType.HANDOFF]),
+            ]
+        )
         main = slice(0, many)
         sighting = np.concatenate([self._primary_sightings(rows.primary), self._server_sightings(rows.mcp), self._unmet_sightings()])
         via = np.full(len(spans), -1, np.int32)
@@ -205,7 +212,11 @@ class _Builder:
         codes = []
         for marker, _ in s.unmet:
             reading = s.reading(marker)
-            codes.append(self._sight(_identity(Role.AGENT, reading.target, None, reading), reading, reading.rule, Proof.TEXT, spelling=reading.target))
+            codes.append(
+                self._sight(
+                    _identity(Role.AGENT, reading.target, None, reading), reading, reading.rule, Proof.TEXT, spelling=reading.target
+                )
+            )
         return np.array(codes, np.int64)
 
     def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:
@@ -292,7 +303,7 @@ def _linking(tree: SpanTree) -> I64:
     return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan)
 
 
-def _labels(tree: SpanTree, calls: Calls) -> dict[bytes, str]:
+def _labels(tree: SpanTree) -> dict[bytes, str]:
     """Return the ids that are not hex, as written."""
     labels: dict[bytes, str] = {}
     for key, width in (("trace_label", 16), ("span_label", 24)):
@@ -306,7 +317,7 @@ def _labels(tree: SpanTree, calls: Calls) -> dict[bytes, str]:
     return labels
 
 
-def _coverage(s: Scene) -> dict[str, object]:
+def _coverage(s: Scene) -> dict[str, Any]:
     counts = np.bincount(s.readings.shape, minlength=len(s.readings.readings)).tolist()
     attributed: Counter[str] = Counter()
     unattributed: Counter[str] = Counter()

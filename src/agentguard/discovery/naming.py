@@ -9,7 +9,9 @@ from functools import lru_cache
 from agentguard.discovery.kinds import ComponentKind
 
 _UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-_RUN_ID = re.compile(rf"[\s_\-.:/#(\[@]*(?:{_UUID}|0x[0-9a-fA-F]{{6,}}|(?<![0-9a-zA-Z])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{{12,}}(?![0-9a-zA-Z]))[)\]]*")
+_RUN_ID = re.compile(
+    rf"[\s_\-.:/#(\[@]*(?:{_UUID}|0x[0-9a-fA-F]{{6,}}|(?<![0-9a-zA-Z])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{{12,}}(?![0-9a-zA-Z]))[)\]]*"
+)
 _DATE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6})(?:-v\d+(?::\d+)?)?$")
 _BEDROCK = re.compile(r"^(?:(?:us|eu|apac|global)\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.(.+?)(?:-v\d+(?::\d+)?)?$")
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")

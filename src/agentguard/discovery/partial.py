@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -179,5 +180,5 @@ def _add_counts(result: Partial, partial: Partial) -> None:
 def _no_calls() -> Calls:
     kinds = {"sighting": np.int32, "type": np.int8, "via": np.int32, "proof": np.int8, "failed": np.bool_, "cost": np.float64}
     kinds |= {"ran": np.bool_, "entry": np.int32, "span": np.uint64}
-    columns = {f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"}
+    columns: dict[str, Any] = {f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"}
     return Calls(trace=np.zeros((0, 2), np.uint64), **columns)

@@ -57,7 +57,7 @@ class Scene:
 
     def reading(self, row: int) -> Reading:
         """What this span says of itself."""
-        return self.readings.readings[self.readings.shape[row]]
+        return self.readings.readings[int(self.readings.shape[row])]
 
     def name(self, row: int) -> str | None:
         """The name of the component that this span stands for."""
@@ -66,7 +66,6 @@ class Scene:
     def rows(self, *roles: Role) -> I64:
         """The spans that have one of the roles."""
         return np.flatnonzero(np.isin(self.role, roles))
-
 
 
 def scene(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
@@ -107,7 +106,8 @@ def _scene(tree: SpanTree, readings: Readings) -> Scene:
 
 
 def _numbers(spans: pa.Table, key: str) -> I64:
-    return spans.column(key).to_numpy().copy()
+    numbers: I64 = spans.column(key).to_numpy().copy()
+    return numbers
 
 
 def _nodes(s: Scene) -> Mask:
@@ -115,7 +115,7 @@ def _nodes(s: Scene) -> Mask:
 
 
 def _by_time(s: Scene, rows: I64) -> list[int]:
-    return rows[np.lexsort((rows, s.start[rows]))].tolist()
+    return [int(row) for row in rows[np.lexsort((rows, s.start[rows]))]]
 
 
 def _adopt_bodies(s: Scene) -> None:
@@ -166,7 +166,9 @@ def _agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
         return
     services = _services(s)
     entering = (s.parent < 0) | (services[s.parent] != services)
-    for row in np.flatnonzero(entering & named[s.readings.shape] & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))).tolist():
+    for row in np.flatnonzero(
+        entering & named[s.readings.shape] & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
+    ).tolist():
         s.role[row] = Role.AGENT
         s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
 
@@ -275,7 +277,9 @@ def _fold(s: Scene, inner: I64, outer: I64) -> None:
     np.logical_or.at(s.failed, top[inner], s.failed[inner])
     for tokens in s.tokens:
         np.maximum.at(tokens, top[inner], tokens[inner])
-    named = np.array([s.name(row) is None and s.name(child) is not None for row, child in zip(outer.tolist(), inner.tolist(), strict=True)], np.bool_)
+    named = np.array(
+        [s.name(row) is None and s.name(child) is not None for row, child in zip(outer.tolist(), inner.tolist(), strict=True)], np.bool_
+    )
     for row, child in zip(outer[named].tolist(), inner[named].tolist(), strict=True):
         s.given[row] = Given(s.name(child), s.reading(child).rule, Proof.ATTRIBUTE)
     s.role[inner] = Role.STEP

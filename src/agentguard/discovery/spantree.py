@@ -51,7 +51,7 @@ def span_tree(spans: pa.Table) -> SpanTree:
     trace, span = words(table.column("trace_id"), 16), words(table.column("span_id"), 8)[:, 0]
     wanted = words(table.column("parent_id"), 8)[:, 0]
     parent = _parents(trace, span, wanted)
-    _split_shared_ids(table, trace, span, wanted, parent)
+    _split_shared_ids(table, trace, span, parent)
     orphan = (parent < 0) & (wanted != 0)
     cut = _cycle_cuts(parent)
     parent[cut] = -1
@@ -105,7 +105,7 @@ def _parents(trace: U64, span: U64, wanted: U64) -> I64:
     return np.where(real, parent, -1)
 
 
-def _split_shared_ids(table: pa.Table, trace: U64, span: U64, wanted: U64, parent: I64) -> None:
+def _split_shared_ids(table: pa.Table, trace: U64, span: U64, parent: I64) -> None:
     """Where a client and a server half share an id, put the server half below the client half, and its service's children below it."""
     twin = np.flatnonzero((span[1:] == span[:-1]) & (trace[1:] == trace[:-1]).all(axis=1)) + 1
     if not len(twin):

@@ -46,7 +46,7 @@ class _Counts:
     def add(self, values: I64 | Mask | None = None) -> list[int]:
         """Sum integers over each group (exactly, below 2**53); without values, count."""
         weights = None if values is None else values[self.rows].astype(np.float64)
-        return np.bincount(self.group, weights, self.size).astype(np.int64).tolist()
+        return list(map(int, np.bincount(self.group, weights, self.size).tolist()))
 
     def lowest(self, values: I64) -> list[int]:
         """Return each group's lowest known (positive) value, 0 where none is."""
@@ -60,10 +60,12 @@ class _Counts:
         known = values[self.rows] > 0
         result = np.full(self.size, none, np.int64)
         pick.at(result, self.group[known], values[self.rows][known])
-        return np.where(result == 2**63 - 1, 0, result).tolist()
+        return list(map(int, np.where(result == 2**63 - 1, 0, result).tolist()))
 
 
-def build(partials: Sequence[Partial], conventions: Mapping[str, str], *, spans_read: int, refused: Mapping[str, int]) -> tuple[Graph, Runs]:
+def build(
+    partials: Sequence[Partial], conventions: Mapping[str, str], *, spans_read: int, refused: Mapping[str, int]
+) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it. `conventions`: dialect → its source, for the reasons given."""
     partial = merged(partials)
     found = joined(partial)
@@ -200,7 +202,17 @@ class _Builder:
         return tuple(
             sorted(
                 (
-                    Workflow(who.id, who.name, self._ids[entries[code]], self._ids[firsts[code]], runs[code], failed[code], first[code], last[code], proofs[code])
+                    Workflow(
+                        who.id,
+                        who.name,
+                        self._ids[entries[code]],
+                        self._ids[firsts[code]],
+                        runs[code],
+                        failed[code],
+                        first[code],
+                        last[code],
+                        proofs[code],
+                    )
                     for code, who in enumerate(self._partial.workflows)
                     if runs[code]
                 ),
@@ -223,7 +235,7 @@ class _Builder:
         votes: dict[int, Counter[int]] = {}
         for group, value in zip(groups.tolist(), values.tolist(), strict=True):
             votes.setdefault(group, Counter())[value] += 1
-        return {group: min(vote, key=lambda v, c=vote: (-c[v], self._ids[v])) for group, vote in votes.items()}
+        return {group: min((-count, self._ids[value], value) for value, count in vote.items())[2] for group, vote in votes.items()}
 
     def _propagated(self) -> Mask:
         """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
@@ -235,7 +247,7 @@ class _Builder:
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
         _, first = groups(group, self._calls.source[rows])
-        return np.bincount(group[first], minlength=size).tolist()
+        return list(map(int, np.bincount(group[first], minlength=size).tolist()))
 
     def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
         """Sum in nano-dollars, so that the order of rows does not show."""

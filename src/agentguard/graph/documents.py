@@ -11,21 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
-from agentguard.graph.model import (
-    Basis,
-    Component,
-    ComponentKind,
-    Coverage,
-    Dependency,
-    DependencyType,
-    Evidence,
-    Fallback,
-    Graph,
-    Workflow,
-)
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, Fallback, Graph, Workflow
 from agentguard.ingest.pieces import Refusal
 
 Document: TypeAlias = dict[str, Any]

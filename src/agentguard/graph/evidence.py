@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.discovery.partial import I64, Calls, Proof
-from agentguard.ingest.words import mix
 from agentguard.graph.model import Evidence, EvidenceReason
+from agentguard.ingest.words import mix
 
 SAMPLES = 3
 """Spans sampled for each claim, beside the newest, the slowest and a failed one."""

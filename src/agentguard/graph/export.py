@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import TypeAlias
 from xml.sax.saxutils import escape
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.latency import quantile
-from agentguard.graph.model import Component, ComponentKind, Dependency, Graph
+from agentguard.graph.model import Component, Dependency, Graph
 from agentguard.graph.printable import hidden, printable, shorten
 
 Value: TypeAlias = str | int | float | bool

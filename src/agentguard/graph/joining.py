@@ -41,7 +41,7 @@ def joined(partial: Partial) -> Joined:
     _name_models(partial, component)
     component, by_id = _used(component, by_id)
     top, depth = _tops(calls.source)
-    return Joined(calls, _commonest(partial, component, by_id), component, _runs(calls, top), depth)
+    return Joined(calls, _commonest(partial, by_id), component, _runs(calls, top), depth)
 
 
 def _follow_links(partial: Partial) -> None:
@@ -88,7 +88,9 @@ def _name_models(partial: Partial, component: I64) -> None:
     identity = [s.identity for s in partial.sightings]
     is_model = np.array([i.kind is ComponentKind.MODEL for i in identity], np.bool_)
     named = np.array([i.identified for i in identity], np.bool_)
-    unnamed_rows = np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0)) if identity else np.zeros(0, np.int64)
+    unnamed_rows = (
+        np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0)) if identity else np.zeros(0, np.int64)
+    )
     if not len(unnamed_rows):
         return
     in_run: dict[int, Counter[int]] = defaultdict(Counter)
@@ -97,9 +99,13 @@ def _name_models(partial: Partial, component: I64) -> None:
         source = int(calls.source[row])
         in_run[source][int(component[row])] += 1
         by_caller[int(component[source])][int(component[row])] += 1
-    sighting_of = {int(component[row]): int(calls.sighting[row]) for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()}
+    sighting_of = {
+        int(component[row]): int(calls.sighting[row]) for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()
+    }
     inferred: dict[int, int] = {}
-    without_failure = _models_of_whole_traces(calls, component, unnamed_rows, np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]))
+    without_failure = _models_of_whole_traces(
+        calls, component, unnamed_rows, np.flatnonzero(is_model[calls.sighting] & named[calls.sighting])
+    )
     for row in unnamed_rows.tolist():
         source = int(calls.source[row])
         caller = int(component[source])
@@ -163,7 +169,7 @@ def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
     return component, {key: codes[code] for key, code in by_id.items() if code in codes}
 
 
-def _commonest(partial: Partial, component: I64, by_id: dict[str, int]) -> list[Identity]:
+def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
     """Return each component's identity under its commonest spelling."""
     counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
     votes: list[Counter[Identity]] = [Counter() for _ in by_id]

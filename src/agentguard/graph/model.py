@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from agentguard.discovery.kinds import ComponentKind as ComponentKind
-from agentguard.discovery.kinds import DependencyType as DependencyType
+from agentguard.discovery.kinds import ComponentKind, DependencyType
 
 
 class EvidenceReason(StrEnum):

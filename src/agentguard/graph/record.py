@@ -18,7 +18,9 @@ def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
     calls = found.calls
     rows = np.flatnonzero((found.run >= 0) & calls.ran)
     entry = found.run[rows]
-    order = np.lexsort((found.component[rows], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry)))
+    order = np.lexsort(
+        (found.component[rows], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry))
+    )
     rows = rows[order]
     entries = np.flatnonzero((calls.entry >= 0) & calls.ran)
     entries = entries[np.lexsort(_key(calls.trace, calls.start, entries))]

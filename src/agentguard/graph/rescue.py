@@ -15,7 +15,14 @@ from agentguard.ingest.words import groups
 _SHARE_AFTER_FAILURE = 0.5
 """A callee is a fallback if at least this share of its caller's uses of it follow a failure of the primary:
 one that is mostly used without any failure is an ordinary callee that happened to come next."""
-_REDUNDANT = (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL, ComponentKind.MCP_SERVER, ComponentKind.SERVICE, ComponentKind.DATASTORE)
+_REDUNDANT = (
+    ComponentKind.AGENT,
+    ComponentKind.TOOL,
+    ComponentKind.MODEL,
+    ComponentKind.MCP_SERVER,
+    ComponentKind.SERVICE,
+    ComponentKind.DATASTORE,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import AmbiguousComponentError, UnknownComponentError
-from agentguard.graph.model import Component, ComponentKind, Graph
+from agentguard.graph.model import Component, Graph
 
 
 def resolve(graph: Graph, wanted: str, *, kinds: Iterable[ComponentKind] = tuple(ComponentKind)) -> Component:

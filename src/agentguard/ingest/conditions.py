@@ -28,17 +28,15 @@ class Condition:
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         """Say whether a span with these properties meets the condition."""
-        for key, values in self.equals:
+        for key, values in self.equals:  # a loop, and first: this runs for every rule and every shape of span
             if key not in attributes or str(attributes[key]).lower() not in values:
                 return False
-        if self.kinds is not None and kind not in self.kinds:
-            return False
-        if not (attributes.keys() >= self.has and attributes.keys().isdisjoint(self.lacks)):
-            return False
-        if self.any_of and attributes.keys().isdisjoint(self.any_of):
-            return False
-        if self.scope is not None and not self.scope.search(scope):
-            return False
-        if self.name is not None and not self.name.search(name):
-            return False
-        return all(key in attributes and pattern.search(str(attributes[key])) for key, pattern in self.matches)
+        return (
+            (self.kinds is None or kind in self.kinds)
+            and attributes.keys() >= self.has
+            and (not self.any_of or not attributes.keys().isdisjoint(self.any_of))
+            and attributes.keys().isdisjoint(self.lacks)
+            and (self.scope is None or self.scope.search(scope) is not None)
+            and (self.name is None or self.name.search(name) is not None)
+            and all(key in attributes and pattern.search(str(attributes[key])) is not None for key, pattern in self.matches)
+        )

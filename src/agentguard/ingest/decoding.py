@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -85,9 +86,9 @@ def decode(pieces: Sequence[Piece], wanted: Wanted) -> Decoded:
     return Decoder(wanted).decode(pieces)
 
 
-def document_of(request: ExportTraceServiceRequest) -> dict[str, object]:
+def document_of(request: ExportTraceServiceRequest) -> dict[str, Any]:
     """Return the request in the form of OTLP/JSON; ids of a wrong length become empty."""
-    document: dict[str, object] = MessageToDict(request)
+    document: dict[str, Any] = MessageToDict(request)
     for group, plain_group in zip(request.resource_spans, document.get("resourceSpans", []), strict=True):
         for scoped, plain_scoped in zip(group.scope_spans, plain_group.get("scopeSpans", []), strict=True):
             for span, plain_span in zip(scoped.spans, plain_scoped.get("spans", []), strict=True):

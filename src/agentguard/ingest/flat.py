@@ -139,7 +139,7 @@ def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
                 codes.append(labels.code(key, attributes[key]))
             if name in wanted.events:
                 rows.append(row)
-                codes.append(labels.code(f"event:{name}", True))
+                codes.append(labels.code(f"event:{name}", value=True))
     if not rows:
         return
     pairs = np.unique(np.stack([np.array(rows, np.int64), np.array(codes, np.int64)]), axis=1)

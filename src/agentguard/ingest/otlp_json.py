@@ -211,8 +211,7 @@ def _text(value: Any) -> str:
 
 
 def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict[str, Any]:
-    named = [(item.get("key"), item.get("value")) for item in _objects(value)]
-    return {key: any_value(inner, depth) for key, inner in named if isinstance(key, str) and key in keys}
+    return {key: any_value(item.get("value"), depth) for item in _objects(value) if isinstance(key := item.get("key"), str) and key in keys}
 
 
 def any_value(value: Any, depth: int = 0) -> Any:

@@ -256,9 +256,10 @@ class _KeyTable:
         return usable[hit], self._uses[slots[hit]]
 
     def _positions(self, signatures: U64) -> I64:
-        if self._collides:
-            return np.minimum(np.searchsorted(self._signatures, signatures), len(self._signatures) - 1)
-        return self._slots[signatures >> np.uint64(48)].astype(np.int64)
+        if not self._collides:
+            return self._slots[(signatures >> np.uint64(48)).view(np.int64)].astype(np.int64)
+        places: I64 = np.minimum(np.searchsorted(self._signatures, signatures), len(self._signatures) - 1)
+        return places
 
 
 def _event_names(wanted: Wanted) -> set[str]:
@@ -269,7 +270,7 @@ def _event_names(wanted: Wanted) -> set[str]:
 def _event_keys(wanted: Wanted, name: str) -> Mapping[str, bool]:
     """Return the event attributes to read, and whether each is kept as a value (otherwise facts are read from it)."""
     sources = (fact.source.removeprefix("event:").partition("/") for fact in wanted.facts if fact.source.startswith("event:"))
-    return {key: False for event, _, key in sources if event == name} | {key: True for key in wanted.events.get(name, ())}
+    return {key: False for event, _, key in sources if event == name} | dict.fromkeys(wanted.events.get(name, ()), True)
 
 
 def _owners(lists: pa.ListArray) -> I64:
@@ -295,7 +296,8 @@ def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
     middle = words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)] & _CLEAR[np.minimum(lengths, 8)]
     mixed: U64 = (first * _MIX[0]) ^ ((last + lengths.astype(np.uint64)) * _MIX[1])
     mixed = (mixed ^ (mixed >> np.uint64(29)) ^ middle) * _MIX[2]
-    return mixed ^ (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
+    mixed ^= (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
+    return mixed
 
 
 def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
@@ -307,12 +309,13 @@ def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
     """Return (n, size) bytes, zeros where an id has another length, and where the id is whole and not all zero."""
     data, offsets = _buffer(array)
     whole = np.diff(offsets) == size
+    ids: U8 = np.zeros((len(array), size), np.uint8)
     if whole.all():
         ids = data[offsets[0] : offsets[-1]].reshape(-1, size)
     else:
-        ids = np.zeros((len(array), size), np.uint8)
         ids[whole] = data[offsets[:-1][whole, None] + np.arange(size)]
-    return ids, ids.any(axis=1)
+    present: NDArray[np.bool_] = np.any(ids, axis=1)
+    return ids, present
 
 
 def _one_each(lists: pa.ListArray) -> list[bytes]:

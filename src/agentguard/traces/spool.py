@@ -7,13 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from agentguard.ingest.words import mix, words
 from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.ingest.words import mix, words
 
 _IN_MEMORY = 250_000
 """Spans held before they are written out."""
@@ -31,7 +32,7 @@ class Spool:
         self._writers: list[pa.ipc.RecordBatchStreamWriter] = []
         self._files: list[Path] = []
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
 from agentguard.web import documentation
 from agentguard.web.guards import KeyGuard, LoopbackGuard
+from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
 from agentguard.web.routes import graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
@@ -33,6 +35,8 @@ def create_app(app: App) -> FastAPI:
     """Return the API over an application opened with `serving=True`; the caller opens it before, and closes it after."""
     if app.serving is None:
         raise ValueError("The API needs an application opened with serving=True.")
+    if not structlog.is_configured():
+        configure_logs(debug=app.settings.debug)
     api = _Api(
         title="AgentGuard",
         version=root.VERSION,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 
@@ -19,17 +17,11 @@ from agentguard.bootstrap import open_app
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings, environment, unknown_settings, unused_settings
 from agentguard.web.app import create_app
+from agentguard.web.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
 _BACKLOG = 2048
-_LOG_PROCESSORS: list[structlog.typing.Processor] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.processors.add_log_level,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-    # Tracebacks without the values of variables: these may be telemetry.
-    structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-]
 
 
 class AddressError(AgentGuardError):
@@ -55,11 +47,7 @@ class _Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then answer what is in work and close; raise AddressError where the port is taken."""
-    structlog.configure(
-        processors=_LOG_PROCESSORS,
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if settings.debug else logging.INFO),
-    )
+    configure_logs(debug=settings.debug)
     asyncio.run(_serve(settings))
 
 

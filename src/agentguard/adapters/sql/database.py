@@ -104,6 +104,35 @@ def revision_of(path: Path) -> str | None:
     return str(row[0]) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """What stands in a database file."""
+
+    revision: str | None
+    mode: str
+    """SQLite's journal mode; `wal` once AgentGuard has opened it."""
+    log_bytes: int
+    """Of the write-ahead log beside it."""
+    faults: tuple[str, ...]
+    """What SQLite's quick check found."""
+
+
+def inspect_database(directory: Path) -> DatabaseFile | None:
+    """Look at the database in this folder without changing it, or return None where there is none; raise DatabaseUnreadableError."""
+    path = directory / FILE_NAME
+    if not path.exists():
+        return None
+    revision = revision_of(path)
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    except sqlite3.DatabaseError as error:
+        raise DatabaseUnreadableError(path, str(error)) from error
+    log = path.with_name(path.name + "-wal")
+    return DatabaseFile(revision, mode, log.stat().st_size if log.exists() else 0, tuple(fault for fault in found if fault != "ok"))
+
+
 def _upgrade(path: Path) -> None:
     config = Config()
     config.set_main_option("script_location", "agentguard.adapters.sql:migrations")

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import agent_document, agents_document, graph_document
 from agentguard.graph.export import ExportFormat, export
-from agentguard.graph.model import ComponentKind
 from agentguard.graph.resolve import resolve
 from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, GraphDocument
 from agentguard.web.state import DocumentResponse, StateOf
