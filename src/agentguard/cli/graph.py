@@ -33,9 +33,8 @@ def graph(
     if output_format not in (GraphFormat.TABLE, GraphFormat.JSON):
         print_text(export(found.graph, ExportFormat(output_format.value)))
         return
+    if output_format is GraphFormat.TABLE:
+        print_report(graph_parts(shown(graph_document(found.graph, found.view, analysis={}))))
+        return
     analysis = analysis_document(analyze(found.graph, found.runs, matches=found.matches), links=found.view.links)
-    document = found.origin() | graph_document(found.graph, found.view, analysis=analysis)
-    if output_format is GraphFormat.JSON:
-        print_json(document)
-    else:
-        print_report(graph_parts(shown(document)))
+    print_json(found.origin() | graph_document(found.graph, found.view, analysis=analysis))
