@@ -18,7 +18,6 @@ from agentguard.traces.errors import DataDirectoryInUseError, StoreUnavailableEr
 from agentguard.traces.store import Delivery
 from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
 
-
 pytestmark = pytest.mark.anyio
 
 
@@ -226,6 +225,7 @@ async def test_a_failed_settling_is_made_up_for(tmp_path: Path, monkeypatch):
 
 async def test_appending_while_settling_loses_nothing(tmp_path: Path):
     async with opened(tmp_path) as store:
+
         async def append_all(lane: int) -> None:
             for n in range(1, 26):
                 await store.append(batch(protobuf([lane * 100 + n])))

@@ -20,7 +20,12 @@ class Server:
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self.log = directory / "server.log"
-        environment = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0", "API_PORT": "0"}
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AGENTGUARD_DATA_DIR": str(directory / "data"),
+            "AGENTGUARD_OTLP_PORT": "0",
+            "API_PORT": "0",
+        }
         with self.log.open("ab") as log:
             size = log.tell()
             self.process = subprocess.Popen(

@@ -37,7 +37,7 @@ async def served(directory: Path, **settings: Any) -> AsyncIterator[httpx.AsyncC
 async def until(question, *, seconds: float = 20) -> Any:
     """Ask until the answer is true, and return it."""
     async with asyncio.timeout(seconds):
-        while not (answer := await question()):
+        while not (answer := await question()):  # noqa: ASYNC110 - the answer is on the other side of HTTP
             await asyncio.sleep(0.02)
     return answer
 
