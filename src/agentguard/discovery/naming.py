@@ -16,7 +16,7 @@ _DATE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6})(?:-v\d+(?::\d+)?)?$")
 _BEDROCK = re.compile(r"^(?:(?:us|eu|apac|global)\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.(.+?)(?:-v\d+(?::\d+)?)?$")
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
