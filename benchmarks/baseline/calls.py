@@ -80,7 +80,7 @@ class Caller:
 
 
 def _holder(node: Node) -> Node | None:
-    return node.nearest(lambda n: n.role in HOLDERS)
+    return node.nearest(*HOLDERS)
 
 
 def calls_of(trace: Trace, dialects: Dialects) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
@@ -115,7 +115,7 @@ def _caller(node: Node, trace: Trace, passages: set[Node]) -> Caller:
     if node.role is Role.AGENT:
         return _caller_of_agent(node, passages)
     if node.role in ENTRANCES:
-        return Caller(node.nearest(lambda n: n.role in ENTRANCES) or _holder(node))
+        return Caller(node.nearest(*ENTRANCES) or _holder(node))
     return Caller(_holder(node))
 
 

@@ -11,10 +11,9 @@ import networkx as nx
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity
-from agentguard.discovery.reading import Reader
 from benchmarks.baseline.calls import Call, Link, calls_of
 from benchmarks.baseline.roles import settle
-from benchmarks.baseline.spans import Span, read
+from benchmarks.baseline.spans import Span, SpanReader
 from benchmarks.baseline.trace import joined
 
 SAMPLES = 3
@@ -24,7 +23,7 @@ def graph_of(bodies: Iterable[bytes], dialects: Dialects) -> nx.MultiDiGraph:
     """Return the graph of OTLP protobuf bodies. Nodes: component ids; edges: keyed by the dependency's type."""
     traces: dict[bytes, list[Span]] = defaultdict(list)
     hosts: set[str] = set()
-    for span in read(bodies, dialects.wanted, Reader(dialects)):
+    for span in SpanReader(dialects).read(bodies):
         traces[span.trace_id].append(span)
         if span.reading.role in (Role.AGENT, Role.DELEGATION) or span.reading.acting:
             hosts.add(span.reading.service)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import TypeAlias
@@ -115,7 +115,7 @@ def _settle_workflows(trace: Trace) -> None:
         if wrapper and wrapper.role is Role.AGENT and wrapper.parent is None and folded(wrapper.name or "") == folded(node.name or "-"):
             wrapper.role = Role.WORKFLOW
         node.role = Role.STEP
-    with_nodes = {root for node in trace.nodes if node.stands and (root := node.nearest(lambda n: n.parent is None))}
+    with_nodes = {root for node in trace.nodes if node.stands for root in deque(node.above(), maxlen=1)}
     for node in trace.of(Role.NONE, Role.STEP):
         if node.parent is None and not node.orphan and node in with_nodes:
             node.role = Role.WORKFLOW
@@ -223,7 +223,7 @@ def _tell_unnamed_apart(trace: Trace) -> None:
 
 def _settle_handoffs(trace: Trace) -> None:
     markers = trace.of(Role.HANDOFF)
-    giver_of = {marker: marker.nearest(lambda n: n.role is Role.AGENT) for marker in markers}
+    giver_of = {marker: marker.nearest(Role.AGENT) for marker in markers}
     waiting: dict[str, list[Node]] = defaultdict(list)
     for node in by_time(trace.of(Role.AGENT)):
         waiting[folded(node.name or "")].append(node)

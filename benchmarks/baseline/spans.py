@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any, TypeAlias
 
 import orjson
@@ -12,13 +13,23 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.reading import Reader, Reading
 from agentguard.ingest.facts import fact_of
 from agentguard.ingest.values import kept, plain
-from agentguard.ingest.wanted import Wanted
 
 LATEST = 2**63 - 1
+NO_PARENT = bytes(8)
 Events: TypeAlias = list[tuple[str, dict[str, Any]]]
+
+
+class Use(Enum):
+    """What an attribute is for."""
+
+    TOKENS_IN = auto()
+    TOKENS_OUT = auto()
+    CONTENT = auto()
+    LABEL = auto()
 
 
 @dataclass(slots=True)
@@ -41,83 +52,114 @@ class Span:
     """What the dialects make of its name, scope, kind and attributes."""
 
 
-def read(bodies: Iterable[bytes], wanted: Wanted, reader: Reader) -> Iterator[Span]:
-    """Yield every span that has ids."""
-    for body in bodies:
-        for group in ExportTraceServiceRequest.FromString(body).resource_spans:
-            resource = _json(_kept(group.resource.attributes, wanted.resource))
-            for scoped in group.scope_spans:
-                scope = str(kept(scoped.scope.name))
-                for message in scoped.spans:
-                    if _has_ids(message):
-                        yield _span(message, resource, scope, wanted, reader)
+class SpanReader:
+    """Reads bodies by one dialect table; remembers what a text becomes when it is kept."""
+
+    def __init__(self, dialects: Dialects) -> None:
+        wanted = dialects.wanted
+        self._wanted = wanted
+        self._reader = Reader(dialects)
+        uses = [(wanted.input_tokens, Use.TOKENS_IN), (wanted.output_tokens, Use.TOKENS_OUT), (wanted.content, Use.CONTENT)]
+        self._uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), Use.LABEL) | {k: use for keys, use in uses for k in keys}
+        self._sources = {fact.source.removeprefix("event:").partition("/")[0] for fact in wanted.facts}
+        self._texts: dict[tuple[str, str], Any] = {}
+
+    def read(self, bodies: Iterable[bytes]) -> Iterator[Span]:
+        """Yield every span that has ids."""
+        for body in bodies:
+            for group in ExportTraceServiceRequest.FromString(body).resource_spans:
+                resource = _json(_kept(group.resource.attributes, self._wanted.resource))
+                for scoped in group.scope_spans:
+                    scope = str(kept(scoped.scope.name))
+                    for message in scoped.spans:
+                        if _has_ids(message):
+                            yield self._span(message, resource, scope)
+
+    def _span(self, message: Message, resource: str, scope: str) -> Span:
+        start, end = message.start_time_unix_nano, message.end_time_unix_nano
+        start, end = start if start <= LATEST else 0, end if end <= LATEST else 0
+        name, parent = self._label("", message.name), message.parent_span_id
+        kind = message.kind if 0 <= message.kind <= 5 else 0
+        attributes, content, tokens_in, tokens_out = self._sorted(message)
+        events = self._events(message, attributes) if message.events else []
+        if content or events:
+            attributes |= self._facts(name, scope, kind, attributes, content, events)
+        links = [link.trace_id + link.span_id for link in message.links if len(link.trace_id) == 16 and len(link.span_id) == 8]
+        return Span(
+            trace_id=message.trace_id,
+            span_id=message.span_id,
+            parent_id=parent if len(parent) == 8 else NO_PARENT,
+            name=name,
+            kind=kind,
+            failed=message.status.code == Status.STATUS_CODE_ERROR,
+            start=start,
+            end=max(start, end),
+            input_tokens=tokens_in,
+            output_tokens=tokens_out,
+            links=tuple(links),
+            resource=resource,
+            reading=self._reader.one(name, scope, kind, _json(attributes), resource),
+        )
+
+    def _sorted(self, message: Message) -> tuple[dict[str, Any], dict[str, Any], int, int]:
+        """Return the attributes that are kept, the content that facts are read from, tokens in and out."""
+        attributes: dict[str, Any] = {}
+        content: dict[str, Any] = {}
+        tokens_in = tokens_out = 0
+        for pair in message.attributes:
+            key = pair.key
+            use = self._uses.get(key)
+            if use is None:
+                continue
+            value = pair.value.string_value or plain(pair.value)
+            if use is Use.TOKENS_IN:
+                tokens_in = max(tokens_in, _number(value))
+            elif use is Use.TOKENS_OUT:
+                tokens_out = max(tokens_out, _number(value))
+            elif use is Use.CONTENT:
+                content[key] = value
+            else:
+                keep = self._label(key, value) if isinstance(value, str) else kept(value, self._wanted.reductions.get(key))
+                if keep is not None:
+                    attributes[key] = keep
+        return attributes, content, tokens_in, tokens_out
+
+    def _label(self, key: str, text: str) -> Any:
+        label = self._texts.get((key, text))
+        if label is None:
+            label = self._texts[key, text] = kept(text, self._wanted.reductions.get(key))
+        return label
+
+    def _events(self, message: Message, attributes: dict[str, Any]) -> Events:
+        """Return the events that facts are read from; what is kept of any event goes to the attributes."""
+        found: Events = []
+        for event in message.events:
+            wanted = self._wanted.events.get(event.name)
+            if wanted is None and event.name not in self._sources:
+                continue
+            values = {pair.key: plain(pair.value) for pair in event.attributes}
+            found.append((event.name, values))
+            if wanted is not None:
+                attributes |= {key: kept(values[key]) for key in wanted & values.keys()}
+                attributes[f"event:{event.name}"] = True
+        return found
+
+    def _facts(
+        self, name: str, scope: str, kind: int, attributes: dict[str, Any], content: dict[str, Any], events: Events
+    ) -> dict[str, str]:
+        """The first fact that yields a value wins, for each attribute that facts lead to."""
+        taken: dict[str, str] = {}
+        for fact in self._wanted.facts:
+            if fact.into not in taken and fact.condition.holds(name, scope, kind, attributes):
+                value = fact_of(fact, content, events)
+                if value is not None:
+                    taken[fact.into] = value
+        return taken
 
 
 def _has_ids(message: Message) -> bool:
-    return len(message.trace_id) == 16 and len(message.span_id) == 8 and any(message.trace_id) and any(message.span_id)
-
-
-def _span(message: Message, resource: str, scope: str, wanted: Wanted, reader: Reader) -> Span:
-    start, end = message.start_time_unix_nano, message.end_time_unix_nano
-    start, end = (time if time <= LATEST else 0 for time in (start, end))
-    name = str(kept(message.name))
-    kind = message.kind if 0 <= message.kind <= 5 else 0
-    attributes, content, tokens = _sorted(message, wanted)
-    events = [(event.name, {pair.key: plain(pair.value) for pair in event.attributes}) for event in message.events]
-    for event, values in events:
-        if event in wanted.events:
-            attributes |= {key: kept(values[key]) for key in wanted.events[event] & values.keys()}
-            attributes[f"event:{event}"] = True
-    if content or events:
-        attributes |= _facts(name, scope, kind, attributes, content, events, wanted)
-    return Span(
-        trace_id=message.trace_id,
-        span_id=message.span_id,
-        parent_id=message.parent_span_id if len(message.parent_span_id) == 8 else bytes(8),
-        name=name,
-        kind=kind,
-        failed=message.status.code == Status.STATUS_CODE_ERROR,
-        start=start,
-        end=max(start, end),
-        input_tokens=tokens[0],
-        output_tokens=tokens[1],
-        links=tuple(link.trace_id + link.span_id for link in message.links if len(link.trace_id) == 16 and len(link.span_id) == 8),
-        resource=resource,
-        reading=reader.one(name, scope, kind, _json(attributes), resource),
-    )
-
-
-def _sorted(message: Message, wanted: Wanted) -> tuple[dict[str, Any], dict[str, Any], tuple[int, int]]:
-    """Return the attributes that are kept, the content that facts are read from, tokens in and out."""
-    attributes: dict[str, Any] = {}
-    content: dict[str, Any] = {}
-    tokens_in = tokens_out = 0
-    for pair in message.attributes:
-        key = pair.key
-        if key in wanted.input_tokens:
-            tokens_in = max(tokens_in, _number(plain(pair.value)))
-        elif key in wanted.output_tokens:
-            tokens_out = max(tokens_out, _number(plain(pair.value)))
-        elif key in wanted.content:
-            content[key] = plain(pair.value)
-        elif key in wanted.labels or key in wanted.reductions:
-            value = kept(plain(pair.value), wanted.reductions.get(key))
-            if value is not None:
-                attributes[key] = value
-    return attributes, content, (tokens_in, tokens_out)
-
-
-def _facts(
-    name: str, scope: str, kind: int, attributes: dict[str, Any], content: dict[str, Any], events: Events, wanted: Wanted
-) -> dict[str, str]:
-    """The first fact that yields a value wins, for each attribute that facts lead to."""
-    taken: dict[str, str] = {}
-    for fact in wanted.facts:
-        if fact.into not in taken and fact.condition.holds(name, scope, kind, attributes):
-            value = fact_of(fact, content, events)
-            if value is not None:
-                taken[fact.into] = value
-    return taken
+    trace, span = message.trace_id, message.span_id
+    return len(trace) == 16 and len(span) == 8 and trace.strip(b"\0") != b"" and span.strip(b"\0") != b""
 
 
 def _kept(pairs: RepeatedCompositeFieldContainer[Any], keys: frozenset[str]) -> dict[str, Any]:

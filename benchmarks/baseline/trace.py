@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import Proof
 from agentguard.discovery.reading import Reading
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
-from benchmarks.baseline.spans import Span
+from benchmarks.baseline.spans import NO_PARENT, Span
 
 PLAIN = (Role.NONE, Role.STEP, Role.SETUP)
 
@@ -61,8 +61,19 @@ class Node:
             yield node
             node = node.parent
 
-    def nearest(self, fits: Callable[[Node], bool]) -> Node | None:
-        return next((node for node in self.above() if fits(node)), None)
+    def nearest(self, *roles: Role) -> Node | None:
+        """The nearest one above that has one of the roles."""
+        node = self.parent
+        while node is not None and node.role not in roles:
+            node = node.parent
+        return node
+
+    def top(self) -> Node | None:
+        """The nearest one above that stands for something."""
+        node = self.parent
+        while node is not None and node.role in PLAIN:
+            node = node.parent
+        return node
 
 
 @dataclass(slots=True)
@@ -82,7 +93,7 @@ class Trace:
 
     def tops(self) -> dict[Node, Node | None]:
         """Each node's nearest ancestor that stands for something, as things are now."""
-        return {node: node.nearest(lambda n: n.stands) for node in self.nodes}
+        return {node: node.top() for node in self.nodes}
 
 
 def by_time(nodes: Iterable[Node]) -> list[Node]:
@@ -116,7 +127,7 @@ def _find_parents(nodes: list[Node]) -> None:
     first: dict[bytes, Node] = {}
     twins = [(twin, node) for node in nodes if (twin := first.setdefault(node.span.span_id, node)) is not node]
     for node in nodes:
-        node.parent = first.get(node.span.parent_id) if any(node.span.parent_id) else None
+        node.parent = first.get(node.span.parent_id)
     for client, server in twins:
         for child in nodes:
             same = child.span.resource == server.span.resource != client.span.resource
@@ -124,7 +135,7 @@ def _find_parents(nodes: list[Node]) -> None:
                 child.parent = server
         server.parent = client
     for node in nodes:
-        node.orphan = node.parent is None and any(node.span.parent_id)
+        node.orphan = node.parent is None and node.span.parent_id != NO_PARENT
         node.is_root = node.parent is None and not node.orphan
 
 
