@@ -233,11 +233,17 @@ class _Builder:
         tops, free = tops[order], free[order]
         first = np.ones(len(tops), np.bool_)
         first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
-        for position, row in zip(free[first].tolist(), tops[first].tolist(), strict=True):
-            who = self._workflow(row)
-            if who is not None:
-                codes[position] = self._workflows.setdefault(who, len(self._workflows))
+        starting, tops = free[first], tops[first]
+        shapes, example, inverse = np.unique(s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True)
+        each = np.array([self._workflow_code(int(tops[position])) for position in example.tolist()], np.int32)
+        codes[starting] = each[inverse] if len(shapes) else codes[starting]
+        for position in np.flatnonzero(np.isin(tops, list(s.given))).tolist():
+            codes[starting[position]] = self._workflow_code(int(tops[position]))
         return codes
+
+    def _workflow_code(self, row: int) -> int:
+        who = self._workflow(row)
+        return -1 if who is None else self._workflows.setdefault(who, len(self._workflows))
 
     def _workflow(self, row: int) -> Identity | None:
         s = self._s
