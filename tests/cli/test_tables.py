@@ -103,7 +103,14 @@ def test_evidence_is_linked_on_a_terminal_and_spelled_out_elsewhere():
 def test_the_report_names_every_finding():
     text = printed(documents(shop(), FAILED), width=120)
 
-    for word in ("What runs: 3 agents, 3 other", "Shadow agents: 2", "Dependencies: 5", "Single points of failure", "Cycles", "Risk: "):
+    for word in (
+        "What runs: 3 agents, 3 other",
+        "Shadow agents: 2",
+        "Dependencies: 5",
+        "Single points of failure",
+        "Cycles",
+        "Risk ranking",
+    ):
         assert word in text
     assert "charge_card → Checkout" in text
     assert "Activate backups" in text
@@ -111,7 +118,7 @@ def test_the_report_names_every_finding():
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0, "0 %"), (1, "100 %"), (0.9999, "99.9 %"), (0.0001, "<0.1 %"), (0.004, "0.4 %"), (0.5, "50 %"), (None, "–")]
+    ("share", "text"), [(0, "0%"), (1, "100%"), (0.9999, "99.9%"), (0.0001, "<0.1%"), (0.004, "0.4%"), (0.5, "50%"), (None, "–")]
 )
 def test_a_share_is_never_rounded_to_nothing_or_all(share, text):
     assert percent(share) == text

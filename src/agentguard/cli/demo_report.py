@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 DATASET = "demo"
 _TOP = 12
 """Rows of each ranking; `agentguard analyze` shows all."""
+_LINES = 4
+"""Lines of each list in the playbook; `agentguard playbook` shows all."""
 
 
 class NothingFoundError(InvalidInputError):
@@ -89,7 +91,7 @@ def _parts(documents: dict[str, Any]) -> list[RenderableType]:
         *graph_parts(documents["graph"]),
         *analysis_parts(documents["graph"]["analysis"], called, top=_TOP),
         *simulation_parts(documents["simulation"], called),
-        *playbook_parts(documents["playbook"]),
+        *playbook_parts(documents["playbook"], top=_LINES),
     ]
 
 

@@ -46,6 +46,7 @@ app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import NAME_WIDTH, Document, bar, count, faint, height, name, percent, section, trace
+from agentguard.cli.tables.cells import NAME_WIDTH, Document, bar, count, faint, hanging, height, name, percent, section, trace
 from agentguard.cli.tables.rows import MAX_ROWS, Column, Rows, dispensable, names, number, sentences, text
 from agentguard.graph.printable import shorten
 
@@ -19,6 +19,7 @@ _SPOFS = (
     sentences("Workflows that it brings down alone"),
     dispensable(text("Trace"), 1),
 )
+_FACTORS = {"likelihood": "Likely", "exposure": "Exposed", "redundancy": "No spare", "centrality": "Central"}
 _EXPLAINED = 3
 """Components whose factors are spelled out below the ranking."""
 _CYCLES_SHOWN = 20
@@ -46,16 +47,17 @@ def _spof_row(spof: Document, called: Mapping[str, str]) -> list[str | Text]:
         spof["kind"],
         f"{count(lost)} of {count(seen)}" if replayed else "–",
         bar(lost / seen if replayed and seen else 0),
-        Text("; ".join(_brought_down(w) for w in workflows)),
+        Text(_brought_down(workflows)),
         trace(spof["evidence"]),
     ]
 
 
-def _brought_down(workflow: Document) -> str:
-    shown = shorten(workflow["name"], NAME_WIDTH)
-    if not workflow["runs_lost"]:
-        return f"{shown} (worst case)"
-    return f"{shown} {percent(workflow['share_lost'])}{' (starts here)' if workflow['is_entry'] else ''}"
+def _brought_down(workflows: Sequence[Document]) -> str:
+    losing = [f"{shorten(w['name'], NAME_WIDTH)} {percent(w['share_lost'])}" for w in workflows if w["runs_lost"]]
+    if not losing:
+        return f"{'; '.join(shorten(w['name'], NAME_WIDTH) for w in workflows)} (worst case)"
+    rest = len(workflows) - len(losing)
+    return "; ".join([*losing, f"{rest:,} more in the worst case"] if rest else losing)
 
 
 def cycles_part(analysis: Document, called: Mapping[str, str]) -> RenderableType:
@@ -86,8 +88,8 @@ def risks_part(analysis: Document, called: Mapping[str, str], *, top: int = MAX_
     if not risks:
         return section("Risk", Text("Nothing to rank."))
     factors = _factor_names(risks[:top])
-    shares = [number(factor.capitalize()) for factor in factors]
-    columns: list[Column] = [names("Component"), text("Kind"), number("Risk"), dispensable(text("")), *shares]
+    shares = [number(_FACTORS.get(factor, factor.capitalize())) for factor in factors]
+    columns: list[Column] = [names("Component"), dispensable(text("Kind"), 1), number("Risk"), dispensable(text(""), 2), *shares]
     ranking = Rows(columns, [_risk_row(r, factors, called) for r in risks], top=top)
     notes = [faint(n) for n in (_scale(analysis), analysis.get("risk_note")) if n]
     return section("Risk ranking", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called))
@@ -130,5 +132,7 @@ def _explained(risks: Iterable[Document], called: Mapping[str, str]) -> Group:
     lines: list[RenderableType] = []
     for r in risks:
         lines.append(Text.assemble(name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"))
-        lines += [Text(f"  {f['contribution']:.1f}  {f['name']}: {f['reason']}") for f in r["factors"] if f["contribution"]]
+        lines += [
+            hanging(f"{f['contribution']:.1f}", f"{f['name']}: {f['reason']}", indent=2, width=4) for f in r["factors"] if f["contribution"]
+        ]
     return Group(*lines)

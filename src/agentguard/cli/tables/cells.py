@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from agentguard.graph.printable import shorten
@@ -40,6 +42,15 @@ def labels(components: Iterable[Document]) -> dict[str, str]:
     return {c["id"]: c["name"] if c["name"] and bearers[c["name"].casefold()] == 1 else c["id"] for c in known}
 
 
+def hanging(label: str | Text, sentence: str | Text, *, indent: int = 0, width: int = 0, style: str = "") -> RenderableType:
+    """Return a labelled sentence whose further lines stand below its first one, not below the label."""
+    row = Table.grid(padding=(0, 1))
+    row.add_column(min_width=width, no_wrap=True, style=style)
+    row.add_column(overflow="fold")
+    row.add_row(label, sentence)
+    return Padding(row, (0, 0, 0, indent), expand=False)
+
+
 def count(number: float | None) -> str:
     return "–" if number is None else f"{number:,}"
 
@@ -62,10 +73,10 @@ def percent(share: float | None) -> str:
         return "–"
     value = 100 * share
     if value in (0, 100):
-        return f"{value:.0f} %"
+        return f"{value:.0f}%"
     if value < 1:
-        return "<0.1 %" if value < 0.1 else f"{value:.1f} %"
-    return f"{min(value, 99.9):.1f} %" if value > 99 else f"{value:.0f} %"
+        return "<0.1%" if value < 0.1 else f"{value:.1f}%"
+    return f"{min(value, 99.9):.1f}%" if value > 99 else f"{value:.0f}%"
 
 
 def milliseconds(value: float | None) -> str:
@@ -101,11 +112,11 @@ def trace_lines(evidence: Iterable[Document], *, limit: int = 5) -> list[Text]:
     by_trace = {e["trace_id"]: e for e in evidence}
     lines = [_trace_line(e) for e in list(by_trace.values())[:limit]]
     rest = len(by_trace) - limit
-    return lines if rest <= 0 else [*lines, faint(f"  … and {rest:,} more traces")]
+    return lines if rest <= 0 else [*lines, faint(f"… and {plural(rest, 'more trace')}")]
 
 
 def _trace_line(evidence: Document) -> Text:
-    line = Text.assemble("  ", (shorten(evidence["trace_id"], 64), _link_style(evidence)))
+    line = Text.assemble((shorten(evidence["trace_id"], 64), _link_style(evidence)))
     return line.append(f"  {evidence['url']}", style="dim") if "url" in evidence else line
 
 

@@ -13,6 +13,7 @@ from agentguard.cli.tables.cells import (
     count,
     failures,
     faint,
+    hanging,
     labels,
     milliseconds,
     name,
@@ -135,7 +136,7 @@ def shadows_part(components: Iterable[Document], note: str | None) -> Renderable
     shadows = [c for c in components if c["shadow"]]
     if not shadows:
         return section("Shadow agents", Text("None: every agent seen is in the catalogue."))
-    lines = [Text.assemble("● ", name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}") for c in shadows]
+    lines = [hanging("●", Text.assemble(name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}")) for c in shadows]
     return section(f"Shadow agents: {len(shadows):,}", *lines)
 
 

@@ -15,8 +15,6 @@ MAX_ROWS = 200
 """Rows shown of one table; the rest is counted, and in the JSON document."""
 
 _GAP = 2
-_ROOM_FOR_NAMES = 18
-"""Columns that a name should at least get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class Column:
 
     title: str
     right: bool = False
-    shrinks: bool = False
+    room: int | None = None
+    """Width that a column which can shrink should at least get; None where it cannot shrink."""
     wraps: bool = False
     dispensable: int = 0
 
@@ -42,12 +41,12 @@ def number(title: str) -> Column:
 
 def names(title: str) -> Column:
     """Return a column of names, cut where there is no room."""
-    return Column(title, shrinks=True)
+    return Column(title, room=18)
 
 
 def sentences(title: str) -> Column:
     """Return a column of sentences, broken into lines where there is no room."""
-    return Column(title, shrinks=True, wraps=True)
+    return Column(title, room=32, wraps=True)
 
 
 def dispensable(column: Column, order: int = 1) -> Column:
@@ -81,14 +80,14 @@ class Rows:
         return kept
 
     def _least_width(self, kept: Sequence[int]) -> int:
-        widths = [min(self._widths[i], _ROOM_FOR_NAMES) if self._columns[i].shrinks else self._widths[i] for i in kept]
+        widths = [min(self._widths[i], self._columns[i].room or self._widths[i]) for i in kept]
         return sum(widths) + _GAP * (len(widths) - 1)
 
     def _shared_out(self, kept: Sequence[int], width: int) -> dict[int, int]:
         """Return each column's width: what numbers need, and for names an equal share of the rest, which short ones leave to long ones."""
-        widths = {i: self._widths[i] for i in kept if not self._columns[i].shrinks}
+        widths = {i: self._widths[i] for i in kept if self._columns[i].room is None}
         room = width - sum(widths.values()) - _GAP * (len(kept) - 1)
-        waiting = sorted((i for i in kept if self._columns[i].shrinks), key=lambda i: self._widths[i])
+        waiting = sorted((i for i in kept if self._columns[i].room is not None), key=lambda i: self._widths[i])
         for position, i in enumerate(waiting):
             widths[i] = max(1, min(self._widths[i], room // (len(waiting) - position)))
             room -= widths[i]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, bar, count, faint, name, percent, section, severity, trace_lines
+from agentguard.cli.tables.cells import Document, bar, count, faint, hanging, name, percent, section, severity, trace_lines
 from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
 
 _WORKFLOWS = (names("Workflow"), number("Runs"), number("Lost"), number("Share"), text(""), dispensable(text("95 % range"), 1))
@@ -30,12 +30,18 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
     estimate, radius = document["impact_estimate"], document["blast_radius"]
     return section(
         f"If {failed} fails" if len(document["failed_components"]) == 1 else f"If {failed} fail together",
-        Text.assemble("Severity      ", severity(estimate["severity"]), f"  {estimate['severity_reason']}"),
-        Text.assemble("Blast radius  ", bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}"),
-        Text(f"Runs lost     {count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen"),
-        Text(f"Hit           {count(radius['components_hit'])} of {count(radius['components'])} other components"),
-        faint(f"Method        {document['method']}, seed {document['inputs']['seed']}, graph {document['inputs']['graph_version'] or '–'}"),
+        _line("Severity", Text.assemble(severity(estimate["severity"]), f"  {estimate['severity_reason']}")),
+        _line("Blast radius", Text.assemble(bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}")),
+        _line("Runs lost", Text(f"{count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen")),
+        _line("Hit", Text(f"{count(radius['components_hit'])} of {count(radius['components'])} other components")),
+        _line(
+            "Method", Text(f"{document['method']}, seed {document['inputs']['seed']}, graph {document['inputs']['graph_version'] or '–'}")
+        ),
     )
+
+
+def _line(label: str, value: Text) -> RenderableType:
+    return hanging(label, value, width=12, style="dim")
 
 
 def _formula(radius: Document) -> str:
@@ -89,7 +95,7 @@ def travelled(path: Sequence[Document], called: Mapping[str, str]) -> Text:
 
 def _evidence(document: Document) -> RenderableType:
     lines = trace_lines(_path_evidence([*document["impacted_workflows"], *document["impacted_components"]]))
-    return section("Evidence: traces in which these dependencies were seen", *(lines or [faint("  none")]))
+    return section("Evidence: traces in which these dependencies were seen", *(hanging("●", line) for line in lines or [faint("none")]))
 
 
 def _path_evidence(hit: Iterable[Document]) -> Iterator[Document]:
@@ -103,7 +109,7 @@ def _unknown(document: Document) -> RenderableType:
     money = estimate["revenue_risk"]
     lines = [f"Value at risk: {_amount(money, estimate['currency'])}"] if money is not None else []
     reasons = (estimate["revenue_risk_reason"], estimate["estimated_recovery_time_reason"], (document["assumptions"] or {}).get("note"))
-    return section("What that rests on", *(Text(f"  {line}") for line in [*lines, *(r for r in reasons if r)]))
+    return section("What that rests on", *(hanging("●", line) for line in [*lines, *(r for r in reasons if r)]))
 
 
 def _amount(amount: float, currency: str | None) -> str:
