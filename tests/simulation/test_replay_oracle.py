@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation.recording import recording
-from agentguard.simulation.replay import replay, rescue_chances
+from agentguard.simulation.replay import replay, rescue_chances, structural_failures
 from agentguard.simulation.structural import fallen, structure
 from tests.simulation.strategies import NAMES, recorded_worlds, scenarios, seeds
 
@@ -19,7 +19,7 @@ def plain_replay(graph, runs, failed: set[str], draws) -> tuple[set[int], set[in
     calls, recorded = runs.calls.to_pylist(), runs.runs.to_pylist()
     replaces = {c["rescued_by"]: i for i, c in enumerate(calls) if c["rescued_by"] >= 0}
     history = absorption_history(calls, recorded)
-    down = structural_failures(graph, failed)
+    down = plain_structural_failures(graph, failed)
     new: set[int] = set()
     lost: set[int] = set()
     counts = [0, 0, 0]
@@ -70,7 +70,7 @@ def absorption_history(calls, recorded):
     return history
 
 
-def structural_failures(graph, failed):
+def plain_structural_failures(graph, failed):
     s = structure(graph)
     return failed | {s.components[n] for n in fallen(s, [s.index[f] for f in failed]).components}
 
@@ -93,7 +93,7 @@ def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
     graph, runs = made
     r = recording(graph, runs, seed=seed)
     scenario = frozenset(r.components.index(f) for f in failed)
-    found = replay(r, [scenario], rescue_chances(graph, r, structure(graph), [scenario]))
+    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, structure(graph), [scenario])))
 
     new, lost, counts = plain_replay(graph, runs, failed, r)
     assert set(found.row.tolist()) == new
@@ -109,10 +109,10 @@ def test_scenarios_replayed_together_do_not_disturb_each_other(made, several, se
     graph, runs = made
     r, s = recording(graph, runs, seed=seed), structure(graph)
     sets = [frozenset(map(NAMES.index, failed)) for failed in several]
-    together = replay(r, sets, rescue_chances(graph, r, s, sets))
+    together = replay(r, sets, rescue_chances(graph, r, structural_failures(r, s, sets)))
 
     for i, scenario in enumerate(sets):
-        alone = replay(r, [scenario], rescue_chances(graph, r, s, [scenario]))
+        alone = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario])))
         assert set(together.row[together.scenario == i].tolist()) == set(alone.row.tolist())
         assert set(together.lost_run[together.lost_scenario == i].tolist()) == set(alone.lost_run.tolist())
         assert together.assumptions[i] == alone.assumptions[0]

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import blast_radius
+from agentguard.simulation.fixpoint import single_failures
 from agentguard.simulation.model import BlastRadius, Method
 from agentguard.simulation.recording import Recording, recording
 from agentguard.simulation.replay import replay, rescue_chances
-from agentguard.simulation.structural import Fallen, Structure, fallen, structure
+from agentguard.simulation.structural import Structure, structure
 
 _ROWS_AT_ONCE = 500_000
 """Failing calls replayed in one pass: bounds memory to some tens of MB."""
+
+_OUTAGES_AT_ONCE = 500
+"""Outages replayed in one pass, for the same reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,46 +57,72 @@ class Impacts:
 def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
     """Return the impact of every component, as `simulate` would find it one by one.
 
-    Replays cost, summed over components, the calls times their depth; the structural part what fails, at worst components squared.
+    The structural part costs a few sweeps over the dependencies; replays cost, summed over components, the calls times their depth.
     """
     s = structure(graph)
-    worst = [fallen(s, (number,)) for number in range(len(s.components))]
+    worst = _Worst(s)
     if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
         return _structural(graph, s, worst)
     return _replayed(graph, s, worst, recording(graph, runs, seed=seed))
 
 
-def _structural(graph: Graph, s: Structure, worst: list[Fallen]) -> Impacts:
+class _Worst:
+    """What every single outage brings down by the structural rules."""
+
+    def __init__(self, s: Structure) -> None:
+        width = (s.needs.size + 7) // 8
+        rows = b"".join(fails.to_bytes(width, "little") for fails in single_failures(s.needs))
+        self._s = s
+        self._bits = np.frombuffer(rows, dtype=np.uint8).reshape(s.needs.size, width)
+
+    def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
+        """Return, by outage of these components and node of the structure, whether the node is down."""
+        at = np.asarray(numbers, dtype=np.int64)
+        return ((self._bits[:, at >> 3] >> (at & 7).astype(np.uint8)) & 1).T.astype(np.bool_)
+
+    def components_hit(self, number: int) -> int:
+        """How many other components this one's outage brings down."""
+        return int(self.of([number])[0, : len(self._s.components)].sum()) - 1
+
+    def workflows_down(self, number: int) -> frozenset[str]:
+        """Ids of the workflows that this component's outage brings down."""
+        hit = np.flatnonzero(self.of([number])[0, len(self._s.components) :])
+        return frozenset(self._s.workflows[place] for place in hit)
+
+
+def _structural(graph: Graph, s: Structure, worst: _Worst) -> Impacts:
     workflows = {w.id: WorkflowRuns(w.runs, w.failed) for w in graph.workflows}
     seen = sum(w.seen for w in workflows.values())
     found: dict[str, Impact] = {}
     for number, component in enumerate(s.components):
-        down = _workflows_down(s, worst[number])
+        down = worst.workflows_down(number)
         lost = sum(max(0, workflows[w].seen - workflows[w].failed) for w in down)
-        radius = _radius(s, lost, seen, len(worst[number].components))
-        found[component] = Impact(component, radius, down, None)
+        found[component] = Impact(component, _radius(s, lost, seen, worst.components_hit(number)), down, None)
     return Impacts(Method.STRUCTURAL, workflows, found)
 
 
-def _replayed(graph: Graph, s: Structure, worst: list[Fallen], r: Recording) -> Impacts:
-    lost, hit = _losses(graph, r, s)
+def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impacts:
+    lost, hit = _losses(graph, r, s, worst)
     number = {component: i for i, component in enumerate(r.components)}
     found: dict[str, Impact] = {}
     for i, component in enumerate(s.components):
         of_workflow = lost.get(number[component], {})
         radius = _radius(s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0))
-        found[component] = Impact(component, radius, _workflows_down(s, worst[i]), of_workflow)
+        found[component] = Impact(component, radius, worst.workflows_down(i), of_workflow)
     return Impacts(Method.REPLAY, _workflow_runs(r), found)
 
 
-def _losses(graph: Graph, r: Recording, s: Structure) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
+def _losses(graph: Graph, r: Recording, s: Structure, worst: _Worst) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
     """Return, by component number, the runs lost per workflow and how many other components are hit."""
     lost: dict[int, dict[str, int]] = defaultdict(dict)
     hit: dict[int, int] = {}
-    known = np.isin(np.array(r.components), np.array(s.components))
-    for part in _parts(r):
-        scenarios = [frozenset((number,)) for number in part]
-        found = replay(r, scenarios, rescue_chances(graph, r, s, scenarios))
+    place = {component: i for i, component in enumerate(r.components)}
+    numbers = np.array([place[c] for c in s.components], dtype=np.int64)
+    known = np.isin(np.arange(len(r.components)), numbers)
+    for part in _parts(r, s):
+        down = np.zeros((len(part), len(r.components)), dtype=np.bool_)
+        down[:, numbers] = worst.of([s.index[r.components[c]] for c in part])[:, : len(numbers)]
+        found = replay(r, [frozenset((c,)) for c in part], rescue_chances(graph, r, down))
         others = (r.target[found.row] != np.array(part)[found.scenario]) & known[r.target[found.row]]
         pairs = np.unique(np.stack([found.scenario[others], r.target[found.row][others]]), axis=1)
         hit |= dict(zip(part, np.bincount(pairs[0], minlength=len(part)).tolist(), strict=True))
@@ -106,15 +137,15 @@ def _counted(columns: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> tuple[
     return [(int(a), int(b)) for a, b in distinct.T], counts.tolist()
 
 
-def _parts(r: Recording) -> Iterator[list[int]]:
-    """Split the components that were called into parts of bounded work."""
+def _parts(r: Recording, s: Structure) -> Iterator[list[int]]:
+    """Split the components that were called into parts of bounded work and memory."""
     part: list[int] = []
     rows = 0
     for number, count in enumerate(np.diff(r.target_start).tolist()):
-        if part and rows + count > _ROWS_AT_ONCE:
+        if part and (rows + count > _ROWS_AT_ONCE or len(part) == _OUTAGES_AT_ONCE):
             yield part
             part, rows = [], 0
-        if count:
+        if count and r.components[number] in s.index:
             part.append(number)
             rows += count
     if part:
@@ -125,10 +156,6 @@ def _workflow_runs(r: Recording) -> dict[str, WorkflowRuns]:
     seen = np.bincount(r.run_workflow, minlength=len(r.workflows)).tolist()
     failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows)).tolist()
     return {w: WorkflowRuns(seen[i], failed[i]) for i, w in enumerate(r.workflows)}
-
-
-def _workflows_down(s: Structure, down: Fallen) -> frozenset[str]:
-    return frozenset(map(s.label, down.workflows))
 
 
 def _radius(s: Structure, lost: int, seen: int, hit: int) -> BlastRadius:

@@ -8,7 +8,7 @@ was. A call below a component that is out is never made.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,29 +66,36 @@ def replay(r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[n
     return Replayed(fails.scenario, fails.row, fails.cause, fails.distance, ends.scenario, r.run[ends.row], ends.row, counts.assumptions())
 
 
-def rescue_chances(graph: Graph, r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]) -> NDArray[np.float64]:
+def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return, by scenario and (owner, primary) pair, how often what stands of the owner's fallbacks would succeed.
 
-    As often as each did in the window (rescued of tried), tried one after the other. One that itself fails in the scenario, or
-    structurally because of it, counts for nothing: a fallback that shares its primary's fate is none.
+    As often as each did in the window (rescued of tried), tried one after the other. `down`, by scenario and component: one that
+    fails in the scenario, itself or structurally, counts for nothing; a fallback that shares its primary's fate is none.
     """
-    number = {text: i for i, text in enumerate(r.components)}
-    of_pair: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    number, place = {text: i for i, text in enumerate(r.components)}, {pair: i for i, pair in enumerate(r.pairs)}
+    miss = np.ones((len(down), len(r.pairs)))
     for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
-        if f.owner in number and f.primary in number and f.count:
-            of_pair[number[f.owner], number[f.primary]].append((number.get(f.secondary, -1), f.rescued / f.count))
-    chances = np.zeros((len(scenarios), len(r.pairs)))
-    for i, failed in enumerate(scenarios) if r.pairs else ():
-        down = _down(s, r, number, failed)
-        chances[i] = [_chance(of_pair.get(pair, ()), down) for pair in r.pairs]
-    return chances
+        pair = place.get((number.get(f.owner, -1), number.get(f.primary, -1)))
+        if pair is not None and f.count and f.secondary in number:
+            miss[:, pair] *= np.where(down[:, number[f.secondary]], 1.0, 1.0 - f.rescued / f.count)
+    return 1.0 - miss
+
+
+def structural_failures(r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
+    """Return, by scenario and component (by the recording's numbers), what is out or fails structurally."""
+    number = {text: i for i, text in enumerate(r.components)}
+    down = np.zeros((len(scenarios), len(r.components)), dtype=np.bool_)
+    for i, failed in enumerate(scenarios):
+        start = [s.index[r.components[f]] for f in failed if r.components[f] in s.index]
+        down[i, sorted(failed | {number[s.components[n]] for n in fallen(s, start).components})] = True
+    return down
 
 
 def simulate(graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *, seed: int) -> Outcome:
     """Return what the recorded runs lose if these components fail."""
     number = {text: i for i, text in enumerate(r.components)}
     scenario = frozenset(number[f] for f in failed)
-    found = replay(r, [scenario], rescue_chances(graph, r, s, [scenario]))
+    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario])))
     steps = _Steps(r, found)
     return Outcome(
         components=tuple(sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))),
@@ -203,18 +210,6 @@ class _Counts:
     def assumptions(self) -> tuple[Assumptions, ...]:
         columns = (self._failed, self._rescued, self._absorbed, self._unknown)
         return tuple(Assumptions(*map(int, values)) for values in zip(*columns, strict=True))
-
-
-def _down(s: Structure, r: Recording, number: dict[str, int], failed: frozenset[int]) -> frozenset[int]:
-    start = {s.index[r.components[f]] for f in failed if r.components[f] in s.index}
-    return failed | {number[s.components[n]] for n in fallen(s, start).components}
-
-
-def _chance(backups: Iterable[tuple[int, float]], down: frozenset[int]) -> float:
-    miss = 1.0
-    for secondary, rate in backups:
-        miss *= 1.0 if secondary in down else 1.0 - rate
-    return 1.0 - miss
 
 
 def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps) -> Iterable[ImpactedComponent]:

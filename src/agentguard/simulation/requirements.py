@@ -64,9 +64,10 @@ def workflow_requirements(entries: Iterable[tuple[str, str]], components: Iterab
     by_owner: dict[str, list[Requirement]] = defaultdict(list)
     for requirement in components:
         by_owner[requirement.owner].append(requirement)
+    asynchronous = any(not r.returns for of_owner in by_owner.values() for r in of_owner)
     for workflow, entry in entries:
         yield Requirement(workflow, (entry,), Need.REQUIRED, returns=True)
-        for met in _on_the_way(entry, by_owner):
+        for met in _on_the_way(entry, by_owner) if asynchronous else ():
             if not met.returns:
                 yield Requirement(workflow, met.members, met.need, returns=True)
 
