@@ -31,9 +31,7 @@ GRAPH = Graph(
     components=tuple(
         Component(name, ComponentKind.AGENT, name, BASIS, EVIDENCE, spellings=("Á\n", '"')) for name in ("agent:a", "agent:b")
     ),
-    dependencies=(
-        Dependency("agent:a", "agent:b", DependencyType.HANDOFF, BASIS, EVIDENCE, latency=((1, 2), (7, 1)), cost_usd=0.1 + 0.2),
-    ),
+    dependencies=(Dependency("agent:a", "agent:b", DependencyType.HANDOFF, BASIS, EVIDENCE, latency=((1, 2), (7, 1)), cost_usd=0.1 + 0.2),),
     coverage=Coverage(spans=2**40, refused={"not-json": 1}),
 )
 RUNS = Runs(

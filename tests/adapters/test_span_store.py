@@ -264,3 +264,22 @@ def _full(_handle: int) -> None:
 
 def _fail(*_args: object) -> None:
     raise OSError(28, "No space left on device")
+
+
+async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
+    """Whenever it is cancelled: its threads may still work on files when the next settling begins."""
+    async with opened(tmp_path) as store:
+        for n in range(1, 31):
+            await store.append(batch(protobuf([n])))
+            settling = asyncio.create_task(store.settle())
+            for _ in range(n % 12):
+                await asyncio.sleep(0.0005)
+            settling.cancel()
+            await asyncio.wait([settling])
+        await store.settle()
+        found = await held(store)
+    async with opened(tmp_path) as store:
+        again = await held(store)
+
+    assert found == again == dict.fromkeys(range(1, 31), 1)
+    assert list((tmp_path / "log").iterdir()) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +60,8 @@ class FileSpanStore:
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
         # All writing to the log happens on this one thread: appending and sealing never overlap.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentguard-log")
+        # All work on Parquet files and sealed segments on this one: what a cancelled caller left running ends before the next begins.
+        self._settler = ThreadPoolExecutor(1, thread_name_prefix="agentguard-settle")
         self._settling = asyncio.Lock()
         self._writer: SegmentWriter | None = None
         self._spans: list[pa.Table] = []
@@ -71,14 +73,14 @@ class FileSpanStore:
 
     async def append(self, batch: SpanBatch) -> None:
         try:
-            await self._on_thread(self._append, batch)
+            await _run(self._thread, self._append, batch)
         except OSError as error:
             log.exception("append_failed")
             raise StoreUnavailableError(f"The spans could not be written to disk ({error.strerror}). Send them again later.") from error
 
     async def settle(self) -> bool:
         async with self._settling:
-            await self._on_thread(self._seal)
+            await _run(self._thread, self._seal)
             pending = list(self._sealed)
             for sealed in pending:
                 await self._settle(sealed)
@@ -103,7 +105,7 @@ class FileSpanStore:
             self._parts = [part for part in self._parts if part.last >= hour]
             self._superseded += expired
             await self._delete_superseded()
-            await self._on_thread(self._delete_bodies, hour)
+            await _run(self._settler, self._delete_bodies, hour)
         return len(expired)
 
     def recover(self) -> None:
@@ -122,6 +124,7 @@ class FileSpanStore:
 
     def close(self) -> None:
         self._thread.shutdown()
+        self._settler.shutdown()
         if self._writer is not None:
             self._writer.close()
 
@@ -150,16 +153,17 @@ class FileSpanStore:
         tables = sealed.spans
         sealed.spans = None  # should this fail, the next attempt reads the log: memory stays bounded
         if tables is None:
-            tables = [await self._decode(list(await self._on_thread(_deliveries, sealed.path)))]
+            deliveries = await _run(self._settler, _deliveries, sealed.path)
+            tables = [await self._decode(deliveries)]
         spans = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        written = await asyncio.to_thread(write_parts, self._lake, sealed.id, spans)
+        written = await _run(self._settler, write_parts, self._lake, sealed.id, spans)
         self._parts = without_superseded([*self._parts, *written])
-        await self._on_thread(self._retire, sealed.path)
+        await _run(self._settler, self._retire, sealed.path)
         self._sealed.remove(sealed)
 
     async def _merge(self) -> None:
-        for run in await asyncio.to_thread(mergeable, self._lake, self._parts):
-            merged = await asyncio.to_thread(merge_parts, self._lake, run)
+        for run in await _run(self._settler, mergeable, self._lake, self._parts):
+            merged = await _run(self._settler, merge_parts, self._lake, run)
             self._parts = without_superseded([*self._parts, merged])
             self._superseded += run
         await self._delete_superseded()
@@ -167,21 +171,17 @@ class FileSpanStore:
     async def _delete_superseded(self) -> None:
         if self._superseded and not self._readers:
             gone, self._superseded = self._superseded, []
-            await asyncio.to_thread(_delete, [part.path(self._lake) for part in gone])
+            await _run(self._settler, _delete, [part.path(self._lake) for part in gone])
 
     def _retire(self, path: Path) -> None:
-        if self._keep_bodies:
+        if self._keep_bodies and path.exists():
             path.rename(self._bodies / path.name)
             sync_folder(self._bodies)
-        else:
-            path.unlink()
+        path.unlink(missing_ok=True)
         sync_folder(self._log)
 
     def _delete_bodies(self, before: int) -> None:
         _delete([path for path in self._bodies.glob(f"*{SUFFIX}") if int(path.stem, 16) < before])
-
-    async def _on_thread(self, function: Callable[[Unpack[A]], T], *args: *A) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
 
 @asynccontextmanager
@@ -201,8 +201,13 @@ async def open_span_store(directory: Path, decode: Decode, clock: Clock, *, keep
         lock.release()
 
 
+async def _run(thread: Executor, function: Callable[[Unpack[A]], T], *args: *A) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
+
+
 def _deliveries(path: Path) -> list[Delivery]:
-    return list(read_segment(path))
+    """Return the segment's records; none if it was retired already, on behalf of a caller that did not wait for it."""
+    return list(read_segment(path)) if path.exists() else []
 
 
 def _delete(paths: Sequence[Path]) -> None:

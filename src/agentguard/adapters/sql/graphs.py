@@ -46,7 +46,7 @@ class SqlGraphStore:
         document = await asyncio.to_thread(self._write_files, version, runs)
         try:
             stale = await self._write_row(version, document)
-        except BaseException:
+        except Exception:  # a cancelled commit may still succeed: then the files stay, and `sweep` sees to what nobody owns
             self._unlink([version.id])
             raise
         self._remember(version)

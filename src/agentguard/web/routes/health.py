@@ -13,6 +13,7 @@ from agentguard.web.state import DocumentResponse, State, StateOf
 
 router = APIRouter(tags=["about"])
 
+_DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Some part does not work."}}
 _UP: dict[str, Any] = {"status": "up", "detail": None}
 
 
@@ -22,10 +23,21 @@ async def live() -> Response:
     return DocumentResponse({"status": "up", "parts": {}})
 
 
-@router.get("/health", response_model=Health)
-@router.get("/health/ready", response_model=Health, responses={503: {"model": Health, "description": "Some part is not ready."}})
+@router.get("/health", response_model=Health, responses=_DOWN)
+async def health(state: StateOf) -> Response:
+    """How everything is, part by part; 503 if something is down."""
+    parts = await _parts(state)
+    return DocumentResponse(parts, 503 if parts["status"] == "down" else 200)
+
+
+@router.get("/health/ready", response_model=Health, responses=_DOWN)
 async def ready(state: StateOf) -> Response:
-    """Whether everything works, part by part; 503 if not."""
+    """The same; 503 unless everything is up."""
+    parts = await _parts(state)
+    return DocumentResponse(parts, 200 if parts["status"] == "up" else 503)
+
+
+async def _parts(state: State) -> dict[str, Any]:
     parts = {
         "database": await _database(state),
         "spans": _loop(state.serving.upkeep.failure),
@@ -33,7 +45,7 @@ async def ready(state: StateOf) -> Response:
         "workers": _workers(state),
     }
     worst = next((s for s in ("down", "starting") if any(part["status"] == s for part in parts.values())), "up")
-    return DocumentResponse({"status": worst, "parts": parts}, 200 if worst == "up" else 503)
+    return {"status": worst, "parts": parts}
 
 
 async def _database(state: State) -> dict[str, Any]:

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tracemalloc
+import zlib
+
+import orjson
+import pytest
+import zstandard
+
+from agentguard.traces.store import SpanBatch
+from agentguard.web.app import create_app
+from tests.traces.spans import json, protobuf
+from tests.web.serving import client_of, live_spans, opened, served, until
+
+pytestmark = pytest.mark.anyio
+
+JSON = {"Content-Type": "application/json"}
+MIB = 1024 * 1024
+
+
+def zeros_gzipped(size: int) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join([*(packer.compress(bytes(MIB)) for _ in range(size // MIB)), packer.flush()])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_300_mb_of_zeros_are_refused_without_being_held(tmp_path, encoding):
+    body = zeros_gzipped(300 * MIB) if encoding == "gzip" else zstandard.ZstdCompressor().compress(bytes(300 * MIB))
+    assert len(body) < MIB
+    async with served(tmp_path, max_body_bytes=8 * MIB) as client:
+        tracemalloc.start()
+        try:
+            answers = [
+                await client.post(path, content=body, headers=JSON | {"Content-Encoding": encoding}) for path in ("/v1/traces", "/v1/logs")
+            ]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert [answer.status_code for answer in answers] == [413, 413]
+    assert "larger" in answers[0].json()["message"]
+    assert peak < 64 * MIB
+
+
+async def test_a_scan_of_packed_zeros_is_refused(tmp_path):
+    async with served(tmp_path, max_upload_bytes=8 * MIB) as client:
+        packed = await client.post("/api/scan", content=zeros_gzipped(30 * MIB), headers=JSON | {"Content-Encoding": "gzip"})
+        upload = await client.post("/api/scan", files={"file": ("zeros.json.gz", zeros_gzipped(30 * MIB))})
+        large = await client.post("/api/scan", files={"file": ("zeros.json", bytes(9 * MIB))})
+
+    assert (packed.status_code, packed.json()["code"]) == (413, "body-too-large")
+    assert upload.status_code == 400
+    assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
+    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+
+
+async def test_a_body_without_an_announced_length_is_bounded_too(tmp_path):
+    async def endless():
+        while True:
+            yield bytes(64 * 1024)
+
+    async with served(tmp_path, max_body_bytes=MIB, max_upload_bytes=MIB) as client:
+        assert (await client.post("/v1/traces", content=endless(), headers=JSON)).status_code == 413
+        assert (await client.post("/api/scan", content=endless(), headers=JSON)).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(json([1]).body)[:-1],
+        gzip.compress(json([1]).body)[:20],
+        gzip.compress(json([1]).body)[:-8] + bytes(8),
+        b"\x1f\x8b",
+        b"",
+        zstandard.ZstdCompressor().compress(json([1]).body),
+    ],
+)
+async def test_damaged_gzip_is_a_bad_request(tmp_path, body):
+    async with served(tmp_path) as client:
+        answer = await client.post("/v1/traces", content=body, headers=JSON | {"Content-Encoding": "gzip"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, 3)
+
+
+async def test_gzip_members_one_after_the_other_are_one_body(tmp_path):
+    body = json([1, 2]).body
+    async with served(tmp_path) as client:
+        packed = gzip.compress(body[:50]) + gzip.compress(body[50:])
+        assert (await client.post("/v1/traces", content=packed, headers=JSON | {"Content-Encoding": "gzip"})).status_code == 200
+
+
+async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path):
+    """A store that takes its time fills the places; nothing of what was turned away is kept, all that was taken is."""
+    go = asyncio.Event()
+    async with opened(tmp_path, ingest_max_requests=3) as app, client_of(create_app(app)) as client:
+        receiver, store = app.serving.receiver, app.serving.spans
+
+        class Slow:
+            async def append(self, batch: SpanBatch) -> None:
+                await go.wait()
+                await store.append(batch)
+
+        receiver.store = Slow()
+        async with asyncio.TaskGroup() as tasks:
+            taken = [tasks.create_task(client.post("/v1/traces", content=json([n]).body, headers=JSON)) for n in (1, 2, 3)]
+            await until(lambda: _places(app, 3))
+            refused = await client.post("/v1/traces", content=json([4]).body, headers=JSON)
+            also = await client.post("/v1/traces", content=protobuf([5]).body, headers={"Content-Type": "application/x-protobuf"})
+            go.set()
+        again = await client.post("/v1/traces", content=json([4]).body, headers=JSON)
+        shown = await until(lambda: _shown(client, 4))
+
+    assert [task.result().status_code for task in taken] == [200, 200, 200]
+    assert (refused.status_code, refused.json()["code"], also.status_code) == (429, 8, 429)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert again.status_code == 200
+    assert shown == 4
+    assert receiver.load.requests == receiver.load.bytes == 0
+
+
+async def test_bytes_in_work_are_bounded(tmp_path):
+    async with served(tmp_path, ingest_max_bytes=100_000) as client:
+        answers = await asyncio.gather(
+            *[client.post("/v1/traces", content=b" " * 60_000 + json([n]).body, headers=JSON) for n in range(1, 9)]
+        )
+
+    statuses = [answer.status_code for answer in answers]
+    assert set(statuses) == {200, 429}
+
+
+async def test_a_store_that_hangs_is_not_waited_for(tmp_path):
+    async with opened(tmp_path, acknowledge_seconds=0.2) as app, client_of(create_app(app)) as client:
+
+        class Hangs:
+            async def append(self, _batch: SpanBatch) -> None:
+                await asyncio.sleep(2)
+
+        app.serving.receiver.store = Hangs()
+        answer = await client.post("/v1/traces", content=json([1]).body, headers=JSON)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, 4)
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(tmp_path):
+    async def slow():
+        yield b"{"
+        await asyncio.sleep(5)
+
+    async with served(tmp_path, acknowledge_seconds=0.2) as client:
+        assert (await client.post("/v1/traces", content=slow(), headers=JSON)).status_code == 503
+
+
+async def test_deliveries_share_one_sync(tmp_path, monkeypatch):
+    import os
+
+    syncs = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda handle: (syncs.append(handle), real(handle))[1])
+    async with served(tmp_path) as client:
+        answers = await asyncio.gather(*[client.post("/v1/traces", content=json([n]).body, headers=JSON) for n in range(1, 101)])
+        shown = await until(lambda: _shown(client, 100))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert shown == 100
+    assert len(syncs) < 50
+
+
+async def test_deep_json_is_a_bad_request(tmp_path):
+    deep = orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": []}]}]})[:-1] + b"," + b'"x":' + b"[" * 5000 + b"]" * 5000 + b"}"
+    async with served(tmp_path) as client:
+        assert (await client.post("/v1/traces", content=deep, headers=JSON)).status_code == 400
+
+
+async def _places(app, wanted: int) -> bool:
+    return app.serving.receiver.load.requests >= wanted
+
+
+async def _shown(client, wanted: int) -> int:
+    shown = await live_spans(client)
+    return shown if shown >= wanted else 0

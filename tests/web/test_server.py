@@ -1,0 +1,179 @@
+"""The server as a process: ports, signals, other processes beside it."""
+
+from __future__ import annotations
+
+import http.client
+import json as jsonlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
+from tests.traces.spans import json
+from tests.web.process import running
+from tests.web.systems import shop
+
+AGENTGUARD = [sys.executable, "-c", "from agentguard.cli.main import run; run()"]
+
+
+def get(url: str):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        return jsonlib.load(answer)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0"}
+    return subprocess.run(
+        [*AGENTGUARD, *arguments], env=environment | variables, cwd=directory, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def agents(url: str, dataset: str) -> set[str]:
+    try:
+        return {agent["name"] for agent in get(f"{url}/api/agents?dataset={dataset}")["agents"]}
+    except urllib.error.HTTPError:
+        return set()
+
+
+def test_the_official_exporter_is_served_on_both_ports_and_shows_within_five_seconds(tmp_path: Path):
+    otlp_port = free_port()
+    with running(tmp_path, AGENTGUARD_OTLP_PORT=str(otlp_port)) as server:
+        for port, name, compression in (
+            (server.port, "FirstAgent", Compression.Gzip),
+            (otlp_port, "SecondAgent", Compression.NoCompression),
+        ):
+            exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces", compression=compression)
+            provider = TracerProvider(resource=Resource({"service.name": "x"}))
+            provider.add_span_processor(SimpleSpanProcessor(exporter))
+            attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
+            with provider.get_tracer("test").start_as_current_span(f"invoke_agent {name}", attributes=attributes):
+                pass
+            provider.shutdown()
+            acknowledged = time.monotonic()
+            while name not in agents(server.url, "live"):
+                assert time.monotonic() - acknowledged < 5
+                time.sleep(0.05)
+
+        assert agents(server.url, "live") == {"FirstAgent", "SecondAgent"}
+        assert server.stop() == 0
+
+
+def test_a_taken_port_is_named_and_ends_the_command(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        ended = cli(tmp_path, "serve", API_PORT=port)
+
+        assert ended.returncode == 1
+        assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert ended.stdout == ""
+        doctor = cli(tmp_path, "doctor", "--format", "json", API_PORT=port)
+        assert doctor.returncode == 1
+        assert jsonlib.loads(doctor.stdout)["finding"] == "broken"
+
+
+def test_a_taken_otlp_port_is_said_and_the_server_goes_on(tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with running(tmp_path, AGENTGUARD_OTLP_PORT=str(taken.getsockname()[1])) as server:
+            assert get(f"{server.url}/")["version"]
+            assert "otlp_port_taken" in server.log.read_text()
+
+
+def test_scanning_beside_a_server_is_safe_and_seen_by_it(tmp_path: Path):
+    (tmp_path / "shop.json").write_text(jsonlib.dumps(shop()))
+    with running(tmp_path) as server:
+        scan = cli(tmp_path, "scan", "shop.json", "--dataset", "shop", "--format", "json")
+        assert scan.returncode == 0
+        assert agents(server.url, "shop") == {"CheckoutAgent", "PaymentAgent", "FraudAgent"}
+
+        second = cli(tmp_path, "serve", API_PORT="0")
+        assert second.returncode == 1
+        assert "Another AgentGuard server" in second.stderr
+
+        doctor = cli(tmp_path, "doctor", "--format", "json", API_PORT=str(server.port))
+        found = {check["name"]: check["detail"] for check in jsonlib.loads(doctor.stdout)["checks"]}
+        assert doctor.returncode == 0
+        assert "AgentGuard 0" in found["API port"]
+        assert "A server has them open" in found["spans"]
+        assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_lets_what_is_in_work_finish(tmp_path: Path, number: signal.Signals):
+    """A delivery whose body is still coming when the signal comes is answered; afterwards nothing is left in the log."""
+    delivery = json(range(1, 50))
+    with running(tmp_path) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+        connection.putrequest("POST", "/v1/traces")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(delivery.body)))
+        connection.endheaders(delivery.body[:100])
+        time.sleep(0.3)
+        server.process.send_signal(number)
+        later = threading.Timer(0.5, connection.send, (delivery.body[100:],))
+        later.start()
+
+        assert connection.getresponse().status == 200
+        assert server.process.wait(30) == 0
+        connection.close()
+        assert list((tmp_path / "data" / "log").iterdir()) == []
+    with running(tmp_path) as server:
+        assert _live(server.url)["coverage"]["spans"] == 49
+
+
+def _live(url: str):
+    until = time.monotonic() + 10
+    while True:
+        try:
+            return get(f"{url}/api/graph?dataset=live")
+        except urllib.error.HTTPError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+
+
+def test_no_process_is_left_when_the_server_is_killed(tmp_path: Path):
+    with running(tmp_path) as server:
+        while get(f"{server.url}/health")["parts"]["workers"]["status"] != "up":
+            time.sleep(0.1)
+        group = os.getpgid(server.process.pid)
+        server.kill()
+
+    until = time.monotonic() + 20
+    while _members(group):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def _members(group: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[2]) == group and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
