@@ -9,7 +9,7 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Dependency, Graph
 from agentguard.graph.scanning import scan
 from agentguard.ingest.pieces import DocumentPiece
-from agentguard.ingest.plain import document_of
+from agentguard.ingest.plain import pieces
 from tests.discovery.recordings import dialects
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
@@ -20,7 +20,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self._ids, self._times = count(1), count(1)
-        self._spans: dict[str, list[dict[str, Any]]] = {}
+        self.spans: dict[str, list[dict[str, Any]]] = {}
         self.trace = "1"
 
     def span(self, name: str, parent: str = "", *, kind: int = 1, failed: bool = False, service: str = "app", **attributes: str) -> str:
@@ -37,7 +37,7 @@ class Recorder:
             "status": status,
             "attributes": written,
         }
-        self._spans.setdefault(service, []).append(span | times)
+        self.spans.setdefault(service, []).append(span | times)
         return own
 
     def agent(self, name: str, parent: str = "", **more: Any) -> str:
@@ -52,7 +52,7 @@ class Recorder:
     def graph(self) -> Graph:
         groups = [
             {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": s}}]}, "scopeSpans": [{"spans": spans}]}
-            for s, spans in self._spans.items()
+            for s, spans in self.spans.items()
         ]
         return scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
 
@@ -154,7 +154,7 @@ def test_a_consumer_in_a_trace_of_its_own_is_joined_by_its_link() -> None:
     r.trace = "2"
     got = r.span("process jobs", kind=CONSUMER, service="b", messaging__destination__name="jobs")
     worker = r.agent("hand", got, service="b")
-    groups = r._spans["b"]
+    groups = r.spans["b"]
     groups[0]["links"] = [{"traceId": "t1", "spanId": sent}]
 
     found = r.graph()
@@ -177,7 +177,7 @@ def test_health_checks_start_no_workflow() -> None:
 def test_the_plain_forms_service_is_an_agent_by_its_name_and_the_reason_says_so() -> None:
     plain = [{"traceId": "abc123", "spans": [{"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}]}]
 
-    found = scan([DocumentPiece("body", document_of(plain))], dialects()).graph
+    found = scan(pieces(plain, "body"), dialects()).graph
 
     assert [(c.id, c.kind, c.name) for c in found.components] == [("agent:pricingagent", ComponentKind.AGENT, "PricingAgent")]
     assert found.components[0].basis.rule == "service-name"
