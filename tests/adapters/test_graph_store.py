@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.resources import files
@@ -16,8 +17,9 @@ from agentguard.adapters.sql import database
 from agentguard.adapters.sql.database import HEAD, DatabaseTooNewError, DatabaseUnreadableError, open_database, revision_of
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.tables import metadata
+from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.model import Basis, Component, ComponentKind, Coverage, Dependency, DependencyType, Evidence, EvidenceReason, Graph
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, EvidenceReason, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, no_runs
 from agentguard.graph.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND
@@ -49,7 +51,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def opened(directory: Path, *, kept: int = 20, clock: Clock | None = None):
+async def opened(directory: Path, *, kept: int = 20, clock: Callable[[], int] | None = None):
     async with open_database(directory) as base:
         yield SqlGraphStore(base, directory / "graphs", clock or Clock(), kept)
 
@@ -153,7 +155,8 @@ async def test_two_processes_write_beside_each_other_from_an_empty_folder_on(tmp
     processes = [context.Process(target=_put_many, args=(tmp_path, name, 15)) for name in ("a", "b")]
     for process in processes:
         process.start()
-    await asyncio.to_thread(lambda: [process.join(120) for process in processes])
+    for process in processes:
+        await asyncio.to_thread(process.join, 120)
 
     assert [process.exitcode for process in processes] == [0, 0]
     async with opened(tmp_path) as store:
@@ -186,8 +189,6 @@ async def test_a_newer_or_damaged_database_is_refused(tmp_path: Path, monkeypatc
         async with open_database(tmp_path):
             pass
     (tmp_path / database.FILE_NAME).write_bytes(b"this is no database at all, of that everybody is sure" * 100)
-    for leftover in tmp_path.glob("*-wal"):
-        leftover.unlink()
     with pytest.raises(DatabaseUnreadableError):
         async with open_database(tmp_path):
             pass

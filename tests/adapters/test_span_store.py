@@ -85,7 +85,7 @@ STEPS = ["write_parts:first", "write_parts:done", "retire", "merge:written"]
 @pytest.mark.parametrize("step", STEPS)
 async def test_dying_between_any_two_steps_loses_and_doubles_nothing(tmp_path: Path, monkeypatch, step: str):
     """The folder as it is at that step is what the next process finds."""
-    expected = {}
+    expected: dict[int, int] = {}
     async with opened(tmp_path / "alive") as store:
         for n in range(1, 10):  # the ninth settling merges
             await store.append(batch(protobuf([n]), json([100 + n], start=START + HOUR)))
@@ -107,7 +107,7 @@ def _snapshot_at(patched: pytest.MonkeyPatch, step: str, alive: Path, dead: Path
 
     def after(module, name: str, *, first: bool = False) -> None:
         real = getattr(module, name)
-        done = []
+        done: list[int] = []
 
         def wrapped(*args):
             result = real(*args)

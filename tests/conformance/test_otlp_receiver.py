@@ -16,7 +16,7 @@ from agentguard.bootstrap import App
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.traces.errors import RpcCode, SpansNotStoredError
 from agentguard.web.app import create_app
-from tests.web.serving import client_of, opened
+from tests.web.serving import client_of, opened, serving_of
 
 CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "data/otlp_receiver/conformance.jsonl").read_text().splitlines()]
 SETUP_SETTINGS = {"max_request_body_bytes": "max_body_bytes"}
@@ -43,7 +43,7 @@ async def test_the_receiver_answers_as_it_must(tmp_path: Path, monkeypatch, case
     settings = {SETUP_SETTINGS[name]: setup.pop(name) for name in list(setup) if name in SETUP_SETTINGS}
     async with opened(tmp_path, **settings) as app, client_of(create_app(app)) as client:
         if setup:
-            monkeypatch.setattr(app.serving.receiver, "store", Refusing(setup))
+            monkeypatch.setattr(serving_of(app).receiver, "store", Refusing(setup))
         answers = [await _send(client, each) for each in _requests(case)]
         for answer, each in zip(answers, _requests(case), strict=True):
             _check_head(answer, each["expect"])
@@ -99,8 +99,8 @@ async def _check(app: App, answer: httpx.Response, check: dict[str, Any]) -> Non
 
 async def _stored(app: App, trace_id: str) -> dict[bytes, str]:
     """Return the attributes (JSON) of each distinct span of the trace."""
-    await app.serving.spans.settle()
-    async with app.serving.spans.window(0) as window:
+    await serving_of(app).spans.settle()
+    async with serving_of(app).spans.window(0) as window:
         rows = [row for source in window.sources for table in source.tables() for row in table.to_pylist()]
     return {row["span_id"]: row["attributes"] for row in rows if row["trace_id"].hex() == trace_id}
 

@@ -80,7 +80,9 @@ def test_a_key_is_never_shown(monkeypatch):
     monkeypatch.setenv("AGENTGUARD_API_KEY", "open-sesame")
 
     assert "sesame" not in repr(load_settings())
-    assert load_settings().api_key.get_secret_value() == "open-sesame"
+    key = load_settings().api_key
+    assert key is not None
+    assert key.get_secret_value() == "open-sesame"
 
 
 def test_severities_must_be_in_order(monkeypatch):

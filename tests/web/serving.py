@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from agentguard.bootstrap import App, open_app
+from agentguard.bootstrap import App, Serving, open_app
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
 
@@ -24,7 +23,7 @@ async def opened(directory: Path, **settings: Any) -> AsyncIterator[App]:
         yield app
 
 
-def client_of(api: Any, *, peer: tuple[str, int] | None = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any) -> httpx.AsyncClient:
+def client_of(api: Any, *, peer: tuple[str, int] = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=peer), base_url=url, **how)
 
 
@@ -43,9 +42,11 @@ async def until(question, *, seconds: float = 20) -> Any:
 
 
 async def live_spans(client: httpx.AsyncClient) -> int:
-    answer = await client.get("/api/agents", params={"dataset": "live"})
-    if answer.status_code == 404:
-        return 0
-    with contextlib.suppress(KeyError):
-        return (await client.get("/api/graph", params={"dataset": "live"})).json()["coverage"]["spans"]
-    return 0
+    """Return how many spans the live graph shows."""
+    answer = await client.get("/api/graph", params={"dataset": "live"})
+    return int(answer.json()["coverage"]["spans"]) if answer.status_code == 200 else 0
+
+
+def serving_of(app: App) -> Serving:
+    assert app.serving is not None
+    return app.serving

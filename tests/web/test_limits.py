@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import tracemalloc
 import zlib
 
@@ -9,10 +10,11 @@ import orjson
 import pytest
 import zstandard
 
+from agentguard.bootstrap import App
 from agentguard.traces.store import SpanBatch
 from agentguard.web.app import create_app
 from tests.traces.spans import json, protobuf
-from tests.web.serving import client_of, live_spans, opened, served, until
+from tests.web.serving import client_of, live_spans, opened, served, serving_of, until
 
 pytestmark = pytest.mark.anyio
 
@@ -91,18 +93,18 @@ async def test_gzip_members_one_after_the_other_are_one_body(tmp_path):
         assert (await client.post("/v1/traces", content=packed, headers=JSON | {"Content-Encoding": "gzip"})).status_code == 200
 
 
-async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path):
+async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path, monkeypatch):
     """A store that takes its time fills the places; nothing of what was turned away is kept, all that was taken is."""
     go = asyncio.Event()
     async with opened(tmp_path, ingest_max_requests=3) as app, client_of(create_app(app)) as client:
-        receiver, store = app.serving.receiver, app.serving.spans
+        receiver, store = serving_of(app).receiver, serving_of(app).spans
 
         class Slow:
             async def append(self, batch: SpanBatch) -> None:
                 await go.wait()
                 await store.append(batch)
 
-        receiver.store = Slow()
+        monkeypatch.setattr(receiver, "store", Slow())
         async with asyncio.TaskGroup() as tasks:
             taken = [tasks.create_task(client.post("/v1/traces", content=json([n]).body, headers=JSON)) for n in (1, 2, 3)]
             await until(lambda: _places(app, 3))
@@ -130,14 +132,14 @@ async def test_bytes_in_work_are_bounded(tmp_path):
     assert set(statuses) == {200, 429}
 
 
-async def test_a_store_that_hangs_is_not_waited_for(tmp_path):
+async def test_a_store_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     async with opened(tmp_path, acknowledge_seconds=0.2) as app, client_of(create_app(app)) as client:
 
         class Hangs:
             async def append(self, _batch: SpanBatch) -> None:
                 await asyncio.sleep(2)
 
-        app.serving.receiver.store = Hangs()
+        monkeypatch.setattr(serving_of(app).receiver, "store", Hangs())
         answer = await client.post("/v1/traces", content=json([1]).body, headers=JSON)
 
     assert (answer.status_code, answer.json()["code"]) == (503, 4)
@@ -153,11 +155,14 @@ async def test_a_body_that_never_ends_is_not_waited_for(tmp_path):
 
 
 async def test_deliveries_share_one_sync(tmp_path, monkeypatch):
-    import os
-
-    syncs = []
+    syncs: list[int] = []
     real = os.fdatasync
-    monkeypatch.setattr(os, "fdatasync", lambda handle: (syncs.append(handle), real(handle))[1])
+
+    def counted(handle: int) -> None:
+        syncs.append(handle)
+        real(handle)
+
+    monkeypatch.setattr(os, "fdatasync", counted)
     async with served(tmp_path) as client:
         answers = await asyncio.gather(*[client.post("/v1/traces", content=json([n]).body, headers=JSON) for n in range(1, 101)])
         shown = await until(lambda: _shown(client, 100))
@@ -173,8 +178,8 @@ async def test_deep_json_is_a_bad_request(tmp_path):
         assert (await client.post("/v1/traces", content=deep, headers=JSON)).status_code == 400
 
 
-async def _places(app, wanted: int) -> bool:
-    return app.serving.receiver.load.requests >= wanted
+async def _places(app: App, wanted: int) -> bool:
+    return serving_of(app).receiver.load.requests >= wanted
 
 
 async def _shown(client, wanted: int) -> int:

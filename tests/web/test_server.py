@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -29,14 +29,13 @@ AGENTGUARD = [sys.executable, "-c", "from agentguard.cli.main import run; run()"
 
 
 def get(url: str):
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        return jsonlib.load(answer)
+    return httpx.get(url, timeout=30).raise_for_status().json()
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
 def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -49,7 +48,7 @@ def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.Comple
 def agents(url: str, dataset: str) -> set[str]:
     try:
         return {agent["name"] for agent in get(f"{url}/api/agents?dataset={dataset}")["agents"]}
-    except urllib.error.HTTPError:
+    except httpx.HTTPStatusError:
         return set()
 
 
@@ -149,14 +148,14 @@ def _live(url: str):
     while True:
         try:
             return get(f"{url}/api/graph?dataset=live")
-        except urllib.error.HTTPError:
+        except httpx.HTTPStatusError:
             assert time.monotonic() < until
             time.sleep(0.1)
 
 
 def test_no_process_is_left_when_the_server_is_killed(tmp_path: Path):
     with running(tmp_path) as server:
-        while get(f"{server.url}/health")["parts"]["workers"]["status"] != "up":
+        while httpx.get(f"{server.url}/health/ready", timeout=30).status_code != 200:
             time.sleep(0.1)
         group = os.getpgid(server.process.pid)
         server.kill()
