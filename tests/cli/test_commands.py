@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
 from agentguard.cli.main import app
+from agentguard.ingest.sources import read_paths
 from tests.cli.traces import RUNS, SPANS, trace, write_traces
 
 
@@ -82,6 +84,17 @@ class TestScan:
         assert json.loads(done.stdout)["coverage"]["spans"] == SPANS
         assert b"missing.json" in done.stderr
         assert b"Stored as dataset" in done.stderr
+
+    def test_log_lines_stay_off_standard_output(self, traces, monkeypatch):
+        def noisy(*arguments, **more):
+            structlog.get_logger("reader").warning("slow_disk")
+            return read_paths(*arguments, **more)
+
+        monkeypatch.setattr("agentguard.ingest.sources.read_paths", noisy)
+        done = agentguard("scan", traces, "--format", "json")
+
+        assert document(done)["coverage"]["spans"] == SPANS
+        assert "slow_disk" in done.stderr
 
     def test_the_same_bytes_come_out_twice(self, traces):
         first, second = (agentguard("scan", traces, "--no-store", "--format", "json").stdout for _ in range(2))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from agentguard.cli.demo_server import free_port
-from tests.cli.traces import RUNS, SPANS, trace
+from tests.cli.traces import RUNS, SPANS, trace, write_traces
 
 SYSTEM = """
 import json, pathlib, sys, urllib.request
@@ -49,6 +49,13 @@ def systems(folder: Path, *, content: str = NOTHING) -> Path:
 def demo(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "agentguard.cli", "demo", "--data-dir", str(folder / "data"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=120, check=False)
+
+
+def printed(environment: dict[str, str], folder: Path, *arguments: str) -> dict:
+    """The document of a command beside the running server."""
+    where = ["--data-dir", str(folder / "data"), "--catalog", str(folder / "demo" / "catalog.yaml"), "--format", "json"]
+    command = [sys.executable, "-m", "agentguard.cli", *arguments, *where]
+    return dict(json.loads(subprocess.run(command, capture_output=True, env=environment, cwd=folder, check=True).stdout))
 
 
 def server_of(data_dir: Path) -> tuple[int, str]:
@@ -104,7 +111,7 @@ def test_every_line_on_how_to_go_on_works(environment, tmp_path):
         assert words in again.stdout
 
 
-def test_a_taken_port_is_said_and_the_server_can_be_kept(environment, tmp_path):
+def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_prints(environment, tmp_path):
     systems(tmp_path / "demo")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", int(environment["AGENTGUARD_API_PORT"])))
@@ -117,7 +124,14 @@ def test_a_taken_port_is_said_and_the_server_can_be_kept(environment, tmp_path):
         assert f"Port {environment['AGENTGUARD_API_PORT']} is taken" in done.stderr
         assert f"{url}/docs" in done.stderr
         assert f"kill {pid}" in done.stderr
-        assert httpx.get(f"{url}/api/graph").json()["coverage"]["spans"] == SPANS
+        assert printed(environment, tmp_path, "graph") == httpx.get(f"{url}/api/graph").json()
+        assert (
+            printed(environment, tmp_path, "scan", str(write_traces(tmp_path / "beside.jsonl")), "--dataset", "beside")["total_agents"] == 2
+        )
+        assert httpx.get(f"{url}/api/graph?dataset=beside").json()["dataset"] == "beside"
+        body = {"dataset": "beside", "agent_id": "PaymentAgent"}
+        assert printed(environment, tmp_path, "simulate", "PaymentAgent") == httpx.post(f"{url}/api/simulate", json=body).json()
+        assert printed(environment, tmp_path, "playbook", "PaymentAgent") == httpx.post(f"{url}/api/playbook", json=body).json()
     finally:
         os.kill(pid, signal.SIGTERM)
 

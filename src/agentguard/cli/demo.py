@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -139,8 +141,6 @@ def _run_systems(server: DemoServer, runner: Path, seed: int, begin: Callable[[s
 
 
 def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int:
-    import json
-
     command = [sys.executable, str(runner), "--otlp", server.url, "--system", system, "--seed", str(seed)]
     key = {"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {server.key}"} if server.key else {}
     code, output, messages = _finished(command, os.environ | key)
@@ -168,8 +168,6 @@ def _last_lines(text: str) -> str:
 
 def _settle(server: DemoServer, sent: int) -> None:
     """Wait until the live graph holds as many spans as were sent; say so where it does not in time."""
-    import time
-
     give_up = time.monotonic() + _SETTLE_SECONDS
     held = 0
     while time.monotonic() < give_up:

@@ -15,6 +15,7 @@ from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
 from agentguard.bootstrap import open_app
 from agentguard.cli.choices import settings_with
+from agentguard.cli.messages import answers_only
 from agentguard.cli.opening import Opened, opened
 from agentguard.cli.options import Format
 from agentguard.cli.output import print_json, print_report, shown
@@ -68,7 +69,8 @@ def loaded(data_dir: Path | None) -> Loaded:
     recording = Path(str(files("agentguard") / "demo_recording"))
     catalog = recording / "catalog.yaml"
     settings = settings_with(data_dir, catalog)
-    asyncio.run(_load(settings, recording))
+    with answers_only():
+        asyncio.run(_load(settings, recording))
     return Loaded(_computed(opened(data_dir, catalog, DATASET)), settings.data_dir, catalog)
 
 

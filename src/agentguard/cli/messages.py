@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, redirect_stdout
 
 from agentguard.graph.printable import printable
 
@@ -12,6 +13,11 @@ def say(message: str) -> None:
     text = "\n".join(printable(line) for line in message.split("\n"))
     sys.stderr.write(f"{encodable(text, sys.stderr.encoding)}\n")
     sys.stderr.flush()
+
+
+def answers_only() -> AbstractContextManager[object]:
+    """Keep standard output for the answer: what log lines and libraries print there goes to standard error meanwhile."""
+    return redirect_stdout(sys.stderr)
 
 
 def knows_unicode(encoding: str | None) -> bool:

@@ -11,6 +11,7 @@ from agentguard.bootstrap import open_app
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.cli.choices import settings_with
+from agentguard.cli.messages import answers_only
 from agentguard.cli.tables.graph import names_by_id
 from agentguard.graph.documents import View, scan_document, timestamp
 from agentguard.graph.model import Graph
@@ -60,7 +61,8 @@ class Opened:
 
 def opened(data_dir: Path | None, catalog: Path | None, dataset: str | None) -> Opened:
     """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
-    return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
+    with answers_only():
+        return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
 
 
 async def _opened(settings: Settings, dataset: str | None) -> Opened:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from agentguard.cli.command import ExitCode, problem
-from agentguard.cli.messages import say
+from agentguard.cli.messages import answers_only, say
 from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def scan(
 
     settings = settings_with(data_dir, catalog)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
-    with bytes_read(paths) as progress:
+    with bytes_read(paths) as progress, answers_only():
         pieces = _pieces(paths, stream, progress)
         found, origin = _stored(pieces, dataset, settings, stopper) if store else _only_read(pieces)
     _tell_refusals(found.refusals)

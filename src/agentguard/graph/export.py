@@ -215,7 +215,7 @@ def _xml(text: str) -> str:
 
 
 def _cypher(value: Value) -> str:
-    r"""Return a literal. Older servers turn `\uXXXX` into its character before they look for escapes, so `\` and `u` are kept apart."""
+    r"""Return a literal. A reader may turn `\uXXXX` into its character before it looks for escapes, so `\` and `u` are kept apart."""
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else repr(value)
     quoted = value.replace("\\", "\\\\").replace("'", "\\'").replace("\\\\u", "\\\\' + 'u")
