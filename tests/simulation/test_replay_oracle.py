@@ -19,7 +19,7 @@ def plain_replay(graph, runs, failed: set[str], draws) -> tuple[set[int], set[in
     calls, recorded = runs.calls.to_pylist(), runs.runs.to_pylist()
     replaces = {c["rescued_by"]: i for i, c in enumerate(calls) if c["rescued_by"] >= 0}
     history = absorption_history(calls, recorded)
-    down = plain_structural_failures(graph, failed)
+    down = plain_structural_failures(graph, runs, failed)
     new: set[int] = set()
     lost: set[int] = set()
     counts = [0, 0, 0]
@@ -70,8 +70,8 @@ def absorption_history(calls, recorded):
     return history
 
 
-def plain_structural_failures(graph, failed):
-    s = structure(graph)
+def plain_structural_failures(graph, runs, failed):
+    s = structure(graph, runs)
     return failed | {s.components[n] for n in fallen(s, [s.index[f] for f in failed]).components}
 
 
@@ -93,7 +93,7 @@ def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
     graph, runs = made
     r = recording(graph, runs, seed=seed)
     scenario = frozenset(r.components.index(f) for f in failed)
-    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, structure(graph), [scenario])))
+    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, structure(graph, runs), [scenario])))
 
     new, lost, counts = plain_replay(graph, runs, failed, r)
     assert set(found.row.tolist()) == new
@@ -107,7 +107,7 @@ def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
 @given(made=recorded_worlds(), several=st.lists(scenarios, min_size=1, max_size=4), seed=seeds)
 def test_scenarios_replayed_together_do_not_disturb_each_other(made, several, seed):
     graph, runs = made
-    r, s = recording(graph, runs, seed=seed), structure(graph)
+    r, s = recording(graph, runs, seed=seed), structure(graph, runs)
     sets = [frozenset(map(NAMES.index, failed)) for failed in several]
     together = replay(r, sets, rescue_chances(graph, r, structural_failures(r, s, sets)))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from agentguard.discovery.kinds import DependencyType
+from agentguard.analysis.impact import impacts
+from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
 from agentguard.simulation.requirements import Need, Requirement, component_requirements
-from tests.simulation.worlds import component, fallback, needs, workflow, world
+from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
 
 def found(*dependencies, fallbacks=()) -> dict[tuple[str, ...], Need]:
@@ -158,3 +161,54 @@ def test_invocations_unknown_count_as_required():
     graph = world(needs("A", "B", calls=1, source_runs=1), components=[component("A", invocations=0)])
 
     assert [r.need for r in component_requirements(graph)] == [Need.REQUIRED]
+
+
+GATEWAY = world(
+    needs("gateway", "Checkout", calls=40, source_runs=40),
+    needs("gateway", "Advice", calls=20, source_runs=20),
+    needs("Checkout", "Payment"),
+    workflows=[replace(workflow("buy", "gateway"), first="Checkout"), replace(workflow("browse", "gateway"), first="Advice")],
+    components=[component("gateway", ComponentKind.SERVICE, invocations=60)],
+)
+VISITS = record(
+    [("buy", call("gateway", call("Checkout", call("Payment"))))] * 40 + [("browse", call("gateway", call("Advice")))] * 20,
+)
+
+
+@pytest.mark.parametrize("runs", [None, VISITS])
+def test_workflows_that_share_an_entry_do_not_share_what_it_calls(runs):
+    def down(failed: str) -> tuple[str, ...]:
+        return simulate(GATEWAY, runs, [failed]).structural_workflows
+
+    assert down("Payment") == ("buy",)
+    assert down("Checkout") == ("buy",)
+    assert down("Advice") == ("browse",)
+    assert down("gateway") == ("browse", "buy")
+
+
+def test_the_way_to_a_workflow_behind_a_shared_entry_leads_through_it():
+    result = simulate(GATEWAY, VISITS, ["Payment"], method=Method.STRUCTURAL)
+
+    (buy,) = result.workflows
+    assert [(s.source, s.target) for s in buy.path] == [("Checkout", "Payment"), ("gateway", "Checkout"), ("buy", "gateway")]
+    assert [c.id for c in result.components] == ["Checkout", "gateway"]
+
+
+def test_the_structural_findings_of_all_outages_know_shared_entries_too():
+    found = impacts(GATEWAY, VISITS, seed=0)
+
+    assert {c: sorted(i.structural_workflows) for c, i in found.of.items()} == {
+        "Advice": ["browse"],
+        "Checkout": ["buy"],
+        "Payment": ["buy"],
+        "gateway": ["browse", "buy"],
+    }
+
+
+def test_a_shared_entrys_message_counts_for_the_workflow_that_sends_it():
+    sends = needs("gateway", "Mailer", DependencyType.MESSAGING, calls=40, source_runs=40)
+    graph = replace(GATEWAY, dependencies=(*GATEWAY.dependencies, sends), components=(*GATEWAY.components, component("Mailer")))
+    bought = ("buy", call("gateway", call("Checkout"), call("Mailer", type=DependencyType.MESSAGING)))
+
+    runs = record([bought] * 4 + [("browse", call("gateway", call("Advice")))] * 2)
+    assert simulate(graph, runs, ["Mailer"]).structural_workflows == ("buy",)

@@ -59,7 +59,7 @@ def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
 
     The structural part costs a few sweeps over the dependencies; replays cost, summed over components, the calls times their depth.
     """
-    s = structure(graph)
+    s = structure(graph, runs)
     worst = _Worst(s)
     if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
         return _structural(graph, s, worst)
@@ -77,6 +77,11 @@ class _Worst:
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return, by outage of these components and node of the structure, whether the node is down."""
+        doors = (self._s.door(number) for number in numbers)
+        behind = [number if door is None else door for number, door in zip(numbers, doors, strict=True)]
+        return self._columns(numbers) | self._columns(behind)
+
+    def _columns(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         at = np.asarray(numbers, dtype=np.int64)
         return ((self._bits[:, at >> 3] >> (at & 7).astype(np.uint8)) & 1).T.astype(np.bool_)
 
@@ -86,7 +91,8 @@ class _Worst:
 
     def workflows_down(self, number: int) -> frozenset[str]:
         """Ids of the workflows that this component's outage brings down."""
-        hit = np.flatnonzero(self.of([number])[0, len(self._s.components) :])
+        first = len(self._s.components)
+        hit = np.flatnonzero(self.of([number])[0, first : first + len(self._s.workflows)])
         return frozenset(self._s.workflows[place] for place in hit)
 
 

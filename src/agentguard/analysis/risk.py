@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from agentguard.catalog.matching import Match, Matches, Standing
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
 from agentguard.simulation.intervals import wilson
-from agentguard.simulation.requirements import component_requirements, workflow_requirements
+from agentguard.simulation.requirements import component_requirements
 
 WEIGHTS = {"impact": 0.40, "likelihood": 0.20, "redundancy": 0.15, "centrality": 0.10, "exposure": 0.15}
 """What each factor can contribute, of 1. Judgement, not measurement: cost first, then chance, then what could soften it.
@@ -88,16 +88,11 @@ def _redundancy(alone: int, needed_by: int) -> _Value:
 
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
-    """Return by component: of how many requirements it is the only member, of how many a member."""
-    inner = component_requirements(graph)
-    ends = workflow_requirements(((w.id, w.entry) for w in graph.workflows), ())
-    alone: dict[str, int] = defaultdict(int)
-    member: dict[str, int] = defaultdict(int)
-    for requirement in (*inner, *ends):
-        for m in requirement.members:
-            member[m] += 1
-            alone[m] += len(requirement.members) == 1
-    return {c.id: (alone[c.id], member[c.id]) for c in graph.components}
+    """Return by component: for how many of its callers and workflows it is the only way, and how many it has."""
+    ways = [r.members for r in component_requirements(graph)] + [(w.entry,) for w in graph.workflows]
+    alone = Counter(members[0] for members in ways if len(members) == 1)
+    needed = Counter(m for members in ways for m in members)
+    return {c.id: (alone[c.id], needed[c.id]) for c in graph.components}
 
 
 class _Central:

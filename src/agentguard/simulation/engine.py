@@ -48,7 +48,7 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
     """
     scenario = _scenario(graph, failed)
     chosen = method or (Method.REPLAY if _recorded(runs) else Method.STRUCTURAL)
-    s = structural.structure(graph)
+    s = structural.structure(graph, runs)
     worst = structural.simulate(graph, s, scenario.failed)
     outcome = worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed)
     matches = match(graph, catalog)

@@ -5,12 +5,13 @@ A requirement is a group of callees of which any one will do: a callee, and what
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TypeAlias
 
-from agentguard.graph.model import Dependency, Fallback, Graph
+from agentguard.graph.model import Dependency, Fallback, Graph, Workflow
 from agentguard.simulation.intervals import wilson
 
 REQUIRED_SHARE = 0.5
@@ -23,6 +24,10 @@ failures out of four are enough and one is not. Failures followed by a retry or 
 
 RESCUED_SHARE = 0.5
 """A fallback is redundancy only where it succeeded at least every second time it was tried."""
+
+
+EntryUse: TypeAlias = Mapping[tuple[str, str], float]
+"""(workflow, callee of its entry) → share of the workflow's runs in which the entry calls it."""
 
 
 class Need(StrEnum):
@@ -52,51 +57,85 @@ def component_requirements(graph: Graph) -> tuple[Requirement, ...]:
     """
     invocations = {c.id: c.invocations for c in graph.components}
     backups = _Backups(graph.fallbacks)
-    found = (_requirement(d, invocations.get(d.source, 0), backups) for d in graph.dependencies)
+    found = (_requirement(d, _share_used(d, invocations.get(d.source, 0), backups), backups) for d in graph.dependencies)
     return tuple(sorted({r for r in found if r is not None}, key=_order))
 
 
-def workflow_requirements(entries: Iterable[tuple[str, str]], components: Iterable[Requirement]) -> Iterator[Requirement]:
-    """Yield what each workflow, given as (id, entry), needs: its entry, and what runs after handoffs and messages on the way.
+def workflow_requirements(graph: Graph, components: Iterable[Requirement], used: EntryUse | None) -> Iterator[Requirement]:
+    """Yield what each workflow needs: its entry, and what runs after handoffs and messages on the way.
 
     The way is what the entry needs, directly or not; on it, an asynchronous callee that its caller may do without is optional.
+    Where several workflows start in one component (a gateway), each needs of its callees only what its own runs use: by `used`
+    where runs were recorded, else its first component.
     """
     by_owner: dict[str, list[Requirement]] = defaultdict(list)
     for requirement in components:
         by_owner[requirement.owner].append(requirement)
     asynchronous = any(not r.returns for of_owner in by_owner.values() for r in of_owner)
-    for workflow, entry in entries:
-        yield Requirement(workflow, (entry,), Need.REQUIRED, returns=True)
-        for met in _on_the_way(entry, by_owner) if asynchronous else ():
+    shared, backups = shared_entries(graph), _Backups(graph.fallbacks)
+    for w in graph.workflows:
+        yield Requirement(w.id, (w.entry,), Need.REQUIRED, returns=True)
+        own = _own_callees(graph, w, used, backups) if w.entry in shared else by_owner.get(w.entry, [])
+        if w.entry in shared:
+            yield from (replace(r, owner=w.id, returns=True) for r in own)
+        for met in _on_the_way(w.entry, own, by_owner) if asynchronous else ():
             if not met.returns:
-                yield Requirement(workflow, met.members, met.need, returns=True)
+                yield Requirement(w.id, met.members, met.need, returns=True)
 
 
-def _on_the_way(entry: str, by_owner: dict[str, list[Requirement]]) -> Iterator[Requirement]:
-    seen, stack = {entry}, [entry]
-    while stack:
-        for requirement in by_owner.get(stack.pop(), ()):
-            yield requirement
-            if requirement.need is Need.REQUIRED:
-                fresh = [m for m in requirement.members if m not in seen]
-                seen.update(fresh)
-                stack.extend(fresh)
+def shared_entries(graph: Graph) -> frozenset[str]:
+    """Return the components in which several workflows start."""
+    starts = Counter(w.entry for w in graph.workflows)
+    return frozenset(entry for entry, count in starts.items() if count > 1)
 
 
-def _requirement(d: Dependency, invocations: int, backups: _Backups) -> Requirement | None:
-    own_calls = d.calls - d.retries - backups.times_tried(d.source, d.target)
-    if backups.times_tried(d.source, d.target) and own_calls <= 0:
+def _own_callees(graph: Graph, w: Workflow, used: EntryUse | None, backups: _Backups) -> list[Requirement]:
+    """Return what this workflow needs of its entry's callees."""
+    invocations = {c.id: c.invocations for c in graph.components if c.id == w.entry}
+    found = []
+    for d in graph.dependencies:
+        if d.source == w.entry:
+            share = _share_used(d, invocations.get(w.entry, 0), backups)
+            if used is not None:
+                share = used.get((w.id, d.target), 0.0)
+            elif w.first != w.entry:
+                share = float(d.target == w.first)
+            requirement = _requirement(d, share, backups) if share != 0 else None
+            found += [requirement] if requirement is not None else []
+    return sorted(set(found), key=_order)
+
+
+def _on_the_way(entry: str, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]) -> Iterator[Requirement]:
+    seen, waiting = {entry}, list(own)
+    while waiting:
+        requirement = waiting.pop()
+        yield requirement
+        if requirement.need is Need.REQUIRED:
+            fresh = [m for m in requirement.members if m not in seen]
+            seen.update(fresh)
+            waiting += [r for m in fresh for r in by_owner.get(m, ())]
+
+
+def _requirement(d: Dependency, share: float | None, backups: _Backups) -> Requirement | None:
+    """Return the requirement behind a dependency that this share of the owner's runs uses (None: not known, so all may)."""
+    if backups.times_tried(d.source, d.target) and _own_calls(d, backups) <= 0:
         return None
     members = (d.target, *backups.behind(d.source, d.target))
-    optional = _rarely_used(d, own_calls, invocations) or (d.type.returns and _mostly_absorbed(d, backups))
+    rarely = share is not None and share < REQUIRED_SHARE
+    optional = rarely or (d.type.returns and _mostly_absorbed(d, backups))
     return Requirement(d.source, members, Need.OPTIONAL if optional else Need.REQUIRED, d.type.returns)
 
 
-def _rarely_used(d: Dependency, own_calls: int, invocations: int) -> bool:
-    """Where runs were not counted nothing shows that it is rarely used, so it is not."""
+def _own_calls(d: Dependency, backups: _Backups) -> int:
+    """Calls made neither because another had failed nor to repeat one."""
+    return d.calls - d.retries - backups.times_tried(d.source, d.target)
+
+
+def _share_used(d: Dependency, invocations: int, backups: _Backups) -> float | None:
+    """Return the share of the caller's runs that use it of their own accord, or None where runs were not counted."""
     if not invocations or not d.source_runs:
-        return False
-    return min(own_calls, d.source_runs) / invocations < REQUIRED_SHARE
+        return None
+    return min(_own_calls(d, backups), d.source_runs) / invocations
 
 
 def _mostly_absorbed(d: Dependency, backups: _Backups) -> bool:

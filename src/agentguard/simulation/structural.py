@@ -2,31 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from agentguard.graph.model import Evidence, Graph
+from agentguard.graph.runs import Runs
 from agentguard.simulation.fixpoint import Requirements, failures, requirements
 from agentguard.simulation.model import Degraded, ImpactedComponent, ImpactedWorkflow, Outcome, Step
-from agentguard.simulation.requirements import Need, Requirement, component_requirements, workflow_requirements
+from agentguard.simulation.requirements import (
+    EntryUse,
+    Need,
+    Requirement,
+    component_requirements,
+    shared_entries,
+    workflow_requirements,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A graph's requirements, numbered: components first (by id), then workflows (by id)."""
+    """A graph's requirements, numbered: components first (by id), then workflows (by id), then shared entries once more.
+
+    A component in which several workflows start fails by the rules like any other; but what one workflow needs of it does not
+    bring down the others. They need only that it is not out itself: that is its second node, its door.
+    """
 
     components: tuple[str, ...]
     workflows: tuple[str, ...]
+    doors: tuple[str, ...]
+    """Component ids."""
     index: dict[str, int]
     """Component id → number."""
     needs: Requirements
     """The required groups."""
-    required: tuple[tuple[int, tuple[int, ...]], ...]
     optional: tuple[tuple[int, tuple[int, ...]], ...]
 
     def label(self, number: int) -> str:
         """The id of a component or workflow."""
-        return self.components[number] if number < len(self.components) else self.workflows[number - len(self.components)]
+        place = number - len(self.components)
+        if place < 0:
+            return self.components[number]
+        return self.workflows[place] if place < len(self.workflows) else self.doors[place - len(self.workflows)]
+
+    def door(self, number: int) -> int | None:
+        """The second node of a component, where it has one."""
+        component = self.components[number]
+        return len(self.components) + len(self.workflows) + self.doors.index(component) if component in self.doors else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +62,49 @@ class Fallen:
     """Numbers as in the structure."""
 
 
-def structure(graph: Graph) -> Structure:
-    """Return the graph's requirements; linear in its dependencies, times workflows where there are handoffs."""
-    components = tuple(sorted(c.id for c in graph.components))
-    entries = sorted((w.id, w.entry) for w in graph.workflows)
+def structure(graph: Graph, runs: Runs | None) -> Structure:
+    """Return the graph's requirements; linear in its dependencies, times workflows where there are handoffs.
+
+    Runs only tell apart workflows that start in one component.
+    """
+    components, workflows = tuple(sorted(c.id for c in graph.components)), tuple(sorted(w.id for w in graph.workflows))
+    doors = tuple(sorted(shared_entries(graph)))
+    nodes = (*components, *workflows, *doors)
     index = {component: number for number, component in enumerate(components)}
-    owners = {workflow: number for number, (workflow, _) in enumerate(entries, start=len(components))}
+    owners = {workflow: number for number, workflow in enumerate(workflows, start=len(components))}
+    entries = {w.id: (w.entry,) for w in graph.workflows}
+    to_door = index | {door: number for number, door in enumerate(doors, start=len(components) + len(workflows))}
     inner = component_requirements(graph)
-    waiting = [(index[r.owner], r) for r in inner if r.returns]
-    ending = [(owners[r.owner], r) for r in workflow_requirements(entries, inner)]
-    both = waiting + ending
-    required, optional = (_numbered(both, index, need) for need in (Need.REQUIRED, Need.OPTIONAL))
-    needs = requirements(len(components) + len(entries), required)
-    return Structure(components, tuple(w for w, _ in entries), index, needs, required, optional)
+    used = entry_use(runs) if doors and runs is not None else None
+    groups = [(index[r.owner], r, index) for r in inner if r.returns]
+    outer = workflow_requirements(graph, inner, used)
+    groups += [(owners[r.owner], r, to_door if r.members == entries[r.owner] else index) for r in outer]
+    required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
+    return Structure(components, workflows, doors, index, requirements(len(nodes), required), optional)
+
+
+def entry_use(runs: Runs) -> EntryUse | None:
+    """Return how large a share of each workflow's runs calls what, directly from the entry; None where no run was recorded."""
+    calls = runs.calls
+    if not runs.runs.num_rows or not calls.num_rows:
+        return None
+    parent = np.asarray(calls.column("parent"), dtype=np.int64)
+    under_entry = np.flatnonzero((parent >= 0) & (parent[parent] < 0))
+    run = np.asarray(calls.column("run"), dtype=np.int64)[under_entry]
+    callees = calls.column("target").take(under_entry).to_pylist()
+    workflow = runs.runs.column("workflow").to_pylist()
+    seen = Counter(workflow)
+    uses = Counter((workflow[number], callee) for number, callee in set(zip(run.tolist(), callees, strict=True)))
+    return {pair: count / seen[pair[0]] for pair, count in uses.items()}
 
 
 def fallen(s: Structure, failed: Iterable[int]) -> Fallen:
     """Return everything that fails when these components (by number) do; linear in the edges of what fails."""
-    causes = failures(s.needs, failed)
-    count = len(s.components)
-    return Fallen({n: c for n, c in causes.items() if n < count}, {n: c for n, c in causes.items() if n >= count})
+    start = set(failed)
+    doors = (s.door(number) for number in start)
+    causes = failures(s.needs, start | {door for door in doors if door is not None})
+    first, last = len(s.components), len(s.components) + len(s.workflows)
+    return Fallen({n: c for n, c in causes.items() if n < first}, {n: c for n, c in causes.items() if first <= n < last})
 
 
 def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
@@ -89,8 +136,8 @@ def degraded(s: Structure, failed: Iterable[str]) -> tuple[Degraded, ...]:
     return tuple(Degraded(s.label(o), tuple(sorted(map(s.label, m)))) for o, m in sorted(lost.items(), key=lambda item: s.label(item[0])))
 
 
-def _numbered(groups: list[tuple[int, Requirement]], index: dict[str, int], need: Need) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    return tuple((owner, tuple(index[m] for m in r.members)) for owner, r in groups if r.need is need)
+def _numbered(groups: list[tuple[int, Requirement, dict[str, int]]], need: Need) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((owner, tuple(index[m] for m in r.members)) for owner, r, index in groups if r.need is need)
 
 
 def _workflows(graph: Graph, s: Structure, down: Fallen, paths: _Paths) -> Iterable[ImpactedWorkflow]:
@@ -121,13 +168,20 @@ class _Paths:
         steps: list[Step] = []
         while number in self._cause:
             cause = self._cause[number]
-            steps.append(self._step(number, cause))
+            steps += self._steps(number, cause)
             number = cause
         return tuple(reversed(steps))
 
-    def _step(self, number: int, cause: int) -> Step:
+    def _steps(self, number: int, cause: int) -> tuple[Step, ...]:
+        """Return the last step first: one, or two where a workflow falls with a callee of its entry."""
         source, target = self._s.label(number), self._s.label(cause)
-        if number < len(self._s.components):
-            return Step(source, target, self._of_pair.get((source, target), ()))
-        workflow = self._of_workflow[source]
-        return Step(source, target, workflow.evidence if workflow.entry == target else self._of_callee.get(target, ()))
+        called = self._of_pair.get((source, target), ())
+        workflow = self._of_workflow.get(source) if number >= len(self._s.components) else None
+        if workflow is None:
+            return (Step(source, target, called),)
+        if workflow.entry == target:
+            return (Step(source, target, workflow.evidence),)
+        if (workflow.entry, target) in self._of_pair and target not in self._of_callee:
+            below = Step(workflow.entry, target, self._of_pair[workflow.entry, target])
+            return (Step(source, workflow.entry, workflow.evidence), below)
+        return (Step(source, target, self._of_callee.get(target, ())),)
