@@ -165,7 +165,7 @@ def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
 
 def _json(flat: Flat, labels: Labels, bounds: I64, row: int) -> str:
     codes = flat.attribute_code[bounds[row] : bounds[row + 1]].tolist()
-    return orjson.dumps(dict(sorted(labels.items[code] for code in codes)), option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(dict(sorted((labels.items[code] for code in codes), key=repr)), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Coded:

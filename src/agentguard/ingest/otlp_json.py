@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Container, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,10 @@ from agentguard.ingest.wanted import Wanted
 
 _KINDS = {name: n for n, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))}
 _LARGEST = 2**63 - 1
+_BASE64 = {16: 24, 8: 12}
+"""Characters of an id in base64."""
+_CONTENT, _LABEL = 3, 4
+"""What an attribute is for, beside the three numbers 0 to 2."""
 
 
 class _Everything:
@@ -56,10 +61,10 @@ class DocumentReader:
 
     def __init__(self, wanted: Wanted, labels: Labels) -> None:
         self._wanted, self._labels = wanted, labels
-        self._keys, self._content = wanted.span_keys, wanted.content
-        self._tokens = wanted.input_tokens, wanted.output_tokens
+        self._uses = _uses(wanted)
         self._event_sources = {s.removeprefix("event:") for s in (f.source for f in wanted.facts) if s.startswith("event:")}
         self._values: dict[tuple[str, Any], int] = {}
+        self._kept_names: dict[str, str] = {}
         self.refusals: list[Refusal] = []
         self._ids: list[tuple[bytes, bytes, bytes]] = []
         self._names, self._resources, self._scopes = _Texts(), _Texts(), _Texts()
@@ -68,7 +73,7 @@ class DocumentReader:
         self._times: list[tuple[int, int]] = []
         self._rows: list[int] = []
         self._codes: list[int] = []
-        self._numbers: list[tuple[int, int, float]] = []
+        self._numbers: list[tuple[float, ...]] = []
         self._contents: dict[int, dict[str, Any]] = {}
         self._events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
         self._links: dict[int, list[bytes]] = {}
@@ -120,18 +125,17 @@ class DocumentReader:
             raise MalformedSpanError("A span is not an object.")
         ids, labels = _ids(span)
         name, kind, times = _text(span.get("name")), _kind(span.get("kind")), _times(span)
-        attributes = _attributes(span.get("attributes"), self._keys)
         events = [(_text(e.get("name")), _attributes(e.get("attributes"))) for e in _objects(span.get("events"))]
         links = [_link(link) for link in _objects(span.get("links"))]
         row = len(self._kinds)
         self._ids.append(ids)
-        self._names.add(str(kept(name)))
+        self._names.add(self._name(name))
         self._resources.add(resource)
         self._scopes.add(scope)
         self._kinds.append(kind)
         self._failed.append(_failed(span.get("status")))
         self._times.append(times)
-        self._take_attributes(row, attributes)
+        self._take_attributes(row, span.get("attributes"))
         self._take_events(row, events)
         if links:
             self._links[row] = [link for link in links if link]
@@ -140,25 +144,30 @@ class DocumentReader:
         if labels[1] is not None:
             self._span_labels[row] = labels[1]
 
-    def _take_attributes(self, row: int, attributes: dict[str, Any]) -> None:
-        tokens_in = tokens_out = 0
-        cost = float("nan")
-        for key in attributes.keys() & self._keys:
-            value = attributes[key]
-            if key in self._tokens[0]:
-                tokens_in = max(tokens_in, _number(value))
-            elif key in self._tokens[1]:
-                tokens_out = max(tokens_out, _number(value))
-            elif key in self._wanted.cost:
-                cost = float(value) if isinstance(value, int | float) else cost
-            elif key in self._content:
-                self._contents.setdefault(row, {})[key] = value
-            if key in self._wanted.labels or key in self._wanted.reductions:
+    def _take_attributes(self, row: int, written: Any) -> None:
+        numbers: list[float] = [0, 0, float("nan")]
+        for item in written if isinstance(written, list) else ():
+            key = item.get("key") if isinstance(item, dict) else None
+            use = self._uses.get(key) if isinstance(key, str) else None
+            if use is None:
+                continue
+            value = any_value(item.get("value"))
+            if use == _LABEL:
                 code = self._code(key, value)
                 if code >= 0:
                     self._rows.append(row)
                     self._codes.append(code)
-        self._numbers.append((tokens_in, tokens_out, cost))
+            elif use == _CONTENT:
+                self._contents.setdefault(row, {})[key] = value
+            elif isinstance(value, int | float) and math.isfinite(value):
+                numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
+        self._numbers.append(tuple(numbers))
+
+    def _name(self, name: str) -> str:
+        known = self._kept_names.get(name)
+        if known is None:
+            known = self._kept_names[name] = str(kept(name))
+        return known
 
     def _code(self, key: str, value: Any) -> int:
         known = (key, value if isinstance(value, str) else repr(value))
@@ -180,6 +189,12 @@ class DocumentReader:
         keep = {key: kept(attributes[key]) for key in self._wanted.events.get(name, frozenset()) & attributes.keys()}
         sources = {s.partition("/")[2] for s in self._event_sources if s.startswith(f"{name}/")}
         return keep | {key: attributes[key] for key in sources & attributes.keys()}
+
+
+def _uses(wanted: Wanted) -> dict[str, int]:
+    """Return what each wanted attribute is for: the place of a number, content, or a label."""
+    uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(wanted.content, _CONTENT)
+    return uses | dict.fromkeys(wanted.input_tokens, 0) | dict.fromkeys(wanted.output_tokens, 1) | dict.fromkeys(wanted.cost, 2)
 
 
 def resource_text(attributes: Mapping[str, Any], wanted: Wanted) -> str:
@@ -218,24 +233,29 @@ def any_value(value: Any, depth: int = 0) -> Any:
     """Return an OTLP/JSON AnyValue as a plain value; a bare scalar is taken as it stands, what is no AnyValue or too deep is None."""
     if not isinstance(value, dict):
         return None if isinstance(value, list) else value
-    if depth >= _DEEPEST:
-        return None
-    if "stringValue" in value:
-        return _text(value["stringValue"])
-    if "intValue" in value:
-        return _number(value["intValue"])
-    if "boolValue" in value:
-        return value["boolValue"] is True or value["boolValue"] == "true"
-    if "doubleValue" in value:
-        return _double(value["doubleValue"])
-    if "arrayValue" in value:
-        items = value["arrayValue"]
-        values = items.get("values") if isinstance(items, dict) else None
-        return [any_value(item, depth + 1) for item in values] if isinstance(values, list) else []
-    if "kvlistValue" in value:
-        items = value["kvlistValue"]
-        return _attributes(items.get("values"), depth=depth + 1) if isinstance(items, dict) else {}
+    for kind, inner in value.items():
+        if kind in _PLAIN and depth < _DEEPEST:
+            return _PLAIN[kind](inner, depth + 1)
     return None
+
+
+def _array(value: Any, depth: int) -> list[Any]:
+    values = value.get("values") if isinstance(value, dict) else None
+    return [any_value(item, depth) for item in values] if isinstance(values, list) else []
+
+
+def _pairs(value: Any, depth: int) -> dict[str, Any]:
+    return _attributes(value.get("values"), depth=depth) if isinstance(value, dict) else {}
+
+
+_PLAIN: Mapping[str, Callable[[Any, int], Any]] = {
+    "stringValue": lambda value, _: _text(value),
+    "intValue": lambda value, _: _number(value),
+    "boolValue": lambda value, _: value is True or value == "true",
+    "doubleValue": lambda value, _: _double(value),
+    "arrayValue": _array,
+    "kvlistValue": _pairs,
+}
 
 
 def _number(value: Any) -> int:
@@ -266,7 +286,13 @@ def _ids(span: Mapping[str, Any]) -> tuple[tuple[bytes, bytes, bytes], tuple[str
 def _id(value: Any, size: int) -> tuple[bytes, str | None]:
     """Return the id's bytes and, where these do not show it, its text: hex as in OTLP, or base64 as protobuf's JSON has it."""
     text = _text(value)
-    if len(text) == len(base64.b64encode(bytes(size))) and text.endswith("="):
+    if len(text) == 2 * size:
+        try:
+            raw = bytes.fromhex(text)
+        except ValueError:
+            return id_bytes(text, size)
+        return (raw, None) if len(raw) == size else id_bytes(text, size)
+    if len(text) == _BASE64[size] and text.endswith("="):
         try:
             return base64.b64decode(text, validate=True), None
         except binascii.Error:
@@ -292,5 +318,13 @@ def _failed(status: Any) -> bool:
 
 
 def _times(span: Mapping[str, Any]) -> tuple[int, int]:
-    start, end = (max(0, _number(span.get(key))) for key in ("startTimeUnixNano", "endTimeUnixNano"))
-    return start, end
+    return _time(span.get("startTimeUnixNano")), _time(span.get("endTimeUnixNano"))
+
+
+def _time(value: Any) -> int:
+    """Return a time in ns; 0 (unknown) for what is none, or none that a signed 64-bit integer holds."""
+    try:
+        time = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return time if 0 < time <= _LARGEST else 0
