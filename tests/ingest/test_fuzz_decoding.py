@@ -189,3 +189,17 @@ def _sized(content: bytes) -> bytes:
         out.append(size & 0x7F | 0x80)
         size >>= 7
     return bytes(out) + bytes((size,)) + content
+
+
+def test_an_attribute_given_twice_with_two_types_is_answered() -> None:
+    pairs = [{"key": min(WANTED.labels), "value": {"string_value": "x"}}, {"key": min(WANTED.labels), "value": {"bool_value": True}}]
+    span = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}
+    check(ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": [span]}]}]).SerializeToString())
+
+
+def test_a_broken_resource_is_refused_and_spares_its_neighbours() -> None:
+    body = b"\x0a\x04\x0a\x02\x0a\x09"  # an attribute that says it is longer than its resource
+    check(body)
+
+    decoded = decode([ProtobufPiece("odd", body)], WANTED)
+    assert [refusal.reason for refusal in decoded.refusals] == ["bad-protobuf"]

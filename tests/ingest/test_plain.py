@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import Refusal
-from agentguard.ingest.plain import document_of, instant
+from agentguard.ingest.plain import instant
 from tests.ingest.reading import plain, reasons, spans, upload
 
 YEAR_1973, YEAR_2262 = 100_000_000, 9_223_372_036  # seconds
@@ -79,12 +78,6 @@ def test_single_traces_flat_spans_and_lines_are_read_too() -> None:
     flat = list(spans(upload([{"traceId": "t", "spanId": "s"}])))
 
     assert one == flat
-
-
-def test_document_of_raises_where_ids_are_missing() -> None:
-    assert document_of([{"traceId": "t", "spans": [{"spanId": "s"}]}])["resourceSpans"]
-    with pytest.raises(UnreadableInputError, match="spanId"):
-        document_of([{"traceId": "t", "spans": [{}]}])
 
 
 @given(seconds=st.integers(YEAR_1973, YEAR_2262), unit=st.sampled_from([1, 10**3, 10**6, 10**9]), as_text=st.booleans())

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agentguard.ingest.documents import KINDS, STATUS_ERROR, STATUS_OK, SpanDocument, attributes, mapping, nanoseconds, objects, text
-from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 
 _UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (float("inf"), 1))  # below: nanoseconds per unit
@@ -31,16 +30,6 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
             missing = "spanId" if converted["traceId"] else "traceId"
             yield Refusal(f"{origin}, {place}", "span-without-ids", f"The span has no {missing}: give every span one.")
     yield DocumentPiece(origin, document.finished())
-
-
-def document_of(value: object) -> dict[str, Any]:
-    """Return the OTLP/JSON document of a value in the plain form; raise UnreadableInputError where a span lacks its ids."""
-    document: dict[str, Any] = {}
-    for piece in pieces(value, "plain form"):
-        if isinstance(piece, Refusal):
-            raise UnreadableInputError(piece.reason, f"{piece.origin}: {piece.message}")
-        document = piece.document
-    return document
 
 
 def instant(value: object) -> int:
