@@ -24,6 +24,13 @@ def documents(items: Iterable[Piece | Refusal]) -> list[dict[str, Any]]:
     return [item.document for item in found if isinstance(item, DocumentPiece)]
 
 
+def pieces_of(items: Iterable[Piece | Refusal]) -> Iterator[Piece]:
+    """The pieces; fails on refusals."""
+    for item in items:
+        assert not isinstance(item, Refusal), item
+        yield item
+
+
 def spans(items: Iterable[Piece | Refusal]) -> Iterator[dict[str, Any]]:
     """Every span with its resource attributes and its scope's name beside."""
     for document in documents(items):

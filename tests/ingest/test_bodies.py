@@ -125,6 +125,17 @@ def test_any_request_is_recognised_from_its_own_bytes(name) -> None:
     assert reading.bodies(read_upload(body, None)) == [body]
 
 
+def test_a_frame_whose_length_looks_like_utf_16_is_read() -> None:
+    body = request(BODIES[1])
+    size = 0x007B_0000  # its first bytes are those of a "{" in UTF-16
+    body.resource_spans[0].schema_url = "x" * (size - body.ByteSize() - 20)
+    body.resource_spans[0].schema_url += "x" * (size - body.ByteSize())
+    content = body.SerializeToString()
+
+    assert framed([content]).startswith(b"\x00{")
+    assert reading.bodies(read_upload(framed([content]), None)) == [content]
+
+
 def test_json_is_never_taken_for_protobuf() -> None:
     for space in (b"", b"\n", b"\n\n  ", b"\r\n"):
         for line in LINES:

@@ -10,12 +10,15 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.ingest.decoding import decode
 from agentguard.ingest.pieces import DocumentPiece
 from agentguard.ingest.sources import read_paths, read_upload
-from tests.ingest.reading import FORMATS, documents, expected, plain, reasons, spans, upload
+from tests.ingest.reading import FORMATS, documents, expected, pieces_of, plain, reasons, spans, upload
 
 KINDS = {0: "none", 2: "SERVER", 3: "CLIENT", 4: "PRODUCER", 5: "CONSUMER"}
 
+WANTED = load_dialects().wanted
 DOCUMENTS = sorted(
     p for p in FORMATS.glob("*/*.json*") if p.name not in ("expected.json", "dependencies_small.json") and "golden.jsonl" not in p.name
 )
@@ -225,6 +228,40 @@ def test_compression_changes_nothing(path, compress) -> None:
     body = path.read_bytes()
 
     assert documents(read_upload(compress(body), path.name)) == documents(read_upload(body, path.name))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_span_of_every_file_is_decoded(path) -> None:
+    pieces = [item for item in read_paths([path]) if isinstance(item, DocumentPiece)]
+    decoded = decode(pieces, WANTED)
+
+    assert decoded.refusals == ()
+    assert len(decoded.spans) == decoded.spans_read == len(list(spans(pieces)))
+    assert all(row["start"] <= row["end"] for row in decoded.spans.to_pylist())
+
+
+@pytest.mark.parametrize("pair", ["one", "multi"])
+def test_a_trace_as_jaeger_and_as_otlp_is_decoded_alike(pair) -> None:
+    def rows(form: str) -> object:
+        decoded = decode(list(pieces_of(read_paths([FORMATS / "otlp_jaeger_pairs" / f"{pair}.{form}.json"]))), WANTED)
+        exact = decoded.spans.drop_columns(["start", "end"]).to_pylist()  # Jaeger has microseconds
+        return sorted(json.dumps(row, default=bytes.hex, sort_keys=True) for row in exact)
+
+    assert rows("jaeger") == rows("otlp")
+
+
+def test_base64_ids_of_tempo_are_the_ids_that_they_stand_for() -> None:
+    decoded = decode(list(pieces_of(read_paths([FORMATS / "tempo_api" / "sg21_resourceSpans.json"]))), WANTED)
+
+    assert {row["trace_id"].hex() for row in decoded.spans.to_pylist()} == {"0af7651916cd43dd8448eb211c80319c"}
+    assert decoded.spans.column("trace_label").null_count == len(decoded.spans)
+
+
+def test_ids_that_are_not_otlp_keep_their_spelling() -> None:
+    decoded = decode(list(pieces_of(read_paths([FORMATS / "zipkin_v2" / "skew.json"]))), WANTED)
+
+    assert set(decoded.spans.column("trace_label").to_pylist()) == {"1e223ff1f80f1c69"}
+    assert decoded.spans.column("span_label").null_count == len(decoded.spans)  # 16 digits are an OTLP span id
 
 
 def test_answers_without_spans_are_refused_as_such() -> None:

@@ -193,8 +193,8 @@ def _sized(content: bytes) -> bytes:
 
 def test_an_attribute_given_twice_with_two_types_is_answered() -> None:
     pairs = [{"key": min(WANTED.labels), "value": {"string_value": "x"}}, {"key": min(WANTED.labels), "value": {"bool_value": True}}]
-    span = {"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}
-    check(ExportTraceServiceRequest(resource_spans=[{"scope_spans": [{"spans": [span]}]}]).SerializeToString())
+    groups: Any = [{"scope_spans": [{"spans": [{"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}]}]}]
+    check(ExportTraceServiceRequest(resource_spans=groups).SerializeToString())
 
 
 def test_a_broken_resource_is_refused_and_spares_its_neighbours() -> None:

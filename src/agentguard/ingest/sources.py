@@ -136,10 +136,10 @@ def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool) -> Iterator[Pi
     binary = _CONTROL.search(head[:512]) is not None
     form = bodies.form_of(head) if binary else None
     suffix = _suffix(Path(origin))
-    if _UTF16.match(head):
-        raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
     if form is not None:
         yield from _bodies(chunks, origin, form, strict=strict)
+    elif _UTF16.match(head):
+        raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
     elif _JSON_START.match(head) or not head:
         yield from text.pieces(chunks, origin, strict=strict)
     elif suffix in _PROTOBUF_SUFFIXES:
