@@ -361,14 +361,14 @@ class TestEnds:
         wait_until_read(process.stdin.fileno())
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(timeout=30) == 130
+        assert process.wait(timeout=60) == 130
         assert b"Traceback" not in process.stderr.read()
         for stream in (process.stdin, process.stdout, process.stderr):
             stream.close()
 
 
 def wait_until_read(pipe: int) -> None:
-    give_up = time.monotonic() + 30
+    give_up = time.monotonic() + 60
     while time.monotonic() < give_up:
         if not struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]:
             return

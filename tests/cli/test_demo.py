@@ -154,7 +154,7 @@ def test_being_terminated_stops_the_server_too(environment, tmp_path):
     wait_for(tmp_path / "demo" / "waiting")
     process.terminate()
 
-    assert process.wait(30) == 128 + signal.SIGTERM
+    assert process.wait(60) == 128 + signal.SIGTERM
     assert not runs(server_of(tmp_path / "data")[0])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from unicodedata import category
 
 import pytest
@@ -18,7 +19,7 @@ from agentguard.cli.tables.graph import graph_parts, names_by_id
 from agentguard.cli.tables.playbook import playbook_parts
 from agentguard.cli.tables.simulation import simulation_parts
 from tests.cli.documents import FAILED, TEMPLATE, documents, shop_called
-from tests.graph.handmade import TRACE, shop
+from tests.graph.handmade import INVOICE, TRACE, shop
 
 ATTACKS = [
     "\x1b[2J\x1b]0;owned\x07",
@@ -149,3 +150,11 @@ def test_every_terminal_encoding_can_be_written(encoding, monkeypatch):
     lines = raw.getvalue().decode(encoding).splitlines()
     assert max(map(cell_len, lines)) <= 100
     assert any(("漢" if encoding == "utf-8" else "\\u6f22") in line for line in lines)
+
+
+def test_what_goes_on_without_the_failed_is_said():
+    absorbing = [replace(d, calls=10, source_runs=10, errors=8, absorbed=8) if d.target == INVOICE.id else d for d in shop().dependencies]
+    made = documents(replace(shop(), dependencies=tuple(absorbing), fallbacks=()), INVOICE.id)
+
+    assert "Checkout goes on without send_invoice" in printed(made)
+    assert "None loses a run." in printed(made)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, bar, count, faint, hanging, name, percent, section, severity, trace_lines
+from agentguard.cli.tables.cells import Document, bar, count, hanging, name, percent, plural, section, severity, trace_lines
 from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
 
 _WORKFLOWS = (names("Workflow"), number("Runs"), number("Lost"), number("Share"), text(""), dispensable(text("95 % range"), 1))
@@ -20,7 +20,8 @@ def simulation_parts(document: Document, called: Mapping[str, str]) -> list[Rend
         _verdict(document, called),
         _workflows(document["impacted_workflows"]),
         _components(document["impacted_components"], called),
-        _evidence(document),
+        *_degraded(document["degraded"], called),
+        *_evidence(document),
         _unknown(document),
     ]
 
@@ -34,10 +35,18 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
         _line("Blast radius", Text.assemble(bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}")),
         _line("Runs lost", Text(f"{count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen")),
         _line("Hit", Text(f"{count(radius['components_hit'])} of {count(radius['components'])} other components")),
-        _line(
-            "Method", Text(f"{document['method']}, seed {document['inputs']['seed']}, graph {document['inputs']['graph_version'] or '–'}")
-        ),
+        _line("Worst case", Text(_worst_case(document["structural"]))),
+        _line("Method", Text(_method(document))),
     )
+
+
+def _worst_case(structural: Document) -> str:
+    hit = f"{plural(len(structural['components']), 'component')} and {plural(len(structural['workflows']), 'workflow')}"
+    return f"{hit} fail, by the graph alone"
+
+
+def _method(document: Document) -> str:
+    return f"{document['method']}, seed {document['inputs']['seed']}, graph {document['inputs']['graph_version'] or '–'}"
 
 
 def _line(label: str, value: Text) -> RenderableType:
@@ -81,6 +90,14 @@ def _components(components: Sequence[Document], called: Mapping[str, str]) -> Re
     return section("Who is hit, and by which path", Rows(_COMPONENTS, rows))
 
 
+def _degraded(degraded: Sequence[Document], called: Mapping[str, str]) -> list[RenderableType]:
+    if not degraded:
+        return []
+    lost = [", ".join(called.get(c, c) for c in d["lost"]) for d in degraded]
+    lines = [hanging("●", f"{called.get(d['id'], d['id'])} goes on without {what}") for d, what in zip(degraded, lost, strict=True)]
+    return [section("Degraded", *lines)]
+
+
 def _hit(c: Document) -> str:
     return "–" if c["invocations_hit"] is None else f"{count(c['invocations_hit'])} of {count(c['invocations'])}"
 
@@ -93,9 +110,11 @@ def travelled(path: Sequence[Document], called: Mapping[str, str]) -> Text:
     return line
 
 
-def _evidence(document: Document) -> RenderableType:
+def _evidence(document: Document) -> list[RenderableType]:
     lines = trace_lines(_path_evidence([*document["impacted_workflows"], *document["impacted_components"]]))
-    return section("Evidence: traces in which these dependencies were seen", *(hanging("●", line) for line in lines or [faint("none")]))
+    if not lines:
+        return []
+    return [section("Evidence: traces in which these dependencies were seen", *(hanging("●", line) for line in lines))]
 
 
 def _path_evidence(hit: Iterable[Document]) -> Iterator[Document]:
