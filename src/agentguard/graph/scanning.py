@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -19,8 +22,10 @@ from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
 from agentguard.traces.spool import Spool
 
-_CHUNK_PIECES = 48
 _CHUNK_BYTES = 8_000_000
+"""Protobuf decoded together."""
+_CHUNK_SPANS = 8_000
+"""Spans of parsed documents, about ten kilobytes each, decoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,8 @@ def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, progress: Cal
                 progress(decoded.spans_read)
             yield decoded.spans, decoded.spans_read
 
-    graph, runs = _graph(tables(), dialects, refusals)
+    with _no_cycle_collection():
+        graph, runs = _graph(tables(), dialects, refusals)
     return Scan(graph, runs, tuple(refusals))
 
 
@@ -76,15 +82,38 @@ def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refusals:
 def _chunks(pieces: Iterable[Piece | Refusal], refusals: list[Refusal]) -> Iterator[list[Piece]]:
     """Yield pieces in chunks worth decoding together, setting refusals aside."""
     chunk: list[Piece] = []
-    size = 0
+    size = 0.0
     for piece in pieces:
         if isinstance(piece, Refusal):
             refusals.append(piece)
             continue
         chunk.append(piece)
-        size += len(piece.body) if isinstance(piece, ProtobufPiece) else _CHUNK_BYTES // _CHUNK_PIECES
-        if len(chunk) >= _CHUNK_PIECES or size >= _CHUNK_BYTES:
+        size += len(piece.body) / _CHUNK_BYTES if isinstance(piece, ProtobufPiece) else _span_count(piece.document) / _CHUNK_SPANS
+        if size >= 1:
             yield chunk
-            chunk, size = [], 0
+            chunk, size = [], 0.0
     if chunk:
         yield chunk
+
+
+def _span_count(document: Mapping[str, Any]) -> int:
+    """Return about how many spans a document holds, at least 1; its form is not checked yet."""
+    groups = document.get("resourceSpans")
+    scoped = [s for group in groups if isinstance(group, dict) for s in _list(group.get("scopeSpans"))] if isinstance(groups, list) else []
+    return max(1, sum(len(_list(s.get("spans"))) for s in scoped if isinstance(s, dict)))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+@contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """Parsed documents are many small objects without cycles: looking for cycles among them takes longer than parsing them."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

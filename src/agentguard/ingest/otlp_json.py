@@ -148,8 +148,7 @@ class DocumentReader:
         numbers: list[float] = [0, 0, float("nan")]
         for item in written if isinstance(written, list) else ():
             key = item.get("key") if isinstance(item, dict) else None
-            use = self._uses.get(key) if isinstance(key, str) else None
-            if use is None:
+            if not isinstance(key, str) or (use := self._uses.get(key)) is None:
                 continue
             value = any_value(item.get("value"))
             if use == _LABEL:
