@@ -20,8 +20,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from benchmarks.fleet import SPANS_PER_RUN, Form, Occurrence, Value, occurrence
 
-SPANS_PER_BODY = 512
-
 
 class Layout(StrEnum):
     """What is written."""
@@ -42,6 +40,7 @@ class Order:
     seed: int
     scattered: bool
     """Whether each run's spans lie apart from each other over the whole input, children often first."""
+    spans_per_body: int = 512
 
     def occurrences(self) -> Iterator[Occurrence]:
         """Yield the spans; runs are whole but for the last one, so that the number is exact."""
@@ -54,13 +53,13 @@ class Order:
 
 
 def bodies(order: Order) -> Iterator[bytes]:
-    """Yield protobuf requests of 512 spans."""
-    return (_protobuf_body(spans) for spans in _batches(order.occurrences()))
+    """Yield protobuf requests."""
+    return (_protobuf_body(spans) for spans in _batches(order))
 
 
 def lines(order: Order) -> Iterator[bytes]:
-    """Yield OTLP/JSON requests of 512 spans, each a line."""
-    return (_json_body(spans) for spans in _batches(order.occurrences()))
+    """Yield OTLP/JSON requests, each a line."""
+    return (_json_body(spans) for spans in _batches(order))
 
 
 def write(order: Order, layout: Layout, out: Path) -> None:
@@ -77,8 +76,9 @@ def write(order: Order, layout: Layout, out: Path) -> None:
             file.writelines(_varint(len(body)) + body for body in bodies(order))
 
 
-def _batches(spans: Iterator[Occurrence]) -> Iterator[list[Occurrence]]:
-    while batch := list(islice(spans, SPANS_PER_BODY)):
+def _batches(order: Order) -> Iterator[list[Occurrence]]:
+    spans = order.occurrences()
+    while batch := list(islice(spans, order.spans_per_body)):
         yield batch
 
 
@@ -229,8 +229,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LINES)
     parser.add_argument("--scattered", action="store_true", help="spread each trace's spans over the whole input")
+    parser.add_argument("--spans-per-body", type=int, default=512)
     said = parser.parse_args()
-    write(Order(said.spans, said.seed, said.scattered), said.layout, said.out)
+    write(Order(said.spans, said.seed, said.scattered, said.spans_per_body), said.layout, said.out)
 
 
 if __name__ == "__main__":

@@ -42,13 +42,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--layout", type=Layout, choices=list(Layout), action="append", help="only these")
     parser.add_argument("--ordered", action="store_true", help="keep each trace's spans together")
+    parser.add_argument("--spans-per-body", type=int, default=512)
     parser.add_argument("--store", action="store_true", help="store what was scanned as well")
     said = parser.parse_args()
     results = []
     for layout in said.layout or [Layout.LINES, Layout.DELIMITED]:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "spans")
-            write(Order(said.spans, said.seed, scattered=not said.ordered), layout, source)
+            write(Order(said.spans, said.seed, not said.ordered, said.spans_per_body), layout, source)
             results.append(report(layout, said.spans, scan(source, Path(folder, "data"), store=said.store)))
     return 0 if all(results) else 1
 
