@@ -53,12 +53,12 @@ def test_what_few_runs_need_is_no_single_point():
 
 
 def test_half_of_the_runs_lost_is_enough_even_where_structure_does_not_say_so():
-    rare = needs("Checkout", "Advice", calls=2, source_runs=2)
-    graph = world(rare, workflows=[workflow("shop", "Checkout")])
-    runs = record([("shop", call("Checkout", call("Advice")))] * 5 + [("shop", call("Checkout"))] * 5)
+    graph = world(needs("A", "B"), needs("A", "C"), needs("B", "db"), needs("C", "db"), workflows=[workflow("w", "A")])
+    either = [("w", call("A", call(name, call("db")))) for name in "BC"]
+    runs = record(either * 3 + [("w", call("A"))] * 4)
 
-    (found,) = (s for s in analyze(graph, runs).spofs if s.component == "Advice")
-    assert (found.workflows[0].structural, found.workflows[0].runs_lost, found.workflows[0].share) == (False, 5, 0.5)
+    (found,) = (s for s in analyze(graph, runs).spofs if s.component == "db")
+    assert (found.workflows[0].structural, found.workflows[0].runs_lost, found.workflows[0].share) == (False, 6, 0.6)
 
 
 def test_runs_that_failed_anyway_do_not_hide_a_single_point():

@@ -11,11 +11,12 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
 from agentguard.simulation.requirements import Need, Requirement, component_requirements
+from agentguard.simulation.use import use_of
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
 
 def found(*dependencies, fallbacks=()) -> dict[tuple[str, ...], Need]:
-    return {r.members: r.need for r in component_requirements(world(*dependencies, fallbacks=fallbacks))}
+    return {r.members: r.need for r in component_requirements(world(*dependencies, fallbacks=fallbacks), None)}
 
 
 def failing(graph, *failed) -> set[str]:
@@ -102,7 +103,7 @@ def test_a_fallback_that_depends_on_its_primary_is_false_redundancy():
 
 
 def test_an_asynchronous_callee_is_marked_as_such():
-    (requirement,) = component_requirements(world(needs("A", "B", DependencyType.MESSAGING)))
+    (requirement,) = component_requirements(world(needs("A", "B", DependencyType.MESSAGING)), None)
 
     assert requirement == Requirement("A", ("B",), Need.REQUIRED, returns=False)
 
@@ -160,7 +161,7 @@ def test_the_order_of_the_graph_does_not_matter():
 def test_invocations_unknown_count_as_required():
     graph = world(needs("A", "B", calls=1, source_runs=1), components=[component("A", invocations=0)])
 
-    assert [r.need for r in component_requirements(graph)] == [Need.REQUIRED]
+    assert [r.need for r in component_requirements(graph, None)] == [Need.REQUIRED]
 
 
 GATEWAY = world(
@@ -212,3 +213,35 @@ def test_a_shared_entrys_message_counts_for_the_workflow_that_sends_it():
 
     runs = record([bought] * 4 + [("browse", call("gateway", call("Advice")))] * 2)
     assert simulate(graph, runs, ["Mailer"]).structural_workflows == ("buy",)
+
+
+def test_a_looping_caller_counts_once_per_run():
+    handoff = DependencyType.HANDOFF
+    graph = world(
+        needs("loop", "Supervisor", calls=20, source_runs=5),
+        needs("Supervisor", "gpt", calls=5, source_runs=5),
+        needs("Supervisor", "Writer", handoff, calls=5, source_runs=5),
+        needs("Supervisor", "Critic", handoff, calls=1, source_runs=1),
+        workflows=[workflow("w", "loop", runs=5)],
+        components=[component("Supervisor", invocations=20)],
+    )
+    plain, last = call("Supervisor"), call("Supervisor", call("gpt"), call("Writer", type=handoff))
+    runs = record(
+        [("w", call("loop", plain, plain, plain, last))] * 4 + [("w", call("loop", last, call("Supervisor", call("Critic", type=handoff))))]
+    )
+
+    down = {c: simulate(graph, runs, [c]).structural_workflows for c in ("gpt", "Writer", "Critic")}
+    assert down == {"gpt": ("w",), "Writer": ("w",), "Critic": ()}
+    assert simulate(graph, None, ["Writer"]).structural_workflows == ()
+
+
+def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
+    rescued = ("w", call("A", call("B", failed=True), call("C", rescues=True)))
+    retried = ("w", call("A", call("B", failed=True), call("B", rescues=True)))
+    use = use_of(record([rescued, retried, ("w", call("A")), ("v", call("B", call("C")))]))
+
+    assert use is not None
+    assert use.of_callers == {("A", "B"): 2 / 3, ("B", "C"): 1 / 3}
+    assert use.of_entries == {("w", "B"): 2 / 3, ("v", "C"): 1.0}
+    assert use.of_workflows == {}
+    assert use_of(None) is None

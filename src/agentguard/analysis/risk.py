@@ -89,7 +89,7 @@ def _redundancy(alone: int, needed_by: int) -> _Value:
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
     """Return by component: for how many of its callers and workflows it is the only way, and how many it has."""
-    ways = [r.members for r in component_requirements(graph)] + [(w.entry,) for w in graph.workflows]
+    ways = [r.members for r in component_requirements(graph, None)] + [(w.entry,) for w in graph.workflows]
     alone = Counter(members[0] for members in ways if len(members) == 1)
     needed = Counter(m for members in ways for m in members)
     return {c.id: (alone[c.id], needed[c.id]) for c in graph.components}

@@ -6,13 +6,13 @@ A requirement is a group of callees of which any one will do: a callee, and what
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeAlias
 
 from agentguard.graph.model import Dependency, Fallback, Graph, Workflow
 from agentguard.simulation.intervals import wilson
+from agentguard.simulation.use import Use
 
 REQUIRED_SHARE = 0.5
 """A callee used by at least half of its caller's runs is required: without it most runs of the caller fail, the same measure by
@@ -24,10 +24,6 @@ failures out of four are enough and one is not. Failures followed by a retry or 
 
 RESCUED_SHARE = 0.5
 """A fallback is redundancy only where it succeeded at least every second time it was tried."""
-
-
-EntryUse: TypeAlias = Mapping[tuple[str, str], float]
-"""(workflow, callee of its entry) → share of the workflow's runs in which the entry calls it."""
 
 
 class Need(StrEnum):
@@ -50,37 +46,55 @@ class Requirement:
     """Whether the owner waits for the answer. If not (asynchronous), only workflows need it."""
 
 
-def component_requirements(graph: Graph) -> tuple[Requirement, ...]:
+def component_requirements(graph: Graph, use: Use | None) -> tuple[Requirement, ...]:
     """Return the requirements of all components, asynchronous ones included, in an order that depends on ids alone.
 
+    With recorded runs, a share of runs counts a looping caller once per run; without, the graph's counts per invocation must do.
     A callee that its caller only ever used as somebody's fallback is no requirement of its own.
     """
     invocations = {c.id: c.invocations for c in graph.components}
     backups = _Backups(graph.fallbacks)
-    found = (_requirement(d, _share_used(d, invocations.get(d.source, 0), backups), backups) for d in graph.dependencies)
+    found = (_requirement(d, _share_used(d, invocations.get(d.source, 0), backups, use), backups) for d in graph.dependencies)
     return tuple(sorted({r for r in found if r is not None}, key=_order))
 
 
-def workflow_requirements(graph: Graph, components: Iterable[Requirement], used: EntryUse | None) -> Iterator[Requirement]:
-    """Yield what each workflow needs: its entry, and what runs after handoffs and messages on the way.
+def workflow_requirements(graph: Graph, components: Sequence[Requirement], use: Use | None) -> Iterator[Requirement]:
+    """Yield what each workflow needs: its entry, and what runs after handoffs and messages.
 
-    The way is what the entry needs, directly or not; on it, an asynchronous callee that its caller may do without is optional.
-    Where several workflows start in one component (a gateway), each needs of its callees only what its own runs use: by `used`
-    where runs were recorded, else its first component.
+    Where several workflows start in one component (a gateway), each needs of its callees only what its own runs use; where no run
+    was recorded, its first component.
     """
+    shared, backups = shared_entries(graph), _Backups(graph.fallbacks)
     by_owner: dict[str, list[Requirement]] = defaultdict(list)
     for requirement in components:
         by_owner[requirement.owner].append(requirement)
-    asynchronous = any(not r.returns for of_owner in by_owner.values() for r in of_owner)
-    shared, backups = shared_entries(graph), _Backups(graph.fallbacks)
     for w in graph.workflows:
         yield Requirement(w.id, (w.entry,), Need.REQUIRED, returns=True)
-        own = _own_callees(graph, w, used, backups) if w.entry in shared else by_owner.get(w.entry, [])
+        own = _own_callees(graph, w, use, backups) if w.entry in shared else by_owner.get(w.entry, [])
         if w.entry in shared:
-            yield from (replace(r, owner=w.id, returns=True) for r in own)
-        for met in _on_the_way(w.entry, own, by_owner) if asynchronous else ():
-            if not met.returns:
-                yield Requirement(w.id, met.members, met.need, returns=True)
+            yield from (replace(r, owner=w.id, returns=True) for r in own if r.returns)
+        yield from _passed_on(w, components, use) if use is not None else _met_on_the_way(w, own, by_owner)
+
+
+def _passed_on(w: Workflow, components: Iterable[Requirement], use: Use) -> Iterator[Requirement]:
+    """What the workflow's recorded runs handed over or sent a message to: required if at least half of them did."""
+    for r in components:
+        share = 0.0 if r.returns else use.of_workflows.get((w.id, r.members[0]), 0.0)
+        if share:
+            yield Requirement(w.id, r.members, Need.REQUIRED if share >= REQUIRED_SHARE else Need.OPTIONAL, returns=True)
+
+
+def _met_on_the_way(w: Workflow, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]) -> Iterator[Requirement]:
+    """The asynchronous callees of all that the entry needs, directly or not; optional where their caller may do without."""
+    seen, waiting = {w.entry}, list(own)
+    while waiting:
+        r = waiting.pop()
+        if not r.returns:
+            yield Requirement(w.id, r.members, r.need, returns=True)
+        if r.need is Need.REQUIRED:
+            fresh = [m for m in r.members if m not in seen]
+            seen.update(fresh)
+            waiting += [further for m in fresh for further in by_owner.get(m, ())]
 
 
 def shared_entries(graph: Graph) -> frozenset[str]:
@@ -89,31 +103,22 @@ def shared_entries(graph: Graph) -> frozenset[str]:
     return frozenset(entry for entry, count in starts.items() if count > 1)
 
 
-def _own_callees(graph: Graph, w: Workflow, used: EntryUse | None, backups: _Backups) -> list[Requirement]:
+def _own_callees(graph: Graph, w: Workflow, use: Use | None, backups: _Backups) -> list[Requirement]:
     """Return what this workflow needs of its entry's callees."""
-    invocations = {c.id: c.invocations for c in graph.components if c.id == w.entry}
-    found = []
+    invocations = sum(c.invocations for c in graph.components if c.id == w.entry)
+    found = set()
     for d in graph.dependencies:
         if d.source == w.entry:
-            share = _share_used(d, invocations.get(w.entry, 0), backups)
-            if used is not None:
-                share = used.get((w.id, d.target), 0.0)
-            elif w.first != w.entry:
-                share = float(d.target == w.first)
-            requirement = _requirement(d, share, backups) if share != 0 else None
-            found += [requirement] if requirement is not None else []
-    return sorted(set(found), key=_order)
+            share = _share_of_entry(d, w, _share_used(d, invocations, backups, None), use)
+            found |= {None if share == 0 else _requirement(d, share, backups)}
+    return sorted((r for r in found if r is not None), key=_order)
 
 
-def _on_the_way(entry: str, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]) -> Iterator[Requirement]:
-    seen, waiting = {entry}, list(own)
-    while waiting:
-        requirement = waiting.pop()
-        yield requirement
-        if requirement.need is Need.REQUIRED:
-            fresh = [m for m in requirement.members if m not in seen]
-            seen.update(fresh)
-            waiting += [r for m in fresh for r in by_owner.get(m, ())]
+def _share_of_entry(d: Dependency, w: Workflow, of_all: float | None, use: Use | None) -> float | None:
+    """Return in which share of this workflow's runs its entry calls the callee; `of_all` is the share for all workflows."""
+    if use is not None:
+        return use.of_entries.get((w.id, d.target), 0.0)
+    return of_all if w.first == w.entry else float(d.target == w.first)
 
 
 def _requirement(d: Dependency, share: float | None, backups: _Backups) -> Requirement | None:
@@ -131,10 +136,11 @@ def _own_calls(d: Dependency, backups: _Backups) -> int:
     return d.calls - d.retries - backups.times_tried(d.source, d.target)
 
 
-def _share_used(d: Dependency, invocations: int, backups: _Backups) -> float | None:
+def _share_used(d: Dependency, invocations: int, backups: _Backups, use: Use | None) -> float | None:
     """Return the share of the caller's runs that use it of their own accord, or None where runs were not counted."""
-    if not invocations or not d.source_runs:
-        return None
+    recorded = use.of_callers.get((d.source, d.target)) if use is not None else None
+    if recorded is not None or not invocations or not d.source_runs:
+        return recorded
     return min(_own_calls(d, backups), d.source_runs) / invocations
 
 

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
 
 from agentguard.graph.model import Evidence, Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.fixpoint import Requirements, failures, requirements
 from agentguard.simulation.model import Degraded, ImpactedComponent, ImpactedWorkflow, Outcome, Step
 from agentguard.simulation.requirements import (
-    EntryUse,
     Need,
     Requirement,
     component_requirements,
     shared_entries,
     workflow_requirements,
 )
+from agentguard.simulation.use import use_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Fallen:
 def structure(graph: Graph, runs: Runs | None) -> Structure:
     """Return the graph's requirements; linear in its dependencies, times workflows where there are handoffs.
 
-    Runs only tell apart workflows that start in one component.
+    Recorded runs say more exactly who uses what in which share of the runs; without them the graph's counts have to do.
     """
     components, workflows = tuple(sorted(c.id for c in graph.components)), tuple(sorted(w.id for w in graph.workflows))
     doors = tuple(sorted(shared_entries(graph)))
@@ -74,28 +71,13 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
     owners = {workflow: number for number, workflow in enumerate(workflows, start=len(components))}
     entries = {w.id: (w.entry,) for w in graph.workflows}
     to_door = index | {door: number for number, door in enumerate(doors, start=len(components) + len(workflows))}
-    inner = component_requirements(graph)
-    used = entry_use(runs) if doors and runs is not None else None
+    use = use_of(runs)
+    inner = component_requirements(graph, use)
     groups = [(index[r.owner], r, index) for r in inner if r.returns]
-    outer = workflow_requirements(graph, inner, used)
+    outer = workflow_requirements(graph, inner, use)
     groups += [(owners[r.owner], r, to_door if r.members == entries[r.owner] else index) for r in outer]
     required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
     return Structure(components, workflows, doors, index, requirements(len(nodes), required), optional)
-
-
-def entry_use(runs: Runs) -> EntryUse | None:
-    """Return how large a share of each workflow's runs calls what, directly from the entry; None where no run was recorded."""
-    calls = runs.calls
-    if not runs.runs.num_rows or not calls.num_rows:
-        return None
-    parent = np.asarray(calls.column("parent"), dtype=np.int64)
-    under_entry = np.flatnonzero((parent >= 0) & (parent[parent] < 0))
-    run = np.asarray(calls.column("run"), dtype=np.int64)[under_entry]
-    callees = calls.column("target").take(under_entry).to_pylist()
-    workflow = runs.runs.column("workflow").to_pylist()
-    seen = Counter(workflow)
-    uses = Counter((workflow[number], callee) for number, callee in set(zip(run.tolist(), callees, strict=True)))
-    return {pair: count / seen[pair[0]] for pair, count in uses.items()}
 
 
 def fallen(s: Structure, failed: Iterable[int]) -> Fallen:

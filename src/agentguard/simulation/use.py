@@ -1,0 +1,90 @@
+"""What recorded runs say about who uses what: shares of a workflow's runs, however often a looping agent ran in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from agentguard.discovery.kinds import DependencyType
+from agentguard.graph.runs import Runs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Shares: TypeAlias = Mapping[tuple[str, str], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Shares of runs, 0 to 1; what was never used has no entry."""
+
+    of_callers: Shares
+    """(caller, callee): of the runs that the caller took part in, those in which it called the callee other than as a fallback."""
+    of_entries: Shares
+    """(workflow, callee): of the workflow's runs, those whose entry called the callee itself."""
+    of_workflows: Shares
+    """(workflow, callee): of the workflow's runs, those in which anyone handed over to the callee or sent it a message."""
+
+
+def use_of(runs: Runs | None) -> Use | None:
+    """Return who uses what, or None where no run was recorded; a few passes over the calls."""
+    if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
+        return None
+    calls = runs.calls
+    source, target, kind = (_Texts(calls.column(name)) for name in ("source", "target", "type"))
+    workflow = _Texts(runs.runs.column("workflow"))
+    run, parent, rescued_by = (np.asarray(calls.column(name), dtype=np.int64) for name in ("run", "parent", "rescued_by"))
+    own = np.ones(len(run), dtype=np.bool_)
+    replaced = np.flatnonzero(rescued_by >= 0)
+    own[rescued_by[replaced]] = target.codes[rescued_by[replaced]] == target.codes[replaced]
+    under_entry = own & (parent >= 0) & (parent[parent] < 0)
+    passed_on = own & ~kind.among({t.value for t in DependencyType if t.returns}) & (parent >= 0)
+    took_part = _runs_by(target.codes, run)
+    seen = np.bincount(workflow.codes, minlength=len(workflow.names))
+    return Use(
+        of_callers=_shares(source, target, own & (parent >= 0), run, {target.names[t]: n for t, n in took_part.items()}),
+        of_entries=_by_workflow(workflow, target, under_entry, run, seen),
+        of_workflows=_by_workflow(workflow, target, passed_on, run, seen),
+    )
+
+
+class _Texts:
+    """A column of texts as codes; -1 for null."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
+        whole = encoded.unify_dictionaries().combine_chunks()
+        array = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+        self.names: list[str] = array.dictionary.to_pylist()
+        self.codes: NDArray[np.int64] = np.asarray(array.indices.fill_null(-1), dtype=np.int64)
+
+    def among(self, texts: set[str]) -> NDArray[np.bool_]:
+        """Which rows hold one of these texts."""
+        known = np.array([name in texts for name in self.names] + [False], dtype=np.bool_)
+        return known[self.codes]
+
+
+def _runs_by(codes: NDArray[np.int64], run: NDArray[np.int64]) -> dict[int, int]:
+    """Count distinct runs by code."""
+    pairs = np.unique(np.stack([codes, run]), axis=1)
+    found, counts = np.unique(pairs[0], return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _shares(source: _Texts, target: _Texts, chosen: NDArray[np.bool_], run: NDArray[np.int64], seen: dict[str, int]) -> Shares:
+    size = max(1, len(target.names))
+    counts = _runs_by((source.codes * size + target.codes)[chosen & (source.codes >= 0)], run[chosen & (source.codes >= 0)])
+    pairs = {(source.names[key // size], target.names[key % size]): n for key, n in counts.items()}
+    return {pair: n / seen[pair[0]] for pair, n in pairs.items() if pair[0] in seen}
+
+
+def _by_workflow(workflow: _Texts, target: _Texts, chosen: NDArray[np.bool_], run: NDArray[np.int64], seen: NDArray[np.int64]) -> Shares:
+    size = max(1, len(target.names))
+    of_run = workflow.codes[run[chosen]]
+    counts = _runs_by(of_run * size + target.codes[chosen], run[chosen])
+    return {(workflow.names[key // size], target.names[key % size]): n / int(seen[key // size]) for key, n in counts.items()}
