@@ -88,6 +88,17 @@ def test_a_caller_without_an_observed_fallback_is_told_so():
     )
 
 
+@pytest.mark.parametrize(
+    ("absorbed", "says"),
+    [(0, "A: it survived none of 3 failures of B. Keep it on hold."), (2, "A: it survived 2 of 3 failures of B, retries included.")],
+)
+def test_how_often_a_caller_survived_alone_is_said(absorbed, says):
+    graph = world(needs("A", "B", errors=3, absorbed=absorbed, propagated=3 - absorbed))
+
+    (found,) = steps(playbook("B", graph=graph, runs=None), Phase.ACTIVATE_BACKUPS)
+    assert found.actions[0].startswith(says)
+
+
 def test_a_fallback_that_the_outage_takes_along_is_no_backup():
     graph = world(needs("A", "B"), needs("B", "Host"), needs("C", "Host"), fallbacks=[fallback("A", "Host", "C")])
     (found,) = steps(playbook("Host", graph=replace_needs(graph), runs=None), Phase.ACTIVATE_BACKUPS)

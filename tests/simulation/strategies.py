@@ -21,7 +21,7 @@ scenarios = st.sets(names, min_size=1, max_size=3)
 
 def _calls(depth: int) -> st.SearchStrategy[Call]:
     below = st.lists(_calls(depth - 1), max_size=3) if depth else st.just([])
-    kinds = st.sampled_from([DependencyType.DELEGATES] * 3 + [DependencyType.HANDOFF])
+    kinds = st.sampled_from([DependencyType.DELEGATES] * 4 + [DependencyType.HANDOFF, DependencyType.MESSAGING])
     return st.builds(_call, names, below, st.sampled_from([False] * 4 + [True]), kinds, st.booleans())
 
 

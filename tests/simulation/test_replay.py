@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import DependencyType
 from agentguard.graph.runs import Runs
+from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
-from agentguard.simulation.model import Method
+from agentguard.simulation.model import Method, Precedent
 from agentguard.simulation.recording import recording
 from tests.simulation.strategies import recorded_worlds, scenarios, seeds
 from tests.simulation.worlds import call, fallback, needs, record, workflow, world
@@ -61,6 +62,25 @@ def test_without_any_failure_on_record_the_worst_is_assumed_and_counted():
     assert sum(w.runs_lost for w in result.workflows) == 7
     assert result.assumptions is not None
     assert (result.assumptions.calls_failed, result.assumptions.absorption_unknown) == (7, 7)
+
+
+def test_the_failures_that_absorption_rests_on_are_listed():
+    survived = ("w", call("A", call("B", failed=True)))
+    result = simulate(PLAIN, record([survived, *[GOOD] * 20]), ["B"])
+
+    assert result.assumptions is not None
+    assert result.assumptions.precedents == (Precedent("A", "B", absorbed=1, seen=1, calls=20),)
+    note = simulation_document(result)["assumptions"]["note"]
+    assert note == "20 failing calls A → B were taken as absorbed because 1 of 1 earlier failures were."
+
+
+@pytest.mark.parametrize(("kind", "survivors"), [(DependencyType.HANDOFF, 5), (DependencyType.MESSAGING, 0)])
+def test_a_run_that_ended_before_its_message_was_handled_shows_no_absorption(kind, survivors):
+    graph = world(needs("A", "B", kind), workflows=[workflow("w", "A")])
+    runs = record([("w", call("A", call("B", type=kind, failed=True))), *[("w", call("A", call("B", type=kind)))] * 5])
+    unharmed = Runs(runs.runs.set_column(2, "failed", pa.array([False] * 6)), runs.calls)
+
+    assert 5 - sum(w.runs_lost for w in simulate(graph, unharmed, ["B"]).workflows) == survivors
 
 
 def test_a_successful_retry_is_no_sign_that_an_outage_would_be_absorbed():

@@ -63,7 +63,7 @@ def absorption_history(calls, recorded):
     """Of the failures that nothing followed up: how many did no harm, of how many."""
     history: dict[tuple, tuple[int, int]] = defaultdict(lambda: (0, 0))
     for c in calls:
-        if c["failed"] and c["rescued_by"] < 0 and c["parent"] >= 0:
+        if c["failed"] and c["rescued_by"] < 0 and c["parent"] >= 0 and c["type"] != "messaging":
             harmed = calls[c["parent"]]["failed"] if returns(c) else recorded[c["run"]]["failed"]
             absorbed, final = history[edge(c)]
             history[edge(c)] = absorbed + (not harmed), final + 1

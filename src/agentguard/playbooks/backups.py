@@ -72,6 +72,8 @@ def _alone(facts: Facts, d: Dependency) -> str:
     seen = d.absorbed + d.propagated
     if not seen:
         return f"{caller}: {failed} never failed for it in the window, so nothing shows that it can do without. Keep it on hold."
+    if not d.absorbed:
+        return f"{caller}: it survived none of {seen} failures of {failed}. Keep it on hold."
     return (
         f"{caller}: it survived {d.absorbed} of {seen} failures of {failed}, retries included. Let it run without only if that is enough."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from agentguard.discovery.kinds import ComponentKind
@@ -13,6 +14,7 @@ from agentguard.simulation.model import (
     BlastRadius,
     ImpactedComponent,
     ImpactedWorkflow,
+    Precedent,
     SimulationResult,
     Step,
 )
@@ -113,17 +115,26 @@ def _assumptions(a: Assumptions) -> dict[str, Any]:
         "rescued_by_history": a.rescued_by_history,
         "absorbed_by_history": a.absorbed_by_history,
         "absorption_unknown": a.absorption_unknown,
-        "note": _note(a),
+        "precedents": [_precedent(p) for p in a.precedents],
+        "note": " ".join(_notes(a)) or None,
     }
 
 
-def _note(a: Assumptions) -> str | None:
-    if not a.absorption_unknown:
-        return None
-    return (
-        f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever seen without a retry or fallback; "
-        "they count as not absorbed (worst case)."
-    )
+def _precedent(p: Precedent) -> dict[str, Any]:
+    return {"source": p.source, "target": p.target, "absorbed": p.absorbed, "seen": p.seen, "calls": p.calls}
+
+
+def _notes(a: Assumptions) -> Iterator[str]:
+    if a.precedents:
+        p = a.precedents[0]
+        more = f", and likewise on {len(a.precedents) - 1} other dependencies" if len(a.precedents) > 1 else ""
+        seen = f"{p.absorbed} of {p.seen} earlier failures were"
+        yield f"{p.calls} failing calls {p.source} → {p.target} were taken as absorbed because {seen}{more}."
+    if a.absorption_unknown:
+        yield (
+            f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever seen without a retry or fallback; "
+            "they count as not absorbed (worst case)."
+        )
 
 
 def _inputs(result: SimulationResult) -> dict[str, Any]:

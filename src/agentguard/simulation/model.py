@@ -161,6 +161,20 @@ class Money:
 
 
 @dataclass(frozen=True, slots=True)
+class Precedent:
+    """Earlier failures of a dependency by which failing calls were taken as absorbed."""
+
+    source: str
+    target: str
+    absorbed: int
+    """Failures that no retry or fallback followed, and that the source (after a handoff: the run) survived."""
+    seen: int
+    """All failures that no retry or fallback followed."""
+    calls: int
+    """How many calls of this simulation it decided."""
+
+
+@dataclass(frozen=True, slots=True)
 class Assumptions:
     """On how many calls the replay had to decide by history, and on how many there was none."""
 
@@ -172,6 +186,8 @@ class Assumptions:
     """Failed calls that the caller absorbed, as it did with this callee's failures before (seeded draw)."""
     absorption_unknown: int = 0
     """Failed calls on dependencies that never failed in the window: counted as not absorbed (worst case)."""
+    precedents: tuple[Precedent, ...] = ()
+    """What absorbed_by_history rests on, most calls first."""
 
 
 @dataclass(frozen=True, slots=True)

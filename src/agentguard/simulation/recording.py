@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RETURNING = {t.value for t in DependencyType if t.returns}
+_WATCHED = {t.value for t in DependencyType if t is not DependencyType.MESSAGING}
 _MULTIPLIER = np.uint64(0x100000001B3)  # FNV's prime: odd, so powers of it never vanish modulo 2^64
 
 
@@ -62,7 +63,8 @@ def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
 
     Whether a failing call is rescued or absorbed is drawn once per call, from seed, trace id and span id: the same call gets the
     same luck in every scenario and in any order of rows. Absorption counts only failures that neither retry nor fallback followed:
-    those that did follow say nothing about an outage, which retries do not end.
+    those that did follow say nothing about an outage, which retries do not end. After a message it counts none: a run that had
+    ended before cannot show whether the failure did harm.
     """
     calls = runs.calls
     components = tuple(sorted({c.id for c in graph.components} | _distinct(calls, "source") | _distinct(calls, "target")))
@@ -70,11 +72,11 @@ def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
     source, target = _numbers(calls, "source", components), _numbers(calls, "target", components)
     parent, run, failed = _integers(calls, "parent"), _integers(calls, "run"), _booleans(calls, "failed")
     rescued_by = _integers(calls, "rescued_by")
-    returns = _returns(calls) | (parent < 0)
+    returns = _of_type(calls, _RETURNING) | (parent < 0)
     run_failed = _booleans(runs.runs, "failed")
     dependency = np.unique(_pack(source, target, returns, len(components)), return_inverse=True)[1]
     upset = np.where(returns & (parent >= 0), failed[parent], run_failed[run]) if len(run) else failed
-    final = failed & (rescued_by < 0) & (parent >= 0)
+    final = failed & (rescued_by < 0) & (parent >= 0) & _of_type(calls, _WATCHED)
     pairs = _pairs(graph, components)
     fresh = _not_yet_replaced(target, rescued_by)
     spans = _hash(calls, "trace_id") * _MULTIPLIER + _hash(calls, "span_id")
@@ -130,9 +132,9 @@ def _booleans(table: pa.Table, name: str) -> NDArray[np.bool_]:
     return np.asarray(table.column(name), dtype=np.bool_)
 
 
-def _returns(calls: pa.Table) -> NDArray[np.bool_]:
+def _of_type(calls: pa.Table, wanted: set[str]) -> NDArray[np.bool_]:
     types = tuple(sorted(_distinct(calls, "type")))
-    known = np.array([t in _RETURNING for t in types] + [True], dtype=np.bool_)
+    known = np.array([t in wanted for t in types] + [True], dtype=np.bool_)
     return known[_numbers(calls, "type", types)]
 
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agentguard.graph.model import Evidence, Graph
 from agentguard.simulation.intervals import share_interval
-from agentguard.simulation.model import Assumptions, ImpactedComponent, ImpactedWorkflow, Outcome, Step
+from agentguard.simulation.model import Assumptions, ImpactedComponent, ImpactedWorkflow, Outcome, Precedent, Step
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.structural import Structure, fallen
 
@@ -95,14 +95,15 @@ def simulate(graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *,
     """Return what the recorded runs lose if these components fail."""
     number = {text: i for i, text in enumerate(r.components)}
     scenario = frozenset(number[f] for f in failed)
-    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario])))
+    chances = rescue_chances(graph, r, structural_failures(r, s, [scenario]))
+    found = replay(r, [scenario], chances)
     steps = _Steps(r, found)
     return Outcome(
         components=tuple(sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))),
         workflows=tuple(sorted(_workflows(graph, r, found, steps, seed), key=lambda w: (-w.runs_lost, w.id))),
         runs_seen=len(r.run_failed),
         workflows_seen=len(np.unique(r.run_workflow)),
-        assumptions=found.assumptions[0],
+        assumptions=replace(found.assumptions[0], precedents=_precedents(r, found, chances)),
     )
 
 
@@ -165,14 +166,21 @@ def _below_failed(
 
 def _rises(r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts) -> NDArray[np.bool_]:
     """Which failures the caller neither rescues nor absorbs."""
-    pair, dependency = r.pair[now.row], r.dependency[now.row]
-    chance = np.where(pair >= 0, chances[now.scenario, pair], 0.0) if chances.shape[1] else np.zeros(len(pair))
-    rescued = r.rescue_draw[now.row] < chance
-    called = r.parent[now.row] >= 0
-    seen = r.final[dependency]
-    absorbed = ~rescued & called & (r.absorb_draw[now.row] * seen < r.absorbed[dependency])
-    counts.add(now.scenario, rescued, absorbed, ~rescued & called & (seen == 0))
+    rescued, absorbed = _verdicts(r, now.scenario, now.row, chances)
+    unknown = (r.parent[now.row] >= 0) & (r.final[r.dependency[now.row]] == 0)
+    counts.add(now.scenario, rescued, absorbed, ~rescued & unknown)
     return ~rescued & ~absorbed
+
+
+def _verdicts(
+    r: Recording, scenario: NDArray[np.int64], row: NDArray[np.int64], chances: NDArray[np.float64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which failing calls a fallback rescues, and which of the others their caller absorbs."""
+    pair, dependency = r.pair[row], r.dependency[row]
+    chance = np.where(pair >= 0, chances[scenario, pair], 0.0) if chances.shape[1] else np.zeros(len(pair))
+    rescued = r.rescue_draw[row] < chance
+    absorbed = (r.parent[row] >= 0) & (r.absorb_draw[row] * r.final[dependency] < r.absorbed[dependency])
+    return rescued, ~rescued & absorbed
 
 
 def _reaches_run(r: Recording, risen: _Failures) -> NDArray[np.bool_]:
@@ -208,8 +216,18 @@ class _Counts:
         self._unknown += np.bincount(scenario[unknown], minlength=self._size)
 
     def assumptions(self) -> tuple[Assumptions, ...]:
-        columns = (self._failed, self._rescued, self._absorbed, self._unknown)
-        return tuple(Assumptions(*map(int, values)) for values in zip(*columns, strict=True))
+        columns = (column.tolist() for column in (self._failed, self._rescued, self._absorbed, self._unknown))
+        return tuple(Assumptions(f, r, a, u) for f, r, a, u in zip(*columns, strict=True))
+
+
+def _precedents(r: Recording, found: Replayed, chances: NDArray[np.float64]) -> tuple[Precedent, ...]:
+    """Return the dependencies whose failures were taken as absorbed, with the few or many cases that this rests on."""
+    absorbed = found.row[_verdicts(r, found.scenario, found.row, chances)[1]]
+    dependencies, first, counts = np.unique(r.dependency[absorbed], return_index=True, return_counts=True)
+    rows = absorbed[first]
+    columns = (r.target[r.parent[rows]], r.target[rows], r.absorbed[dependencies], r.final[dependencies], counts)
+    every = (Precedent(r.components[a], r.components[b], int(n), int(of), int(c)) for a, b, n, of, c in zip(*columns, strict=True))
+    return tuple(sorted(every, key=lambda p: (-p.calls, p.source, p.target)))
 
 
 def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps) -> Iterable[ImpactedComponent]:
