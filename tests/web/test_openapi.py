@@ -16,7 +16,6 @@ from agentguard.web.problems import MEDIA_TYPE
 from tests.web.process import Server
 from tests.web.systems import shop
 
-
 PATHS = [
     "/",
     "/health",

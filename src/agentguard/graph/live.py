@@ -47,12 +47,12 @@ class LiveGraph:
     _key: str = field(default="", init=False)
 
     async def run(self) -> None:
-        """Work until cancelled, at most half of the time."""
+        """Work until cancelled, at most two thirds of the time."""
         while True:
             self.settled.clear()
             began = time.monotonic()
             await self._refresh()
-            await asyncio.sleep(max(_PAUSE_SECONDS, time.monotonic() - began))
+            await asyncio.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) / 2))
             await wait_at_most(self.settled, _IDLE_SECONDS)
 
     async def refresh(self) -> bool:

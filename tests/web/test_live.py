@@ -1,0 +1,106 @@
+"""The live graph: a function of the spans received, computed only when there are others."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from agentguard.bootstrap import App, open_app
+from agentguard.graph.store import LIVE
+from agentguard.kernel.clock import system_clock
+from agentguard.settings import Settings
+from agentguard.traces.store import Delivery, Encoding
+from agentguard.web.app import create_app
+from tests.traces.spans import HOUR
+from tests.web.serving import client_of, opened, served, serving_of, until
+from tests.web.systems import shop
+
+pytestmark = pytest.mark.anyio
+
+DELIVERY = Delivery(orjson.dumps(shop()), Encoding.JSON)
+
+
+async def live_after(app: App, deliveries: list[Delivery]):
+    """Deliver, and return the newest live version once all of it shows."""
+    for delivery in deliveries:
+        await serving_of(app).receiver.receive(delivery)
+
+    async def shown():
+        found = [dataset for dataset in await app.graphs.datasets() if dataset.name == LIVE]
+        version = await app.graphs.newest(LIVE) if found else None
+        return version if version and version.graph.coverage.spans_read >= 16 * len(deliveries) else None
+
+    return await until(shown)
+
+
+async def test_delivered_once_or_twice_in_parts_or_whole_gives_one_graph(tmp_path):
+    groups = shop()["resourceSpans"]
+    parts = [Delivery(orjson.dumps({"resourceSpans": [group]}), Encoding.JSON) for group in reversed(groups)]
+    async with opened(tmp_path / "whole") as app:
+        whole = (await live_after(app, [DELIVERY])).graph
+    async with opened(tmp_path / "twice") as app:
+        twice = (await live_after(app, [DELIVERY, DELIVERY])).graph
+    async with opened(tmp_path / "parts") as app:
+        for part in parts[1:]:
+            await serving_of(app).receiver.receive(part)
+        await serving_of(app).receiver.receive(parts[0])
+
+        async def shown():
+            return (graph := serving_of(app).live.graph) and graph.coverage.spans == 16 and graph
+
+        apart = await until(shown)
+
+    assert whole.components == twice.components == apart.components
+    assert whole.dependencies == twice.dependencies == apart.dependencies
+    assert whole.workflows == twice.workflows == apart.workflows
+
+
+async def test_nothing_new_gives_no_new_version_also_after_a_restart(tmp_path):
+    async with opened(tmp_path) as app:
+        first = await live_after(app, [DELIVERY])
+        assert not await serving_of(app).live.refresh()
+    async with opened(tmp_path) as app:
+        await serving_of(app).upkeep.tidy()
+        assert not await serving_of(app).live.refresh()
+
+        assert (await app.graphs.newest(LIVE)).id == first.id
+
+
+async def test_what_was_received_before_the_window_is_not_shown(tmp_path):
+    now = [system_clock()]
+    settings = Settings(data_dir=tmp_path / "data", window_hours=2)
+    async with open_app(settings, serving=True, in_processes=False, clock=lambda: now[0]) as app:
+        await live_after(app, [DELIVERY])
+        now[0] += 5 * HOUR
+        late = Delivery(DELIVERY.body.replace(b"FraudAgent", b"LateAgent").replace(b'"traceId":"0', b'"traceId":"f'), Encoding.JSON)
+        await serving_of(app).receiver.receive(late)
+
+        async def shown():
+            names = {c.name for c in (await app.graphs.newest(LIVE)).graph.components}
+            return names if "LateAgent" in names else None
+
+        assert "FraudAgent" not in await until(shown)
+
+
+async def test_content_is_kept_only_when_asked_for(tmp_path):
+    secret = shop(1)
+    span = secret["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    span["attributes"].append({"key": "gen_ai.input.messages", "value": {"stringValue": "a very private prompt"}})
+    for keep in (False, True):
+        directory = tmp_path / str(keep)
+        async with served(directory, keep_content=keep) as client:
+            assert (await client.post("/v1/traces", json=secret)).status_code == 200
+
+        content = b"".join(path.read_bytes() for path in (directory / "data").rglob("*") if path.is_file())
+        assert (b"a very private prompt" in content) is keep
+
+
+async def test_evidence_links_and_shadow_agents_are_in_the_documents(tmp_path):
+    (tmp_path / "catalog.yaml").write_text("agents:\n- name: CheckoutAgent\n- name: PaymentAgent\n  owner: payments\n")
+    settings = {"catalog": tmp_path / "catalog.yaml", "trace_url": "http://jaeger:16686/trace/{trace_id}"}
+    async with opened(tmp_path, **settings) as app, client_of(create_app(app)) as client:
+        scanned = (await client.post("/api/scan", json=shop())).json()
+
+    assert [agent["name"] for agent in scanned["shadow_agents"]] == ["FraudAgent"]
+    assert scanned["shadow_agents"][0]["shadow_reason"]
+    assert scanned["dependencies"][0]["evidence"][0]["url"].startswith("http://jaeger:16686/trace/0000")
