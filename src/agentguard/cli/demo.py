@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -77,9 +76,8 @@ def _load(data_dir: Path | None, output_format: Format) -> None:
 
 def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool) -> None:
     from agentguard.cli.choices import settings_with
-    from agentguard.cli.demo_report import asked, report
+    from agentguard.cli.demo_report import report
     from agentguard.cli.demo_server import free_port, start
-    from agentguard.cli.progress import steps
 
     signal.signal(signal.SIGTERM, _end)
     runner = _runner(systems)
@@ -93,12 +91,7 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     server = start(folder, catalog, port=port, key=settings.api_key.get_secret_value() if settings.api_key else None)
     kept = False
     try:
-        with steps(len(_SYSTEMS) + 3) as begin:
-            sent = _run_systems(server, runner, seed, begin)
-            begin("Waiting for the graph to hold every span")
-            _settle(server, sent)
-            begin("Asking what breaks, and what to do then")
-            documents = asked(server)
+        documents = _documents(server, runner, seed)
         report(documents, output_format, intro=f"Two demo systems, just run. {SCRIPTED}")
         kept = keep
     finally:
@@ -107,6 +100,24 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     say(_going_on(folder, catalog, documents, url=server.url if keep else None))
     if keep:
         say(f"The server goes on: {server.url}/docs. End it with: kill {server.process.pid}")
+
+
+def _documents(server: DemoServer, runner: Path, seed: int) -> dict[str, Any]:
+    """Run both systems against the server; return what it says of them."""
+    from agentguard.cli.demo_report import asked
+    from agentguard.cli.progress import steps
+
+    with steps(len(_SYSTEMS) + 3) as begin:
+        begin(f"Starting the server on {server.url}")
+        server.wait_until_ready()
+        expected = _spans_held(server)
+        for system, about in _SYSTEMS:
+            begin(f"Running {about}")
+            expected += _spans_sent(server, runner, system, seed)
+        begin("Waiting for the graph to hold every span")
+        _settle(server, expected)
+        begin("Asking what breaks, and what to do then")
+        return asked(server)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
@@ -127,17 +138,6 @@ def _runner(systems: Path) -> Path:
 def _catalog(systems: Path) -> Path | None:
     path = systems / "catalog.yaml"
     return path if path.is_file() else None
-
-
-def _run_systems(server: DemoServer, runner: Path, seed: int, begin: Callable[[str], None]) -> int:
-    """Run both systems; return how many spans they sent."""
-    begin(f"Starting the server on {server.url}")
-    server.wait_until_ready()
-    sent = 0
-    for system, about in _SYSTEMS:
-        begin(f"Running {about}")
-        sent += _spans_sent(server, runner, system, seed)
-    return sent
 
 
 def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int:
@@ -166,16 +166,16 @@ def _last_lines(text: str) -> str:
     return "\n".join(text.splitlines()[-15:])
 
 
-def _settle(server: DemoServer, sent: int) -> None:
+def _settle(server: DemoServer, expected: int) -> None:
     """Wait until the live graph holds as many spans as were sent; say so where it does not in time."""
     give_up = time.monotonic() + _SETTLE_SECONDS
-    held = 0
-    while time.monotonic() < give_up:
-        held = _spans_held(server)
-        if held >= sent:
+    held = _spans_held(server)
+    while held < expected:
+        if time.monotonic() >= give_up:
+            say(f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those.")
             return
         time.sleep(0.3)
-    say(f"The graph holds {held:,} of {sent:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those.")
+        held = _spans_held(server)
 
 
 def _spans_held(server: DemoServer) -> int:
