@@ -130,17 +130,12 @@ def _losses(graph: Graph, r: Recording, s: Structure, worst: _Worst) -> tuple[di
         down[:, numbers] = worst.of([s.index[r.components[c]] for c in part])[:, : len(numbers)]
         found = replay(r, [frozenset((c,)) for c in part], rescue_chances(graph, r, down))
         others = (r.target[found.row] != np.array(part)[found.scenario]) & known[r.target[found.row]]
-        pairs = np.unique(np.stack([found.scenario[others], r.target[found.row][others]]), axis=1)
-        hit |= dict(zip(part, np.bincount(pairs[0], minlength=len(part)).tolist(), strict=True))
-        where = np.stack([found.lost_scenario, r.run_workflow[found.lost_run]])
-        for (i, workflow), count in zip(*_counted(where), strict=True):
-            lost[part[i]][r.workflows[workflow]] = count
+        pairs = np.unique(found.scenario[others] * len(r.components) + r.target[found.row[others]])
+        hit |= dict(zip(part, np.bincount(pairs // len(r.components), minlength=len(part)).tolist(), strict=True))
+        keys, counts = np.unique(found.lost_scenario * len(r.workflows) + r.run_workflow[found.lost_run], return_counts=True)
+        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+            lost[part[key // len(r.workflows)]][r.workflows[key % len(r.workflows)]] = count
     return lost, hit
-
-
-def _counted(columns: np.ndarray[tuple[int, int], np.dtype[np.int64]]) -> tuple[list[tuple[int, int]], list[int]]:
-    distinct, counts = np.unique(columns, axis=1, return_counts=True)
-    return [(int(a), int(b)) for a, b in distinct.T], counts.tolist()
 
 
 def _parts(r: Recording, s: Structure) -> Iterator[list[int]]:

@@ -70,10 +70,12 @@ class _Texts:
 
 
 def _runs_by(codes: NDArray[np.int64], run: NDArray[np.int64]) -> dict[int, int]:
-    """Count distinct runs by code."""
-    pairs = np.unique(np.stack([codes, run]), axis=1)
-    found, counts = np.unique(pairs[0], return_counts=True)
-    return dict(zip(found.tolist(), counts.tolist(), strict=True))
+    """Count distinct runs by code. Sorts: on a million pairs several times faster than NumPy's hashing `unique`."""
+    runs = int(run.max(initial=0)) + 1
+    pairs = np.sort(codes * runs + run)
+    pairs = pairs[np.diff(pairs, prepend=-1) != 0]
+    starts = np.flatnonzero(np.diff(pairs // runs, prepend=-1))
+    return dict(zip((pairs[starts] // runs).tolist(), np.diff(starts, append=len(pairs)).tolist(), strict=True))
 
 
 def _shares(source: _Texts, target: _Texts, chosen: NDArray[np.bool_], run: NDArray[np.int64], seen: dict[str, int]) -> Shares:
