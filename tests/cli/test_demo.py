@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -66,11 +67,11 @@ def server_of(data_dir: Path) -> tuple[int, str]:
 
 
 def runs(pid: int) -> bool:
+    """Whether this process is there and not only waits for its parent to take note of its end."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return b"agentguard" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
         return False
-    return b"agentguard" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_it_shows_what_the_systems_sent_and_stops_its_server(environment, tmp_path):
@@ -132,6 +133,7 @@ def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_
             assert printed(environment, tmp_path, command, "PaymentAgent", "--dataset", "beside") == answer
     finally:
         os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not runs(pid))
 
 
 def test_a_system_that_fails_is_reported_and_the_server_stopped(environment, tmp_path):
@@ -149,7 +151,7 @@ def test_being_terminated_stops_the_server_too(environment, tmp_path):
     systems(tmp_path / "demo", content="(here / 'waiting').touch(); sys.stdin.read(); import time; time.sleep(60)")
     command = [sys.executable, "-m", "agentguard.cli", "demo", "--data-dir", "data"]
     process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(tmp_path / "demo" / "waiting")
+    wait_until((tmp_path / "demo" / "waiting").exists)
     process.terminate()
 
     assert process.wait(60) == 128 + signal.SIGTERM
@@ -176,8 +178,8 @@ def test_the_recording_is_loaded_as_a_dataset(environment, tmp_path):
     assert found["graph"]["fallbacks"]
 
 
-def wait_for(path: Path) -> None:
+def wait_until(holds: Callable[[], bool]) -> None:
     give_up = time.monotonic() + 60
-    while not path.exists():
+    while not holds():
         assert time.monotonic() < give_up
         time.sleep(0.05)
