@@ -80,7 +80,19 @@ class Caller:
 
 
 def _holder(node: Node) -> Node | None:
-    return node.nearest(*HOLDERS)
+    at = node.nearest(*HOLDERS)
+    if node.role in (Role.MODEL, Role.TOOL):
+        running = at
+        while running is not None and _had_ended(running, node):
+            running = _holder(running)
+        at = running if running is not None and running.end >= node.start else at
+    return at
+
+
+def _had_ended(run: Node, node: Node) -> bool:
+    """Whether an agent's run in the same process was over when the node started."""
+    here = run.role is Role.AGENT and run.reading.service == node.reading.service
+    return here and node.start >= run.end > run.start
 
 
 def calls_of(trace: Trace, dialects: Dialects) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:

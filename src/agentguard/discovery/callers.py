@@ -48,7 +48,7 @@ class Callers:
 def callers(s: Scene) -> Callers:
     """Find every node's caller."""
     holds = np.isin(s.role, _HOLDERS)
-    holder = nearest(s.parent, holds)
+    holder = _still_running(s, nearest(s.parent, holds))
     nodes = ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP))
     c = Callers(
         holds=holds,
@@ -67,6 +67,31 @@ def callers(s: Scene) -> Callers:
     _mcp(s, c)
     _agents(s, c)
     return c
+
+
+def _still_running(s: Scene, holder: I64) -> I64:
+    """A model or tool that starts in its process after the agent's run above had ended belongs to a run further up that had not.
+
+    Frameworks leave an ended run's context behind; where no run above was still on, the recorded one stands.
+    """
+    rows = s.rows(Role.MODEL, Role.TOOL)
+    services = s.services()
+    at = holder[rows]
+    while True:
+        ended = (
+            (at >= 0)
+            & (s.role[at] == Role.AGENT)
+            & (services[at] == services[rows])
+            & (s.start[rows] >= s.end[at])
+            & (s.end[at] > s.start[at])
+        )
+        if not ended.any():
+            break
+        at = np.where(ended, holder[at], at)
+    running = (at >= 0) & (s.end[at] >= s.start[rows])
+    settled = holder.copy()
+    settled[rows[running]] = at[running]
+    return settled
 
 
 def _depth(holder: I64) -> I64:

@@ -63,6 +63,11 @@ class Scene:
         """The name of the component that this span stands for."""
         return self.given[row].name if row in self.given else self.reading(row).name
 
+    def services(self) -> I64:
+        """A code for each span's service."""
+        codes: dict[str, int] = {}
+        return np.array([codes.setdefault(r.service, len(codes)) for r in self.readings.readings], np.int64)[self.readings.shape]
+
     def rows(self, *roles: Role) -> I64:
         """The spans that have one of the roles."""
         return np.flatnonzero(np.isin(self.role, roles))
@@ -164,18 +169,13 @@ def _agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
     named = np.array([names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings], np.bool_)
     if not named.any():
         return
-    services = _services(s)
+    services = s.services()
     entering = (s.parent < 0) | (services[s.parent] != services)
     for row in np.flatnonzero(
         entering & named[s.readings.shape] & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
     ).tolist():
         s.role[row] = Role.AGENT
         s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
-
-
-def _services(s: Scene) -> I64:
-    codes: dict[str, int] = {}
-    return np.array([codes.setdefault(r.service, len(codes)) for r in s.readings.readings], np.int64)[s.readings.shape]
 
 
 def _pair_mcp(s: Scene) -> None:
@@ -203,7 +203,7 @@ def _pair_halves(s: Scene) -> None:
     """A client half with its server half below it is one call, which the server half shows better."""
     servers = s.rows(Role.SERVER, Role.AGENT)
     above = s.parent[servers]
-    services = _services(s)
+    services = s.services()
     paired = (above >= 0) & (s.role[above] == Role.CLIENT)
     paired &= (s.role[servers] == Role.SERVER) | (services[above] != services[servers])
     np.logical_or.at(s.failed, servers[paired], s.failed[above[paired]])
