@@ -112,10 +112,9 @@ def test_where_any_callee_will_do_the_single_points_are_the_dominators(name):
 def test_all_single_failures_at_once_are_those_one_by_one(debian, place):
     fails = single_failures(debian)
     found = [0] * len(place)
-    for node in set(range(len(place))) - debian.broken:
-        bits = fails[node]
-        for x in range(len(place)):
-            found[x] += bits >> x & 1
+    for n in set(range(len(place))) - debian.broken:
+        for x, bit in enumerate(reversed(f"{fails[n]:b}")):
+            found[x] += bit == "1"
 
     assert all(found[x] == len(failures(debian, [x])) + (x not in debian.broken) for x in range(len(place)))
 

@@ -87,7 +87,7 @@ def rescue_chance(graph, calls, replaces, i, down) -> float:
     return 1 - miss
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(made=recorded_worlds(), failed=scenarios, seed=seeds)
 def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
     graph, runs = made
@@ -104,6 +104,7 @@ def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
     assert len(found.lost_run) == len(lost)
 
 
+@settings(max_examples=30)
 @given(made=recorded_worlds(), several=st.lists(scenarios, min_size=1, max_size=4), seed=seeds)
 def test_scenarios_replayed_together_do_not_disturb_each_other(made, several, seed):
     graph, runs = made
