@@ -227,3 +227,13 @@ def test_luck_is_evenly_spread():
     for found in (draws.absorb_draw, draws.rescue_draw):
         assert np.histogram(found, bins=10, range=(0, 1))[0] == pytest.approx(np.full(10, 1_000), abs=120)
     assert abs(np.corrcoef(draws.absorb_draw, draws.rescue_draw)[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("below", [(call("B", call("C")), call("C")), (call("C"), call("B", call("C")))])
+def test_of_several_ways_the_shortest_is_shown(below):
+    graph = world(needs("A", "B"), needs("B", "C"), needs("A", "C"), workflows=[workflow("w", "A")])
+    detour, both = ("w", call("A", call("B", call("C")))), ("w", call("A", *below))
+
+    for made in ([detour, both], [both]):
+        found = {c.id: [(s.source, s.target) for s in c.path] for c in simulate(graph, record(made), ["C"]).components}
+        assert found["A"] == [("A", "C")]
