@@ -238,10 +238,10 @@ def test_a_looping_caller_counts_once_per_run():
 def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
     rescued = ("w", call("A", call("B", failed=True), call("C", rescues=True)))
     retried = ("w", call("A", call("B", failed=True), call("B", rescues=True)))
-    use = use_of(record([rescued, retried, ("w", call("A")), ("v", call("B", call("C")))]))
+    use = use_of(record([rescued, retried, ("w", call("A")), ("v", call("B", call("C"))), ("u", call("A", call("B", call("D"))))]))
 
     assert use is not None
-    assert use.of_callers == {("A", "B"): 2 / 3, ("B", "C"): 1 / 3}
-    assert use.of_entries == {("w", "B"): 2 / 3, ("v", "C"): 1.0}
+    assert use.of_callers == {("A", "B"): 3 / 4, ("B", "C"): 1 / 4, ("B", "D"): 1 / 4}
+    assert use.of_entries == {("w", "B"): 2 / 3, ("v", "C"): 1.0, ("u", "B"): 1.0}
     assert use.of_workflows == {}
     assert use_of(None) is None
