@@ -193,3 +193,16 @@ def test_spans_without_a_known_convention_are_counted_and_not_drawn() -> None:
 
     assert found.components == ()
     assert sum(found.coverage.unattributed.values()) == 2
+
+
+def test_what_was_tried_next_is_told_by_the_callers_clock_not_the_callees() -> None:
+    r = Recorder()
+    caller = r.agent("front", service="web")
+    for name, failed in (("main", True), ("spare", False)):
+        client = r.span("POST", caller, kind=CLIENT, service="web", failed=failed, http__request__method="POST")
+        server = r.span("POST /run", client, kind=SERVER, service=name, failed=failed, http__request__method="POST")
+        r.agent(name, server, service=name, failed=failed)
+    for span in r.spans["spare"]:
+        span["startTimeUnixNano"], span["endTimeUnixNano"] = 1, 2
+
+    assert [(f.primary, f.secondary) for f in r.graph().fallbacks if f.owner == "agent:front"] == [("agent:main", "agent:spare")]

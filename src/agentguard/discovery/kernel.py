@@ -135,6 +135,7 @@ class _Builder:
         ran[many + some :] = False
         entry = np.full(len(spans), -1, np.int32)
         entry[main] = self._entries(rows.primary, source[main])
+        seen = _at_caller(s, spans, holder)
         return Calls(
             trace=s.tree.trace[spans],
             span=s.tree.span[spans],
@@ -146,6 +147,8 @@ class _Builder:
             failed=s.failed[spans],
             start=s.start[spans],
             duration=s.end[spans] - s.start[spans],
+            asked=s.start[seen],
+            answered=s.end[seen],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
             cost=np.where(s.role[spans] == Role.MODEL, cost, np.nan),
@@ -277,6 +280,19 @@ class _Builder:
         messaging = bool(s.role[row] == Role.CONSUMER)
         for span in (span for span in started if rows.row_of[span] >= 0):
             yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
+
+
+def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
+    """Return, for each call, the span that shows it by its caller's clock: the uppermost of the call in the caller's service."""
+    services = s.services()
+    at = spans.copy()
+    theirs = np.where(callers >= 0, services[callers], -1)
+    while True:
+        away = (theirs >= 0) & (services[at] != theirs) & (s.parent[at] >= 0)
+        if not away.any():
+            break
+        at = np.where(away, s.parent[at], at)
+    return np.where((theirs >= 0) & (services[at] == theirs) & (at != callers), at, spans)
 
 
 def _identity(role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0) -> Identity:

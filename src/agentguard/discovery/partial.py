@@ -70,6 +70,10 @@ class Calls:
     failed: Mask
     start: I64
     duration: I64
+    asked: I64
+    """(n,) start by the caller's clock"""
+    answered: I64
+    """(n,) end by the caller's clock"""
     input_tokens: I64
     output_tokens: I64
     cost: NDArray[np.float64]

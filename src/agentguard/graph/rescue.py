@@ -67,7 +67,7 @@ def _next_of_sort(found: Joined) -> list[tuple[int, int]]:
     if not len(failed):
         return []
     members = np.flatnonzero(np.isin(calls.source, np.unique(calls.source[failed])) & calls.ran & returning)
-    members = members[np.lexsort((calls.span[members], calls.start[members], calls.source[members]))]
+    members = members[np.lexsort((calls.span[members], calls.asked[members], calls.source[members]))]
     kinds = [identity.kind for identity in found.identities]
     pairs = []
     for row in failed.tolist():
@@ -87,9 +87,9 @@ def _inside(found: Joined, row: int) -> int:
 def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) -> int:
     calls = found.calls
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
-    kind, end = kinds[int(found.component[row])], int(calls.start[row] + calls.duration[row])
+    kind, end = kinds[int(found.component[row])], int(calls.answered[row])
     for other in members[low:high].tolist():
-        later = calls.start[other] >= end or (calls.start[other] > calls.start[row] and calls.inside[other] < 0)
+        later = calls.asked[other] >= end or (calls.asked[other] > calls.asked[row] and calls.inside[other] < 0)
         if other != row and later and kinds[int(found.component[other])] is kind:
             return int(other)
     return -1
