@@ -30,7 +30,7 @@ from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.jobs.runner import JobRunner
-from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
+from agentguard.jobs.workers import Process, Thread, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.settings import Settings
@@ -189,11 +189,9 @@ async def _settle_at_last(spans: SpanStore) -> None:
 
 async def _warm(*workers: Workers[Any]) -> None:
     """Start the worker processes ahead of the first request; one that dies is started again when it is needed."""
-    for each in workers:
-        try:
-            await each.run(_nothing)
-        except WorkerDiedError:
-            log.warning("worker_died_while_starting")
+    answers = await asyncio.gather(*[each.run(_nothing) for each in workers], return_exceptions=True)
+    for died in (answer for answer in answers if answer is not None):
+        log.warning("worker_died_while_starting", error=str(died))
 
 
 def _nothing(_state: object) -> None:
