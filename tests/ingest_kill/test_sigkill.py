@@ -71,8 +71,7 @@ def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
         with running(tmp_path) as server:
             before = len(senders.acknowledged)
             threads = senders.send_until_it_dies(server)
-            while len(senders.acknowledged) < before + 50:  # the workers are up
-                time.sleep(0.01)
+            _wait_for(senders, before + 50)  # the workers are up
             time.sleep(chance.uniform(0, 1.5))
             server.kill()
             for thread in threads:
@@ -90,9 +89,16 @@ def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
     assert list((tmp_path / "data" / "log").iterdir()) == []
 
 
+def _wait_for(senders: Senders, acknowledged: int) -> None:
+    until = time.monotonic() + 120
+    while len(senders.acknowledged) < acknowledged:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 def _shown_live(server: Server, least: int) -> dict[str, int]:
     """Wait until the live graph shows at least so many spans, and return what it says of them."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
         connection.request("GET", "/api/graph?dataset=live")

@@ -39,15 +39,15 @@ class Server:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(60)
 
     def stop(self) -> int:
         """Ask it to stop, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
     def _port(self, since: int) -> int:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             if found := re.search(rb"url=http://127\.0\.0\.1:(\d+)", self.log.read_bytes()[since:]):
                 return int(found[1])

@@ -96,6 +96,7 @@ async def test_a_gzipped_body_is_unpacked(client):
             400,
         ),
     ],
+    ids=[f"case {n}" for n in range(15)],
 )
 async def test_unusable_scans_are_problems_and_store_nothing(client, body, headers, status):
     answer = await client.post("/api/scan", content=body, headers=headers)

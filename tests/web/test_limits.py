@@ -78,6 +78,7 @@ async def test_a_body_without_an_announced_length_is_bounded_too(tmp_path):
         b"",
         zstandard.ZstdCompressor().compress(json([1]).body),
     ],
+    ids=["end", "beginning", "checksum", "magic", "empty", "zstd"],
 )
 async def test_damaged_gzip_is_a_bad_request(tmp_path, body):
     async with served(tmp_path) as client:
