@@ -62,7 +62,7 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
     return {
         "id": w.id,
         "name": w.name,
-        "entry": w.entry,
+        "root": w.entry,
         "runs_seen": w.runs_seen,
         "runs_failed": w.runs_failed,
         "runs_lost": w.runs_lost,
