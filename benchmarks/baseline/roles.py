@@ -23,6 +23,7 @@ def settle(trace: Trace, hosts: frozenset[str]) -> None:
     _adopt_bodies(trace)
     _act(trace)
     _agents_by_service(trace, hosts)
+    _enter_services(trace)
     _pair_mcp(trace)
     _pair_halves(trace)
     _settle_workflows(trace)
@@ -74,6 +75,17 @@ def _agents_by_service(trace: Trace, hosts: frozenset[str]) -> None:
         if enters and names_an_agent(service) and service not in hosts:
             node.role = Role.AGENT
             node.given = Given(clean(service), "service-name", Proof.SERVICE_NAME)
+
+
+def _enter_services(trace: Trace) -> None:
+    silent = [node for node in trace.of(Role.NONE) if node.reading.service]
+    for node in silent:
+        above = node.parent.reading.service if node.parent else ""
+        if above and above != node.reading.service:
+            node.role = Role.SERVER
+            top = list(node.above())[-1]
+            if top in silent:
+                top.role = Role.SERVER
 
 
 def _pair_mcp(trace: Trace) -> None:

@@ -190,7 +190,7 @@ class _Builder:
         name = reading.name
         if role in (Role.SERVER, Role.CONSUMER):
             name, proof = clean(reading.service), Proof.ATTRIBUTE
-        return self._sight(_identity(role, name, None, reading), reading, reading.rule, proof)
+        return self._sight(_identity(role, name, None, reading), reading, reading.rule or "crosses-services", proof)
 
     def _of_span(self, row: int) -> int:
         s = self._s

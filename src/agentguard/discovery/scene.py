@@ -79,6 +79,7 @@ def scene(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
     _adopt_bodies(settled)
     _act(settled)
     _agents_by_service(settled, hosts)
+    _enter_services(settled)
     _pair_mcp(settled)
     _pair_halves(settled)
     _settle_workflows(settled)
@@ -176,6 +177,17 @@ def _agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
     ).tolist():
         s.role[row] = Role.AGENT
         s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
+
+
+def _enter_services(s: Scene) -> None:
+    """A span without a role whose parent is in another service was called from there, and the trace's root serves too."""
+    services = s.services()
+    named = np.array([bool(r.service) for r in s.readings.readings], np.bool_)[s.readings.shape]
+    silent = (s.role == Role.NONE) & named
+    entering = silent & (s.parent >= 0) & (services[s.parent] != services) & named[s.parent]
+    top = nearest(s.parent, s.parent < 0)[entering]
+    s.role[entering] = Role.SERVER
+    s.role[top[silent[top]]] = Role.SERVER
 
 
 def _pair_mcp(s: Scene) -> None:

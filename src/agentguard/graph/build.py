@@ -23,6 +23,7 @@ _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
     "trace-root": "AgentGuard: the root span of the trace",
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
+    "crosses-services": "AgentGuard: a span below or above one of another service.name",
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
 }
 _DEPENDENCY_RULES = {
