@@ -37,7 +37,7 @@ def settle(trace: Trace, hosts: frozenset[str]) -> None:
 
 def _adopt_bodies(trace: Trace) -> None:
     waiting: dict[tuple[Node | None, str], list[Node]] = defaultdict(list)
-    for node in by_time(n for n in trace.nodes if n.reading.body):
+    for node in by_time(n for n in trace.nodes if n.reading.body and n.parent):
         waiting[node.parent, folded(node.reading.body or "")].append(node)
     if not waiting:
         return
@@ -52,7 +52,7 @@ def _adopt_bodies(trace: Trace) -> None:
 
 def _act(trace: Trace) -> None:
     beside: dict[Node | None, list[Node]] = defaultdict(list)
-    for node in by_time(n for n in trace.nodes if n.reading.acting or n.reading.acting_follows):
+    for node in by_time(n for n in trace.nodes if (n.reading.acting or n.reading.acting_follows) and n.parent):
         beside[node.parent].append(node)
     for steps in beside.values():
         leader: Node | None = None
@@ -198,7 +198,7 @@ def _beside(trace: Trace, labels: dict[Node, Label]) -> Pairs:
     groups: dict[tuple[Node | None, Label], list[Node]] = defaultdict(list)
     tops = trace.tops()
     for node in by_time(trace.of(Role.TOOL, Role.MODEL)):
-        if labels[node] is not None:
+        if labels[node] is not None and node.parent:
             groups[tops[node], labels[node]].append(node)
     return [
         (second, first)
@@ -215,7 +215,7 @@ def _settle_delegations(trace: Trace) -> None:
     for node in rows:
         target = node.reading.target
         behind = [a for a in agents if tops[a] is node]
-        behind += [a for a in agents if tops[a] is tops[node] and a.start >= node.start and a.end <= node.end]
+        behind += [a for a in agents if tops[a] and tops[a] is tops[node] and a.start >= node.start and a.end <= node.end]
         if not target or _named(behind, target):
             node.role = Role.TOOL
         else:

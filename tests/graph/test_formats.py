@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.discovery.recordings import dialects
-
 from agentguard.graph.scanning import scan
 from agentguard.ingest.sources import read_paths
+from tests.discovery.recordings import dialects
 
 FORMATS = Path(__file__).parents[1] / "data" / "formats"
 

@@ -208,3 +208,17 @@ def test_what_was_tried_next_is_told_by_the_callers_clock_not_the_callees() -> N
     found = {(f.owner, f.primary, f.secondary) for f in r.graph().fallbacks}
 
     assert found == {("agent:front", "agent:main", "agent:spare"), ("agent:front", "service:main", "service:spare")}
+
+
+def test_roots_of_different_traces_are_never_siblings() -> None:
+    r = Recorder()
+    r.span("execute_tool lookup", gen_ai__operation__name="execute_tool", gen_ai__tool__name="lookup")
+    r.trace = "2"
+    r.span("lookup.run", openinference__span__kind="TOOL", tool__name="lookup")
+    for span in r.spans["app"]:
+        span["startTimeUnixNano"], span["endTimeUnixNano"] = 10, 20
+    groups = [{"scopeSpans": [{"scope": {"name": f"scope {n}"}, "spans": [span]}]} for n, span in enumerate(r.spans["app"])]
+
+    found = scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
+
+    assert [(c.id, c.invocations) for c in found.components] == [("tool:lookup", 2)]

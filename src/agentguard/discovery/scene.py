@@ -129,7 +129,7 @@ def _adopt_bodies(s: Scene) -> None:
     bodies = {i for i, r in enumerate(s.readings.readings) if r.body}
     if not bodies:
         return
-    steps = np.flatnonzero(np.isin(s.readings.shape, list(bodies)))
+    steps = np.flatnonzero(np.isin(s.readings.shape, list(bodies)) & (s.parent >= 0))
     waiting: dict[tuple[int, str], list[int]] = {}
     for row in _by_time(s, steps):
         waiting.setdefault((int(s.parent[row]), folded(s.reading(row).body or "")), []).append(row)
@@ -149,7 +149,7 @@ def _act(s: Scene) -> None:
     if not shapes:
         return
     beside: dict[int, list[int]] = {}
-    for row in _by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes))):
+    for row in _by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes) & (s.parent >= 0))):
         beside.setdefault(int(s.parent[row]), []).append(row)
     for steps in beside.values():
         leader = -1
@@ -310,7 +310,7 @@ def _unwrap_tools(s: Scene) -> None:
 
 def _beside(s: Scene, labels: I64) -> tuple[I64, I64]:
     """Return spans that repeat a sibling's call: same callee at the same time, seen by another instrumentation."""
-    rows = np.flatnonzero(np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0))
+    rows = np.flatnonzero(np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0))
     above = nearest(s.parent, _nodes(s))
     rows = rows[np.lexsort((rows, s.start[rows], labels[rows], above[rows]))]
     first, second = rows[:-1], rows[1:]
@@ -329,7 +329,8 @@ def _settle_delegations(s: Scene) -> None:
     above = nearest(s.parent, _nodes(s))
     agents: dict[int, list[int]] = {}
     for agent in s.rows(Role.AGENT).tolist():
-        agents.setdefault(int(above[agent]), []).append(agent)
+        if above[agent] >= 0:
+            agents.setdefault(int(above[agent]), []).append(agent)
     for row in rows.tolist():
         target = s.reading(row).target
         beside = [a for a in agents.get(int(above[row]), ()) if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]]
