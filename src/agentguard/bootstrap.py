@@ -140,18 +140,20 @@ async def open_app(
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, separate: bool) -> App:
     settings, clock = app.settings, app.scans.clock
     decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
+    # Of its own: a long scan must not keep acknowledged spans from showing.
+    watchers = _workers(stack, load_dialects if separate else app.scans.dialects, separate=separate)
     spans = await stack.enter_async_context(
         open_span_store(settings.data_dir, partial(usable_spans, decoders), clock, keep_bodies=settings.keep_content)
     )
     receiver = Receiver(spans, decoders, Load(settings.ingest_max_requests, settings.ingest_max_bytes), settings.acknowledge_seconds)
     upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
-    live = LiveGraph(spans, app.graphs, app.scans.workers, clock, int(settings.window_hours * NS_PER_HOUR), upkeep.settled)
+    live = LiveGraph(spans, app.graphs, watchers, clock, int(settings.window_hours * NS_PER_HOUR), upkeep.settled)
     uploaded = ScanJobs(app.scans, settings.data_dir / "uploads", app.scan_answer)
     uploaded.clear(await job_store.unfinished())
     jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)
     stack.push_async_callback(_settle_at_last, spans)
     tasks = await stack.enter_async_context(_tasks())
-    warming = tasks.create_task(_warm(decoders, app.scans.workers))
+    warming = tasks.create_task(_warm(decoders, watchers, app.scans.workers))
     loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
@@ -165,6 +167,7 @@ async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
     async with asyncio.TaskGroup() as tasks:
         try:
             yield tasks
+        # Whatever the body raises must reach its caller unwrapped, and a TaskGroup would wrap it.
         except Exception as error:  # noqa: BLE001 - raised again below
             failure = error
     if failure is not None:

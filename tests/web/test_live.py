@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import orjson
 import pytest
 
 from agentguard.bootstrap import App, open_app
+from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.store import LIVE
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings
@@ -80,6 +84,25 @@ async def test_what_was_received_before_the_window_is_not_shown(tmp_path):
             return names if "LateAgent" in names else None
 
         assert "FraudAgent" not in await until(shown)
+
+
+async def test_spans_show_while_a_scan_is_at_work(tmp_path):
+    begun, go = threading.Event(), threading.Event()
+
+    def scanning(_dialects: Dialects) -> None:
+        begun.set()
+        go.wait(60)
+
+    async with opened(tmp_path) as app, asyncio.TaskGroup() as tasks:
+        scan = tasks.create_task(app.scans.workers.run(scanning))
+        try:
+            await asyncio.to_thread(begun.wait, 60)
+            version = await live_after(app, [DELIVERY])
+            assert not scan.done()
+        finally:
+            go.set()
+
+    assert version.graph.coverage.spans == 16
 
 
 async def test_content_is_kept_only_when_asked_for(tmp_path):
