@@ -24,8 +24,10 @@ def depends(source: Component, target: Component, kind: DependencyType, **more: 
     return Dependency(source.id, target.id, kind, BASIS, EVIDENCE, **fields | more)
 
 
-CHECKOUT = component(ComponentKind.AGENT, "Checkout", invocations=10, errors=2, duration=50_000_000, first_seen=START, last_seen=START)
-PRICING = component(ComponentKind.AGENT, "Pricing", invocations=10, duration=10_000_000)
+CHECKOUT = component(
+    ComponentKind.AGENT, "Checkout", invocations=10, errors=2, duration=50_000_000, timed=10, first_seen=START, last_seen=START
+)
+PRICING = component(ComponentKind.AGENT, "Pricing", invocations=10, duration=10_000_000, timed=10)
 FRAUD = component(ComponentKind.AGENT, "Fraud", invocations=4, errors=4)
 MODEL = component(ComponentKind.MODEL, "gpt-4o-mini", invocations=10, providers=("openai",), input_tokens=1200, output_tokens=90)
 PAYMENT = component(ComponentKind.TOOL, "charge_card", invocations=10, errors=3)

@@ -59,7 +59,7 @@ def test_an_agents_type_follows_from_what_it_calls():
 
 
 def test_an_agents_status_follows_from_its_invocations():
-    never_ran = replace(PRICING, id="agent:Idle", name="Idle", invocations=0)
+    never_ran = replace(PRICING, id="agent:Idle", name="Idle", invocations=0, timed=0)
     graph = replace(shop(), components=(*shop().components, never_ran))
 
     agents = by_id(scan_document(graph, VIEW)["agents"])

@@ -146,7 +146,7 @@ class _Builder:
             proof=proof,
             failed=s.failed[spans],
             start=s.start[spans],
-            duration=s.end[spans] - s.start[spans],
+            duration=np.where(s.timed[spans], s.end[spans] - s.start[spans], -1),
             asked=s.start[seen],
             answered=s.end[seen],
             input_tokens=tokens[0],
@@ -359,4 +359,5 @@ def _coverage(s: Scene) -> dict[str, Any]:
         "unattributed": unattributed,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
+        "circles": [(s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes()) for row in s.tree.circles],
     }

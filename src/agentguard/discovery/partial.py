@@ -70,6 +70,7 @@ class Calls:
     failed: Mask
     start: I64
     duration: I64
+    """(n,) ns; -1: unknown"""
     asked: I64
     """(n,) start by the caller's clock"""
     answered: I64
@@ -131,6 +132,8 @@ class Partial:
     unattributed: Counter[str] = field(default_factory=Counter)
     first_seen: int = 0
     last_seen: int = 0
+    circles: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """Trace and span id at which parents that led round in a circle were cut"""
 
 
 def merged(partials: Sequence[Partial]) -> Partial:
@@ -169,6 +172,7 @@ def _codes(codes: I32, table: list[int]) -> I32:
 
 def _add_counts(result: Partial, partial: Partial) -> None:
     result.labels |= partial.labels
+    result.circles += partial.circles
     result.spans += partial.spans
     result.traces += partial.traces
     result.duplicates += partial.duplicates

@@ -42,6 +42,8 @@ class Scene:
     start: I64
     end: I64
     failed: Mask
+    timed: Mask
+    """Whether the end is known; where it is not, it stands as the start."""
     tokens: tuple[I64, I64]
     given: dict[int, Given] = field(default_factory=dict)
     server: dict[int, str] = field(default_factory=dict)
@@ -108,7 +110,8 @@ def _scene(tree: SpanTree, readings: Readings) -> Scene:
     fails = np.array([-1 if r.fails is None else int(r.fails) for r in readings.readings], np.int8)[readings.shape]
     failed = tree.spans.column("failed").to_numpy(zero_copy_only=False)
     start, end, into, out = (_numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens"))
-    return Scene(tree, readings, readings.roles(), tree.parent.copy(), start, end, np.where(fails < 0, failed, fails > 0), (into, out))
+    failing = np.where(fails < 0, failed, fails > 0)
+    return Scene(tree, readings, readings.roles(), tree.parent.copy(), start, np.maximum(start, end), failing, end > 0, (into, out))
 
 
 def _numbers(spans: pa.Table, key: str) -> I64:
@@ -162,6 +165,7 @@ def _act(s: Scene) -> None:
             elif leader >= 0:
                 s.parent[row] = leader
                 s.end[leader] = max(s.end[leader], s.end[row])
+                s.timed[leader] |= s.timed[row]
                 s.failed[leader] |= s.failed[row]
 
 

@@ -34,6 +34,8 @@ class SpanTree:
     """(n,) row of the parent; -1: none"""
     orphan: Mask
     """(n,) names a parent that is not there, or that would close a cycle"""
+    circles: I64
+    """Rows at which parents that led round in a circle were cut"""
     duplicates: int
 
 
@@ -56,7 +58,7 @@ def span_tree(spans: pa.Table) -> SpanTree:
     cut = _cycle_cuts(parent)
     parent[cut] = -1
     orphan[cut] = True
-    return SpanTree(table, trace, span, parent, orphan, len(spans) - len(table))
+    return SpanTree(table, trace, span, parent, orphan, cut, len(spans) - len(table))
 
 
 def _place(table: pa.Table) -> list[NDArray[np.int8]]:

@@ -86,7 +86,8 @@ class _Builder:
     def __init__(self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]) -> None:
         self._partial, self._found, self._rescued, self._conventions = partial, found, rescued, conventions
         self._calls = found.calls
-        self._end = found.calls.start + found.calls.duration
+        self._end = found.calls.start + np.maximum(found.calls.duration, 0)
+        self._timed = found.calls.duration >= 0
         self._ids = [identity.id for identity in found.identities]
         inferred = np.array([sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_)
         self._inferred: Mask = inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
@@ -97,7 +98,11 @@ class _Builder:
         every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
         sums = _Counts(every, found.component, len(self._ids))
         ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
-        tokens, durations = (sums.add(calls.input_tokens), sums.add(calls.output_tokens)), sums.add(np.where(calls.ran, calls.duration, 0))
+        tokens, durations = (
+            (sums.add(calls.input_tokens), sums.add(calls.output_tokens)),
+            sums.add(np.where(calls.ran & self._timed, calls.duration, 0)),
+        )
+        timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         own = (calls.source >= 0) & calls.ran
         own &= found.component[np.maximum(calls.source, 0)] == found.component
@@ -125,6 +130,7 @@ class _Builder:
                         input_tokens=tokens[0][code],
                         output_tokens=tokens[1][code],
                         duration=durations[code],
+                        timed=timed[code],
                         first_seen=first[code],
                         last_seen=last[code],
                         attributes=dict(min(s.attributes for s in seen[code])),
@@ -259,6 +265,7 @@ class _Builder:
         return [round(total / 1e9, 9) if count else None for total, count in zip(nano.tolist(), counts.tolist(), strict=True)]
 
     def _latencies(self, rows: I64, group: I64, size: int) -> list[tuple[tuple[int, int], ...]]:
+        rows, group = rows[self._timed[rows]], group[self._timed[rows]]
         bucket = buckets(self._calls.duration[rows])
         codes, first = groups(group, bucket)
         found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
@@ -315,6 +322,7 @@ def _coverage(partial: Partial, spans_read: int, refused: Mapping[str, int]) -> 
         attributed=dict(sorted(partial.attributed.items())),
         unattributed=dict(sorted(partial.unattributed.items())),
         orphans=partial.orphans,
+        circles=len(partial.circles),
         unresolved_peers=partial.unresolved_peers,
         refused=dict(sorted(refused.items())),
         first_seen=partial.first_seen,

@@ -75,6 +75,7 @@ def coverage_document(coverage: Coverage) -> Document:
         "attributed": dict(sorted(coverage.attributed.items())),
         "unattributed": dict(sorted(coverage.unattributed.items())),
         "orphans": coverage.orphans,
+        "circles": coverage.circles,
         "unresolved_peers": coverage.unresolved_peers,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),
@@ -264,7 +265,7 @@ _REACHES_OUT = frozenset(
 
 
 def _mean_duration(c: Component) -> float | None:
-    return milliseconds(c.duration / c.invocations) if c.invocations else None
+    return milliseconds(c.duration / c.timed) if c.timed else None
 
 
 def _status(c: Component) -> str:

@@ -65,7 +65,9 @@ class Component:
     input_tokens: int = 0
     output_tokens: int = 0
     duration: int = 0
-    """Sum over invocations."""
+    """Sum over the invocations whose duration is known."""
+    timed: int = 0
+    """How many these are."""
     first_seen: int = 0
     last_seen: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
@@ -148,7 +150,9 @@ class Coverage:
     unattributed: dict[str, int] = field(default_factory=dict)
     """Scope name → spans without any role."""
     orphans: int = 0
-    """Spans whose parent never came."""
+    """Spans whose parent never came, or would close a circle."""
+    circles: int = 0
+    """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0
     refused: dict[str, int] = field(default_factory=dict)
     """Reason → spans or records that could not be used."""

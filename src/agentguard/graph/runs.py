@@ -14,7 +14,7 @@ RUN_SCHEMA = pa.schema(
         pa.field("workflow", _TEXT, nullable=False),  # workflow id
         pa.field("failed", pa.bool_(), nullable=False),
         pa.field("start", pa.int64(), nullable=False),  # ns
-        pa.field("duration", pa.int64(), nullable=False),  # ns
+        pa.field("duration", pa.int64(), nullable=False),  # ns; -1 = unknown
     ]
 )
 
@@ -28,7 +28,7 @@ CALL_SCHEMA = pa.schema(
         pa.field("failed", pa.bool_(), nullable=False),
         pa.field("rescued_by", pa.int32(), nullable=False),  # row of the retry or fallback tried after it failed; -1 = none
         pa.field("start", pa.int64(), nullable=False),  # ns
-        pa.field("duration", pa.int64(), nullable=False),  # ns
+        pa.field("duration", pa.int64(), nullable=False),  # ns; -1 = unknown
         pa.field("trace_id", pa.string(), nullable=False),
         pa.field("span_id", pa.string(), nullable=False),
     ]

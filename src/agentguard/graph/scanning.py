@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.kernel import discover
+from agentguard.discovery.partial import Partial
 from agentguard.discovery.reading import Reader
 from agentguard.discovery.survey import Survey, survey
 from agentguard.graph.build import build
@@ -24,6 +25,8 @@ from agentguard.traces.spool import Spool
 
 _CHUNK_BYTES = 8_000_000
 """Protobuf decoded together."""
+_SHOWN = 100
+"""Refusals of one reason that are kept in full."""
 _CHUNK_SPANS = 8_000
 """Spans of parsed documents, about ten kilobytes each, decoded together."""
 
@@ -37,34 +40,51 @@ class Scan:
     refusals: tuple[Refusal, ...]
 
 
-def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, progress: Callable[[int], None] | None = None) -> Scan:
-    """Read every piece and return its graph. Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
-
-    `progress` is called with the number of spans of each chunk.
-    """
+def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects) -> Scan:
+    """Read every piece and return its graph. Memory does not grow with the input beyond the graph's runs: traces are spooled to disk."""
     decoder = Decoder(dialects.wanted)
-    refusals: list[Refusal] = []
+    refused = _Refused()
 
     def tables() -> Iterator[tuple[pa.Table, int]]:
-        for chunk in _chunks(pieces, refusals):
+        for chunk in _chunks(pieces, refused):
             decoded = decoder.decode(chunk)
-            refusals.extend(decoded.refusals)
-            if progress:
-                progress(decoded.spans_read)
+            refused.add(decoded.refusals)
             yield decoded.spans, decoded.spans_read
 
     with _no_cycle_collection():
-        graph, runs = _graph(tables(), dialects, refusals)
-    return Scan(graph, runs, tuple(refusals))
+        return _graph(tables(), dialects, refused)
 
 
 def graph_of(tables: Iterable[pa.Table], dialects: Dialects) -> Scan:
     """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed."""
-    graph, runs = _graph(((table, len(table)) for table in tables), dialects, [])
-    return Scan(graph, runs, ())
+    return _graph(((table, len(table)) for table in tables), dialects, _Refused())
 
 
-def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refusals: list[Refusal]) -> tuple[Graph, Runs]:
+class _Refused:
+    """Refusals, of each reason the first few in full and the rest as a sum."""
+
+    def __init__(self) -> None:
+        self._shown: list[Refusal] = []
+        self._seen: Counter[str] = Counter()
+        self._more: Counter[str] = Counter()
+        self.spans: Counter[str] = Counter()
+
+    def add(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            self._seen[refusal.reason] += 1
+            self.spans[refusal.reason] += refusal.spans
+            if self._seen[refusal.reason] <= _SHOWN:
+                self._shown.append(refusal)
+            else:
+                self._more[refusal.reason] += refusal.spans
+
+    def all(self) -> tuple[Refusal, ...]:
+        """Return what is shown, then one refusal for all others of each reason."""
+        rest = (Refusal("further on", r, f"{self._seen[r] - _SHOWN:,} more like those above.", spans) for r, spans in self._more.items())
+        return (*self._shown, *rest)
+
+
+def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: _Refused) -> Scan:
     reader = Reader(dialects)
     seen, read = Survey(), 0
     with Spool() as spool:
@@ -73,19 +93,25 @@ def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refusals:
             spool.add(table)
             read += count
         partials = [discover(part, dialects, reader, seen) for part in spool.partitions()]
-    refused = Counter({refusal.reason: 0 for refusal in refusals})
-    for refusal in refusals:
-        refused[refusal.reason] += refusal.spans
-    return build(partials, dialects.sources, spans_read=read, refused=refused)
+    refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
+    graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    return Scan(graph, runs, refused.all())
 
 
-def _chunks(pieces: Iterable[Piece | Refusal], refusals: list[Refusal]) -> Iterator[list[Piece]]:
+def _circle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
+    """Say where parents led round in a circle; nothing is lost by it."""
+    at = f"trace {partial.labels.get(trace, trace.hex())}, span {partial.labels.get(trace + span, span.hex())}"
+    message = "Its parents lead round in a circle: the circle was cut here, and the span counts as one whose parent never came."
+    return Refusal(at, "cyclic-parents", message, 0)
+
+
+def _chunks(pieces: Iterable[Piece | Refusal], refused: _Refused) -> Iterator[list[Piece]]:
     """Yield pieces in chunks worth decoding together, setting refusals aside."""
     chunk: list[Piece] = []
     size = 0.0
     for piece in pieces:
         if isinstance(piece, Refusal):
-            refusals.append(piece)
+            refused.add([piece])
             continue
         chunk.append(piece)
         size += len(piece.body) / _CHUNK_BYTES if isinstance(piece, ProtobufPiece) else _span_count(piece.document) / _CHUNK_SPANS

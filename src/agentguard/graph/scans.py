@@ -43,6 +43,8 @@ class ScanService:
     workers: Workers[Dialects]
     clock: Clock
     dialects: Callable[[], Dialects]
+    file_limit: int
+    """Bytes of a file's content, unpacked, for `scan_file`."""
 
     async def scan(
         self,
@@ -50,7 +52,6 @@ class ScanService:
         *,
         dataset: str | None = None,
         store: bool = True,
-        progress: Callable[[int], None] | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan pieces on another thread of this process; a scan without any span is not stored. Cancelling stops the reading.
 
@@ -59,7 +60,7 @@ class ScanService:
         name = self._named(dataset)
         stop = threading.Event()
         try:
-            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), progress=progress))
+            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects()))
         except asyncio.CancelledError:
             stop.set()
             raise
@@ -68,9 +69,12 @@ class ScanService:
     async def scan_file(
         self, path: Path, origin: str, *, dataset: str | None = None, store: bool = True, progress_file: Path | None = None
     ) -> tuple[GraphVersion, Scan]:
-        """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text."""
+        """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
+
+        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
+        """
         name = self._named(dataset)
-        found = await self.workers.run(scan_path, path, origin, progress_file)
+        found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit)
         return await self._keep(name, found, store=store), found
 
     def check_name(self, dataset: str | None) -> None:
@@ -92,10 +96,11 @@ class ScanService:
         return version
 
 
-def scan_path(dialects: Dialects, path: Path, origin: str, progress_file: Path | None) -> Scan:
-    """Scan one file. CPU-bound."""
+def scan_path(dialects: Dialects, path: Path, origin: str, progress_file: Path | None, limit: int) -> Scan:
+    """Scan one file; raise InputTooLargeError where its content is longer than the limit. CPU-bound."""
+    progress = _reporter(progress_file) if progress_file else None
     with path.open("rb") as stream:
-        return scan(read_stream(stream, origin, progress=_reporter(progress_file) if progress_file else None), dialects)
+        return scan(read_stream(stream, origin, progress=progress, limit=limit), dialects)
 
 
 def _until(stop: threading.Event, pieces: Iterable[Piece | Refusal]) -> Iterator[Piece | Refusal]:

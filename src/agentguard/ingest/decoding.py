@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard.ingest.flat import Labels, span_table
@@ -17,7 +18,10 @@ from agentguard.ingest.otlp_json import DocumentReader
 from agentguard.ingest.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
 from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece, Refusal
 from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
 from agentguard.ingest.wanted import Wanted
+
+_WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Decoder:
             middle = len(bodies) // 2
             return self._protobuf(bodies[:middle]) + self._protobuf(bodies[middle:])
         spans = span_table(chunk.flat, self._labels, self._wanted, chunk.has_ids)
-        return [Decoded(spans, _without_ids(chunk, bodies), len(chunk.flat))]
+        return [Decoded(spans, _faults(chunk, bodies), len(chunk.flat))]
 
     def _unusual(self, piece: ProtobufPiece) -> Decoded:
         try:
@@ -78,7 +82,7 @@ class Decoder:
         count = sum(reader.read(piece) for piece in pieces)
         flat = reader.flat()
         spans = span_table(flat, self._labels, self._wanted, np.ones(len(flat), np.bool_))
-        return Decoded(spans, tuple(reader.refusals), count)
+        return Decoded(spans, tuple(reader.tally.refusals()), count)
 
 
 def decode(pieces: Sequence[Piece], wanted: Wanted) -> Decoded:
@@ -92,24 +96,33 @@ def document_of(request: ExportTraceServiceRequest) -> dict[str, Any]:
     for group, plain_group in zip(request.resource_spans, document.get("resourceSpans", []), strict=True):
         for scoped, plain_scoped in zip(group.scope_spans, plain_group.get("scopeSpans", []), strict=True):
             for span, plain_span in zip(scoped.spans, plain_scoped.get("spans", []), strict=True):
-                plain_span["traceId"] = span.trace_id.hex() if len(span.trace_id) == 16 else ""
-                plain_span["spanId"] = span.span_id.hex() if len(span.span_id) == 8 else ""
-                plain_span["parentSpanId"] = span.parent_span_id.hex() if len(span.parent_span_id) == 8 else ""
+                plain_span |= {"traceId": _hex(span.trace_id, 16), "spanId": _hex(span.span_id, 8)}
+                plain_span["parentSpanId"] = _hex(span.parent_span_id, 8)
+                plain_span["links"] = [{"traceId": _hex(link.trace_id, 16), "spanId": _hex(link.span_id, 8)} for link in span.links]
     return document
 
 
-def _without_ids(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...]:
-    rows = np.flatnonzero(~chunk.has_ids)
-    first = np.searchsorted(chunk.body_of_span, chunk.body_of_span[rows])
-    places = zip(rows.tolist(), first.tolist(), chunk.body_of_span[rows].tolist(), strict=True)
-    return tuple(
-        Refusal(
-            f"{bodies[body].origin}, span {row - start + 1}",
-            "span-without-ids",
-            "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero.",
-        )
-        for row, start, body in places
-    )
+def _hex(raw: bytes, size: int) -> str:
+    return raw.hex() if len(raw) == size else ""
+
+
+def _faults(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...]:
+    """Return what is wrong with single spans, one refusal for each body and reason."""
+    flat, tally = chunk.flat, Tally()
+    _count(tally, chunk, bodies, ~chunk.has_ids, WITHOUT_IDS, _WRONG_IDS, lost=True)
+    backwards = chunk.has_ids & (flat.end > 0) & (flat.end < flat.start)
+    _count(tally, chunk, bodies, backwards, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
+    return tuple(tally.refusals())
+
+
+def _count(
+    tally: Tally, chunk: Chunk, bodies: Sequence[ProtobufPiece], wrong: NDArray[np.bool_], reason: str, message: str, *, lost: bool
+) -> None:
+    rows = np.flatnonzero(wrong)
+    found, first, times = np.unique(chunk.body_of_span[rows], return_index=True, return_counts=True)
+    starts = np.searchsorted(chunk.body_of_span, found)
+    for body, row, start, count in zip(found.tolist(), rows[first].tolist(), starts.tolist(), times.tolist(), strict=True):
+        tally.add(bodies[body].origin, row - start, reason, message, times=count, lost=lost)
 
 
 def _joined(parts: list[Decoded]) -> Decoded:

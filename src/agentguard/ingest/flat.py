@@ -117,7 +117,7 @@ def span_table(flat: Flat, labels: Labels, wanted: Wanted, keep: NDArray[np.bool
         pa.array(flat.kind),
         pa.array(flat.failed),
         pa.array(start),
-        pa.array(np.maximum(flat.end, start)),
+        pa.array(np.where(flat.end >= start, flat.end, 0)),
         _dictionary(flat.resource),
         _dictionary(flat.scope),
         _dictionary(sets),

@@ -60,7 +60,7 @@ def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
 
 
 def _otlp(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece]:
-    yield DocumentPiece(origin, value)
+    yield DocumentPiece(origin, value, own_ids=False)
 
 
 _READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refusal]]] = {

@@ -13,13 +13,15 @@ import numpy as np
 import orjson
 
 from agentguard.ingest.flat import Coded, Flat, Labels
-from agentguard.ingest.pieces import DocumentPiece, Refusal
+from agentguard.ingest.pieces import DocumentPiece
 from agentguard.ingest.spans import id_bytes
+from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
 from agentguard.ingest.values import kept
 from agentguard.ingest.wanted import Wanted
 
 _KINDS = {name: n for n, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))}
 _LARGEST = 2**63 - 1
+_WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
 _BASE64 = {16: 24, 8: 12}
 """Characters of an id in base64."""
 _CONTENT, _LABEL = 3, 4
@@ -40,6 +42,10 @@ _DEEPEST = 32
 
 class MalformedSpanError(ValueError):
     """A span's JSON is not what OTLP allows."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -65,7 +71,7 @@ class DocumentReader:
         self._event_sources = {s.removeprefix("event:") for s in (f.source for f in wanted.facts) if s.startswith("event:")}
         self._values: dict[tuple[str, Any], int] = {}
         self._kept_names: dict[str, str] = {}
-        self.refusals: list[Refusal] = []
+        self.tally = Tally()
         self._ids: list[tuple[bytes, bytes, bytes]] = []
         self._names, self._resources, self._scopes = _Texts(), _Texts(), _Texts()
         self._kinds: list[int] = []
@@ -86,10 +92,13 @@ class DocumentReader:
         for index, (resource, scope, span) in enumerate(_spans(piece.document, self._wanted)):
             count += 1
             try:
-                self._span(resource, scope, span)
+                self._span(resource, scope, span, own_ids=piece.own_ids)
             except MalformedSpanError as error:
-                reason = "span-without-ids" if "id" in str(error).split() else "malformed-span"
-                self.refusals.append(Refusal(f"{piece.origin}, span {index + 1}", reason, str(error)))
+                self.tally.add(piece.origin, index, error.reason, str(error))
+            else:
+                start, end = self._times[-1]
+                if 0 < end < start:
+                    self.tally.add(piece.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
         return count
 
     def flat(self) -> Flat:
@@ -120,13 +129,15 @@ class DocumentReader:
             span_labels=self._span_labels,
         )
 
-    def _span(self, resource: str, scope: str, span: Any) -> None:
+    def _span(self, resource: str, scope: str, span: Any, *, own_ids: bool) -> None:
         if not isinstance(span, dict):
-            raise MalformedSpanError("A span is not an object.")
+            raise MalformedSpanError("malformed-span", "A span is not an object.")
         ids, labels = _ids(span)
+        if not own_ids and labels != (None, None):
+            raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
         name, kind, times = _text(span.get("name")), _kind(span.get("kind")), _times(span)
         events = [(_text(e.get("name")), _attributes(e.get("attributes"))) for e in _objects(span.get("events"))]
-        links = [_link(link) for link in _objects(span.get("links"))]
+        links = [found for link in _objects(span.get("links")) if (found := _link(link))]
         row = len(self._kinds)
         self._ids.append(ids)
         self._names.add(self._name(name))
@@ -138,7 +149,7 @@ class DocumentReader:
         self._take_attributes(row, span.get("attributes"))
         self._take_events(row, events)
         if links:
-            self._links[row] = [link for link in links if link]
+            self._links[row] = links
         if labels[0] is not None:
             self._trace_labels[row] = labels[0]
         if labels[1] is not None:
@@ -275,9 +286,9 @@ def _ids(span: Mapping[str, Any]) -> tuple[tuple[bytes, bytes, bytes], tuple[str
     trace, trace_label = _id(span.get("traceId"), 16)
     own, own_label = _id(span.get("spanId"), 8)
     if not any(trace):
-        raise MalformedSpanError("A span has no trace id or only zeros in it: every span needs one.")
+        raise MalformedSpanError(WITHOUT_IDS, "A span has no trace id or only zeros in it: every span needs one.")
     if not any(own):
-        raise MalformedSpanError("A span has no span id or only zeros in it: every span needs one.")
+        raise MalformedSpanError(WITHOUT_IDS, "A span has no span id or only zeros in it: every span needs one.")
     parent, _ = _id(span.get("parentSpanId"), 8)
     return (trace, own, parent), (trace_label, own_label)
 
@@ -293,9 +304,11 @@ def _id(value: Any, size: int) -> tuple[bytes, str | None]:
         return (raw, None) if len(raw) == size else id_bytes(text, size)
     if len(text) == _BASE64[size] and text.endswith("="):
         try:
-            return base64.b64decode(text, validate=True), None
+            raw = base64.b64decode(text, validate=True)
         except binascii.Error:
-            pass
+            return id_bytes(text, size)
+        if len(raw) == size:
+            return raw, None
     return id_bytes(text, size)
 
 

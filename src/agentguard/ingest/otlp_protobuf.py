@@ -181,7 +181,7 @@ class ProtobufReader:
             pair = KeyValue.FromString(raw)
             value = plain(pair.value)
             usable = pair.key in self._numeric[column] and isinstance(value, int | float) and math.isfinite(value)
-            number = self._numbers[raw] = float(value) if usable else 0.0
+            number = self._numbers[raw] = float(value) if usable else math.nan
         return number
 
     def _code(self, raw: bytes) -> int:
@@ -359,6 +359,6 @@ def _links(lists: pa.ListArray) -> dict[int, list[bytes]]:
     links: dict[int, list[bytes]] = {}
     for row, raw in zip(_owners(lists).tolist(), lists.flatten().to_pylist(), strict=True):
         link = Span.Link.FromString(raw)
-        if len(link.trace_id) == 16 and len(link.span_id) == 8:
+        if len(link.trace_id) == 16 and len(link.span_id) == 8 and any(link.trace_id) and any(link.span_id):
             links.setdefault(row, []).append(link.trace_id + link.span_id)
     return links

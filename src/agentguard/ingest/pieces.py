@@ -19,12 +19,13 @@ class ProtobufPiece:
 class DocumentPiece:
     """One OTLP/JSON document in the form of json.loads, `{"resourceSpans": [...]}`; foreign formats are brought into it.
 
-    Span ids may be any strings: 32 (trace) and 16 (span) hex digits are OTLP ids, anything else is kept as written.
     64-bit integers may be numbers or strings, enums numbers or names.
     """
 
     origin: str
     document: dict[str, Any]
+    own_ids: bool = True
+    """Whether ids may be any strings, kept as written; otherwise only OTLP's own, 32 (trace) and 16 (span) hex digits."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece |
             yield error.refusal(place)
             continue
         if type(value) is dict and type(value.get("resourceSpans")) is list:
-            yield DocumentPiece(place, value)
+            yield DocumentPiece(place, value, own_ids=False)
         else:
             yield from formats.pieces(value, place)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.pieces import DocumentPiece, ProtobufPiece, Refusal
@@ -20,7 +19,6 @@ from agentguard.traces.store import Delivery, Encoding
 _AT_A_TIME = 48
 _UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json"})
 _NOT_OTLP = 'The body is no OTLP trace request: expected {"resourceSpans": [...]}.'
-_WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +81,13 @@ def _judge_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refus
         return SPAN_SCHEMA.empty_table(), [_refusal("not-json", f"The body is not JSON: {error}. Check its encoding and Content-Type.")]
     if not _is_request(document):
         return SPAN_SCHEMA.empty_table(), [_refusal("not-otlp-json", _NOT_OTLP)]
-    decoded = decoder.decode([DocumentPiece("body", document)])
-    spans = decoded.spans.filter(pc.and_(pc.is_null(decoded.spans["trace_label"]), pc.is_null(decoded.spans["span_label"])))
-    wrong = len(decoded.spans) - len(spans)
-    ids = [_refusal("span-without-ids", _WRONG_ID, spans=wrong)] if wrong else []
-    return spans, [*decoded.refusals, *ids]
+    decoded = decoder.decode([DocumentPiece("body", document, own_ids=False)])
+    return decoded.spans, list(decoded.refusals)
 
 
 def _is_request(document: Any) -> bool:
     return isinstance(document, dict) and isinstance(document.get("resourceSpans", []), list)
 
 
-def _refusal(reason: str, message: str, *, spans: int = 1) -> Refusal:
-    return Refusal("body", reason, message, spans)
+def _refusal(reason: str, message: str) -> Refusal:
+    return Refusal("body", reason, message)
