@@ -49,12 +49,15 @@ class Recorder:
     def model(self, name: str, parent: str, **more: Any) -> str:
         return self.span(f"chat {name}", parent, kind=CLIENT, gen_ai__operation__name="chat", gen_ai__request__model=name, **more)
 
-    def graph(self) -> Graph:
+    def piece(self) -> DocumentPiece:
         groups = [
             {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": s}}]}, "scopeSpans": [{"spans": spans}]}
             for s, spans in self.spans.items()
         ]
-        return scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
+        return DocumentPiece("test", {"resourceSpans": groups})
+
+    def graph(self) -> Graph:
+        return scan([self.piece()], dialects()).graph
 
 
 def edge(graph: Graph, source: str, target: str) -> Dependency:

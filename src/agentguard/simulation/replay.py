@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from agentguard.graph.model import Evidence, Graph
+from agentguard.ingest.words import distinct, mix
 from agentguard.simulation.intervals import share_interval
 from agentguard.simulation.model import Assumptions, ImpactedComponent, ImpactedWorkflow, Outcome, Precedent, Step
 from agentguard.simulation.recording import Recording
@@ -233,7 +234,7 @@ def _precedents(r: Recording, found: Replayed, chances: NDArray[np.float64]) -> 
 def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps) -> Iterable[ImpactedComponent]:
     hit = r.target[found.row]
     invocations = np.bincount(r.target, minlength=len(r.components))
-    order = np.lexsort((found.row, found.distance, hit))
+    order = np.lexsort((found.row, found.distance, -steps.alike(found.row, hit), hit))
     counts = Counter(hit.tolist())
     by_id = {c.id: c for c in graph.components}
     for place in order[_firsts(hit[order])]:
@@ -252,7 +253,7 @@ def _workflows(graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed:
     lost = np.bincount(lost_in, minlength=len(r.workflows))
     for number in np.flatnonzero(lost):
         w = by_id[r.workflows[number]]
-        end = steps.nearest(found.lost_by[lost_in == number])
+        end = steps.commonest(found.lost_by[lost_in == number])
         count, runs = int(lost[number]), int(seen[number])
         interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
         path = (*steps.up_to(end), steps.last(w.id, end))
@@ -265,11 +266,23 @@ class _Steps:
     def __init__(self, r: Recording, found: Replayed) -> None:
         self._r = r
         self._cause = dict(zip(found.row.tolist(), found.cause.tolist(), strict=True))
-        self._distance = dict(zip(found.row.tolist(), found.distance.tolist(), strict=True))
+        self._distance = np.zeros(len(r.target), np.int64)
+        self._distance[found.row] = found.distance
+        self._way = np.zeros(len(r.target), np.uint64)
+        for distance in np.unique(found.distance):
+            here = found.distance == distance
+            before = np.where(found.cause[here] == _NO_CAUSE, np.uint64(0), self._way[np.maximum(found.cause[here], 0)])
+            self._way[found.row[here]] = mix(before, r.target[found.row[here]].astype(np.uint64))
 
-    def nearest(self, rows: NDArray[np.int64]) -> int:
-        """Return the row with the shortest way; the earliest of several."""
-        return min(map(int, rows), key=lambda row: (self._distance[row], row))
+    def alike(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return, for each row, how many rows with the same value in `of` failed in the same way, through the same components."""
+        codes, _ = distinct(mix(self._way[rows], of.astype(np.uint64)))
+        return np.bincount(codes)[codes] if len(codes) else codes
+
+    def commonest(self, rows: NDArray[np.int64]) -> int:
+        """Return a row that failed in the commonest way; of several the shortest, then the earliest."""
+        order = np.lexsort((rows, self._distance[rows], -self.alike(rows, np.zeros(len(rows), np.int64))))
+        return int(rows[order[0]])
 
     def up_to(self, row: int) -> tuple[Step, ...]:
         """Return the steps, the failed component's first; calls of a component to itself are no steps."""
