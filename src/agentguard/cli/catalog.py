@@ -25,13 +25,19 @@ def init(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; never overwritten.", show_default=False)] = None,
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a first catalogue from what was seen; owners and values are yours to fill in."""
+    """Write a first catalogue from what was seen; owners and values are yours to fill in. It is YAML, or JSON, which YAML holds."""
+    import yaml
+
     from agentguard.catalog.writing import catalog_text
     from agentguard.cli.opening import opened
+    from agentguard.cli.output import json_text
 
     found = opened(data_dir, None, dataset)
     text = catalog_text(found.graph)
+    if output_format is Format.JSON:
+        text = json_text(yaml.safe_load(text))
     if output is None:
         sys.stdout.write(text)
         return

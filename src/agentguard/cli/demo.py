@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,6 +188,14 @@ def _spans_held(server: DemoServer) -> int:
         return 0  # no graph yet
 
 
+def _activation() -> list[str]:
+    """Return the line that brings this very command onto PATH, where it is not there."""
+    activate = Path(sys.prefix) / "bin" / "activate"
+    here = shutil.which("agentguard")
+    there = here is not None and Path(here).resolve() == Path(sys.prefix, "bin", "agentguard").resolve()
+    return [] if there or not activate.is_file() else [f"  . {shlex.quote(os.path.relpath(activate))}"]
+
+
 def _going_on(data_dir: Path, catalog: Path | None, documents: dict[str, Any], *, url: str | None) -> str:
     from agentguard.cli.tables.graph import names_by_id
 
@@ -195,6 +204,7 @@ def _going_on(data_dir: Path, catalog: Path | None, documents: dict[str, Any], *
     docs = f"{url}/docs" if url else "http://127.0.0.1:8000/docs once `agentguard serve` runs"
     lines = [
         "To go on:",
+        *_activation(),
         "  export " + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items()),
         "  agentguard graph",
         "  agentguard analyze",

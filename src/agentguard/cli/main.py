@@ -40,7 +40,6 @@ def _agentguard(
 
 app.command(cls=Command, epilog=demo.EXAMPLES)(demo.demo)
 app.command(cls=Command, epilog=serve.EXAMPLES)(serve.serve)
-app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command(cls=Command, epilog=scan.EXAMPLES)(scan.scan)
 app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)

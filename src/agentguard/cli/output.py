@@ -26,8 +26,13 @@ _PLAIN = str.maketrans("→←…×–’·●✓↺█░▁▂▃▄▅▆▇"
 
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one JSON document on standard output: ASCII, so that no terminal acts on a name and no encoding matters."""
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=True, allow_nan=False)
-    sys.stdout.write("\n")
+    sys.stdout.write(json_text(document))
+    sys.stdout.flush()
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return the document as JSON for a file or a program."""
+    return json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def print_text(text: str) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
 
-from agentguard.cli.options import CatalogOption, DataDirOption, examples
+from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
 
 EXAMPLES = examples(
     "agentguard serve",
@@ -25,17 +26,21 @@ def serve(
     ] = None,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Serve the API, take spans in over OTLP, and keep the live graph, until told to stop (SIGTERM or Ctrl-C).
 
     OTLP is received on the API's port and, where that is free, on 127.0.0.1:4318 too. Without AGENTGUARD_API_KEY only this
-    machine is answered. Exits with 1 where the port is taken.
+    machine is answered. Exits with 1 where the port is taken. With --format json, one document with the process id and the
+    addresses is printed as soon as connections are taken; what happens then is logged on standard error in either format.
     """
     from importlib import import_module
 
     from agentguard.bootstrap import SERVER
     from agentguard.cli.choices import settings_with
+    from agentguard.cli.output import print_json
 
     given = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
     settings = settings_with(data_dir, catalog).model_copy(update=given)
-    import_module(SERVER).serve(settings)
+    as_json = output_format is Format.JSON
+    import_module(SERVER).serve(settings, (lambda urls: print_json({"pid": os.getpid(), "urls": urls})) if as_json else None)

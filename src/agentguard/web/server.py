@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 import structlog
@@ -45,20 +45,25 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is in work and close; raise AddressError where the port is taken."""
+def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then answer what is in work and close; raise AddressError where the port is taken.
+
+    `tell` is called once, with the URLs, as soon as connections are taken.
+    """
     configure_logs(debug=settings.debug)
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, tell))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -> None:
     async with AsyncExitStack() as stack:
         listening = [stack.enter_context(bind(settings.api_host, settings.api_port))]
         app = await stack.enter_async_context(open_app(settings, serving=True))
         otlp = _bind_otlp(settings)
         if otlp is not None:
             listening.append(stack.enter_context(otlp))
-        _tell(settings, listening)
+        urls = _tell(settings, listening)
+        if tell is not None:
+            tell(urls)
         await _Server(_config(settings, app_of=create_app(app))).serve(sockets=listening)
 
 
@@ -111,13 +116,16 @@ def _bind_otlp(settings: Settings) -> socket.socket | None:
         return None
 
 
-def _tell(settings: Settings, listening: list[socket.socket]) -> None:
+def _tell(settings: Settings, listening: list[socket.socket]) -> list[str]:
+    urls = []
     for each in listening:
         host, port = each.getsockname()[:2]
-        log.info("listening", url=f"http://{f'[{host}]' if ':' in host else host}:{port}", pid=os.getpid())
+        urls.append(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        log.info("listening", url=urls[-1], pid=os.getpid())
     for name in unused_settings(environment()):
         log.warning("setting_not_used", setting=name, detail="This version has no such part yet.")
     for name in unknown_settings(environment()):
         log.warning("setting_unknown", setting=name)
     if settings.api_key is None and not listening[0].getsockname()[0].startswith(("127.", "::1")):
         log.warning("only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others.")
+    return urls
