@@ -129,7 +129,8 @@ async def open_app(
         dialects = cache(load_dialects)
         workers = _workers(stack, dialects if not (serving and in_processes) else load_dialects, separate=serving and in_processes)
         catalog = await asyncio.to_thread(load_catalog, settings.catalog) if settings.catalog else None
-        app = App(settings, graphs, catalog, trace_links(settings.trace_url), ScanService(graphs, workers, clock, dialects))
+        scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
+        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
         if not serving:
             yield app
             return

@@ -105,6 +105,10 @@ class Settings(BaseSettings):
     """Of one OTLP delivery or JSON request, unpacked."""
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Of one scan, as sent and unpacked."""
+    scan_max_requests: int = Field(default=8, ge=1)
+    """Scans that are received or worked on at one time, jobs left out; more are told to come again."""
+    upload_seconds: float = Field(default=3600, gt=0)
+    """How long the body of one scan may take to come in."""
     job_bytes: int = Field(default=8 * MIB, ge=0)
     """A scan larger than this, as sent, becomes a job."""
     ingest_max_requests: int = Field(default=256, ge=1)

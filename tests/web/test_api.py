@@ -51,6 +51,20 @@ async def test_a_scan_becomes_the_newest_graph(client):
     assert names((await client.get("/api/agents")).json()) == {"CheckoutAgent", "PaymentAgent", "FraudAgent"}
 
 
+async def test_datasets_are_listed_last_written_first_and_named_where_one_is_missing(client):
+    await client.post("/api/scan", json=PLAIN, params={"dataset": "plain"})
+    await client.post("/api/scan", json=PLAIN, params={"dataset": "shop"})
+    newest = (await client.post("/api/scan", json=shop(), params={"dataset": "shop"})).json()
+
+    listed = (await client.get("/api/datasets")).json()["datasets"]
+    missing = (await client.get("/api/graph", params={"dataset": "nope"})).json()
+
+    assert [dataset["name"] for dataset in listed] == ["shop", "plain"]
+    assert listed[0]["graph_version"] == newest["graph_version"]
+    assert listed[0]["total_components"] == newest["total_components"]
+    assert "/api/datasets" in missing["detail"]
+
+
 @pytest.mark.parametrize("filename", ["spans.json", "spans.jsonl", "spans.json.gz", "spans.pb", "spans.pb.gz", "whatever"])
 async def test_uploads_of_every_form_give_the_same_graph(client, filename):
     body = orjson.dumps(shop())

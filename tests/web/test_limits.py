@@ -15,6 +15,7 @@ from agentguard.traces.store import SpanBatch
 from agentguard.web.app import create_app
 from tests.traces.spans import json, protobuf
 from tests.web.serving import client_of, live_spans, opened, served, serving_of, until
+from tests.web.systems import shop
 
 pytestmark = pytest.mark.anyio
 
@@ -53,8 +54,96 @@ async def test_a_scan_of_packed_zeros_is_refused(tmp_path):
         large = await client.post("/api/scan", files={"file": ("zeros.json", bytes(9 * MIB))})
 
     assert (packed.status_code, packed.json()["code"]) == (413, "body-too-large")
-    assert upload.status_code == 400
+    assert (upload.status_code, upload.json()["code"]) == (400, "nothing-usable")  # the first zeros show that it is no trace
     assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
+    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+
+
+async def test_the_limit_of_a_scan_holds_unpacked_whatever_says_that_it_is_packed(tmp_path):
+    body = orjson.dumps(shop(40)) + b"\n"
+    packed = gzip.compress(body)
+    frames = b"".join(len(packed).to_bytes(4, "big") + packed for _ in range(3))
+    async with served(tmp_path, max_upload_bytes=len(body) * 2) as client:
+        answers = [
+            await client.post("/api/scan", files={"file": ("u.json.gz", packed * 3)}),
+            await client.post("/api/scan", content=packed * 3, headers=JSON),
+            await client.post("/api/scan", content=packed * 3, headers=JSON | {"Content-Encoding": "gzip"}),
+            await client.post("/api/scan", files={"file": ("u.bin", frames)}),
+        ]
+        fits = await client.post("/api/scan", files={"file": ("u.json.gz", packed * 2)})
+        nothing = {dataset["name"] for dataset in (await client.get("/api/datasets")).json()["datasets"]} - {fits.json()["dataset"]}
+
+    assert len(frames) < len(body)
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(413, "body-too-large")] * 4
+    assert fits.status_code == 200
+    assert not nothing
+
+
+async def test_a_job_whose_upload_unpacks_too_large_fails_and_says_so(tmp_path):
+    packed = gzip.compress(orjson.dumps(shop(40)))
+    async with served(tmp_path, max_upload_bytes=2 * len(packed), job_bytes=10) as client:
+        accepted = await client.post("/api/scan", files={"file": ("u.json.gz", packed)})
+
+        async def finished():
+            job = (await client.get(accepted.headers["location"])).json()
+            return job if job["state"] in ("succeeded", "failed") else None
+
+        job = await until(finished)
+
+    assert (job["state"], job["error"]["code"]) == ("failed", "body-too-large")
+    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["/api/simulate", "/api/playbook"])
+async def test_json_requests_are_bounded_while_they_come_in(tmp_path, path):
+    sent = 0
+
+    async def endless():
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b" " * 64 * 1024
+
+    async with served(tmp_path, max_body_bytes=MIB) as client:
+        streamed = await client.post(path, content=endless(), headers=JSON)
+        whole = await client.post(path, content=b" " * (MIB + 1), headers=JSON)
+        fits = await client.post(path, content=b" " * 1000 + b'{"agent_id": "x"}', headers=JSON)
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in (streamed, whole)] == [(413, "body-too-large")] * 2
+    assert sent <= 18
+    assert fits.json()["code"] == "no-graph"
+
+
+async def test_more_scans_than_may_be_received_at_once_are_told_to_come_again(tmp_path):
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def slow():
+        yield b"["
+        begun.set()
+        await go.wait()
+        yield orjson.dumps(shop(1)) + b"]"
+
+    async with served(tmp_path, scan_max_requests=1) as client, asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(client.post("/api/scan", content=slow(), headers=JSON))
+        await begun.wait()
+        second = await client.post("/api/scan", json=shop(1))
+        go.set()
+        await asyncio.wait([first])
+        third = await client.post("/api/scan", json=shop(1))
+
+    assert (second.status_code, second.headers["retry-after"]) == (503, "1")
+    assert (first.result().status_code, third.status_code) == (200, 200)
+
+
+async def test_an_upload_that_never_ends_is_not_waited_for(tmp_path):
+    async def slow():
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with served(tmp_path, upload_seconds=0.1) as client:
+        answer = await client.post("/api/scan", content=slow(), headers=JSON)
+
+    assert (answer.status_code, answer.json()["code"]) == (408, "upload-too-slow")
     assert list((tmp_path / "data" / "uploads").iterdir()) == []
 
 
@@ -134,14 +223,16 @@ async def test_bytes_in_work_are_bounded(tmp_path):
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
+    answered = asyncio.Event()
     async with opened(tmp_path, acknowledge_seconds=0.2) as app, client_of(create_app(app)) as client:
 
         class Hangs:
             async def append(self, _batch: SpanBatch) -> None:
-                await asyncio.sleep(2)
+                await answered.wait()
 
         monkeypatch.setattr(serving_of(app).receiver, "store", Hangs())
         answer = await client.post("/v1/traces", content=json([1]).body, headers=JSON)
+        answered.set()
 
     assert (answer.status_code, answer.json()["code"]) == (503, 4)
 
@@ -149,7 +240,7 @@ async def test_a_store_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
 async def test_a_body_that_never_ends_is_not_waited_for(tmp_path):
     async def slow():
         yield b"{"
-        await asyncio.sleep(5)
+        await asyncio.Event().wait()
 
     async with served(tmp_path, acknowledge_seconds=0.2) as client:
         assert (await client.post("/v1/traces", content=slow(), headers=JSON)).status_code == 503

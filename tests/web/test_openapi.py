@@ -27,6 +27,7 @@ PATHS = [
     "/v1/metrics",
     "/api/scan",
     "/api/jobs/{job_id}",
+    "/api/datasets",
     "/api/graph",
     "/api/agents",
     "/api/agents/{agent_id}",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import zstandard
 
-from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 
 CHUNK = 1 << 20
 """Bytes handed on at a time, about: what is decompressed at once stays below 32 times this."""
@@ -34,6 +34,16 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
     if head.startswith(ZSTD_MAGIC):
         return _unzstd(whole)
     return (chunk for chunk in whole if chunk)
+
+
+def at_most(limit: int | None, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the chunks; raise InputTooLargeError instead of the one that goes beyond the limit."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if limit is not None and size > limit:
+            raise InputTooLargeError.over(limit)
+        yield chunk
 
 
 def joined(chunks: Iterable[bytes], limit: int) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agentguard.ingest.pieces import Refusal
-from agentguard.kernel.errors import InvalidInputError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
 
 class UnreadableInputError(InvalidInputError):
@@ -22,3 +22,15 @@ class UnreadableInputError(InvalidInputError):
     def refusal(self, origin: str) -> Refusal:
         """Return the same as a value, with its place."""
         return Refusal(origin, self.reason, str(self))
+
+
+class InputTooLargeError(AgentGuardError):
+    """The whole input is longer than allowed: none of it is used."""
+
+    code = "body-too-large"
+    status = 413
+
+    @classmethod
+    def over(cls, limit: int) -> InputTooLargeError:
+        """Return the error for this limit, in bytes."""
+        return cls(f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings.")

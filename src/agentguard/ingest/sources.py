@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from agentguard.ingest import bodies, formats, text
 from agentguard.ingest.bodies import MAX_BODY_BYTES
-from agentguard.ingest.compression import CHUNK, inflated, joined
+from agentguard.ingest.compression import CHUNK, at_most, inflated, joined
 from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
 
@@ -45,9 +45,11 @@ def read_paths(paths: Sequence[Path], *, progress: Callable[[int], None] | None 
             yield from _file(path, progress, strict=True)
 
 
-def read_stream(stream: BinaryIO, origin: str, *, progress: Callable[[int], None] | None = None) -> Iterator[Piece | Refusal]:
-    """Yield what the stream holds, as for a file given by name."""
-    yield from _content(_chunks(stream, progress), origin, strict=True)
+def read_stream(
+    stream: BinaryIO, origin: str, *, progress: Callable[[int], None] | None = None, limit: int | None = None
+) -> Iterator[Piece | Refusal]:
+    """Yield what the stream holds, as for a file given by name; raise InputTooLargeError once its content goes beyond the limit."""
+    yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
 
 
 def read_upload(body: bytes, filename: str | None) -> Iterator[Piece | Refusal]:
@@ -117,27 +119,27 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None] | None) -> Iterato
         yield chunk
 
 
-def _content(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
-    yield from _summed(_told_apart(chunks, origin, strict=strict), origin)
+def _content(chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None = None) -> Iterator[Piece | Refusal]:
+    yield from _summed(_told_apart(chunks, origin, strict=strict, limit=limit), origin)
 
 
-def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
+def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
     try:
-        yield from _plain(inflated(chunks), origin, strict=strict)
+        yield from _plain(at_most(limit, inflated(chunks)), origin, strict=strict, limit=limit)
     except UnreadableInputError as error:
         yield error.refusal(origin)
     except OSError as error:
         yield _unreadable(origin, error)
 
 
-def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool) -> Iterator[Piece | Refusal]:
+def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
     """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing that is known."""
     head, chunks = _peeked(chunks)
     binary = _CONTROL.search(head[:512]) is not None
     form = bodies.form_of(head) if binary else None
     suffix = _suffix(Path(origin))
     if form is not None:
-        yield from _bodies(chunks, origin, form, strict=strict)
+        yield from _bodies(chunks, origin, form, strict=strict, limit=limit)
     elif _UTF16.match(head):
         raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
     elif _JSON_START.match(head) or not head:
@@ -170,10 +172,11 @@ def _failing(error: UnreadableInputError) -> Iterator[bytes]:
     raise error
 
 
-def _bodies(chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool) -> Iterator[Piece | Refusal]:
-    for number, body in enumerate(bodies.bodies(chunks, form), 1):
+def _bodies(chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
+    found = bodies.bodies(chunks, form)
+    contents = (joined(inflated([body]), MAX_BODY_BYTES) for body in found) if form is bodies.Form.FRAMED else found
+    for number, content in enumerate(at_most(limit, contents), 1):
         place = origin if form is bodies.Form.RAW else f"{origin}, body {number}"
-        content = joined(inflated([body]), MAX_BODY_BYTES) if form is bodies.Form.FRAMED else body
         if content.startswith(b"{"):
             yield from text.pieces([content], place, strict=strict)
         elif bodies.holds_spans(content):

@@ -48,12 +48,12 @@ class StoreUnavailableError(SpansNotStoredError, UnavailableError):
 
 
 class IngestFullError(UnavailableError):
-    """More deliveries are in work than may be."""
+    """More requests are in work than may be."""
 
     code = "ingest-full"
 
     def __init__(self) -> None:
-        super().__init__("Too many deliveries are in work. Send this one again after the time in Retry-After.")
+        super().__init__("Too many requests are in work. Send this one again after the time in Retry-After.")
 
 
 class UnusableDeliveryError(AgentGuardError):

@@ -14,7 +14,9 @@ from starlette.middleware.cors import CORSMiddleware
 from agentguard.bootstrap import App
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
+from agentguard.traces.receiver import Load
 from agentguard.web import documentation
+from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
 from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
@@ -50,7 +52,8 @@ def create_app(app: App) -> FastAPI:
             RequestValidationError: answer_invalid_request,
         },
     )
-    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live))
+    scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
+    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning)
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)
@@ -89,7 +92,8 @@ def _middleware(settings: Settings) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
         expose_headers=["Location", "Retry-After"],
     )
+    bodies = Middleware(BodyLimit, limit=settings.max_body_bytes, except_below=("/v1/", scan.PATH))
     if settings.api_key is None:
-        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors]
+        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors, bodies]
     # A preflight cannot carry a key: so CORS stands before the guard.
-    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value())]
+    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value()), bodies]

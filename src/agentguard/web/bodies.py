@@ -7,25 +7,41 @@ from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import BinaryIO
 
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, inflated
-from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, at_most, inflated
+from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
 _MAGIC = {"gzip": GZIP_MAGIC, "x-gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC}
 _SLICE = 64 * 1024
 
 
-class BodyTooLargeError(AgentGuardError):
-    """The body is longer than allowed."""
+class BodyLimit:
+    """ASGI middleware: no body longer than the limit is read, except below the paths whose routes see to that themselves.
 
-    code = "body-too-large"
-    status = 413
+    Reading past the limit raises InputTooLargeError; what FastAPI makes of that on the way, `answer_http_error` undoes.
+    """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(
-            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings."
-        )
+    def __init__(self, app: ASGIApp, *, limit: int, except_below: tuple[str, ...]) -> None:
+        self._app, self._limit, self._except_below = app, limit, except_below
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bounded = scope["type"] == "http" and not scope["path"].startswith(self._except_below)
+        await self._app(scope, self._counted(receive) if bounded else receive, send)
+
+    def _counted(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def count() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise InputTooLargeError.over(self._limit)
+            return message
+
+        return count
 
 
 class UnknownEncodingError(AgentGuardError):
@@ -55,21 +71,21 @@ def content_encoding(headers: Headers) -> str | None:
 
 
 async def receive(stream: AsyncIterable[bytes], headers: Headers, limit: int, into: BinaryIO, grow: Callable[[int], None]) -> None:
-    """Write the body as sent into a file, telling `grow` of each piece before it is kept; raise BodyTooLargeError above the limit."""
+    """Write the body as sent into a file, telling `grow` of each piece before it is kept; raise InputTooLargeError above the limit."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
-        raise BodyTooLargeError(limit)
+        raise InputTooLargeError.over(limit)
     received = 0
     async for chunk in stream:
         received += len(chunk)
         if received > limit:
-            raise BodyTooLargeError(limit)
+            raise InputTooLargeError.over(limit)
         grow(len(chunk))
         into.write(chunk)
 
 
 async def unpacked(body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]) -> bytes:
-    """Return the body's content; raise BodyTooLargeError above the limit, before it is held, and DamagedBodyError."""
+    """Return the body's content; raise InputTooLargeError above the limit, before it is held, and DamagedBodyError."""
     if encoding is None:
         return body
     content = await asyncio.to_thread(_joined, body, encoding, limit)
@@ -90,12 +106,8 @@ def _joined(body: bytes, encoding: str, limit: int) -> bytes:
 
 
 def _write(chunks: Iterable[bytes], limit: int, write: Callable[[bytes], object]) -> None:
-    size = 0
     try:
-        for chunk in chunks:
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLargeError(limit)
+        for chunk in at_most(limit, chunks):
             write(chunk)
     except UnreadableInputError as error:
         raise DamagedBodyError(str(error)) from error

@@ -79,6 +79,8 @@ async def answer_error(_request: Request, error: Exception) -> Response:
 async def answer_http_error(request: Request, error: Exception) -> Response:
     """Answer what routing refuses: no such path, another method; OTLP's paths in plain text, as its exporters expect."""
     assert isinstance(error, HTTPException)  # noqa: S101 - see above
+    if isinstance(error.__cause__, AgentGuardError):  # raised while FastAPI read the body
+        return await answer_error(request, error.__cause__)
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED and request.url.path.startswith(_OTLP_PREFIX):

@@ -18,6 +18,7 @@ from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.graph.documents import View, timestamp
 from agentguard.graph.store import GraphVersion
+from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
 
 _REMEMBERED = 8
@@ -50,6 +51,8 @@ class State:
     app: App
     serving: Serving
     metrics: Metrics
+    scanning: Load
+    """Scans that are received or worked on."""
     _analyses: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
@@ -46,7 +47,7 @@ class SqlGraphStore:
         document = await asyncio.to_thread(self._write_files, version, runs)
         try:
             stale = await self._write_row(version, document)
-        except Exception:  # a cancelled commit may still succeed: then the files stay, and `sweep` sees to what nobody owns
+        except (SQLAlchemyError, OSError):  # any other end may have committed: then the files stay, `sweep` sees to what nobody owns
             self._unlink([version.id])
             raise
         self._remember(version)
@@ -86,7 +87,7 @@ class SqlGraphStore:
     async def _load(self, connection: AsyncConnection, version_id: str) -> GraphVersion:
         row = (await connection.execute(select(graph_versions).where(graph_versions.c.id == version_id))).mappings().first()
         if row is None:
-            raise NoGraphError(f"Graph version {version_id!r} is not kept. List what there is with `agentguard graph`.")
+            raise NoGraphError(f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each dataset.")
         version = await asyncio.to_thread(_version, row)
         self._remember(version)
         return version
@@ -165,7 +166,7 @@ def _dataset(row: RowMapping) -> Dataset:
 def _no_graph(dataset: str | None) -> NoGraphError:
     if dataset is None:
         return NoGraphError("There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to a running server.")
-    return NoGraphError(f"There is no graph of dataset {dataset!r}. List the datasets with `agentguard graph`.")
+    return NoGraphError(f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is.")
 
 
 def _write_durably(path: Path, table: pa.Table) -> None:

@@ -1,4 +1,4 @@
-"""GET /api/graph, /api/agents, /api/agents/{id}."""
+"""GET /api/datasets, /api/graph, /api/agents, /api/agents/{id}."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.documents import agent_document, agents_document, graph_document
+from agentguard.graph.documents import agent_document, agents_document, graph_document, timestamp
 from agentguard.graph.export import ExportFormat, export
 from agentguard.graph.resolve import resolve
-from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, GraphDocument
+from agentguard.graph.store import Dataset
+from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, DatasetsDocument, GraphDocument
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -22,6 +23,12 @@ DatasetParameter = Annotated[
 ]
 FormatParameter = Annotated[Literal["json", "dot", "mermaid", "graphml", "cypher"], Query(alias="format")]
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+
+
+@router.get("/datasets", response_model=DatasetsDocument)
+async def get_datasets(state: StateOf) -> Response:
+    """All datasets, last written first, each with its newest graph version."""
+    return DocumentResponse({"datasets": [_dataset_document(dataset) for dataset in await state.app.graphs.datasets()]})
 
 
 @router.get("/graph", response_model=GraphDocument, responses=_TEXT)
@@ -48,3 +55,13 @@ async def get_agent(agent_id: str, state: StateOf, dataset: DatasetParameter = N
     found = await state.newest(dataset)
     agent = resolve(found.version.graph, agent_id, kinds=(ComponentKind.AGENT,))
     return DocumentResponse(found.origin() | await asyncio.to_thread(agent_document, found.version.graph, agent.id, found.view))
+
+
+def _dataset_document(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "name": dataset.name,
+        "graph_version": dataset.newest_version,
+        "created_at": timestamp(dataset.created_at),
+        "total_components": dataset.components,
+        "total_dependencies": dataset.dependencies,
+    }

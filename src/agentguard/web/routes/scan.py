@@ -15,14 +15,19 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
 from agentguard.graph.scan_jobs import KIND
+from agentguard.ingest.errors import InputTooLargeError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
-from agentguard.web.bodies import BodyTooLargeError, content_encoding, receive, unpack
+from agentguard.traces.receiver import Admission
+from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.routes.jobs import job_document
 from agentguard.web.schemas.documents import JobDocument, ScanDocument
 from agentguard.web.state import DocumentResponse, State, StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
+
+PATH = "/api/scan"
+"""Its bodies go to disk, under a limit of their own."""
 
 _BODY: dict[str, Any] = {
     "requestBody": {
@@ -70,13 +75,28 @@ class FileMissingError(InvalidInputError):
     code = "file-missing"
 
 
+class UploadTooSlowError(AgentGuardError):
+    """The body did not come in time."""
+
+    code = "upload-too-slow"
+    status = 408
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or over a faster line.")
+
+
 @router.post("/scan", response_model=ScanDocument, responses=_JOB, openapi_extra=_BODY)
 async def post_scan(request: Request, state: StateOf, dataset: DatasetParameter = None) -> Response:
     """The graph of exactly what is sent: OTLP/JSON or the plain form as the body, or any readable trace file as an upload."""
     state.app.scans.check_name(dataset)
+    with state.scanning.admit() as admission:
+        return await _scanned(request, state, dataset, admission)
+
+
+async def _scanned(request: Request, state: State, dataset: str | None, admission: Admission) -> Response:
     upload = await asyncio.to_thread(_new_upload, state)
     try:
-        origin = await _received(request, state, upload)
+        origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
             return await _as_job(state, upload, origin, dataset, size)
@@ -94,23 +114,32 @@ async def _as_job(state: State, upload: Path, origin: str, dataset: str | None, 
     return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
-async def _received(request: Request, state: State, upload: Path) -> str:
+async def _received_in_time(request: Request, state: State, upload: Path, admission: Admission) -> str:
     """Write what was sent to the upload's file; return what refusals shall call it."""
+    seconds = state.app.settings.upload_seconds
+    try:
+        async with asyncio.timeout(seconds):
+            return await _received(request, state, upload, admission)
+    except TimeoutError:
+        raise UploadTooSlowError(seconds) from None
+
+
+async def _received(request: Request, state: State, upload: Path, admission: Admission) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
-        return await _received_form(request, state, upload)
+        return await _received_form(request, state, upload, admission)
     if kind != "application/json":
         raise UnsupportedBodyError
-    await _received_body(request, state, upload)
+    await _received_body(request, state, upload, admission)
     return "body"
 
 
-async def _received_body(request: Request, state: State, upload: Path) -> None:
+async def _received_body(request: Request, state: State, upload: Path, admission: Admission) -> None:
     packed, limit = content_encoding(request.headers), state.app.settings.max_upload_bytes
     sent = upload.with_name(upload.name + ".sent") if packed else upload
     try:
         with sent.open("wb") as stream:
-            await receive(request.stream(), request.headers, limit, stream, _held_on_disk)
+            await receive(request.stream(), request.headers, limit, stream, admission.grow)
         if packed:
             await asyncio.to_thread(_unpack_file, sent, packed, limit, upload)
     finally:
@@ -118,8 +147,8 @@ async def _received_body(request: Request, state: State, upload: Path) -> None:
             sent.unlink(missing_ok=True)
 
 
-async def _received_form(request: Request, state: State, upload: Path) -> str:
-    parser = MultiPartParser(request.headers, _bounded(request, state.app.settings.max_upload_bytes), max_files=1, max_fields=8)
+async def _received_form(request: Request, state: State, upload: Path, admission: Admission) -> str:
+    parser = MultiPartParser(request.headers, _bounded(request, state.app.settings.max_upload_bytes, admission), max_files=1, max_fields=8)
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError, KeyError) as error:
@@ -134,12 +163,11 @@ async def _received_form(request: Request, state: State, upload: Path) -> str:
         await form.close()
 
 
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    received = 0
+async def _bounded(request: Request, limit: int, admission: Admission) -> AsyncGenerator[bytes, None]:
     async for chunk in request.stream():
-        received += len(chunk)
-        if received > limit:
-            raise BodyTooLargeError(limit)
+        admission.grow(len(chunk))
+        if admission.bytes > limit:
+            raise InputTooLargeError.over(limit)
         yield chunk
 
 
@@ -159,7 +187,3 @@ def _copy(file: UploadFile, upload: Path) -> None:
 def _unpack_file(sent: Path, packed: str, limit: int, upload: Path) -> None:
     with sent.open("rb") as source, upload.open("wb") as stream:
         unpack(source, packed, limit, stream)
-
-
-def _held_on_disk(_size: int) -> None:
-    """Bytes on disk weigh nothing here."""

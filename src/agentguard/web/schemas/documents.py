@@ -119,6 +119,22 @@ class GraphDocument(Document):
     analysis: AnalysisDocument
 
 
+class DatasetDocument(Document):
+    """One dataset and its newest graph."""
+
+    name: str
+    graph_version: str
+    created_at: str | None
+    total_components: int
+    total_dependencies: int
+
+
+class DatasetsDocument(Document):
+    """What may be asked for as `dataset`."""
+
+    datasets: list[DatasetDocument]
+
+
 class AgentsDocument(Document):
     """All agents."""
 
