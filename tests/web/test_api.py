@@ -206,6 +206,21 @@ async def test_failure_hits_callers_and_not_callees(client, component):
     assert hit["impact_estimate"]["revenue_risk"] is None
 
 
+async def test_a_group_fails_with_all_its_members_and_only_by_outage(client):
+    await client.post("/api/scan", json=shop())
+    services = {name for c in (await client.get("/api/graph")).json()["nodes"] for name in c.get("services", [])}
+    group = f"service:{min(services)}"
+
+    hit = await client.post("/api/simulate", json={"groups": [group], "modes": ["outage"]})
+    unknown = await client.post("/api/simulate", json={"groups": ["provider:nobody"]})
+    slow = await client.post("/api/simulate", json={"groups": [group], "modes": ["latency"]})
+
+    assert hit.status_code == 200
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-group")
+    assert group in unknown.json()["groups"]
+    assert slow.status_code == 422
+
+
 async def test_a_playbook_has_three_phases_of_steps(client):
     await client.post("/api/scan", json=shop())
 
@@ -258,7 +273,15 @@ async def test_agents_by_id_or_name_slashes_too(client):
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"agent_id": ""}, {"agent_id": 3}, {"agent_id": "x", "unknown": 1}, {"agent_id": "x", "mode": "latency"}, [], {"agent_ids": []}],
+    [
+        {},
+        {"agent_id": ""},
+        {"agent_id": 3},
+        {"agent_id": "x", "unknown": 1},
+        {"agent_id": "x", "modes": ["latency"]},
+        [],
+        {"agent_ids": []},
+    ],
 )
 async def test_requests_that_do_not_fit_are_problems(client, body):
     answer = await client.post("/api/simulate", json=body)

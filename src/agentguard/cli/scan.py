@@ -31,7 +31,7 @@ _REFUSALS_SHOWN = 20
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, or - for standard input.", show_default=False)],
     dataset: Annotated[str | None, typer.Option(help="Name to store it under; without it, a new one.", show_default=False)] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep graph and spans, or only print.")] = True,
+    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the graph and its runs, or only print.")] = True,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,

@@ -113,6 +113,8 @@ def graph_document(graph: Graph, view: View, *, analysis: Mapping[str, Any]) -> 
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
         "shadow_note": NO_CATALOG if view.shadows is None else None,
+        "window": {"from": timestamp(graph.coverage.first_seen), "to": timestamp(graph.coverage.last_seen)},
+        "environments": sorted({c.environment for c in graph.components if c.environment}),
         "coverage": coverage_document(graph.coverage),
         "analysis": dict(analysis),
     }

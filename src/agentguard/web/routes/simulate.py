@@ -10,6 +10,7 @@ from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
+from agentguard.simulation.groups import members
 from agentguard.simulation.model import SimulationResult
 from agentguard.web.schemas.documents import SimulationDocument
 from agentguard.web.schemas.requests import FailureRequest
@@ -27,9 +28,11 @@ async def post_simulate(wanted: FailureRequest, state: StateOf) -> DocumentRespo
 
 
 async def simulated(state: State, wanted: FailureRequest) -> tuple[Found, SimulationResult]:
-    """Return the newest graph and what the failure does to it; raise UnknownComponentError or AmbiguousComponentError."""
+    """Return the newest graph and what the failure does to it; raise what an unknown or ambiguous name raises."""
     found = await state.newest(wanted.dataset)
-    failed = [resolve(found.version.graph, text).id for text in wanted.wanted]
+    graph = found.version.graph
+    named = [resolve(graph, text).id for text in wanted.wanted]
+    failed = list(dict.fromkeys([*named, *(one for group in wanted.groups for one in members(graph, group))]))
     runs = await state.app.graphs.runs(found.version.id)
     return found, await asyncio.to_thread(_simulate, state, found, runs, failed, wanted)
 

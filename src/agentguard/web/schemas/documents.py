@@ -116,6 +116,9 @@ class GraphDocument(Document):
 
     nodes: list[NodeDocument]
     edges: list[EdgeDocument]
+    window: dict[str, str | None]
+    """`from` and `to`: the times between which its spans lie; null where none is known."""
+    environments: list[str]
     analysis: AnalysisDocument
 
 

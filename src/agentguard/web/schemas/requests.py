@@ -18,15 +18,21 @@ class FailureRequest(BaseModel):
 
     agent_id: Name | None = None
     agent_ids: Annotated[list[Name], Field(max_length=100, description="Several that fail at once.")] = []
-    mode: Literal["outage"] = "outage"
+    groups: Annotated[
+        list[Name],
+        Field(max_length=100, description="Shared-fate groups that fail: provider:NAME, server:NAME, service:NAME, environment:NAME."),
+    ] = []
+    modes: Annotated[
+        list[Literal["outage"]], Field(min_length=1, max_length=1, description="How they fail; this version knows outages alone.")
+    ] = ["outage"]
     method: Method | None = Field(default=None, description="Without one: replay where runs were recorded, else structural.")
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     dataset: str | None = Field(default=None, description="Without one: the dataset last written.")
 
     @model_validator(mode="after")
     def _name_something(self) -> FailureRequest:
-        if not self.wanted:
-            raise ValueError("give agent_id, or agent_ids")
+        if not self.wanted and not self.groups:
+            raise ValueError("give agent_id, agent_ids or groups")
         return self
 
     @property
