@@ -18,7 +18,8 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
 from agentguard.discovery.reading import Reader, Reading
-from agentguard.discovery.scene import Scene, scene
+from agentguard.discovery.scene import Scene
+from agentguard.discovery.settling import settle
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.discovery.survey import Survey
 from agentguard.ingest.words import distinct, mix
@@ -59,7 +60,7 @@ def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey
     """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show. `survey`: of all spans, see discovery.survey."""
     tree = span_tree(spans)
     readings = reader.read(tree.spans)
-    settled = scene(tree, readings, survey.hosts)
+    settled = settle(tree, readings, survey.hosts)
     return _Builder(settled, callers(settled), dialects, survey).partial()
 
 

@@ -1,0 +1,121 @@
+"""Agents, their delegations and workflows: who runs, where its own span does not say so."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.naming import clean, folded, names_an_agent
+from agentguard.discovery.partial import Proof
+from agentguard.discovery.scene import Given, Scene, by_time, nearest, nodes
+
+
+def adopt_bodies(s: Scene) -> None:
+    """An agent's span that is an empty leaf takes the step of its name beside it as its body."""
+    bodies = {i for i, r in enumerate(s.readings.readings) if r.body}
+    if not bodies:
+        return
+    steps = np.flatnonzero(np.isin(s.readings.shape, list(bodies)) & (s.parent >= 0))
+    waiting: dict[tuple[int, str], list[int]] = {}
+    for row in by_time(s, steps):
+        waiting.setdefault((int(s.parent[row]), folded(s.reading(row).body or "")), []).append(row)
+    agents = s.rows(Role.AGENT)
+    leaves = agents[np.bincount(s.parent[s.parent >= 0], minlength=len(s.parent))[agents] == 0]
+    for agent in by_time(s, leaves):
+        beside = waiting.get((int(s.parent[agent]), folded(s.reading(agent).name or "")), [])
+        body = next((row for row in beside if s.start[agent] <= s.start[row] <= s.end[agent]), None)
+        if body is not None:
+            beside.remove(body)
+            s.parent[body] = agent
+
+
+def act(s: Scene) -> None:
+    """Where no span stands for an agent but steps name who acts, the first step of each stretch stands for the agent's run."""
+    shapes = [i for i, r in enumerate(s.readings.readings) if r.acting or r.acting_follows]
+    if not shapes:
+        return
+    beside: dict[int, list[int]] = {}
+    for row in by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes) & (s.parent >= 0))):
+        beside.setdefault(int(s.parent[row]), []).append(row)
+    for steps in beside.values():
+        leader = -1
+        for row in steps:
+            acting = s.reading(row).acting
+            if acting and (leader < 0 or folded(acting) != folded(s.given[leader].name or "")):
+                leader = row
+                s.role[row] = Role.AGENT
+                s.given[row] = Given(acting, f"{s.reading(row).rule} (acting)", Proof.TEXT)
+            elif leader >= 0:
+                s.parent[row] = leader
+                s.end[leader] = max(s.end[leader], s.end[row])
+                s.timed[leader] |= s.timed[row]
+                s.failed[leader] |= s.failed[row]
+
+
+def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
+    """A service whose name says agent, and in which no agent has a span of its own, is one: its entries are its runs."""
+    named = np.array([names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings], np.bool_)
+    if not named.any():
+        return
+    services = s.services()
+    entering = (s.parent < 0) | (services[s.parent] != services)
+    for row in np.flatnonzero(
+        entering & named[s.readings.shape] & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
+    ).tolist():
+        s.role[row] = Role.AGENT
+        s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
+
+
+def settle_workflows(s: Scene) -> None:
+    """Only the root of a trace is a workflow; a root that is nothing else, above nodes, is one too."""
+    above = nearest(s.parent, nodes(s))
+    inner = s.rows(Role.WORKFLOW)
+    for row in inner[above[inner] >= 0].tolist():
+        wrapper = int(above[row])
+        if s.role[wrapper] == Role.AGENT and s.parent[wrapper] < 0 and folded(s.name(wrapper) or "") == folded(s.name(row) or "-"):
+            s.role[wrapper] = Role.WORKFLOW
+        s.role[row] = Role.STEP
+    roots = np.flatnonzero((s.parent < 0) & ~s.tree.orphan & np.isin(s.role, (Role.NONE, Role.STEP)))
+    if len(roots):
+        top = nearest(s.parent, s.parent < 0)
+        with_nodes = np.unique(top[nodes(s) & (top >= 0)])
+        for row in np.intersect1d(roots, with_nodes).tolist():
+            s.role[row] = Role.WORKFLOW
+            if not s.reading(row).name:
+                s.given[row] = Given(clean(s.reading(row).span_name), "trace-root", Proof.STRUCTURE)
+
+
+def settle_delegations(s: Scene) -> None:
+    """A delegating tool is the agent's run itself where the agent has no span behind or beside it; otherwise a tool."""
+    rows = s.rows(Role.DELEGATION)
+    if not len(rows):
+        return
+    above = nearest(s.parent, nodes(s))
+    agents: dict[int, list[int]] = {}
+    for agent in s.rows(Role.AGENT).tolist():
+        if above[agent] >= 0:
+            agents.setdefault(int(above[agent]), []).append(agent)
+    for row in rows.tolist():
+        target = s.reading(row).target
+        beside = [a for a in agents.get(int(above[row]), ()) if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]]
+        found = [a for a in (*agents.get(row, ()), *beside) if not target or folded(s.name(a) or "") == folded(target)]
+        if found or not target:
+            s.role[row] = Role.TOOL
+            s.delegated.update({agent: s.reading(row).name or "" for agent in found})
+        else:
+            s.role[row] = Role.AGENT
+            s.given[row] = Given(target, s.reading(row).rule, Proof.TEXT)
+            s.delegated[row] = s.reading(row).name or ""
+
+
+def tell_unnamed_apart(s: Scene) -> None:
+    """Agents without names are told apart by how deep they stand in each other."""
+    unnamed = np.zeros(len(s.role), np.bool_)
+    unnamed[[row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]] = True
+    above = nearest(s.parent, unnamed)
+    for row in np.flatnonzero(unnamed).tolist():
+        level, at = 0, int(above[row])
+        while at >= 0:
+            level, at = level + 1, int(above[at])
+        if level:
+            s.nested[row] = level

@@ -1,0 +1,30 @@
+"""Roles settled: the passes over a scene, in their order."""
+
+from __future__ import annotations
+
+from agentguard.discovery.agents import act, adopt_bodies, agents_by_service, settle_delegations, settle_workflows, tell_unnamed_apart
+from agentguard.discovery.doubles import drop_doubles
+from agentguard.discovery.handoffs import settle_handoffs
+from agentguard.discovery.mcp import pair_mcp
+from agentguard.discovery.reading import Readings
+from agentguard.discovery.scene import Scene, unsettled
+from agentguard.discovery.services import drop_transport, enter_services, pair_halves
+from agentguard.discovery.spantree import SpanTree
+
+
+def settle(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
+    """Settle the roles. `hosts`: services known to run agents that have spans of their own."""
+    settled = unsettled(tree, readings)
+    adopt_bodies(settled)
+    act(settled)
+    agents_by_service(settled, hosts)
+    enter_services(settled)
+    pair_mcp(settled)
+    pair_halves(settled)
+    settle_workflows(settled)
+    drop_transport(settled)
+    drop_doubles(settled)
+    settle_delegations(settled)
+    tell_unnamed_apart(settled)
+    settle_handoffs(settled)
+    return settled
