@@ -67,11 +67,13 @@ def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
 
 
 def settle_workflows(s: Scene) -> None:
-    """Only the root of a trace is a workflow; a root that is nothing else, above nodes, is one too."""
+    """Only the root of a trace is a workflow, and what nests in one; a root that is nothing else, above nodes, is one too."""
     above = nearest(s.parent, nodes(s))
     inner = s.rows(Role.WORKFLOW)
     for row in inner[above[inner] >= 0].tolist():
         wrapper = int(above[row])
+        if s.reading(row).nests and s.role[wrapper] == Role.WORKFLOW:
+            continue
         if s.role[wrapper] == Role.AGENT and s.parent[wrapper] < 0 and folded(s.name(wrapper) or "") == folded(s.name(row) or "-"):
             s.role[wrapper] = Role.WORKFLOW
         s.role[row] = Role.STEP

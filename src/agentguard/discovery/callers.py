@@ -63,6 +63,7 @@ def callers(s: Scene) -> Callers:
         pending=np.full(len(holder), -1, np.int64),
         depth=_depth(holder),
     )
+    c.type[(s.role == Role.WORKFLOW) & (holder >= 0)] = _TYPES.index(DependencyType.STARTS)
     _services(s, c)
     _mcp(s, c)
     _agents(s, c)

@@ -228,7 +228,7 @@ class _Builder:
         return self._sightings.setdefault(sighting, len(self._sightings))
 
     def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
-        """Return the workflow's code at the one row of each trace that starts it: the earliest root, else the earliest orphan."""
+        """Return the workflow's code at the rows that start one: each trace's earliest root (else earliest orphan), and nested workflows."""
         s = self._s
         codes = np.full(len(spans), -1, np.int32)
         free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))
@@ -237,7 +237,8 @@ class _Builder:
         tops, free = tops[order], free[order]
         first = np.ones(len(tops), np.bool_)
         first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
-        starting, tops = free[first], tops[first]
+        nested = np.flatnonzero((source >= 0) & (s.role[spans] == Role.WORKFLOW))
+        starting, tops = np.concatenate([free[first], nested]), np.concatenate([tops[first], spans[nested]])
         shapes, example, inverse = np.unique(s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True)
         each = np.array([self._workflow_code(int(tops[position])) for position in example.tolist()], np.int32)
         codes[starting] = each[inverse] if len(shapes) else codes[starting]

@@ -40,6 +40,7 @@ class Reading:
     body: str | None = None
     acting: str | None = None
     acting_follows: bool = False
+    nests: bool = False
     provider: str | None = None
     rule: str = ""
     dialect: str = ""
@@ -130,6 +131,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         body=clean(_named(rule.body, name, attributes)[0]),
         acting=clean(_named(rule.acting, name, attributes)[0]),
         acting_follows=rule.acting_follows,
+        nests=rule.nests,
         provider=place.provider,
         rule=rule.label,
         dialect=rule.dialect,

@@ -200,7 +200,7 @@ class _Builder:
             return ()
         codes = calls.entry[rows].astype(np.int64)
         sums = _Counts(rows, codes, len(self._partial.workflows))
-        runs, failed = sums.add(), sums.add(calls.failed)
+        runs, failed, nested = sums.add(), sums.add(calls.failed), sums.add(calls.source >= 0)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
         entries = self._commonest(codes, self._found.component[rows])
@@ -219,6 +219,7 @@ class _Builder:
                         first[code],
                         last[code],
                         proofs[code],
+                        nested[code],
                     )
                     for code, who in enumerate(self._partial.workflows)
                     if runs[code]
@@ -228,12 +229,13 @@ class _Builder:
         )
 
     def _first_components(self, entries: I64) -> I64:
-        """Return, for each entry row, the first component of its run that is neither a workflow nor a service; else its own."""
+        """Return, for each entry row, the first component of its run that is no service and no workflow but a nested one; else its own."""
         calls, found = self._calls, self._found
         real = np.array([i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE) for i in found.identities], np.bool_)
-        rows = np.flatnonzero(real[found.component] & (found.run >= 0))
-        rows = rows[np.lexsort((calls.span[rows], found.depth[rows], calls.start[rows], found.run[rows]))]
-        runs, first = np.unique(found.run[rows], return_index=True)
+        nested = (calls.entry >= 0) & (calls.source >= 0)
+        rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
+        rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], found.depth[rows], found.within[rows]))]
+        runs, first = np.unique(found.within[rows], return_index=True)
         started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
         own = found.component[entries].tolist()
         return np.array([o if real[o] else started.get(e, o) for e, o in zip(entries.tolist(), own, strict=True)], np.int64)

@@ -29,6 +29,8 @@ class Joined:
     """(n,) row of the entry that starts this row's run; -1: it belongs to no run"""
     depth: I64
     """(n,) callers above"""
+    within: I64
+    """(n,) row of the nearest entry above: as run, but a nested workflow's own entry for what it started"""
 
 
 def joined(partial: Partial) -> Joined:
@@ -41,7 +43,8 @@ def joined(partial: Partial) -> Joined:
     _name_models(partial, component)
     component, by_id = _used(component, by_id)
     top, depth = _tops(calls.source)
-    return Joined(calls, _commonest(partial, by_id), component, _runs(calls, top), depth)
+    run = _runs(calls, top)
+    return Joined(calls, _commonest(partial, by_id), component, run, depth, _within(calls, run))
 
 
 def _follow_links(partial: Partial) -> None:
@@ -154,12 +157,19 @@ def _tops(source: I64) -> tuple[I64, I64]:
 
 def _runs(calls: Calls, top: I64) -> I64:
     """A row belongs to the run that its uppermost caller starts, else to the run that its trace starts."""
-    entries = np.flatnonzero(calls.entry >= 0)
+    entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0))
     run = np.where(calls.entry[top] >= 0, top, -1) if len(top) else top
     by_trace = {calls.trace[row].tobytes(): row for row in entries.tolist()}
     for row in np.flatnonzero(run < 0).tolist():
         run[row] = by_trace.get(calls.trace[top[row]].tobytes(), -1)
     return run
+
+
+def _within(calls: Calls, run: I64) -> I64:
+    at = calls.source.copy()
+    while (further := (at >= 0) & (calls.entry[at] < 0)).any():
+        at = np.where(further, calls.source[at], at)
+    return np.where(at >= 0, at, run)
 
 
 def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:

@@ -130,10 +130,13 @@ class Workflow:
     first: str
     """Id of the first component that is neither a workflow nor a service: the entry itself, or what the entry calls first."""
     runs: int
+    """Every start, also those inside another workflow's runs."""
     failed: int
     first_seen: int
     last_seen: int
     evidence: tuple[Evidence, ...] = ()
+    nested: int = 0
+    """Of the runs, how many were started inside another workflow's."""
 
 
 @dataclass(frozen=True, slots=True)

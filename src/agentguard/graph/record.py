@@ -22,7 +22,7 @@ def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
         (found.component[rows], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry))
     )
     rows = rows[order]
-    entries = np.flatnonzero((calls.entry >= 0) & calls.ran)
+    entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0) & calls.ran)
     entries = entries[np.lexsort(_key(calls.trace, calls.start, entries))]
     position = np.full(len(calls) + 1, -1, np.int64)
     position[rows] = np.arange(len(rows))

@@ -10,6 +10,7 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
+from agentguard.graph.reruns import Pairs, reruns, stand_ins
 from agentguard.ingest.words import groups
 
 _SHARE_AFTER_FAILURE = 0.5
@@ -33,8 +34,7 @@ class Rescues:
     """(n,) row of the retry or fallback that followed; -1: none"""
     is_retry: Mask
     """(n,) repeats a failed call of the same caller's run"""
-    fallbacks: dict[tuple[int, int, int], list[tuple[int, int]]]
-    """(owner, primary, secondary), component codes → rows (failed call, call tried then)"""
+    fallbacks: Pairs
 
 
 def rescues(found: Joined) -> Rescues:
@@ -42,7 +42,7 @@ def rescues(found: Joined) -> Rescues:
     calls = found.calls
     rescued_by = np.full(len(calls), -1, np.int64)
     is_retry = np.zeros(len(calls), np.bool_)
-    candidates: dict[tuple[int, int, int], list[tuple[int, int]]] = {}
+    candidates: Pairs = {}
     for row, then in _next_of_sort(found):
         if found.component[row] == found.component[then]:
             rescued_by[row] = then
@@ -52,11 +52,11 @@ def rescues(found: Joined) -> Rescues:
             candidates.setdefault((owner, int(found.component[row]), int(found.component[then])), []).append((row, then))
     uses = _uses(found)
     kept = {key: pairs for key, pairs in candidates.items() if _is_fallback(pairs, uses[key[0], key[2]])}
-    kept = {key: pairs for key, pairs in kept.items() if not _told_by_servers(found, key, kept)}
+    kept = {key: pairs for key, pairs in kept.items() if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))}
     for pairs in kept.values():
         for row, then in pairs:
             rescued_by[row] = then
-    return Rescues(rescued_by, is_retry, kept)
+    return Rescues(rescued_by, is_retry, reruns(found, rescued_by >= 0) | stand_ins(found) | kept)
 
 
 def _next_of_sort(found: Joined) -> list[tuple[int, int]]:
@@ -108,10 +108,24 @@ def _is_fallback(pairs: list[tuple[int, int]], uses: int) -> bool:
     return len({then for _, then in pairs}) >= _SHARE_AFTER_FAILURE * uses
 
 
-def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: dict[tuple[int, int, int], list[tuple[int, int]]]) -> bool:
+def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
     """One tool name on two MCP servers: that the second server stands in for the first says it all."""
     primary, secondary = found.identities[key[1]], found.identities[key[2]]
     if not (primary.server and secondary.server and primary.server != secondary.server):
         return False
     servers = {(found.identities[k[1]].name, found.identities[k[2]].name) for k in kept if k[0] == key[0]}
     return (primary.server, secondary.server) in servers
+
+
+def _told_by_agents(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
+    """Services whose agents stand in for each other: the agents say it all."""
+    if found.identities[key[1]].kind is not ComponentKind.SERVICE:
+        return False
+    agents = [pair for other, pairs in kept.items() if found.identities[other[1]].kind is ComponentKind.AGENT for pair in pairs]
+    return all(any(_within(found, row, a) and _within(found, then, b) for a, b in agents) for row, then in kept[key])
+
+
+def _within(found: Joined, outer: int, inner: int) -> bool:
+    calls = found.calls
+    same = bool((calls.trace[outer] == calls.trace[inner]).all()) and calls.start[outer] <= calls.start[inner]
+    return same and calls.start[inner] + calls.duration[inner] <= calls.start[outer] + calls.duration[outer]

@@ -90,6 +90,8 @@ class SpanRule:
     """Names the agent that acts in this step, where no span stands for the agent."""
     acting_follows: bool = False
     """The agent that acts is the one of the step before."""
+    nests: bool = False
+    """Below another workflow it is still one, rather than a step of that."""
 
     @property
     def label(self) -> str:
@@ -176,6 +178,7 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         body=_sources(raw.get("body")),
         acting=_sources(raw.get("acting")),
         acting_follows=raw.get("acting_follows", False),
+        nests=raw.get("nests", False),
     )
 
 
