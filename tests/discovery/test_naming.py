@@ -7,42 +7,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import clean, identity, model_name, names_an_agent, undated
+from agentguard.discovery.naming import clean, identity, model_name, name_rules, names_an_agent, undated
+
+EXAMPLES = [(section, rule.id, *pair) for section in ("components", "models") for rule in name_rules(section) for pair in rule.examples]
 
 
-@pytest.mark.parametrize(
-    ("written", "name"),
-    [
-        ("Flow_8c26cd0f-92e8-4e66-a9bc-916801865ad3", "Flow"),
-        ("writer (d2b39408-4af6-4359-9e92-72666d3bfde7)", "writer"),
-        ("8c26cd0f-92e8-4e66-a9bc-916801865ad3", None),
-        ("worker-5f2c9a1b77de40c1", "worker"),
-        ("gpt-4o", "gpt-4o"),
-        ("Topic Researcher", "Topic Researcher"),
-        ("cafe", "cafe"),
-        ("  ", None),
-    ],
-)
-def test_run_ids_never_become_names(written: str, name: str | None) -> None:
-    assert clean(written) == name
-
-
-@pytest.mark.parametrize(
-    ("written", "undated_name"),
-    [
-        ("gpt-4o-2024-08-06", "gpt-4o"),
-        ("openai/gpt-4o", "gpt-4o"),
-        ("claude-sonnet-4-20250514", "claude-sonnet-4"),
-        ("us.anthropic.claude-sonnet-4-20250514-v1:0", "claude-sonnet-4"),
-        ("models/gemini-2.5-flash", "gemini-2.5-flash"),
-        ("llama3.1:8b", "llama3.1:8b"),
-    ],
-)
-def test_a_models_dated_and_prefixed_names_are_one(written: str, undated_name: str) -> None:
+def named(section: str, written: str) -> str | None:
+    if section == "components":
+        return clean(written)
     name = model_name(written)
+    return undated(name) if name else None
 
-    assert name is not None
-    assert undated(name) == undated_name
+
+@pytest.mark.parametrize(("section", "rule", "written", "name"), EXAMPLES)
+def test_every_rule_of_the_table_does_what_its_examples_say(section: str, rule: str, written: str, name: str) -> None:
+    assert named(section, written) == (name or None), rule
+
+
+@pytest.mark.parametrize("section", ["components", "models"])
+def test_every_rule_says_whom_it_follows_and_shows_what_it_takes_out(section: str) -> None:
+    for rule in name_rules(section):
+        assert rule.source
+        assert any(written != name for written, name in rule.examples), rule.id
+
+
+@given(st.text(max_size=80))
+def test_a_name_that_was_cleaned_stays(name: str) -> None:
+    assert clean(clean(name)) == clean(name)
+
+
+@pytest.mark.parametrize(("written", "name"), [("gpt-4o", "gpt-4o"), ("Topic Researcher", "Topic Researcher"), ("  ", None)])
+def test_what_is_no_run_id_stays(written: str, name: str | None) -> None:
+    assert clean(written) == name
 
 
 def test_a_list_of_models_is_no_model() -> None:

@@ -224,11 +224,14 @@ class _Builder:
         return np.array(codes, np.int64)
 
     def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:
-        sighting = Sighting(who, spelling or _spelling(who, reading), reading.service, reading.provider, rule, proof, reading.attributes)
+        answered = reading.answered if who.kind is ComponentKind.MODEL else None
+        sighting = Sighting(
+            who, spelling or _spelling(who, reading), reading.service, reading.provider, rule, proof, reading.attributes, answered
+        )
         return self._sightings.setdefault(sighting, len(self._sightings))
 
     def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
-        """Return the workflow's code at the rows that start one: each trace's earliest root (else earliest orphan), and nested workflows."""
+        """Return the workflow's code at the rows that start one: each trace's earliest root, else earliest orphan, and nested ones."""
         s = self._s
         codes = np.full(len(spans), -1, np.int32)
         free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))

@@ -3,20 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
 
 from agentguard.discovery.kinds import ComponentKind
 
-_UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-_RUN_ID = re.compile(
-    rf"[\s_\-.:/#(\[@]*(?:{_UUID}|0x[0-9a-fA-F]{{6,}}|(?<![0-9a-zA-Z])(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{{12,}}(?![0-9a-zA-Z]))[)\]]*"
-)
-_DATE = re.compile(r"[-@](?:20\d\d-\d\d-\d\d|20\d{6})(?:-v\d+(?::\d+)?)?$")
-_BEDROCK = re.compile(r"^(?:(?:us|eu|apac|global)\.)?(?:anthropic|amazon|meta|mistral|cohere|ai21|deepseek)\.(.+?)(?:-v\d+(?::\d+)?)?$")
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")
-
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """What is taken out of names, by whose authority; `examples` pairs names as written with what the rules leave."""
+
+    id: str
+    about: str
+    source: str
+    pattern: re.Pattern[str]
+    release: bool = False
+    """Tells releases of one model apart, rather than ways to write one release."""
+    examples: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kept(self) -> str:
+        """What is put in place of a match: the pattern's group, where it has one."""
+        return r"\1" if self.pattern.groups else ""
+
+
+@cache
+def name_rules(section: str) -> tuple[NameRule, ...]:
+    """Return the rules for `components` or `models`, in the order in which they are applied."""
+    table = yaml.safe_load(files("agentguard.discovery").joinpath("names.yaml").read_text("utf-8"))
+    return tuple(_name_rule(raw) for raw in table[section])
+
+
+def _name_rule(raw: dict[str, Any]) -> NameRule:
+    examples = tuple(raw.get("examples", {}).items())
+    return NameRule(raw["id"], raw["about"], raw["source"], re.compile(raw["pattern"]), raw.get("release", False), examples)
+
+
+def _without(rules: Iterable[NameRule], name: str) -> str:
+    for rule in rules:
+        name = rule.pattern.sub(rule.kept, name)
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +79,11 @@ def identity(
 
 @lru_cache(maxsize=65536)
 def clean(name: str | None) -> str | None:
-    """Return the name without uuids, addresses and hashes; None where nothing is left."""
+    """Return the name without uuids, addresses, hashes and version numbers; None where nothing is left."""
     if name is None:
         return None
-    return _RUN_ID.sub("", name).strip(" _-.:/#") or None
+    left = _without(name_rules("components"), name).strip(" _-.:/#")
+    return clean(left) if left != name else name or None
 
 
 @lru_cache(maxsize=65536)
@@ -56,15 +91,13 @@ def model_name(name: str | None) -> str | None:
     """Return the model's name without a provider or path before it; None for what is no single model."""
     if name is None or _COMPOSITE.match(name):
         return None
-    last = name.rsplit("/", 1)[-1].strip()
-    bedrock = _BEDROCK.match(last)
-    return (bedrock.group(1) if bedrock else last) or None
+    return _without((rule for rule in name_rules("models") if not rule.release), name.strip()).strip() or None
 
 
 @lru_cache(maxsize=65536)
 def undated(model: str) -> str:
-    """Return the model's name without the date of its release: requested and answered names then agree."""
-    return _DATE.sub("", model) or model
+    """Return the model's name without the mark of its release: requested and answered names then agree."""
+    return _without((rule for rule in name_rules("models") if rule.release), model) or model
 
 
 @lru_cache(maxsize=65536)

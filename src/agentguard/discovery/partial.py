@@ -47,6 +47,8 @@ class Sighting:
     rule: str
     proof: Proof
     attributes: tuple[tuple[str, str], ...] = ()
+    answered: str | None = None
+    """The name under which a model's server answered."""
 
 
 @dataclass(slots=True)

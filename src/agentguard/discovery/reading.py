@@ -17,6 +17,7 @@ from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.words import distinct
 
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
+_ANSWERED = ("gen_ai.response.model", "ai.response.model")
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
 
 
@@ -42,6 +43,7 @@ class Reading:
     acting_follows: bool = False
     nests: bool = False
     provider: str | None = None
+    answered: str | None = None
     rule: str = ""
     dialect: str = ""
     fails: bool | None = None
@@ -102,6 +104,7 @@ class Reader:
             scope=scope,
             span_name=name,
             provider=_first(attributes, _PROVIDERS),
+            answered=_first(attributes, _ANSWERED),
             fails=self._fails(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
@@ -133,6 +136,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         acting_follows=rule.acting_follows,
         nests=rule.nests,
         provider=place.provider,
+        answered=place.answered,
         rule=rule.label,
         dialect=rule.dialect,
         fails=place.fails,

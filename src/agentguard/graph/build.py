@@ -124,6 +124,7 @@ class _Builder:
                         services=tuple(sorted({s.service for s in seen[code] if s.service})),
                         providers=tuple(sorted({s.provider for s in seen[code] if s.provider and who.kind is ComponentKind.MODEL})),
                         spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
+                        answered=tuple(sorted({s.answered for s in seen[code] if s.answered})),
                         invocations=ran[code],
                         errors=errors[code],
                         self_calls=selves[code],
@@ -186,12 +187,13 @@ class _Builder:
     def fallbacks(self) -> tuple[Fallback, ...]:
         calls = self._calls
         found = []
-        for (owner, primary, secondary), pairs in self._rescued.fallbacks.items():
+        every = ((how, *item) for how, pairs in self._rescued.fallbacks.items() for item in pairs.items())
+        for how, (owner, primary, secondary), pairs in every:
             rows = np.array([row for pair in pairs for row in pair], np.int64)
             proof = evidence(calls, self._partial.labels, rows, np.zeros(len(rows), np.int64), 1)[0]
             rescued = sum(not calls.failed[then] for _, then in pairs)
-            found.append(Fallback(self._ids[owner], self._ids[primary], self._ids[secondary], len(pairs), rescued, proof))
-        return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary)))
+            found.append(Fallback(self._ids[owner], self._ids[primary], self._ids[secondary], len(pairs), rescued, proof, how))
+        return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.recourse)))
 
     def workflows(self) -> tuple[Workflow, ...]:
         calls = self._calls
@@ -289,7 +291,7 @@ class _Builder:
         strongest = np.full(len(counts), max(Proof), np.int64)
         np.minimum.at(strongest, group, self._calls.proof[rows].astype(np.int64))
         return [
-            Basis(_DEPENDENCY_RULES[Proof(p)], "AgentGuard ownership rules 1", confidence(Proof(p), n))
+            Basis(_DEPENDENCY_RULES[Proof(p)], "AgentGuard ownership rules 2", confidence(Proof(p), n), n)
             for p, n in zip(strongest.tolist(), counts, strict=True)
         ]
 
@@ -312,7 +314,7 @@ class _Builder:
                 rules[sighting.rule] += count
         rule = min(rules, key=lambda r: (-rules[r], r))
         convention = _RULES.get(rule) or self._conventions.get(rule.partition("#")[0], rule)
-        return Basis(rule, convention, confidence(proof, sum(rules.values())))
+        return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
 
 
 def _coverage(partial: Partial, spans_read: int, refused: Mapping[str, int]) -> Coverage:

@@ -16,6 +16,7 @@ from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, Fallback, Graph, Workflow
+from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.ingest.pieces import Refusal
 
 Document: TypeAlias = dict[str, Any]
@@ -151,6 +152,7 @@ class _Shown:
     def __init__(self, graph: Graph, view: View) -> None:
         self.view = view
         self.agents = [c for c in graph.components if c.kind is ComponentKind.AGENT]
+        self._observed = observed_seconds(graph)
         self._names = {c.id: c.name for c in graph.components}
         self._uses: dict[str, set[DependencyType]] = {}
         self._latency: dict[str, list[tuple[int, int]]] = {}
@@ -169,6 +171,7 @@ class _Shown:
             "services": list(c.services),
             "providers": list(c.providers),
             "spellings": list(c.spellings),
+            "answered_as": list(c.answered),
             "invocations": c.invocations,
             "errors": c.errors,
             "self_calls": c.self_calls,
@@ -223,6 +226,7 @@ class _Shown:
             "secondary": f.secondary,
             "count": f.count,
             "rescued": f.rescued,
+            "recourse": f.recourse.value,
             "evidence": self._evidence(f.evidence),
         }
 
@@ -235,6 +239,9 @@ class _Shown:
             "root": w.entry,
             "runs": w.runs,
             "failed": w.failed,
+            "nested_runs": w.nested,
+            "runs_per_hour": per_hour(w.runs, self._observed),
+            "runs_per_hour_reason": too_short(self._observed) if per_hour(w.runs, self._observed) is None else None,
             "first_seen": timestamp(w.first_seen),
             "last_seen": timestamp(w.last_seen),
             "evidence": self._evidence(w.evidence),
@@ -249,10 +256,11 @@ class _Shown:
     def _shadow(self, c: Component) -> bool | None:
         return None if self.view.shadows is None else c.id in self.view.shadows
 
-    def _grounds(self, basis: Basis, evidence: Iterable[Evidence]) -> Document:
+    def _grounds(self, basis: Basis, evidence: Sequence[Evidence]) -> Document:
         return {
             "confidence": basis.confidence,
             "basis": {"rule": basis.rule, "convention": basis.convention},
+            "why": _why(basis, evidence),
             "evidence": self._evidence(evidence),
         }
 
@@ -264,6 +272,13 @@ _REACHES_OUT = frozenset(
     {DependencyType.USES_TOOL, DependencyType.CALLS_MCP, DependencyType.USES_DATASTORE, DependencyType.HTTP, DependencyType.MESSAGING}
 )
 """What makes an agent without a model an api_agent; handing work to other agents alone does not."""
+
+
+def _why(basis: Basis, evidence: Sequence[Evidence]) -> str:
+    """Say in one sentence what makes us believe it: rule, convention and its version, how many agree, and where to look."""
+    seen = "1 observation agrees" if basis.observations == 1 else f"{basis.observations} observations agree"
+    places = "; ".join(f"trace {e.trace_id} span {e.span_id} ({e.reason.value})" for e in evidence)
+    return f"Rule {basis.rule!r}, after {basis.convention}: {seen}{f', among them {places}' if places else ''}."
 
 
 def _mean_duration(c: Component) -> float | None:

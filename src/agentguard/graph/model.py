@@ -39,6 +39,8 @@ class Basis:
     rule: str
     convention: str
     confidence: float
+    observations: int = 0
+    """How many spans or calls agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Component:
     providers: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
     """Other names seen for it: case variants, dated model names."""
+    answered: tuple[str, ...] = ()
+    """The names under which a model's server answered."""
     invocations: int = 0
     """How often it ran or was called, each attempt counted once."""
     errors: int = 0
@@ -106,9 +110,20 @@ class Dependency:
     last_seen: int = 0
 
 
+class Recourse(StrEnum):
+    """Where the secondary was tried after the primary had failed."""
+
+    SAME_RUN = "same_run"
+    """In the owner's same run."""
+    NEXT_RUN = "next_run"
+    """In the owner's next run: the failed one was lost, and its work done again."""
+    PASSED_ON = "passed_on"
+    """By a message or handoff of the failing primary itself, to the owner's benefit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """In one run of the owner, primary failed and secondary was then tried."""
+    """Primary failed, and secondary, of the same sort, was then tried in its place."""
 
     owner: str
     primary: str
@@ -117,6 +132,7 @@ class Fallback:
     rescued: int
     """How often the secondary succeeded."""
     evidence: tuple[Evidence, ...] = ()
+    recourse: Recourse = Recourse.SAME_RUN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
+from agentguard.graph.model import Recourse
 from agentguard.graph.reruns import Pairs, reruns, stand_ins
 from agentguard.ingest.words import groups
 
@@ -34,7 +35,7 @@ class Rescues:
     """(n,) row of the retry or fallback that followed; -1: none"""
     is_retry: Mask
     """(n,) repeats a failed call of the same caller's run"""
-    fallbacks: Pairs
+    fallbacks: dict[Recourse, Pairs]
 
 
 def rescues(found: Joined) -> Rescues:
@@ -56,7 +57,14 @@ def rescues(found: Joined) -> Rescues:
     for pairs in kept.values():
         for row, then in pairs:
             rescued_by[row] = then
-    return Rescues(rescued_by, is_retry, reruns(found, rescued_by >= 0) | stand_ins(found) | kept)
+    return Rescues(rescued_by, is_retry, _by_recourse(found, rescued_by, kept))
+
+
+def _by_recourse(found: Joined, rescued_by: I64, same_run: Pairs) -> dict[Recourse, Pairs]:
+    """Return every fallback once: where the same run shows it too, as that run's."""
+    others = {Recourse.NEXT_RUN: reruns(found, rescued_by >= 0), Recourse.PASSED_ON: stand_ins(found)}
+    fresh = {how: {key: rows for key, rows in pairs.items() if key not in same_run} for how, pairs in others.items()}
+    return {Recourse.SAME_RUN: same_run} | fresh
 
 
 def _next_of_sort(found: Joined) -> list[tuple[int, int]]:

@@ -8,6 +8,7 @@ from typing import Any
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.graph.rates import per_hour, too_short
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
     Assumptions,
@@ -18,7 +19,6 @@ from agentguard.simulation.model import (
     SimulationResult,
     Step,
 )
-from agentguard.simulation.money import MIN_OBSERVED_SECONDS, too_short
 
 
 def simulation_document(result: SimulationResult, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def _component(c: ImpactedComponent, links: TraceLinks) -> dict[str, Any]:
 
 
 def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) -> dict[str, Any]:
-    per_hour = w.runs_lost * 3600 / observed if observed is not None and observed >= MIN_OBSERVED_SECONDS else None
+    rate = per_hour(w.runs_lost, observed)
     interval = None if w.interval is None else {"low": w.interval.low, "high": w.interval.high, "method": w.interval.method}
     return {
         "id": w.id,
@@ -68,8 +68,8 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
         "runs_lost": w.runs_lost,
         "share_lost": w.share,
         "range": interval,
-        "runs_lost_per_hour": per_hour,
-        "runs_lost_per_hour_reason": too_short(observed) if per_hour is None else None,
+        "runs_lost_per_hour": rate,
+        "runs_lost_per_hour_reason": too_short(observed) if rate is None else None,
         "value_lost": w.value_lost,
         "path": [_step(s, links) for s in w.path],
     }

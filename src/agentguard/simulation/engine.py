@@ -9,6 +9,7 @@ from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.model import Graph
+from agentguard.graph.rates import observed_seconds
 from agentguard.graph.runs import Runs
 from agentguard.simulation import replay, structural
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
@@ -26,7 +27,6 @@ from agentguard.simulation.money import money, run_values
 from agentguard.simulation.recording import recording
 
 _RUNS_WEIGHT, _COMPONENTS_WEIGHT = 0.6, 0.4
-_NS_PER_SECOND = 1_000_000_000
 
 
 def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
@@ -90,15 +90,6 @@ def blast_radius(*, runs_lost: int, runs_seen: int, components_hit: int, compone
     runs_share = runs_lost / runs_seen if runs_seen else None
     weighed = components_share if runs_share is None else _RUNS_WEIGHT * runs_share + _COMPONENTS_WEIGHT * components_share
     return BlastRadius(10 * weighed, runs_lost, runs_seen, components_hit, components, runs_share, components_share)
-
-
-def observed_seconds(graph: Graph) -> float | None:
-    """Return the length of the window: what was read, else the workflows' own first to last run; None where no time is known."""
-    spans = [(graph.coverage.first_seen, graph.coverage.last_seen), *((w.first_seen, w.last_seen) for w in graph.workflows)]
-    known = [(first, last) for first, last in spans if first > 0 and last >= first]
-    if not known:
-        return None
-    return (max(last for _, last in known) - min(first for first, _ in known)) / _NS_PER_SECOND
 
 
 def _scenario(graph: Graph, failed: Iterable[str]) -> Scenario:

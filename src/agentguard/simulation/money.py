@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from agentguard.catalog.matching import Matches
 from agentguard.graph.model import Workflow
+from agentguard.graph.rates import per_hour, too_short
 from agentguard.simulation.model import ImpactedWorkflow, Money
-
-MIN_OBSERVED_SECONDS = 600
-"""A rate per hour needs at least ten minutes of observation."""
 
 
 def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, float]:
@@ -33,15 +31,8 @@ def money(matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seco
     if matches.catalog is None or (workflows and not priced):
         return Money(None, reason, None, reason, currency)
     amount = sum(priced)
-    if observed_seconds is None or observed_seconds < MIN_OBSERVED_SECONDS:
-        return Money(amount, reason, None, too_short(observed_seconds), currency)
-    return Money(amount, reason, amount * 3600 / observed_seconds, None, currency)
-
-
-def too_short(observed_seconds: float | None) -> str:
-    """Say why there is no rate per hour."""
-    seen = "an unknown time" if observed_seconds is None else f"{observed_seconds:.0f} s"
-    return f"Only {seen} observed; a rate per hour needs at least {MIN_OBSERVED_SECONDS // 60} minutes."
+    rate = per_hour(amount, observed_seconds)
+    return Money(amount, reason, rate, too_short(observed_seconds) if rate is None else None, currency)
 
 
 def _reason(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> str | None:
