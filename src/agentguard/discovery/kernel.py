@@ -60,7 +60,7 @@ def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey
     """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show. `survey`: of all spans, see discovery.survey."""
     tree = span_tree(spans)
     readings = reader.read(tree.spans)
-    settled = settle(tree, readings, survey.hosts)
+    settled = settle(tree, readings, survey)
     return _Builder(settled, callers(settled), dialects, survey).partial()
 
 

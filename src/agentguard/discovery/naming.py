@@ -107,6 +107,13 @@ def folded(name: str) -> str:
 
 
 @lru_cache(maxsize=65536)
+def agent_key(name: str) -> str:
+    """Return an agent's name as tools and arguments speak of it: folded, without separators and the word agent at its end."""
+    joined = folded(name).replace(" ", "")
+    return joined.removesuffix("agent") or joined
+
+
+@lru_cache(maxsize=65536)
 def names_an_agent(service: str) -> bool:
     """Say whether a service's name has one of the words agent, bot, assistant, worker."""
     words = re.split(r"[^a-zA-Z]+", _CAMEL.sub(" ", service))

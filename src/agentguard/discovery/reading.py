@@ -41,6 +41,7 @@ class Reading:
     body: str | None = None
     acting: str | None = None
     acting_follows: bool = False
+    passes: bool = False
     nests: bool = False
     provider: str | None = None
     answered: str | None = None
@@ -134,6 +135,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         body=clean(_named(rule.body, name, attributes)[0]),
         acting=clean(_named(rule.acting, name, attributes)[0]),
         acting_follows=rule.acting_follows,
+        passes=rule.passes,
         nests=rule.nests,
         provider=place.provider,
         answered=place.answered,

@@ -10,14 +10,15 @@ from agentguard.discovery.reading import Readings
 from agentguard.discovery.scene import Scene, unsettled
 from agentguard.discovery.services import drop_transport, enter_services, pair_halves
 from agentguard.discovery.spantree import SpanTree
+from agentguard.discovery.survey import Survey
 
 
-def settle(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
-    """Settle the roles. `hosts`: services known to run agents that have spans of their own."""
+def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
+    """Settle the roles. `seen`: what all spans of the window show."""
     settled = unsettled(tree, readings)
     adopt_bodies(settled)
     act(settled)
-    agents_by_service(settled, hosts)
+    agents_by_service(settled, seen.hosts)
     enter_services(settled)
     pair_mcp(settled)
     pair_halves(settled)
@@ -26,5 +27,5 @@ def settle(tree: SpanTree, readings: Readings, hosts: frozenset[str]) -> Scene:
     drop_doubles(settled)
     settle_delegations(settled)
     tell_unnamed_apart(settled)
-    settle_handoffs(settled)
+    settle_handoffs(settled, seen.agents)
     return settled

@@ -59,18 +59,23 @@ _EVENTS = frozenset({"event:exception", "exception.type"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a name is read: an attribute, or the first group of a pattern in the span's name."""
+    """Where a name is read: an attribute or the span's name, whole or the first group of a pattern in it."""
 
     attribute: str | None = None
-    span_name: re.Pattern[str] | None = None
+    pattern: re.Pattern[str] | None = None
+    """None: all of the text"""
 
     def read(self, name: str, attributes: Attributes) -> str | None:
         """Return the text found there, or None."""
-        if self.attribute is not None:
-            value = attributes.get(self.attribute)
-            return str(value).strip() or None if isinstance(value, str | int | float) else None
-        found = self.span_name.search(name) if self.span_name else None
+        text = name if self.attribute is None else _text(attributes.get(self.attribute))
+        if self.pattern is None:
+            return text.strip() or None
+        found = self.pattern.search(text)
         return found.group(1).strip() or None if found else None
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str | int | float) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,8 @@ class SpanRule:
     """Names the agent that acts in this step, where no span stands for the agent."""
     acting_follows: bool = False
     """The agent that acts is the one of the step before."""
+    passes: bool = False
+    """A tool that may pass control on: it does where an agent of the name (or, without a name, the next one) then runs beside it."""
     nests: bool = False
     """Below another workflow it is still one, rather than a step of that."""
 
@@ -178,12 +185,19 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         body=_sources(raw.get("body")),
         acting=_sources(raw.get("acting")),
         acting_follows=raw.get("acting_follows", False),
+        passes=raw.get("passes", False),
         nests=raw.get("nests", False),
     )
 
 
 def _sources(raw: list[Any] | None) -> tuple[Source, ...]:
-    return tuple(Source(attribute=item) if isinstance(item, str) else Source(span_name=re.compile(item["span"])) for item in raw or ())
+    return tuple(map(_source, raw or ()))
+
+
+def _source(raw: str | Mapping[str, str]) -> Source:
+    if isinstance(raw, str):
+        return Source(raw)
+    return Source(raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"]))
 
 
 def _fact(raw: Mapping[str, Any]) -> Fact:
