@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/: settings, command line, API. `make docs` runs it; tests hold the pages to the code."""
+"""Write the generated pages of docs/: settings, command line, API, dialects. `make docs` runs it; tests hold the pages to the code."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from agentguard.bootstrap import open_app
 from agentguard.cli.main import app
 from agentguard.settings import PLAIN_NAMES, Settings
 from agentguard.web.app import create_app
+from scripts.dialects import dialects_page
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py (`make docs`): change the code, not this page. -->\n"
@@ -174,7 +175,12 @@ def members(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
     return ": " + ", ".join(f"`{member}`" for member in schemas[name]["properties"]) if name else ""
 
 
-PAGES: dict[str, Callable[[], str]] = {"api.md": api_page, "cli.md": cli_page, "settings.md": settings_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "api.md": api_page,
+    "cli.md": cli_page,
+    "dialects.md": lambda: NOTE + "\n" + dialects_page(),
+    "settings.md": settings_page,
+}
 
 
 def main() -> None:

@@ -1,0 +1,140 @@
+"""The page about the dialect table: what is recognised, from what, and which recordings show it."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import yaml
+
+from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.discovery.naming import name_rules
+from agentguard.discovery.reading import Reader
+from agentguard.ingest.decoding import Decoder
+from agentguard.ingest.pieces import DocumentPiece
+
+RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "traces"
+HEAD = """# What is recognised, and from what
+
+Discovery gives each span a role by the first rule of this table that holds. The rules are data
+(`src/agentguard/discovery/dialects/`), read in the order of this page. *Verified* names the recordings of real frameworks
+(`tests/data/traces/`) in which a rule gave spans their role; a rule without one rests on the source that its dialect names, and is marked
+unverified. Conditions on one line all hold; attributes are named as they come in OTLP.
+"""
+NAMES_HEAD = """## Names
+
+What is taken out of names, in this order (`src/agentguard/discovery/names.yaml`). Nothing is lost: every spelling stays visible at its
+component, and so does the name under which a model answered.
+
+| names of | rule | takes out | after | example |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def dialects_page() -> str:
+    seen = seen_by_rule()
+    sections = [line for table in tables() for line in _section(table, seen)]
+    overview = [f"| [{t['id']}](#{t['id']}) | {t['about']} | {_verified(_of_dialect(seen, t['id']))} |" for t in tables()]
+    return "\n".join([HEAD, "| dialect | what | verified |", "| --- | --- | --- |", *overview, "", *sections, NAMES_HEAD + _names(), ""])
+
+
+def tables() -> list[dict[str, Any]]:
+    """Return the dialect files in order."""
+    folder = files("agentguard.discovery.dialects")
+    texts = sorted((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return [yaml.safe_load(text) for _, text in texts]
+
+
+def seen_by_rule() -> dict[str, Counter[str]]:
+    """Return, for each rule, how many spans of each recording it gave their role."""
+    dialects = load_dialects()
+    reader, decoder = Reader(dialects), Decoder(dialects.wanted)
+    seen: dict[str, Counter[str]] = {rule.label: Counter() for rule in dialects.rules}
+    for path in sorted(RECORDINGS.glob("*/traces.jsonl.gz")):
+        with gzip.open(path) as lines:
+            spans = decoder.decode([DocumentPiece(str(n), orjson.loads(line)) for n, line in enumerate(lines)]).spans
+        readings = reader.read(pa.concat_tables([spans]).unify_dictionaries().combine_chunks())
+        for shape in readings.shape.tolist():
+            if readings.readings[shape].rule:
+                seen[readings.readings[shape].rule][path.parent.name] += 1
+    return seen
+
+
+def _of_dialect(seen: Mapping[str, Counter[str]], dialect: str) -> Counter[str]:
+    return sum((counts for label, counts in seen.items() if label.partition("#")[0] == dialect), Counter())
+
+
+def _verified(recordings: Counter[str]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in sorted(recordings.items())) or "*unverified*"
+
+
+def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iterator[str]:
+    yield from (f"## {table['id']}", "", f"{table['about']}. Version {table['version']}. After: {table['source']}.", "")
+    if table.get("spans"):
+        yield from ("| # | role | when | name from | verified |", "| --- | --- | --- | --- | --- |")
+        for number, rule in enumerate(table["spans"], 1):
+            names = ", ".join(map(_name_source, rule.get("name", rule.get("acting", rule.get("target", ())))))
+            verified = ", ".join(sorted(seen[f"{table['id']}#{number}"])) or "*unverified*"
+            yield f"| {number} | {rule['role']} | {_condition(rule['when'])} | {names} | {verified} |"
+        yield ""
+    for fact in table.get("facts", ()):
+        yield f"- Out of `{fact['from']}`, before content is dropped, `{fact['into']}` is read where {_condition(fact['when'])}."
+    for error in table.get("errors", ()):
+        yield f"- A failure, whatever the status says: {_condition(error['when'])}."
+    if table.get("control_flow"):
+        yield f"- Control flow, no failure: exceptions {_codes(table['control_flow'])}."
+    if "housekeeping" in table:
+        yield f"- Housekeeping, no workflow: entry points whose name matches {_code(table['housekeeping'])}."
+    yield ""
+
+
+def _name_source(source: str | Mapping[str, str]) -> str:
+    if isinstance(source, str):
+        return _code(source)
+    return f"{_code(source['attribute'])} in part" if "attribute" in source else "the span's name"
+
+
+def _condition(when: Mapping[str, Any]) -> str:
+    said = {
+        "name": lambda v: f"span name ~ {_code(v)}",
+        "scope": lambda v: f"scope ~ {_code(v)}",
+        "kinds": lambda v: f"kind is {' or '.join(v)}",
+        "has": lambda v: f"has {_codes(v)}",
+        "any": lambda v: f"has any of {_codes(v)}",
+        "lacks": lambda v: f"lacks {_codes(v)}",
+        "equals": lambda v: "; ".join(f"{_code(k)} = {_codes(_list(x))}" for k, x in v.items()),
+        "matches": lambda v: "; ".join(f"{_code(k)} ~ {_code(x)}" for k, x in v.items()),
+    }
+    return "; ".join(said[part](value) for part, value in when.items())
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _codes(values: Iterable[Any]) -> str:
+    return ", ".join(map(_code, values))
+
+
+def _code(text: Any) -> str:
+    return "`" + str(text).replace("|", "\\|") + "`"
+
+
+def _names() -> str:
+    rows = [
+        f"| {section} | {rule.id} | {rule.about} | {rule.source} | {_example(rule.examples)} |"
+        for section in ("components", "models")
+        for rule in name_rules(section)
+    ]
+    return "\n".join(rows)
+
+
+def _example(examples: Iterable[tuple[str, str]]) -> str:
+    written, left = next((pair for pair in examples if pair[0] != pair[1]), ("", ""))
+    return f"{_code(written)} → {_code(left) if left else 'nothing'}"
