@@ -22,6 +22,7 @@ from agentguard.discovery.scene import Scene
 from agentguard.discovery.settling import settle
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.discovery.survey import Survey
+from agentguard.ingest.sampling import SAMPLING_THRESHOLD, probability
 from agentguard.ingest.words import distinct, mix
 
 I64 = NDArray[np.int64]
@@ -344,15 +345,26 @@ def _labels(tree: SpanTree) -> dict[bytes, str]:
     return labels
 
 
+def _sampling(reading: Reading) -> Iterable[str]:
+    """Say how this span was sampled, in the words of its source."""
+    for key, value in reading.attributes:
+        if key == SAMPLING_THRESHOLD:
+            yield f"tracestate ot=th:{value} (keeps {probability(value):.4g} of all traces)"
+        elif key == "sampling.priority":
+            yield f"sampling.priority={value}"
+
+
 def _coverage(s: Scene) -> dict[str, Any]:
     counts = np.bincount(s.readings.shape, minlength=len(s.readings.readings)).tolist()
     attributed: Counter[str] = Counter()
     unattributed: Counter[str] = Counter()
+    sampling: Counter[str] = Counter()
     for reading, count in zip(s.readings.readings, counts, strict=True):
         if reading.role is Role.NONE:
             unattributed[reading.scope or "(no scope)"] += count
         else:
             attributed[reading.dialect] += count
+        sampling.update(dict.fromkeys(_sampling(reading), count))
     known = s.start[s.start > 0]
     return {
         "spans": len(s.role),
@@ -362,6 +374,7 @@ def _coverage(s: Scene) -> dict[str, Any]:
         "unresolved_peers": int((s.role == Role.CLIENT).sum()),
         "attributed": attributed,
         "unattributed": unattributed,
+        "sampling": sampling,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
         "circles": [(s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes()) for row in s.tree.circles],

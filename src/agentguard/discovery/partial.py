@@ -132,6 +132,8 @@ class Partial:
     unresolved_peers: int = 0
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
+    sampling: Counter[str] = field(default_factory=Counter)
+    """What spans say of how they were sampled → spans."""
     first_seen: int = 0
     last_seen: int = 0
     circles: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -182,6 +184,7 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     result.unresolved_peers += partial.unresolved_peers
     result.attributed += partial.attributed
     result.unattributed += partial.unattributed
+    result.sampling += partial.sampling
     seen = [time for time in (result.first_seen, partial.first_seen) if time]
     result.first_seen = min(seen, default=0)
     result.last_seen = max(result.last_seen, partial.last_seen)

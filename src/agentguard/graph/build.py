@@ -10,6 +10,7 @@ import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
+from agentguard.graph.cardinality import FOLDED, MOST_NAMES, fold_names
 from agentguard.graph.evidence import confidence, evidence
 from agentguard.graph.joining import SAME_CALLER, TYPES, Joined, joined
 from agentguard.graph.latency import buckets
@@ -22,6 +23,7 @@ from agentguard.ingest.words import groups
 _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
     "trace-root": "AgentGuard: the root span of the trace",
+    FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
     "crosses-services": "AgentGuard: a span below or above one of another service.name",
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
@@ -69,6 +71,7 @@ def build(
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it. `conventions`: dialect → its source, for the reasons given."""
     partial = merged(partials)
+    folded = fold_names(partial)
     found = joined(partial)
     rescued = rescues(found)
     builder = _Builder(partial, found, rescued, conventions)
@@ -77,7 +80,7 @@ def build(
         dependencies=builder.dependencies(),
         fallbacks=builder.fallbacks(),
         workflows=builder.workflows(),
-        coverage=_coverage(partial, spans_read, refused),
+        coverage=_coverage(partial, folded, spans_read, refused),
     )
     return graph, run_tables(found, rescued, partial)
 
@@ -317,7 +320,7 @@ class _Builder:
         return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
 
 
-def _coverage(partial: Partial, spans_read: int, refused: Mapping[str, int]) -> Coverage:
+def _coverage(partial: Partial, folded: dict[str, int], spans_read: int, refused: Mapping[str, int]) -> Coverage:
     return Coverage(
         spans_read=spans_read,
         spans=partial.spans,
@@ -326,6 +329,8 @@ def _coverage(partial: Partial, spans_read: int, refused: Mapping[str, int]) -> 
         attributed=dict(sorted(partial.attributed.items())),
         unattributed=dict(sorted(partial.unattributed.items())),
         orphans=partial.orphans,
+        sampling=dict(sorted(partial.sampling.items())),
+        folded=folded,
         circles=len(partial.circles),
         unresolved_peers=partial.unresolved_peers,
         refused=dict(sorted(refused.items())),

@@ -77,6 +77,8 @@ def coverage_document(coverage: Coverage) -> Document:
         "unattributed": dict(sorted(coverage.unattributed.items())),
         "orphans": coverage.orphans,
         "circles": coverage.circles,
+        "sampling": dict(coverage.sampling),
+        "folded": dict(coverage.folded),
         "unresolved_peers": coverage.unresolved_peers,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),

@@ -170,6 +170,10 @@ class Coverage:
     """Scope name → spans without any role."""
     orphans: int = 0
     """Spans whose parent never came, or would close a circle."""
+    sampling: dict[str, int] = field(default_factory=dict)
+    """What spans say of how they were sampled → spans; counts in a graph of sampled spans are counts of what was kept."""
+    folded: dict[str, int] = field(default_factory=dict)
+    """Kind → names that were counted together as one component, "other", since there were too many."""
     circles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0

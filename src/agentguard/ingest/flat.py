@@ -147,10 +147,16 @@ def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
 
 
 def _append_attributes(flat: Flat, rows: I64, codes: NDArray[np.int32]) -> None:
-    row = np.concatenate([flat.attribute_row, rows])
+    flat.attribute_row, flat.attribute_code = with_attributes(flat.attribute_row, flat.attribute_code, rows, codes)
+
+
+def with_attributes(rows: I64, codes: NDArray[np.int32], more_rows: I64, more_codes: NDArray[np.int32]) -> tuple[I64, NDArray[np.int32]]:
+    """Return rows and codes with more of them, rows ascending again."""
+    if not len(more_rows):
+        return rows, codes
+    row = np.concatenate([rows, more_rows])
     order = np.argsort(row, kind="stable")
-    flat.attribute_row = row[order]
-    flat.attribute_code = np.concatenate([flat.attribute_code, codes])[order]
+    return row[order], np.concatenate([codes, more_codes])[order]
 
 
 def _attribute_sets(flat: Flat, labels: Labels) -> Coded:

@@ -14,6 +14,7 @@ import orjson
 
 from agentguard.ingest.flat import Coded, Flat, Labels
 from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.spans import id_bytes
 from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
 from agentguard.ingest.values import kept
@@ -147,6 +148,7 @@ class DocumentReader:
         self._failed.append(_failed(span.get("status")))
         self._times.append(times)
         self._take_attributes(row, span.get("attributes"))
+        self._take_state(row, span.get("traceState"))
         self._take_events(row, events)
         if links:
             self._links[row] = links
@@ -172,6 +174,12 @@ class DocumentReader:
             elif isinstance(value, int | float) and math.isfinite(value):
                 numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
         self._numbers.append(tuple(numbers))
+
+    def _take_state(self, row: int, written: Any) -> None:
+        found = threshold(written) if isinstance(written, str) and written else None
+        if found is not None:
+            self._rows.append(row)
+            self._codes.append(self._labels.code(SAMPLING_THRESHOLD, found))
 
     def _name(self, name: str) -> str:
         known = self._kept_names.get(name)

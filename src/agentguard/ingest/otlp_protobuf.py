@@ -19,8 +19,9 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
-from agentguard.ingest.flat import I64, U8, Coded, Flat, Labels
+from agentguard.ingest.flat import I64, U8, Coded, Flat, Labels, with_attributes
 from agentguard.ingest.otlp_json import resource_text
+from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.values import kept, plain
 from agentguard.ingest.wanted import Wanted
 
@@ -51,6 +52,7 @@ def _descriptor() -> Any:
         "Span": [
             ("trace_id", 1, _F.TYPE_BYTES, None),
             ("span_id", 2, _F.TYPE_BYTES, None),
+            ("trace_state", 3, _F.TYPE_BYTES, None),
             ("parent_id", 4, _F.TYPE_BYTES, None),
             ("name", 5, _F.TYPE_BYTES, None),
             ("kind", 6, _F.TYPE_INT32, None),
@@ -122,6 +124,7 @@ class ProtobufReader:
         parent, _ = _ids(spans.field("parent_id"), 8)
         attributes = spans.field("attributes")
         rows, codes, numbers, content = self._attributes(attributes, len(spans))
+        rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         resources = _coded([self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span)
         scopes = _coded([self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span)
         flat = Flat(
@@ -164,6 +167,14 @@ class ProtobufReader:
         values, indices = _distinct(raw.take(pa.array(labels)))
         codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
         return owner[labels][codes >= 0], codes[codes >= 0], numbers, content
+
+    def _thresholds(self, states: pa.BinaryArray) -> tuple[I64, NDArray[np.int32]]:
+        """Return rows and codes of the sampling thresholds in tracestate."""
+        values, indices = _distinct(states)
+        found = [threshold(value.decode("utf-8", "replace")) for value in values]
+        codes = np.array([-1 if th is None else self._labels.code(SAMPLING_THRESHOLD, th) for th in found], np.int32)[indices]
+        rows = np.flatnonzero(codes >= 0)
+        return rows, codes[rows]
 
     def _take_numbers(self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]) -> None:
         """Write the largest number given under any of its names."""

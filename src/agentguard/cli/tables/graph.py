@@ -27,6 +27,7 @@ from agentguard.cli.tables.rows import Rows, dispensable, names, number, text
 _WEAK = 0.2
 """Less than one observation of explicit evidence gives."""
 _WEAK_SHOWN = 5
+_LARGEST_SHOWN = 5
 _KINDS = ("agent", "model", "tool", "mcp_server", "datastore", "queue", "service", "external", "workflow")
 _COMPONENTS = (
     names("Component"),
@@ -204,12 +205,15 @@ def coverage_part(coverage: Document) -> RenderableType:
     lines = [Text(f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}.")]
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
-        (unattributed, "spans without a role in any known convention"),
+        (unattributed, f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}"),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
+        (sum(coverage["folded"].values()), f'names counted together as "other" ({", ".join(coverage["folded"])})'),
         (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),
     ]
+    lines += [faint(f"  Read by {_largest(coverage['attributed'])}.")] if coverage["attributed"] else []
     lines += [faint(f"  {number:,} {what}") for number, what in gaps if number]
+    lines += [faint(f"  {number:,} sampled: {what}; counts are of what was kept") for what, number in coverage["sampling"].items()]
     return section("What was read", Group(*lines))
 
 
@@ -217,6 +221,13 @@ def _seen_between(coverage: Document) -> str:
     if not coverage["first_seen"]:
         return ""
     return f", {coverage['first_seen'][:19]}Z to {coverage['last_seen'][:19]}Z"
+
+
+def _largest(counts: Mapping[str, int]) -> str:
+    """Name the largest, with their counts, and say how many more there are."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name} {number:,}" for name, number in ordered[:_LARGEST_SHOWN])
+    return shown + (f" and {len(ordered) - _LARGEST_SHOWN} more" if len(ordered) > _LARGEST_SHOWN else "")
 
 
 def _reasons(refused: Mapping[str, int]) -> str:

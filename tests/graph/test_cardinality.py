@@ -1,0 +1,45 @@
+"""Too many names of one kind are counted together, and that is said."""
+
+from __future__ import annotations
+
+from agentguard.discovery.kernel import discover
+from agentguard.discovery.partial import merged
+from agentguard.discovery.reading import Reader
+from agentguard.discovery.survey import survey
+from agentguard.graph.build import build
+from agentguard.graph.cardinality import fold_names
+from agentguard.ingest.decoding import Decoder
+from tests.discovery.recordings import dialects
+from tests.graph.test_scanning import Recorder
+
+
+def many_tools() -> Recorder:
+    r = Recorder()
+    planner = r.agent("planner")
+    for _ in range(3):
+        r.tool("search", planner)
+    for number in range(9):
+        r.tool(f"look_up_{number}", planner)
+    return r
+
+
+def test_the_rarest_names_are_counted_together() -> None:
+    spans = Decoder(dialects().wanted).decode([many_tools().piece()]).spans
+    reader = Reader(dialects())
+    partial = merged([discover(spans, dialects(), reader, survey(spans, reader))])
+
+    assert fold_names(partial, most=4) == {"tool": 6}
+
+    graph, _ = build([partial], {}, spans_read=len(spans), refused={})
+    other = next(c for c in graph.components if c.name == "other (6)")
+    tools = [c for c in graph.components if c.kind == "tool"]
+    assert sum(c.invocations for c in tools) == 12
+    assert (other.invocations, other.identified, other.basis.rule) == (6, False, "folded-names")
+    assert next(c.invocations for c in tools if c.name == "search") == 3
+
+
+def test_few_names_stay_apart() -> None:
+    graph = many_tools().graph()
+
+    assert graph.coverage.folded == {}
+    assert len([c for c in graph.components if c.kind == "tool"]) == 10
