@@ -52,6 +52,35 @@ def act(s: Scene) -> None:
                 s.failed[leader] |= s.failed[row]
 
 
+def promote_hosts(s: Scene) -> None:
+    """What encloses the steps of an agent's loop is that agent; so is a step that calls a model itself, where no agent runs above."""
+    _promote_parents(s)
+    hosts = {i for i, r in enumerate(s.readings.readings) if r.hosts}
+    rows = np.flatnonzero(np.isin(s.readings.shape, list(hosts)) & np.isin(s.role, (Role.STEP, Role.NONE)))
+    if not len(rows):
+        return
+    host = np.zeros(len(s.role), np.bool_)
+    host[rows] = True
+    runs = np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION, Role.MCP_CLIENT))
+    models = s.rows(Role.MODEL)
+    nearest_run = nearest(s.parent, host | runs)
+    calling = np.unique(nearest_run[models])
+    agents_above = nearest(s.parent, s.role == Role.AGENT)
+    for row in calling[calling >= 0].tolist():
+        if host[row] and agents_above[row] < 0:
+            s.role[row] = Role.AGENT
+            s.given[row] = Given(s.reading(row).hosts, f"{s.reading(row).rule} (calls a model)", Proof.STRUCTURE)
+
+
+def _promote_parents(s: Scene) -> None:
+    inner = {i for i, r in enumerate(s.readings.readings) if r.of_parent}
+    parents = s.parent[np.isin(s.readings.shape, list(inner))] if inner else s.parent[:0]
+    for row in np.unique(parents[parents >= 0]).tolist():
+        if s.role[row] in (Role.STEP, Role.NONE):
+            s.role[row] = Role.AGENT
+            s.given[row] = Given(clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
+
+
 def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
     """A service whose name says agent, and in which no agent has a span of its own, is one: its entries are its runs."""
     named = np.array([names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings], np.bool_)

@@ -42,6 +42,9 @@ class Reading:
     acting: str | None = None
     acting_follows: bool = False
     passes: bool = False
+    goto: str | None = None
+    hosts: str | None = None
+    of_parent: bool = False
     nests: bool = False
     provider: str | None = None
     answered: str | None = None
@@ -136,6 +139,9 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         acting=clean(_named(rule.acting, name, attributes)[0]),
         acting_follows=rule.acting_follows,
         passes=rule.passes,
+        goto=clean(_named(rule.goto, name, attributes)[0]),
+        hosts=clean(_named(rule.hosts, name, attributes)[0]),
+        of_parent=rule.of_parent,
         nests=rule.nests,
         provider=place.provider,
         answered=place.answered,

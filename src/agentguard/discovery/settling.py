@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from agentguard.discovery.agents import act, adopt_bodies, agents_by_service, settle_delegations, settle_workflows, tell_unnamed_apart
+from agentguard.discovery.agents import (
+    act,
+    adopt_bodies,
+    agents_by_service,
+    promote_hosts,
+    settle_delegations,
+    settle_workflows,
+    tell_unnamed_apart,
+)
 from agentguard.discovery.doubles import drop_doubles
 from agentguard.discovery.handoffs import settle_handoffs
 from agentguard.discovery.mcp import pair_mcp
@@ -18,6 +26,7 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     settled = unsettled(tree, readings)
     adopt_bodies(settled)
     act(settled)
+    promote_hosts(settled)
     agents_by_service(settled, seen.hosts)
     enter_services(settled)
     pair_mcp(settled)

@@ -22,6 +22,7 @@ from agentguard.ingest.words import groups
 
 _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
+    "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
     "trace-root": "AgentGuard: the root span of the trace",
     FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",

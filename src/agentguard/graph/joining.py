@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.discovery.naming import Identity
+from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import I64, Calls, Partial, Proof
 
 TYPES = tuple(DependencyType)
@@ -180,10 +180,14 @@ def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
 
 
 def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
-    """Return each component's identity under its commonest spelling."""
+    """Return each component's identity under its commonest spelling; a model's undated name, where it was seen, goes before dated ones."""
     counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
     votes: list[Counter[Identity]] = [Counter() for _ in by_id]
     for sighting, count in zip(partial.sightings, counts, strict=True):
         if count:
             votes[by_id[sighting.identity.id]][sighting.identity] += count
-    return [min(vote, key=lambda who: (-vote[who], who.name)) for vote in votes]
+    return [min(vote, key=lambda who: (_is_dated(who), -vote[who], who.name)) for vote in votes]
+
+
+def _is_dated(who: Identity) -> bool:
+    return who.kind is ComponentKind.MODEL and undated(who.name) != who.name

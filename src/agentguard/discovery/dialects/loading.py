@@ -97,6 +97,12 @@ class SpanRule:
     """The agent that acts is the one of the step before."""
     passes: bool = False
     """A tool that may pass control on: it does where an agent of the name (or, without a name, the next one) then runs beside it."""
+    goto: tuple[Source, ...] = ()
+    """Names the agent to which control passes when this span ends."""
+    hosts: tuple[Source, ...] = ()
+    """Names the agent that this step is, if it calls a model itself and no agent runs above it."""
+    of_parent: bool = False
+    """A step of an agent's loop: what encloses it is the agent, by its span's name."""
     nests: bool = False
     """Below another workflow it is still one, rather than a step of that."""
 
@@ -148,7 +154,7 @@ def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
 
 def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts: tuple[Fact, ...], errors: tuple[Condition, ...]) -> Wanted:
     conditions = [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
-    sources = [s for rule in rules for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting)]
+    sources = [s for rule in rules for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting, *rule.goto, *rule.hosts)]
     reductions = {key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()}
     labels = {key for condition in conditions for key in _keys(condition)} | {s.attribute for s in sources if s.attribute}
     labels |= {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
@@ -170,7 +176,8 @@ def _union(tables: list[Mapping[str, Any]], key: str) -> frozenset[str]:
 
 def _keys(condition: Condition) -> set[str]:
     pairs = [key for key, _ in (*condition.equals, *condition.matches)]
-    return {*condition.has, *condition.any_of, *condition.lacks, *pairs}
+    named = () if condition.named is None else (condition.named,)
+    return {*condition.has, *condition.any_of, *condition.lacks, *named, *pairs}
 
 
 def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
@@ -186,6 +193,9 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         acting=_sources(raw.get("acting")),
         acting_follows=raw.get("acting_follows", False),
         passes=raw.get("passes", False),
+        goto=_sources(raw.get("goto")),
+        hosts=_sources(raw.get("hosts")),
+        of_parent=raw.get("of_parent", False),
         nests=raw.get("nests", False),
     )
 
@@ -206,7 +216,7 @@ def _fact(raw: Mapping[str, Any]) -> Fact:
 
 
 def _condition(raw: Mapping[str, Any]) -> Condition:
-    unknown = raw.keys() - {"name", "scope", "kinds", "has", "any", "lacks", "equals", "matches"}
+    unknown = raw.keys() - {"name", "scope", "kinds", "has", "any", "lacks", "equals", "matches", "named"}
     if unknown:
         raise ValueError(f"A condition has no part {sorted(unknown)}.")
     return Condition(
@@ -218,6 +228,7 @@ def _condition(raw: Mapping[str, Any]) -> Condition:
         lacks=frozenset(raw.get("lacks", ())),
         equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
         matches=tuple((key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()),
+        named=raw.get("named"),
     )
 
 
