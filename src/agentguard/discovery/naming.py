@@ -82,8 +82,8 @@ def clean(name: str | None) -> str | None:
     """Return the name without uuids, addresses, hashes and version numbers; None where nothing is left."""
     if name is None:
         return None
-    left = _without(name_rules("components"), name).strip(" _-.:/#")
-    return clean(left) if left != name else name or None
+    left = _without(name_rules("components"), name)
+    return clean(left.strip(" _-.:/#")) if left != name else name.strip() or None
 
 
 @lru_cache(maxsize=65536)
