@@ -81,6 +81,22 @@ def _promote_parents(s: Scene) -> None:
             s.given[row] = Given(clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
 
 
+def unwrap_agents(s: Scene) -> None:
+    """A span called an agent's run that names none, and only encloses runs of agents that are named, is a wrapper around them."""
+    unnamed = {i for i, r in enumerate(s.readings.readings) if r.role is Role.AGENT and not r.name}
+    rows = np.flatnonzero(np.isin(s.readings.shape, list(unnamed)) & (s.role == Role.AGENT))
+    rows = np.array([row for row in rows.tolist() if not s.name(row)], np.int64)
+    while len(rows):
+        runs = nearest(s.parent, np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION)))
+        uses = np.unique(runs[s.rows(Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.DATASTORE)])
+        named = [row for row in s.rows(Role.AGENT).tolist() if s.name(row)]
+        wrapping = np.setdiff1d(np.intersect1d(rows, runs[named]), uses)
+        if not len(wrapping):
+            return
+        s.role[wrapping] = Role.STEP
+        rows = np.setdiff1d(rows, wrapping)
+
+
 def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
     """A service whose name says agent, and in which no agent has a span of its own, is one: its entries are its runs."""
     named = np.array([names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings], np.bool_)

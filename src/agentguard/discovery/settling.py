@@ -10,6 +10,7 @@ from agentguard.discovery.agents import (
     settle_delegations,
     settle_workflows,
     tell_unnamed_apart,
+    unwrap_agents,
 )
 from agentguard.discovery.doubles import drop_doubles
 from agentguard.discovery.handoffs import settle_handoffs
@@ -27,6 +28,7 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     adopt_bodies(settled)
     act(settled)
     promote_hosts(settled)
+    unwrap_agents(settled)
     agents_by_service(settled, seen.hosts)
     enter_services(settled)
     pair_mcp(settled)
