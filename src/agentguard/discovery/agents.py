@@ -76,9 +76,9 @@ def _promote_parents(s: Scene) -> None:
     inner = {i for i, r in enumerate(s.readings.readings) if r.of_parent}
     parents = s.parent[np.isin(s.readings.shape, list(inner))] if inner else s.parent[:0]
     for row in np.unique(parents[parents >= 0]).tolist():
-        if s.role[row] in (Role.STEP, Role.NONE):
+        if s.role[row] in (Role.STEP, Role.NONE, Role.WORKFLOW):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
+            s.given[row] = Given(s.name(row) or clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
 
 
 def unwrap_agents(s: Scene) -> None:
