@@ -54,6 +54,8 @@ _RESOURCE = frozenset(
     {"service.name", "service.namespace", "deployment.environment", "deployment.environment.name", "host.name", "cloud.region"}
 )
 _EXCEPTION = {"exception": frozenset({"exception.type"})}
+_NOTHING = frozenset({"none", "null", "nil", "undefined", "unknown", "n/a", "nan", "<unknown>"})
+"""What programs write where they have no name."""
 _EVENTS = frozenset({"event:exception", "exception.type"})
 
 
@@ -75,7 +77,8 @@ class Source:
 
 
 def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float) else ""
+    text = str(value).strip() if isinstance(value, str | int | float) else ""
+    return "" if text.casefold() in _NOTHING else text
 
 
 @dataclass(frozen=True, slots=True)
