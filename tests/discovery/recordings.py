@@ -42,6 +42,8 @@ def bodies(name: str) -> list[Piece]:
     """The recording's raw request bodies."""
     folder = FOLDER / name / "bodies"
     found: list[Piece] = []
+    if not folder.exists():
+        return found
     for line in (folder / "index.jsonl").read_text().splitlines():
         entry = json.loads(line)
         path = folder / entry["file"]

@@ -35,8 +35,9 @@ def act(s: Scene) -> None:
     if not shapes:
         return
     beside: dict[int, list[int]] = {}
-    for row in by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes) & (s.parent >= 0))):
-        beside.setdefault(int(s.parent[row]), []).append(row)
+    family = s.families()
+    for row in by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes) & (family != -1))):
+        beside.setdefault(int(family[row]), []).append(row)
     for steps in beside.values():
         leader = -1
         for row in steps:

@@ -15,6 +15,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.reading import Reading, Readings
 from agentguard.discovery.spantree import SpanTree
+from agentguard.ingest.words import distinct, mix, words
 
 PLAIN = (Role.NONE, Role.STEP, Role.SETUP)
 
@@ -66,6 +67,12 @@ class Scene:
         """A code for each span's service."""
         codes: dict[str, int] = {}
         return np.array([codes.setdefault(r.service, len(codes)) for r in self.readings.readings], np.int64)[self.readings.shape]
+
+    def families(self) -> I64:
+        """A code for each span's parent: its row, or less than -1 where several spans name one parent that never came; -1: a root."""
+        wanted = words(self.tree.spans.column("parent_id"), 8)[:, 0]
+        lost, _ = distinct(mix(self.tree.trace[:, 0], self.tree.trace[:, 1], wanted))
+        return np.where((self.parent < 0) & (wanted != 0), -2 - lost, self.parent)
 
     def rows(self, *roles: Role) -> I64:
         """The spans that have one of the roles."""
