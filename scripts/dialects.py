@@ -79,7 +79,7 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
     if table.get("spans"):
         yield from ("| # | role | when | name from | verified |", "| --- | --- | --- | --- | --- |")
         for number, rule in enumerate(table["spans"], 1):
-            names = ", ".join(map(_name_source, rule.get("name", rule.get("acting", rule.get("target", ())))))
+            names = ", ".join(map(_name_source, rule.get("name", rule.get("acting", rule.get("hosts", rule.get("target", ()))))))
             verified = ", ".join(sorted(seen[f"{table['id']}#{number}"])) or "*unverified*"
             yield f"| {number} | {rule['role']} | {_condition(rule['when'])} | {names} | {verified} |"
         yield ""
@@ -109,6 +109,7 @@ def _condition(when: Mapping[str, Any]) -> str:
         "any": lambda v: f"has any of {_codes(v)}",
         "lacks": lambda v: f"lacks {_codes(v)}",
         "equals": lambda v: "; ".join(f"{_code(k)} = {_codes(_list(x))}" for k, x in v.items()),
+        "named": lambda v: f"the span's name = {_code(v)}",
         "matches": lambda v: "; ".join(f"{_code(k)} ~ {_code(x)}" for k, x in v.items()),
     }
     return "; ".join(said[part](value) for part, value in when.items())
