@@ -283,6 +283,8 @@ class _Builder:
         target = s.tree.spans.column("links")[row].as_py()[0]
         words = np.frombuffer(target, "<u8")
         started = [row, *np.flatnonzero(self._who.pending == row).tolist()]
+        if s.role[row] == Role.WORKFLOW and row in s.given:
+            started = np.flatnonzero((self._who.source == row) & (s.role == Role.AGENT)).tolist()
         messaging = bool(s.role[row] == Role.CONSUMER)
         for span in (span for span in started if rows.row_of[span] >= 0):
             yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)

@@ -9,7 +9,7 @@ import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
-from agentguard.discovery.partial import I64, Calls, Partial, Proof
+from agentguard.discovery.partial import I64, Calls, LinkEnd, Partial, Proof
 
 TYPES = tuple(DependencyType)
 NO_TYPE = -1
@@ -55,17 +55,28 @@ def _follow_links(partial: Partial) -> None:
         end = ends.get((start.to_trace, start.to_span))
         if end is None:
             continue
-        calls.source[start.row] = end.row
+        caller, via = _caller(partial, start.row, end)
+        calls.source[start.row] = caller
         calls.type[start.row] = TYPES.index(DependencyType.MESSAGING if start.messaging else DependencyType.DELEGATES)
         calls.proof[start.row] = Proof.LINK
-        if end.via is not None and calls.via[start.row] < 0:
-            calls.via[start.row] = _via(partial, end.via)
+        if via is not None and calls.via[start.row] < 0:
+            calls.via[start.row] = _via(partial, via)
         linked.append(start.row)
     _cut_cycles(calls, linked)
     for row in linked:
         if calls.source[row] >= 0:
             same = (calls.trace == calls.trace[row]).all(axis=1)
             calls.entry[same] = -1
+
+
+def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
+    """Return the row that started this one over a link, and what lies between: for an agent, the agent above a tool."""
+    calls, at, via = partial.calls, end.row, end.via
+    if partial.sightings[calls.sighting[row]].identity.kind is not ComponentKind.AGENT:
+        return at, via
+    while (who := partial.sightings[calls.sighting[at]].identity).kind is ComponentKind.TOOL and calls.source[at] >= 0:
+        at, via = int(calls.source[at]), via or f"tool:{who.name}"
+    return at, via
 
 
 def _via(partial: Partial, text: str) -> int:
