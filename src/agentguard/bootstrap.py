@@ -126,8 +126,9 @@ async def open_app(
         _make_folder(settings.data_dir)
         database = await stack.enter_async_context(open_database(settings.data_dir))
         graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
-        dialects = cache(load_dialects)
-        workers = _workers(stack, dialects if not (serving and in_processes) else load_dialects, separate=serving and in_processes)
+        load = partial(load_dialects, settings.housekeeping)
+        dialects = cache(load)
+        workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
         catalog = await asyncio.to_thread(load_catalog, settings.catalog) if settings.catalog else None
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
         app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
@@ -142,7 +143,7 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, s
     settings, clock = app.settings, app.scans.clock
     decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
     # Of its own: a long scan must not keep acknowledged spans from showing.
-    watchers = _workers(stack, load_dialects if separate else app.scans.dialects, separate=separate)
+    watchers = _workers(stack, partial(load_dialects, settings.housekeeping) if separate else app.scans.dialects, separate=separate)
     spans = await stack.enter_async_context(
         open_span_store(settings.data_dir, partial(usable_spans, decoders), clock, keep_bodies=settings.keep_content)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,6 +94,8 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     catalog: Path | None = None
     trace_url: str | None = None
+    housekeeping: str | None = None
+    """Pattern of entry points that are health checks and polls, not workflows, in place of the built-in one; empty: every entry is one."""
     keep_content: bool = False
     """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their spans are."""
 
@@ -146,6 +149,15 @@ class Settings(BaseSettings):
         text = value.get_secret_value() if value else ""
         if not (text.isascii() and text.isprintable()) or " " in text:
             raise PydanticCustomError("bad_key", "the key must be printable ASCII without spaces, or no client can send it")
+        return value
+
+    @field_validator("housekeeping")
+    @classmethod
+    def _pattern(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise PydanticCustomError("bad_pattern", "the pattern cannot be read: {why}", {"why": str(error)}) from None
         return value
 
     @field_validator("trace_url")

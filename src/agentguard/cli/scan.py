@@ -69,8 +69,9 @@ def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[
 def _only_read(pieces: Iterator[Piece | Refusal]) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
     from agentguard.graph.scanning import scan as scan_pieces
+    from agentguard.settings import load_settings
 
-    return scan_pieces(pieces, load_dialects()), {"dataset": None, "graph_version": None}
+    return scan_pieces(pieces, load_dialects(load_settings().housekeeping)), {"dataset": None, "graph_version": None}
 
 
 def _stored(

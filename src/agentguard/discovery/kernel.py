@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from agentguard.discovery.callers import Callers, callers
 from agentguard.discovery.dialects.loading import Dialects, Role
+from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
@@ -54,7 +55,6 @@ _USE = {
     Role.CONSUMER: DependencyType.MESSAGING,
     Role.PRODUCER: DependencyType.MESSAGING,
 }
-_ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
 
 
 def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey) -> Partial:
@@ -82,6 +82,7 @@ class _Builder:
         self._s, self._who, self._dialects, self._survey = s, who, dialects, survey
         self._sightings: dict[Sighting, int] = {}
         self._workflows: dict[Identity, int] = {}
+        self._housekeeping: Counter[str] = Counter()
 
     def partial(self) -> Partial:
         s = self._s
@@ -97,6 +98,7 @@ class _Builder:
             ends,
             starts,
             labels,
+            housekeeping=self._housekeeping,
             **_coverage(s),
         )
 
@@ -136,7 +138,7 @@ class _Builder:
         ran = s.role[spans] != Role.SETUP
         ran[many + some :] = False
         entry = np.full(len(spans), -1, np.int32)
-        entry[main] = self._entries(rows.primary, source[main])
+        entry[main] = self._entered(rows.primary, source[main])
         seen = _at_caller(s, spans, holder)
         return Calls(
             trace=s.tree.trace[spans],
@@ -231,37 +233,10 @@ class _Builder:
         )
         return self._sightings.setdefault(sighting, len(self._sightings))
 
-    def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
-        """Return the workflow's code at the rows that start one: each trace's earliest root, else earliest orphan, and nested ones."""
-        s = self._s
-        codes = np.full(len(spans), -1, np.int32)
-        free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))
-        tops = spans[free]
-        order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0]))
-        tops, free = tops[order], free[order]
-        first = np.ones(len(tops), np.bool_)
-        first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
-        nested = np.flatnonzero((source >= 0) & (s.role[spans] == Role.WORKFLOW))
-        starting, tops = np.concatenate([free[first], nested]), np.concatenate([tops[first], spans[nested]])
-        shapes, example, inverse = np.unique(s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True)
-        each = np.array([self._workflow_code(int(tops[position])) for position in example.tolist()], np.int32)
-        codes[starting] = each[inverse] if len(shapes) else codes[starting]
-        for position in np.flatnonzero(np.isin(tops, list(s.given))).tolist():
-            codes[starting[position]] = self._workflow_code(int(tops[position]))
-        return codes
-
-    def _workflow_code(self, row: int) -> int:
-        who = self._workflow(row)
-        return -1 if who is None else self._workflows.setdefault(who, len(self._workflows))
-
-    def _workflow(self, row: int) -> Identity | None:
-        s = self._s
-        reading, role = s.reading(row), Role(int(s.role[row]))
-        serves = role in (Role.SERVER, Role.CONSUMER)
-        if serves and any(pattern.search(reading.span_name) for pattern in self._dialects.housekeeping):
-            return None
-        name = clean(reading.span_name) if serves else s.name(row)
-        return identity(ComponentKind.WORKFLOW, name or clean(reading.span_name) or "(unnamed)", environment=reading.environment)
+    def _entered(self, spans: I64, source: I64) -> NDArray[np.int32]:
+        found = entries(self._s, spans, source, self._dialects.housekeeping)
+        self._workflows, self._housekeeping = found.workflows, found.housekeeping
+        return found.codes
 
     def _links(self, rows: _Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
         s = self._s

@@ -134,6 +134,8 @@ class Partial:
     unattributed: Counter[str] = field(default_factory=Counter)
     sampling: Counter[str] = field(default_factory=Counter)
     """What spans say of how they were sampled → spans."""
+    housekeeping: Counter[str] = field(default_factory=Counter)
+    """Entry points that are health checks and pollers, not workflows → how often they were entered."""
     first_seen: int = 0
     last_seen: int = 0
     circles: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -185,6 +187,7 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     result.attributed += partial.attributed
     result.unattributed += partial.unattributed
     result.sampling += partial.sampling
+    result.housekeeping += partial.housekeeping
     seen = [time for time in (result.first_seen, partial.first_seen) if time]
     result.first_seen = min(seen, default=0)
     result.last_seen = max(result.last_seen, partial.last_seen)

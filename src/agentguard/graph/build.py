@@ -332,6 +332,7 @@ def _coverage(partial: Partial, folded: dict[str, int], spans_read: int, refused
         orphans=partial.orphans,
         sampling=dict(sorted(partial.sampling.items())),
         folded=folded,
+        housekeeping=dict(sorted(partial.housekeeping.items())),
         circles=len(partial.circles),
         unresolved_peers=partial.unresolved_peers,
         refused=dict(sorted(refused.items())),

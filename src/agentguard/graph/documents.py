@@ -79,6 +79,7 @@ def coverage_document(coverage: Coverage) -> Document:
         "circles": coverage.circles,
         "sampling": dict(coverage.sampling),
         "folded": dict(coverage.folded),
+        "housekeeping": dict(coverage.housekeeping),
         "unresolved_peers": coverage.unresolved_peers,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),

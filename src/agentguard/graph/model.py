@@ -174,6 +174,8 @@ class Coverage:
     """What spans say of how they were sampled → spans; counts in a graph of sampled spans are counts of what was kept."""
     folded: dict[str, int] = field(default_factory=dict)
     """Kind → names that were counted together as one component, "other", since there were too many."""
+    housekeeping: dict[str, int] = field(default_factory=dict)
+    """Entry points taken for health checks and pollers, not workflows → how often they were entered."""
     circles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from importlib.resources import files
 from typing import Any
@@ -132,11 +132,18 @@ class Dialects:
     wanted: Wanted
 
 
-def load_dialects() -> Dialects:
-    """Read the table that ships with the package."""
+def load_dialects(housekeeping: str | None = None) -> Dialects:
+    """Read the table that ships with the package.
+
+    `housekeeping`: a pattern to be used in place of the table's own for entry points that are no workflows; empty: all are workflows.
+    Raises re.error where it is no pattern.
+    """
     folder = files("agentguard.discovery.dialects")
     texts = sorted((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-    return dialects_of([yaml.safe_load(text) for _, text in texts])
+    dialects = dialects_of([yaml.safe_load(text) for _, text in texts])
+    if housekeeping is None:
+        return dialects
+    return replace(dialects, housekeeping=(re.compile(housekeeping),) if housekeeping else ())
 
 
 def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
