@@ -34,7 +34,7 @@ MEANINGS = {
     "data_dir": "Folder of the database, the spans and the log.",
     "api_key": "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in.",
     "cors_origins": "Web origins whose pages may call the API, separated by commas.",
-    "catalog": "YAML file of what people declared; see `agentguard catalog init`.",
+    "catalog": "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see [catalog.md](catalog.md).",
     "trace_url": "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo.",
     "severity_high": "The same for HIGH.",
     "severity_medium": "The same for MEDIUM; below it is LOW.",

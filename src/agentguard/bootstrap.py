@@ -16,9 +16,9 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
-from agentguard.catalog.reading import load_catalog
 from agentguard.catalog.views import view
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.documents import scan_document
@@ -128,7 +128,7 @@ async def open_app(
         graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
         dialects = cache(load_dialects)
         workers = _workers(stack, dialects if not (serving and in_processes) else load_dialects, separate=serving and in_processes)
-        catalog = await asyncio.to_thread(load_catalog, settings.catalog) if settings.catalog else None
+        catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
         app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
         if not serving:

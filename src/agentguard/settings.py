@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("agentguard-data")
     api_key: SecretStr | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
-    catalog: Path | None = None
+    catalog: Annotated[tuple[Path, ...], NoDecode] = ()
     trace_url: str | None = None
     keep_content: bool = False
     """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their spans are."""
@@ -130,6 +130,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _files(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+        return (value,) if isinstance(value, Path) else value or ()
 
     @field_validator("cors_origins")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Opened:
 
     def origin(self) -> dict[str, Any]:
         """Return the members that say which graph a document speaks of."""
-        return {"dataset": self.version.dataset, "graph_version": self.version.id, "created_at": timestamp(self.version.created_at)}
+        return origin_of(self.version)
 
     def names(self) -> dict[str, str]:
         """Return what to call each component and workflow."""
@@ -59,7 +60,12 @@ class Opened:
         )
 
 
-def opened(data_dir: Path | None, catalog: Path | None, dataset: str | None) -> Opened:
+def origin_of(version: GraphVersion) -> dict[str, Any]:
+    """Return the members that say which graph a document speaks of."""
+    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
+
+
+def opened(data_dir: Path | None, catalog: Sequence[Path] | None, dataset: str | None) -> Opened:
     """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
     with answers_only():
         return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
