@@ -35,6 +35,7 @@ MEANINGS = {
     "api_key": "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in.",
     "cors_origins": "Web origins whose pages may call the API, separated by commas.",
     "catalog": "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see [catalog.md](catalog.md).",
+    "ghost_days": "What is declared and was not seen for this many days is a ghost.",
     "trace_url": "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo.",
     "severity_high": "The same for HIGH.",
     "severity_medium": "The same for MEDIUM; below it is LOW.",

@@ -16,6 +16,7 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.catalog.comparing import Comparison, compare
 from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
@@ -104,6 +105,12 @@ class App:
 
     def matches(self, graph: Graph) -> Matches:
         return match(graph, self.catalog)
+
+    async def compare(self, graph: Graph) -> Comparison:
+        """Return the catalogue against this graph and against everything that was ever seen, as of now."""
+        history = await self.graphs.history()
+        now, days = self.scans.clock(), self.settings.ghost_days
+        return await asyncio.to_thread(compare, graph, self.catalog, history, now=now, ghost_days=days)
 
     def scan_answer(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
         """Return the document of a scan; raise NothingUsableError if it found no span."""

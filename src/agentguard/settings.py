@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
     catalog: Annotated[tuple[Path, ...], NoDecode] = ()
+    ghost_days: int = Field(default=7, ge=1)
+    """Who is declared and was not seen for this many days is a ghost."""
     trace_url: str | None = None
     keep_content: bool = False
     """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their spans are."""

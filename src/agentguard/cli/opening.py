@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agentguard.bootstrap import open_app
+from agentguard.catalog.comparing import Comparison
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.cli.choices import settings_with
@@ -69,6 +70,18 @@ def opened(data_dir: Path | None, catalog: Sequence[Path] | None, dataset: str |
     """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
     with answers_only():
         return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
+
+
+def compared(settings: Settings, dataset: str | None) -> tuple[GraphVersion, Comparison]:
+    """Return the newest graph and how it stands to the catalogue; raise NoGraphError where there is none."""
+    with answers_only():
+        return asyncio.run(_compared(settings, dataset))
+
+
+async def _compared(settings: Settings, dataset: str | None) -> tuple[GraphVersion, Comparison]:
+    async with open_app(settings) as app:
+        version = await app.graphs.newest(dataset)
+        return version, await app.compare(version.graph)
 
 
 async def _opened(settings: Settings, dataset: str | None) -> Opened:
