@@ -29,6 +29,8 @@ def documents(text: str, origin: str) -> list[yaml.Node]:
         raise CatalogFormatError(origin, mark.line + 1 if mark else None, f"is not YAML: {error.problem}.") from None
     except yaml.YAMLError as error:
         raise CatalogFormatError(origin, None, f"is not YAML: {error}.") from None
+    except (ValueError, OverflowError):  # PyYAML lets these through: escapes beyond Unicode, versions of thousands of digits
+        raise CatalogFormatError(origin, None, "is not YAML: it holds a character or a number that there is not.") from None
     except RecursionError:
         raise CatalogFormatError(origin, None, "is nested too deeply for a catalogue.") from None
     return [root for root in roots if not is_null(root)]
