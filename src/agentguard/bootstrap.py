@@ -16,9 +16,10 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.catalog.comparing import Comparison, compare
+from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
-from agentguard.catalog.reading import load_catalog
 from agentguard.catalog.views import view
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.documents import scan_document
@@ -105,6 +106,12 @@ class App:
     def matches(self, graph: Graph) -> Matches:
         return match(graph, self.catalog)
 
+    async def compare(self, graph: Graph) -> Comparison:
+        """Return the catalogue against this graph and against everything that was ever seen, as of now."""
+        history = await self.graphs.history()
+        now, days = self.scans.clock(), self.settings.ghost_days
+        return await asyncio.to_thread(compare, graph, self.catalog, history, now=now, ghost_days=days)
+
     def scan_answer(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
         """Return the document of a scan; raise NothingUsableError if it found no span."""
         document = scan_document(found.graph, view(self.matches(found.graph), self.links), refusals=found.refusals)
@@ -129,7 +136,7 @@ async def open_app(
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
         workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
-        catalog = await asyncio.to_thread(load_catalog, settings.catalog) if settings.catalog else None
+        catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
         app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
         if not serving:

@@ -10,7 +10,7 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
 from agentguard.adapters.sql.database import HEAD, inspect_database
-from agentguard.catalog.reading import load_catalog
+from agentguard.catalog.loading import load_catalogs
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.evidence_links import trace_links
 from agentguard.kernel.errors import AgentGuardError
@@ -178,12 +178,12 @@ def _otlp_port(settings: Settings) -> Iterator[Check]:
         yield Check("OTLP port", Finding.WARNING, f"{place} is taken by something else: spans sent there do not come here.")
 
 
-def _catalogue(path: Path | None) -> Iterator[Check]:
-    if path is None:
+def _catalogue(paths: Sequence[Path]) -> Iterator[Check]:
+    catalog = load_catalogs(paths)
+    if catalog is None:
         yield Check("catalogue", Finding.FINE, "None is set; `agentguard catalog init` writes one.")
         return
-    catalog = load_catalog(path)
-    yield Check("catalogue", Finding.FINE, f"{path} has {len(catalog.entries):,} entries.")
+    yield Check("catalogue", Finding.FINE, f"{catalog.origin}: {len(catalog.entries):,} entries.")
 
 
 def _trace_links(template: str | None) -> Iterator[Check]:

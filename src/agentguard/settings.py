@@ -92,7 +92,9 @@ class Settings(BaseSettings):
     data_dir: Path = Path("agentguard-data")
     api_key: SecretStr | None = None
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
-    catalog: Path | None = None
+    catalog: Annotated[tuple[Path, ...], NoDecode] = ()
+    ghost_days: int = Field(default=7, ge=1)
+    """Who is declared and was not seen for this many days is a ghost."""
     trace_url: str | None = None
     housekeeping: str | None = None
     """Pattern of entry points that are health checks and polls, not workflows, in place of the built-in one; empty: every entry is one."""
@@ -133,6 +135,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("catalog", mode="before")
+    @classmethod
+    def _files(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part.strip()) for part in value.split(",") if part.strip())
+        return (value,) if isinstance(value, Path) else value or ()
 
     @field_validator("cors_origins")
     @classmethod

@@ -19,6 +19,7 @@ from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.tables import metadata
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import NoGraphError
+from agentguard.graph.history import History
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, EvidenceReason, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, no_runs
 from agentguard.graph.store import GraphVersion
@@ -205,3 +206,51 @@ async def test_an_interrupted_migration_is_done_again(tmp_path: Path, monkeypatc
     database.migrate(tmp_path / database.FILE_NAME)
 
     assert revision_of(tmp_path / database.FILE_NAME) == HEAD
+
+
+DAY = 24 * 3600 * NS_PER_SECOND
+
+
+class Noon(Clock):
+    now = 20_000 * DAY
+
+
+def sighted(name: str, first: int, last: int, **more) -> Graph:
+    return Graph(components=(Component(name, ComponentKind.AGENT, name, BASIS, (), first_seen=first, last_seen=last, **more),))
+
+
+async def test_the_history_outlives_versions_and_spans_all_datasets(tmp_path):
+    clock = Noon()
+    early, late = 19_990 * DAY, 19_999 * DAY
+    async with opened(tmp_path, kept=1, clock=clock) as store:
+        await store.put(version("live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")), no_runs())
+        await store.put(version("scan", clock, sighted("agent:a", early, early + 1, spellings=("A", "Á"))), no_runs())
+        await store.put(version("live", clock, sighted("agent:b", late, late)), RUNS)
+        clock.now += 3600 * NS_PER_SECOND
+        await store.put(version("live", clock, sighted("agent:b", late, late + 5)), no_runs())
+
+    async with opened(tmp_path, clock=clock) as store:
+        history = await store.history()
+
+    assert [(s.id, s.kind, s.first_seen, s.last_seen) for s in history.sightings] == [
+        ("agent:a", ComponentKind.AGENT, early, late),
+        ("agent:b", ComponentKind.AGENT, late, late + 5),
+    ]
+    assert (history.sightings[0].environment, history.sightings[0].spellings) == ("prod", ("A", "Á"))
+    assert history.days == (19_990, 19_999)
+
+
+async def test_what_was_last_seen_over_a_year_ago_is_forgotten(tmp_path):
+    clock = Noon()
+    async with opened(tmp_path, clock=clock) as store:
+        await store.put(version("old", clock, sighted("agent:a", 19_000 * DAY, 19_000 * DAY)), no_runs())
+
+        assert (await store.history()) == History()
+
+
+async def test_what_nothing_names_or_times_leaves_no_sighting(tmp_path):
+    async with opened(tmp_path) as store:
+        await store.put(version("one", Clock(), sighted("agent:?", 1, DAY * 5, identified=False)), no_runs())
+        await store.put(version("two", Clock(), sighted("agent:x", 0, 0)), no_runs())
+
+        assert (await store.history()) == History()

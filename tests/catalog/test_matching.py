@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.catalog.documents import matches_document
+from agentguard.catalog.aliases import fits
+from agentguard.catalog.comparing import compare
 from agentguard.catalog.matching import Standing, match
+from agentguard.catalog.model import joined
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import catalog_text
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.history import History
 from agentguard.graph.model import Component, Graph, Workflow
-from tests.simulation.worlds import component, workflow
+from tests.simulation.worlds import component, needs, workflow
 
 
 def agent(id_: str, name: str, **more) -> Component:
@@ -102,33 +105,147 @@ def test_a_workflows_entry_does_not_declare_an_agent_of_its_name():
     assert [(w, e.value_per_run) for w, e in matches.workflows] == [("checkout", 3.0)]
 
 
-def test_what_was_declared_and_not_seen_is_listed():
-    document = matches_document(match(SEEN, read_catalog("[{name: Checkout}, {name: Gone, owner: me}]", origin="c")))
+@pytest.mark.parametrize(
+    ("alias", "name", "fits"),
+    [
+        ("checkout-*", "checkout-7f", True),
+        ("CHECKOUT-*", "Checkout-7F", True),
+        ("checkout-*", "my-checkout-7f", False),
+        ("*-checkout", "prod-checkout", True),
+        ("*-checkout", "prod-checkout-2", False),
+        ("check?ut", "checkout", True),
+        ("check?ut", "checkoout", False),
+        ("kasse", "Kasse", True),
+        ("kasse", "kassel", False),
+        ("check[aeo]ut-*", "checkout-1", False),
+        ("check[aeo]ut-*", "check[aeo]ut-1", True),
+        ("ab.d*", "abcd-1", False),
+    ],
+)
+def test_an_alias_fits_whole_names_alone(alias, name, fits):
+    expected = Standing.DECLARED if fits else Standing.SHADOW
 
-    assert [e["name"] for e in document["not_seen"]] == ["Gone"]
-    assert document["shadow_agents"] == ["agent:prod/CheckoutHelper"]
-    assert document["catalog"] == {"origin": "c", "entries": 2, "currency": None}
+    assert standings(graph(agent("agent:x", name)), f"[{{name: Other, aliases: [{alias!r}]}}]") == {"agent:x": expected}
+
+
+def test_an_alias_fits_a_spelling_and_the_reason_names_it():
+    seen = graph(replace(agent("agent:a", "Kasse"), spellings=("checkout-2024",)))
+
+    (found,) = match(seen, read_catalog("- name: Checkout\n  aliases: [checkout-*]", origin="c.yaml")).components
+
+    assert found.reason == "The name 'checkout-2024' fits the alias 'checkout-*' of 'Checkout' in c.yaml, line 1."
+
+
+def test_an_id_goes_before_a_name_a_name_before_an_alias_and_a_written_alias_before_a_pattern():
+    text = """
+    - {name: ByPattern, aliases: [check*]}
+    - {name: ByAlias, aliases: [checkout]}
+    - {name: Checkout}
+    - {id: 'agent:prod/Checkout'}
+    """
+    lines = text.strip().splitlines()
+
+    winners = [match(SEEN, read_catalog("\n".join(map(str.strip, lines[:n])), origin="c")).components[0].entry.label for n in (1, 2, 3, 4)]
+
+    assert winners == ["ByPattern", "ByAlias", "Checkout", "agent:prod/Checkout"]
+
+
+def test_two_aliases_that_fit_are_ambiguous_and_neither_is_chosen():
+    catalog = read_catalog("[{name: A, aliases: [check*]}, {name: B, aliases: ['*out']}]", origin="c.yaml")
+
+    matches = match(SEEN, catalog)
+
+    assert matches.components[0].standing is Standing.AMBIGUOUS
+    assert matches.components[0].entry is None
+    assert "'check*' of 'A'" in matches.components[0].reason
+    assert "'*out' of 'B'" in matches.components[0].reason
+    assert matches.unmatched == ()
+
+
+def test_an_entry_for_an_environment_speaks_of_that_alone_and_goes_first_there():
+    twins = graph(
+        replace(agent("dev/agent:a", "A"), environment="dev"),
+        replace(agent("prod/agent:a", "A"), environment="prod"),
+    )
+    general, special = "{name: A, owner: all}", "{name: A, owner: ops, environment: prod}"
+
+    both = match(twins, read_catalog(f"[{general}, {special}]", origin="c"))
+
+    assert [m.entry.owner for m in both.components] == ["all", "ops"]
+    assert standings(twins, f"[{special}]") == {"dev/agent:a": Standing.SHADOW, "prod/agent:a": Standing.DECLARED}
+
+
+def test_an_unnamed_agent_is_unidentified_whatever_the_aliases():
+    seen = graph(replace(agent("agent:?", "agent in shop"), identified=False))
+
+    assert standings(seen, "[{name: Other, aliases: ['agent*']}]") == {"agent:?": Standing.UNIDENTIFIED}
+
+
+def test_an_entry_of_any_kind_declares_agents_and_other_components():
+    text = "any: [{name: Checkout}, {name: 'model:gpt'}]"
+
+    assert set(standings(SEEN, text).values()) == {Standing.DECLARED, Standing.SHADOW}
+    assert standings(SEEN, text)["model:gpt"] is Standing.DECLARED
+
+
+letters = st.text("ab-", min_size=1, max_size=6)
+
+
+@given(name=letters, alias=st.text("ab-*?", min_size=1, max_size=8))
+def test_without_wildcards_no_alias_fits_another_name_and_with_them_it_fits_as_the_plain_definition_says(name, alias):
+    assert fits(alias, name) == naive_fit(alias, name)
+
+
+def naive_fit(alias: str, name: str) -> bool:
+    if not alias:
+        return not name
+    if alias[0] == "*":
+        return any(naive_fit(alias[1:], name[i:]) for i in range(len(name) + 1))
+    return bool(name) and alias[0] in ("?", name[0]) and naive_fit(alias[1:], name[1:])
+
+
+def test_no_alias_takes_exponential_time():
+    assert not fits("a*" * 40 + "b", "a" * 5_000)
+
+
+@given(order=st.permutations(["[{name: A, aliases: [check*]}]", "[{name: B, aliases: ['*out']}]", "[{name: Checkout}]"]))
+def test_findings_are_the_same_each_time(order):
+    first, second = (match(SEEN, joined([read_catalog(text, origin=f"{n}") for n, text in enumerate(order)])).components for _ in range(2))
+
+    assert first == second
+    assert first[0].entry.name == "Checkout"
 
 
 names = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip)
+kinds = st.sampled_from([k for k in ComponentKind if k is not ComponentKind.WORKFLOW])
 
 
-@settings(max_examples=50)
-@given(agents=st.dictionaries(names, names, max_size=5), workflows=st.lists(names, max_size=3, unique=True))
-def test_a_catalogue_written_from_what_was_seen_declares_all_of_it(agents, workflows):
-    seen = graph(
-        *(agent(id_, name) for id_, name in sorted(agents.items())),
-        replace(agent("\0unnamed", "?"), identified=False),
-        workflows=tuple(workflow(w, "e") for w in workflows),
+@st.composite
+def graphs(draw) -> Graph:
+    """Any identified components, with any dependencies between them, and an agent that nothing names."""
+    ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
+    parts = [replace(component(i, draw(kinds)), name=draw(names), environment=draw(st.none() | names)) for i in sorted(ids)]
+    edges = draw(st.sets(st.tuples(st.sampled_from(ids), st.sampled_from(ids)), max_size=8))
+    flows = draw(st.lists(names, max_size=3, unique=True))
+    return Graph(
+        components=(*parts, replace(agent("\0unnamed", "?"), identified=False)),
+        dependencies=tuple(needs(a, b) for a, b in sorted(edges) if a != b),
+        workflows=tuple(workflow(w, ids[0]) for w in flows),
     )
 
+
+@settings(max_examples=150, deadline=None)
+@given(seen=graphs())
+def test_a_catalogue_written_from_what_was_seen_declares_all_of_it_and_nothing_drifts(seen):
     catalog = read_catalog(catalog_text(seen), origin="c")
-    matches = match(seen, catalog)
-    assert len(catalog.entries) == len(agents) + len(workflows)
-    assert {m.standing for m in matches.components[:-1]} <= {Standing.DECLARED}
+    found = compare(seen, catalog, History(), now=0, ghost_days=7)
+
+    matches = found.matches
+    assert {m.standing for m in matches.components[:-1]} == {Standing.DECLARED}
     assert matches.components[-1].standing is Standing.UNIDENTIFIED
-    assert {w for w, _ in matches.workflows} == set(workflows)
+    assert {w for w, _ in matches.workflows} == {w.id for w in seen.workflows}
     assert matches.unmatched == ()
+    assert found.drifts == ()
 
 
 def test_owners_and_values_are_left_open():

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentguard.catalog.errors import CatalogFormatError
-from agentguard.catalog.model import Declared, Entry
-from agentguard.catalog.reading import load_catalog, read_catalog
+from agentguard.catalog.loading import load_catalog
+from agentguard.catalog.model import Criticality, Declared, Entry, Reference
+from agentguard.catalog.reading import read_catalog
 
 FULL = """\
 currency: EUR
@@ -19,11 +21,18 @@ agents:
     name: CheckoutAgent
     owner: shop-team
     value_per_run: 1.5
+    environment: prod
+    criticality: high
+    depends_on: [PricingAgent, service:payments]
+    models: [gpt-4o]
+    tools: []
   - name: Übersetzer
 workflows:
   - {name: POST /checkout, value_per_run: 48}
 components:
   - {id: model:gpt-4o, owner: platform}
+any:
+  - {name: ledger, aliases: [ledger-*, books]}
 """
 
 
@@ -38,17 +47,31 @@ def test_everything_that_can_be_declared():
 
     assert (catalog.currency, catalog.origin) == ("EUR", "c.yaml")
     assert catalog.entries == (
-        Entry(Declared.AGENT, "agent:shop/checkout", "CheckoutAgent", "shop-team", 1.5, 3),
-        Entry(Declared.AGENT, None, "Übersetzer", None, None, 7),
-        Entry(Declared.WORKFLOW, None, "POST /checkout", None, 48.0, 9),
-        Entry(Declared.COMPONENT, "model:gpt-4o", None, "platform", None, 11),
+        Entry(
+            Declared.AGENT,
+            "agent:shop/checkout",
+            "CheckoutAgent",
+            "shop-team",
+            1.5,
+            3,
+            "c.yaml",
+            environment="prod",
+            criticality=Criticality.HIGH,
+            depends_on=(Reference("PricingAgent"), Reference("service:payments")),
+            models=(Reference("gpt-4o"),),
+            tools=(),
+        ),
+        Entry(Declared.AGENT, None, "Übersetzer", None, None, 12, "c.yaml"),
+        Entry(Declared.WORKFLOW, None, "POST /checkout", None, 48.0, 14, "c.yaml"),
+        Entry(Declared.COMPONENT, "model:gpt-4o", None, "platform", None, 16, "c.yaml"),
+        Entry(Declared.ANY, None, "ledger", None, None, 18, "c.yaml", ("ledger-*", "books")),
     )
 
 
 def test_a_plain_list_is_a_list_of_agents():
     assert read_catalog("- {name: A}\n- {name: B}", origin="c").entries == (
-        Entry(Declared.AGENT, None, "A", None, None, 1),
-        Entry(Declared.AGENT, None, "B", None, None, 2),
+        Entry(Declared.AGENT, None, "A", None, None, 1, "c"),
+        Entry(Declared.AGENT, None, "B", None, None, 2, "c"),
     )
 
 
@@ -81,7 +104,17 @@ def test_an_empty_section_is_fine():
         ("just text", "c.yaml:1:", "must be a mapping"),
         ("agents:\n  - name: [", "c.yaml:", "is not YAML"),
         ("a: *nothing", "c.yaml:1:", "is not YAML"),
-        ("a: 1\n--- \nb: 2", "c.yaml:2:", "is not YAML"),
+        ("agents: []\n---\nagents: []", "c.yaml:3:", "a second document"),
+        ("agents:\n  - name: A\n    aliases: [ok-1, '*']", "c.yaml:3:", "the alias '*' fits nearly every name"),
+        ("agents:\n  - name: A\n    aliases: ['a?*']", "c.yaml:3:", "at least 3 letters or digits"),
+        ("agents:\n  - name: A\n    aliases: ['*agent*']", "c.yaml:3:", "somewhere inside"),
+        ("agents:\n  - name: A\n    aliases: agent-*", "c.yaml:3:", "must be a list"),
+        ("agents:\n  - {name: A, aliases: [x-1]}\n  - {name: B, aliases: [X-1]}", "c.yaml:3:", "declared already in line 2"),
+        ("agents:\n  - name: A\n    criticality: urgent", "c.yaml:3:", "one of critical, high, medium, low"),
+        ("agents:\n  - name: A\n    models: gpt-4o", "c.yaml:3:", "must be a list"),
+        ("agents:\n  - name: A\n    tools: [4]", "c.yaml:3:", "put it in quotes"),
+        ("workflows:\n  - name: A\n    models: []", "c.yaml:3:", "unknown key 'models'"),
+        ('agents:\n  - name: "\\ud800"', "c.yaml:2:", "half a character"),
         ("\x00", "c.yaml", "is not YAML"),
         ("", "c.yaml", "is empty"),
         ("# nothing", "c.yaml", "is empty"),
@@ -113,7 +146,7 @@ def test_a_file_is_read_with_or_without_a_byte_order_mark(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + FULL.encode())
 
-    assert len(load_catalog(path).entries) == 4
+    assert len(load_catalog(path).entries) == 5
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00", b"agents: 1"])
@@ -129,3 +162,12 @@ def test_a_file_that_cannot_be_used_is_the_same_error(tmp_path, content):
 def test_a_folder_is_no_catalogue(tmp_path):
     with pytest.raises(CatalogFormatError, match="cannot be read"):
         load_catalog(tmp_path)
+
+
+def test_the_example_in_the_documentation_is_a_catalogue():
+    page = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    first = read_catalog(example, origin="c").entries[0]
+
+    assert (first.name, first.aliases, first.environment) == ("CheckoutAgent", ("checkout-agent-*", "kasse"), "prod")

@@ -7,24 +7,28 @@ from typing import Any
 
 from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
-from agentguard.catalog.documents import matches_document
+from agentguard.catalog.comparing import compare
+from agentguard.catalog.documents import comparison_document
 from agentguard.catalog.matching import match
-from agentguard.catalog.model import Catalog, Declared, Entry
+from agentguard.catalog.model import Catalog, Declared, Entry, Reference
 from agentguard.catalog.views import view
 from agentguard.graph.documents import graph_document
 from agentguard.graph.evidence_links import trace_links
+from agentguard.graph.history import History
 from agentguard.graph.model import Evidence, Graph
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.generator import generate
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
-from tests.graph.handmade import PAYMENT, PRICING, shop
+from tests.graph.handmade import CHECKOUT, PAYMENT, PRICING, START, shop
 
 TEMPLATE = "http://jaeger:16686/trace/{trace_id}"
 
 
 def documents(graph: Graph, failed: str, *, owner: str = "payments team", template: str | None = None) -> dict[str, Any]:
     catalog = Catalog((Entry(Declared.AGENT, id=PRICING.id, owner=owner),), origin="catalog.yaml")
+    drifting = Entry(Declared.AGENT, id=CHECKOUT.id, owner=owner, models=(Reference(owner),), tools=())
+    drifted = replace(catalog, entries=(*catalog.entries, drifting, Entry(Declared.AGENT, name="Gone", owner=owner)))
     matches = match(graph, catalog)
     shown = view(matches, trace_links(template))
     result = simulate(graph, None, [failed])
@@ -32,7 +36,7 @@ def documents(graph: Graph, failed: str, *, owner: str = "payments team", templa
         "graph": graph_document(graph, shown, analysis=analysis_document(analyze(graph, None, matches=matches), links=shown.links)),
         "simulation": simulation_document(result, links=shown.links),
         "playbook": playbook_document(generate(graph, result, matches=matches), links=shown.links),
-        "catalog": matches_document(matches),
+        "catalog": comparison_document(compare(graph, drifted, History(), now=START, ghost_days=7), shown.links),
     }
 
 

@@ -17,9 +17,12 @@ import structlog
 import yaml
 from typer.testing import CliRunner, Result
 
+from agentguard.cli.catalog import FailOn
 from agentguard.cli.main import app
 from agentguard.ingest.sources import read_paths
 from tests.cli.traces import RUNS, SPANS, trace, write_traces
+
+EVERY_FINDING = [part for kind in FailOn for part in ("--fail-on", kind.value)]
 
 
 @pytest.fixture(autouse=True)
@@ -245,6 +248,47 @@ class TestStoredGraph:
 
         assert checked["shadow_agents"] == []
         assert len(yaml.safe_load((tmp_path / "catalog.yaml").read_text())["agents"]) == 2
+
+    def test_catalog_check_right_after_init_finds_nothing_at_all(self, tmp_path):
+        agentguard("catalog", "init", "--output", tmp_path / "catalog.yaml")
+
+        checked = agentguard("catalog", "check", "--catalog", tmp_path / "catalog.yaml", *EVERY_FINDING, "--format", "json")
+
+        assert checked.exit_code == 0
+        assert {c["standing"] for c in document(checked)["components"]} == {"declared"}
+
+    def test_catalog_check_fails_on_what_it_was_told_to_and_on_nothing_else(self, tmp_path):
+        path = tmp_path / "catalog.yaml"
+        path.write_text("agents:\n- {name: CheckoutAgent, models: [o9]}\n- {name: Gone}\n")
+
+        fine = agentguard("catalog", "check", "--catalog", path)
+        failed = agentguard("catalog", "check", "--catalog", path, "--fail-on", "shadow", "--fail-on", "drift", "--format", "json")
+
+        assert (fine.exit_code, failed.exit_code) == (0, 1)
+        assert "1 shadow, 1 drift" in failed.stderr
+        found = json.loads(failed.stdout)
+        assert [d["missing"] for d in found["drift"]] == [["o9"]]
+        assert [e["name"] for e in found["not_seen"]] == ["Gone"]
+        assert "Drift: 1" in fine.stdout
+        assert "not seen" in fine.stdout
+
+    def test_catalog_check_that_is_to_fail_needs_a_catalogue(self):
+        assert agentguard("catalog", "check").exit_code == 0
+        assert agentguard("catalog", "check", "--fail-on", "shadow").exit_code == 1
+
+    def test_catalogues_of_several_forms_are_taken_together(self, tmp_path):
+        card, backstage = tmp_path / "card.json", tmp_path / "catalog-info.yaml"
+        card.write_text('{"name": "CheckoutAgent", "skills": [], "provider": {"organization": "shop"}}')
+        backstage.write_text("apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: PaymentAgent}\n")
+        both = ["--catalog", card, "--catalog", backstage]
+
+        checked = document(agentguard("catalog", "check", *both, "--format", "json"))
+        imported = agentguard("catalog", "import", card, backstage)
+
+        assert checked["shadow_agents"] == []
+        assert {c["entry"]["origin"] for c in checked["components"] if c["entry"]} == {str(card), str(backstage)}
+        assert f"# from {backstage}, line 1" in imported.stdout
+        assert list(yaml.safe_load(imported.stdout)) == ["agents", "any"]
 
     def test_catalog_init_never_overwrites(self, tmp_path):
         path = tmp_path / "catalog.yaml"

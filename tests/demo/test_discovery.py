@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from agentguard.analysis.analyze import analyze
+from agentguard.catalog.loading import load_catalog
 from agentguard.catalog.matching import match
-from agentguard.catalog.reading import load_catalog
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.scanning import Scan, scan
 from agentguard.ingest.sources import read_paths

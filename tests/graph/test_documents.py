@@ -12,7 +12,7 @@ from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceURLTemplateError, trace_links
 from agentguard.graph.model import Graph
 from agentguard.ingest.pieces import Refusal
-from tests.graph.handmade import CHECKOUT, FRAUD, MODEL, PRICING, SPAN, TRACE, shop
+from tests.graph.handmade import CHECKOUT, FRAUD, MODEL, PRICING, SPAN, START, TRACE, shop
 
 VIEW = View()
 
@@ -93,6 +93,17 @@ def test_a_shadow_agent_bears_its_reason():
     assert [(a["id"], a["shadow_reason"]) for a in document["shadow_agents"]] == [(FRAUD.id, "Seen 4 times, declared nowhere.")]
     assert document["shadow_note"] is None
     assert by_id(document["agents"])[CHECKOUT.id]["shadow"] is False
+
+
+def test_a_scans_shadow_agent_says_why_when_and_on_what_evidence():
+    shadow = replace(FRAUD, first_seen=START, last_seen=START + 1)
+    graph = replace(shop(), components=tuple(shadow if c.id == FRAUD.id else c for c in shop().components))
+
+    (found,) = scan_document(graph, View(shadows={FRAUD.id: "Declared nowhere."}))["shadow_agents"]
+
+    assert (found["id"], found["shadow_reason"]) == (FRAUD.id, "Declared nowhere.")
+    assert (found["first_seen"], found["last_seen"]) == (timestamp(START), timestamp(START + 1))
+    assert [(e["trace_id"], e["span_id"]) for e in found["evidence"]] == [(TRACE, SPAN)]
 
 
 def test_a_component_without_measured_calls_has_no_latency():

@@ -92,6 +92,14 @@ def test_severities_must_be_in_order(monkeypatch):
         load_settings()
 
 
+def test_a_catalogue_may_be_several_files(monkeypatch):
+    assert load_settings().catalog == ()
+
+    monkeypatch.setenv("AGENTGUARD_CATALOG", "catalog.yaml, cards/pricing.json")
+
+    assert load_settings().catalog == (Path("catalog.yaml"), Path("cards/pricing.json"))
+
+
 def test_what_this_version_does_not_have_is_named_and_slips_of_the_pen_too(monkeypatch):
     monkeypatch.setenv("NEO4J_URI", "bolt://x")
     monkeypatch.setenv("AGENTGUARD_DATABASE_URL", "postgresql://x")

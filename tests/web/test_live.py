@@ -127,3 +127,16 @@ async def test_evidence_links_and_shadow_agents_are_in_the_documents(tmp_path):
     assert [agent["name"] for agent in scanned["shadow_agents"]] == ["FraudAgent"]
     assert scanned["shadow_agents"][0]["shadow_reason"]
     assert scanned["dependencies"][0]["evidence"][0]["url"].startswith("http://jaeger:16686/trace/0000")
+
+
+async def test_the_catalogue_is_compared_with_the_newest_graph(tmp_path):
+    (tmp_path / "catalog.yaml").write_text("agents:\n- {name: CheckoutAgent, depends_on: []}\n- {name: Gone}\n")
+    async with opened(tmp_path, catalog=tmp_path / "catalog.yaml") as app, client_of(create_app(app)) as client:
+        await client.post("/api/scan", json=shop())
+        found = (await client.get("/api/catalog")).json()
+
+    shadows = [c for c in found["components"] if c["id"] in found["shadow_agents"]]
+    assert {c["standing"] for c in shadows} == {"shadow"}
+    assert all(c["reason"] and c["first_seen"] and c["last_seen"] and c["evidence"] for c in shadows)
+    assert [(d["aspect"], [e["name"] for e in d["extra"]]) for d in found["drift"]] == [("dependencies", ["PaymentAgent"])]
+    assert [(e["name"], e["state"]) for e in found["not_seen"]] == [("Gone", "not_seen")]

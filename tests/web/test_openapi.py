@@ -31,6 +31,7 @@ PATHS = [
     "/api/graph",
     "/api/agents",
     "/api/agents/{agent_id}",
+    "/api/catalog",
     "/api/simulate",
     "/api/playbook",
 ]

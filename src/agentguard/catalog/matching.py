@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentguard.catalog.model import Catalog, Declared, Entry
+from agentguard.catalog.claims import Claim, Index, Named, Rank
+from agentguard.catalog.model import Catalog, Entry
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import NO_CATALOG
-from agentguard.graph.model import Component, Evidence, Graph
+from agentguard.graph.model import Component, Evidence, Graph, Workflow
 
 
 class Standing(StrEnum):
@@ -19,6 +21,8 @@ class Standing(StrEnum):
     """An agent that was seen and that nobody declared."""
     UNIDENTIFIED = "unidentified"
     """An agent that nothing in the spans names: it cannot be matched, so it is not called shadow."""
+    AMBIGUOUS = "ambiguous"
+    """Aliases of several entries fit it, so it is declared, but not as which of them."""
     UNDECLARED = "undeclared"
     """Another kind of component without an entry; only agents are called shadow."""
     UNKNOWN = "unknown"
@@ -36,6 +40,8 @@ class Match:
     first_seen: int
     last_seen: int
     evidence: tuple[Evidence, ...]
+    claims: tuple[Claim, ...] = ()
+    """Every entry that fits it, strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Matches:
     @property
     def shadow(self) -> tuple[Match, ...]:
         """The shadow agents; always empty without a catalogue."""
-        return tuple(m for m in self.components if m.standing is Standing.SHADOW)
+        return self.standing(Standing.SHADOW)
 
     @property
     def note(self) -> str | None:
@@ -63,70 +69,67 @@ class Matches:
         """The finding on this component, or None where the graph does not have it."""
         return next((m for m in self.components if m.component == component_id), None)
 
+    def standing(self, standing: Standing) -> tuple[Match, ...]:
+        """The findings of this kind."""
+        return tuple(m for m in self.components if m.standing is standing)
+
 
 def match(graph: Graph, catalog: Catalog | None) -> Matches:
-    """Return how every component stands to the catalogue: by exact id, else by equal name (case ignored), never by part of a name.
+    """Return how every component stands to the catalogue: by exact id, else by equal name, else by alias, never by part of a name.
 
-    An entry whose id is the id of something seen speaks of that alone; otherwise its id and its name are compared with names.
+    Case is ignored in names. An entry whose id is the id of something seen speaks by its name of that alone; otherwise its id and its
+    name are compared with names. Where several entries fit, the strongest wins; aliases of equal strength make it ambiguous.
     """
     if catalog is None:
         return Matches(None, tuple(_finding(c, Standing.UNKNOWN, NO_CATALOG, None) for c in graph.components), (), ())
-    index = _Index(catalog, {c.id for c in graph.components} | {w.id for w in graph.workflows})
+    index = Index(catalog, ids(graph))
     components = tuple(_component_match(c, index) for c in graph.components)
-    found = ((w, index.find(Declared.WORKFLOW, w.id, (w.name,))) for w in graph.workflows)
-    workflows = tuple((w.id, hit[0]) for w, hit in found if hit is not None)
-    used = {m.entry for m in components} | {entry for _, entry in workflows}
-    return Matches(catalog, components, workflows, tuple(e for e in catalog.entries if e not in used))
+    flows = [(w, index.claims(named_workflow(w))) for w in graph.workflows]
+    workflows = tuple((w.id, claims[0].entry) for w, claims in flows if len(_rivals(claims)) == 1)
+    fitting = {id(c.entry) for claims in (*(m.claims for m in components), *(claims for _, claims in flows)) for c in claims}
+    return Matches(catalog, components, workflows, tuple(e for e in catalog.entries if id(e) not in fitting))
 
 
-def _component_match(c: Component, index: _Index) -> Match:
+def ids(graph: Graph) -> set[str]:
+    """Return the ids of everything that entries can speak of."""
+    return {c.id for c in graph.components} | {w.id for w in graph.workflows}
+
+
+def named(c: Component) -> Named:
+    """Return what entries are compared with of a component."""
+    return Named(c.kind, c.id, c.name, c.spellings, c.environment)
+
+
+def named_workflow(w: Workflow) -> Named:
+    """Return what entries are compared with of a workflow."""
+    return Named(ComponentKind.WORKFLOW, w.id, w.name)
+
+
+def _component_match(c: Component, index: Index) -> Match:
     if c.kind is ComponentKind.AGENT and not c.identified:
         return _finding(c, Standing.UNIDENTIFIED, "Nothing in its spans names it, so it cannot be compared with the catalogue.", None)
-    hit = index.find(_declared_as(c.kind), c.id, (c.name, *c.spellings))
-    if hit is not None:
-        entry, why = hit
-        return _finding(c, Standing.DECLARED, why, entry)
+    claims = index.claims(named(c))
+    rivals = _rivals(claims)
+    if len(rivals) > 1:
+        return _finding(c, Standing.AMBIGUOUS, _ambiguity(c, rivals), None, claims)
+    if claims:
+        return _finding(c, Standing.DECLARED, claims[0].reason, claims[0].entry, claims)
     if c.kind is ComponentKind.AGENT:
-        reason = f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id {c.id!r} or the name {c.name!r}."
-        return _finding(c, Standing.SHADOW, reason, None)
-    return _finding(c, Standing.UNDECLARED, f"No entry in {index.origin} has this id or name; only agents are called shadow.", None)
+        reason = f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id {c.id!r} or the name {c.name!r}"
+        return _finding(c, Standing.SHADOW, f"{reason}, and no alias fits it.", None)
+    return _finding(c, Standing.UNDECLARED, f"No entry in {index.origin} has this id, name or alias; only agents are called shadow.", None)
 
 
-def _finding(c: Component, standing: Standing, reason: str, entry: Entry | None) -> Match:
-    return Match(c.id, standing, reason, entry, c.first_seen, c.last_seen, c.evidence)
+def _rivals(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims among which nothing decides: all aliases as strong as the strongest; names and ids never are rivals."""
+    first = [c for c in claims if c.strength == claims[0].strength]
+    return first if claims and claims[0].rank in (Rank.ALIAS, Rank.PATTERN) else first[:1]
 
 
-def _declared_as(kind: ComponentKind) -> Declared:
-    if kind is ComponentKind.AGENT:
-        return Declared.AGENT
-    return Declared.WORKFLOW if kind is ComponentKind.WORKFLOW else Declared.COMPONENT
+def _ambiguity(c: Component, rivals: Sequence[Claim]) -> str:
+    said = " ".join(claim.reason for claim in rivals)
+    return f"{said} Give its id {c.id!r} or its name to one of these entries."
 
 
-class _Index:
-    """Entries by id and by name."""
-
-    def __init__(self, catalog: Catalog, seen: set[str]) -> None:
-        self.origin = catalog.origin or "the catalogue"
-        self._by_id: dict[tuple[Declared, str], Entry] = {}
-        self._by_name: dict[tuple[Declared, str], Entry] = {}
-        for entry in catalog.entries:
-            if entry.id is not None:
-                self._by_id.setdefault((entry.declares, entry.id), entry)
-            if entry.id not in seen:
-                for text in (entry.id, entry.name):
-                    if text is not None:
-                        self._by_name.setdefault((entry.declares, text.casefold()), entry)
-
-    def find(self, kind: Declared, exact: str, names: tuple[str, ...]) -> tuple[Entry, str] | None:
-        """Return the entry and why it matches."""
-        entry = self._by_id.get((kind, exact))
-        if entry is not None:
-            return entry, f"The id {exact!r} is declared{self._place(entry)}."
-        for name in names:
-            entry = self._by_name.get((kind, name.casefold()))
-            if entry is not None:
-                return entry, f"The name {name!r} is declared{self._place(entry)}."
-        return None
-
-    def _place(self, entry: Entry) -> str:
-        return f" in {self.origin}, line {entry.line}" if entry.line else f" in {self.origin}"
+def _finding(c: Component, standing: Standing, reason: str, entry: Entry | None, claims: Sequence[Claim] = ()) -> Match:
+    return Match(c.id, standing, reason, entry, c.first_seen, c.last_seen, c.evidence, tuple(claims))

@@ -17,4 +17,5 @@ def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:
 
 
 def _declared(entry: Entry) -> dict[str, Any]:
-    return {"name": entry.label, "owner": entry.owner, "value_per_run": entry.value_per_run}
+    criticality = None if entry.criticality is None else entry.criticality.value
+    return {"name": entry.label, "owner": entry.owner, "criticality": criticality, "value_per_run": entry.value_per_run}

@@ -1,44 +1,133 @@
-"""A first catalogue from what was seen."""
+"""Catalogues as YAML: a first one from what was seen, and one from what other files declare."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
+from agentguard.catalog.model import Catalog, Declared, Entry, Reference
+from agentguard.catalog.reading import SECTIONS
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.model import Graph
+from agentguard.graph.model import Component, Graph
+from agentguard.graph.printable import printable
 
-_HEADER = """\
+_SEEN = """\
 # AgentGuard's catalogue: what is meant to run. Agents that are seen and not in here are called shadow agents.
-# Take out what nobody answers for; fill in owner, and value_per_run where a run is worth money (currency: any text).
-# An id matches exactly; a name matches whole, whatever its case. Either may be left out.
+# Take out what nobody answers for; fill in owner, criticality (critical, high, medium, low), and value_per_run where a run is worth
+# money (currency: any text). An id matches exactly; a name matches whole, whatever its case; `aliases: [checkout-*]` gives other names.
+# models, tools and depends_on are what was seen: whatever differs from them later is called drift. Take out a list to leave it open.
 """
+_IMPORTED = "# AgentGuard's catalogue, from what other files declare.\n"
 
 
 def catalog_text(graph: Graph) -> str:
-    """Return YAML that declares every named agent and workflow of the graph, owners and values left open (null).
+    """Return YAML that declares all that is identified in the graph, with what agents use; owners and values left open (null).
 
-    read_catalog reads it back; every named agent then matches. Unidentified agents are left out: there is nothing to declare.
+    read_catalog reads it back: then everything is declared, and nothing drifts. Unidentified agents are left out: there is nothing to
+    declare.
     """
-    agents = [_entry(c.id, c.name) for c in graph.components if c.kind is ComponentKind.AGENT and c.identified]
-    workflows = [_entry(w.id, w.name) | {"value_per_run": None} for w in graph.workflows]
-    document = {"currency": None, "agents": agents, "workflows": workflows}
-    return _HEADER + yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000)
+    uses = _Uses(graph)
+    flows = {w.id: w.name for w in graph.workflows} | {c.id: c.name for c in graph.components if c.kind is ComponentKind.WORKFLOW}
+    identified = [c for c in graph.components if c.identified]
+    sections: dict[str, list[dict[str, Any]]] = {
+        "agents": [_open(c.id, c.name) | uses.of(c) for c in identified if c.kind is ComponentKind.AGENT],
+        "workflows": [_open(id_, name) | {"value_per_run": None} for id_, name in sorted(flows.items())],
+        "components": [_Line(_open(c.id, c.name)) for c in identified if c.kind in Declared.COMPONENT.kinds],
+    }
+    return _SEEN + "currency: null\n" + "".join(f"{key}:{_below(entries)}" for key, entries in sections.items())
 
 
-def _entry(id_: str, name: str) -> dict[str, Any]:
+def imported_text(catalog: Catalog) -> str:
+    """Return YAML that declares what the catalogue does, each entry below a comment that says where it comes from."""
+    parts = [_IMPORTED, *(f"# {printable(note)}\n" for note in catalog.notes)]
+    parts += [f"currency: {_yaml(_Quoted(catalog.currency))}"] if catalog.currency is not None else []
+    for section, declares in SECTIONS.items():
+        entries = [e for e in catalog.entries if e.declares is declares]
+        parts += [f"{section}:\n", *(_place(e) + _yaml([_fields(e)]) for e in entries)] if entries else []
+    return "".join(parts) if catalog.entries else f"{''.join(parts)}agents: []\n"
+
+
+class _Uses:
+    """What each component was seen to use, in words that mean it alone."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._by_id = {c.id: c for c in graph.components}
+        self._bearers = Counter(c.name.casefold() for c in graph.components)
+        self._used: dict[str, list[Component]] = {}
+        for d in graph.dependencies:
+            if d.target in self._by_id:
+                self._used.setdefault(d.source, []).append(self._by_id[d.target])
+
+    def of(self, c: Component) -> dict[str, list[str]]:
+        used = {target.id: target for target in self._used.get(c.id, ())}.values()
+        models, tools = ([u for u in used if u.kind is kind] for kind in (ComponentKind.MODEL, ComponentKind.TOOL))
+        others = [u for u in used if u.kind not in (ComponentKind.MODEL, ComponentKind.TOOL)]
+        return {"models": self._texts(models), "tools": self._texts(tools), "depends_on": self._texts(others)}
+
+    def _texts(self, components: Iterable[Component]) -> list[str]:
+        return _Row(_Quoted(self._text(c)) for c in components)
+
+    def _text(self, c: Component) -> str:
+        """Return its name where no other component bears it and it cannot be taken for anything else, otherwise its id."""
+        alone = self._bearers[c.name.casefold()] == 1 and c.name.strip() and Reference(c.name).kind is None
+        return c.name if alone and c.name not in self._by_id else c.id
+
+
+def _open(id_: str, name: str) -> dict[str, Any]:
     return {"id": _Quoted(id_), "name": _Quoted(name), "owner": None}
 
 
+def _fields(e: Entry) -> dict[str, Any]:
+    """Return what the entry declares, in the keys of a catalogue."""
+    texts = {"id": e.id, "name": e.name, "environment": e.environment, "owner": e.owner}
+    lists = {"depends_on": e.depends_on, "models": e.models, "tools": e.tools}
+    fields: dict[str, Any] = {key: _Quoted(text) for key, text in texts.items() if text is not None}
+    fields |= {"aliases": _Row(map(_Quoted, e.aliases))} if e.aliases else {}
+    fields |= {"criticality": e.criticality.value} if e.criticality is not None else {}
+    fields |= {"value_per_run": e.value_per_run} if e.value_per_run is not None else {}
+    return fields | {key: _Row(_Quoted(r.text) for r in listed) for key, listed in lists.items() if listed is not None}
+
+
+def _place(e: Entry) -> str:
+    return f"# from {' and '.join(printable(one.place) for one in (e, *e.also))}\n"
+
+
+def _below(entries: list[dict[str, Any]]) -> str:
+    return f"\n{_yaml(entries)}" if entries else " []\n"
+
+
+def _yaml(value: object) -> str:
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000)
+
+
 class _Quoted(str):
-    """Text that came from telemetry: always in double quotes, the only style of YAML that can hold every character."""
+    """Text that came from elsewhere: always in double quotes, the only style of YAML that can hold every character."""
+
+    __slots__ = ()
+
+
+class _Row(list[str]):
+    """A list that stands on one line."""
+
+    __slots__ = ()
+
+
+class _Line(dict[str, Any]):
+    """A mapping that stands on one line."""
 
     __slots__ = ()
 
 
 class _Dumper(yaml.SafeDumper):
-    """Knows quoted text."""
+    """Knows quoted text, and writes no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's own name and arguments
+        return True
 
 
 _Dumper.add_representer(_Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"'))
+_Dumper.add_representer(_Row, lambda dumper, row: dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True))
+_Dumper.add_representer(_Line, lambda dumper, line: dumper.represent_mapping("tag:yaml.org,2002:map", line.items(), flow_style=True))

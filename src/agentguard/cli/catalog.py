@@ -2,68 +2,164 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentguard.cli.command import EXIT_CODES, Command
+from agentguard.cli.command import EXIT_CODES, Command, ExitCode
 from agentguard.cli.messages import say
 from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, Format, FormatOption, examples
+
+if TYPE_CHECKING:
+    from agentguard.settings import Settings
 
 app = typer.Typer(
     help="Write and check the catalogue of what people declared.", no_args_is_help=True, rich_markup_mode=None, epilog=EXIT_CODES
 )
 
 _INIT_EXAMPLES = examples("agentguard catalog init > catalog.yaml", "agentguard catalog init --output catalog.yaml --dataset live")
-_CHECK_EXAMPLES = examples("agentguard catalog check", "agentguard catalog check --catalog catalog.yaml --format json")
+_CHECK_EXAMPLES = examples(
+    "agentguard catalog check",
+    "agentguard catalog check --catalog catalog.yaml --catalog agent-card.json --format json",
+    "agentguard catalog check --fail-on shadow --fail-on ghost --ghost-days 30",
+)
+_IMPORT_EXAMPLES = examples(
+    "agentguard catalog import catalog-info.yaml agent-card.json > catalog.yaml",
+    "agentguard catalog import cards/*.json --output catalog.yaml",
+)
+
+
+class FailOn(StrEnum):
+    """What `catalog check` can be told to fail on; the document's member that lists it stands beside."""
+
+    SHADOW = "shadow"
+    UNIDENTIFIED = "unidentified"
+    AMBIGUOUS = "ambiguous"
+    GHOST = "ghost"
+    NOT_SEEN = "not-seen"
+    DRIFT = "drift"
+
+    @property
+    def member(self) -> str:
+        """The member of the document that lists such findings."""
+        return _MEMBERS[self]
+
+
+_MEMBERS = {
+    FailOn.SHADOW: "shadow_agents",
+    FailOn.UNIDENTIFIED: "unidentified_agents",
+    FailOn.AMBIGUOUS: "ambiguous",
+    FailOn.GHOST: "ghosts",
+    FailOn.NOT_SEEN: "not_seen",
+    FailOn.DRIFT: "drift",
+}
+
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; never overwritten.", show_default=False)]
 
 
 @app.command("init", cls=Command, epilog=_INIT_EXAMPLES)
 def init(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; never overwritten.", show_default=False)] = None,
+    output: OutputOption = None,
     dataset: DatasetOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Write a first catalogue from what was seen; owners and values are yours to fill in. It is YAML, or JSON, which YAML holds."""
-    import yaml
-
     from agentguard.catalog.writing import catalog_text
     from agentguard.cli.opening import opened
-    from agentguard.cli.output import json_text
 
     found = opened(data_dir, None, dataset)
-    text = catalog_text(found.graph)
-    if output_format is Format.JSON:
-        text = json_text(yaml.safe_load(text))
-    if output is None:
-        sys.stdout.write(text)
-        return
-    _write_new(output, text)
-    say(f"Wrote {output}. Fill in owners, then set AGENTGUARD_CATALOG={output}.")
+    _deliver(catalog_text(found.graph), output, output_format, "Fill in owners")
+
+
+@app.command("import", cls=Command, epilog=_IMPORT_EXAMPLES)
+def import_(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of any of these forms.", show_default=False)],
+    output: OutputOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Write a catalogue from A2A agent cards, Backstage's catalog-info.yaml and other catalogues, told by their contents.
+
+    Each entry says which file and line it comes from. What stands in several files is one entry; what the first file says holds.
+    """
+    from agentguard.catalog.loading import load_catalogs
+    from agentguard.catalog.model import Catalog
+    from agentguard.catalog.writing import imported_text
+
+    catalog = load_catalogs(files) or Catalog()
+    for note in catalog.notes:
+        say(note)
+    _deliver(imported_text(catalog), output, output_format, "Look through it")
 
 
 @app.command("check", cls=Command, epilog=_CHECK_EXAMPLES)
 def check(
     dataset: DatasetOption = None,
     catalog: CatalogOption = None,
+    ghost_days: Annotated[
+        int | None, typer.Option(min=1, help="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS.", show_default=False)
+    ] = None,
+    fail_on: Annotated[
+        list[FailOn] | None, typer.Option(help="Exit with 1 where there is such a finding; may be given several times.", show_default=False)
+    ] = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare the catalogue with what was seen: declared, shadow, unidentified."""
-    from agentguard.catalog.documents import matches_document
-    from agentguard.cli.opening import opened
+    """Compare the catalogue with what was seen: declared, shadow, unidentified; ghosts and drift.
+
+    Exits with 0 whatever is found, unless --fail-on names it.
+    """
+    from agentguard.catalog.documents import comparison_document
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import compared, origin_of
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.catalog import catalog_parts
+    from agentguard.graph.evidence_links import trace_links
 
-    found = opened(data_dir, catalog, dataset)
-    document = found.origin() | matches_document(found.matches)
+    settings = settings_with(data_dir, catalog)
+    if ghost_days is not None:
+        settings = settings.model_copy(update={"ghost_days": ghost_days})
+    _ask_for_catalog(settings, fail_on or ())
+    version, found = compared(settings, dataset)
+    document = origin_of(version) | comparison_document(found, trace_links(settings.trace_url))
     if output_format is Format.JSON:
         print_json(document)
     else:
         print_report(catalog_parts(shown(document)))
+    _fail_on(document, fail_on or ())
+
+
+def _ask_for_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
+    """Without a catalogue nothing can be found: a check that is to fail on findings must not pass for that."""
+    from agentguard.kernel.errors import InvalidInputError
+
+    if fail_on and not settings.catalog:
+        raise InvalidInputError("No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set AGENTGUARD_CATALOG.")
+
+
+def _fail_on(document: dict[str, Any], fail_on: Sequence[FailOn]) -> None:
+    found = [f"{len(document[kind.member])} {kind.value}" for kind in dict.fromkeys(fail_on) if document[kind.member]]
+    if found:
+        say(f"Found: {', '.join(found)}.")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _deliver(text: str, output: Path | None, output_format: Format, then: str) -> None:
+    """Write a catalogue to a new file, or print it."""
+    import yaml
+
+    from agentguard.cli.output import json_text, print_text
+
+    if output_format is Format.JSON:
+        text = json_text(yaml.safe_load(text))
+    if output is None:
+        print_text(text)
+        return
+    _write_new(output, text)
+    say(f"Wrote {output}. {then}, then set AGENTGUARD_CATALOG={output}.")
 
 
 def _write_new(path: Path, text: str) -> None:

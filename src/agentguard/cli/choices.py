@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.model import Catalog
-from agentguard.catalog.reading import load_catalog
 from agentguard.catalog.views import view
 from agentguard.graph.documents import View
 from agentguard.graph.evidence_links import trace_links
 from agentguard.settings import Settings, load_settings
 
 
-def settings_with(data_dir: Path | None, catalog: Path | None) -> Settings:
+def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
     """Return the settings, with what the command line says instead."""
-    given = {"data_dir": data_dir, "catalog": catalog}
-    return load_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
+    given = {"data_dir": data_dir, "catalog": tuple(catalog or ()) or None}
+    return load_settings().model_copy(update={name: said for name, said in given.items() if said is not None})
 
 
 def declared(settings: Settings) -> Catalog | None:
-    """Return the catalogue that the settings name; raise CatalogFormatError where it is none."""
-    return None if settings.catalog is None else load_catalog(settings.catalog)
+    """Return what the files that the settings name declare; raise CatalogFormatError where one is no catalogue."""
+    return load_catalogs(settings.catalog)
 
 
 def view_of(matches: Matches, settings: Settings) -> View:

@@ -68,10 +68,10 @@ def loaded(data_dir: Path | None) -> Loaded:
     """Load the recording that ships with the package as the dataset `demo` and return its documents."""
     recording = Path(str(files("agentguard") / "demo_recording"))
     catalog = recording / "catalog.yaml"
-    settings = settings_with(data_dir, catalog)
+    settings = settings_with(data_dir, [catalog])
     with answers_only():
         asyncio.run(_load(settings, recording))
-    return Loaded(_computed(opened(data_dir, catalog, DATASET)), settings.data_dir, catalog)
+    return Loaded(_computed(opened(data_dir, [catalog], DATASET)), settings.data_dir, catalog)
 
 
 async def _load(settings: Settings, recording: Path) -> None:

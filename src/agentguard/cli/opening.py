@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentguard.bootstrap import open_app
+from agentguard.catalog.comparing import Comparison
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.cli.choices import settings_with
@@ -39,7 +41,7 @@ class Opened:
 
     def origin(self) -> dict[str, Any]:
         """Return the members that say which graph a document speaks of."""
-        return {"dataset": self.version.dataset, "graph_version": self.version.id, "created_at": timestamp(self.version.created_at)}
+        return origin_of(self.version)
 
     def names(self) -> dict[str, str]:
         """Return what to call each component and workflow."""
@@ -59,10 +61,27 @@ class Opened:
         )
 
 
-def opened(data_dir: Path | None, catalog: Path | None, dataset: str | None) -> Opened:
+def origin_of(version: GraphVersion) -> dict[str, Any]:
+    """Return the members that say which graph a document speaks of."""
+    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
+
+
+def opened(data_dir: Path | None, catalog: Sequence[Path] | None, dataset: str | None) -> Opened:
     """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
     with answers_only():
         return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
+
+
+def compared(settings: Settings, dataset: str | None) -> tuple[GraphVersion, Comparison]:
+    """Return the newest graph and how it stands to the catalogue; raise NoGraphError where there is none."""
+    with answers_only():
+        return asyncio.run(_compared(settings, dataset))
+
+
+async def _compared(settings: Settings, dataset: str | None) -> tuple[GraphVersion, Comparison]:
+    async with open_app(settings) as app:
+        version = await app.graphs.newest(dataset)
+        return version, await app.compare(version.graph)
 
 
 async def _opened(settings: Settings, dataset: str | None) -> Opened:

@@ -37,7 +37,12 @@ DatasetOption: TypeAlias = Annotated[
 DataDirOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Data directory, instead of AGENTGUARD_DATA_DIR.", show_default=False, file_okay=False)
 ]
-CatalogOption: TypeAlias = Annotated[Path | None, typer.Option(help="Catalogue (YAML), instead of AGENTGUARD_CATALOG.", show_default=False)]
+CatalogOption: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Catalogue, A2A card or Backstage file, instead of AGENTGUARD_CATALOG; may be given several times.", show_default=False
+    ),
+]
 
 
 def examples(*lines: str) -> str:

@@ -10,6 +10,7 @@ from agentguard.discovery.scene import PLAIN, Given, Scene, nearest, nodes
 
 def pair_mcp(s: Scene) -> None:
     """The server half of an MCP call names the server and the tool; what lies between the halves is transport."""
+    _unwrap_clients(s)
     for row in s.rows(Role.MCP_SERVER).tolist():
         between, above = [], int(s.parent[row])
         while above >= 0 and s.role[above] in (*PLAIN, Role.CLIENT, Role.SERVER):
@@ -27,6 +28,17 @@ def pair_mcp(s: Scene) -> None:
         told = s.reading(row).server
         if row not in s.server and told:
             s.server[row] = told
+
+
+def _unwrap_clients(s: Scene) -> None:
+    """Two client halves of one call, a client library's around the protocol's own: the inner one stands next to the server."""
+    calls = s.rows(Role.MCP_CLIENT)
+    above = nearest(s.parent, nodes(s))
+    for row in sorted(calls[above[calls] >= 0].tolist(), key=lambda row: -int(s.start[row])):
+        outer = int(above[row])
+        if s.role[outer] == Role.MCP_CLIENT and folded(s.name(outer) or "") == folded(s.name(row) or s.name(outer) or ""):
+            s.role[outer] = Role.STEP
+            s.failed[row] |= s.failed[outer]
 
 
 def unwrap_tools(s: Scene) -> None:

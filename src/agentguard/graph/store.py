@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentguard.graph.history import History
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 
@@ -53,3 +54,6 @@ class GraphStore(Protocol):
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""
+
+    async def history(self) -> History:
+        """Return what was ever seen, in any dataset, also of versions that are not kept any more; for a year after it was last seen."""

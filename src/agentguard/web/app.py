@@ -21,10 +21,10 @@ from agentguard.web.guards import KeyGuard, LoopbackGuard
 from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
-from agentguard.web.routes import graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
+from agentguard.web.routes import catalog, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
 from agentguard.web.state import State
 
-_ROUTES = (root, health, metrics, scan, jobs, graph, simulate, playbook)
+_ROUTES = (root, health, metrics, scan, jobs, graph, catalog, simulate, playbook)
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457).",

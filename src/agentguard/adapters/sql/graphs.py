@@ -17,8 +17,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
+from agentguard.adapters.sql.history import add_history, read_history
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.graph.errors import NoGraphError
+from agentguard.graph.history import History, history_of
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 from agentguard.graph.store import Dataset, GraphVersion
@@ -46,7 +48,7 @@ class SqlGraphStore:
     async def put(self, version: GraphVersion, runs: Runs) -> None:
         document = await asyncio.to_thread(self._write_files, version, runs)
         try:
-            stale = await self._write_row(version, document)
+            stale = await self._write_row(version, document, await asyncio.to_thread(history_of, version.graph, runs))
         except (SQLAlchemyError, OSError):  # any other end may have committed: then the files stay, `sweep` sees to what nobody owns
             self._unlink([version.id])
             raise
@@ -78,6 +80,10 @@ class SqlGraphStore:
             rows = (await connection.execute(wanted)).mappings().all()
         return tuple(_dataset(row) for row in rows)
 
+    async def history(self) -> History:
+        async with self.database.reading() as connection:
+            return await read_history(connection)
+
     async def sweep(self) -> int:
         """Delete files that no version owns, left by a process that died between writing them and its row; return how many."""
         async with self.database.reading() as connection:
@@ -92,7 +98,7 @@ class SqlGraphStore:
         self._remember(version)
         return version
 
-    async def _write_row(self, version: GraphVersion, document: bytes) -> list[str]:
+    async def _write_row(self, version: GraphVersion, document: bytes, seen: History) -> list[str]:
         async with self.database.writing() as connection:
             await connection.execute(
                 insert(graph_versions).values(
@@ -104,6 +110,7 @@ class SqlGraphStore:
                     graph=document,
                 )
             )
+            await add_history(connection, seen, self.clock())
             return await self._delete_stale(connection, version.dataset)
 
     async def _delete_stale(self, connection: AsyncConnection, dataset: str) -> list[str]:

@@ -27,6 +27,20 @@ graph_versions = Table(
     sqlite_autoincrement=True,
 )
 
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("environment", String),
+    Column("spellings", LargeBinary, nullable=False),  # JSON
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False, index=True),
+)
+
+days_seen = Table("days_seen", metadata, Column("day", Integer, primary_key=True, autoincrement=False))
+
 jobs = Table(
     "jobs",
     metadata,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, faint, name, section
-from agentguard.cli.tables.rows import Rows, dispensable, names, sentences, text
+from agentguard.cli.tables.cells import Document, faint, hanging, name, section, trace
+from agentguard.cli.tables.rows import MAX_ROWS, Rows, dispensable, names, sentences, text
 
-_COMPONENTS = (names("Component"), text("Standing"), dispensable(names("Owner")), sentences("Why"))
-_STYLES = {"declared": "green", "shadow": "bold yellow", "unidentified": "yellow"}
+_COMPONENTS = (names("Component"), text("Standing"), dispensable(names("Owner"), 2), sentences("Why"), dispensable(text("Trace"), 1))
+_STYLES = {"shadow": "bold yellow", "ambiguous": "yellow", "unidentified": "yellow", "declared": "green"}
+"""In the order in which they are shown; other standings come last."""
 
 
 def catalog_parts(document: Document) -> list[RenderableType]:
@@ -19,8 +20,11 @@ def catalog_parts(document: Document) -> list[RenderableType]:
     if document["catalog"] is None:
         return [faint(document["note"])]
     about = document["catalog"]
+    gone = [e for e in document["entries"] if e["state"] == "ghost" or not e["components"]]
     parts: list[RenderableType] = [section(f"{about['origin']}: {about['entries']:,} entries", _components(document["components"]))]
-    return [*parts, _not_seen(document["not_seen"])] if document["not_seen"] else parts
+    parts += [section(f"Drift: {len(document['drift']):,}", *_lines(document["drift"], _drift))] if document["drift"] else []
+    parts += [section(f"Ghosts and not seen: {len(gone):,}", *_lines(gone, _gone))] if gone else []
+    return parts
 
 
 def _components(components: Sequence[Document]) -> RenderableType:
@@ -30,6 +34,7 @@ def _components(components: Sequence[Document]) -> RenderableType:
             Text(c["standing"], style=_STYLES.get(c["standing"], "dim")),
             name((c["entry"] or {}).get("owner")),
             Text(c["reason"]),
+            trace(c["evidence"]),
         ]
         for c in sorted(components, key=lambda c: (_order(c["standing"]), c["id"]))
     ]
@@ -37,9 +42,24 @@ def _components(components: Sequence[Document]) -> RenderableType:
 
 
 def _order(standing: str) -> int:
-    return ("shadow", "unidentified", "declared").index(standing) if standing in _STYLES else len(_STYLES)
+    return list(_STYLES).index(standing) if standing in _STYLES else len(_STYLES)
 
 
-def _not_seen(entries: Sequence[Document]) -> RenderableType:
-    lines = [Text.assemble("  ", name(e["name"] or e["id"]), f"  owner {e['owner']}" if e["owner"] else "") for e in entries]
-    return section(f"Declared, not seen: {len(entries):,}", *lines)
+def _drift(d: Document) -> RenderableType:
+    return hanging(Text(d["aspect"], style="yellow"), Text.assemble(d["reason"], *_proof(d["extra"])), indent=2, width=12)
+
+
+def _proof(extra: Sequence[Document]) -> list[str | Text]:
+    return [" Trace ", trace(extra[0]["evidence"])] if extra else []
+
+
+def _gone(e: Document) -> RenderableType:
+    style = "bold yellow" if e["state"] == "ghost" else "dim"
+    owner = f" Owner: {e['owner']}." if e["owner"] else ""
+    said = Text.assemble(name(e["name"] or e["id"], style="bold"), f"  {e['reason']}{owner}")
+    return hanging(Text(e["state"].replace("_", " "), style=style), said, indent=2, width=12)
+
+
+def _lines(found: Sequence[Document], line: Callable[[Document], RenderableType]) -> list[RenderableType]:
+    lines = [line(each) for each in found[:MAX_ROWS]]
+    return lines if len(found) <= MAX_ROWS else [*lines, faint(f"… and {len(found) - MAX_ROWS:,} more.")]

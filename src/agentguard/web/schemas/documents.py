@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from agentguard.catalog.drift import Aspect
+from agentguard.catalog.matching import Standing
+from agentguard.catalog.presence import State
 from agentguard.jobs.model import JobState
 from agentguard.simulation.model import Severity
 
@@ -144,6 +147,60 @@ class AgentsDocument(Document):
     agents: list[AgentDocument]
     shadow_agents: list[AgentDocument]
     total_agents: int
+
+
+class CatalogMatchDocument(Document):
+    """How one component stands to the catalogue."""
+
+    id: str
+    standing: Standing
+    reason: str
+    first_seen: str | None
+    last_seen: str | None
+    evidence: list[EvidenceDocument]
+
+
+class CatalogEntryDocument(Document):
+    """How one entry stands to what was seen."""
+
+    id: str | None
+    name: str | None
+    owner: str | None
+    origin: str
+    line: int | None
+    state: State
+    reason: str
+    components: list[str]
+    first_seen: str | None
+    last_seen: str | None
+
+
+class DriftDocument(Document):
+    """What an entry declares otherwise than it was seen."""
+
+    aspect: Aspect
+    reason: str
+    components: list[str]
+    missing: list[str]
+    extra: list[dict[str, Any]]
+    owners: list[dict[str, str]]
+
+
+class CatalogDocument(Document):
+    """What was declared against what was seen."""
+
+    catalog: dict[str, Any] | None
+    note: str | None
+    components: list[CatalogMatchDocument]
+    shadow_agents: list[str]
+    unidentified_agents: list[str]
+    ambiguous: list[str]
+    entries: list[CatalogEntryDocument]
+    not_seen: list[CatalogEntryDocument]
+    ghosts: list[CatalogEntryDocument]
+    drift: list[DriftDocument]
+    days_observed: int
+    ghost_days: int
 
 
 class ImpactEstimate(Document):

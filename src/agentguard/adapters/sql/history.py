@@ -1,0 +1,67 @@
+"""The history of sightings: one row per component or workflow, one per day on which anything was seen."""
+
+from __future__ import annotations
+
+import orjson
+from sqlalchemy import RowMapping, delete, func, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agentguard.adapters.sql.tables import days_seen, sightings
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.history import NS_PER_DAY, History, Sighting
+
+_KEPT_DAYS = 366
+
+
+async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
+    """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits."""
+    if seen.sightings:
+        await connection.execute(_WIDEN, [_values(s) for s in seen.sightings])
+    if seen.days:
+        await connection.execute(insert(days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
+    oldest = now // NS_PER_DAY - _KEPT_DAYS
+    await connection.execute(delete(sightings).where(sightings.c.last_seen < oldest * NS_PER_DAY))
+    await connection.execute(delete(days_seen).where(days_seen.c.day < oldest))
+
+
+async def read_history(connection: AsyncConnection) -> History:
+    rows = (await connection.execute(select(sightings).order_by(sightings.c.id))).mappings().all()
+    days = (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars().all()
+    return History(tuple(_sighting(row) for row in rows), tuple(days))
+
+
+_NEW = insert(sightings)
+_WIDEN = _NEW.on_conflict_do_update(
+    index_elements=[sightings.c.id],
+    set_={
+        "name": _NEW.excluded.name,
+        "spellings": _NEW.excluded.spellings,
+        "first_seen": func.min(sightings.c.first_seen, _NEW.excluded.first_seen),
+        "last_seen": func.max(sightings.c.last_seen, _NEW.excluded.last_seen),
+    },
+)
+
+
+def _values(s: Sighting) -> dict[str, object]:
+    return {
+        "id": s.id,
+        "kind": s.kind.value,
+        "name": s.name,
+        "environment": s.environment,
+        "spellings": orjson.dumps(s.spellings),
+        "first_seen": s.first_seen,
+        "last_seen": s.last_seen,
+    }
+
+
+def _sighting(row: RowMapping) -> Sighting:
+    return Sighting(
+        row["id"],
+        ComponentKind(row["kind"]),
+        row["name"],
+        row["environment"],
+        tuple(orjson.loads(row["spellings"])),
+        row["first_seen"],
+        row["last_seen"],
+    )

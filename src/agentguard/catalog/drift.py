@@ -1,0 +1,150 @@
+"""Drift: what was declared otherwise than it was seen, or declared twice and differently."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from agentguard.catalog.claims import Rank
+from agentguard.catalog.matching import Match, Matches
+from agentguard.catalog.model import Entry, Reference
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Component, Dependency, Graph
+
+
+class Aspect(StrEnum):
+    """In what an entry drifts."""
+
+    DEPENDENCIES = "dependencies"
+    """On agents, services, datastores, queues, MCP servers: everything but models and tools."""
+    MODELS = "models"
+    TOOLS = "tools"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A dependency that was seen and is not declared; its evidence is the dependency's."""
+
+    dependency: Dependency
+    target: Component
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """An owner, and where it is declared."""
+
+    name: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """The finding on one entry and one aspect."""
+
+    entry: Entry
+    aspect: Aspect
+    components: tuple[str, ...]
+    """What was seen of the entry."""
+    reason: str
+    missing: tuple[str, ...] = ()
+    """Declared and not seen, as it was written."""
+    extra: tuple[Extra, ...] = ()
+    owners: tuple[Owner, ...] = ()
+
+
+def drifts(graph: Graph, matches: Matches) -> tuple[Drift, ...]:
+    """Return all drift of entries that were seen, in the order of the catalogue.
+
+    A list that an entry declares is taken for complete: what its components were seen to use beyond it is extra, what none of them was
+    seen to use is missing. What an entry does not declare is not compared.
+    """
+    seen = _Seen(graph, matches)
+    of_entry: dict[int, list[Match]] = {}
+    for m in matches.components:
+        if m.entry is not None:
+            of_entry.setdefault(id(m.entry), []).append(m)
+    entries = [(e, of_entry[id(e)]) for e in (matches.catalog.entries if matches.catalog else ()) if id(e) in of_entry]
+    return tuple(drift for entry, found in entries for drift in (*seen.uses(entry, found), *_owners(entry, found)))
+
+
+class _Seen:
+    """The graph's dependencies by caller, and by what names the entries call each component."""
+
+    def __init__(self, graph: Graph, matches: Matches) -> None:
+        self._components = {c.id: c for c in graph.components}
+        self._names = {m.component: _names(self._components[m.component], m.entry) for m in matches.components}
+        self._by_source: dict[str, list[Dependency]] = {}
+        for d in graph.dependencies:
+            self._by_source.setdefault(d.source, []).append(d)
+
+    def uses(self, entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
+        sources = tuple(m.component for m in found)
+        used = [Extra(d, self._components[d.target]) for s in sources for d in self._by_source.get(s, ()) if d.target in self._components]
+        listed = _declared(entry)
+        every = [r for references in listed.values() for r in references]
+        for aspect, references in listed.items():
+            missing = tuple(r.text for r in references if not any(self._is(r, u.target) for u in used))
+            extra = tuple(u for u in used if _aspect(u.target.kind) is aspect and not any(self._is(r, u.target) for r in every))
+            if missing or extra:
+                yield Drift(entry, aspect, sources, _reason(entry, aspect, missing, extra), missing, extra)
+
+    def _is(self, reference: Reference, target: Component) -> bool:
+        """Whether the reference means this component: by id, with or without the environment, or by kind and name."""
+        if reference.text == target.id:
+            return True
+        names = self._names.get(target.id, frozenset())
+        if reference.kind is None:
+            return reference.text.casefold() in names
+        return reference.kind is target.kind and reference.name.casefold() in names
+
+
+def _names(c: Component, entry: Entry | None) -> frozenset[str]:
+    declared = (entry.id, entry.name, *(other.name for other in entry.also)) if entry else ()
+    on_server = f"{c.server}/{c.name}" if c.server else None
+    texts = (c.id, c.id.removeprefix(f"{c.environment}/".casefold()), c.name, on_server, *c.spellings, *declared)
+    return frozenset(text.casefold() for text in texts if text is not None)
+
+
+def _declared(entry: Entry) -> Mapping[Aspect, list[Reference]]:
+    """Return what the entry lists, by aspect; a model or tool among the dependencies counts with its own kind."""
+    listed: dict[Aspect, list[Reference]] = {}
+    given = ((Aspect.MODELS, entry.models), (Aspect.TOOLS, entry.tools))
+    listed.update({aspect: list(references) for aspect, references in given if references is not None})
+    others = entry.depends_on or ()
+    for r in others:
+        listed.setdefault(Aspect.DEPENDENCIES if r.kind is None else _aspect(r.kind), []).append(r)
+    if entry.depends_on is not None and not others:
+        listed.setdefault(Aspect.DEPENDENCIES, [])
+    return listed
+
+
+def _aspect(kind: ComponentKind) -> Aspect:
+    if kind is ComponentKind.MODEL:
+        return Aspect.MODELS
+    return Aspect.TOOLS if kind is ComponentKind.TOOL else Aspect.DEPENDENCIES
+
+
+def _reason(entry: Entry, aspect: Aspect, missing: tuple[str, ...], extra: tuple[Extra, ...]) -> str:
+    parts = [f"declares {', '.join(missing)}, which was not seen to be used"] if missing else []
+    if extra:
+        names = ", ".join(dict.fromkeys(e.target.name for e in extra))
+        parts.append(f"was seen to use {names}, which its {aspect} do not list")
+    return f"{entry.label} ({entry.place}) {'; it '.join(parts)}."
+
+
+def _owners(entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
+    """Return that files disagree on the owner; entries of one file that differ are meant so (an id, and its namesakes elsewhere)."""
+    matched = list(found)
+    claimed = (c.entry for m in matched for c in m.claims if c.rank in (Rank.ID, Rank.NAME) and c.entry.origin != entry.origin)
+    entries = (entry, *entry.also, *(e for other in claimed for e in (other, *other.also)))
+    owners = tuple(dict.fromkeys(Owner(e.owner, e.place) for e in entries if e.owner is not None and (e is not entry or _states(e))))
+    if len({o.name.casefold() for o in owners}) > 1:
+        said = ", but ".join(f"{o.place} says {o.name!r}" for o in owners)
+        yield Drift(entry, Aspect.OWNER, tuple(m.component for m in matched), f"The owner of {entry.label}: {said}.", owners=owners)
+
+
+def _states(entry: Entry) -> bool:
+    """Whether the owner is the entry's own, not filled in from another file."""
+    return all(other.owner != entry.owner for other in entry.also)

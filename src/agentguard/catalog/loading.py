@@ -1,0 +1,64 @@
+"""Files of declarations, told apart by what is in them: YAML catalogues, A2A agent cards, Backstage entities."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agentguard.catalog.agent_cards import is_agent_card, read_agent_card
+from agentguard.catalog.backstage import is_backstage, read_backstage
+from agentguard.catalog.errors import CatalogFormatError
+from agentguard.catalog.model import Catalog, joined
+from agentguard.catalog.nodes import MAX_CHARACTERS, documents
+from agentguard.catalog.reading import catalog_of
+
+_MAX_BYTES = 4 * MAX_CHARACTERS
+
+
+def load_catalogs(paths: Sequence[Path]) -> Catalog | None:
+    """Return what all these files declare, joined; None where there are no files. Raises CatalogFormatError."""
+    found = [load_catalog(path) for path in paths]
+    return joined(found) if len(found) > 1 else next(iter(found), None)
+
+
+def load_catalog(path: Path) -> Catalog:
+    """Return what this file declares; raise CatalogFormatError also where it is missing or unreadable."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CatalogFormatError(str(path), None, f"cannot be read ({reason}). Check AGENTGUARD_CATALOG.") from None
+    try:
+        text = content.decode("utf-8-sig") if len(content) <= _MAX_BYTES else ""
+    except UnicodeDecodeError:
+        raise CatalogFormatError(str(path), None, "is not UTF-8 text. Save it as UTF-8.") from None
+    if len(content) > _MAX_BYTES:
+        raise CatalogFormatError(str(path), None, f"is larger than {_MAX_BYTES:,} bytes. Split it into several files.")
+    return read_declarations(text, origin=str(path))
+
+
+def read_declarations(text: str, *, origin: str) -> Catalog:
+    """Return what a text of any of the three forms declares; raise CatalogFormatError, and nothing else."""
+    card = _json_object(text)
+    if is_agent_card(card):
+        return read_agent_card(card, origin=origin)
+    roots = documents(text, origin)
+    if is_backstage(roots):
+        return read_backstage(roots, origin=origin)
+    if not roots:
+        raise CatalogFormatError(origin, None, "is empty. Write a first one with `agentguard catalog init`.")
+    return catalog_of(roots, origin)
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that the text is, or an empty one; cards are read as JSON, for which YAML is no full stand-in."""
+    if len(text) > MAX_CHARACTERS or not text.lstrip().startswith("{"):
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}

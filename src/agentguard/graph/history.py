@@ -1,0 +1,55 @@
+"""What was seen when: of every component and workflow the first and last time, and the days on which anything was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
+from agentguard.kernel.clock import NS_PER_HOUR
+
+NS_PER_DAY = 24 * NS_PER_HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One component or workflow, named as it was last seen; times as in graph.model."""
+
+    id: str
+    kind: ComponentKind
+    name: str
+    environment: str | None
+    spellings: tuple[str, ...]
+    first_seen: int
+    last_seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything identified that was seen at a known time."""
+
+    sightings: tuple[Sighting, ...] = ()
+    """By id."""
+    days: tuple[int, ...] = ()
+    """Days since the epoch, in UTC, on which something was seen; ascending. From the days between them nothing follows."""
+
+
+def history_of(graph: Graph, runs: Runs) -> History:
+    """Return what this graph adds to the history."""
+    seen = {w.id: Sighting(w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen) for w in graph.workflows}
+    for c in graph.components:
+        if c.identified:
+            seen[c.id] = Sighting(c.id, c.kind, c.name, c.environment, c.spellings, c.first_seen, c.last_seen)
+    known = tuple(seen[id_] for id_ in sorted(seen) if seen[id_].last_seen > 0)
+    return History(known, _days(known, runs))
+
+
+def _days(seen: Iterable[Sighting], runs: Runs) -> tuple[int, ...]:
+    starts = runs.runs["start"].to_numpy()
+    times = [time for s in seen for time in (s.first_seen, s.last_seen)]
+    days = np.unique(np.concatenate([starts, np.array(times, dtype=np.int64)]) // NS_PER_DAY)
+    return tuple(int(day) for day in days if day > 0)

@@ -1,0 +1,21 @@
+"""GET /api/catalog."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from agentguard.catalog.documents import comparison_document
+from agentguard.web.routes.graph import DatasetParameter
+from agentguard.web.schemas.documents import CatalogDocument
+from agentguard.web.state import DocumentResponse, StateOf
+
+router = APIRouter(prefix="/api", tags=["catalog"])
+
+
+@router.get("/catalog", response_model=CatalogDocument)
+async def get_catalog(state: StateOf, dataset: DatasetParameter = None) -> Response:
+    """What was declared against what was seen: shadow agents, ghosts, drift, each with why."""
+    found = await state.newest(dataset)
+    comparison = await state.app.compare(found.version.graph)
+    return DocumentResponse(found.origin() | comparison_document(comparison, state.app.links))
