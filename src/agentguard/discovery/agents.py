@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, folded, names_an_agent
 from agentguard.discovery.partial import Proof
 from agentguard.discovery.scene import Given, Scene, by_time, nearest, nodes
+
+_METHOD = re.compile(r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$")
+"""A method behind the name of what was called."""
 
 
 def adopt_bodies(s: Scene) -> None:
@@ -54,21 +59,22 @@ def act(s: Scene) -> None:
 
 
 def promote_hosts(s: Scene) -> None:
-    """What encloses the steps of an agent's loop is that agent; so is a step that calls a model itself, where no agent runs above."""
+    """What encloses the steps of an agent's loop is that agent; so is a step that calls a model itself, where no agent runs above.
+
+    An agent further up with a tool in between does not count: that is another agent behind a tool.
+    """
     _promote_parents(s)
     hosts = {i for i, r in enumerate(s.readings.readings) if r.hosts}
-    rows = np.flatnonzero(np.isin(s.readings.shape, list(hosts)) & np.isin(s.role, (Role.STEP, Role.NONE)))
-    if not len(rows):
+    host = np.isin(s.readings.shape, list(hosts)) & np.isin(s.role, (Role.STEP, Role.NONE))
+    if not host.any():
         return
-    host = np.zeros(len(s.role), np.bool_)
-    host[rows] = True
     runs = np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION, Role.MCP_CLIENT))
-    models = s.rows(Role.MODEL)
-    nearest_run = nearest(s.parent, host | runs)
-    calling = np.unique(nearest_run[models])
-    agents_above = nearest(s.parent, s.role == Role.AGENT)
-    for row in calling[calling >= 0].tolist():
-        if host[row] and agents_above[row] < 0:
+    holder, run = nearest(s.parent, host | runs), nearest(s.parent, runs)
+    calling = {int(row) for row in holder[s.rows(Role.MODEL)]}
+    using = {int(row) for row in holder[s.rows(Role.TOOL, Role.MCP_CLIENT, Role.DELEGATION)]}
+    for row in sorted(calling - {-1}):
+        free = host[row] and (run[row] < 0 or s.role[run[row]] != Role.AGENT)
+        if free and (row in using or not s.reading(row).hosts_tools):
             s.role[row] = Role.AGENT
             s.given[row] = Given(s.reading(row).hosts, f"{s.reading(row).rule} (calls a model)", Proof.STRUCTURE)
 
@@ -130,7 +136,7 @@ def settle_workflows(s: Scene) -> None:
         for row in np.intersect1d(roots, with_nodes).tolist():
             s.role[row] = Role.WORKFLOW
             if not s.reading(row).name:
-                s.given[row] = Given(clean(s.reading(row).span_name), "trace-root", Proof.STRUCTURE)
+                s.given[row] = Given(clean(_METHOD.sub("", s.reading(row).span_name)), "trace-root", Proof.STRUCTURE)
 
 
 def settle_delegations(s: Scene) -> None:

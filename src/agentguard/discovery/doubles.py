@@ -28,6 +28,16 @@ def drop_doubles(s: Scene) -> None:
     s.role[outer[attempts]] = Role.STEP
     _fold(s, inner[~attempts], outer[~attempts])
     _fold(s, *_beside(s, labels))
+    _join_remote_runs(s, labels)
+
+
+def _join_remote_runs(s: Scene, labels: I64) -> None:
+    """An agent that its caller's side shows too fails there when it fails at home."""
+    far = nearest(s.parent, nodes(s) & ~np.isin(s.role, (Role.CLIENT, Role.SERVER)))
+    inner = s.rows(Role.AGENT)
+    inner = inner[(far[inner] >= 0) & (s.role[far[inner]] == Role.AGENT) & (labels[inner] >= 0)]
+    inner = inner[labels[inner] == labels[far[inner]]]
+    np.logical_or.at(s.failed, far[inner], s.failed[inner])
 
 
 def _labels(s: Scene) -> I64:

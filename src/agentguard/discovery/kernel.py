@@ -17,7 +17,7 @@ from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
-from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
+from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Mask, Partial, Proof, Sighting
 from agentguard.discovery.reading import Reader, Reading
 from agentguard.discovery.scene import Scene
 from agentguard.discovery.settling import settle
@@ -98,13 +98,14 @@ class _Builder:
             ends,
             starts,
             labels,
+            nameless=int(_nameless(s, self._who).sum()),
             housekeeping=self._housekeeping,
             **_coverage(s),
         )
 
     def _choose(self) -> _Rows:
         s = self._s
-        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage
+        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage & ~_nameless(s, self._who)
         spans = np.flatnonzero(mask)
         order = np.lexsort((spans, s.start[spans], self._who.depth[spans]))
         primary = spans[order]
@@ -263,6 +264,14 @@ class _Builder:
         messaging = bool(s.role[row] == Role.CONSUMER)
         for span in (span for span in started if rows.row_of[span] >= 0):
             yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
+
+
+def _nameless(s: Scene, who: Callers) -> Mask:
+    """Calls of a model that nothing names, made by nobody known: they are counted, but no component."""
+    named = np.array([r.name is not None for r in s.readings.readings], np.bool_)[s.readings.shape]
+    named[list(s.given)] = True
+    nameless: Mask = (s.role == Role.MODEL) & ~named & (who.source < 0)
+    return nameless
 
 
 def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:

@@ -130,6 +130,8 @@ class Partial:
     duplicates: int = 0
     orphans: int = 0
     unresolved_peers: int = 0
+    nameless: int = 0
+    """Calls of a model that nothing names, made by nobody known."""
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
     sampling: Counter[str] = field(default_factory=Counter)
@@ -184,6 +186,7 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     result.duplicates += partial.duplicates
     result.orphans += partial.orphans
     result.unresolved_peers += partial.unresolved_peers
+    result.nameless += partial.nameless
     result.attributed += partial.attributed
     result.unattributed += partial.unattributed
     result.sampling += partial.sampling

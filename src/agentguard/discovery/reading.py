@@ -44,6 +44,7 @@ class Reading:
     passes: bool = False
     goto: str | None = None
     hosts: str | None = None
+    hosts_tools: bool = False
     of_parent: bool = False
     nests: bool = False
     provider: str | None = None
@@ -141,6 +142,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         passes=rule.passes,
         goto=clean(_named(rule.goto, name, attributes)[0]),
         hosts=clean(_named(rule.hosts, name, attributes)[0]),
+        hosts_tools=rule.hosts_tools,
         of_parent=rule.of_parent,
         nests=rule.nests,
         provider=place.provider,

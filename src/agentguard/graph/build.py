@@ -335,6 +335,7 @@ def _coverage(partial: Partial, folded: dict[str, int], spans_read: int, refused
         housekeeping=dict(sorted(partial.housekeeping.items())),
         circles=len(partial.circles),
         unresolved_peers=partial.unresolved_peers,
+        nameless=partial.nameless,
         refused=dict(sorted(refused.items())),
         first_seen=partial.first_seen,
         last_seen=partial.last_seen,

@@ -81,6 +81,7 @@ def coverage_document(coverage: Coverage) -> Document:
         "folded": dict(coverage.folded),
         "housekeeping": dict(coverage.housekeeping),
         "unresolved_peers": coverage.unresolved_peers,
+        "nameless_calls": coverage.nameless,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),
         "last_seen": timestamp(coverage.last_seen),

@@ -179,6 +179,8 @@ class Coverage:
     circles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0
+    nameless: int = 0
+    """Calls of a model that nothing names, made by nobody known."""
     refused: dict[str, int] = field(default_factory=dict)
     """Reason → spans or records that could not be used."""
     first_seen: int = 0

@@ -208,6 +208,7 @@ def coverage_part(coverage: Document) -> RenderableType:
         (unattributed, f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}"),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
+        (coverage["nameless_calls"], "calls of a model that nothing names, by nobody known"),
         (sum(coverage["housekeeping"].values()), f"health checks and polls, no runs of a workflow: {_largest(coverage['housekeeping'])}"),
         (sum(coverage["folded"].values()), f'names counted together as "other" ({", ".join(coverage["folded"])})'),
         (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),

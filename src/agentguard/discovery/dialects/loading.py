@@ -103,7 +103,9 @@ class SpanRule:
     goto: tuple[Source, ...] = ()
     """Names the agent to which control passes when this span ends."""
     hosts: tuple[Source, ...] = ()
-    """Names the agent that this step is, if it calls a model itself and no agent runs above it."""
+    """Names the agent that this step is, if it calls a model itself and no agent runs above it, or only behind a tool."""
+    hosts_tools: bool = False
+    """It must use a tool itself, too."""
     of_parent: bool = False
     """A step of an agent's loop: what encloses it is the agent, by its span's name."""
     nests: bool = False
@@ -205,6 +207,7 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         passes=raw.get("passes", False),
         goto=_sources(raw.get("goto")),
         hosts=_sources(raw.get("hosts")),
+        hosts_tools=raw.get("hosts_tools", False),
         of_parent=raw.get("of_parent", False),
         nests=raw.get("nests", False),
     )
