@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.naming import folded
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
 from agentguard.graph.model import Recourse
@@ -15,8 +16,10 @@ from agentguard.graph.reruns import Pairs, reruns, stand_ins
 from agentguard.ingest.words import groups
 
 _SHARE_AFTER_FAILURE = 0.5
-"""A callee is a fallback if at least this share of its caller's uses of it follow a failure of the primary:
+"""A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
 one that is mostly used without any failure is an ordinary callee that happened to come next."""
+_TELLING = 3
+"""Letters of a word that two names may share by more than chance."""
 _REDUNDANT = (
     ComponentKind.AGENT,
     ComponentKind.TOOL,
@@ -44,15 +47,20 @@ def rescues(found: Joined) -> Rescues:
     rescued_by = np.full(len(calls), -1, np.int64)
     is_retry = np.zeros(len(calls), np.bool_)
     candidates: Pairs = {}
-    for row, then in _next_of_sort(found):
+    further: Pairs = {}
+    for row, later in _later_of_sort(found):
+        then = later[0]
         if found.component[row] == found.component[then]:
             rescued_by[row] = then
             is_retry[then] = True
         else:
-            owner = int(found.component[calls.source[row]])
-            candidates.setdefault((owner, int(found.component[row]), int(found.component[then])), []).append((row, then))
+            candidates.setdefault(_key(found, row, then), []).append((row, then))
+            for other in (o for o in later[1:] if _akin(found, row, o)):
+                further.setdefault(_key(found, row, other), []).append((row, other))
     uses = _uses(found)
-    kept = {key: pairs for key, pairs in candidates.items() if _is_fallback(pairs, uses[key[0], key[2]])}
+    kept = {key: pairs for key, pairs in candidates.items() if _share(found, pairs, uses[key[0], key[2]]) >= _SHARE_AFTER_FAILURE}
+    alike = {key: pairs for key, pairs in further.items() if key not in kept and _share(found, pairs, uses[key[0], key[2]]) >= 1}
+    kept |= alike
     kept = {key: pairs for key, pairs in kept.items() if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))}
     for pairs in kept.values():
         for row, then in pairs:
@@ -67,8 +75,12 @@ def _by_recourse(found: Joined, rescued_by: I64, same_run: Pairs) -> dict[Recour
     return {Recourse.SAME_RUN: same_run} | fresh
 
 
-def _next_of_sort(found: Joined) -> list[tuple[int, int]]:
-    """Return (failed call, the next call of its sort in the same caller's run)."""
+def _key(found: Joined, row: int, then: int) -> tuple[int, int, int]:
+    return int(found.component[found.calls.source[row]]), int(found.component[row]), int(found.component[then])
+
+
+def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
+    """Return (failed call, the calls of its sort that follow in the same caller's run, the first of each callee)."""
     calls = found.calls
     returning = np.array([t.returns for t in TYPES] + [False], np.bool_)[calls.type]
     failed = np.flatnonzero(calls.failed & calls.ran & (calls.source >= 0) & returning)
@@ -79,10 +91,10 @@ def _next_of_sort(found: Joined) -> list[tuple[int, int]]:
     kinds = [identity.kind for identity in found.identities]
     pairs = []
     for row in failed.tolist():
-        then = _inside(found, row)
-        then = _after(found, row, members, kinds) if then < 0 else then
-        if then >= 0 and kinds[int(found.component[row])] in _REDUNDANT:
-            pairs.append((row, then))
+        outer = _inside(found, row)
+        later = [outer] if outer >= 0 else _after(found, row, members, kinds)
+        if later and kinds[int(found.component[row])] in _REDUNDANT:
+            pairs.append((row, later))
     return pairs
 
 
@@ -92,28 +104,40 @@ def _inside(found: Joined, row: int) -> int:
     return outer if outer >= 0 and found.component[outer] != found.component[row] else -1
 
 
-def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) -> int:
+def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) -> list[int]:
     calls = found.calls
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
     kind, end = kinds[int(found.component[row])], int(calls.answered[row])
+    later: dict[int, int] = {}
     for other in members[low:high].tolist():
-        later = calls.asked[other] >= end or (calls.asked[other] > calls.asked[row] and calls.inside[other] < 0)
-        if other != row and later and kinds[int(found.component[other])] is kind:
-            return int(other)
-    return -1
+        follows = calls.asked[other] >= end or (calls.asked[other] > calls.asked[row] and calls.inside[other] < 0)
+        if other != row and follows and kinds[int(found.component[other])] is kind:
+            later.setdefault(int(found.component[other]), int(other))
+    return list(later.values())
 
 
 def _uses(found: Joined) -> Counter[tuple[int, int]]:
+    """Return in how many of its runs each caller uses each callee."""
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
+    _, once = groups(calls.source[rows], found.component[rows])
+    rows = rows[once]
     owner, callee = found.component[calls.source[rows]], found.component[rows]
     pairs, first = groups(owner, callee)
     counts = np.bincount(pairs, minlength=len(first))
     return Counter(dict(zip(zip(owner[first].tolist(), callee[first].tolist(), strict=True), counts.tolist(), strict=True)))
 
 
-def _is_fallback(pairs: list[tuple[int, int]], uses: int) -> bool:
-    return len({then for _, then in pairs}) >= _SHARE_AFTER_FAILURE * uses
+def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
+    """Return the share of the caller's runs on the secondary in which the primary had failed before."""
+    return len({int(found.calls.source[then]) for _, then in pairs}) / runs
+
+
+def _akin(found: Joined, row: int, other: int) -> bool:
+    """Whether a tool's or agent's name shares a word with the other's: what does not come next must at least look like a stand-in."""
+    one, two = found.identities[int(found.component[row])], found.identities[int(found.component[other])]
+    words = [{w for w in folded(who.name).split() if len(w) >= _TELLING} for who in (one, two)]
+    return one.kind is not ComponentKind.MODEL and one.name != two.name and bool(words[0] & words[1])
 
 
 def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
