@@ -19,6 +19,7 @@ from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
 from agentguard.discovery.reading import Reader, Reading
 from agentguard.discovery.scene import Scene
+from agentguard.discovery.services import DOORS, named, tells_peer
 from agentguard.discovery.settling import settle
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.discovery.survey import Survey
@@ -67,12 +68,28 @@ def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Which spans become rows: primary rows in order, then the rows of MCP servers, then unmet handoffs."""
+    """Which spans become rows, in this order."""
 
+    unseen: I64
+    """Servers and consumers that name who is at the other end: a row for that component, of which there is no span."""
     primary: I64
     mcp: I64
+    """MCP servers of calls."""
+    unmet: I64
+    """Handoffs whose receiver never ran."""
+    delivered: I64
+    """Consumers that name a broker: a row for what the broker delivered to them."""
     row_of: I64
     """(spans,) → primary row; -1: none"""
+
+    @property
+    def spans(self) -> I64:
+        return np.concatenate([self.unseen, self.primary, self.mcp, self.unmet, self.delivered])
+
+    @property
+    def main(self) -> slice:
+        """Where the primary rows stand."""
+        return slice(len(self.unseen), len(self.unseen) + len(self.primary))
 
 
 class _Builder:
@@ -102,62 +119,97 @@ class _Builder:
 
     def _choose(self) -> _Rows:
         s = self._s
-        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage
+        doors = np.isin(s.role, DOORS)
+        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage & ~(doors & ~named(s))
         spans = np.flatnonzero(mask)
         order = np.lexsort((spans, s.start[spans], self._who.depth[spans]))
         primary = spans[order]
+        doors = doors[primary] & tells_peer(s)[primary]
+        consuming = doors & (s.role[primary] == Role.CONSUMER)
+        unseen = primary[doors & (consuming | (self._who.source[primary] < 0))]
         row_of = np.full(len(s.role), -1, np.int64)
-        row_of[primary] = np.arange(len(primary))
+        row_of[primary] = np.arange(len(unseen), len(unseen) + len(primary))
         mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
-        return _Rows(primary, mcp, row_of)
+        return _Rows(unseen, primary, mcp, np.array([marker for marker, _ in s.unmet], np.int64), primary[consuming], row_of)
 
     def _calls(self, rows: _Rows) -> Calls:
         s, who = self._s, self._who
-        unmet = np.array([marker for marker, _ in s.unmet], np.int64)
-        spans = np.concatenate([rows.primary, rows.mcp, unmet])
-        many, some, rest = len(rows.primary), len(rows.mcp), len(unmet)
-        holder = np.concatenate([who.source[rows.primary], who.source[rows.mcp], np.array([g for _, g in s.unmet], np.int64)])
-        source = np.where(holder >= 0, rows.row_of[holder], -1)
-        kind = np.concatenate(
+        spans, main = rows.spans, rows.main
+        source, holder = self._sources(rows)
+        sighting = np.concatenate(
             [
-                self._types(rows.primary),
-                np.full(some, _TYPE_CODE[DependencyType.CALLS_MCP]),
-                np.full(rest, _TYPE_CODE[DependencyType.HANDOFF]),
+                self._unseen_sightings(rows.unseen),
+                self._primary_sightings(rows.primary),
+                self._server_sightings(rows.mcp),
+                self._unmet_sightings(),
+                self._primary_sightings(rows.delivered),
             ]
         )
-        main = slice(0, many)
-        sighting = np.concatenate([self._primary_sightings(rows.primary), self._server_sightings(rows.mcp), self._unmet_sightings()])
         via = np.full(len(spans), -1, np.int32)
         via[main] = who.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
+        by_name = (source >= 0) & (source < len(rows.unseen))
         proof[main] = who.proof[rows.primary]
+        proof[by_name] = Proof.ATTRIBUTE
         tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
-        cost = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)[spans]
-        ran = s.role[spans] != Role.SETUP
-        ran[many + some :] = False
+        ran = np.zeros(len(spans), np.bool_)
+        ran[main.start : main.stop + len(rows.mcp)] = s.role[spans[main.start : main.stop + len(rows.mcp)]] != Role.SETUP
         entry = np.full(len(spans), -1, np.int32)
-        entry[main] = self._entries(rows.primary, source[main])
+        entry[main] = self._entries(rows.primary, np.where(by_name[main], -1, source[main]))
         seen = _at_caller(s, spans, holder)
+        unseen = np.arange(len(spans)) < len(rows.unseen)
         return Calls(
             trace=s.tree.trace[spans],
             span=s.tree.span[spans],
             sighting=sighting.astype(np.int32),
             source=source,
-            type=np.where(source >= 0, kind, -1).astype(np.int8),
+            type=np.where(source >= 0, self._row_types(rows), -1).astype(np.int8),
             via=via,
             proof=proof,
-            failed=s.failed[spans],
+            failed=s.failed[spans] & ~unseen,
             start=s.start[spans],
-            duration=np.where(s.timed[spans], s.end[spans] - s.start[spans], -1),
+            duration=np.where(s.timed[spans] & ~unseen, s.end[spans] - s.start[spans], -1),
             asked=s.start[seen],
             answered=s.end[seen],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
-            cost=np.where(s.role[spans] == Role.MODEL, cost, np.nan),
+            cost=np.where(s.role[spans] == Role.MODEL, self._costs(spans), np.nan),
             ran=ran,
             entry=entry,
             inside=self._inside(rows, len(spans)),
         )
+
+    def _sources(self, rows: _Rows) -> tuple[I64, I64]:
+        """Return each row's caller: its row, and its span where it has one."""
+        s, who = self._s, self._who
+        nobody = np.full(len(rows.unseen), -1, np.int64)
+        givers = np.array([giver for _, giver in s.unmet], np.int64)
+        holder = np.concatenate(
+            [nobody, who.source[rows.primary], who.source[rows.mcp], givers, np.full(len(rows.delivered), -1, np.int64)]
+        )
+        source = np.where(holder >= 0, rows.row_of[holder], -1)
+        unseen = np.full(len(s.role), -1, np.int64)
+        unseen[rows.unseen] = np.arange(len(rows.unseen))
+        called = s.role[rows.primary] == Role.SERVER
+        main = source[rows.main]
+        source[rows.main] = np.where(called & (main < 0), unseen[rows.primary], main)
+        source[len(source) - len(rows.delivered) :] = unseen[rows.delivered]
+        return source, holder
+
+    def _row_types(self, rows: _Rows) -> I64:
+        return np.concatenate(
+            [
+                np.full(len(rows.unseen), -1),
+                self._types(rows.primary),
+                np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP]),
+                np.full(len(rows.unmet), _TYPE_CODE[DependencyType.HANDOFF]),
+                np.full(len(rows.delivered), _TYPE_CODE[DependencyType.MESSAGING]),
+            ]
+        )
+
+    def _costs(self, spans: I64) -> NDArray[np.float64]:
+        known = self._s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
+        return np.pad(known, (0, len(self._s.role) - len(known)), constant_values=np.nan)[spans]
 
     def _inside(self, rows: _Rows, count: int) -> I64:
         inside = np.full(count, -1, np.int64)
@@ -210,6 +262,16 @@ class _Builder:
             reading = s.reading(row)
             who = identity(ComponentKind.MCP_SERVER, clean(s.server[row]) or "(unnamed)", environment=reading.environment)
             codes.append(self._sight(who, reading, "mcp#server", Proof.STRUCTURE, spelling=who.name))
+        return np.array(codes, np.int64)
+
+    def _unseen_sightings(self, spans: I64) -> I64:
+        """A server's unseen caller is an external component, a consumer's the broker that it names."""
+        s = self._s
+        codes = []
+        for row in spans.tolist():
+            role = Role.PRODUCER if s.role[row] == Role.CONSUMER else Role.CLIENT
+            reading = s.reading(row)
+            codes.append(self._sight(_identity(role, s.name(row), None, reading), reading, reading.rule, Proof.ATTRIBUTE))
         return np.array(codes, np.int64)
 
     def _unmet_sightings(self) -> I64:
@@ -282,7 +344,7 @@ class _Builder:
         s = self._s
         target = s.tree.spans.column("links")[row].as_py()[0]
         words = np.frombuffer(target, "<u8")
-        started = [row, *np.flatnonzero(self._who.pending == row).tolist()]
+        started = [row if s.parent[row] < 0 else int(s.parent[row]), *np.flatnonzero(self._who.pending == row).tolist()]
         if s.role[row] == Role.WORKFLOW and row in s.given:
             started = np.flatnonzero((self._who.source == row) & (s.role == Role.AGENT)).tolist()
         messaging = bool(s.role[row] == Role.CONSUMER)
@@ -324,13 +386,13 @@ def _spelling(who: Identity, reading: Reading) -> str:
 def _linked_to(tree: SpanTree, survey: Survey) -> list[int]:
     if not len(survey.link_targets):
         return []
-    return np.flatnonzero(np.isin(tree.span, survey.link_targets)).tolist()
+    return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], survey.link_targets)).tolist()
 
 
 def _linking(tree: SpanTree) -> I64:
     links = tree.spans.column("links")
     has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan)
+    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan[: len(tree.spans)])
 
 
 def _labels(tree: SpanTree) -> dict[bytes, str]:
@@ -357,26 +419,26 @@ def _sampling(reading: Reading) -> Iterable[str]:
 
 
 def _coverage(s: Scene) -> dict[str, Any]:
-    counts = np.bincount(s.readings.shape, minlength=len(s.readings.readings)).tolist()
+    shapes = s.readings.shape[: len(s.tree.spans)]
+    counts = np.bincount(shapes, minlength=len(s.readings.readings)).tolist()
+    unresolved = np.bincount(s.readings.shape[s.unresolved], minlength=len(s.readings.readings)).tolist()
     attributed: Counter[str] = Counter()
     unattributed: Counter[str] = Counter()
     sampling: Counter[str] = Counter()
-    for reading, count in zip(s.readings.readings, counts, strict=True):
-        if reading.role is Role.NONE:
-            unattributed[reading.scope or "(no scope)"] += count
-        else:
-            attributed[reading.dialect] += count
+    for reading, count, lost in zip(s.readings.readings, counts, unresolved, strict=True):
+        unattributed[reading.scope or "(no scope)"] += count if reading.role is Role.NONE else lost
+        attributed[reading.dialect] += 0 if reading.role is Role.NONE else count - lost
         sampling.update(dict.fromkeys(_sampling(reading), count))
     known = s.start[s.start > 0]
     return {
-        "spans": len(s.role),
+        "spans": len(shapes),
         "traces": len(distinct(mix(s.tree.trace[:, 0], s.tree.trace[:, 1]))[1]),
         "duplicates": s.tree.duplicates,
-        "orphans": int(s.tree.orphan.sum()),
-        "unresolved_peers": int((s.role == Role.CLIENT).sum()),
-        "attributed": attributed,
-        "unattributed": unattributed,
-        "sampling": sampling,
+        "orphans": int(s.tree.orphan[: len(shapes)].sum()),
+        "unresolved_peers": len(s.unresolved),
+        "attributed": +attributed,
+        "unattributed": +unattributed,
+        "sampling": +sampling,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
         "circles": [(s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes()) for row in s.tree.circles],

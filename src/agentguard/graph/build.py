@@ -27,6 +27,7 @@ _RULES = {
     FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
     "crosses-services": "AgentGuard: a span below or above one of another service.name",
+    "calls-out": "AgentGuard: a call out of this service, which has no span of its own there",
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
 }
 _DEPENDENCY_RULES = {
