@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
 from agentguard.discovery.reading import Reader, Reading
+from agentguard.discovery.rows import COMPONENT, Rows, chosen_rows
 from agentguard.discovery.scene import Scene
-from agentguard.discovery.services import DOORS, named, tells_peer
 from agentguard.discovery.settling import settle
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.discovery.survey import Survey
@@ -29,20 +28,6 @@ from agentguard.ingest.words import distinct, mix
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)
 _TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
-_KIND = {
-    Role.AGENT: ComponentKind.AGENT,
-    Role.SETUP: ComponentKind.AGENT,
-    Role.TOOL: ComponentKind.TOOL,
-    Role.MODEL: ComponentKind.MODEL,
-    Role.MCP_CLIENT: ComponentKind.TOOL,
-    Role.MCP_SERVER: ComponentKind.TOOL,
-    Role.DATASTORE: ComponentKind.DATASTORE,
-    Role.CLIENT: ComponentKind.EXTERNAL,
-    Role.SERVER: ComponentKind.SERVICE,
-    Role.CONSUMER: ComponentKind.SERVICE,
-    Role.PRODUCER: ComponentKind.QUEUE,
-    Role.WORKFLOW: ComponentKind.WORKFLOW,
-}
 _USE = {
     Role.AGENT: DependencyType.DELEGATES,
     Role.TOOL: DependencyType.USES_TOOL,
@@ -66,32 +51,6 @@ def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey
     return _Builder(settled, callers(settled), dialects, survey).partial()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Which spans become rows, in this order."""
-
-    unseen: I64
-    """Servers and consumers that name who is at the other end: a row for that component, of which there is no span."""
-    primary: I64
-    mcp: I64
-    """MCP servers of calls."""
-    unmet: I64
-    """Handoffs whose receiver never ran."""
-    delivered: I64
-    """Consumers that name a broker: a row for what the broker delivered to them."""
-    row_of: I64
-    """(spans,) → primary row; -1: none"""
-
-    @property
-    def spans(self) -> I64:
-        return np.concatenate([self.unseen, self.primary, self.mcp, self.unmet, self.delivered])
-
-    @property
-    def main(self) -> slice:
-        """Where the primary rows stand."""
-        return slice(len(self.unseen), len(self.unseen) + len(self.primary))
-
-
 class _Builder:
     """Turns a settled scene into rows."""
 
@@ -102,7 +61,7 @@ class _Builder:
 
     def partial(self) -> Partial:
         s = self._s
-        rows = self._choose()
+        rows = chosen_rows(s, self._who)
         calls = self._calls(rows)
         labels = _labels(s.tree)
         ends, starts = self._links(rows)
@@ -117,47 +76,31 @@ class _Builder:
             **_coverage(s),
         )
 
-    def _choose(self) -> _Rows:
-        s = self._s
-        doors = np.isin(s.role, DOORS)
-        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage & ~(doors & ~named(s))
-        spans = np.flatnonzero(mask)
-        order = np.lexsort((spans, s.start[spans], self._who.depth[spans]))
-        primary = spans[order]
-        doors = doors[primary] & tells_peer(s)[primary]
-        consuming = doors & (s.role[primary] == Role.CONSUMER)
-        unseen = primary[doors & (consuming | (self._who.source[primary] < 0))]
-        row_of = np.full(len(s.role), -1, np.int64)
-        row_of[primary] = np.arange(len(unseen), len(unseen) + len(primary))
-        mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
-        return _Rows(unseen, primary, mcp, np.array([marker for marker, _ in s.unmet], np.int64), primary[consuming], row_of)
-
-    def _calls(self, rows: _Rows) -> Calls:
+    def _calls(self, rows: Rows) -> Calls:
         s, who = self._s, self._who
         spans, main = rows.spans, rows.main
-        source, holder = self._sources(rows)
+        holder = np.concatenate([rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.givers, rows.nobody])
+        source = np.where(holder >= 0, rows.row_of[holder], -1)
+        source[rows.told] = np.arange(len(rows.unseen))
         sighting = np.concatenate(
             [
                 self._unseen_sightings(rows.unseen),
                 self._primary_sightings(rows.primary),
                 self._server_sightings(rows.mcp),
                 self._unmet_sightings(),
-                self._primary_sightings(rows.delivered),
+                self._primary_sightings(rows.unseen),
             ]
         )
         via = np.full(len(spans), -1, np.int32)
         via[main] = who.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
-        by_name = (source >= 0) & (source < len(rows.unseen))
         proof[main] = who.proof[rows.primary]
-        proof[by_name] = Proof.ATTRIBUTE
+        proof[rows.told] = Proof.ATTRIBUTE
+        seen = np.arange(len(spans)) >= len(rows.unseen)
         tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
-        ran = np.zeros(len(spans), np.bool_)
-        ran[main.start : main.stop + len(rows.mcp)] = s.role[spans[main.start : main.stop + len(rows.mcp)]] != Role.SETUP
         entry = np.full(len(spans), -1, np.int32)
-        entry[main] = self._entries(rows.primary, np.where(by_name[main], -1, source[main]))
-        seen = _at_caller(s, spans, holder)
-        unseen = np.arange(len(spans)) < len(rows.unseen)
+        entry[main] = self._entries(rows.primary, source[main])
+        at_caller = _at_caller(s, spans, holder)
         return Calls(
             trace=s.tree.trace[spans],
             span=s.tree.span[spans],
@@ -166,52 +109,25 @@ class _Builder:
             type=np.where(source >= 0, self._row_types(rows), -1).astype(np.int8),
             via=via,
             proof=proof,
-            failed=s.failed[spans] & ~unseen,
+            failed=s.failed[spans] & seen,
             start=s.start[spans],
-            duration=np.where(s.timed[spans] & ~unseen, s.end[spans] - s.start[spans], -1),
-            asked=s.start[seen],
-            answered=s.end[seen],
+            duration=np.where(s.timed[spans] & seen, s.end[spans] - s.start[spans], -1),
+            asked=s.start[at_caller],
+            answered=s.end[at_caller],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
-            cost=np.where(s.role[spans] == Role.MODEL, self._costs(spans), np.nan),
-            ran=ran,
+            cost=np.where(s.role[spans] == Role.MODEL, rows.costs, np.nan),
+            ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             inside=self._inside(rows, len(spans)),
         )
 
-    def _sources(self, rows: _Rows) -> tuple[I64, I64]:
-        """Return each row's caller: its row, and its span where it has one."""
-        s, who = self._s, self._who
-        nobody = np.full(len(rows.unseen), -1, np.int64)
-        givers = np.array([giver for _, giver in s.unmet], np.int64)
-        holder = np.concatenate(
-            [nobody, who.source[rows.primary], who.source[rows.mcp], givers, np.full(len(rows.delivered), -1, np.int64)]
-        )
-        source = np.where(holder >= 0, rows.row_of[holder], -1)
-        unseen = np.full(len(s.role), -1, np.int64)
-        unseen[rows.unseen] = np.arange(len(rows.unseen))
-        called = s.role[rows.primary] == Role.SERVER
-        main = source[rows.main]
-        source[rows.main] = np.where(called & (main < 0), unseen[rows.primary], main)
-        source[len(source) - len(rows.delivered) :] = unseen[rows.delivered]
-        return source, holder
+    def _row_types(self, rows: Rows) -> I64:
+        mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
+        handoff = np.full(len(rows.unmet), _TYPE_CODE[DependencyType.HANDOFF])
+        return np.concatenate([rows.nobody, self._types(rows.primary), mcp, handoff, self._types(rows.unseen)])
 
-    def _row_types(self, rows: _Rows) -> I64:
-        return np.concatenate(
-            [
-                np.full(len(rows.unseen), -1),
-                self._types(rows.primary),
-                np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP]),
-                np.full(len(rows.unmet), _TYPE_CODE[DependencyType.HANDOFF]),
-                np.full(len(rows.delivered), _TYPE_CODE[DependencyType.MESSAGING]),
-            ]
-        )
-
-    def _costs(self, spans: I64) -> NDArray[np.float64]:
-        known = self._s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
-        return np.pad(known, (0, len(self._s.role) - len(known)), constant_values=np.nan)[spans]
-
-    def _inside(self, rows: _Rows, count: int) -> I64:
+    def _inside(self, rows: Rows, count: int) -> I64:
         inside = np.full(count, -1, np.int64)
         models = np.flatnonzero(self._s.role[rows.primary] == Role.MODEL)
         above = self._who.above[rows.primary[models]]
@@ -325,13 +241,13 @@ class _Builder:
         name = clean(reading.span_name) if serves else s.name(row)
         return identity(ComponentKind.WORKFLOW, name or clean(reading.span_name) or "(unnamed)", environment=reading.environment)
 
-    def _links(self, rows: _Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
+    def _links(self, rows: Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
         s = self._s
         ends = [self._link_end(rows, row) for row in _linked_to(s.tree, self._survey)]
         starts = [start for row in _linking(s.tree).tolist() for start in self._link_starts(rows, row)]
         return [end for end in ends if end is not None], starts
 
-    def _link_end(self, rows: _Rows, row: int) -> LinkEnd | None:
+    def _link_end(self, rows: Rows, row: int) -> LinkEnd | None:
         holder = row if self._who.holds[row] else int(self._who.holder[row])
         if holder < 0 or rows.row_of[holder] < 0:
             return None
@@ -339,7 +255,7 @@ class _Builder:
         trace = self._s.tree.trace[row]
         return LinkEnd((int(trace[0]), int(trace[1])), int(self._s.tree.span[row]), int(rows.row_of[holder]), via)
 
-    def _link_starts(self, rows: _Rows, row: int) -> Iterable[LinkStart]:
+    def _link_starts(self, rows: Rows, row: int) -> Iterable[LinkStart]:
         """A root that links elsewhere was started from there: so were the runs that it holds."""
         s = self._s
         target = s.tree.spans.column("links")[row].as_py()[0]
@@ -371,10 +287,10 @@ def _identity(role: Role, name: str | None, server: str | None, reading: Reading
     `level`: how many unnamed agents enclose this one.
     """
     if name:
-        return identity(_KIND[role], name, environment=reading.environment, server=server)
+        return identity(COMPONENT[role], name, environment=reading.environment, server=server)
     place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
-    return identity(_KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+    return identity(COMPONENT[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
 
 
 def _spelling(who: Identity, reading: Reading) -> str:

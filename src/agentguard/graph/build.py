@@ -109,7 +109,7 @@ class _Builder:
         )
         timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
-        own = (calls.source >= 0) & calls.ran
+        own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
         own &= found.component[np.maximum(calls.source, 0)] == found.component
         selves = sums.add(own)
         proofs = evidence(calls, self._partial.labels, shown, found.component[shown], len(self._ids))
