@@ -72,8 +72,9 @@ class Rows:
     @property
     def ran(self) -> Mask:
         """Whether rows are invocations: those of spans and of their MCP servers."""
-        place = np.arange(len(self.spans))
-        return (place >= self.main.start) & (place < self.main.stop + len(self.mcp))
+        ran = np.zeros(len(self.spans), np.bool_)
+        ran[self.main.start : self.main.stop + len(self.mcp)] = True
+        return ran
 
     @property
     def costs(self) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.traces.window import TimeWindow
 
 
 class EvidenceReason(StrEnum):
@@ -177,6 +178,8 @@ class Coverage:
     circles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0
+    outside_window: int = 0
+    """Spans read of traces that start outside the window asked for, duplicates included."""
     refused: dict[str, int] = field(default_factory=dict)
     """Reason → spans or records that could not be used."""
     first_seen: int = 0
@@ -192,6 +195,8 @@ class Graph:
     fallbacks: tuple[Fallback, ...] = ()
     workflows: tuple[Workflow, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    asked: TimeWindow | None = None
+    """The window of event time that was asked for; None: all that was read."""
 
     def component(self, component_id: str) -> Component | None:
         """The component with exactly this id, or None."""

@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -103,6 +103,8 @@ def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: 
         partials = [discover(part, dialects, reader, seen) for part in (spool if window is None else inside).partitions()]
     refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
     graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    outside = 0 if window is None else read - sum(partial.spans + partial.duplicates for partial in partials)
+    graph = replace(graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0)))
     return Scan(graph, runs, refused.all())
 
 

@@ -34,13 +34,14 @@ class TimeWindow:
         spans = with_whole_ids(spans)
         trace, first = _traces(spans)
         starts = _starts(spans, trace, len(first))
-        return spans.filter(pa.array(self._holds(starts)[trace]))
+        return spans.filter(pa.array(self.holds(starts)[trace]))
 
-    def touched(self, starts: I64) -> NDArray[np.bool_]:
-        """Say which spans, by their starts, lie in the window: every trace that belongs here has one."""
-        return self._holds(starts)
+    def overlaps(self, start: int, end: int) -> bool:
+        """Say whether a time from `start` up to, and without, `end` can lie in the window."""
+        return (self.since is None or end > self.since) and (self.until is None or start < self.until)
 
-    def _holds(self, starts: I64) -> NDArray[np.bool_]:
+    def holds(self, starts: I64) -> NDArray[np.bool_]:
+        """Say which times lie in the window; every trace that belongs here has a span that starts in it."""
         held: NDArray[np.bool_] = (starts > 0) & (starts < _LATEST)
         if self.since is not None:
             held &= starts >= self.since
