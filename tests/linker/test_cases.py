@@ -31,9 +31,10 @@ FORMS = ("zipkin", "otlp", "zipkin_v1")
 KINDS = {"database": ComponentKind.DATASTORE, "external": ComponentKind.EXTERNAL, "broker": ComponentKind.QUEUE}
 
 
-def named(*groups: str) -> list[Any]:
-    """The cases of these groups; those of the service graph have none."""
-    return [pytest.param(case, id=case["id"]) for case in cases() if case.get("group", "servicegraph") in groups]
+def named(*groups: str, **marks: pytest.MarkDecorator) -> list[Any]:
+    """The cases of these groups; those of the service graph have none. `marks`: by id."""
+    found = [case for case in cases() if case.get("group", "servicegraph") in groups]
+    return [pytest.param(case, id=case["id"], marks=marks.get(case["id"], ())) for case in found]
 
 
 def forms(case: Case) -> Iterator[list[Any]]:
@@ -55,7 +56,10 @@ def test_calls_of_services(case: Case) -> None:
         assert edges(scanned(deliveries).graph, without=optional) in answers(case)
 
 
-@pytest.mark.parametrize("case", named("servicegraph"))
+NO_SELF_LATENCY = pytest.mark.xfail(strict=True, reason="calls of a component to itself are counted; no histogram of them is kept")
+
+
+@pytest.mark.parametrize("case", named("servicegraph", SG01=NO_SELF_LATENCY))
 def test_what_else_a_case_tells(case: Case) -> None:
     for deliveries in forms(case):
         found = scanned(deliveries)
@@ -66,7 +70,7 @@ def test_what_else_a_case_tells(case: Case) -> None:
         for name, kind in case.get("node_types", {}).items():
             assert kinds(graph)[name] == {KINDS[kind]}
         for sides in case.get("latency_ms", ()):
-            assert latencies(graph, sides) == {side: histogram(times) for side, times in sides.items() if isinstance(times, list)}
+            assert latencies(graph, sides) == {side: histogram(sides[side]) for side in SIDES & sides.keys()}
         assert all(c.name for c in graph.components)
 
 
@@ -181,8 +185,18 @@ def kinds(graph: Graph) -> dict[str, set[ComponentKind]]:
     return {c.name: {other.kind for other in graph.components if other.name == c.name} for c in graph.components}
 
 
-def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, Any]:
-    return {}
+def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, list[int]]:
+    """The histograms of an edge by side. Where only the caller sends spans, the edge's one latency is the client's."""
+    names = {c.id: c.name for c in graph.components}
+    edges = [d for d in graph.dependencies if (names[d.source], names[d.target]) == (sides["parent"], sides["child"])]
+    told = {"server": [d.latency for d in edges], "messaging": [d.delay for d in edges]}
+    told["client"] = [d.waited for d in edges] if "server" in sides else told["server"]
+    return {
+        side: [bucket for histogram in told[side] for bucket, count in histogram for _ in range(count)] for side in SIDES & sides.keys()
+    }
+
+
+SIDES = {"client", "server", "messaging"}
 
 
 def histogram(milliseconds: list[float]) -> list[int]:

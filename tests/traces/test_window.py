@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pyarrow as pa
@@ -68,7 +69,7 @@ def test_windows_side_by_side_hold_every_trace_once_and_whole(starts_of: list[li
     rows = [(f"t{n}", f"s{n}.{k}", f"s{n}.0" if k else "", at) for n, times in enumerate(starts_of) for k, at in enumerate(times)]
     table = spans(*rows)
     edges = [None, *sorted(set(borders)), None]
-    parts = [TimeWindow(since, until).select(table) for since, until in zip(edges, edges[1:], strict=False)]
+    parts = [TimeWindow(since, until).select(table) for since, until in itertools.pairwise(edges)]
     held = [set(part.column("trace_label").to_pylist()) for part in parts]
 
     assert sum(map(len, parts)) == len(table)

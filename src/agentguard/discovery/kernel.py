@@ -114,6 +114,7 @@ class _Builder:
             duration=np.where(s.timed[spans] & seen, s.end[spans] - s.start[spans], -1),
             asked=s.start[at_caller],
             answered=s.end[at_caller],
+            halves=(at_caller != spans) & s.timed[at_caller],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
             cost=np.where(s.role[spans] == Role.MODEL, rows.costs, np.nan),
@@ -210,10 +211,14 @@ class _Builder:
         return self._sightings.setdefault(sighting, len(self._sightings))
 
     def _entries(self, spans: I64, source: I64) -> NDArray[np.int32]:
-        """Return the workflow's code at the rows that start one: each trace's earliest root, else earliest orphan, and nested ones."""
+        """Return the workflow's code at the rows that start one: each trace's earliest root, else earliest orphan, and nested ones.
+
+        What only stands for the service of an orphaned call starts nothing: its run had begun somewhere else.
+        """
         s = self._s
         codes = np.full(len(spans), -1, np.int32)
-        free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))
+        lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
+        free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost)
         tops = spans[free]
         order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0]))
         tops, free = tops[order], free[order]

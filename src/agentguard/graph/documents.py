@@ -227,6 +227,8 @@ class _Shown:
             "retries": d.retries,
             "source_runs": d.source_runs,
             "latency_ms": _latency_document(d.latency),
+            "waited_ms": _latency_document(d.waited),
+            "delay_ms": _latency_document(d.delay),
             "input_tokens": d.input_tokens,
             "output_tokens": d.output_tokens,
             "cost_usd": d.cost_usd,

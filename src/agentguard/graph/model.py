@@ -103,7 +103,11 @@ class Dependency:
     source_runs: int = 0
     """Distinct runs of the source in which it made this call (compare with the source's invocations)."""
     latency: tuple[tuple[int, int], ...] = ()
-    """Mergeable histogram: (bucket, count); see graph.latency."""
+    """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of the caller's."""
+    waited: tuple[tuple[int, int], ...] = ()
+    """The same calls by the caller's clock, where both halves are there: with the network and the queues between."""
+    delay: tuple[tuple[int, int], ...] = ()
+    """From the end of sending a message to the start of its receipt; not told where clocks put the receipt first."""
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None

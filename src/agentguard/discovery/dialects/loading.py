@@ -182,6 +182,7 @@ def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts:
         resource=_RESOURCE,
         events=_EXCEPTION,
         facts=facts,
+        of_callers=_union(tables, "of_callers"),
     )
 
 
