@@ -199,7 +199,8 @@ def _unmet_calls(trace: Trace, primary: dict[Node, Call]) -> Iterator[Call]:
 
 
 def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
-    free = [node for node, call in primary.items() if call.source is None and node.parent is None and node.role in ENTRIES]
+    tops = [node for node, call in primary.items() if call.source is None and node.parent is None and node.role in ENTRIES]
+    free = [node for node in tops if not (node.stands_in and node.orphan)]
     if not free:
         return
     node = min(free, key=lambda n: (n.orphan, n.start, n.row))

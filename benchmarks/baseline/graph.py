@@ -10,7 +10,7 @@ import networkx as nx
 
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.discovery.naming import Identity
+from agentguard.discovery.naming import Identity, identity
 from benchmarks.baseline.calls import Call, Link, calls_of
 from benchmarks.baseline.roles import settle
 from benchmarks.baseline.spans import Span, SpanReader
@@ -39,6 +39,7 @@ def graph_of(bodies: Iterable[bytes], dialects: Dialects) -> nx.MultiDiGraph:
         links += its_links
         ends |= {place: call for place, call in its_ends.items() if place[1] in targets}
     _follow(links, ends, calls)
+    _recognise(calls)
     _name_models(calls)
     return _counted(calls)
 
@@ -67,6 +68,16 @@ def _follow(links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls:
     for call in calls:
         if call.trace_id in started:
             call.entry = None
+
+
+def _recognise(calls: Iterable[Call]) -> None:
+    """A peer of a service's name is that service."""
+    services = {call.component.id: call.component for call in calls if call.component.kind is ComponentKind.SERVICE}
+    for call in calls:
+        who = call.component
+        if who.kind is ComponentKind.EXTERNAL and who.identified:
+            service = identity(ComponentKind.SERVICE, who.name, environment=who.environment).id
+            call.component = services.get(service, who)
 
 
 def _name_models(calls: Iterable[Call]) -> None:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, folded, names_an_agent
 from agentguard.discovery.partial import Proof
+from benchmarks.baseline.origins import find_origins
 from benchmarks.baseline.trace import PLAIN, Given, Node, Trace, by_time
 
 LEAVES = (Role.MODEL, Role.DATASTORE, Role.CLIENT, Role.PRODUCER, Role.MCP_CLIENT)
@@ -25,9 +26,11 @@ def settle(trace: Trace, hosts: frozenset[str]) -> None:
     _agents_by_service(trace, hosts)
     _enter_services(trace)
     _pair_mcp(trace)
-    _pair_halves(trace)
-    _settle_workflows(trace)
+    halves = _pair_halves(trace)
     _drop_transport(trace)
+    _set_unresolved_aside(trace)
+    find_origins(trace, halves)
+    _settle_workflows(trace)
     _unwrap_tools(trace)
     _drop_doubles(trace)
     _settle_delegations(trace)
@@ -108,7 +111,7 @@ def _pair_mcp(trace: Trace) -> None:
             node.server = node.reading.server
 
 
-def _pair_halves(trace: Trace) -> None:
+def _pair_halves(trace: Trace) -> list[Node]:
     paired = []
     for node in trace.of(Role.SERVER, Role.AGENT):
         above = node.parent
@@ -118,6 +121,13 @@ def _pair_halves(trace: Trace) -> None:
             paired.append(above)
     for client in paired:
         client.role = Role.STEP
+    return paired
+
+
+def _set_unresolved_aside(trace: Trace) -> None:
+    for node in trace.of(Role.CLIENT, Role.PRODUCER):
+        if not node.name:
+            node.role = Role.STEP
 
 
 def _settle_workflows(trace: Trace) -> None:

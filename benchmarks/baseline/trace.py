@@ -43,6 +43,8 @@ class Node:
     """Names no parent."""
     given: Given | None = None
     server: str | None = None
+    stands_in: bool = False
+    """For its service, which has no span of its own here."""
     level: int = 0
     """For agents without a name: how many such runs enclose it."""
 

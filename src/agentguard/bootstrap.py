@@ -62,7 +62,9 @@ class NothingUsableError(InvalidInputError):
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         reasons = " ".join(refusal["message"] for refusal in document["refusals"][:3])
-        super().__init__(f"No span could be used. {reasons}".strip())
+        outside = document["coverage"]["outside_window"]
+        why = f"All {outside:,} spans that were read are of traces outside the window." if outside else "No span could be used."
+        super().__init__(f"{why} {reasons}".strip())
         self._refusals = document["refusals"]
 
     @property

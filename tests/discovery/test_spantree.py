@@ -60,11 +60,47 @@ def test_parents_in_a_circle_are_cut_at_one_place_and_nothing_is_lost() -> None:
     assert found.orphan.sum() == 1
 
 
-def test_a_span_that_is_its_own_parent_is_an_orphan() -> None:
+def test_a_span_that_is_its_own_parent_is_a_root() -> None:
     found = tree(document(span("a", "a", name="a")))
 
     assert parents(found) == {"a": None}
-    assert found.orphan.tolist() == [True]
+    assert found.orphan.tolist() == [False]
+    assert not len(found.circles)
+
+
+def test_server_halves_of_several_services_share_an_id_with_their_client() -> None:
+    caller = document(span("x", "r", kind=CLIENT, name="call"), span("r", name="root"), service="web")
+    one = document(span("x", kind=SERVER, name="one"), span("y", "x", name="in one"), service="one")
+    two = document(span("x", kind=SERVER, name="two"), span("z", "x", name="in two"), service="two")
+
+    assert parents(tree(two, one, caller)) == {
+        "root": None,
+        "call": "root",
+        "one": "call",
+        "two": "call",
+        "in one": "one",
+        "in two": "two",
+    }
+
+
+def test_the_client_half_takes_its_parent_from_the_server_half() -> None:
+    web = document(span("r", name="root"), span("x", kind=CLIENT, name="call"), service="web")
+    backend = document(span("x", "r", kind=SERVER, name="serve"), service="backend")
+
+    assert parents(tree(web, backend)) == {"root": None, "call": "root", "serve": "call"}
+
+
+def test_a_trace_id_cut_to_its_lower_half_is_the_whole_one() -> None:
+    whole, cut = span("a", name="a") | {"traceId": "ab" * 16}, span("b", "a", name="b") | {"traceId": "ab" * 8}
+
+    assert parents(tree(document(whole), document(cut))) == {"a": None, "b": "a"}
+
+
+def test_a_cut_trace_id_that_two_whole_ones_end_with_stays_alone() -> None:
+    one, two = span("a", name="a") | {"traceId": "01" * 8 + "ab" * 8}, span("a", name="c") | {"traceId": "02" * 8 + "ab" * 8}
+    cut = span("b", "a", name="b") | {"traceId": "ab" * 8}
+
+    assert parents(tree(document(one, two, cut)))["b"] is None
 
 
 def test_two_halves_that_share_an_id_become_parent_and_child() -> None:

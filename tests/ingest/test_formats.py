@@ -267,5 +267,3 @@ def test_ids_that_are_not_otlp_keep_their_spelling() -> None:
 def test_answers_without_spans_are_refused_as_such() -> None:
     assert reasons(read_paths([FORMATS / "jaeger" / "dependencies_small.json"])) == ["not-traces"]
     assert reasons(upload({"resourceLogs": []})) == ["not-traces"]
-    v1 = {"traceId": "1", "id": "2", "annotations": [{"timestamp": 1, "value": "sr", "endpoint": {"serviceName": "a"}}]}
-    assert reasons(upload([v1])) == ["zipkin-v1"]

@@ -37,6 +37,16 @@ DatasetOption: TypeAlias = Annotated[
 DataDirOption: TypeAlias = Annotated[
     Path | None, typer.Option(help="Data directory, instead of AGENTGUARD_DATA_DIR.", show_default=False, file_okay=False)
 ]
+SinceOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later.", show_default=False),
+]
+UntilOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Only traces that start before this time (ISO 8601, or how long ago).", show_default=False)
+]
+LookbackOption: TypeAlias = Annotated[
+    str | None, typer.Option(help="Only traces that start this long (15m, 24h, 7d) before --until or, without it, now.", show_default=False)
+]
 CatalogOption: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(

@@ -10,7 +10,7 @@ import typer
 
 from agentguard.cli.command import ExitCode, problem
 from agentguard.cli.messages import answers_only, say
-from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
+from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, LookbackOption, SinceOption, UntilOption, examples
 
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from agentguard.graph.store import GraphVersion
     from agentguard.ingest.pieces import Piece, Refusal
     from agentguard.settings import Settings
+    from agentguard.traces.window import TimeWindow
 
 EXAMPLES = examples(
     "agentguard scan traces.jsonl",
     "agentguard scan exports/ more.pb.gz --dataset monday",
+    "agentguard scan exports/ --since 2026-11-25T08:00:00Z --until 2026-11-25T09:00:00Z",
     "kubectl exec otel-0 -- cat /data/traces.jsonl | agentguard scan - --no-store --format json",
 )
 
@@ -30,26 +32,31 @@ _REFUSALS_SHOWN = 20
 
 def scan(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, or - for standard input.", show_default=False)],
+    *,
     dataset: Annotated[str | None, typer.Option(help="Name to store it under; without it, a new one.", show_default=False)] = None,
     store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the graph and its runs, or only print.")] = True,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Read trace files and show the graph of exactly what was read.
 
-    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin, Tempo and Langfuse exports, plain or gzipped, told by their contents.
+    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain or gzipped, told by their contents.
+    With a window, a trace that starts in it counts whole, any other not at all.
     What cannot be used is named on standard error with its file and position; the rest is used. Exits with 1 where nothing is.
     """
-    from agentguard.cli.choices import settings_with
+    from agentguard.cli.choices import settings_with, window_asked
     from agentguard.cli.progress import bytes_read
     from agentguard.cli.standard_input import standard_input
 
-    settings = settings_with(data_dir, catalog)
+    settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     with bytes_read(paths) as progress, answers_only():
         pieces = _pieces(paths, stream, progress)
-        found, origin = _stored(pieces, dataset, settings, stopper) if store else _only_read(pieces)
+        found, origin = _stored(pieces, dataset, window, settings, stopper) if store else _only_read(pieces, window)
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format)
     if store:
@@ -66,16 +73,20 @@ def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[
             yield from read_paths([path], progress=progress)
 
 
-def _only_read(pieces: Iterator[Piece | Refusal]) -> tuple[Scan, dict[str, str | None]]:
+def _only_read(pieces: Iterator[Piece | Refusal], window: TimeWindow | None) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
     from agentguard.graph.scanning import scan as scan_pieces
     from agentguard.settings import load_settings
 
-    return scan_pieces(pieces, load_dialects(load_settings().housekeeping)), {"dataset": None, "graph_version": None}
+    return scan_pieces(pieces, load_dialects(load_settings().housekeeping), window=window), {"dataset": None, "graph_version": None}
 
 
 def _stored(
-    pieces: Iterator[Piece | Refusal], dataset: str | None, settings: Settings, stopper: StandardInput | None
+    pieces: Iterator[Piece | Refusal],
+    dataset: str | None,
+    window: TimeWindow | None,
+    settings: Settings,
+    stopper: StandardInput | None,
 ) -> tuple[Scan, dict[str, str | None]]:
     import asyncio
 
@@ -84,7 +95,7 @@ def _stored(
     async def scanned() -> tuple[GraphVersion, Scan]:
         async with open_app(settings) as app:
             try:
-                return await app.scans.scan(pieces, dataset=dataset)
+                return await app.scans.scan(pieces, dataset=dataset, window=window)
             except asyncio.CancelledError:
                 if stopper:
                     stopper.stop()
@@ -125,5 +136,7 @@ def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoRetu
 
     if output_format is Format.JSON:
         print_json(problem(NothingUsableError(document)))
-    say("Nothing usable was found. `agentguard scan --help` lists the formats that are read.")
+    outside = document["coverage"]["outside_window"]
+    found = f"All {outside:,} spans that were read are of traces outside the window." if outside else "Nothing usable was found."
+    say(f"{found} `agentguard scan --help` lists the formats that are read, and how windows are written.")
     raise typer.Exit(ExitCode.FAILED)

@@ -35,7 +35,7 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
     """Find the rows that start a workflow's run: of each trace the earliest root, else the earliest orphan; and those nested.
 
     `spans` (rows,): the span of each row; `source` (rows,): its caller's row, -1: none. `housekeeping`: names of entry points that
-    are health checks and pollers.
+    are health checks and pollers. What only stands for the service of an orphaned call starts nothing: its run had begun elsewhere.
     """
     found = Entries(np.full(len(spans), -1, np.int32))
     starting = _starting(s, spans, source)
@@ -55,7 +55,8 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
 
 
 def _starting(s: Scene, spans: I64, source: I64) -> I64:
-    free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES))
+    lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
+    free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost)
     tops = spans[free]
     order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0]))
     tops, free = tops[order], free[order]

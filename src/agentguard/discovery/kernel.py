@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,9 @@ from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
-from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Mask, Partial, Proof, Sighting
+from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
 from agentguard.discovery.reading import Reader, Reading
+from agentguard.discovery.rows import COMPONENT, Rows, chosen_rows, nameless
 from agentguard.discovery.scene import Scene
 from agentguard.discovery.settling import settle
 from agentguard.discovery.spantree import SpanTree, span_tree
@@ -29,20 +29,6 @@ from agentguard.ingest.words import distinct, mix
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)
 _TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
-_KIND = {
-    Role.AGENT: ComponentKind.AGENT,
-    Role.SETUP: ComponentKind.AGENT,
-    Role.TOOL: ComponentKind.TOOL,
-    Role.MODEL: ComponentKind.MODEL,
-    Role.MCP_CLIENT: ComponentKind.TOOL,
-    Role.MCP_SERVER: ComponentKind.TOOL,
-    Role.DATASTORE: ComponentKind.DATASTORE,
-    Role.CLIENT: ComponentKind.EXTERNAL,
-    Role.SERVER: ComponentKind.SERVICE,
-    Role.CONSUMER: ComponentKind.SERVICE,
-    Role.PRODUCER: ComponentKind.QUEUE,
-    Role.WORKFLOW: ComponentKind.WORKFLOW,
-}
 _USE = {
     Role.AGENT: DependencyType.DELEGATES,
     Role.TOOL: DependencyType.USES_TOOL,
@@ -65,16 +51,6 @@ def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey
     return _Builder(settled, callers(settled), dialects, survey).partial()
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Which spans become rows: primary rows in order, then the rows of MCP servers, then unmet handoffs."""
-
-    primary: I64
-    mcp: I64
-    row_of: I64
-    """(spans,) → primary row; -1: none"""
-
-
 class _Builder:
     """Turns a settled scene into rows."""
 
@@ -86,7 +62,7 @@ class _Builder:
 
     def partial(self) -> Partial:
         s = self._s
-        rows = self._choose()
+        rows = chosen_rows(s, self._who)
         calls = self._calls(rows)
         labels = _labels(s.tree)
         ends, starts = self._links(rows)
@@ -98,71 +74,64 @@ class _Builder:
             ends,
             starts,
             labels,
-            nameless=int(_nameless(s, self._who).sum()),
+            nameless=int(nameless(s, self._who).sum()),
             housekeeping=self._housekeeping,
             **_coverage(s),
         )
 
-    def _choose(self) -> _Rows:
-        s = self._s
-        mask = np.isin(s.role, list(_KIND)) & ~self._who.passage & ~_nameless(s, self._who)
-        spans = np.flatnonzero(mask)
-        order = np.lexsort((spans, s.start[spans], self._who.depth[spans]))
-        primary = spans[order]
-        row_of = np.full(len(s.role), -1, np.int64)
-        row_of[primary] = np.arange(len(primary))
-        mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
-        return _Rows(primary, mcp, row_of)
-
-    def _calls(self, rows: _Rows) -> Calls:
+    def _calls(self, rows: Rows) -> Calls:
         s, who = self._s, self._who
-        unmet = np.array([marker for marker, _ in s.unmet], np.int64)
-        spans = np.concatenate([rows.primary, rows.mcp, unmet])
-        many, some, rest = len(rows.primary), len(rows.mcp), len(unmet)
-        holder = np.concatenate([who.source[rows.primary], who.source[rows.mcp], np.array([g for _, g in s.unmet], np.int64)])
+        spans, main = rows.spans, rows.main
+        holder = np.concatenate([rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.givers, rows.nobody])
         source = np.where(holder >= 0, rows.row_of[holder], -1)
-        kind = np.concatenate(
+        source[rows.told] = np.arange(len(rows.unseen))
+        sighting = np.concatenate(
             [
-                self._types(rows.primary),
-                np.full(some, _TYPE_CODE[DependencyType.CALLS_MCP]),
-                np.full(rest, _TYPE_CODE[DependencyType.HANDOFF]),
+                self._unseen_sightings(rows.unseen),
+                self._primary_sightings(rows.primary),
+                self._server_sightings(rows.mcp),
+                self._unmet_sightings(),
+                self._primary_sightings(rows.unseen),
             ]
         )
-        main = slice(0, many)
-        sighting = np.concatenate([self._primary_sightings(rows.primary), self._server_sightings(rows.mcp), self._unmet_sightings()])
         via = np.full(len(spans), -1, np.int32)
         via[main] = who.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[main] = who.proof[rows.primary]
+        proof[rows.told] = Proof.ATTRIBUTE
+        seen = np.arange(len(spans)) >= len(rows.unseen)
         tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
-        cost = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)[spans]
-        ran = s.role[spans] != Role.SETUP
-        ran[many + some :] = False
         entry = np.full(len(spans), -1, np.int32)
         entry[main] = self._entered(rows.primary, source[main])
-        seen = _at_caller(s, spans, holder)
+        at_caller = _at_caller(s, spans, holder)
         return Calls(
             trace=s.tree.trace[spans],
             span=s.tree.span[spans],
             sighting=sighting.astype(np.int32),
             source=source,
-            type=np.where(source >= 0, kind, -1).astype(np.int8),
+            type=np.where(source >= 0, self._row_types(rows), -1).astype(np.int8),
             via=via,
             proof=proof,
-            failed=s.failed[spans],
+            failed=s.failed[spans] & seen,
             start=s.start[spans],
-            duration=np.where(s.timed[spans], s.end[spans] - s.start[spans], -1),
-            asked=s.start[seen],
-            answered=s.end[seen],
+            duration=np.where(s.timed[spans] & seen, s.end[spans] - s.start[spans], -1),
+            asked=s.start[at_caller],
+            answered=s.end[at_caller],
+            halves=(at_caller != spans) & s.timed[at_caller],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
-            cost=np.where(s.role[spans] == Role.MODEL, cost, np.nan),
-            ran=ran,
+            cost=np.where(s.role[spans] == Role.MODEL, rows.costs, np.nan),
+            ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             inside=self._inside(rows, len(spans)),
         )
 
-    def _inside(self, rows: _Rows, count: int) -> I64:
+    def _row_types(self, rows: Rows) -> I64:
+        mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
+        handoff = np.full(len(rows.unmet), _TYPE_CODE[DependencyType.HANDOFF])
+        return np.concatenate([rows.nobody, self._types(rows.primary), mcp, handoff, self._types(rows.unseen)])
+
+    def _inside(self, rows: Rows, count: int) -> I64:
         inside = np.full(count, -1, np.int64)
         models = np.flatnonzero(self._s.role[rows.primary] == Role.MODEL)
         above = self._who.above[rows.primary[models]]
@@ -215,6 +184,16 @@ class _Builder:
             codes.append(self._sight(who, reading, "mcp#server", Proof.STRUCTURE, spelling=who.name))
         return np.array(codes, np.int64)
 
+    def _unseen_sightings(self, spans: I64) -> I64:
+        """A server's unseen caller is an external component, a consumer's the broker that it names."""
+        s = self._s
+        codes = []
+        for row in spans.tolist():
+            role = Role.PRODUCER if s.role[row] == Role.CONSUMER else Role.CLIENT
+            reading = s.reading(row)
+            codes.append(self._sight(_identity(role, s.name(row), None, reading), reading, reading.rule, Proof.ATTRIBUTE))
+        return np.array(codes, np.int64)
+
     def _unmet_sightings(self) -> I64:
         s = self._s
         codes = []
@@ -239,13 +218,13 @@ class _Builder:
         self._workflows, self._housekeeping = found.workflows, found.housekeeping
         return found.codes
 
-    def _links(self, rows: _Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
+    def _links(self, rows: Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
         s = self._s
         ends = [self._link_end(rows, row) for row in _linked_to(s.tree, self._survey)]
         starts = [start for row in _linking(s.tree).tolist() for start in self._link_starts(rows, row)]
         return [end for end in ends if end is not None], starts
 
-    def _link_end(self, rows: _Rows, row: int) -> LinkEnd | None:
+    def _link_end(self, rows: Rows, row: int) -> LinkEnd | None:
         holder = row if self._who.holds[row] else int(self._who.holder[row])
         if holder < 0 or rows.row_of[holder] < 0:
             return None
@@ -253,25 +232,17 @@ class _Builder:
         trace = self._s.tree.trace[row]
         return LinkEnd((int(trace[0]), int(trace[1])), int(self._s.tree.span[row]), int(rows.row_of[holder]), via)
 
-    def _link_starts(self, rows: _Rows, row: int) -> Iterable[LinkStart]:
+    def _link_starts(self, rows: Rows, row: int) -> Iterable[LinkStart]:
         """A root that links elsewhere was started from there: so were the runs that it holds."""
         s = self._s
         target = s.tree.spans.column("links")[row].as_py()[0]
         words = np.frombuffer(target, "<u8")
-        started = [row, *np.flatnonzero(self._who.pending == row).tolist()]
+        started = [row if s.parent[row] < 0 else int(s.parent[row]), *np.flatnonzero(self._who.pending == row).tolist()]
         if s.role[row] == Role.WORKFLOW and row in s.given:
             started = np.flatnonzero((self._who.source == row) & (s.role == Role.AGENT)).tolist()
         messaging = bool(s.role[row] == Role.CONSUMER)
         for span in (span for span in started if rows.row_of[span] >= 0):
             yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
-
-
-def _nameless(s: Scene, who: Callers) -> Mask:
-    """Calls of a model that nothing names, made by nobody known: they are counted, but no component."""
-    named = np.array([r.name is not None for r in s.readings.readings], np.bool_)[s.readings.shape]
-    named[list(s.given)] = True
-    nameless: Mask = (s.role == Role.MODEL) & ~named & (who.source < 0)
-    return nameless
 
 
 def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
@@ -293,10 +264,10 @@ def _identity(role: Role, name: str | None, server: str | None, reading: Reading
     `level`: how many unnamed agents enclose this one.
     """
     if name:
-        return identity(_KIND[role], name, environment=reading.environment, server=server)
+        return identity(COMPONENT[role], name, environment=reading.environment, server=server)
     place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
-    return identity(_KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+    return identity(COMPONENT[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
 
 
 def _spelling(who: Identity, reading: Reading) -> str:
@@ -308,13 +279,13 @@ def _spelling(who: Identity, reading: Reading) -> str:
 def _linked_to(tree: SpanTree, survey: Survey) -> list[int]:
     if not len(survey.link_targets):
         return []
-    return np.flatnonzero(np.isin(tree.span, survey.link_targets)).tolist()
+    return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], survey.link_targets)).tolist()
 
 
 def _linking(tree: SpanTree) -> I64:
     links = tree.spans.column("links")
     has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(zero_copy_only=False)
-    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan)
+    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan[: len(tree.spans)])
 
 
 def _labels(tree: SpanTree) -> dict[bytes, str]:
@@ -341,26 +312,26 @@ def _sampling(reading: Reading) -> Iterable[str]:
 
 
 def _coverage(s: Scene) -> dict[str, Any]:
-    counts = np.bincount(s.readings.shape, minlength=len(s.readings.readings)).tolist()
+    shapes = s.readings.shape[: len(s.tree.spans)]
+    counts = np.bincount(shapes, minlength=len(s.readings.readings)).tolist()
+    unresolved = np.bincount(s.readings.shape[s.unresolved], minlength=len(s.readings.readings)).tolist()
     attributed: Counter[str] = Counter()
     unattributed: Counter[str] = Counter()
     sampling: Counter[str] = Counter()
-    for reading, count in zip(s.readings.readings, counts, strict=True):
-        if reading.role is Role.NONE:
-            unattributed[reading.scope or "(no scope)"] += count
-        else:
-            attributed[reading.dialect] += count
+    for reading, count, lost in zip(s.readings.readings, counts, unresolved, strict=True):
+        unattributed[reading.scope or "(no scope)"] += count if reading.role is Role.NONE else lost
+        attributed[reading.dialect] += 0 if reading.role is Role.NONE else count - lost
         sampling.update(dict.fromkeys(_sampling(reading), count))
     known = s.start[s.start > 0]
     return {
-        "spans": len(s.role),
+        "spans": len(shapes),
         "traces": len(distinct(mix(s.tree.trace[:, 0], s.tree.trace[:, 1]))[1]),
         "duplicates": s.tree.duplicates,
-        "orphans": int(s.tree.orphan.sum()),
-        "unresolved_peers": int((s.role == Role.CLIENT).sum()),
-        "attributed": attributed,
-        "unattributed": unattributed,
-        "sampling": sampling,
+        "orphans": int(s.tree.orphan[: len(shapes)].sum()),
+        "unresolved_peers": len(s.unresolved),
+        "attributed": +attributed,
+        "unattributed": +unattributed,
+        "sampling": +sampling,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
         "circles": [(s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes()) for row in s.tree.circles],

@@ -77,6 +77,8 @@ class Calls:
     """(n,) start by the caller's clock"""
     answered: I64
     """(n,) end by the caller's clock"""
+    halves: Mask
+    """(n,) whether these two are those of a span of the caller's, apart from the callee's own"""
     input_tokens: I64
     output_tokens: I64
     cost: NDArray[np.float64]
@@ -197,7 +199,15 @@ def _add_counts(result: Partial, partial: Partial) -> None:
 
 
 def _no_calls() -> Calls:
-    kinds = {"sighting": np.int32, "type": np.int8, "via": np.int32, "proof": np.int8, "failed": np.bool_, "cost": np.float64}
+    kinds = {
+        "sighting": np.int32,
+        "type": np.int8,
+        "via": np.int32,
+        "proof": np.int8,
+        "failed": np.bool_,
+        "halves": np.bool_,
+        "cost": np.float64,
+    }
     kinds |= {"ran": np.bool_, "entry": np.int32, "span": np.uint64}
     columns: dict[str, Any] = {f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"}
     return Calls(trace=np.zeros((0, 2), np.uint64), **columns)

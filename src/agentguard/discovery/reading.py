@@ -11,9 +11,10 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.discovery.dialects.loading import Dialects, Role, Source, SpanRule
+from agentguard.discovery.dialects.loading import PEERS, Dialects, Role, Source, SpanRule
 from agentguard.discovery.naming import clean, model_name
 from agentguard.ingest.conditions import Attributes
+from agentguard.ingest.spans import KIND_CLIENT
 from agentguard.ingest.words import distinct
 
 _PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
@@ -100,7 +101,8 @@ class Reader:
         return reading
 
     def _read(self, name: str, scope: str, kind: int, attributes: dict[str, Any], resource: dict[str, Any]) -> Reading:
-        rule = next((r for r in self._dialects.rules if r.condition.holds(name, scope, kind, attributes)), None)
+        told = {key: resource[key] for key in PEERS & resource.keys()} | attributes if kind == KIND_CLIENT else attributes
+        rule = next((r for r in self._dialects.rules if r.condition.holds(name, scope, kind, told)), None)
         environment = _first(resource, _ENVIRONMENTS)
         place = Reading(
             role=Role.NONE,
@@ -113,7 +115,7 @@ class Reader:
             fails=self._fails(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
-        return _by_rule(place, rule, name, attributes) if rule else place
+        return _by_rule(place, rule, name, told) if rule else place
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
         thrown = [str(attributes[key]) for key in ("exception.type", "error.type") if key in attributes]

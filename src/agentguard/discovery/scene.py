@@ -31,7 +31,7 @@ class Given:
 
 @dataclass(slots=True)
 class Scene:
-    """n spans, being settled."""
+    """n spans, being settled; after those of the tree may come some that stand for services, see discovery.origins."""
 
     tree: SpanTree
     readings: Readings
@@ -54,6 +54,8 @@ class Scene:
     """Agent run → (the giver's run, via, proof)."""
     unmet: list[tuple[int, int]] = field(default_factory=list)
     """Handoffs whose receiver never ran: (marker, giver's run)."""
+    unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Calls of which nobody tells where they went"""
 
     def reading(self, row: int) -> Reading:
         """What this span says of itself."""

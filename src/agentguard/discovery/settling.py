@@ -15,9 +15,10 @@ from agentguard.discovery.agents import (
 from agentguard.discovery.doubles import drop_doubles
 from agentguard.discovery.handoffs import settle_handoffs
 from agentguard.discovery.mcp import pair_mcp
+from agentguard.discovery.origins import enter_calling, find_origins
 from agentguard.discovery.reading import Readings
 from agentguard.discovery.scene import Scene, unsettled
-from agentguard.discovery.services import drop_transport, enter_services, pair_halves
+from agentguard.discovery.services import drop_transport, enter_services, pair_halves, set_unresolved_aside
 from agentguard.discovery.spantree import SpanTree
 from agentguard.discovery.survey import Survey
 
@@ -31,10 +32,13 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     unwrap_agents(settled)
     agents_by_service(settled, seen.hosts)
     enter_services(settled)
+    enter_calling(settled, seen.hosts)
     pair_mcp(settled)
-    pair_halves(settled)
-    settle_workflows(settled)
+    halves = pair_halves(settled)
     drop_transport(settled)
+    set_unresolved_aside(settled)
+    find_origins(settled, halves, seen.hosts)
+    settle_workflows(settled)
     drop_doubles(settled)
     settle_delegations(settled)
     tell_unnamed_apart(settled)

@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
 from agentguard.ingest.words import mix, words
+from agentguard.traces.trace_ids import with_whole_ids
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -25,7 +27,7 @@ class SpanTree:
     """Distinct spans and their parents."""
 
     spans: pa.Table
-    """SPAN_SCHEMA, one chunk a column, duplicates dropped; n rows in an order that depends on the ids alone."""
+    """SPAN_SCHEMA, one chunk a column, duplicates dropped; n rows in an order that depends on the ids and services alone."""
     trace: U64
     """(n, 2)"""
     span: U64
@@ -39,21 +41,35 @@ class SpanTree:
     duplicates: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Halves:
+    """What tells rows of one span id apart."""
+
+    serving: Mask
+    """(n,) the half of a server or consumer"""
+    service: I64
+    """(n,) rank of the service's name"""
+
+
 def span_tree(spans: pa.Table) -> SpanTree:
     """Join the spans (SPAN_SCHEMA; whole traces) to their parents.
 
-    A span delivered twice counts once; where two copies differ, their content decides which is kept. A client and a
-    server half may share an id: both are kept, and the server half becomes the client half's child.
+    A span delivered twice counts once; where two copies differ, their content decides which is kept. A client half and server
+    halves of several services may share an id: all are kept, and the server halves become the client half's children.
+    A trace id that one side cut to its lower 64 bits is made whole; a span that names itself as parent is a root.
     """
-    spans = spans.unify_dictionaries().combine_chunks()
+    spans = with_whole_ids(spans.unify_dictionaries().combine_chunks())
     kept = _distinct(spans)
     table = spans if len(kept) == len(spans) else spans.take(pa.array(kept))
-    order = np.lexsort((*_place(table), words(table.column("span_id"), 8)[:, 0], *words(table.column("trace_id"), 16).T[::-1]))
+    halves = _halves(table)
+    place = (np.where(halves.serving, halves.service, -1), halves.serving)
+    order = np.lexsort((*place, words(table.column("span_id"), 8)[:, 0], *words(table.column("trace_id"), 16).T[::-1]))
     table = table.take(pa.array(order)).combine_chunks()
     trace, span = words(table.column("trace_id"), 16), words(table.column("span_id"), 8)[:, 0]
     wanted = words(table.column("parent_id"), 8)[:, 0]
+    wanted = np.where(wanted == span, np.uint64(0), wanted)
     parent = _parents(trace, span, wanted)
-    _split_shared_ids(table, trace, span, parent)
+    _split_shared_ids(_Halves(halves.serving[order], halves.service[order]), trace, span, parent)
     orphan = (parent < 0) & (wanted != 0)
     cut = _cycle_cuts(parent)
     parent[cut] = -1
@@ -61,15 +77,38 @@ def span_tree(spans: pa.Table) -> SpanTree:
     return SpanTree(table, trace, span, parent, orphan, cut, len(spans) - len(table))
 
 
-def _place(table: pa.Table) -> list[NDArray[np.int8]]:
-    """Sort keys within one span id: the client half before the server half."""
-    return [np.isin(table.column("kind").to_numpy(), (KIND_SERVER, KIND_CONSUMER)).astype(np.int8)]
+def outline(tree: SpanTree) -> tuple[I64, I64]:
+    """Return the tree as it is shown: each span's parent, and the rows in the order of their start, those without a time first.
+
+    Where a trace has roots, the first of them is the head that its other roots and its orphans hang under, as in Zipkin's
+    tree. That shows a trace whole; it says nothing of who called whom.
+    """
+    start = tree.spans.column("start").to_numpy()
+    order = np.lexsort((np.arange(len(start)), start))
+    head: dict[bytes, int] = {}
+    for row in order[(tree.parent[order] < 0) & ~tree.orphan[order]].tolist():
+        head.setdefault(tree.trace[row].tobytes(), row)
+    parent = tree.parent.copy()
+    for row in np.flatnonzero(parent < 0).tolist():
+        above = head.get(tree.trace[row].tobytes(), row)
+        parent[row] = above if above != row else -1
+    return parent, order
+
+
+def _halves(table: pa.Table) -> _Halves:
+    serving = np.isin(table.column("kind").to_numpy(), (KIND_SERVER, KIND_CONSUMER))
+    resources = table.column("resource").combine_chunks()
+    resources = resources.chunk(0) if isinstance(resources, pa.ChunkedArray) else resources
+    names = [str(orjson.loads(text).get("service.name", "")) for text in resources.dictionary.to_pylist()]
+    rank = {name: n for n, name in enumerate(sorted(set(names)))}
+    return _Halves(serving, np.array([rank[name] for name in names], np.int64)[resources.indices.to_numpy()])
 
 
 def _distinct(spans: pa.Table) -> I64:
-    """Return the rows to keep, one for each span id and half."""
+    """Return the rows to keep, one for each span id, half and, of server halves, service."""
     trace, span = words(spans.column("trace_id"), 16), words(spans.column("span_id"), 8)[:, 0]
-    half = np.isin(spans.column("kind").to_numpy(), (KIND_SERVER, KIND_CONSUMER)).astype(np.uint64)
+    halves = _halves(spans)
+    half = np.where(halves.serving, halves.service + 1, 0).astype(np.uint64)
     key = mix(trace[:, 0], trace[:, 1], span, half)
     order = np.argsort(key, kind="stable")
     same = key[order][1:] == key[order][:-1]
@@ -107,18 +146,26 @@ def _parents(trace: U64, span: U64, wanted: U64) -> I64:
     return np.where(real, parent, -1)
 
 
-def _split_shared_ids(table: pa.Table, trace: U64, span: U64, parent: I64) -> None:
-    """Where a client and a server half share an id, put the server half below the client half, and its service's children below it."""
-    twin = np.flatnonzero((span[1:] == span[:-1]) & (trace[1:] == trace[:-1]).all(axis=1)) + 1
-    if not len(twin):
+def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> None:
+    """Where a client half and server halves share an id, put these below it, and the children of their services below them.
+
+    Children that serve were called: they stay with the client half. A client half without a parent takes that of a server half.
+    """
+    first = np.ones(len(span), np.bool_)
+    first[1:] = (span[1:] != span[:-1]) | (trace[1:] != trace[:-1]).any(axis=1)
+    leader = np.maximum.accumulate(np.where(first, np.arange(len(span)), 0))
+    servers = np.flatnonzero(~first & ~halves.serving[leader])
+    if not len(servers):
         return
-    services = table.column("resource").combine_chunks().indices.to_numpy()
-    for server in twin.tolist():
-        client = server - 1
-        children = np.flatnonzero(parent == client)
-        own = children[(services[children] == services[server]) & (services[server] != services[client])]
-        parent[own] = server
-        parent[server] = client
+    clients = leader[servers]
+    told = (parent[clients] < 0) & (parent[servers] >= 0)
+    parent[clients[told]] = parent[servers[told]]
+    children = np.flatnonzero(np.isin(parent, clients) & ~halves.serving)
+    places = mix(parent[children].astype(np.uint64), halves.service[children].astype(np.uint64))
+    found = pc.index_in(pa.array(places), value_set=pa.array(mix(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))))
+    own = found.fill_null(-1).to_numpy().astype(np.int64)
+    parent[children[own >= 0]] = servers[own[own >= 0]]
+    parent[servers] = clients
 
 
 def _cycle_cuts(parent: I64) -> I64:

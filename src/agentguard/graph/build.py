@@ -13,7 +13,7 @@ from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, me
 from agentguard.graph.cardinality import FOLDED, MOST_NAMES, fold_names
 from agentguard.graph.evidence import confidence, evidence
 from agentguard.graph.joining import SAME_CALLER, TYPES, Joined, joined
-from agentguard.graph.latency import buckets
+from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
 from agentguard.graph.record import run_tables
 from agentguard.graph.rescue import Rescues, rescues
@@ -27,6 +27,7 @@ _RULES = {
     FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
     "crosses-services": "AgentGuard: a span below or above one of another service.name",
+    "calls-out": "AgentGuard: a call out of this service, which has no span of its own there",
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
 }
 _DEPENDENCY_RULES = {
@@ -92,6 +93,7 @@ class _Builder:
         self._calls = found.calls
         self._end = found.calls.start + np.maximum(found.calls.duration, 0)
         self._timed = found.calls.duration >= 0
+        self._returns: Mask = np.array([t.returns for t in TYPES] + [True], np.bool_)[found.calls.type]
         self._ids = [identity.id for identity in found.identities]
         inferred = np.array([sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_)
         self._inferred: Mask = inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
@@ -108,7 +110,7 @@ class _Builder:
         )
         timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
-        own = (calls.source >= 0) & calls.ran
+        own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
         own &= found.component[np.maximum(calls.source, 0)] == found.component
         selves = sums.add(own)
         proofs = evidence(calls, self._partial.labels, shown, found.component[shown], len(self._ids))
@@ -170,6 +172,7 @@ class _Builder:
             "source_runs": self._source_runs(rows, group, size),
         }
         costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
+        waited, delays = self._waited(rows, group, size), self._delays(rows, group, size)
         vias, bases = self._vias(rows, group, size), self._edge_bases(rows, group, columns["calls"])
         edges_of = zip(caller[first].tolist(), found.component[rows[first]].tolist(), calls.type[rows[first]].tolist(), strict=True)
         edges = [
@@ -181,6 +184,8 @@ class _Builder:
                 evidence=proofs[g],
                 via=vias[g],
                 latency=latencies[g],
+                waited=waited[g],
+                delay=delays[g],
                 cost_usd=costs[g],
                 **{name: values[g] for name, values in columns.items()},
             )
@@ -255,10 +260,9 @@ class _Builder:
     def _propagated(self) -> Mask:
         """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
         calls, run = self._calls, self._found.run
-        returns = np.array([t.returns for t in TYPES] + [True], np.bool_)[calls.type]
         caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
         whole = calls.failed[np.maximum(run, 0)] & (run >= 0)
-        return np.where(returns, caller, whole)
+        return np.where(self._returns, caller, whole)
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
         _, first = groups(group, self._calls.source[rows])
@@ -272,14 +276,18 @@ class _Builder:
         counts = np.bincount(group[given], minlength=size)
         return [round(total / 1e9, 9) if count else None for total, count in zip(nano.tolist(), counts.tolist(), strict=True)]
 
-    def _latencies(self, rows: I64, group: I64, size: int) -> list[tuple[tuple[int, int], ...]]:
-        rows, group = rows[self._timed[rows]], group[self._timed[rows]]
-        bucket = buckets(self._calls.duration[rows])
-        codes, first = groups(group, bucket)
-        found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
-        for g, b, count in zip(group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True):
-            found[g].append((b, count))
-        return [tuple(sorted(histogram)) for histogram in found]
+    def _latencies(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        timed = self._timed[rows]
+        return histograms(self._calls.duration[rows[timed]], group[timed], size)
+
+    def _waited(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        waiting = self._calls.halves[rows] & self._returns[rows]
+        return histograms((self._calls.answered - self._calls.asked)[rows[waiting]], group[waiting], size)
+
+    def _delays(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        late = (self._calls.start - self._calls.answered)[rows]
+        sent = self._calls.halves[rows] & ~self._returns[rows] & (late >= 0)
+        return histograms(late[sent], group[sent], size)
 
     def _vias(self, rows: I64, group: I64, size: int) -> list[str | None]:
         """Return the commonest text between caller and callee."""

@@ -82,9 +82,21 @@ def coverage_document(coverage: Coverage) -> Document:
         "housekeeping": dict(coverage.housekeeping),
         "unresolved_peers": coverage.unresolved_peers,
         "nameless_calls": coverage.nameless,
+        "outside_window": coverage.outside_window,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),
         "last_seen": timestamp(coverage.last_seen),
+    }
+
+
+def window_document(graph: Graph) -> Document:
+    """Return the times between which the graph's spans lie, and the window that was asked for (null: its side was open)."""
+    since, until = (None, None) if graph.asked is None else (graph.asked.since, graph.asked.until)
+    return {
+        "from": timestamp(graph.coverage.first_seen),
+        "to": timestamp(graph.coverage.last_seen),
+        "since": timestamp(since or 0),
+        "until": timestamp(until or 0),
     }
 
 
@@ -100,6 +112,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "dependencies": [shown.dependency(d) for d in graph.dependencies],
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
+        "window": window_document(graph),
         "coverage": coverage_document(graph.coverage),
         "total_agents": len(agents),
         "total_components": len(graph.components),
@@ -118,7 +131,7 @@ def graph_document(graph: Graph, view: View, *, analysis: Mapping[str, Any]) -> 
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
         "shadow_note": NO_CATALOG if view.shadows is None else None,
-        "window": {"from": timestamp(graph.coverage.first_seen), "to": timestamp(graph.coverage.last_seen)},
+        "window": window_document(graph),
         "environments": sorted({c.environment for c in graph.components if c.environment}),
         "coverage": coverage_document(graph.coverage),
         "analysis": dict(analysis),
@@ -216,6 +229,8 @@ class _Shown:
             "retries": d.retries,
             "source_runs": d.source_runs,
             "latency_ms": _latency_document(d.latency),
+            "waited_ms": _latency_document(d.waited),
+            "delay_ms": _latency_document(d.delay),
             "input_tokens": d.input_tokens,
             "output_tokens": d.output_tokens,
             "cost_usd": d.cost_usd,

@@ -10,6 +10,7 @@ import numpy as np
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import I64, Calls, LinkEnd, Partial, Proof
+from agentguard.graph.peers import recognise
 
 TYPES = tuple(DependencyType)
 NO_TYPE = -1
@@ -37,6 +38,7 @@ def joined(partial: Partial) -> Joined:
     """Follow the links, name what can be named, and assign every row to its run."""
     calls = partial.calls
     _follow_links(partial)
+    recognise(partial)
     by_id: dict[str, int] = {}
     codes = [by_id.setdefault(sighting.identity.id, len(by_id)) for sighting in partial.sightings]
     component = np.array(codes, np.int64)[calls.sighting] if codes else np.zeros(0, np.int64)

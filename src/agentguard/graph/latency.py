@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from agentguard.ingest.words import groups
+
+Histogram: TypeAlias = tuple[tuple[int, int], ...]
+"""(bucket, count), ascending."""
 
 _SHIFT = 50  # keeps the exponent and two bits of the mantissa
 
@@ -16,6 +19,16 @@ _SHIFT = 50  # keeps the exponent and two bits of the mantissa
 def buckets(durations: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return each duration's bucket (ns; negative durations count as 0): equal width within a doubling, 25 % wide at most."""
     return np.maximum(durations, 0).astype(np.float64).view(np.int64) >> _SHIFT
+
+
+def histograms(durations: NDArray[np.int64], group: NDArray[np.int64], size: int) -> list[Histogram]:
+    """Return the histogram of the durations (ns) of each group, 0 to size - 1."""
+    bucket = buckets(durations)
+    codes, first = groups(group, bucket)
+    found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
+    for g, b, count in zip(group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True):
+        found[g].append((b, count))
+    return [tuple(sorted(histogram)) for histogram in found]
 
 
 def bounds(bucket: int) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 import structlog
 
@@ -21,6 +22,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.store import SpanSource, SpanStore
 from agentguard.traces.upkeep import wait_at_most
+from agentguard.traces.window import TimeWindow
 
 log = structlog.get_logger(__name__)
 
@@ -68,6 +70,11 @@ class LiveGraph:
         self.graph, self._key = scan.graph, window.key
         return changed
 
+    async def of_window(self, window: TimeWindow) -> Scan:
+        """Return the graph of all stored traces that start in the window, however old; it is not kept."""
+        async with self.spans.window(0) as stored:
+            return await self.workers.run(graph_of_window, stored.sources, window)
+
     async def _newest(self) -> Graph | None:
         if self.graph is None:
             try:
@@ -92,6 +99,13 @@ class LiveGraph:
 def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
     """Return the graph of all spans in the sources. CPU-bound."""
     return graph_of(_tables(sources), dialects)
+
+
+def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:
+    """Return the graph of the traces that start in the window: first found, then read whole from wherever they lie. CPU-bound."""
+    touching = [source.traces_touching(window) for source in sources]
+    traces = np.unique(np.concatenate([np.zeros(0, np.uint64), *touching]))
+    return graph_of((table for source in sources for table in source.tables(traces)), dialects, window=window)
 
 
 def _tables(sources: Sequence[SpanSource]) -> Iterator[pa.Table]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.traces.window import TimeWindow
 
 
 class EvidenceReason(StrEnum):
@@ -102,7 +103,11 @@ class Dependency:
     source_runs: int = 0
     """Distinct runs of the source in which it made this call (compare with the source's invocations)."""
     latency: tuple[tuple[int, int], ...] = ()
-    """Mergeable histogram: (bucket, count); see graph.latency."""
+    """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of the caller's."""
+    waited: tuple[tuple[int, int], ...] = ()
+    """The same calls by the caller's clock, where both halves are there: with the network and the queues between."""
+    delay: tuple[tuple[int, int], ...] = ()
+    """From the end of sending a message to the start of its receipt; not told where clocks put the receipt first."""
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
@@ -181,6 +186,8 @@ class Coverage:
     unresolved_peers: int = 0
     nameless: int = 0
     """Calls of a model that nothing names, made by nobody known."""
+    outside_window: int = 0
+    """Spans read of traces that start outside the window asked for, duplicates included."""
     refused: dict[str, int] = field(default_factory=dict)
     """Reason → spans or records that could not be used."""
     first_seen: int = 0
@@ -196,6 +203,8 @@ class Graph:
     fallbacks: tuple[Fallback, ...] = ()
     workflows: tuple[Workflow, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    asked: TimeWindow | None = None
+    """The window of event time that was asked for; None: all that was read."""
 
     def component(self, component_id: str) -> Component | None:
         """The component with exactly this id, or None."""

@@ -18,8 +18,9 @@ def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
     calls = found.calls
     rows = np.flatnonzero((found.run >= 0) & calls.ran)
     entry = found.run[rows]
+    ranks = np.argsort(np.argsort([identity.id for identity in found.identities])) if found.identities else np.zeros(0, np.int64)
     order = np.lexsort(
-        (found.component[rows], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry))
+        (ranks[found.component[rows]], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry))
     )
     rows = rows[order]
     entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0) & calls.ran)

@@ -14,6 +14,7 @@ from agentguard.graph.store import GraphVersion
 from agentguard.jobs.model import Job
 from agentguard.jobs.runner import Report
 from agentguard.jobs.workers import WorkerDiedError
+from agentguard.traces.window import TimeWindow
 
 KIND = "scan"
 _PROGRESS_SECONDS = 0.5
@@ -28,9 +29,10 @@ class ScanJobs:
     answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
     """Makes the document of a scan, the job's result."""
 
-    def request(self, upload: Path, origin: str, dataset: str | None) -> dict[str, Any]:
+    def request(self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None) -> dict[str, Any]:
         """Return what such a job must know."""
-        return {"file": upload.name, "origin": origin, "dataset": dataset}
+        between = None if window is None else [window.since, window.until]
+        return {"file": upload.name, "origin": origin, "dataset": dataset, "window": between}
 
     async def run(self, job: Job, report: Report) -> Mapping[str, Any]:
         """Scan the job's upload (a JobFunction)."""
@@ -54,7 +56,9 @@ class ScanJobs:
 
     async def _scan(self, upload: Path, job: Job, report: Report) -> tuple[GraphVersion, Scan]:
         progress = _progress_file(upload)
-        scan = self.scans.scan_file(upload, job.request["origin"], dataset=job.request["dataset"], progress_file=progress)
+        asked = job.request.get("window")
+        window = TimeWindow(*asked) if asked else None
+        scan = self.scans.scan_file(upload, job.request["origin"], dataset=job.request["dataset"], window=window, progress_file=progress)
         scanning = asyncio.ensure_future(scan)
         try:
             while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:

@@ -6,7 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from agentguard.graph.runs import Runs
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
 from agentguard.traces.spool import Spool
+from agentguard.traces.window import TimeWindow
 
 _CHUNK_BYTES = 8_000_000
 """Protobuf decoded together."""
@@ -40,8 +41,11 @@ class Scan:
     refusals: tuple[Refusal, ...]
 
 
-def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects) -> Scan:
-    """Read every piece and return its graph. Memory does not grow with the input beyond the graph's runs: traces are spooled to disk."""
+def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeWindow | None = None) -> Scan:
+    """Read every piece and return its graph, with a window that of the traces which belong to it.
+
+    Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
+    """
     decoder = Decoder(dialects.wanted)
     refused = _Refused()
 
@@ -52,12 +56,12 @@ def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects) -> Scan:
             yield decoded.spans, decoded.spans_read
 
     with _no_cycle_collection():
-        return _graph(tables(), dialects, refused)
+        return _graph(tables(), dialects, refused, window)
 
 
-def graph_of(tables: Iterable[pa.Table], dialects: Dialects) -> Scan:
+def graph_of(tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None) -> Scan:
     """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed."""
-    return _graph(((table, len(table)) for table in tables), dialects, _Refused())
+    return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
 
 
 class _Refused:
@@ -84,17 +88,23 @@ class _Refused:
         return (*self._shown, *rest)
 
 
-def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: _Refused) -> Scan:
+def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: _Refused, window: TimeWindow | None) -> Scan:
     reader = Reader(dialects)
     seen, read = Survey(), 0
-    with Spool() as spool:
+    with Spool() as spool, Spool() as inside:
         for table, count in tables:
-            seen |= survey(table, reader)
+            seen |= survey(table, reader) if window is None else Survey()
             spool.add(table)
             read += count
-        partials = [discover(part, dialects, reader, seen) for part in spool.partitions()]
+        if window is not None:
+            for part in map(window.select, spool.partitions()):
+                seen |= survey(part, reader)
+                inside.add(part)
+        partials = [discover(part, dialects, reader, seen) for part in (spool if window is None else inside).partitions()]
     refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
     graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    outside = 0 if window is None else read - sum(partial.spans + partial.duplicates for partial in partials)
+    graph = replace(graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0)))
     return Scan(graph, runs, refused.all())
 
 

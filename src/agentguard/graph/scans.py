@@ -20,6 +20,7 @@ from agentguard.jobs.workers import Workers
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.ids import sortable_id
+from agentguard.traces.window import TimeWindow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORT_SECONDS = 0.2
@@ -52,6 +53,7 @@ class ScanService:
         *,
         dataset: str | None = None,
         store: bool = True,
+        window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan pieces on another thread of this process; a scan without any span is not stored. Cancelling stops the reading.
 
@@ -60,21 +62,28 @@ class ScanService:
         name = self._named(dataset)
         stop = threading.Event()
         try:
-            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects()))
+            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), window=window))
         except asyncio.CancelledError:
             stop.set()
             raise
         return await self._keep(name, found, store=store), found
 
     async def scan_file(
-        self, path: Path, origin: str, *, dataset: str | None = None, store: bool = True, progress_file: Path | None = None
+        self,
+        path: Path,
+        origin: str,
+        *,
+        dataset: str | None = None,
+        store: bool = True,
+        window: TimeWindow | None = None,
+        progress_file: Path | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
 
         Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
         """
         name = self._named(dataset)
-        found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit)
+        found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
         return await self._keep(name, found, store=store), found
 
     def check_name(self, dataset: str | None) -> None:
@@ -96,11 +105,13 @@ class ScanService:
         return version
 
 
-def scan_path(dialects: Dialects, path: Path, origin: str, progress_file: Path | None, limit: int) -> Scan:
+def scan_path(
+    dialects: Dialects, path: Path, origin: str, progress_file: Path | None, limit: int, window: TimeWindow | None = None
+) -> Scan:
     """Scan one file; raise InputTooLargeError where its content is longer than the limit. CPU-bound."""
     progress = _reporter(progress_file) if progress_file else None
     with path.open("rb") as stream:
-        return scan(read_stream(stream, origin, progress=progress, limit=limit), dialects)
+        return scan(read_stream(stream, origin, progress=progress, limit=limit), dialects, window=window)
 
 
 def _until(stop: threading.Event, pieces: Iterable[Piece | Refusal]) -> Iterator[Piece | Refusal]:

@@ -54,7 +54,7 @@ class Decoder:
         return _joined(parts)
 
     def _forget(self) -> None:
-        self._labels = Labels()
+        self._labels = Labels(self._wanted.of_callers)
         self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
 
     def _protobuf(self, bodies: Sequence[ProtobufPiece]) -> list[Decoded]:

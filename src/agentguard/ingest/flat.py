@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agentguard.ingest.facts import fact_of
-from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA
 from agentguard.ingest.wanted import Fact, Wanted
 from agentguard.ingest.words import distinct
 
@@ -27,8 +27,11 @@ _MOST_LABELS = 400_000
 class Labels:
     """Codes for (attribute, value) pairs, with a 64-bit digest each: a set of pairs is the sum of its digests."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_callers: frozenset[str] = frozenset()) -> None:
         self.items: list[tuple[str, Any]] = []
+        self.of_callers: list[int] = []
+        """Codes of the pairs of these attributes"""
+        self._of_callers = of_callers
         self._codes: dict[tuple[str, str], int] = {}
         self._digests = np.zeros(1024, np.uint64)
 
@@ -50,6 +53,8 @@ class Labels:
     def _add(self, key: str, value: Any, text: str) -> int:
         code = self._codes[key, text] = len(self.items)
         self.items.append((key, value))
+        if key in self._of_callers:
+            self.of_callers.append(code)
         if code >= len(self._digests):
             self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
         digest = hashlib.blake2b(f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8).digest()
@@ -104,6 +109,7 @@ class Flat:
 def span_table(flat: Flat, labels: Labels, wanted: Wanted, keep: NDArray[np.bool_]) -> pa.Table:
     """Return the span table (SPAN_SCHEMA) of the spans to keep, facts taken, content gone."""
     _take_events(flat, labels, wanted)
+    _drop_callers_of_servers(flat, labels)
     sets = _attribute_sets(flat, labels)
     sets = _with_facts(flat, labels, wanted, sets)
     start = flat.start
@@ -144,6 +150,17 @@ def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
         return
     pairs = np.unique(np.stack([np.array(rows, np.int64), np.array(codes, np.int64)]), axis=1)
     _append_attributes(flat, pairs[0], pairs[1].astype(np.int32))
+
+
+def _drop_callers_of_servers(flat: Flat, labels: Labels) -> None:
+    """Drop what tells a server's clients apart."""
+    if not labels.of_callers:
+        return
+    of_callers = np.zeros(len(labels.items), np.bool_)
+    of_callers[labels.of_callers] = True
+    serving = np.isin(flat.kind, (KIND_SERVER, KIND_CONSUMER))
+    kept = ~(of_callers[flat.attribute_code] & serving[flat.attribute_row])
+    flat.attribute_row, flat.attribute_code = flat.attribute_row[kept], flat.attribute_code[kept]
 
 
 def _append_attributes(flat: Flat, rows: I64, codes: NDArray[np.int32]) -> None:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from agentguard.ingest import jaeger, langfuse, plain, tempo, zipkin
+from agentguard.ingest import jaeger, langfuse, plain, tempo, zipkin, zipkin_v1
 from agentguard.ingest.documents import mapping
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 
 RECOGNISED = (
-    "OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v2 JSON, Tempo API JSON, "
+    "OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v1 and v2 JSON, Tempo API JSON, "
     'Langfuse exports, and the plain form [{"traceId": …, "spans": […]}]'
 )
 """For people: everything that can be read."""
@@ -20,19 +20,19 @@ _LOOKED_AT = 20  # elements of a list
 
 
 class Format(StrEnum):
-    """Shapes that are told apart; the last three hold no spans."""
+    """Shapes that are told apart; the last two hold no spans."""
 
     OTLP = "otlp"
     WRAPPED_OTLP = "wrapped-otlp"
     JAEGER = "jaeger"
     ZIPKIN = "zipkin"
+    ZIPKIN_V1 = "zipkin-v1"
     LANGFUSE = "langfuse"
     PLAIN = "plain"
     MANY = "many"
     """A list of documents that are each of a format."""
     OTHER_SIGNAL = "other-signal"
     DEPENDENCIES = "dependencies"
-    ZIPKIN_V1 = "zipkin-v1"
 
 
 def format_of(value: object) -> Format | None:
@@ -43,7 +43,7 @@ def format_of(value: object) -> Format | None:
 
 
 def holds_traces(value: object) -> bool:
-    """Whether the value is in a trace format, be it one that is not read."""
+    """Whether the value is in a trace format."""
     return format_of(value) not in (None, Format.OTHER_SIGNAL, Format.DEPENDENCIES)
 
 
@@ -68,6 +68,7 @@ _READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refu
     Format.WRAPPED_OTLP: tempo.pieces,
     Format.JAEGER: jaeger.pieces,
     Format.ZIPKIN: zipkin.pieces,
+    Format.ZIPKIN_V1: zipkin_v1.pieces,
     Format.LANGFUSE: langfuse.pieces,
     Format.PLAIN: plain.pieces,
 }
@@ -75,7 +76,6 @@ _READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refu
 _WITHOUT_SPANS = {
     Format.OTHER_SIGNAL: ("not-traces", "These are OTLP logs or metrics; only traces are used."),
     Format.DEPENDENCIES: ("not-traces", "This is Jaeger's answer about dependencies, which has no spans; export traces instead."),
-    Format.ZIPKIN_V1: ("zipkin-v1", "This is Zipkin v1 JSON; export it through /api/v2."),
     None: ("unknown-format", f"This JSON is in no trace format that is known. Readable are: {RECOGNISED}."),
 }
 

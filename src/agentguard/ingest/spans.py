@@ -33,17 +33,21 @@ SPAN_SCHEMA = pa.schema(
 
 KIND_UNSPECIFIED, KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = range(6)
 
+_TRACE = 16
+"""Bytes of a trace id, and hex digits of one cut to 64 bits."""
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
     """Return an id's bytes, and the id as written where those bytes do not show it.
 
-    Exactly 2 × size hex digits are the bytes themselves; anything else is hashed (BLAKE2b), so that ids of any form
-    join as ids do. An empty id gives zeros.
+    Exactly 2 × size hex digits are the bytes themselves, half as many for a trace are its lower half; anything else is
+    hashed (BLAKE2b), so that ids of any form join as ids do. An empty id gives zeros.
     """
     if not written:
         return bytes(size), None
     if len(written) == 2 * size and _HEX.fullmatch(written):
         return bytes.fromhex(written), None
+    if size == _TRACE and len(written) == _TRACE and _HEX.fullmatch(written):
+        return bytes(size // 2) + bytes.fromhex(written), written
     return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(), written

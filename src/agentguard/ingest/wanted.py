@@ -53,6 +53,8 @@ class Wanted:
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Event name → its attributes that are kept as if they were the span's."""
     facts: tuple[Fact, ...] = ()
+    of_callers: frozenset[str] = frozenset()
+    """Labels that are kept of a caller's spans alone: in a server's they tell its clients apart, and have as many values."""
 
     @property
     def content(self) -> frozenset[str]:

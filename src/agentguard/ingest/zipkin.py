@@ -2,38 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
 from agentguard.ingest import tags as conventions
+from agentguard.ingest import zipkin_merge
 from agentguard.ingest.documents import KINDS, SpanDocument, attributes, mapping, nanoseconds, objects, text
 from agentguard.ingest.pieces import DocumentPiece, Refusal
+from agentguard.ingest.zipkin_merge import Span
 
-_LONG, _SHORT = 32, 16  # hex digits of a trace id, whole and cut to 64 bits
+_WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
 
 
 def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
     """Yield one document with all spans, and a refusal for each span without ids.
 
-    The halves of a shared span keep their one id; a half that is flagged `shared` and has no kind is the server's.
-    The remote endpoint's name becomes peer.service. A trace id that one side cut to its lower 64 bits is made whole
-    where the whole one is in the same document.
+    Pieces of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep their one id; a half that is
+    flagged `shared` and has no kind is the server's, a span without a kind that knows both ends of a call is the client's.
+    The remote endpoint's name becomes peer.service.
     """
-    spans = list(_spans(value))
-    whole = _whole_trace_ids(spans)
-    document = SpanDocument()
-    for n, span in enumerate(spans, 1):
-        trace_id, span_id = text(span.get("traceId")), text(span.get("id"))
-        if trace_id and span_id:
-            tags = mapping(span.get("tags"))
-            document.add(_resource(span), conventions.scope(tags), _span(span, whole.get(trace_id, trace_id)))
+    whole: list[Span] = []
+    for n, span in enumerate(spans(value), 1):
+        if text(span.get("traceId")) and text(span.get("id")):
+            whole.append(span)
         else:
-            yield Refusal(f"{origin}, span {n}", "span-without-ids", "A Zipkin span needs traceId and id.")
-    yield DocumentPiece(origin, document.finished())
+            yield Refusal(f"{origin}, span {n}", *_WITHOUT_IDS)
+    yield document(whole, origin)
 
 
-def _spans(value: object) -> Iterator[dict[str, Any]]:
+def document(spans: Iterable[Span], origin: str) -> DocumentPiece:
+    """Return spans with ids as one document."""
+    found = SpanDocument()
+    for trace in zipkin_merge.traces(spans):
+        for span in _told_apart(zipkin_merge.merged(trace)):
+            found.add(_resource(span), conventions.scope(mapping(span.get("tags"))), _span(span))
+    return DocumentPiece(origin, found.finished())
+
+
+def spans(value: object) -> Iterator[Span]:
+    """Yield the spans of any of the three shapes."""
     if isinstance(value, dict):
         yield value
     elif isinstance(value, list):
@@ -41,27 +50,42 @@ def _spans(value: object) -> Iterator[dict[str, Any]]:
             yield from (span for _, span in objects(item if isinstance(item, list) else [item]))
 
 
-def _whole_trace_ids(spans: list[dict[str, Any]]) -> dict[str, str]:
-    ids = sorted({text(span.get("traceId")) for span in spans})
-    return {trace_id[_SHORT:]: trace_id for trace_id in ids if len(trace_id) == _LONG}
+def _told_apart(spans: Iterable[Span]) -> Iterator[Span]:
+    """Give a further server half of one id and one service (a proxy tried again, a message came again) an id of its own."""
+    seen: set[tuple[str, str]] = set()
+    for span in spans:
+        half = text(span.get("id")), _service(span)
+        if span.get("shared") is not True or half not in seen:
+            seen |= {half} if span.get("shared") is True else set()
+            yield span
+        else:
+            place = mapping(span.get("localEndpoint"))
+            known = [half[0], *(place.get(key) for key in ("serviceName", "ipv4", "ipv6", "port")), span.get("timestamp")]
+            name = "/".join(map(text, known))
+            yield span | {"id": hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).hexdigest(), "parentId": half[0]}
 
 
-def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
+def _span(span: Mapping[str, Any]) -> dict[str, Any]:
     tags = mapping(span.get("tags"))
     start = nanoseconds(span.get("timestamp"))
-    kind = conventions.kind(span.get("kind"))
     return {
-        "traceId": trace_id,
+        "traceId": text(span.get("traceId")),
         "spanId": text(span.get("id")),
         "parentSpanId": text(span.get("parentId")),
         "name": text(span.get("name")),
-        "kind": kind or (KINDS["SERVER"] if span.get("shared") is True else 0),
+        "kind": conventions.kind(span.get("kind")) or _kind_by_place(span),
         "startTimeUnixNano": start,
         "endTimeUnixNano": start + nanoseconds(span.get("duration")),
         "attributes": attributes(dict(chain(_remote(span).items(), conventions.attributes(tags).items()))),
         "status": conventions.status(tags, failed=_failed(tags)),
         "events": [_event(annotation) for _, annotation in objects(span.get("annotations"))],
     }
+
+
+def _kind_by_place(span: Mapping[str, Any]) -> int:
+    if span.get("shared") is True:
+        return KINDS["SERVER"]
+    return KINDS["CLIENT"] if _service(span) and text(mapping(span.get("remoteEndpoint")).get("serviceName")) else 0
 
 
 def _failed(tags: Mapping[str, object]) -> bool:
@@ -79,8 +103,12 @@ def _remote(span: Mapping[str, Any]) -> dict[str, object]:
     return {key: value for key, value in found.items() if value}
 
 
+def _service(span: Mapping[str, Any]) -> str:
+    return text(mapping(span.get("localEndpoint")).get("serviceName"))
+
+
 def _resource(span: Mapping[str, Any]) -> dict[str, object]:
-    service = text(mapping(span.get("localEndpoint")).get("serviceName"))
+    service = _service(span)
     return {"service.name": service} if service else {}
 
 

@@ -65,7 +65,7 @@ class Spool:
             self._open()
         spans = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
         trace = words(spans.column("trace_id"), 16)
-        part = (mix(trace[:, 0], trace[:, 1]) % np.uint64(self._count)).astype(np.int64)
+        part = (mix(trace[:, 1]) % np.uint64(self._count)).astype(np.int64)  # the upper half may be cut off in some spans of a trace
         order = np.argsort(part, kind="stable")
         bounds = np.searchsorted(part[order], np.arange(self._count + 1))
         for number, writer in enumerate(self._writers):

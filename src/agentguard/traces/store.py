@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from agentguard.traces.window import TimeWindow
+
+U64 = NDArray[np.uint64]
 
 
 class Encoding(StrEnum):
@@ -38,8 +44,11 @@ class SpanBatch:
 class SpanSource(Protocol):
     """Some spans at rest; pickles, so that a worker process can read them."""
 
-    def tables(self) -> Iterator[pa.Table]:
-        """Yield the spans in tables (SPAN_SCHEMA) of bounded size."""
+    def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
+        """Yield the spans in tables (SPAN_SCHEMA) of bounded size; with `traces`, those whose trace ids have one of these lower halves."""
+
+    def traces_touching(self, window: TimeWindow) -> U64:
+        """Return the lower halves (words) of the ids of all traces with a span in the window; opens nothing that cannot have any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,11 @@ from numpy.typing import NDArray
 
 from agentguard.adapters.files.segments import sync_folder
 from agentguard.ingest.spans import SPAN_SCHEMA
-from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.ingest.words import words
+from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.traces.window import TimeWindow
+
+U64 = NDArray[np.uint64]
 
 MIXED = "hour=mixed"
 """Where the spans of a segment go that touches more hours than that."""
@@ -53,10 +57,40 @@ class ParquetSource:
 
     path: Path
 
-    def tables(self) -> Iterator[pa.Table]:
+    def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
         with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS):
-                yield pa.Table.from_batches([batch]).cast(SPAN_SCHEMA)
+            for group in range(file.num_row_groups):
+                rows = None if traces is None else np.isin(_lower_halves(file.read_row_group(group, ["trace_id"])), traces)
+                if rows is None or rows.any():
+                    yield from _batches(file, group, rows)
+
+    def traces_touching(self, window: TimeWindow) -> U64:
+        if not window.overlaps(*_hour(self.path.parent.name)):
+            return np.zeros(0, np.uint64)
+        with pq.ParquetFile(self.path) as file:
+            spans = file.read(["trace_id", "start"])
+        return np.unique(_lower_halves(spans)[window.holds(spans.column("start").to_numpy())])
+
+
+def _batches(file: pq.ParquetFile, group: int, rows: NDArray[np.bool_] | None) -> Iterator[pa.Table]:
+    """Yield a row group's spans in tables of bounded size, only the rows asked for."""
+    at = 0
+    for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group]):
+        table = pa.Table.from_batches([batch]).cast(SPAN_SCHEMA)
+        yield table if rows is None else table.filter(pa.array(rows[at : at + len(table)]))
+        at += len(table)
+
+
+def _lower_halves(spans: pa.Table) -> U64:
+    return words(spans.column("trace_id").cast(pa.binary(16)), 16)[:, 1]
+
+
+def _hour(folder: str) -> tuple[int, int]:
+    """Return the times (ns) between which a folder's spans start."""
+    if folder == MIXED:
+        return 0, 2**63 - 1
+    start = int(datetime.strptime(folder, "hour=%Y-%m-%dT%H").replace(tzinfo=UTC).timestamp()) * NS_PER_SECOND
+    return start, start + NS_PER_HOUR
 
 
 def parts_in(root: Path) -> list[Part]:

@@ -50,7 +50,9 @@ _KINDS = {
     "producer": KIND_PRODUCER,
     "consumer": KIND_CONSUMER,
 }
-_RESOURCE = frozenset(
+PEERS = frozenset({"peer.service", "server.address", "db.namespace", "db.name", "db.system", "db.system.name"})
+"""Attributes of a client's span that its resource may hold for all of them."""
+_RESOURCE = PEERS | frozenset(
     {"service.name", "service.namespace", "deployment.environment", "deployment.environment.name", "host.name", "cloud.region"}
 )
 _EXCEPTION = {"exception": frozenset({"exception.type"})}
@@ -61,15 +63,19 @@ _EVENTS = frozenset({"event:exception", "exception.type"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a name is read: an attribute or the span's name, whole or the first group of a pattern in it."""
+    """Where a name is read: an attribute or the span's name, whole or the first group of a pattern in it; an address with its port."""
 
     attribute: str | None = None
     pattern: re.Pattern[str] | None = None
     """None: all of the text"""
+    port: str | None = None
+    """The attribute that holds the port of this address."""
 
     def read(self, name: str, attributes: Attributes) -> str | None:
         """Return the text found there, or None."""
         text = name if self.attribute is None else _text(attributes.get(self.attribute))
+        if self.port is not None:
+            return _with_port(text, _text(attributes.get(self.port))) or None
         if self.pattern is None:
             return text.strip() or None
         found = self.pattern.search(text)
@@ -79,6 +85,12 @@ class Source:
 def _text(value: Any) -> str:
     text = str(value).strip() if isinstance(value, str | int | float) else ""
     return "" if text.casefold() in _NOTHING else text
+
+
+def _with_port(address: str, port: str) -> str:
+    if not address or not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +181,7 @@ def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts:
     sources = [s for rule in rules for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting, *rule.goto, *rule.hosts)]
     reductions = {key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()}
     labels = {key for condition in conditions for key in _keys(condition)} | {s.attribute for s in sources if s.attribute}
-    labels |= {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
+    labels |= {s.port for s in sources if s.port} | {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
     return Wanted(
         labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
         reductions=reductions,
@@ -179,6 +191,7 @@ def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts:
         resource=_RESOURCE,
         events=_EXCEPTION,
         facts=facts,
+        of_callers=_union(tables, "of_callers"),
     )
 
 
@@ -218,9 +231,13 @@ def _sources(raw: list[Any] | None) -> tuple[Source, ...]:
 
 
 def _source(raw: str | Mapping[str, str]) -> Source:
-    if isinstance(raw, str):
-        return Source(raw)
-    return Source(raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"]))
+    match raw:
+        case str():
+            return Source(raw)
+        case {"address": address, "port": port}:
+            return Source(address, port=port)
+        case _:
+            return Source(raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"]))
 
 
 def _fact(raw: Mapping[str, Any]) -> Fact:

@@ -8,13 +8,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
+from agentguard.analysis.analyze import analyze
+from agentguard.analysis.documents import analysis_document
+from agentguard.catalog.views import view
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import agent_document, agents_document, graph_document, timestamp
 from agentguard.graph.export import ExportFormat, export
 from agentguard.graph.resolve import resolve
-from agentguard.graph.store import Dataset
+from agentguard.graph.scanning import Scan
+from agentguard.graph.store import LIVE, Dataset
+from agentguard.kernel.errors import ConflictError
+from agentguard.traces.window import TimeWindow
 from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, DatasetsDocument, GraphDocument
-from agentguard.web.state import DocumentResponse, StateOf
+from agentguard.web.state import DocumentResponse, State, StateOf
+from agentguard.web.windows import WindowAsked
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
@@ -22,6 +29,17 @@ DatasetParameter = Annotated[
     str | None, Query(description="`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written.")
 ]
 FormatParameter = Annotated[Literal["json", "dot", "mermaid", "graphml", "cypher"], Query(alias="format")]
+
+
+class SpansNotKeptError(ConflictError):
+    """A window asks for spans that are not kept."""
+
+    code = "spans-not-kept"
+
+    def __init__(self, dataset: str | None) -> None:
+        super().__init__(f"Of dataset {dataset!r} only the graph is kept, not its spans. Scan the files again with this window.")
+
+
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 
 
@@ -32,14 +50,35 @@ async def get_datasets(state: StateOf) -> Response:
 
 
 @router.get("/graph", response_model=GraphDocument, responses=_TEXT)
-async def get_graph(state: StateOf, dataset: DatasetParameter = None, written: FormatParameter = "json") -> Response:
-    """What runs, what depends on what, and the findings: the newest graph."""
+async def get_graph(state: StateOf, window: WindowAsked, dataset: DatasetParameter = None, written: FormatParameter = "json") -> Response:
+    """What runs, what depends on what, and the findings: the newest graph.
+
+    With a window: the graph of all stored OTLP traces that start in it, each whole, computed for this answer.
+    """
+    if window is not None:
+        return await _of_window(state, dataset, window, written)
     found = await state.newest(dataset)
     if written != "json":
         return PlainTextResponse(await asyncio.to_thread(export, found.version.graph, ExportFormat(written)))
     analysis = await state.analysis(found)
     document = await asyncio.to_thread(graph_document, found.version.graph, found.view, analysis=analysis)
     return DocumentResponse(found.origin() | document)
+
+
+async def _of_window(state: State, dataset: str | None, window: TimeWindow, written: str) -> Response:
+    if dataset not in (None, LIVE):
+        raise SpansNotKeptError(dataset)
+    scan = await state.serving.live.of_window(window)
+    if written != "json":
+        return PlainTextResponse(await asyncio.to_thread(export, scan.graph, ExportFormat(written)))
+    return DocumentResponse(await asyncio.to_thread(_window_document, state, scan))
+
+
+def _window_document(state: State, scan: Scan) -> dict[str, Any]:
+    matches = state.app.matches(scan.graph)
+    analysis = analysis_document(analyze(scan.graph, scan.runs, matches=matches), links=state.app.links)
+    origin = {"dataset": LIVE, "graph_version": None, "created_at": None}
+    return origin | graph_document(scan.graph, view(matches, state.app.links), analysis=analysis)
 
 
 @router.get("/agents", response_model=AgentsDocument)

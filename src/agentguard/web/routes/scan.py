@@ -19,10 +19,12 @@ from agentguard.ingest.errors import InputTooLargeError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.receiver import Admission
+from agentguard.traces.window import TimeWindow
 from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.routes.jobs import job_document
 from agentguard.web.schemas.documents import JobDocument, ScanDocument
 from agentguard.web.state import DocumentResponse, State, StateOf
+from agentguard.web.windows import WindowAsked
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
@@ -86,21 +88,24 @@ class UploadTooSlowError(AgentGuardError):
 
 
 @router.post("/scan", response_model=ScanDocument, responses=_JOB, openapi_extra=_BODY)
-async def post_scan(request: Request, state: StateOf, dataset: DatasetParameter = None) -> Response:
-    """The graph of exactly what is sent: OTLP/JSON or the plain form as the body, or any readable trace file as an upload."""
+async def post_scan(request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None) -> Response:
+    """The graph of exactly what is sent: OTLP/JSON or the plain form as the body, or any readable trace file as an upload.
+
+    With a window, a trace that starts in it counts whole, any other not at all.
+    """
     state.app.scans.check_name(dataset)
     with state.scanning.admit() as admission:
-        return await _scanned(request, state, dataset, admission)
+        return await _scanned(request, state, dataset, window, admission)
 
 
-async def _scanned(request: Request, state: State, dataset: str | None, admission: Admission) -> Response:
+async def _scanned(request: Request, state: State, dataset: str | None, window: TimeWindow | None, admission: Admission) -> Response:
     upload = await asyncio.to_thread(_new_upload, state)
     try:
         origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
-            return await _as_job(state, upload, origin, dataset, size)
-        version, found = await state.app.scans.scan_file(upload, origin, dataset=dataset)
+            return await _as_job(state, state.serving.uploaded.request(upload, origin, dataset, window), size)
+        version, found = await state.app.scans.scan_file(upload, origin, dataset=dataset, window=window)
     except BaseException:
         upload.unlink(missing_ok=True)
         raise
@@ -108,8 +113,7 @@ async def _scanned(request: Request, state: State, dataset: str | None, admissio
     return DocumentResponse(await asyncio.to_thread(state.app.scan_answer, version, found))
 
 
-async def _as_job(state: State, upload: Path, origin: str, dataset: str | None, size: int) -> Response:
-    wanted = state.serving.uploaded.request(upload, origin, dataset)
+async def _as_job(state: State, wanted: dict[str, Any], size: int) -> Response:
     job = await state.serving.jobs.submit(KIND, wanted, total=size)
     return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
