@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import clean, folded, names_an_agent
+from agentguard.discovery.naming import akin, clean, folded, names_an_agent
 from agentguard.discovery.partial import Proof
 from agentguard.discovery.scene import Given, Scene, by_time, nearest, nodes
 
@@ -160,6 +160,30 @@ def settle_delegations(s: Scene) -> None:
             s.role[row] = Role.AGENT
             s.given[row] = Given(target, s.reading(row).rule, Proof.TEXT)
             s.delegated[row] = s.reading(row).name or ""
+
+
+def delegate_by_time(s: Scene) -> None:
+    """An agent's run that no agent's run encloses, but that lies in time within a tool's call of a like name beside it, was called by it.
+
+    So where an instrumentation draws all runs flat, side by side.
+    """
+    above = nearest(s.parent, s.role == Role.AGENT)
+    flat = [row for row in s.rows(Role.AGENT).tolist() if above[row] < 0 and s.parent[row] >= 0 and row not in s.delegated]
+    if not flat:
+        return
+    tools: dict[bytes, list[int]] = {}
+    for row in s.rows(Role.TOOL).tolist():
+        if above[row] >= 0:
+            tools.setdefault(s.tree.trace[row].tobytes(), []).append(row)
+    for row in flat:
+        around = [t for t in tools.get(s.tree.trace[row].tobytes(), ()) if _encloses_in_time(s, t, row) and above[t] != row]
+        if around:
+            s.parent[row] = max(around, key=lambda t: (int(s.start[t]), t))
+
+
+def _encloses_in_time(s: Scene, tool: int, run: int) -> bool:
+    within = s.start[tool] <= s.start[run] and s.end[run] <= s.end[tool] and s.timed[tool]
+    return bool(within) and akin(s.name(tool) or "", s.name(run) or "")
 
 
 def tell_unnamed_apart(s: Scene) -> None:

@@ -14,6 +14,8 @@ import yaml
 from agentguard.discovery.kinds import ComponentKind
 
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")
+_TELLING = 3
+_COMMON = frozenset({"agent", "tool", "the", "and", "for", "ask", "get", "call", "run"})
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -111,6 +113,12 @@ def agent_key(name: str) -> str:
     """Return an agent's name as tools and arguments speak of it: folded, without separators and the word agent at its end."""
     joined = folded(name).replace(" ", "")
     return joined.removesuffix("agent") or joined
+
+
+def akin(one: str, other: str) -> bool:
+    """Say whether two names share a word by more than chance: one of three letters or more that is not agent or tool."""
+    words = [{w for w in folded(_CAMEL.sub(" ", name)).split() if len(w) >= _TELLING} - _COMMON for name in (one, other)]
+    return bool(words[0] & words[1])
 
 
 @lru_cache(maxsize=65536)

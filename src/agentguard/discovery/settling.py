@@ -6,6 +6,7 @@ from agentguard.discovery.agents import (
     act,
     adopt_bodies,
     agents_by_service,
+    delegate_by_time,
     promote_hosts,
     settle_delegations,
     settle_workflows,
@@ -41,6 +42,7 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     settle_workflows(settled)
     drop_doubles(settled)
     settle_delegations(settled)
+    delegate_by_time(settled)
     tell_unnamed_apart(settled)
     settle_handoffs(settled, seen.agents)
     return settled

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import folded
+from agentguard.discovery.naming import akin
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
 from agentguard.graph.model import Recourse
@@ -18,8 +18,6 @@ from agentguard.ingest.words import groups
 _SHARE_AFTER_FAILURE = 0.5
 """A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
 one that is mostly used without any failure is an ordinary callee that happened to come next."""
-_TELLING = 3
-"""Letters of a word that two names may share by more than chance."""
 _REDUNDANT = (
     ComponentKind.AGENT,
     ComponentKind.TOOL,
@@ -136,8 +134,7 @@ def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
 def _akin(found: Joined, row: int, other: int) -> bool:
     """Whether a tool's or agent's name shares a word with the other's: what does not come next must at least look like a stand-in."""
     one, two = found.identities[int(found.component[row])], found.identities[int(found.component[other])]
-    words = [{w for w in folded(who.name).split() if len(w) >= _TELLING} for who in (one, two)]
-    return one.kind is not ComponentKind.MODEL and one.name != two.name and bool(words[0] & words[1])
+    return one.kind is not ComponentKind.MODEL and one.name != two.name and akin(one.name, two.name)
 
 
 def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
