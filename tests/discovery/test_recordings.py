@@ -30,8 +30,11 @@ GAPS = {
         (("agent", "complaints host"), ("agent", "kitchen lead")),
         (("agent", "kitchen lead"), ("agent", "billing clerk")),
     },
+    "openai-agents-traceloop": {(("agent", "claims intake"), ("agent", "scope screener"))},
+    "otel-official-manual": {(("service", "claims desk"), ("service", "assessment service"))},
 }
-"""Dependencies that are not found yet. AG2's hub: the sender stands in the envelope by an id whose name another trace tells."""
+"""Dependencies that are not found. AG2's hub: the sender stands in the envelope by an id whose name another trace tells. OpenLLMetry
+draws a guardrail's agent beside the agent that it guards. Between services, the agent that calls is shown rather than its service."""
 
 
 def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
@@ -41,17 +44,24 @@ def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
     assert len(invented) <= UNNAMED.get(name, 0), invented
 
 
-NOT_EXPORTED = {
-    "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
+UNTOLD = {
     "ag2": {("agent", "complaints host"), ("agent", "kitchen lead")},
     "autogen-native": {("agent", "front desk")},
+    "beeai-openinference": {("agent", "shop clerk"), ("agent", "garden advisor")},
+    "dspy-openinference": {("agent", "tourguide")},
+    "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
+    "openai-agents-traceloop": {("agent", "property claims")},
+    "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
 }
-"""Callers whose counts cannot be told: failing calls without a span that was ever exported, handoffs that no trace joins."""
+"""Callers whose counts the spans do not tell: failed calls, retries or runs without a span that was ever exported, handoffs that no
+trace joins, a DSPy module that failed before it used a tool."""
 
 
 def test_calls_and_errors_are_counted_exactly(name: str) -> None:
     got = {key: (sum(d.calls for d in edges), sum(d.errors for d in edges)) for key, edges in found_edges(name).items()}
-    told = {key: counts for key, counts in truth(name).edges.items() if key[0] not in NOT_EXPORTED.get(name, ())}
+    told = {
+        key: counts for key, counts in truth(name).edges.items() if key[0] not in UNTOLD.get(name, ()) and key not in GAPS.get(name, ())
+    }
 
     assert {key: got.get(key) for key in told} == told
 
