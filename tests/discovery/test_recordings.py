@@ -82,6 +82,8 @@ FRAMEWORKS_OWN = {
     "AgentWorkflow",
     "delegate",
     "transfer_to_agent",
+    "final_answer",
+    "finish",
 }
 """Tools and workflows that a framework ships under these names."""
 PLAIN_WORDS = {"producer", "dispatcher", "add"}
