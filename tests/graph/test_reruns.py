@@ -107,3 +107,26 @@ def test_a_workflow_inside_another_has_runs_of_its_own() -> None:
     flows = {w.name: (w.first, w.runs, w.nested) for w in r.graph().workflows}
 
     assert flows == {"week": ("workflow:day", 2, 0), "day": ("agent:planner", 3, 2)}
+
+
+def test_a_stand_in_need_not_come_next_if_it_is_only_used_so() -> None:
+    r = Recorder()
+    for number, broken in enumerate((True, False, False)):
+        r.trace = str(number)
+        planner = r.agent("planner")
+        r.tool("price_parts", planner, failed=broken)
+        r.tool("check_fraud", planner)
+        if broken:
+            r.tool("price_parts_by_catalogue", planner)
+
+    assert fallbacks(r.graph()) == [("agent:planner", "tool:price_parts", "tool:price_parts_by_catalogue", 1, Recourse.SAME_RUN)]
+
+
+def test_a_fallback_that_is_called_often_in_one_run_counts_that_run_once() -> None:
+    r = Recorder()
+    planner = r.agent("planner")
+    r.model("big", planner, failed=True)
+    for _ in range(5):
+        r.model("small", planner)
+
+    assert fallbacks(r.graph()) == [("agent:planner", "model:big", "model:small", 1, Recourse.SAME_RUN)]

@@ -1,0 +1,111 @@
+"""What stands where tells what it is, also for frameworks that have no entry in the table."""
+
+from __future__ import annotations
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Graph
+from tests.graph.test_scanning import CLIENT, SERVER, Recorder, edge, pairs
+
+
+def agents(graph: Graph) -> set[str]:
+    return {c.name for c in graph.components if c.kind is ComponentKind.AGENT}
+
+
+def unnamed(r: Recorder, name: str, parent: str = "") -> str:
+    return r.span(name, parent, gen_ai__operation__name="invoke_agent")
+
+
+def test_an_unnamed_run_around_named_runs_is_a_wrapper() -> None:
+    r = Recorder()
+    for trace in ("1", "2"):
+        r.trace = trace
+        task = unnamed(r, f"task number {trace}", unnamed(r, "crew"))
+        r.model("gpt-4o", r.agent("writer", task))
+
+    assert agents(r.graph()) == {"writer"}
+
+
+def test_an_unnamed_run_that_calls_a_model_itself_is_an_agent_that_nothing_names() -> None:
+    r = Recorder()
+    crew = unnamed(r, "crew")
+    r.model("gpt-4o", crew)
+    r.agent("writer", crew)
+
+    found = r.graph()
+
+    assert [c.identified for c in found.components if c.kind is ComponentKind.AGENT] == [False, True]
+
+
+def node(r: Recorder, name: str, parent: str) -> str:
+    return r.span(name, parent, langsmith__span__kind="chain", langsmith__metadata__langgraph_node=name)
+
+
+def test_a_graphs_node_that_calls_a_model_itself_is_an_agent() -> None:
+    r = Recorder()
+    graph = r.span("desk", langsmith__span__kind="chain")
+    r.model("gpt-4o", node(r, "triage", graph))
+    node(r, "format_answer", graph)
+
+    found = r.graph()
+
+    assert agents(found) == {"triage"}
+    assert ("agent:triage", "model:gpt-4o") in pairs(found)
+
+
+def test_a_node_inside_an_agents_run_is_a_step_of_it() -> None:
+    r = Recorder()
+    r.model("gpt-4o", node(r, "ask", r.agent("writer")))
+
+    assert agents(r.graph()) == {"writer"}
+
+
+def test_a_node_behind_an_agents_tool_is_another_agent() -> None:
+    r = Recorder()
+    r.model("gpt-4o", node(r, "lawyer", r.tool("ask_lawyer", r.agent("writer"))))
+
+    assert edge(r.graph(), "agent:writer", "agent:lawyer").via == "tool:ask_lawyer"
+
+
+def test_what_encloses_the_steps_of_a_loop_is_the_agent() -> None:
+    r = Recorder()
+    run = r.span("triage", langsmith__span__kind="chain")
+    r.model("gpt-4o", node(r, "agent", run))
+
+    assert agents(r.graph()) == {"triage"}
+
+
+def flat(tool: str, agent: str) -> Graph:
+    r = Recorder()
+    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    r.tool(tool, r.agent("triage", root))
+    r.spans["app"][-1]["endTimeUnixNano"] = 10_000_000_000
+    r.agent(agent, root)
+    return r.graph()
+
+
+def test_where_runs_are_drawn_flat_a_tool_of_a_like_name_called_the_run_within_its_time() -> None:
+    assert edge(flat("check_fraud", "fraud_checker"), "agent:triage", "agent:fraud_checker").via == "tool:check_fraud"
+
+
+def test_a_run_that_only_happens_at_the_time_of_a_tool_was_not_called_by_it() -> None:
+    assert ("agent:triage", "agent:letter_writer") not in pairs(flat("check_fraud", "letter_writer"))
+
+
+def test_two_client_halves_of_one_mcp_call_are_one_call() -> None:
+    r = Recorder()
+    outer = r.span("tools/call tides", r.agent("pilot"), kind=CLIENT, mcp__method__name="tools/call", gen_ai__tool__name="tides")
+    inner = r.span("MCP send tools/call tides", outer, kind=CLIENT, mcp__method__name="tools/call")
+    r.span("tools/call tides", inner, kind=SERVER, service="tide-mcp", mcp__method__name="tools/call", gen_ai__tool__name="tides")
+
+    found = r.graph()
+
+    assert edge(found, "agent:pilot", "tool:tide-mcp/tides").calls == 1
+    assert edge(found, "agent:pilot", "mcp_server:tide-mcp").calls == 1
+
+
+def test_a_placeholder_is_no_name() -> None:
+    r = Recorder()
+    planner = r.agent("planner")
+    r.span("chat", planner, gen_ai__operation__name="chat", gen_ai__request__model="None", gen_ai__response__model="gpt-4o")
+
+    assert ("agent:planner", "model:gpt-4o") in pairs(r.graph())
