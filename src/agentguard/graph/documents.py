@@ -77,6 +77,7 @@ def coverage_document(coverage: Coverage) -> Document:
         "unattributed": dict(sorted(coverage.unattributed.items())),
         "orphans": coverage.orphans,
         "circles": coverage.circles,
+        "late": coverage.late,
         "sampling": dict(coverage.sampling),
         "folded": dict(coverage.folded),
         "housekeeping": dict(coverage.housekeeping),

@@ -179,6 +179,8 @@ class Coverage:
     """What spans say of how they were sampled → spans; counts in a graph of sampled spans are counts of what was kept."""
     folded: dict[str, int] = field(default_factory=dict)
     """Kind → names that were counted together as one component, "other", since there were too many."""
+    late: int | None = None
+    """Spans that came more than five minutes behind newer ones; None where the order of arrival is not known."""
     housekeeping: dict[str, int] = field(default_factory=dict)
     """Entry points taken for health checks and pollers, not workflows → how often they were entered."""
     circles: int = 0

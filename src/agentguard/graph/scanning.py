@@ -17,6 +17,7 @@ from agentguard.discovery.partial import Partial
 from agentguard.discovery.reading import Reader
 from agentguard.discovery.survey import Survey, survey
 from agentguard.graph.build import build
+from agentguard.graph.lateness import Watermark
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.ingest.decoding import Decoder
@@ -47,20 +48,23 @@ def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeW
     Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
     """
     decoder = Decoder(dialects.wanted)
-    refused = _Refused()
+    refused, watermark = _Refused(), Watermark()
 
     def tables() -> Iterator[tuple[pa.Table, int]]:
         for chunk in _chunks(pieces, refused):
             decoded = decoder.decode(chunk)
             refused.add(decoded.refusals)
+            watermark.add(decoded.spans)
             yield decoded.spans, decoded.spans_read
 
     with _no_cycle_collection():
-        return _graph(tables(), dialects, refused, window)
+        found = _graph(tables(), dialects, refused, window)
+    coverage = replace(found.graph.coverage, late=watermark.late)
+    return replace(found, graph=replace(found.graph, coverage=coverage))
 
 
 def graph_of(tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None) -> Scan:
-    """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed."""
+    """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed, so which came late is not known."""
     return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
 
 

@@ -206,6 +206,7 @@ def coverage_part(coverage: Document) -> RenderableType:
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
         (unattributed, f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}"),
+        (coverage["late"] or 0, "spans that came more than five minutes late"),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
         (coverage["nameless_calls"], "calls of a model that nothing names, by nobody known"),
