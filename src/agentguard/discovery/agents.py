@@ -88,6 +88,18 @@ def _promote_parents(s: Scene) -> None:
             s.given[row] = Given(s.name(row) or clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
 
 
+def lend_names(s: Scene) -> None:
+    """A run that names no agent has the name of what was called: the component or tool around it, where that lends its name."""
+    lending = [i for i, r in enumerate(s.readings.readings) if r.lends]
+    if not lending:
+        return
+    unnamed = [row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]
+    lender = nearest(s.parent, np.isin(s.readings.shape, lending) | (s.role == Role.AGENT))[unnamed]
+    for row, above in zip(unnamed, lender.tolist(), strict=True):
+        if above >= 0 and s.role[above] != Role.AGENT:
+            s.given[row] = Given(s.reading(above).lends, s.reading(above).rule, Proof.STRUCTURE)
+
+
 def unwrap_agents(s: Scene) -> None:
     """A span called an agent's run that names none, and only encloses runs of agents that are named, is a wrapper around them."""
     unnamed = {i for i, r in enumerate(s.readings.readings) if r.role is Role.AGENT and not r.name}

@@ -46,6 +46,7 @@ class Reading:
     goto: str | None = None
     hosts: str | None = None
     hosts_tools: bool = False
+    lends: str | None = None
     of_parent: bool = False
     nests: bool = False
     provider: str | None = None
@@ -145,6 +146,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         goto=clean(_named(rule.goto, name, attributes)[0]),
         hosts=clean(_named(rule.hosts, name, attributes)[0]),
         hosts_tools=rule.hosts_tools,
+        lends=clean(_named(rule.lends, name, attributes)[0]),
         of_parent=rule.of_parent,
         nests=rule.nests,
         provider=place.provider,

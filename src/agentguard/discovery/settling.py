@@ -7,6 +7,7 @@ from agentguard.discovery.agents import (
     adopt_bodies,
     agents_by_service,
     delegate_by_time,
+    lend_names,
     promote_hosts,
     settle_delegations,
     settle_workflows,
@@ -30,6 +31,7 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     adopt_bodies(settled)
     act(settled)
     promote_hosts(settled)
+    lend_names(settled)
     unwrap_agents(settled)
     agents_by_service(settled, seen.hosts)
     enter_services(settled)

@@ -118,10 +118,18 @@ class SpanRule:
     """Names the agent that this step is, if it calls a model itself and no agent runs above it, or only behind a tool."""
     hosts_tools: bool = False
     """It must use a tool itself, too."""
+    lends: tuple[Source, ...] = ()
+    """Names the agent whose run is the first below this span, where that run itself names none."""
     of_parent: bool = False
     """A step of an agent's loop: what encloses it is the agent, by its span's name."""
     nests: bool = False
     """Below another workflow it is still one, rather than a step of that."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Everything that the rule reads names from."""
+        told = (self.name, self.target, self.server, self.body, self.acting, self.goto, self.hosts, self.lends)
+        return tuple(source for sources in told for source in sources)
 
     @property
     def label(self) -> str:
@@ -178,7 +186,11 @@ def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
 
 def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts: tuple[Fact, ...], errors: tuple[Condition, ...]) -> Wanted:
     conditions = [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
-    sources = [s for rule in rules for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting, *rule.goto, *rule.hosts)]
+    sources = [
+        s
+        for rule in rules
+        for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting, *rule.goto, *rule.hosts, *rule.lends)
+    ]
     reductions = {key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()}
     labels = {key for condition in conditions for key in _keys(condition)} | {s.attribute for s in sources if s.attribute}
     labels |= {s.port for s in sources if s.port} | {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
@@ -221,6 +233,7 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         goto=_sources(raw.get("goto")),
         hosts=_sources(raw.get("hosts")),
         hosts_tools=raw.get("hosts_tools", False),
+        lends=_sources(raw.get("lends")),
         of_parent=raw.get("of_parent", False),
         nests=raw.get("nests", False),
     )
