@@ -60,6 +60,23 @@ def document(done: Result) -> dict:
 
 
 class TestScan:
+    def test_a_window_takes_the_traces_that_start_in_it(self, traces):
+        asked = ("--since", "2023-11-14T22:13:20Z", "--until", "2023-11-15")
+        inside = document(agentguard("scan", traces, *asked, "--no-store", "-f", "json"))
+        outside = agentguard("scan", traces, "--until", "2023-11-14", "--lookback", "7d", "--no-store")
+
+        assert inside["coverage"]["spans"] == SPANS
+        assert inside["window"]["until"] == "2023-11-15T00:00:00.000000000Z"
+        assert outside.exit_code == 1
+        assert f"All {SPANS} spans that were read are of traces outside the window." in outside.stderr
+
+    @pytest.mark.parametrize("asked", [("--since", "soon"), ("--since", "1h", "--lookback", "1h"), ("--since", "1h", "--until", "2h")])
+    def test_a_window_that_is_none_is_an_error(self, traces, asked):
+        done = agentguard("scan", traces, *asked)
+
+        assert done.exit_code == 1
+        assert asked[0].strip("-") in done.stderr
+
     def test_the_document_holds_all_that_was_read(self, traces):
         found = document(agentguard("scan", traces, "--format", "json"))
 

@@ -51,10 +51,7 @@ async def get_datasets(state: StateOf) -> Response:
 
 @router.get("/graph", response_model=GraphDocument, responses=_TEXT)
 async def get_graph(state: StateOf, window: WindowAsked, dataset: DatasetParameter = None, written: FormatParameter = "json") -> Response:
-    """What runs, what depends on what, and the findings: the newest graph.
-
-    With a window: the graph of all stored OTLP traces that start in it, each whole, computed for this answer.
-    """
+    """What runs, what depends on what, and the findings: the newest graph; with a window, that of the OTLP traces that start in it."""
     if window is not None:
         return await _of_window(state, dataset, window, written)
     found = await state.newest(dataset)

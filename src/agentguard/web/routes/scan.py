@@ -89,10 +89,7 @@ class UploadTooSlowError(AgentGuardError):
 
 @router.post("/scan", response_model=ScanDocument, responses=_JOB, openapi_extra=_BODY)
 async def post_scan(request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None) -> Response:
-    """The graph of exactly what is sent: OTLP/JSON or the plain form as the body, or any readable trace file as an upload.
-
-    With a window, a trace that starts in it counts whole, any other not at all.
-    """
+    """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON, the plain form, or any trace file."""
     state.app.scans.check_name(dataset)
     with state.scanning.admit() as admission:
         return await _scanned(request, state, dataset, window, admission)
