@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json as jsonlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -140,8 +141,10 @@ def test_a_signal_lets_what_is_in_work_finish(tmp_path: Path, number: signal.Sig
         connection.putrequest("POST", "/v1/traces")
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(len(delivery.body)))
-        connection.endheaders(delivery.body[:100])
-        time.sleep(0.3)
+        connection.putheader("Expect", "100-continue")
+        connection.endheaders()
+        assert select.select([connection.sock], [], [], 30)[0], "the server has not begun to read the body"
+        connection.send(delivery.body[:100])
         server.process.send_signal(number)
         later = threading.Timer(0.5, connection.send, (delivery.body[100:],))
         later.start()
