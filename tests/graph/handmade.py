@@ -29,7 +29,15 @@ CHECKOUT = component(
 )
 PRICING = component(ComponentKind.AGENT, "Pricing", invocations=10, duration=10_000_000, timed=10)
 FRAUD = component(ComponentKind.AGENT, "Fraud", invocations=4, errors=4)
-MODEL = component(ComponentKind.MODEL, "gpt-4o-mini", invocations=10, providers=("openai",), input_tokens=1200, output_tokens=90)
+MODEL = component(
+    ComponentKind.MODEL,
+    "gpt-4o-mini",
+    invocations=10,
+    providers=("openai",),
+    input_tokens=1200,
+    output_tokens=90,
+    latency=((1100, 9), (1104, 1)),
+)
 PAYMENT = component(ComponentKind.TOOL, "charge_card", invocations=10, errors=3)
 INVOICE = component(ComponentKind.TOOL, "send_invoice", invocations=3)
 

@@ -9,7 +9,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import akin, clean, folded, names_an_agent
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.scene import Given, Scene, by_time, nearest, nodes
+from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, nearest, nodes
 
 _METHOD = re.compile(r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$")
 """A method behind the name of what was called."""
@@ -55,7 +55,7 @@ def act(s: Scene) -> None:
                 s.parent[row] = leader
                 s.end[leader] = max(s.end[leader], s.end[row])
                 s.timed[leader] |= s.timed[row]
-                s.failed[leader] |= s.failed[row]
+                s.failed[leader] |= s.failed[row] and s.role[row] in PLAIN
 
 
 def promote_hosts(s: Scene) -> None:

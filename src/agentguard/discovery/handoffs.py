@@ -10,7 +10,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
 from agentguard.discovery.partial import I64, Proof
-from agentguard.discovery.scene import Scene, by_time, nearest
+from agentguard.discovery.scene import Scene, Unseen, by_time, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def _settle(s: Scene, marker: _Marker, runs: list[int], agents: frozenset[str]) 
         runs.remove(receiver)
         s.handoffs[receiver] = (marker.giver, marker.via, Proof.SIBLING)
     elif marker.giver >= 0 and marker.target and (marker.told or key in agents):
-        s.unmet.append((marker.row, marker.giver))
+        s.unseen.append(Unseen(marker.row, marker.giver, marker.target, Role.AGENT, s.reading(marker.row).rule))
     elif not marker.told:
         return
     if s.role[marker.row] != Role.AGENT:

@@ -82,7 +82,7 @@ class _Builder:
     def _calls(self, rows: Rows) -> Calls:
         s, who = self._s, self._who
         spans, main = rows.spans, rows.main
-        holder = np.concatenate([rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.givers, rows.nobody])
+        holder = np.concatenate([rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.tellers, rows.nobody])
         source = np.where(holder >= 0, rows.row_of[holder], -1)
         source[rows.told] = np.arange(len(rows.unseen))
         sighting = np.concatenate(
@@ -90,7 +90,7 @@ class _Builder:
                 self._unseen_sightings(rows.unseen),
                 self._primary_sightings(rows.primary),
                 self._server_sightings(rows.mcp),
-                self._unmet_sightings(),
+                self._told_sightings(),
                 self._primary_sightings(rows.unseen),
             ]
         )
@@ -99,8 +99,9 @@ class _Builder:
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[main] = who.proof[rows.primary]
         proof[rows.told] = Proof.ATTRIBUTE
-        seen = np.arange(len(spans)) >= len(rows.unseen)
-        tokens = [np.where(np.isin(s.role[spans], (Role.MODEL,)), column[spans], 0) for column in s.tokens]
+        models = s.role[spans] == Role.MODEL
+        answers, seen = models & rows.shown, (np.arange(len(spans)) >= len(rows.unseen)) & (rows.shown | ~models)
+        tokens = [np.where(answers, column[spans], 0) for column in s.tokens]
         entry = np.full(len(spans), -1, np.int32)
         entry[main] = self._entered(rows.primary, source[main])
         at_caller = _at_caller(s, spans, holder)
@@ -120,7 +121,7 @@ class _Builder:
             halves=(at_caller != spans) & s.timed[at_caller],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
-            cost=np.where(s.role[spans] == Role.MODEL, rows.costs, np.nan),
+            cost=np.where(answers, rows.costs, np.nan),
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             inside=self._inside(rows, len(spans)),
@@ -128,8 +129,8 @@ class _Builder:
 
     def _row_types(self, rows: Rows) -> I64:
         mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
-        handoff = np.full(len(rows.unmet), _TYPE_CODE[DependencyType.HANDOFF])
-        return np.concatenate([rows.nobody, self._types(rows.primary), mcp, handoff, self._types(rows.unseen)])
+        told = [_TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]] for call in self._s.unseen]
+        return np.concatenate([rows.nobody, self._types(rows.primary), mcp, np.array(told, np.int64), self._types(rows.unseen)])
 
     def _inside(self, rows: Rows, count: int) -> I64:
         inside = np.full(count, -1, np.int64)
@@ -194,16 +195,13 @@ class _Builder:
             codes.append(self._sight(_identity(role, s.name(row), None, reading), reading, reading.rule, Proof.ATTRIBUTE))
         return np.array(codes, np.int64)
 
-    def _unmet_sightings(self) -> I64:
+    def _told_sightings(self) -> I64:
         s = self._s
         codes = []
-        for marker, _ in s.unmet:
-            reading = s.reading(marker)
-            codes.append(
-                self._sight(
-                    _identity(Role.AGENT, reading.target, None, reading), reading, reading.rule, Proof.TEXT, spelling=reading.target
-                )
-            )
+        for call in s.unseen:
+            reading = s.reading(call.row)
+            who = _identity(call.role, call.name, None, reading)
+            codes.append(self._sight(who, reading, call.rule, Proof.TEXT, spelling=call.name))
         return np.array(codes, np.int64)
 
     def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:

@@ -47,6 +47,7 @@ class Reading:
     hosts: str | None = None
     hosts_tools: bool = False
     lends: str | None = None
+    requested: tuple[str, ...] = ()
     of_parent: bool = False
     nests: bool = False
     provider: str | None = None
@@ -147,6 +148,7 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         hosts=clean(_named(rule.hosts, name, attributes)[0]),
         hosts_tools=rule.hosts_tools,
         lends=clean(_named(rule.lends, name, attributes)[0]),
+        requested=tuple(filter(None, map(clean, (_named(rule.requested, name, attributes)[0] or "").splitlines()))),
         of_parent=rule.of_parent,
         nests=rule.nests,
         provider=place.provider,

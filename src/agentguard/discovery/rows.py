@@ -33,7 +33,7 @@ COMPONENT = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Spans in the order of their rows: unseen, primary, mcp, unmet handoffs, and unseen again."""
+    """Spans in the order of their rows: unseen, primary, mcp, told only, and unseen again."""
 
     unseen: I64
     """Servers without a known caller and consumers that name who is at the other end. No span shows that component: it has
@@ -41,10 +41,10 @@ class Rows:
     primary: I64
     mcp: I64
     """MCP servers of calls."""
-    unmet: I64
-    """Handoffs whose receiver never ran."""
-    givers: I64
-    """The agents' runs that made these handoffs."""
+    told_only: I64
+    """Spans that tell of calls whose callees have no span."""
+    tellers: I64
+    """The agents' runs that made these calls."""
     row_of: I64
     """(spans,) → primary row; -1: none"""
     known_costs: NDArray[np.float64]
@@ -52,7 +52,7 @@ class Rows:
 
     @property
     def spans(self) -> I64:
-        return np.concatenate([self.unseen, self.primary, self.mcp, self.unmet, self.unseen])
+        return np.concatenate([self.unseen, self.primary, self.mcp, self.told_only, self.unseen])
 
     @property
     def main(self) -> slice:
@@ -63,6 +63,14 @@ class Rows:
     def told(self) -> slice:
         """Where the calls by unseen components stand."""
         return slice(len(self.spans) - len(self.unseen), len(self.spans))
+
+    @property
+    def shown(self) -> Mask:
+        """Whether the row's own span shows the call itself."""
+        shown = np.ones(len(self.spans), np.bool_)
+        shown[: len(self.unseen)] = False
+        shown[self.main.stop + len(self.mcp) : self.told.start] = False
+        return shown
 
     @property
     def nobody(self) -> I64:
@@ -99,7 +107,7 @@ def chosen_rows(s: Scene, who: Callers) -> Rows:
     row_of = np.full(len(s.role), -1, np.int64)
     row_of[primary] = np.arange(len(unseen), len(unseen) + len(primary))
     mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
-    unmet = np.array(s.unmet, np.int64).reshape(len(s.unmet), 2)
+    told_only = np.array([(call.row, call.caller) for call in s.unseen], np.int64).reshape(len(s.unseen), 2)
     costs = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
     costs = np.pad(costs, (0, len(s.role) - len(costs)), constant_values=np.nan)
-    return Rows(unseen, primary, mcp, unmet[:, 0], unmet[:, 1], row_of, costs)
+    return Rows(unseen, primary, mcp, told_only[:, 0], told_only[:, 1], row_of, costs)

@@ -29,6 +29,18 @@ class Given:
     proof: Proof
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """A call whose callee has no span: a handoff whose receiver never ran, a tool that only a model's answer names."""
+
+    row: int
+    """The span that tells of it."""
+    caller: int
+    name: str | None
+    role: Role
+    rule: str
+
+
 @dataclass(slots=True)
 class Scene:
     """n spans, being settled; after those of the tree may come some that stand for services, see discovery.origins."""
@@ -52,8 +64,7 @@ class Scene:
     """Agent run without a name → how many such runs enclose it"""
     handoffs: dict[int, tuple[int, str | None, Proof]] = field(default_factory=dict)
     """Agent run → (the giver's run, via, proof)."""
-    unmet: list[tuple[int, int]] = field(default_factory=list)
-    """Handoffs whose receiver never ran: (marker, giver's run)."""
+    unseen: list[Unseen] = field(default_factory=list)
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Calls of which nobody tells where they went"""
 

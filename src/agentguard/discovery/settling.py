@@ -19,6 +19,7 @@ from agentguard.discovery.handoffs import settle_handoffs
 from agentguard.discovery.mcp import pair_mcp
 from agentguard.discovery.origins import enter_calling, find_origins
 from agentguard.discovery.reading import Readings
+from agentguard.discovery.requests import take_requests
 from agentguard.discovery.scene import Scene, unsettled
 from agentguard.discovery.services import drop_transport, enter_services, pair_halves, set_unresolved_aside
 from agentguard.discovery.spantree import SpanTree
@@ -47,4 +48,5 @@ def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
     delegate_by_time(settled)
     tell_unnamed_apart(settled)
     settle_handoffs(settled, seen.agents)
+    take_requests(settled, seen)
     return settled

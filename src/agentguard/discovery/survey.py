@@ -12,6 +12,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
 from agentguard.discovery.reading import Reader
 
+_TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.DELEGATION, Role.HANDOFF)
 _RUNS = (Role.AGENT, Role.DELEGATION)
 
 
@@ -23,11 +24,18 @@ class Survey:
     """Services in which agents have spans of their own."""
     agents: frozenset[str] = frozenset()
     """Keys (naming.agent_key) of the agents that have spans of their own."""
+    tooled: frozenset[str] = frozenset()
+    """Services in which tools have spans of their own."""
     link_targets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     """Span ids (as words) that links of other spans name."""
 
     def __or__(self, other: Survey) -> Survey:
-        return Survey(self.hosts | other.hosts, self.agents | other.agents, np.union1d(self.link_targets, other.link_targets))
+        return Survey(
+            self.hosts | other.hosts,
+            self.agents | other.agents,
+            self.tooled | other.tooled,
+            np.union1d(self.link_targets, other.link_targets),
+        )
 
 
 def survey(spans: pa.Table, reader: Reader) -> Survey:
@@ -35,7 +43,8 @@ def survey(spans: pa.Table, reader: Reader) -> Survey:
     readings = reader.read(spans.unify_dictionaries().combine_chunks()).readings
     hosts = frozenset(r.service for r in readings if r.role in _RUNS or r.acting)
     agents = frozenset(agent_key(name) for r in readings if r.role in _RUNS or r.acting for name in (r.name or r.acting,) if name)
+    tooled = frozenset(r.service for r in readings if r.role in _TOOLS)
     links = spans.column("links").combine_chunks()
     links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
     targets = [target[16:] for target in links.flatten().to_pylist()]
-    return Survey(hosts, agents, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)))
+    return Survey(hosts, agents, tooled, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
+from agentguard.discovery.requests import RULE as REQUESTED
 from agentguard.graph.cardinality import FOLDED, MOST_NAMES, fold_names
 from agentguard.graph.evidence import confidence, evidence
 from agentguard.graph.joining import SAME_CALLER, TYPES, Joined, joined
@@ -22,6 +23,7 @@ from agentguard.ingest.words import groups
 
 _RULES = {
     "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
+    REQUESTED: "AgentGuard: a model's answer asks for it; no tool of this service has a span",
     "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
     "trace-root": "AgentGuard: the root span of the trace",
     FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
@@ -115,6 +117,8 @@ class _Builder:
         selves = sums.add(own)
         proofs = evidence(calls, self._partial.labels, shown, found.component[shown], len(self._ids))
         seen = self._sightings()
+        ran_rows = np.flatnonzero(calls.ran)
+        latencies = self._latencies(ran_rows, found.component[ran_rows], len(self._ids))
         return tuple(
             sorted(
                 (
@@ -138,6 +142,7 @@ class _Builder:
                         output_tokens=tokens[1][code],
                         duration=durations[code],
                         timed=timed[code],
+                        latency=latencies[code],
                         first_seen=first[code],
                         last_seen=last[code],
                         attributes=dict(min(s.attributes for s in seen[code])),
@@ -211,7 +216,7 @@ class _Builder:
             return ()
         codes = calls.entry[rows].astype(np.int64)
         sums = _Counts(rows, codes, len(self._partial.workflows))
-        runs, failed, nested = sums.add(), sums.add(calls.failed), sums.add(calls.source >= 0)
+        runs, failed, nested = sums.add(), sums.add(self._found.lost), sums.add(calls.source >= 0)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
         entries = self._commonest(codes, self._found.component[rows])
@@ -249,7 +254,14 @@ class _Builder:
         runs, first = np.unique(found.within[rows], return_index=True)
         started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
         own = found.component[entries].tolist()
-        return np.array([o if real[o] else started.get(e, o) for e, o in zip(entries.tolist(), own, strict=True)], np.int64)
+        kinds = [i.kind for i in found.identities]
+        return np.array([self._first(kinds, o, started.get(e, o)) for e, o in zip(entries.tolist(), own, strict=True)], np.int64)
+
+    def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
+        """A service starts in itself, unless an agent is the first that it calls; any other entry but a workflow is what it starts in."""
+        if kinds[own] is ComponentKind.SERVICE:
+            return started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
+        return started if kinds[own] is ComponentKind.WORKFLOW else own
 
     def _commonest(self, groups: I64, values: I64) -> dict[int, int]:
         votes: dict[int, Counter[int]] = {}
@@ -261,7 +273,7 @@ class _Builder:
         """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
         calls, run = self._calls, self._found.run
         caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
-        whole = calls.failed[np.maximum(run, 0)] & (run >= 0)
+        whole = self._found.lost[np.maximum(run, 0)] & (run >= 0)
         return np.where(self._returns, caller, whole)
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:

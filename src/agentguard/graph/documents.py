@@ -173,10 +173,8 @@ class _Shown:
         self._observed = observed_seconds(graph)
         self._names = {c.id: c.name for c in graph.components}
         self._uses: dict[str, set[DependencyType]] = {}
-        self._latency: dict[str, list[tuple[int, int]]] = {}
         for d in graph.dependencies:
             self._uses.setdefault(d.source, set()).add(d.type)
-            self._latency.setdefault(d.target, []).extend(d.latency)
 
     def component(self, c: Component) -> Document:
         return {
@@ -196,7 +194,7 @@ class _Shown:
             "input_tokens": c.input_tokens,
             "output_tokens": c.output_tokens,
             "mean_duration_ms": _mean_duration(c),
-            "latency_ms": _latency_document(self._latency.get(c.id, ())),
+            "latency_ms": _latency_document(c.latency),
             "first_seen": timestamp(c.first_seen),
             "last_seen": timestamp(c.last_seen),
             "attributes": dict(sorted(c.attributes.items())),

@@ -9,7 +9,7 @@ import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
-from agentguard.discovery.partial import I64, Calls, LinkEnd, Partial, Proof
+from agentguard.discovery.partial import I64, Calls, LinkEnd, Mask, Partial, Proof
 from agentguard.graph.peers import recognise
 
 TYPES = tuple(DependencyType)
@@ -30,6 +30,8 @@ class Joined:
     """(n,) row of the entry that starts this row's run; -1: it belongs to no run"""
     depth: I64
     """(n,) callers above"""
+    lost: Mask
+    """(n,) for entries: whether the run failed, by itself or with the last that it was handed or sent to"""
     within: I64
     """(n,) row of the nearest entry above: as run, but a nested workflow's own entry for what it started"""
 
@@ -46,7 +48,7 @@ def joined(partial: Partial) -> Joined:
     component, by_id = _used(component, by_id)
     top, depth = _tops(calls.source)
     run = _runs(calls, top)
-    return Joined(calls, _commonest(partial, by_id), component, run, depth, _within(calls, run))
+    return Joined(calls, _commonest(partial, by_id), component, run, depth, _lost(calls, run), _within(calls, run))
 
 
 def _follow_links(partial: Partial) -> None:
@@ -176,6 +178,18 @@ def _runs(calls: Calls, top: I64) -> I64:
     for row in np.flatnonzero(run < 0).tolist():
         run[row] = by_trace.get(calls.trace[top[row]].tobytes(), -1)
     return run
+
+
+def _lost(calls: Calls, run: I64) -> Mask:
+    """A run fails with its entry; after handoffs and messages, with the one that received the last of them."""
+    lost: Mask = calls.failed & (calls.entry >= 0)
+    passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
+    rows = np.flatnonzero(passes_on & calls.ran & (run >= 0))
+    rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], run[rows]))]
+    last = np.ones(len(rows), np.bool_)
+    last[:-1] = run[rows][1:] != run[rows][:-1]
+    np.logical_or.at(lost, run[rows[last]], calls.failed[rows[last]])
+    return lost
 
 
 def _within(calls: Calls, run: I64) -> I64:

@@ -73,6 +73,8 @@ class Component:
     """Sum over the invocations whose duration is known."""
     timed: int = 0
     """How many these are."""
+    latency: tuple[tuple[int, int], ...] = ()
+    """Mergeable histogram of these durations; see graph.latency."""
     first_seen: int = 0
     last_seen: int = 0
     attributes: dict[str, str] = field(default_factory=dict)

@@ -60,7 +60,7 @@ def _run_table(found: Joined, partial: Partial, entries: I64) -> pa.Table:
         [
             _texts(calls.trace[entries], partial, None),
             _coded(calls.entry[entries].astype(np.int64), names),
-            calls.failed[entries],
+            found.lost[entries],
             calls.start[entries],
             calls.duration[entries],
         ],

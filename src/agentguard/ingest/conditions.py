@@ -26,7 +26,7 @@ class Condition:
     matches: tuple[tuple[str, re.Pattern[str]], ...] = ()
     """Attribute and a pattern found in its text."""
     named: str | None = None
-    """An attribute whose text is the span's name."""
+    """An attribute whose text, with or without quotes around it, is the span's name."""
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         """Say whether a span with these properties meets the condition."""
@@ -40,6 +40,6 @@ class Condition:
             and attributes.keys().isdisjoint(self.lacks)
             and (self.scope is None or self.scope.search(scope) is not None)
             and (self.name is None or self.name.search(name) is not None)
-            and (self.named is None or attributes.get(self.named) == name)
+            and (self.named is None or str(attributes.get(self.named)).strip('"') == name)
             and all(key in attributes and pattern.search(str(attributes[key])) is not None for key, pattern in self.matches)
         )

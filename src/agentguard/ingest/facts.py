@@ -20,7 +20,7 @@ def fact_of(fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, 
         value = _follow(text, fact.path) if fact.path else None
         if value is None and fact.pattern is not None:
             found = fact.pattern.findall(text[:_LONGEST_TEXT]) if isinstance(text, str) else []
-            value = found[-1] if found else None
+            value = ("\n".join(found) if fact.every else found[-1]) if found else None
         if isinstance(value, str) and value.strip():
             return str(kept(value.strip()))
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from agentguard.ingest.pieces import DocumentPiece
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.spans import id_bytes
 from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
-from agentguard.ingest.values import kept
+from agentguard.ingest.values import is_amount, kept
 from agentguard.ingest.wanted import Wanted
 
 _KINDS = {name: n for n, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))}
@@ -171,7 +170,7 @@ class DocumentReader:
                     self._codes.append(code)
             elif use == _CONTENT:
                 self._contents.setdefault(row, {})[key] = value
-            elif isinstance(value, int | float) and math.isfinite(value):
+            elif is_amount(value):
                 numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
         self._numbers.append(tuple(numbers))
 

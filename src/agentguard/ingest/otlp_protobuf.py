@@ -22,7 +22,7 @@ from ptars import HandlerPool
 from agentguard.ingest.flat import I64, U8, Coded, Flat, Labels, with_attributes
 from agentguard.ingest.otlp_json import resource_text
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
-from agentguard.ingest.values import kept, plain
+from agentguard.ingest.values import is_amount, kept, plain
 from agentguard.ingest.wanted import Wanted
 
 U64 = NDArray[np.uint64]
@@ -191,7 +191,7 @@ class ProtobufReader:
         if number is None:
             pair = KeyValue.FromString(raw)
             value = plain(pair.value)
-            usable = pair.key in self._numeric[column] and isinstance(value, int | float) and math.isfinite(value)
+            usable = pair.key in self._numeric[column] and is_amount(value)
             number = self._numbers[raw] = float(value) if usable else math.nan
         return number
 

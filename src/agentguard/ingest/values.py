@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from agentguard.ingest.wanted import Reduction
 
 LONGEST = 256
 """Characters of a kept text; a longer one is cut visibly and told apart by a digest of the whole."""
+
+_MOST = 10**15
 
 _SECRET = re.compile(
     r"(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|xox[abpr]-[A-Za-z0-9-]{10,}"
@@ -33,6 +36,11 @@ def kept(value: Any, reduction: Reduction | None = None) -> Any:
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return reduced(str(value), reduction) if reduction else value
+
+
+def is_amount(value: Any) -> bool:
+    """Say whether a value can be an amount of tokens or money: a finite number that integers and sums of them can hold."""
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _MOST
 
 
 def plain(value: AnyValue) -> Any:

@@ -36,6 +36,8 @@ class Fact:
     """Keys to follow in the JSON text; text inside text is parsed again."""
     pattern: Pattern[str] | None = None
     """Otherwise: the first group of the last match in the text (also tried where JSON was cut short)."""
+    every: bool = False
+    """Not the last match alone: those of all, one a line."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,8 @@ class SpanRule:
     """It must use a tool itself, too."""
     lends: tuple[Source, ...] = ()
     """Names the agent whose run is the first below this span, where that run itself names none."""
+    requested: tuple[Source, ...] = ()
+    """Names the tools, one a line, that a model's answer asks for."""
     of_parent: bool = False
     """A step of an agent's loop: what encloses it is the agent, by its span's name."""
     nests: bool = False
@@ -128,7 +130,7 @@ class SpanRule:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Everything that the rule reads names from."""
-        told = (self.name, self.target, self.server, self.body, self.acting, self.goto, self.hosts, self.lends)
+        told = (self.name, self.target, self.server, self.body, self.acting, self.goto, self.hosts, self.lends, self.requested)
         return tuple(source for sources in told for source in sources)
 
     @property
@@ -234,6 +236,7 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         hosts=_sources(raw.get("hosts")),
         hosts_tools=raw.get("hosts_tools", False),
         lends=_sources(raw.get("lends")),
+        requested=_sources(raw.get("requested")),
         of_parent=raw.get("of_parent", False),
         nests=raw.get("nests", False),
     )
@@ -255,7 +258,7 @@ def _source(raw: str | Mapping[str, str]) -> Source:
 
 def _fact(raw: Mapping[str, Any]) -> Fact:
     pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
-    return Fact(raw["into"], raw["from"], _condition(raw["when"]), tuple(raw.get("path", ())), pattern)
+    return Fact(raw["into"], raw["from"], _condition(raw["when"]), tuple(raw.get("path", ())), pattern, raw.get("every", False))
 
 
 def _condition(raw: Mapping[str, Any]) -> Condition:
