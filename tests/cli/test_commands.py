@@ -74,7 +74,7 @@ class TestScan:
     def test_a_window_that_is_none_is_an_error(self, traces, asked):
         done = agentguard("scan", traces, *asked)
 
-        assert done.exit_code == 1
+        assert done.exit_code == 2
         assert asked[0].strip("-") in done.stderr
 
     def test_the_document_holds_all_that_was_read(self, traces):

@@ -17,4 +17,4 @@ def test_raw_bodies_and_exported_lines_give_one_graph(name: str) -> None:
 
 
 def test_most_recordings_keep_their_bodies() -> None:
-    assert len(KEPT) > len(NAMES) * 0.8
+    assert len(KEPT) > len(NAMES) * 0.7

@@ -18,6 +18,10 @@ from agentguard.kernel.errors import AgentGuardError
 EXIT_CODES = "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the reader of the output went away."
 
 
+_WRONG_USE = frozenset({"bad-time-window"})
+"""Codes of errors that say how an option was written, not what came of the work."""
+
+
 class ExitCode(IntEnum):
     """What the shell is told."""
 
@@ -76,4 +80,4 @@ def _fail(ctx: Any, error: Exception, document: dict[str, Any]) -> NoReturn:
     say(document["detail"])
     if ctx.params.get("output_format") == "json":
         typer.echo(json.dumps(document, indent=2))
-    raise typer.Exit(ExitCode.FAILED)
+    raise typer.Exit(ExitCode.WRONG_USE if document["code"] in _WRONG_USE else ExitCode.FAILED)

@@ -120,7 +120,7 @@ class Reader:
         return _by_rule(place, rule, name, told) if rule else place
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
-        thrown = [str(attributes[key]) for key in ("exception.type", "error.type") if key in attributes]
+        thrown = [str(attributes[key]) for key in ("exception.type", "error.type", "agentguard.control_flow") if key in attributes]
         if any(text.rsplit(".", 1)[-1] in self._dialects.control_flow for text in thrown):
             return False
         return True if any(c.holds(name, scope, kind, attributes) for c in self._dialects.errors) else None

@@ -28,6 +28,7 @@ _WEAK = 0.2
 """Less than one observation of explicit evidence gives."""
 _WEAK_SHOWN = 5
 _LARGEST_SHOWN = 5
+_LEGEND = "p95 is right to within 12.5 %. Sure: how strong the evidence is that the one depends on the other, not how often it works."
 _KINDS = ("agent", "model", "tool", "mcp_server", "datastore", "queue", "service", "external", "workflow")
 _COMPONENTS = (
     names("Component"),
@@ -150,7 +151,7 @@ def dependencies_part(dependencies: Sequence[Document], called: Mapping[str, str
     for before, d in zip([None, *ordered], ordered, strict=False):
         repeated = before is not None and before["source"] == d["source"]
         rows.append(_dependency_row(d, called, repeated=repeated))
-    return section(f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows))
+    return section(f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows), faint(_LEGEND))
 
 
 def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -> list[str | Text]:
@@ -206,7 +207,6 @@ def coverage_part(coverage: Document) -> RenderableType:
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
         (unattributed, f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}"),
-        (coverage["late"] or 0, "spans that came more than five minutes late"),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
         (coverage["nameless_calls"], "calls of a model that nothing names, by nobody known"),
