@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -34,11 +35,14 @@ def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
     markers = list(_markers(s))
     if not markers:
         return
-    waiting: dict[bytes, list[int]] = {}
+    waiting: dict[bytes, deque[int]] = {}
     for row in by_time(s, s.rows(Role.AGENT)):
-        waiting.setdefault(s.tree.trace[row].tobytes(), []).append(row)
+        waiting.setdefault(s.tree.trace[row].tobytes(), deque()).append(row)
     for marker in sorted(markers, key=lambda m: (s.start[m.row], m.row)):
-        _settle(s, marker, waiting.get(s.tree.trace[marker.row].tobytes(), []), agents)
+        runs = waiting.get(s.tree.trace[marker.row].tobytes(), deque())
+        while runs and s.start[runs[0]] < s.start[marker.row]:
+            runs.popleft()
+        _settle(s, marker, runs, agents)
 
 
 def _markers(s: Scene) -> Iterator[_Marker]:
@@ -64,7 +68,7 @@ def _run_before(s: Scene, row: int) -> int:
     return by_time(s, beside)[-1] if len(beside) else -1
 
 
-def _settle(s: Scene, marker: _Marker, runs: list[int], agents: frozenset[str]) -> None:
+def _settle(s: Scene, marker: _Marker, runs: deque[int], agents: frozenset[str]) -> None:
     key = agent_key(marker.target) if marker.target else None
     receiver = _receiver(s, marker, runs, _named(s, key)) if marker.giver >= 0 else None
     if receiver is not None:
@@ -82,8 +86,8 @@ def _named(s: Scene, key: str | None) -> Callable[[int], bool]:
     return lambda row: key is None or agent_key(s.name(row) or "") == key
 
 
-def _receiver(s: Scene, marker: _Marker, runs: list[int], fits: Callable[[int], bool]) -> int | None:
-    later = (row for row in runs if s.start[row] >= s.start[marker.row] and row != marker.giver and fits(row))
+def _receiver(s: Scene, marker: _Marker, runs: deque[int], fits: Callable[[int], bool]) -> int | None:
+    later = (row for row in runs if row != marker.giver and fits(row))
     return next((row for row in later if not _below(s.parent, row, marker.row)), None)
 
 

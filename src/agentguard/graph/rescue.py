@@ -18,6 +18,8 @@ from agentguard.ingest.words import groups
 _SHARE_AFTER_FAILURE = 0.5
 """A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
 one that is mostly used without any failure is an ordinary callee that happened to come next."""
+_REACH = 200
+"""Calls of its caller's run after a failure among which what was tried instead is looked for."""
 _REDUNDANT = (
     ComponentKind.AGENT,
     ComponentKind.TOOL,
@@ -107,7 +109,8 @@ def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) ->
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
     kind, end = kinds[int(found.component[row])], int(calls.answered[row])
     later: dict[int, int] = {}
-    for other in members[low:high].tolist():
+    place = int(low) + int(np.searchsorted(calls.asked[members[low:high]], calls.asked[row], side="left"))
+    for other in members[place : min(int(high), place + _REACH)].tolist():
         follows = calls.asked[other] >= end or (calls.asked[other] > calls.asked[row] and calls.inside[other] < 0)
         if other != row and follows and kinds[int(found.component[other])] is kind:
             later.setdefault(int(found.component[other]), int(other))
