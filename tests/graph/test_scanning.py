@@ -201,16 +201,16 @@ def test_spans_without_a_known_convention_are_counted_and_not_drawn() -> None:
 def test_what_was_tried_next_is_told_by_the_callers_clock_not_the_callees() -> None:
     r = Recorder()
     caller = r.agent("front", service="web")
-    for name, failed in (("main", True), ("spare", False)):
+    for name, failed in (("main", True), ("main_spare", False)):
         client = r.span("POST", caller, kind=CLIENT, service="web", failed=failed, http__request__method="POST")
         server = r.span("POST /run", client, kind=SERVER, service=name, failed=failed, http__request__method="POST")
         r.agent(name, server, service=name, failed=failed)
-    for span in r.spans["spare"]:
+    for span in r.spans["main_spare"]:
         span["startTimeUnixNano"], span["endTimeUnixNano"] = 1, 2
 
     found = {(f.owner, f.primary, f.secondary) for f in r.graph().fallbacks}
 
-    assert found == {("agent:front", "agent:main", "agent:spare"), ("agent:front", "service:main", "service:spare")}
+    assert found == {("agent:front", "agent:main", "agent:main_spare"), ("agent:front", "service:main", "service:main_spare")}
 
 
 def test_roots_of_different_traces_are_never_siblings() -> None:

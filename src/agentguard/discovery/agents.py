@@ -7,9 +7,9 @@ import re
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import akin, clean, folded, names_an_agent
+from agentguard.discovery.naming import clean, folded, names_an_agent, telling_words
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, nearest, nodes
+from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
 
 _METHOD = re.compile(r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$")
 """A method behind the name of what was called."""
@@ -183,19 +183,20 @@ def delegate_by_time(s: Scene) -> None:
     flat = [row for row in s.rows(Role.AGENT).tolist() if above[row] < 0 and s.parent[row] >= 0 and row not in s.delegated]
     if not flat:
         return
-    tools: dict[bytes, list[int]] = {}
+    tools: dict[tuple[bytes, str], list[int]] = {}
     for row in s.rows(Role.TOOL).tolist():
-        if above[row] >= 0:
-            tools.setdefault(s.tree.trace[row].tobytes(), []).append(row)
+        for word in telling_words(s.name(row) or "") if above[row] >= 0 else ():
+            tools.setdefault((s.tree.trace[row].tobytes(), word), []).append(row)
     for row in flat:
-        around = [t for t in tools.get(s.tree.trace[row].tobytes(), ()) if _encloses_in_time(s, t, row) and above[t] != row]
+        alike = {tool for word in telling_words(s.name(row) or "") for tool in tools.get((s.tree.trace[row].tobytes(), word), ())}
+        around = [tool for tool in alike if _encloses_in_time(s, tool, row)]
         if around:
-            s.parent[row] = max(around, key=lambda t: (int(s.start[t]), t))
+            s.parent[row] = max(around, key=lambda tool: (int(s.start[tool]), tool))
 
 
 def _encloses_in_time(s: Scene, tool: int, run: int) -> bool:
-    within = s.start[tool] <= s.start[run] and s.end[run] <= s.end[tool] and s.timed[tool]
-    return bool(within) and akin(s.name(tool) or "", s.name(run) or "")
+    within = s.timed[tool] and s.start[tool] <= s.start[run] and s.end[run] <= s.end[tool]
+    return bool(within) and not is_below(s.parent, tool, run)
 
 
 def tell_unnamed_apart(s: Scene) -> None:

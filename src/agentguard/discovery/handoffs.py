@@ -10,8 +10,8 @@ import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
-from agentguard.discovery.partial import I64, Proof
-from agentguard.discovery.scene import Scene, Unseen, by_time, nearest
+from agentguard.discovery.partial import Proof
+from agentguard.discovery.scene import Scene, Unseen, by_time, is_below, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,6 @@ def _named(s: Scene, key: str | None) -> Callable[[int], bool]:
 
 
 def _receiver(s: Scene, marker: _Marker, runs: deque[int], fits: Callable[[int], bool]) -> int | None:
-    later = (row for row in runs if row != marker.giver and fits(row))
-    return next((row for row in later if not _below(s.parent, row, marker.row)), None)
-
-
-def _below(parent: I64, row: int, marker: int) -> bool:
-    at = int(parent[row])
-    while at >= 0 and at != marker:
-        at = int(parent[at])
-    return at == marker
+    earliest = s.start[marker.row] if marker.target else s.end[marker.row]
+    later = (row for row in runs if row != marker.giver and s.start[row] >= earliest and fits(row))
+    return next((row for row in later if not is_below(s.parent, row, marker.row)), None)

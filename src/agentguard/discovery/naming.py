@@ -117,8 +117,13 @@ def agent_key(name: str) -> str:
 
 def akin(one: str, other: str) -> bool:
     """Say whether two names share a word by more than chance: one of three letters or more that is not agent or tool."""
-    words = [{w for w in folded(_CAMEL.sub(" ", name)).split() if len(w) >= _TELLING} - _COMMON for name in (one, other)]
-    return bool(words[0] & words[1])
+    return bool(telling_words(one) & telling_words(other))
+
+
+@lru_cache(maxsize=65536)
+def telling_words(name: str) -> frozenset[str]:
+    """Return the words of a name that two names share by more than chance."""
+    return frozenset(word for word in folded(_CAMEL.sub(" ", name)).split() if len(word) >= _TELLING) - _COMMON
 
 
 @lru_cache(maxsize=65536)

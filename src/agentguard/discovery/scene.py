@@ -119,6 +119,13 @@ def nearest(parent: I64, mask: Mask) -> I64:
     return np.where((above >= 0) & mask[above], above, -1)
 
 
+def is_below(parent: I64, row: int, other: int) -> bool:
+    """Say whether a span hangs below the other, or is it."""
+    while row >= 0 and row != other:
+        row = int(parent[row])
+    return row == other
+
+
 def nodes(s: Scene) -> Mask:
     """Whether a span stands for something of its own."""
     return ~np.isin(s.role, PLAIN)

@@ -19,7 +19,7 @@ I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-_CONTENT = ("name", "kind", "failed", "start", "end", "resource", "scope", "attributes", "input_tokens", "output_tokens")
+_CONTENT = ("name", "kind", "failed", "start", "end", "resource", "scope", "attributes", "input_tokens", "output_tokens", "cost_usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +121,26 @@ def _distinct(spans: pa.Table) -> I64:
 
 
 def _content_digests(spans: pa.Table) -> U64:
-    columns = []
+    columns = [words(spans.column("parent_id"), 8)[:, 0], _sparse_digests(spans, "links"), _sparse_digests(spans, "span_label")]
     for name in _CONTENT:
         array = spans.column(name).combine_chunks()
         array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
         if pa.types.is_dictionary(array.type):
             digests = np.array([_digest(text) for text in array.dictionary.to_pylist()], np.uint64)
             columns.append(digests[array.indices.to_numpy()])
+        elif pa.types.is_floating(array.type):
+            columns.append(array.fill_null(-1).to_numpy(zero_copy_only=False).view(np.uint64))
         else:
             columns.append(array.cast(pa.int64()).to_numpy(zero_copy_only=False).view(np.uint64))
     return mix(*columns)
+
+
+def _sparse_digests(spans: pa.Table, name: str) -> U64:
+    """Digest a column that few rows fill."""
+    digests = np.zeros(len(spans), np.uint64)
+    rows = np.flatnonzero(spans.column(name).is_valid().to_numpy())
+    digests[rows] = [_digest(repr(value)) for value in spans.column(name).take(pa.array(rows)).to_pylist()]
+    return digests
 
 
 def _digest(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import I64, Calls, LinkEnd, Mask, Partial, Proof
 from agentguard.graph.peers import recognise
+from agentguard.ingest.words import distinct, mix
 
 TYPES = tuple(DependencyType)
 NO_TYPE = -1
@@ -39,6 +41,7 @@ class Joined:
 def joined(partial: Partial) -> Joined:
     """Follow the links, name what can be named, and assign every row to its run."""
     calls = partial.calls
+    _join_workflows(partial)
     _follow_links(partial)
     recognise(partial)
     by_id: dict[str, int] = {}
@@ -54,23 +57,22 @@ def joined(partial: Partial) -> Joined:
 def _follow_links(partial: Partial) -> None:
     calls = partial.calls
     ends = {(end.trace, end.span): end for end in partial.link_ends}
-    linked = []
-    for start in partial.link_starts:
-        end = ends.get((start.to_trace, start.to_span))
-        if end is None:
-            continue
-        caller, via = _caller(partial, start.row, end)
-        calls.source[start.row] = caller
-        calls.type[start.row] = TYPES.index(DependencyType.MESSAGING if start.messaging else DependencyType.DELEGATES)
-        calls.proof[start.row] = Proof.LINK
-        if via is not None and calls.via[start.row] < 0:
-            calls.via[start.row] = _via(partial, via)
-        linked.append(start.row)
-    _cut_cycles(calls, linked)
-    for row in linked:
-        if calls.source[row] >= 0:
-            same = (calls.trace == calls.trace[row]).all(axis=1)
-            calls.entry[same] = -1
+    linked = {
+        start.row: (start, ends[start.to_trace, start.to_span]) for start in partial.link_starts if (start.to_trace, start.to_span) in ends
+    }
+    for row, (_, end) in linked.items():
+        calls.source[row] = end.row
+    _cut_cycles(calls, linked.keys())
+    linked = {row: both for row, both in linked.items() if calls.source[row] >= 0}
+    found = {row: _caller(partial, row, end) for row, (_, end) in linked.items()}
+    for row, (caller, via) in found.items():
+        calls.source[row] = caller
+        calls.type[row] = TYPES.index(DependencyType.MESSAGING if linked[row][0].messaging else DependencyType.DELEGATES)
+        calls.proof[row] = Proof.LINK
+        if via is not None and calls.via[row] < 0:
+            calls.via[row] = _via(partial, via)
+    trace, _ = distinct(mix(calls.trace[:, 0], calls.trace[:, 1]))
+    calls.entry[np.isin(trace, trace[list(linked)])] = -1
 
 
 def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
@@ -89,15 +91,34 @@ def _via(partial: Partial, text: str) -> int:
     return partial.vias.index(text)
 
 
-def _cut_cycles(calls: Calls, linked: list[int]) -> None:
-    """Links may lead round in a circle: undo those that do."""
-    for row in sorted(linked, key=lambda r: (calls.trace[r].tolist(), int(calls.span[r]))):
-        at, steps = int(calls.source[row]), 0
-        while at >= 0 and at != row and steps <= len(calls):
-            at, steps = int(calls.source[at]), steps + 1
-        if at >= 0:
-            calls.source[row] = -1
-            calls.type[row] = NO_TYPE
+def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
+    """Links may lead round in a circle: of each circle, undo the link of the span that comes first by its ids."""
+    seen = np.zeros(len(calls), np.bool_)
+    for start in linked:
+        path: dict[int, int] = {}
+        at = start
+        while at >= 0 and at not in path and not seen[at]:
+            path[at] = len(path)
+            at = int(calls.source[at])
+        if at in path:
+            circle = [row for row, place in path.items() if place >= path[at] and row in linked]
+            cut = min(circle, key=lambda row: (calls.trace[row].tolist(), int(calls.span[row])))
+            calls.source[cut] = -1
+        seen[list(path)] = True
+
+
+def _join_workflows(partial: Partial) -> None:
+    """Names of one workflow that differ in case have one code, under the commonest spelling."""
+    counts = np.bincount(partial.calls.entry[partial.calls.entry >= 0], minlength=len(partial.workflows)).tolist()
+    by_id: dict[str, list[int]] = defaultdict(list)
+    for code, who in enumerate(partial.workflows):
+        by_id[who.id].append(code)
+    codes = np.full(len(partial.workflows) + 1, -1, np.int32)
+    for joined_code, same in enumerate(by_id.values()):
+        codes[same] = joined_code
+    names = [min(same, key=lambda code: (-counts[code], partial.workflows[code].name)) for same in by_id.values()]
+    partial.calls.entry = codes[partial.calls.entry]
+    partial.workflows = [partial.workflows[code] for code in names]
 
 
 def _name_models(partial: Partial, component: I64) -> None:
@@ -213,7 +234,7 @@ def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
     for sighting, count in zip(partial.sightings, counts, strict=True):
         if count:
             votes[by_id[sighting.identity.id]][sighting.identity] += count
-    return [min(vote, key=lambda who: (_is_dated(who), -vote[who], who.name)) for vote in votes]
+    return [min(vote, key=lambda who: (_is_dated(who), -vote[who], who.name, who.server or "", who.environment or "")) for vote in votes]
 
 
 def _is_dated(who: Identity) -> bool:

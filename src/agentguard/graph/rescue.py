@@ -18,6 +18,9 @@ from agentguard.ingest.words import groups
 _SHARE_AFTER_FAILURE = 0.5
 """A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
 one that is mostly used without any failure is an ordinary callee that happened to come next."""
+_AGREEING_RUNS = 2
+_ALIKE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)
+"""Kinds of which any one may stand in for another."""
 _REACH = 200
 """Calls of its caller's run after a failure among which what was tried instead is looked for."""
 _REDUNDANT = (
@@ -58,7 +61,7 @@ def rescues(found: Joined) -> Rescues:
             for other in (o for o in later[1:] if _akin(found, row, o)):
                 further.setdefault(_key(found, row, other), []).append((row, other))
     uses = _uses(found)
-    kept = {key: pairs for key, pairs in candidates.items() if _share(found, pairs, uses[key[0], key[2]]) >= _SHARE_AFTER_FAILURE}
+    kept = {key: pairs for key, pairs in candidates.items() if _is_fallback(found, pairs, uses[key[0], key[2]])}
     alike = {key: pairs for key, pairs in further.items() if key not in kept and _share(found, pairs, uses[key[0], key[2]]) >= 1}
     kept |= alike
     kept = {key: pairs for key, pairs in kept.items() if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))}
@@ -111,8 +114,7 @@ def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) ->
     later: dict[int, int] = {}
     place = int(low) + int(np.searchsorted(calls.asked[members[low:high]], calls.asked[row], side="left"))
     for other in members[place : min(int(high), place + _REACH)].tolist():
-        follows = calls.asked[other] >= end or (calls.asked[other] > calls.asked[row] and calls.inside[other] < 0)
-        if other != row and follows and kinds[int(found.component[other])] is kind:
+        if other != row and calls.asked[other] >= end and kinds[int(found.component[other])] is kind:
             later.setdefault(int(found.component[other]), int(other))
     return list(later.values())
 
@@ -132,6 +134,13 @@ def _uses(found: Joined) -> Counter[tuple[int, int]]:
 def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
     """Return the share of the caller's runs on the secondary in which the primary had failed before."""
     return len({int(found.calls.source[then]) for _, then in pairs}) / runs
+
+
+def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool:
+    """Models stand in for each other; a tool or agent must do so twice, or at least look like it: once may be chance."""
+    again = len({int(found.calls.source[then]) for _, then in pairs}) >= _AGREEING_RUNS
+    model = found.identities[int(found.component[pairs[0][0]])].kind in _ALIKE
+    return _share(found, pairs, runs) >= _SHARE_AFTER_FAILURE and (model or again or _akin(found, *pairs[0]))
 
 
 def _akin(found: Joined, row: int, other: int) -> bool:

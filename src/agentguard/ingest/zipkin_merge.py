@@ -6,6 +6,7 @@ start at different times are no pieces of one, they are what happened several ti
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -43,7 +44,7 @@ def merged(spans: Iterable[Span]) -> list[Span]:
             found[-1] = _joined(last, span)
         else:
             found.append(span)
-    return _halves([span | {"traceId": trace_id} for span in found])
+    return _halves([_each_note_once(span) | {"traceId": trace_id} for span in found])
 
 
 def _rooted(span: Span) -> Span:
@@ -82,8 +83,14 @@ def _joined(one: Span, other: Span) -> Span:
 
 
 def _notes(one: Span, other: Span) -> list[Any]:
-    found = [note for span in (one, other) for _, note in objects(span.get("annotations"))]
-    return [note for n, note in enumerate(found) if note not in found[:n]]
+    return [note for span in (one, other) for _, note in objects(span.get("annotations"))]
+
+
+def _each_note_once(span: Span) -> Span:
+    if "annotations" not in span:
+        return span
+    notes = {json.dumps(note, sort_keys=True, default=str): note for _, note in objects(span["annotations"])}
+    return span | {"annotations": list(notes.values())}
 
 
 def _times(one: Span, other: Span) -> dict[str, int]:
