@@ -81,7 +81,8 @@ def copies() -> list[dict[str, Any]]:
         r.tool("search", r.agent(name))
     spans = r.spans["app"]
     differing = [span | {"name": f"{span['name']} again", "status": {"code": 2}} for span in spans]
-    return [*spans, *differing, *spans]
+    elsewhere = [span | {"parentSpanId": spans[0]["spanId"]} for span in spans[1:]]
+    return [*spans, *differing, *elsewhere, *spans]
 
 
 @given(seed=st.integers(0, 2**32 - 1))

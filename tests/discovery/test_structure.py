@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Graph
 from tests.graph.test_scanning import CLIENT, SERVER, Recorder, edge, pairs
@@ -109,3 +111,58 @@ def test_a_placeholder_is_no_name() -> None:
     r.span("chat", planner, gen_ai__operation__name="chat", gen_ai__request__model="None", gen_ai__response__model="gpt-4o")
 
     assert ("agent:planner", "model:gpt-4o") in pairs(r.graph())
+
+
+def test_a_run_is_never_hung_below_itself() -> None:
+    """Clocks too coarse to tell a run from a tool inside it."""
+    r = Recorder()
+    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    helper = r.agent("helper", r.agent("researcher", root))
+    r.tool("ask_researcher", helper)
+    for span in r.spans["app"]:
+        span["startTimeUnixNano"] = span["endTimeUnixNano"] = 1_000_000_000
+
+    assert ("agent:helper", "tool:ask_researcher") in pairs(r.graph())
+
+
+def test_workflows_that_differ_in_case_are_one_under_the_commonest_spelling() -> None:
+    r = Recorder()
+    for trace, name in enumerate(("Writer", "writer", "Writer")):
+        r.trace = str(trace)
+        r.agent(name)
+
+    assert [(w.id, w.name, w.runs) for w in r.graph().workflows] == [("workflow:writer", "Writer", 3)]
+
+
+def test_people_receive_no_handoff() -> None:
+    r = Recorder()
+    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    r.tool("escalate_to_human", r.agent("planner", root))
+    r.agent("writer", root)
+
+    assert ("agent:planner", "agent:writer") not in pairs(r.graph())
+    assert ("agent:planner", "tool:escalate_to_human") in pairs(r.graph())
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "search", "error__type": "timeout"},
+        {"mcp__method__name": "tools/call", "gen_ai__tool__name": "search", "error__type": "tool_error"},
+        {"mcp__method__name": "tools/call", "gen_ai__tool__name": "search", "rpc__response__status_code": "-32602"},
+        {"gen_ai__operation__name": "chat", "gen_ai__request__model": "search", "gen_ai__response__finish_reasons": '["error"]'},
+    ],
+)
+def test_a_failure_may_stand_in_a_span_whose_status_says_nothing(attributes: dict[str, str]) -> None:
+    r = Recorder()
+    r.span("work", r.agent("planner"), kind=CLIENT, failed=False, service="app", **attributes)
+
+    assert [d.errors for d in r.graph().dependencies] == [1]
+
+
+def test_control_flow_is_no_failure_though_an_attribute_calls_it_an_error() -> None:
+    r = Recorder()
+    told = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "search", "error__type": "ParentCommand"}
+    r.span("work", r.agent("planner"), kind=1, failed=False, service="app", **told)
+
+    assert [d.errors for d in r.graph().dependencies] == [0]

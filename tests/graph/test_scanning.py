@@ -225,3 +225,23 @@ def test_roots_of_different_traces_are_never_siblings() -> None:
     found = scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
 
     assert [(c.id, c.invocations) for c in found.components] == [("tool:lookup", 2)]
+
+
+def linked(r: Recorder, span: str, trace: str, target: str) -> None:
+    """Let a span that was written link to another."""
+    written = next(s for spans in r.spans.values() for s in spans if s["spanId"] == span)
+    written["links"] = [{"traceId": trace, "spanId": target}]
+
+
+def test_links_that_lead_round_in_a_circle_are_cut_wherever_one_starts() -> None:
+    for first, second, third in (("ta", "tb", "tc"), ("tc", "tb", "ta"), ("tb", "tc", "ta")):
+        r = Recorder()
+        spans = {}
+        for trace, make in ((first, "a"), (second, "b"), (third, "c")):
+            r.trace = trace
+            spans[make] = r.tool(make, "") if make != "c" else r.agent("hand")
+        linked(r, spans["a"], f"t{second}", spans["b"])
+        linked(r, spans["b"], f"t{first}", spans["a"])
+        linked(r, spans["c"], f"t{first}", spans["a"])
+
+        assert len(r.graph().components) == 3

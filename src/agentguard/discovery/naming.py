@@ -123,7 +123,8 @@ def akin(one: str, other: str) -> bool:
 @lru_cache(maxsize=65536)
 def telling_words(name: str) -> frozenset[str]:
     """Return the words of a name that two names share by more than chance."""
-    return frozenset(word for word in folded(_CAMEL.sub(" ", name)).split() if len(word) >= _TELLING) - _COMMON
+    words = folded(_CAMEL.sub(" ", name)).split()
+    return frozenset(word.removesuffix("s") for word in words if len(word) >= _TELLING) - _COMMON
 
 
 @lru_cache(maxsize=65536)
