@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from agentguard.discovery.naming import clean, folded, names_an_agent, telling_w
 from agentguard.discovery.partial import Proof
 from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
 
+_BESIDE = 32
+"""Calls of a tool that may be under way at one time, among which the one around a run is looked for."""
 _METHOD = re.compile(r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$")
 """A method behind the name of what was called."""
 
@@ -184,14 +187,20 @@ def delegate_by_time(s: Scene) -> None:
     if not flat:
         return
     tools: dict[tuple[bytes, str], list[int]] = {}
-    for row in s.rows(Role.TOOL).tolist():
+    for row in by_time(s, s.rows(Role.TOOL)):
         for word in telling_words(s.name(row) or "") if above[row] >= 0 else ():
             tools.setdefault((s.tree.trace[row].tobytes(), word), []).append(row)
     for row in flat:
-        alike = {tool for word in telling_words(s.name(row) or "") for tool in tools.get((s.tree.trace[row].tobytes(), word), ())}
+        trace = s.tree.trace[row].tobytes()
+        alike = {t for word in telling_words(s.name(row) or "") for t in _begun(s, tools.get((trace, word), []), int(s.start[row]))}
         around = [tool for tool in alike if _encloses_in_time(s, tool, row)]
         if around:
             s.parent[row] = max(around, key=lambda tool: (int(s.start[tool]), tool))
+
+
+def _begun(s: Scene, tools: list[int], time: int) -> list[int]:
+    """Of tools in the order of their start, return the last few that had started by then."""
+    return tools[: bisect_right(tools, time, key=lambda row: int(s.start[row]))][-_BESIDE:]
 
 
 def _encloses_in_time(s: Scene, tool: int, run: int) -> bool:

@@ -24,7 +24,7 @@ def drop_doubles(s: Scene) -> None:
     same |= (s.role[inner] == s.role[outer]) & (s.role[inner] == Role.MODEL) & ((labels[inner] < 0) | (labels[outer] < 0))
     inner, outer = inner[same], outer[same]
     tries = np.bincount(outer, minlength=len(s.role))
-    attempts = (tries[outer] > 1) & (s.role[outer] == Role.MODEL)
+    attempts = (tries[outer] > 1) & np.isin(s.role[outer], (Role.MODEL, Role.TOOL))
     s.role[outer[attempts]] = Role.STEP
     _fold(s, inner[~attempts], outer[~attempts])
     _fold(s, *_beside(s, labels))
