@@ -119,6 +119,8 @@ class _Builder:
         seen = self._sightings()
         ran_rows = np.flatnonzero(calls.ran)
         latencies = self._latencies(ran_rows, found.component[ran_rows], len(self._ids))
+        own_rows = np.flatnonzero(own)
+        own_latencies = self._latencies(own_rows, found.component[own_rows], len(self._ids))
         return tuple(
             sorted(
                 (
@@ -138,6 +140,7 @@ class _Builder:
                         invocations=ran[code],
                         errors=errors[code],
                         self_calls=selves[code],
+                        self_latency=own_latencies[code],
                         input_tokens=tokens[0][code],
                         output_tokens=tokens[1][code],
                         duration=durations[code],

@@ -191,6 +191,7 @@ class _Shown:
             "invocations": c.invocations,
             "errors": c.errors,
             "self_calls": c.self_calls,
+            "self_latency_ms": _latency_document(c.self_latency),
             "input_tokens": c.input_tokens,
             "output_tokens": c.output_tokens,
             "mean_duration_ms": _mean_duration(c),

@@ -67,6 +67,8 @@ class Component:
     """How often it ran or was called, each attempt counted once."""
     errors: int = 0
     self_calls: int = 0
+    self_latency: tuple[tuple[int, int], ...] = ()
+    """Histogram of the durations of these, on the side that was called; see graph.latency."""
     input_tokens: int = 0
     output_tokens: int = 0
     duration: int = 0
