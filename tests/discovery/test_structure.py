@@ -166,3 +166,10 @@ def test_control_flow_is_no_failure_though_an_attribute_calls_it_an_error() -> N
     r.span("work", r.agent("planner"), kind=1, failed=False, service="app", **told)
 
     assert [d.errors for d in r.graph().dependencies] == [0]
+
+
+def test_a_function_that_is_invoked_is_a_component_by_its_name() -> None:
+    r = Recorder()
+    r.span("invoke", r.agent("planner"), kind=CLIENT, faas__invoked_name="resize-image", faas__invoked_provider="aws")
+
+    assert ("agent:planner", "external:resize-image") in pairs(r.graph())
