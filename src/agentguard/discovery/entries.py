@@ -47,7 +47,9 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
     each = np.array([-1 if p in idle else _code(found, s, row) for p, row in enumerate(tops[example].tolist())], np.int32)
     found.codes[starting] = each[inverse] if len(shapes) else found.codes[starting]
     for position in np.flatnonzero(np.isin(tops, list(s.given))).tolist():
-        found.codes[starting[position]] = _code(found, s, int(tops[position]))
+        row = int(tops[position])
+        if _housekeeping(s, row, housekeeping) is None:
+            found.codes[starting[position]] = _code(found, s, row)
     entered = np.bincount(inverse, minlength=len(shapes)).tolist()
     for position, name in idle.items():
         found.housekeeping[name] += entered[position]

@@ -15,7 +15,6 @@ from agentguard.graph.peers import recognise
 from agentguard.ingest.words import distinct, mix
 
 TYPES = tuple(DependencyType)
-NO_TYPE = -1
 SAME_CALLER = "same-caller"
 """The rule by which a call without a model's name gets one."""
 

@@ -14,10 +14,11 @@ from agentguard.graph.joining import TYPES, Joined
 Pairs = dict[tuple[int, int, int], list[tuple[int, int]]]
 """(owner, primary, secondary), component codes → rows (failed call, call that stood in for it)."""
 
-_SHARE_AFTER_FAILURE = 0.5
-"""As in graph.rescue: of the runs that use the secondary, at least this share follow a failure of the primary."""
-_AGREEING_RUNS = 2
-"""Between traces only their order speaks, so one such sequence may be chance."""
+SHARE_AFTER_FAILURE = 0.5
+"""A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
+one that is mostly used without any failure is an ordinary callee that happened to come next."""
+AGREEING_RUNS = 2
+"""The fewest sequences that count where only their order speaks: one may be chance."""
 
 
 def reruns(found: Joined, rescued: Mask) -> Pairs:
@@ -101,7 +102,7 @@ class _CallerRuns:
             for caller, rows in self._uses.items()
             if self._found.component[caller] == key[0]
         )
-        return len(pairs) >= _SHARE_AFTER_FAILURE * uses and (within or len(pairs) >= _AGREEING_RUNS)
+        return len(pairs) >= SHARE_AFTER_FAILURE * uses and (within or len(pairs) >= AGREEING_RUNS)
 
     def _line(self, caller: int) -> tuple[int, int]:
         return int(self._calls.entry[self._found.run[caller]]), int(self._found.component[caller])

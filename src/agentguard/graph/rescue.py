@@ -12,13 +12,9 @@ from agentguard.discovery.naming import akin
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.joining import TYPES, Joined
 from agentguard.graph.model import Recourse
-from agentguard.graph.reruns import Pairs, reruns, stand_ins
+from agentguard.graph.reruns import AGREEING_RUNS, SHARE_AFTER_FAILURE, Pairs, reruns, stand_ins
 from agentguard.ingest.words import groups
 
-_SHARE_AFTER_FAILURE = 0.5
-"""A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
-one that is mostly used without any failure is an ordinary callee that happened to come next."""
-_AGREEING_RUNS = 2
 _ALIKE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)
 """Kinds of which any one may stand in for another."""
 _REACH = 200
@@ -138,9 +134,9 @@ def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
 
 def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool:
     """Models stand in for each other; a tool or agent must do so twice, or at least look like it: once may be chance."""
-    again = len({int(found.calls.source[then]) for _, then in pairs}) >= _AGREEING_RUNS
+    again = len({int(found.calls.source[then]) for _, then in pairs}) >= AGREEING_RUNS
     model = found.identities[int(found.component[pairs[0][0]])].kind in _ALIKE
-    return _share(found, pairs, runs) >= _SHARE_AFTER_FAILURE and (model or again or _akin(found, *pairs[0]))
+    return _share(found, pairs, runs) >= SHARE_AFTER_FAILURE and (model or again or _akin(found, *pairs[0]))
 
 
 def _akin(found: Joined, row: int, other: int) -> bool:
