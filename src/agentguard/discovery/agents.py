@@ -183,7 +183,9 @@ def delegate_by_time(s: Scene) -> None:
     So where an instrumentation draws all runs flat, side by side.
     """
     above = nearest(s.parent, s.role == Role.AGENT)
-    flat = [row for row in s.rows(Role.AGENT).tolist() if above[row] < 0 and s.parent[row] >= 0 and row not in s.delegated]
+    agents = s.rows(Role.AGENT)
+    lone = agents[(above[agents] < 0) & (s.parent[agents] >= 0)]
+    flat = [row for row in lone.tolist() if row not in s.delegated]
     if not flat:
         return
     tools: dict[tuple[bytes, str], list[int]] = {}

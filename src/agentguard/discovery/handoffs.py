@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,14 +36,20 @@ def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
     markers = list(_markers(s))
     if not markers:
         return
-    waiting: dict[bytes, deque[int]] = {}
+    waiting: dict[tuple[bytes, str | None], deque[int]] = defaultdict(deque)
     for row in by_time(s, s.rows(Role.AGENT)):
-        waiting.setdefault(s.tree.trace[row].tobytes(), deque()).append(row)
+        for key in (None, agent_key(s.name(row) or "")):
+            waiting[s.tree.trace[row].tobytes(), key].append(row)
+    taken: set[int] = set()
     for marker in sorted(markers, key=lambda m: (s.start[m.row], m.row)):
-        runs = waiting.get(s.tree.trace[marker.row].tobytes(), deque())
-        while runs and s.start[runs[0]] < s.start[marker.row]:
+        key = agent_key(marker.target) if marker.target else None
+        runs = waiting.get((s.tree.trace[marker.row].tobytes(), key), deque())
+        while runs and (runs[0] in taken or s.start[runs[0]] < s.start[marker.row]):
             runs.popleft()
-        _settle(s, marker, runs, agents)
+        receiver = _receiver(s, marker, runs, taken)
+        if receiver is not None:
+            taken.add(receiver)
+        _settle(s, marker, receiver, known=key in agents)
 
 
 def _markers(s: Scene) -> Iterator[_Marker]:
@@ -52,41 +59,46 @@ def _markers(s: Scene) -> Iterator[_Marker]:
     gone = np.flatnonzero(np.isin(s.readings.shape, going))
     if not len(rows) and not len(gone):
         return
-    above = nearest(s.parent, s.role == Role.AGENT)
+    above, beside = nearest(s.parent, s.role == Role.AGENT), _beside(s)
     for row in rows.tolist():
         reading, told = s.reading(row), s.role[row] == Role.HANDOFF
-        giver = int(above[row]) if above[row] >= 0 or not told else _run_before(s, row)
+        giver = int(above[row]) if above[row] >= 0 or not told else _run_before(s, row, beside.get(int(s.parent[row]), []))
         yield _Marker(row, giver, reading.target, reading.name, told)
     for row in gone.tolist():
         yield _Marker(row, row if s.role[row] == Role.AGENT else int(above[row]), s.reading(row).goto, None, told=False)
 
 
-def _run_before(s: Scene, row: int) -> int:
+def _beside(s: Scene) -> dict[int, list[int]]:
+    """Return the runs of agents under each parent, in the order of their start."""
+    runs = s.rows(Role.AGENT)
+    beside: dict[int, list[int]] = defaultdict(list)
+    for row in by_time(s, runs[s.parent[runs] >= 0]):
+        beside[int(s.parent[row])].append(row)
+    return beside
+
+
+def _run_before(s: Scene, row: int, beside: list[int]) -> int:
     """Return the last agent's run to start before this span under the same parent, -1 where there is none."""
-    beside = s.rows(Role.AGENT)
-    beside = beside[(s.parent[beside] == s.parent[row]) & (s.parent[row] >= 0) & (s.start[beside] <= s.start[row])]
-    return by_time(s, beside)[-1] if len(beside) else -1
+    place = bisect_right(beside, s.start[row], key=lambda run: s.start[run])
+    return beside[place - 1] if place else -1
 
 
-def _settle(s: Scene, marker: _Marker, runs: deque[int], agents: frozenset[str]) -> None:
-    key = agent_key(marker.target) if marker.target else None
-    receiver = _receiver(s, marker, runs, _named(s, key)) if marker.giver >= 0 else None
+def _receiver(s: Scene, marker: _Marker, runs: deque[int], taken: set[int]) -> int | None:
+    """Return the first of the waiting runs, in the order of their start, that may take over."""
+    if marker.giver < 0:
+        return None
+    earliest = s.start[marker.row] if marker.target else s.end[marker.row]
+    later = (row for row in runs if row not in taken and row != marker.giver and s.start[row] >= earliest)
+    return next((row for row in later if not is_below(s.parent, row, marker.row)), None)
+
+
+def _settle(s: Scene, marker: _Marker, receiver: int | None, *, known: bool) -> None:
+    """`known`: whether the target runs anywhere in the window."""
     if receiver is not None:
-        runs.remove(receiver)
         s.handoffs[receiver] = (marker.giver, marker.via, Proof.SIBLING)
-    elif marker.giver >= 0 and marker.target and (marker.told or key in agents):
+    elif marker.giver >= 0 and marker.target and (marker.told or known):
         s.unseen.append(Unseen(marker.row, marker.giver, marker.target, Role.AGENT, s.reading(marker.row).rule))
     elif not marker.told:
         return
     if s.role[marker.row] != Role.AGENT:
         s.role[marker.row] = Role.STEP
-
-
-def _named(s: Scene, key: str | None) -> Callable[[int], bool]:
-    return lambda row: key is None or agent_key(s.name(row) or "") == key
-
-
-def _receiver(s: Scene, marker: _Marker, runs: deque[int], fits: Callable[[int], bool]) -> int | None:
-    earliest = s.start[marker.row] if marker.target else s.end[marker.row]
-    later = (row for row in runs if row != marker.giver and s.start[row] >= earliest and fits(row))
-    return next((row for row in later if not is_below(s.parent, row, marker.row)), None)
