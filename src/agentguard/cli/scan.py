@@ -56,7 +56,7 @@ def scan(
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     with bytes_read(paths) as progress, answers_only():
         pieces = _pieces(paths, stream, progress)
-        found, origin = _stored(pieces, dataset, window, settings, stopper) if store else _only_read(pieces, window)
+        found, origin = _stored(pieces, dataset, window, settings, stopper) if store else _only_read(pieces, window, settings)
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format)
     if store:
@@ -73,12 +73,11 @@ def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[
             yield from read_paths([path], progress=progress)
 
 
-def _only_read(pieces: Iterator[Piece | Refusal], window: TimeWindow | None) -> tuple[Scan, dict[str, str | None]]:
+def _only_read(pieces: Iterator[Piece | Refusal], window: TimeWindow | None, settings: Settings) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
     from agentguard.graph.scanning import scan as scan_pieces
-    from agentguard.settings import load_settings
 
-    return scan_pieces(pieces, load_dialects(load_settings().housekeeping), window=window), {"dataset": None, "graph_version": None}
+    return scan_pieces(pieces, load_dialects(settings.housekeeping), window=window), {"dataset": None, "graph_version": None}
 
 
 def _stored(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from agentguard.kernel.clock import NS_PER_SECOND
+
 ALLOWED_SECONDS = 300
 """How far behind the newest span another may come; exporters batch and retry for less."""
-_NS_PER_SECOND = 1_000_000_000
 
 
 class Watermark:
@@ -26,5 +27,5 @@ class Watermark:
         if not len(ends):
             return
         before = np.maximum.accumulate(np.concatenate([[self._newest], ends[:-1]]))
-        self.late += int(((ends > 0) & (ends < before - ALLOWED_SECONDS * _NS_PER_SECOND)).sum())
+        self.late += int(((ends > 0) & (ends < before - ALLOWED_SECONDS * NS_PER_SECOND)).sum())
         self._newest = max(self._newest, int(ends.max()))

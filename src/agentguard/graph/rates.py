@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from agentguard.graph.model import Graph
+from agentguard.kernel.clock import NS_PER_SECOND
 
 MIN_OBSERVED_SECONDS = 600
 """A rate per hour needs at least ten minutes of observation."""
-_NS_PER_SECOND = 1_000_000_000
 
 
 def observed_seconds(graph: Graph) -> float | None:
@@ -15,7 +15,7 @@ def observed_seconds(graph: Graph) -> float | None:
     known = [(first, last) for first, last in spans if first > 0 and last >= first]
     if not known:
         return None
-    return (max(last for _, last in known) - min(first for first, _ in known)) / _NS_PER_SECOND
+    return (max(last for _, last in known) - min(first for first, _ in known)) / NS_PER_SECOND
 
 
 def per_hour(count: float, seconds: float | None) -> float | None:

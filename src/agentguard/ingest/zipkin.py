@@ -13,7 +13,8 @@ from agentguard.ingest.documents import KINDS, SpanDocument, attributes, mapping
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 from agentguard.ingest.zipkin_merge import Span
 
-_WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
+WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
+"""Why a span is refused."""
 
 
 def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
@@ -28,7 +29,7 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
         if text(span.get("traceId")) and text(span.get("id")):
             whole.append(span)
         else:
-            yield Refusal(f"{origin}, span {n}", *_WITHOUT_IDS)
+            yield Refusal(f"{origin}, span {n}", *WITHOUT_IDS)
     yield document(whole, origin)
 
 

@@ -28,7 +28,7 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
         if text(span.get("traceId")) and text(span.get("id")):
             found += halves(span)
         else:
-            yield Refusal(f"{origin}, span {n}", "span-without-ids", "A Zipkin span needs traceId and id.")
+            yield Refusal(f"{origin}, span {n}", *zipkin.WITHOUT_IDS)
     yield zipkin.document(found, origin)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.traces.window import TimeWindow, TimeWindowError, time_window
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
-_NS = 1_000_000_000
 _LATEST = 2**63 - 1
 
 
@@ -39,7 +39,7 @@ def moment(words: str, name: str, now: int) -> int:
         raise TimeWindowError(message) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     since_epoch = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since_epoch.days * 86_400 + since_epoch.seconds) * _NS + since_epoch.microseconds * 1_000
+    return (since_epoch.days * 86_400 + since_epoch.seconds) * NS_PER_SECOND + since_epoch.microseconds * 1_000
 
 
 def duration(words: str, name: str) -> int:
@@ -47,4 +47,4 @@ def duration(words: str, name: str) -> int:
     found = _DURATION.fullmatch(words.strip())
     if found is None:
         raise TimeWindowError(f"{name} is {words!r}: write a duration as 90s, 15m, 24h, 7d or 2w.")
-    return min(round(float(found[1]) * _UNITS[found[2].lower()] * _NS), _LATEST)
+    return min(round(float(found[1]) * _UNITS[found[2].lower()] * NS_PER_SECOND), _LATEST)
