@@ -83,7 +83,8 @@ def time_window(*, since: int | None = None, until: int | None = None, lookback:
     """
     for name, value in (("since", since), ("until", until), ("lookback", lookback)):
         if value is not None and value <= 0:
-            raise TimeWindowError(f"The window's {name} must be later than 1970 and longer than nothing; it is {value} ns.")
+            told = "is no time at all: give a longer one" if name == "lookback" else "must be later than the start of 1970"
+            raise TimeWindowError(f"The window's {name} {told}.")
     if lookback is not None:
         if since is not None:
             raise TimeWindowError("A window has a start or a lookback, not both: leave out since or lookback.")
