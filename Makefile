@@ -5,17 +5,23 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types contracts bench build pins picture docs setup
+.PHONY: help demo test services services-stop lint format types contracts bench build pins picture docs setup
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Run two real multi-agent systems and show what AgentGuard finds (KEEP=1 leaves the server running)
 	@scripts/setup.sh demo
 	@.venv/bin/agentguard demo $(if $(filter 1 true yes,$(KEEP)),--keep)
 
 test: setup ## Run the tests (PYTEST_ARGS=…, JOBS=…)
-	@$(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+services: setup ## Start PostgreSQL, Redis, RabbitMQ, Neo4j and an EVM node on free loopback ports, and print their settings
+	@$(PY) -m scripts.services start
+
+services-stop: setup ## Stop them
+	@$(PY) -m scripts.services stop
 
 lint: setup ## Check style and formatting
 	@$(PY) -m ruff check .

@@ -21,7 +21,8 @@ from typer.testing import CliRunner
 from agentguard import settings
 from agentguard.bootstrap import open_app
 from agentguard.cli.main import app
-from agentguard.settings import PLAIN_NAMES, Settings
+from agentguard.environment import PLAIN_NAMES
+from agentguard.settings import Settings
 from agentguard.web.app import create_app
 from scripts.dialects import dialects_page
 
@@ -38,6 +39,16 @@ MEANINGS = {
     "catalog": "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see [catalog.md](catalog.md).",
     "ghost_days": "What is declared and was not seen for this many days is a ghost.",
     "trace_url": "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo.",
+    "postgres_port": "5432 unless set.",
+    "postgres_db": "`agentguard` unless set.",
+    "postgres_user": "`agentguard` unless set.",
+    "postgres_password": "",
+    "neo4j_user": "`neo4j` unless set.",
+    "neo4j_password": "Unset: no authentication is tried.",
+    "neo4j_database": "`neo4j` unless set.",
+    "redis_port": "6379 unless set.",
+    "redis_db": "0 unless set.",
+    "redis_password": "",
     "severity_high": "The same for HIGH.",
     "severity_medium": "The same for MEDIUM; below it is LOW.",
 }

@@ -20,9 +20,10 @@ from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
 from agentguard.adapters.sql.database import HEAD, inspect_database
 from agentguard.catalog.loading import load_catalogs
 from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.environment import environment
 from agentguard.graph.evidence_links import trace_links
 from agentguard.kernel.errors import AgentGuardError
-from agentguard.settings import MIB, Settings, environment, unknown_settings, unused_settings
+from agentguard.settings import MIB, Settings, unknown_settings, unused_settings
 
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2

@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from dotenv import dotenv_values
 from pydantic import (
     AliasChoices,
     Field,
     ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agentguard.environment import PLAIN_NAMES, UNUSED_NAMES, disagreements, environment, names_of, secrets_in_files
 from agentguard.kernel.errors import InvalidInputError
 
-PLAIN_NAMES = {"AGENTGUARD_API_HOST": "API_HOST", "AGENTGUARD_API_PORT": "API_PORT", "AGENTGUARD_DEBUG": "DEBUG"}
-"""Settings that have a second, plain name."""
-
-UNUSED_NAMES = tuple(
-    name
-    for plain in (
-        "DATABASE_URL",
-        "POSTGRES_HOST",
-        "POSTGRES_PORT",
-        "POSTGRES_DB",
-        "POSTGRES_USER",
-        "POSTGRES_PASSWORD",
-        "NEO4J_URI",
-        "NEO4J_USER",
-        "NEO4J_PASSWORD",
-        "REDIS_URL",
-        "REDIS_HOST",
-        "REDIS_PORT",
-        "REDIS_DB",
-        "CELERY_BROKER_URL",
-        "CELERY_RESULT_BACKEND",
-        "GEMINI_API_KEY",
-        "GEMINI_MODEL",
-        "WEB3_PROVIDER_URL",
-        "WEB3_PRIVATE_KEY",
-        "WEB3_CONTRACT_ADDRESS",
-        "SENTRY_DSN",
-    )
-    for name in (plain, f"AGENTGUARD_{plain}")
-)
-"""Settings of parts that this version does not have: `unused_settings` names those that are set, so that nobody believes they work."""
+_DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
+_NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
+_REDIS_SCHEMES = ("redis", "rediss")
+_BROKER_SCHEMES = ("amqp", "amqps", *_REDIS_SCHEMES)
 
 MIB = 1024 * 1024
 
@@ -68,6 +41,11 @@ class SettingsError(InvalidInputError):
 def _names(name: str) -> AliasChoices:
     prefixed = f"AGENTGUARD_{name.upper()}"
     return AliasChoices(prefixed, PLAIN_NAMES[prefixed], name)
+
+
+def _shared(name: str, **more: Any) -> Any:
+    """Return a field that has a plain name too, and no default but None unless it is given."""
+    return Field(validation_alias=_names(name), **{"default": None, **more})
 
 
 class Settings(BaseSettings):
@@ -100,6 +78,51 @@ class Settings(BaseSettings):
     """Pattern of entry points that are health checks and polls, not workflows, in place of the built-in one; empty: every entry is one."""
     keep_content: bool = False
     """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their spans are."""
+
+    database_url: SecretStr | None = _shared("database_url")
+    """`postgresql://user:password@host:port/database`. Unset: SQLite in the data directory."""
+    postgres_host: str | None = _shared("postgres_host")
+    """The same in parts, in place of a URL: whichever is set switches to PostgreSQL."""
+    postgres_port: int | None = _shared("postgres_port", ge=1, le=65535)
+    postgres_db: str | None = _shared("postgres_db")
+    postgres_user: str | None = _shared("postgres_user")
+    postgres_password: SecretStr | None = _shared("postgres_password")
+    database_pool_size: int = Field(default=10, ge=1)
+    """Connections to PostgreSQL that one process holds at most."""
+    database_timeout_seconds: float = Field(default=30, gt=0)
+    """How long one statement, or the wait for a connection, may take with PostgreSQL."""
+    neo4j_uri: str | None = _shared("neo4j_uri")
+    """`bolt://host:7687` or `neo4j://…`. Unset: graphs are kept in the database."""
+    neo4j_user: str | None = _shared("neo4j_user")
+    neo4j_password: SecretStr | None = _shared("neo4j_password")
+    neo4j_database: str | None = _shared("neo4j_database")
+    neo4j_timeout_seconds: float = Field(default=30, gt=0)
+    """How long one transaction with Neo4j, or the wait for a connection, may take."""
+    redis_url: SecretStr | None = _shared("redis_url")
+    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are in each process."""
+    redis_host: str | None = _shared("redis_host")
+    """The same in parts, in place of a URL: whichever is set switches to Redis."""
+    redis_port: int | None = _shared("redis_port", ge=1, le=65535)
+    redis_db: int | None = _shared("redis_db", ge=0)
+    redis_password: SecretStr | None = _shared("redis_password")
+    redis_timeout_seconds: float = Field(default=0.5, gt=0)
+    """How long Redis may take to answer before the work goes on without it."""
+    celery_broker_url: SecretStr | None = _shared("celery_broker_url")
+    """`amqp://user:password@host:5672//` or `redis://…`. Unset: the server runs jobs itself."""
+    celery_result_backend: SecretStr | None = _shared("celery_result_backend")
+    """Where Celery keeps results of its own, for its tools; what came of a job stands in the jobs table in any case."""
+    jobs_queue: str = Field(default="agentguard", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Name of the queue; installations that share a broker need different ones."""
+    job_attempts: int = Field(default=3, ge=1)
+    """How often a job is tried before it fails."""
+    job_lease_seconds: float = Field(default=30, gt=0)
+    """After this long without a sign of life from who works on a job, it is given to another."""
+    sentry_dsn: SecretStr | None = _shared("sentry_dsn")
+    """Unset: errors are in the log only."""
+    sentry_environment: str = _shared("sentry_environment", default="production")
+    """What Sentry calls this installation."""
+    rate_limit: int = Field(default=0, ge=0)
+    """Requests to /api a client may make in a minute; 0 = any number."""
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
     """Share of runs lost from which a failure is CRITICAL."""
@@ -176,19 +199,69 @@ class Settings(BaseSettings):
             raise PydanticCustomError("bad_template", "the template must contain {trace_id}")
         return value
 
+    @field_validator("database_url", "redis_url", "celery_broker_url", "celery_result_backend", "neo4j_uri", "sentry_dsn")
+    @classmethod
+    def _url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
+        schemes, example = _URLS[field.field_name or ""]
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and not _is_url(text, schemes):
+            raise PydanticCustomError("bad_url", "this is no URL it can use; write it like {example}", {"example": example})
+        return value
+
+    @property
+    def postgres(self) -> SecretStr | None:
+        """URL of PostgreSQL, from whichever names it was set by; None = SQLite."""
+        if self.database_url is not None:
+            return SecretStr("postgresql://" + self.database_url.get_secret_value().split("://", 1)[1])
+        if all(
+            part is None for part in (self.postgres_host, self.postgres_port, self.postgres_db, self.postgres_user, self.postgres_password)
+        ):
+            return None
+        password = f":{quote(self.postgres_password.get_secret_value(), safe='')}" if self.postgres_password else ""
+        user = quote(self.postgres_user or "agentguard", safe="")
+        place = f"{self.postgres_host or 'localhost'}:{self.postgres_port or 5432}/{quote(self.postgres_db or 'agentguard', safe='')}"
+        return SecretStr(f"postgresql://{user}{password}@{place}")
+
+    @property
+    def neo4j(self) -> str | None:
+        """URI of Neo4j; None = graphs are kept in the database."""
+        named = self.neo4j_user or self.neo4j_password or self.neo4j_database
+        return self.neo4j_uri or ("bolt://localhost:7687" if named else None)
+
+    @property
+    def redis(self) -> SecretStr | None:
+        """URL of Redis, from whichever names it was set by; None = in process."""
+        if self.redis_url is not None:
+            return self.redis_url
+        if all(part is None for part in (self.redis_host, self.redis_port, self.redis_db, self.redis_password)):
+            return None
+        password = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password else ""
+        return SecretStr(f"redis://{password}{self.redis_host or 'localhost'}:{self.redis_port or 6379}/{self.redis_db or 0}")
+
     @model_validator(mode="wrap")
     @classmethod
     def _agree(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
-        errors = [_plain_error(message) for message in _disagreements(environment())]
+        variables = environment()
+        secrets, faults = secrets_in_files(variables, secret_fields())
+        errors = [_plain_error(message) for message in (*faults, *disagreements(variables))]
         try:
-            settings = handler(data)
+            settings = handler({**secrets, **data} if isinstance(data, dict) else data)
         except ValidationError as error:
             raise ValidationError.from_exception_data(cls.__name__, [*_details(error), *errors]) from None
-        if not settings.severity_medium <= settings.severity_high <= settings.severity_critical:
-            errors.append(_plain_error("AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"))
+        errors += [_plain_error(message) for message in _contradictions(settings)]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return settings
+
+
+_URLS = {
+    "database_url": (_DATABASE_SCHEMES, "postgresql://user:password@host:5432/agentguard"),
+    "neo4j_uri": (_NEO4J_SCHEMES, "bolt://host:7687"),
+    "redis_url": (_REDIS_SCHEMES, "redis://host:6379/0"),
+    "celery_broker_url": (_BROKER_SCHEMES, "amqp://user:password@host:5672//"),
+    "celery_result_backend": (_REDIS_SCHEMES, "redis://host:6379/1"),
+    "sentry_dsn": (("http", "https"), "https://key@host/project"),
+}
 
 
 def load_settings() -> Settings:
@@ -200,12 +273,6 @@ def load_settings() -> Settings:
         raise SettingsError("The settings cannot be used.\n" + "\n".join(f"- {line}" for line in lines)) from None
 
 
-def environment() -> Mapping[str, str]:
-    """Return what is set, the environment before .env, names in upper case, empty values left out."""
-    merged = {**dotenv_values(".env"), **os.environ}
-    return {name.upper(): value for name, value in merged.items() if value}
-
-
 def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names that are set for parts that this version does not have."""
     return tuple(name for name in UNUSED_NAMES if name in variables)
@@ -214,12 +281,50 @@ def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names that start with AGENTGUARD_ and mean nothing: most likely a slip of the pen."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
+    known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known))
 
 
-def _disagreements(variables: Mapping[str, str]) -> list[str]:
-    pairs = [(a, b) for a, b in PLAIN_NAMES.items() if a in variables and b in variables]
-    return [f"{a} and {b} disagree; set one of them" for a, b in pairs if variables[a].strip() != variables[b].strip()]
+def secret_fields() -> tuple[str, ...]:
+    """Return the settings that may stand in a file, named by the same name with _FILE behind it."""
+    return tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    if not settings.severity_medium <= settings.severity_high <= settings.severity_critical:
+        yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"
+    if settings.celery_result_backend is not None and settings.celery_broker_url is None:
+        yield "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing uses it"
+    if settings.database_url is not None:
+        yield from _parts_against_url("DATABASE_URL", settings.database_url, settings, "postgres")
+    if settings.redis_url is not None:
+        yield from _parts_against_url("REDIS_URL", settings.redis_url, settings, "redis")
+
+
+def _parts_against_url(name: str, url: SecretStr, settings: Settings, prefix: str) -> Iterator[str]:
+    """Yield each part that is set beside the URL and says something else."""
+    parts = urlsplit(url.get_secret_value())
+    whole = {
+        "host": parts.hostname,
+        "port": parts.port or {"postgres": 5432, "redis": 6379}[prefix],
+        "db": unquote(parts.path.strip("/")),
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+    }
+    for part, value in whole.items():
+        given = getattr(settings, f"{prefix}_{part}", None)
+        plain = given.get_secret_value() if isinstance(given, SecretStr) else given
+        if plain is not None and str(plain) != str(value or (0 if (prefix, part) == ("redis", "db") else "")):
+            yield f"{prefix.upper()}_{part.upper()} and {name} disagree; set one of them"
+
+
+def _is_url(text: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname)
 
 
 def _plain_error(message: str) -> InitErrorDetails:

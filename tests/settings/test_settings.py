@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.settings import PLAIN_NAMES, UNUSED_NAMES, SettingsError, environment, load_settings, unknown_settings, unused_settings
+from agentguard.environment import UNUSED_NAMES, environment
+from agentguard.settings import SettingsError, load_settings, unknown_settings, unused_settings
 
 
 @pytest.fixture(autouse=True)
 def _only_what_is_set_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.chdir(tmp_path)
-    for name in (*PLAIN_NAMES.values(), *UNUSED_NAMES):
+    for name in UNUSED_NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
@@ -101,9 +102,88 @@ def test_a_catalogue_may_be_several_files(monkeypatch):
 
 
 def test_what_this_version_does_not_have_is_named_and_slips_of_the_pen_too(monkeypatch):
-    monkeypatch.setenv("NEO4J_URI", "bolt://x")
-    monkeypatch.setenv("AGENTGUARD_DATABASE_URL", "postgresql://x")
+    monkeypatch.setenv("GEMINI_API_KEY", "x")
+    monkeypatch.setenv("AGENTGUARD_WEB3_PROVIDER_URL", "http://x")
     monkeypatch.setenv("AGENTGUARD_DATADIR", "x")
 
-    assert unused_settings(environment()) == ("AGENTGUARD_DATABASE_URL", "NEO4J_URI")
+    assert unused_settings(environment()) == ("GEMINI_API_KEY", "AGENTGUARD_WEB3_PROVIDER_URL")
     assert unknown_settings(environment()) == ("AGENTGUARD_DATADIR",)
+
+
+def test_parts_and_a_url_lead_to_the_same_server(monkeypatch):
+    for name, value in {"POSTGRES_HOST": "db", "POSTGRES_PASSWORD": "p@ss/word", "REDIS_HOST": "cache", "REDIS_DB": "2"}.items():
+        monkeypatch.setenv(name, value)
+    from_parts = load_settings()
+
+    assert from_parts.postgres.get_secret_value() == "postgresql://agentguard:p%40ss%2Fword@db:5432/agentguard"
+    assert from_parts.redis.get_secret_value() == "redis://cache:6379/2"
+    assert "p@ss" not in repr(from_parts)
+
+    monkeypatch.setenv("DATABASE_URL", "postgres://agentguard:p%40ss%2Fword@db/agentguard")
+    assert load_settings().postgres.get_secret_value() == "postgresql://agentguard:p%40ss%2Fword@db/agentguard"
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("POSTGRES_PORT", "postgres"), ("POSTGRES_PASSWORD", "postgres"), ("REDIS_DB", "redis"), ("NEO4J_PASSWORD", "neo4j")],
+)
+def test_any_part_of_a_service_switches_it_on(monkeypatch, name, setting):
+    assert getattr(load_settings(), setting) is None
+
+    monkeypatch.setenv(name, "7")
+    assert getattr(load_settings(), setting) is not None
+
+
+def test_contradictions_between_services_are_all_told(monkeypatch):
+    for name, value in {
+        "DATABASE_URL": "postgresql://a:secret@one/x",
+        "POSTGRES_HOST": "two",
+        "POSTGRES_PASSWORD": "other-secret",
+        "REDIS_URL": "redis://r/1",
+        "REDIS_DB": "2",
+        "CELERY_RESULT_BACKEND": "redis://r/3",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+
+    message = str(error.value)
+    for name in ("POSTGRES_HOST", "POSTGRES_PASSWORD", "REDIS_DB", "CELERY_BROKER_URL"):
+        assert name in message
+    assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x/y"),
+        ("NEO4J_URI", "http://x"),
+        ("REDIS_URL", "x:1"),
+        ("CELERY_BROKER_URL", "kafka://x"),
+        ("SENTRY_DSN", "x"),
+    ],
+)
+def test_a_url_of_another_kind_of_server_is_refused_with_an_example(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"{name}: .* write it like"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL", "NEO4J_PASSWORD", "SENTRY_DSN"])
+def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
+    secret = {"DATABASE_URL": "postgresql://h/d", "SENTRY_DSN": "http://key@h/1"}.get(name, "s3cret")
+    (tmp_path / "secret").write_text(secret + "\n")
+    monkeypatch.setenv(f"AGENTGUARD_{name}_FILE", str(tmp_path / "secret"))
+
+    assert getattr(load_settings(), name.lower()).get_secret_value() == secret
+    assert unknown_settings(environment()) == ()
+
+    monkeypatch.setenv(f"AGENTGUARD_{name}", secret)
+    with pytest.raises(SettingsError, match="are both set"):
+        load_settings()
+    monkeypatch.delenv(f"AGENTGUARD_{name}")
+    (tmp_path / "secret").unlink()
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load_settings()

