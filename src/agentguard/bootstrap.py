@@ -16,6 +16,7 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.catalog.comparing import Comparison, compare
 from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
@@ -133,7 +134,7 @@ async def open_app(
     """
     async with AsyncExitStack() as stack:
         _make_folder(settings.data_dir)
-        database = await stack.enter_async_context(open_database(settings.data_dir))
+        database = await stack.enter_async_context(open_database(settings.data_dir, _server(settings)))
         graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
@@ -216,6 +217,13 @@ def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool)
     workers: Process[S] | Thread[S] = Process(prepare) if separate else Thread(prepare)
     stack.callback(workers.close)
     return workers
+
+
+def _server(settings: Settings) -> PostgreSQL | None:
+    """Return where PostgreSQL is, or None for SQLite."""
+    if settings.postgres is None:
+        return None
+    return PostgreSQL(settings.postgres.get_secret_value(), settings.database_pool_size, settings.database_timeout_seconds)
 
 
 def _make_folder(folder: Path) -> None:

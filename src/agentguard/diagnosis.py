@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
-from agentguard.adapters.sql.database import HEAD, inspect_database
+from agentguard.adapters.sql.migrating import HEAD
+from agentguard.adapters.sql.sqlite import inspect_database
 from agentguard.catalog.loading import load_catalogs
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.environment import environment

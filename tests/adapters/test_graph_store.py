@@ -5,18 +5,13 @@ import multiprocessing
 from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
 
-from agentguard.adapters.sql import database
-from agentguard.adapters.sql.database import HEAD, DatabaseTooNewError, DatabaseUnreadableError, open_database, revision_of
+from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
-from agentguard.adapters.sql.tables import metadata
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.history import History
@@ -167,47 +162,6 @@ async def test_two_processes_write_beside_each_other_from_an_empty_folder_on(tmp
             assert (await store.runs(found.id)).runs.equals(RUNS.runs)
 
 
-def test_head_is_the_newest_migration():
-    scripts = ScriptDirectory(str(files("agentguard.adapters.sql").joinpath("migrations")))
-
-    assert scripts.get_heads() == [HEAD]
-
-
-async def test_migrations_make_the_tables_that_the_code_uses(tmp_path: Path):
-    async with open_database(tmp_path) as base, base.reading() as connection:
-        found = await connection.run_sync(
-            lambda sync: {name: {column["name"] for column in inspect(sync).get_columns(name)} for name in inspect(sync).get_table_names()}
-        )
-
-    expected = {table.name: {column.name for column in table.columns} for table in metadata.sorted_tables}
-    assert {name: columns for name, columns in found.items() if name != "alembic_version"} == expected
-
-
-async def test_a_newer_or_damaged_database_is_refused(tmp_path: Path, monkeypatch):
-    async with open_database(tmp_path) as base, base.writing() as connection:
-        await connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(DatabaseTooNewError, match="9999"):
-        async with open_database(tmp_path):
-            pass
-    (tmp_path / database.FILE_NAME).write_bytes(b"this is no database at all, of that everybody is sure" * 100)
-    with pytest.raises(DatabaseUnreadableError):
-        async with open_database(tmp_path):
-            pass
-
-
-async def test_an_interrupted_migration_is_done_again(tmp_path: Path, monkeypatch):
-    def dies(*_args):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("alembic.runtime.migration.MigrationContext._ensure_version_table", dies)
-        with pytest.raises(KeyboardInterrupt):
-            database.migrate(tmp_path / database.FILE_NAME)
-    database.migrate(tmp_path / database.FILE_NAME)
-
-    assert revision_of(tmp_path / database.FILE_NAME) == HEAD
-
-
 DAY = 24 * 3600 * NS_PER_SECOND
 
 
@@ -224,17 +178,17 @@ async def test_the_history_outlives_versions_and_spans_all_datasets(tmp_path):
     early, late = 19_990 * DAY, 19_999 * DAY
     async with opened(tmp_path, kept=1, clock=clock) as store:
         await store.put(version("live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")), no_runs())
-        await store.put(version("scan", clock, sighted("agent:a", early, early + 1, spellings=("A", "Á"))), no_runs())
+        await store.put(version("scan", clock, sighted("agent:a", early, early + 1_000, spellings=("A", "Á"))), no_runs())
         await store.put(version("live", clock, sighted("agent:b", late, late)), RUNS)
         clock.now += 3600 * NS_PER_SECOND
-        await store.put(version("live", clock, sighted("agent:b", late, late + 5)), no_runs())
+        await store.put(version("live", clock, sighted("agent:b", late, late + 5_000)), no_runs())
 
     async with opened(tmp_path, clock=clock) as store:
         history = await store.history()
 
     assert [(s.id, s.kind, s.first_seen, s.last_seen) for s in history.sightings] == [
         ("agent:a", ComponentKind.AGENT, early, late),
-        ("agent:b", ComponentKind.AGENT, late, late + 5),
+        ("agent:b", ComponentKind.AGENT, late, late + 5_000),
     ]
     assert (history.sightings[0].environment, history.sightings[0].spellings) == ("prod", ("A", "Á"))
     assert history.days == (19_990, 19_999)

@@ -21,7 +21,7 @@ class Clock:
     now = 0
 
     def __call__(self) -> int:
-        self.now += 1
+        self.now += 1_000
         return self.now
 
 

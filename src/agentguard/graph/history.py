@@ -17,7 +17,7 @@ NS_PER_DAY = 24 * NS_PER_HOUR
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One component or workflow, named as it was last seen; times as in graph.model."""
+    """One component or workflow, named as it was last seen; times as in graph.model, which stores keep to the microsecond."""
 
     id: str
     kind: ComponentKind

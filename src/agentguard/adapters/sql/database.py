@@ -1,170 +1,114 @@
-"""Opening the SQLite file: its mode, its migrations, its transactions."""
+"""Opening the database: a SQLite file in the data directory, or PostgreSQL; its migrations, its transactions."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from agentguard.kernel.errors import AgentGuardError
+from agentguard.adapters.sql.errors import DatabaseUnavailableError
+from agentguard.adapters.sql.migrating import migrate_postgresql, migrate_sqlite
+from agentguard.adapters.sql.postgresql import PostgreSQL, away, may_be_run_again
+from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, sqlite_engine
 
-HEAD = "0002"
-"""The newest migration; a test holds it to the migrations folder."""
+T = TypeVar("T")
 
-FILE_NAME = "agentguard.db"
-_BUSY_SECONDS = 30
-_MIGRATION_LOCK_SECONDS = 60
-_WRITE = {"agentguard_write": True}
-
-
-class DatabaseTooNewError(AgentGuardError):
-    """The file was written by a later version."""
-
-    code = "database-too-new"
-
-    def __init__(self, path: Path, revision: str) -> None:
-        super().__init__(f"{path} was written by a newer AgentGuard (schema {revision!r}, this one knows {HEAD!r}). Upgrade AgentGuard.")
-
-
-class DatabaseUnreadableError(AgentGuardError):
-    """The file is damaged, or no database at all."""
-
-    code = "database-unreadable"
-
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} cannot be read as a database: {reason}. Restore it from a backup, or move it away to start anew.")
+_MOST_TRIES = 8
+_FIRST_PAUSE_SECONDS = 0.01
+_READ = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_WRITE = {"isolation_level": "SERIALIZABLE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open database file; several processes may have it open at one time."""
+    """An open database; several processes may have it open at one time.
 
-    path: Path
+    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, and works again once it is back.
+    """
+
     engine: AsyncEngine
+    place: str
+    """Where it is, for people; no password."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view of the data."""
-        async with self.engine.begin() as connection:
+        async with self._transaction(self._options(_READ, {})) as connection:
             yield connection
 
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run one transaction as if it were alone in the world; durable once this returns.
+
+        Where others beside it make that impossible it is undone and `work` runs again, so it must do nothing but talk to the database.
+        """
+        for attempt in range(_MOST_TRIES - 1):
+            try:
+                return await self._write_once(work)
+            except DBAPIError as error:
+                if not may_be_run_again(error):
+                    raise
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - spreads writers in time
+        return await self._write_once(work)
+
+    async def ping(self) -> None:
+        """Ask the database something; raise what it raises."""
+        async with self.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def _write_once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._transaction(self._options(_WRITE, {WRITE: True})) as connection:
+            return await work(connection)
+
+    def _options(self, postgresql: dict[str, Any], sqlite: dict[str, Any]) -> dict[str, Any]:
+        return postgresql if self.engine.dialect.name == "postgresql" else sqlite
+
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """One transaction, the only writer from its first statement on; durable once left without an error."""
-        async with self.engine.connect() as connection:
-            await connection.execution_options(**_WRITE)
+    async def _transaction(self, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
+        try:
+            connection = await self.engine.connect()
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            self._say_if_away(error)
+            raise
+        try:
+            await connection.execution_options(**options)
             async with connection.begin():
                 yield connection
+        except DBAPIError as error:
+            self._say_if_away(error)
+            raise
+        finally:
+            await connection.close()
+
+    def _say_if_away(self, error: Exception) -> None:
+        """Raise DatabaseUnavailableError if that is what the error means."""
+        reason = away(error) if self.engine.dialect.name == "postgresql" else None
+        if reason is not None:
+            raise DatabaseUnavailableError(self.place, reason) from error
 
 
 @asynccontextmanager
-async def open_database(directory: Path) -> AsyncIterator[Database]:
-    """Open, and create or migrate, the database in this folder; raise DatabaseTooNewError if it is ahead of this version."""
-    path = directory / FILE_NAME
-    await asyncio.to_thread(migrate, path)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4)
-    _configure(engine.sync_engine)
+async def open_database(directory: Path, server: PostgreSQL | None = None) -> AsyncIterator[Database]:
+    """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate its tables.
+
+    Raises DatabaseTooNewError if it is ahead of this version, DatabaseUnreadableError, DatabaseUnavailableError.
+    """
+    if server is None:
+        path = directory / FILE_NAME
+        await asyncio.to_thread(migrate_sqlite, path)
+        database = Database(sqlite_engine(path), str(path))
+    else:
+        await migrate_postgresql(server)
+        database = Database(server.engine(), server.place)
     try:
-        yield Database(path, engine)
+        yield database
     finally:
-        await engine.dispose()
-
-
-def migrate(path: Path) -> None:
-    """Bring the file to HEAD; one process at a time, the others wait and then find it done."""
-    if revision_of(path) == HEAD:
-        return
-    with FileLock(path.with_suffix(".migrate.lock"), timeout=_MIGRATION_LOCK_SECONDS):
-        if revision_of(path) != HEAD:
-            _upgrade(path)
-
-
-def revision_of(path: Path) -> str | None:
-    """Return the schema's revision, or None for no file or an empty one; raise DatabaseUnreadableError if it is no database."""
-    if not path.exists():
-        return None
-    try:
-        with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-            known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
-            row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
-    except sqlite3.DatabaseError as error:
-        raise DatabaseUnreadableError(path, str(error)) from error
-    return str(row[0]) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseFile:
-    """What stands in a database file."""
-
-    revision: str | None
-    mode: str
-    """SQLite's journal mode; `wal` once AgentGuard has opened it."""
-    log_bytes: int
-    """Of the write-ahead log beside it."""
-    faults: tuple[str, ...]
-    """What SQLite's quick check found."""
-
-
-def inspect_database(directory: Path) -> DatabaseFile | None:
-    """Look at the database in this folder without changing it, or return None where there is none; raise DatabaseUnreadableError."""
-    path = directory / FILE_NAME
-    if not path.exists():
-        return None
-    revision = revision_of(path)
-    try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
-            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-            found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
-    except sqlite3.DatabaseError as error:
-        raise DatabaseUnreadableError(path, str(error)) from error
-    log = path.with_name(path.name + "-wal")
-    return DatabaseFile(revision, mode, log.stat().st_size if log.exists() else 0, tuple(fault for fault in found if fault != "ok"))
-
-
-def _upgrade(path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", "agentguard.adapters.sql:migrations")
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    _configure(engine)
-    try:
-        with engine.execution_options(**_WRITE).connect() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-    except CommandError as error:
-        raise DatabaseTooNewError(path, revision_of(path) or "?") from error
-    finally:
-        engine.dispose()
-
-
-def _configure(engine: Engine) -> None:
-    """Set each connection's mode, and say when transactions begin (the driver's own guess comes too late for a clean lock)."""
-    event.listen(engine, "connect", _set_pragmas)
-    event.listen(engine, "begin", _begin)
-
-
-def _set_pragmas(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
-
-
-def _begin(connection: Connection) -> None:
-    write = connection.get_execution_options().get("agentguard_write", False)
-    connection.execute(text("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED"))
+        await database.engine.dispose()

@@ -99,7 +99,7 @@ class SqlGraphStore:
         return version
 
     async def _write_row(self, version: GraphVersion, document: bytes, seen: History) -> list[str]:
-        async with self.database.writing() as connection:
+        async def write(connection: AsyncConnection) -> list[str]:
             await connection.execute(
                 insert(graph_versions).values(
                     id=version.id,
@@ -112,6 +112,8 @@ class SqlGraphStore:
             )
             await add_history(connection, seen, self.clock())
             return await self._delete_stale(connection, version.dataset)
+
+        return await self.database.write(write)
 
     async def _delete_stale(self, connection: AsyncConnection, dataset: str) -> list[str]:
         table = graph_versions.c

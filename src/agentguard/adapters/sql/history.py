@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import orjson
-from sqlalchemy import RowMapping, delete, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Executable, RowMapping, case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.tables import days_seen, sightings
+from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import NS_PER_DAY, History, Sighting
 
@@ -17,9 +17,9 @@ _KEPT_DAYS = 366
 async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
     """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits."""
     if seen.sightings:
-        await connection.execute(_WIDEN, [_values(s) for s in seen.sightings])
+        await connection.execute(_widen(connection), [_values(s) for s in seen.sightings])
     if seen.days:
-        await connection.execute(insert(days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
+        await connection.execute(insert_into(connection, days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
     oldest = now // NS_PER_DAY - _KEPT_DAYS
     await connection.execute(delete(sightings).where(sightings.c.last_seen < oldest * NS_PER_DAY))
     await connection.execute(delete(days_seen).where(days_seen.c.day < oldest))
@@ -31,16 +31,18 @@ async def read_history(connection: AsyncConnection) -> History:
     return History(tuple(_sighting(row) for row in rows), tuple(days))
 
 
-_NEW = insert(sightings)
-_WIDEN = _NEW.on_conflict_do_update(
-    index_elements=[sightings.c.id],
-    set_={
-        "name": _NEW.excluded.name,
-        "spellings": _NEW.excluded.spellings,
-        "first_seen": func.min(sightings.c.first_seen, _NEW.excluded.first_seen),
-        "last_seen": func.max(sightings.c.last_seen, _NEW.excluded.last_seen),
-    },
-)
+def _widen(connection: AsyncConnection) -> Executable:
+    new = insert_into(connection, sightings)
+    known, seen = sightings.c, new.excluded
+    return new.on_conflict_do_update(
+        index_elements=[known.id],
+        set_={
+            "name": seen.name,
+            "spellings": seen.spellings,
+            "first_seen": case((known.first_seen < seen.first_seen, known.first_seen), else_=seen.first_seen),
+            "last_seen": case((known.last_seen > seen.last_seen, known.last_seen), else_=seen.last_seen),
+        },
+    )
 
 
 def _values(s: Sighting) -> dict[str, object]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 from sqlalchemy import RowMapping, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.tables import jobs
+from agentguard.adapters.sql.upserts import insert_into
 from agentguard.jobs.model import Job, JobError, JobState, UnknownJobError
 from agentguard.kernel.canonical import canonical_json
 
@@ -23,9 +24,11 @@ class SqlJobStore:
 
     async def put(self, job: Job) -> None:
         values = _values(job)
-        statement = insert(jobs).values(values).on_conflict_do_update(index_elements=["id"], set_=values)
-        async with self.database.writing() as connection:
-            await connection.execute(statement)
+
+        async def put(connection: AsyncConnection) -> None:
+            await connection.execute(insert_into(connection, jobs).values(values).on_conflict_do_update(index_elements=["id"], set_=values))
+
+        await self.database.write(put)
 
     async def get(self, job_id: str) -> Job:
         async with self.database.reading() as connection:
@@ -42,8 +45,7 @@ class SqlJobStore:
 
     async def report(self, job_id: str, done: int) -> None:
         statement = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING.value).values(done=done)
-        async with self.database.writing() as connection:
-            await connection.execute(statement)
+        await self.database.write(lambda connection: connection.execute(statement))
 
 
 def _values(job: Job) -> dict[str, Any]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Uuid
+
+from agentguard.adapters.sql.columns import Document, ForeignText, Moment, random_id, transaction_time
 
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     }
 )
 
@@ -19,7 +22,7 @@ graph_versions = Table(
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("id", String, nullable=False, unique=True),
     Column("dataset", String, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
+    Column("created_at", Moment, nullable=False),
     Column("components", Integer, nullable=False),
     Column("dependencies", Integer, nullable=False),
     Column("graph", LargeBinary, nullable=False),  # canonical JSON
@@ -30,13 +33,13 @@ graph_versions = Table(
 sightings = Table(
     "sightings",
     metadata,
-    Column("id", String, primary_key=True),
+    Column("id", ForeignText, primary_key=True),
     Column("kind", String, nullable=False),
-    Column("name", String, nullable=False),
-    Column("environment", String),
+    Column("name", ForeignText, nullable=False),
+    Column("environment", ForeignText),
     Column("spellings", LargeBinary, nullable=False),  # JSON
-    Column("first_seen", BigInteger, nullable=False),
-    Column("last_seen", BigInteger, nullable=False, index=True),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False, index=True),
 )
 
 days_seen = Table("days_seen", metadata, Column("day", Integer, primary_key=True, autoincrement=False))
@@ -54,7 +57,48 @@ jobs = Table(
     Column("result", LargeBinary),  # JSON
     Column("error_code", String),
     Column("error_message", String),
-    Column("created_at", BigInteger, nullable=False),
-    Column("started_at", BigInteger),
-    Column("finished_at", BigInteger),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("finished_at", Moment),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=random_id()),
+    Column("agent_id", String, nullable=False),
+    Column("incident_type", String, nullable=False),
+    Column("severity", String, nullable=False),
+    Column("blast_radius_score", Float),
+    Column("impacted_agents", Document),
+    Column("playbook", Document),
+    Column("audit_trail", Document),
+    Column("blockchain_proof", Document),
+    Column("created_at", Moment, nullable=False, server_default=transaction_time()),
+    Column("resolved_at", Moment),
+    Index("idx_incidents_agent", "agent_id"),
+    Index("idx_incidents_created", "created_at"),
+)
+
+playbooks = Table(
+    "playbooks",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=random_id()),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False, index=True),
+    Column("title", String, nullable=False),
+    Column("steps", Document, nullable=False),
+    Column("effectiveness_score", Float),
+    Column("created_at", Moment, nullable=False, server_default=transaction_time()),
+)
+
+audit_logs = Table(
+    "audit_logs",
+    metadata,
+    Column("id", Uuid, primary_key=True, server_default=random_id()),
+    Column("incident_id", ForeignKey("incidents.id")),
+    Column("log_type", String, nullable=False),
+    Column("evidence", Document),
+    Column("blockchain_tx_hash", String),
+    Column("created_at", Moment, nullable=False, server_default=transaction_time()),
+    Index("idx_audit_logs_incident", "incident_id"),
 )

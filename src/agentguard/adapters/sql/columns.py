@@ -1,0 +1,94 @@
+"""Types and defaults of columns that are the same value in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, FunctionElement, String, TypeDecorator, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NS_PER_US = 1000
+
+
+class Moment(TypeDecorator[int]):
+    """A time: ns since the epoch in Python, TIMESTAMPTZ in the database, which keeps whole microseconds (the rest is cut off)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else _EPOCH + timedelta(microseconds=value // _NS_PER_US)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        if value is None:
+            return None
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)  # SQLite keeps UTC without saying so
+        return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
+
+
+class ForeignText(TypeDecorator[str]):
+    """Text from telemetry: any characters, also those that PostgreSQL cannot hold (NUL, unpaired surrogates), written as escapes."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else _UNSTORABLE.sub(lambda found: _escape(found[0]), value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
+
+
+_UNSTORABLE = re.compile("[\0\\\\\ud800-\udfff]")
+_ESCAPE = re.compile(r"\\([0-9a-f]{4})")
+
+
+def _escape(character: str) -> str:
+    return f"\\{ord(character):04x}"
+
+
+Document = JSON().with_variant(JSONB(), "postgresql")
+"""A JSON document that people may query."""
+
+
+class random_id(FunctionElement[uuid.UUID]):  # noqa: N801 - a SQL function
+    """A random UUID (RFC 9562, version 4), made by the database."""
+
+    type = Uuid()
+    inherit_cache = True
+
+
+class transaction_time(FunctionElement[datetime]):  # noqa: N801 - a SQL function
+    """When the transaction began, by the database's clock."""
+
+    type = DateTime(timezone=True)
+    inherit_cache = True
+
+
+@compiles(random_id, "postgresql")
+def _(_element: random_id, _compiler: Any, **_options: Any) -> str:
+    return "gen_random_uuid()"
+
+
+@compiles(random_id, "sqlite")
+def _(_element: random_id, _compiler: Any, **_options: Any) -> str:
+    variant = "substr('89ab', 1 + (abs(random()) % 4), 1)"
+    return (
+        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} || substr(hex(randomblob(2)), 2)"
+        " || hex(randomblob(6))))"
+    )
+
+
+@compiles(transaction_time, "postgresql")
+def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
+    return "now()"
+
+
+@compiles(transaction_time, "sqlite")
+def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"

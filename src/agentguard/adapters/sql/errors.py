@@ -1,0 +1,41 @@
+"""What can be wrong with a database."""
+
+from __future__ import annotations
+
+from agentguard.kernel.errors import AgentGuardError, ConflictError, UnavailableError
+
+
+class DatabaseTooNewError(AgentGuardError):
+    """It was written by a later version."""
+
+    code = "database-too-new"
+
+    def __init__(self, place: object, revision: str, head: str) -> None:
+        super().__init__(f"{place} was written by a newer AgentGuard (schema {revision!r}, this one knows {head!r}). Upgrade AgentGuard.")
+
+
+class DatabaseUnreadableError(AgentGuardError):
+    """The file is damaged, or no database at all."""
+
+    code = "database-unreadable"
+
+    def __init__(self, place: object, reason: str) -> None:
+        super().__init__(f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it away to start anew.")
+
+
+class DatabaseUnavailableError(UnavailableError):
+    """PostgreSQL does not answer, not in time, or does not let us in."""
+
+    code = "database-unavailable"
+
+    def __init__(self, place: object, reason: str) -> None:
+        super().__init__(f"The database {place} cannot be used: {reason.rstrip('.')}. Start it, or correct DATABASE_URL or POSTGRES_….")
+
+
+class DatabaseNotEmptyError(ConflictError):
+    """The database that shall become a copy has graphs of its own."""
+
+    code = "database-not-empty"
+
+    def __init__(self, place: object) -> None:
+        super().__init__(f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty database.")

@@ -1,0 +1,81 @@
+"""Bringing a database's tables to the newest form; one process at a time, the others wait and then find it done."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from filelock import FileLock
+from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavailableError
+from agentguard.adapters.sql.postgresql import PostgreSQL, away
+from agentguard.adapters.sql.sqlite import WRITE, revision_of, sqlite_engine
+
+HEAD = "0004"
+"""The newest migration; a test holds it to the migrations folder."""
+
+_LOCK_SECONDS = 60
+_ADVISORY_LOCK = 0x41474D49
+"""Of PostgreSQL: any number, the same in all versions."""
+
+
+def migrate_sqlite(path: Path) -> str | None:
+    """Bring the file to HEAD; return the revision it had."""
+    found = revision_of(path)
+    if found == HEAD:
+        return found
+    with FileLock(path.with_suffix(".migrate.lock"), timeout=_LOCK_SECONDS):
+        found = revision_of(path)
+        if found != HEAD:
+            asyncio.run(_migrate(sqlite_engine(path), path))
+        return found
+
+
+async def migrate_postgresql(server: PostgreSQL) -> str | None:
+    """Bring the server's database to HEAD; return the revision it had. Raises DatabaseUnavailableError."""
+    try:
+        return await _migrate(server.unhurried_engine(), server.place)
+    except (DBAPIError, OSError) as error:
+        reason = away(error)
+        if reason is None:
+            raise
+        raise DatabaseUnavailableError(server.place, reason) from error
+
+
+async def _migrate(engine: AsyncEngine, place: object) -> str | None:
+    try:
+        async with engine.connect() as connection:
+            await connection.execution_options(**{WRITE: True})
+            async with connection.begin():
+                return await connection.run_sync(_upgrade, place)
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, place: object) -> str | None:
+    """Run what is missing in the connection's transaction: all of it or nothing."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+    found = _revision(connection)
+    if found != HEAD:
+        config = Config()
+        config.set_main_option("script_location", "agentguard.adapters.sql:migrations")
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise DatabaseTooNewError(place, found or "?", HEAD) from error
+    return found
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return str(row[0]) if row else None

@@ -1,0 +1,92 @@
+"""SQLite: the file, its mode, how its transactions begin."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from agentguard.adapters.sql.errors import DatabaseUnreadableError
+
+FILE_NAME = "agentguard.db"
+WRITE = "agentguard_write"
+"""Execution option of a connection that will write: its transactions take the write lock as they begin."""
+_BUSY_SECONDS = 30
+
+
+def sqlite_engine(path: Path) -> AsyncEngine:
+    """Return an engine over the file, in WAL mode; several processes may have it open at one time."""
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4)
+    _configure(engine.sync_engine)
+    return engine
+
+
+def revision_of(path: Path) -> str | None:
+    """Return the schema's revision, or None for no file or an empty one; raise DatabaseUnreadableError if it is no database."""
+    if not path.exists():
+        return None
+    with _readable(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+    return str(row[0]) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFile:
+    """What stands in a database file."""
+
+    revision: str | None
+    mode: str
+    """SQLite's journal mode; `wal` once AgentGuard has opened it."""
+    log_bytes: int
+    """Of the write-ahead log beside it."""
+    faults: tuple[str, ...]
+    """What SQLite's quick check found."""
+
+
+def inspect_database(directory: Path) -> DatabaseFile | None:
+    """Look at the database in this folder without changing it, or return None where there is none; raise DatabaseUnreadableError."""
+    path = directory / FILE_NAME
+    if not path.exists():
+        return None
+    revision = revision_of(path)
+    with _readable(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
+        mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+        found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
+    log = path.with_name(path.name + "-wal")
+    return DatabaseFile(revision, mode, log.stat().st_size if log.exists() else 0, tuple(fault for fault in found if fault != "ok"))
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise DatabaseUnreadableError(path, str(error)) from error
+
+
+def _configure(engine: Engine) -> None:
+    """Set each connection's mode, and say when transactions begin (the driver's own guess comes too late for a clean lock)."""
+    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "begin", _begin)
+
+
+def _set_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    write = connection.get_execution_options().get(WRITE, False)
+    connection.execute(text("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED"))

@@ -1,0 +1,16 @@
+"""INSERT … ON CONFLICT, which SQLite and PostgreSQL both have and SQLAlchemy spells twice."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
+
+
+def insert_into(connection: AsyncConnection, table: Table) -> Upsert:
+    """Return an INSERT of the connection's dialect, which knows `on_conflict_do_update`, `on_conflict_do_nothing` and `excluded`."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
