@@ -7,6 +7,8 @@ import os
 import pwd
 import signal
 import subprocess
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
@@ -37,11 +39,17 @@ def postgresql(folder: Path) -> Server:
         folder,
         [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *chosen],
         {"AGENTGUARD_DATABASE_URL": url},
-        lambda: asyncio.run(_ask(url)),
+        lambda: _in_a_loop_of_its_own(_ask(url)),
         environment,
         user,
         stop_signal=signal.SIGINT,  # "fast": ends sessions rather than wait for them
     )
+
+
+def _in_a_loop_of_its_own(question: Coroutine[None, None, None]) -> None:
+    """Run it wherever we are called from, also under a running event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, question).result()
 
 
 async def _ask(url: str) -> None:
