@@ -133,8 +133,8 @@ async def open_app(
     (DataDirectoryInUseError), others may scan and read beside it. `in_processes=False` keeps all work in this process.
     """
     async with AsyncExitStack() as stack:
-        _make_folder(settings.data_dir)
-        database = await stack.enter_async_context(open_database(settings.data_dir, _server(settings)))
+        make_folder(settings.data_dir)
+        database = await stack.enter_async_context(open_database(settings.data_dir, postgresql(settings)))
         graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
@@ -219,14 +219,15 @@ def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool)
     return workers
 
 
-def _server(settings: Settings) -> PostgreSQL | None:
+def postgresql(settings: Settings) -> PostgreSQL | None:
     """Return where PostgreSQL is, or None for SQLite."""
     if settings.postgres is None:
         return None
     return PostgreSQL(settings.postgres.get_secret_value(), settings.database_pool_size, settings.database_timeout_seconds)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make the data directory; raise DataDirectoryError where that is not possible."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:

@@ -318,6 +318,11 @@ def _parts_against_url(name: str, url: SecretStr, settings: Settings, prefix: st
             yield f"{prefix.upper()}_{part.upper()} and {name} disagree; set one of them"
 
 
+def is_postgresql(url: str) -> bool:
+    """Whether this names a database of PostgreSQL."""
+    return _is_url(url, _DATABASE_SCHEMES)
+
+
 def _is_url(text: str, schemes: Sequence[str]) -> bool:
     try:
         parts = urlsplit(text)

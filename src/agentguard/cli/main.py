@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import analyze, catalog, demo, doctor, graph, playbook, scan, serve, simulate
+from agentguard.cli import analyze, catalog, demo, doctor, graph, migrate, playbook, scan, serve, simulate
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
 

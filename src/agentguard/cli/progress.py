@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from agentguard.cli.output import console
 
@@ -26,6 +26,15 @@ def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
     with Progress(*columns, console=console(sys.stderr), transient=True) as progress:
         task = progress.add_task("", total=total)
         yield lambda count: progress.advance(task, count)
+
+
+@contextmanager
+def rows_copied() -> Iterator[Callable[[int, int], None]]:
+    """Show how many rows of all have been copied; gives what to tell both numbers."""
+    columns = (SpinnerColumn(), TextColumn("Copying rows"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console(sys.stderr), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

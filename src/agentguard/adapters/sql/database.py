@@ -96,10 +96,11 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(directory: Path, server: PostgreSQL | None = None) -> AsyncIterator[Database]:
+async def open_database(directory: Path, server: PostgreSQL | None = None, *, hurried: bool = True) -> AsyncIterator[Database]:
     """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate its tables.
 
-    Raises DatabaseTooNewError if it is ahead of this version, DatabaseUnreadableError, DatabaseUnavailableError.
+    With `hurried=False` a statement may take any time. Raises DatabaseTooNewError if it is ahead of this version,
+    DatabaseUnreadableError, DatabaseUnavailableError.
     """
     if server is None:
         path = directory / FILE_NAME
@@ -107,7 +108,7 @@ async def open_database(directory: Path, server: PostgreSQL | None = None) -> As
         database = Database(sqlite_engine(path), str(path))
     else:
         await migrate_postgresql(server)
-        database = Database(server.engine(), server.place)
+        database = Database(server.engine() if hurried else server.unhurried_engine(), server.place)
     try:
         yield database
     finally:

@@ -1,0 +1,80 @@
+"""Copying a SQLite file into PostgreSQL: everything, in one transaction, as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Integer, Table, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agentguard.adapters.sql.database import Database
+from agentguard.adapters.sql.errors import DatabaseNotEmptyError
+from agentguard.adapters.sql.tables import graph_versions, metadata
+from agentguard.adapters.sql.upserts import insert_into
+
+_BATCH_ROWS = 100
+
+Tell = Callable[[str, int], None]
+"""Told of a table's name and how many of its rows were just copied."""
+
+
+async def count_rows(database: Database) -> dict[str, int]:
+    """Return the number of rows of each table."""
+    async with database.reading() as connection:
+        return {t.name: (await connection.execute(select(func.count()).select_from(t))).scalar_one() for t in metadata.sorted_tables}
+
+
+async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
+    """Make the target hold every row of the source, and return how many rows that were, by table.
+
+    All of it is there once this returns, or nothing is. Copying again brings what the source got since, and takes the source's word on
+    rows that both have. Raises DatabaseNotEmptyError where the target has graph versions of its own.
+    """
+    async with source.reading() as reading:
+
+        async def work(writing: AsyncConnection) -> dict[str, int]:
+            await _refuse_strangers(reading, writing, target.place)
+            copied = {table.name: await _copy_table(table, reading, writing, tell) for table in metadata.sorted_tables}
+            await _go_on_counting(writing)
+            return copied
+
+        return await target.write(work)
+
+
+async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, place: str) -> None:
+    """A version that the source never had was written by somebody else: the order of writing could not be kept."""
+    columns = (graph_versions.c.sequence, graph_versions.c.id)
+    known = {row.sequence: row.id for row in await source.execute(select(*columns))}
+    newest = max(known, default=0)
+    for row in await target.execute(select(*columns)):
+        if row.sequence > newest or known.get(row.sequence, row.id) != row.id:
+            raise DatabaseNotEmptyError(place)
+
+
+async def _copy_table(table: Table, source: AsyncConnection, target: AsyncConnection, tell: Tell) -> int:
+    total = 0
+    async with source.stream(select(table).order_by(*table.primary_key)) as rows:
+        async for batch in rows.mappings().partitions(_BATCH_ROWS):
+            await _put(table, [dict(row) for row in batch], target)
+            total += len(batch)
+            tell(table.name, len(batch))
+    return total
+
+
+async def _put(table: Table, rows: Sequence[dict[str, Any]], target: AsyncConnection) -> None:
+    keys = [column.name for column in table.primary_key]
+    new = insert_into(target, table)
+    others = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
+    upsert = new.on_conflict_do_update(index_elements=keys, set_=others) if others else new.on_conflict_do_nothing()
+    await target.execute(upsert, rows)
+
+
+async def _go_on_counting(target: AsyncConnection) -> None:
+    """Let PostgreSQL's own numbers begin behind the copied ones."""
+    for table in metadata.sorted_tables:
+        for column in table.primary_key:
+            if isinstance(column.type, Integer) and column.autoincrement is True and target.dialect.name == "postgresql":
+                place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
+                highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608 - names of our own
+                await target.execute(text(f"SELECT setval({place}, {highest}, false)"))

@@ -1,0 +1,84 @@
+"""Bringing the database up to date, and moving from SQLite to PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agentguard.adapters.sql.copying import copy, count_rows
+from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.migrating import HEAD, migrate_postgresql, migrate_sqlite
+from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.sqlite import FILE_NAME
+from agentguard.bootstrap import make_folder, postgresql
+from agentguard.kernel.errors import InvalidInputError, NotFoundError
+from agentguard.settings import Settings, is_postgresql
+
+Progress = Callable[[int, int], None]
+"""Told of the rows copied so far, and of all."""
+
+
+class NothingToCopyError(NotFoundError):
+    """There is no SQLite file in the data directory."""
+
+    code = "nothing-to-copy"
+
+
+class TargetURLError(InvalidInputError):
+    """The database to copy into cannot be named like this."""
+
+    code = "bad-target-url"
+
+    def __init__(self) -> None:
+        super().__init__("That is no URL of PostgreSQL. Write it like postgresql://user:password@host:5432/agentguard.")
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """What became of a database."""
+
+    place: str
+    revision_before: str | None
+    """None for one that was empty."""
+    copied: dict[str, int] | None = None
+    """Rows by table, where it became a copy."""
+
+    def document(self) -> dict[str, Any]:
+        """Return the document of `agentguard migrate --format json`."""
+        return {"database": self.place, "revision_before": self.revision_before, "revision": HEAD, "copied": self.copied}
+
+
+def migrate(settings: Settings) -> Migrated:
+    """Create or update the tables of the database that is set; raises what opening it raises."""
+    server = postgresql(settings)
+    if server is not None:
+        return Migrated(server.place, asyncio.run(migrate_postgresql(server)))
+    make_folder(settings.data_dir)
+    path = settings.data_dir / FILE_NAME
+    return Migrated(str(path), migrate_sqlite(path))
+
+
+def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
+    """Copy what stands in the data directory's SQLite file into PostgreSQL; raises NothingToCopyError, DatabaseNotEmptyError."""
+    path = settings.data_dir / FILE_NAME
+    if not is_postgresql(url):
+        raise TargetURLError
+    if not path.exists():
+        raise NothingToCopyError(f"There is no database {path}. Name the data directory with --data-dir.")
+    return asyncio.run(_copy(settings, PostgreSQL(url), progress))
+
+
+async def _copy(settings: Settings, server: PostgreSQL, progress: Progress) -> Migrated:
+    before = await migrate_postgresql(server)
+    async with open_database(settings.data_dir) as source, open_database(settings.data_dir, server, hurried=False) as target:
+        total = sum((await count_rows(source)).values())
+        done = 0
+
+        def tell(_table: str, rows: int) -> None:
+            nonlocal done
+            done += rows
+            progress(done, total)
+
+        return Migrated(server.place, before, await copy(source, target, tell))

@@ -1,0 +1,150 @@
+"""Moving from SQLite to PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from agentguard.adapters.sql.copying import copy
+from agentguard.adapters.sql.database import Database, open_database
+from agentguard.adapters.sql.errors import DatabaseNotEmptyError
+from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.tables import audit_logs, days_seen, graph_versions, incidents, jobs, metadata, playbooks, sightings
+from agentguard.kernel.clock import system_clock
+from tests.databases import empty_database
+
+pytestmark = pytest.mark.anyio
+
+NOW = system_clock()
+ODD = "a\0b\\ ü 🤖"
+GRAPH = {"id": "v1", "dataset": "d", "created_at": NOW, "components": 1, "dependencies": 0, "graph": bytes(range(256))}
+ROWS = {
+    graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
+    jobs: [{"id": "j", "kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "done": 0, "created_at": NOW}],
+    sightings: [
+        {"id": ODD, "kind": "agent", "name": ODD, "environment": None, "spellings": b"[]", "first_seen": NOW - 10_000, "last_seen": NOW}
+    ],
+    days_seen: [{"day": n} for n in range(250)],
+    incidents: [{"agent_id": "a", "incident_type": "outage", "severity": "LOW", "impacted_agents": [ODD.replace("\0", "")]}],
+}
+
+
+@pytest.fixture
+async def source(tmp_path: Path):
+    async with open_database(tmp_path) as database:
+        await database.write(fill)
+        yield database
+
+
+async def fill(connection) -> None:
+    for table, rows in ROWS.items():
+        await connection.execute(insert(table), rows)
+    incident = (await connection.execute(select(incidents.c.id))).scalar_one()
+    await connection.execute(insert(playbooks).values(incident_id=incident, title="t", steps=[{"n": 1}]))
+    await connection.execute(insert(audit_logs).values(incident_id=incident, log_type="opened"))
+
+
+@asynccontextmanager
+async def target(tmp_path: Path):
+    async with empty_database("postgresql") as server, open_database(tmp_path, server, hurried=False) as database:
+        yield database
+
+
+async def content(database: Database) -> dict[str, list[tuple[object, ...]]]:
+    async with database.reading() as connection:
+        return {
+            table.name: [tuple(row) for row in await connection.execute(select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def nothing(_table: str, _rows: int) -> None:
+    return None
+
+
+async def test_a_copy_is_equal_row_by_row_and_can_be_repeated(source: Database, tmp_path: Path):
+    async with target(tmp_path) as copied:
+        counts = await copy(source, copied, nothing)
+        assert await content(copied) == await content(source)
+        assert counts["days_seen"] == 250
+        assert all(counts.values())
+
+        await source.write(lambda c: c.execute(update(jobs).values(state="succeeded")))
+        await source.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "v3"})))
+        await copy(source, copied, nothing)
+        assert await content(copied) == await content(source)
+
+
+async def test_what_is_written_afterwards_comes_after_what_was_copied(source: Database, tmp_path: Path):
+    async with target(tmp_path) as copied:
+        await copy(source, copied, nothing)
+        await copied.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "own"})))
+
+        assert [row[1] for row in (await content(copied))["graph_versions"]] == ["v1", "v2", "own"]
+
+
+async def test_a_database_with_graphs_of_its_own_is_refused_and_left_as_it_was(source: Database, tmp_path: Path):
+    async with target(tmp_path) as own:
+        await own.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "own"})))
+        before = await content(own)
+
+        with pytest.raises(DatabaseNotEmptyError, match="empty database"):
+            await copy(source, own, nothing)
+        assert await content(own) == before
+
+
+async def test_a_copy_that_fails_on_the_way_leaves_nothing(source: Database, tmp_path: Path):
+    def full(table: str, _rows: int) -> None:
+        if table == "sightings":
+            raise OSError("the line broke")
+
+    async with target(tmp_path) as copied:
+        with pytest.raises(OSError, match="the line broke"):
+            await copy(source, copied, full)
+
+        assert not any((await content(copied)).values())
+
+
+def agentguard(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agentguard.cli", *arguments],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+async def test_the_command_migrates_and_copies_and_says_what_it_did(source: Database, tmp_path: Path):
+    async with empty_database("postgresql") as server:
+        made = agentguard("migrate", "--format", "json", DATABASE_URL=server.url)
+        again = agentguard("migrate", DATABASE_URL=server.url)
+        copied = agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path), "--format", "json")
+        table = agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path))
+
+    assert json.loads(made.stdout)["revision_before"] is None
+    assert "up to date" in again.stdout
+    assert json.loads(copied.stdout)["copied"]["days_seen"] == 250
+    assert "sightings" in table.stdout
+
+
+async def test_the_command_says_what_cannot_be_copied_where(tmp_path: Path):
+    nowhere = "postgresql://u:s3cret@127.0.0.1:1/x"
+    nothing_there = agentguard("migrate", "--to", nowhere, "--data-dir", str(tmp_path))
+    no_url = agentguard("migrate", "--to", "sqlite:///x", "--data-dir", str(tmp_path))
+    away = agentguard("migrate", DATABASE_URL=nowhere)
+
+    assert (nothing_there.returncode, no_url.returncode, away.returncode) == (1, 1, 1)
+    assert "There is no database" in nothing_there.stderr
+    assert "postgresql://user" in no_url.stderr
+    assert "cannot be used" in away.stderr
+    assert "s3cret" not in away.stderr + nothing_there.stderr
+    assert PostgreSQL(nowhere).place == "postgresql://u:***@127.0.0.1:1/x"
