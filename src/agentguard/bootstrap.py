@@ -16,6 +16,7 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.catalog.comparing import Comparison, compare
 from agentguard.catalog.loading import load_catalogs
@@ -35,6 +36,7 @@ from agentguard.jobs.runner import JobRunner
 from agentguard.jobs.workers import Process, Thread, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.kernel.ids import sortable_id
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.traces.acceptance import make_decoder, usable_spans
@@ -129,8 +131,8 @@ async def open_app(
 ) -> AsyncIterator[App]:
     """Open what is in the data directory, creating and migrating it where needed, and close it in good order.
 
-    With `serving`, also take spans in, keep the live graph and run jobs: one process a data directory may
-    (DataDirectoryInUseError), others may scan and read beside it. `in_processes=False` keeps all work in this process.
+    With `serving`, also take spans in, keep the live graph and run jobs: any number of processes may.
+    `in_processes=False` keeps all work in this process.
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
@@ -146,10 +148,10 @@ async def open_app(
             yield app
             return
         await graphs.sweep()
-        yield await _serving(stack, app, SqlJobStore(database), separate=in_processes)
+        yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
 
 
-async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, separate: bool) -> App:
+async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:
     settings, clock = app.settings, app.scans.clock
     decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
     # Of its own: a long scan must not keep acknowledged spans from showing.
@@ -159,7 +161,8 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, s
     )
     receiver = Receiver(spans, decoders, Load(settings.ingest_max_requests, settings.ingest_max_bytes), settings.acknowledge_seconds)
     upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
-    live = LiveGraph(spans, app.graphs, watchers, clock, int(settings.window_hours * NS_PER_HOUR), upkeep.settled)
+    window, process = int(settings.window_hours * NS_PER_HOUR), sortable_id(clock())
+    live = LiveGraph(spans, app.graphs, watchers, clock, window, upkeep.settled, leases, process)
     uploaded = ScanJobs(app.scans, settings.data_dir / "uploads", app.scan_answer)
     uploaded.clear(await job_store.unfinished())
     jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)

@@ -14,11 +14,13 @@ from agentguard.adapters.files import parts, spans
 from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.traces.acceptance import judge, make_decoder
-from agentguard.traces.errors import DataDirectoryInUseError, StoreUnavailableError
+from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
 from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
 
 pytestmark = pytest.mark.anyio
+
+MINUTE = HOUR // 60
 
 
 class Clock:
@@ -86,11 +88,13 @@ STEPS = ["write_parts:first", "write_parts:done", "retire", "merge:written"]
 async def test_dying_between_any_two_steps_loses_and_doubles_nothing(tmp_path: Path, monkeypatch, step: str):
     """The folder as it is at that step is what the next process finds."""
     expected: dict[int, int] = {}
-    async with opened(tmp_path / "alive") as store:
-        for n in range(1, 10):  # the ninth settling merges
+    clock = Clock()
+    async with opened(tmp_path / "alive", clock) as store:
+        for n in range(1, 11):  # the tenth settling merges what is older
+            clock.now += MINUTE
             await store.append(batch(protobuf([n]), json([100 + n], start=START + HOUR)))
             expected |= {n: 1, 100 + n: 1}
-            if n < 9:
+            if n < 10:
                 await store.settle()
         with monkeypatch.context() as patched:
             _snapshot_at(patched, step, tmp_path / "alive", tmp_path / "dead")
@@ -131,17 +135,21 @@ def _snapshot_at(patched: pytest.MonkeyPatch, step: str, alive: Path, dead: Path
 
 
 async def test_small_parts_are_merged_and_readers_keep_what_they_read(tmp_path: Path):
-    async with opened(tmp_path) as store:
-        async with store.window(0):
-            pass
+    clock = Clock()
+
+    async def receive(store: FileSpanStore, number: int) -> None:
+        clock.now += MINUTE // 2
+        await store.append(batch(protobuf([number])))
+        await store.settle()
+
+    async with opened(tmp_path, clock) as store, opened(tmp_path, clock) as beside:
         for n in range(1, 6):
-            await store.append(batch(protobuf([n])))
-            await store.settle()
-        async with store.window(0) as window:
+            await receive(store, n)
+        async with beside.window(0) as window:
             for n in range(6, 31):
-                await store.append(batch(protobuf([n])))
-                await store.settle()
+                await receive(store, n)
             assert counts(table for source in window.sources for table in source.tables()) == dict.fromkeys(range(1, 6), 1)
+        await store.settle()
 
         assert await held(store) == dict.fromkeys(range(1, 31), 1)
         assert len(parts_in(tmp_path / "spans")) < 15
@@ -167,9 +175,11 @@ async def test_the_key_changes_with_new_spans_only(tmp_path: Path):
         async with store.window(0) as window:
             return window.key
 
-    async with opened(tmp_path) as store:
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
         keys = []
         for n in range(1, 21):  # with merges among them
+            clock.now += MINUTE
             await store.append(batch(protobuf([n])))
             await store.settle()
             keys.append(await key(store))
@@ -243,13 +253,60 @@ async def test_appending_while_settling_loses_nothing(tmp_path: Path):
         assert await held(store) == {lane * 100 + n: 1 for lane in range(4) for n in range(1, 26)}
 
 
-async def test_two_processes_cannot_write(tmp_path: Path):
-    async with opened(tmp_path):
-        with pytest.raises(DataDirectoryInUseError):
-            async with opened(tmp_path):
-                pass
-    async with opened(tmp_path):
-        pass
+async def test_several_processes_write_and_read_one_directory(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as one, opened(tmp_path, clock) as other:
+        for n in range(1, 41, 2):
+            clock.now += MINUTE
+            await one.append(batch(protobuf([n])))
+            await other.append(batch(json([n + 1])))
+            await (one if n % 4 == 1 else other).settle()
+        await one.settle()
+        await other.settle()
+        found = await held(one), await held(other)
+
+    assert found == (dict.fromkeys(range(1, 41), 1),) * 2
+    assert len(parts_in(tmp_path / "spans")) < 40
+    assert list((tmp_path / "log").iterdir()) == []
+
+
+async def test_an_old_segment_of_another_process_is_never_taken_for_merged(tmp_path: Path):
+    """Its owner is slow, but alive: what is younger is not merged around it."""
+    clock = Clock()
+    async with opened(tmp_path, clock) as slow, opened(tmp_path, clock) as quick:
+        await slow.append(batch(protobuf([99])))
+        for n in range(1, 21):
+            clock.now += MINUTE
+            await quick.append(batch(protobuf([n])))
+            await quick.settle()
+        await slow.settle()
+
+        assert await held(quick) == dict.fromkeys([*range(1, 21), 99], 1)
+
+
+async def test_what_a_living_process_has_not_settled_is_left_to_it(tmp_path: Path):
+    async with opened(tmp_path) as store, opened(tmp_path) as other:
+        await store.append(batch(protobuf([1])))
+        await other.settle()
+        assert await held(other) == {}
+
+        await store.settle()
+        assert await held(other) == {1: 1}
+
+
+async def test_a_segment_id_is_never_below_one_there_is_whatever_the_clock_says(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        for n in range(1, 12):
+            await store.append(batch(protobuf([n])))
+            await store.settle()
+            clock.now -= HOUR
+        clock.now += 100 * HOUR
+        await store.settle()
+
+        assert await held(store) == dict.fromkeys(range(1, 12), 1)
+    firsts = [part.first for part in parts_in(tmp_path / "spans")]
+    assert firsts == sorted(firsts)
 
 
 def test_a_part_within_another_is_superseded():

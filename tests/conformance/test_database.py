@@ -88,6 +88,22 @@ async def test_read_and_written_by_many_at_once_nothing_is_lost(database: Databa
         assert (await connection.execute(select(sightings.c.last_seen))).scalar_one() == 12_000
 
 
+async def test_cancelled_writers_leave_no_lock_behind(database: Database):
+    async def slow(connection, day: int):
+        await connection.execute(insert(days_seen).values(day=day))
+        await asyncio.sleep(0.01)
+
+    for number in range(20):
+        writing = asyncio.ensure_future(database.write(partial(slow, day=number)))
+        for _ in range(number):
+            await asyncio.sleep(0.001)
+        writing.cancel()
+        await asyncio.wait([writing])
+
+    await database.write(lambda connection: connection.execute(insert(days_seen).values(day=99)))
+    assert 99 in await days(database)
+
+
 async def test_two_that_decide_on_what_the_other_changes_do_not_both_win(database: Database):
     """Write skew: with snapshot isolation alone both would see the other's day and delete their own."""
     await database.write(lambda connection: connection.execute(insert(days_seen), [{"day": 1}, {"day": 2}]))

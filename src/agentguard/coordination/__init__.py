@@ -1,1 +1,1 @@
-"""What processes share for speed, never for truth: a cache, rate limits, notices. Without it everything is slower, nothing is wrong."""
+"""How processes work beside each other: a cache, rate limits and notices, shared for speed and never for truth; leases, in the database."""

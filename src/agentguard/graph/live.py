@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
+from agentguard.coordination.leases import Leases
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
@@ -27,12 +29,14 @@ from agentguard.traces.window import TimeWindow
 log = structlog.get_logger(__name__)
 
 _PAUSE_SECONDS = 0.5
-_IDLE_SECONDS = 600.0
+_LOOK_SECONDS = 2.0
+"""How often to look for spans that other processes settled."""
+_LEASE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class LiveGraph:
-    """Keeps the newest version of `live` equal to the window's graph."""
+    """Keeps the newest version of `live` equal to the window's graph; of several processes, one does."""
 
     spans: SpanStore
     graphs: GraphStore
@@ -42,20 +46,34 @@ class LiveGraph:
     """ns."""
     settled: asyncio.Event
     """Set when the window may hold other spans than before."""
+    leases: Leases
+    process: str
+    """This process's name, as no other has it."""
     graph: Graph | None = None
-    """The newest, or None before the first."""
+    """The newest, or None before the first, and where another process sees to it."""
     failure: str | None = None
     """Why the last attempt failed, or None if it did not."""
     _key: str = field(default="", init=False)
 
     async def run(self) -> None:
         """Work until cancelled, at most two thirds of the time."""
+        try:
+            await self._run()
+        finally:
+            await asyncio.shield(self._let_go())
+
+    async def _let_go(self) -> None:
+        """Let another process go on at once; should that fail, it waits until the lease is out."""
+        with contextlib.suppress(OSError, AgentGuardError):
+            await self.leases.release(LIVE, self.process)
+
+    async def _run(self) -> None:
         while True:
             self.settled.clear()
             began = time.monotonic()
             await self._refresh()
             await asyncio.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) / 2))
-            await wait_at_most(self.settled, _IDLE_SECONDS)
+            await wait_at_most(self.settled, _LOOK_SECONDS)
 
     async def refresh(self) -> bool:
         """Compute the graph if there are other spans than last time; return whether that gave a new version."""
@@ -85,7 +103,10 @@ class LiveGraph:
 
     async def _refresh(self) -> None:
         try:
-            await self.refresh()
+            if await self.leases.hold(LIVE, self.process, _LEASE_SECONDS):
+                await self.refresh()
+            else:
+                self.graph, self._key = None, ""
             self.failure = None
         # The outermost frame of this loop: deliveries must go on whatever becomes of the graph.
         except Exception as error:

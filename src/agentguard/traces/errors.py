@@ -65,12 +65,3 @@ class UnusableDeliveryError(AgentGuardError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-class DataDirectoryInUseError(AgentGuardError):
-    """Another process takes spans into this data directory."""
-
-    code = "data-directory-in-use"
-
-    def __init__(self, directory: object) -> None:
-        super().__init__(f"Another AgentGuard server works in {str(directory)!r}. Stop it, or set AGENTGUARD_DATA_DIR to another folder.")

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from agentguard.graph.live import LiveGraph
+from agentguard.graph.model import Graph
 from agentguard.traces.receiver import Receiver
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -58,9 +59,14 @@ def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
     for reason, count in sorted(receiver.refused.items()):
         refused.add_metric([reason], count)
     yield refused
+    if live.graph is not None:  # otherwise another process sees to it, and tells
+        yield from _of_window(live.graph)
+
+
+def _of_window(graph: Graph) -> Iterable[Metric]:
     unattributed = GaugeMetricFamily("agentguard_spans_unattributed", "Spans of the live graph's window in which no dialect sees a role.")
-    unattributed.add_metric([], sum(live.graph.coverage.unattributed.values()) if live.graph else 0)
+    unattributed.add_metric([], sum(graph.coverage.unattributed.values()))
     yield unattributed
     spans = GaugeMetricFamily("agentguard_spans_in_window", "Distinct spans of the live graph's window.")
-    spans.add_metric([], live.graph.coverage.spans if live.graph else 0)
+    spans.add_metric([], graph.coverage.spans)
     yield spans

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from agentguard.adapters.files.locks import alone
 from agentguard.adapters.files.parts import parts_in
 from agentguard.adapters.files.segments import SUFFIX
+from agentguard.adapters.files.spans import USE
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,11 @@ def inspect_span_files(directory: Path) -> SpanFiles:
     segments = [path.stat().st_size for path in directory.joinpath("log").glob(f"*{SUFFIX}")]
     lake = directory / "spans"
     parts = [part.path(lake).stat().st_size for part in parts_in(lake)]
-    return SpanFiles(_in_use(directory / "spans.lock"), len(segments), sum(segments), len(parts), sum(parts))
+    return SpanFiles(_in_use(directory / USE), len(segments), sum(segments), len(parts), sum(parts))
 
 
 def _in_use(path: Path) -> bool:
     if not path.exists():
         return False
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+    with alone(path) as unused:
+        return not unused

@@ -7,7 +7,9 @@ after a crash, and merging, neither lose nor double anything.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +32,7 @@ MIXED = "hour=mixed"
 """Where the spans of a segment go that touches more hours than that."""
 _MOST_HOURS = 48
 _DRAFT = ".draft"
+_FORSAKEN_SECONDS = 3600
 _BATCH_ROWS = 65_536
 SMALL_BYTES = 16 * 1024 * 1024
 _MOST_SMALL = 8
@@ -125,10 +128,13 @@ def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
     return merged
 
 
-def mergeable(root: Path, parts: Sequence[Part]) -> list[list[Part]]:
-    """Return the runs of small neighbours that are worth a merge: of one folder, received in one hour."""
+def mergeable(root: Path, parts: Sequence[Part], before: int) -> list[list[Part]]:
+    """Return the runs of small neighbours that are worth a merge: of one folder, received in one hour, and before this time (ns).
+
+    No segment older than that may still be on its way: its part would lie within a merged one and be taken for superseded.
+    """
     runs: list[list[Part]] = []
-    for part in without_superseded(parts):
+    for part in (part for part in without_superseded(parts) if part.last < before):
         small = part.path(root).stat().st_size < SMALL_BYTES
         if small and runs and runs[-1] and _near(runs[-1][-1], part):
             runs[-1].append(part)
@@ -137,10 +143,12 @@ def mergeable(root: Path, parts: Sequence[Part]) -> list[list[Part]]:
     return [run for run in runs if len(run) > _MOST_SMALL]
 
 
-def delete_drafts(root: Path) -> None:
-    """Delete what a crash left half written."""
+def delete_forsaken_drafts(root: Path) -> None:
+    """Delete what a crash left half written an hour ago or earlier; what is younger may be somebody's work."""
     for draft in root.glob(f"hour=*/*{_DRAFT}"):
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - draft.stat().st_mtime > _FORSAKEN_SECONDS:
+                draft.unlink()
 
 
 def _near(one: Part, other: Part) -> bool:

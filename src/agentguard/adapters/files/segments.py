@@ -8,29 +8,48 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from agentguard.adapters.files.locks import take
 from agentguard.traces.store import Delivery, Encoding
 
 MAGIC = b"AGLOG\x00\x01\n"
 SUFFIX = ".log"
+_FORSAKEN_SECONDS = 3600
 _RECORD = struct.Struct("<IIB")
 _ENCODINGS = {1: Encoding.PROTOBUF, 2: Encoding.JSON}
 _NUMBERS = {encoding: number for number, encoding in _ENCODINGS.items()}
 
 
-class SegmentWriter:
-    """One open segment."""
+class Segment:
+    """A segment file that is this process's own as long as it is open: by its lock others see that its owner lives."""
+
+    def __init__(self, path: Path, handle: int) -> None:
+        self.path, self._handle = path, handle
+
+    @property
+    def id(self) -> int:
+        """The time (ns) at which it began; later segments have higher ones."""
+        return segment_id(self.path)
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._handle)
+
+
+class SegmentWriter(Segment):
+    """A segment that is being written."""
 
     def __init__(self, path: Path) -> None:
         """Create the file, readable by its owner only; raises FileExistsError rather than write into another's."""
-        self.path = path
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        super().__init__(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
         self.size = 0
         try:
+            take(self._handle)  # before the first byte: so whoever gets the lock of a file with bytes in it knows that its owner is gone
             self._write([MAGIC])
             sync_folder(path.parent)
         except OSError:
@@ -42,9 +61,6 @@ class SegmentWriter:
         """Write all and sync once; raises OSError, leaving the segment as it was."""
         self._write([part for delivery in deliveries for part in _record(delivery)])
 
-    def close(self) -> None:
-        os.close(self._handle)
-
     def _write(self, parts: Sequence[bytes]) -> None:
         try:
             for start in range(0, len(parts), 512):  # IOV_MAX is 1024
@@ -54,6 +70,34 @@ class SegmentWriter:
             os.ftruncate(self._handle, self.size)
             raise
         self.size += sum(map(len, parts))
+
+
+def adopt(path: Path) -> Segment | None:
+    """Return a segment whose owner died, its torn tail cut off, as our own; None if its owner lives, or it is gone.
+
+    One that never got a byte is deleted once it is an hour old.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    if take(handle) and path.exists():
+        if os.fstat(handle).st_size:
+            cut_torn_tail(path)
+            return Segment(path, handle)
+        if time.time() - os.fstat(handle).st_mtime > _FORSAKEN_SECONDS:
+            path.unlink(missing_ok=True)
+    os.close(handle)
+    return None
+
+
+def segments_in(folder: Path) -> list[Path]:
+    """Return all segment files, oldest first."""
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def segment_id(path: Path) -> int:
+    return int(path.stem, 16)
 
 
 def read_segment(path: Path) -> Iterator[Delivery]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +42,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view of the data."""
-        async with self._transaction(self._options(_READ, {})) as connection:
+        async with self._transaction(_READ if self._is_postgresql else {}) as connection:
             yield connection
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run one transaction as if it were alone in the world; durable once this returns.
 
         Where others beside it make that impossible it is undone and `work` runs again, so it must do nothing but talk to the database.
+        Cancelled, it may be done or not.
         """
         for attempt in range(_MOST_TRIES - 1):
             try:
@@ -65,16 +66,28 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def _write_once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._transaction(self._options(_WRITE, {WRITE: True})) as connection:
+        if self._is_postgresql:
+            return await self._write(work)
+        # SQLite works on a thread that knows nothing of cancelling: left in the middle, it would keep the only write lock.
+        return await _to_the_end(self._write(work))
+
+    async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        async with self._transaction(_WRITE if self._is_postgresql else {WRITE: True}) as connection:
             return await work(connection)
 
-    def _options(self, postgresql: dict[str, Any], sqlite: dict[str, Any]) -> dict[str, Any]:
-        return postgresql if self.engine.dialect.name == "postgresql" else sqlite
+    @property
+    def _is_postgresql(self) -> bool:
+        return self.engine.dialect.name == "postgresql"
 
     @asynccontextmanager
     async def _transaction(self, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
+        connection = self.engine.connect()
         try:
-            connection = await self.engine.connect()
+            await _to_the_end(connection.start())
+        except asyncio.CancelledError:
+            if connection.sync_connection is not None:
+                await connection.close()
+            raise
         except (DBAPIError, PoolTimeoutError, OSError) as error:
             self._say_if_away(error)
             raise
@@ -90,7 +103,7 @@ class Database:
 
     def _say_if_away(self, error: Exception) -> None:
         """Raise DatabaseUnavailableError if that is what the error means."""
-        reason = away(error) if self.engine.dialect.name == "postgresql" else None
+        reason = away(error) if self._is_postgresql else None
         if reason is not None:
             raise DatabaseUnavailableError(self.place, reason) from error
 
@@ -113,3 +126,13 @@ async def open_database(directory: Path, server: PostgreSQL | None = None, *, hu
         yield database
     finally:
         await database.engine.dispose()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for the work even when cancelled, and be cancelled only then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

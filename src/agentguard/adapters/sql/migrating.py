@@ -17,7 +17,7 @@ from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavaila
 from agentguard.adapters.sql.postgresql import PostgreSQL, away
 from agentguard.adapters.sql.sqlite import WRITE, revision_of, sqlite_engine
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a test holds it to the migrations folder."""
 
 _LOCK_SECONDS = 60

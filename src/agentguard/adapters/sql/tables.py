@@ -102,3 +102,11 @@ audit_logs = Table(
     Column("created_at", Moment, nullable=False, server_default=transaction_time()),
     Index("idx_audit_logs_incident", "incident_id"),
 )
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until", Moment, nullable=False),
+)
