@@ -33,7 +33,7 @@ from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.jobs.runner import JobRunner
-from agentguard.jobs.workers import Process, Thread, Workers
+from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
@@ -86,7 +86,7 @@ class Serving:
     jobs: JobRunner
     uploaded: ScanJobs
     warming: asyncio.Task[None]
-    """Done when the workers are up."""
+    """Done when deliveries can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leas
     jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)
     stack.push_async_callback(_settle_at_last, spans)
     tasks = await stack.enter_async_context(_tasks())
-    warming = tasks.create_task(_warm(decoders, watchers, app.scans.workers))
+    warming = tasks.create_task(_warm(decoders))
     loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
@@ -205,11 +205,12 @@ async def _settle_at_last(spans: SpanStore) -> None:
         log.exception("last_settling_failed")
 
 
-async def _warm(*workers: Workers[Any]) -> None:
-    """Start the worker processes ahead of the first request; one that dies is started again when it is needed."""
-    answers = await asyncio.gather(*[each.run(_nothing) for each in workers], return_exceptions=True)
-    for died in (answer for answer in answers if answer is not None):
-        log.warning("worker_died_while_starting", error=str(died))
+async def _warm(decoders: Workers[Any]) -> None:
+    """Start the process that decodes ahead of the first delivery; one that dies is started again when it is needed."""
+    try:
+        await decoders.run(_nothing)
+    except WorkerDiedError as error:
+        log.warning("worker_died_while_starting", error=str(error))
 
 
 def _nothing(_state: object) -> None:

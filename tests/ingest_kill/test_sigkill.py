@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
-import json as jsonlib
 import random
-import threading
 import time
-from collections import Counter
 from pathlib import Path
 
-from agentguard.adapters.files.spans import open_span_store
-from agentguard.kernel.clock import system_clock
-from agentguard.traces.store import Delivery, Encoding
-from tests.traces.spans import HOUR, START, counts, json, protobuf
-from tests.web.process import Server, running
+from tests.ingest_kill.senders import Senders, shown_live, stored, wait_for
+from tests.web.process import running
 
 KILLS = 10
-SENDERS = 4
-SPANS = 5
-
-
-class Senders:
-    """Threads that send deliveries, every span once, and note what was acknowledged."""
-
-    def __init__(self) -> None:
-        self.acknowledged: set[int] = set()
-        self.sent = 0
-        self._lock = threading.Lock()
-
-    def send_until_it_dies(self, server: Server) -> list[threading.Thread]:
-        threads = [threading.Thread(target=self._send_all, args=(server.port,)) for _ in range(SENDERS)]
-        for thread in threads:
-            thread.start()
-        return threads
-
-    def _send_all(self, port: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        try:
-            while True:
-                ids = self._new_ids()
-                delivery = (json if ids[0] % 2 else protobuf)(ids, start=START + ids[0] % 3 * HOUR)
-                if not self._send(connection, delivery):
-                    return
-                with self._lock:
-                    self.acknowledged.update(ids)
-        except (OSError, http.client.HTTPException):
-            return
-        finally:
-            connection.close()
-
-    def _new_ids(self) -> range:
-        with self._lock:
-            first = self.sent + 1
-            self.sent += SPANS
-        return range(first, first + SPANS)
-
-    def _send(self, connection: http.client.HTTPConnection, delivery: Delivery) -> bool:
-        kind = "application/json" if delivery.encoding is Encoding.JSON else "application/x-protobuf"
-        connection.request("POST", "/v1/traces", delivery.body, {"Content-Type": kind})
-        answer = connection.getresponse()
-        answer.read()
-        return answer.status == 200
 
 
 def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
@@ -70,50 +18,20 @@ def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
     for _ in range(KILLS):
         with running(tmp_path) as server:
             before = len(senders.acknowledged)
-            threads = senders.send_until_it_dies(server)
-            _wait_for(senders, before + 50)  # the workers are up
+            threads = senders.send_until_it_dies(server.port)
+            wait_for(senders, before + 50)  # the workers are up
             time.sleep(chance.uniform(0, 1.5))
             server.kill()
             for thread in threads:
                 thread.join(30)
 
     with running(tmp_path) as server:
-        shown = _shown_live(server, len(senders.acknowledged))
+        shown = shown_live(server.port, len(senders.acknowledged))
         assert server.stop() == 0
-    stored = asyncio.run(_stored(tmp_path / "data"))
+    kept = asyncio.run(stored(tmp_path / "data"))
 
     assert len(senders.acknowledged) >= KILLS * 50
-    assert senders.acknowledged - stored.keys() == set()
-    assert {span for span, times in stored.items() if times != 1} == set()
-    assert shown == {"spans": len(stored), "duplicates": 0}
+    assert senders.acknowledged - kept.keys() == set()
+    assert {span for span, times in kept.items() if times != 1} == set()
+    assert shown == {"spans": len(kept), "duplicates": 0}
     assert list((tmp_path / "data" / "log").iterdir()) == []
-
-
-def _wait_for(senders: Senders, acknowledged: int) -> None:
-    until = time.monotonic() + 120
-    while len(senders.acknowledged) < acknowledged:
-        assert time.monotonic() < until
-        time.sleep(0.01)
-
-
-def _shown_live(server: Server, least: int) -> dict[str, int]:
-    """Wait until the live graph shows at least so many spans, and return what it says of them."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
-        connection.request("GET", "/api/graph?dataset=live")
-        answer = connection.getresponse()
-        document = jsonlib.loads(answer.read())
-        connection.close()
-        if answer.status == 200 and document["coverage"]["spans"] >= least:
-            return {name: document["coverage"][name] for name in ("spans", "duplicates")}
-        time.sleep(0.1)
-    raise AssertionError(f"{least} spans were acknowledged; the live graph says: {document}")
-
-
-async def _stored(directory: Path) -> Counter[int]:
-    async def nothing_left(deliveries: object) -> None:
-        raise AssertionError(deliveries)
-
-    async with open_span_store(directory, nothing_left, system_clock, keep_bodies=False) as store, store.window(0) as window:
-        return counts(table for source in window.sources for table in source.tables())

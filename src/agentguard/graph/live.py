@@ -104,6 +104,7 @@ class LiveGraph:
     async def _refresh(self) -> None:
         try:
             if await self.leases.hold(LIVE, self.process, _LEASE_SECONDS):
+                await self.workers.run(_be_there)
                 await self.refresh()
             else:
                 self.graph, self._key = None, ""
@@ -115,6 +116,10 @@ class LiveGraph:
             if isinstance(error, OSError | AgentGuardError):  # may pass; anything else would only come again
                 self.settled.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
+
+
+def _be_there(_dialects: Dialects) -> None:
+    """Start the worker before there is work: the first spans shall not wait for a process to come up."""
 
 
 def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:

@@ -1,0 +1,53 @@
+"""The application for servers that start several processes of it; each opens it for itself.
+
+gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app
+"""
+
+from __future__ import annotations
+
+import structlog
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from agentguard.bootstrap import open_app
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.settings import Settings, load_settings
+from agentguard.web.app import create_app
+from agentguard.web.logs import configure_logs
+
+log = structlog.get_logger(__name__)
+
+
+class Application:
+    """Opens everything when its server starts it, and closes it in good order when the server has answered what was in work."""
+
+    def __init__(self) -> None:
+        self._api: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._api is None:
+            raise RuntimeError("This application needs a server that runs ASGI's lifespan.")
+        else:
+            await self._api(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            settings = load_settings()
+            configure_logs(debug=settings.debug)
+            await self._live_with(settings, receive, send)
+        except AgentGuardError as error:
+            log.error("cannot_start", detail=str(error))  # noqa: TRY400 - the sentence says all
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def _live_with(self, settings: Settings, receive: Receive, send: Send) -> None:
+        async with open_app(settings, serving=True) as app:
+            self._api = create_app(app)
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+
+
+app = Application()

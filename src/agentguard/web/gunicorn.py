@@ -1,0 +1,46 @@
+"""How gunicorn serves AgentGuard: several uvicorn workers on the address that the settings name.
+
+Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app`; its own options
+(`--workers 4`) win over what stands here.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, ClassVar
+
+from uvicorn_worker import UvicornWorker
+
+from agentguard.settings import Settings, SettingsError, load_settings
+
+
+class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
+    """Uvicorn as `agentguard serve` runs it."""
+
+    CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
+        "loop": "auto",
+        "http": "auto",
+        "lifespan": "on",
+        "proxy_headers": False,  # X-Forwarded-For must not turn a stranger into a neighbour
+        "server_header": False,
+    }
+
+
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+_chosen = _settings()
+_host = f"[{_chosen.api_host}]" if ":" in _chosen.api_host else _chosen.api_host
+
+bind = f"{_host}:{_chosen.api_port}"
+worker_class = "agentguard.web.gunicorn.Worker"
+graceful_timeout = _chosen.shutdown_seconds + 10
+"""Seconds that a worker gets to answer what is in work, and then to close."""
+timeout = 120
+"""Seconds without a sign of life after which a worker is taken for dead: none of its work holds the event loop for long."""
+control_socket_disable = True
+"""Nothing is written outside the data directory."""

@@ -1,0 +1,139 @@
+"""Four worker processes on one data directory: what was acknowledged is there, once, whoever was killed; a stop lets work finish."""
+
+from __future__ import annotations
+
+import http.client
+import json as jsonlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from scripts.services.process import free_port
+from tests.databases import empty_database
+from tests.ingest_kill.senders import Senders, shown_live, stored, wait_for
+from tests.traces.spans import json
+
+pytestmark = pytest.mark.anyio
+
+WORKERS = 4
+STARTED = re.compile(r"\[(\d+)\] \[INFO\] Application startup complete")
+
+
+class Gunicorn:
+    """A running gunicorn."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.port, self.log = free_port(), directory / "gunicorn.log"
+        environment = {"PATH": os.environ["PATH"], "API_PORT": str(self.port), "AGENTGUARD_DATA_DIR": str(directory / "data"), **settings}
+        arguments = ["-m", "gunicorn", "-c", "python:agentguard.web.gunicorn", "--workers", str(WORKERS), "agentguard.web.asgi:app"]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *arguments], env=environment, stdout=log, stderr=log, cwd=directory, start_new_session=True
+            )
+
+    def workers(self, least: int) -> list[int]:
+        """Return the pids of all workers that ever came up, waiting until there were so many."""
+        until = time.monotonic() + 120
+        while len(found := [int(pid) for pid in STARTED.findall(self.log.read_text())]) < least:
+            assert time.monotonic() < until, self.log.read_text()
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        return found
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def running(directory: Path, **settings: str) -> Iterator[Gunicorn]:
+    server = Gunicorn(directory, **settings)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait(60)
+
+
+@pytest.fixture
+async def settings():
+    """Those of the real services."""
+    async with empty_database("postgresql") as database:
+        yield {"DATABASE_URL": database.url}
+
+
+async def test_killed_workers_lose_and_double_nothing(tmp_path: Path, settings: dict[str, str]):
+    senders = Senders()
+    with running(tmp_path, **settings) as server:
+        killed: list[int] = []
+        for round_ in range(3):
+            workers = server.workers(WORKERS + round_)
+            threads = [thread for _ in range(3) for thread in senders.send_until_it_dies(server.port)]
+            wait_for(senders, len(senders.acknowledged) + 200)
+            killed.append(next(pid for pid in workers if pid not in killed))
+            os.kill(killed[-1], signal.SIGKILL)
+            wait_for(senders, len(senders.acknowledged) + 200)
+            senders.stop(threads)
+        shown = shown_live(server.port, len(senders.acknowledged))
+        assert server.stop() == 0
+    kept = await stored(tmp_path / "data")
+
+    assert senders.acknowledged - kept.keys() == set()
+    assert {span for span, times in kept.items() if times != 1} == set()
+    assert shown == {"spans": len(kept), "duplicates": 0}
+    assert list((tmp_path / "data" / "log").iterdir()) == []
+
+
+async def test_a_stop_lets_what_is_in_work_finish(tmp_path: Path, settings: dict[str, str]):
+    delivery = json(range(1, 50))
+    with running(tmp_path, **settings) as server:
+        server.workers(WORKERS)
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        connection.putrequest("POST", "/v1/traces")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", str(len(delivery.body)))
+        connection.putheader("Expect", "100-continue")
+        connection.endheaders()
+        assert select.select([connection.sock], [], [], 60)[0], "no worker has begun to read the body"
+        server.process.send_signal(signal.SIGTERM)
+        connection.send(delivery.body)
+        answer = connection.getresponse()
+        connection.close()
+
+        assert answer.status == 200
+        assert server.process.wait(60) == 0
+    assert (await stored(tmp_path / "data")).keys() == set(range(1, 50))
+    assert list((tmp_path / "data" / "log").iterdir()) == []
+
+
+async def test_every_worker_gives_the_same_answers(tmp_path: Path, settings: dict[str, str]):
+    body = jsonlib.dumps([{"traceId": "t", "spans": [{"spanId": "s", "serviceName": "PricingAgent"}]}])
+    with running(tmp_path, **settings) as server:
+        server.workers(WORKERS)
+        made = request(server.port, "POST", "/api/scan?dataset=shop", body)
+        answers = {request(server.port, "GET", "/api/graph?dataset=shop") for _ in range(20)}
+        simulated = {request(server.port, "POST", "/api/simulate", '{"agent_id": "PricingAgent", "dataset": "shop"}') for _ in range(20)}
+
+    assert jsonlib.loads(made)["total_agents"] == 1
+    assert len(answers) == len(simulated) == 1
+
+
+def request(port: int, method: str, path: str, body: str | None = None) -> str:
+    """Ask over a connection of its own, which any worker may take."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request(method, path, body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    assert answer.status == 200, text
+    return text
