@@ -51,6 +51,7 @@ def run(command: list[str]) -> int:
     """Run a command with the servers beside it; in CI all of them must be there."""
     running = fleet.remembered()
     there = running or fleet.start()
+    fleet.remember(there)
     try:
         tell(there)
         if there.missing and os.environ.get("CI"):
@@ -60,6 +61,7 @@ def run(command: list[str]) -> int:
     finally:
         if running is None:
             fleet.stop(there)
+            fleet.forget()
 
 
 def for_tests(running: Fleet) -> dict[str, str]:

@@ -1,3 +1,5 @@
+"""What every SpanStore promises, beside other processes and after a crash too."""
+
 from __future__ import annotations
 
 import asyncio
