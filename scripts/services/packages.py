@@ -14,8 +14,10 @@ from filelock import FileLock
 
 from scripts.services.process import ServiceError
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "agentguard-services"
-"""Outside the checkout: a fresh clone finds it filled."""
+CACHE = (
+    Path("/var/cache") if os.geteuid() == 0 else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+) / "agentguard-services"
+"""Outside the checkout, so that a fresh clone finds it filled; for root not in its home, where PostgreSQL's user could not enter."""
 
 DEBIAN = ("postgresql-15", "redis-server", "rabbitmq-server")
 NEO4J_VERSION = "5.26.30"
@@ -36,7 +38,6 @@ def debian_root() -> Path:
             shutil.rmtree(root, ignore_errors=True)
             _unpack(_download(root / "packages"), root)
             _relocate_erlang(root)
-            _open_to_all(root)
             (root / "complete").touch()
     return root
 
@@ -113,13 +114,6 @@ def _relocate_erlang(root: Path) -> None:
     home = root / "usr/lib/erlang"
     for script in [home / "bin/erl", *home.glob("erts-*/bin/erl")]:
         script.write_text(re.sub(r"=/usr/lib/erlang\b", f"={home}", script.read_text()))
-
-
-def _open_to_all(root: Path) -> None:
-    """Let the user that PostgreSQL runs as read the programs, wherever the cache is: root's home is closed to others."""
-    for folder in (root, *root.parents):
-        if folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _need(program: str, package: str) -> str:
