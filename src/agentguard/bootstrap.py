@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import structlog
 
+from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.files.spans import open_span_store
-from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
@@ -35,7 +36,7 @@ from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.jobs.runner import JobRunner
 from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
-from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
@@ -73,6 +74,15 @@ class NothingUsableError(InvalidInputError):
     @property
     def extensions(self) -> dict[str, object]:
         return {"refusals": self._refusals}
+
+
+class PackageMissingError(InvalidInputError):
+    """A setting asks for a part whose package is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, package: str) -> None:
+        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,18 +147,54 @@ async def open_app(
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
         database = await stack.enter_async_context(open_database(settings.data_dir, postgresql(settings)))
-        graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
         workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
         catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
+        graphs = await _graphs(stack, settings, database, catalog, clock)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
         app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
         if not serving:
             yield app
             return
-        await graphs.sweep()
+        await _sweep(graphs)
         yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
+
+
+async def _graphs(stack: AsyncExitStack, settings: Settings, database: Database, catalog: Catalog | None, clock: Clock) -> GraphStore:
+    folder = settings.data_dir / "graphs"
+    if settings.neo4j is None:
+        return SqlGraphStore(database, FileRunStore(folder, clock), clock, settings.versions_kept)
+    # Runs in a folder of their own: whoever goes back to the database finds those of its versions where they were.
+    run_store = FileRunStore(folder / "neo4j", clock)
+    return await _neo4j_graphs(stack, settings, settings.neo4j, run_store, partial(_standings, catalog))
+
+
+async def _neo4j_graphs(
+    stack: AsyncExitStack, settings: Settings, uri: str, run_store: FileRunStore, standings: Callable[[Graph], Mapping[str, str]]
+) -> GraphStore:
+    try:
+        from agentguard.adapters.neo4j.database import Credentials, open_neo4j
+        from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
+    except ModuleNotFoundError as error:
+        raise PackageMissingError("NEO4J_URI", "neo4j") from error
+    password = settings.neo4j_password
+    who = Credentials(settings.neo4j_user or "neo4j", password.get_secret_value()) if password else None
+    opening = open_neo4j(uri, who, settings.neo4j_database or "neo4j", settings.neo4j_timeout_seconds)
+    server = await stack.enter_async_context(opening)
+    return Neo4jGraphStore(server, run_store, run_store.clock, settings.versions_kept, standings)
+
+
+def _standings(catalog: Catalog | None, graph: Graph) -> dict[str, str]:
+    return {found.component: found.standing.value for found in match(graph, catalog).components}
+
+
+async def _sweep(graphs: GraphStore) -> None:
+    """Clear up after writers that died; where the store is away, the next start does it."""
+    try:
+        await graphs.sweep()
+    except UnavailableError as error:
+        log.warning("sweep_put_off", error=str(error))
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from agentguard.adapters.sql.columns import ForeignText, Moment
 from agentguard.adapters.sql.database import Database, open_database
-from agentguard.adapters.sql.errors import DatabaseTooNewError
+from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnreadableError
 from agentguard.adapters.sql.migrating import HEAD, migrate_sqlite
 from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, revision_of
 from agentguard.adapters.sql.tables import audit_logs, days_seen, graph_versions, incidents, jobs, metadata, playbooks, sightings
@@ -293,6 +293,14 @@ async def test_a_newer_database_is_refused(server, tmp_path: Path):
 
     with pytest.raises(DatabaseTooNewError, match="9999"):
         async with open_database(tmp_path, server):
+            pass
+
+
+async def test_a_damaged_file_is_refused(tmp_path: Path):
+    (tmp_path / FILE_NAME).write_bytes(b"this is no database at all, of that everybody is sure" * 100)
+
+    with pytest.raises(DatabaseUnreadableError, match="Restore it"):
+        async with open_database(tmp_path):
             pass
 
 

@@ -34,6 +34,7 @@ BREACHES = {
     "acyclic": Breach("agentguard.graph.model", "agentguard.graph.store"),
     "settings": Breach("agentguard.graph", "agentguard.settings"),
     "sql": Breach("agentguard.graph", "sqlalchemy"),
+    "neo4j": Breach("agentguard.graph", "neo4j"),
     "http": Breach("agentguard.graph", "fastapi"),
     "terminal": Breach("agentguard.graph", "rich.text"),
     "pydantic": Breach("agentguard.graph", "pydantic"),

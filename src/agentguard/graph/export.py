@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from xml.sax.saxutils import escape
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Component, Dependency, Graph
 from agentguard.graph.printable import hidden, printable, shorten
+from agentguard.graph.properties import COMPONENT, CONSTRAINT, DEPENDENCY, FALLBACK, INDEXES, LABELS, TIMES, WORKFLOW
+from agentguard.graph.properties import Value as Property
 
 Value: TypeAlias = str | int | float | bool
 
@@ -74,14 +76,26 @@ def graphml(graph: Graph) -> str:
 
 
 def cypher(graph: Graph) -> str:
-    """Return statements that write the graph into Neo4j; running them twice changes nothing."""
-    lines = ["CREATE CONSTRAINT component_id IF NOT EXISTS FOR (c:Component) REQUIRE c.id IS UNIQUE;"]
-    lines += [f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c += {_cypher_map(_component_values(c))};" for c in graph.components]
+    """Return statements that write the graph into Neo4j as our own store does; running them twice changes nothing."""
+    lines = [f"{statement};" for statement in (CONSTRAINT, *INDEXES)]
     lines += [
-        f"MATCH (a:Component {{id: {_cypher(d.source)}}}), (b:Component {{id: {_cypher(d.target)}}}) "
-        f"MERGE (a)-[d:DEPENDS_ON {{type: {_cypher(d.type.value)}, via: {_cypher(d.via or '')}}}]->(b) "
-        f"SET d += {_cypher_map(_dependency_values(d))};"
+        f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c += {_cypher_map(COMPONENT, c)};" for c in graph.components
+    ]
+    lines += [
+        f"{_cypher_ends(d.source, d.target)} MERGE (a)-[d:DEPENDS_ON {{type: {_cypher(d.type.value)}}}]->(b) "
+        f"SET d += {_cypher_map(DEPENDENCY, d)};"
         for d in graph.dependencies
+    ]
+    lines += [
+        f"{_cypher_ends(f.primary, f.secondary)} "
+        f"MERGE (a)-[f:FALLS_BACK_TO {{owner: {_cypher(f.owner)}, recourse: {_cypher(f.recourse.value)}}}]->(b) "
+        f"SET f += {_cypher_map(FALLBACK, f)};"
+        for f in graph.fallbacks
+    ]
+    lines += [
+        f"{_cypher_ends(w.entry, w.first)} MERGE (w:Workflow {{id: {_cypher(w.id)}}}) SET w += {_cypher_map(WORKFLOW, w)} "
+        f"MERGE (w)-[:STARTS_IN]->(a) MERGE (w)-[:FIRST_COMPONENT]->(b);"
+        for w in graph.workflows
     ]
     return "\n".join([*lines, ""])
 
@@ -213,9 +227,17 @@ def _xml(text: str) -> str:
 
 # Cypher.
 
+T = TypeVar("T")
 
-def _cypher(value: Value) -> str:
+
+def _cypher_ends(source: str, target: str) -> str:
+    return f"MATCH (a:Component {{id: {_cypher(source)}}}), (b:Component {{id: {_cypher(target)}}})"
+
+
+def _cypher(value: Property) -> str:
     r"""Return a literal. A reader may turn `\uXXXX` into its character before it looks for escapes, so `\` and `u` are kept apart."""
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_cypher, value)) + "]"
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else repr(value)
     quoted = value.replace("\\", "\\\\").replace("'", "\\'").replace("\\\\u", "\\\\' + 'u")
@@ -229,5 +251,10 @@ def _cypher_char(char: str) -> str:
     return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
-def _cypher_map(values: Mapping[str, Value]) -> str:
-    return "{" + ", ".join(f"{key}: {_cypher(value)}" for key, value in values.items()) + "}"
+def _cypher_map(table: Mapping[str, Callable[[T], Property]], item: T) -> str:
+    values = {name: value(item) for name, value in table.items()}
+    return "{" + ", ".join(f"{name}: {_cypher_property(name, value)}" for name, value in values.items() if value is not None) + "}"
+
+
+def _cypher_property(name: str, value: Property) -> str:
+    return f"datetime({_cypher(value)})" if name in TIMES else _cypher(value)

@@ -13,6 +13,8 @@ from agentguard.graph.runs import Runs
 from agentguard.kernel.clock import NS_PER_HOUR
 
 NS_PER_DAY = 24 * NS_PER_HOUR
+KEPT_DAYS = 366
+"""What was last seen longer ago than that is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,59 +1,49 @@
-"""Graph versions: the graph as canonical JSON in a row, its runs as Parquet files beside the database."""
+"""Graph versions: the graph as canonical JSON in a row; its runs are kept by a RunStore."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, delete, func, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.history import add_history, read_history
 from agentguard.adapters.sql.tables import graph_versions
-from agentguard.graph.errors import NoGraphError
+from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.history import History, history_of
+from agentguard.graph.keeping import RecentVersions, Row, runs_first
 from agentguard.graph.model import Graph
-from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
-from agentguard.graph.store import Dataset, GraphVersion
+from agentguard.graph.runs import Runs
+from agentguard.graph.store import GRACE, Dataset, GraphVersion, RunStore
 from agentguard.kernel.canonical import canonical_json
-from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.kernel.clock import Clock
 
 _GRAPH = TypeAdapter(Graph)
-_GRACE_SECONDS = 60
-"""An older version stays at least this long, for who found it and has not read its runs yet."""
-_ORPHAN_SECONDS = 3600
-_CACHED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class SqlGraphStore:
-    """A GraphStore over a database and the folder of its runs."""
+    """A GraphStore over a database."""
 
     database: Database
-    folder: Path
+    run_store: RunStore
     clock: Clock
     kept: int
-    """Newest versions of each dataset that are kept; older ones go."""
-    _cache: OrderedDict[str, GraphVersion] = field(default_factory=OrderedDict)
+    """Newest versions of each dataset that are kept."""
+    recent: RecentVersions = field(default_factory=RecentVersions)
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
-        document = await asyncio.to_thread(self._write_files, version, runs)
-        try:
-            stale = await self._write_row(version, document, await asyncio.to_thread(history_of, version.graph, runs))
-        except (SQLAlchemyError, OSError):  # any other end may have committed: then the files stay, `sweep` sees to what nobody owns
-            self._unlink([version.id])
-            raise
-        self._remember(version)
-        await asyncio.to_thread(self._unlink, stale)
+        document = await asyncio.to_thread(canonical_json, version.graph)
+        seen = await asyncio.to_thread(history_of, version.graph, runs)
+        async with runs_first(self.run_store, version.id, runs) as row:
+            stale = await self._write(version, document, seen, row)
+        self.recent.add(version)
+        self.recent.forget(stale)
+        await self.run_store.delete(stale)
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         wanted = select(graph_versions.c.id).order_by(graph_versions.c.sequence.desc()).limit(1)
@@ -62,15 +52,15 @@ class SqlGraphStore:
         async with self.database.reading() as connection:
             version_id = (await connection.execute(wanted)).scalar()
             if version_id is None:
-                raise _no_graph(dataset)
-            return self._cached(version_id) or await self._load(connection, version_id)
+                raise NoGraphError.of(dataset)
+            return self.recent.get(version_id) or await self._load(connection, version_id)
 
     async def get(self, version_id: str) -> GraphVersion:
         async with self.database.reading() as connection:
             return await self._load(connection, version_id)
 
     async def runs(self, version_id: str) -> Runs:
-        return await asyncio.to_thread(self._read_files, version_id)
+        return await self.run_store.get(version_id)
 
     async def datasets(self) -> tuple[Dataset, ...]:
         newest = select(func.max(graph_versions.c.sequence)).group_by(graph_versions.c.dataset)
@@ -85,33 +75,32 @@ class SqlGraphStore:
             return await read_history(connection)
 
     async def sweep(self) -> int:
-        """Delete files that no version owns, left by a process that died between writing them and its row; return how many."""
         async with self.database.reading() as connection:
-            owned = set((await connection.execute(select(graph_versions.c.id))).scalars())
-        return await asyncio.to_thread(self._unlink_orphans, owned)
+            owned = (await connection.execute(select(graph_versions.c.id))).scalars().all()
+        return await self.run_store.sweep(owned)
+
+    async def ping(self) -> None:
+        async with self.database.reading() as connection:
+            await connection.execute(select(1))
 
     async def _load(self, connection: AsyncConnection, version_id: str) -> GraphVersion:
         row = (await connection.execute(select(graph_versions).where(graph_versions.c.id == version_id))).mappings().first()
         if row is None:
-            raise NoGraphError(f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each dataset.")
+            raise NoGraphError.version(version_id)
         version = await asyncio.to_thread(_version, row)
-        self._remember(version)
+        self.recent.add(version)
         return version
 
-    async def _write_row(self, version: GraphVersion, document: bytes, seen: History) -> list[str]:
+    async def _write(self, version: GraphVersion, document: bytes, seen: History, row: Row) -> list[str]:
+        """Write the row and what was seen; return the versions that went in their place."""
+
         async def write(connection: AsyncConnection) -> list[str]:
-            await connection.execute(
-                insert(graph_versions).values(
-                    id=version.id,
-                    dataset=version.dataset,
-                    created_at=version.created_at,
-                    components=len(version.graph.components),
-                    dependencies=len(version.graph.dependencies),
-                    graph=document,
-                )
-            )
+            row.sent = False
+            await _insert(connection, version, document)
             await add_history(connection, seen, self.clock())
-            return await self._delete_stale(connection, version.dataset)
+            stale = await self._delete_stale(connection, version.dataset)
+            row.sent = True
+            return stale
 
         return await self.database.write(write)
 
@@ -120,48 +109,25 @@ class SqlGraphStore:
         newest = select(table.sequence).where(table.dataset == dataset).order_by(table.sequence.desc()).limit(self.kept)
         stale = delete(graph_versions).where(
             table.dataset == dataset,
-            table.created_at < self.clock() - _GRACE_SECONDS * NS_PER_SECOND,
+            table.created_at < self.clock() - GRACE,
             table.sequence.not_in(newest),
         )
         return list((await connection.execute(stale.returning(table.id))).scalars())
 
-    def _write_files(self, version: GraphVersion, runs: Runs) -> bytes:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for path, table in zip(self._paths(version.id), (runs.runs, runs.calls), strict=True):
-            _write_durably(path, table)
-        _sync_folder(self.folder)
-        return canonical_json(version.graph)
 
-    def _read_files(self, version_id: str) -> Runs:
-        runs_path, calls_path = self._paths(version_id)
-        try:
-            return Runs(_read(runs_path, RUN_SCHEMA), _read(calls_path, CALL_SCHEMA))
-        except FileNotFoundError:
-            raise NoGraphError(f"The runs of graph version {version_id!r} are not kept. Ask for the newest version.") from None
-
-    def _paths(self, version_id: str) -> tuple[Path, Path]:
-        return self.folder / f"{version_id}.runs.parquet", self.folder / f"{version_id}.calls.parquet"
-
-    def _unlink(self, version_ids: Iterable[str]) -> None:
-        for version_id in version_ids:
-            self._cache.pop(version_id, None)
-            for path in self._paths(version_id):
-                path.unlink(missing_ok=True)
-
-    def _unlink_orphans(self, owned: set[str]) -> int:
-        before = self.clock() - _ORPHAN_SECONDS * NS_PER_SECOND
-        orphans = [p for p in self.folder.glob("*.parquet*") if p.name.split(".")[0] not in owned and p.stat().st_mtime_ns < before]
-        for path in orphans:
-            path.unlink(missing_ok=True)
-        return len(orphans)
-
-    def _cached(self, version_id: str) -> GraphVersion | None:
-        return self._cache.get(version_id)
-
-    def _remember(self, version: GraphVersion) -> None:
-        self._cache[version.id] = version
-        while len(self._cache) > _CACHED:
-            self._cache.popitem(last=False)
+async def _insert(connection: AsyncConnection, version: GraphVersion, document: bytes) -> None:
+    row = insert(graph_versions).values(
+        id=version.id,
+        dataset=version.dataset,
+        created_at=version.created_at,
+        components=len(version.graph.components),
+        dependencies=len(version.graph.dependencies),
+        graph=document,
+    )
+    try:
+        await connection.execute(row)
+    except IntegrityError as error:
+        raise VersionExistsError(version.id) from error
 
 
 def _version(row: RowMapping) -> GraphVersion:
@@ -170,32 +136,3 @@ def _version(row: RowMapping) -> GraphVersion:
 
 def _dataset(row: RowMapping) -> Dataset:
     return Dataset(row["dataset"], row["id"], row["created_at"], row["components"], row["dependencies"])
-
-
-def _no_graph(dataset: str | None) -> NoGraphError:
-    if dataset is None:
-        return NoGraphError("There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to a running server.")
-    return NoGraphError(f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is.")
-
-
-def _write_durably(path: Path, table: pa.Table) -> None:
-    """Write a whole file or none: temporary name, fsync, rename."""
-    draft = path.with_name(path.name + ".draft")
-    with draft.open("wb") as stream:
-        pq.write_table(table, stream, compression="zstd")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read(path: Path, schema: pa.Schema) -> pa.Table:
-    columns: Sequence[str] = schema.names
-    return pq.read_table(path, columns=columns, memory_map=False).cast(schema)

@@ -1,0 +1,113 @@
+"""A RunStore in files: two Parquet files a graph version, its runs and their calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from agentguard.adapters.files.segments import sync_folder
+from agentguard.graph.errors import NoGraphError, VersionExistsError
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
+
+_ORPHAN_SECONDS = 3600
+_DRAFT = ".draft"
+
+
+@dataclass(frozen=True, slots=True)
+class FileRunStore:
+    """Any number of processes may share the folder."""
+
+    folder: Path
+    clock: Clock
+
+    async def put(self, version_id: str, runs: Runs) -> None:
+        await asyncio.to_thread(self._write, version_id, runs)
+
+    async def get(self, version_id: str) -> Runs:
+        return await asyncio.to_thread(self._read, version_id)
+
+    async def delete(self, version_ids: Iterable[str]) -> None:
+        await asyncio.to_thread(self._unlink, list(version_ids))
+
+    async def sweep(self, owned: Collection[str]) -> int:
+        return await asyncio.to_thread(self._unlink_orphans, frozenset(owned)) if owned else 0
+
+    def _write(self, version_id: str, runs: Runs) -> None:
+        """Write drafts and rename them, the runs last: their draft is this writer's claim to the version, and they make it whole."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        runs_path, calls_path = self._paths(version_id)
+        claim = self._claim(version_id)
+        try:
+            _write_synced(_draft(calls_path), runs.calls)
+            _write_synced(claim, runs.runs)
+            _draft(calls_path).replace(calls_path)
+            claim.replace(runs_path)
+            sync_folder(self.folder)
+        except OSError:
+            self._unlink([version_id])
+            raise
+
+    def _claim(self, version_id: str) -> Path:
+        runs_path, _ = self._paths(version_id)
+        try:
+            _draft(runs_path).touch(exist_ok=False)
+        except FileExistsError:
+            raise VersionExistsError(version_id) from None
+        if runs_path.exists():
+            _draft(runs_path).unlink()
+            raise VersionExistsError(version_id)
+        return _draft(runs_path)
+
+    def _read(self, version_id: str) -> Runs:
+        runs_path, calls_path = self._paths(version_id)
+        try:
+            return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
+        except FileNotFoundError:
+            raise NoGraphError(f"The runs of graph version {version_id!r} are not kept. Ask for the newest version.") from None
+
+    def _paths(self, version_id: str) -> tuple[Path, Path]:
+        return self.folder / f"{version_id}.runs.parquet", self.folder / f"{version_id}.calls.parquet"
+
+    def _unlink(self, version_ids: Iterable[str]) -> None:
+        for version_id in version_ids:
+            for path in self._paths(version_id):
+                path.unlink(missing_ok=True)
+                _draft(path).unlink(missing_ok=True)
+
+    def _unlink_orphans(self, owned: Collection[str]) -> int:
+        orphans = [path for path in self._older_files() if path.name.split(".")[0] not in owned]
+        for path in orphans:
+            path.unlink(missing_ok=True)
+        return len(orphans)
+
+    def _older_files(self) -> Iterator[Path]:
+        before = self.clock() - _ORPHAN_SECONDS * NS_PER_SECOND
+        for path in self.folder.glob("*.parquet*"):
+            try:
+                old = path.stat().st_mtime_ns < before
+            except FileNotFoundError:  # another process was quicker
+                continue
+            if old:
+                yield path
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(path.name + _DRAFT)
+
+
+def _write_synced(path: Path, table: pa.Table) -> None:
+    with path.open("wb") as stream:
+        pq.write_table(table, stream, compression="zstd")
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _table(path: Path, schema: pa.Schema) -> pa.Table:
+    return pq.read_table(path, columns=list(schema.names), memory_map=False).cast(schema)

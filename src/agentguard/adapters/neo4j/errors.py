@@ -1,0 +1,48 @@
+"""What can go wrong with Neo4j, in one sentence that says what to do. None repeats what the server said: it may hold anything."""
+
+from __future__ import annotations
+
+from neo4j.exceptions import AuthError, ConstraintError, DriverError, GqlError, Neo4jError
+
+from agentguard.kernel.errors import InvalidInputError, UnavailableError
+
+_RATE_LIMIT = "Neo.ClientError.Security.AuthenticationRateLimit"
+_NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
+_TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+
+
+class Neo4jAddressError(InvalidInputError):
+    """The driver cannot use this URI."""
+
+    code = "bad-neo4j-uri"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password; those are NEO4J_USER and NEO4J_PASSWORD."
+        )
+
+
+class Neo4jUnavailableError(UnavailableError):
+    """Neo4j is away, or does not do what it is asked."""
+
+    code = "neo4j-unavailable"
+
+
+def unavailable(error: GqlError | TimeoutError | OSError, address: str, database: str) -> Neo4jUnavailableError:
+    """Return what the driver's error means for who runs AgentGuard."""
+    return Neo4jUnavailableError(f"Neo4j at {address} {_trouble(error, database)}")
+
+
+def _trouble(error: GqlError | TimeoutError | OSError, database: str) -> str:
+    code = error.code if isinstance(error, Neo4jError) else None
+    if isinstance(error, AuthError) or code == _RATE_LIMIT:
+        return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
+    if code == _NO_DATABASE:
+        return f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one, `neo4j`."
+    if isinstance(error, TimeoutError) or code == _TIMED_OUT:
+        return "did not answer in time. See what keeps it busy, or raise AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
+    if isinstance(error, ConstraintError):
+        return "holds a node with an id that AgentGuard needs for one of its own. Give AgentGuard a database to itself."
+    if isinstance(error, DriverError | OSError):
+        return "cannot be reached. Start it, or correct NEO4J_URI."
+    return f"refused to work ({code}). Its log says more."

@@ -1,0 +1,428 @@
+"""Every promise of the GraphStore port, kept by every adapter: alone, beside others, and through crashes."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.errors import NoGraphError, VersionExistsError
+from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, EvidenceReason, Graph
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, no_runs
+from agentguard.graph.store import GRACE, GraphStore, GraphVersion
+from agentguard.kernel.clock import NS_PER_SECOND, Clock, system_clock
+from agentguard.kernel.ids import sortable_id
+from agentguard.traces.window import TimeWindow
+from tests.conformance.graph_stores import BACKENDS, DIED, Backend, SteppingClock, dying_at
+from tests.discovery.recordings import NAMES, graph
+from tests.graph.handmade import shop
+
+pytestmark = pytest.mark.anyio
+
+BASIS = Basis("explicit", "OpenTelemetry gen_ai 1.37", 0.875)
+EVIDENCE = (Evidence("ab" * 16, "cd" * 8, 2**62, EvidenceReason.SLOWEST),)
+GRAPH = Graph(
+    components=tuple(
+        Component(name, ComponentKind.AGENT, name, BASIS, EVIDENCE, spellings=("Á\n", '"', "\0\u202e🙂"), attributes={"a": "\\"})
+        for name in ("agent:a", "agent:b")
+    ),
+    dependencies=(Dependency("agent:a", "agent:b", DependencyType.HANDOFF, BASIS, EVIDENCE, latency=((1, 2), (7, 1)), cost_usd=0.1 + 0.2),),
+    coverage=Coverage(spans=2**62, refused={"not-json": 1}),
+    asked=TimeWindow(1, 2**62),
+)
+RUNS = Runs(
+    pa.Table.from_pylist([{"run_id": "t", "workflow": "w", "failed": False, "start": 1, "duration": 2}], schema=RUN_SCHEMA),
+    CALL_SCHEMA.empty_table(),
+)
+HOUR = 3600 * NS_PER_SECOND
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
+    with BACKENDS[request.param](tmp_path) as empty:
+        yield empty
+
+
+def version(dataset: str, clock: Clock, graph: Graph = GRAPH) -> GraphVersion:
+    now = clock()
+    return GraphVersion(sortable_id(now), dataset, now, graph)
+
+
+def line(length: int, name: str = "a") -> Graph:
+    """Agents in a row, each of which hands over to the next."""
+    agents = tuple(Component(f"agent:{name}{n:05}", ComponentKind.AGENT, f"{name}{n:05}", BASIS, ()) for n in range(length))
+    return Graph(agents, tuple(Dependency(a.id, b.id, DependencyType.HANDOFF, BASIS, ()) for a, b in pairwise(agents)))
+
+
+async def check_whole(store: GraphStore, found: GraphVersion) -> None:
+    assert (await store.runs(found.id)).runs.equals(RUNS.runs)
+    assert await store.get(found.id) == found
+
+
+async def test_what_is_put_is_read_back_by_another_process_of_later(backend: Backend):
+    async with backend.opened() as store:
+        put = version("shop", SteppingClock())
+        await store.put(put, RUNS)
+        assert await store.newest() == put
+    async with backend.opened() as store:
+        assert await store.newest("shop") == put == await store.newest() == await store.get(put.id)
+        read = await store.runs(put.id)
+
+    assert read.runs.equals(RUNS.runs)
+    assert read.runs.schema.equals(RUN_SCHEMA)
+    assert read.calls.schema.equals(CALL_SCHEMA)
+
+
+async def test_every_recording_comes_back_as_it_was(backend: Backend):
+    clock = SteppingClock()
+    graphs = [*map(graph, NAMES), shop(), Graph()]
+    async with backend.opened() as store:
+        for each in graphs:
+            await store.put(version("all", clock, each), no_runs())
+            async with backend.opened() as other:
+                assert (await other.newest("all")).graph == each
+
+
+async def test_newest_is_what_was_written_last_whatever_the_clock_says(backend: Backend):
+    clock = SteppingClock()
+    async with backend.opened() as store:
+        first = version("a", clock)
+        clock.now = 10_000
+        second, third = version("b", clock), version("a", clock)
+        for each in (first, second, third):
+            await store.put(each, no_runs())
+
+        assert (await store.newest()).id == (await store.newest("a")).id == third.id
+        assert (await store.newest("b")).id == second.id
+        assert [(d.name, d.newest_version, d.created_at, d.components, d.dependencies) for d in await store.datasets()] == [
+            ("a", third.id, third.created_at, 2, 1),
+            ("b", second.id, second.created_at, 2, 1),
+        ]
+
+
+async def test_what_is_not_there_is_said_so(backend: Backend):
+    async with backend.opened() as store:
+        assert await store.datasets() == ()
+        assert await store.history() == History()
+        for put in (None, version("a", SteppingClock())):
+            if put is not None:
+                await store.put(put, no_runs())
+            for question in (store.newest("x"), store.get("x"), store.runs("x")):
+                with pytest.raises(NoGraphError, match="'x'"):
+                    await question
+
+
+async def test_an_empty_store_has_no_newest_graph(backend: Backend):
+    async with backend.opened() as store:
+        with pytest.raises(NoGraphError, match="There is no graph yet"):
+            await store.newest()
+
+
+async def test_it_answers_a_ping(backend: Backend):
+    async with backend.opened() as store:
+        await store.ping()
+
+
+async def test_a_taken_id_is_refused_and_changes_nothing(backend: Backend):
+    async with backend.opened() as store:
+        put = version("a", SteppingClock())
+        await store.put(put, RUNS)
+        with pytest.raises(VersionExistsError):
+            await store.put(replace(put, dataset="b", graph=shop()), no_runs())
+
+        assert [dataset.name for dataset in await store.datasets()] == ["a"]
+        assert await store.newest() == put
+        await check_whole(store, put)
+
+
+async def test_an_id_that_only_the_runs_do_not_know_is_refused_too(backend: Backend):
+    async with backend.opened() as store:
+        put = version("a", SteppingClock())
+        await store.put(put, RUNS)
+        for path in backend.folder.glob("*"):
+            path.unlink()
+        with pytest.raises(VersionExistsError):
+            await store.put(replace(put, dataset="b"), RUNS)
+
+        assert list(backend.folder.glob("*")) == []
+        assert await store.newest() == put
+
+
+async def test_old_versions_go_with_their_runs_but_not_at_once(backend: Backend):
+    clock = SteppingClock()
+    async with backend.opened(kept=2, clock=clock) as store:
+        old = [version("a", clock) for _ in range(5)]
+        other = version("b", clock)
+        for each in (other, *old):
+            await store.put(each, RUNS)
+        for each in old:
+            await check_whole(store, each)  # who just found a version can still read it
+        clock.now += 2 * GRACE
+        newest = version("a", clock)
+        await store.put(newest, RUNS)
+
+        kept = {path.name.split(".")[0] for path in backend.folder.iterdir()}
+        assert kept == {other.id, old[-1].id, newest.id}
+        for gone in old[:-1]:
+            for question in (store.get(gone.id), store.runs(gone.id)):
+                with pytest.raises(NoGraphError):
+                    await question
+        for there in (other, old[-1], newest):
+            await check_whole(store, there)
+
+
+async def test_files_that_a_dead_writer_left_are_swept_after_an_hour(backend: Backend):
+    now = system_clock()
+    async with backend.opened(clock=lambda: now + HOUR // 2) as store:
+        mine = version("a", lambda: now)
+        await store.put(mine, RUNS)
+        (backend.folder / "left.runs.parquet").write_bytes(b"")
+        (backend.folder / "left.calls.parquet.draft").write_bytes(b"")
+        assert await store.sweep() == 0
+    async with backend.opened(clock=lambda: now + 2 * HOUR) as store:
+        assert await store.sweep() == 2
+        assert await store.sweep() == 0
+        await check_whole(store, mine)
+
+
+async def test_a_store_without_versions_sweeps_nothing(backend: Backend):
+    backend.folder.mkdir()
+    (backend.folder / "of-another-database.runs.parquet").write_bytes(b"")
+    async with backend.opened(clock=lambda: system_clock() + 2 * HOUR) as store:
+        assert await store.sweep() == 0
+
+
+# History.
+
+
+class Noon(SteppingClock):
+    def __init__(self) -> None:
+        super().__init__(20_000 * NS_PER_DAY)
+
+
+def sighted(name: str, first: int, last: int, **more) -> Graph:
+    return Graph(components=(Component(name, ComponentKind.AGENT, name, BASIS, (), first_seen=first, last_seen=last, **more),))
+
+
+async def test_the_history_outlives_versions_and_spans_all_datasets(backend: Backend):
+    clock = Noon()
+    early, late = 19_990 * NS_PER_DAY + 123_456_789, 19_999 * NS_PER_DAY
+    async with backend.opened(kept=1, clock=clock) as store:
+        await store.put(version("live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")), no_runs())
+        await store.put(version("scan", clock, sighted("agent:a", early, early + 1_000, spellings=("A", "Á"))), no_runs())
+        await store.put(version("live", clock, sighted("agent:b", late, late)), RUNS)
+        clock.now += HOUR
+        await store.put(version("live", clock, sighted("agent:b", late, late + 5_000)), no_runs())
+
+    async with backend.opened(clock=clock) as store:
+        history = await store.history()
+
+    assert [(s.id, s.kind, s.first_seen, s.last_seen) for s in history.sightings] == [
+        ("agent:a", ComponentKind.AGENT, early, late),
+        ("agent:b", ComponentKind.AGENT, late, late + 5_000),
+    ]
+    assert history.sightings[0].spellings == ("A", "Á")
+    assert history.days == (19_990, 19_999)
+
+
+async def test_what_was_last_seen_over_a_year_ago_is_forgotten(backend: Backend):
+    clock = Noon()
+    oldest = 20_000 - KEPT_DAYS
+    async with backend.opened(clock=clock) as store:
+        for day in (oldest - 1, oldest):
+            await store.put(version("old", clock, sighted(f"agent:{day}", day * NS_PER_DAY, day * NS_PER_DAY)), no_runs())
+        history = await store.history()
+
+    assert [s.id for s in history.sightings] == [f"agent:{oldest}"]
+    assert history.days == (oldest,)
+
+
+async def test_what_nothing_names_or_times_leaves_no_sighting(backend: Backend):
+    clock = SteppingClock()
+    async with backend.opened() as store:
+        await store.put(version("one", clock, sighted("agent:?", 1, NS_PER_DAY * 5, identified=False)), no_runs())
+        await store.put(version("two", clock, sighted("agent:x", 0, 0)), no_runs())
+
+        assert await store.history() == History()
+
+
+# Beside others.
+
+
+async def test_many_writers_of_several_processes_lose_nothing(backend: Backend):
+    async def write(dataset: str, count: int) -> list[GraphVersion]:
+        async with backend.opened() as store:
+            put = [version(dataset, system_clock, sighted(f"agent:{dataset}{n}", n + 1, NS_PER_DAY + n)) for n in range(count)]
+            for each in put:
+                await store.put(each, RUNS)
+            return put
+
+    written = dict(zip("abcd", await asyncio.gather(*(write(name, 6) for name in "abcd")), strict=True))
+
+    async with backend.opened() as store:
+        assert {dataset.name for dataset in await store.datasets()} == set("abcd")
+        for dataset, put in written.items():
+            assert await store.newest(dataset) == put[-1]
+            for each in put:
+                await check_whole(store, each)
+        assert Counter(s.name[6] for s in (await store.history()).sightings) == dict.fromkeys("abcd", 6)
+        assert (await store.newest()).id == (await store.datasets())[0].newest_version
+
+
+async def test_of_two_that_put_one_id_at_once_one_wins(backend: Backend):
+    put = version("a", SteppingClock())
+    async with backend.opened() as one, backend.opened() as other:
+        outcomes = await asyncio.gather(one.put(put, RUNS), other.put(replace(put, dataset="b"), RUNS), return_exceptions=True)
+        newest = await one.newest()
+
+    assert [type(outcome) for outcome in outcomes if outcome] == [VersionExistsError]
+    assert newest == replace(put, dataset="ab"[outcomes.index(None)])
+
+
+async def test_readers_see_whole_versions_that_never_go_back(backend: Backend):
+    clock = SteppingClock()
+    put = [version("a", clock, line(length)) for length in (300, 2, 120, 1, 250, 60, 200, 3, 150, 10)]
+    order = {each.id: place for place, each in enumerate(put)}
+    written = asyncio.Event()
+
+    async def read(store: GraphStore) -> int:
+        seen = 0
+        reads = 0
+        while not written.is_set() or not reads:
+            found = await store.newest()
+            assert found == put[order[found.id]]
+            assert order[found.id] >= seen
+            seen = order[found.id]
+            (dataset,) = await store.datasets()
+            assert order[dataset.newest_version] >= seen
+            assert (dataset.components, dataset.dependencies) == _size(put[order[dataset.newest_version]].graph)
+            await check_whole(store, found)
+            store.recent.forget([found.id])  # type: ignore[attr-defined]  # so that every look goes to the server
+            reads += 1
+        return reads
+
+    async with backend.opened() as writer, backend.opened() as one, backend.opened() as other:
+        await writer.put(put[0], RUNS)
+        async with asyncio.TaskGroup() as tasks:
+            for store in (one, one, other, other):
+                tasks.create_task(read(store))
+            for each in put[1:]:
+                await writer.put(each, RUNS)
+            written.set()
+
+
+def _size(found: Graph) -> tuple[int, int]:
+    return len(found.components), len(found.dependencies)
+
+
+def _context() -> ForkServerContext:
+    """Processes that know nothing of this one, quickly started."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.conformance.graph_stores", "tests.graph.handmade", "tests.discovery.recordings"])
+    return context
+
+
+async def _end(process) -> int:
+    await asyncio.to_thread(process.join, 120)
+    return process.exitcode
+
+
+def _put_many(backend: Backend, dataset: str, count: int) -> None:
+    async def put() -> None:
+        async with backend.opened(clock=system_clock) as store:
+            for _ in range(count):
+                await store.put(version(dataset, system_clock), RUNS)
+
+    asyncio.run(put())
+
+
+async def test_processes_write_beside_each_other_from_nothing_on(backend: Backend):
+    processes = [_context().Process(target=_put_many, args=(backend, name, 15)) for name in ("a", "b", "c")]
+    for process in processes:
+        process.start()
+
+    assert [await _end(process) for process in processes] == [0, 0, 0]
+    async with backend.opened() as store:
+        assert {dataset.name for dataset in await store.datasets()} == {"a", "b", "c"}
+        for name in ("a", "b", "c"):
+            await check_whole(store, await store.newest(name))
+
+
+# Through crashes.
+
+
+def _put_and_die(backend: Backend, put: GraphVersion, step: int) -> None:
+    async def run() -> None:
+        async with backend.opened(clock=system_clock, kept=1, step=dying_at(step)) as store:
+            await store.put(put, RUNS)
+            os._exit(0)
+
+    asyncio.run(run())
+
+
+async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing(backend: Backend):
+    context = _context()
+    long_ago = system_clock() - 2 * HOUR
+    before = GraphVersion(sortable_id(long_ago), "a", long_ago, shop())
+    async with backend.opened(clock=system_clock, kept=1) as store:
+        await store.put(before, RUNS)
+    died_before = died_after = 0
+    for step in range(1_000):
+        at = long_ago + (step + 1) * 1_000
+        put = GraphVersion(sortable_id(at), "a", at, line(step % 7 + 1, f"{step}-"))
+        process = context.Process(target=_put_and_die, args=(backend, put, step))
+        process.start()
+        code = await _end(process)
+        async with backend.opened(clock=system_clock) as store:
+            newest = await store.newest()
+            assert newest in (before, put)
+            await check_whole(store, newest)
+        assert code in (0, DIED)
+        if code == 0:
+            break
+        died_before, died_after = died_before + (newest == before), died_after + (newest == put)
+        before = newest
+
+    assert newest == put
+    assert died_before > 3
+    assert died_after > 0
+    async with backend.opened(clock=lambda: system_clock() + 2 * HOUR, kept=1) as store:
+        await store.sweep()
+        await store.put(last := version("a", system_clock), RUNS)
+    assert {path.name.split(".")[0] for path in backend.folder.iterdir()} == {last.id}
+
+
+def _put_and_be_killed(backend: Backend, put: GraphVersion, done) -> None:
+    async def run() -> None:
+        async with backend.opened() as store:
+            await store.put(put, RUNS)
+            done.set()
+            await asyncio.sleep(600)
+
+    asyncio.run(run())
+
+
+async def test_what_put_returned_for_is_there_when_its_writer_is_killed(backend: Backend):
+    context = _context()
+    done = context.Event()
+    put = version("a", SteppingClock())
+    process = context.Process(target=_put_and_be_killed, args=(backend, put, done))
+    process.start()
+    assert await asyncio.to_thread(done.wait, 120)
+    process.kill()
+    await _end(process)
+
+    async with backend.opened() as store:
+        assert await store.newest() == put
+        await check_whole(store, put)

@@ -1,0 +1,69 @@
+"""The Neo4j that tests talk to. It has one database, so one test at a time may use it, and finds it empty."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import neo4j
+from filelock import FileLock
+
+from agentguard.adapters.neo4j.database import Credentials
+from tests.services import server
+
+DATABASE = "neo4j"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server is, and who asks it."""
+
+    uri: str
+    user: str
+    password: str
+
+    @property
+    def credentials(self) -> Credentials:
+        return Credentials(self.user, self.password)
+
+    def ask(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Run a statement as people do, without AgentGuard."""
+        with self.session() as session:
+            return [dict(record.items()) for record in session.run(statement, parameters)]
+
+    @contextmanager
+    def session(self) -> Iterator[neo4j.Session]:
+        with (
+            neo4j.GraphDatabase.driver(self.uri, auth=(self.user, self.password), notifications_min_severity="OFF") as driver,
+            driver.session(database=DATABASE) as session,
+        ):
+            yield session
+
+    def empty(self) -> None:
+        """Delete all data; constraints and indexes stay."""
+        while self.ask("MATCH ()-[r]->() WITH r LIMIT 2000 DELETE r RETURN count(*) AS n")[0]["n"]:
+            pass
+        while self.ask("MATCH (n) WITH n LIMIT 500 DETACH DELETE n RETURN count(*) AS n")[0]["n"]:
+            pass
+
+    def forget_schema(self) -> None:
+        """Delete constraints and indexes."""
+        for row in self.ask("SHOW CONSTRAINTS YIELD name"):
+            self.ask(f"DROP CONSTRAINT `{row['name']}`")
+        for row in self.ask("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
+            self.ask(f"DROP INDEX `{row['name']}`")
+
+
+@contextmanager
+def empty_neo4j() -> Iterator[Place]:
+    """Give the test server to one test alone, emptied."""
+    place = Place(server("NEO4J_URI"), server("NEO4J_USER"), server("NEO4J_PASSWORD"))
+    name = f"agentguard-tests-{sha256(place.uri.encode()).hexdigest()[:16]}.lock"
+    with FileLock(Path(tempfile.gettempdir()) / name):
+        place.empty()
+        yield place
