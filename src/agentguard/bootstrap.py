@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,8 +36,9 @@ from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.jobs.runner import JobRunner
 from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
-from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError, PackageMissingError
 from agentguard.kernel.ids import sortable_id
+from agentguard.logs import Report, nowhere
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.traces.acceptance import make_decoder, usable_spans
@@ -123,6 +125,24 @@ class App:
         if not found.graph.coverage.spans:
             raise NothingUsableError(document)
         return {"dataset": version.dataset, "graph_version": version.id} | document
+
+
+@contextmanager
+def reporting(settings: Settings) -> Iterator[Report]:
+    """Give what tells Sentry of errors, where SENTRY_DSN is set; when left, what waits is sent, for two seconds at most.
+
+    Raises PackageMissingError where Sentry is wanted and its package is not there.
+    """
+    if settings.sentry_dsn is None:
+        yield nowhere
+        return
+    try:
+        from agentguard.adapters.sentry.reporting import open_reports
+    except ModuleNotFoundError as error:
+        raise PackageMissingError("SENTRY_DSN", "sentry-sdk") from error
+    release = f"agentguard@{version('agentguard')}"
+    with open_reports(settings.sentry_dsn.get_secret_value(), release=release, environment=settings.sentry_environment) as report:
+        yield report
 
 
 @asynccontextmanager

@@ -39,6 +39,7 @@ BREACHES = {
     "pydantic": Breach("agentguard.graph", "pydantic"),
     "rustworkx": Breach("agentguard.graph", "rustworkx"),
     "ptars": Breach("agentguard.graph", "ptars"),
+    "sentry": Breach("agentguard.graph", "sentry_sdk"),
 }
 
 

@@ -13,12 +13,12 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentguard.bootstrap import App
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
 from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
-from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
 from agentguard.web.routes import catalog, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
