@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -33,6 +33,7 @@ from agentguard.graph.scan_jobs import KIND, ScanJobs
 from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.health import Part, RoundFailedError, StillStartingError
 from agentguard.jobs.runner import JobRunner
 from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
@@ -87,8 +88,6 @@ class Serving:
     upkeep: Upkeep
     jobs: JobRunner
     uploaded: ScanJobs
-    warming: asyncio.Task[None]
-    """Done when deliveries can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +100,8 @@ class App:
     links: TraceLinks
     scans: ScanService
     serving: Serving | None = None
+    parts: tuple[Part, ...] = ()
+    """What must work for a server to be ready."""
 
     @property
     def dialects(self) -> Dialects:
@@ -168,7 +169,10 @@ async def open_app(
             yield app
             return
         await graphs.sweep()
-        yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
+        database_part = Part(
+            "database", database.ping, "Look at the disk that AGENTGUARD_DATA_DIR is on; `agentguard doctor` checks the file."
+        )
+        yield await _serving(stack, replace(app, parts=(database_part,)), SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:
@@ -192,7 +196,33 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leas
     loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    return replace(app, serving=Serving(receiver, spans, live, upkeep, jobs, uploaded, warming))
+    serving = Serving(receiver, spans, live, upkeep, jobs, uploaded)
+    return replace(app, serving=serving, parts=(*app.parts, *_serving_parts(serving, warming, (decoders, watchers, app.scans.workers))))
+
+
+def _serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]) -> tuple[Part, ...]:
+    async def ask_spans() -> None:
+        _raise_failure(serving.upkeep.failure)
+        await serving.spans.ping()
+
+    async def ask_live_graph() -> None:
+        _raise_failure(serving.live.failure)
+
+    async def ask_workers() -> None:
+        if not warming.done():
+            raise StillStartingError("Worker processes are starting.")
+        await asyncio.gather(*[each.ping() for each in workers])
+
+    return (
+        Part("spans", ask_spans, "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write there."),
+        Part("live_graph", ask_live_graph, "It is tried again by itself; where that does not help, see the error in the log."),
+        Part("workers", ask_workers, "They are started again by themselves; where that repeats, give the machine more memory."),
+    )
+
+
+def _raise_failure(kind: str | None) -> None:
+    if kind is not None:
+        raise RoundFailedError(kind)
 
 
 @asynccontextmanager

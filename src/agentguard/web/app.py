@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from agentguard.bootstrap import App
+from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
@@ -53,7 +54,7 @@ def create_app(app: App) -> FastAPI:
         },
     )
     scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
-    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning)
+    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning, Checkup(app.parts))
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)
