@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import structlog
 
 from agentguard.adapters.files.spans import open_span_store
-from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
@@ -169,10 +169,8 @@ async def open_app(
             yield app
             return
         await graphs.sweep()
-        database_part = Part(
-            "database", database.ping, "Look at the disk that AGENTGUARD_DATA_DIR is on; `agentguard doctor` checks the file."
-        )
-        yield await _serving(stack, replace(app, parts=(database_part,)), SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
+        app = replace(app, parts=(_database_part(database, settings),))
+        yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:
@@ -198,6 +196,12 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leas
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
     serving = Serving(receiver, spans, live, upkeep, jobs, uploaded)
     return replace(app, serving=serving, parts=(*app.parts, *_serving_parts(serving, warming, (decoders, watchers, app.scans.workers))))
+
+
+def _database_part(database: Database, settings: Settings) -> Part:
+    disk = "Look at the disk that AGENTGUARD_DATA_DIR is on."
+    server = "Start PostgreSQL, or set DATABASE_URL or POSTGRES_HOST to where it runs."
+    return Part("database", database.ping, f"{server if settings.postgres else disk} `agentguard doctor` says more.")
 
 
 def _serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]) -> tuple[Part, ...]:

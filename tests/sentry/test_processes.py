@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 
+from tests.databases import empty_database
 from tests.sentry.intake import KEY, Intake, intake
-from tests.services import server as server_url
 from tests.traces.spans import json as delivery
 from tests.web.process import Server, inherited, running
 
@@ -163,27 +159,16 @@ def command(directory: Path, *arguments: str, program=(sys.executable, "-m", "ag
     )
 
 
-@pytest.fixture
-def database_url() -> Iterator[str]:
-    """A database of this test's own on the real PostgreSQL, by a URL with a password in it (the test server trusts everybody)."""
-    url, name = urlsplit(server_url("DATABASE_URL")), f"sentry_{uuid.uuid4().hex}"
-    asyncio.run(execute(url.geturl(), f"CREATE DATABASE {name}"))
-    yield url._replace(netloc=f"{url.username}:{DATABASE_PASSWORD}@{url.hostname}:{url.port}", path=f"/{name}").geturl()
-    asyncio.run(execute(url.geturl(), f"DROP DATABASE {name} WITH (FORCE)"))
+@pytest.mark.anyio
+async def test_the_password_of_the_database_is_not_told(tmp_path):
+    async with empty_database("postgresql") as server:
+        url = urlsplit(server.url)  # the test server trusts everybody, whatever the password
+        named = url._replace(netloc=f"{url.username}:{DATABASE_PASSWORD}@{url.hostname}:{url.port}").geturl()
+        with (
+            intake() as there,
+            running(broken(tmp_path), command=SERVE, SENTRY_DSN=there.dsn, AGENTGUARD_API_KEY=API_KEY, DATABASE_URL=named) as serving,
+        ):
+            assert scan(serving).status_code == 500
+            there.event("request_crashed")
 
-
-async def execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(statement)
-    await connection.close()
-
-
-def test_the_password_of_the_database_is_not_told(tmp_path, database_url):
-    with (
-        intake() as there,
-        running(broken(tmp_path), command=SERVE, SENTRY_DSN=there.dsn, AGENTGUARD_API_KEY=API_KEY, DATABASE_URL=database_url) as server,
-    ):
-        assert scan(server).status_code == 500
-        there.event("request_crashed")
-
-        assert_tells_nothing_else(there, DATABASE_PASSWORD, str(tmp_path))
+            assert_tells_nothing_else(there, DATABASE_PASSWORD, str(tmp_path))
