@@ -35,7 +35,7 @@ from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.health import Part, RoundFailedError, StillStartingError
 from agentguard.jobs.runner import JobRunner
-from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
+from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers, nothing
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError, PackageMissingError
 from agentguard.kernel.ids import sortable_id
@@ -262,13 +262,9 @@ async def _settle_at_last(spans: SpanStore) -> None:
 async def _warm(decoders: Workers[Any]) -> None:
     """Start the process that decodes ahead of the first delivery; one that dies is started again when it is needed."""
     try:
-        await decoders.run(_nothing)
+        await decoders.run(nothing)
     except WorkerDiedError as error:
         log.warning("worker_died_while_starting", error=str(error))
-
-
-def _nothing(_state: object) -> None:
-    return None
 
 
 def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Workers[S]:

@@ -37,7 +37,7 @@ class Workers(Protocol[S_co]):
         """Return the function's answer, or raise what it raises; WorkerDiedError if the worker did not survive."""
 
     async def ping(self) -> None:
-        """Return once the worker is up or at work; raise WorkerDiedError if it died since, and then the next ping starts another."""
+        """Return unless the worker died since; then raise WorkerDiedError, once: whoever needs it next starts another."""
 
 
 class Thread(Generic[S]):
@@ -84,8 +84,8 @@ class Process(Generic[S]):
             self._running -= 1
 
     async def ping(self) -> None:
-        if not self._running:  # who waits for work in hand learns by itself that the worker died
-            await self.run(_nothing)
+        if self._executor is not None and not self._running:  # who waits for work in hand learns by itself that the worker died
+            await self.run(nothing)
 
     def close(self) -> None:
         """Wait for what is running, refuse the rest."""
@@ -120,8 +120,8 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def _nothing(_state: object) -> None:
-    return None
+def nothing(_state: object) -> None:
+    """Do what a worker can do only once it is up."""
 
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
