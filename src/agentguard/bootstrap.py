@@ -37,7 +37,7 @@ from agentguard.health import Part, RoundFailedError, StillStartingError
 from agentguard.jobs.runner import JobRunner
 from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers, nothing
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
-from agentguard.kernel.errors import AgentGuardError, InvalidInputError, PackageMissingError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
 from agentguard.logs import Report, nowhere
 from agentguard.settings import Settings
@@ -59,6 +59,16 @@ class DataDirectoryError(InvalidInputError):
     """The data directory cannot be used."""
 
     code = "bad-data-directory"
+
+
+class PackageMissingError(InvalidInputError):
+    """A setting needs a package that is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, module: str) -> None:
+        package = module.partition(".")[0]
+        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
 
 
 class NothingUsableError(InvalidInputError):
@@ -129,6 +139,15 @@ class App:
 
 
 @contextmanager
+def extra(setting: str) -> Iterator[None]:
+    """Say which setting needs the optional packages that are imported within."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise PackageMissingError(setting, error.name or "") from error
+
+
+@contextmanager
 def reporting(settings: Settings) -> Iterator[Report]:
     """Give what tells Sentry of errors, where SENTRY_DSN is set; when left, what waits is sent, for two seconds at most.
 
@@ -137,13 +156,15 @@ def reporting(settings: Settings) -> Iterator[Report]:
     if settings.sentry_dsn is None:
         yield nowhere
         return
-    try:
+    with extra("SENTRY_DSN"):
         from agentguard.adapters.sentry.reporting import open_reports
-    except ModuleNotFoundError as error:
-        raise PackageMissingError("SENTRY_DSN", "sentry-sdk") from error
-    release = f"agentguard@{version('agentguard')}"
-    with open_reports(settings.sentry_dsn.get_secret_value(), release=release, environment=settings.sentry_environment) as report:
+    with open_reports(settings.sentry_dsn.get_secret_value(), release=release(), environment=settings.sentry_environment) as report:
         yield report
+
+
+def release() -> str:
+    """Return what Sentry calls this version."""
+    return f"agentguard@{version('agentguard')}"
 
 
 @asynccontextmanager

@@ -137,7 +137,7 @@ def test_without_the_package_a_sentence_says_what_to_install(tmp_path, arguments
     done = command(tmp_path, *arguments, program=[sys.executable, "-c", hidden], SENTRY_DSN="http://key@127.0.0.1/1")
 
     assert done.returncode == 1
-    assert "SENTRY_DSN is set, but the package sentry-sdk is not installed. Run: pip install 'agentguard[services]'" in done.stderr
+    assert "SENTRY_DSN is set, but the package 'sentry_sdk' is not installed. Run: pip install 'agentguard[services]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

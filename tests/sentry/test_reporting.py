@@ -14,8 +14,7 @@ import structlog
 from pydantic import SecretStr
 
 from agentguard.adapters.sentry.reporting import FLUSH_SECONDS, open_reports
-from agentguard.bootstrap import reporting
-from agentguard.kernel.errors import PackageMissingError
+from agentguard.bootstrap import PackageMissingError, reporting
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from tests.sentry.intake import KEY, intake
@@ -172,7 +171,7 @@ def test_without_the_package_a_sentence_says_what_to_install(tmp_path, monkeypat
     monkeypatch.setitem(__import__("sys").modules, "agentguard.adapters.sentry.reporting", None)
 
     with (
-        pytest.raises(PackageMissingError, match=r"SENTRY_DSN is set, .* sentry-sdk .* pip install 'agentguard\[services\]'"),
+        pytest.raises(PackageMissingError, match=r"SENTRY_DSN is set, .* 'sentry_sdk' .* pip install 'agentguard\[services\]'"),
         reporting(Settings(data_dir=tmp_path, sentry_dsn=SecretStr("http://key@127.0.0.1/1"))),
     ):
         pass

@@ -45,10 +45,7 @@ class UnavailableError(AgentGuardError):
     status = 503
 
 
-class PackageMissingError(InvalidInputError):
-    """A setting asks for a service whose Python package is not installed."""
+class UnusableServiceError(UnavailableError):
+    """A service that is set is away, does not let us in, or is not what we need: found by looking at it."""
 
-    code = "package-missing"
-
-    def __init__(self, setting: str, package: str) -> None:
-        super().__init__(f"{setting} is set, but the package {package} is not installed. Run: pip install 'agentguard[services]'")
+    code = "unusable-service"

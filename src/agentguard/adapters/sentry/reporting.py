@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import sentry_sdk
 import structlog
@@ -19,12 +21,18 @@ log = structlog.get_logger(__name__)
 FLUSH_SECONDS = 2.0
 
 
-class _Transport(HttpTransport):
-    """The SDK's, which sends from a thread of its own; what it has to drop is said in the log."""
+class Sender(HttpTransport):
+    """The SDK's transport, which sends from a thread of its own; what it has to drop is said in the log."""
 
     TIMEOUT = 5
 
+    def __init__(self, options: dict[str, Any]) -> None:
+        super().__init__(options)
+        self.dropped: deque[str] = deque(maxlen=10)
+        """Why the last events were dropped that were."""
+
     def on_dropped_event(self, reason: str) -> None:
+        self.dropped.append(reason)
         log.warning("error_not_sent_to_sentry", reason=reason)
 
 
@@ -49,7 +57,7 @@ def start(dsn: str, *, release: str, environment: str) -> None:
         release=release,
         environment=environment,
         server_name="",
-        transport=_Transport,
+        transport=Sender,
         before_send=Outgoing(release, environment, time.time),
         before_send_transaction=lambda _event, _hint: None,
         default_integrations=False,
