@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,11 +34,13 @@ from agentguard.graph.scan_jobs import KIND, ScanJobs
 from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.health import Part, RoundFailedError, StillStartingError
 from agentguard.jobs.runner import JobRunner
-from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers
+from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers, nothing
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError, UnavailableError
 from agentguard.kernel.ids import sortable_id
+from agentguard.logs import Report, nowhere
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.traces.acceptance import make_decoder, usable_spans
@@ -59,6 +62,16 @@ class DataDirectoryError(InvalidInputError):
     code = "bad-data-directory"
 
 
+class PackageMissingError(InvalidInputError):
+    """A setting needs a package that is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, module: str) -> None:
+        package = module.partition(".")[0]
+        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
+
+
 class NothingUsableError(InvalidInputError):
     """A scan found no span that can be used."""
 
@@ -76,15 +89,6 @@ class NothingUsableError(InvalidInputError):
         return {"refusals": self._refusals}
 
 
-class PackageMissingError(InvalidInputError):
-    """A setting asks for a part whose package is not installed."""
-
-    code = "package-missing"
-
-    def __init__(self, setting: str, package: str) -> None:
-        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
-
-
 @dataclass(frozen=True, slots=True)
 class Serving:
     """The parts that only a server has: it alone takes spans in and runs jobs."""
@@ -95,8 +99,6 @@ class Serving:
     upkeep: Upkeep
     jobs: JobRunner
     uploaded: ScanJobs
-    warming: asyncio.Task[None]
-    """Done when deliveries can be decoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class App:
     links: TraceLinks
     scans: ScanService
     serving: Serving | None = None
+    parts: tuple[Part, ...] = ()
+    """What must work for a server to be ready."""
 
     @property
     def dialects(self) -> Dialects:
@@ -135,6 +139,35 @@ class App:
         return {"dataset": version.dataset, "graph_version": version.id} | document
 
 
+@contextmanager
+def extra(setting: str) -> Iterator[None]:
+    """Say which setting needs the optional packages that are imported within."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise PackageMissingError(setting, error.name or "") from error
+
+
+@contextmanager
+def reporting(settings: Settings) -> Iterator[Report]:
+    """Give what tells Sentry of errors, where SENTRY_DSN is set; when left, what waits is sent, for two seconds at most.
+
+    Raises PackageMissingError where Sentry is wanted and its package is not there.
+    """
+    if settings.sentry_dsn is None:
+        yield nowhere
+        return
+    with extra("SENTRY_DSN"):
+        from agentguard.adapters.sentry.reporting import open_reports
+    with open_reports(settings.sentry_dsn.get_secret_value(), release=release(), environment=settings.sentry_environment) as report:
+        yield report
+
+
+def release() -> str:
+    """Return what Sentry calls this version."""
+    return f"agentguard@{version('agentguard')}"
+
+
 @asynccontextmanager
 async def open_app(
     settings: Settings, *, serving: bool = False, in_processes: bool = True, clock: Clock = system_clock
@@ -158,6 +191,7 @@ async def open_app(
             yield app
             return
         await _sweep(graphs)
+        app = replace(app, parts=(_database_part(database, settings), *_graphs_part(graphs, settings)))
         yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
 
 
@@ -218,7 +252,45 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leas
     loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    return replace(app, serving=Serving(receiver, spans, live, upkeep, jobs, uploaded, warming))
+    serving = Serving(receiver, spans, live, upkeep, jobs, uploaded)
+    return replace(app, serving=serving, parts=(*app.parts, *_serving_parts(serving, warming, (decoders, watchers, app.scans.workers))))
+
+
+def _database_part(database: Database, settings: Settings) -> Part:
+    disk = "Look at the disk that AGENTGUARD_DATA_DIR is on."
+    server = "Start PostgreSQL, or set DATABASE_URL or POSTGRES_HOST to where it runs."
+    return Part("database", database.ping, f"{server if settings.postgres else disk} `agentguard doctor` says more.")
+
+
+def _graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
+    """Return Neo4j as a part, where graphs are kept there and not in the database."""
+    advice = "Start Neo4j, or set NEO4J_URI to where it runs. `agentguard doctor` says more."
+    return (Part("graphs", graphs.ping, advice),) if settings.neo4j else ()
+
+
+def _serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]) -> tuple[Part, ...]:
+    async def ask_spans() -> None:
+        _raise_failure(serving.upkeep.failure)
+        await serving.spans.ping()
+
+    async def ask_live_graph() -> None:
+        _raise_failure(serving.live.failure)
+
+    async def ask_workers() -> None:
+        if not warming.done():
+            raise StillStartingError("Worker processes are starting.")
+        await asyncio.gather(*[each.ping() for each in workers])
+
+    return (
+        Part("spans", ask_spans, "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write there."),
+        Part("live_graph", ask_live_graph, "It is tried again by itself; where that does not help, see the error in the log."),
+        Part("workers", ask_workers, "They are started again by themselves; where that repeats, give the machine more memory."),
+    )
+
+
+def _raise_failure(kind: str | None) -> None:
+    if kind is not None:
+        raise RoundFailedError(kind)
 
 
 @asynccontextmanager
@@ -254,13 +326,9 @@ async def _settle_at_last(spans: SpanStore) -> None:
 async def _warm(decoders: Workers[Any]) -> None:
     """Start the process that decodes ahead of the first delivery; one that dies is started again when it is needed."""
     try:
-        await decoders.run(_nothing)
+        await decoders.run(nothing)
     except WorkerDiedError as error:
         log.warning("worker_died_while_starting", error=str(error))
-
-
-def _nothing(_state: object) -> None:
-    return None
 
 
 def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Workers[S]:

@@ -217,7 +217,7 @@ def sighted(name: str, first: int, last: int, **more) -> Graph:
 
 async def test_the_history_outlives_versions_and_spans_all_datasets(backend: Backend):
     clock = Noon()
-    early, late = 19_990 * NS_PER_DAY + 123_456_789, 19_999 * NS_PER_DAY
+    early, late = 19_990 * NS_PER_DAY + 123_456_000, 19_999 * NS_PER_DAY
     async with backend.opened(kept=1, clock=clock) as store:
         await store.put(version("live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")), no_runs())
         await store.put(version("scan", clock, sighted("agent:a", early, early + 1_000, spellings=("A", "Á"))), no_runs())

@@ -40,6 +40,7 @@ BREACHES = {
     "pydantic": Breach("agentguard.graph", "pydantic"),
     "rustworkx": Breach("agentguard.graph", "rustworkx"),
     "ptars": Breach("agentguard.graph", "ptars"),
+    "sentry": Breach("agentguard.graph", "sentry_sdk"),
 }
 
 

@@ -48,6 +48,7 @@ class Command(TyperCommand):
         except Exception as error:
             if type(error).__module__.startswith("typer."):
                 raise
+            _report(error)
             _fail(ctx, error, internal_problem(error))
 
 
@@ -72,6 +73,18 @@ def internal_problem(error: Exception) -> dict[str, Any]:
 def leave_quietly() -> NoReturn:
     """Exit as a program whose reader went away, without the interpreter's own last flush, which would fail again."""
     os._exit(ExitCode.BROKEN_PIPE)
+
+
+def _report(error: Exception) -> None:
+    """Tell Sentry, where it is set; what may be wrong with that must not hide the error itself."""
+    from agentguard.bootstrap import reporting
+    from agentguard.settings import load_settings
+
+    try:
+        with reporting(load_settings()) as report:
+            report(error, "command_crashed")
+    except AgentGuardError as reason:
+        say(str(reason))
 
 
 def _fail(ctx: Any, error: Exception, document: dict[str, Any]) -> NoReturn:

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from agentguard.cli.command import ExitCode
 from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, examples
 
-EXAMPLES = examples("agentguard doctor", "agentguard doctor --format json | jq '.checks[] | select(.finding != \"fine\")'")
+EXAMPLES = examples(
+    "agentguard doctor",
+    "agentguard doctor --send-test-event",
+    "agentguard doctor --format json | jq '.checks[] | select(.finding != \"fine\")'",
+)
 
 
-def doctor(catalog: CatalogOption = None, data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE) -> None:
-    """Check what AgentGuard stands on: settings, data directory, disk, database, spans, ports, catalogue.
+def doctor(
+    send_test_event: Annotated[bool, typer.Option("--send-test-event", help="Send Sentry an event, to see whether errors arrive.")] = False,
+    catalog: CatalogOption = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Check what AgentGuard stands on: settings, data directory, disk, spans, ports, catalogue, and every service that is set.
 
-    Changes nothing. Exits with 1 where something is broken; a warning alone is no failure.
+    PostgreSQL, Neo4j, Redis and the broker are asked for real; what is broken is said with what to do about it. Changes nothing.
+    Exits with 1 where something is broken; a warning alone is no failure.
     """
     from agentguard.cli.choices import settings_with
+    from agentguard.cli.messages import answers_only
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.diagnosis import diagnosis_parts
-    from agentguard.diagnosis import Finding, diagnose, diagnosis_document
+    from agentguard.diagnosis.checks import Finding, diagnosis_document
+    from agentguard.diagnosis.diagnose import diagnose
 
-    document = diagnosis_document(diagnose(settings_with(data_dir, catalog)))
+    with answers_only():  # what libraries print while they are asked
+        checks = diagnose(settings_with(data_dir, catalog), send_test_event=send_test_event)
+    document = diagnosis_document(checks)
     if output_format is Format.JSON:
         print_json(document)
     else:

@@ -36,6 +36,9 @@ class Workers(Protocol[S_co]):
     async def run(self, function: Callable[Concatenate[S_co, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return the function's answer, or raise what it raises; WorkerDiedError if the worker did not survive."""
 
+    async def ping(self) -> None:
+        """Return unless the worker died since; then raise WorkerDiedError, once: whoever needs it next starts another."""
+
 
 class Thread(Generic[S]):
     """One thread of this process: for a command, which has nothing else to do."""
@@ -47,6 +50,9 @@ class Thread(Generic[S]):
 
     async def run(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(self._call, function, *args, **kwargs))
+
+    async def ping(self) -> None:
+        """Return at once: a thread lives as long as its process."""
 
     def close(self) -> None:
         """Wait for what is running, refuse the rest."""
@@ -64,14 +70,22 @@ class Process(Generic[S]):
     def __init__(self, prepare: Callable[[], S]) -> None:
         self._prepare = prepare
         self._executor: Executor | None = None
+        self._running = 0
 
     async def run(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         executor = self._executor = self._executor or _process_executor(self._prepare)
+        self._running += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, partial(_call, function, *args, **kwargs))
         except BrokenProcessPool:
             self._drop(executor)
             raise WorkerDiedError from None
+        finally:
+            self._running -= 1
+
+    async def ping(self) -> None:
+        if self._executor is not None and not self._running:  # who waits for work in hand learns by itself that the worker died
+            await self.run(nothing)
 
     def close(self) -> None:
         """Wait for what is running, refuse the rest."""
@@ -104,6 +118,10 @@ def _follow_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def nothing(_state: object) -> None:
+    """Do what a worker can do only once it is up."""
 
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -43,3 +43,9 @@ class UnavailableError(AgentGuardError):
 
     code = "unavailable"
     status = 503
+
+
+class UnusableServiceError(UnavailableError):
+    """A service that is set is away, does not let us in, or is not what we need: found by looking at it."""
+
+    code = "unusable-service"

@@ -72,6 +72,9 @@ class SpanStore(Protocol):
         Killed at any moment, it loses and doubles nothing.
         """
 
+    async def ping(self) -> None:
+        """Return if spans could be made durable now; raise what stands in the way otherwise."""
+
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
         """The settled spans received at this time (ns) or later, to the hour; they stay readable inside the context."""
 

@@ -12,13 +12,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from agentguard.bootstrap import App
+from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
 from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
-from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
 from agentguard.web.routes import catalog, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
@@ -53,7 +54,7 @@ def create_app(app: App) -> FastAPI:
         },
     )
     scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
-    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning)
+    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning, Checkup(app.parts))
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import structlog
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap import open_app, reporting
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings
 from agentguard.web.app import create_app
-from agentguard.web.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,9 @@ class Application:
         await receive()
         try:
             settings = load_settings()
-            configure_logs(debug=settings.debug)
-            await self._live_with(settings, receive, send)
+            with reporting(settings) as report:
+                configure_logs(debug=settings.debug, report=report)
+                await self._live_with(settings, receive, send)
         except AgentGuardError as error:
             log.error("cannot_start", detail=str(error))  # noqa: TRY400 - the sentence says all
             await send({"type": "lifespan.startup.failed", "message": str(error)})

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from agentguard.graph.live import LiveGraph
 from agentguard.graph.model import Graph
+from agentguard.health import Condition, Status
 from agentguard.traces.receiver import Receiver
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -35,7 +36,17 @@ class Metrics:
             ["signal"],
             registry=self.registry,
         )
+        self._part_up = Gauge("agentguard_part_up", "Whether a part works, as /health/ready says.", ["part"], registry=self.registry)
+        self._part_seconds = Gauge(
+            "agentguard_part_check_seconds", "How long a part took to answer when it was last asked.", ["part"], registry=self.registry
+        )
         self.registry.register(_Collected(lambda: _families(receiver, live)))
+
+    def tell_health(self, conditions: Mapping[str, Condition]) -> None:
+        """Take over how the parts are now."""
+        for name, condition in conditions.items():
+            self._part_up.labels(name).set(condition.status is Status.UP)
+            self._part_seconds.labels(name).set(condition.seconds)
 
 
 class _Collected(Collector):

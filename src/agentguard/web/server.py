@@ -13,12 +13,12 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap import open_app, reporting
 from agentguard.environment import environment
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings, unknown_settings, unused_settings
 from agentguard.web.app import create_app
-from agentguard.web.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
@@ -51,8 +51,9 @@ def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -
 
     `tell` is called once, with the URLs, as soon as connections are taken.
     """
-    configure_logs(debug=settings.debug)
-    asyncio.run(_serve(settings, tell))
+    with reporting(settings) as report:
+        configure_logs(debug=settings.debug, report=report)
+        asyncio.run(_serve(settings, tell))
 
 
 async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -> None:

@@ -18,6 +18,7 @@ from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.graph.documents import View, timestamp
 from agentguard.graph.store import GraphVersion
+from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
 
@@ -53,6 +54,7 @@ class State:
     metrics: Metrics
     scanning: Load
     """Scans that are received or worked on."""
+    checkup: Checkup
     _analyses: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -96,6 +98,9 @@ class FileSpanStore:
             await _run(self._settler, self._keep_in_order)
             return bool(pending)
 
+    async def ping(self) -> None:
+        await _run(self._thread, self._probe)
+
     @asynccontextmanager
     async def window(self, received_since: int) -> AsyncIterator[Window]:
         async with shared(self._reading):
@@ -129,6 +134,13 @@ class FileSpanStore:
         self._spans.append(batch.spans)
         if writer.size > _SEGMENT_BYTES:
             self._seal()
+
+    def _probe(self) -> None:
+        """Write to the log's folder as an append would, and leave nothing behind."""
+        with tempfile.TemporaryFile(dir=self._log) as probe:
+            probe.write(b"agentguard")
+            probe.flush()
+            os.fsync(probe.fileno())
 
     def _new_segment(self) -> SegmentWriter:
         """Begin a segment whose id is higher than all there are, whatever the clock says."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from agentguard.kernel.errors import AgentGuardError
+from agentguard.health import Condition, Status, worst
 from agentguard.web.schemas.documents import Health
-from agentguard.web.state import DocumentResponse, State, StateOf
+from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(tags=["about"])
 
 _DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Some part does not work."}}
-_UP: dict[str, Any] = {"status": "up", "detail": None}
 
 
 @router.get("/health/live", response_model=Health)
@@ -25,44 +25,26 @@ async def live() -> Response:
 
 @router.get("/health", response_model=Health, responses=_DOWN)
 async def health(state: StateOf) -> Response:
-    """How everything is, part by part; 503 if something is down."""
-    parts = await _parts(state)
-    return DocumentResponse(parts, 503 if parts["status"] == "down" else 200)
+    """How everything is, part by part, asked now; 503 if something is down."""
+    return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN,))
 
 
 @router.get("/health/ready", response_model=Health, responses=_DOWN)
 async def ready(state: StateOf) -> Response:
     """The same; 503 unless everything is up."""
-    parts = await _parts(state)
-    return DocumentResponse(parts, 200 if parts["status"] == "up" else 503)
+    return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN, Status.STARTING))
 
 
-async def _parts(state: State) -> dict[str, Any]:
-    parts = {
-        "database": await _database(state),
-        "spans": _loop(state.serving.upkeep.failure),
-        "live_graph": _loop(state.serving.live.failure),
-        "workers": _workers(state),
+def _answer(conditions: Mapping[str, Condition], *, unavailable: tuple[Status, ...]) -> Response:
+    together = worst(conditions)
+    document = {"status": together.value, "parts": {name: _part(condition) for name, condition in conditions.items()}}
+    return DocumentResponse(document, 503 if together in unavailable else 200)
+
+
+def _part(condition: Condition) -> dict[str, Any]:
+    return {
+        "status": condition.status.value,
+        "detail": condition.detail,
+        "latency_ms": round(condition.seconds * 1000, 3),
+        "error": condition.error,
     }
-    worst = next((s for s in ("down", "starting") if any(part["status"] == s for part in parts.values())), "up")
-    return {"status": worst, "parts": parts}
-
-
-async def _database(state: State) -> dict[str, Any]:
-    try:
-        await state.app.graphs.datasets()
-    except (OSError, AgentGuardError) as error:
-        return _down(type(error).__name__)
-    return _UP
-
-
-def _loop(failure: str | None) -> dict[str, Any]:
-    return _UP if failure is None else _down(failure)
-
-
-def _workers(state: State) -> dict[str, Any]:
-    return _UP if state.serving.warming.done() else {"status": "starting", "detail": "Worker processes are starting."}
-
-
-def _down(detail: str) -> dict[str, Any]:
-    return {"status": "down", "detail": f"{detail}; the log says more."}

@@ -14,4 +14,5 @@ router = APIRouter(tags=["about"])
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
 async def metrics(state: StateOf) -> Response:
     """Counts and latencies for Prometheus."""
+    state.metrics.tell_health(await state.checkup.conditions())
     return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from agentguard.catalog.drift import Aspect
 from agentguard.catalog.matching import Standing
@@ -32,6 +32,8 @@ class Part(Document):
 
     status: Literal["up", "starting", "down"]
     detail: str | None
+    latency_ms: float = Field(description="How long it took to answer.")
+    error: str | None = Field(description="The kind of error, then what to do.")
 
 
 class Health(Document):

@@ -1,4 +1,4 @@
-"""Checks of everything that AgentGuard stands on: settings, folders, database, span files, ports, catalogue."""
+"""Checks of what is on this machine: settings, folders, span files, ports, catalogue."""
 
 from __future__ import annotations
 
@@ -10,81 +10,36 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
-from agentguard.adapters.sql.migrating import HEAD
-from agentguard.adapters.sql.sqlite import inspect_database
 from agentguard.catalog.loading import load_catalogs
+from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.environment import environment
 from agentguard.graph.evidence_links import trace_links
-from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import MIB, Settings, unknown_settings, unused_settings
 
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2
 
 
-class Finding(StrEnum):
-    """How something is."""
-
-    FINE = "fine"
-    WARNING = "warning"
-    """It works, but not as somebody may believe."""
-    BROKEN = "broken"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What one check found."""
-
-    name: str
-    finding: Finding
-    detail: str
-
-
-def diagnose(settings: Settings) -> tuple[Check, ...]:
-    """Run every check; changes nothing, and asks nobody but this machine."""
-    return tuple(check for group in _groups(settings) for check in _carefully(group))
-
-
-def diagnosis_document(checks: tuple[Check, ...]) -> dict[str, Any]:
-    """Return the document of `agentguard doctor --format json`."""
-    worst = next((f for f in (Finding.BROKEN, Finding.WARNING) if any(c.finding is f for c in checks)), Finding.FINE)
-    return {"finding": worst.value, "checks": [asdict(check) | {"finding": check.finding.value} for check in checks]}
-
-
-_Group = tuple[str, Callable[[], Iterator[Check]]]
-
-
-def _groups(settings: Settings) -> list[_Group]:
+def installation(settings: Settings) -> list[Group]:
+    """Return the checks of what is on this machine."""
     return [
-        ("versions", _versions),
-        ("settings", lambda: _settings(environment())),
-        ("data directory", lambda: _data_directory(settings.data_dir)),
-        ("disk", lambda: _disk(settings.data_dir)),
-        ("database", lambda: _database(settings.data_dir)),
-        ("spans", lambda: _spans(settings.data_dir)),
-        ("API port", lambda: _api_port(settings)),
-        ("OTLP port", lambda: _otlp_port(settings)),
-        ("catalogue", lambda: _catalogue(settings.catalog)),
-        ("trace links", lambda: _trace_links(settings.trace_url)),
-        ("dialects", _dialects),
+        Group("versions", _versions),
+        Group("settings", lambda: _settings(environment())),
+        Group("data directory", lambda: _data_directory(settings.data_dir)),
+        Group("disk", lambda: _disk(settings.data_dir)),
+        Group("spans", lambda: _spans(settings.data_dir)),
+        Group("API port", lambda: _api_port(settings)),
+        Group("OTLP port", lambda: _otlp_port(settings)),
+        Group("catalogue", lambda: _catalogue(settings.catalog)),
+        Group("trace links", lambda: _trace_links(settings.trace_url)),
+        Group("dialects", _dialects),
     ]
-
-
-def _carefully(group: _Group) -> Iterator[Check]:
-    """A check that cannot be done is a finding too."""
-    name, check = group
-    try:
-        yield from check()
-    except (OSError, AgentGuardError) as error:
-        yield Check(name, Finding.BROKEN, str(error))
 
 
 def _versions() -> Iterator[Check]:
@@ -121,18 +76,6 @@ def _disk(folder: Path) -> Iterator[Check]:
     free = shutil.disk_usage(above).free
     finding = Finding.BROKEN if free < _NO_DISK else Finding.WARNING if free < _LOW_DISK else Finding.FINE
     yield Check("disk", finding, f"{free / MIB:,.0f} MiB are free.")
-
-
-def _database(folder: Path) -> Iterator[Check]:
-    found = inspect_database(folder)
-    if found is None:
-        yield Check("database", Finding.FINE, "There is none yet; the first command that stores something makes it.")
-        return
-    for fault in found.faults:
-        yield Check("database", Finding.BROKEN, f"It is damaged: {fault}. Restore it from a backup.")
-    newer = found.revision is not None and found.revision > HEAD
-    detail = f"Schema {found.revision} (this version's: {HEAD}), journal mode {found.mode}, {found.log_bytes / MIB:,.1f} MiB of log."
-    yield Check("database", Finding.BROKEN if newer else Finding.FINE, detail)
 
 
 def _spans(folder: Path) -> Iterator[Check]:

@@ -1,0 +1,71 @@
+"""What a Neo4j server is and what our database in it has, without changing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neo4j import Driver, GraphDatabase
+from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError
+
+from agentguard.kernel.errors import UnusableServiceError
+
+_TIMEOUT_SECONDS = 5.0
+_RATE_LIMIT = "Neo.ClientError.Security.AuthenticationRateLimit"
+_NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphServer:
+    """A server that let us in."""
+
+    version: str
+    edition: str
+    constrained: bool
+    """Whether a component's id is unique in the database: so once AgentGuard has written there."""
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+
+def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str | None) -> GraphServer:
+    """Ask the server what it is; raise UnusableServiceError, with what to do, where it does not let us."""
+    try:
+        with _driver(uri, user, password) as driver:
+            return _inspect(driver, database)
+    except (ConfigurationError, ValueError) as error:
+        raise UnusableServiceError("NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password.") from error
+    except (DriverError, Neo4jError, OSError) as error:
+        raise UnusableServiceError(f"{uri} {_trouble(error, database)}") from error
+
+
+def _driver(uri: str, user: str | None, password: str | None) -> Driver:
+    return GraphDatabase.driver(
+        uri,
+        auth=None if password is None else (user or "neo4j", password),
+        connection_timeout=_TIMEOUT_SECONDS,
+        connection_acquisition_timeout=_TIMEOUT_SECONDS,
+        max_transaction_retry_time=0,
+        notifications_min_severity="OFF",
+        telemetry_disabled=True,
+    )
+
+
+def _inspect(driver: Driver, database: str | None) -> GraphServer:
+    with driver.session(database=database) as session:
+        kernel = session.run("CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition")
+        versions, edition = kernel.values()[0]
+        unique = session.run("SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties").values()
+    constrained = any("UNIQUE" in kind and labels == ["Component"] and properties == ["id"] for kind, labels, properties in unique)
+    return GraphServer(versions[0], edition, constrained)
+
+
+def _trouble(error: Exception, database: str | None) -> str:
+    code = error.code if isinstance(error, Neo4jError) else None
+    if isinstance(error, AuthError) or code == _RATE_LIMIT:
+        return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
+    if code == _NO_DATABASE:
+        return f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one, `neo4j`."
+    if isinstance(error, DriverError | OSError):
+        return "cannot be reached. Start it, or set NEO4J_URI to where it runs."
+    return f"refuses to say what it is ({code}). Its log says more."

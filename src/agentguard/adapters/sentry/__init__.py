@@ -1,0 +1,1 @@
+"""Sentry: errors, and nothing but errors, told to an intake."""

@@ -1,0 +1,60 @@
+"""Where a DSN leads, and whether an event arrives there."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import sentry_sdk
+from sentry_sdk.utils import BadDsn, Dsn
+
+from agentguard.adapters.sentry.reporting import Sender, open_reports
+from agentguard.kernel.errors import UnusableServiceError
+
+_TIMEOUT_SECONDS = 10.0
+
+
+class TestEventError(Exception):
+    """No error: it asks whether errors arrive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """Where errors go; no key."""
+
+    host: str
+    number: str
+
+
+def inspect_dsn(dsn: str) -> Project:
+    """Return where the DSN leads, asking nobody; raise UnusableServiceError where that is nowhere."""
+    try:
+        found = Dsn(dsn)
+    except (BadDsn, ValueError) as error:
+        raise UnusableServiceError(
+            "SENTRY_DSN is none. Copy it from the project's settings in Sentry; it looks like https://key@host/42."
+        ) from error
+    return Project(found.netloc, found.project_id)
+
+
+def send_test_event(dsn: str, *, release: str, environment: str) -> str:
+    """Send one event and return its id once the intake has taken it; raise UnusableServiceError, with what to do, where it has not."""
+    host = inspect_dsn(dsn).host
+    with open_reports(dsn, release=release, environment=environment) as report:
+        client = sentry_sdk.get_client()
+        event, began = report(TestEventError(), "test_event"), time.monotonic()
+        client.flush(_TIMEOUT_SECONDS)
+        late = time.monotonic() - began >= _TIMEOUT_SECONDS
+        dropped = client.transport.dropped if isinstance(client.transport, Sender) else ()
+    if late or dropped or event is None:
+        raise UnusableServiceError(f"{host} {_trouble(dropped[0] if dropped else 'network')}")
+    return event
+
+
+def _trouble(reason: str) -> str:
+    status = reason.removeprefix("status_")
+    if status == "429":
+        return "takes no more events for now. See the project's quota in Sentry."
+    if status != reason:
+        return f"refuses the event (status {status}). Correct SENTRY_DSN: its key or its project is not known there."
+    return "cannot be reached, or does not answer. Correct SENTRY_DSN, and let this machine connect to it."

@@ -1,0 +1,101 @@
+"""A real server: what dies beside it, inside it and below it shows in its health, and nothing has to be started again by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from scripts.services.postgresql import postgresql
+from scripts.services.process import Server as Service
+from tests.services import own
+from tests.web.process import Server, running
+
+SERVICES: dict[str, Callable[[Path], Service]] = {"database": postgresql}
+"""Services by the name of the part that a server has once their settings are given."""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+def ready(server: Server, status: int) -> dict[str, Any]:
+    """Return what readiness says once it answers with this status."""
+    give_up = time.monotonic() + 120
+    while (answer := httpx.get(f"{server.url}/health/ready", timeout=60)).status_code != status:
+        assert time.monotonic() < give_up, answer.text
+        time.sleep(0.05)
+    return dict(answer.json())
+
+
+def downs(document: dict[str, Any]) -> set[str]:
+    return {name for name, part in document["parts"].items() if part["status"] == "down"}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_that_dies_is_named_and_comes_back_by_itself(tmp_path, folder, name):
+    with own(SERVICES[name], folder) as service, running(tmp_path, **service.settings) as server:
+        assert ready(server, 200)["parts"][name]["error"] is None
+
+        service.kill()
+        down = ready(server, 503)
+        assert name in downs(down)
+        assert re.fullmatch(r"\w+Error\. Start .+\.", down["parts"][name]["error"])
+        assert httpx.get(f"{server.url}/health/live", timeout=60).status_code == 200
+
+        service.start()
+        assert downs(ready(server, 200)) == set()
+        assert server.log.read_text().count("part_up") >= 1
+        assert server.stop() == 0
+
+
+def test_a_worker_process_that_dies_is_told_once_and_started_again(tmp_path):
+    with running(tmp_path) as server:
+        ready(server, 200)
+        for pid in workers_of(server.process.pid):
+            os.kill(pid, signal.SIGKILL)
+
+        assert downs(ready(server, 503)) & {"workers", "live_graph"}
+        assert downs(ready(server, 200)) == set()
+        assert server.stop() == 0
+
+
+def workers_of(pid: int) -> list[int]:
+    """Return the worker processes: those that multiprocessing spawned for work, not its own tracker."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    found = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    assert found
+    return found
+
+
+def test_a_data_directory_that_is_gone_shows_though_open_files_still_answer(tmp_path):
+    with running(tmp_path) as server:
+        ready(server, 200)
+
+        shutil.rmtree(tmp_path / "data")
+        down = ready(server, 503)
+
+        assert downs(down) >= {"database", "spans"}
+        assert down["parts"]["spans"]["error"].startswith("FileNotFoundError. ")
+        assert httpx.get(f"{server.url}/health/live", timeout=60).status_code == 200
+        assert str(tmp_path) not in str(down)
+
+
+def test_everything_is_told_to_prometheus(tmp_path):
+    with running(tmp_path) as server:
+        parts = ready(server, 200)["parts"]
+
+        told = httpx.get(f"{server.url}/metrics", timeout=60).text
+        assert set(re.findall(r'agentguard_part_up\{part="(\w+)"\} 1\.0', told)) == set(parts)
+        assert set(re.findall(r'agentguard_part_check_seconds\{part="(\w+)"\} [\d.e-]+', told)) == set(parts)
