@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 import structlog
 
 from agentguard.adapters.files.spans import open_span_store
+from agentguard.adapters.memory.cache import MemoryCache
+from agentguard.adapters.memory.limits import MemoryRateLimits
+from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
@@ -21,7 +24,11 @@ from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.views import view
+from agentguard.coordination.cache import Cache, Layered
+from agentguard.coordination.limits import RateLimits
+from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
+from agentguard.graph.announcing import AnnouncedGraphs
 from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks, trace_links
 from agentguard.graph.live import LiveGraph
@@ -53,6 +60,15 @@ class DataDirectoryError(InvalidInputError):
     """The data directory cannot be used."""
 
     code = "bad-data-directory"
+
+
+class PackageMissingError(InvalidInputError):
+    """A setting needs a package that is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, package: str | None) -> None:
+        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
 
 
 class NothingUsableError(InvalidInputError):
@@ -87,6 +103,18 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What processes share for speed; in this process alone where there is no Redis."""
+
+    cache: Cache
+    notices: Notices
+    limits: RateLimits | None
+    """None: any number of requests may come."""
+    ping_redis: Callable[[], Awaitable[None]] | None = None
+    """Raises RedisAwayError where it does not answer; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """Everything a shell needs, opened."""
 
@@ -95,7 +123,20 @@ class App:
     catalog: Catalog | None
     links: TraceLinks
     scans: ScanService
+    shared: Shared
     serving: Serving | None = None
+
+    @property
+    def cache(self) -> Cache:
+        return self.shared.cache
+
+    @property
+    def notices(self) -> Notices:
+        return self.shared.notices
+
+    @property
+    def limits(self) -> RateLimits | None:
+        return self.shared.limits
 
     @property
     def dialects(self) -> Dialects:
@@ -134,18 +175,49 @@ async def open_app(
     async with AsyncExitStack() as stack:
         _make_folder(settings.data_dir)
         database = await stack.enter_async_context(open_database(settings.data_dir))
-        graphs = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
+        shared = await _shared(stack, settings)
+        stored = SqlGraphStore(database, settings.data_dir / "graphs", clock, settings.versions_kept)
+        graphs = AnnouncedGraphs(stored, shared.notices)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
         workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
         catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
-        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
+        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans, shared)
         if not serving:
             yield app
             return
-        await graphs.sweep()
+        await stored.sweep()
         yield await _serving(stack, app, SqlJobStore(database), separate=in_processes)
+
+
+async def _shared(stack: AsyncExitStack, settings: Settings) -> Shared:
+    limits = MemoryRateLimits(settings.rate_limit) if settings.rate_limit else None
+    own = Shared(MemoryCache(), MemoryNotices(), limits)
+    return own if settings.redis is None else await _through_redis(stack, settings.redis.get_secret_value(), settings, own)
+
+
+async def _through_redis(stack: AsyncExitStack, url: str, settings: Settings, own: Shared) -> Shared:
+    with _extra("REDIS_URL"):
+        from agentguard.adapters.redis.cache import RedisCache
+        from agentguard.adapters.redis.connection import open_connection
+        from agentguard.adapters.redis.limits import RedisRateLimits
+        from agentguard.adapters.redis.notices import RedisNotices
+    connection = await stack.enter_async_context(open_connection(url, timeout_seconds=settings.redis_timeout_seconds))
+    limits = RedisRateLimits(connection, settings.rate_limit, own.limits) if own.limits else None
+    notices = RedisNotices(connection, own.notices)
+    tasks = await stack.enter_async_context(_tasks())
+    stack.callback(tasks.create_task(notices.follow()).cancel)
+    return Shared(Layered(own.cache, RedisCache(connection)), notices, limits, connection.ping)
+
+
+@contextmanager
+def _extra(setting: str) -> Iterator[None]:
+    """Say which setting needs the optional packages that are imported within."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise PackageMissingError(setting, error.name) from error
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, separate: bool) -> App:

@@ -20,8 +20,7 @@ class Server:
 
     def __init__(self, directory: Path, **variables: str) -> None:
         self.log = directory / "server.log"
-        environment = {
-            "PATH": os.environ["PATH"],
+        environment = inherited() | {
             "AGENTGUARD_DATA_DIR": str(directory / "data"),
             "AGENTGUARD_OTLP_PORT": "0",
             "API_PORT": "0",
@@ -56,6 +55,11 @@ class Server:
             time.sleep(0.02)
         self.kill()
         raise AssertionError(self.log.read_text())
+
+
+def inherited() -> dict[str, str]:
+    """Return what a process of ours needs of this one's environment: where programs and this checkout's modules are, no settings."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
 from tests.traces.spans import json
-from tests.web.process import running
+from tests.web.process import inherited, running
 from tests.web.systems import shop
 
 AGENTGUARD = [sys.executable, "-c", "from agentguard.cli.main import run; run()"]
@@ -40,7 +40,7 @@ def free_port() -> int:
 
 
 def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0"}
+    environment = inherited() | {"AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0"}
     return subprocess.run(
         [*AGENTGUARD, *arguments], env=environment | variables, cwd=directory, capture_output=True, text=True, timeout=120, check=False
     )

@@ -1,0 +1,1 @@
+"""What processes share through Redis: cache, rate limits, notices. While it is away, work goes on without it."""
