@@ -19,7 +19,7 @@ class MemoryRateLimits:
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._clock = limit, clock
-        self._requests: TTLCache[str, deque[float]] = TTLCache(_MOST_CLIENTS, WINDOW_SECONDS, timer=clock)
+        self._requests: TTLCache[str, deque[float]] = TTLCache(_MOST_CLIENTS, WINDOW_SECONDS + 1, timer=clock)
 
     async def admit(self, client: str) -> Quota:
         now = self._clock()

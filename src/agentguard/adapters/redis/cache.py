@@ -27,9 +27,7 @@ class RedisCache:
             stored = await self.connection.ask(lambda redis: redis.getrange(_name(key), 0, _SEAL_BYTES + MOST_BYTES - 1))
         except RedisAwayError:
             return None
-        assert isinstance(stored, bytes)  # noqa: S101 - the connection decodes nothing
-        seal, value = stored[:_SEAL_BYTES], stored[_SEAL_BYTES:]
-        return value if seal == _seal(key, value) else None
+        return _opened(key, stored)
 
     async def put(self, key: str, value: bytes) -> None:
         with suppress(RedisAwayError):
@@ -37,6 +35,13 @@ class RedisCache:
                 await self.connection.ask(lambda redis: redis.delete(_name(key)))
             else:
                 await self.connection.ask(lambda redis: redis.set(_name(key), _seal(key, value) + value, ex=KEPT_SECONDS))
+
+
+def _opened(key: str, stored: object) -> bytes | None:
+    if not isinstance(stored, bytes):  # what answers is no Redis
+        return None
+    seal, value = stored[:_SEAL_BYTES], stored[_SEAL_BYTES:]
+    return value if seal == _seal(key, value) else None
 
 
 def _name(key: str) -> str:

@@ -24,8 +24,8 @@ T = TypeVar("T")
 PREFIX = "agentguard:1:"
 """Before every key and channel. The number changes with the form of what stands behind them: versions that differ in it do not meet."""
 PAUSE_SECONDS = 2.0
-FAILURES = (RedisError, OSError, TimeoutError, ValueError)
-"""What a question to Redis may end with; ValueError where something else answers."""
+FAILURES = (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupError)
+"""What a question to Redis may end with; the last three where something else answers in its place."""
 _CONNECTIONS = 32
 
 

@@ -51,6 +51,9 @@ class RedisNotices:
                 await self._follow()
             except FAILURES as error:
                 log.debug("notices_interrupted", reason=str(error))
+            # The outermost frame of this loop: whatever comes over a channel, the process goes on.
+            except Exception:
+                log.exception("notices_failed")
             self._subscribed.clear()
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -59,10 +62,11 @@ class RedisNotices:
             async with asyncio.timeout(self.connection.timeout_seconds):
                 await subscription.psubscribe(f"{self._channels}*")
             async for message in subscription.listen():
-                if message["type"] == "psubscribe":
-                    self._subscribed.set()
-                else:
-                    await self._pass_on(message)
+                match message["type"]:
+                    case "psubscribe":
+                        self._subscribed.set()
+                    case "pmessage":
+                        await self._pass_on(message)
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
         """Tell our listeners; what others say on these channels in another form is nothing to us."""
