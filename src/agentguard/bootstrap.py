@@ -67,7 +67,8 @@ class PackageMissingError(InvalidInputError):
 
     code = "package-missing"
 
-    def __init__(self, setting: str, package: str | None) -> None:
+    def __init__(self, setting: str, module: str) -> None:
+        package = module.partition(".")[0]
         super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
 
 
@@ -217,7 +218,7 @@ def _extra(setting: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise PackageMissingError(setting, error.name) from error
+        raise PackageMissingError(setting, error.name or "") from error
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, *, separate: bool) -> App:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -247,6 +248,25 @@ async def _works(caches: list[Cache]) -> bool:
     for cache in caches:
         await cache.put(key, b"again")
     return [await cache.get(key) for cache in caches] == [b"again"] * len(caches)
+
+
+async def test_what_a_stopped_redis_answers_too_late_is_taken_for_no_other_answer(tmp_path: Path):
+    with own(redis_server, tmp_path) as server:
+        url = server.settings["AGENTGUARD_REDIS_URL"]
+        async with processes(url) as opened, processes(url, timeout_seconds=0.05) as hurried:
+            patient, cache = await opened.cache(), await hurried.cache()
+            keys = [f"{n}" for n in range(50)]
+            for key in keys:
+                await patient.put(key, key.encode())
+            os.kill(server.pid, signal.SIGSTOP)
+            late = await asyncio.gather(*map(cache.get, keys))
+            os.kill(server.pid, signal.SIGCONT)
+            hurried.connections[0].timeout_seconds = 20
+            await hurried.connections[0].ping()
+            found = await asyncio.gather(*map(cache.get, keys))
+
+    assert set(late) == {None}
+    assert found == [key.encode() for key in keys]
 
 
 async def test_layered_goes_on_with_what_it_has_while_redis_is_away(tmp_path: Path):
