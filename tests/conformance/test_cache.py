@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,6 +13,7 @@ from uuid import uuid4
 
 import pytest
 import redis.asyncio
+import zstandard
 
 from agentguard.adapters.redis.connection import PREFIX
 from agentguard.coordination.cache import KEPT_SECONDS, MOST_BYTES, Cache
@@ -48,7 +50,10 @@ def new_key() -> str:
     return uuid4().hex
 
 
-@pytest.mark.parametrize("value", [b"{}", b"", bytes(range(256)), "ä€𝄞".encode(), os.urandom(100_000), bytes(MOST_BYTES)])
+VALUES = [b"{}", b"", bytes(range(256)), "ä€𝄞".encode(), os.urandom(3_000_000), bytes(MOST_BYTES)]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=["json", "empty", "bytes", "text", "noise", "large"])
 async def test_what_was_put_is_found_as_it_was(cache: Cache, value: bytes):
     key = new_key()
 
@@ -86,6 +91,16 @@ async def test_what_is_too_large_is_not_kept_and_nothing_older_stays_in_its_plac
     await cache.put(key, bytes(MOST_BYTES + 1))
 
     assert await cache.get(key) is None
+
+
+async def test_what_is_too_large_for_redis_even_when_packed_is_not_kept_there():
+    key = new_key()
+    async with processes(redis_url()) as opened:
+        cache = await opened.cache()
+        await cache.put(key, b"small")
+        await cache.put(key, os.urandom(5_000_000))
+
+        assert await cache.get(key) is None
 
 
 async def test_many_at_a_time_get_what_they_put(cache: Cache):
@@ -145,13 +160,13 @@ async def test_memory_forgets_after_a_while():
 async def test_memory_is_bounded_and_what_was_not_asked_for_longest_goes_first():
     async with processes(None) as opened:
         cache = await opened.cache()
-        for n in range(4):
-            await cache.put(f"{n}", bytes(MOST_BYTES))
-        await cache.get("0")
-        await cache.put("4", bytes(MOST_BYTES))
-        kept = [n for n in range(5) if await cache.get(f"{n}") is not None]
+        for name in ("first", "second"):
+            await cache.put(name, bytes(MOST_BYTES))
+        await cache.get("first")
+        await cache.put("third", b"a little more")
+        kept = [name for name in ("first", "second", "third") if await cache.get(name) is not None]
 
-    assert kept == [0, 2, 3, 4]
+    assert kept == ["first", "third"]
 
 
 async def test_redis_keeps_nothing_without_an_end():
@@ -172,7 +187,7 @@ async def _gone(cache: Cache, key: str) -> bool:
 
 @pytest.mark.parametrize(
     "strange",
-    [b"", b"x", b"{}", bytes(16), bytes(100), b"\x80\x04N.", os.urandom(1000), bytes(MOST_BYTES + 1000)],
+    [b"", b"x", b"{}", bytes(16), bytes(100), b"\x80\x04N.", os.urandom(1000), bytes(6_000_000)],
     ids=["empty", "short", "json", "no value", "zeros", "pickle", "noise", "large"],
 )
 async def test_what_others_put_into_redis_under_our_keys_is_not_there(strange: bytes):
@@ -199,6 +214,17 @@ async def test_a_value_under_another_key_or_cut_short_is_not_there():
         await beside.set(f"{PREFIX}cache:{key}", stored[:-1])
 
         assert [await cache.get(key), await cache.get(other)] == [None, None]
+
+
+@pytest.mark.parametrize("packed", [b"", b"{}", zstandard.compress(bytes(MOST_BYTES + 1))], ids=["empty", "not packed", "too large"])
+async def test_what_is_sealed_and_cannot_be_unpacked_is_not_there(packed: bytes):
+    key = new_key()
+    seal = hashlib.blake2b(key.encode() + b"\0" + packed, digest_size=16).digest()
+    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+        cache = await opened.cache()
+        await beside.set(f"{PREFIX}cache:{key}", seal + packed, ex=60)
+
+        assert await cache.get(key) is None
 
 
 async def test_a_key_of_another_type_is_not_there_and_not_fatal():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ async def test_a_catalogue_that_is_edited_gives_another_ground_and_one_that_is_r
             grounds.append(ground_of(app))
 
     assert grounds[0] == grounds[1] != grounds[2]
+
+
+async def test_a_catalogue_whose_path_is_no_text_has_a_ground_too(tmp_path: Path):
+    path = tmp_path / os.fsdecode(b"\xff.yaml")
+    path.write_text(CATALOG.format(name="PaymentAgent"))
+    async with opened(tmp_path, catalog=path) as app:
+        key = question_key(Question("v", "graph"), ground_of(app))
+
+    assert len(key) == 64
 
 
 @pytest.mark.parametrize("change", ["version_of", "_fingerprint"])
@@ -229,7 +239,7 @@ async def test_what_is_too_large_to_keep_is_still_computed_once_for_who_asks_at_
     async def compute() -> dict[str, Any]:
         calls.append(1)
         await asyncio.sleep(0)
-        return {"large": "x" * 9_000_000}
+        return {"large": "x" * 33_000_000}
 
     found = await asyncio.gather(*[answers.of(Question("v", "a"), compute) for _ in range(5)])
 

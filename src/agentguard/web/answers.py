@@ -82,7 +82,7 @@ def ground_of(app: App) -> Ground:
     return {
         "version": version_of("agentguard"),
         "code": _fingerprint(files("agentguard")),
-        "catalog": hashlib.sha256(canonical_json(app.catalog)).hexdigest(),
+        "catalog": hashlib.sha256(repr(app.catalog).encode()).hexdigest(),
         "trace_url": app.links.template,
         "thresholds": app.thresholds,
     }

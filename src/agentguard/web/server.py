@@ -9,7 +9,6 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -33,15 +32,15 @@ class AddressError(AgentGuardError):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed. Open streams end at once."""
+    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed. It ends open streams."""
 
     def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
         super().__init__(config)
         self._end_streams = end_streams
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        super().handle_exit(sig, frame)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._end_streams()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ from cachetools import TTLCache
 
 from agentguard.coordination.cache import KEPT_SECONDS, MOST_BYTES
 
-_ALL_BYTES = 4 * MOST_BYTES
+_ALL_BYTES = 2 * MOST_BYTES
 
 
 class MemoryCache:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from agentguard.graph.announcing import GRAPH_STORED
 from agentguard.graph.store import Dataset
-from agentguard.web.routes.graph import DatasetParameter
 from agentguard.web.state import StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
+
+DatasetParameter = Annotated[str | None, Query(description="Tell of this dataset alone, also where it is yet to come; without it, of all.")]
 
 
 @router.get("/events", response_class=EventSourceResponse)
