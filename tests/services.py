@@ -17,6 +17,27 @@ from scripts.services.process import Server, ServiceError
 TEST_PREFIX = "AGENTGUARD_TEST_"
 
 
+def redis_url() -> str:
+    """Return the URL of a Redis database that no other test process uses; without a server as `server` does."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return f"{server('REDIS_URL').rpartition('/')[0]}/{1 + worker}"
+
+
+@contextmanager
+def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
+    """Give a started server of a test's own, to kill and start again; where it cannot be had, skip, but fail in CI."""
+    folder.chmod(0o755)  # PostgreSQL's user must be able to enter
+    try:
+        server = kind(folder)
+        server.start()
+    except ServiceError as error:
+        _missing(str(error))
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
 @cache
 def _started() -> dict[str, str]:
     fleet = remembered()
@@ -27,21 +48,6 @@ def server(name: str) -> str:
     """Return the value of a setting that points at a test server (DATABASE_URL, say); without that server, skip, but fail in CI."""
     found = os.environ.get(TEST_PREFIX + name) or _started().get(name)
     return found or _missing(f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run.")
-
-
-@contextmanager
-def own(make: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
-    """Start a server of the test's own, to kill at will; where it cannot be had, skip, but fail in CI."""
-    folder.chmod(0o755)  # PostgreSQL's user must be able to enter
-    try:
-        started = make(folder)
-        started.start()
-    except ServiceError as error:
-        _missing(str(error))
-    try:
-        yield started
-    finally:
-        started.stop()
 
 
 def _missing(reason: str) -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -15,6 +15,9 @@ import structlog
 
 from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.files.spans import open_span_store
+from agentguard.adapters.memory.cache import MemoryCache
+from agentguard.adapters.memory.limits import MemoryRateLimits
+from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.jobs import SqlJobStore
@@ -25,7 +28,11 @@ from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.views import view
+from agentguard.coordination.cache import Cache, Layered
+from agentguard.coordination.limits import RateLimits
+from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
+from agentguard.graph.announcing import AnnouncedGraphs
 from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks, trace_links
 from agentguard.graph.live import LiveGraph
@@ -102,6 +109,18 @@ class Serving:
 
 
 @dataclass(frozen=True, slots=True)
+class Shared:
+    """What processes share for speed; in this process alone where there is no Redis."""
+
+    cache: Cache
+    notices: Notices
+    limits: RateLimits | None
+    """None: any number of requests may come."""
+    ping_redis: Callable[[], Awaitable[None]] | None = None
+    """Raises RedisAwayError where it does not answer; None: there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """Everything a shell needs, opened."""
 
@@ -110,9 +129,22 @@ class App:
     catalog: Catalog | None
     links: TraceLinks
     scans: ScanService
+    shared: Shared
     serving: Serving | None = None
     parts: tuple[Part, ...] = ()
     """What must work for a server to be ready."""
+
+    @property
+    def cache(self) -> Cache:
+        return self.shared.cache
+
+    @property
+    def notices(self) -> Notices:
+        return self.shared.notices
+
+    @property
+    def limits(self) -> RateLimits | None:
+        return self.shared.limits
 
     @property
     def dialects(self) -> Dialects:
@@ -180,18 +212,19 @@ async def open_app(
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
         database = await stack.enter_async_context(open_database(settings.data_dir, postgresql(settings)))
+        shared = await _shared(stack, settings)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
         workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
         catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
-        graphs = await _graphs(stack, settings, database, catalog, clock)
+        graphs = AnnouncedGraphs(await _graphs(stack, settings, database, catalog, clock), shared.notices)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
-        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans)
+        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans, shared)
         if not serving:
             yield app
             return
         await _sweep(graphs)
-        app = replace(app, parts=(_database_part(database, settings), *_graphs_part(graphs, settings)))
+        app = replace(app, parts=(_database_part(database, settings), *_graphs_part(graphs, settings), *_redis_part(shared)))
         yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
 
 
@@ -207,11 +240,9 @@ async def _graphs(stack: AsyncExitStack, settings: Settings, database: Database,
 async def _neo4j_graphs(
     stack: AsyncExitStack, settings: Settings, uri: str, run_store: FileRunStore, standings: Callable[[Graph], Mapping[str, str]]
 ) -> GraphStore:
-    try:
+    with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.database import Credentials, open_neo4j
         from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
-    except ModuleNotFoundError as error:
-        raise PackageMissingError("NEO4J_URI", "neo4j") from error
     password = settings.neo4j_password
     who = Credentials(settings.neo4j_user or "neo4j", password.get_secret_value()) if password else None
     opening = open_neo4j(uri, who, settings.neo4j_database or "neo4j", settings.neo4j_timeout_seconds)
@@ -229,6 +260,26 @@ async def _sweep(graphs: GraphStore) -> None:
         await graphs.sweep()
     except UnavailableError as error:
         log.warning("sweep_put_off", error=str(error))
+
+
+async def _shared(stack: AsyncExitStack, settings: Settings) -> Shared:
+    limits = MemoryRateLimits(settings.rate_limit) if settings.rate_limit else None
+    own = Shared(MemoryCache(), MemoryNotices(), limits)
+    return own if settings.redis is None else await _through_redis(stack, settings.redis.get_secret_value(), settings, own)
+
+
+async def _through_redis(stack: AsyncExitStack, url: str, settings: Settings, own: Shared) -> Shared:
+    with extra("REDIS_URL"):
+        from agentguard.adapters.redis.cache import RedisCache
+        from agentguard.adapters.redis.connection import open_connection
+        from agentguard.adapters.redis.limits import RedisRateLimits
+        from agentguard.adapters.redis.notices import RedisNotices
+    connection = await stack.enter_async_context(open_connection(url, timeout_seconds=settings.redis_timeout_seconds))
+    limits = RedisRateLimits(connection, settings.rate_limit, own.limits) if own.limits else None
+    notices = RedisNotices(connection, own.notices)
+    tasks = await stack.enter_async_context(_tasks())
+    stack.callback(tasks.create_task(notices.follow()).cancel)
+    return Shared(Layered(own.cache, RedisCache(connection)), notices, limits, connection.ping)
 
 
 async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:
@@ -266,6 +317,11 @@ def _graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
     """Return Neo4j as a part, where graphs are kept there and not in the database."""
     advice = "Start Neo4j, or set NEO4J_URI to where it runs. `agentguard doctor` says more."
     return (Part("graphs", graphs.ping, advice),) if settings.neo4j else ()
+
+
+def _redis_part(shared: Shared) -> tuple[Part, ...]:
+    advice = "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. Until then everything is slower, nothing is wrong."
+    return (Part("redis", shared.ping_redis, advice),) if shared.ping_redis else ()
 
 
 def _serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]) -> tuple[Part, ...]:

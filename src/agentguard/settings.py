@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     sentry_environment: str = _shared("sentry_environment", default="production")
     """What Sentry calls this installation."""
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to /api a client may make in a minute; 0 = any number."""
+    """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 = any number."""
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
     """Share of runs lost from which a failure is CRITICAL."""

@@ -39,6 +39,8 @@ BREACHES = {
     "terminal": Breach("agentguard.graph", "rich.text"),
     "pydantic": Breach("agentguard.graph", "pydantic"),
     "rustworkx": Breach("agentguard.graph", "rustworkx"),
+    "redis": Breach("agentguard.bootstrap", "redis.asyncio"),
+    "cachetools": Breach("agentguard.web", "cachetools"),
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
 }

@@ -35,6 +35,8 @@ PATHS = [
     "/api/simulate",
     "/api/playbook",
 ]
+STREAMS = ["/api/events"]
+"""They do not end of themselves."""
 
 
 @pytest.fixture(scope="module")
@@ -86,5 +88,10 @@ def test_every_operation_of_the_api_declares_problems(api_schema):
     assert "HTTPValidationError" not in json.dumps(api_schema.raw_schema)
 
 
+@pytest.mark.parametrize("path", STREAMS)
+def test_streams_are_described_as_server_sent_events(api_schema, path: str):
+    assert "text/event-stream" in api_schema.raw_schema["paths"][path]["get"]["responses"]["200"]["content"]
+
+
 def test_all_stable_paths_are_there(api_schema):
-    assert set(api_schema.raw_schema["paths"]) == set(PATHS)
+    assert set(api_schema.raw_schema["paths"]) == {*PATHS, *STREAMS}

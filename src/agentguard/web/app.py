@@ -15,17 +15,19 @@ from agentguard.bootstrap import App
 from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
-from agentguard.settings import Settings
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
+from agentguard.web.answers import Answers, ground_of
 from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
+from agentguard.web.limits import FIELDS, RateGuard
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
-from agentguard.web.routes import catalog, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
+from agentguard.web.routes import catalog, events, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
 from agentguard.web.state import State
+from agentguard.web.streams import Streams
 
-_ROUTES = (root, health, metrics, scan, jobs, graph, catalog, simulate, playbook)
+_ROUTES = (root, health, metrics, scan, jobs, graph, events, catalog, simulate, playbook)
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457).",
@@ -46,7 +48,7 @@ def create_app(app: App) -> FastAPI:
         summary="Find, understand and rehearse the failures of multi-agent systems.",
         docs_url=None,
         redoc_url=None,
-        middleware=_middleware(app.settings),
+        middleware=_middleware(app),
         exception_handlers={
             AgentGuardError: answer_error,
             HTTPException: answer_http_error,
@@ -54,7 +56,9 @@ def create_app(app: App) -> FastAPI:
         },
     )
     scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
-    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning, Checkup(app.parts))
+    answers, streams = Answers(app.cache, ground_of(app)), Streams(app.notices)
+    metrics, checkup = Metrics(app.serving.receiver, app.serving.live), Checkup(app.parts)
+    api.state.agentguard = State(app, app.serving, metrics, scanning, checkup, answers, streams)
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)
@@ -84,17 +88,20 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _middleware(settings: Settings) -> list[Middleware]:
+def _middleware(app: App) -> list[Middleware]:
     """Return the layers, outermost first."""
+    settings = app.settings
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
-        expose_headers=["Location", "Retry-After"],
+        expose_headers=["Location", "Retry-After", *FIELDS],
     )
     bodies = Middleware(BodyLimit, limit=settings.max_body_bytes, except_below=("/v1/", scan.PATH))
+    # Who may not ask is not counted either: strangers use up nobody's requests.
+    inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
     if settings.api_key is None:
-        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors, bodies]
+        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors, *inner]
     # A preflight cannot carry a key: so CORS stands before the guard.
-    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value()), bodies]
+    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value()), *inner]

@@ -32,7 +32,15 @@ class AddressError(AgentGuardError):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed."""
+    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed. It ends open streams."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end_streams()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,7 +74,8 @@ async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -
         urls = _tell(settings, listening)
         if tell is not None:
             tell(urls)
-        await _Server(_config(settings, app_of=create_app(app))).serve(sockets=listening)
+        api = create_app(app)
+        await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(sockets=listening)
 
 
 def _config(settings: Settings, app_of: object) -> uvicorn.Config:

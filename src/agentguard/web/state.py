@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
-from agentguard.analysis.analyze import analyze
-from agentguard.analysis.documents import analysis_document
 from agentguard.bootstrap import App, Serving
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
@@ -20,9 +17,9 @@ from agentguard.graph.documents import View, timestamp
 from agentguard.graph.store import GraphVersion
 from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
+from agentguard.web.answers import Answers, Compute, Question
 from agentguard.web.metrics import Metrics
-
-_REMEMBERED = 8
+from agentguard.web.streams import Streams
 
 
 class DocumentResponse(JSONResponse):
@@ -42,7 +39,7 @@ class Found:
 
     def origin(self) -> dict[str, Any]:
         """Return the members that say which graph a document speaks of."""
-        return {"dataset": self.version.dataset, "graph_version": self.version.id, "created_at": timestamp(self.version.created_at)}
+        return origin(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +52,26 @@ class State:
     scanning: Load
     """Scans that are received or worked on."""
     checkup: Checkup
-    _analyses: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
-    _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    answers: Answers
+    streams: Streams
 
     async def newest(self, dataset: str | None) -> Found:
         """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
-        version = await self.app.graphs.newest(dataset)
+        return await self.found(await self.app.graphs.newest(dataset))
+
+    async def found(self, version: GraphVersion) -> Found:
+        """Return this version and what its documents need."""
         matches = await asyncio.to_thread(self.app.matches, version.graph)
         return Found(version, matches, view(matches, self.app.links))
 
-    async def analysis(self, found: Found) -> dict[str, Any]:
-        """Return the analysis's document; a version never changes, so each is analysed once."""
-        async with self._analysing:
-            known = self._analyses.get(found.version.id)
-            if known is None:
-                known = self._analyses[found.version.id] = await self._analyse(found)
-                while len(self._analyses) > _REMEMBERED:
-                    self._analyses.popitem(last=False)
-        return known
+    async def answer(self, question: Question, compute: Compute) -> Response:
+        """Return the document that `compute` gives, computed once for all who ask the same."""
+        return Response(await self.answers.of(question, compute), media_type="application/json")
 
-    async def _analyse(self, found: Found) -> dict[str, Any]:
-        runs = await self.app.graphs.runs(found.version.id)
-        analysis = await asyncio.to_thread(analyze, found.version.graph, runs, matches=found.matches)
-        return analysis_document(analysis, links=self.app.links)
+
+def origin(version: GraphVersion) -> dict[str, Any]:
+    """Return the members that say that a document speaks of this graph."""
+    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
 
 
 def _state(request: Request) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -16,9 +17,10 @@ from agentguard.graph.documents import agent_document, agents_document, graph_do
 from agentguard.graph.export import ExportFormat, export
 from agentguard.graph.resolve import resolve
 from agentguard.graph.scanning import Scan
-from agentguard.graph.store import LIVE, Dataset
+from agentguard.graph.store import LIVE, Dataset, GraphVersion
 from agentguard.kernel.errors import ConflictError
 from agentguard.traces.window import TimeWindow
+from agentguard.web.answers import Question
 from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, DatasetsDocument, GraphDocument
 from agentguard.web.state import DocumentResponse, State, StateOf
 from agentguard.web.windows import WindowAsked
@@ -54,12 +56,16 @@ async def get_graph(state: StateOf, window: WindowAsked, dataset: DatasetParamet
     """What runs, what depends on what, and the findings: the newest graph; with a window, that of the OTLP traces that start in it."""
     if window is not None:
         return await _of_window(state, dataset, window, written)
-    found = await state.newest(dataset)
+    version = await state.app.graphs.newest(dataset)
     if written != "json":
-        return PlainTextResponse(await asyncio.to_thread(export, found.version.graph, ExportFormat(written)))
-    analysis = await state.analysis(found)
-    document = await asyncio.to_thread(graph_document, found.version.graph, found.view, analysis=analysis)
-    return DocumentResponse(found.origin() | document)
+        return PlainTextResponse(await asyncio.to_thread(export, version.graph, ExportFormat(written)))
+    return await state.answer(Question(version.id, "graph"), partial(_graph_document, state, version))
+
+
+async def _graph_document(state: State, version: GraphVersion) -> dict[str, Any]:
+    found, runs = await state.found(version), await state.app.graphs.runs(version.id)
+    analysis = analysis_document(await asyncio.to_thread(analyze, version.graph, runs, matches=found.matches), links=state.app.links)
+    return found.origin() | await asyncio.to_thread(graph_document, version.graph, found.view, analysis=analysis)
 
 
 async def _of_window(state: State, dataset: str | None, window: TimeWindow, written: str) -> Response:

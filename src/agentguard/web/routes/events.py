@@ -1,0 +1,35 @@
+"""GET /api/events: Server-Sent Events about what changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from agentguard.graph.announcing import GRAPH_STORED
+from agentguard.graph.store import Dataset
+from agentguard.web.state import StateOf
+
+router = APIRouter(prefix="/api", tags=["graph"])
+
+DatasetParameter = Annotated[str | None, Query(description="Tell of this dataset alone, also where it is yet to come; without it, of all.")]
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def get_events(state: StateOf, dataset: DatasetParameter = None) -> AsyncIterator[ServerSentEvent]:
+    """Events `graph`, each with `dataset` and `graph_version`: the newest version at once, then what takes its place, as it comes."""
+    told: dict[str, str] | None = None
+    async for _ in state.streams.looks(GRAPH_STORED):
+        found = [each for each in await state.app.graphs.datasets() if dataset in (None, each.name)]
+        for each in _news(found, told):
+            yield ServerSentEvent(event="graph", data={"dataset": each.name, "graph_version": each.newest_version})
+        told = {each.name: each.newest_version for each in found}
+
+
+def _news(found: list[Dataset], told: dict[str, str] | None) -> list[Dataset]:
+    """Return what has a version that was not told, oldest first; at first only what was last written."""
+    if told is None:
+        return found[:1]
+    return [each for each in reversed(found) if told.get(each.name) != each.newest_version]
