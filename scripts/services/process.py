@@ -107,8 +107,10 @@ class Server:
         deadline = time.monotonic() + seconds
         while self.alive() and time.monotonic() < deadline:
             time.sleep(0.02)
-        self._reap()  # until its parent has seen it end, its pid looks taken to whoever starts after it
-        return not self.alive()
+        gone = not self.alive()
+        if gone and self._process is not None:
+            self._process.wait()  # its other threads may end after its first; until then its pid looks taken to whoever starts next
+        return gone
 
     def _reap(self) -> None:
         if self._process is not None:
