@@ -10,6 +10,7 @@ import pytest
 
 from tests.deploy.container import PREFIX, Container, new_container
 from tests.deploy.installation import install, remove
+from tests.deploy.stack import Stack, stack
 
 
 @pytest.fixture(scope="session")
@@ -27,3 +28,9 @@ def installed() -> Iterator[Path]:
 def container(installed: Path) -> Iterator[Container]:
     with new_container(installed) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def running_stack(installed: Path) -> Iterator[Stack]:
+    with new_container(installed) as made, stack(made) as running:
+        yield running

@@ -18,8 +18,11 @@ from typing import Any
 from tests.deploy.dockerfile import image
 
 ROOT = Path(__file__).parents[2]
+RECORDING = ROOT / "src" / "agentguard" / "demo_recording" / "traces.jsonl.gz"
 IMAGE = image(ROOT / "Dockerfile")
 USER = int(IMAGE.one("USER").partition(":")[0])
+GRACE_SECONDS = 10
+"""What an engine gives a container by default."""
 PREFIX = "agentguard-image-"
 _PLACES = re.compile(r"(?<![\w.])/(app|data|keys|tmp|nowhere)\b")
 _OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock")  # noqa: S108 - looked at, not used

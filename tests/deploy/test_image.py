@@ -11,11 +11,7 @@ import httpx
 import pytest
 
 from scripts.services.process import free_port
-from tests.deploy.container import IMAGE, ROOT, Container, listing, new_container, strays
-
-GRACE_SECONDS = 10
-"""What an engine gives a container by default."""
-RECORDING = ROOT / "src" / "agentguard" / "demo_recording" / "traces.jsonl.gz"
+from tests.deploy.container import GRACE_SECONDS, IMAGE, RECORDING, Container, listing, new_container, strays
 
 
 @dataclass(frozen=True)
