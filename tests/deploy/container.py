@@ -132,11 +132,14 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def strays() -> set[str]:
-    """What the container's user left in the folders that everybody may write to; root alone can tell."""
+    """What the container's user has in the folders that everybody may write to; root alone can tell.
+
+    Left out are other containers' folders, and the semaphores that Python's processes share while they live: tests run side by side.
+    """
     if os.geteuid() != 0:
         return set()
     entries = [entry for folder in _OPEN_TO_ALL if Path(folder).is_dir() for entry in os.scandir(folder)]
-    return {entry.path for entry in entries if not entry.name.startswith(PREFIX) and _is_of_the_user(entry)}
+    return {entry.path for entry in entries if not entry.name.startswith((PREFIX, "sem.mp-")) and _is_of_the_user(entry)}
 
 
 def _is_of_the_user(entry: os.DirEntry[str]) -> bool:
