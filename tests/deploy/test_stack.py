@@ -1,0 +1,169 @@
+"""docker-compose.yml's commands, settings and health checks, run against real servers; Kubernetes' settings and probes too."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from amqp.exceptions import AccessRefused
+from neo4j import GraphDatabase
+from redis.exceptions import AuthenticationError
+
+from scripts.services.packages import DEBIAN, NEO4J_VERSION, debian_root
+from scripts.services.process import free_port
+from tests.deploy import compose, kubernetes
+from tests.deploy.container import IMAGE, RECORDING, Container, Running
+from tests.deploy.health import check_health
+from tests.deploy.keys import key
+from tests.deploy.servers import SERVICES, rabbitmq_answers, redis_answers, redis_version
+from tests.deploy.stack import Stack
+
+AGENTGUARD = SERVICES["agentguard"]
+GRACE_SECONDS = compose.seconds(AGENTGUARD["stop_grace_period"])
+
+
+def there(module: str) -> bool:
+    return importlib.util.find_spec(f"agentguard.{module}") is not None
+
+
+def missing(module: str) -> pytest.MarkDecorator:
+    """Marks tests of a part that is not there yet; once it is, they count."""
+    return pytest.mark.xfail(not there(module), reason=f"There is no agentguard.{module} yet.", strict=True, raises=AssertionError)
+
+
+@pytest.fixture
+def container(running_stack: Stack) -> Container:
+    """One with docker-compose.yml's settings."""
+    return container_with(running_stack, AGENTGUARD["environment"])
+
+
+def container_with(stack: Stack, environment: Mapping[str, str]) -> Container:
+    """One with the settings of a file and a port of its own."""
+    return stack.container.with_settings({**stack.settings(environment), "API_PORT": str(free_port())})
+
+
+@contextlib.contextmanager
+def started(container: Container, command: list[str]) -> Iterator[httpx.Client]:
+    """Run the server meanwhile, and the worker where there is one; both stop in good order."""
+    address = f"http://127.0.0.1:{container.environment['API_PORT']}"
+    headers = {"Authorization": f"Bearer {key(container, 'agentguard')}"}
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(container.running(command))]
+        if there("cli.worker"):
+            running.append(stack.enter_context(container.running(SERVICES["worker"]["command"])))
+        container.wait_until_healthy(AGENTGUARD["healthcheck"]["test"][1:], running[0])
+        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=60) as client:
+            yield client
+        for each in running:
+            stop(each)
+
+
+def stop(running: Running) -> None:
+    assert running.stop(GRACE_SECONDS) == 0, running.log.read_text()
+
+
+def job_done(client: httpx.Client, place: str) -> dict[str, object]:
+    deadline = time.monotonic() + 60
+    while (job := client.get(place).json())["state"] in {"queued", "running"}:
+        assert time.monotonic() < deadline, job
+        time.sleep(0.1)
+    return dict(job)
+
+
+@pytest.mark.parametrize("environment", [AGENTGUARD["environment"], kubernetes.settings()], ids=["compose", "kubernetes"])
+def test_the_server_works_with_the_settings_of_the_file(running_stack: Stack, environment: Mapping[str, str]) -> None:
+    kubernetes.write_secret(running_stack.container)
+    container = container_with(running_stack, {**environment, "AGENTGUARD_JOB_BYTES": "0"})
+
+    with started(container, IMAGE.command) as client:
+        without_key = httpx.get(client.base_url, trust_env=False)
+        accepted = client.post("/api/scan", files={"file": RECORDING.read_bytes()})
+        job = job_done(client, accepted.headers["Location"])
+        parts = client.get("/health/ready").json()["parts"]
+        agents = client.get("/api/agents").json()
+
+    assert without_key.status_code == 401
+    assert accepted.status_code == 202
+    assert job["state"] == "succeeded"
+    assert all(part["status"] == "up" for part in parts.values())
+    assert agents
+
+
+@missing("web.asgi")
+def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> None:
+    words = compose.read(compose.GUNICORN, {"GUNICORN_WORKERS": "2"})["services"]["agentguard"]["command"]
+    command = [word.replace("0.0.0.0:8000", f"127.0.0.1:{container.environment['API_PORT']}") for word in words]
+
+    with started(container, command) as client:
+        answer = client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert list((container.root / "nowhere").iterdir()) == []
+
+
+@missing("cli.migrate")
+def test_migrations_run_with_the_settings_of_the_file_and_can_run_again(container: Container) -> None:
+    for _ in range(2):
+        outcome = container.run(SERVICES["migrate"]["command"])
+
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@missing("cli.worker")
+def test_there_is_a_worker_to_start(container: Container) -> None:
+    assert container.run([*SERVICES["worker"]["command"], "--help"]).returncode == 0
+
+
+def test_redis_answers_who_has_its_key(running_stack: Stack) -> None:
+    port = running_stack.port("redis")
+
+    redis_answers(port, key(running_stack.container, "redis"))
+    with pytest.raises(AuthenticationError):
+        redis_answers(port, "guessed")
+
+
+def test_rabbitmq_answers_who_has_its_key_and_has_no_guest(running_stack: Stack) -> None:
+    port = running_stack.port("rabbitmq")
+
+    rabbitmq_answers(port, "agentguard", key(running_stack.container, "rabbitmq"))
+    with pytest.raises(AccessRefused):
+        rabbitmq_answers(port, "guest", "guest")
+
+
+@pytest.mark.parametrize("name", ["postgresql", "redis", "rabbitmq"])
+def test_a_health_check_passes_only_while_the_server_answers(running_stack: Stack, tmp_path: Path, name: str) -> None:
+    assert check_health(running_stack, tmp_path, name, running_stack.port(name)) == 0
+    assert check_health(running_stack, tmp_path, name, free_port()) != 0
+
+
+def test_neo4j_answers_the_query_of_its_health_check(running_stack: Stack) -> None:
+    """By the driver: there is no cypher-shell here."""
+    ((user, query),) = re.findall(r'cypher-shell -u (\w+) "(.*)"', SERVICES["neo4j"]["healthcheck"]["test"][1])
+    place, password = f"bolt://127.0.0.1:{running_stack.port('neo4j')}", key(running_stack.container, "neo4j")
+
+    with GraphDatabase.driver(place, auth=(user, password)) as driver:
+        assert driver.execute_query(query).records
+
+
+def test_images_are_no_older_than_what_the_tests_run_against(running_stack: Stack) -> None:
+    tested = versions_here(running_stack)
+    in_file = {name: numbers(SERVICES[name]["image"].partition(":")[2]) for name in tested}
+
+    assert {name: found for name, found in in_file.items() if found < tested[name][: len(found)]} == {}
+
+
+def versions_here(stack: Stack) -> dict[str, tuple[int, ...]]:
+    rabbitmq = next(debian_root().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")).name.partition("-")[2]
+    redis = redis_version(stack.port("redis"), key(stack.container, "redis"))
+    postgresql = next(each for each in DEBIAN if each.startswith("postgresql-")).partition("-")[2]
+    return {"postgresql": numbers(postgresql), "redis": numbers(redis), "rabbitmq": numbers(rabbitmq), "neo4j": numbers(NEO4J_VERSION)}
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.match(r"[\d.]*\d", text).group().split("."))
