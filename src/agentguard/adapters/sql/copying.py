@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
-from agentguard.adapters.sql.tables import graph_versions, metadata
+from agentguard.adapters.sql.tables import graph_versions, leases, metadata
 from agentguard.adapters.sql.upserts import insert_into
 
 _BATCH_ROWS = 100
+_TABLES = [table for table in metadata.sorted_tables if table is not leases]
+"""All but what processes hold at the moment."""
 
 Tell = Callable[[str, int], None]
 """Told of a table's name and how many of its rows were just copied."""
@@ -22,7 +24,7 @@ Tell = Callable[[str, int], None]
 async def count_rows(database: Database) -> dict[str, int]:
     """Return the number of rows of each table."""
     async with database.reading() as connection:
-        return {t.name: (await connection.execute(select(func.count()).select_from(t))).scalar_one() for t in metadata.sorted_tables}
+        return {t.name: (await connection.execute(select(func.count()).select_from(t))).scalar_one() for t in _TABLES}
 
 
 async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
@@ -35,7 +37,7 @@ async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]
 
         async def work(writing: AsyncConnection) -> dict[str, int]:
             await _refuse_strangers(reading, writing, target.place)
-            copied = {table.name: await _copy_table(table, reading, writing, tell) for table in metadata.sorted_tables}
+            copied = {table.name: await _copy_table(table, reading, writing, tell) for table in _TABLES}
             await _go_on_counting(writing)
             return copied
 
@@ -72,7 +74,7 @@ async def _put(table: Table, rows: Sequence[dict[str, Any]], target: AsyncConnec
 
 async def _go_on_counting(target: AsyncConnection) -> None:
     """Let PostgreSQL's own numbers begin behind the copied ones."""
-    for table in metadata.sorted_tables:
+    for table in _TABLES:
         for column in table.primary_key:
             if isinstance(column.type, Integer) and column.autoincrement is True and target.dialect.name == "postgresql":
                 place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"

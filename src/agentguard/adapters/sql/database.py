@@ -83,16 +83,7 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(self, options: dict[str, Any]) -> AsyncIterator[AsyncConnection]:
-        connection = self.engine.connect()
-        try:
-            await _to_the_end(connection.start())
-        except asyncio.CancelledError:
-            if connection.sync_connection is not None:
-                await connection.close()
-            raise
-        except (DBAPIError, PoolTimeoutError, OSError) as error:
-            self._say_if_away(error)
-            raise
+        connection = await self._connected()
         try:
             await connection.execution_options(**options)
             async with connection.begin():
@@ -101,7 +92,19 @@ class Database:
             self._say_if_away(error)
             raise
         finally:
-            await connection.close()
+            await asyncio.shield(_attended(connection.close()))
+
+    async def _connected(self) -> AsyncConnection:
+        connection = self.engine.connect()
+        starting = _attended(connection.start())
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            _attended(_close_once(starting, connection))
+            raise
+        except (DBAPIError, PoolTimeoutError, OSError) as error:
+            self._say_if_away(error)
+            raise
 
     def _say_if_away(self, error: Exception) -> None:
         """Raise DatabaseUnavailableError if that is what the error means."""
@@ -130,9 +133,27 @@ async def open_database(directory: Path, server: PostgreSQL | None = None, *, hu
         await database.engine.dispose()
 
 
-async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for the work even when cancelled, and be cancelled only then."""
+_unattended: set[asyncio.Task[Any]] = set()
+"""What goes on although who began it was cancelled: drivers' threads and servers know nothing of cancelling."""
+
+
+def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Return the work as a task that is kept until it is done."""
     task = asyncio.ensure_future(work)
+    _unattended.add(task)
+    task.add_done_callback(_unattended.discard)
+    return task
+
+
+async def _close_once(started: asyncio.Task[AsyncConnection], connection: AsyncConnection) -> None:
+    await asyncio.wait([started])
+    if connection.sync_connection is not None:
+        await connection.close()
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for the work also when cancelled, and be cancelled only then."""
+    task = _attended(work)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
