@@ -82,6 +82,7 @@ async def test_killed_workers_lose_and_double_nothing(tmp_path: Path, settings: 
             wait_for(senders, len(senders.acknowledged) + 200)
             killed.append(next(pid for pid in workers if pid not in killed))
             os.kill(killed[-1], signal.SIGKILL)
+            threads += senders.send_until_it_dies(server.port)  # should all the others have been its clients
             wait_for(senders, len(senders.acknowledged) + 200)
             senders.stop(threads)
         shown = shown_live(server.port, len(senders.acknowledged))
@@ -114,6 +115,24 @@ async def test_a_stop_lets_what_is_in_work_finish(tmp_path: Path, settings: dict
         assert server.process.wait(60) == 0
     assert (await stored(tmp_path / "data")).keys() == set(range(1, 50))
     assert list((tmp_path / "data" / "log").iterdir()) == []
+
+
+async def test_open_streams_do_not_hold_up_a_stop(tmp_path: Path, settings: dict[str, str]):
+    with running(tmp_path, **settings) as server:
+        server.workers(WORKERS)
+        connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=60) for _ in range(6)]
+        for connection in connections:
+            connection.request("GET", "/api/events")
+        streams = [connection.getresponse() for connection in connections]
+        server.process.send_signal(signal.SIGTERM)
+        for stream in streams:
+            stream.read()  # to its end
+            stream.close()
+        for connection in connections:
+            connection.close()
+
+        assert server.process.wait(60) == 0
+        assert "SIGKILL" not in server.log.read_text()
 
 
 async def test_every_worker_gives_the_same_answers(tmp_path: Path, settings: dict[str, str]):

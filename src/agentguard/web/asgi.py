@@ -6,7 +6,8 @@ gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app
 from __future__ import annotations
 
 import structlog
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from agentguard.bootstrap import open_app, reporting
 from agentguard.kernel.errors import AgentGuardError
@@ -21,7 +22,7 @@ class Application:
     """Opens everything when its server starts it, and closes it in good order when the server has answered what was in work."""
 
     def __init__(self) -> None:
-        self._api: ASGIApp | None = None
+        self._api: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -30,6 +31,11 @@ class Application:
             raise RuntimeError("This application needs a server that runs ASGI's lifespan.")
         else:
             await self._api(scope, receive, send)
+
+    def end_streams(self) -> None:
+        """End open streams, which would otherwise hold up a shutdown; no new ones begin."""
+        if self._api is not None:
+            self._api.state.agentguard.streams.end()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

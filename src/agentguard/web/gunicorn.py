@@ -6,12 +6,23 @@ Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.
 
 from __future__ import annotations
 
+import socket
 import sys
 from typing import Any, ClassVar
 
+import uvicorn
+from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from agentguard.settings import Settings, SettingsError, load_settings
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's, but a stop ends open streams first."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.config.app.end_streams()  # type: ignore[union-attr]  # it is agentguard.web.asgi.app
+        await super().shutdown(sockets)
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
@@ -24,6 +35,15 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         "proxy_headers": False,  # X-Forwarded-For must not turn a stranger into a neighbour
         "server_header": False,
     }
+
+    async def _serve(self) -> None:
+        """Serve with our server, as the class above does with uvicorn's."""
+        self.config.app = self.wsgi
+        server = _Server(self.config)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
 def _settings() -> Settings:
