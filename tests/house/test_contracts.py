@@ -39,6 +39,7 @@ BREACHES = {
     "pydantic": Breach("agentguard.graph", "pydantic"),
     "rustworkx": Breach("agentguard.graph", "rustworkx"),
     "ptars": Breach("agentguard.graph", "ptars"),
+    "celery": Breach("agentguard.worker", "celery"),
 }
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +18,9 @@ START = "from agentguard.settings import load_settings; from agentguard.web.serv
 class Server:
     """A running server; its log is in `log`."""
 
-    def __init__(self, directory: Path, **variables: str) -> None:
+    def __init__(self, directory: Path, *, command: Sequence[str] = (sys.executable, "-c", START), **variables: str) -> None:
         self.log = directory / "server.log"
-        environment = {
-            "PATH": os.environ["PATH"],
+        environment = inherited() | {
             "AGENTGUARD_DATA_DIR": str(directory / "data"),
             "AGENTGUARD_OTLP_PORT": "0",
             "API_PORT": "0",
@@ -29,7 +28,7 @@ class Server:
         with self.log.open("ab") as log:
             size = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-c", START], env=environment | variables, stderr=log, stdout=log, cwd=directory, start_new_session=True
+                command, env=environment | variables, stderr=log, stdout=log, cwd=directory, start_new_session=True
             )
         self.port = self._port(size)
 
@@ -58,9 +57,14 @@ class Server:
         raise AssertionError(self.log.read_text())
 
 
+def inherited() -> dict[str, str]:
+    """Return what a process of ours needs of this one's environment: where programs and this checkout's modules are, no settings."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
+
 @contextmanager
-def running(directory: Path, **variables: str) -> Iterator[Server]:
-    server = Server(directory, **variables)
+def running(directory: Path, **how) -> Iterator[Server]:
+    server = Server(directory, **how)
     try:
         yield server
     finally:

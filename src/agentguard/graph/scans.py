@@ -59,14 +59,17 @@ class ScanService:
 
         Without a dataset the scan gets one of its own. Raises DatasetNameError.
         """
-        name = self._named(dataset)
+        name = self.named(dataset)
         stop = threading.Event()
         try:
             found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), window=window))
         except asyncio.CancelledError:
             stop.set()
             raise
-        return await self._keep(name, found, store=store), found
+        version = self._version(name, found, None)
+        if store:
+            await self._keep(version, found)
+        return version, found
 
     async def scan_file(
         self,
@@ -74,35 +77,40 @@ class ScanService:
         origin: str,
         *,
         dataset: str | None = None,
-        store: bool = True,
         window: TimeWindow | None = None,
         progress_file: Path | None = None,
+        version_id: str | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
 
-        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
+        With the id of its version given, scanning the same file again leaves one version. Raises DatasetNameError, and
+        InputTooLargeError where the content is longer than `file_limit`.
         """
-        name = self._named(dataset)
+        name = self.named(dataset)
         found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
-        return await self._keep(name, found, store=store), found
+        version = self._version(name, found, version_id)
+        await self._keep(version, found)
+        return version, found
 
     def check_name(self, dataset: str | None) -> None:
         """Raise DatasetNameError if a scan may not be stored under this name."""
-        self._named(dataset)
+        self.named(dataset)
 
-    def _named(self, dataset: str | None) -> str:
+    def named(self, dataset: str | None) -> str:
+        """Return the name that a scan's dataset gets: the one asked for, or a new one; raise DatasetNameError."""
         if dataset is None:
             return f"scan-{datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC):%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
         if dataset == LIVE or not _NAME.fullmatch(dataset):
             raise DatasetNameError(dataset)
         return dataset
 
-    async def _keep(self, dataset: str, found: Scan, *, store: bool) -> GraphVersion:
+    def _version(self, dataset: str, found: Scan, version_id: str | None) -> GraphVersion:
         now = self.clock()
-        version = GraphVersion(sortable_id(now), dataset, now, found.graph)
-        if store and found.graph.coverage.spans:
+        return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
+
+    async def _keep(self, version: GraphVersion, found: Scan) -> None:
+        if found.graph.coverage.spans:
             await self.graphs.put(version, found.runs)
-        return version
 
 
 def scan_path(

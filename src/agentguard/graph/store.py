@@ -18,7 +18,7 @@ class GraphVersion:
     """One stored graph: immutable once written."""
 
     id: str
-    """Sortable by time of writing."""
+    """Sortable by the time at which it was asked for. A job's version has the job's id: running the job again does not make another."""
     dataset: str
     created_at: int
     """ns."""
@@ -41,7 +41,10 @@ class GraphStore(Protocol):
     """Graph versions by dataset."""
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
-        """Add a version with its runs. Durable once this returns; readers see all of it or nothing of it."""
+        """Add a version with its runs. Durable once this returns; readers see all of it or nothing of it.
+
+        Where a version with this id is there already, also one that another process adds just now, nothing is changed.
+        """
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         """Return the newest version of the dataset, or of the dataset last written; raise NoGraphError if there is none."""

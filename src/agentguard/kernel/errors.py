@@ -43,3 +43,12 @@ class UnavailableError(AgentGuardError):
 
     code = "unavailable"
     status = 503
+
+
+class PackageMissingError(InvalidInputError):
+    """A setting asks for a service whose Python package is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, package: str) -> None:
+        super().__init__(f"{setting} is set, but the package {package} is not installed. Run: pip install 'agentguard[services]'")

@@ -13,16 +13,17 @@ from starlette.middleware.cors import CORSMiddleware
 
 from agentguard.bootstrap import App
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
 from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
-from agentguard.web.logs import configure_logs
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
 from agentguard.web.routes import catalog, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
 from agentguard.web.state import State
+from agentguard.web.streams import Streams
 
 _ROUTES = (root, health, metrics, scan, jobs, graph, catalog, simulate, playbook)
 _PROBLEM: dict[int | str, dict[str, Any]] = {
@@ -53,7 +54,7 @@ def create_app(app: App) -> FastAPI:
         },
     )
     scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
-    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning)
+    api.state.agentguard = State(app, app.serving, Metrics(app.serving.receiver, app.serving.live), scanning, Streams())
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -16,9 +17,9 @@ import uvicorn
 from agentguard.bootstrap import open_app
 from agentguard.environment import environment
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings, unknown_settings, unused_settings
 from agentguard.web.app import create_app
-from agentguard.web.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +33,15 @@ class AddressError(AgentGuardError):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed."""
+    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed. Open streams end at once."""
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._end_streams()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -65,7 +74,8 @@ async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -
         urls = _tell(settings, listening)
         if tell is not None:
             tell(urls)
-        await _Server(_config(settings, app_of=create_app(app))).serve(sockets=listening)
+        api = create_app(app)
+        await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(sockets=listening)
 
 
 def _config(settings: Settings, app_of: object) -> uvicorn.Config:

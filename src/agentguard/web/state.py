@@ -16,10 +16,11 @@ from agentguard.analysis.documents import analysis_document
 from agentguard.bootstrap import App, Serving
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
-from agentguard.graph.documents import View, timestamp
+from agentguard.graph.documents import View, origin_of
 from agentguard.graph.store import GraphVersion
 from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
+from agentguard.web.streams import Streams
 
 _REMEMBERED = 8
 
@@ -41,7 +42,7 @@ class Found:
 
     def origin(self) -> dict[str, Any]:
         """Return the members that say which graph a document speaks of."""
-        return {"dataset": self.version.dataset, "graph_version": self.version.id, "created_at": timestamp(self.version.created_at)}
+        return origin_of(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class State:
     metrics: Metrics
     scanning: Load
     """Scans that are received or worked on."""
+    streams: Streams
     _analyses: OrderedDict[str, dict[str, Any]] = field(default_factory=OrderedDict)
     _analysing: asyncio.Lock = field(default_factory=asyncio.Lock)
 

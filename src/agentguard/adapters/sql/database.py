@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from agentguard.kernel.errors import AgentGuardError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test holds it to the migrations folder."""
 
 FILE_NAME = "agentguard.db"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, delete, func, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
@@ -46,11 +47,14 @@ class SqlGraphStore:
     _cache: OrderedDict[str, GraphVersion] = field(default_factory=OrderedDict)
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
+        again = all(path.exists() for path in self._paths(version.id))
         document = await asyncio.to_thread(self._write_files, version, runs)
         try:
             stale = await self._write_row(version, document, await asyncio.to_thread(history_of, version.graph, runs))
+        except IntegrityError:  # it is there already, its files with it
+            return
         except (SQLAlchemyError, OSError):  # any other end may have committed: then the files stay, `sweep` sees to what nobody owns
-            self._unlink([version.id])
+            self._unlink([] if again else [version.id])
             raise
         self._remember(version)
         await asyncio.to_thread(self._unlink, stale)
@@ -178,7 +182,7 @@ def _no_graph(dataset: str | None) -> NoGraphError:
 
 def _write_durably(path: Path, table: pa.Table) -> None:
     """Write a whole file or none: temporary name, fsync, rename."""
-    draft = path.with_name(path.name + ".draft")
+    draft = path.with_name(f"{path.name}.draft-{secrets.token_hex(4)}")  # two processes may write the same version
     with draft.open("wb") as stream:
         pq.write_table(table, stream, compression="zstd")
         stream.flush()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from fastapi import APIRouter
 
-from agentguard.playbooks.documents import playbook_document
-from agentguard.playbooks.generator import generate
-from agentguard.web.routes.simulate import simulated
+from agentguard.playbooks.service import KIND
+from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.documents import PlaybookDocument
 from agentguard.web.schemas.requests import FailureRequest
 from agentguard.web.state import DocumentResponse, StateOf
@@ -16,9 +13,11 @@ from agentguard.web.state import DocumentResponse, StateOf
 router = APIRouter(prefix="/api", tags=["playbooks"])
 
 
-@router.post("/playbook", response_model=PlaybookDocument)
+@router.post("/playbook", response_model=PlaybookDocument, responses=ACCEPTED)
 async def post_playbook(wanted: FailureRequest, state: StateOf) -> DocumentResponse:
     """What to do when these components fail: contain, activate backups, recover; every statement with its evidence."""
-    found, result = await simulated(state, wanted)
-    playbook = await asyncio.to_thread(generate, found.version.graph, result, matches=found.matches)
-    return DocumentResponse(found.origin() | playbook_document(playbook, links=state.app.links))
+    asked = wanted.failure()
+    version, failure = await state.app.simulations.found(asked)
+    if wanted.background:
+        return accepted(await state.app.jobs.submit(KIND, asked.request()))
+    return DocumentResponse(await state.app.playbooks.document(version, failure))

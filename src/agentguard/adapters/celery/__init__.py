@@ -1,0 +1,1 @@
+"""Jobs brought to Celery workers, over RabbitMQ or Redis."""

@@ -1,0 +1,53 @@
+"""Open streams: when each should look whether there is something new to tell, and their end with the server's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from agentguard.coordination.notices import Notices
+
+_LOOK_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Streams:
+    """The streams of one server. What they tell stands in the stores; notices, where there are any, say when to look there."""
+
+    notices: Notices | None = None
+    _ended: bool = field(default=False, init=False)
+    _waits: set[asyncio.Timeout] = field(default_factory=set, init=False)
+
+    async def looks(self, topic: str, *, look_seconds: float = _LOOK_SECONDS) -> AsyncIterator[None]:
+        """Yield whenever it is time to look: at once, after each notice on the topic, and this often; end when the server does."""
+        if self.notices is None:
+            yield
+            while await self._wait(None, look_seconds):
+                yield
+            return
+        async with self.notices.listen(topic) as heard:
+            yield
+            while await self._wait(heard, look_seconds):
+                yield
+
+    def end(self) -> None:
+        """Let all streams end, those that are open and those that are opened yet. Call it on the event loop."""
+        self._ended = True
+        for wait in self._waits:
+            if not wait.expired():
+                wait.reschedule(0)
+
+    async def _wait(self, heard: AsyncIterator[str] | None, look_seconds: float) -> bool:
+        """Wait until it is time to look; return whether the stream goes on."""
+        if self._ended:
+            return False
+        try:
+            async with asyncio.timeout(look_seconds) as wait:
+                self._waits.add(wait)
+                await (anext(heard) if heard is not None else asyncio.Event().wait())
+        except TimeoutError:
+            pass
+        finally:
+            self._waits.discard(wait)
+        return not self._ended
