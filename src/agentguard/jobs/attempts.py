@@ -113,8 +113,14 @@ class Attempts:
         await lease.settle(after)
         log.info("job_left", job_id=job.id, state=after.state.value, attempt=job.attempts)
         if after.state.final and job.kind in self.works:
-            await self.works[job.kind].clear(after)
+            await self._clear(after)
         return outcome
+
+    async def _clear(self, job: Job) -> None:
+        try:
+            await self.works[job.kind].clear(job)
+        except OSError:  # nothing that the job's end could depend on
+            log.warning("job_not_cleared_up_after", job_id=job.id, exc_info=True)
 
     async def _worked(self, job: Job, lease: Lease) -> tuple[Job, Outcome]:
         try:

@@ -37,6 +37,8 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         worker_prefetch_multiplier=1,
         # A running job needs no broker: it goes on, and who gets its message meanwhile finds it taken.
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        # Its queues are exclusive to a node's name: two workers of one name would shut each other out for good.
+        worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
     )
     if broker.rabbitmq:

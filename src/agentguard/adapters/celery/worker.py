@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, TypeAlias, assert_never
 
 import structlog
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import CPendingDeprecationWarning, Reject
 from celery.signals import worker_process_shutdown
 
 from agentguard.adapters.celery.app import make_app
@@ -31,6 +32,8 @@ class CeleryWorker:
         self.app = make_app(broker)
         # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
         self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
+        # Said at every loss of the connection, though we have decided (see make_app).
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
         for name in TASKS.values():
             self._add(name)
         worker_process_shutdown.connect(self._close, weak=False)
