@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from agentguard.adapters.celery.broker import Broker
 from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.memory.cache import MemoryCache
@@ -37,23 +38,37 @@ from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks, trace_links
 from agentguard.graph.live import LiveGraph
 from agentguard.graph.model import Graph
-from agentguard.graph.scan_jobs import KIND, ScanJobs
+from agentguard.graph.scan_jobs import KIND as SCAN
+from agentguard.graph.scan_jobs import ScanJobs
 from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.health import Part, RoundFailedError, StillStartingError
-from agentguard.jobs.runner import JobRunner
+from agentguard.jobs.announcing import AnnouncingJobStore
+from agentguard.jobs.attempts import Attempts, Tries, Work
+from agentguard.jobs.delivery import DeadLetter, Delivery, NoDeadLettersError
+from agentguard.jobs.embedded import WITHOUT_BROKER, EmbeddedRunner
+from agentguard.jobs.queue import Jobs
+from agentguard.jobs.sweep import Sweep
+from agentguard.jobs.tasks import task_group
 from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers, nothing
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
-from agentguard.kernel.errors import AgentGuardError, InvalidInputError, UnavailableError
+from agentguard.kernel.errors import AgentGuardError, InvalidInputError, PackageMissingError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.logs import Report, nowhere
+from agentguard.playbooks.service import KIND as PLAYBOOK
+from agentguard.playbooks.service import Playbooks
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
+from agentguard.simulation.service import KIND as SIMULATION
+from agentguard.simulation.service import Simulations
 from agentguard.traces.acceptance import make_decoder, usable_spans
 from agentguard.traces.receiver import Load, Receiver
 from agentguard.traces.store import SpanStore
 from agentguard.traces.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from agentguard.adapters.celery.worker import CeleryWorker
 
 S = TypeVar("S")
 
@@ -61,6 +76,8 @@ log = structlog.get_logger(__name__)
 
 SERVER = "agentguard.web.server"
 """The module that serves the API: named, not imported, since shells stand further out than this."""
+WORKER = "agentguard.worker.running"
+"""The module that runs a worker, named likewise."""
 
 
 class DataDirectoryError(InvalidInputError):
@@ -69,14 +86,13 @@ class DataDirectoryError(InvalidInputError):
     code = "bad-data-directory"
 
 
-class PackageMissingError(InvalidInputError):
-    """A setting needs a package that is not installed."""
+class NoBrokerError(InvalidInputError):
+    """There is no broker that a worker could listen to."""
 
-    code = "package-missing"
+    code = "no-broker"
 
-    def __init__(self, setting: str, module: str) -> None:
-        package = module.partition(".")[0]
-        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
+    def __init__(self) -> None:
+        super().__init__("CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and workers alike.")
 
 
 class NothingUsableError(InvalidInputError):
@@ -98,14 +114,14 @@ class NothingUsableError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The parts that only a server has: it alone takes spans in and runs jobs."""
+    """The parts that only a server has: it takes spans in, and sees to it that jobs are run."""
 
     receiver: Receiver
     spans: SpanStore
     live: LiveGraph
     upkeep: Upkeep
-    jobs: JobRunner
-    uploaded: ScanJobs
+    sweep: Sweep
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +146,7 @@ class App:
     links: TraceLinks
     scans: ScanService
     shared: Shared
+    jobs: Jobs
     serving: Serving | None = None
     parts: tuple[Part, ...] = ()
     """What must work for a server to be ready."""
@@ -145,6 +162,23 @@ class App:
     @property
     def limits(self) -> RateLimits | None:
         return self.shared.limits
+
+    @property
+    def attempts(self) -> Attempts:
+        """What tries jobs, in a server as in a worker."""
+        return Attempts(self.jobs.store, self._works(), self.jobs.clock, self.settings.job_attempts, self.settings.job_lease_seconds)
+
+    @property
+    def uploaded(self) -> ScanJobs:
+        return ScanJobs(self.scans, self.settings.data_dir / "uploads", self.scan_answer, self.settings.upload_seconds)
+
+    @property
+    def simulations(self) -> Simulations:
+        return Simulations(self.graphs, self.catalog, self.links, self.thresholds)
+
+    @property
+    def playbooks(self) -> Playbooks:
+        return Playbooks(self.simulations)
 
     @property
     def dialects(self) -> Dialects:
@@ -169,6 +203,14 @@ class App:
         if not found.graph.coverage.spans:
             raise NothingUsableError(document)
         return {"dataset": version.dataset, "graph_version": version.id} | document
+
+    def _works(self) -> dict[str, Work]:
+        """The explicit table of jobs, kind → function. A new kind needs a Celery task's name too: `adapters/celery/app.py`."""
+        return {
+            SCAN: Work(self.uploaded.run, self.uploaded.clear),
+            SIMULATION: Work(self.simulations.run),
+            PLAYBOOK: Work(self.playbooks.run),
+        }
 
 
 @contextmanager
@@ -219,13 +261,14 @@ async def open_app(
         catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
         graphs = AnnouncedGraphs(await _graphs(stack, settings, database, catalog, clock), shared.notices)
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
-        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans, shared)
+        jobs = Jobs(AnnouncingJobStore(SqlJobStore(database), shared.notices), clock)
+        app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans, shared, jobs)
         if not serving:
             yield app
             return
         await _sweep(graphs)
         app = replace(app, parts=(_database_part(database, settings), *_graphs_part(graphs, settings), *_redis_part(shared)))
-        yield await _serving(stack, app, SqlJobStore(database), SqlLeases(database, clock), separate=in_processes)
+        yield await _serving(stack, app, SqlLeases(database, clock), separate=in_processes)
 
 
 async def _graphs(stack: AsyncExitStack, settings: Settings, database: Database, catalog: Catalog | None, clock: Clock) -> GraphStore:
@@ -277,12 +320,12 @@ async def _through_redis(stack: AsyncExitStack, url: str, settings: Settings, ow
     connection = await stack.enter_async_context(open_connection(url, timeout_seconds=settings.redis_timeout_seconds))
     limits = RedisRateLimits(connection, settings.rate_limit, own.limits) if own.limits else None
     notices = RedisNotices(connection, own.notices)
-    tasks = await stack.enter_async_context(_tasks())
+    tasks = await stack.enter_async_context(task_group())
     stack.callback(tasks.create_task(notices.follow()).cancel)
     return Shared(Layered(own.cache, RedisCache(connection)), notices, limits, connection.ping)
 
 
-async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leases: SqlLeases, *, separate: bool) -> App:
+async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separate: bool) -> App:
     settings, clock = app.settings, app.scans.clock
     decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
     # Of its own: a long scan must not keep acknowledged spans from showing.
@@ -294,17 +337,20 @@ async def _serving(stack: AsyncExitStack, app: App, job_store: SqlJobStore, leas
     upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
     window, process = int(settings.window_hours * NS_PER_HOUR), sortable_id(clock())
     live = LiveGraph(spans, app.graphs, watchers, clock, window, upkeep.settled, leases, process)
-    uploaded = ScanJobs(app.scans, settings.data_dir / "uploads", app.scan_answer)
-    uploaded.clear(await job_store.unfinished())
-    jobs = JobRunner(job_store, {KIND: uploaded.run}, clock)
+    await asyncio.to_thread(app.uploaded.sweep, await app.jobs.store.unfinished())
+    embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
+    delivery = embedded or delivery_of(settings)
+    sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds)
     stack.push_async_callback(_settle_at_last, spans)
-    tasks = await stack.enter_async_context(_tasks())
+    tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
-    loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, jobs.run)]
+    running = [] if embedded is None else [embedded.run]
+    loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, sweep.run, *running)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, upkeep, jobs, uploaded)
-    return replace(app, serving=serving, parts=(*app.parts, *_serving_parts(serving, warming, (decoders, watchers, app.scans.workers))))
+    serving = Serving(receiver, spans, live, upkeep, sweep, delivery)
+    parts = (*app.parts, *_serving_parts(serving, warming, (decoders, watchers, app.scans.workers)))
+    return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
 
 def _database_part(database: Database, settings: Settings) -> Part:
@@ -349,18 +395,34 @@ def _raise_failure(kind: str | None) -> None:
         raise RoundFailedError(kind)
 
 
-@asynccontextmanager
-async def _tasks() -> AsyncIterator[asyncio.TaskGroup]:
-    """A TaskGroup that passes on its body's error as it is, not in a group."""
-    failure: Exception | None = None
-    async with asyncio.TaskGroup() as tasks:
-        try:
-            yield tasks
-        # Whatever the body raises must reach its caller unwrapped, and a TaskGroup would wrap it.
-        except Exception as error:  # noqa: BLE001 - raised again below
-            failure = error
-    if failure is not None:
-        raise failure
+def delivery_of(settings: Settings) -> Delivery:
+    """Return who brings jobs to Celery workers. Raises NoBrokerError, and PackageMissingError."""
+    broker = _broker(settings)
+    with extra("CELERY_BROKER_URL"):
+        from agentguard.adapters.celery.delivery import CeleryDelivery
+    return CeleryDelivery(broker, system_clock)
+
+
+async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
+    """Return what the broker will not deliver any more; raise NoDeadLettersError, BrokerAwayError, and PackageMissingError."""
+    if settings.celery_broker_url is None:
+        raise NoDeadLettersError(WITHOUT_BROKER)
+    return await delivery_of(settings).dead_letters()
+
+
+def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
+    """Return the Celery worker that gives what is delivered to `tries`. Raises NoBrokerError, and PackageMissingError."""
+    broker = _broker(settings)
+    with extra("CELERY_BROKER_URL"):
+        from agentguard.adapters.celery.worker import CeleryWorker
+    return CeleryWorker(broker, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
+
+
+def _broker(settings: Settings) -> Broker:
+    if settings.celery_broker_url is None:
+        raise NoBrokerError
+    results = settings.celery_result_backend
+    return Broker(settings.celery_broker_url.get_secret_value(), settings.jobs_queue, results.get_secret_value() if results else None)
 
 
 async def _stop(receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:

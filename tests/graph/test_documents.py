@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.graph.documents import View, agent_document, agents_document, graph_document, scan_document, timestamp
+from agentguard.graph.documents import View, agent_document, agents_document, graph_document, scan_document
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceURLTemplateError, trace_links
 from agentguard.graph.model import Graph
 from agentguard.ingest.pieces import Refusal
+from agentguard.kernel.clock import timestamp
 from tests.graph.handmade import CHECKOUT, FRAUD, MODEL, PRICING, SPAN, START, TRACE, shop
 
 VIEW = View()

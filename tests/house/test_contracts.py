@@ -43,6 +43,7 @@ BREACHES = {
     "cachetools": Breach("agentguard.web", "cachetools"),
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
+    "celery": Breach("agentguard.worker", "celery"),
 }
 
 

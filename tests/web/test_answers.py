@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from agentguard.adapters.memory.cache import MemoryCache
 from agentguard.simulation.model import Method
+from agentguard.simulation.service import Failure
 from agentguard.web.answers import Answers, Question, ground_of, question_key
 from agentguard.web.routes import graph, playbook, simulate
-from agentguard.web.routes.simulate import Failure
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
 from tests.web.serving import opened, served
@@ -29,7 +29,7 @@ CATALOG = "agents:\n  - name: {name}\n    owner: payments\n"
 names = st.text(max_size=3)
 failures = st.builds(
     Failure,
-    components=st.lists(st.sampled_from(["a", "b", "a,b", '"', ""]), max_size=3).map(tuple),
+    wanted=st.lists(st.sampled_from(["a", "b", "a,b", '"', ""]), max_size=3).map(tuple),
     method=st.sampled_from([None, *Method]),
     seed=st.integers(0, 2**63 - 1) | st.integers(0, 2),
 )

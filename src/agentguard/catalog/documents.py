@@ -9,8 +9,9 @@ from agentguard.catalog.drift import Drift, Extra
 from agentguard.catalog.matching import Match, Standing
 from agentguard.catalog.model import Catalog, Entry
 from agentguard.catalog.presence import Presence, State
-from agentguard.graph.documents import evidence_document, timestamp
+from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.kernel.clock import timestamp
 
 
 def comparison_document(found: Comparison, links: TraceLinks = NO_LINKS) -> dict[str, Any]:

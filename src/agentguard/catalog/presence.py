@@ -9,9 +9,9 @@ from enum import StrEnum
 from agentguard.catalog.claims import Index, Named
 from agentguard.catalog.matching import Matches, ids, named, named_workflow
 from agentguard.catalog.model import Entry
-from agentguard.graph.documents import timestamp
 from agentguard.graph.history import NS_PER_DAY, History
 from agentguard.graph.model import Graph
+from agentguard.kernel.clock import timestamp
 
 
 class State(StrEnum):

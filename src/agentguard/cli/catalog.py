@@ -114,9 +114,10 @@ def check(
     """
     from agentguard.catalog.documents import comparison_document
     from agentguard.cli.choices import settings_with
-    from agentguard.cli.opening import compared, origin_of
+    from agentguard.cli.opening import compared
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.catalog import catalog_parts
+    from agentguard.graph.documents import origin_of
     from agentguard.graph.evidence_links import trace_links
 
     settings = settings_with(data_dir, catalog)

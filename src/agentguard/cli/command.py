@@ -6,11 +6,12 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, NoReturn
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from agentguard.cli.messages import say
 from agentguard.kernel.errors import AgentGuardError
@@ -37,19 +38,31 @@ class Command(TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; AgentGuardError and faults of our own end in exit code 1, with a traceback only after --debug."""
-        try:
-            return super().invoke(ctx)
-        except AgentGuardError as error:
-            _fail(ctx, error, problem(error))
-        except BrokenPipeError:
-            leave_quietly()
-        except (typer.Exit, typer.Abort):
+        return _invoke(ctx, super().invoke)
+
+
+class Group(TyperGroup):
+    """Commands below a name that does something itself, with the same errors."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that is asked for."""
+        return _invoke(ctx, super().invoke)
+
+
+def _invoke(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
+    try:
+        return invoke(ctx)
+    except AgentGuardError as error:
+        _fail(ctx, error, problem(error))
+    except BrokenPipeError:
+        leave_quietly()
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if type(error).__module__.startswith("typer."):
             raise
-        except Exception as error:
-            if type(error).__module__.startswith("typer."):
-                raise
-            _report(error)
-            _fail(ctx, error, internal_problem(error))
+        _report(error)
+        _fail(ctx, error, internal_problem(error))
 
 
 def problem(error: AgentGuardError) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import analyze, catalog, demo, doctor, graph, migrate, playbook, scan, serve, simulate
+from agentguard.cli import analyze, catalog, demo, doctor, graph, jobs, migrate, playbook, scan, serve, simulate, worker
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ def _agentguard(
 
 app.command(cls=Command, epilog=demo.EXAMPLES)(demo.demo)
 app.command(cls=Command, epilog=serve.EXAMPLES)(serve.serve)
+app.command(cls=Command, epilog=worker.EXAMPLES)(worker.worker)
 app.command(cls=Command, epilog=scan.EXAMPLES)(scan.scan)
 app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
@@ -48,6 +49,7 @@ app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(jobs.app, name="jobs")
 
 
 def run() -> None:

@@ -15,7 +15,7 @@ from agentguard.catalog.views import view
 from agentguard.cli.choices import settings_with
 from agentguard.cli.messages import answers_only
 from agentguard.cli.tables.graph import names_by_id
-from agentguard.graph.documents import View, scan_document, timestamp
+from agentguard.graph.documents import View, origin_of, scan_document
 from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
@@ -59,11 +59,6 @@ class Opened:
             catalog=self.matches.catalog,
             graph_version=self.version.id,
         )
-
-
-def origin_of(version: GraphVersion) -> dict[str, Any]:
-    """Return the members that say which graph a document speaks of."""
-    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
 
 
 def opened(data_dir: Path | None, catalog: Sequence[Path] | None, dataset: str | None) -> Opened:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
@@ -17,7 +16,9 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, Fallback, Graph, Workflow
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
+from agentguard.graph.store import GraphVersion
 from agentguard.ingest.pieces import Refusal
+from agentguard.kernel.clock import timestamp
 
 Document: TypeAlias = dict[str, Any]
 
@@ -25,7 +26,6 @@ NO_CATALOG = "No catalogue is set, so nobody can be called a shadow agent. Set A
 MAX_REFUSALS = 100
 """Refusals listed one by one; coverage counts all of them."""
 
-_NS_PER_SECOND = 1_000_000_000
 _NS_PER_MS = 1_000_000
 _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
@@ -41,12 +41,9 @@ class View:
     """Component id → what the catalogue declares of it (owner, value_per_run …), shown as it stands."""
 
 
-def timestamp(time: int) -> str | None:
-    """Return nanoseconds since the epoch as ISO 8601, or None for 0 (unknown)."""
-    if time <= 0:
-        return None
-    seconds, rest = divmod(time, _NS_PER_SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+def origin_of(version: GraphVersion) -> Document:
+    """Return the members that say which graph a document speaks of."""
+    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
 
 
 def milliseconds(duration: float) -> float:

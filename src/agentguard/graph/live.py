@@ -18,12 +18,12 @@ from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
 from agentguard.graph.scanning import Scan, graph_of
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.jobs.tasks import wait_at_most
 from agentguard.jobs.workers import Workers
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.store import SpanSource, SpanStore
-from agentguard.traces.upkeep import wait_at_most
 from agentguard.traces.window import TimeWindow
 
 log = structlog.get_logger(__name__)

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.documents import evidence_document, milliseconds, timestamp
+from agentguard.graph.documents import evidence_document, milliseconds
 from agentguard.graph.latency import Histogram, quantile
 from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Workflow
 from agentguard.kernel.canonical import canonical_json
+from agentguard.kernel.clock import timestamp
 
 Value: TypeAlias = str | int | float | bool | list[str] | None
 

@@ -1,9 +1,10 @@
-"""Scans too large to wait for: uploads in a folder, scanned as jobs."""
+"""Scans too large to wait for: uploads in a folder that all processes share, scanned as jobs."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,61 +12,84 @@ from typing import Any
 from agentguard.graph.scanning import Scan
 from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphVersion
+from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
-from agentguard.jobs.runner import Report
-from agentguard.jobs.workers import WorkerDiedError
+from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.kernel.errors import AgentGuardError
 from agentguard.traces.window import TimeWindow
 
 KIND = "scan"
 _PROGRESS_SECONDS = 0.5
+_MARGIN_SECONDS = 3600
+
+
+class UploadGoneError(AgentGuardError):
+    """What was to be scanned is not in the uploads folder."""
+
+    code = "upload-gone"
+
+    def __init__(self) -> None:
+        super().__init__("The upload is not in the data directory. Servers and workers must share AGENTGUARD_DATA_DIR. Send it again.")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanJobs:
-    """Does the jobs of this kind; an upload stays until its job can no longer need it."""
+    """Does the jobs of this kind. The upload stays until its job has ended, so that any attempt finds it.
+
+    A second run leaves no second graph: the version has the job's id, and the dataset was named when the job was made.
+    """
 
     scans: ScanService
     folder: Path
     answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
     """Makes the document of a scan, the job's result."""
+    upload_seconds: float
+    """How long an upload may take to come in."""
 
     def request(self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None) -> dict[str, Any]:
         """Return what such a job must know."""
         between = None if window is None else [window.since, window.until]
-        return {"file": upload.name, "origin": origin, "dataset": dataset, "window": between}
+        return {"file": upload.name, "origin": origin, "dataset": self.scans.named(dataset), "window": between}
 
     async def run(self, job: Job, report: Report) -> Mapping[str, Any]:
         """Scan the job's upload (a JobFunction)."""
         upload = self.folder / job.request["file"]
-        try:
-            found = await self._scan(upload, job, report)
-        except (WorkerDiedError, asyncio.CancelledError):
-            raise  # it will be tried again
-        except BaseException:
-            _delete(upload)
-            raise
-        _delete(upload)
-        return self.answer(*found)
+        if not await asyncio.to_thread(upload.exists):
+            raise UploadGoneError
+        progress, asked = _progress_file(upload), job.request.get("window")
+        scan = self.scans.scan_file(
+            upload,
+            job.request["origin"],
+            dataset=job.request["dataset"],
+            window=TimeWindow(*asked) if asked else None,
+            progress_file=progress,
+            version_id=job.id,
+        )
+        found = await _watched(scan, progress, report)
+        return await asyncio.to_thread(self.answer, *found)
 
-    def clear(self, unfinished: Iterable[Job]) -> None:
-        """Delete uploads that no job waits for."""
+    async def clear(self, job: Job) -> None:
+        """Delete the upload of a job that has ended."""
+        _delete(self.folder / job.request["file"])
+
+    def sweep(self, unfinished: Iterable[Job]) -> None:
+        """Delete uploads that no job waits for, left by processes that died; what another process may be receiving just now stays."""
         wanted = {str(job.request["file"]) for job in unfinished if job.kind == KIND}
+        before = self.scans.clock() - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)
         for path in self.folder.glob("*"):
-            if path.name not in wanted:
-                path.unlink(missing_ok=True)
+            if path.name.partition(".")[0] not in wanted:
+                _delete_if_older(path, before)
 
-    async def _scan(self, upload: Path, job: Job, report: Report) -> tuple[GraphVersion, Scan]:
-        progress = _progress_file(upload)
-        asked = job.request.get("window")
-        window = TimeWindow(*asked) if asked else None
-        scan = self.scans.scan_file(upload, job.request["origin"], dataset=job.request["dataset"], window=window, progress_file=progress)
-        scanning = asyncio.ensure_future(scan)
-        try:
-            while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
-                await report(await asyncio.to_thread(_read_number, progress))
-            return await scanning
-        finally:
-            scanning.cancel()
+
+async def _watched(scan: Coroutine[Any, Any, tuple[GraphVersion, Scan]], progress: Path, report: Report) -> tuple[GraphVersion, Scan]:
+    """Return what the scan finds, reporting meanwhile how far it is."""
+    scanning = asyncio.ensure_future(scan)
+    try:
+        while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
+            await report(await asyncio.to_thread(_read_number, progress))
+        return await scanning
+    finally:
+        scanning.cancel()
 
 
 def _progress_file(upload: Path) -> Path:
@@ -82,3 +106,9 @@ def _read_number(path: Path) -> int:
 def _delete(upload: Path) -> None:
     upload.unlink(missing_ok=True)
     _progress_file(upload).unlink(missing_ok=True)
+
+
+def _delete_if_older(path: Path, before: int) -> None:
+    with suppress(FileNotFoundError):  # another process was first
+        if path.stat().st_mtime_ns < before:
+            path.unlink()

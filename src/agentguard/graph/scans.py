@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
@@ -12,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.errors import VersionExistsError
 from agentguard.graph.scanning import Scan, scan
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
 from agentguard.ingest.pieces import Piece, Refusal
@@ -59,14 +61,17 @@ class ScanService:
 
         Without a dataset the scan gets one of its own. Raises DatasetNameError.
         """
-        name = self._named(dataset)
+        name = self.named(dataset)
         stop = threading.Event()
         try:
             found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), window=window))
         except asyncio.CancelledError:
             stop.set()
             raise
-        return await self._keep(name, found, store=store), found
+        version = self._version(name, found, None)
+        if store:
+            await self._keep(version, found)
+        return version, found
 
     async def scan_file(
         self,
@@ -74,35 +79,42 @@ class ScanService:
         origin: str,
         *,
         dataset: str | None = None,
-        store: bool = True,
         window: TimeWindow | None = None,
         progress_file: Path | None = None,
+        version_id: str | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
 
-        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
+        With the id of its version given, scanning the same file again leaves one version. Raises DatasetNameError, and
+        InputTooLargeError where the content is longer than `file_limit`.
         """
-        name = self._named(dataset)
+        name = self.named(dataset)
         found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
-        return await self._keep(name, found, store=store), found
+        version = self._version(name, found, version_id)
+        await self._keep(version, found)
+        return version, found
 
     def check_name(self, dataset: str | None) -> None:
         """Raise DatasetNameError if a scan may not be stored under this name."""
-        self._named(dataset)
+        self.named(dataset)
 
-    def _named(self, dataset: str | None) -> str:
+    def named(self, dataset: str | None) -> str:
+        """Return the name that a scan's dataset gets: the one asked for, or a new one; raise DatasetNameError."""
         if dataset is None:
             return f"scan-{datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC):%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
         if dataset == LIVE or not _NAME.fullmatch(dataset):
             raise DatasetNameError(dataset)
         return dataset
 
-    async def _keep(self, dataset: str, found: Scan, *, store: bool) -> GraphVersion:
+    def _version(self, dataset: str, found: Scan, version_id: str | None) -> GraphVersion:
         now = self.clock()
-        version = GraphVersion(sortable_id(now), dataset, now, found.graph)
-        if store and found.graph.coverage.spans:
-            await self.graphs.put(version, found.runs)
-        return version
+        return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
+
+    async def _keep(self, version: GraphVersion, found: Scan) -> None:
+        """Keep what was found, if anything; a version that is there already comes from an earlier run of the same job."""
+        if found.graph.coverage.spans:
+            with contextlib.suppress(VersionExistsError):
+                await self.graphs.put(version, found.runs)
 
 
 def scan_path(

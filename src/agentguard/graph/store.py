@@ -23,7 +23,7 @@ class GraphVersion:
     """One stored graph: immutable once written."""
 
     id: str
-    """Sortable by time of writing."""
+    """Sortable by the time at which it was asked for. A job's version has the job's id: running the job again does not make another."""
     dataset: str
     created_at: int
     """ns, in whole microseconds."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from agentguard.kernel.errors import NotFoundError
+from agentguard.kernel.errors import NotFoundError, UnavailableError
 
 
 class UnknownJobError(NotFoundError):
@@ -16,7 +16,16 @@ class UnknownJobError(NotFoundError):
     code = "unknown-job"
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"There is no job {job_id!r}. Its id stands in the answer that started it.")
+        super().__init__(f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard jobs` lists all.")
+
+
+class TooManyJobsError(UnavailableError):
+    """More jobs wait than may."""
+
+    code = "too-many-jobs"
+
+    def __init__(self) -> None:
+        super().__init__("Too many jobs are waiting. Try again when some are done.")
 
 
 class JobState(StrEnum):
@@ -31,6 +40,9 @@ class JobState(StrEnum):
     def final(self) -> bool:
         """Whether nothing more will happen."""
         return self in (JobState.SUCCEEDED, JobState.FAILED)
+
+
+UNFINISHED = tuple(state for state in JobState if not state.final)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +61,15 @@ class Job:
     kind: str
     request: Mapping[str, Any]
     created_at: int
+    due_at: int
+    """From when on somebody may take it up. While it runs that is the end of the lease of who works on it."""
+    deliver_at: int | None
+    """When somebody is to be told of it (again), unless it was taken up by then; None once it has ended."""
     state: JobState = JobState.QUEUED
     attempts: int = 0
-    """How often it was started."""
+    """How often it was started; a start that an orderly shutdown ended is not counted."""
+    fence: int = 0
+    """Counts every start: what is said of the job under an older number is not heard, for somebody else has it by now."""
     done: int = 0
     total: int | None = None
     """`done` of `total`, in the unit of its kind (bytes for a scan); None = not known."""
@@ -60,19 +78,19 @@ class Job:
     started_at: int | None = None
     finished_at: int | None = None
 
-    def start(self, now: int) -> Job:
-        """Return the job, running (once more)."""
-        return replace(self, state=JobState.RUNNING, attempts=self.attempts + 1, started_at=now, done=0)
+    def give_back(self, now: int) -> Job:
+        """Return the job as one that waits, as if this attempt had not been."""
+        return replace(self, state=JobState.QUEUED, attempts=self.attempts - 1, done=0, due_at=now, deliver_at=now)
 
-    def requeue(self) -> Job:
-        """Return the job as waiting again."""
-        return replace(self, state=JobState.QUEUED, done=0)
+    def try_again(self, due_at: int, deliver_at: int) -> Job:
+        """Return the job as one that waits until then."""
+        return replace(self, state=JobState.QUEUED, done=0, due_at=due_at, deliver_at=deliver_at)
 
     def succeed(self, result: Mapping[str, Any], now: int) -> Job:
         """Return the job, finished with this result."""
         done = self.total if self.total is not None else self.done
-        return replace(self, state=JobState.SUCCEEDED, result=result, done=done, finished_at=now)
+        return replace(self, state=JobState.SUCCEEDED, result=result, done=done, finished_at=now, deliver_at=None)
 
     def fail(self, error: JobError, now: int) -> Job:
         """Return the job, finished without a result."""
-        return replace(self, state=JobState.FAILED, error=error, finished_at=now)
+        return replace(self, state=JobState.FAILED, error=error, finished_at=now, deliver_at=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], int]
@@ -17,3 +18,11 @@ NS_PER_HOUR = 3600 * NS_PER_SECOND
 def system_clock() -> int:
     """Return the time to the microsecond, which is what databases keep: a time that was stored is the same time when it is read."""
     return time.time_ns() // NS_PER_MICROSECOND * NS_PER_MICROSECOND
+
+
+def timestamp(moment: int) -> str | None:
+    """Return nanoseconds since the epoch as ISO 8601, or None for 0 (unknown)."""
+    if moment <= 0:
+        return None
+    seconds, rest = divmod(moment, NS_PER_SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

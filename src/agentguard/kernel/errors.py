@@ -49,3 +49,13 @@ class UnusableServiceError(UnavailableError):
     """A service that is set is away, does not let us in, or is not what we need: found by looking at it."""
 
     code = "unusable-service"
+
+
+class PackageMissingError(InvalidInputError):
+    """A setting needs a package that is not installed."""
+
+    code = "package-missing"
+
+    def __init__(self, setting: str, module: str) -> None:
+        package = module.partition(".")[0]
+        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from agentguard.jobs.tasks import wait_at_most
 from agentguard.kernel.clock import Clock
 from agentguard.traces.store import SpanStore
 
@@ -57,12 +58,3 @@ class Upkeep:
             self.failure = type(error).__name__
             self.arrived.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
-
-
-async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after these seconds."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from agentguard.bootstrap import App, Serving
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
-from agentguard.graph.documents import View, timestamp
+from agentguard.graph.documents import View, origin_of
 from agentguard.graph.store import GraphVersion
 from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
@@ -39,7 +39,7 @@ class Found:
 
     def origin(self) -> dict[str, Any]:
         """Return the members that say which graph a document speaks of."""
-        return origin(self.version)
+        return origin_of(self.version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +67,6 @@ class State:
     async def answer(self, question: Question, compute: Compute) -> Response:
         """Return the document that `compute` gives, computed once for all who ask the same."""
         return Response(await self.answers.of(question, compute), media_type="application/json")
-
-
-def origin(version: GraphVersion) -> dict[str, Any]:
-    """Return the members that say that a document speaks of this graph."""
-    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
 
 
 def _state(request: Request) -> State:

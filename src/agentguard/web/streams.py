@@ -21,11 +21,11 @@ class Streams:
     _ended: bool = field(default=False, init=False)
     _waits: set[asyncio.Timeout] = field(default_factory=set, init=False)
 
-    async def looks(self, topic: str) -> AsyncIterator[None]:
-        """Yield whenever it is time to look: at once, after each notice on the topic, and now and then; end when the server does."""
+    async def looks(self, topic: str, *, look_seconds: float | None = None) -> AsyncIterator[None]:
+        """Yield whenever it is time to look: at once, after each notice on the topic, and this often; end when the server does."""
         async with self.notices.listen(topic) as heard:
             yield
-            while await self._wait(heard):
+            while await self._wait(heard, self.look_seconds if look_seconds is None else look_seconds):
                 yield
 
     def end(self) -> None:
@@ -35,12 +35,12 @@ class Streams:
             if not wait.expired():
                 wait.reschedule(0)
 
-    async def _wait(self, heard: AsyncIterator[str]) -> bool:
+    async def _wait(self, heard: AsyncIterator[str], seconds: float) -> bool:
         """Wait until it is time to look; return whether the stream goes on."""
         if self._ended:
             return False
         try:
-            async with asyncio.timeout(self.look_seconds) as wait:
+            async with asyncio.timeout(seconds) as wait:
                 self._waits.add(wait)
                 await anext(heard)
         except TimeoutError:

@@ -6,46 +6,92 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, Select, Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.tables import jobs
-from agentguard.adapters.sql.upserts import insert_into
-from agentguard.jobs.model import Job, JobError, JobState, UnknownJobError
+from agentguard.jobs.model import UNFINISHED, Job, JobError, JobState, TooManyJobsError, UnknownJobError
+from agentguard.jobs.store import JobFilter
 from agentguard.kernel.canonical import canonical_json
+
+_UNFINISHED = jobs.c.state.in_([state.value for state in UNFINISHED])
+_WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
 
 
 @dataclass(frozen=True, slots=True)
 class SqlJobStore:
-    """A JobStore over a database."""
+    """A JobStore over a database: every change of a job is one conditional UPDATE, so of several at one time one wins."""
 
     database: Database
 
-    async def put(self, job: Job) -> None:
-        values = _values(job)
+    async def add(self, job: Job, *, most_unfinished: int) -> None:
+        async def work(connection: AsyncConnection) -> None:
+            unfinished = (await connection.execute(select(func.count()).select_from(jobs).where(_UNFINISHED))).scalar_one()
+            if unfinished >= most_unfinished:
+                raise TooManyJobsError
+            await connection.execute(insert(jobs).values(_values(job)))
 
-        async def put(connection: AsyncConnection) -> None:
-            await connection.execute(insert_into(connection, jobs).values(values).on_conflict_do_update(index_elements=["id"], set_=values))
-
-        await self.database.write(put)
+        await self.database.write(work)
 
     async def get(self, job_id: str) -> Job:
-        async with self.database.reading() as connection:
-            row = (await connection.execute(select(jobs).where(jobs.c.id == job_id))).mappings().first()
-        if row is None:
+        found = await self._read(select(jobs).where(jobs.c.id == job_id))
+        if not found:
             raise UnknownJobError(job_id)
-        return _job(row)
+        return found[0]
+
+    async def newest(self, wanted: JobFilter, limit: int) -> tuple[Job, ...]:
+        statement = select(*_WITHOUT_RESULT).order_by(jobs.c.id.desc()).limit(limit)
+        if wanted.states:
+            statement = statement.where(jobs.c.state.in_([state.value for state in wanted.states]))
+        if wanted.kinds:
+            statement = statement.where(jobs.c.kind.in_(wanted.kinds))
+        if wanted.before is not None:
+            statement = statement.where(jobs.c.id < wanted.before)
+        return await self._read(statement)
 
     async def unfinished(self) -> tuple[Job, ...]:
-        states = [JobState.QUEUED.value, JobState.RUNNING.value]
-        wanted = select(jobs).where(jobs.c.state.in_(states)).order_by(jobs.c.created_at, jobs.c.id)
-        async with self.database.reading() as connection:
-            return tuple(_job(row) for row in (await connection.execute(wanted)).mappings())
+        return await self._read(select(jobs).where(_UNFINISHED).order_by(jobs.c.id))
 
-    async def report(self, job_id: str, done: int) -> None:
-        statement = update(jobs).where(jobs.c.id == job_id, jobs.c.state == JobState.RUNNING.value).values(done=done)
-        await self.database.write(lambda connection: connection.execute(statement))
+    async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
+        claim = update(jobs).where(jobs.c.id == job_id, _UNFINISHED, jobs.c.due_at <= now)
+        started = {"state": JobState.RUNNING.value, "started_at": now, "due_at": until, "deliver_at": until, "done": 0}
+        counted = {"attempts": jobs.c.attempts + 1, "fence": jobs.c.fence + 1}
+
+        async def work(connection: AsyncConnection) -> RowMapping | None:
+            return (await connection.execute(claim.values(started | counted).returning(*jobs.c))).mappings().first()
+
+        row = await self.database.write(work)
+        return None if row is None else _job(row)
+
+    async def extend(self, job: Job, *, until: int, done: int) -> bool:
+        return await self._changes(_held(job).values(due_at=until, deliver_at=until, done=done))
+
+    async def settle(self, job: Job) -> bool:
+        return await self._changes(_held(job).values(_values(job)))
+
+    async def undelivered(self, now: int) -> tuple[Job, ...]:
+        return await self._read(select(jobs).where(_UNFINISHED, jobs.c.deliver_at <= now).order_by(jobs.c.id))
+
+    async def postpone(self, job: Job, deliver_at: int) -> bool:
+        same = update(jobs).where(jobs.c.id == job.id, _UNFINISHED, jobs.c.deliver_at == job.deliver_at)
+        return await self._changes(same.values(deliver_at=deliver_at))
+
+    async def _read(self, statement: Select[Any]) -> tuple[Job, ...]:
+        async with self.database.reading() as connection:
+            return tuple(_job(row) for row in (await connection.execute(statement)).mappings())
+
+    async def _changes(self, statement: Update) -> bool:
+        """Change one job; return whether its condition held."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            return (await connection.execute(statement.returning(jobs.c.id))).first() is not None
+
+        return await self.database.write(work)
+
+
+def _held(job: Job) -> Update:
+    return update(jobs).where(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.fence == job.fence)
 
 
 def _values(job: Job) -> dict[str, Any]:
@@ -55,6 +101,9 @@ def _values(job: Job) -> dict[str, Any]:
         "state": job.state.value,
         "request": canonical_json(job.request),
         "attempts": job.attempts,
+        "fence": job.fence,
+        "due_at": job.due_at,
+        "deliver_at": job.deliver_at,
         "done": job.done,
         "total": job.total,
         "result": None if job.result is None else orjson.dumps(job.result),
@@ -67,15 +116,19 @@ def _values(job: Job) -> dict[str, Any]:
 
 
 def _job(row: RowMapping) -> Job:
+    result = row.get("result")
     return Job(
         id=row["id"],
         kind=row["kind"],
         state=JobState(row["state"]),
         request=orjson.loads(row["request"]),
         attempts=row["attempts"],
+        fence=row["fence"],
+        due_at=row["due_at"],
+        deliver_at=row["deliver_at"],
         done=row["done"],
         total=row["total"],
-        result=None if row["result"] is None else orjson.loads(row["result"]),
+        result=None if result is None else orjson.loads(result),
         error=None if row["error_code"] is None else JobError(row["error_code"], row["error_message"]),
         created_at=row["created_at"],
         started_at=row["started_at"],

@@ -52,6 +52,9 @@ jobs = Table(
     Column("state", String, nullable=False, index=True),
     Column("request", LargeBinary, nullable=False),  # JSON
     Column("attempts", Integer, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("deliver_at", Moment),
     Column("done", BigInteger, nullable=False),
     Column("total", BigInteger),
     Column("result", LargeBinary),  # JSON

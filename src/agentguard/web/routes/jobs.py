@@ -1,35 +1,69 @@
-"""GET /api/jobs/{id}."""
+"""GET /api/jobs, /api/jobs/{id} and its events."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from agentguard.graph.documents import timestamp
-from agentguard.jobs.model import Job
-from agentguard.web.schemas.documents import JobDocument
+from agentguard.jobs.announcing import TOPIC
+from agentguard.jobs.documents import job_document, job_summary, jobs_document
+from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.store import JobFilter
+from agentguard.jobs.watching import changes
+from agentguard.web.schemas.documents import JobDocument, JobsDocument
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
+ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobDocument, "description": "Not waited for: a job, at Location."}}
 
-@router.get("/{job_id}", response_model=JobDocument)
-async def get_job(job_id: str, state: StateOf) -> DocumentResponse:
+_LOOK_SECONDS = 0.5
+_MOST_SHOWN = 200
+
+StateParameter = Annotated[list[JobState], Query(alias="state", description="Only jobs in one of these states.")]
+KindParameter = Annotated[list[str], Query(alias="kind", description="Only these kinds: scan, simulation, playbook.")]
+BeforeParameter = Annotated[str | None, Query(description="`next` of the page before.")]
+LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Jobs of one page.")]
+
+
+def accepted(job: Job) -> DocumentResponse:
+    """Return the answer to who asked for work that is not waited for."""
+    return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
+
+
+async def _known(job_id: str, state: StateOf) -> Job:
+    return await state.app.jobs.get(job_id)
+
+
+JobOf = Annotated[Job, Depends(_known)]
+
+
+@router.get("", response_model=JobsDocument)
+async def get_jobs(
+    state: StateOf,
+    states: StateParameter = [],  # noqa: B006 - FastAPI copies it
+    kinds: KindParameter = [],  # noqa: B006 - the same
+    before: BeforeParameter = None,
+    limit: LimitParameter = 50,
+) -> DocumentResponse:
+    """The jobs made last, newest first, without their results."""
+    return DocumentResponse(jobs_document(await state.app.jobs.newest(JobFilter(states, kinds, before), limit), limit))
+
+
+@router.get("/{job_id}", response_model=JobDocument)  # noqa: FAST003 - JobOf takes it
+async def get_job(job: JobOf) -> DocumentResponse:
     """How far a job is, and what came of it."""
-    return DocumentResponse(job_document(await state.serving.jobs.get(job_id)))
+    return DocumentResponse(job_document(job))
 
 
-def job_document(job: Job) -> dict[str, Any]:
-    """Return the job as its document."""
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "state": job.state.value,
-        "progress": {"done": job.done, "total": job.total, "unit": "bytes"},
-        "result": job.result,
-        "error": None if job.error is None else {"code": job.error.code, "message": job.error.message},
-        "created_at": timestamp(job.created_at),
-        "started_at": timestamp(job.started_at or 0),
-        "finished_at": timestamp(job.finished_at or 0),
-    }
+@router.get("/{job_id}/events", response_class=EventSourceResponse)  # noqa: FAST003 - the same
+async def get_job_events(job: JobOf, state: StateOf) -> AsyncIterator[ServerSentEvent]:
+    """Server-Sent Events: `progress` with the job, without its result, at once and after each change; once it has ended, `end`.
+
+    The stream closes then, and when the server stops: who heard no `end` connects again.
+    """
+    async for seen in changes(state.app.jobs.store, job.id, state.streams.looks(TOPIC, look_seconds=_LOOK_SECONDS)):
+        yield ServerSentEvent(event="end" if seen.state.final else "progress", data=job_summary(seen))

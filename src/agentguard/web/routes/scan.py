@@ -21,8 +21,8 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.traces.receiver import Admission
 from agentguard.traces.window import TimeWindow
 from agentguard.web.bodies import content_encoding, receive, unpack
-from agentguard.web.routes.jobs import job_document
-from agentguard.web.schemas.documents import JobDocument, ScanDocument
+from agentguard.web.routes.jobs import ACCEPTED, accepted
+from agentguard.web.schemas.documents import ScanDocument
 from agentguard.web.state import DocumentResponse, State, StateOf
 from agentguard.web.windows import WindowAsked
 
@@ -54,7 +54,6 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_JOB: dict[int | str, dict[str, Any]] = {202: {"model": JobDocument, "description": "Too large to wait for: a job, at Location."}}
 
 DatasetParameter = Annotated[
     str | None, Query(description="Name of the dataset that the graph becomes the newest version of; without it, a new one.")
@@ -87,7 +86,7 @@ class UploadTooSlowError(AgentGuardError):
         super().__init__(f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or over a faster line.")
 
 
-@router.post("/scan", response_model=ScanDocument, responses=_JOB, openapi_extra=_BODY)
+@router.post("/scan", response_model=ScanDocument, responses=ACCEPTED, openapi_extra=_BODY)
 async def post_scan(request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None) -> Response:
     """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON, the plain form, or any trace file."""
     state.app.scans.check_name(dataset)
@@ -101,7 +100,7 @@ async def _scanned(request: Request, state: State, dataset: str | None, window: 
         origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
-            return await _as_job(state, state.serving.uploaded.request(upload, origin, dataset, window), size)
+            return await _as_job(state, state.app.uploaded.request(upload, origin, dataset, window), size)
         version, found = await state.app.scans.scan_file(upload, origin, dataset=dataset, window=window)
     except BaseException:
         upload.unlink(missing_ok=True)
@@ -111,8 +110,7 @@ async def _scanned(request: Request, state: State, dataset: str | None, window: 
 
 
 async def _as_job(state: State, wanted: dict[str, Any], size: int) -> Response:
-    job = await state.serving.jobs.submit(KIND, wanted, total=size)
-    return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
+    return accepted(await state.app.jobs.submit(KIND, wanted, total=size))
 
 
 async def _received_in_time(request: Request, state: State, upload: Path, admission: Admission) -> str:
@@ -173,7 +171,7 @@ async def _bounded(request: Request, limit: int, admission: Admission) -> AsyncG
 
 
 def _new_upload(state: State) -> Path:
-    folder = state.serving.uploaded.folder
+    folder = state.app.uploaded.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     upload = folder / sortable_id(state.app.scans.clock())
     upload.touch(mode=0o600)

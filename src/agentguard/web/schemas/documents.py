@@ -255,18 +255,33 @@ class JobProgress(Document):
 
     done: int
     total: int | None
-    unit: Literal["bytes"]
+    unit: Literal["bytes"] | None
 
 
-class JobDocument(Document):
+class JobSummary(Document):
     """Work that a request did not wait for."""
 
     id: str
     kind: str
     state: JobState
+    attempts: int
+    """How often it was started."""
     progress: JobProgress
-    result: dict[str, Any] | None
     error: JobErrorDocument | None
     created_at: str | None
     started_at: str | None
     finished_at: str | None
+
+
+class JobDocument(JobSummary):
+    """Work that a request did not wait for, and what came of it."""
+
+    result: dict[str, Any] | None
+
+
+class JobsDocument(Document):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobSummary]
+    next: str | None
+    """What `before` must be for the next page; null after the last."""

@@ -10,16 +10,16 @@ from alembic import op
 from agentguard.adapters.sql.columns import Document, random_id, transaction_time
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
 _TIMES = {
     "graph_versions": ("created_at",),
     "sightings": ("first_seen", "last_seen"),
-    "jobs": ("created_at", "started_at", "finished_at"),
+    "jobs": ("created_at", "started_at", "finished_at", "due_at", "deliver_at"),
 }
-_OPTIONAL = ("started_at", "finished_at")
+_OPTIONAL = ("started_at", "finished_at", "deliver_at")
 
 
 def upgrade() -> None:

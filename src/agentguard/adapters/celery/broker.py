@@ -1,0 +1,38 @@
+"""Which broker, and what lies there under which name. Needs no package but our own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+TASKS = {
+    "scan": "agentguard.scan_task",
+    "simulation": "agentguard.simulate_task",
+    "playbook": "agentguard.playbook_task",
+}
+"""The explicit table: kind of job → name of its Celery task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where jobs are handed over."""
+
+    url: str
+    """With password."""
+    queue: str
+    results: str | None = None
+    """Where Celery keeps results of its own, if anywhere."""
+
+    @property
+    def rabbitmq(self) -> bool:
+        return urlsplit(self.url).scheme in ("amqp", "amqps")
+
+    @property
+    def dead_queue(self) -> str:
+        return f"{self.queue}.dead"
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people; no password."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"

@@ -1,0 +1,82 @@
+"""A Celery worker: takes messages that name jobs, and says what became of each message."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, TypeAlias, assert_never
+
+import structlog
+from celery import Task
+from celery.exceptions import CPendingDeprecationWarning, Reject
+from celery.signals import worker_process_shutdown
+
+from agentguard.adapters.celery.app import make_app
+from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.delivery import Message, connected, send
+from agentguard.jobs.attempts import Ended, GivenUp, Later, Outcome, Tries, backoff
+from agentguard.jobs.delivery import BrokerAwayError
+from agentguard.jobs.model import UnknownJobError
+from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import UnavailableError
+
+log = structlog.get_logger(__name__)
+
+JobTask: TypeAlias = Task[Any, Any]
+
+
+class CeleryWorker:
+    """The Celery application with the tasks of all kinds of jobs."""
+
+    def __init__(self, broker: Broker, tries: Tries, clock: Clock, *, shutdown_seconds: float) -> None:
+        self._broker, self._tries, self._clock = broker, tries, clock
+        self.app = make_app(broker)
+        # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
+        self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
+        # Said at every loss of the connection, though we have decided (see make_app).
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
+        for name in TASKS.values():
+            self._add(name)
+        worker_process_shutdown.connect(self._close, weak=False)
+
+    def run(self, concurrency: int | None) -> int:
+        """Work until told to stop, in so many processes (None: as many as there are CPUs); return the exit code."""
+        worker = self.app.Worker(concurrency=concurrency, loglevel="INFO", optimization="fair", without_gossip=True, without_mingle=True)
+        worker.start()
+        return int(worker.exitcode or 0)
+
+    def _add(self, name: str) -> None:
+        @self.app.task(name=name, bind=True)
+        def try_job(task: JobTask, job_id: str) -> None:
+            self._try(task, job_id)
+
+    def _try(self, task: JobTask, job_id: str) -> None:
+        try:
+            outcome = self._tries.run(job_id)
+        except UnknownJobError as error:
+            raise Reject(str(error), requeue=False) from error
+        except (UnavailableError, OSError) as error:
+            log.warning("job_not_tried", job_id=job_id, error=str(error))
+            outcome = Later(self._clock() + backoff(task.request.retries + 1))
+        self._answer(task, job_id, outcome)
+
+    def _answer(self, task: JobTask, job_id: str, outcome: Outcome) -> None:
+        match outcome:
+            case Ended():
+                return
+            case GivenUp():
+                raise Reject(f"Job {job_id} has failed for good.", requeue=False)
+            case Later(at):
+                self._send_again(task, job_id, at)
+            case _:
+                assert_never(outcome)
+
+    def _send_again(self, task: JobTask, job_id: str, at: int) -> None:
+        try:
+            with connected(self.app, self._broker) as connection:
+                message = Message(str(task.name), job_id, at - self._clock(), task.request.retries + 1)
+                send(self.app, self._broker, connection, message)
+        except BrokerAwayError as error:  # the sweep of a server delivers it anew
+            log.warning("job_not_delivered_again", job_id=job_id, error=str(error))
+
+    def _close(self, **_signal: Any) -> None:
+        self._tries.close()

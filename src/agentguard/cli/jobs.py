@@ -1,0 +1,130 @@
+"""`agentguard jobs`: what was asked for and not waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from agentguard.cli.command import Command, Group
+from agentguard.cli.messages import answers_only
+from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
+from agentguard.jobs.model import JobState
+
+if TYPE_CHECKING:
+    from agentguard.bootstrap import App
+    from agentguard.jobs.store import JobFilter
+    from agentguard.settings import Settings
+
+T = TypeVar("T")
+
+_LIST_EXAMPLES = examples("agentguard jobs", "agentguard jobs --state failed --kind scan --format json", "agentguard jobs dead")
+_SHOW_EXAMPLES = examples("agentguard jobs show 18eb602c54841839-68c34aab --format json | jq .result")
+_DEAD_EXAMPLES = examples("agentguard jobs dead", "agentguard jobs dead --format json | jq -r .dead_letters[].job_id")
+
+app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode=None, epilog=_LIST_EXAMPLES)
+
+StatesOption = Annotated[
+    list[JobState] | None, typer.Option("--state", help="Only jobs in this state; may be given several times.", show_default=False)
+]
+KindsOption = Annotated[
+    list[str] | None, typer.Option("--kind", help="Only this kind (scan, simulation, playbook); likewise.", show_default=False)
+]
+BeforeOption = Annotated[str | None, typer.Option(help="Only jobs made before this one: the next page.", metavar="ID", show_default=False)]
+
+
+@app.callback()
+def jobs(
+    ctx: typer.Context,
+    states: StatesOption = None,
+    kinds: KindsOption = None,
+    before: BeforeOption = None,
+    limit: Annotated[int, typer.Option(help="Jobs shown.", min=1, max=200)] = 50,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show the jobs that servers and workers run, newest first, and the dead letters that lie with RabbitMQ."""
+    if ctx.invoked_subcommand is not None:
+        return
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.jobs import jobs_parts
+    from agentguard.jobs.store import JobFilter
+
+    document = _listed(settings_with(data_dir, None), JobFilter(states or (), kinds or (), before), limit)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(jobs_parts(shown(document)))
+
+
+@app.command("show", cls=Command, epilog=_SHOW_EXAMPLES)
+def show(
+    job_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the job.", show_default=False)],
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show how far a job is; with --format json also its result."""
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.jobs import job_parts
+    from agentguard.jobs.documents import job_document
+
+    document = job_document(_asked(data_dir, lambda app: app.jobs.get(job_id)))
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(job_parts(shown(document)))
+
+
+@app.command("dead", cls=Command, epilog=_DEAD_EXAMPLES)
+def dead(output_format: FormatOption = Format.TABLE) -> None:
+    """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed for good.
+
+    They end up there after a job's last attempt, or when worker after worker ended before it could begin. Nothing is taken away.
+    Exits with 1 where there are none to be kept (no broker, or Redis), or the broker does not answer.
+    """
+    import asyncio
+
+    from agentguard.bootstrap import dead_letters
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.jobs import dead_letters_part
+    from agentguard.jobs.documents import dead_letters_document
+    from agentguard.settings import load_settings
+
+    document = dead_letters_document(asyncio.run(dead_letters(load_settings())))
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report([dead_letters_part(shown(document))])
+
+
+def _asked(data_dir: Path | None, question: Callable[[App], Awaitable[T]]) -> T:
+    """Return what the application answers."""
+    import asyncio
+
+    from agentguard.bootstrap import open_app
+    from agentguard.cli.choices import settings_with
+
+    async def ask() -> T:
+        async with open_app(settings_with(data_dir, None)) as app:
+            return await question(app)
+
+    with answers_only():
+        return asyncio.run(ask())
+
+
+def _listed(settings: Settings, wanted: JobFilter, limit: int) -> dict[str, Any]:
+    """Return a page of jobs, and beside it the dead letters, or why they cannot be shown."""
+    import asyncio
+
+    from agentguard.bootstrap import dead_letters
+    from agentguard.jobs.documents import dead_letters_document, jobs_document
+    from agentguard.kernel.errors import UnavailableError
+
+    listed = jobs_document(_asked(settings.data_dir, lambda app: app.jobs.newest(wanted, limit)), limit)
+    try:
+        return listed | dead_letters_document(asyncio.run(dead_letters(settings))) | {"dead_letters_note": None}
+    except UnavailableError as error:
+        return listed | {"dead_letters": None, "dead_letters_note": str(error)}

@@ -1,0 +1,47 @@
+"""The JSON documents about jobs: what the API answers and the CLI prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from agentguard.jobs.delivery import DeadLetter
+from agentguard.jobs.model import Job
+from agentguard.kernel.clock import timestamp
+
+Document: TypeAlias = dict[str, Any]
+
+
+def job_document(job: Job) -> Document:
+    """Return the job with what came of it."""
+    return job_summary(job) | {"result": job.result}
+
+
+def job_summary(job: Job) -> Document:
+    """Return the job without its result, which may be large."""
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state.value,
+        "attempts": job.attempts,
+        "progress": {"done": job.done, "total": job.total, "unit": None if job.total is None else "bytes"},
+        "error": None if job.error is None else {"code": job.error.code, "message": job.error.message},
+        "created_at": timestamp(job.created_at),
+        "started_at": timestamp(job.started_at or 0),
+        "finished_at": timestamp(job.finished_at or 0),
+    }
+
+
+def jobs_document(jobs: Sequence[Job], limit: int) -> Document:
+    """Return a page of a list; `next` is what `before` must be for the next one, None after the last."""
+    return {"jobs": [job_summary(job) for job in jobs], "next": jobs[-1].id if len(jobs) == limit else None}
+
+
+def dead_letters_document(letters: Sequence[DeadLetter]) -> Document:
+    """Return what lies in the dead-letter queue."""
+    return {
+        "dead_letters": [
+            {"job_id": letter.job_id, "task": letter.task, "reason": letter.reason, "died_at": timestamp(letter.died_at or 0)}
+            for letter in letters
+        ]
+    }

@@ -1,0 +1,64 @@
+"""Runs jobs in this process, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from agentguard.jobs.attempts import Attempts, Later
+from agentguard.jobs.delivery import DeadLetter, NoDeadLettersError
+from agentguard.jobs.model import Job
+from agentguard.jobs.tasks import wait_at_most
+from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+
+log = structlog.get_logger(__name__)
+
+WITHOUT_BROKER = "a server that runs jobs itself (CELERY_BROKER_URL is not set)"
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedRunner:
+    """A Delivery that needs no broker: what it was told is gone with the process, and the sweep tells it anew."""
+
+    attempts: Attempts
+    _due: dict[str, int] = field(default_factory=dict)
+    """Job → when to try it, in the order of delivery."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def deliver(self, job: Job) -> None:
+        self._due.setdefault(job.id, job.due_at)
+        self._wake.set()
+
+    async def ping(self) -> None:
+        return
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        raise NoDeadLettersError(WITHOUT_BROKER)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._wake.clear()
+            if not await self.run_next():
+                await wait_at_most(self._wake, self._pause() / NS_PER_SECOND)
+
+    async def run_next(self) -> bool:
+        """Try the job that is due for the longest time; return whether there was one."""
+        job_id = min(self._due, key=lambda known: self._due[known], default=None)
+        if job_id is None or self._due[job_id] > self.attempts.clock():
+            return False
+        del self._due[job_id]
+        try:
+            outcome = await self.attempts.run(job_id)
+        # The outermost frame of this loop: the next job must have its turn, and the sweep brings this one again.
+        except Exception:
+            log.exception("attempt_failed", job_id=job_id)
+            return True
+        if isinstance(outcome, Later):
+            self._due[job_id] = outcome.at
+        return True
+
+    def _pause(self) -> int:
+        return max(0, min(self._due.values(), default=self.attempts.clock() + NS_PER_HOUR) - self.attempts.clock())

@@ -1,0 +1,90 @@
+"""Holding a job: a lease that is renewed while the work goes on, and that ends the work when somebody else has the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from agentguard.jobs.model import Job
+from agentguard.jobs.store import JobStore
+from agentguard.jobs.tasks import task_group
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.kernel.errors import UnavailableError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+_RENEWALS = 3
+"""Tries to renew in the time of one lease."""
+
+
+class LeaseLostError(Exception):
+    """Somebody else has the job, or may have it: what this attempt found does not count."""
+
+
+class Lease:
+    """One attempt's hold on a job."""
+
+    def __init__(self, store: JobStore, job: Job, clock: Clock, *, seconds: float, since: float) -> None:
+        """Of a job that was claimed after `since`, by the event loop's clock: so it ends here before anybody else may begin."""
+        self._store, self._job, self._clock, self._seconds = store, job, clock, seconds
+        self._done = job.done
+        self._ends = asyncio.timeout_at(since + seconds)
+
+    @property
+    def job(self) -> Job:
+        """The job, with what was reported of it."""
+        return replace(self._job, done=self._done)
+
+    async def hold(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do the work and return or raise what it does; raise LeaseLostError, the work cancelled, as soon as the job is not ours."""
+        try:
+            async with self._ends, task_group() as tasks:
+                renewing = tasks.create_task(self._renew())
+                try:
+                    return await work()
+                finally:
+                    renewing.cancel()
+        except TimeoutError:
+            if self._ends.expired():
+                raise LeaseLostError from None
+            raise
+
+    async def report(self, done: int) -> None:
+        """Note how much is done (a Report)."""
+        self._done = done
+        await self._extend()
+
+    async def settle(self, after: Job) -> None:
+        """Keep what became of the job, trying again while the store is away; raise LeaseLostError if it was not ours any more."""
+        while True:
+            try:
+                kept = await self._store.settle(after)
+            except (UnavailableError, OSError) as error:
+                log.warning("job_not_settled_yet", job_id=after.id, error=str(error))
+                await asyncio.sleep(self._seconds / _RENEWALS)
+                continue
+            if not kept:
+                raise LeaseLostError
+            return
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._seconds / _RENEWALS)
+            await self._extend()
+
+    async def _extend(self) -> None:
+        now = asyncio.get_running_loop().time()
+        until = self._clock() + int(self._seconds * NS_PER_SECOND)
+        try:
+            held = await self._store.extend(self._job, until=until, done=self._done)
+        except (UnavailableError, OSError) as error:
+            log.warning("lease_not_renewed", job_id=self._job.id, error=str(error))  # it may still be next time, before it ends
+            return
+        if not self._ends.expired():
+            self._ends.reschedule(now + self._seconds if held else now)

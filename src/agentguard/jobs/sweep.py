@@ -1,0 +1,104 @@
+"""Sees to it that every job that waits is delivered, and delivered again where nothing came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from agentguard.jobs.delivery import DELIVERY_LIMIT, Delivery, NoDeadLettersError
+from agentguard.jobs.model import Job, JobError
+from agentguard.jobs.store import JobStore
+from agentguard.jobs.tasks import wait_at_most
+from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
+from agentguard.kernel.errors import UnavailableError
+
+log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Looks at the jobs table whenever it is woken, and now and then. Any number may run: each delivery is made by one of them."""
+
+    store: JobStore
+    delivery: Delivery
+    clock: Clock
+    lease_seconds: float
+    failure: str | None = None
+    """Why the last look failed, or None if it did not."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def wake(self) -> None:
+        """Look at once."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._wake.clear()
+            await self._sweep()
+            await wait_at_most(self._wake, _LOOK_SECONDS)
+
+    async def sweep(self) -> None:
+        """Deliver what is to be delivered; raise BrokerAwayError where that cannot be done now."""
+        now = self.clock()
+        waiting = await self.store.undelivered(now)
+        buried = await self._bury([job for job in waiting if job.due_at + self._lease <= now], now)
+        for job in waiting:
+            if job.id not in buried:
+                await self._deliver(job, now)
+
+    async def _bury(self, overdue: list[Job], now: int) -> set[str]:
+        """End the jobs that the broker has given up, and return their ids: delivered again, they would go the same way."""
+        if not overdue:
+            return set()
+        try:
+            letters = await self.delivery.dead_letters()
+        except NoDeadLettersError:
+            return set()
+        dead = {letter.job_id for letter in letters if letter.reason == DELIVERY_LIMIT} & {job.id for job in overdue}
+        for job_id in dead:
+            claimed = await self.store.claim(job_id, now=now, until=now)
+            if claimed is not None:
+                await self.store.settle(claimed.fail(_DELIVERY_LIMIT, now))
+                log.warning("job_buried", job_id=job_id)
+        return dead
+
+    async def _deliver(self, job: Job, now: int) -> None:
+        again = now + self._patience(job, now)
+        if not await self.store.postpone(job, again):
+            return
+        try:
+            await self.delivery.deliver(job)
+        except UnavailableError:
+            await self.store.postpone(replace(job, deliver_at=again), now)  # so that the next look, of whichever process, tries again
+            raise
+
+    def _patience(self, job: Job, now: int) -> int:
+        """Return how long to wait for somebody to take the job up: ever longer, so that absent workers find no heap of deliveries."""
+        return min(max(now - job.due_at, self._lease), NS_PER_HOUR)
+
+    @property
+    def _lease(self) -> int:
+        return int(self.lease_seconds * NS_PER_SECOND)
+
+    async def _sweep(self) -> None:
+        try:
+            await self.sweep()
+            self.failure = None
+        except (UnavailableError, OSError) as error:  # it may pass: the next look tries again
+            if self.failure is None:  # said once, not every second
+                log.warning("jobs_not_delivered", error=str(error))
+            self.failure = type(error).__name__
+        # The outermost frame of this loop: jobs must go on whatever became of this look.
+        except Exception as error:
+            log.exception("sweep_failed")
+            self.failure = type(error).__name__
+
+
+_DELIVERY_LIMIT = JobError(
+    "worker-died", "Worker after worker ended before it could begin with this job: see their logs. Then send it again."
+)

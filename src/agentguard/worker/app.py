@@ -1,0 +1,12 @@
+"""The Celery application, for Celery's own command: `celery -A agentguard.worker.app worker`."""
+
+from __future__ import annotations
+
+from agentguard.bootstrap import worker_of
+from agentguard.logs import configure_logs
+from agentguard.settings import load_settings
+from agentguard.worker.process import OpenedApp
+
+_settings = load_settings()
+configure_logs(debug=_settings.debug)
+app = worker_of(_settings, OpenedApp(_settings)).app

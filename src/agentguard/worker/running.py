@@ -1,0 +1,17 @@
+"""Running a worker."""
+
+from __future__ import annotations
+
+import os
+
+from agentguard.bootstrap import worker_of
+from agentguard.logs import configure_logs
+from agentguard.settings import Settings
+from agentguard.worker.process import OpenedApp
+
+
+def work(settings: Settings, concurrency: int | None) -> int:
+    """Run jobs until told to stop; return the exit code. Raises NoBrokerError, and PackageMissingError."""
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read where Celery is imported, which is below
+    configure_logs(debug=settings.debug)
+    return worker_of(settings, OpenedApp(settings)).run(concurrency)

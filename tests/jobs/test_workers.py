@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from agentguard.jobs.workers import Process, WorkerDiedError
+
+pytestmark = pytest.mark.anyio
+
+
+def _prepare() -> list[str]:
+    return ["prepared"]
+
+
+def _die(state: list[str]) -> None:
+    os._exit(9)
+
+
+def _state(state: list[str], more: str) -> list[str]:
+    return [*state, more]
+
+
+async def test_a_worker_process_is_started_again_when_it_dies():
+    workers = Process(_prepare)
+    try:
+        assert await workers.run(_state, "a") == ["prepared", "a"]
+        with pytest.raises(WorkerDiedError):
+            await workers.run(_die)
+        assert await workers.run(_state, "b") == ["prepared", "b"]
+    finally:
+        workers.close()
