@@ -83,6 +83,7 @@ class Server:
                 **as_user(self.user),
             )
         self.pid, self.began = process.pid, started_at(process.pid)
+        process.returncode = 0  # it is watched by its pid from here on; its object must not complain of being dropped
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + self.patience
