@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,10 @@ import pytest
 
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import UnavailableError
-from scripts.services import neo4j as neo4j_service
-from scripts.services.process import Server, ServiceError
+from scripts.services.process import Server
 from tests.conformance.graph_stores import Backend, Neo4j, step_on
 from tests.conformance.graphs import RUNS, check_whole, line, version
-from tests.neo4j_server import Place
+from tests.neo4j_server import own_neo4j, place_of
 
 pytestmark = pytest.mark.anyio
 
@@ -29,24 +28,20 @@ class Killable:
     backend: Backend
 
 
-def neo4j(folder: Path) -> Killable:
-    server = neo4j_service.neo4j(folder)
-    names = ("NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD")
-    return Killable(server, Neo4j(folder, Place(*(server.settings[name] for name in names)), seconds=8))
+@contextmanager
+def neo4j(folder: Path) -> Iterator[Killable]:
+    with own_neo4j(folder / "neo4j") as server:
+        yield Killable(server, Neo4j(folder, place_of(server), seconds=8))
 
 
-SERVERS: dict[str, Callable[[Path], Killable]] = {"neo4j": neo4j}
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[Killable]]] = {"neo4j": neo4j}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
 def killable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killable]:
-    try:
-        found = SERVERS[request.param](tmp_path_factory.mktemp(request.param))
+    with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as found:
         found.server.start()
-    except ServiceError as error:
-        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
-    yield found
-    found.server.stop()
+        yield found
 
 
 async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_again(killable: Killable):
