@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 from collections import Counter
@@ -161,6 +162,34 @@ async def test_files_that_a_dead_writer_left_are_swept_after_an_hour(backend: Ba
         assert await store.sweep() == 2
         assert await store.sweep() == 0
         await check_whole(store, mine)
+
+
+async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(backend: Backend, monkeypatch: pytest.MonkeyPatch):
+    def full(*_args, **_how):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with backend.opened() as store:
+        await store.put(before := version("a", SteppingClock()), RUNS)
+        files = set(backend.folder.iterdir())
+        with monkeypatch.context() as patched:
+            patched.setattr("agentguard.adapters.files.runs.pq.write_table", full)
+            with pytest.raises(OSError, match="No space"):
+                await store.put(put := version("b", SteppingClock()), RUNS)
+
+        assert set(backend.folder.iterdir()) == files
+        assert [dataset.newest_version for dataset in await store.datasets()] == [before.id]
+        await store.put(put, RUNS)
+        assert await store.newest() == put
+
+
+async def test_sweeping_disturbs_no_writer(backend: Backend):
+    async with backend.opened(clock=system_clock) as store, backend.opened(clock=system_clock) as other:
+        put = [version("a", system_clock) for _ in range(6)]
+        for each in put:
+            _, swept = await asyncio.gather(store.put(each, RUNS), other.sweep())
+            assert swept == 0
+        for each in put:
+            await check_whole(other, each)
 
 
 async def test_a_store_without_versions_sweeps_nothing(backend: Backend):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -56,10 +56,12 @@ class _Part(Generic[T]):
 async def stage(database: Neo4jDatabase, version: GraphVersion, document: bytes, standings: Mapping[str, str], now: int) -> None:
     """Write the version and its graph where no reader looks; raise VersionExistsError."""
     await database.transact(partial(_stage_version, version, document, now))
+    writing: Awaitable[None] = asyncio.sleep(0)
     for part in _parts(version.graph, standings):
         for make in part.transactions():
-            made = await asyncio.to_thread(make)
-            await database.transact(partial(_send, part.statement, made, version))
+            made, _ = await asyncio.gather(asyncio.to_thread(make), writing)  # these are made while those before are written
+            writing = database.transact(partial(_send, part.statement, made, version))
+    await writing
 
 
 async def _stage_version(version: GraphVersion, document: bytes, now: int, transaction: Transaction) -> None:
