@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import neo4j
+import pytest
 from filelock import FileLock
 
 from agentguard.adapters.neo4j.database import Credentials
+from scripts.services.neo4j import neo4j as neo4j_service
+from scripts.services.process import Server, ServiceError
 from tests.services import server
 
 DATABASE = "neo4j"
@@ -57,6 +61,24 @@ class Place:
             self.ask(f"DROP CONSTRAINT `{row['name']}`")
         for row in self.ask("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'"):
             self.ask(f"DROP INDEX `{row['name']}`")
+
+
+@contextmanager
+def own_neo4j(folder: Path) -> Iterator[Server]:
+    """Give one test a server that it may kill, not started yet; without the jars, skip, but fail in CI."""
+    folder.mkdir(exist_ok=True)
+    try:
+        own = neo4j_service(folder)
+    except ServiceError as error:
+        pytest.fail(str(error)) if os.environ.get("CI") else pytest.skip(str(error))
+    try:
+        yield own
+    finally:
+        own.stop()
+
+
+def place_of(own: Server) -> Place:
+    return Place(*(own.settings[name] for name in ("NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD")))
 
 
 @contextmanager

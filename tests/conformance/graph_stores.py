@@ -19,8 +19,9 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import GraphStore, RunStore
-from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.graph.store import GraphStore, GraphVersion, RunStore
+from agentguard.kernel.clock import Clock
+from tests.conformance.graphs import SteppingClock
 from tests.databases import empty_database
 from tests.neo4j_server import DATABASE, Place, empty_neo4j
 
@@ -47,17 +48,6 @@ def dying_at(step: int) -> Step:
     return count
 
 
-class SteppingClock:
-    """One second later whenever it is asked."""
-
-    def __init__(self, now: int = 1_000 * NS_PER_SECOND) -> None:
-        self.now = now
-
-    def __call__(self) -> int:
-        self.now += NS_PER_SECOND
-        return self.now
-
-
 class Backend(Protocol):
     """One kind of store; a value, so that it can be handed to another process."""
 
@@ -67,6 +57,9 @@ class Backend(Protocol):
 
     def opened(self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on) -> AbstractAsyncContextManager[GraphStore]:
         """Open it as one more process."""
+
+    def check(self, newest: GraphVersion) -> None:
+        """Check what else must be so when this is the newest version."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +78,15 @@ class Sql:
         async with open_database(self.directory, self.server) as base:
             yield SqlGraphStore(SteppingDatabase(**_fields(base), step=step), runs, clock, kept)
 
+    def check(self, newest: GraphVersion) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class Neo4j:
     directory: Path
     place: Place
+    seconds: float = 60
 
     @property
     def folder(self) -> Path:
@@ -99,8 +96,16 @@ class Neo4j:
     async def opened(self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on) -> AsyncIterator[GraphStore]:
         clock = clock or SteppingClock()
         runs = SteppingRuns(FileRunStore(self.folder, clock), step)
-        async with open_neo4j(self.place.uri, self.place.credentials, DATABASE, 60) as base:
+        async with open_neo4j(self.place.uri, self.place.credentials, DATABASE, self.seconds) as base:
             yield Neo4jGraphStore(SteppingNeo4j(**_fields(base), step=step), runs, clock, kept, lambda _: {})
+
+    def check(self, newest: GraphVersion) -> None:
+        """It, and nothing else, is shown under the labels that people query."""
+        shown = self.place.ask("MATCH (c:Component) RETURN c.id AS id, c.graph_version AS version")
+        assert {row["version"] for row in shown} == {newest.id}
+        assert sorted(row["id"] for row in shown) == sorted(c.id for c in newest.graph.components)
+        edges = self.place.ask("MATCH (:Component)-[d:DEPENDS_ON]->(:Component) RETURN count(*) AS n")
+        assert edges == [{"n": len(newest.graph.dependencies)}]
 
 
 @contextmanager

@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History
-from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, EvidenceReason, Graph
-from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs, no_runs
+from agentguard.graph.model import Component, Graph
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, no_runs
 from agentguard.graph.store import GRACE, GraphStore, GraphVersion
-from agentguard.kernel.clock import NS_PER_SECOND, Clock, system_clock
+from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.kernel.ids import sortable_id
-from agentguard.traces.window import TimeWindow
-from tests.conformance.graph_stores import BACKENDS, DIED, Backend, SteppingClock, dying_at
+from tests.conformance.graph_stores import BACKENDS, DIED, Backend, dying_at
+from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, line, version
 from tests.discovery.recordings import NAMES, graph
 from tests.graph.handmade import shop
 
 pytestmark = pytest.mark.anyio
 
-BASIS = Basis("explicit", "OpenTelemetry gen_ai 1.37", 0.875)
-EVIDENCE = (Evidence("ab" * 16, "cd" * 8, 2**62, EvidenceReason.SLOWEST),)
-GRAPH = Graph(
-    components=tuple(
-        Component(name, ComponentKind.AGENT, name, BASIS, EVIDENCE, spellings=("Á\n", '"', "\0\u202e🙂"), attributes={"a": "\\"})
-        for name in ("agent:a", "agent:b")
-    ),
-    dependencies=(Dependency("agent:a", "agent:b", DependencyType.HANDOFF, BASIS, EVIDENCE, latency=((1, 2), (7, 1)), cost_usd=0.1 + 0.2),),
-    coverage=Coverage(spans=2**62, refused={"not-json": 1}),
-    asked=TimeWindow(1, 2**62),
-)
-RUNS = Runs(
-    pa.Table.from_pylist([{"run_id": "t", "workflow": "w", "failed": False, "start": 1, "duration": 2}], schema=RUN_SCHEMA),
-    CALL_SCHEMA.empty_table(),
-)
 HOUR = 3600 * NS_PER_SECOND
 
 
@@ -52,22 +36,6 @@ HOUR = 3600 * NS_PER_SECOND
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     with BACKENDS[request.param](tmp_path) as empty:
         yield empty
-
-
-def version(dataset: str, clock: Clock, graph: Graph = GRAPH) -> GraphVersion:
-    now = clock()
-    return GraphVersion(sortable_id(now), dataset, now, graph)
-
-
-def line(length: int, name: str = "a") -> Graph:
-    """Agents in a row, each of which hands over to the next."""
-    agents = tuple(Component(f"agent:{name}{n:05}", ComponentKind.AGENT, f"{name}{n:05}", BASIS, ()) for n in range(length))
-    return Graph(agents, tuple(Dependency(a.id, b.id, DependencyType.HANDOFF, BASIS, ()) for a, b in pairwise(agents)))
-
-
-async def check_whole(store: GraphStore, found: GraphVersion) -> None:
-    assert (await store.runs(found.id)).runs.equals(RUNS.runs)
-    assert await store.get(found.id) == found
 
 
 async def test_what_is_put_is_read_back_by_another_process_of_later(backend: Backend):
@@ -194,6 +162,34 @@ async def test_files_that_a_dead_writer_left_are_swept_after_an_hour(backend: Ba
         assert await store.sweep() == 2
         assert await store.sweep() == 0
         await check_whole(store, mine)
+
+
+async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(backend: Backend, monkeypatch: pytest.MonkeyPatch):
+    def full(*_args, **_how):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with backend.opened() as store:
+        await store.put(before := version("a", SteppingClock()), RUNS)
+        files = set(backend.folder.iterdir())
+        with monkeypatch.context() as patched:
+            patched.setattr("agentguard.adapters.files.runs.pq.write_table", full)
+            with pytest.raises(OSError, match="No space"):
+                await store.put(put := version("b", SteppingClock()), RUNS)
+
+        assert set(backend.folder.iterdir()) == files
+        assert [dataset.newest_version for dataset in await store.datasets()] == [before.id]
+        await store.put(put, RUNS)
+        assert await store.newest() == put
+
+
+async def test_sweeping_disturbs_no_writer(backend: Backend):
+    async with backend.opened(clock=system_clock) as store, backend.opened(clock=system_clock) as other:
+        put = [version("a", system_clock) for _ in range(6)]
+        for each in put:
+            _, swept = await asyncio.gather(store.put(each, RUNS), other.sweep())
+            assert swept == 0
+        for each in put:
+            await check_whole(other, each)
 
 
 async def test_a_store_without_versions_sweeps_nothing(backend: Backend):
@@ -329,7 +325,7 @@ def _size(found: Graph) -> tuple[int, int]:
 def _context() -> ForkServerContext:
     """Processes that know nothing of this one, quickly started."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.conformance.graph_stores", "tests.graph.handmade", "tests.discovery.recordings"])
+    context.set_forkserver_preload(["tests.conformance.test_graph_store"])
     return context
 
 
@@ -388,6 +384,7 @@ async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing
             newest = await store.newest()
             assert newest in (before, put)
             await check_whole(store, newest)
+        backend.check(newest)
         assert code in (0, DIED)
         if code == 0:
             break

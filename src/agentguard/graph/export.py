@@ -16,9 +16,10 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Component, Dependency, Graph
 from agentguard.graph.printable import hidden, printable, shorten
-from agentguard.graph.properties import COMPONENT, CONSTRAINT, DEPENDENCY, FALLBACK, INDEXES, LABELS, TIMES, WORKFLOW
+from agentguard.graph.properties import COMPONENT, CONSTRAINT, FALLBACK, INDEXES, LABELS, TIMES, WORKFLOW, Table, dependency_table
 from agentguard.graph.properties import Value as Property
 
+T = TypeVar("T")
 Value: TypeAlias = str | int | float | bool
 
 _LABEL_LIMIT = 60
@@ -77,13 +78,14 @@ def graphml(graph: Graph) -> str:
 
 def cypher(graph: Graph) -> str:
     """Return statements that write the graph into Neo4j as our own store does; running them twice changes nothing."""
+    dependency = dependency_table(graph)
     lines = [f"{statement};" for statement in (CONSTRAINT, *INDEXES)]
     lines += [
         f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c += {_cypher_map(COMPONENT, c)};" for c in graph.components
     ]
     lines += [
         f"{_cypher_ends(d.source, d.target)} MERGE (a)-[d:DEPENDS_ON {{type: {_cypher(d.type.value)}}}]->(b) "
-        f"SET d += {_cypher_map(DEPENDENCY, d)};"
+        f"SET d += {_cypher_map(dependency, d)};"
         for d in graph.dependencies
     ]
     lines += [
@@ -227,8 +229,6 @@ def _xml(text: str) -> str:
 
 # Cypher.
 
-T = TypeVar("T")
-
 
 def _cypher_ends(source: str, target: str) -> str:
     return f"MATCH (a:Component {{id: {_cypher(source)}}}), (b:Component {{id: {_cypher(target)}}})"
@@ -251,7 +251,7 @@ def _cypher_char(char: str) -> str:
     return "".join(f"\\u{units[i : i + 2].hex()}" for i in range(0, len(units), 2))
 
 
-def _cypher_map(table: Mapping[str, Callable[[T], Property]], item: T) -> str:
+def _cypher_map(table: Table[T], item: T) -> str:
     values = {name: value(item) for name, value in table.items()}
     return "{" + ", ".join(f"{name}: {_cypher_property(name, value)}" for name, value in values.items() if value is not None) + "}"
 

@@ -11,17 +11,21 @@ Each table names the properties in their order. Times are ISO 8601 (None: unknow
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document, milliseconds
 from agentguard.graph.latency import Histogram, quantile
-from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Workflow
+from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Graph, Workflow
 from agentguard.kernel.canonical import canonical_json
 from agentguard.kernel.clock import timestamp
 
+T = TypeVar("T")
 Value: TypeAlias = str | int | float | bool | list[str] | None
+Table: TypeAlias = Mapping[str, Callable[[T], Value]]
+"""Property → what it is of a thing."""
 
 LABELS: Mapping[ComponentKind, str] = {
     ComponentKind.AGENT: "Agent",
@@ -46,7 +50,7 @@ INDEXES = (
 TIMES = frozenset({"first_seen", "last_seen", "timestamp"})
 """The properties that are times."""
 
-COMPONENT: Mapping[str, Callable[[Component], Value]] = {
+COMPONENT: Table[Component] = {
     "id": lambda c: c.id,
     "name": lambda c: c.name,
     "type": lambda c: c.kind.value,
@@ -71,7 +75,37 @@ COMPONENT: Mapping[str, Callable[[Component], Value]] = {
     "evidence": lambda c: _evidence(c.evidence),
 }
 
-DEPENDENCY: Mapping[str, Callable[[Dependency], Value]] = {
+FALLBACK: Table[Fallback] = {
+    "owner": lambda f: f.owner,
+    "recourse": lambda f: f.recourse.value,
+    "count": lambda f: f.count,
+    "rescued": lambda f: f.rescued,
+    "evidence": lambda f: _evidence(f.evidence),
+}
+
+WORKFLOW: Table[Workflow] = {
+    "id": lambda w: w.id,
+    "name": lambda w: w.name,
+    "runs": lambda w: w.runs,
+    "failed": lambda w: w.failed,
+    "nested_runs": lambda w: w.nested,
+    "first_seen": lambda w: timestamp(w.first_seen),
+    "last_seen": lambda w: timestamp(w.last_seen),
+    "evidence": lambda w: _evidence(w.evidence),
+}
+
+
+def dependency_table(graph: Graph) -> Table[Dependency]:
+    """Return the table of this graph's dependencies; two of its properties also say how the callee stands beside others."""
+    invocations = {c.id: c.invocations for c in graph.components}
+    covered = Counter((f.owner, f.primary) for f in graph.fallbacks if 2 * f.rescued >= f.count)
+    return _DEPENDENCY | {
+        "in_most_runs": lambda d: 2 * d.source_runs >= invocations.get(d.source, 0),
+        "fallbacks": lambda d: covered[d.source, d.target],
+    }
+
+
+_DEPENDENCY: dict[str, Callable[[Dependency], Value]] = {
     "type": lambda d: d.type.value,
     "via": lambda d: d.via,
     "calls": lambda d: d.calls,
@@ -90,25 +124,6 @@ DEPENDENCY: Mapping[str, Callable[[Dependency], Value]] = {
     "last_seen": lambda d: timestamp(d.last_seen),
     "metadata": lambda d: _json(_basis(d.basis)),
     "evidence": lambda d: _evidence(d.evidence),
-}
-
-FALLBACK: Mapping[str, Callable[[Fallback], Value]] = {
-    "owner": lambda f: f.owner,
-    "recourse": lambda f: f.recourse.value,
-    "count": lambda f: f.count,
-    "rescued": lambda f: f.rescued,
-    "evidence": lambda f: _evidence(f.evidence),
-}
-
-WORKFLOW: Mapping[str, Callable[[Workflow], Value]] = {
-    "id": lambda w: w.id,
-    "name": lambda w: w.name,
-    "runs": lambda w: w.runs,
-    "failed": lambda w: w.failed,
-    "nested_runs": lambda w: w.nested,
-    "first_seen": lambda w: timestamp(w.first_seen),
-    "last_seen": lambda w: timestamp(w.last_seen),
-    "evidence": lambda w: _evidence(w.evidence),
 }
 
 

@@ -11,9 +11,9 @@ from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, Record, unit_of_work
-from neo4j.exceptions import ConfigurationError, ConstraintError, CypherSyntaxError, CypherTypeError, GqlError
+from neo4j.exceptions import ClientError, ConfigurationError, CypherSyntaxError, CypherTypeError, GqlError
 
-from agentguard.adapters.neo4j.errors import Neo4jAddressError, unavailable
+from agentguard.adapters.neo4j.errors import Neo4jAddressError, met_another, unavailable
 
 T = TypeVar("T")
 Transaction: TypeAlias = AsyncManagedTransaction
@@ -45,7 +45,7 @@ class Neo4jDatabase:
     async def transact(self, work: Work[T]) -> T:
         """Do the work in one transaction, durable once this returns; raise Neo4jUnavailableError.
 
-        What may pass (a deadlock, a change of leader) is tried again until the time is up; two that MERGE one key at a time, once more.
+        What may pass (a deadlock, a change of leader) is tried again until the time is up; what two wanted to create at once, once more.
         Readers too ask whoever takes writes: in a cluster a follower may lag behind what was written last.
         """
         limited = unit_of_work(timeout=self.timeout_seconds)(work)
@@ -54,7 +54,9 @@ class Neo4jDatabase:
                 await self.driver.verify_connectivity()
                 try:
                     return await self._transact(limited)
-                except ConstraintError:
+                except ClientError as error:
+                    if not met_another(error):
+                        raise
                     return await self._transact(limited)
         except (CypherSyntaxError, CypherTypeError):  # a fault of our own
             raise

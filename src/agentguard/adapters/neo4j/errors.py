@@ -8,7 +8,8 @@ from agentguard.kernel.errors import InvalidInputError, UnavailableError
 
 _RATE_LIMIT = "Neo.ClientError.Security.AuthenticationRateLimit"
 _NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
-_TIMED_OUT = "Neo.ClientError.Transaction.TransactionTimedOut"
+_SAME_SCHEMA = "Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists"
+_TIMED_OUT = ("Neo.ClientError.Transaction.TransactionTimedOut", "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration")
 
 
 class Neo4jAddressError(InvalidInputError):
@@ -28,6 +29,11 @@ class Neo4jUnavailableError(UnavailableError):
     code = "neo4j-unavailable"
 
 
+def met_another(error: Neo4jError) -> bool:
+    """Whether somebody created the same node, constraint or index at the same time: MERGE and IF NOT EXISTS see it the next time."""
+    return isinstance(error, ConstraintError) or error.code == _SAME_SCHEMA
+
+
 def unavailable(error: GqlError | TimeoutError | OSError, address: str, database: str) -> Neo4jUnavailableError:
     """Return what the driver's error means for who runs AgentGuard."""
     return Neo4jUnavailableError(f"Neo4j at {address} {_trouble(error, database)}")
@@ -39,7 +45,7 @@ def _trouble(error: GqlError | TimeoutError | OSError, database: str) -> str:
         return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
     if code == _NO_DATABASE:
         return f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one, `neo4j`."
-    if isinstance(error, TimeoutError) or code == _TIMED_OUT:
+    if isinstance(error, TimeoutError) or code in _TIMED_OUT:
         return "did not answer in time. See what keeps it busy, or raise AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
     if isinstance(error, ConstraintError):
         return "holds a node with an id that AgentGuard needs for one of its own. Give AgentGuard a database to itself."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -12,11 +12,10 @@ from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
 from agentguard.adapters.neo4j.moments import moment
 from agentguard.graph.errors import VersionExistsError
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.properties import COMPONENT, DEPENDENCY, FALLBACK, TIMES, WORKFLOW, Value
+from agentguard.graph.properties import COMPONENT, FALLBACK, TIMES, WORKFLOW, Table, Value, dependency_table
 from agentguard.graph.store import GraphVersion
 
 T = TypeVar("T")
-Table = Mapping[str, Callable[[T], Value]]
 
 _SENT_AT_ONCE = 500
 """Rows. The driver packs them on the event loop, which this holds up for some 10 ms."""
@@ -57,10 +56,12 @@ class _Part(Generic[T]):
 async def stage(database: Neo4jDatabase, version: GraphVersion, document: bytes, standings: Mapping[str, str], now: int) -> None:
     """Write the version and its graph where no reader looks; raise VersionExistsError."""
     await database.transact(partial(_stage_version, version, document, now))
+    writing: Awaitable[None] = asyncio.sleep(0)
     for part in _parts(version.graph, standings):
         for make in part.transactions():
-            made = await asyncio.to_thread(make)
-            await database.transact(partial(_send, part.statement, made, version))
+            made, _ = await asyncio.gather(asyncio.to_thread(make), writing)  # these are made while those before are written
+            writing = database.transact(partial(_send, part.statement, made, version))
+    await writing
 
 
 async def _stage_version(version: GraphVersion, document: bytes, now: int, transaction: Transaction) -> None:
@@ -78,12 +79,13 @@ async def _send(statement: str, made: list[list[Value]], version: GraphVersion, 
 
 
 def _parts(graph: Graph, standings: Mapping[str, str]) -> Iterator[_Part[Any]]:
+    dependency = dependency_table(graph)
     component: Table[Component] = {**COMPONENT, "standing": lambda c: standings.get(c.id)}
     yield _Part(graph.components, _row(component), f"UNWIND $rows AS row CREATE (:AgentGuardStagedComponent {_map(component)})")
     yield _Part(
         graph.dependencies,
-        _row({"source": lambda d: d.source, "target": lambda d: d.target, **DEPENDENCY}),
-        f"UNWIND $rows AS row {_ENDS} CREATE (a)-[:DEPENDS_ON {_map(DEPENDENCY, 2, _MADE_AT)}]->(b)",
+        _row({"source": lambda d: d.source, "target": lambda d: d.target, **dependency}),
+        f"UNWIND $rows AS row {_ENDS} CREATE (a)-[:DEPENDS_ON {_map(dependency, 2, _MADE_AT)}]->(b)",
     )
     yield _Part(
         graph.fallbacks,

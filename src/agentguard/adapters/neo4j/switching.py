@@ -69,11 +69,9 @@ class Switch:
 
 def _relabel() -> Iterator[str]:
     """Yield what retires the graph that is shown, then what shows the staged one."""
-    ours = "WHERE n.graph_version IS NOT NULL"
-    for label in LABELS.values():
-        yield f"MATCH (n:Component:{label}) {ours} REMOVE n:Component:{label} SET n:AgentGuardRetired"
-    yield f"MATCH (n:Workflow) {ours} REMOVE n:Workflow SET n:AgentGuardRetired"
+    yield f"MATCH (n:Component) WHERE n.graph_version IS NOT NULL REMOVE n:Component:{':'.join(LABELS.values())} SET n:AgentGuardRetired"
+    yield "MATCH (n:Workflow) WHERE n.graph_version IS NOT NULL REMOVE n:Workflow SET n:AgentGuardRetired"
     for kind, label in LABELS.items():
         staged = f"MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version AND n.type = '{kind.value}'"
         yield f"{staged} REMOVE n:AgentGuardStagedComponent SET n:Component:{label}"
-    yield ("MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedWorkflow SET n:Workflow")
+    yield "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedWorkflow SET n:Workflow"

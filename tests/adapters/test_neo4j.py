@@ -1,0 +1,485 @@
+"""What is in Neo4j: the newest graph as people query it, whole at every moment; and what happens when Neo4j does not do as it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import neo4j
+import pytest
+from neo4j.exceptions import ConstraintError
+
+from agentguard.adapters.files.runs import FileRunStore
+from agentguard.adapters.neo4j.database import Credentials, Neo4jDatabase, open_neo4j, rows
+from agentguard.adapters.neo4j.errors import Neo4jAddressError, Neo4jUnavailableError
+from agentguard.adapters.neo4j.graphs import Neo4jGraphStore, Standings
+from agentguard.adapters.neo4j.staging import stage
+from agentguard.adapters.neo4j.switching import READ_WHOLE
+from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.export import cypher
+from agentguard.graph.model import Graph
+from agentguard.graph.properties import COMPONENT, LABELS
+from agentguard.graph.runs import no_runs
+from agentguard.graph.store import GraphVersion
+from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
+from agentguard.kernel.ids import sortable_id
+from tests.discovery.recordings import NAMES, graph
+from tests.graph.handmade import START, component, depends, shop
+from tests.neo4j_server import DATABASE, Place, empty_neo4j
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    with empty_neo4j() as found:
+        yield found
+
+
+@asynccontextmanager
+async def opened(place: Place, folder: Path, *, standings: Standings = lambda _: {}, clock: Clock = system_clock):
+    async with open_neo4j(place.uri, place.credentials, DATABASE, 60) as database:
+        yield Neo4jGraphStore(database, FileRunStore(folder, clock), clock, 20, standings)
+
+
+def version(found: Graph, dataset: str = "shop") -> GraphVersion:
+    now = system_clock()
+    return GraphVersion(sortable_id(now), dataset, now, found)
+
+
+def fan(width: int, name: str) -> Graph:
+    """An agent that uses so many tools, and each of them one model."""
+    agent, model = component(ComponentKind.AGENT, name), component(ComponentKind.MODEL, name)
+    tools = [component(ComponentKind.TOOL, f"{name}{n:04}") for n in range(width)]
+    edges = [depends(agent, tool, DependencyType.USES_TOOL) for tool in tools]
+    edges += [depends(tool, model, DependencyType.CALLS_MODEL) for tool in tools]
+    return Graph((agent, model, *tools), tuple(sorted(edges, key=lambda d: (d.source, d.target))))
+
+
+def ids(place: Place, label: str = "Component") -> list[str]:
+    return [row["id"] for row in place.ask(f"MATCH (c:{label}) RETURN c.id AS id ORDER BY id")]
+
+
+# The data model.
+
+
+async def test_components_bear_their_kind_and_what_is_known_of_them(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(put := version(shop()), no_runs())
+
+    (row,) = place.ask("MATCH (c:Agent {name: 'Checkout'}) RETURN c, labels(c) AS labels")
+    found = dict(row["c"])
+    assert sorted(row["labels"]) == ["Agent", "Component"]
+    assert found["graph_version"] == put.id
+    assert {key: found[key] for key in ("id", "type", "invocations", "errors", "confidence", "services")} == {
+        "id": "agent:Checkout",
+        "type": "agent",
+        "invocations": 10,
+        "errors": 2,
+        "confidence": 0.75,
+        "services": [],
+    }
+    assert found["first_seen"].iso_format() == "2023-11-14T22:13:20.000000001+00:00"
+    assert "environment" not in found
+    assert json.loads(found["metadata"]) == {"attributes": {}, "convention": "otel-genai", "observations": 0, "rule": "invoke_agent"}
+    assert json.loads(found["evidence"])[0]["reason"] == "failed"
+    assert ids(place) == sorted(c.id for c in shop().components)
+
+
+async def test_dependencies_point_to_what_is_depended_on_and_say_when_they_were_found(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(put := version(shop()), no_runs())
+
+    (row,) = place.ask("MATCH (:Agent {name: 'Checkout'})-[d:DEPENDS_ON]->(:Tool {name: 'charge_card'}) RETURN d")
+    found = dict(row["d"])
+    assert {
+        key: found[key] for key in ("type", "calls", "errors", "absorbed", "propagated", "confidence", "fallbacks", "in_most_runs")
+    } == {
+        "type": "uses_tool",
+        "calls": 10,
+        "errors": 3,
+        "absorbed": 1,
+        "propagated": 2,
+        "confidence": 0.75,
+        "fallbacks": 0,  # one was seen, but it helped in one of three
+        "in_most_runs": False,
+    }
+    seconds, rest = divmod(put.created_at, 10**9)
+    (when,) = place.ask("MATCH ()-[d:DEPENDS_ON]->() RETURN DISTINCT d.timestamp.epochSeconds AS seconds, d.timestamp.nanosecond AS rest")
+    assert when == {"seconds": seconds, "rest": rest}
+    assert json.loads(found["evidence"])[0]["timestamp"].endswith("000000001Z")
+    assert START % 10 == 1
+
+
+async def test_workflows_and_fallbacks_are_in_the_graph(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+
+    (fallback,) = place.ask("MATCH (a:Component)-[f:FALLS_BACK_TO]->(b:Component) RETURN a.id, b.id, f.owner, f.count, f.rescued")
+    (workflow,) = place.ask("MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs, w.failed, a.id, b.id")
+    assert list(fallback.values()) == ["tool:charge_card", "tool:send_invoice", "agent:Checkout", 3, 1]
+    assert list(workflow.values()) == ["workflow:checkout", 10, 2, "agent:Checkout", "agent:Checkout"]
+
+
+async def test_every_kind_has_a_label_of_its_own(place: Place, tmp_path: Path):
+    one_of_each = Graph(tuple(component(kind, "x") for kind in ComponentKind))
+    async with opened(place, tmp_path) as store:
+        await store.put(version(one_of_each), no_runs())
+
+    assert len(set(LABELS.values())) == len(ComponentKind)
+    for kind, label in LABELS.items():
+        assert ids(place, label) == [f"{kind}:x"]
+
+
+async def test_constraint_and_indexes_bear_the_promised_names(place: Place, tmp_path: Path):
+    place.forget_schema()
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+
+    (constraint,) = place.ask(
+        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Component'] RETURN properties"
+    )
+    indexes = place.ask("SHOW INDEXES YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Agent'] RETURN name, properties")
+    assert constraint == {"properties": ["id"]}
+    assert {row["name"]: row["properties"] for row in indexes} == {"agent_id": ["id"], "agent_name": ["name"]}
+
+
+async def test_a_database_that_was_emptied_under_a_running_server_is_prepared_again(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+        place.empty()
+        place.forget_schema()
+        await store.put(version(fan(3, "x")), no_runs())
+
+    assert len(ids(place)) == 5
+    assert place.ask("SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1")
+
+
+async def test_each_version_takes_the_place_of_the_one_before_and_leaves_nothing_of_it(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        for found in (shop(), fan(7, "a"), graph("crewai-openinference"), Graph(), shop(), shop()):
+            await store.put(put := version(found, f"of-{len(found.components)}"), no_runs())
+
+            assert ids(place) == sorted(c.id for c in found.components)
+            edges = place.ask("MATCH (a)-[d:DEPENDS_ON]->(b) RETURN a.id, b.id, d.type")
+            assert sorted(tuple(row.values()) for row in edges) == sorted((d.source, d.target, d.type.value) for d in found.dependencies)
+            assert ids(place, "Workflow") == sorted(w.id for w in found.workflows)
+            assert len(place.ask("MATCH ()-[f:FALLS_BACK_TO]->() RETURN f")) == len(found.fallbacks)
+            assert place.ask("MATCH (n:NewestGraph) RETURN n.graph_version AS id, n.dataset AS dataset") == [
+                {"id": put.id, "dataset": put.dataset}
+            ]
+    left = {label for row in place.ask("MATCH (n) RETURN DISTINCT labels(n) AS labels") for label in row["labels"]}
+    assert {label for label in left if label.startswith("AgentGuard")} == {"AgentGuardLock"}
+
+
+async def test_the_cypher_export_writes_what_the_store_writes(place: Place, tmp_path: Path):
+    for found in (shop(), graph("crewai-openinference"), graph("fastapi-distributed")):
+        place.empty()
+        async with opened(place, tmp_path) as store:
+            await store.put(version(found), no_runs())
+        stored = everything(place)
+        place.empty()
+        with place.session() as session:
+            for statement in filter(None, cypher(found).split(";\n")):
+                session.run(statement).consume()
+
+        assert everything(place) == stored
+
+
+def everything(place: Place) -> list[Any]:
+    """The graph that is shown, without what only its writer knows."""
+    of_writer = {"graph_version", "timestamp", "standing"}
+    nodes = place.ask("MATCH (n) WHERE n:Component OR n:Workflow RETURN labels(n) AS labels, properties(n) AS found")
+    edges = place.ask("MATCH (a)-[d]->(b) RETURN a.id AS a, b.id AS b, type(d) AS type, properties(d) AS found")
+    for row in (*nodes, *edges):
+        row["found"] = sorted((key, str(value)) for key, value in row["found"].items() if key not in of_writer)
+    return sorted([sorted(row["labels"]), row["found"]] for row in nodes) + sorted(list(row.values()) for row in edges)
+
+
+async def test_what_others_keep_in_the_database_is_left_alone(place: Place, tmp_path: Path):
+    place.ask("CREATE (:Component {id: 'mine'})-[:DEPENDS_ON]->(:Agent {name: 'mine'}), (:Workflow {id: 'mine'}), (:Staged), (:Retired)")
+    async with opened(place, tmp_path) as store:
+        for found in (shop(), fan(2, "a")):
+            await store.put(version(found), no_runs())
+        await store.sweep()
+
+    assert "mine" in ids(place)
+    assert "mine" in ids(place, "Workflow")
+    assert place.ask("MATCH (:Component {id: 'mine'})-[:DEPENDS_ON]->(a:Agent), (:Staged), (:Retired) RETURN a.name AS name") == [
+        {"name": "mine"}
+    ]
+
+
+async def test_a_strangers_node_with_an_id_of_ours_is_named_and_nothing_is_left_half_done(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(before := version(fan(2, "a")), no_runs())
+        place.ask("CREATE (:Component {id: 'agent:Checkout'})")
+        with pytest.raises(Neo4jUnavailableError, match="Give AgentGuard a database to itself"):
+            await store.put(version(shop()), no_runs())
+        assert await store.newest() == before
+        assert len(list(tmp_path.iterdir())) == 2  # the runs of the version before
+        place.ask("MATCH (c:Component {id: 'agent:Checkout'}) DELETE c")
+        assert ids(place) == sorted(c.id for c in before.graph.components)
+        await store.put(after := version(shop()), no_runs())
+
+        assert await store.newest() == after
+    assert not place.ask("MATCH (n:AgentGuardStagedComponent|AgentGuardStagedVersion|AgentGuardRetired) RETURN n")
+
+
+async def test_what_a_dead_writer_staged_goes_after_an_hour(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+        await stage(store.database, version(fan(3, "dead")), b"", {}, system_clock())
+        await store.put(version(shop()), no_runs())
+        assert len(ids(place, "AgentGuardStagedComponent")) == 5
+    async with opened(place, tmp_path, clock=lambda: system_clock() + 2 * NS_PER_HOUR) as store:
+        await store.put(version(shop()), no_runs())
+
+    assert ids(place, "AgentGuardStagedComponent") == ids(place, "AgentGuardStagedVersion") == []
+    assert ids(place) == sorted(c.id for c in shop().components)
+
+
+async def test_it_is_said_how_components_stand_to_the_catalogue_and_said_anew_at_the_next_start(place: Place, tmp_path: Path):
+    async with opened(
+        place, tmp_path, standings=lambda g: {c.id: "shadow" for c in g.components if c.kind is ComponentKind.AGENT}
+    ) as store:
+        await store.put(version(shop()), no_runs())
+    asked = "MATCH (c:Component) WHERE c.standing = $standing RETURN c.id AS id"
+    before = {row["id"] for row in place.ask(asked, standing="shadow")}
+    async with opened(place, tmp_path, standings=lambda g: {c.id: "declared" for c in g.components}) as store:
+        await store.sweep()
+
+    assert before == {"agent:Checkout", "agent:Pricing", "agent:Fraud"}
+    assert len(place.ask(asked, standing="declared")) == len(shop().components)
+    assert not place.ask(asked, standing="shadow")
+
+
+async def test_rows_are_sent_in_batches_that_lose_none(place: Place, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("agentguard.adapters.neo4j.staging._SENT_AT_ONCE", 3)
+    monkeypatch.setattr("agentguard.adapters.neo4j.staging._WRITTEN_AT_ONCE", 7)
+    monkeypatch.setattr("agentguard.adapters.neo4j.history._AT_ONCE", 2)
+    found = graph("crewai-openinference")
+    async with opened(place, tmp_path) as store:
+        await store.put(version(found), no_runs())
+        history = await store.history()
+
+    assert ids(place) == sorted(c.id for c in found.components)
+    assert len(place.ask("MATCH (:Component)-[d:DEPENDS_ON]->() RETURN d")) == len(found.dependencies)
+    assert {s.id for s in history.sightings} >= {c.id for c in found.components if c.identified}
+
+
+# Readers while a graph is replaced.
+
+WHOLE = f"{READ_WHOLE} WITH newest "
+COLLECT = "RETURN newest.graph_version AS version, collect(DISTINCT {0}) AS found"
+QUESTIONS = {
+    "components": "MATCH (c:Component) " + COLLECT.format("c.id"),
+    "agents, tools and models": "MATCH (c:Component) WHERE c:Agent OR c:Tool OR c:Model " + COLLECT.format("c.id"),
+    "dependencies": "MATCH (a:Component)-[:DEPENDS_ON]->(b:Component) " + COLLECT.format("a.id + ' ' + b.id"),
+    "what a model carries": "MATCH (:Model)<-[:DEPENDS_ON*1..]-(c:Component) " + COLLECT.format("c.id"),
+}
+
+
+def answers(found: Graph) -> dict[str, list[str]]:
+    every = sorted(c.id for c in found.components)
+    return {
+        "components": every,
+        "agents, tools and models": every,
+        "dependencies": sorted(f"{d.source} {d.target}" for d in found.dependencies),
+        "what a model carries": [id_ for id_ in every if not id_.startswith("model:")],
+    }
+
+
+async def test_who_reads_whole_never_sees_half_a_graph(place: Place, tmp_path: Path):
+    put = [version(fan(width, name)) for width, name in zip((600, 40, 400, 3, 500, 200, 300), "abababc", strict=True)]
+    expected = {each.id: answers(each.graph) for each in put}
+    stop = threading.Event()
+
+    def read(number: int) -> set[str]:
+        seen = set()
+        with place.session() as session:
+            for turn in count(number):
+                name, question = list(QUESTIONS.items())[turn % len(QUESTIONS)]
+                (row,) = list(session.run(WHOLE + question))
+                assert sorted(row["found"]) == expected[row["version"]][name]
+                seen.add(row["version"])
+                if stop.is_set():
+                    return seen
+        return seen
+
+    async with opened(place, tmp_path) as store:
+        await store.put(put[0], no_runs())
+        with ThreadPoolExecutor(4) as pool:
+            readers = [pool.submit(read, number) for number in range(4)]
+            for each in put[1:]:
+                await store.put(each, no_runs())
+            stop.set()
+            seen = set().union(*[await asyncio.wrap_future(reader) for reader in readers])
+
+    assert len(seen) > 3
+
+
+# Transactions.
+
+
+async def test_one_that_meets_another_at_a_key_is_done_once_more(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+        turns = count(1)
+
+        async def merge(transaction) -> int:
+            turn = next(turns)
+            verb = "CREATE" if turn == 1 else "MERGE"  # what a MERGE does that did not see the other's
+            await rows(transaction, f"{verb} (c:Component {{id: 'agent:Checkout'}}) RETURN c")
+            return turn
+
+        assert await store.database.transact(merge) == 2
+
+
+async def test_one_that_meets_another_at_a_key_twice_says_so(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+        turns = count(1)
+
+        async def create(transaction) -> None:
+            next(turns)
+            await rows(transaction, "CREATE (c:Component {id: 'agent:Checkout'}) RETURN c")
+
+        with pytest.raises(Neo4jUnavailableError) as caught:
+            await store.database.transact(create)
+        assert isinstance(caught.value.__cause__, ConstraintError)
+        assert next(turns) == 3
+
+
+async def test_crossed_updates_are_both_done(place: Place, tmp_path: Path):
+    place.ask("CREATE (:Sum {id: 1, n: 0}), (:Sum {id: 2, n: 0})")
+    both_hold_one = asyncio.Barrier(2)
+    add = "MATCH (s:Sum {id: $id}) SET s:Sum SET s.n = s.n + 1"
+
+    async with opened(place, tmp_path) as store:
+
+        async def cross(first: int, second: int) -> int:
+            turns = count(1)
+
+            async def work(transaction) -> int:
+                turn = next(turns)
+                await rows(transaction, add, id=first)
+                if turn == 1:
+                    await both_hold_one.wait()
+                await rows(transaction, add, id=second)
+                return turn
+
+            return await store.database.transact(work)
+
+        turns = await asyncio.gather(cross(1, 2), cross(2, 1))
+
+    assert sum(turns) > 2
+    assert [row["n"] for row in place.ask("MATCH (s:Sum) RETURN s.n AS n")] == [2, 2]
+
+
+async def test_many_first_writers_at_once_get_numbers_of_their_own(place: Place, tmp_path: Path):
+    place.forget_schema()
+
+    async def write(name: str) -> None:
+        async with opened(place, tmp_path) as store:
+            await store.put(version(shop(), name), no_runs())
+
+    await asyncio.gather(*(write(name) for name in "abcdef"))
+
+    assert sorted(row["n"] for row in place.ask("MATCH (v:GraphVersion) RETURN v.sequence AS n")) == [1, 2, 3, 4, 5, 6]
+
+
+# What goes wrong.
+
+SECRET = "the-secret-word"
+
+
+@asynccontextmanager
+async def asking(uri: str, *, user: str = "neo4j", password: str = SECRET, database: str = DATABASE, seconds: float = 20):
+    async with open_neo4j(uri, Credentials(user, password), database, seconds) as found:
+        yield found
+
+
+async def complaint(database: Neo4jDatabase) -> str:
+    with pytest.raises(Neo4jUnavailableError) as caught:
+        await database.ping()
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    return str(caught.value)
+
+
+async def test_a_server_that_is_away_is_named_at_once():
+    async with asyncio.timeout(10), asking("bolt://127.0.0.1:1") as database:
+        assert await complaint(database) == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+
+
+async def test_a_host_that_nobody_knows_is_named():
+    async with asking("bolt://nobody.invalid:7687") as database:
+        assert "cannot be reached" in await complaint(database)
+
+
+async def test_a_server_that_never_answers_is_waited_for_no_longer_than_told():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with asyncio.timeout(10), asking(f"bolt://127.0.0.1:{silent.getsockname()[1]}", seconds=0.3) as database:
+            found = await complaint(database)
+
+    assert "did not answer in time" in found or "cannot be reached" in found
+
+
+async def test_work_that_takes_too_long_ends(place: Place):
+    async with open_neo4j(place.uri, place.credentials, DATABASE, 0.5) as database:
+        async with asyncio.timeout(30):
+            with pytest.raises(Neo4jUnavailableError, match="did not answer in time"):
+                await database.ask("UNWIND range(1, 1000000000) AS n UNWIND range(1, 1000) AS m RETURN sum(n * m)")
+        async with open_neo4j(place.uri, place.credentials, DATABASE, 20) as other:
+            running = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery STARTS WITH 'UNWIND range' RETURN currentQuery"
+            async with asyncio.timeout(30):
+                while await other.ask(running):  # noqa: ASYNC110 - the server tells nobody
+                    await asyncio.sleep(0.05)
+
+
+async def test_a_wrong_password_is_said_without_it(place: Place):
+    async with asking(place.uri, user="nobody") as database:
+        assert "Correct NEO4J_USER and NEO4J_PASSWORD" in await complaint(database)
+
+
+async def test_a_database_that_is_not_there_is_named(place: Place):
+    async with open_neo4j(place.uri, place.credentials, "nowhere", 20) as database:
+        assert "has no database 'nowhere'. Correct NEO4J_DATABASE" in await complaint(database)
+
+
+async def test_encryption_that_the_server_does_not_speak_is_said(place: Place):
+    async with open_neo4j(place.uri.replace("bolt:", "bolt+s:"), place.credentials, DATABASE, 20) as database:
+        assert "cannot be reached" in await complaint(database)
+
+
+@pytest.mark.parametrize(
+    "uri", [f"bolt://neo4j:{SECRET}@127.0.0.1:7687", f"neo4j://neo4j:{SECRET}@127.0.0.1:7687", "bolt://127.0.0.1:7687?x=1"]
+)
+async def test_a_uri_that_holds_more_than_a_place_is_refused(uri: str):
+    with pytest.raises(Neo4jAddressError) as caught:
+        async with asking(uri):
+            pass
+
+    assert SECRET not in str(caught.value)
+
+
+async def test_a_fault_of_our_own_is_not_called_an_absence(place: Place):
+    async with open_neo4j(place.uri, place.credentials, DATABASE, 20) as database:
+        with pytest.raises(neo4j.exceptions.CypherSyntaxError):
+            await database.ask("MATSCH (n)")
+
+
+def test_every_property_is_one_that_neo4j_can_hold():
+    for name in NAMES:
+        for found in graph(name).components:
+            for value in (value(found) for value in COMPONENT.values()):
+                assert value is None or isinstance(value, str | int | float | bool | list)

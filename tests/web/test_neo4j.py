@@ -1,0 +1,137 @@
+"""AgentGuard with NEO4J_URI set: commands and a server, with Neo4j there, away, and back again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from scripts.services.process import Server
+from tests.neo4j_server import Place, empty_neo4j, own_neo4j, place_of
+from tests.web.process import running
+from tests.web.systems import shop
+
+CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+"""Where the code under test is, for processes that get no other variable."""
+SECRET = "the-secret-word"
+
+
+def neo4j_at(uri: str, password: str = SECRET, user: str = "neo4j") -> dict[str, str]:
+    return {"NEO4J_URI": uri, "NEO4J_USER": user, "NEO4J_PASSWORD": password, **CODE}
+
+
+def agentguard(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "agentguard.cli", *arguments],
+        env={"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data")} | variables,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_one_command_scans_another_shows(tmp_path: Path):
+    (tmp_path / "shop.json").write_text(json.dumps(shop()))
+    with empty_neo4j() as place:
+        there = neo4j_at(place.uri, place.password, place.user)
+        scan = agentguard(tmp_path, "scan", "shop.json", "--dataset", "shop", **there)
+        shown = agentguard(tmp_path, "graph", "--format", "json", **there)
+        replayed = agentguard(tmp_path, "simulate", "PaymentAgent", "--method", "replay", "--format", "json", **there)
+        agents = place.ask("MATCH (a:Agent) RETURN a.name AS name, a.standing AS standing ORDER BY name")
+
+    assert scan.returncode == 0, scan.stderr
+    names = ["CheckoutAgent", "FraudAgent", "PaymentAgent"]
+    assert sorted(node["label"] for node in json.loads(shown.stdout)["nodes"] if node["type"] == "agent") == names
+    assert replayed.returncode == 0
+    assert agents == [{"name": name, "standing": "unknown"} for name in names]  # nobody declared anything
+
+
+def test_a_command_says_in_one_sentence_that_neo4j_is_away(tmp_path: Path):
+    for command in (["graph"], ["analyze"], ["simulate", "x"]):
+        ended = agentguard(tmp_path, *command, **neo4j_at("bolt://127.0.0.1:1"))
+
+        assert ended.returncode == 1
+        assert ended.stderr.strip() == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+        assert SECRET not in ended.stderr + ended.stdout
+
+
+def test_a_uri_that_holds_a_password_is_refused_without_repeating_it(tmp_path: Path):
+    ended = agentguard(tmp_path, "graph", NEO4J_URI=f"bolt://neo4j:{SECRET}@127.0.0.1:7687", **CODE)
+
+    assert ended.returncode == 1
+    assert "NEO4J_PASSWORD" in ended.stderr
+    assert SECRET not in ended.stderr
+
+
+def test_a_package_that_is_missing_is_named(tmp_path: Path):
+    (tmp_path / "neo4j.py").write_text("raise ModuleNotFoundError(\"No module named 'neo4j'\")")
+    ended = agentguard(tmp_path, "graph", **neo4j_at("bolt://127.0.0.1:1") | {"PYTHONPATH": f"{tmp_path}:{CODE.get('PYTHONPATH', '')}"})
+
+    assert ended.returncode == 1
+    assert ended.stderr.strip().endswith("Run: pip install 'agentguard[services]'")
+
+
+def test_without_the_setting_nothing_of_neo4j_is_imported(tmp_path: Path):
+    source = (
+        "import sys, asyncio\nfrom agentguard.bootstrap import open_app\nfrom agentguard.settings import Settings\n"
+        "async def run():\n    async with open_app(Settings()):\n        assert 'neo4j' not in sys.modules\nasyncio.run(run())"
+    )
+    variables = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(tmp_path / "data"), **CODE}
+
+    subprocess.run([sys.executable, "-c", source], env=variables, cwd=tmp_path, check=True, timeout=120)
+
+
+@pytest.fixture
+def away(tmp_path: Path) -> Iterator[tuple[Server, Place]]:
+    """A server that is not started yet."""
+    with own_neo4j(tmp_path / "neo4j") as server:
+        yield server, place_of(server)
+
+
+def test_a_server_starts_without_neo4j_takes_spans_in_and_shows_them_once_it_is_there(tmp_path: Path, away: tuple[Server, Place]):
+    neo4j, place = away
+    with running(tmp_path, **neo4j_at(place.uri, place.password)) as server:
+        graph = f"{server.url}/api/graph"
+
+        def answer() -> httpx.Response:
+            return httpx.get(graph, timeout=30)
+
+        assert httpx.get(f"{server.url}/health/live", timeout=30).status_code == 200
+        assert_away(answer())
+        sent = httpx.post(f"{server.url}/v1/traces", json=shop(), timeout=60)
+        assert sent.status_code == 200
+        neo4j.start()
+        until(lambda: answer().status_code == 200)
+        assert len([node for node in answer().json()["nodes"] if node["type"] == "agent"]) == 3
+        assert place.ask("SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1")
+
+        neo4j.kill()
+        assert_away(answer())
+        assert httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 503
+        neo4j.start()
+        until(lambda: answer().status_code == 200)
+        until(lambda: httpx.get(f"{server.url}/health/ready", timeout=30).status_code == 200)
+        assert server.stop() == 0
+    assert place.password not in server.log.read_text()
+
+
+def assert_away(answer: httpx.Response) -> None:
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "neo4j-unavailable"
+    assert answer.headers["Retry-After"] == "1"
