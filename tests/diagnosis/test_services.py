@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -361,7 +362,7 @@ def place(setting: str) -> str:
     ],
 )
 def test_without_its_package_a_sentence_says_what_to_install(doctor: Doctor, monkeypatch, check, module, setting):
-    monkeypatch.setitem(__import__("sys").modules, f"agentguard.adapters.{module}.inspection", None)
+    monkeypatch.setitem(sys.modules, f"agentguard.adapters.{module}.inspection", None)
     values = all_at(CLOSED) | {"SENTRY_DSN": f"http://key@{CLOSED}/1"}
 
     finding, detail = doctor.only(check, **{setting: values[setting]})

@@ -20,7 +20,6 @@ from agentguard.diagnosis.judging import (
     judge_postgresql,
     judge_redis,
 )
-from agentguard.kernel.masking import masked
 from agentguard.settings import Settings
 
 _SENTRY = "Sentry"
@@ -49,7 +48,8 @@ def _graph_store(settings: Settings) -> Iterator[Check]:
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.inspection import inspect_neo4j
     password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else None
-    yield judge_neo4j(masked(settings.neo4j), inspect_neo4j(settings.neo4j, settings.neo4j_user, password, settings.neo4j_database))
+    found = inspect_neo4j(settings.neo4j, settings.neo4j_user, password, settings.neo4j_database or "neo4j")
+    yield judge_neo4j(settings.neo4j, found)
 
 
 def _cache(settings: Settings) -> Iterator[Check]:

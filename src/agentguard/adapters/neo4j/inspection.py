@@ -26,7 +26,7 @@ class GraphServer:
         return int(self.version.partition(".")[0])
 
 
-def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str | None) -> GraphServer:
+def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str) -> GraphServer:
     """Ask the server what it is; raise Neo4jAddressError or Neo4jUnavailableError, with what to do, where it does not let us."""
     try:
         with _driver(uri, user, password) as driver:
@@ -49,7 +49,7 @@ def _driver(uri: str, user: str | None, password: str | None) -> Driver:
     )
 
 
-def _inspect(driver: Driver, database: str | None) -> GraphServer:
+def _inspect(driver: Driver, database: str) -> GraphServer:
     with driver.session(database=database) as session:
         kernel = session.run("CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition")
         versions, edition = kernel.values()[0]
