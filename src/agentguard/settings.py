@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     """After this long without a sign of life from who works on a job, it is given to another."""
     sentry_dsn: SecretStr | None = _shared("sentry_dsn")
     """Unset: errors are in the log only."""
-    sentry_environment: str = _shared("sentry_environment", default="production")
+    sentry_environment: str = _shared("sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$")
     """What Sentry calls this installation."""
     rate_limit: int = Field(default=0, ge=0)
     """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 = any number."""
@@ -206,6 +206,8 @@ class Settings(BaseSettings):
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and not _is_url(text, schemes):
             raise PydanticCustomError("bad_url", "this is no URL it can use; write it like {example}", {"example": example})
+        if text is not None and (fault := _url_fault(field.field_name or "", text)):
+            raise PydanticCustomError("bad_url", "{fault}; write it like {example}", {"fault": fault, "example": example})
         return value
 
     @property
@@ -243,12 +245,16 @@ class Settings(BaseSettings):
     def _agree(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
         variables = environment()
         secrets, faults = secrets_in_files(variables, secret_fields())
+        given = {**secrets, **data}
         errors = [_plain_error(message) for message in (*faults, *disagreements(variables))]
+        named = {field for field in secret_fields() for name in names_of(field) if f"{name}_FILE" in variables}
+        faulty = frozenset(named - secrets.keys())
         try:
-            settings = handler({**secrets, **data} if isinstance(data, dict) else data)
+            settings = handler(given)
         except ValidationError as error:
-            raise ValidationError.from_exception_data(cls.__name__, [*_details(error), *errors]) from None
-        errors += [_plain_error(message) for message in _contradictions(settings)]
+            errors, faulty = [*_details(error), *errors], faulty | _fields(error)
+            settings = handler({name: value for name, value in given.items() if _field(name) not in faulty})
+        errors += [_plain_error(message) for message in _contradictions(settings, faulty)]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return settings
@@ -260,7 +266,7 @@ _URLS = {
     "redis_url": (_REDIS_SCHEMES, "redis://host:6379/0"),
     "celery_broker_url": (_BROKER_SCHEMES, "amqp://user:password@host:5672//"),
     "celery_result_backend": (_REDIS_SCHEMES, "redis://host:6379/1"),
-    "sentry_dsn": (("http", "https"), "https://key@host/project"),
+    "sentry_dsn": (("http", "https"), "https://key@host/42"),
 }
 
 
@@ -268,6 +274,9 @@ def load_settings() -> Settings:
     """Read environment and .env; raise SettingsError with every fault at once, each with its setting's name and without its value."""
     try:
         return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise SettingsError(f"The file .env cannot be read: {reason}.") from None
     except ValidationError as error:
         lines = [_sentence([str(part) for part in fault["loc"]], fault["msg"]) for fault in error.errors()]
         raise SettingsError("The settings cannot be used.\n" + "\n".join(f"- {line}" for line in lines)) from None
@@ -290,10 +299,12 @@ def secret_fields() -> tuple[str, ...]:
     return tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
 
 
-def _contradictions(settings: Settings) -> Iterator[str]:
-    if not settings.severity_medium <= settings.severity_high <= settings.severity_critical:
+def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]:
+    """Yield what speaks against each other; a faulty field has its default here, which nobody chose, and speaks against nothing."""
+    rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
+    if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
         yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"
-    if settings.celery_result_backend is not None and settings.celery_broker_url is None:
+    if settings.celery_result_backend is not None and settings.celery_broker_url is None and "celery_broker_url" not in faulty:
         yield "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing uses it"
     if settings.database_url is not None:
         yield from _parts_against_url("DATABASE_URL", settings.database_url, settings, "postgres")
@@ -330,6 +341,27 @@ def _is_url(text: str, schemes: Sequence[str]) -> bool:
     except ValueError:
         return False
     return parts.scheme in schemes and bool(parts.hostname)
+
+
+def _url_fault(field: str, text: str) -> str | None:
+    """Return what is wrong with a URL of the right kind, or None."""
+    parts = urlsplit(text)
+    if field == "neo4j_uri" and "@" in parts.netloc:
+        return "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD"
+    if field == "sentry_dsn" and not (parts.username and parts.path.rpartition("/")[2].isdecimal()):
+        return "it has no key or no number of a project"
+    if parts.scheme in _REDIS_SCHEMES and not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
+        return "its database is no number"
+    return None
+
+
+def _fields(error: ValidationError) -> frozenset[str]:
+    return frozenset(_field(str(fault["loc"][0])) for fault in error.errors() if fault["loc"])
+
+
+def _field(name: str) -> str:
+    """Return the field that is meant by any of its names."""
+    return name.lower().removeprefix("agentguard_")
 
 
 def _plain_error(message: str) -> InitErrorDetails:

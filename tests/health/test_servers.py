@@ -12,60 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import amqp
-import asyncpg
 import httpx
-import neo4j
 import pytest
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from agentguard.health import Ask, Part
 from agentguard.web.app import create_app
-from scripts.services.neo4j import neo4j as start_neo4j
-from scripts.services.postgresql import postgresql
 from scripts.services.process import Server
 from scripts.services.rabbitmq import rabbitmq
-from scripts.services.redis import redis
 from tests.services import own
 from tests.web.serving import client_of, opened, until
 
 pytestmark = pytest.mark.anyio
 
 SECONDS = 90
-
-
-@asynccontextmanager
-async def asking_postgresql(server: Server) -> AsyncIterator[Ask]:
-    async def ask() -> None:
-        connection = await asyncpg.connect(server.settings["AGENTGUARD_DATABASE_URL"])
-        try:
-            await connection.fetchval("SELECT 1")
-        finally:
-            await connection.close(timeout=1)
-
-    yield ask
-
-
-@asynccontextmanager
-async def asking_redis(server: Server) -> AsyncIterator[Ask]:
-    async with Redis.from_url(server.settings["AGENTGUARD_REDIS_URL"], retry=Retry(NoBackoff(), 0)) as client:
-
-        async def ask() -> None:
-            await client.ping()
-
-        yield ask
-
-
-@asynccontextmanager
-async def asking_neo4j(server: Server) -> AsyncIterator[Ask]:
-    login = (server.settings["NEO4J_USER"], server.settings["NEO4J_PASSWORD"])
-    async with neo4j.AsyncGraphDatabase.driver(server.settings["NEO4J_URI"], auth=login) as driver:
-
-        async def ask() -> None:
-            await driver.execute_query("RETURN 1", database_="neo4j")
-
-        yield ask
 
 
 @asynccontextmanager
@@ -90,12 +49,8 @@ class Kind:
     asking: Callable[[Server], AbstractAsyncContextManager[Ask]]
 
 
-KINDS = {
-    "postgresql": Kind(postgresql, asking_postgresql),
-    "redis": Kind(redis, asking_redis),
-    "neo4j": Kind(start_neo4j, asking_neo4j),
-    "rabbitmq": Kind(rabbitmq, asking_rabbitmq),
-}
+KINDS = {"rabbitmq": Kind(rabbitmq, asking_rabbitmq)}
+"""Those that no part of a real server stands for yet; tests/health/test_serving.py has the others."""
 
 
 @pytest.fixture(params=KINDS, scope="module")

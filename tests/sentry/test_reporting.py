@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import sys
 import threading
 import time
 from pathlib import Path
@@ -169,7 +170,9 @@ def test_without_a_dsn_nobody_is_told(tmp_path):
 
 
 def test_without_the_package_a_sentence_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "agentguard.adapters.sentry.reporting", None)
+    for module in ("reporting", "events"):
+        monkeypatch.delitem(sys.modules, f"agentguard.adapters.sentry.{module}")
+    monkeypatch.setitem(sys.modules, "sentry_sdk", None)
 
     with (
         pytest.raises(PackageMissingError, match=r"SENTRY_DSN is set, .* 'sentry_sdk' .* pip install 'agentguard\[services\]'"),

@@ -187,3 +187,63 @@ def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
     (tmp_path / "secret").unlink()
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         load_settings()
+
+
+def test_faults_and_contradictions_are_told_together_and_none_that_only_follows_from_a_fault(monkeypatch):
+    for name, value in {
+        "API_PORT": "none",
+        "CELERY_BROKER_URL": "kafka://secret",
+        "CELERY_RESULT_BACKEND": "redis://r/3",
+        "AGENTGUARD_SEVERITY_HIGH": "7",
+        "AGENTGUARD_SEVERITY_MEDIUM": "0.9",
+        "REDIS_URL": "redis://:secret@r/1",
+        "REDIS_DB": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+
+    lines = str(error.value).splitlines()[1:]
+    assert [line.partition(":")[0].split()[1] for line in lines] == [
+        "AGENTGUARD_API_PORT",
+        "AGENTGUARD_CELERY_BROKER_URL",
+        "AGENTGUARD_SEVERITY_HIGH",
+        "REDIS_DB",
+    ]
+    assert "secret" not in str(error.value)
+
+
+def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
+    monkeypatch.setenv("CELERY_BROKER_URL_FILE", "nowhere")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://r/3")
+
+    with pytest.raises(SettingsError, match="CELERY_BROKER_URL_FILE names a file that cannot be read") as error:
+        load_settings()
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("NEO4J_URI", "bolt://neo4j:secret@host:7687", "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD"),
+        ("SENTRY_DSN", "https://sentry.example/42", "it has no key or no number of a project"),
+        ("SENTRY_DSN", "https://secret@sentry.example/project", "it has no key or no number of a project"),
+        ("REDIS_URL", "redis://:secret@host/cache", "its database is no number"),
+        ("CELERY_BROKER_URL", "redis://:secret@host/jobs", "its database is no number"),
+        ("SENTRY_ENVIRONMENT", "a/b", "pattern"),
+    ],
+)
+def test_a_url_that_no_service_could_use_is_refused_at_the_start(monkeypatch, name, value, sentence):
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"{name}: .*{sentence}") as error:
+        load_settings()
+    assert "secret" not in str(error.value)
+
+
+def test_a_file_of_settings_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / ".env").write_bytes(b"API_PORT=\xff\n")
+
+    with pytest.raises(SettingsError, match=r"The file \.env cannot be read: it is not UTF-8"):
+        load_settings()

@@ -89,14 +89,15 @@ def leave_quietly() -> NoReturn:
 
 
 def _report(error: Exception) -> None:
-    """Tell Sentry, where it is set; what may be wrong with that must not hide the error itself."""
-    from agentguard.bootstrap import reporting
-    from agentguard.settings import load_settings
-
+    """Tell Sentry, where it is set."""
     try:
+        from agentguard.bootstrap import reporting
+        from agentguard.settings import load_settings
+
         with reporting(load_settings()) as report:
             report(error, "command_crashed")
-    except AgentGuardError as reason:
+    # Nothing that is wrong with telling may hide what there is to tell.
+    except Exception as reason:  # noqa: BLE001 - said, and no more
         say(str(reason))
 
 

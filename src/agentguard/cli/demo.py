@@ -80,9 +80,9 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     from agentguard.cli.demo_report import report
     from agentguard.cli.demo_server import free_port, start
 
+    settings = settings_with(data_dir, None)
     signal.signal(signal.SIGTERM, _end)
     runner = _runner(systems)
-    settings = settings_with(data_dir, None)
     folder = data_dir or Path(tempfile.mkdtemp(prefix="agentguard-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port(settings.api_port)

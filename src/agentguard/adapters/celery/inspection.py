@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import amqp
+import kombu
 from amqp.exceptions import AccessRefused, AMQPError, ChannelError, NotAllowed
-from kombu import Connection
 from kombu.exceptions import KombuError
+from kombu.utils.url import parse_url
 
 from agentguard.kernel.errors import UnusableServiceError
 
 _TIMEOUT_SECONDS = 5.0
-_LIMITS = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS, "max_retries": 0}
-_NOT_FOUND = 404
+_NOT_FOUND = "404"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,34 +38,60 @@ class BrokerQueue:
 
 def inspect_broker(url: str, queue: str) -> BrokerQueue:
     """Ask the broker what it is and what lies in the queue; raise UnusableServiceError, with what to do, where it does not let us."""
-    rabbitmq = urlsplit(url).scheme in ("amqp", "amqps")
-    with _connected(url, rabbitmq=rabbitmq) as connection:
-        told = getattr(connection.connection, "server_properties", None) or {}
-        exists, messages, consumers = _look(connection, queue)
-    product, version = told.get("product", "Redis"), told.get("version")
-    return BrokerQueue(product, version, exists, messages, consumers if rabbitmq else None)
+    inspect = _inspect_rabbitmq if urlsplit(url).scheme in ("amqp", "amqps") else _inspect_redis
+    return inspect(url, queue)
 
 
-def _look(connection: Any, queue: str) -> tuple[bool, int, int]:
-    try:
-        found = connection.channel().queue_declare(queue, passive=True)
-    except ChannelError as error:
-        if error.reply_code != _NOT_FOUND:
-            raise
-        return False, 0, 0
-    return True, found.message_count, found.consumer_count
-
-
-@contextmanager
-def _connected(url: str, *, rabbitmq: bool) -> Iterator[Any]:
-    connection: Any = Connection(url, connect_timeout=_TIMEOUT_SECONDS, transport_options={} if rabbitmq else _LIMITS)
+def _inspect_rabbitmq(url: str, queue: str) -> BrokerQueue:
+    connection = _rabbitmq(parse_url(url))
     try:
         connection.connect()
-        yield connection
-    except (AMQPError, KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+        exists, messages, consumers = _look(connection.channel(), queue)
+        told = connection.server_properties
+        connection.close()
+        return BrokerQueue(told.get("product", "AMQP"), told.get("version"), exists, messages, consumers)
+    except (AMQPError, OSError) as error:
+        raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
+    finally:
+        connection.collect()
+
+
+def _rabbitmq(parts: Any) -> Any:
+    scheme = parts["transport"]
+    return amqp.Connection(
+        f"{parts['hostname']}:{parts['port'] or (5671 if scheme == 'amqps' else 5672)}",
+        parts["userid"] or "guest",
+        parts["password"] or "guest",
+        virtual_host=parts["virtual_host"] or "/",
+        ssl=scheme == "amqps",
+        connect_timeout=_TIMEOUT_SECONDS,
+        read_timeout=_TIMEOUT_SECONDS,
+        write_timeout=_TIMEOUT_SECONDS,
+    )
+
+
+def _inspect_redis(url: str, queue: str) -> BrokerQueue:
+    limits = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS, "max_retries": 0}
+    connection: Any = kombu.Connection(url, transport_options=limits)
+    try:
+        connection.connect()
+        exists, messages, _ = _look(connection.channel(), queue)
+        return BrokerQueue("Redis", None, exists, messages, None)
+    except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
         raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
     finally:
         connection.release()
+
+
+def _look(channel: Any, queue: str) -> tuple[bool, int, int]:
+    """Return whether the queue is there, its messages and its consumers."""
+    try:
+        found = channel.queue_declare(queue, passive=True)
+    except ChannelError as error:
+        if str(error.reply_code) != _NOT_FOUND:  # a number or text, as the transport likes
+            raise
+        return False, 0, 0
+    return True, found.message_count, found.consumer_count
 
 
 def _place(url: str) -> str:

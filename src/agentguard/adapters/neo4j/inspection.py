@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from neo4j import Driver, GraphDatabase
-from neo4j.exceptions import AuthError, ConfigurationError, DriverError, Neo4jError
+from neo4j.exceptions import ConfigurationError, GqlError
 
-from agentguard.kernel.errors import UnusableServiceError
+from agentguard.adapters.neo4j.errors import Neo4jAddressError, unavailable
 
 _TIMEOUT_SECONDS = 5.0
-_RATE_LIMIT = "Neo.ClientError.Security.AuthenticationRateLimit"
-_NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +26,15 @@ class GraphServer:
         return int(self.version.partition(".")[0])
 
 
-def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str | None) -> GraphServer:
-    """Ask the server what it is; raise UnusableServiceError, with what to do, where it does not let us."""
+def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str) -> GraphServer:
+    """Ask the server what it is; raise Neo4jAddressError or Neo4jUnavailableError, with what to do, where it does not let us."""
     try:
         with _driver(uri, user, password) as driver:
             return _inspect(driver, database)
     except (ConfigurationError, ValueError) as error:
-        raise UnusableServiceError("NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password.") from error
-    except (DriverError, Neo4jError, OSError) as error:
-        raise UnusableServiceError(f"{uri} {_trouble(error, database)}") from error
+        raise Neo4jAddressError from error
+    except (GqlError, OSError) as error:
+        raise unavailable(error, uri, database) from error
 
 
 def _driver(uri: str, user: str | None, password: str | None) -> Driver:
@@ -51,21 +49,10 @@ def _driver(uri: str, user: str | None, password: str | None) -> Driver:
     )
 
 
-def _inspect(driver: Driver, database: str | None) -> GraphServer:
+def _inspect(driver: Driver, database: str) -> GraphServer:
     with driver.session(database=database) as session:
         kernel = session.run("CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition")
         versions, edition = kernel.values()[0]
         unique = session.run("SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties").values()
     constrained = any("UNIQUE" in kind and labels == ["Component"] and properties == ["id"] for kind, labels, properties in unique)
     return GraphServer(versions[0], edition, constrained)
-
-
-def _trouble(error: Exception, database: str | None) -> str:
-    code = error.code if isinstance(error, Neo4jError) else None
-    if isinstance(error, AuthError) or code == _RATE_LIMIT:
-        return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
-    if code == _NO_DATABASE:
-        return f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one, `neo4j`."
-    if isinstance(error, DriverError | OSError):
-        return "cannot be reached. Start it, or set NEO4J_URI to where it runs."
-    return f"refuses to say what it is ({code}). Its log says more."

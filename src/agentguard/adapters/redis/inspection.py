@@ -22,6 +22,8 @@ class KeyServer:
 
     product: str
     version: str
+    like_redis: int
+    """The major version of Redis that it is, or says that it is like."""
     most_bytes: int
     """What it may hold; 0 = as much as the machine has."""
     eviction: str
@@ -29,17 +31,13 @@ class KeyServer:
     read_only: bool
     """Whether it is a copy of another server, which takes no writes."""
 
-    @property
-    def major(self) -> int:
-        return int(self.version.partition(".")[0])
-
 
 def inspect_redis(url: str) -> KeyServer:
     """Ask the server what it is; raise UnusableServiceError, with what to do, where it does not let us."""
     try:
         with _client(url) as client:
             client.ping()
-            return _described(client.info("server", "memory", "replication"))
+            return _described(client.info())
     except (RedisError, OSError) as error:
         raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
 
@@ -55,6 +53,7 @@ def _described(told: Any) -> KeyServer:
     return KeyServer(
         product=name.capitalize(),
         version=str(told.get(f"{name}_version", told["redis_version"])),
+        like_redis=int(str(told["redis_version"]).partition(".")[0]),
         most_bytes=int(told.get("maxmemory", 0)),
         eviction=str(told.get("maxmemory_policy", "noeviction")),
         read_only=told.get("role") == "slave",
