@@ -19,12 +19,11 @@ from agentguard.analysis.analyze import analyze
 from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog, Declared, Entry
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.documents import timestamp
 from agentguard.graph.model import Dependency, Graph
 from agentguard.graph.properties import COMPONENT, FALLBACK, LABELS, WORKFLOW, dependency_table
 from agentguard.graph.runs import no_runs
 from agentguard.graph.store import GraphVersion
-from agentguard.kernel.clock import system_clock
+from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.kernel.ids import sortable_id
 from tests.discovery.recordings import NAMES, graph
 from tests.neo4j_server import DATABASE, Place, empty_neo4j
