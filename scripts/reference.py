@@ -19,7 +19,7 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from agentguard import settings
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap.opening import open_app
 from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
 from agentguard.settings import Settings

@@ -12,7 +12,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.migrating import HEAD, migrate_postgresql, migrate_sqlite
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import FILE_NAME
-from agentguard.bootstrap import make_folder, postgresql
+from agentguard.bootstrap.choosing import make_folder, postgresql
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.settings import Settings, is_postgresql
 

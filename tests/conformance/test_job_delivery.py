@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import SecretStr
 
-from agentguard.bootstrap import App, delivery_of, open_app
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.broker import delivery_of
+from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.delivery import BrokerAwayError, DeadLetter, Delivery, NoDeadLettersError
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.model import Job, JobState

@@ -12,7 +12,7 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.traces.errors import RpcCode, SpansNotStoredError
 from agentguard.web.app import create_app

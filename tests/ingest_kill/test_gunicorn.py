@@ -141,10 +141,15 @@ async def test_every_worker_gives_the_same_answers(tmp_path: Path, settings: dic
         server.workers(WORKERS)
         made = request(server.port, "POST", "/api/scan?dataset=shop", body)
         answers = {request(server.port, "GET", "/api/graph?dataset=shop") for _ in range(20)}
+        counted = {
+            line for _ in range(20) for line in request(server.port, "GET", "/metrics").splitlines() if "spans_received_total{" in line
+        }
         simulated = {request(server.port, "POST", "/api/simulate", '{"agent_id": "PricingAgent", "dataset": "shop"}') for _ in range(20)}
 
     assert jsonlib.loads(made)["total_agents"] == 1
     assert len(answers) == len(simulated) == 1
+    assert all('process="' in line for line in counted)
+    assert len(counted) <= WORKERS
 
 
 def request(port: int, method: str, path: str, body: str | None = None) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.graph.scan_jobs import KIND
 from agentguard.jobs.model import Job
 

@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from agentguard.adapters.sentry.reporting import FLUSH_SECONDS, open_reports
-from agentguard.bootstrap import reporting
+from agentguard.bootstrap.reports import reporting
 from agentguard.kernel.errors import PackageMissingError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings

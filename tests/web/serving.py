@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from agentguard.bootstrap import App, Serving, open_app
+from agentguard.bootstrap.app import App, Serving
+from agentguard.bootstrap.opening import open_app
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
 

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import httpx
 import uvicorn
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.web.app import create_app
 from agentguard.web.server import bind
 from agentguard.web.state import State

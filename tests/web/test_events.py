@@ -15,7 +15,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from agentguard.bootstrap import App, open_app
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.notices import Notices
 from agentguard.ingest.sources import read_stream
 from agentguard.settings import Settings

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import zstandard
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.traces.store import SpanBatch
 from agentguard.web.app import create_app
 from tests.traces.spans import json, protobuf

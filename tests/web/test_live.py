@@ -8,7 +8,8 @@ import threading
 import orjson
 import pytest
 
-from agentguard.bootstrap import App, open_app
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.opening import open_app
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.store import LIVE
 from agentguard.kernel.clock import system_clock

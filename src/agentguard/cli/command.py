@@ -91,7 +91,7 @@ def leave_quietly() -> NoReturn:
 def _report(error: Exception) -> None:
     """Tell Sentry, where it is set."""
     try:
-        from agentguard.bootstrap import reporting
+        from agentguard.bootstrap.reports import reporting
         from agentguard.settings import load_settings
 
         with reporting(load_settings()) as report:

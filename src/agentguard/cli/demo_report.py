@@ -13,7 +13,7 @@ from rich.text import Text
 
 from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap.opening import open_app
 from agentguard.cli.choices import settings_with
 from agentguard.cli.messages import answers_only
 from agentguard.cli.opening import Opened, opened

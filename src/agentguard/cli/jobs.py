@@ -14,7 +14,7 @@ from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 from agentguard.jobs.model import JobState
 
 if TYPE_CHECKING:
-    from agentguard.bootstrap import App
+    from agentguard.bootstrap.app import App
     from agentguard.jobs.store import JobFilter
     from agentguard.settings import Settings
 
@@ -87,7 +87,7 @@ def dead(output_format: FormatOption = Format.TABLE) -> None:
     """
     import asyncio
 
-    from agentguard.bootstrap import dead_letters
+    from agentguard.bootstrap.broker import dead_letters
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.jobs import dead_letters_part
     from agentguard.jobs.documents import dead_letters_document
@@ -104,7 +104,7 @@ def _asked(data_dir: Path | None, question: Callable[[App], Awaitable[T]]) -> T:
     """Return what the application answers."""
     import asyncio
 
-    from agentguard.bootstrap import open_app
+    from agentguard.bootstrap.opening import open_app
     from agentguard.cli.choices import settings_with
 
     async def ask() -> T:
@@ -119,7 +119,7 @@ def _listed(settings: Settings, wanted: JobFilter, limit: int) -> dict[str, Any]
     """Return a page of jobs, and beside it the dead letters, or why they cannot be shown."""
     import asyncio
 
-    from agentguard.bootstrap import dead_letters
+    from agentguard.bootstrap.broker import dead_letters
     from agentguard.jobs.documents import dead_letters_document, jobs_document
     from agentguard.kernel.errors import UnavailableError
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap.opening import open_app
 from agentguard.catalog.comparing import Comparison
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view

@@ -89,7 +89,7 @@ def _stored(
 ) -> tuple[Scan, dict[str, str | None]]:
     import asyncio
 
-    from agentguard.bootstrap import open_app
+    from agentguard.bootstrap.opening import open_app
 
     async def scanned() -> tuple[GraphVersion, Scan]:
         async with open_app(settings) as app:
@@ -130,7 +130,7 @@ def _print(found: Scan, origin: dict[str, str | None], settings: Settings, outpu
 
 def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoReturn:
     """End as an error would, without saying again what was said of each refusal."""
-    from agentguard.bootstrap import NothingUsableError
+    from agentguard.bootstrap.app import NothingUsableError
     from agentguard.cli.output import print_json
 
     if output_format is Format.JSON:

@@ -36,7 +36,7 @@ def serve(
     """
     from importlib import import_module
 
-    from agentguard.bootstrap import SERVER
+    from agentguard.bootstrap.shells import SERVER
     from agentguard.cli.choices import settings_with
     from agentguard.cli.output import print_json
 

@@ -34,7 +34,7 @@ def worker(
     """
     from importlib import import_module
 
-    from agentguard.bootstrap import WORKER
+    from agentguard.bootstrap.shells import WORKER
     from agentguard.cli.choices import settings_with
 
     raise typer.Exit(import_module(WORKER).work(settings_with(data_dir, catalog), concurrency))

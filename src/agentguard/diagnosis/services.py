@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from agentguard.adapters.sql.postgres_inspection import inspect_postgresql
 from agentguard.adapters.sql.sqlite import inspect_database
-from agentguard.bootstrap import extra, postgresql, release
+from agentguard.bootstrap.choosing import extra, postgresql
+from agentguard.bootstrap.reports import release
 from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.diagnosis.judging import (
     BROKER,

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 import orjson
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.coordination.cache import Cache
 from agentguard.kernel.canonical import canonical_json
 

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from agentguard.bootstrap import App
+from agentguard.bootstrap.app import App
 from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
@@ -36,8 +36,11 @@ _PROBLEM: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_app(app: App) -> FastAPI:
-    """Return the API over an application opened with `serving=True`; the caller opens it before, and closes it after."""
+def create_app(app: App, *, process: str | None = None) -> FastAPI:
+    """Return the API over an application opened with `serving=True`; the caller opens it before, and closes it after.
+
+    `process` names this one where several processes serve one address.
+    """
     if app.serving is None:
         raise ValueError("The API needs an application opened with serving=True.")
     if not structlog.is_configured():
@@ -57,7 +60,7 @@ def create_app(app: App) -> FastAPI:
     )
     scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
     answers, streams = Answers(app.cache, ground_of(app)), Streams(app.notices)
-    metrics, checkup = Metrics(app.serving.receiver, app.serving.live), Checkup(app.parts)
+    metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
     api.state.agentguard = State(app, app.serving, metrics, scanning, checkup, answers, streams)
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)

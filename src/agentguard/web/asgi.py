@@ -5,11 +5,14 @@ gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app
 
 from __future__ import annotations
 
+import os
+
 import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from agentguard.bootstrap import open_app, reporting
+from agentguard.bootstrap.opening import open_app
+from agentguard.bootstrap.reports import reporting
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings
@@ -52,7 +55,7 @@ class Application:
 
     async def _live_with(self, settings: Settings, receive: Receive, send: Send) -> None:
         async with open_app(settings, serving=True) as app:
-            self._api = create_app(app)
+            self._api = create_app(app, process=str(os.getpid()))
             await send({"type": "lifespan.startup.complete"})
             await receive()
 

@@ -16,11 +16,13 @@ from agentguard.traces.receiver import Receiver
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Metrics:
-    """One application's metrics, in a registry of their own."""
+class Metrics(Collector):
+    """One application's metrics, in a registry of their own; of several processes each counts for itself."""
 
-    def __init__(self, receiver: Receiver, live: LiveGraph) -> None:
+    def __init__(self, receiver: Receiver, live: LiveGraph, process: str | None = None) -> None:
+        """`process` labels all there is, where other processes answer at the same address."""
         self.registry = CollectorRegistry()
+        self._process = process
         self.acknowledged = Histogram(
             "agentguard_acknowledgement_seconds",
             "From a delivery's first byte to its answer with success.",
@@ -47,6 +49,13 @@ class Metrics:
         for name, condition in conditions.items():
             self._part_up.labels(name).set(condition.status is Status.UP)
             self._part_seconds.labels(name).set(condition.seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield all metrics (what a registry does)."""
+        for metric in self.registry.collect():
+            if self._process is not None:
+                metric.samples = [sample._replace(labels={**sample.labels, "process": self._process}) for sample in metric.samples]
+            yield metric
 
 
 class _Collected(Collector):

@@ -13,7 +13,8 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 
-from agentguard.bootstrap import open_app, reporting
+from agentguard.bootstrap.opening import open_app
+from agentguard.bootstrap.reports import reporting
 from agentguard.environment import environment
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs

@@ -10,7 +10,7 @@ import orjson
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
-from agentguard.bootstrap import App, Serving
+from agentguard.bootstrap.app import App, Serving
 from agentguard.catalog.matching import Matches
 from agentguard.catalog.views import view
 from agentguard.graph.documents import View, origin_of

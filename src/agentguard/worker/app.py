@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentguard.bootstrap import worker_of
+from agentguard.bootstrap.broker import worker_of
 from agentguard.logs import configure_logs
 from agentguard.settings import load_settings
 from agentguard.worker.process import OpenedApp

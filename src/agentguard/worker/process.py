@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import structlog
 
-from agentguard.bootstrap import App, open_app
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.attempts import Outcome
 from agentguard.settings import Settings
 

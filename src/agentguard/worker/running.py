@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentguard.bootstrap import worker_of
+from agentguard.bootstrap.broker import worker_of
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.worker.process import OpenedApp

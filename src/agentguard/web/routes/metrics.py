@@ -15,4 +15,4 @@ router = APIRouter(tags=["about"])
 async def metrics(state: StateOf) -> Response:
     """Counts and latencies for Prometheus."""
     state.metrics.tell_health(await state.checkup.conditions())
-    return Response(generate_latest(state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(state.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,56 @@
+"""Joins the broker: who brings jobs to workers, and the worker that they are brought to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentguard.adapters.celery.broker import Broker
+from agentguard.jobs.attempts import Tries
+from agentguard.jobs.delivery import DeadLetter, Delivery, NoDeadLettersError
+from agentguard.jobs.embedded import WITHOUT_BROKER
+from agentguard.kernel.clock import system_clock
+from agentguard.kernel.errors import InvalidInputError
+from agentguard.settings import Settings
+
+if TYPE_CHECKING:
+    from agentguard.adapters.celery.worker import CeleryWorker
+from agentguard.bootstrap.choosing import extra
+
+
+class NoBrokerError(InvalidInputError):
+    """There is no broker that a worker could listen to."""
+
+    code = "no-broker"
+
+    def __init__(self) -> None:
+        super().__init__("CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and workers alike.")
+
+
+def delivery_of(settings: Settings) -> Delivery:
+    """Return who brings jobs to Celery workers. Raises NoBrokerError, and PackageMissingError."""
+    broker = _broker(settings)
+    with extra("CELERY_BROKER_URL"):
+        from agentguard.adapters.celery.delivery import CeleryDelivery
+    return CeleryDelivery(broker, system_clock)
+
+
+async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
+    """Return what the broker will not deliver any more; raise NoDeadLettersError, BrokerAwayError, and PackageMissingError."""
+    if settings.celery_broker_url is None:
+        raise NoDeadLettersError(WITHOUT_BROKER)
+    return await delivery_of(settings).dead_letters()
+
+
+def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
+    """Return the Celery worker that gives what is delivered to `tries`. Raises NoBrokerError, and PackageMissingError."""
+    broker = _broker(settings)
+    with extra("CELERY_BROKER_URL"):
+        from agentguard.adapters.celery.worker import CeleryWorker
+    return CeleryWorker(broker, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
+
+
+def _broker(settings: Settings) -> Broker:
+    if settings.celery_broker_url is None:
+        raise NoBrokerError
+    results = settings.celery_result_backend
+    return Broker(settings.celery_broker_url.get_secret_value(), settings.jobs_queue, results.get_secret_value() if results else None)
