@@ -8,10 +8,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +23,12 @@ ROOT = Path(__file__).parents[2]
 RECORDING = ROOT / "src" / "agentguard" / "demo_recording" / "traces.jsonl.gz"
 IMAGE = image(ROOT / "Dockerfile")
 USER = int(IMAGE.one("USER").partition(":")[0])
-GRACE_SECONDS = 10
-"""What an engine gives a container by default."""
+CLOSING_SECONDS = 10
+"""What agentguard.web.gunicorn, too, gives a process to close after what was in work is answered."""
 PREFIX = "agentguard-image-"
 _PLACES = re.compile(r"(?<![\w.])/(app|data|keys|tmp|nowhere)\b")
 _OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock")  # noqa: S108 - looked at, not used
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -94,16 +96,26 @@ class Container:
         return self.root / "data", self.root / "tmp"
 
     def _words(self, command: Sequence[str]) -> list[str]:
-        return [self.place(word) for word in command]
+        return [*as_the_user(), *map(self.place, command)]
 
     def _options(self) -> dict[str, Any]:
         settings = {**IMAGE.environment, "TMPDIR": "/tmp", "HOME": "/nowhere", **self.environment}  # noqa: S108 - a place of the image
-        return {"env": {name: self.place(value) for name, value in settings.items()}, "cwd": IMAGE.one("WORKDIR"), **as_the_user()}
+        return {"env": {name: self.place(value) for name, value in settings.items()}, "cwd": IMAGE.one("WORKDIR")}
 
 
-def as_the_user() -> dict[str, Any]:
-    """Return what subprocess needs to run as the image's user, where we are root; else we have no privileges either."""
-    return {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
+@cache
+def as_the_user() -> tuple[str, ...]:
+    """Return what to put before a command so that it runs as the image's user, where we are root; else we have no privileges either.
+
+    Where this Python is in a folder that others may not enter, root's home, say, the user may read everything, but no more than that.
+    """
+    if os.geteuid() != 0:
+        return ()
+    plain = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs")
+    reading = (*plain, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+    finds_itself = f"import numpy, sys; sys.exit(sys.base_prefix != {sys.base_prefix!r})"
+    tried = subprocess.run([*plain, sys.executable, "-c", finds_itself], capture_output=True, check=False, cwd="/")
+    return plain if tried.returncode == 0 else reading
 
 
 @contextlib.contextmanager

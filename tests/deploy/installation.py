@@ -92,9 +92,7 @@ def _close(root: Path) -> None:
 
 
 def _see_that_the_user_can_run(python: Path) -> None:
-    command = [str(python), "-c", "import agentguard"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", **as_the_user())
-    assert done.returncode == 0, f"Others than root must be able to read this Python and its packages: {done.stderr}"
+    _run(*as_the_user(), python, "-I", "-c", "import agentguard")
 
 
 def _run(*command: object) -> None:

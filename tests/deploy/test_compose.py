@@ -15,7 +15,7 @@ import pytest
 
 from agentguard.settings import Settings
 from tests.deploy import compose
-from tests.deploy.container import GRACE_SECONDS
+from tests.deploy.container import CLOSING_SECONDS
 from tests.deploy.dockerfile import instructions
 from tests.deploy.names import known_settings
 
@@ -148,7 +148,7 @@ def test_what_lasts_is_bounded_and_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["agentguard", "worker"])
 def test_there_is_time_to_finish_what_is_in_work(name: str) -> None:
-    assert compose.seconds(SERVICES[name]["stop_grace_period"]) > Settings.model_fields["shutdown_seconds"].default + GRACE_SECONDS
+    assert compose.seconds(SERVICES[name]["stop_grace_period"]) > Settings.model_fields["shutdown_seconds"].default + CLOSING_SECONDS
 
 
 @pytest.mark.parametrize("name", compose.ours(PROJECT))

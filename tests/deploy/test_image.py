@@ -11,7 +11,10 @@ import httpx
 import pytest
 
 from scripts.services.process import free_port
-from tests.deploy.container import GRACE_SECONDS, IMAGE, RECORDING, Container, listing, new_container, strays
+from tests.deploy import compose
+from tests.deploy.container import IMAGE, RECORDING, Container, listing, new_container, strays
+
+GRACE_SECONDS = compose.seconds(compose.read()["services"]["agentguard"]["stop_grace_period"])
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def serve(fresh: Container, installed: Path) -> Served:
     before = elsewhere(container, installed)
     with container.running(IMAGE.command) as server:
         container.wait_until_healthy(IMAGE.health_check, server)
-        answer = httpx.post(f"http://127.0.0.1:{port}/api/scan", files={"file": RECORDING.read_bytes()}, timeout=60, trust_env=False)
+        answer = httpx.post(f"http://127.0.0.1:{port}/api/scan", files={"file": RECORDING.read_bytes()}, timeout=180, trust_env=False)
         code = server.stop(GRACE_SECONDS)
     after = elsewhere(container, installed)
     return Served(healthy, answer.json(), code, server.log.read_text(), listing(container.root / "data"), (before, after))

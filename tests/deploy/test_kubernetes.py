@@ -11,7 +11,7 @@ import pytest
 
 from agentguard.settings import load_settings
 from tests.deploy import compose, kubernetes
-from tests.deploy.container import GRACE_SECONDS, IMAGE, USER
+from tests.deploy.container import CLOSING_SECONDS, IMAGE, USER
 from tests.deploy.names import known_settings
 
 PODS = kubernetes.templates()
@@ -122,7 +122,7 @@ def test_a_pod_has_time_to_finish_what_is_in_work() -> None:
     api = PODS["agentguard-api"]["spec"]
     before = int(container_of(api)["lifecycle"]["preStop"]["exec"]["command"][1])
 
-    assert api["terminationGracePeriodSeconds"] > before + int(SETTINGS["AGENTGUARD_SHUTDOWN_SECONDS"]) + GRACE_SECONDS
+    assert api["terminationGracePeriodSeconds"] > before + int(SETTINGS["AGENTGUARD_SHUTDOWN_SECONDS"]) + CLOSING_SECONDS
 
 
 def test_what_is_selected_exists() -> None:

@@ -58,7 +58,7 @@ def started(container: Container, command: list[str]) -> Iterator[httpx.Client]:
         if there("cli.worker"):
             running.append(stack.enter_context(container.running(SERVICES["worker"]["command"])))
         container.wait_until_healthy(AGENTGUARD["healthcheck"]["test"][1:], running[0])
-        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=180) as client:
             yield client
         for each in running:
             stop(each)
@@ -69,7 +69,7 @@ def stop(running: Running) -> None:
 
 
 def job_done(client: httpx.Client, place: str) -> dict[str, object]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (job := client.get(place).json())["state"] in {"queued", "running"}:
         assert time.monotonic() < deadline, job
         time.sleep(0.1)
@@ -101,9 +101,9 @@ def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> N
     command = [word.replace("0.0.0.0:8000", f"127.0.0.1:{container.environment['API_PORT']}") for word in words]
 
     with started(container, command) as client:
-        answer = client.get("/health/ready")
+        answer = client.get("/")  # not /health/ready again: another worker may answer, which is still starting
 
-    assert answer.status_code == 200
+    assert answer.json()["message"]
     assert list((container.root / "nowhere").iterdir()) == []
 
 
