@@ -40,6 +40,8 @@ class Server:
     pid: int = 0
     began: str = ""
     """The process's start time as the kernel tells it, so that a pid that was given to another is never signalled."""
+    _process: subprocess.Popen[bytes] | None = None
+    """None where another process started it."""
 
     def start(self) -> None:
         """Start it and return once it answers; raises ServiceError with the end of its log where it does not."""
@@ -72,7 +74,7 @@ class Server:
 
     def _spawn(self) -> None:
         with (self.folder / f"{self.name}.log").open("ab") as log:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,7 +84,7 @@ class Server:
                 start_new_session=True,
                 **as_user(self.user),
             )
-        self.pid, self.began = process.pid, started_at(process.pid)
+        self.pid, self.began = self._process.pid, started_at(self._process.pid)
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + self.patience
@@ -91,7 +93,7 @@ class Server:
                 return self.ask()
             # Whatever a client raises while its server starts, the answer is to ask again.
             except Exception as error:
-                _reap(self.pid)
+                self._reap()
                 if not self.alive() or time.monotonic() > deadline:
                     raise ServiceError(f"{self.name} did not start ({error}). The end of its log:\n{self.log()}") from error
             time.sleep(0.05)
@@ -104,9 +106,15 @@ class Server:
     def _gone_within(self, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while self.alive() and time.monotonic() < deadline:
-            _reap(self.pid)
             time.sleep(0.02)
-        return not self.alive()
+        gone = not self.alive()
+        if gone and self._process is not None:
+            self._process.wait()  # threads may outlive it by a moment; until they are gone too, its pid is taken
+        return gone
+
+    def _reap(self) -> None:
+        if self._process is not None:
+            self._process.poll()
 
 
 def free_port() -> int:
@@ -136,8 +144,3 @@ def started_at(pid: int) -> str:
     except OSError:
         return ""
     return "" if fields[0] == "Z" else fields[19]
-
-
-def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)

@@ -39,6 +39,7 @@ def rabbitmq(folder: Path) -> Server:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(folder),
+        "RUNNING_UNDER_SYSTEMD": "true",  # then the script ends in exec, and its pid is the node's
         "RABBITMQ_SERVER_START_ARGS": "-start_epmd false",
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
@@ -54,7 +55,7 @@ def rabbitmq(folder: Path) -> Server:
     return Server(
         "rabbitmq",
         folder,
-        [str(home / "sbin/rabbitmq-server")],  # ends in exec: its pid is the node's
+        [str(home / "sbin/rabbitmq-server")],
         {"CELERY_BROKER_URL": url},
         lambda: _ask(port),
         environment,
