@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -19,8 +20,15 @@ from agentguard.jobs.model import Job
 AGENT = "PricingAgent"
 
 
-def spans() -> bytes:
-    return orjson.dumps([{"traceId": "abc123", "spans": [{"spanId": "s1", "serviceName": AGENT, "attributes": {"type": "llm"}}]}])
+def spans(traces: int = 1) -> bytes:
+    """Return so many traces of one agent with a few tools."""
+    return orjson.dumps([_trace(n) for n in range(traces)])
+
+
+def _trace(number: int) -> dict[str, Any]:
+    agent = {"spanId": "s0", "serviceName": AGENT, "attributes": {"type": "llm"}}
+    tools = [{"spanId": f"s{n}", "parentSpanId": "s0", "serviceName": f"tool-{n}", "attributes": {}} for n in range(1, 5)]
+    return {"traceId": f"trace{number}", "spans": [agent, *tools]}
 
 
 async def submit_scan(app: App, dataset: str) -> Job:
