@@ -25,9 +25,10 @@ pytestmark = pytest.mark.anyio
 NOW = system_clock()
 ODD = "a\0b\\ ü 🤖"
 GRAPH = {"id": "v1", "dataset": "d", "created_at": NOW, "components": 1, "dependencies": 0, "graph": bytes(range(256))}
+WAITING = {"kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "fence": 0, "due_at": NOW, "done": 0, "created_at": NOW}
 ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
-    jobs: [{"id": "j", "kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "done": 0, "created_at": NOW}],
+    jobs: [{**WAITING, "id": "j"}],
     sightings: [
         {"id": ODD, "kind": "agent", "name": ODD, "environment": None, "spellings": b"[]", "first_seen": NOW - 10_000, "last_seen": NOW}
     ],

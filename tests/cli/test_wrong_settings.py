@@ -43,6 +43,8 @@ COMMANDS = (
     ("simulate", "agent"),
     ("playbook", "agent"),
     ("migrate",),
+    ("jobs",),
+    ("worker",),
     ("doctor",),
     ("demo",),
     ("demo", "--load"),

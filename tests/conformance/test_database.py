@@ -251,7 +251,17 @@ async def migrated(database: Database, direction, revision: str) -> None:
 
 async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_tables(database: Database):
     now = system_clock()
-    values = {"id": "j", "kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "done": 0, "created_at": now}
+    values = {
+        "id": "j",
+        "kind": "scan",
+        "state": "queued",
+        "request": b"{}",
+        "attempts": 0,
+        "fence": 0,
+        "due_at": now,
+        "done": 0,
+        "created_at": now,
+    }
     await database.write(lambda c: c.execute(insert(jobs).values(values)))
     version = {"id": "v", "dataset": "d", "created_at": now, "components": 1, "dependencies": 1, "graph": b"{}"}
     await database.write(lambda c: c.execute(insert(graph_versions).values(version)))

@@ -19,11 +19,12 @@ import pytest
 from scripts.services.neo4j import neo4j
 from scripts.services.postgresql import postgresql
 from scripts.services.process import Server as Service
+from scripts.services.rabbitmq import rabbitmq
 from scripts.services.redis import redis
 from tests.services import own
 from tests.web.process import Server, running
 
-SERVICES: dict[str, Callable[[Path], Service]] = {"database": postgresql, "graphs": neo4j, "redis": redis}
+SERVICES: dict[str, Callable[[Path], Service]] = {"database": postgresql, "graphs": neo4j, "redis": redis, "broker": rabbitmq}
 """Services by the name of the part that a server has once their settings are given."""
 
 

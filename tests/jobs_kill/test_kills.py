@@ -19,7 +19,8 @@ from sqlalchemy import func, select
 
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.tables import graph_versions
-from agentguard.bootstrap import App, open_app
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.model import Job, JobState
 from agentguard.settings import Settings
 from scripts.services import process

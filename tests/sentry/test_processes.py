@@ -67,6 +67,7 @@ def test_what_breaks_in_a_request_in_the_background_and_in_a_job_arrives(tmp_pat
             SENTRY_ENVIRONMENT="staging",
             AGENTGUARD_API_KEY=API_KEY,
             AGENTGUARD_JOB_BYTES="20000",
+            AGENTGUARD_JOB_ATTEMPTS="1",
         ) as server,
     ):
         answer = scan(server)
@@ -80,7 +81,7 @@ def test_what_breaks_in_a_request_in_the_background_and_in_a_job_arrives(tmp_pat
         assert_tells_the_place(there.event("live_graph_failed"), "agentguard/graph/live.py")
 
         assert scan(server, spans=1000).status_code == 202
-        assert_tells_the_place(there.event("job_crashed"), "agentguard/jobs/runner.py")
+        assert_tells_the_place(there.event("job_given_up"), "agentguard/jobs/attempts.py")
 
         assert server.stop() == 0
         assert_tells_nothing_else(there, str(tmp_path))

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.adapters.memory.cache import MemoryCache
+from agentguard.playbooks import service as playbooks
+from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
 from agentguard.web.answers import Answers, Question, ground_of, question_key
-from agentguard.web.routes import graph, playbook, simulate
+from agentguard.web.routes import graph
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
 from tests.web.serving import opened, served
@@ -125,7 +127,7 @@ def analysed(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    return Counted(monkeypatch, simulate, "simulate")
+    return Counted(monkeypatch, service, "simulate")
 
 
 async def test_equal_questions_at_a_time_and_later_are_computed_once(tmp_path: Path, analysed: Counted, simulated: Counted):
@@ -250,7 +252,7 @@ async def test_what_is_too_large_to_keep_is_still_computed_once_for_who_asks_at_
 async def test_another_server_process_finds_the_answer_in_redis(
     tmp_path: Path, analysed: Counted, simulated: Counted, monkeypatch: pytest.MonkeyPatch
 ):
-    generated, found = Counted(monkeypatch, playbook, "generate"), []
+    generated, found = Counted(monkeypatch, playbooks, "generate"), []
     async with served(tmp_path, redis_url=redis_url(), redis_timeout_seconds=20) as client:
         await client.post("/api/scan", json=shop())
         found.append(await _documents(client))

@@ -126,7 +126,6 @@ class Attempts:
         try:
             result = await self.works[job.kind].run(job, lease.report)
         except (UnavailableError, OSError) as error:
-            log.warning("job_in_trouble", job_id=job.id, attempt=job.attempts, exc_info=error)
             return self._after_trouble(lease.job, error)
         except AgentGuardError as error:
             return lease.job.fail(JobError(error.code, str(error)), self.clock()), Ended()
@@ -138,8 +137,10 @@ class Attempts:
 
     def _after_trouble(self, job: Job, error: Exception) -> tuple[Job, Outcome]:
         if job.attempts < self.most:
+            log.warning("job_in_trouble", job_id=job.id, attempt=job.attempts, exc_info=error)
             due_at = self.clock() + backoff(job.attempts)
             return job.try_again(due_at, due_at + self._lease), Later(due_at)
+        log.error("job_given_up", job_id=job.id, attempt=job.attempts, exc_info=error)
         reason = JobError(error.code, str(error)) if isinstance(error, AgentGuardError) else _INTERNAL
         return job.fail(reason, self.clock()), GivenUp()
 

@@ -11,7 +11,9 @@ import structlog
 
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
+from agentguard.bootstrap.reports import reporting
 from agentguard.jobs.attempts import Outcome
+from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,8 @@ class OpenedApp:
     async def _try(self, job_id: str, ended: threading.Event) -> Outcome:
         try:
             if self._app is None:
+                report = self._stack.enter_context(reporting(self._settings))
+                configure_logs(debug=self._settings.debug, report=report)
                 self._app = await self._stack.enter_async_context(open_app(self._settings))
             return await self._app.attempts.run(job_id)
         finally:
