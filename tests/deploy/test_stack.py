@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from redis.exceptions import AuthenticationError
 from scripts.services.packages import DEBIAN, NEO4J_VERSION, debian_root
 from scripts.services.process import free_port
 from tests.deploy import compose, kubernetes
-from tests.deploy.container import IMAGE, RECORDING, Container, Running
+from tests.deploy.container import IMAGE, RECORDING, Container, Running, strays
 from tests.deploy.health import check_health
 from tests.deploy.keys import key
 from tests.deploy.servers import SERVICES, rabbitmq_answers, redis_answers, redis_version
@@ -28,15 +27,6 @@ AGENTGUARD = SERVICES["agentguard"]
 GRACE_SECONDS = compose.seconds(AGENTGUARD["stop_grace_period"])
 
 
-def there(module: str) -> bool:
-    return importlib.util.find_spec(f"agentguard.{module}") is not None
-
-
-def missing(module: str) -> pytest.MarkDecorator:
-    """Marks tests of a part that is not there yet; once it is, they count."""
-    return pytest.mark.xfail(not there(module), reason=f"There is no agentguard.{module} yet.", strict=True, raises=AssertionError)
-
-
 @pytest.fixture
 def container(running_stack: Stack) -> Container:
     """One with docker-compose.yml's settings."""
@@ -44,80 +34,73 @@ def container(running_stack: Stack) -> Container:
 
 
 def container_with(stack: Stack, environment: Mapping[str, str]) -> Container:
-    """One with the settings of a file and a port of its own."""
-    return stack.container.with_settings({**stack.settings(environment), "API_PORT": str(free_port())})
+    """One with the settings of a file and a port of its own; every scan becomes a job."""
+    return stack.container.with_settings({**stack.settings(environment), "API_PORT": str(free_port()), "AGENTGUARD_JOB_BYTES": "0"})
 
 
 @contextlib.contextmanager
 def started(container: Container, command: list[str]) -> Iterator[httpx.Client]:
-    """Run the server meanwhile, and the worker where there is one; both stop in good order."""
+    """Run the server and the worker meanwhile; both stop in good order, and leave nothing behind but data."""
     address = f"http://127.0.0.1:{container.environment['API_PORT']}"
     headers = {"Authorization": f"Bearer {key(container, 'agentguard')}"}
-    with contextlib.ExitStack() as stack:
-        running = [stack.enter_context(container.running(command))]
-        if there("cli.worker"):
-            running.append(stack.enter_context(container.running(SERVICES["worker"]["command"])))
-        container.wait_until_healthy(AGENTGUARD["healthcheck"]["test"][1:], running[0])
+    before = strays()
+    with container.running(command) as server, container.running(SERVICES["worker"]["command"]) as worker:
+        container.wait_until_healthy(AGENTGUARD["healthcheck"]["test"][1:], server)
         with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=180) as client:
             yield client
-        for each in running:
-            stop(each)
+        stop(server)
+        stop(worker)
+    assert strays() == before
+    assert list((container.root / "nowhere").iterdir()) == []
 
 
 def stop(running: Running) -> None:
     assert running.stop(GRACE_SECONDS) == 0, running.log.read_text()
 
 
-def job_done(client: httpx.Client, place: str) -> dict[str, object]:
+def scan_as_job(client: httpx.Client) -> str:
+    """Send a scan that becomes a job, wait for it, and return how it ended; the worker is up once it has."""
+    accepted = client.post("/api/scan", files={"file": RECORDING.read_bytes()})
+    assert accepted.status_code == 202, accepted.text
     deadline = time.monotonic() + 180
-    while (job := client.get(place).json())["state"] in {"queued", "running"}:
+    while (job := client.get(accepted.headers["Location"]).json())["state"] in {"queued", "running"}:
         assert time.monotonic() < deadline, job
         time.sleep(0.1)
-    return dict(job)
+    return str(job["state"])
 
 
 @pytest.mark.parametrize("environment", [AGENTGUARD["environment"], kubernetes.settings()], ids=["compose", "kubernetes"])
 def test_the_server_works_with_the_settings_of_the_file(running_stack: Stack, environment: Mapping[str, str]) -> None:
     kubernetes.write_secret(running_stack.container)
-    container = container_with(running_stack, {**environment, "AGENTGUARD_JOB_BYTES": "0"})
+    container = container_with(running_stack, environment)
 
     with started(container, IMAGE.command) as client:
         without_key = httpx.get(client.base_url, trust_env=False)
-        accepted = client.post("/api/scan", files={"file": RECORDING.read_bytes()})
-        job = job_done(client, accepted.headers["Location"])
+        outcome = scan_as_job(client)
         parts = client.get("/health/ready").json()["parts"]
         agents = client.get("/api/agents").json()
 
     assert without_key.status_code == 401
-    assert accepted.status_code == 202
-    assert job["state"] == "succeeded"
+    assert outcome == "succeeded"
     assert all(part["status"] == "up" for part in parts.values())
     assert agents
 
 
-@missing("web.asgi")
 def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> None:
     words = compose.read(compose.GUNICORN, {"GUNICORN_WORKERS": "2"})["services"]["agentguard"]["command"]
     command = [word.replace("0.0.0.0:8000", f"127.0.0.1:{container.environment['API_PORT']}") for word in words]
 
     with started(container, command) as client:
-        answer = client.get("/")  # not /health/ready again: another worker may answer, which is still starting
+        outcome = scan_as_job(client)
 
-    assert answer.json()["message"]
-    assert list((container.root / "nowhere").iterdir()) == []
+    assert outcome == "succeeded"
 
 
-@missing("cli.migrate")
 def test_migrations_run_with_the_settings_of_the_file_and_can_run_again(container: Container) -> None:
     for _ in range(2):
         outcome = container.run(SERVICES["migrate"]["command"])
 
         assert outcome.returncode == 0, outcome.stdout + outcome.stderr
-
-
-@missing("cli.worker")
-def test_there_is_a_worker_to_start(container: Container) -> None:
-    assert container.run([*SERVICES["worker"]["command"], "--help"]).returncode == 0
 
 
 def test_redis_answers_who_has_its_key(running_stack: Stack) -> None:
