@@ -9,7 +9,6 @@ import pytest
 from hypothesis import settings
 
 from agentguard.environment import PLAIN_NAMES
-from tests.services import TEST_PREFIX
 
 settings.register_profile("house", deadline=None)  # the machine may be busy with other tests: time says nothing about a rule
 settings.load_profile("house")
@@ -22,6 +21,5 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the backgrou
 def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests choose their settings; what the developer's shell exports stays outside."""
     for name in os.environ:
-        ours = name.startswith("AGENTGUARD_") and not name.startswith(TEST_PREFIX)
-        if ours or name.removesuffix("_FILE") in PLAIN_NAMES.values():
+        if name.startswith("AGENTGUARD_") or name.removesuffix("_FILE") in PLAIN_NAMES.values():
             monkeypatch.delenv(name)

@@ -15,6 +15,8 @@ from scripts.services.fleet import remembered
 from scripts.services.process import Server, ServiceError
 
 TEST_PREFIX = "AGENTGUARD_TEST_"
+_NAMED = {name: value for name, value in os.environ.items() if name.startswith(TEST_PREFIX)}
+"""Read before tests begin: in them, nothing of AgentGuard is set."""
 
 
 def redis_url() -> str:
@@ -46,7 +48,7 @@ def _started() -> dict[str, str]:
 
 def server(name: str) -> str:
     """Return the value of a setting that points at a test server (DATABASE_URL, say); without that server, skip, but fail in CI."""
-    found = os.environ.get(TEST_PREFIX + name) or _started().get(name)
+    found = _NAMED.get(TEST_PREFIX + name) or _started().get(name)
     return found or _missing(f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run.")
 
 
