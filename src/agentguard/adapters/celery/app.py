@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Celery, bootsteps
+from celery import Celery
 from kombu import Exchange, Queue
 
 from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.steps import FreeSlots, declaring
 
-_DELIVERY_LIMIT = 20
-"""Times that RabbitMQ brings one message to workers that all end, or lose the connection, before they say what came of it."""
 _MOST_DEAD_LETTERS = 1000
 _CONNECT_SECONDS = 4
 
@@ -41,8 +40,7 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
     )
-    if broker.rabbitmq:
-        app.steps["consumer"].add(_declaring(dead_queue(broker)))
+    app.steps["consumer"].add(declaring(dead_queue(broker)) if broker.rabbitmq else FreeSlots)
     return app
 
 
@@ -67,21 +65,9 @@ def queues(broker: Broker) -> list[Queue]:
 def _quorum(broker: Broker) -> dict[str, Any]:
     return {
         "x-queue-type": "quorum",
-        "x-delivery-limit": _DELIVERY_LIMIT,
+        "x-delivery-limit": broker.delivery_limit,
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": broker.dead_queue,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",  # at-least-once asks for it
     }
-
-
-def _declaring(queue: Queue) -> type[bootsteps.StartStopStep]:
-    """Return a step that sees to it, at every connection, that there is this queue for what dies."""
-
-    class Declare(bootsteps.StartStopStep):
-        requires = ("celery.worker.consumer.connection:Connection",)
-
-        def start(self, parent: Any) -> None:
-            queue(parent.connection.default_channel).declare()
-
-    return Declare

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, assert_never
 import structlog
 from celery import Task
 from celery.exceptions import CPendingDeprecationWarning, Reject
-from celery.signals import worker_process_shutdown
+from celery.signals import celeryd_after_setup, worker_process_shutdown
 
 from agentguard.adapters.celery.app import make_app
 from agentguard.adapters.celery.broker import TASKS, Broker
@@ -32,11 +32,10 @@ class CeleryWorker:
         self.app = make_app(broker)
         # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
         self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
-        # Said at every loss of the connection, though we have decided (see make_app).
-        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
         for name in TASKS.values():
             self._add(name)
         worker_process_shutdown.connect(self._close, weak=False)
+        celeryd_after_setup.connect(_be_quiet, weak=False)
 
     def run(self, concurrency: int | None) -> int:
         """Work until told to stop, in so many processes (None: as many as there are CPUs); return the exit code."""
@@ -80,3 +79,8 @@ class CeleryWorker:
 
     def _close(self, **_signal: Any) -> None:
         self._tries.close()
+
+
+def _be_quiet(**_signal: Any) -> None:
+    """Celery says at every loss of the connection that a default will change; `make_app` has decided that one."""
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
