@@ -208,8 +208,8 @@ async def test_kills_at_any_moment_while_large_scans_are_worked_on(tmp_path: Pat
     chance = random.Random(5)
     async with fleet(tmp_path, broker, attempts=100, lease=1) as here:
         with here.serving() as server:
-            jobs = [await here.app.jobs.get(_scan(server, f"large-{n}", spans(4000))[1]["id"]) for n in range(16)]
-            for turn in range(8):
+            jobs = [await here.app.jobs.get(_scan(server, f"large-{n}", spans(4000))[1]["id"]) for n in range(8)]
+            for turn in range(5):
                 with here.working(concurrency=2, name=f"worker-{turn}") as worker:
                     for _ in range(2):
                         await asyncio.sleep(chance.uniform(0.2, 1.2))
