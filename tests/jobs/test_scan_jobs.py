@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.tables import graph_versions
-from agentguard.bootstrap import open_app
+from agentguard.bootstrap.opening import open_app
 from agentguard.graph.scan_jobs import UploadGoneError
 from agentguard.jobs.attempts import Ended
 from agentguard.jobs.model import JobState
