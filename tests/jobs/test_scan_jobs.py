@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.bootstrap.opening import open_app
+from agentguard.graph.runs import no_runs
 from agentguard.graph.scan_jobs import UploadGoneError
 from agentguard.jobs.attempts import Ended
 from agentguard.jobs.model import JobState
@@ -118,19 +120,16 @@ def _touch(path: Path, *, seconds_ago: int) -> None:
     os.utime(path, ns=(moment, moment))
 
 
-async def test_a_store_that_fails_while_a_version_is_put_again_leaves_its_runs(tmp_path: Path, monkeypatch):
+async def test_an_attempt_that_died_between_runs_and_graph_is_made_up_for(tmp_path: Path):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "again")
-        await app.uploaded.run(job, report)
+        await FileRunStore(tmp_path / "graphs", system_clock).put(job.id, no_runs())  # and then it was killed
 
-        async def fails(*_what):
-            raise OSError("away")
+        result = await app.uploaded.run(job, report)
+        newest = await app.graphs.newest("again")
 
-        monkeypatch.setattr(type(app.graphs), "_write_row", fails)
-        with pytest.raises(OSError, match="away"):
-            await app.uploaded.run(job, report)
-
-        assert (await app.graphs.runs(job.id)).runs.num_rows == 1
+        assert newest.id == result["graph_version"]
+        assert (await app.graphs.runs(newest.id)).runs.num_rows == 1
 
 
 async def test_requests_of_an_earlier_version_are_still_done(tmp_path: Path):

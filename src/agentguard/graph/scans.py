@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.errors import VersionExistsError
+from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.scanning import Scan, scan
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
 from agentguard.ingest.pieces import Piece, Refusal
@@ -70,8 +69,7 @@ class ScanService:
             raise
         version = self._version(name, found, None)
         if store:
-            await self._keep(version, found)
-        return version, found
+            return await self._keep(version, found), found
 
     async def scan_file(
         self,
@@ -91,8 +89,7 @@ class ScanService:
         name = self.named(dataset)
         found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
         version = self._version(name, found, version_id)
-        await self._keep(version, found)
-        return version, found
+        return await self._keep(version, found), found
 
     def check_name(self, dataset: str | None) -> None:
         """Raise DatasetNameError if a scan may not be stored under this name."""
@@ -110,11 +107,24 @@ class ScanService:
         now = self.clock()
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
-    async def _keep(self, version: GraphVersion, found: Scan) -> None:
-        """Keep what was found, if anything; a version that is there already comes from an earlier run of the same job."""
-        if found.graph.coverage.spans:
-            with contextlib.suppress(VersionExistsError):
-                await self.graphs.put(version, found.runs)
+    async def _keep(self, version: GraphVersion, found: Scan) -> GraphVersion:
+        """Keep what was found, if anything; return the version that it is kept as."""
+        if not found.graph.coverage.spans:
+            return version
+        try:
+            await self.graphs.put(version, found.runs)
+        except VersionExistsError:
+            return await self._kept_before(version, found)
+        return version
+
+    async def _kept_before(self, version: GraphVersion, found: Scan) -> GraphVersion:
+        """Return what an earlier run of the same job kept; where that run died on the way, keep it now, under an id of its own."""
+        try:
+            return await self.graphs.get(version.id)
+        except NoGraphError:
+            again = replace(version, id=sortable_id(self.clock()))
+            await self.graphs.put(again, found.runs)
+            return again
 
 
 def scan_path(
