@@ -120,7 +120,8 @@ def _touch(path: Path, *, seconds_ago: int) -> None:
     os.utime(path, ns=(moment, moment))
 
 
-async def test_an_attempt_that_died_between_runs_and_graph_is_made_up_for(tmp_path: Path):
+async def test_an_attempt_that_died_between_runs_and_graph_is_made_up_for(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("agentguard.graph.scans._OTHER_RUN_SECONDS", 0.2)
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "again")
         await FileRunStore(tmp_path / "graphs", system_clock).put(job.id, no_runs())  # and then it was killed

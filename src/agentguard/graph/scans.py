@@ -25,6 +25,9 @@ from agentguard.traces.window import TimeWindow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORT_SECONDS = 0.2
+_OTHER_RUN_SECONDS = 5.0
+"""How long another run of the same job, whose runs are kept already, may take to keep its graph."""
+_LOOK_SECONDS = 0.1
 
 
 class DatasetNameError(InvalidInputError):
@@ -68,8 +71,7 @@ class ScanService:
             stop.set()
             raise
         version = self._version(name, found, None)
-        if store:
-            return await self._keep(version, found), found
+        return await self._keep(version, found) if store else version, found
 
     async def scan_file(
         self,
@@ -118,13 +120,21 @@ class ScanService:
         return version
 
     async def _kept_before(self, version: GraphVersion, found: Scan) -> GraphVersion:
-        """Return what an earlier run of the same job kept; where that run died on the way, keep it now, under an id of its own."""
+        """Return what another run of the same job keeps; where that one died on the way, keep it now, under an id of its own."""
         try:
-            return await self.graphs.get(version.id)
-        except NoGraphError:
+            async with asyncio.timeout(_OTHER_RUN_SECONDS):
+                return await self._once_kept(version.id)
+        except TimeoutError:
             again = replace(version, id=sortable_id(self.clock()))
             await self.graphs.put(again, found.runs)
             return again
+
+    async def _once_kept(self, version_id: str) -> GraphVersion:
+        while True:
+            try:
+                return await self.graphs.get(version_id)
+            except NoGraphError:
+                await asyncio.sleep(_LOOK_SECONDS)
 
 
 def scan_path(
