@@ -7,13 +7,13 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.errors import VersionExistsError
+from agentguard.graph.errors import NoGraphError
 from agentguard.graph.scanning import Scan, scan
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
 from agentguard.ingest.pieces import Piece, Refusal
@@ -68,31 +68,39 @@ class ScanService:
         except asyncio.CancelledError:
             stop.set()
             raise
-        version = self._version(name, found, None)
+        version = self._version(name, found)
         if store:
             await self._keep(version, found)
         return version, found
 
     async def scan_file(
-        self,
-        path: Path,
-        origin: str,
-        *,
-        dataset: str | None = None,
-        window: TimeWindow | None = None,
-        progress_file: Path | None = None,
-        version_id: str | None = None,
+        self, path: Path, origin: str, *, dataset: str | None = None, window: TimeWindow | None = None
     ) -> tuple[GraphVersion, Scan]:
-        """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
+        """Scan one file in a worker; `origin` is what refusals call it.
 
-        With the id of its version given, scanning the same file again leaves one version. Raises DatasetNameError, and
-        InputTooLargeError where the content is longer than `file_limit`.
+        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
         """
         name = self.named(dataset)
-        found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
-        version = self._version(name, found, version_id)
+        found = await self.read_file(path, origin, window=window)
+        version = self._version(name, found)
         await self._keep(version, found)
         return version, found
+
+    async def read_file(self, path: Path, origin: str, *, window: TimeWindow | None = None, progress_file: Path | None = None) -> Scan:
+        """Scan one file as `scan_file` does, but keep nothing. Bytes read are written to `progress_file`, as text."""
+        return await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
+
+    async def keep_once(self, found: Scan, dataset: str, ids: Sequence[str]) -> GraphVersion:
+        """Keep what an attempt at a job found and return its version; if an earlier attempt kept it already, return that one.
+
+        `ids` are those of the attempts so far, this one's last. Two at one time could both keep it: whoever calls this holds the job.
+        """
+        for earlier in ids[:-1]:
+            with contextlib.suppress(NoGraphError):
+                return await self.graphs.get(earlier)
+        version = self._version(dataset, found, ids[-1])
+        await self._keep(version, found)
+        return version
 
     def check_name(self, dataset: str | None) -> None:
         """Raise DatasetNameError if a scan may not be stored under this name."""
@@ -106,15 +114,13 @@ class ScanService:
             raise DatasetNameError(dataset)
         return dataset
 
-    def _version(self, dataset: str, found: Scan, version_id: str | None) -> GraphVersion:
+    def _version(self, dataset: str, found: Scan, version_id: str | None = None) -> GraphVersion:
         now = self.clock()
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
     async def _keep(self, version: GraphVersion, found: Scan) -> None:
-        """Keep what was found, if anything; a version that is there already comes from an earlier run of the same job."""
         if found.graph.coverage.spans:
-            with contextlib.suppress(VersionExistsError):
-                await self.graphs.put(version, found.runs)
+            await self.graphs.put(version, found.runs)
 
 
 def scan_path(
