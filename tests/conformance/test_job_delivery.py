@@ -161,7 +161,7 @@ async def test_a_job_ends_and_its_result_is_in_the_table(place: Place):
         done = await here.ended(await submit_scan(here.app, "done"))
 
         assert (*done.summary, done.result["total_agents"]) == (JobState.SUCCEEDED, 1, 1)
-        assert (await here.app.graphs.newest("done")).id == done.job.id
+        assert (await here.app.graphs.newest("done")).id == done.result["graph_version"]
         assert not list(here.app.uploaded.folder.iterdir())
 
 

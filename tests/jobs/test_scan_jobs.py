@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
 
-from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.tables import graph_versions
+from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
-from agentguard.graph.runs import no_runs
 from agentguard.graph.scan_jobs import UploadGoneError
-from agentguard.jobs.attempts import Ended
-from agentguard.jobs.model import JobState
+from agentguard.jobs.attempts import Ended, Work
+from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from tests.jobs.uploads import submit_scan
@@ -25,49 +25,93 @@ from tests.jobs.uploads import submit_scan
 pytestmark = pytest.mark.anyio
 
 
-async def report(_done: int) -> None:
-    return
-
-
 async def versions(directory: Path) -> int:
     async with open_database(directory) as database, database.reading() as connection:
         return (await connection.execute(select(func.count()).select_from(graph_versions))).scalar_one()
 
 
+async def claimed(app: App, job: Job) -> Job:
+    """Take the job up as a process would that then dies."""
+    now = max((await app.jobs.get(job.id)).due_at, system_clock())
+    taken = await app.jobs.store.claim(job.id, now=now, until=now)
+    assert taken is not None
+    return taken
+
+
 async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph_and_the_same_answer(tmp_path: Path):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "twice")
-        first = await app.uploaded.run(job, report)  # and then the process died
+        first = await app.uploaded.run(await claimed(app, job), _hold)  # and then the process died
         again = await app.attempts.run(job.id)
 
         assert again == Ended()
-        assert (await app.jobs.get(job.id)).result == first
-        assert first["graph_version"] == job.id
-        assert (await app.graphs.runs(job.id)).runs.num_rows == 1
+        done = await app.jobs.get(job.id)
+        assert (done.result, done.attempts) == (first, 2)
+        assert first["graph_version"] == f"{job.id}-1" == (await app.graphs.newest("twice")).id
     assert await versions(tmp_path) == 1
 
 
-async def test_two_attempts_at_one_time_leave_one_whole_graph(tmp_path: Path):
-    """The lease of the first ran out while it still worked."""
-    async with open_app(Settings(data_dir=tmp_path)) as one, open_app(Settings(data_dir=tmp_path)) as two:
-        job = await submit_scan(one, "both")
-        answers = await asyncio.gather(*[app.uploaded.run(job, report) for app in (one, two, one, two)])
+async def test_a_job_that_runs_again_after_it_died_between_the_runs_and_the_row_of_its_graph_stores_it(tmp_path: Path):
+    async with open_app(Settings(data_dir=tmp_path)) as app:
+        job = await submit_scan(app, "between")
+        dying = await claimed(app, job)
+        for name in ("runs.parquet", "runs.parquet.draft", "calls.parquet"):
+            (tmp_path / "graphs").mkdir(exist_ok=True)
+            (tmp_path / "graphs" / f"{dying.id}-1.{name}").write_bytes(b"half")
+        await app.attempts.run(job.id)
 
-        assert answers == [answers[0]] * 4
-        assert (await two.graphs.newest("both")).id == job.id
-        assert (await two.graphs.runs(job.id)).runs.num_rows == 1
+        done = await app.jobs.get(job.id)
+        assert (done.result or {})["graph_version"] == f"{job.id}-2" == (await app.graphs.newest("between")).id
+        assert (await app.graphs.runs(f"{job.id}-2")).runs.num_rows == 1
     assert await versions(tmp_path) == 1
+
+
+async def test_an_attempt_that_lost_its_job_while_it_scanned_stores_nothing(tmp_path: Path):
+    """Its process slept, say, until after the lease: another attempt is at work, or has ended."""
+    async with open_app(Settings(data_dir=tmp_path)) as app:
+        job = await submit_scan(app, "lost")
+        late = Late(app)
+        works = {"scan": Work(late.run, app.uploaded.clear)}
+        outcome = await replace(app.attempts, works=works).run(job.id)
+
+        assert outcome == Ended()
+        assert late.came_to_its_end is False
+        assert ((await app.jobs.get(job.id)).result or {})["graph_version"] == f"{job.id}-2"
+    assert await versions(tmp_path) == 1
+
+
+class Late:
+    """Scans as an attempt whose lease runs out unseen: when it comes to its first report, another one has done the job."""
+
+    def __init__(self, app: App) -> None:
+        self._app, self.came_to_its_end = app, False
+
+    async def run(self, job: Job, report) -> Mapping[str, Any]:
+        async def after_another(done: int) -> None:
+            other = await self._app.jobs.store.claim(job.id, now=job.due_at, until=job.due_at + NS_PER_SECOND)
+            if other is not None:
+                result = await self._app.uploaded.run(other, _hold)
+                await self._app.jobs.store.settle(other.succeed(result, system_clock()))
+            await report(done)
+
+        found = await self._app.uploaded.run(job, after_another)
+        self.came_to_its_end = True
+        return found
+
+
+async def _hold(_done: int) -> None:
+    return
 
 
 async def test_a_later_scan_of_the_dataset_stays_the_newest_when_an_earlier_job_runs_again(tmp_path: Path):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         earlier = await submit_scan(app, "same")
-        await app.uploaded.run(earlier, report)
+        await app.uploaded.run(await claimed(app, earlier), _hold)
         later = await submit_scan(app, "same")
         await app.attempts.run(later.id)
         await app.attempts.run(earlier.id)
 
-        assert (await app.graphs.newest("same")).id == later.id
+        assert (await app.graphs.newest("same")).id == f"{later.id}-1"
 
 
 async def test_a_job_without_a_dataset_has_one_name_for_all_its_attempts(tmp_path: Path):
@@ -81,7 +125,7 @@ async def test_the_upload_goes_when_the_job_has_ended_and_not_before(tmp_path: P
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "kept")
         upload = app.uploaded.folder / job.request["file"]
-        await app.uploaded.run(job, report)
+        await app.uploaded.run(await claimed(app, job), _hold)
         assert upload.exists()
 
         await app.attempts.run(job.id)
@@ -118,19 +162,6 @@ def _touch(path: Path, *, seconds_ago: int) -> None:
     path.touch()
     moment = system_clock() - seconds_ago * NS_PER_SECOND
     os.utime(path, ns=(moment, moment))
-
-
-async def test_an_attempt_that_died_between_runs_and_graph_is_made_up_for(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("agentguard.graph.scans._OTHER_RUN_SECONDS", 0.2)
-    async with open_app(Settings(data_dir=tmp_path)) as app:
-        job = await submit_scan(app, "again")
-        await FileRunStore(tmp_path / "graphs", system_clock).put(job.id, no_runs())  # and then it was killed
-
-        result = await app.uploaded.run(job, report)
-        newest = await app.graphs.newest("again")
-
-        assert newest.id == result["graph_version"]
-        assert (await app.graphs.runs(newest.id)).runs.num_rows == 1
 
 
 async def test_requests_of_an_earlier_version_are_still_done(tmp_path: Path):

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 
 from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
@@ -26,10 +27,11 @@ from agentguard.settings import Settings
 from scripts.services import process
 from scripts.services.rabbitmq import rabbitmq
 from scripts.services.redis import redis
+from tests.databases import empty_database
 from tests.jobs.opening import until
-from tests.jobs.own_servers import own_server
 from tests.jobs.uploads import spans, submit_held_scan, submit_scan
 from tests.jobs.worker_process import Worker, working
+from tests.services import own
 from tests.web.process import Server, running
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +41,14 @@ LEASE_SECONDS = 2.0
 
 @pytest.fixture(scope="module", params=[rabbitmq, redis])
 def broker(request, tmp_path_factory) -> Iterator[process.Server]:
-    with own_server(request.param, tmp_path_factory.mktemp("broker")) as server:
+    with own(request.param, tmp_path_factory.mktemp("broker")) as server:
+        yield server
+
+
+@pytest.fixture
+async def database(broker: process.Server) -> AsyncIterator[PostgreSQL | None]:
+    """RabbitMQ beside PostgreSQL, Redis beside SQLite: both of each, without every combination."""
+    async with empty_database("postgresql" if broker.name == "rabbitmq" else "sqlite") as server:
         yield server
 
 
@@ -49,6 +58,7 @@ class Fleet:
 
     directory: Path
     broker: process.Server
+    database: PostgreSQL | None
     app: App
     variables: dict[str, str]
     began: float = field(default_factory=time.monotonic)
@@ -101,13 +111,17 @@ class Fleet:
         assert [(job.state, job.error) for job in ended] == [(JobState.SUCCEEDED, None)] * len(jobs)
         assert attempts is None or [job.attempts for job in ended] == list(attempts)
         assert await self._versions() == {str(job.request["dataset"]): 1 for job in ended}
+        kept = [await self.app.graphs.newest(str(job.request["dataset"])) for job in ended]
+        assert [version.id for version in kept] == [(job.result or {})["graph_version"] for job in ended]
+        for version in kept:
+            assert (await self.app.graphs.runs(version.id)).runs.num_rows
         assert [path.name for path in self.app.uploaded.folder.iterdir()] == []
         tried, seconds = sum(job.attempts for job in ended), time.monotonic() - self.began
         print(f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills, {seconds:.1f} s")
 
     async def _versions(self) -> dict[str, int]:
         counted = select(graph_versions.c.dataset, func.count().label("versions")).group_by(graph_versions.c.dataset)
-        async with open_database(self.directory / "data") as database, database.reading() as connection:
+        async with open_database(self.directory / "data", self.database) as database, database.reading() as connection:
             return {row.dataset: row.versions for row in await connection.execute(counted)}
 
 
@@ -116,7 +130,9 @@ def url_of(broker: process.Server) -> str:
 
 
 @asynccontextmanager
-async def fleet(directory: Path, broker: process.Server, *, attempts: int = 3, lease: float = LEASE_SECONDS) -> AsyncIterator[Fleet]:
+async def fleet(
+    directory: Path, broker: process.Server, database: PostgreSQL | None, *, attempts: int = 3, lease: float = LEASE_SECONDS
+) -> AsyncIterator[Fleet]:
     broker.start()  # an earlier test may have left it dead
     queue = f"kills.{secrets.token_hex(4)}"
     variables = {
@@ -125,13 +141,20 @@ async def fleet(directory: Path, broker: process.Server, *, attempts: int = 3, l
         "AGENTGUARD_JOB_ATTEMPTS": str(attempts),
         "AGENTGUARD_SHUTDOWN_SECONDS": "1",
     }
-    settings = Settings(data_dir=directory / "data", celery_broker_url=SecretStr(url_of(broker)), jobs_queue=queue)
+    if database is not None:
+        variables["DATABASE_URL"] = database.url
+    settings = Settings(
+        data_dir=directory / "data",
+        celery_broker_url=SecretStr(url_of(broker)),
+        database_url=SecretStr(database.url) if database else None,
+        jobs_queue=queue,
+    )
     async with open_app(settings) as app:
-        yield Fleet(directory, broker, app, variables)
+        yield Fleet(directory, broker, database, app, variables)
 
 
-async def test_a_workers_child_killed_in_the_middle_of_a_job(tmp_path: Path, broker):
-    async with fleet(tmp_path, broker) as here:
+async def test_a_workers_child_killed_in_the_middle_of_a_job(tmp_path: Path, broker, database):
+    async with fleet(tmp_path, broker, database) as here:
         with here.serving(), here.working() as worker:
             held = await submit_held_scan(here.app, "held")
             waiting = await submit_scan(here.app, "waiting")
@@ -144,8 +167,8 @@ async def test_a_workers_child_killed_in_the_middle_of_a_job(tmp_path: Path, bro
             await here.all_ended([held.job, waiting], attempts=[2, 1])
 
 
-async def test_a_whole_worker_killed_in_the_middle_of_a_job(tmp_path: Path, broker):
-    async with fleet(tmp_path, broker) as here:
+async def test_a_whole_worker_killed_in_the_middle_of_a_job(tmp_path: Path, broker, database):
+    async with fleet(tmp_path, broker, database) as here:
         with here.serving():
             with here.working(name="first") as worker:
                 held = await submit_held_scan(here.app, "held")
@@ -159,9 +182,9 @@ async def test_a_whole_worker_killed_in_the_middle_of_a_job(tmp_path: Path, brok
                 await here.all_ended([held.job, waiting], attempts=[2, 1])
 
 
-async def test_the_broker_killed_with_jobs_queued_and_running(tmp_path: Path, broker):
+async def test_the_broker_killed_with_jobs_queued_and_running(tmp_path: Path, broker, database):
     """The running job goes on without the broker and ends while it is away: nothing runs twice."""
-    async with fleet(tmp_path, broker) as here:
+    async with fleet(tmp_path, broker, database) as here:
         with here.serving(), here.working():
             held = await submit_held_scan(here.app, "held")
             waiting = [await submit_scan(here.app, f"waiting-{n}") for n in range(3)]
@@ -175,8 +198,8 @@ async def test_the_broker_killed_with_jobs_queued_and_running(tmp_path: Path, br
             await here.all_ended([held.job, *waiting], attempts=[1] * 4)
 
 
-async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker):
-    async with fleet(tmp_path, broker) as here:
+async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker, database):
+    async with fleet(tmp_path, broker, database) as here:
         with here.serving() as server, here.working():
             await here.broker_knows_the_queue()
             here.kill(broker)
@@ -187,8 +210,8 @@ async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker):
             await here.all_ended([await here.app.jobs.get(document["id"]) for _, document in answers], attempts=[1] * 5)
 
 
-async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, broker):
-    async with fleet(tmp_path, broker) as here:
+async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, broker, database):
+    async with fleet(tmp_path, broker, database) as here:
         with here.serving() as server, here.working(name="first") as worker:
             held = await submit_held_scan(here.app, "held")
             waiting = [await here.app.jobs.get(_scan(server, f"waiting-{n}")[1]["id"]) for n in range(3)]
@@ -203,10 +226,10 @@ async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, br
             await here.all_ended([held.job, *waiting], attempts=[2, 1, 1, 1])
 
 
-async def test_kills_at_any_moment_while_large_scans_are_worked_on(tmp_path: Path, broker):
+async def test_kills_at_any_moment_while_large_scans_are_worked_on(tmp_path: Path, broker, database):
     """A kill may fall between the graph's commit and the job's: the next attempt leaves no second graph."""
     chance = random.Random(5)
-    async with fleet(tmp_path, broker, attempts=100, lease=1) as here:
+    async with fleet(tmp_path, broker, database, attempts=100, lease=1) as here:
         with here.serving() as server:
             jobs = [await here.app.jobs.get(_scan(server, f"large-{n}", spans(4000))[1]["id"]) for n in range(8)]
             for turn in range(5):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,8 @@ class UploadGoneError(AgentGuardError):
 class ScanJobs:
     """Does the jobs of this kind. The upload stays until its job has ended, so that any attempt finds it.
 
-    A second run leaves no second graph: the version has the job's id, and the dataset was named when the job was made.
+    A second run leaves no second graph. The dataset was named when the job was made; an attempt stores under an id of its own, so that
+    what a dead one left half done is in nobody's way, and only if it still holds the job and none before it has stored.
     """
 
     scans: ScanService
@@ -56,17 +57,22 @@ class ScanJobs:
         upload = self.folder / job.request["file"]
         if not await asyncio.to_thread(upload.exists):
             raise UploadGoneError
-        progress, asked = _progress_file(upload), job.request.get("window")
-        scan = self.scans.scan_file(
-            upload,
-            job.request["origin"],
-            dataset=job.request["dataset"],
-            window=TimeWindow(*asked) if asked else None,
-            progress_file=progress,
-            version_id=job.id,
-        )
-        found = await _watched(scan, progress, report)
-        return await asyncio.to_thread(self.answer, *found)
+        asked, dataset = job.request.get("window"), self.scans.named(job.request["dataset"])
+        found = await self._read(upload, job.request["origin"], TimeWindow(*asked) if asked else None, report)
+        await report(job.total or 0)
+        version = await self.scans.keep_once(found, dataset, [f"{job.id}-{fence}" for fence in range(1, job.fence + 1)])
+        return await asyncio.to_thread(self.answer, version, found)
+
+    async def _read(self, upload: Path, origin: str, window: TimeWindow | None, report: Report) -> Scan:
+        """Scan the upload, reporting meanwhile how far it is."""
+        progress = _progress_file(upload)
+        scanning = asyncio.ensure_future(self.scans.read_file(upload, origin, window=window, progress_file=progress))
+        try:
+            while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
+                await report(await asyncio.to_thread(_read_number, progress))
+            return await scanning
+        finally:
+            scanning.cancel()
 
     async def clear(self, job: Job) -> None:
         """Delete the upload of a job that has ended."""
@@ -79,17 +85,6 @@ class ScanJobs:
         for path in self.folder.glob("*"):
             if path.name.partition(".")[0] not in wanted:
                 _delete_if_older(path, before)
-
-
-async def _watched(scan: Coroutine[Any, Any, tuple[GraphVersion, Scan]], progress: Path, report: Report) -> tuple[GraphVersion, Scan]:
-    """Return what the scan finds, reporting meanwhile how far it is."""
-    scanning = asyncio.ensure_future(scan)
-    try:
-        while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
-            await report(await asyncio.to_thread(_read_number, progress))
-        return await scanning
-    finally:
-        scanning.cancel()
 
 
 def _progress_file(upload: Path) -> Path:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.errors import NoGraphError, VersionExistsError
+from agentguard.graph.errors import NoGraphError
 from agentguard.graph.scanning import Scan, scan
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
 from agentguard.ingest.pieces import Piece, Refusal
@@ -25,9 +26,6 @@ from agentguard.traces.window import TimeWindow
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORT_SECONDS = 0.2
-_OTHER_RUN_SECONDS = 5.0
-"""How long another run of the same job, whose runs are kept already, may take to keep its graph."""
-_LOOK_SECONDS = 0.1
 
 
 class DatasetNameError(InvalidInputError):
@@ -70,28 +68,39 @@ class ScanService:
         except asyncio.CancelledError:
             stop.set()
             raise
-        version = self._version(name, found, None)
-        return await self._keep(version, found) if store else version, found
+        version = self._version(name, found)
+        if store:
+            await self._keep(version, found)
+        return version, found
 
     async def scan_file(
-        self,
-        path: Path,
-        origin: str,
-        *,
-        dataset: str | None = None,
-        window: TimeWindow | None = None,
-        progress_file: Path | None = None,
-        version_id: str | None = None,
+        self, path: Path, origin: str, *, dataset: str | None = None, window: TimeWindow | None = None
     ) -> tuple[GraphVersion, Scan]:
-        """Scan one file in a worker; `origin` is what refusals call it. Bytes read are written to `progress_file`, as text.
+        """Scan one file in a worker; `origin` is what refusals call it.
 
-        With the id of its version given, scanning the same file again leaves one version. Raises DatasetNameError, and
-        InputTooLargeError where the content is longer than `file_limit`.
+        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
         """
         name = self.named(dataset)
-        found = await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
-        version = self._version(name, found, version_id)
-        return await self._keep(version, found), found
+        found = await self.read_file(path, origin, window=window)
+        version = self._version(name, found)
+        await self._keep(version, found)
+        return version, found
+
+    async def read_file(self, path: Path, origin: str, *, window: TimeWindow | None = None, progress_file: Path | None = None) -> Scan:
+        """Scan one file as `scan_file` does, but keep nothing. Bytes read are written to `progress_file`, as text."""
+        return await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
+
+    async def keep_once(self, found: Scan, dataset: str, ids: Sequence[str]) -> GraphVersion:
+        """Keep what an attempt at a job found and return its version; if an earlier attempt kept it already, return that one.
+
+        `ids` are those of the attempts so far, this one's last. Two at one time could both keep it: whoever calls this holds the job.
+        """
+        for earlier in ids[:-1]:
+            with contextlib.suppress(NoGraphError):
+                return await self.graphs.get(earlier)
+        version = self._version(dataset, found, ids[-1])
+        await self._keep(version, found)
+        return version
 
     def check_name(self, dataset: str | None) -> None:
         """Raise DatasetNameError if a scan may not be stored under this name."""
@@ -105,36 +114,13 @@ class ScanService:
             raise DatasetNameError(dataset)
         return dataset
 
-    def _version(self, dataset: str, found: Scan, version_id: str | None) -> GraphVersion:
+    def _version(self, dataset: str, found: Scan, version_id: str | None = None) -> GraphVersion:
         now = self.clock()
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
-    async def _keep(self, version: GraphVersion, found: Scan) -> GraphVersion:
-        """Keep what was found, if anything; return the version that it is kept as."""
-        if not found.graph.coverage.spans:
-            return version
-        try:
+    async def _keep(self, version: GraphVersion, found: Scan) -> None:
+        if found.graph.coverage.spans:
             await self.graphs.put(version, found.runs)
-        except VersionExistsError:
-            return await self._kept_before(version, found)
-        return version
-
-    async def _kept_before(self, version: GraphVersion, found: Scan) -> GraphVersion:
-        """Return what another run of the same job keeps; where that one died on the way, keep it now, under an id of its own."""
-        try:
-            async with asyncio.timeout(_OTHER_RUN_SECONDS):
-                return await self._once_kept(version.id)
-        except TimeoutError:
-            again = replace(version, id=sortable_id(self.clock()))
-            await self.graphs.put(again, found.runs)
-            return again
-
-    async def _once_kept(self, version_id: str) -> GraphVersion:
-        while True:
-            try:
-                return await self.graphs.get(version_id)
-            except NoGraphError:
-                await asyncio.sleep(_LOOK_SECONDS)
 
 
 def scan_path(

@@ -23,7 +23,7 @@ class GraphVersion:
     """One stored graph: immutable once written."""
 
     id: str
-    """Sortable by the time at which it was asked for. A job's version has the job's id: running the job again does not make another."""
+    """Sortable by the time at which it was asked for. Each attempt at a job stores under an id of its own, the job's and its number."""
     dataset: str
     created_at: int
     """ns, in whole microseconds."""

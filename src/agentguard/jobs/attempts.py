@@ -21,9 +21,9 @@ Report: TypeAlias = Callable[[int], Awaitable[None]]
 JobFunction: TypeAlias = Callable[[Job, Report], Awaitable[Mapping[str, Any]]]
 """Does the job and returns its result (plain JSON); reports how much is done.
 
-It may run again after it was cut off anywhere, even while an attempt that was given up still works: what it leaves behind must be
-the same after two runs as after one. What it raises decides what happens then: an UnavailableError or OSError may pass, so it is
-tried again; any other AgentGuardError is the job's answer.
+It may run again after it was cut off anywhere: what it leaves behind must be the same after two runs as after one. Reporting asks the
+table whether this attempt still holds the job, and ends it if not: so it reports just before it leaves something. What it raises
+decides what happens then: an UnavailableError or OSError may pass, so it is tried again; any other AgentGuardError is the job's answer.
 """
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1, 60
@@ -125,6 +125,8 @@ class Attempts:
     async def _worked(self, job: Job, lease: Lease) -> tuple[Job, Outcome]:
         try:
             result = await self.works[job.kind].run(job, lease.report)
+        except LeaseLostError:
+            raise
         except (UnavailableError, OSError) as error:
             return self._after_trouble(lease.job, error)
         except AgentGuardError as error:

@@ -56,9 +56,10 @@ class Lease:
             raise
 
     async def report(self, done: int) -> None:
-        """Note how much is done (a Report)."""
+        """Note how much is done (a Report); raise LeaseLostError if the job is not ours any more."""
         self._done = done
-        await self._extend()
+        if not await self._extend():
+            raise LeaseLostError
 
     async def settle(self, after: Job) -> None:
         """Keep what became of the job, trying again while the store is away; raise LeaseLostError if it was not ours any more."""
@@ -76,15 +77,18 @@ class Lease:
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(self._seconds / _RENEWALS)
-            await self._extend()
+            if not await self._extend() and not self._ends.expired():
+                self._ends.reschedule(0)
 
-    async def _extend(self) -> None:
+    async def _extend(self) -> bool:
+        """Lease the job for longer; return whether it is ours, as far as is known."""
         now = asyncio.get_running_loop().time()
         until = self._clock() + int(self._seconds * NS_PER_SECOND)
         try:
             held = await self._store.extend(self._job, until=until, done=self._done)
         except (UnavailableError, OSError) as error:
             log.warning("lease_not_renewed", job_id=self._job.id, error=str(error))  # it may still be next time, before it ends
-            return
-        if not self._ends.expired():
-            self._ends.reschedule(now + self._seconds if held else now)
+            return True
+        if held and not self._ends.expired():
+            self._ends.reschedule(now + self._seconds)
+        return held
