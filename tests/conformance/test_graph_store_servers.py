@@ -72,6 +72,8 @@ async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(killa
 
     backend = killable.backend
     async with backend.opened(step=step) as store:
+        await store.put(version("a", system_clock), RUNS)  # the first has more to prepare
+        steps = 0
         before = version("a", system_clock, line(30, "before"))
         await store.put(before, RUNS)
         at, steps = round(steps * part), 0
