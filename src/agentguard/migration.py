@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.adapters.files.runs import share_runs
 from agentguard.adapters.sql.copying import copy, count_rows
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.migrating import HEAD, migrate_postgresql, migrate_sqlite
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import FILE_NAME
-from agentguard.bootstrap.choosing import make_folder, postgresql
+from agentguard.bootstrap.choosing import POSTGRESQL, make_folder, postgresql, runs_folder
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.settings import Settings, is_postgresql
 
@@ -67,6 +68,7 @@ def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
         raise TargetURLError
     if not path.exists():
         raise NothingToCopyError(f"There is no database {path}. Name the data directory with --data-dir.")
+    share_runs(runs_folder(settings.data_dir), runs_folder(settings.data_dir, POSTGRESQL))
     return asyncio.run(_copy(settings, PostgreSQL(url), progress))
 
 

@@ -137,6 +137,20 @@ async def test_the_command_migrates_and_copies_and_says_what_it_did(source: Data
     assert "sightings" in table.stdout
 
 
+async def test_graphs_that_were_copied_can_still_be_replayed_and_the_old_ones_too(tmp_path: Path):
+    recording = Path(__file__).parents[1] / "data" / "traces" / "langgraph-openllmetry"
+    made = agentguard("scan", str(recording), "--data-dir", str(tmp_path), "--format", "json")
+    wanted = json.loads(made.stdout)["agents"][0]["id"]
+    question = ("simulate", wanted, "--method", "replay", "--data-dir", str(tmp_path), "--format", "json")
+    async with empty_database("postgresql") as server:
+        agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path))
+        there = agentguard(*question, DATABASE_URL=server.url)
+    here = agentguard(*question)
+
+    assert there.returncode == 0, there.stderr
+    assert json.loads(there.stdout) == json.loads(here.stdout)
+
+
 async def test_the_command_says_what_cannot_be_copied_where(tmp_path: Path):
     nowhere = "postgresql://u:s3cret@127.0.0.1:1/x"
     nothing_there = agentguard("migrate", "--to", nowhere, "--data-dir", str(tmp_path))

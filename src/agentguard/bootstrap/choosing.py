@@ -61,12 +61,22 @@ def postgresql(settings: Settings) -> PostgreSQL | None:
     return PostgreSQL(settings.postgres.get_secret_value(), settings.database_pool_size, settings.database_timeout_seconds)
 
 
+POSTGRESQL, NEO4J = "postgresql", "neo4j"
+
+
+def runs_folder(data_dir: Path, store: str = "") -> Path:
+    """Return where the runs of graph versions are: of SQLite's, or of another store's in a folder of their own.
+
+    Each store deletes runs that none of its versions own, and whoever goes back to another one finds that one's where they were.
+    """
+    return data_dir / "graphs" / store
+
+
 async def graph_store(stack: AsyncExitStack, settings: Settings, database: Database, catalog: Catalog | None, clock: Clock) -> GraphStore:
-    folder = settings.data_dir / "graphs"
+    store = NEO4J if settings.neo4j else POSTGRESQL if settings.postgres else ""
+    run_store = FileRunStore(runs_folder(settings.data_dir, store), clock)
     if settings.neo4j is None:
-        return SqlGraphStore(database, FileRunStore(folder, clock), clock, settings.versions_kept)
-    # Runs in a folder of their own: whoever goes back to the database finds those of its versions where they were.
-    run_store = FileRunStore(folder / "neo4j", clock)
+        return SqlGraphStore(database, run_store, clock, settings.versions_kept)
     return await _neo4j_graphs(stack, settings, settings.neo4j, run_store, partial(_standings, catalog))
 
 

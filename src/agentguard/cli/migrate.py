@@ -26,7 +26,7 @@ def migrate(to: ToOption = None, data_dir: DataDirOption = None, output_format: 
     Every command does this by itself as it opens the database; run it alone before new servers start, so that they find it done.
     With --to, everything in the SQLite file is copied, in one transaction: all of it arrives, or nothing. It can be repeated, to
     bring what came since; a PostgreSQL that has graphs of its own is refused. Stop the server first: what it writes during the copy
-    is left out. Spans, runs and uploads stay where they are, in the data directory. Exits with 1 where a database cannot be used.
+    is left out. Spans, runs and uploads stay in the data directory. Exits with 1 where a database cannot be used.
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.output import print_json, print_report, shown
