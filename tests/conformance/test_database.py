@@ -265,13 +265,15 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
     await database.write(lambda c: c.execute(insert(jobs).values(values)))
     version = {"id": "v", "dataset": "d", "created_at": now, "components": 1, "dependencies": 1, "graph": b"{}"}
     await database.write(lambda c: c.execute(insert(graph_versions).values(version)))
-    await database.write(lambda c: c.execute(insert(sightings).values(counter(now))))
+    await database.write(lambda c: c.execute(insert(sightings).values({**counter(now), "name": "C:\\dead"})))
 
     await migrated(database, command.downgrade, "0002")
     async with database.reading() as connection:
+        path = (await connection.execute(text("SELECT name FROM sightings"))).scalar_one()
         old = (await connection.execute(text("SELECT created_at FROM graph_versions"))).scalar_one()
     await migrated(database, command.upgrade, "head")
     async with database.reading() as connection:
+        name = (await connection.execute(select(sightings.c.name))).scalar_one()
         times = [(await connection.execute(select(column))).scalar_one() for column in TIMES]
     await migrated(database, command.downgrade, "base")
     async with database.reading() as connection:
@@ -279,6 +281,7 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
     await migrated(database, command.upgrade, "head")
 
     assert old == now
+    assert path == name == "C:\\dead"
     assert times == [now, None, now, now]
     assert left == ["alembic_version"]
     assert await days(database) == []

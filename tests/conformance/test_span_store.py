@@ -12,7 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from agentguard.adapters.files import parts, spans
+from agentguard.adapters.files import parts, segments, spans
+from agentguard.adapters.files.locks import take
 from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.traces.acceptance import judge, make_decoder
@@ -342,3 +343,24 @@ async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
 
     assert found == again == dict.fromkeys(range(1, 31), 1)
     assert list((tmp_path / "log").iterdir()) == []
+
+
+async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_written_to(tmp_path: Path):
+    """It asks of each file whether its owner is dead, and may be quicker than the owner of a file that was just made."""
+    looked: list[Path] = []
+
+    def held_at_first(handle: int) -> bool:
+        if not looked:
+            looked.extend((tmp_path / "log").iterdir())
+            return False
+        return take(handle)
+
+    async with opened(tmp_path) as store:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(segments, "take", held_at_first)
+            await store.append(batch(protobuf([1])))
+        assert len(looked) == 1
+        assert set((tmp_path / "log").iterdir()).isdisjoint(looked)
+        await store.settle()
+
+        assert await held(store) == {1: 1}

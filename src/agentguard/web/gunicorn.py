@@ -17,6 +17,17 @@ from uvicorn_worker import UvicornWorker
 from agentguard.settings import Settings, SettingsError, load_settings
 
 
+def _settings() -> Settings:
+    try:
+        return load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+
+
+_chosen = _settings()
+_host = f"[{_chosen.api_host}]" if ":" in _chosen.api_host else _chosen.api_host
+
+
 class _Server(uvicorn.Server):
     """Uvicorn's, but a stop ends open streams first."""
 
@@ -34,6 +45,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         "lifespan": "on",
         "proxy_headers": False,  # X-Forwarded-For must not turn a stranger into a neighbour
         "server_header": False,
+        "timeout_graceful_shutdown": _chosen.shutdown_seconds,
     }
 
     async def _serve(self) -> None:
@@ -45,16 +57,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
-
-def _settings() -> Settings:
-    try:
-        return load_settings()
-    except SettingsError as error:
-        sys.exit(str(error))
-
-
-_chosen = _settings()
-_host = f"[{_chosen.api_host}]" if ":" in _chosen.api_host else _chosen.api_host
 
 bind = f"{_host}:{_chosen.api_port}"
 worker_class = "agentguard.web.gunicorn.Worker"

@@ -53,12 +53,18 @@ class OpenedApp:
     async def _try(self, job_id: str, ended: threading.Event) -> Outcome:
         try:
             if self._app is None:
-                report = self._stack.enter_context(reporting(self._settings))
-                configure_logs(debug=self._settings.debug, report=report)
-                self._app = await self._stack.enter_async_context(open_app(self._settings))
+                self._app = await self._opened()
             return await self._app.attempts.run(job_id)
         finally:
             ended.set()
+
+    async def _opened(self) -> App:
+        async with AsyncExitStack() as stack:
+            report = stack.enter_context(reporting(self._settings))
+            configure_logs(debug=self._settings.debug, report=report)
+            app = await stack.enter_async_context(open_app(self._settings))
+            self._stack = stack.pop_all()
+        return app
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

@@ -49,7 +49,10 @@ class SegmentWriter(Segment):
         super().__init__(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
         self.size = 0
         try:
-            take(self._handle)  # before the first byte: so whoever gets the lock of a file with bytes in it knows that its owner is gone
+            # Before the first byte: so whoever gets the lock of a file with bytes in it knows that its owner is gone. Another process may
+            # hold it for a moment to see whether that is so: then this file is given up before anything stands in it.
+            if not take(self._handle):
+                raise FileExistsError(path)
             self._write([MAGIC])
             sync_folder(path.parent)
         except OSError:

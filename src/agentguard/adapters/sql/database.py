@@ -58,7 +58,12 @@ class Database:
                 if not may_be_run_again(error):
                     raise
             await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - spreads writers in time
-        return await self._write_once(work)
+        try:
+            return await self._write_once(work)
+        except DBAPIError as error:
+            if may_be_run_again(error):
+                raise DatabaseUnavailableError(self.place, "too many write to the same at one time") from error
+            raise
 
     async def ping(self) -> None:
         """Read what every database of ours has; raise what stands in the way."""

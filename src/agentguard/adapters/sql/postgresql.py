@@ -16,7 +16,7 @@ _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
 _RETRIED = frozenset({"40001", "40P01"})
 """SQLSTATE: serialization_failure, deadlock_detected. The transaction did nothing and may be run again."""
-_AWAY = ("08", "28", "3D", "53", "57", "58")
+_AWAY = ("08", "25P03", "28", "3D", "53", "55P03", "57", "58")
 """Classes of SQLSTATE that speak of the server, not of the statement: no connection, no authorisation, no such database, no resources, …"""
 
 
@@ -49,11 +49,12 @@ class PostgreSQL:
             pool_timeout=self.timeout_seconds,
             pool_pre_ping=True,
             pool_recycle=_RECYCLE_SECONDS,
+            hide_parameters=True,  # they are telemetry
         )
 
     def unhurried_engine(self) -> AsyncEngine:
         """Return an engine whose statements may take any time: for migrations and copies."""
-        return create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool)
+        return create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True)
 
     async def _connect(self, **limits: str) -> Any:
         """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq knows."""

@@ -22,7 +22,7 @@ _BUSY_SECONDS = 30
 
 def sqlite_engine(path: Path) -> AsyncEngine:
     """Return an engine over the file, in WAL mode; several processes may have it open at one time."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4, hide_parameters=True)
     _configure(engine.sync_engine)
     return engine
 

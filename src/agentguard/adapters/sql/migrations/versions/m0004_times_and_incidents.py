@@ -23,6 +23,8 @@ _OPTIONAL = ("started_at", "finished_at", "deliver_at")
 
 
 def upgrade() -> None:
+    for column in ("id", "name", "environment"):  # from here on these are written with escapes
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\', '\\005c')")  # noqa: S608 - names of our own
     for table, columns in _TIMES.items():
         for column in columns:
             _convert(table, column, sa.DateTime(timezone=True), _TO_TIME)
@@ -66,6 +68,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for column in ("id", "name", "environment"):
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\005c', '\\')")  # noqa: S608 - names of our own
     for table in ("audit_logs", "playbooks", "incidents"):
         op.drop_table(table)
     for table, columns in _TIMES.items():
