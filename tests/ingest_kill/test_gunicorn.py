@@ -20,6 +20,8 @@ import pytest
 from scripts.services.process import free_port
 from tests.databases import empty_database
 from tests.ingest_kill.senders import Senders, shown_live, stored, wait_for
+from tests.neo4j_server import empty_neo4j
+from tests.services import redis_url
 from tests.traces.spans import json
 
 pytestmark = pytest.mark.anyio
@@ -68,8 +70,15 @@ def running(directory: Path, **settings: str) -> Iterator[Gunicorn]:
 @pytest.fixture
 async def settings():
     """Those of the real services."""
-    async with empty_database("postgresql") as database:
-        yield {"DATABASE_URL": database.url}
+    with empty_neo4j() as place:
+        async with empty_database("postgresql") as database:
+            yield {
+                "DATABASE_URL": database.url,
+                "REDIS_URL": redis_url(),
+                "NEO4J_URI": place.uri,
+                "NEO4J_USER": place.user,
+                "NEO4J_PASSWORD": place.password,
+            }
 
 
 async def test_killed_workers_lose_and_double_nothing(tmp_path: Path, settings: dict[str, str]):

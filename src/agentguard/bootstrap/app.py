@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentguard.catalog.comparing import Comparison, compare
 from agentguard.catalog.matching import Matches, match
@@ -39,9 +39,6 @@ from agentguard.simulation.service import Simulations
 from agentguard.traces.receiver import Receiver
 from agentguard.traces.store import SpanStore
 from agentguard.traces.upkeep import Upkeep
-
-if TYPE_CHECKING:
-    pass
 
 
 class NothingUsableError(InvalidInputError):
@@ -154,7 +151,7 @@ class App:
         return {"dataset": version.dataset, "graph_version": version.id} | document
 
     def _works(self) -> dict[str, Work]:
-        """The explicit table of jobs, kind → function. A new kind needs a Celery task's name too: `adapters/celery/app.py`."""
+        """The explicit table of jobs, kind → function. A new kind needs a Celery task's name too: `adapters/celery/broker.py`."""
         return {
             SCAN: Work(self.uploaded.run, self.uploaded.clear),
             SIMULATION: Work(self.simulations.run),

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.memory.cache import MemoryCache
@@ -15,6 +14,7 @@ from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.bootstrap.app import Shared
 from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog
 from agentguard.coordination.cache import Layered
@@ -24,10 +24,6 @@ from agentguard.jobs.tasks import task_group
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import InvalidInputError, PackageMissingError
 from agentguard.settings import Settings
-
-if TYPE_CHECKING:
-    pass
-from agentguard.bootstrap.app import Shared
 
 
 class DataDirectoryError(InvalidInputError):

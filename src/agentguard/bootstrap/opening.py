@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
@@ -15,6 +15,10 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
+from agentguard.bootstrap.app import App, Serving
+from agentguard.bootstrap.broker import delivery_of
+from agentguard.bootstrap.choosing import coordination, graph_store, make_folder, postgresql
+from agentguard.bootstrap.parts import broker_part, database_part, graphs_part, redis_part, serving_parts
 from agentguard.catalog.loading import load_catalogs
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.announcing import AnnouncedGraphs
@@ -36,13 +40,6 @@ from agentguard.traces.acceptance import make_decoder, usable_spans
 from agentguard.traces.receiver import Load, Receiver
 from agentguard.traces.store import SpanStore
 from agentguard.traces.upkeep import Upkeep
-
-if TYPE_CHECKING:
-    pass
-from agentguard.bootstrap.app import App, Serving
-from agentguard.bootstrap.broker import delivery_of
-from agentguard.bootstrap.choosing import coordination, graph_store, make_folder, postgresql
-from agentguard.bootstrap.parts import broker_part, database_part, graphs_part, redis_part, serving_parts
 
 S = TypeVar("S")
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentguard.adapters.sql.database import Database
+from agentguard.bootstrap.app import Serving, Shared
 from agentguard.graph.store import GraphStore
 from agentguard.health import Part, RoundFailedError, StillStartingError
 from agentguard.jobs.delivery import Delivery
 from agentguard.jobs.workers import Workers
 from agentguard.settings import Settings
-
-if TYPE_CHECKING:
-    pass
-from agentguard.bootstrap.app import Serving, Shared
 
 
 def database_part(database: Database, settings: Settings) -> Part:

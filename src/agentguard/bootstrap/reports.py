@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
+from agentguard.bootstrap.choosing import extra
 from agentguard.logs import Report, nowhere
 from agentguard.settings import Settings
-
-if TYPE_CHECKING:
-    pass
-from agentguard.bootstrap.choosing import extra
 
 
 @contextmanager
