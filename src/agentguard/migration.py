@@ -68,8 +68,11 @@ def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
         raise TargetURLError
     if not path.exists():
         raise NothingToCopyError(f"There is no database {path}. Name the data directory with --data-dir.")
-    share_runs(runs_folder(settings.data_dir), runs_folder(settings.data_dir, POSTGRESQL))
-    return asyncio.run(_copy(settings, PostgreSQL(url), progress))
+    here, there = runs_folder(settings.data_dir), runs_folder(settings.data_dir, POSTGRESQL)
+    share_runs(here, there)  # before the rows: whoever reads a row finds its runs
+    migrated = asyncio.run(_copy(settings, PostgreSQL(url), progress))
+    share_runs(here, there)  # and after them: meanwhile a server could take runs without a row for a dead writer's
+    return migrated
 
 
 async def _copy(settings: Settings, server: PostgreSQL, progress: Progress) -> Migrated:

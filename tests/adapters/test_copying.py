@@ -23,6 +23,8 @@ from tests.databases import empty_database
 pytestmark = pytest.mark.anyio
 
 NOW = system_clock()
+MICROSECONDS = NOW // 1000 * 1000
+"""NOW, as a database keeps it."""
 ODD = "a\0b\\ ü 🤖"
 GRAPH = {"id": "v1", "dataset": "d", "created_at": NOW, "components": 1, "dependencies": 0, "graph": bytes(range(256))}
 WAITING = {"kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "fence": 0, "due_at": NOW, "done": 0, "created_at": NOW}
@@ -81,6 +83,31 @@ async def test_a_copy_is_equal_row_by_row_and_can_be_repeated(source: Database, 
         await source.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "v3"})))
         await copy(source, copied, nothing)
         assert await content(copied) == await content(source)
+
+
+async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_path: Path):
+    async with target(tmp_path) as copied:
+        await source.write(lambda c: c.execute(insert(jobs).values({**WAITING, "id": "k"})))
+        await copy(source, copied, nothing)
+        await copied.write(lambda c: c.execute(update(jobs).where(jobs.c.id == "j").values(state="succeeded", fence=1, finished_at=NOW)))
+        await copied.write(lambda c: c.execute(update(jobs).where(jobs.c.id == "k").values(state="running", fence=1)))
+        await copied.write(lambda c: c.execute(update(sightings).values(first_seen=NOW, last_seen=NOW + 5_000)))
+        await copied.write(lambda c: c.execute(update(incidents).values(resolved_at=NOW)))
+        await copied.write(lambda c: c.execute(update(playbooks).values(effectiveness_score=0.5)))
+        await copied.write(lambda c: c.execute(update(audit_logs).values(blockchain_tx_hash="0x1")))
+
+        await copy(source, copied, nothing)
+
+        async with copied.reading() as connection:
+            states = (await connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id))).all()
+            seen = (await connection.execute(select(sightings.c.first_seen, sightings.c.last_seen))).one()
+            kept = [
+                (await connection.execute(select(column))).scalar_one()
+                for column in (incidents.c.resolved_at, playbooks.c.effectiveness_score, audit_logs.c.blockchain_tx_hash)
+            ]
+        assert [tuple(row) for row in states] == [("j", "succeeded"), ("k", "running")]
+        assert tuple(seen) == (MICROSECONDS - 10_000, MICROSECONDS + 5_000)
+        assert kept == [MICROSECONDS, 0.5, "0x1"]
 
 
 async def test_what_is_written_afterwards_comes_after_what_was_copied(source: Database, tmp_path: Path):

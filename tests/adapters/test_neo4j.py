@@ -19,12 +19,14 @@ import pytest
 from neo4j.exceptions import ConstraintError
 
 from agentguard.adapters.files.runs import FileRunStore
+from agentguard.adapters.neo4j.cleaning import retire
 from agentguard.adapters.neo4j.database import Credentials, Neo4jDatabase, open_neo4j, rows
-from agentguard.adapters.neo4j.errors import Neo4jAddressError, Neo4jUnavailableError
+from agentguard.adapters.neo4j.errors import Neo4jAddressError, Neo4jUnavailableError, StagedGraphLostError
 from agentguard.adapters.neo4j.graphs import Neo4jGraphStore, Standings
 from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.errors import NoGraphError
 from agentguard.graph.export import cypher
 from agentguard.graph.model import Graph
 from agentguard.graph.properties import COMPONENT, LABELS
@@ -246,6 +248,35 @@ async def test_what_a_dead_writer_staged_goes_after_an_hour(place: Place, tmp_pa
 
     assert ids(place, "AgentGuardStagedComponent") == ids(place, "AgentGuardStagedVersion") == []
     assert ids(place) == sorted(c.id for c in shop().components)
+
+
+async def test_a_staged_graph_that_another_process_took_for_a_dead_writers_is_not_shown(place: Place, tmp_path: Path, monkeypatch):
+    async def stage_too_slowly(database: Neo4jDatabase, staged: GraphVersion, *rest) -> None:
+        await stage(database, staged, *rest)
+        await retire(database, staged.id)
+
+    first, second = version(shop()), version(fan(3, "slow"))
+    async with opened(place, tmp_path) as store:
+        await store.put(first, no_runs())
+        monkeypatch.setattr("agentguard.adapters.neo4j.graphs.stage", stage_too_slowly)
+        with pytest.raises(StagedGraphLostError, match="clocks"):
+            await store.put(second, no_runs())
+
+        assert (await store.newest()).id == first.id
+        with pytest.raises(NoGraphError):
+            await store.runs(second.id)
+    assert ids(place) == sorted(c.id for c in shop().components)
+    assert ids(place, "AgentGuardStagedComponent") == ids(place, "AgentGuardRetired") == []
+
+
+async def test_a_graph_that_cannot_be_read_is_not_called_absent(place: Place, tmp_path: Path):
+    async with opened(place, tmp_path) as store:
+        await store.put(version(shop()), no_runs())
+    place.ask("MATCH (v:GraphVersion) SET v.graph = null")
+
+    async with opened(place, tmp_path) as store:
+        with pytest.raises(Neo4jUnavailableError, match="scan again"):
+            await store.newest()
 
 
 async def test_it_is_said_how_components_stand_to_the_catalogue_and_said_anew_at_the_next_start(place: Place, tmp_path: Path):

@@ -91,6 +91,16 @@ async def test_what_is_not_there_is_said_so(backend: Backend):
                     await question
 
 
+@pytest.mark.parametrize("odd", ["\0", "a\0b", "\ud800"])
+async def test_a_name_that_nothing_can_have_is_found_nowhere(backend: Backend, odd: str):
+    async with backend.opened() as store:
+        await store.put(version("a", SteppingClock()), no_runs())
+        with pytest.raises(NoGraphError):
+            await store.newest(odd)
+        with pytest.raises(NoGraphError):
+            await store.get(odd)
+
+
 async def test_an_empty_store_has_no_newest_graph(backend: Backend):
     async with backend.opened() as store:
         with pytest.raises(NoGraphError, match="There is no graph yet"):

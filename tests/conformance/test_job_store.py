@@ -83,6 +83,17 @@ async def test_what_was_added_is_read_back_whole_by_another_process(processes: P
         await processes.other.get("x")
 
 
+@pytest.mark.parametrize("odd", ["\0", "a\0b", "\ud800", "\\", "ü"])
+async def test_a_name_that_no_job_can_have_is_found_nowhere(processes: Processes, odd: str):
+    await add(processes.one, job())
+
+    with pytest.raises(UnknownJobError):
+        await processes.one.get(odd)
+    assert await processes.one.claim(odd, now=START + SECOND, until=START + 2 * SECOND) is None
+    assert await processes.one.newest(JobFilter(kinds=[odd]), 10) == ()
+    assert len(await processes.one.newest(JobFilter(before=f"2{odd}"), 10)) == 1
+
+
 async def test_a_claim_starts_the_job_for_as_long_as_the_lease(processes: Processes):
     await add(processes.one, job())
     now = START + SECOND

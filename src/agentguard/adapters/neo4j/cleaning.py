@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from agentguard.adapters.neo4j.database import Neo4jDatabase
+from functools import partial
+
+from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
 from agentguard.adapters.neo4j.moments import moment
+from agentguard.adapters.neo4j.switching import ONE_WRITER
 
 _ONE_CLEANER = "MERGE (lock:AgentGuardLock {name: 'cleaner'}) SET lock:AgentGuardLock WITH lock"
 _DELETE = (
@@ -35,5 +38,9 @@ async def retire_staged(database: Neo4jDatabase, before: int) -> None:
 
 async def retire(database: Neo4jDatabase, version_id: str) -> None:
     """Retire what was staged of this version, if its writer gave up."""
-    for statement in _RETIRE:
-        await database.ask(statement, version=version_id)
+    await database.transact(partial(_retire, version_id))
+
+
+async def _retire(version_id: str, transaction: Transaction) -> None:
+    for statement in (ONE_WRITER, *_RETIRE):
+        await rows(transaction, statement, version=version_id)

@@ -29,6 +29,18 @@ class Neo4jUnavailableError(UnavailableError):
     code = "neo4j-unavailable"
 
 
+class StagedGraphLostError(Neo4jUnavailableError):
+    """What was written was taken for a dead writer's before it could be shown."""
+
+    code = "staged-graph-lost"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process deleted the graph before it could be shown, for its writer seemed dead after an hour. Set the clocks of all"
+            " machines alike, and try again."
+        )
+
+
 def met_another(error: Neo4jError) -> bool:
     """Whether somebody created the same node, constraint or index at the same time: MERGE and IF NOT EXISTS see it the next time."""
     return isinstance(error, ConstraintError) or error.code == _SAME_SCHEMA

@@ -77,13 +77,13 @@ class Neo4jGraphStore:
         await self._clean()
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
-        found = await (self._look(_NEWEST) if dataset is None else self._look(_NEWEST_OF, dataset=dataset))
+        found = await (self._look(_NEWEST) if dataset is None else self._look(_NEWEST_OF, dataset=_askable(dataset)))
         if found is None:
             raise NoGraphError.of(dataset)
         return found
 
     async def get(self, version_id: str) -> GraphVersion:
-        found = await self._look(_GET, version=version_id)
+        found = await self._look(_GET, version=_askable(version_id))
         if found is None:
             raise NoGraphError.version(version_id)
         return found
@@ -155,12 +155,17 @@ class Neo4jGraphStore:
             if version is not None:
                 self.recent.add(version)
                 return version
-        return None
+        raise Neo4jUnavailableError(f"Neo4j at {self.database.address} holds a graph that cannot be read. Write it anew: scan again.")
 
 
 async def _whole_history(transaction: Transaction) -> History:
     await rows(transaction, READ_WHOLE)
     return await read_history(transaction)
+
+
+def _askable(name: str) -> str:
+    """Return the name as one that can be sent; what cannot (an unpaired surrogate) stands in no name that is kept."""
+    return name.encode(errors="replace").decode()
 
 
 def _document(graph: Graph) -> bytes:

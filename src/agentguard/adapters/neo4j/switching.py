@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agentguard.adapters.neo4j.database import Transaction, rows
+from agentguard.adapters.neo4j.errors import StagedGraphLostError
 from agentguard.adapters.neo4j.history import add_history
 from agentguard.adapters.neo4j.moments import moment
 from agentguard.graph.history import History
@@ -21,14 +22,17 @@ from agentguard.graph.store import GRACE, GraphVersion
 READ_WHOLE = "MATCH (newest:NewestGraph) SET newest:NewestGraph"
 """Wait until no graph is being replaced, and let none be replaced before this transaction ends."""
 
-_ONE_WRITER = """
-MERGE (lock:AgentGuardLock {name: 'writer'})
-SET lock:AgentGuardLock
+ONE_WRITER = "MERGE (lock:AgentGuardLock {name: 'writer'}) SET lock:AgentGuardLock"
+"""Wait until nobody shows or retires a staged graph, and let nobody do so before this transaction ends."""
+
+_NEXT_SEQUENCE = f"""
+{ONE_WRITER}
 SET lock.sequence = coalesce(lock.sequence, 0) + 1
 RETURN lock.sequence AS sequence"""
 _SHOW_VERSION = """
 MATCH (v:AgentGuardStagedVersion {id: $version})
-REMOVE v:AgentGuardStagedVersion SET v:GraphVersion, v.sequence = $sequence"""
+REMOVE v:AgentGuardStagedVersion SET v:GraphVersion, v.sequence = $sequence
+RETURN v.id"""
 _LET_GO = f"""
 MATCH (v:GraphVersion) WHERE v.dataset = $dataset AND v.sequence > 0
 WITH v ORDER BY v.sequence DESC SKIP $kept
@@ -43,7 +47,7 @@ SET newest = {{graph_version: $version, dataset: $dataset, created_at: {moment("
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """From whatever is shown to this version."""
+    """From whatever is shown to this version. Raises StagedGraphLostError where another process took it away."""
 
     version: GraphVersion
     seen: History
@@ -55,10 +59,11 @@ class Switch:
         """Do it; return the versions that go in its place."""
         self.row.sent = False
         version, graph = self.version, self.version.graph
-        sequence = (await rows(transaction, _ONE_WRITER))[0]["sequence"]
+        sequence = (await rows(transaction, _NEXT_SEQUENCE))[0]["sequence"]
+        if not await rows(transaction, _SHOW_VERSION, version=version.id, sequence=sequence):
+            raise StagedGraphLostError
         for statement in _relabel():
             await rows(transaction, statement, version=version.id)
-        await rows(transaction, _SHOW_VERSION, version=version.id, sequence=sequence)
         await add_history(transaction, self.seen, self.now)
         gone = await rows(transaction, _LET_GO, dataset=version.dataset, kept=self.kept, before=self.now - GRACE)
         counts = {"components": len(graph.components), "dependencies": len(graph.dependencies)}

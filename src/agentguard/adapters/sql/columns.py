@@ -31,6 +31,16 @@ class Moment(TypeDecorator[int]):
         return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 
+class Name(TypeDecorator[str]):
+    """Text of our own making that people ask for by any text: one that PostgreSQL cannot hold is none of ours, so it is found nowhere."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        return None if value is None else _NOWHERE.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
 class ForeignText(TypeDecorator[str]):
     """Text from telemetry: any characters, also those that PostgreSQL cannot hold (NUL, unpaired surrogates), written as escapes."""
 
@@ -44,6 +54,7 @@ class ForeignText(TypeDecorator[str]):
         return None if value is None else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
 
 
+_NOWHERE = re.compile("[\0\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\0\\\\\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\([0-9a-f]{4})")
 

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Table, func, select, text
+from sqlalchemy import ColumnElement, Executable, Integer, Table, and_, func, select, text, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
-from agentguard.adapters.sql.tables import graph_versions, leases, metadata
+from agentguard.adapters.sql.history import widen
+from agentguard.adapters.sql.tables import audit_logs, graph_versions, incidents, jobs, leases, metadata, playbooks, sightings
 from agentguard.adapters.sql.upserts import insert_into
 
 _BATCH_ROWS = 100
 _TABLES = [table for table in metadata.sorted_tables if table is not leases]
 """All but what processes hold at the moment."""
+
+_LAST_SET = {jobs: "finished_at", incidents: "resolved_at", playbooks: "effectiveness_score", audit_logs: "blockchain_tx_hash"}
+"""The column that is set last: a row that has it knows all that the same row of the source can know."""
 
 Tell = Callable[[str, int], None]
 """Told of a table's name and how many of its rows were just copied."""
@@ -30,8 +34,9 @@ async def count_rows(database: Database) -> dict[str, int]:
 async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
     """Make the target hold every row of the source, and return how many rows that were, by table.
 
-    All of it is there once this returns, or nothing is. Copying again brings what the source got since, and takes the source's word on
-    rows that both have. Raises DatabaseNotEmptyError where the target has graph versions of its own.
+    All of it is there once this returns, or nothing is. Copying again brings what the source got since. Of rows that both have the source's
+    stand, except where the target knows more by now: of a job that went on there, an incident that was resolved there; a sighting becomes
+    as wide as both. Raises DatabaseNotEmptyError where the target has graph versions of its own.
     """
     async with source.reading() as reading:
 
@@ -65,11 +70,21 @@ async def _copy_table(table: Table, source: AsyncConnection, target: AsyncConnec
 
 
 async def _put(table: Table, rows: Sequence[dict[str, Any]], target: AsyncConnection) -> None:
+    await target.execute(widen(target) if table is sightings else _upsert(table, target), rows)
+
+
+def _upsert(table: Table, target: AsyncConnection) -> Executable:
     keys = [column.name for column in table.primary_key]
     new = insert_into(target, table)
     others = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
-    upsert = new.on_conflict_do_update(index_elements=keys, set_=others) if others else new.on_conflict_do_nothing()
-    await target.execute(upsert, rows)
+    if not others:
+        return new.on_conflict_do_nothing()
+    behind: list[ColumnElement[bool]] = []
+    if table in _LAST_SET:
+        behind.append(table.columns[_LAST_SET[table]].is_(None))
+    if table is jobs:
+        behind.append(jobs.c.fence <= new.excluded.fence)
+    return new.on_conflict_do_update(index_elements=keys, set_=others, where=and_(true(), *behind))
 
 
 async def _go_on_counting(target: AsyncConnection) -> None:

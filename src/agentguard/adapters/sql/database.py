@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from agentguard.adapters.sql import postgresql, sqlite
 from agentguard.adapters.sql.errors import DatabaseUnavailableError
 from agentguard.adapters.sql.migrating import migrate_postgresql, migrate_sqlite
-from agentguard.adapters.sql.postgresql import PostgreSQL, away, may_be_run_again
+from agentguard.adapters.sql.postgresql import PostgreSQL, may_be_run_again
 from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, sqlite_engine
 
 T = TypeVar("T")
@@ -32,7 +33,8 @@ _WRITE = {"isolation_level": "SERIALIZABLE"}
 class Database:
     """An open database; several processes may have it open at one time.
 
-    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, and works again once it is back.
+    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, or the file locked or its disk full, and works again once
+    that has passed.
     """
 
     engine: AsyncEngine
@@ -62,7 +64,7 @@ class Database:
             return await self._write_once(work)
         except DBAPIError as error:
             if may_be_run_again(error):
-                raise DatabaseUnavailableError(self.place, "too many write to the same at one time") from error
+                raise DatabaseUnavailableError(self.place, "too many write to the same at one time", "Try again.") from error
             raise
 
     async def ping(self) -> None:
@@ -113,9 +115,10 @@ class Database:
 
     def _say_if_away(self, error: Exception) -> None:
         """Raise DatabaseUnavailableError if that is what the error means."""
-        reason = away(error) if self._is_postgresql else None
+        dialect = postgresql if self._is_postgresql else sqlite
+        reason = dialect.away(error)
         if reason is not None:
-            raise DatabaseUnavailableError(self.place, reason) from error
+            raise DatabaseUnavailableError(self.place, reason, dialect.ADVICE) from error
 
 
 @asynccontextmanager

@@ -24,12 +24,12 @@ class DatabaseUnreadableError(AgentGuardError):
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """PostgreSQL does not answer, not in time, or does not let us in."""
+    """The database does not answer, not in time, or does not let us in."""
 
     code = "database-unavailable"
 
-    def __init__(self, place: object, reason: str) -> None:
-        super().__init__(f"The database {place} cannot be used: {reason.rstrip('.')}. Start it, or correct DATABASE_URL or POSTGRES_….")
+    def __init__(self, place: object, reason: str, advice: str) -> None:
+        super().__init__(f"The database {place} cannot be used: {reason.rstrip('.')}. {advice}")
 
 
 class DatabaseNotEmptyError(ConflictError):

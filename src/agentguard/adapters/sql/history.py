@@ -9,18 +9,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agentguard.adapters.sql.tables import days_seen, sightings
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import NS_PER_DAY, History, Sighting
-
-_KEPT_DAYS = 366
+from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, Sighting
 
 
 async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
     """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits."""
     if seen.sightings:
-        await connection.execute(_widen(connection), [_values(s) for s in seen.sightings])
+        await connection.execute(widen(connection), [_values(s) for s in seen.sightings])
     if seen.days:
         await connection.execute(insert_into(connection, days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
-    oldest = now // NS_PER_DAY - _KEPT_DAYS
+    oldest = now // NS_PER_DAY - KEPT_DAYS
     await connection.execute(delete(sightings).where(sightings.c.last_seen < oldest * NS_PER_DAY))
     await connection.execute(delete(days_seen).where(days_seen.c.day < oldest))
 
@@ -31,7 +29,8 @@ async def read_history(connection: AsyncConnection) -> History:
     return History(tuple(_sighting(row) for row in rows), tuple(days))
 
 
-def _widen(connection: AsyncConnection) -> Executable:
+def widen(connection: AsyncConnection) -> Executable:
+    """Return what puts sightings in; one that is known already becomes as wide as both together."""
     new = insert_into(connection, sightings)
     known, seen = sightings.c, new.excluded
     return new.on_conflict_do_update(

@@ -13,9 +13,10 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from agentguard.adapters.sql import postgresql, sqlite
 from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavailableError
-from agentguard.adapters.sql.postgresql import PostgreSQL, away
-from agentguard.adapters.sql.sqlite import WRITE, revision_of, sqlite_engine
+from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.sqlite import WRITE, revision_of
 
 HEAD = "0005"
 """The newest migration; a test holds it to the migrations folder."""
@@ -26,14 +27,14 @@ _ADVISORY_LOCK = 0x41474D49
 
 
 def migrate_sqlite(path: Path) -> str | None:
-    """Bring the file to HEAD; return the revision it had."""
+    """Bring the file to HEAD; return the revision it had. Raises DatabaseUnreadableError, DatabaseUnavailableError."""
     found = revision_of(path)
     if found == HEAD:
         return found
     with FileLock(path.with_suffix(".migrate.lock"), timeout=_LOCK_SECONDS):
         found = revision_of(path)
         if found != HEAD:
-            asyncio.run(_migrate(sqlite_engine(path), path))
+            asyncio.run(_migrate_file(path))
         return found
 
 
@@ -42,10 +43,20 @@ async def migrate_postgresql(server: PostgreSQL) -> str | None:
     try:
         return await _migrate(server.unhurried_engine(), server.place)
     except (DBAPIError, OSError) as error:
-        reason = away(error)
+        reason = postgresql.away(error)
         if reason is None:
             raise
-        raise DatabaseUnavailableError(server.place, reason) from error
+        raise DatabaseUnavailableError(server.place, reason, postgresql.ADVICE) from error
+
+
+async def _migrate_file(path: Path) -> None:
+    try:
+        await _migrate(sqlite.sqlite_engine(path), path)
+    except DBAPIError as error:
+        reason = sqlite.away(error)
+        if reason is None:
+            raise
+        raise DatabaseUnavailableError(path, reason, sqlite.ADVICE) from error
 
 
 async def _migrate(engine: AsyncEngine, place: object) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+ADVICE = "Start it, or correct DATABASE_URL or POSTGRES_…."
 _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
 _RETRIED = frozenset({"40001", "40P01"})

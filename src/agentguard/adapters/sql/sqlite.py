@@ -10,25 +10,56 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from agentguard.adapters.sql.errors import DatabaseUnreadableError
+from agentguard.adapters.sql.errors import DatabaseUnavailableError, DatabaseUnreadableError
 
 FILE_NAME = "agentguard.db"
 WRITE = "agentguard_write"
 """Execution option of a connection that will write: its transactions take the write lock as they begin."""
+ADVICE = "Free what it needs, or set AGENTGUARD_DATA_DIR to another folder."
 _BUSY_SECONDS = 30
+_AWAY = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""Primary result codes that speak of the file and its disk, not of the statement (https://sqlite.org/rescode.html)."""
+_PRIMARY = 0xFF
+"""The bits of a result code that are its primary one; the others say more of the same."""
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:
     """Return an engine over the file, in WAL mode; several processes may have it open at one time."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4, hide_parameters=True)
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4, pool_timeout=_BUSY_SECONDS, hide_parameters=True
+    )
     _configure(engine.sync_engine)
     return engine
 
 
+def away(error: BaseException) -> str | None:
+    """Return in words why the file cannot be used now, or None where the error speaks of something else."""
+    if isinstance(error, PoolTimeoutError):
+        return f"all its connections have been in use for {_BUSY_SECONDS} s"
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(cause, sqlite3.Error):
+        return None
+    code: int | None = getattr(cause, "sqlite_errorcode", None)  # unset where SQLite was not even asked
+    return str(cause) if code is not None and code & _PRIMARY in _AWAY else None
+
+
 def revision_of(path: Path) -> str | None:
-    """Return the schema's revision, or None for no file or an empty one; raise DatabaseUnreadableError if it is no database."""
+    """Return the schema's revision, or None for no file or an empty one; raise DatabaseUnreadableError, DatabaseUnavailableError."""
     if not path.exists():
         return None
     with _readable(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
@@ -51,7 +82,7 @@ class DatabaseFile:
 
 
 def inspect_database(directory: Path) -> DatabaseFile | None:
-    """Look at the database in this folder without changing it, or return None where there is none; raise DatabaseUnreadableError."""
+    """Look at the database in this folder without changing it, or return None where there is none; raises as `revision_of`."""
     path = directory / FILE_NAME
     if not path.exists():
         return None
@@ -68,6 +99,9 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
+        reason = away(error)
+        if reason is not None:
+            raise DatabaseUnavailableError(path, reason, ADVICE) from error
         raise DatabaseUnreadableError(path, str(error)) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Uuid
 
-from agentguard.adapters.sql.columns import Document, ForeignText, Moment, random_id, transaction_time
+from agentguard.adapters.sql.columns import Document, ForeignText, Moment, Name, random_id, transaction_time
 
 metadata = MetaData(
     naming_convention={
@@ -20,8 +20,8 @@ graph_versions = Table(
     metadata,
     # The order of writing; the ids' order could be disturbed by a clock set back.
     Column("sequence", Integer, primary_key=True, autoincrement=True),
-    Column("id", String, nullable=False, unique=True),
-    Column("dataset", String, nullable=False),
+    Column("id", Name, nullable=False, unique=True),
+    Column("dataset", Name, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("components", Integer, nullable=False),
     Column("dependencies", Integer, nullable=False),
@@ -47,8 +47,8 @@ days_seen = Table("days_seen", metadata, Column("day", Integer, primary_key=True
 jobs = Table(
     "jobs",
     metadata,
-    Column("id", String, primary_key=True),
-    Column("kind", String, nullable=False),
+    Column("id", Name, primary_key=True),
+    Column("kind", Name, nullable=False),
     Column("state", String, nullable=False, index=True),
     Column("request", LargeBinary, nullable=False),  # JSON
     Column("attempts", Integer, nullable=False),

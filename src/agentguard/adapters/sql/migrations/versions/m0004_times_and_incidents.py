@@ -6,8 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-
-from agentguard.adapters.sql.columns import Document, random_id, transaction_time
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0004"
 down_revision = "0003"
@@ -19,6 +18,7 @@ _TIMES = {
     "sightings": ("first_seen", "last_seen"),
     "jobs": ("created_at", "started_at", "finished_at", "due_at", "deliver_at"),
 }
+_DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
 _OPTIONAL = ("started_at", "finished_at", "deliver_at")
 
 
@@ -31,38 +31,38 @@ def upgrade() -> None:
     _recreate_index()
     op.create_table(
         "incidents",
-        sa.Column("id", sa.Uuid, primary_key=True, server_default=random_id()),
+        sa.Column("id", sa.Uuid, primary_key=True, server_default=_random_id()),
         sa.Column("agent_id", sa.String, nullable=False),
         sa.Column("incident_type", sa.String, nullable=False),
         sa.Column("severity", sa.String, nullable=False),
         sa.Column("blast_radius_score", sa.Float),
-        sa.Column("impacted_agents", Document),
-        sa.Column("playbook", Document),
-        sa.Column("audit_trail", Document),
-        sa.Column("blockchain_proof", Document),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=transaction_time()),
+        sa.Column("impacted_agents", _DOCUMENT),
+        sa.Column("playbook", _DOCUMENT),
+        sa.Column("audit_trail", _DOCUMENT),
+        sa.Column("blockchain_proof", _DOCUMENT),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
         sa.Column("resolved_at", sa.DateTime(timezone=True)),
     )
     op.create_index("idx_incidents_agent", "incidents", ["agent_id"])
     op.create_index("idx_incidents_created", "incidents", ["created_at"])
     op.create_table(
         "playbooks",
-        sa.Column("id", sa.Uuid, primary_key=True, server_default=random_id()),
+        sa.Column("id", sa.Uuid, primary_key=True, server_default=_random_id()),
         sa.Column("incident_id", sa.Uuid, sa.ForeignKey("incidents.id", name="fk_playbooks_incident_id_incidents"), nullable=False),
         sa.Column("title", sa.String, nullable=False),
-        sa.Column("steps", Document, nullable=False),
+        sa.Column("steps", _DOCUMENT, nullable=False),
         sa.Column("effectiveness_score", sa.Float),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=transaction_time()),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
     )
     op.create_index("ix_playbooks_incident_id", "playbooks", ["incident_id"])
     op.create_table(
         "audit_logs",
-        sa.Column("id", sa.Uuid, primary_key=True, server_default=random_id()),
+        sa.Column("id", sa.Uuid, primary_key=True, server_default=_random_id()),
         sa.Column("incident_id", sa.Uuid, sa.ForeignKey("incidents.id", name="fk_audit_logs_incident_id_incidents")),
         sa.Column("log_type", sa.String, nullable=False),
-        sa.Column("evidence", Document),
+        sa.Column("evidence", _DOCUMENT),
         sa.Column("blockchain_tx_hash", sa.String),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=transaction_time()),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
     )
     op.create_index("idx_audit_logs_incident", "audit_logs", ["incident_id"])
 
@@ -76,6 +76,23 @@ def downgrade() -> None:
         for column in columns:
             _convert(table, column, sa.BigInteger(), _TO_NS)
     _recreate_index()
+
+
+def _random_id() -> sa.TextClause:
+    variant = "substr('89ab', 1 + (abs(random()) % 4), 1)"
+    sqlite = (
+        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} || substr(hex(randomblob(2)), 2)"
+        " || hex(randomblob(6))))"
+    )
+    return _sql(postgresql="gen_random_uuid()", sqlite=sqlite)
+
+
+def _transaction_time() -> sa.TextClause:
+    return _sql(postgresql="now()", sqlite="(strftime('%Y-%m-%d %H:%M:%f000', 'now'))")
+
+
+def _sql(**by_dialect: str) -> sa.TextClause:
+    return sa.text(by_dialect[op.get_bind().dialect.name].replace(":", "\\:"))
 
 
 _TO_TIME = {
