@@ -18,7 +18,7 @@ import pytest
 from kombu import Connection
 
 from agentguard.adapters.celery.app import main_queue
-from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.broker import Broker
 from agentguard.adapters.celery.delivery import CeleryDelivery
 from agentguard.jobs.delivery import DeadLetter
 from agentguard.jobs.model import Job, JobState
@@ -40,7 +40,7 @@ class Dies:
     def run(self, job_id): os.kill(os.getpid(), 9)
     def close(self): pass
 
-CeleryWorker(Broker(sys.argv[1], sys.argv[2], delivery_limit=int(sys.argv[3])), Dies(), system_clock, shutdown_seconds=1).run(1)
+CeleryWorker(Broker(sys.argv[1], sys.argv[2], delivery_limit=int(sys.argv[3])), ["scan"], Dies(), system_clock, shutdown_seconds=1).run(1)
 """
 """A worker whose processes end before they could claim anything."""
 
@@ -104,7 +104,7 @@ async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fa
     clock.now = system_clock()
     async with opened(tmp_path, clock=clock) as here:
         submitted = await here.submit("scan")
-        sweep = Sweep(here.store, delivery, here.clock, LEASE_SECONDS)
+        sweep = Sweep(here.store, delivery, here.clock, LEASE_SECONDS, here.attempts.clear)
         with dying_worker(broker, tmp_path):
             await sweep.sweep()
             (letter,) = await until(lambda: letters(delivery), seconds=120)
@@ -112,7 +112,7 @@ async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fa
         await sweep.sweep()
 
         failed = await here.jobs.get(submitted.id)
-        assert (letter.job_id, letter.task, letter.reason) == (submitted.id, TASKS["scan"], "delivery_limit")
+        assert (letter.job_id, letter.task, letter.reason) == (submitted.id, "agentguard.scan_task", "delivery_limit")
         assert (failed.state, failed.error.code, failed.attempts) == (JobState.FAILED, "worker-died", 1)
         assert messages(broker, broker.queue) == 0
 

@@ -146,7 +146,7 @@ async def serving(place: Place, app: App) -> AsyncIterator[Running]:
     """What a server process does about jobs; leaving this stops it in good order."""
     embedded = EmbeddedRunner(app.attempts) if place.broker is None else None
     delivery = embedded or delivery_of(place.settings)
-    sweep = Sweep(app.jobs.store, delivery, system_clock, LEASE_SECONDS)
+    sweep = Sweep(app.jobs.store, delivery, system_clock, LEASE_SECONDS, app.attempts.clear)
     async with task_group() as tasks:
         loops = [tasks.create_task(loop()) for loop in (sweep.run, *([embedded.run] if embedded else []))]
         try:
@@ -177,10 +177,20 @@ async def test_jobs_of_every_kind_have_who_does_them(place: Place):
         assert playbook.result["steps"]
 
 
+async def test_a_kind_that_only_a_newer_version_knows_waits_for_it_and_holds_up_nobody(place: Place):
+    async with running(place) as here:
+        unknown = await here.app.jobs.submit("of_tomorrow", {})
+        await here.ended(await submit_scan(here.app, "after"))
+        await here.ended(await submit_scan(here.app, "long-after"))
+
+        waiting = await here.app.jobs.get(unknown.id)
+        assert (waiting.state.final, waiting.error, waiting.result) == (False, None, None)
+
+
 async def test_no_job_runs_before_its_time(place: Place):
     async with running(place) as here:
-        job = await here.app.jobs.submit("nonsense", {})
-        later = replace(job, id=f"{job.id}-later", kind="playbook", due_at=system_clock() + 2 * NS_PER_SECOND)
+        job = await here.app.jobs.submit("playbook", {})
+        later = replace(job, id=f"{job.id}-later", due_at=system_clock() + 2 * NS_PER_SECOND)
         await here.app.jobs.store.add(later, most_unfinished=99)
 
         ended = await here.ended(later)

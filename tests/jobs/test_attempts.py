@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.jobs.attempts import Ended, GivenUp, Later, backoff
 from agentguard.jobs.model import Job, JobState, UnknownJobError
 from agentguard.jobs.workers import WorkerDiedError
@@ -60,14 +62,23 @@ async def test_a_crash_fails_the_job_at_once_and_says_nothing_of_its_cause(tmp_p
         assert "secret" not in failed.error.message
 
 
-async def test_an_unknown_kind_fails_and_an_unknown_job_is_said_so(tmp_path: Path):
+async def test_an_unknown_job_is_said_so(tmp_path: Path):
     async with opened(tmp_path, double) as here:
-        job = await here.submit("nonsense")
-        assert await here.attempts.run(job.id) == Ended()
-
-        assert (await here.jobs.get(job.id)).state is JobState.FAILED
         with pytest.raises(UnknownJobError):
             await here.attempts.run("x")
+
+
+async def test_a_kind_that_only_a_newer_version_knows_waits_for_it(tmp_path: Path):
+    async with opened(tmp_path) as older, opened(tmp_path, double, clock=older.clock) as newer:
+        job = await newer.submit(number=3)
+        for _ in range(9):
+            outcome = await older.attempts.run(job.id)
+            older.clock.forward(LEASE_SECONDS)
+        assert outcome == Later(older.clock())
+
+        assert await newer.attempts.run(job.id) == Ended()
+        done = await newer.jobs.get(job.id)
+        assert (done.state, done.attempts) == (JobState.SUCCEEDED, 1)
 
 
 @pytest.mark.parametrize(
@@ -148,6 +159,27 @@ async def test_a_shutdown_in_good_order_is_no_failed_attempt(tmp_path: Path):
         given_back = await here.jobs.get(job.id)
         assert (given_back.state, given_back.attempts, given_back.fence) == (JobState.QUEUED, 0, 2)
         assert (given_back.due_at, given_back.deliver_at) == (START, START)
+
+
+async def test_a_shutdown_in_the_middle_of_a_claim_is_no_failed_attempt(tmp_path: Path):
+    class Slow(SqlJobStore):
+        async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
+            claimed = await super().claim(job_id, now=now, until=until)
+            claiming.set()
+            await asyncio.sleep(0.05)
+            return claimed
+
+    claiming = asyncio.Event()
+    async with opened(tmp_path, double) as here:
+        job = await here.submit(number=3)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(replace(here.attempts, store=Slow(here.store.database)).run(job.id))
+            await claiming.wait()
+            running.cancel()
+
+        assert running.cancelled()
+        given_back = await here.jobs.get(job.id)
+        assert (given_back.state, given_back.attempts, given_back.fence) == (JobState.QUEUED, 0, 1)
 
 
 async def test_the_lease_is_renewed_while_the_work_goes_on(tmp_path: Path):

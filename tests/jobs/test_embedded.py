@@ -72,7 +72,7 @@ async def test_a_server_takes_up_what_an_earlier_one_left_once_its_lease_has_run
         await here.store.claim(left.id, now=here.clock(), until=here.clock() + 1)  # and then the server died
         here.clock.forward(1)
         runner = EmbeddedRunner(here.attempts)
-        sweep = Sweep(here.store, runner, here.clock, LEASE_SECONDS)
+        sweep = Sweep(here.store, runner, here.clock, LEASE_SECONDS, here.attempts.clear)
         async with asyncio.TaskGroup() as tasks:
             loops = [tasks.create_task(loop()) for loop in (sweep.run, runner.run)]
             await until(lambda: _all_done(here))

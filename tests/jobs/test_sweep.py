@@ -40,8 +40,12 @@ class Notebook:
         return self._letters
 
 
+async def never(_job: Job, _report) -> dict[str, int]:
+    raise AssertionError
+
+
 def sweep_of(here, delivery: Notebook) -> Sweep:
-    return Sweep(here.store, delivery, here.clock, LEASE_SECONDS)
+    return Sweep(here.store, delivery, here.clock, LEASE_SECONDS, here.attempts.clear)
 
 
 async def test_a_new_job_is_delivered_once_and_again_after_a_lease_that_nobody_took(tmp_path: Path):
@@ -109,7 +113,12 @@ async def test_a_lease_that_ran_out_is_delivered_and_one_that_holds_is_not(tmp_p
 
 
 async def test_what_the_broker_gave_up_fails_in_the_table_and_is_not_delivered_again(tmp_path: Path):
-    async with opened(tmp_path) as here:
+    cleared: list[Job] = []
+
+    async def clear(job: Job) -> None:
+        cleared.append(job)
+
+    async with opened(tmp_path, never, clear=clear) as here:
         given_up, alive = await here.submit(), await here.submit()
         await sweep_of(here, Notebook()).sweep()
         letter = DeadLetter(given_up.id, "agentguard.scan_task", "delivery_limit", START)
@@ -120,6 +129,7 @@ async def test_what_the_broker_gave_up_fails_in_the_table_and_is_not_delivered_a
         await sweep_of(here, delivery).sweep()
 
         failed = await here.jobs.get(given_up.id)
+        assert [job.id for job in cleared] == [failed.id]
         assert (failed.state, failed.error.code) == (JobState.FAILED, "worker-died")
         assert delivery.delivered == [alive.id]
 

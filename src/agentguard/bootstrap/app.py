@@ -112,7 +112,8 @@ class App:
     @property
     def attempts(self) -> Attempts:
         """What tries jobs, in a server as in a worker."""
-        return Attempts(self.jobs.store, self._works(), self.jobs.clock, self.settings.job_attempts, self.settings.job_lease_seconds)
+        works = {kind: work(self) for kind, work in WORKS.items()}
+        return Attempts(self.jobs.store, works, self.jobs.clock, self.settings.job_attempts, self.settings.job_lease_seconds)
 
     @property
     def uploaded(self) -> ScanJobs:
@@ -150,10 +151,10 @@ class App:
             raise NothingUsableError(document)
         return {"dataset": version.dataset, "graph_version": version.id} | document
 
-    def _works(self) -> dict[str, Work]:
-        """The explicit table of jobs, kind → function. A new kind needs a Celery task's name too: `adapters/celery/broker.py`."""
-        return {
-            SCAN: Work(self.uploaded.run, self.uploaded.clear),
-            SIMULATION: Work(self.simulations.run),
-            PLAYBOOK: Work(self.playbooks.run),
-        }
+
+WORKS: Mapping[str, Callable[[App], Work]] = {
+    SCAN: lambda app: Work(app.uploaded.run, app.uploaded.clear),
+    SIMULATION: lambda app: Work(app.simulations.run),
+    PLAYBOOK: lambda app: Work(app.playbooks.run),
+}
+"""The explicit table of jobs: kind → function."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentguard.adapters.celery.broker import Broker
+from agentguard.bootstrap.app import WORKS
+from agentguard.bootstrap.choosing import extra
 from agentguard.jobs.attempts import Tries
 from agentguard.jobs.delivery import DeadLetter, Delivery, NoDeadLettersError
 from agentguard.jobs.embedded import WITHOUT_BROKER
@@ -14,7 +16,6 @@ from agentguard.settings import Settings
 
 if TYPE_CHECKING:
     from agentguard.adapters.celery.worker import CeleryWorker
-from agentguard.bootstrap.choosing import extra
 
 
 class NoBrokerError(InvalidInputError):
@@ -46,7 +47,7 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.worker import CeleryWorker
-    return CeleryWorker(broker, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
+    return CeleryWorker(broker, WORKS, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
 
 
 def _broker(settings: Settings) -> Broker:

@@ -98,7 +98,7 @@ async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separa
     await asyncio.to_thread(app.uploaded.sweep, await app.jobs.store.unfinished())
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     delivery = embedded or delivery_of(settings)
-    sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds)
+    sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds, app.attempts.clear)
     stack.push_async_callback(_settle_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))

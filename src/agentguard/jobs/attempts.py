@@ -91,7 +91,7 @@ class Attempts:
         Cancelling gives the job back. Raises UnknownJobError, and what the store raises while it is away.
         """
         began, now = asyncio.get_running_loop().time(), self.clock()
-        job = await self.store.claim(job_id, now=now, until=now + self._lease)
+        job = await self._claimed(job_id, now)
         if job is None:
             return self._waiting(await self.store.get(job_id))
         log.info("job_started", job_id=job.id, kind=job.kind, attempt=job.attempts)
@@ -105,22 +105,45 @@ class Attempts:
             await asyncio.shield(self._give_back(job))
             raise
 
+    async def clear(self, job: Job) -> None:
+        """Delete what only this job needed, now that it has ended; nothing that its end could depend on."""
+        if job.kind not in self.works:
+            return
+        try:
+            await self.works[job.kind].clear(job)
+        except OSError:
+            log.warning("job_not_cleared_up_after", job_id=job.id, exc_info=True)
+
+    async def _claimed(self, job_id: str, now: int) -> Job | None:
+        """Claim the job; a claim that is cancelled on its way is waited for, and given back."""
+        claiming = asyncio.ensure_future(self.store.claim(job_id, now=now, until=now + self._lease))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._give_back_once(claiming))
+            raise
+
     def _waiting(self, job: Job) -> Outcome:
         return Ended() if job.state.final else Later(max(job.due_at, self.clock() + NS_PER_SECOND))
 
     async def _settled(self, job: Job, lease: Lease) -> Outcome:
-        after, outcome = self._interrupted(job) if job.attempts > self.most else await self._worked(job, lease)
+        after, outcome = await self._tried(job, lease)
         await lease.settle(after)
         log.info("job_left", job_id=job.id, state=after.state.value, attempt=job.attempts)
-        if after.state.final and job.kind in self.works:
-            await self._clear(after)
+        if after.state.final:
+            await self.clear(after)
         return outcome
 
-    async def _clear(self, job: Job) -> None:
-        try:
-            await self.works[job.kind].clear(job)
-        except OSError:  # nothing that the job's end could depend on
-            log.warning("job_not_cleared_up_after", job_id=job.id, exc_info=True)
+    async def _tried(self, job: Job, lease: Lease) -> tuple[Job, Outcome]:
+        if job.kind not in self.works:
+            return self._not_ours(job)
+        return self._interrupted(job) if job.attempts > self.most else await self._worked(job, lease)
+
+    def _not_ours(self, job: Job) -> tuple[Job, Outcome]:
+        """A newer version made it: one that knows its kind will come by."""
+        log.warning("job_of_unknown_kind", job_id=job.id, kind=job.kind)
+        due_at = self.clock() + self._lease
+        return job.give_back(due_at), Later(due_at)
 
     async def _worked(self, job: Job, lease: Lease) -> tuple[Job, Outcome]:
         try:
@@ -150,6 +173,12 @@ class Attempts:
         """The lease of the last attempt has run out: this one only says so."""
         message = f"Who worked on this job was killed, or could not be reached, in each of {self.most} attempts. Send it again, in parts."
         return replace(job, attempts=self.most).fail(JobError("interrupted", message), self.clock()), GivenUp()
+
+    async def _give_back_once(self, claiming: asyncio.Future[Job | None]) -> None:
+        await asyncio.wait([claiming])
+        job = None if claiming.exception() else claiming.result()
+        if job is not None:
+            await self._give_back(job)
 
     async def _give_back(self, job: Job) -> None:
         """A shutdown in good order is no failed attempt."""

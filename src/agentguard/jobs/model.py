@@ -78,9 +78,9 @@ class Job:
     started_at: int | None = None
     finished_at: int | None = None
 
-    def give_back(self, now: int) -> Job:
-        """Return the job as one that waits, as if this attempt had not been."""
-        return replace(self, state=JobState.QUEUED, attempts=self.attempts - 1, done=0, due_at=now, deliver_at=now)
+    def give_back(self, due_at: int) -> Job:
+        """Return the job as one that waits until then, as if this attempt had not been."""
+        return replace(self, state=JobState.QUEUED, attempts=self.attempts - 1, done=0, due_at=due_at, deliver_at=due_at)
 
     def try_again(self, due_at: int, deliver_at: int) -> Job:
         """Return the job as one that waits until then."""

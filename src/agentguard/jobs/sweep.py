@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -27,6 +28,8 @@ class Sweep:
     delivery: Delivery
     clock: Clock
     lease_seconds: float
+    clear: Callable[[Job], Awaitable[None]]
+    """Deletes what only a job needed that has ended."""
     failure: str | None = None
     """Why the last look failed, or None if it did not."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -62,9 +65,9 @@ class Sweep:
         dead = {letter.job_id for letter in letters if letter.reason == DELIVERY_LIMIT} & {job.id for job in overdue}
         for job_id in dead:
             claimed = await self.store.claim(job_id, now=now, until=now)
-            if claimed is not None:
-                await self.store.settle(claimed.fail(_DELIVERY_LIMIT, now))
+            if claimed is not None and await self.store.settle(claimed.fail(_DELIVERY_LIMIT, now)):
                 log.warning("job_buried", job_id=job_id)
+                await self.clear(claimed)
         return dead
 
     async def _deliver(self, job: Job, now: int) -> None:

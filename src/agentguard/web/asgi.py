@@ -11,6 +11,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
+from agentguard.bootstrap.notes import note_closed_door, note_settings
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
 from agentguard.kernel.errors import AgentGuardError
@@ -48,13 +49,16 @@ class Application:
                 configure_logs(debug=settings.debug, report=report)
                 await self._live_with(settings, receive, send)
         except AgentGuardError as error:
-            log.error("cannot_start", detail=str(error))  # noqa: TRY400 - the sentence says all
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            during = "startup" if self._api is None else "shutdown"
+            log.error("lifespan_failed", during=during, detail=str(error))  # noqa: TRY400 - the sentence says all
+            await send({"type": f"lifespan.{during}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
 
     async def _live_with(self, settings: Settings, receive: Receive, send: Send) -> None:
         async with open_app(settings, serving=True) as app:
+            note_settings()
+            note_closed_door(settings, settings.api_host)
             self._api = create_app(app, process=str(os.getpid()))
             await send({"type": "lifespan.startup.complete"})
             await receive()

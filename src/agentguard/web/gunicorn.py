@@ -6,15 +6,14 @@ Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.
 
 from __future__ import annotations
 
-import socket
 import sys
 from typing import Any, ClassVar
 
-import uvicorn
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from agentguard.settings import Settings, SettingsError, load_settings
+from agentguard.web.http_server import Server, options
 
 
 def _settings() -> Settings:
@@ -28,14 +27,6 @@ _chosen = _settings()
 _host = f"[{_chosen.api_host}]" if ":" in _chosen.api_host else _chosen.api_host
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's, but a stop ends open streams first."""
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.config.app.end_streams()  # type: ignore[union-attr]  # it is agentguard.web.asgi.app
-        await super().shutdown(sockets)
-
-
 class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     """Uvicorn as `agentguard serve` runs it."""
 
@@ -43,15 +34,13 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         "loop": "auto",
         "http": "auto",
         "lifespan": "on",
-        "proxy_headers": False,  # X-Forwarded-For must not turn a stranger into a neighbour
-        "server_header": False,
-        "timeout_graceful_shutdown": _chosen.shutdown_seconds,
+        **options(_chosen),
     }
 
     async def _serve(self) -> None:
         """Serve with our server, as the class above does with uvicorn's."""
         self.config.app = self.wsgi
-        server = _Server(self.config)
+        server = Server(self.config, self.wsgi.end_streams)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

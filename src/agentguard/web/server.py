@@ -13,13 +13,14 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 
+from agentguard.bootstrap.notes import note_closed_door, note_settings
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
-from agentguard.environment import environment
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
-from agentguard.settings import Settings, unknown_settings, unused_settings
+from agentguard.settings import Settings
 from agentguard.web.app import create_app
+from agentguard.web.http_server import Server, options
 
 log = structlog.get_logger(__name__)
 
@@ -32,16 +33,8 @@ class AddressError(AgentGuardError):
     code = "cannot-listen"
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn's, but a signal only asks it to stop: what stands around it must still be closed. It ends open streams."""
-
-    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._end_streams = end_streams
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._end_streams()
-        await super().shutdown(sockets)
+class _Server(Server):
+    """A signal only asks it to stop: what stands around it must still be closed."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -85,9 +78,7 @@ def _config(settings: Settings, app_of: object) -> uvicorn.Config:
         lifespan="off",
         log_config=None,
         access_log=settings.debug,
-        proxy_headers=False,  # X-Forwarded-For must not turn a stranger into a neighbour
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
+        **options(settings),
     )
 
 
@@ -134,10 +125,6 @@ def _tell(settings: Settings, listening: list[socket.socket]) -> list[str]:
         host, port = each.getsockname()[:2]
         urls.append(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         log.info("listening", url=urls[-1], pid=os.getpid())
-    for name in unused_settings(environment()):
-        log.warning("setting_not_used", setting=name, detail="This version has no such part yet.")
-    for name in unknown_settings(environment()):
-        log.warning("setting_unknown", setting=name)
-    if settings.api_key is None and not listening[0].getsockname()[0].startswith(("127.", "::1")):
-        log.warning("only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others.")
+    note_settings()
+    note_closed_door(settings, listening[0].getsockname()[0])
     return urls

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from agentguard.bootstrap.broker import worker_of
+from agentguard.bootstrap.notes import note_settings
 from agentguard.logs import configure_logs
 from agentguard.settings import load_settings
 from agentguard.worker.process import OpenedApp
 
 _settings = load_settings()
 configure_logs(debug=_settings.debug)
+note_settings()
 app = worker_of(_settings, OpenedApp(_settings)).app

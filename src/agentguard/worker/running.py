@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from agentguard.bootstrap.broker import worker_of
+from agentguard.bootstrap.notes import note_settings
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.worker.process import OpenedApp
@@ -14,4 +15,5 @@ def work(settings: Settings, concurrency: int | None) -> int:
     """Run jobs until told to stop; return the exit code. Raises NoBrokerError, and PackageMissingError."""
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read where Celery is imported, which is below
     configure_logs(debug=settings.debug)
+    note_settings()
     return worker_of(settings, OpenedApp(settings)).run(concurrency)

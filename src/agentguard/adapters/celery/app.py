@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from kombu import Exchange, Queue
 
-from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.broker import Broker
 from agentguard.adapters.celery.steps import FreeSlots, declaring
 
 _MOST_DEAD_LETTERS = 1000
@@ -30,7 +30,6 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         task_queues=[main_queue(broker)],
         task_default_queue=broker.queue,
         task_create_missing_queues=False,
-        task_routes={name: {"queue": broker.queue} for name in TASKS.values()},
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-TASKS = {
-    "scan": "agentguard.scan_task",
-    "simulation": "agentguard.simulate_task",
-    "playbook": "agentguard.playbook_task",
-}
-"""The explicit table: kind of job → name of its Celery task."""
+
+def task_name(kind: str) -> str:
+    """Return the name of the Celery task that runs jobs of this kind."""
+    return f"agentguard.{kind}_task"
 
 
 @dataclass(frozen=True, slots=True)

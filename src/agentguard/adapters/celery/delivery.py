@@ -15,7 +15,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from agentguard.adapters.celery.app import dead_queue, make_app, queues
-from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.broker import Broker, task_name
 from agentguard.adapters.celery.letters import read_letters
 from agentguard.jobs.delivery import BrokerAwayError, DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job
@@ -45,7 +45,7 @@ class CeleryDelivery:
 
     def _deliver(self, job: Job) -> None:
         with connected(self._app, self._broker) as connection:
-            send(self._app, self._broker, connection, Message(TASKS[job.kind], job.id, job.due_at - self._clock()))
+            send(self._app, self._broker, connection, Message(task_name(job.kind), job.id, job.due_at - self._clock()))
 
     def _ping(self) -> None:
         with connected(self._app, self._broker) as connection:

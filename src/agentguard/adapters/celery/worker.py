@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any, TypeAlias, assert_never
 
 import structlog
@@ -11,7 +12,7 @@ from celery.exceptions import CPendingDeprecationWarning, Reject
 from celery.signals import celeryd_after_setup, worker_process_shutdown
 
 from agentguard.adapters.celery.app import make_app
-from agentguard.adapters.celery.broker import TASKS, Broker
+from agentguard.adapters.celery.broker import Broker, task_name
 from agentguard.adapters.celery.delivery import Message, connected, send
 from agentguard.jobs.attempts import Ended, GivenUp, Later, Outcome, Tries, backoff
 from agentguard.jobs.delivery import BrokerAwayError
@@ -25,15 +26,15 @@ JobTask: TypeAlias = Task[Any, Any]
 
 
 class CeleryWorker:
-    """The Celery application with the tasks of all kinds of jobs."""
+    """The Celery application with a task for each kind of jobs."""
 
-    def __init__(self, broker: Broker, tries: Tries, clock: Clock, *, shutdown_seconds: float) -> None:
+    def __init__(self, broker: Broker, kinds: Iterable[str], tries: Tries, clock: Clock, *, shutdown_seconds: float) -> None:
         self._broker, self._tries, self._clock = broker, tries, clock
         self.app = make_app(broker)
         # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
         self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
-        for name in TASKS.values():
-            self._add(name)
+        for kind in kinds:
+            self._add(task_name(kind))
         worker_process_shutdown.connect(self._close, weak=False)
         celeryd_after_setup.connect(_be_quiet, weak=False)
 
