@@ -18,7 +18,7 @@ from filelock import FileLock
 from agentguard.adapters.neo4j.database import Credentials
 from scripts.services.neo4j import neo4j as neo4j_service
 from scripts.services.process import Server, ServiceError
-from tests.services import server
+from tests.services import beside, server
 
 DATABASE = "neo4j"
 
@@ -30,10 +30,11 @@ class Place:
     uri: str
     user: str
     password: str
+    """Empty where it asks nobody who they are."""
 
     @property
-    def credentials(self) -> Credentials:
-        return Credentials(self.user, self.password)
+    def credentials(self) -> Credentials | None:
+        return Credentials(self.user, self.password) if self.password else None
 
     def ask(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         """Run a statement as people do, without AgentGuard."""
@@ -42,8 +43,9 @@ class Place:
 
     @contextmanager
     def session(self) -> Iterator[neo4j.Session]:
+        who = (self.user, self.password) if self.password else None
         with (
-            neo4j.GraphDatabase.driver(self.uri, auth=(self.user, self.password), notifications_min_severity="OFF") as driver,
+            neo4j.GraphDatabase.driver(self.uri, auth=who, notifications_min_severity="OFF") as driver,
             driver.session(database=DATABASE) as session,
         ):
             yield session
@@ -84,7 +86,7 @@ def place_of(own: Server) -> Place:
 @contextmanager
 def empty_neo4j() -> Iterator[Place]:
     """Give the test server to one test alone, emptied."""
-    place = Place(server("NEO4J_URI"), server("NEO4J_USER"), server("NEO4J_PASSWORD"))
+    place = Place(server("NEO4J_URI"), beside("NEO4J_USER") or "neo4j", beside("NEO4J_PASSWORD") or "")
     name = f"agentguard-tests-{sha256(place.uri.encode()).hexdigest()[:16]}.lock"
     with FileLock(Path(tempfile.gettempdir()) / name):
         place.empty()

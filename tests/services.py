@@ -11,10 +11,10 @@ from typing import NoReturn
 
 import pytest
 
-from scripts.services.fleet import remembered
+from scripts.services.fleet import Fleet, read, staying
+from scripts.services.naming import FLEET, TEST_PREFIX, for_tests
 from scripts.services.process import Server, ServiceError
 
-TEST_PREFIX = "AGENTGUARD_TEST_"
 _NAMED = {name: value for name, value in os.environ.items() if name.startswith(TEST_PREFIX)}
 """Read before tests begin: in them, nothing of AgentGuard is set."""
 
@@ -41,15 +41,25 @@ def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
 
 
 @cache
-def _started() -> dict[str, str]:
-    fleet = remembered()
-    return {} if fleet is None else {name.removeprefix("AGENTGUARD_"): value for name, value in fleet.settings.items()}
+def our_fleet() -> Fleet | None:
+    """Return which of the test servers are ours: those that were started for these tests, or by `make services`."""
+    return read(Path(_NAMED[FLEET])) if FLEET in _NAMED else staying()
+
+
+@cache
+def _found() -> dict[str, str]:
+    fleet = our_fleet()
+    return _NAMED if fleet is None else for_tests(fleet.settings, _NAMED) | _NAMED
+
+
+def beside(name: str) -> str | None:
+    """Return the value of a setting that a test server may need beside its place; None: it needs none."""
+    return _found().get(TEST_PREFIX + name)
 
 
 def server(name: str) -> str:
     """Return the value of a setting that points at a test server (DATABASE_URL, say); without that server, skip, but fail in CI."""
-    found = _NAMED.get(TEST_PREFIX + name) or _started().get(name)
-    return found or _missing(f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run.")
+    return _found().get(TEST_PREFIX + name) or _missing(f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run.")
 
 
 def _missing(reason: str) -> NoReturn:

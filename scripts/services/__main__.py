@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 from scripts.services import fleet
-from scripts.services.fleet import Fleet
-
-TEST_PREFIX = "AGENTGUARD_TEST_"
-"""Before a setting's plain name: where the tests find the server."""
+from scripts.services.fleet import KINDS, Fleet
+from scripts.services.naming import FLEET, TEST_PREFIX, for_tests, plain
 
 
 def main(arguments: list[str]) -> int:
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     match arguments:
-        case ["start", *names] if set(names) <= fleet.KINDS.keys():
-            return start(tuple(names) or tuple(fleet.KINDS))
+        case ["start", *names] if set(names) <= KINDS.keys():
+            return start(tuple(names) or tuple(KINDS))
         case ["stop"]:
             return stop()
         case ["run", *command] if command:
@@ -25,49 +28,39 @@ def main(arguments: list[str]) -> int:
     return 2
 
 
-def start(names: tuple[str, ...]) -> int:
-    """Start what is not running yet, leave it running, and print the settings that point at it."""
-    running = fleet.remembered()
-    if running is None:
-        running = fleet.start(names)
-        fleet.remember(running)
+def start(names: Sequence[str]) -> int:
+    """Start servers and leave them running, unless some do already, and print the settings that point at them."""
+    with fleet.one_at_a_time():
+        running = fleet.staying() or fleet.start(names, stays=True)
     tell(running)
-    for name, value in running.settings.items():
-        print(f"{name}={value}")
+    for settings in running.settings.values():
+        for name, value in settings.items():
+            print(f"{name}={value}")
     return 0 if not running.missing else 1
 
 
 def stop() -> int:
-    running = fleet.remembered()
+    running = fleet.staying()
     if running is None:
         print("No services are running.", file=sys.stderr)
     else:
         fleet.stop(running)
-    fleet.forget()
     return 0
 
 
-def run(command: list[str]) -> int:
-    """Run a command with the servers beside it; in CI all of them must be there."""
-    running = fleet.remembered()
-    there = running or fleet.start()
-    fleet.remember(there)
+def run(command: Sequence[str]) -> int:
+    """Run a command with the servers beside it that the environment does not name; in CI all of them must be there."""
+    staying = fleet.staying()
+    running = staying or fleet.start([name for name, kind in KINDS.items() if TEST_PREFIX + plain(kind.named_by) not in os.environ])
     try:
-        tell(there)
-        if there.missing and os.environ.get("CI"):
+        tell(running)
+        if running.missing and os.environ.get("CI"):
             print("CI must test against every one of them.", file=sys.stderr)
             return 1
-        return subprocess.run(command, env={**os.environ, **for_tests(there)}, check=False).returncode
+        return _run(command, {**os.environ, **for_tests(running.settings, os.environ), FLEET: str(running.record)})
     finally:
-        if running is None:
-            fleet.stop(there)
-            fleet.forget()
-
-
-def for_tests(running: Fleet) -> dict[str, str]:
-    """Return the settings under the names that tests read; a server that was named before stays."""
-    named = {TEST_PREFIX + name.removeprefix("AGENTGUARD_"): value for name, value in running.settings.items()}
-    return {name: value for name, value in named.items() if name not in os.environ}
+        if staying is None:
+            fleet.stop(running)
 
 
 def tell(running: Fleet) -> None:
@@ -75,6 +68,22 @@ def tell(running: Fleet) -> None:
         print(f"{name} answers after {seconds} s.", file=sys.stderr)
     for name, reason in running.missing.items():
         print(f"{name} is missing, its tests are left out: {reason}", file=sys.stderr)
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run it to its end; Ctrl-C reaches it too, and it ends as it sees fit."""
+    with subprocess.Popen(command, env=environment) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            return child.wait()
+        except SystemExit:
+            child.terminate()
+            raise
+
+
+def _leave(number: int, _frame: object) -> NoReturn:
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +23,8 @@ CACHE = (
 """Outside the checkout, so that a fresh clone finds it filled; for root not in its home, where PostgreSQL's user could not enter."""
 
 DEBIAN = ("postgresql-15", "redis-server", "rabbitmq-server")
+COMPANIONS = ("redis-tools", "erlang-base", "postgresql-client-15", "libpq5")
+"""Unpacked even where the machine has them: halves of a program whose other half must be of the same version."""
 NEO4J_VERSION = "5.26.30"
 ANVIL_VERSION = "1.7.1"
 _HERE = Path(__file__).parent
@@ -32,7 +37,7 @@ def debian_root() -> Path:
     Unpacking runs no script of theirs: no service is registered, started or enabled, no user made, nothing outside the cache changed.
     Without root it works too, wherever apt's lists are at hand.
     """
-    root = CACHE / "debian"
+    root = CACHE / f"debian-{_fingerprint(*DEBIAN, *COMPANIONS, platform.machine(), _release())}"
     with FileLock(_lock("debian")):
         if not (root / "complete").exists():
             shutil.rmtree(root, ignore_errors=True)
@@ -45,19 +50,19 @@ def debian_root() -> Path:
 @cache
 def neo4j_jars() -> Path:
     """Return the folder of Neo4j's jars, as published for Maven. GPLv3: run as a server of its own, never bundled."""
-    folder = CACHE / f"neo4j-{NEO4J_VERSION}"
+    pom = _HERE / "neo4j.pom.xml"
+    folder = CACHE / f"neo4j-{NEO4J_VERSION}-{_fingerprint(pom.read_text())}"
     with FileLock(_lock("neo4j")):
         if not (folder / "complete").exists():
             _need("mvn", "maven")
             folder.mkdir(parents=True, exist_ok=True)
-            pom = str(_HERE / "neo4j.pom.xml")
             goal = [
                 "dependency:copy-dependencies",
                 "-DincludeScope=runtime",
                 f"-DoutputDirectory={folder}",
                 f"-Dneo4j.version={NEO4J_VERSION}",
             ]
-            _run(["mvn", "-B", "-q", "-f", pom, *goal])
+            _run(["mvn", "-B", "-q", "-f", str(pom), *goal])
             (folder / "complete").touch()
     return folder
 
@@ -78,7 +83,15 @@ def anvil() -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"@foundry-rs/anvil@{ANVIL_VERSION}"])
             (folder / "complete").touch()
-    return next(folder.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
+    return the_one(folder, "node_modules/@foundry-rs/anvil-*/bin/anvil")
+
+
+def the_one(root: Path, pattern: str) -> Path:
+    """Return what the pattern finds there; raise ServiceError where that is nothing."""
+    found = next(iter(sorted(root.glob(pattern))), None)
+    if found is None:
+        raise ServiceError(f"{root} lacks {pattern}. Delete that folder, so that it is filled anew.")
+    return found
 
 
 def library_path(root: Path) -> str:
@@ -94,13 +107,18 @@ def _download(into: Path) -> list[Path]:
         _run(["apt-get", "update", "-qq"])
     own = ["-o", f"Dir::Cache::archives={into}", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
     command = ["apt-get", "-y", "-qq", "--download-only", "--no-install-recommends", "--reinstall", *own, "install"]
-    _run([*command, *DEBIAN, *_companions()])
+    _run([*command, *DEBIAN, *COMPANIONS])
     return sorted(into.glob("*.deb"))
 
 
-def _companions() -> list[str]:
-    """Return packages to unpack even where the machine has them: halves of a program whose other half must be of the same version."""
-    return ["redis-tools", "erlang-base", "postgresql-client-15", "libpq5"]
+def _fingerprint(*parts: str) -> str:
+    """Return what names a folder by what is in it: a change of the list fills a new one, and other checkouts keep theirs."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _release() -> str:
+    """Return which Debian this is."""
+    return platform.freedesktop_os_release().get("VERSION_ID", "")
 
 
 def _unpack(packages: Sequence[Path], root: Path) -> None:
@@ -120,12 +138,28 @@ def _need(program: str, package: str) -> str:
     """Return the program's path; install its package where we are root and it is missing."""
     found = shutil.which(program)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get") is not None:
-        _run(["apt-get", "update", "-qq"])
-        _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
+        with FileLock(_lock("apt")), _nothing_starts():
+            _run(["apt-get", "update", "-qq"])
+            _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
         found = shutil.which(program)
     if found is None:
         raise ServiceError(f"{program} is missing. Install it; on Debian: apt-get install {package}.")
     return found
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    """Let Debian's packages start no service while they are installed; who has a policy for that already keeps it."""
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
 
 
 def _lock(name: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 
-from scripts.services.packages import debian_root, library_path
+from scripts.services.packages import debian_root, library_path, the_one
 from scripts.services.process import Server, ServiceError, as_user, free_port, give_to
 
 USER = "agentguard"
@@ -23,7 +23,7 @@ def postgresql(folder: Path) -> Server:
     """Return a server whose data stand in this folder, which the user it runs as must be able to enter."""
     root, port, user = debian_root(), free_port(), _unprivileged()
     environment = {"LD_LIBRARY_PATH": library_path(root), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
-    programs = next(root.glob("usr/lib/postgresql/*/bin"))
+    programs = the_one(root, "usr/lib/postgresql/*/bin")
     give_to(user, folder)
     _make_cluster(programs, folder / "data", user, environment)
     options = {
@@ -61,7 +61,7 @@ async def _ask(url: str) -> None:
 
 
 def _unprivileged() -> str | None:
-    """Return whom to run as: PostgreSQL refuses root."""
+    """Return whom to run as: PostgreSQL refuses root. Unpacked, its package made no user `postgres`; then `nobody` does."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

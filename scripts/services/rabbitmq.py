@@ -8,7 +8,7 @@ from pathlib import Path
 
 import amqp
 
-from scripts.services.packages import debian_root, library_path
+from scripts.services.packages import debian_root, library_path, the_one
 from scripts.services.process import Server, free_port
 
 _CONFIGURATION = """\
@@ -22,7 +22,7 @@ log.file = false
 def rabbitmq(folder: Path) -> Server:
     root, port, mapper_port = debian_root(), free_port(), free_port()
     erlang = root / "usr/lib/erlang"
-    home = next(root.glob("usr/lib/rabbitmq/lib/rabbitmq_server-*"))
+    home = the_one(root, "usr/lib/rabbitmq/lib/rabbitmq_server-*")
     folder.joinpath("rabbitmq.conf").write_text(_CONFIGURATION.format(port=port))
     folder.joinpath("enabled_plugins").write_text("[].\n")
     environment = {
@@ -46,7 +46,7 @@ def rabbitmq(folder: Path) -> Server:
     mapper = Server(
         "epmd",
         folder,
-        [str(next(erlang.glob("erts-*/bin/epmd"))), "-address", "127.0.0.1", "-port", str(mapper_port)],
+        [str(the_one(erlang, "erts-*/bin/epmd")), "-address", "127.0.0.1", "-port", str(mapper_port)],
         {},
         lambda: socket.create_connection(("127.0.0.1", mapper_port), timeout=5).close(),
         environment,

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from redis import Redis
+from redis.exceptions import RedisError
 
-from scripts.services import fleet, packages
-from scripts.services.__main__ import for_tests
+from scripts.services import packages
+from scripts.services.naming import TEST_PREFIX, for_tests
 from scripts.services.process import Server, ServiceError, started_at
 from scripts.services.redis import redis
-from tests.services import server
+from tests.services import our_fleet, server
 
 LISTENING = "0A"
 
@@ -24,9 +32,8 @@ def addresses(pid: int) -> set[str]:
 
 
 def family(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    own = [int(child) for child in children.read_text().split()] if children.exists() else []
-    return [pid, *(member for child in own for member in family(child))]
+    started = [children.read_text().split() for children in Path(f"/proc/{pid}/task").glob("*/children")]  # by each of its threads
+    return [pid, *(member for one in started for child in one for member in family(int(child)))]
 
 
 def links(pid: int) -> set[str]:
@@ -44,7 +51,7 @@ LOOPBACK = {"0100007F", "00000000000000000000000001000000", "0000000000000000FFF
 
 def test_all_servers_listen_on_loopback_only():
     server("DATABASE_URL")
-    running = fleet.remembered()
+    running = our_fleet()
     if running is None:
         pytest.skip("The servers are somebody else's.")
 
@@ -64,6 +71,127 @@ def test_fetching_packages_installs_none(tmp_path: Path, monkeypatch):
     assert any(command.startswith("apt-get") and " install " in command for command in commands)
     assert all("--download-only" in command for command in commands if " install " in command)
     assert not any(command.startswith("dpkg ") for command in commands)
+
+
+def test_a_longer_list_of_packages_is_fetched_anew(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(packages, "CACHE", tmp_path)
+    monkeypatch.setattr(packages, "_run", lambda _command: None)
+    monkeypatch.setattr(packages, "_relocate_erlang", lambda root: None)
+    before = packages.debian_root.__wrapped__()
+    monkeypatch.setattr(packages, "DEBIAN", (*packages.DEBIAN, "one-more"))
+
+    assert packages.debian_root.__wrapped__() != before
+    with pytest.raises(ServiceError, match="Delete that folder"):
+        packages.the_one(before, "usr/bin/none")
+
+
+COMMAND = """
+import sys
+from pathlib import Path
+from scripts.services import __main__, fleet
+from scripts.services.process import Server
+
+fleet.RECORDS = Path(sys.argv[1])
+def without_answers(patience):
+    return fleet.Kind(lambda folder: Server("mute", folder, ["sleep", "600"], {}, lambda: 1 / 0, patience=patience), "MUTE")
+
+for name in fleet.KINDS.keys() - {"redis"}:
+    del fleet.KINDS[name]
+if "never" in sys.argv:
+    fleet.KINDS["never"] = without_answers(600)
+if "mute" in sys.argv:
+    fleet.KINDS["mute"] = without_answers(2)
+sys.exit(__main__.main(sys.argv[2:]))
+"""
+"""`python -m scripts.services` with Redis alone, and with one that starts but does not answer."""
+
+
+def services(records: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, str(records), *arguments],
+        env={name: value for name, value in os.environ.items() if not name.startswith(TEST_PREFIX)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(question: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not question():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def redis_beside_a_command(records: Path) -> Iterator[tuple[subprocess.Popen[str], Callable[[], bool]]]:
+    """Run a command that ends with its input; give it, and what tells whether its Redis answers."""
+    server("REDIS_URL")
+    with services(records, "run", "sh", "-c", "echo $AGENTGUARD_TEST_REDIS_URL; cat") as running:
+        url = running.stdout.readline().strip()
+
+        def answers() -> bool:
+            try:
+                with Redis.from_url(url) as asked:
+                    return bool(asked.ping())
+            except RedisError:
+                return False
+
+        try:
+            yield running, answers
+        finally:
+            running.kill()
+
+
+def test_two_that_run_side_by_side_have_servers_of_their_own(tmp_path: Path):
+    with redis_beside_a_command(tmp_path) as (first, first_answers):
+        with redis_beside_a_command(tmp_path) as (second, second_answers):
+            assert first_answers()
+            assert second_answers()
+            second.communicate()
+            assert second.returncode == 0
+            assert not second_answers()
+        assert first_answers()
+        first.communicate()
+        assert not first_answers()
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_what_a_killed_one_leaves_behind_the_next_one_stops(tmp_path: Path):
+    with redis_beside_a_command(tmp_path) as (running, answers):
+        running.kill()
+        running.wait()
+        assert answers()
+
+        with services(tmp_path, "stop") as stopping:
+            assert stopping.wait() == 0
+        assert not answers()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_start_that_is_broken_off_leaves_nothing_running(tmp_path: Path, number: signal.Signals):
+    server("REDIS_URL")
+    with services(tmp_path, "start", "redis", "never") as starting:
+        until(lambda: len(family(starting.pid)) == 3)
+        begun = family(starting.pid)[1:]
+        starting.send_signal(number)
+
+        assert starting.wait() != 0
+    assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
+
+
+def test_who_starts_but_does_not_answer_is_stopped_and_named(tmp_path: Path):
+    with services(tmp_path, "start", "redis", "mute") as starting:
+        until(lambda: len(family(starting.pid)) == 3)
+        mute = next(pid for pid in family(starting.pid) if "sleep" in Path(f"/proc/{pid}/comm").read_text())
+        told = starting.stdout.read()
+
+    assert starting.returncode == 1
+    assert "AGENTGUARD_REDIS_URL=" in told
+    assert not Path(f"/proc/{mute}").exists()
+    with services(tmp_path, "stop") as stopping:
+        assert stopping.wait() == 0
 
 
 @pytest.fixture
@@ -105,9 +233,7 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path):
     assert "the disk is full" in str(told.value)
 
 
-def test_a_server_named_by_the_environment_is_the_one_that_is_tested(monkeypatch):
-    monkeypatch.setenv("AGENTGUARD_TEST_NEO4J_URI", "bolt://mine")
-    running = fleet.Fleet("x", (), {"NEO4J_URI": "bolt://ours", "AGENTGUARD_REDIS_URL": "redis://ours"}, {}, {})
-    monkeypatch.delenv("AGENTGUARD_TEST_REDIS_URL", raising=False)
+def test_of_a_server_that_the_environment_names_nothing_of_ours_is_told():
+    ours = {"neo4j": {"NEO4J_URI": "bolt://ours", "NEO4J_PASSWORD": "ours"}, "redis": {"AGENTGUARD_REDIS_URL": "redis://ours"}}
 
-    assert for_tests(running) == {"AGENTGUARD_TEST_REDIS_URL": "redis://ours"}
+    assert for_tests(ours, {"AGENTGUARD_TEST_NEO4J_URI": "bolt://mine"}) == {"AGENTGUARD_TEST_REDIS_URL": "redis://ours"}
