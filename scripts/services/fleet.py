@@ -9,10 +9,9 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from filelock import FileLock
@@ -85,42 +84,57 @@ class Fleet:
         return RECORDS / f"{Path(self.folder).name}.json"
 
 
-def start(names: Sequence[str], *, stays: bool = False) -> Fleet:
-    """Start the servers side by side, each in a folder of its own; one that cannot be had is named in `missing`.
+@dataclass
+class _Start:
+    """Servers that are being started, each in a folder of its own."""
 
-    Where that is broken off (Ctrl-C), none is left.
-    """
+    folder: Path
+    made: dict[str, Server] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def one(self, name: str) -> None:
+        try:
+            (self.folder / name).mkdir()
+            server = self.made[name] = KINDS[name].make(self.folder / name)
+            began = time.monotonic()
+            server.start()
+            self.seconds[name] = round(time.monotonic() - began, 1)
+        except (ServiceError, OSError, subprocess.SubprocessError) as error:
+            self.missing[name] = str(error)
+            if name in self.made:
+                self.made[name].stop()
+
+    def side_by_side(self, names: Collection[str]) -> None:
+        with ThreadPoolExecutor(len(names) or 1) as pool:
+            try:
+                list(pool.map(self.one, names))
+            except BaseException:
+                self.stop()  # so that who waits for an answer sees that none will come
+                raise
+
+    def stop(self) -> None:
+        _stop(list(self.made.values()))
+
+
+def start(names: Collection[str], *, stays: bool = False) -> Fleet:
+    """Start the servers side by side; one that cannot be had is named in `missing`. Where that is broken off (Ctrl-C), none is left."""
     folder = Path(tempfile.mkdtemp(prefix="agentguard-services-"))
     folder.chmod(0o755)  # PostgreSQL's user must be able to enter
-    made: dict[str, Server] = {}
-    missing: dict[str, str] = {}
-    seconds: dict[str, float] = {}
-
-    def start_one(name: str) -> None:
-        try:
-            (folder / name).mkdir()
-            made[name] = KINDS[name].make(folder / name)
-            began = time.monotonic()
-            made[name].start()
-            seconds[name] = round(time.monotonic() - began, 1)
-        except (ServiceError, OSError, subprocess.SubprocessError) as error:
-            missing[name] = str(error)
-            if name in made:
-                made[name].stop()
-
+    starting = _Start(folder)
     try:
-        with ThreadPoolExecutor(len(names) or 1) as pool, _stopped_if_broken_off(made):
-            list(pool.map(start_one, names))
+        starting.side_by_side(names)
     except BaseException:
-        _stop(list(made.values()))  # once more: one may have been about to start
+        starting.stop()  # once more: one may have been about to start
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    running = [starting.made[name] for name in starting.seconds]
     fleet = Fleet(
         str(folder),
-        tuple(_process(each) for name in seconds for each in (made[name], *made[name].beside)),
-        {name: made[name].settings for name in seconds},
-        missing,
-        seconds,
+        tuple(_process(each) for server in running for each in (server, *server.beside)),
+        {server.name: server.settings for server in running},
+        starting.missing,
+        starting.seconds,
         None if stays else Process("owner", os.getpid(), started_at(os.getpid())),
     )
     RECORDS.mkdir(parents=True, exist_ok=True)
@@ -170,15 +184,6 @@ def _recorded() -> Iterator[Fleet]:
 
 def _process(server: Server) -> Process:
     return Process(server.name, server.pid, server.began, server.stop_signal)
-
-
-@contextmanager
-def _stopped_if_broken_off(made: Mapping[str, Server]) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        _stop(list(made.values()))
-        raise
 
 
 def _stop(running: Collection[Server | Process]) -> None:

@@ -25,24 +25,7 @@ def rabbitmq(folder: Path) -> Server:
     home = the_one(root, "usr/lib/rabbitmq/lib/rabbitmq_server-*")
     folder.joinpath("rabbitmq.conf").write_text(_CONFIGURATION.format(port=port))
     folder.joinpath("enabled_plugins").write_text("[].\n")
-    environment = {
-        "LD_LIBRARY_PATH": library_path(root),
-        "PATH": f"{erlang / 'bin'}:{os.environ['PATH']}",
-        "HOME": str(folder),  # Erlang keeps its cookie there
-        "ERL_EPMD_ADDRESS": "127.0.0.1",
-        "ERL_EPMD_PORT": str(mapper_port),
-        "RABBITMQ_HOME": str(home),
-        "RABBITMQ_NODENAME": f"agentguard-{port}@localhost",
-        "RABBITMQ_DIST_PORT": str(free_port()),
-        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
-        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
-        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
-        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
-        "RABBITMQ_LOG_BASE": str(folder),
-        "RUNNING_UNDER_SYSTEMD": "true",  # then the script ends in exec, and its pid is the node's
-        "RABBITMQ_SERVER_START_ARGS": "-start_epmd false",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
-    }
+    environment = _environment(folder, root, home, port, mapper_port)
     mapper = Server(
         "epmd",
         folder,
@@ -61,6 +44,27 @@ def rabbitmq(folder: Path) -> Server:
         environment,
         beside=(mapper,),
     )
+
+
+def _environment(folder: Path, root: Path, home: Path, port: int, mapper_port: int) -> dict[str, str]:
+    return {
+        "LD_LIBRARY_PATH": library_path(root),
+        "PATH": f"{root / 'usr/lib/erlang/bin'}:{os.environ['PATH']}",
+        "HOME": str(folder),  # Erlang keeps its cookie there
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(mapper_port),
+        "RABBITMQ_HOME": str(home),
+        "RABBITMQ_NODENAME": f"agentguard-{port}@localhost",
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "none"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RUNNING_UNDER_SYSTEMD": "true",  # then the script ends in exec, and its pid is the node's
+        "RABBITMQ_SERVER_START_ARGS": "-start_epmd false",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+    }
 
 
 def _ask(port: int) -> None:

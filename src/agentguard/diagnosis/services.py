@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 from agentguard.adapters.sql.postgres_inspection import inspect_postgresql
 from agentguard.adapters.sql.sqlite import inspect_database
@@ -21,6 +20,7 @@ from agentguard.diagnosis.judging import (
     judge_postgresql,
     judge_redis,
 )
+from agentguard.kernel.masking import place_of
 from agentguard.settings import Settings
 
 _SENTRY = "Sentry"
@@ -60,7 +60,7 @@ def _cache(settings: Settings) -> Iterator[Check]:
     with extra("REDIS_URL"):
         from agentguard.adapters.redis.inspection import inspect_redis
     url = settings.redis.get_secret_value()
-    yield judge_redis(_place(url), inspect_redis(url))
+    yield judge_redis(place_of(url), inspect_redis(url))
 
 
 def _broker(settings: Settings) -> Iterator[Check]:
@@ -70,7 +70,7 @@ def _broker(settings: Settings) -> Iterator[Check]:
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.inspection import inspect_broker
     url = settings.celery_broker_url.get_secret_value()
-    yield judge_broker(_place(url), settings.jobs_queue, inspect_broker(url, settings.jobs_queue))
+    yield judge_broker(place_of(url), settings.jobs_queue, inspect_broker(url, settings.jobs_queue))
 
 
 def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
@@ -88,8 +88,3 @@ def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
         return
     event = send(dsn, release=release(), environment=settings.sentry_environment)
     yield Check(_SENTRY, Finding.FINE, f"{known} It took the event {event}.")
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"

@@ -14,25 +14,25 @@ _RECENT = 8
 
 
 @dataclass(slots=True)
-class Row:
-    """What will own a version's runs: a row, a node."""
+class Commit:
+    """Of what will own a version's runs: a row, a node."""
 
-    sent: bool = False
-    """Whether its commit may have begun. From then on an error does not mean that it is not there."""
+    begun: bool = False
+    """Whether it may have. From then on an error does not mean that the owner is not there."""
 
 
 @asynccontextmanager
-async def runs_first(store: RunStore, version_id: str, runs: Runs) -> AsyncIterator[Row]:
+async def runs_first(store: RunStore, version_id: str, runs: Runs) -> AsyncIterator[Commit]:
     """Keep the runs while the row is written in the body; delete them again if that fails before its commit.
 
     Where it fails later they stay: the row may be there and own them, and if it is not, `sweep` finds them.
     """
     await store.put(version_id, runs)
-    row = Row()
+    commit = Commit()
     try:
-        yield row
+        yield commit
     except BaseException:
-        if not row.sent:
+        if not commit.begun:
             await store.delete([version_id])
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 _CREDENTIALS = re.compile(r"//[^/\s]*@")
 
@@ -10,3 +11,10 @@ _CREDENTIALS = re.compile(r"//[^/\s]*@")
 def masked(text: str) -> str:
     """Return the text with user and password taken out of every URL in it."""
     return _CREDENTIALS.sub("//…@", text)
+
+
+def place_of(url: str) -> str:
+    """Return where the URL points, for people: scheme, host and port, nothing secret."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"

@@ -1,9 +1,11 @@
-"""Which broker, and what lies there under which name. Needs no package but our own."""
+"""Which broker, and what lies there under which name. Needs no foreign package."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from agentguard.kernel.masking import place_of
 
 
 def task_name(kind: str) -> str:
@@ -34,5 +36,4 @@ class Broker:
     @property
     def place(self) -> str:
         """Where it is, for people; no password."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+        return place_of(self.url)

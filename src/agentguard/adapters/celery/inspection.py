@@ -13,6 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.utils.url import parse_url
 
 from agentguard.kernel.errors import UnusableServiceError
+from agentguard.kernel.masking import place_of
 
 _TIMEOUT_SECONDS = 5.0
 _NOT_FOUND = "404"
@@ -51,7 +52,7 @@ def _inspect_rabbitmq(url: str, queue: str) -> BrokerQueue:
         connection.close()
         return BrokerQueue(told.get("product", "AMQP"), told.get("version"), exists, messages, consumers)
     except (AMQPError, OSError) as error:
-        raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
+        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
     finally:
         connection.collect()
 
@@ -78,7 +79,7 @@ def _inspect_redis(url: str, queue: str) -> BrokerQueue:
         exists, messages, _ = _look(connection.channel(), queue)
         return BrokerQueue("Redis", None, exists, messages, None)
     except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
-        raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
+        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
     finally:
         connection.release()
 
@@ -92,11 +93,6 @@ def _look(channel: Any, queue: str) -> tuple[bool, int, int]:
             raise
         return False, 0, 0
     return True, found.message_count, found.consumer_count
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
 
 
 def _trouble(error: Exception) -> str:

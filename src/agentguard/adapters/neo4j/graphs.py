@@ -21,7 +21,7 @@ from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE, Switch
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.history import History, history_of
-from agentguard.graph.keeping import RecentVersions, Row, runs_first
+from agentguard.graph.keeping import Commit, RecentVersions, runs_first
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import Dataset, GraphVersion, RunStore
@@ -69,8 +69,8 @@ class Neo4jGraphStore:
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
         await prepare(self.database)
-        async with runs_first(self.run_store, version.id, runs) as row:
-            stale = await self._write(version, await asyncio.to_thread(history_of, version.graph, runs), row)
+        async with runs_first(self.run_store, version.id, runs) as commit:
+            stale = await self._write(version, await asyncio.to_thread(history_of, version.graph, runs), commit)
         self.recent.add(version)
         self.recent.forget(stale)
         await self.run_store.delete(stale)
@@ -109,16 +109,16 @@ class Neo4jGraphStore:
     async def ping(self) -> None:
         await self.database.ping()
 
-    async def _write(self, version: GraphVersion, seen: History, row: Row) -> list[str]:
+    async def _write(self, version: GraphVersion, seen: History, commit: Commit) -> list[str]:
         """Stage the version, then show it; return the versions that went in its place."""
         document = await asyncio.to_thread(_document, version.graph)
         standings = await asyncio.to_thread(self.standings, version.graph)
         now = self.clock()
         try:
             await stage(self.database, version, document, standings, now)
-            return await self.database.transact(Switch(version, seen, self.kept, now, row))
+            return await self.database.transact(Switch(version, seen, self.kept, now, commit))
         except Neo4jUnavailableError:
-            if not row.sent:
+            if not commit.begun:
                 await self._give_up(version.id)
             raise
 

@@ -15,7 +15,7 @@ from agentguard.adapters.neo4j.errors import StagedGraphLostError
 from agentguard.adapters.neo4j.history import add_history
 from agentguard.adapters.neo4j.moments import moment
 from agentguard.graph.history import History
-from agentguard.graph.keeping import Row
+from agentguard.graph.keeping import Commit
 from agentguard.graph.properties import LABELS
 from agentguard.graph.store import GRACE, GraphVersion
 
@@ -53,11 +53,11 @@ class Switch:
     seen: History
     kept: int
     now: int
-    row: Row
+    commit: Commit
 
     async def __call__(self, transaction: Transaction) -> list[str]:
         """Do it; return the versions that go in its place."""
-        self.row.sent = False
+        self.commit.begun = False
         version, graph = self.version, self.version.graph
         sequence = (await rows(transaction, _NEXT_SEQUENCE))[0]["sequence"]
         if not await rows(transaction, _SHOW_VERSION, version=version.id, sequence=sequence):
@@ -68,7 +68,7 @@ class Switch:
         gone = await rows(transaction, _LET_GO, dataset=version.dataset, kept=self.kept, before=self.now - GRACE)
         counts = {"components": len(graph.components), "dependencies": len(graph.dependencies)}
         await rows(transaction, _HEAD, version=version.id, dataset=version.dataset, created_at=version.created_at, **counts)
-        self.row.sent = True
+        self.commit.begun = True
         return [row["id"] for row in gone]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -12,6 +11,7 @@ from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadin
 from redis.retry import Retry
 
 from agentguard.kernel.errors import UnusableServiceError
+from agentguard.kernel.masking import place_of
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -39,7 +39,7 @@ def inspect_redis(url: str) -> KeyServer:
             client.ping()
             return _described(client.info())
     except (RedisError, OSError) as error:
-        raise UnusableServiceError(f"{_place(url)} {_trouble(error)}") from error
+        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
 
 
 def _client(url: str) -> Redis:
@@ -58,11 +58,6 @@ def _described(told: Any) -> KeyServer:
         eviction=str(told.get("maxmemory_policy", "noeviction")),
         read_only=told.get("role") == "slave",
     )
-
-
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or 6379}{parts.path}"
 
 
 def _trouble(error: Exception) -> str:

@@ -15,7 +15,7 @@ from agentguard.adapters.sql.history import add_history, read_history
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.history import History, history_of
-from agentguard.graph.keeping import RecentVersions, Row, runs_first
+from agentguard.graph.keeping import Commit, RecentVersions, runs_first
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import GRACE, Dataset, GraphVersion, RunStore
@@ -39,8 +39,8 @@ class SqlGraphStore:
     async def put(self, version: GraphVersion, runs: Runs) -> None:
         document = await asyncio.to_thread(canonical_json, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
-        async with runs_first(self.run_store, version.id, runs) as row:
-            stale = await self._write(version, document, seen, row)
+        async with runs_first(self.run_store, version.id, runs) as commit:
+            stale = await self._write(version, document, seen, commit)
         self.recent.add(version)
         self.recent.forget(stale)
         await self.run_store.delete(stale)
@@ -91,15 +91,15 @@ class SqlGraphStore:
         self.recent.add(version)
         return version
 
-    async def _write(self, version: GraphVersion, document: bytes, seen: History, row: Row) -> list[str]:
+    async def _write(self, version: GraphVersion, document: bytes, seen: History, commit: Commit) -> list[str]:
         """Write the row and what was seen; return the versions that went in their place."""
 
         async def write(connection: AsyncConnection) -> list[str]:
-            row.sent = False
+            commit.begun = False
             await _insert(connection, version, document)
             await add_history(connection, seen, self.clock())
             stale = await self._delete_stale(connection, version.dataset)
-            row.sent = True
+            commit.begun = True
             return stale
 
         return await self.database.write(write)
