@@ -5,10 +5,10 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test services services-stop lint format types contracts bench build pins picture docs setup
+.PHONY: help demo test services services-stop lint format types contracts bench bench-neo4j build pins picture docs setup
 
 help: ## Show these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: ## Run two real multi-agent systems and show what AgentGuard finds (KEEP=1 leaves the server running)
 	@scripts/setup.sh demo
@@ -39,6 +39,9 @@ contracts: setup ## Check who imports whom
 
 bench: setup ## Measure a scan of generated spans against plain Python (BENCH_SPANS=1000000)
 	@$(PY) -m benchmarks.run
+
+bench-neo4j: setup ## Measure a large graph into Neo4j against the same rows one by one (BENCH_COMPONENTS=10000 BENCH_DEPENDENCIES=50000)
+	@$(PY) -m benchmarks.neo4j
 
 build: setup ## Build the wheel and the source archive into dist/
 	@$(PY) -m build --no-isolation
