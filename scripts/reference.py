@@ -100,6 +100,10 @@ def settings_page() -> str:
             "Read from the environment and from `.env` in the working directory; the environment wins. Where a setting has two names, set",
             "one of them: two that disagree are an error at start, and so is a value that cannot be read.",
             "",
+            "A secret may stand in a file that the same name with `_FILE` behind it names (`POSTGRES_PASSWORD_FILE=/run/secrets/db`);",
+            "line ends at its end do not count. A setting and its file together, or a file that is empty or unreadable, are an error",
+            f"at start. These may: {', '.join(setting_names(field) for field in settings.secret_fields())}.",
+            "",
             "| setting | default | meaning |",
             "| --- | --- | --- |",
             *rows,
@@ -164,7 +168,7 @@ curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 def api_page() -> str:
     document = asyncio.run(openapi())
     operations = [(method, path, told) for path, methods in document["paths"].items() for method, told in methods.items()]
-    rows = [f"| `{method.upper()} {path}` | {told['description']} |" for method, path, told in operations]
+    rows = [f"| `{method.upper()} {path}` | {' '.join(told['description'].split())} |" for method, path, told in operations]
     sections = [line for operation in operations for line in operation_section(*operation, document["components"]["schemas"])]
     return "\n".join([NOTE, API_HEAD, "| request | |", "| --- | --- |", *rows, "", *sections])
 

@@ -31,8 +31,16 @@ def main(arguments: list[str]) -> int:
 def start(names: Sequence[str]) -> int:
     """Start servers and leave them running, unless some do already, and print the settings that point at them."""
     with fleet.one_at_a_time():
-        running = fleet.staying() or fleet.start(names, stays=True)
-    tell(running)
+        running = fleet.staying()
+        dead = [process.name for process in running.processes if not process.alive] if running else []
+        if dead:
+            print(f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all data; then start anew.", file=sys.stderr)
+            return 1
+        if running:
+            print("They are running already.", file=sys.stderr)
+        else:
+            running = fleet.start(names, stays=True)
+            tell(running)
     for settings in running.settings.values():
         for name, value in settings.items():
             print(f"{name}={value}")
@@ -49,9 +57,12 @@ def stop() -> int:
 
 
 def run(command: Sequence[str]) -> int:
-    """Run a command with the servers beside it that the environment does not name; in CI all of them must be there."""
-    staying = fleet.staying()
-    running = staying or fleet.start([name for name, kind in KINDS.items() if TEST_PREFIX + plain(kind.named_by) not in os.environ])
+    """Run a command with servers of its own beside it, except those that the environment names; in CI all of them must be there.
+
+    Never with those that stay: tests delete what they find, and somebody may be using them.
+    """
+    fleet.staying()  # stops what others left behind
+    running = fleet.start([name for name, kind in KINDS.items() if TEST_PREFIX + plain(kind.named_by) not in os.environ])
     try:
         tell(running)
         if running.missing and os.environ.get("CI"):
@@ -59,8 +70,7 @@ def run(command: Sequence[str]) -> int:
             return 1
         return _run(command, {**os.environ, **for_tests(running.settings, os.environ), FLEET: str(running.record)})
     finally:
-        if staying is None:
-            fleet.stop(running)
+        fleet.stop(running)
 
 
 def tell(running: Fleet) -> None:
@@ -87,4 +97,7 @@ def _leave(number: int, _frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

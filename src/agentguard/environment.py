@@ -62,11 +62,20 @@ def secrets_in_files(variables: Mapping[str, str], fields: Iterable[str]) -> tup
             faults.append(f"{name} and {name}_FILE are both set; set one of them")
             continue
         try:
-            found[field] = Path(variables[f"{name}_FILE"]).read_text(encoding="utf-8").rstrip("\r\n")
+            found[field] = _secret(Path(variables[f"{name}_FILE"]))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             faults.append(f"{name}_FILE names a file that cannot be read: {reason}")
+        except ValueError as error:
+            faults.append(f"{name}_FILE names a file that {error}")
     return found, faults
+
+
+def _secret(file: Path) -> str:
+    secret = file.read_text(encoding="utf-8").rstrip("\r\n")
+    if not secret:
+        raise ValueError("is empty")
+    return secret
 
 
 def names_of(field: str) -> tuple[str, ...]:

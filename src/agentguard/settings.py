@@ -92,7 +92,8 @@ class Settings(BaseSettings):
     database_timeout_seconds: float = Field(default=30, gt=0)
     """How long one statement, or the wait for a connection, may take with PostgreSQL."""
     neo4j_uri: str | None = _shared("neo4j_uri")
-    """`bolt://host:7687` or `neo4j://…`. Unset: graphs are kept in the database."""
+    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` where user, password or database is set, otherwise graphs
+    are kept in the database."""
     neo4j_user: str | None = _shared("neo4j_user")
     neo4j_password: SecretStr | None = _shared("neo4j_password")
     neo4j_database: str | None = _shared("neo4j_database")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from agentguard.adapters.sql.copying import copy
 from agentguard.adapters.sql.database import Database, open_database
@@ -68,6 +68,12 @@ async def content(database: Database) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
+async def without_playbook(database: Database) -> int:
+    """As people ask: NULL is not JSON's null."""
+    async with database.reading() as connection:
+        return (await connection.execute(text("SELECT count(*) FROM incidents WHERE playbook IS NULL"))).scalar_one()
+
+
 def nothing(_table: str, _rows: int) -> None:
     return None
 
@@ -76,6 +82,7 @@ async def test_a_copy_is_equal_row_by_row_and_can_be_repeated(source: Database, 
     async with target(tmp_path) as copied:
         counts = await copy(source, copied, nothing)
         assert await content(copied) == await content(source)
+        assert await without_playbook(copied) == await without_playbook(source) == 1
         assert counts["days_seen"] == 250
         assert all(counts.values())
 
@@ -189,4 +196,4 @@ async def test_the_command_says_what_cannot_be_copied_where(tmp_path: Path):
     assert "postgresql://user" in no_url.stderr
     assert "cannot be used" in away.stderr
     assert "s3cret" not in away.stderr + nothing_there.stderr
-    assert PostgreSQL(nowhere).place == "postgresql://u:***@127.0.0.1:1/x"
+    assert PostgreSQL(nowhere).place == "postgresql://127.0.0.1:1/x"

@@ -16,6 +16,7 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import days_seen
 from scripts.services.postgresql import postgresql
 from scripts.services.process import Server, free_port
+from tests.black_hole import proxy_before
 from tests.databases import empty_database
 from tests.services import server
 
@@ -99,6 +100,25 @@ async def test_more_askers_than_connections_wait_but_not_for_ever(tmp_path: Path
     ):
         with pytest.raises(DatabaseUnavailableError, match="POOL_SIZE"):
             await database.ping()
+
+
+async def test_connections_that_died_without_a_sign_are_given_up(tmp_path: Path):
+    async with (
+        empty_database("postgresql") as found,
+        proxy_before(found.url) as (url, proxy),
+        open_database(tmp_path, PostgreSQL(url, pool_size=3, timeout_seconds=1)) as database,
+    ):
+        await asyncio.gather(*[database.ping() for _ in range(3)])
+        proxy.swallow()
+        with pytest.raises(DatabaseUnavailableError, match="in time"):
+            await database.ping()
+
+        await asyncio.gather(*[database.ping() for _ in range(3)])
+
+
+@pytest.mark.parametrize("query", ["password=s3cret", "user=u&password=s3cret"])
+def test_a_password_is_not_told_wherever_it_stands(query: str):
+    assert PostgreSQL(f"postgresql://u:s3cret@db.example:5432/name?{query}").place == "postgresql://db.example:5432/name"
 
 
 async def test_cancelled_work_gives_its_connection_back(tmp_path: Path):

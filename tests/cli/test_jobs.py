@@ -147,6 +147,15 @@ def test_jobs_are_shown_while_the_broker_is_away(jobs: list[Job], monkeypatch):
     assert (dead.exit_code, "does not answer" in dead.stderr) == (1, True)
 
 
+def test_a_worker_that_the_broker_refuses_says_so_and_ends(monkeypatch):
+    monkeypatch.setenv("CELERY_BROKER_URL", server("CELERY_BROKER_URL").replace("guest:guest", "guest:s3cret"))
+    done = agentguard("worker")
+
+    assert done.exit_code == 1
+    assert "Correct user and password in CELERY_BROKER_URL" in done.stderr
+    assert "s3cret" not in done.stderr
+
+
 def test_a_worker_needs_a_broker():
     done = agentguard("worker")
 

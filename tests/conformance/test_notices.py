@@ -13,6 +13,7 @@ import redis.asyncio
 from agentguard.adapters.redis.connection import PREFIX
 from agentguard.coordination.notices import Notices
 from scripts.services.redis import redis as redis_server
+from tests.black_hole import proxy_before
 from tests.conformance.coordinated import Processes, processes
 from tests.services import own, redis_url
 
@@ -162,6 +163,28 @@ async def test_what_others_say_on_our_channels_is_not_passed_on(strange: bytes):
             await (await opened.notices()).publish(topic, "ours")
 
             assert await heard(listener, 1) == ["ours"]
+
+
+async def test_a_subscription_that_died_without_a_sign_is_noticed_and_made_anew(monkeypatch: pytest.MonkeyPatch):
+    for name in ("_QUIET_SECONDS", "_ANSWER_SECONDS", "PAUSE_SECONDS"):
+        monkeypatch.setattr(f"agentguard.adapters.redis.notices.{name}", 0.2)
+    topic = new_topic()
+    async with (
+        proxy_before(redis_url()) as (url, proxy),
+        processes(redis_url()) as direct,
+        processes(url) as behind,
+        (await behind.notices()).listen(topic) as listener,
+        asyncio.timeout(SECONDS),
+    ):
+        speaker = await direct.notices()
+        await asyncio.sleep(1)  # quiet, and answered
+        proxy.swallow()
+        hearing = asyncio.ensure_future(anext(listener))
+        while not hearing.done():
+            await speaker.publish(topic, "again")
+            await asyncio.wait([hearing], timeout=0.1)
+
+        assert await hearing == "again"
 
 
 async def test_who_only_publishes_holds_no_subscription():

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
 import os
+import time
 
 import pytest
 
@@ -19,6 +22,20 @@ def _die(state: list[str]) -> None:
 
 def _state(state: list[str], more: str) -> list[str]:
     return [*state, more]
+
+
+def _sleep(_state: list[str]) -> None:
+    time.sleep(600)
+
+
+async def test_closing_does_not_wait_for_what_was_given_up():
+    workers = Process(_prepare)
+    await workers.run(_state, "up")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(workers.run(_sleep), 0.1)
+
+    workers.close()
+    assert not multiprocessing.active_children()
 
 
 async def test_a_worker_process_is_started_again_when_it_dies():

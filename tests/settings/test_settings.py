@@ -214,6 +214,14 @@ def test_faults_and_contradictions_are_told_together_and_none_that_only_follows_
     assert "secret" not in str(error.value)
 
 
+def test_an_empty_secret_file_is_no_secret(tmp_path, monkeypatch):
+    (tmp_path / "key").write_text("\n")
+    monkeypatch.setenv("AGENTGUARD_API_KEY_FILE", str(tmp_path / "key"))
+
+    with pytest.raises(SettingsError, match="AGENTGUARD_API_KEY_FILE names a file that is empty"):
+        load_settings()
+
+
 def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_URL_FILE", "nowhere")
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://r/3")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from agentguard.adapters.celery.broker import Broker
 from agentguard.bootstrap.app import WORKS
 from agentguard.bootstrap.choosing import extra
@@ -11,11 +13,14 @@ from agentguard.jobs.attempts import Tries
 from agentguard.jobs.delivery import DeadLetter, Delivery, NoDeadLettersError
 from agentguard.jobs.embedded import WITHOUT_BROKER
 from agentguard.kernel.clock import system_clock
-from agentguard.kernel.errors import InvalidInputError
+from agentguard.kernel.errors import InvalidInputError, UnusableServiceError
 from agentguard.settings import Settings
 
 if TYPE_CHECKING:
     from agentguard.adapters.celery.worker import CeleryWorker
+
+
+log = structlog.get_logger(__name__)
 
 
 class NoBrokerError(InvalidInputError):
@@ -48,6 +53,19 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.worker import CeleryWorker
     return CeleryWorker(broker, WORKS, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
+
+
+def refuse_if_refused(settings: Settings) -> None:
+    """Raise NotLetInError where the broker refuses us: a worker would ask again for ever. One that is away is waited for."""
+    broker = _broker(settings)
+    with extra("CELERY_BROKER_URL"):
+        from agentguard.adapters.celery.inspection import NotLetInError, inspect_broker
+    try:
+        inspect_broker(broker.url, broker.queue)
+    except NotLetInError:
+        raise
+    except UnusableServiceError as error:
+        log.warning("broker_away", detail=str(error))
 
 
 def _broker(settings: Settings) -> Broker:

@@ -28,8 +28,8 @@ def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
 
 
 def redis_part(shared: Shared) -> tuple[Part, ...]:
-    advice = "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. Until then everything is slower, nothing is wrong."
-    return (Part("redis", shared.ping_redis, advice),) if shared.ping_redis else ()
+    start = "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says more."
+    return (Part("redis", shared.ping_redis, f"{start} Until then everything is slower, nothing is wrong."),) if shared.ping_redis else ()
 
 
 def broker_part(delivery: Delivery, settings: Settings) -> tuple[Part, ...]:

@@ -44,7 +44,7 @@ def scan(
 ) -> None:
     """Read trace files and show the graph of exactly what was read.
 
-    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain or gzipped, told by their contents.
+    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain, gzip or zstd, told by their contents.
     With a window, a trace that starts in it counts whole, any other not at all.
     What cannot be used is named on standard error with its file and position; the rest is used. Exits with 1 where nothing is.
     """

@@ -64,18 +64,28 @@ def _data_directory(folder: Path) -> Iterator[Check]:
             f"{folder} does not exist yet; {'it can be made' if finding is Finding.FINE else f'{above} is not writable'}.",
         )
         return
+    try:
+        _write_to(folder)
+    except OSError as error:
+        reason = f"{folder} cannot be written to: {error.strerror}. Set AGENTGUARD_DATA_DIR to a folder that can."
+        yield Check("data directory", Finding.BROKEN, reason)
+        return
+    yield Check("data directory", Finding.FINE, f"{folder} can be written to.")
+
+
+def _write_to(folder: Path) -> None:
     with tempfile.TemporaryFile(dir=folder) as probe:
         probe.write(b"agentguard")
         probe.flush()
         os.fsync(probe.fileno())
-    yield Check("data directory", Finding.FINE, f"{folder} can be written to.")
 
 
 def _disk(folder: Path) -> Iterator[Check]:
     above = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(above).free
     finding = Finding.BROKEN if free < _NO_DISK else Finding.WARNING if free < _LOW_DISK else Finding.FINE
-    yield Check("disk", finding, f"{free / MIB:,.0f} MiB are free.")
+    advice = "" if finding is Finding.FINE else " Make room there, or set AGENTGUARD_DATA_DIR to another disk."
+    yield Check("disk", finding, f"{free / MIB:,.0f} MiB are free at {above}.{advice}")
 
 
 def _spans(folder: Path) -> Iterator[Check]:

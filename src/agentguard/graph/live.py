@@ -21,7 +21,7 @@ from agentguard.graph.store import LIVE, GraphStore, GraphVersion
 from agentguard.jobs.tasks import wait_at_most
 from agentguard.jobs.workers import Workers
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.store import SpanSource, SpanStore
 from agentguard.traces.window import TimeWindow
@@ -111,8 +111,12 @@ class LiveGraph:
             self.failure = None
         # The outermost frame of this loop: deliveries must go on whatever becomes of the graph.
         except Exception as error:
-            log.exception("live_graph_failed")
-            self.failure = type(error).__name__
+            kind = type(error).__name__
+            if not isinstance(error, UnavailableError):
+                log.exception("live_graph_failed")
+            elif self.failure != kind:  # what is away is named once, not at each look
+                log.warning("live_graph_put_off", error=str(error))
+            self.failure = kind
             if isinstance(error, OSError | AgentGuardError):  # may pass; anything else would only come again
                 self.settled.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)

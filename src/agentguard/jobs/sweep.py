@@ -32,6 +32,8 @@ class Sweep:
     """Deletes what only a job needed that has ended."""
     failure: str | None = None
     """Why the last look failed, or None if it did not."""
+    _said: str | None = field(default=None, init=False)
+    """The trouble that was told of since the last delivery."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def wake(self) -> None:
@@ -76,6 +78,7 @@ class Sweep:
             return
         try:
             await self.delivery.deliver(job)
+            self._said = None
         except UnavailableError:
             await self.store.postpone(replace(job, deliver_at=again), now)  # so that the next look, of whichever process, tries again
             raise
@@ -93,9 +96,10 @@ class Sweep:
             await self.sweep()
             self.failure = None
         except (UnavailableError, OSError) as error:  # it may pass: the next look tries again
-            if self.failure is None:  # said once, not every second
-                log.warning("jobs_not_delivered", error=str(error))
             self.failure = type(error).__name__
+            if self._said != self.failure:  # said once, not every second, also where other processes' looks succeed between
+                log.warning("jobs_not_delivered", error=str(error))
+            self._said = self.failure
         # The outermost frame of this loop: jobs must go on whatever became of this look.
         except Exception as error:
             log.exception("sweep_failed")

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
@@ -69,7 +69,7 @@ class Process(Generic[S]):
 
     def __init__(self, prepare: Callable[[], S]) -> None:
         self._prepare = prepare
-        self._executor: Executor | None = None
+        self._executor: ProcessPoolExecutor | None = None
         self._running = 0
 
     async def run(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -88,11 +88,13 @@ class Process(Generic[S]):
             await self.run(nothing)
 
     def close(self) -> None:
-        """Wait for what is running, refuse the rest."""
+        """End the process, whatever it is at: what still runs there when this closes was given up."""
         if self._executor is not None:
+            for process in tuple((self._executor._processes or {}).values()):  # noqa: SLF001 - Python 3.14 has kill_workers for it
+                process.kill()
             self._executor.shutdown(cancel_futures=True)
 
-    def _drop(self, executor: Executor) -> None:
+    def _drop(self, executor: ProcessPoolExecutor) -> None:
         if self._executor is executor:
             self._executor = None
         executor.shutdown(wait=False, cancel_futures=True)

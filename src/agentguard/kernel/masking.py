@@ -16,5 +16,4 @@ def masked(text: str) -> str:
 def place_of(url: str) -> str:
     """Return where the URL points, for people: scheme, host and port, nothing secret."""
     parts = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{parts.scheme}://{host}{f':{parts.port}' if parts.port else ''}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

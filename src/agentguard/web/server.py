@@ -114,8 +114,9 @@ def _bind_otlp(settings: Settings) -> socket.socket | None:
         return None
     try:
         return bind("127.0.0.1", settings.otlp_port)
-    except AddressError as error:
-        log.warning("otlp_port_taken", port=settings.otlp_port, detail=str(error))
+    except AddressError:
+        detail = "Spans are taken in at the API's port alone. Stop what uses this one, or set AGENTGUARD_OTLP_PORT to another."
+        log.warning("otlp_port_taken", port=settings.otlp_port, detail=detail)
         return None
 
 

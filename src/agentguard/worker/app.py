@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+
 from agentguard.bootstrap.broker import worker_of
 from agentguard.bootstrap.notes import note_settings
+from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import load_settings
 from agentguard.worker.process import OpenedApp
 
-_settings = load_settings()
-configure_logs(debug=_settings.debug)
-note_settings()
-app = worker_of(_settings, OpenedApp(_settings)).app
+try:
+    _settings = load_settings()
+    configure_logs(debug=_settings.debug)
+    note_settings()
+    app = worker_of(_settings, OpenedApp(_settings)).app
+except AgentGuardError as error:
+    sys.exit(str(error))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from agentguard.bootstrap.broker import worker_of
+from agentguard.bootstrap.broker import refuse_if_refused, worker_of
 from agentguard.bootstrap.notes import note_settings
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
@@ -12,8 +12,9 @@ from agentguard.worker.process import OpenedApp
 
 
 def work(settings: Settings, concurrency: int | None) -> int:
-    """Run jobs until told to stop; return the exit code. Raises NoBrokerError, and PackageMissingError."""
+    """Run jobs until told to stop; return the exit code. Raises NoBrokerError, NotLetInError, and PackageMissingError."""
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read where Celery is imported, which is below
     configure_logs(debug=settings.debug)
     note_settings()
+    refuse_if_refused(settings)
     return worker_of(settings, OpenedApp(settings)).run(concurrency)

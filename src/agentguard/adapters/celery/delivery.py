@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, MessageNacked
 from celery import Celery
 from kombu import Connection
 from kombu.exceptions import KombuError
@@ -63,7 +63,7 @@ def connected(app: Celery, broker: Broker) -> Iterator[Connection]:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=0)
             yield connection
-    except (KombuError, AMQPError, OSError) as error:
+    except (KombuError, AMQPError, MessageNacked, OSError) as error:
         raise BrokerAwayError(broker.place, str(error).strip() or type(error).__name__) from error
 
 

@@ -37,8 +37,17 @@ class BrokerQueue:
         return tuple(int(number) for number in (self.version or "").split(".")[:2] if number.isdigit())
 
 
+class NotLetInError(UnusableServiceError):
+    """The broker is there and refuses us: waiting does not help."""
+
+    code = "broker-refuses"
+
+
 def inspect_broker(url: str, queue: str) -> BrokerQueue:
-    """Ask the broker what it is and what lies in the queue; raise UnusableServiceError, with what to do, where it does not let us."""
+    """Ask the broker what it is and what lies in the queue.
+
+    Raises UnusableServiceError, with what to do, where it is away, NotLetInError where it refuses us.
+    """
     inspect = _inspect_rabbitmq if urlsplit(url).scheme in ("amqp", "amqps") else _inspect_redis
     return inspect(url, queue)
 
@@ -52,7 +61,7 @@ def _inspect_rabbitmq(url: str, queue: str) -> BrokerQueue:
         connection.close()
         return BrokerQueue(told.get("product", "AMQP"), told.get("version"), exists, messages, consumers)
     except (AMQPError, OSError) as error:
-        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
+        raise _unusable(url, error) from error
     finally:
         connection.collect()
 
@@ -79,7 +88,7 @@ def _inspect_redis(url: str, queue: str) -> BrokerQueue:
         exists, messages, _ = _look(connection.channel(), queue)
         return BrokerQueue("Redis", None, exists, messages, None)
     except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
-        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
+        raise _unusable(url, error) from error
     finally:
         connection.release()
 
@@ -95,7 +104,14 @@ def _look(channel: Any, queue: str) -> tuple[bool, int, int]:
     return True, found.message_count, found.consumer_count
 
 
-def _trouble(error: Exception) -> str:
+def _unusable(url: str, error: Exception) -> UnusableServiceError:
+    refusal = _refusal(error)
+    if refusal is not None:
+        return NotLetInError(f"{place_of(url)} {refusal}")
+    return UnusableServiceError(f"{place_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs.")
+
+
+def _refusal(error: Exception) -> str | None:
     match error:
         case AccessRefused():
             return "does not let us in. Correct user and password in CELERY_BROKER_URL, and what the user may do there."
@@ -103,4 +119,4 @@ def _trouble(error: Exception) -> str:
             return "has no such virtual host. Correct the last part of CELERY_BROKER_URL; the usual one is written `//`."
     if "Authentication" in type(error).__name__:  # of Redis's client, which is another adapter's
         return "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL."
-    return "cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs."
+    return None

@@ -11,11 +11,16 @@ from typing import Any
 
 import orjson
 import structlog
+from redis.asyncio.client import PubSub
 
 from agentguard.adapters.redis.connection import FAILURES, PAUSE_SECONDS, PREFIX, Connection, RedisAwayError
 from agentguard.coordination.notices import Notices
 
 log = structlog.get_logger(__name__)
+
+_QUIET_SECONDS = 5.0
+"""Without a word, after which the subscription is asked whether it lives: a connection may die without a sign."""
+_ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,27 @@ class RedisNotices:
         async with self.connection.redis.pubsub() as subscription:
             async with asyncio.timeout(self.connection.timeout_seconds):
                 await subscription.psubscribe(f"{self._channels}*")
-            async for message in subscription.listen():
+            async for message in self._heard(subscription):
                 match message["type"]:
                     case "psubscribe":
                         self._subscribed.set()
                     case "pmessage":
                         await self._pass_on(message)
+
+    async def _heard(self, subscription: PubSub) -> AsyncIterator[dict[str, Any]]:
+        """Yield what comes; where it is quiet, ask whether anybody is there, and raise TimeoutError if no answer comes."""
+        asked = False
+        while True:
+            message = await subscription.get_message(timeout=_ANSWER_SECONDS if asked else _QUIET_SECONDS)
+            if message is not None:
+                asked = False
+                yield message
+            elif asked:
+                raise TimeoutError("The subscription is not answered.")
+            else:
+                asked = True
+                async with asyncio.timeout(self.connection.timeout_seconds):
+                    await subscription.ping()
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
         """Tell our listeners; what others say on these channels in another form is nothing to us."""

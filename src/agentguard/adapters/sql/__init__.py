@@ -1,1 +1,1 @@
-"""Metadata in a SQL database: SQLite, in WAL mode."""
+"""Metadata in a SQL database: SQLite, in WAL mode, or PostgreSQL."""

@@ -63,8 +63,8 @@ def _escape(character: str) -> str:
     return f"\\{ord(character):04x}"
 
 
-Document = JSON().with_variant(JSONB(), "postgresql")
-"""A JSON document that people may query."""
+Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+"""A JSON document that people may query; None is NULL, not JSON's null."""
 
 
 class random_id(FunctionElement[uuid.UUID]):  # noqa: N801 - a SQL function

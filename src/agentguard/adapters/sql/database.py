@@ -95,7 +95,8 @@ class Database:
             await connection.execution_options(**options)
             async with connection.begin():
                 yield connection
-        except DBAPIError as error:
+        except (DBAPIError, TimeoutError) as error:
+            await self._let_go_of_the_dead(connection, error)
             self._say_if_away(error)
             raise
         finally:
@@ -110,8 +111,16 @@ class Database:
             _attended(_close_once(starting, connection))
             raise
         except (DBAPIError, PoolTimeoutError, OSError) as error:
+            await self._let_go_of_the_dead(connection, error)
             self._say_if_away(error)
             raise
+
+    async def _let_go_of_the_dead(self, connection: AsyncConnection, error: Exception) -> None:
+        """Where the server was not heard of any more, give this connection up, and those that wait in the pool: they are as old."""
+        if isinstance(error, TimeoutError):
+            if connection.sync_connection is not None:
+                await connection.invalidate()
+            await self.engine.dispose(close=False)
 
     def _say_if_away(self, error: Exception) -> None:
         """Raise DatabaseUnavailableError if that is what the error means."""
@@ -149,8 +158,15 @@ def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Return the work as a task that is kept until it is done."""
     task = asyncio.ensure_future(work)
     _unattended.add(task)
-    task.add_done_callback(_unattended.discard)
+    task.add_done_callback(_left)
     return task
+
+
+def _left(task: asyncio.Task[Any]) -> None:
+    """Forget the task; where nobody waited for it to the end, its error is nobody's."""
+    _unattended.discard(task)
+    if not task.cancelled():
+        task.exception()
 
 
 async def _close_once(started: asyncio.Task[AsyncConnection], connection: AsyncConnection) -> None:

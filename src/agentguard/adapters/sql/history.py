@@ -11,11 +11,18 @@ from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, Sighting
 
+_LONGEST_ID = 2_000
+"""Bytes. PostgreSQL's B-tree takes 2,704 (BTMaxItemSize with pages of 8 KiB), escapes included."""
+
 
 async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
-    """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits."""
-    if seen.sightings:
-        await connection.execute(widen(connection), [_values(s) for s in seen.sightings])
+    """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits.
+
+    What has an id too long for an index is left out: a graph with it is worth more than its history.
+    """
+    indexable = [_values(s) for s in seen.sightings if len(s.id.encode(errors="replace")) <= _LONGEST_ID]
+    if indexable:
+        await connection.execute(widen(connection), indexable)
     if seen.days:
         await connection.execute(insert_into(connection, days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
     oldest = now // NS_PER_DAY - KEPT_DAYS
@@ -24,9 +31,10 @@ async def add_history(connection: AsyncConnection, seen: History, now: int) -> N
 
 
 async def read_history(connection: AsyncConnection) -> History:
-    rows = (await connection.execute(select(sightings).order_by(sightings.c.id))).mappings().all()
+    rows = (await connection.execute(select(sightings))).mappings().all()
     days = (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars().all()
-    return History(tuple(_sighting(row) for row in rows), tuple(days))
+    # Sorted here: a database's order of text depends on its collation.
+    return History(tuple(sorted(map(_sighting, rows), key=lambda s: s.id)), tuple(days))
 
 
 def widen(connection: AsyncConnection) -> Executable:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from agentguard.kernel.masking import place_of
+
 ADVICE = "Start it, or correct DATABASE_URL or POSTGRES_…."
 _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
+_GRACE_SECONDS = 1
 _RETRIED = frozenset({"40001", "40P01"})
 """SQLSTATE: serialization_failure, deadlock_detected. The transaction did nothing and may be run again."""
 _AWAY = ("08", "25P03", "28", "3D", "53", "55P03", "57", "58")
@@ -31,8 +34,8 @@ class PostgreSQL:
 
     @property
     def place(self) -> str:
-        """The URL without its password."""
-        return make_url(self.url).render_as_string(hide_password=True)
+        """Server and database; nobody's name and no password, wherever in the URL they stand."""
+        return f"{place_of(self.url)}{urlsplit(self.url).path}"
 
     def engine(self) -> AsyncEngine:
         """Return an engine with a bounded pool; a connection that died in it is noticed and replaced."""
@@ -44,7 +47,8 @@ class PostgreSQL:
         }
         return create_async_engine(
             "postgresql+asyncpg://",
-            async_creator=lambda: self._connect(**limits),
+            # The server's own limits come first; this one ends the wait for a server that is not heard of any more.
+            async_creator=lambda: self._connect(command_timeout=self.timeout_seconds + _GRACE_SECONDS, **limits),
             pool_size=self.pool_size,
             max_overflow=0,
             pool_timeout=self.timeout_seconds,
@@ -57,9 +61,10 @@ class PostgreSQL:
         """Return an engine whose statements may take any time: for migrations and copies."""
         return create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True)
 
-    async def _connect(self, **limits: str) -> Any:
+    async def _connect(self, *, command_timeout: float | None = None, **limits: str) -> Any:
         """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq knows."""
-        return await asyncpg.connect(self.url, timeout=_CONNECT_SECONDS, server_settings={"application_name": "agentguard", **limits})
+        told = {"application_name": "agentguard", **limits}
+        return await asyncpg.connect(self.url, timeout=_CONNECT_SECONDS, command_timeout=command_timeout, server_settings=told)
 
 
 def may_be_run_again(error: DBAPIError) -> bool:
