@@ -40,7 +40,7 @@ def start(names: Sequence[str]) -> int:
             print("They are running already.", file=sys.stderr)
         else:
             running = fleet.start(names, stays=True)
-            tell(running)
+    tell(running)
     for settings in running.settings.values():
         for name, value in settings.items():
             print(f"{name}={value}")
@@ -75,7 +75,7 @@ def run(command: Sequence[str]) -> int:
 
 def tell(running: Fleet) -> None:
     for name, seconds in running.seconds.items():
-        print(f"{name} answers after {seconds} s.", file=sys.stderr)
+        print(f"{name} answered {seconds} s after its start.", file=sys.stderr)
     for name, reason in running.missing.items():
         print(f"{name} is missing, its tests are left out: {reason}", file=sys.stderr)
 

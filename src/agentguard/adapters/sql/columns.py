@@ -48,7 +48,7 @@ class ForeignText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        return None if value is None else _UNSTORABLE.sub(lambda found: _escape(found[0]), value)
+        return None if value is None else escaped(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return None if value is None else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
@@ -59,8 +59,9 @@ _UNSTORABLE = re.compile("[\0\\\\\ud800-\udfff]")
 _ESCAPE = re.compile(r"\\([0-9a-f]{4})")
 
 
-def _escape(character: str) -> str:
-    return f"\\{ord(character):04x}"
+def escaped(text: str) -> str:
+    """Return foreign text as it is stored."""
+    return _UNSTORABLE.sub(lambda found: f"\\{ord(found[0]):04x}", text)
 
 
 Document = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")

@@ -117,7 +117,7 @@ class Database:
 
     async def _let_go_of_the_dead(self, connection: AsyncConnection, error: Exception) -> None:
         """Where the server was not heard of any more, give this connection up, and those that wait in the pool: they are as old."""
-        if isinstance(error, TimeoutError):
+        if self._is_postgresql and isinstance(error, TimeoutError):
             if connection.sync_connection is not None:
                 await connection.invalidate()
             await self.engine.dispose(close=False)

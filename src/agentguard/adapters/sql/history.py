@@ -6,13 +6,14 @@ import orjson
 from sqlalchemy import Executable, RowMapping, case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.columns import escaped
 from agentguard.adapters.sql.tables import days_seen, sightings
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, Sighting
 
-_LONGEST_ID = 2_000
-"""Bytes. PostgreSQL's B-tree takes 2,704 (BTMaxItemSize with pages of 8 KiB), escapes included."""
+_LONGEST_ID = 2_600
+"""Bytes as stored. PostgreSQL's B-tree takes rows of 2,704 (BTMaxItemSize with pages of 8 KiB), 16 of them its own."""
 
 
 async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
@@ -20,7 +21,7 @@ async def add_history(connection: AsyncConnection, seen: History, now: int) -> N
 
     What has an id too long for an index is left out: a graph with it is worth more than its history.
     """
-    indexable = [_values(s) for s in seen.sightings if len(s.id.encode(errors="replace")) <= _LONGEST_ID]
+    indexable = [_values(s) for s in seen.sightings if len(escaped(s.id).encode()) <= _LONGEST_ID]
     if indexable:
         await connection.execute(widen(connection), indexable)
     if seen.days:
