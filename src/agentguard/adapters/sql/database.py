@@ -120,7 +120,7 @@ class Database:
         if self._is_postgresql and isinstance(error, TimeoutError):
             if connection.sync_connection is not None:
                 await connection.invalidate()
-            await self.engine.dispose(close=False)
+            await self.engine.dispose()
 
     def _say_if_away(self, error: Exception) -> None:
         """Raise DatabaseUnavailableError if that is what the error means."""
