@@ -16,7 +16,10 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """The facts in a scan's JSON document, or in a Graph as a dict."""
     return {
         "components": {c["id"]: _some(c, COMPONENT) for c in document["components"]},
-        "dependencies": {_edge(d["source"], d["target"], d["type"]): _some(d, DEPENDENCY) for d in document["dependencies"]},
+        "dependencies": {
+            _edge(d["source"], d["target"], d["type"]): _some(d, DEPENDENCY)
+            for d in document["dependencies"]
+        },
         "workflows": {w["id"]: _some(w, WORKFLOW) for w in document["workflows"]},
     }
 
@@ -25,8 +28,12 @@ def of_network(graph: nx.MultiDiGraph) -> dict[str, Any]:
     """The facts in the baseline's graph."""
     return {
         "components": {id_: _some(counts, COMPONENT) for id_, counts in graph.nodes.items()},
-        "dependencies": {_edge(*ends): _some(counts, DEPENDENCY) for ends, counts in graph.edges.items()},
-        "workflows": {id_: _some(counts, WORKFLOW) for id_, counts in graph.graph["workflows"].items()},
+        "dependencies": {
+            _edge(*ends): _some(counts, DEPENDENCY) for ends, counts in graph.edges.items()
+        },
+        "workflows": {
+            id_: _some(counts, WORKFLOW) for id_, counts in graph.graph["workflows"].items()
+        },
     }
 
 

@@ -104,7 +104,8 @@ def occurrence(seed: int, run: int, place: int) -> Occurrence:
         parent_id=_span_id(drawn, here.parent) if here.parent >= 0 else b"",
         start=drawn.start + drawn.length * here.begin // 1000,
         end=drawn.start + drawn.length * here.end // 1000,
-        attributes=_own_attributes(here.role, drawn, place) + ((("error.type", "TimeoutError"),) if failed else ()),
+        attributes=_own_attributes(here.role, drawn, place)
+        + ((("error.type", "TimeoutError"),) if failed else ()),
         failed=failed,
     )
 
@@ -115,7 +116,9 @@ def _span_id(drawn: _Run, place: int) -> bytes:
 
 @lru_cache(maxsize=1 << 10)
 def _run(seed: int, run: int) -> _Run:
-    digest = hashlib.blake2b(run.to_bytes(8, "big"), digest_size=48, key=seed.to_bytes(8, "big")).digest()
+    digest = hashlib.blake2b(
+        run.to_bytes(8, "big"), digest_size=48, key=seed.to_bytes(8, "big")
+    ).digest()
     draws = [int.from_bytes(digest[at : at + 4], "big") for at in range(24, 44, 4)]
     first = draws[0] % AGENTS
     return _Run(
@@ -135,7 +138,11 @@ def _own_attributes(role: str, drawn: _Run, place: int) -> tuple[tuple[str, Valu
     match role.partition("_")[0]:
         case "chat":
             tokens = drawn.length // 1_000_000 + place
-            return (conversation, ("gen_ai.usage.input_tokens", tokens), ("gen_ai.usage.output_tokens", tokens // 4))
+            return (
+                conversation,
+                ("gen_ai.usage.input_tokens", tokens),
+                ("gen_ai.usage.output_tokens", tokens // 4),
+            )
         case "tool":
             return (conversation, ("gen_ai.tool.call.id", f"call_{drawn.ids.hex()}{place:02}"))
         case "database":
@@ -154,7 +161,12 @@ def _form(role: str, first: int, second: int, tool: int) -> Form:
         case "enter":
             return _http("gateway", SERVER, "/v1/tasks", "gateway")
         case "call":
-            return _http("gateway" if agent == first else _service(first), CLIENT, f"/runs/{_agent(agent)}", _service(agent))
+            return _http(
+                "gateway" if agent == first else _service(first),
+                CLIENT,
+                f"/runs/{_agent(agent)}",
+                _service(agent),
+            )
         case "serve":
             return _http(_service(agent), SERVER, f"/runs/{_agent(agent)}", _service(agent))
         case "first" | "second":
@@ -178,7 +190,10 @@ def _model(agent: int) -> str:
 def _http(service: str, kind: int, path: str, host: str) -> Form:
     attributes: tuple[tuple[str, Value], ...] = (
         ("http.request.method", "POST"),
-        ("http.route" if kind == SERVER else "url.full", path if kind == SERVER else f"http://{host}:8080{path}"),
+        (
+            "http.route" if kind == SERVER else "url.full",
+            path if kind == SERVER else f"http://{host}:8080{path}",
+        ),
         ("http.response.status_code", 200),
         ("url.scheme", "http"),
         ("url.path", path),
@@ -189,7 +204,13 @@ def _http(service: str, kind: int, path: str, host: str) -> Form:
         ("user_agent.original", "httpx/0.28"),
         ("thread.id", 140_213),
     )
-    return Form(service, "instrumentation.http", f"POST {path}" if kind == SERVER else "POST", kind, attributes)
+    return Form(
+        service,
+        "instrumentation.http",
+        f"POST {path}" if kind == SERVER else "POST",
+        kind,
+        attributes,
+    )
 
 
 def _invocation(agent: int) -> Form:
@@ -257,4 +278,6 @@ def _database(agent: int, table: int) -> Form:
         ("thread.id", 140_213),
         ("thread.name", "MainThread"),
     )
-    return Form(_service(agent), "instrumentation.asyncpg", f"SELECT table_{table:02}", CLIENT, attributes)
+    return Form(
+        _service(agent), "instrumentation.asyncpg", f"SELECT table_{table:02}", CLIENT, attributes
+    )

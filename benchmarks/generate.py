@@ -48,7 +48,11 @@ class Order:
         if not self.scattered:
             places = ((run, place) for run in range(runs) for place in range(SPANS_PER_RUN))
         else:
-            places = ((run, (5 * turn + run) % SPANS_PER_RUN) for turn in range(SPANS_PER_RUN) for run in range(runs))
+            places = (
+                (run, (5 * turn + run) % SPANS_PER_RUN)
+                for turn in range(SPANS_PER_RUN)
+                for run in range(runs)
+            )
         return islice((occurrence(self.seed, run, place) for run, place in places), self.spans)
 
 
@@ -106,8 +110,13 @@ def _resource(service: str) -> tuple[tuple[str, Value], ...]:
 def _protobuf_body(spans: Iterable[Occurrence]) -> bytes:
     resource_spans = []
     for service, scopes in _by_scope(spans).items():
-        scope_spans = (_field(1, _scope_bytes(scope)) + b"".join(_field(2, _span_bytes(s)) for s in held) for scope, held in scopes.items())
-        resource_spans.append(_field(1, _resource_bytes(service)) + b"".join(_field(2, held) for held in scope_spans))
+        scope_spans = (
+            _field(1, _scope_bytes(scope)) + b"".join(_field(2, _span_bytes(s)) for s in held)
+            for scope, held in scopes.items()
+        )
+        resource_spans.append(
+            _field(1, _resource_bytes(service)) + b"".join(_field(2, held) for held in scope_spans)
+        )
     return b"".join(_field(1, held) for held in resource_spans)
 
 
@@ -123,7 +132,9 @@ def _scope_bytes(scope: str) -> bytes:
 
 @cache
 def _form_bytes(form: Form) -> bytes:
-    return Span(name=form.name, kind=form.kind, attributes=_key_values(form.attributes)).SerializeToString()  # type: ignore[arg-type]  # an enum's int
+    return Span(
+        name=form.name, kind=form.kind, attributes=_key_values(form.attributes)
+    ).SerializeToString()  # type: ignore[arg-type]  # an enum's int
 
 
 def _span_bytes(span: Occurrence) -> bytes:
@@ -174,10 +185,14 @@ def _json_body(spans: Iterable[Occurrence]) -> bytes:
     resource_spans = []
     for service, scopes in _by_scope(spans).items():
         scope_spans = (
-            b'{"scope":{"name":"%b","version":"1.2.0"},"spans":[%b]}' % (scope.encode(), b",".join(map(_span_json, held)))
+            b'{"scope":{"name":"%b","version":"1.2.0"},"spans":[%b]}'
+            % (scope.encode(), b",".join(map(_span_json, held)))
             for scope, held in scopes.items()
         )
-        resource_spans.append(b'{"resource":{"attributes":[%b]},"scopeSpans":[%b]}' % (_resource_json(service), b",".join(scope_spans)))
+        resource_spans.append(
+            b'{"resource":{"attributes":[%b]},"scopeSpans":[%b]}'
+            % (_resource_json(service), b",".join(scope_spans))
+        )
     return b'{"resourceSpans":[%b]}\n' % b",".join(resource_spans)
 
 
@@ -188,7 +203,11 @@ def _resource_json(service: str) -> bytes:
 
 @cache
 def _form_json(form: Form) -> bytes:
-    return b'"name":%b,"kind":%d,"attributes":[%b' % (orjson.dumps(form.name), form.kind, _attributes_json(form.attributes))
+    return b'"name":%b,"kind":%d,"attributes":[%b' % (
+        orjson.dumps(form.name),
+        form.kind,
+        _attributes_json(form.attributes),
+    )
 
 
 def _span_json(span: Occurrence) -> bytes:
@@ -208,7 +227,9 @@ def _span_json(span: Occurrence) -> bytes:
 
 
 def _attributes_json(attributes: Iterable[tuple[str, Value]]) -> bytes:
-    return orjson.dumps([{"key": key, "value": _value_json(value)} for key, value in attributes])[1:-1]
+    return orjson.dumps([{"key": key, "value": _value_json(value)} for key, value in attributes])[
+        1:-1
+    ]
 
 
 def _value_json(value: Value) -> dict[str, Value]:
@@ -228,7 +249,9 @@ def main() -> None:
     parser.add_argument("--spans", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--layout", type=Layout, choices=list(Layout), default=Layout.LINES)
-    parser.add_argument("--scattered", action="store_true", help="spread each trace's spans over the whole input")
+    parser.add_argument(
+        "--scattered", action="store_true", help="spread each trace's spans over the whole input"
+    )
     parser.add_argument("--spans-per-body", type=int, default=512)
     said = parser.parse_args()
     write(Order(said.spans, said.seed, said.scattered, said.spans_per_body), said.layout, said.out)

@@ -22,8 +22,18 @@ def made_up(components: int, dependencies: int, seed: int) -> Graph:
     entries = nodes[: max(1, components // 100)]
     return Graph(
         components=tuple(sorted(nodes, key=lambda c: c.id)),
-        dependencies=tuple(sorted(_dependencies(nodes, dependencies, chance), key=lambda d: (d.source, d.target, d.type))),
-        workflows=tuple(Workflow(f"workflow:{c.name}", c.name, c.id, c.id, 10, 1, _START, _START, _evidence(chance)) for c in entries),
+        dependencies=tuple(
+            sorted(
+                _dependencies(nodes, dependencies, chance),
+                key=lambda d: (d.source, d.target, d.type),
+            )
+        ),
+        workflows=tuple(
+            Workflow(
+                f"workflow:{c.name}", c.name, c.id, c.id, 10, 1, _START, _START, _evidence(chance)
+            )
+            for c in entries
+        ),
     )
 
 
@@ -42,11 +52,17 @@ def _component(number: int, chance: random.Random) -> Component:
         latency=_latency(chance),
         first_seen=_START,
         last_seen=_START + chance.randrange(2**40),
-        attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name, "service.version": "1.2.3"},
+        attributes={
+            "gen_ai.operation.name": "invoke_agent",
+            "gen_ai.agent.name": name,
+            "service.version": "1.2.3",
+        },
     )
 
 
-def _dependencies(nodes: Sequence[Component], count: int, chance: random.Random) -> list[Dependency]:
+def _dependencies(
+    nodes: Sequence[Component], count: int, chance: random.Random
+) -> list[Dependency]:
     found: dict[tuple[str, str, DependencyType], Dependency] = {}
     while len(found) < count:
         source, target = chance.sample(nodes, 2)
@@ -73,9 +89,14 @@ def _dependency(source: Component, target: Component, chance: random.Random) -> 
 
 
 def _evidence(chance: random.Random) -> tuple[Evidence, ...]:
-    ids = ((f"{chance.getrandbits(128):032x}", f"{chance.getrandbits(64):016x}") for _ in range(_EVIDENCE))
+    ids = (
+        (f"{chance.getrandbits(128):032x}", f"{chance.getrandbits(64):016x}")
+        for _ in range(_EVIDENCE)
+    )
     return tuple(Evidence(trace, span, _START + chance.getrandbits(40)) for trace, span in ids)
 
 
 def _latency(chance: random.Random) -> tuple[tuple[int, int], ...]:
-    return tuple((bucket, chance.randrange(1, 50)) for bucket in sorted(chance.sample(range(4160, 4200), 6)))
+    return tuple(
+        (bucket, chance.randrange(1, 50)) for bucket in sorted(chance.sample(range(4160, 4200), 6))
+    )

@@ -21,7 +21,16 @@ BOUND_BYTES = 3 << 29
 
 def scan(path: Path, data: Path, *, store: bool) -> Cost:
     """Scan a file in a process of its own, with a data directory of its own."""
-    command = [sys.executable, "-m", "agentguard.cli", "scan", str(path), "--format", "json", *([] if store else ["--no-store"])]
+    command = [
+        sys.executable,
+        "-m",
+        "agentguard.cli",
+        "scan",
+        str(path),
+        "--format",
+        "json",
+        *([] if store else ["--no-store"]),
+    ]
     return measure(command, {"AGENTGUARD_DATA_DIR": str(data)})
 
 
@@ -31,7 +40,10 @@ def report(layout: Layout, spans: int, cost: Cost) -> bool:
     fine = read == spans and cost.peak_bytes < BOUND_BYTES
     memory = f"peak {cost.peak_bytes / 2**20:7,.0f} MiB of {BOUND_BYTES / 2**20:,.0f}"
     time = f"{cost.cpu_seconds:6.1f} CPU s  {cost.wall_seconds:6.1f} s  {spans / cost.cpu_seconds / 1000:5.1f} k spans per CPU second"
-    print(f"{layout:<10} {read:>9,} spans  {memory}  {time}  {'ok' if fine else 'TOO MUCH OR TOO FEW'}", flush=True)
+    print(
+        f"{layout:<10} {read:>9,} spans  {memory}  {time}  {'ok' if fine else 'TOO MUCH OR TOO FEW'}",
+        flush=True,
+    )
     return fine
 
 
@@ -40,7 +52,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory", description=__doc__)
     parser.add_argument("--spans", type=int, default=2_000_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--layout", type=Layout, choices=list(Layout), action="append", help="only these")
+    parser.add_argument(
+        "--layout", type=Layout, choices=list(Layout), action="append", help="only these"
+    )
     parser.add_argument("--ordered", action="store_true", help="keep each trace's spans together")
     parser.add_argument("--spans-per-body", type=int, default=512)
     parser.add_argument("--store", action="store_true", help="store what was scanned as well")
@@ -49,8 +63,12 @@ def main() -> int:
     for layout in said.layout or [Layout.LINES, Layout.DELIMITED]:
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "spans")
-            write(Order(said.spans, said.seed, not said.ordered, said.spans_per_body), layout, source)
-            results.append(report(layout, said.spans, scan(source, Path(folder, "data"), store=said.store)))
+            write(
+                Order(said.spans, said.seed, not said.ordered, said.spans_per_body), layout, source
+            )
+            results.append(
+                report(layout, said.spans, scan(source, Path(folder, "data"), store=said.store))
+            )
     return 0 if all(results) else 1
 
 

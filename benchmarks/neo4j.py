@@ -33,7 +33,11 @@ from scripts.services.neo4j import neo4j as neo4j_server
 
 COMPONENTS, DEPENDENCIES, SEED = (
     int(os.environ.get(name, default))
-    for name, default in (("BENCH_COMPONENTS", "10000"), ("BENCH_DEPENDENCIES", "50000"), ("BENCH_SEED", "1"))
+    for name, default in (
+        ("BENCH_COMPONENTS", "10000"),
+        ("BENCH_DEPENDENCIES", "50000"),
+        ("BENCH_SEED", "1"),
+    )
 )
 ROWS = COMPONENTS + DEPENDENCIES
 _ONE_BY_ONE = 1_000
@@ -75,7 +79,10 @@ class Reader:
 
     def _read(self, stop: threading.Event) -> None:
         uri, user, password = (self.settings[name] for name in _SETTINGS)
-        with neo4j.GraphDatabase.driver(uri, auth=(user, password)) as driver, driver.session(database="neo4j") as session:
+        with (
+            neo4j.GraphDatabase.driver(uri, auth=(user, password)) as driver,
+            driver.session(database="neo4j") as session,
+        ):
             while not stop.is_set():
                 began = time.monotonic()
                 found = [row["n"] for row in session.run(self.statement)]
@@ -86,7 +93,10 @@ class Reader:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as folder, running(Path(folder)) as settings:
+    with (
+        tempfile.TemporaryDirectory(prefix="agentguard-bench-") as folder,
+        running(Path(folder)) as settings,
+    ):
         return asyncio.run(measure(Path(folder), settings))
 
 
@@ -107,14 +117,22 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
 
 async def measure(folder: Path, settings: dict[str, str]) -> int:
     uri, user, password = (settings[name] for name in _SETTINGS)
-    print(f"Making up {COMPONENTS:,} components and {DEPENDENCIES:,} dependencies (seed {SEED}) ...", file=sys.stderr)
+    print(
+        f"Making up {COMPONENTS:,} components and {DEPENDENCIES:,} dependencies (seed {SEED}) ...",
+        file=sys.stderr,
+    )
     graphs = [made_up(COMPONENTS, DEPENDENCIES, SEED + n) for n in range(3)]
     async with open_neo4j(uri, Credentials(user, password), "neo4j", _TIMEOUT_SECONDS) as database:
         await empty(database)
-        store = Neo4jGraphStore(database, FileRunStore(folder / "graphs", system_clock), system_clock, 20, lambda _: {})
+        store = Neo4jGraphStore(
+            database, FileRunStore(folder / "graphs", system_clock), system_clock, 20, lambda _: {}
+        )
         cold = await put(store, graphs[0])
         warm = await put(store, graphs[1])
-        locked, unlocked = Reader(settings, f"{READ_WHOLE} WITH newest {_COUNT}"), Reader(settings, _COUNT)
+        locked, unlocked = (
+            Reader(settings, f"{READ_WHOLE} WITH newest {_COUNT}"),
+            Reader(settings, _COUNT),
+        )
         with locked.reading(), unlocked.reading():
             contended = await put(store, graphs[2])
         store.recent.forget(store.recent.ids())
@@ -123,10 +141,20 @@ async def measure(folder: Path, settings: dict[str, str]) -> int:
         read = time.perf_counter() - began
         single = await one_by_one(database, graphs[0])
         await empty(database)
-    report({"put, cold": cold, "put, warm": warm, "put, two readers": contended, "newest, uncached": read}, single)
+    report(
+        {
+            "put, cold": cold,
+            "put, warm": warm,
+            "put, two readers": contended,
+            "newest, uncached": read,
+        },
+        single,
+    )
     print(f"reader with lock:    {locked}")
     print(f"reader without lock: {unlocked}")
-    print(f"ratio: {ROWS / warm / single:.0f} times the rows per second of row by row; read back equal: {'yes' if same else 'NO'}")
+    print(
+        f"ratio: {ROWS / warm / single:.0f} times the rows per second of row by row; read back equal: {'yes' if same else 'NO'}"
+    )
     return 0 if same and not locked.mixed else 1
 
 
@@ -148,10 +176,18 @@ async def put(store: Neo4jGraphStore, graph: Graph) -> float:
 
 async def one_by_one(database: Neo4jDatabase, graph: Graph) -> float:
     """Return how many rows a second can be written in a transaction each: less than ours writes of each, with an index as ours has."""
-    await database.ask("CREATE CONSTRAINT single_id IF NOT EXISTS FOR (s:Single) REQUIRE s.id IS UNIQUE")
+    await database.ask(
+        "CREATE CONSTRAINT single_id IF NOT EXISTS FOR (s:Single) REQUIRE s.id IS UNIQUE"
+    )
     began = time.perf_counter()
     for d in graph.dependencies[:_ONE_BY_ONE]:
-        values = {"source": d.source, "target": d.target, "type": d.type.value, "calls": d.calls, "errors": d.errors}
+        values = {
+            "source": d.source,
+            "target": d.target,
+            "type": d.type.value,
+            "calls": d.calls,
+            "errors": d.errors,
+        }
         await database.ask(_MERGE_ONE, **values)
     seconds = time.perf_counter() - began
     await database.ask("DROP CONSTRAINT single_id")

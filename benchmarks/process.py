@@ -25,7 +25,9 @@ def measure(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Run to the end; raise CalledProcessError where that is not exit code 0."""
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stdin=subprocess.DEVNULL, env={**os.environ, **environment})
+        process = subprocess.Popen(
+            command, stdout=output, stdin=subprocess.DEVNULL, env={**os.environ, **environment}
+        )
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)

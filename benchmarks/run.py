@@ -21,19 +21,30 @@ COMMAND = str(Path(sys.executable).with_name("agentguard"))
 
 
 def main() -> int:
-    order = Order(int(os.environ.get("BENCH_SPANS", "1000000")), int(os.environ.get("BENCH_SEED", "1")), scattered=False)
+    order = Order(
+        int(os.environ.get("BENCH_SPANS", "1000000")),
+        int(os.environ.get("BENCH_SEED", "1")),
+        scattered=False,
+    )
     with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as folder:
         bodies = Path(folder) / "bodies"
         print(f"Generating {order.spans:,} spans (seed {order.seed}) ...", file=sys.stderr)
         write(order, Layout.BODIES, bodies)
         megabytes = sum(path.stat().st_size for path in bodies.iterdir()) / 1e6
-        print(f"{megabytes:,.0f} MB of OTLP protobuf in {len(list(bodies.iterdir())):,} bodies", file=sys.stderr)
+        print(
+            f"{megabytes:,.0f} MB of OTLP protobuf in {len(list(bodies.iterdir())):,} bodies",
+            file=sys.stderr,
+        )
         settings = {"AGENTGUARD_DATA_DIR": str(Path(folder) / "data")}
-        product = measure([COMMAND, "scan", str(bodies), "--no-store", "--format", "json"], settings)
+        product = measure(
+            [COMMAND, "scan", str(bodies), "--no-store", "--format", "json"], settings
+        )
         plain = measure([sys.executable, "-m", "benchmarks.baseline", str(bodies)], {})
     same = of_document(json.loads(product.output)) == json.loads(plain.output)
     report(order.spans, {"agentguard scan": product, "plain Python": plain})
-    print(f"ratio: {plain.cpu_seconds / product.cpu_seconds:.1f} times the spans per CPU second; same graph: {'yes' if same else 'NO'}")
+    print(
+        f"ratio: {plain.cpu_seconds / product.cpu_seconds:.1f} times the spans per CPU second; same graph: {'yes' if same else 'NO'}"
+    )
     return 0 if same else 1
 
 
@@ -41,7 +52,9 @@ def report(spans: int, costs: dict[str, Cost]) -> None:
     print(f"{'':16} {'spans/CPU s':>12} {'CPU s':>8} {'wall s':>8} {'peak MiB':>9}")
     for name, cost in costs.items():
         rate = spans / cost.cpu_seconds
-        print(f"{name:16} {rate:>12,.0f} {cost.cpu_seconds:>8.1f} {cost.wall_seconds:>8.1f} {cost.peak_bytes / 2**20:>9,.0f}")
+        print(
+            f"{name:16} {rate:>12,.0f} {cost.cpu_seconds:>8.1f} {cost.wall_seconds:>8.1f} {cost.peak_bytes / 2**20:>9,.0f}"
+        )
 
 
 if __name__ == "__main__":

@@ -29,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     keep_to_this_machine()
     systems = tuple(SYSTEMS.values()) if arguments.system == "all" else (SYSTEMS[arguments.system],)
     try:
-        counted = perform(Order(systems, arguments.otlp, arguments.seed, arguments.runs, arguments.patience), _tell)
+        counted = perform(
+            Order(systems, arguments.otlp, arguments.seed, arguments.runs, arguments.patience),
+            _tell,
+        )
     except DemoError as error:
         _tell(f"The demo failed: {error}")
         return 1
@@ -45,25 +48,46 @@ def _report(counted: Mapping[str, Counts], seed: int, truth_path: Path | None) -
         truth_path.write_text(truth_text(counted, seed), encoding="utf-8")
     refused = total(counted.values()).spans_refused
     if refused:
-        _tell(f"The receiver did not take {refused} spans; its answers are above. Does it run, and does it want a key?")
+        _tell(
+            f"The receiver did not take {refused} spans; its answers are above. Does it run, and does it want a key?"
+        )
     return 1 if refused else 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo/run.py", description="Run the demo systems.", epilog=_NOTE)
-    parser.add_argument("--otlp", required=True, type=_loopback_url, help="base URL of the OTLP/HTTP receiver, http://127.0.0.1:4318 say")
+    parser = argparse.ArgumentParser(
+        prog="demo/run.py", description="Run the demo systems.", epilog=_NOTE
+    )
+    parser.add_argument(
+        "--otlp",
+        required=True,
+        type=_loopback_url,
+        help="base URL of the OTLP/HTTP receiver, http://127.0.0.1:4318 say",
+    )
     parser.add_argument("--system", choices=[*SYSTEMS, "all"], default="all")
-    parser.add_argument("--seed", type=int, default=7, help="decides what is ordered and which errors are injected")
-    parser.add_argument("--runs", type=_positive, help="main runs of each system (default: 40 checkouts, 20 articles)")
-    parser.add_argument("--patience", type=float, default=60.0, help="seconds that the processes may take to start")
-    parser.add_argument("--truth", type=Path, help="also write all that was counted to this YAML file")
+    parser.add_argument(
+        "--seed", type=int, default=7, help="decides what is ordered and which errors are injected"
+    )
+    parser.add_argument(
+        "--runs",
+        type=_positive,
+        help="main runs of each system (default: 40 checkouts, 20 articles)",
+    )
+    parser.add_argument(
+        "--patience", type=float, default=60.0, help="seconds that the processes may take to start"
+    )
+    parser.add_argument(
+        "--truth", type=Path, help="also write all that was counted to this YAML file"
+    )
     return parser
 
 
 def _loopback_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
-        raise argparse.ArgumentTypeError(f"{text!r} is not on this machine; the demo only sends to http://127.0.0.1:PORT")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not on this machine; the demo only sends to http://127.0.0.1:PORT"
+        )
     return text
 
 

@@ -22,7 +22,10 @@ class Database:
 
     def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own and return its rows."""
-        with closing(sqlite3.connect(self.path, factory=_named(self.name))) as connection, connection:
+        with (
+            closing(sqlite3.connect(self.path, factory=_named(self.name))) as connection,
+            connection,
+        ):
             rows = connection.cursor().execute(statement, parameters).fetchall()
         self.counts.called(f"tool:{self.tool}", f"datastore:{self.name}", failed=False)
         return rows

@@ -42,23 +42,34 @@ class ModelServer:
 
     def app(self) -> Starlette:
         """Return the ASGI app that serves the protocol."""
-        return Starlette(routes=[Route("/health", _healthy), Route("/v1/chat/completions", self.complete, methods=["POST"])])
+        return Starlette(
+            routes=[
+                Route("/health", _healthy),
+                Route("/v1/chat/completions", self.complete, methods=["POST"]),
+            ]
+        )
 
     async def complete(self, request: Request) -> Response:
         """Answer one chat completion."""
         body: Body = await request.json()
         agent = _agent_of(body)
         if agent is None or agent not in self.scripts or body.get("model") not in _DATED:
-            return _error(Fault("", 1, 400, f"there is no script for {agent!r} on {body.get('model')!r}"))
+            return _error(
+                Fault("", 1, 400, f"there is no script for {agent!r} on {body.get('model')!r}")
+            )
         digest = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
-        await asyncio.sleep(_SECONDS[body["model"]] * (1 + 2 * chance(self.faults.seed, body["model"], digest)))
+        await asyncio.sleep(
+            _SECONDS[body["model"]] * (1 + 2 * chance(self.faults.seed, body["model"], digest))
+        )
         fault = self.faults.strike(f"{agent}/{body['model']}", _task_of(body)["id"], digest)
         return _error(fault) if fault else JSONResponse(self._reply(agent, body, digest))
 
     def _reply(self, agent: str, body: Body, digest: str) -> Body:
         move = next_move(self.scripts[agent], _task_of(body), _results_of(body))
         if isinstance(move, CallTool) and move.instead_of:
-            self.counts.tried_instead(f"agent:{agent}", self._reference(move.instead_of), self._reference(move.tool))
+            self.counts.tried_instead(
+                f"agent:{agent}", self._reference(move.instead_of), self._reference(move.tool)
+            )
         message = _message(move, digest)
         prompt, completion = _tokens(body["messages"]), _tokens(message)
         return {
@@ -66,8 +77,19 @@ class ModelServer:
             "object": "chat.completion",
             "created": _CREATED,
             "model": _DATED[body["model"]],
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(move)}],
-            "usage": {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion},
+            "choices": [
+                {
+                    "index": 0,
+                    "message": message,
+                    "logprobs": None,
+                    "finish_reason": _finish_reason(move),
+                }
+            ],
+            "usage": {
+                "prompt_tokens": prompt,
+                "completion_tokens": completion,
+                "total_tokens": prompt + completion,
+            },
         }
 
     def _reference(self, name: str) -> str:
@@ -89,16 +111,27 @@ def _task_of(body: Body) -> Task:
 
 
 def _results_of(body: Body) -> list[ToolResult]:
-    asked = {call["id"]: call["function"]["name"] for message in body["messages"] for call in message.get("tool_calls") or ()}
+    asked = {
+        call["id"]: call["function"]["name"]
+        for message in body["messages"]
+        for call in message.get("tool_calls") or ()
+    }
     answers = [message for message in body["messages"] if message["role"] == "tool"]
-    return [ToolResult(asked[answer["tool_call_id"]], not answer["content"].startswith(ERROR)) for answer in answers]
+    return [
+        ToolResult(asked[answer["tool_call_id"]], not answer["content"].startswith(ERROR))
+        for answer in answers
+    ]
 
 
 def _message(move: CallTool | Answer, digest: str) -> Body:
     if isinstance(move, Answer):
         return {"role": "assistant", "content": move.text, "refusal": None}
     function = {"name": move.tool, "arguments": json.dumps(dict(move.arguments))}
-    return {"role": "assistant", "content": None, "tool_calls": [{"id": f"call_{digest[:24]}", "type": "function", "function": function}]}
+    return {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": f"call_{digest[:24]}", "type": "function", "function": function}],
+    }
 
 
 def _finish_reason(move: CallTool | Answer) -> str:
@@ -111,4 +144,7 @@ def _tokens(value: object) -> int:
 
 def _error(fault: Fault) -> Response:
     kind = _ERROR_TYPES.get(fault.status, "invalid_request_error")
-    return JSONResponse({"error": {"message": fault.message, "type": kind, "param": None, "code": None}}, fault.status)
+    return JSONResponse(
+        {"error": {"message": fault.message, "type": kind, "param": None, "code": None}},
+        fault.status,
+    )

@@ -54,8 +54,13 @@ class Post:
 
     def serve(self, app: Any) -> None:
         """Serve the ASGI app until the runner says stop or is gone."""
-        server = uvicorn.Server(uvicorn.Config(app, timeout_graceful_shutdown=_GRACE_SECONDS, **_SERVER))
-        for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches the whole group; what is left after serving must still run
+        server = uvicorn.Server(
+            uvicorn.Config(app, timeout_graceful_shutdown=_GRACE_SECONDS, **_SERVER)
+        )
+        for number in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # Ctrl-C reaches the whole group; what is left after serving must still run
             signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=self._stop_when_told, args=(server,), daemon=True).start()
         server.run(sockets=[self.listener])
@@ -92,7 +97,9 @@ class Fleet:
     def __enter__(self) -> Self:
         for name in self.names:
             self._listeners[name] = listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)  # accepted connections inherit it
+            listener.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, True
+            )  # accepted connections inherit it
             self.addresses[name] = f"http://127.0.0.1:{listener.getsockname()[1]}"
         return self
 
@@ -105,7 +112,11 @@ class Fleet:
         context.set_forkserver_preload(list(self.preload))
         ours, theirs = context.Pipe()
         listener = self._listeners.pop(name)
-        process = context.Process(name=name, target=target, args=(*arguments, Post(listener, theirs, dict(self.addresses))))
+        process = context.Process(
+            name=name,
+            target=target,
+            args=(*arguments, Post(listener, theirs, dict(self.addresses))),
+        )
         process.start()
         theirs.close()
         listener.close()
@@ -155,7 +166,9 @@ def keep_to_this_machine() -> None:
         if name.upper() in _PROXIES or (name.startswith("OTEL_") and not name.endswith("_HEADERS")):
             del os.environ[name]
     os.environ["NO_PROXY"] = "*"
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH"))))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (_CHECKOUT, os.environ.get("PYTHONPATH")))
+    )
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
@@ -167,6 +180,10 @@ def _answers(client: httpx.Client, url: str) -> bool:
 
 def _give_up_on(name: str, child: _Child, deadline: float) -> None:
     if not child.process.is_alive():
-        raise NotStartedError(f"{name} ended while starting (exit code {child.process.exitcode}); its messages are above.")
+        raise NotStartedError(
+            f"{name} ended while starting (exit code {child.process.exitcode}); its messages are above."
+        )
     if time.monotonic() > deadline:
-        raise NotStartedError(f"{name} did not answer in time; the machine may be busy: try again, or give it longer with --patience.")
+        raise NotStartedError(
+            f"{name} did not answer in time; the machine may be busy: try again, or give it longer with --patience."
+        )

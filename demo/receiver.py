@@ -29,10 +29,14 @@ def receiving() -> Iterator[Received]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            plain = gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            plain = (
+                gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body
+            )
             with lock:
                 received.requests.append(ExportTraceServiceRequest.FromString(plain))
-                received.headers.append({name.lower(): value for name, value in self.headers.items()})
+                received.headers.append(
+                    {name.lower(): value for name, value in self.headers.items()}
+                )
             self.send_response(200)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")

@@ -31,36 +31,57 @@ def main() -> int:
     """Record from the command line."""
     parser = argparse.ArgumentParser(prog="demo/record.py", description=__doc__)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=_PACKAGE, help="folder for the recording and its catalogue")
-    parser.add_argument("--truth", type=Path, default=_DEMO / "truth.yaml", help="file for what the systems counted")
+    parser.add_argument(
+        "--out", type=Path, default=_PACKAGE, help="folder for the recording and its catalogue"
+    )
+    parser.add_argument(
+        "--truth", type=Path, default=_DEMO / "truth.yaml", help="file for what the systems counted"
+    )
     arguments = parser.parse_args()
     keep_to_this_machine()
     with receiving() as received:
-        order = Order(tuple(SYSTEMS.values()), received.url, arguments.seed, None, patience_seconds=60, users=_USERS)
+        order = Order(
+            tuple(SYSTEMS.values()),
+            received.url,
+            arguments.seed,
+            None,
+            patience_seconds=60,
+            users=_USERS,
+        )
         counted = perform(order, lambda message: print(message, file=sys.stderr))
     arguments.out.mkdir(parents=True, exist_ok=True)
     (arguments.out / "traces.jsonl.gz").write_bytes(packed(received.requests))
     shutil.copyfile(_DEMO / "catalog.yaml", arguments.out / "catalog.yaml")
-    arguments.truth.write_text(_TRUTH_HEADER + truth_text(counted, arguments.seed), encoding="utf-8")
+    arguments.truth.write_text(
+        _TRUTH_HEADER + truth_text(counted, arguments.seed), encoding="utf-8"
+    )
     return 0
 
 
 def packed(requests: Iterable[ExportTraceServiceRequest]) -> bytes:
     """Return the requests as gzipped OTLP JSON lines, one request a line, as the Collector's file exporter writes them."""
     lines = (
-        json.dumps(document(request), ensure_ascii=False, separators=(",", ":")) + "\n" for request in requests if request.resource_spans
+        json.dumps(document(request), ensure_ascii=False, separators=(",", ":")) + "\n"
+        for request in requests
+        if request.resource_spans
     )
     return gzip.compress("".join(lines).encode(), compresslevel=9, mtime=0)
 
 
 def document(request: ExportTraceServiceRequest) -> dict[str, Any]:
     """Return the request as OTLP/JSON, which writes ids in hex where protobuf's own JSON has base64 (OTLP 1.x, JSON encoding)."""
-    return {key: _hex_ids(value) for key, value in MessageToDict(request, use_integers_for_enums=True).items()}
+    return {
+        key: _hex_ids(value)
+        for key, value in MessageToDict(request, use_integers_for_enums=True).items()
+    }
 
 
 def _hex_ids(value: Any) -> Any:
     if isinstance(value, list):
         return [_hex_ids(item) for item in value]
     if isinstance(value, dict):
-        return {key: base64.b64decode(item).hex() if key in _IDS else _hex_ids(item) for key, item in value.items()}
+        return {
+            key: base64.b64decode(item).hex() if key in _IDS else _hex_ids(item)
+            for key, item in value.items()
+        }
     return value

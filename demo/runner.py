@@ -71,9 +71,16 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
     Raises DemoError where a process does not come up or goes early, or the receiver does not take spans.
     """
     if not takes_spans(order.otlp):
-        raise NotReceivedError(f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and does it want a key?")
-    with tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder, _fleet(order.systems) as fleet:
-        progress("Starting the scripted model server and the services: " + ", ".join(fleet.names[1:]))
+        raise NotReceivedError(
+            f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and does it want a key?"
+        )
+    with (
+        tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder,
+        _fleet(order.systems) as fleet,
+    ):
+        progress(
+            "Starting the scripted model server and the services: " + ", ".join(fleet.names[1:])
+        )
         _start(fleet, order, Path(folder))
         fleet.wait_until_ready(order.patience_seconds)
         for system in order.systems:
@@ -91,7 +98,9 @@ def _fleet(systems: Sequence[System]) -> Iterator[Fleet]:
 
 
 def _start(fleet: Fleet, order: Order, folder: Path) -> None:
-    scripts = {agent.name: agent.script for system in order.systems for agent in system.agents.values()}
+    scripts = {
+        agent.name: agent.script for system in order.systems for agent in system.agents.values()
+    }
     faults = tuple(fault for system in order.systems for fault in system.faults)
     fleet.start(MODEL_SERVER, serve_model, scripts, order.seed, faults)
     for system in order.systems:
@@ -101,7 +110,9 @@ def _start(fleet: Fleet, order: Order, folder: Path) -> None:
             fleet.start(service.name, serve, system, service.name, order.seed, order.otlp, database)
 
 
-def serve_model(scripts: dict[str, tuple[Step, ...]], seed: int, faults: tuple[Fault, ...], post: Post) -> None:
+def serve_model(
+    scripts: dict[str, tuple[Step, ...]], seed: int, faults: tuple[Fault, ...], post: Post
+) -> None:
     """Run the model server until the runner says stop."""
     server = ModelServer(scripts, FaultPlan(seed, faults))
     post.serve(server.app())
@@ -119,11 +130,16 @@ async def _drive(entry: str, system: System, order: Order, progress: Progress) -
                 progress(f"{system.name}: {number} of {len(requests)} requests sent")
 
     try:
-        async with httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client, asyncio.TaskGroup() as users:
+        async with (
+            httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client,
+            asyncio.TaskGroup() as users,
+        ):
             for _ in range(order.users):
                 users.create_task(user())
     except* httpx.HTTPError as errors:
-        raise EndedEarlyError(f"The entry of {system.name} does not answer: {errors.exceptions[0]!r}") from errors
+        raise EndedEarlyError(
+            f"The entry of {system.name} does not answer: {errors.exceptions[0]!r}"
+        ) from errors
 
 
 def _counted(fleet: Fleet, system: System) -> Counts:
@@ -131,5 +147,7 @@ def _counted(fleet: Fleet, system: System) -> Counts:
     met = fleet.counted_by(MODEL_SERVER)
     agents = {f"agent:{name}" for name in system.agents}
     own.retries.update({edge: count for edge, count in met.retries.items() if edge[0] in agents})
-    own.fallbacks.update({triple: count for triple, count in met.fallbacks.items() if triple[0] in agents})
+    own.fallbacks.update(
+        {triple: count for triple, count in met.fallbacks.items() if triple[0] in agents}
+    )
     return own

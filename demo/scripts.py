@@ -31,7 +31,9 @@ class Step:
 
     def applies_to(self, task: Task) -> bool:
         """Whether an agent with this task takes the step."""
-        return (self.when is None or bool(task.get(self.when))) and not (self.unless and task.get(self.unless))
+        return (self.when is None or bool(task.get(self.when))) and not (
+            self.unless and task.get(self.unless)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,9 @@ class Answer:
     text: str
 
 
-def next_move(steps: Sequence[Step], task: Task, results: Iterable[ToolResult]) -> CallTool | Answer:
+def next_move(
+    steps: Sequence[Step], task: Task, results: Iterable[ToolResult]
+) -> CallTool | Answer:
     """Return what the model does after these results: a pure function of the conversation."""
     past = iter(results)
     for step in steps:

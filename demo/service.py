@@ -28,9 +28,16 @@ def serve(system: System, name: str, seed: int, otlp: str, database: Path, post:
     """Run the service `name` of the system until the runner says stop; then send the last spans."""
     counts = Counts()
     provider = start_telemetry(name, system, otlp, counts)
-    model = AsyncOpenAI(base_url=f"{post.addresses[MODEL_SERVER]}/v1", api_key="scripted", max_retries=0, timeout=_TIMEOUT_SECONDS)
+    model = AsyncOpenAI(
+        base_url=f"{post.addresses[MODEL_SERVER]}/v1",
+        api_key="scripted",
+        max_retries=0,
+        timeout=_TIMEOUT_SECONDS,
+    )
     http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
-    worker = Worker(system, name, post.addresses, model, http, FaultPlan(seed, system.faults), database, counts)
+    worker = Worker(
+        system, name, post.addresses, model, http, FaultPlan(seed, system.faults), database, counts
+    )
     post.serve(create_app(worker))
     stop_telemetry(provider)
     post.hand_in(counts)
@@ -42,7 +49,9 @@ def create_app(worker: Worker) -> FastAPI:
     service = next(service for service in worker.system.services if service.name == worker.service)
     app.add_api_route("/health", _healthy)
     for agent in service.agents:
-        app.add_api_route(f"/agents/{agent.name}", _agent_handler(worker, agent.name), methods=["POST"])
+        app.add_api_route(
+            f"/agents/{agent.name}", _agent_handler(worker, agent.name), methods=["POST"]
+        )
     for path, agent_name in service.entries.items():
         app.add_api_route(path, _entry_handler(worker, path, agent_name), methods=["POST"])
     trace_requests(app)

@@ -12,7 +12,10 @@ from demo.counting import Counts, total
 
 def summary(counted: Mapping[str, Counts]) -> dict[str, Any]:
     """Return the totals, and the same by system."""
-    return {**_totals(total(counted.values())), "systems": {name: _totals(counts) for name, counts in counted.items()}}
+    return {
+        **_totals(total(counted.values())),
+        "systems": {name: _totals(counts) for name, counts in counted.items()},
+    }
 
 
 def _totals(counts: Counts) -> dict[str, int]:
@@ -39,16 +42,27 @@ def truth(counted: Mapping[str, Counts]) -> dict[str, Any]:
     """Return what a reader of the telemetry should find: components, edges with calls and errors, runs, retries, fallbacks."""
     counts = total(counted.values())
     return {
-        "agents": [{"name": name, "runs": runs, "failed": counts.failed_invocations[name]} for name, runs in _sorted(counts.invocations)],
+        "agents": [
+            {"name": name, "runs": runs, "failed": counts.failed_invocations[name]}
+            for name, runs in _sorted(counts.invocations)
+        ],
         "tools": _callees("tool:", counts),
-        "models": [{"name": name, "tokens": counts.tokens[name]} for name in _callees("model:", counts)],
+        "models": [
+            {"name": name, "tokens": counts.tokens[name]} for name in _callees("model:", counts)
+        ],
         "datastores": _callees("datastore:", counts),
-        "workflows": [{"name": name, "runs": runs, "failed": counts.failed_runs[name]} for name, runs in _sorted(counts.runs)],
+        "workflows": [
+            {"name": name, "runs": runs, "failed": counts.failed_runs[name]}
+            for name, runs in _sorted(counts.runs)
+        ],
         "edges": [
             {"from": caller, "to": callee, "calls": calls, "errors": counts.errors[caller, callee]}
             for (caller, callee), calls in _sorted(counts.calls)
         ],
-        "retries": [{"caller": caller, "callee": callee, "count": count} for (caller, callee), count in _sorted(counts.retries)],
+        "retries": [
+            {"caller": caller, "callee": callee, "count": count}
+            for (caller, callee), count in _sorted(counts.retries)
+        ],
         "fallbacks": [
             {"owner": owner, "primary": primary, "secondary": secondary, "count": count}
             for (owner, primary, secondary), count in _sorted(counts.fallbacks)
@@ -63,7 +77,9 @@ def truth_text(counted: Mapping[str, Counts], seed: int) -> str:
 
 
 def _callees(kind: str, counts: Counts) -> list[str]:
-    return sorted({callee.removeprefix(kind) for _, callee in counts.calls if callee.startswith(kind)})
+    return sorted(
+        {callee.removeprefix(kind) for _, callee in counts.calls if callee.startswith(kind)}
+    )
 
 
 def _sorted(counter: Mapping[Any, int]) -> list[tuple[Any, int]]:

@@ -58,10 +58,20 @@ def start_telemetry(service: str, system: System, otlp: str, counts: Counts) -> 
     The exporter itself reads OTEL_EXPORTER_OTLP_HEADERS, where an API key goes.
     """
     os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = system.conventions
-    resource = Resource.create({"service.name": service, "service.namespace": system.name, "deployment.environment.name": "demo"})
+    resource = Resource.create(
+        {
+            "service.name": service,
+            "service.namespace": system.name,
+            "deployment.environment.name": "demo",
+        }
+    )
     provider = TracerProvider(resource=resource)
     exporter = CountedExporter(OTLPSpanExporter(endpoint=_endpoint(otlp)), counts)
-    provider.add_span_processor(BatchSpanProcessor(exporter, max_queue_size=_QUEUE_SIZE, schedule_delay_millis=_EXPORT_EVERY_MILLIS))
+    provider.add_span_processor(
+        BatchSpanProcessor(
+            exporter, max_queue_size=_QUEUE_SIZE, schedule_delay_millis=_EXPORT_EVERY_MILLIS
+        )
+    )
     trace.set_tracer_provider(provider)
     OpenAIInstrumentor().instrument()
     HTTPXClientInstrumentor().instrument()
@@ -96,10 +106,14 @@ def stop_telemetry(provider: TracerProvider) -> None:
 
 def trace_requests(app: FastAPI) -> None:
     """Have requests to the app traced, readiness probes excepted."""
-    FastAPIInstrumentor.instrument_app(app, excluded_urls="/health", exclude_spans=["send", "receive"])
+    FastAPIInstrumentor.instrument_app(
+        app, excluded_urls="/health", exclude_spans=["send", "receive"]
+    )
 
 
-def invoke_agent(name: str, description: str, model: str, conversation: str) -> AbstractContextManager[None]:
+def invoke_agent(
+    name: str, description: str, model: str, conversation: str
+) -> AbstractContextManager[None]:
     """Span of one run of an agent; an exception that passes through marks it as failed."""
     attributes = {
         "gen_ai.operation.name": "invoke_agent",
@@ -126,7 +140,9 @@ def execute_tool(name: str, call_id: str) -> AbstractContextManager[None]:
 @contextmanager
 def _span(name: str, attributes: dict[str, str]) -> Iterator[None]:
     # The error's type and message are recorded, its stack trace is not: that would show where this machine keeps its files.
-    with trace.get_tracer("demo.agents").start_as_current_span(name, attributes=attributes, record_exception=False) as span:
+    with trace.get_tracer("demo.agents").start_as_current_span(
+        name, attributes=attributes, record_exception=False
+    ) as span:
         try:
             yield
         except Exception as error:

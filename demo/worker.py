@@ -49,7 +49,9 @@ class Worker:
         """Run the agent on the task and return its answer; raise AgentFailedError where it has none."""
         agent = self.system.agents[name]
         try:
-            with invoke_agent(agent.name, agent.description, agent.models[0], f"{self.system.name}-{task['id']}"):
+            with invoke_agent(
+                agent.name, agent.description, agent.models[0], f"{self.system.name}-{task['id']}"
+            ):
                 answer = await self._converse(agent, task)
         except AgentFailedError:
             self.counts.invoked(agent.name, failed=True)
@@ -59,7 +61,10 @@ class Worker:
 
     async def _converse(self, agent: Agent, task: Task) -> str:
         system = f"You are {agent.name}. {agent.description}"
-        messages: list[Message] = [{"role": "system", "content": system}, {"role": "user", "content": json.dumps(task)}]
+        messages: list[Message] = [
+            {"role": "system", "content": system},
+            {"role": "user", "content": json.dumps(task)},
+        ]
         for _ in range(_MAX_STEPS):
             reply = await self._ask_model(agent, messages)
             if not reply.tool_calls:
@@ -67,25 +72,37 @@ class Worker:
             messages.append(reply.model_dump(exclude_none=True))
             for call in reply.tool_calls:
                 assert isinstance(call, ChatCompletionMessageFunctionToolCall)
-                messages.append({"role": "tool", "tool_call_id": call.id, "content": await self._obey(agent, call)})
+                messages.append(
+                    {
+                        "role": "tool",
+                        "tool_call_id": call.id,
+                        "content": await self._obey(agent, call),
+                    }
+                )
         raise AgentFailedError(f"{agent.name} found no end in {_MAX_STEPS} steps")
 
     async def _ask_model(self, agent: Agent, messages: list[Message]) -> ChatCompletionMessage:
         failed: str | None = None
         for model in agent.models:
             if failed:
-                self.counts.tried_instead(f"agent:{agent.name}", f"model:{failed}", f"model:{model}")
+                self.counts.tried_instead(
+                    f"agent:{agent.name}", f"model:{failed}", f"model:{model}"
+                )
             try:
                 return await self._complete(agent, model, messages)
             except APIError:
                 failed = model
         raise AgentFailedError(f"no model answered {agent.name}")
 
-    async def _complete(self, agent: Agent, model: str, messages: list[Message]) -> ChatCompletionMessage:
+    async def _complete(
+        self, agent: Agent, model: str, messages: list[Message]
+    ) -> ChatCompletionMessage:
         edge = f"agent:{agent.name}", f"model:{model}"
         try:
             # The SDK's message types are a union of dictionaries that plain ones do not match by type.
-            completion = await self.model.chat.completions.create(model=model, messages=messages, tools=_offered(agent))  # type: ignore[arg-type]
+            completion = await self.model.chat.completions.create(
+                model=model, messages=messages, tools=_offered(agent)
+            )  # type: ignore[arg-type]
         except APIError:
             self.counts.called(*edge, failed=True)
             raise
@@ -97,7 +114,11 @@ class Worker:
         name, task = call.function.name, json.loads(call.function.arguments)
         callee = f"agent:{name}" if name in agent.colleagues else f"tool:{name}"
         try:
-            result = await self._ask_colleague(name, task) if name in agent.colleagues else self._use_tool(agent, name, task, call.id)
+            result = (
+                await self._ask_colleague(name, task)
+                if name in agent.colleagues
+                else self._use_tool(agent, name, task, call.id)
+            )
         except (AgentFailedError, ToolFailedError) as error:
             self.counts.called(f"agent:{agent.name}", callee, failed=True)
             return f"{ERROR}: {error}"
@@ -109,7 +130,9 @@ class Worker:
             fault = self.faults.strike(name, str(task["id"]))
             if fault:
                 raise ToolFailedError(f"{name}: {fault.message} ({fault.status})")
-            return agent.tools[name](task, Database(self.database, self.system.database, name, self.counts))
+            return agent.tools[name](
+                task, Database(self.database, self.system.database, name, self.counts)
+            )
 
     async def _ask_colleague(self, name: str, task: Task) -> str:
         home = self.system.homes[name]
@@ -137,4 +160,10 @@ def _answer(agent: Agent, text: str) -> str:
 def _offered(agent: Agent) -> list[Message]:
     parameters = {"type": "object", "properties": {"id": {"type": "string"}}, "required": ["id"]}
     names = [*agent.tools, *agent.colleagues]
-    return [{"type": "function", "function": {"name": name, "description": f"Use {name}.", "parameters": parameters}} for name in names]
+    return [
+        {
+            "type": "function",
+            "function": {"name": name, "description": f"Use {name}.", "parameters": parameters},
+        }
+        for name in names
+    ]

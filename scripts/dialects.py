@@ -40,14 +40,32 @@ component, and so does the name under which a model answered.
 def dialects_page() -> str:
     seen = seen_by_rule()
     sections = [line for table in tables() for line in _section(table, seen)]
-    overview = [f"| [{t['id']}](#{t['id']}) | {t['about']} | {_verified(_of_dialect(seen, t['id']))} |" for t in tables()]
-    return "\n".join([HEAD, "| dialect | what | verified |", "| --- | --- | --- |", *overview, "", *sections, NAMES_HEAD + _names(), ""])
+    overview = [
+        f"| [{t['id']}](#{t['id']}) | {t['about']} | {_verified(_of_dialect(seen, t['id']))} |"
+        for t in tables()
+    ]
+    return "\n".join(
+        [
+            HEAD,
+            "| dialect | what | verified |",
+            "| --- | --- | --- |",
+            *overview,
+            "",
+            *sections,
+            NAMES_HEAD + _names(),
+            "",
+        ]
+    )
 
 
 def tables() -> list[dict[str, Any]]:
     """Return the dialect files in order."""
     folder = files("agentguard.discovery.dialects")
-    texts = sorted((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    texts = sorted(
+        (entry.name, entry.read_text("utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
     return [yaml.safe_load(text) for _, text in texts]
 
 
@@ -58,7 +76,9 @@ def seen_by_rule() -> dict[str, Counter[str]]:
     seen: dict[str, Counter[str]] = {rule.label: Counter() for rule in dialects.rules}
     for path in sorted(RECORDINGS.glob("*/traces.jsonl.gz")):
         with gzip.open(path) as lines:
-            spans = decoder.decode([DocumentPiece(str(n), orjson.loads(line)) for n, line in enumerate(lines)]).spans
+            spans = decoder.decode(
+                [DocumentPiece(str(n), orjson.loads(line)) for n, line in enumerate(lines)]
+            ).spans
         readings = reader.read(pa.concat_tables([spans]).unify_dictionaries().combine_chunks())
         for shape in readings.shape.tolist():
             if readings.readings[shape].rule:
@@ -67,19 +87,34 @@ def seen_by_rule() -> dict[str, Counter[str]]:
 
 
 def _of_dialect(seen: Mapping[str, Counter[str]], dialect: str) -> Counter[str]:
-    return sum((counts for label, counts in seen.items() if label.partition("#")[0] == dialect), Counter())
+    return sum(
+        (counts for label, counts in seen.items() if label.partition("#")[0] == dialect), Counter()
+    )
 
 
 def _verified(recordings: Counter[str]) -> str:
-    return ", ".join(f"{name} ({count})" for name, count in sorted(recordings.items())) or "*unverified*"
+    return (
+        ", ".join(f"{name} ({count})" for name, count in sorted(recordings.items()))
+        or "*unverified*"
+    )
 
 
 def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iterator[str]:
-    yield from (f"## {table['id']}", "", f"{table['about']}. Version {table['version']}. After: {table['source']}.", "")
+    yield from (
+        f"## {table['id']}",
+        "",
+        f"{table['about']}. Version {table['version']}. After: {table['source']}.",
+        "",
+    )
     if table.get("spans"):
         yield from ("| # | role | when | name from | verified |", "| --- | --- | --- | --- | --- |")
         for number, rule in enumerate(table["spans"], 1):
-            names = ", ".join(map(_name_source, rule.get("name", rule.get("acting", rule.get("hosts", rule.get("target", ()))))))
+            names = ", ".join(
+                map(
+                    _name_source,
+                    rule.get("name", rule.get("acting", rule.get("hosts", rule.get("target", ())))),
+                )
+            )
             verified = ", ".join(sorted(seen[f"{table['id']}#{number}"])) or "*unverified*"
             yield f"| {number} | {rule['role']} | {_condition(rule['when'])} | {names} | {verified} |"
         yield ""

@@ -32,7 +32,12 @@ def printed(*arguments: str, data: Path) -> str:
         "TERM": "xterm-256color",
     }
     return subprocess.run(
-        [COMMAND, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True
+        [COMMAND, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
 
 
@@ -41,7 +46,9 @@ def drawn(output: str) -> str:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(output))
     svg = console.export_svg(title="agentguard", theme=MONOKAI, unique_id="terminal")
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code", "ui-monospace")
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace(
+        "Fira Code", "ui-monospace"
+    )
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
@@ -49,7 +56,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         printed("demo", "--load", data=Path(folder))
         simulated = printed(*COMMAND_SHOWN, data=Path(folder))
-    PICTURE.write_text(drawn(f"\x1b[1m$ agentguard {' '.join(COMMAND_SHOWN)}\x1b[0m\n\n{simulated}"))
+    PICTURE.write_text(
+        drawn(f"\x1b[1m$ agentguard {' '.join(COMMAND_SHOWN)}\x1b[0m\n\n{simulated}")
+    )
 
 
 if __name__ == "__main__":

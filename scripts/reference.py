@@ -57,7 +57,11 @@ MEANINGS = {
 
 def docstrings(module: types.ModuleType, owner: str) -> dict[str, str]:
     """The strings that follow a class's attributes."""
-    body = next(n for n in ast.parse(inspect.getsource(module)).body if isinstance(n, ast.ClassDef) and n.name == owner).body
+    body = next(
+        n
+        for n in ast.parse(inspect.getsource(module)).body
+        if isinstance(n, ast.ClassDef) and n.name == owner
+    ).body
     return {
         field.target.id: note.value.value
         for field, note in itertools.pairwise(body)
@@ -91,7 +95,10 @@ def setting_default(info: FieldInfo) -> str:
 
 def settings_page() -> str:
     notes = {**docstrings(settings, "Settings"), **MEANINGS}
-    rows = [f"| {setting_names(name)} | {setting_default(info)} | {notes[name]} |" for name, info in Settings.model_fields.items()]
+    rows = [
+        f"| {setting_names(name)} | {setting_default(info)} | {notes[name]} |"
+        for name, info in Settings.model_fields.items()
+    ]
     return "\n".join(
         [
             NOTE,
@@ -122,13 +129,19 @@ def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 def help_text(words: Iterable[str]) -> str:
     settings = {"COLUMNS": "100", "NO_COLOR": "1"}
-    outcome = CliRunner().invoke(app, [*words, "--help"], prog_name="agentguard", env=settings, terminal_width=100)
+    outcome = CliRunner().invoke(
+        app, [*words, "--help"], prog_name="agentguard", env=settings, terminal_width=100
+    )
     return "\n".join(line.rstrip() for line in outcome.stdout.strip().splitlines())
 
 
 def cli_page() -> str:
     group = typer.main.get_group(app)
-    sections = [section for words in commands(group) for section in (f"## {' '.join(words)}", "", "```", help_text(words), "```", "")]
+    sections = [
+        section
+        for words in commands(group)
+        for section in (f"## {' '.join(words)}", "", "```", help_text(words), "```", "")
+    ]
     return "\n".join(
         [
             NOTE,
@@ -147,7 +160,9 @@ def cli_page() -> str:
 
 async def openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_app(Settings(data_dir=Path(folder)), serving=True, in_processes=False) as opened:
+        async with open_app(
+            Settings(data_dir=Path(folder)), serving=True, in_processes=False
+        ) as opened:
             return create_app(opened).openapi()
 
 
@@ -167,21 +182,41 @@ curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 
 def api_page() -> str:
     document = asyncio.run(openapi())
-    operations = [(method, path, told) for path, methods in document["paths"].items() for method, told in methods.items()]
-    rows = [f"| `{method.upper()} {path}` | {' '.join(told['description'].split())} |" for method, path, told in operations]
-    sections = [line for operation in operations for line in operation_section(*operation, document["components"]["schemas"])]
+    operations = [
+        (method, path, told)
+        for path, methods in document["paths"].items()
+        for method, told in methods.items()
+    ]
+    rows = [
+        f"| `{method.upper()} {path}` | {' '.join(told['description'].split())} |"
+        for method, path, told in operations
+    ]
+    sections = [
+        line
+        for operation in operations
+        for line in operation_section(*operation, document["components"]["schemas"])
+    ]
     return "\n".join([NOTE, API_HEAD, "| request | |", "| --- | --- |", *rows, "", *sections])
 
 
-def operation_section(method: str, path: str, told: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[str]:
-    lines = [f"- `{p['name']}` ({p['in']}): {p.get('description', '')}".rstrip(": ") for p in told.get("parameters", ())]
+def operation_section(
+    method: str, path: str, told: Mapping[str, Any], schemas: Mapping[str, Any]
+) -> list[str]:
+    lines = [
+        f"- `{p['name']}` ({p['in']}): {p.get('description', '')}".rstrip(": ")
+        for p in told.get("parameters", ())
+    ]
     for kind, body in told.get("requestBody", {}).get("content", {}).items():
         lines.append(f"- body, `{kind}`{members(body['schema'], schemas)}")
     for status, answer in told["responses"].items():
         bodies = answer.get("content", {}).values()
-        described = next((text for body in bodies if (text := members(body.get("schema", {}), schemas))), "")
+        described = next(
+            (text for body in bodies if (text := members(body.get("schema", {}), schemas))), ""
+        )
         if status != "default":
-            lines.append(f"- {status}: {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}")
+            lines.append(
+                f"- {status}: {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}"
+            )
     return [f"## {method.upper()} {path}", "", *lines, ""]
 
 

@@ -25,10 +25,14 @@ class Proxy:
         server_reader, server_writer = await asyncio.open_connection(there.hostname, there.port)
         swallowing = asyncio.Event()
         self._open.append(swallowing)
-        await asyncio.gather(_pass(reader, server_writer, swallowing), _pass(server_reader, writer, swallowing))
+        await asyncio.gather(
+            _pass(reader, server_writer, swallowing), _pass(server_reader, writer, swallowing)
+        )
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, swallowing: asyncio.Event) -> None:
+async def _pass(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, swallowing: asyncio.Event
+) -> None:
     with suppress(ConnectionError):
         while data := await reader.read(65_536):
             if not swallowing.is_set():

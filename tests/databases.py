@@ -24,7 +24,9 @@ async def empty_database(kind: str) -> AsyncIterator[PostgreSQL | None]:
     url, name = server("DATABASE_URL"), f"test_{secrets.token_hex(6)}"
     await _execute(url, f"CREATE DATABASE {name}")
     try:
-        yield PostgreSQL(urlunsplit(urlsplit(url)._replace(path=f"/{name}")), pool_size=5, timeout_seconds=20)
+        yield PostgreSQL(
+            urlunsplit(urlsplit(url)._replace(path=f"/{name}")), pool_size=5, timeout_seconds=20
+        )
     finally:
         await _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -45,7 +45,9 @@ class Place:
     def session(self) -> Iterator[neo4j.Session]:
         who = (self.user, self.password) if self.password else None
         with (
-            neo4j.GraphDatabase.driver(self.uri, auth=who, notifications_min_severity="OFF") as driver,
+            neo4j.GraphDatabase.driver(
+                self.uri, auth=who, notifications_min_severity="OFF"
+            ) as driver,
             driver.session(database=DATABASE) as session,
         ):
             yield session
@@ -86,7 +88,9 @@ def place_of(own: Server) -> Place:
 @contextmanager
 def empty_neo4j() -> Iterator[Place]:
     """Give the test server to one test alone, emptied."""
-    place = Place(server("NEO4J_URI"), beside("NEO4J_USER") or "neo4j", beside("NEO4J_PASSWORD") or "")
+    place = Place(
+        server("NEO4J_URI"), beside("NEO4J_USER") or "neo4j", beside("NEO4J_PASSWORD") or ""
+    )
     name = f"agentguard-tests-{sha256(place.uri.encode()).hexdigest()[:16]}.lock"
     with FileLock(Path(tempfile.gettempdir()) / name):
         place.empty()

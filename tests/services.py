@@ -59,7 +59,9 @@ def beside(name: str) -> str | None:
 
 def server(name: str) -> str:
     """Return the value of a setting that points at a test server (DATABASE_URL, say); without that server, skip, but fail in CI."""
-    return _found().get(TEST_PREFIX + name) or _missing(f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run.")
+    return _found().get(TEST_PREFIX + name) or _missing(
+        f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run."
+    )
 
 
 def _missing(reason: str) -> NoReturn:

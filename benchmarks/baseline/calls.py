@@ -11,7 +11,15 @@ from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.reading import Reading
 from benchmarks.baseline.trace import Node, Trace
 
-HOLDERS = (Role.AGENT, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+HOLDERS = (
+    Role.AGENT,
+    Role.TOOL,
+    Role.MCP_CLIENT,
+    Role.MCP_SERVER,
+    Role.SERVER,
+    Role.CONSUMER,
+    Role.WORKFLOW,
+)
 ENTRANCES = (Role.SERVER, Role.CONSUMER)
 TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
@@ -95,7 +103,9 @@ def _had_ended(run: Node, node: Node) -> bool:
     return here and node.start >= run.end > run.start
 
 
-def calls_of(trace: Trace, dialects: Dialects) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
+def calls_of(
+    trace: Trace, dialects: Dialects
+) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
     """Return the trace's calls, its spans at which links may end with the calls that hold them, and the calls that links start."""
     passages = set(_passages(trace))
     callers = {node: _caller(node, trace, passages) for node in trace.nodes}
@@ -107,7 +117,11 @@ def calls_of(trace: Trace, dialects: Dialects) -> tuple[list[Call], dict[tuple[b
     _mark_entry(primary, dialects)
     others = [*_server_calls(trace, callers, primary), *_unmet_calls(trace, primary)]
     holders = {node: node if node.role in HOLDERS else _holder(node) for node in trace.nodes}
-    ends = {(trace.id, node.span.span_id): primary[holder] for node, holder in holders.items() if holder in primary}
+    ends = {
+        (trace.id, node.span.span_id): primary[holder]
+        for node, holder in holders.items()
+        if holder in primary
+    }
     return [*primary.values(), *others], ends, list(_links(trace, callers, primary))
 
 
@@ -118,7 +132,9 @@ def _passages(trace: Trace) -> Iterator[Node]:
         holder = _holder(node)
         if holder and node.stands and node.role is not Role.CONSUMER:
             held.setdefault(holder, set()).add(node.role is Role.AGENT)
-    return (node for node, agents in held.items() if node.role is Role.CONSUMER and agents == {True})
+    return (
+        node for node, agents in held.items() if node.role is Role.CONSUMER and agents == {True}
+    )
 
 
 def _caller(node: Node, trace: Trace, passages: set[Node]) -> Caller:
@@ -172,19 +188,35 @@ def _who(node: Node) -> Identity:
     return _identity(node.role, node.name, clean(node.server), node.reading, level=node.level)
 
 
-def _identity(role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0) -> Identity:
+def _identity(
+    role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0
+) -> Identity:
     if name:
         return identity(KIND[role], name, environment=reading.environment, server=server)
-    place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    place = (
+        f"{reading.service} {clean(reading.span_name) or ''}".strip()
+        if role is not Role.MODEL
+        else ""
+    )
     place += f" (level {level + 1})" if level else ""
-    return identity(KIND[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+    return identity(
+        KIND[role],
+        place or "(unnamed)",
+        environment=reading.environment,
+        server=server,
+        identified=False,
+    )
 
 
-def _server_calls(trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call]) -> Iterator[Call]:
+def _server_calls(
+    trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call]
+) -> Iterator[Call]:
     for node in trace.of(Role.MCP_CLIENT, Role.MCP_SERVER):
         if node.server:
             name = clean(node.server) or "(unnamed)"
-            call = _call(node, identity(ComponentKind.MCP_SERVER, name, environment=node.reading.environment))
+            call = _call(
+                node, identity(ComponentKind.MCP_SERVER, name, environment=node.reading.environment)
+            )
             call.source = primary.get(source) if (source := callers[node].source) else None
             call.type = DependencyType.CALLS_MCP if call.source else None
             yield call
@@ -192,14 +224,20 @@ def _server_calls(trace: Trace, callers: dict[Node, Caller], primary: dict[Node,
 
 def _unmet_calls(trace: Trace, primary: dict[Node, Call]) -> Iterator[Call]:
     for marker, giver in trace.unmet:
-        call = _call(marker, _identity(Role.AGENT, marker.reading.target, None, marker.reading), ran=False)
+        call = _call(
+            marker, _identity(Role.AGENT, marker.reading.target, None, marker.reading), ran=False
+        )
         call.source = primary.get(giver)
         call.type = DependencyType.HANDOFF if call.source else None
         yield call
 
 
 def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
-    tops = [node for node, call in primary.items() if call.source is None and node.parent is None and node.role in ENTRIES]
+    tops = [
+        node
+        for node, call in primary.items()
+        if call.source is None and node.parent is None and node.role in ENTRIES
+    ]
     free = [node for node in tops if not (node.stands_in and node.orphan)]
     if not free:
         return

@@ -48,14 +48,18 @@ def _words(raw: bytes) -> list[int]:
     return [int.from_bytes(raw[at : at + 8], "little") for at in range(0, len(raw), 8)]
 
 
-def _follow(links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls: Iterable[Call]) -> None:
+def _follow(
+    links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls: Iterable[Call]
+) -> None:
     """Take a linked call for the caller; links that lead round in a circle are undone."""
     linked = []
     for link in links:
         end = ends.get(link.to)
         if end is not None:
             link.call.source = end
-            link.call.type = DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
+            link.call.type = (
+                DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
+            )
             linked.append(link.call)
     for call in sorted(linked, key=lambda c: (_words(c.trace_id), _words(c.span_id))):
         at, seen = call.source, {call}
@@ -72,7 +76,11 @@ def _follow(links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls:
 
 def _recognise(calls: Iterable[Call]) -> None:
     """A peer of a service's name is that service."""
-    services = {call.component.id: call.component for call in calls if call.component.kind is ComponentKind.SERVICE}
+    services = {
+        call.component.id: call.component
+        for call in calls
+        if call.component.kind is ComponentKind.SERVICE
+    }
     for call in calls:
         who = call.component
         if who.kind is ComponentKind.EXTERNAL and who.identified:
@@ -82,7 +90,11 @@ def _recognise(calls: Iterable[Call]) -> None:
 
 def _name_models(calls: Iterable[Call]) -> None:
     """An unnamed model is the only one that the same run used, or that its caller uses, or uses in traces where all have names."""
-    models = [(call, call.source) for call in calls if call.component.kind is ComponentKind.MODEL and call.source is not None]
+    models = [
+        (call, call.source)
+        for call in calls
+        if call.component.kind is ComponentKind.MODEL and call.source is not None
+    ]
     unnamed = [(call, source) for call, source in models if not call.component.identified]
     broken = {call.trace_id for call, _ in unnamed}
     who: dict[str, Identity] = {}
@@ -125,13 +137,17 @@ def _counted(calls: list[Call]) -> nx.MultiDiGraph:
 def _count_component(graph: nx.MultiDiGraph, call: Call) -> None:
     who = call.component
     if who.id not in graph:
-        counts = dict.fromkeys(("invocations", "errors", "self_calls", "input_tokens", "output_tokens", "duration"), 0)
+        counts = dict.fromkeys(
+            ("invocations", "errors", "self_calls", "input_tokens", "output_tokens", "duration"), 0
+        )
         graph.add_node(who.id, kind=who.kind, names=Counter(), **counts)
     node = graph.nodes[who.id]
     node["names"][who.name] += 1
     node["invocations"] += call.ran
     node["errors"] += call.ran and call.failed
-    node["self_calls"] += call.ran and call.source is not None and call.source.component.id == who.id
+    node["self_calls"] += (
+        call.ran and call.source is not None and call.source.component.id == who.id
+    )
     node["input_tokens"] += call.input_tokens
     node["output_tokens"] += call.output_tokens
     node["duration"] += call.duration if call.ran else 0
@@ -140,7 +156,17 @@ def _count_component(graph: nx.MultiDiGraph, call: Call) -> None:
 def _count_dependency(graph: nx.MultiDiGraph, source: str, call: Call) -> None:
     target = call.component.id
     if not graph.has_edge(source, target, call.type):
-        graph.add_edge(source, target, call.type, calls=0, errors=0, input_tokens=0, output_tokens=0, latency=Counter(), samples=[])
+        graph.add_edge(
+            source,
+            target,
+            call.type,
+            calls=0,
+            errors=0,
+            input_tokens=0,
+            output_tokens=0,
+            latency=Counter(),
+            samples=[],
+        )
     edge = graph.edges[source, target, call.type]
     edge["calls"] += 1
     edge["errors"] += call.failed

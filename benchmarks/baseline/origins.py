@@ -9,13 +9,28 @@ from benchmarks.baseline.trace import Node, Trace
 
 CALLS = (Role.CLIENT, Role.DATASTORE, Role.PRODUCER)
 DOORS = (Role.SERVER, Role.CONSUMER)
-HOLDERS = (Role.AGENT, Role.DELEGATION, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+HOLDERS = (
+    Role.AGENT,
+    Role.DELEGATION,
+    Role.TOOL,
+    Role.MCP_CLIENT,
+    Role.MCP_SERVER,
+    Role.SERVER,
+    Role.CONSUMER,
+    Role.WORKFLOW,
+)
 
 
 def find_origins(trace: Trace, halves: list[Node]) -> None:
     """Put a node above what nothing in its service holds. `halves`: the calling halves that were paired."""
-    entered = [node.parent for node in trace.of(*DOORS) if node.parent and node.parent.reading.service != node.reading.service]
-    tops = {top for node in (*trace.of(*CALLS), *entered, *halves) if (top := _unheld(node)) is not None}
+    entered = [
+        node.parent
+        for node in trace.of(*DOORS)
+        if node.parent and node.parent.reading.service != node.reading.service
+    ]
+    tops = {
+        top for node in (*trace.of(*CALLS), *entered, *halves) if (top := _unheld(node)) is not None
+    }
     for top in sorted(tops, key=lambda node: node.row):
         if top.role is Role.NONE:
             top.role = Role.SERVER
@@ -36,7 +51,19 @@ def _unheld(node: Node) -> Node | None:
 def _stand_in(top: Node, row: int) -> Node:
     reading = replace(top.reading, role=Role.SERVER, name=None)
     failed = top.failed and top.parent is None
-    node = Node(top.span, reading, Role.SERVER, row, failed, top.start, top.start, 0, 0, parent=top.parent, orphan=top.orphan)
+    node = Node(
+        top.span,
+        reading,
+        Role.SERVER,
+        row,
+        failed,
+        top.start,
+        top.start,
+        0,
+        0,
+        parent=top.parent,
+        orphan=top.orphan,
+    )
     node.stands_in = True
     top.parent = node
     return node

@@ -55,13 +55,19 @@ def _adopt_bodies(trace: Trace) -> None:
 
 def _act(trace: Trace) -> None:
     beside: dict[Node | None, list[Node]] = defaultdict(list)
-    for node in by_time(n for n in trace.nodes if (n.reading.acting or n.reading.acting_follows) and n.parent):
+    for node in by_time(
+        n for n in trace.nodes if (n.reading.acting or n.reading.acting_follows) and n.parent
+    ):
         beside[node.parent].append(node)
     for steps in beside.values():
         leader: Node | None = None
         for node in steps:
             acting = node.reading.acting
-            if acting and (leader is None or leader.given is None or folded(acting) != folded(leader.given.name or "")):
+            if acting and (
+                leader is None
+                or leader.given is None
+                or folded(acting) != folded(leader.given.name or "")
+            ):
                 leader = node
                 node.role = Role.AGENT
                 node.given = Given(acting, f"{node.reading.rule} (acting)", Proof.TEXT)
@@ -134,10 +140,17 @@ def _settle_workflows(trace: Trace) -> None:
     tops = trace.tops()
     for node in [n for n in trace.of(Role.WORKFLOW) if tops[n] is not None]:
         wrapper = tops[node]
-        if wrapper and wrapper.role is Role.AGENT and wrapper.parent is None and folded(wrapper.name or "") == folded(node.name or "-"):
+        if (
+            wrapper
+            and wrapper.role is Role.AGENT
+            and wrapper.parent is None
+            and folded(wrapper.name or "") == folded(node.name or "-")
+        ):
             wrapper.role = Role.WORKFLOW
         node.role = Role.STEP
-    with_nodes = {root for node in trace.nodes if node.stands for root in deque(node.above(), maxlen=1)}
+    with_nodes = {
+        root for node in trace.nodes if node.stands for root in deque(node.above(), maxlen=1)
+    }
     for node in trace.of(Role.NONE, Role.STEP):
         if node.parent is None and not node.orphan and node in with_nodes:
             node.role = Role.WORKFLOW
@@ -148,7 +161,11 @@ def _settle_workflows(trace: Trace) -> None:
 def _drop_transport(trace: Trace) -> None:
     while True:
         tops = trace.tops()
-        carried = [n for n in trace.of(Role.CLIENT, Role.DATASTORE) if (top := tops[n]) and top.role in LEAVES]
+        carried = [
+            n
+            for n in trace.of(Role.CLIENT, Role.DATASTORE)
+            if (top := tops[n]) and top.role in LEAVES
+        ]
         if not carried:
             return
         for node in carried:
@@ -159,19 +176,29 @@ def _unwrap_tools(trace: Trace) -> None:
     tops = trace.tops()
     for node in trace.of(Role.MCP_CLIENT, Role.MCP_SERVER):
         wrapper = tops[node]
-        if wrapper and wrapper.role is Role.TOOL and folded(wrapper.name or "") == folded(node.name or "-"):
+        if (
+            wrapper
+            and wrapper.role is Role.TOOL
+            and folded(wrapper.name or "") == folded(node.name or "-")
+        ):
             wrapper.role = Role.STEP
             node.failed |= wrapper.failed
 
 
 def _label(node: Node) -> Label:
-    return (int(node.role if node.given else node.reading.role), folded(node.name)) if node.name else None
+    return (
+        (int(node.role if node.given else node.reading.role), folded(node.name))
+        if node.name
+        else None
+    )
 
 
 def _drop_doubles(trace: Trace) -> None:
     labels = {node: _label(node) for node in trace.nodes}
     tops = trace.tops()
-    same: Pairs = [(n, top) for n in trace.of(*DOUBLED) if (top := tops[n]) and _is_double(n, top, labels)]
+    same: Pairs = [
+        (n, top) for n in trace.of(*DOUBLED) if (top := tops[n]) and _is_double(n, top, labels)
+    ]
     tries = Counter(outer for _, outer in same)
     attempts = {outer for _, outer in same if tries[outer] > 1 and outer.role is Role.MODEL}
     for outer in attempts:
@@ -190,7 +217,9 @@ def _is_double(inner: Node, outer: Node, labels: dict[Node, Label]) -> bool:
 def _fold(pairs: Pairs) -> None:
     """Make the inner ones transparent; their failures and tokens count for the outermost."""
     outer_of = dict(pairs)
-    named = [(inner, outer) for inner, outer in pairs if outer.name is None and inner.name is not None]
+    named = [
+        (inner, outer) for inner, outer in pairs if outer.name is None and inner.name is not None
+    ]
     for inner in outer_of:
         top = inner
         while top in outer_of:
@@ -214,7 +243,9 @@ def _beside(trace: Trace, labels: dict[Node, Label]) -> Pairs:
         (second, first)
         for group in groups.values()
         for first, second in pairwise(group)
-        if first.reading.scope != second.reading.scope and second.start < first.end and first.parent is second.parent
+        if first.reading.scope != second.reading.scope
+        and second.start < first.end
+        and first.parent is second.parent
     ]
 
 
@@ -225,7 +256,11 @@ def _settle_delegations(trace: Trace) -> None:
     for node in rows:
         target = node.reading.target
         behind = [a for a in agents if tops[a] is node]
-        behind += [a for a in agents if tops[a] and tops[a] is tops[node] and a.start >= node.start and a.end <= node.end]
+        behind += [
+            a
+            for a in agents
+            if tops[a] and tops[a] is tops[node] and a.start >= node.start and a.end <= node.end
+        ]
         if not target or _named(behind, target):
             node.role = Role.TOOL
         else:

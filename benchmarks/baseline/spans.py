@@ -59,9 +59,17 @@ class SpanReader:
         wanted = dialects.wanted
         self._wanted = wanted
         self._reader = Reader(dialects)
-        uses = [(wanted.input_tokens, Use.TOKENS_IN), (wanted.output_tokens, Use.TOKENS_OUT), (wanted.content, Use.CONTENT)]
-        self._uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), Use.LABEL) | {k: use for keys, use in uses for k in keys}
-        self._sources = {fact.source.removeprefix("event:").partition("/")[0] for fact in wanted.facts}
+        uses = [
+            (wanted.input_tokens, Use.TOKENS_IN),
+            (wanted.output_tokens, Use.TOKENS_OUT),
+            (wanted.content, Use.CONTENT),
+        ]
+        self._uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), Use.LABEL) | {
+            k: use for keys, use in uses for k in keys
+        }
+        self._sources = {
+            fact.source.removeprefix("event:").partition("/")[0] for fact in wanted.facts
+        }
         self._texts: dict[tuple[str, str], Any] = {}
 
     def read(self, bodies: Iterable[bytes]) -> Iterator[Span]:
@@ -84,7 +92,11 @@ class SpanReader:
         events = self._events(message, attributes) if message.events else []
         if content or events:
             attributes |= self._facts(name, scope, kind, attributes, content, events)
-        links = [link.trace_id + link.span_id for link in message.links if len(link.trace_id) == 16 and len(link.span_id) == 8]
+        links = [
+            link.trace_id + link.span_id
+            for link in message.links
+            if len(link.trace_id) == 16 and len(link.span_id) == 8
+        ]
         return Span(
             trace_id=message.trace_id,
             span_id=message.span_id,
@@ -119,7 +131,11 @@ class SpanReader:
             elif use is Use.CONTENT:
                 content[key] = value
             else:
-                keep = self._label(key, value) if isinstance(value, str) else kept(value, self._wanted.reductions.get(key))
+                keep = (
+                    self._label(key, value)
+                    if isinstance(value, str)
+                    else kept(value, self._wanted.reductions.get(key))
+                )
                 if keep is not None:
                     attributes[key] = keep
         return attributes, content, tokens_in, tokens_out
@@ -145,7 +161,13 @@ class SpanReader:
         return found
 
     def _facts(
-        self, name: str, scope: str, kind: int, attributes: dict[str, Any], content: dict[str, Any], events: Events
+        self,
+        name: str,
+        scope: str,
+        kind: int,
+        attributes: dict[str, Any],
+        content: dict[str, Any],
+        events: Events,
     ) -> dict[str, str]:
         """The first fact that yields a value wins, for each attribute that facts lead to."""
         taken: dict[str, str] = {}
@@ -159,7 +181,12 @@ class SpanReader:
 
 def _has_ids(message: Message) -> bool:
     trace, span = message.trace_id, message.span_id
-    return len(trace) == 16 and len(span) == 8 and trace.strip(b"\0") != b"" and span.strip(b"\0") != b""
+    return (
+        len(trace) == 16
+        and len(span) == 8
+        and trace.strip(b"\0") != b""
+        and span.strip(b"\0") != b""
+    )
 
 
 def _kept(pairs: RepeatedCompositeFieldContainer[Any], keys: frozenset[str]) -> dict[str, Any]:

@@ -122,12 +122,26 @@ def joined(trace_id: bytes, spans: Iterable[Span]) -> Trace:
 def _node(span: Span, row: int) -> Node:
     reading = span.reading
     failed = span.failed if reading.fails is None else reading.fails
-    return Node(span, reading, reading.role, row, failed, span.start, span.end, span.input_tokens, span.output_tokens)
+    return Node(
+        span,
+        reading,
+        reading.role,
+        row,
+        failed,
+        span.start,
+        span.end,
+        span.input_tokens,
+        span.output_tokens,
+    )
 
 
 def _find_parents(nodes: list[Node]) -> None:
     first: dict[bytes, Node] = {}
-    twins = [(twin, node) for node in nodes if (twin := first.setdefault(node.span.span_id, node)) is not node]
+    twins = [
+        (twin, node)
+        for node in nodes
+        if (twin := first.setdefault(node.span.span_id, node)) is not node
+    ]
     for node in nodes:
         node.parent = first.get(node.span.parent_id)
     for client, server in twins:

@@ -18,7 +18,11 @@ _MANAGING = Agent(
     "Sees an article through from idea to page.",
     models=(_LARGE,),
     colleagues=("ResearchAgent", "WriterAgent", "PublisherAgent"),
-    script=(Step(("ResearchAgent", "ResearchAgent")), Step(("WriterAgent",)), Step(("PublisherAgent",))),
+    script=(
+        Step(("ResearchAgent", "ResearchAgent")),
+        Step(("WriterAgent",)),
+        Step(("PublisherAgent",)),
+    ),
 )
 _RESEARCH = Agent(
     "ResearchAgent",
@@ -57,21 +61,39 @@ _PUBLISHER = Agent(
     "PublisherAgent",
     "Puts the article on the page.",
     models=(_SMALL,),
-    tools={"render_page": tools.render_page, "save_article": tools.save_article, "notify_readers": tools.notify_readers},
-    script=(Step(("render_page",)), Step(("save_article",)), Step(("notify_readers",), optional=True)),
+    tools={
+        "render_page": tools.render_page,
+        "save_article": tools.save_article,
+        "notify_readers": tools.notify_readers,
+    },
+    script=(
+        Step(("render_page",)),
+        Step(("save_article",)),
+        Step(("notify_readers",), optional=True),
+    ),
 )
 
 
 def requests(seed: int, runs: int) -> Sequence[Request]:
     """Return `runs` articles and a quarter as many corrections (edited and checked, not published), in the order they are sent."""
-    articles = [Request("/articles", _piece(seed, f"article-{number}", revisable=True)) for number in range(1, runs + 1)]
-    corrections = [Request("/corrections", _piece(seed, f"correction-{number}", revisable=False)) for number in range(1, runs // 4 + 1)]
+    articles = [
+        Request("/articles", _piece(seed, f"article-{number}", revisable=True))
+        for number in range(1, runs + 1)
+    ]
+    corrections = [
+        Request("/corrections", _piece(seed, f"correction-{number}", revisable=False))
+        for number in range(1, runs // 4 + 1)
+    ]
     return [*articles, *corrections]
 
 
 def _piece(seed: int, name: str, *, revisable: bool) -> dict[str, object]:
     topic = _TOPICS[int(chance(seed, name, "topic") * len(_TOPICS))]
-    return {"id": name, "topic": topic, "needs_revision": revisable and chance(seed, name, "revision") < _REVISED_SHARE}
+    return {
+        "id": name,
+        "topic": topic,
+        "needs_revision": revisable and chance(seed, name, "revision") < _REVISED_SHARE,
+    }
 
 
 SYSTEM = System(

@@ -18,7 +18,13 @@ _CHECKOUT = Agent(
     "Takes an order from basket to parcel.",
     models=(_LARGE, _LARGE),
     tools={"send_receipt": tools.send_receipt},
-    colleagues=("InventoryAgent", "PricingAgent", "PaymentAgent", "ShippingAgent", "RecommendationAgent"),
+    colleagues=(
+        "InventoryAgent",
+        "PricingAgent",
+        "PaymentAgent",
+        "ShippingAgent",
+        "RecommendationAgent",
+    ),
     script=(
         Step(("InventoryAgent", "InventoryAgent")),
         Step(("PricingAgent",)),
@@ -95,8 +101,13 @@ _RECOMMENDATION = Agent(
 
 def requests(seed: int, runs: int) -> Sequence[Request]:
     """Return `runs` checkouts and half as many requests for recommendations, in the order they are sent."""
-    checkouts = [Request("/checkout", _order(seed, f"order-{number}")) for number in range(1, runs + 1)]
-    recommendations = [Request("/recommendations", _order(seed, f"visit-{number}")) for number in range(1, runs // 2 + 1)]
+    checkouts = [
+        Request("/checkout", _order(seed, f"order-{number}")) for number in range(1, runs + 1)
+    ]
+    recommendations = [
+        Request("/recommendations", _order(seed, f"visit-{number}"))
+        for number in range(1, runs // 2 + 1)
+    ]
     return [*checkouts, *recommendations]
 
 
@@ -108,7 +119,10 @@ def _order(seed: int, order: str) -> dict[str, object]:
 SYSTEM = System(
     name="ecommerce",
     services=(
-        Service("storefront", entries={"/checkout": "CheckoutAgent", "/recommendations": "RecommendationAgent"}),
+        Service(
+            "storefront",
+            entries={"/checkout": "CheckoutAgent", "/recommendations": "RecommendationAgent"},
+        ),
         Service("checkout", (_CHECKOUT,)),
         Service("pricing", (_PRICING, _PROMOTION)),
         Service("discount-bot", (_DISCOUNT_BOT,)),

@@ -17,7 +17,10 @@ OWNERS = {"agentguard": AGENTGUARD, "postgresql": 999, "neo4j": 7474, "redis": 9
 FORMS = {
     "neo4j": {"auth": "neo4j/{}"},
     "redis": {"redis.conf": "requirepass {}\n"},
-    "rabbitmq": {"rabbitmq.conf": "default_user = agentguard\ndefault_pass = {}\n", "url": "amqp://agentguard:{}@rabbitmq:5672//"},
+    "rabbitmq": {
+        "rabbitmq.conf": "default_user = agentguard\ndefault_pass = {}\n",
+        "url": "amqp://agentguard:{}@rabbitmq:5672//",
+    },
 }
 """The same key in the forms that a server, or AgentGuard, wants to read it in."""
 SETTINGS = """\
@@ -32,7 +35,12 @@ CELERY_BROKER_URL=amqp://agentguard:{rabbitmq}@127.0.0.1:{RABBITMQ_PORT}//
 
 def main(task: str, folder: Path) -> None:
     if task == "settings":
-        print(SETTINGS.format(**{name: (folder / name / "key").read_text() for name in OWNERS}, **os.environ), end="")
+        print(
+            SETTINGS.format(
+                **{name: (folder / name / "key").read_text() for name in OWNERS}, **os.environ
+            ),
+            end="",
+        )
         return
     for name, owner in OWNERS.items():
         make(folder / name, owner, FORMS.get(name, {}))

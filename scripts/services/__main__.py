@@ -32,9 +32,14 @@ def start(names: Sequence[str]) -> int:
     """Start servers and leave them running, unless some do already, and print the settings that point at them."""
     with fleet.one_at_a_time():
         running = fleet.staying()
-        dead = [process.name for process in running.processes if not process.alive] if running else []
+        dead = (
+            [process.name for process in running.processes if not process.alive] if running else []
+        )
         if dead:
-            print(f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all data; then start anew.", file=sys.stderr)
+            print(
+                f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all data; then start anew.",
+                file=sys.stderr,
+            )
             return 1
         if running:
             print("They are running already.", file=sys.stderr)
@@ -62,13 +67,22 @@ def run(command: Sequence[str]) -> int:
     Never with those that stay: tests delete what they find, and somebody may be using them.
     """
     fleet.staying()  # stops what others left behind
-    running = fleet.start([name for name, kind in KINDS.items() if TEST_PREFIX + plain(kind.named_by) not in os.environ])
+    running = fleet.start(
+        [
+            name
+            for name, kind in KINDS.items()
+            if TEST_PREFIX + plain(kind.named_by) not in os.environ
+        ]
+    )
     try:
         tell(running)
         if running.missing and os.environ.get("CI"):
             print("CI must test against every one of them.", file=sys.stderr)
             return 1
-        return _run(command, {**os.environ, **for_tests(running.settings, os.environ), FLEET: str(running.record)})
+        return _run(
+            command,
+            {**os.environ, **for_tests(running.settings, os.environ), FLEET: str(running.record)},
+        )
     finally:
         fleet.stop(running)
 

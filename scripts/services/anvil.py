@@ -18,14 +18,25 @@ def anvil(folder: Path) -> Server:
     return Server(
         "anvil",
         folder,
-        [str(program()), "--host", "127.0.0.1", "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent"],
+        [
+            str(program()),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--chain-id",
+            str(CHAIN_ID),
+            "--silent",
+        ],
         {"WEB3_PROVIDER_URL": url},
         lambda: _ask(url),
     )
 
 
 def _ask(url: str) -> None:
-    question = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}).encode()
+    question = json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": []}
+    ).encode()
     request = urllib.request.Request(url, question, {"Content-Type": "application/json"})  # noqa: S310 - a loopback address of our own
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - the same
         found = int(json.load(answer)["result"], 16)

@@ -62,7 +62,16 @@ class Process:
 
     def _server(self) -> Server:
         number = signal.Signals(self.stop_signal)
-        return Server(self.name, Path(), (), {}, lambda: None, stop_signal=number, pid=self.pid, began=self.began)
+        return Server(
+            self.name,
+            Path(),
+            (),
+            {},
+            lambda: None,
+            stop_signal=number,
+            pid=self.pid,
+            began=self.began,
+        )
 
 
 @dataclass(frozen=True)

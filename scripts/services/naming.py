@@ -17,7 +17,9 @@ def plain(name: str) -> str:
     return name.removeprefix("AGENTGUARD_")
 
 
-def for_tests(settings: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]) -> dict[str, str]:
+def for_tests(
+    settings: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]
+) -> dict[str, str]:
     """Return the settings of our servers, which stand by server, under the tests' names; none of a server that the environment names."""
     return {
         TEST_PREFIX + plain(name): value

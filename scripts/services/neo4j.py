@@ -48,10 +48,29 @@ def neo4j(folder: Path) -> Server:
 def _set_password(program: str, jars: Path, folder: Path, environment: dict[str, str]) -> None:
     if folder.joinpath("data").exists():
         return
-    command = [program, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{jars}/*", _ADMIN, "dbms", "set-initial-password", PASSWORD]
-    done = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+    command = [
+        program,
+        "-XX:TieredStopAtLevel=1",
+        "-XX:+UseSerialGC",
+        "-cp",
+        f"{jars}/*",
+        _ADMIN,
+        "dbms",
+        "set-initial-password",
+        PASSWORD,
+    ]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if done.returncode != 0:
-        raise ServiceError(f"Neo4j's password could not be set: {done.stderr.strip() or done.stdout.strip()}")
+        raise ServiceError(
+            f"Neo4j's password could not be set: {done.stderr.strip() or done.stdout.strip()}"
+        )
 
 
 def _ask(uri: str) -> None:

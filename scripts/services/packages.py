@@ -18,7 +18,9 @@ from filelock import FileLock
 from scripts.services.process import ServiceError
 
 CACHE = (
-    Path("/var/cache") if os.geteuid() == 0 else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    Path("/var/cache")
+    if os.geteuid() == 0
+    else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 ) / "agentguard-services"
 """Outside the checkout, so that a fresh clone finds it filled; for root not in its home, where PostgreSQL's user could not enter."""
 
@@ -81,7 +83,18 @@ def anvil() -> Path:
         if not (folder / "complete").exists():
             _need("npm", "npm")
             folder.mkdir(parents=True, exist_ok=True)
-            _run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder), f"@foundry-rs/anvil@{ANVIL_VERSION}"])
+            _run(
+                [
+                    "npm",
+                    "install",
+                    "--silent",
+                    "--no-audit",
+                    "--no-fund",
+                    "--prefix",
+                    str(folder),
+                    f"@foundry-rs/anvil@{ANVIL_VERSION}",
+                ]
+            )
             (folder / "complete").touch()
     return the_one(folder, "node_modules/@foundry-rs/anvil-*/bin/anvil")
 
@@ -90,7 +103,9 @@ def the_one(root: Path, pattern: str) -> Path:
     """Return what the pattern finds there; raise ServiceError where that is nothing."""
     found = next(iter(sorted(root.glob(pattern))), None)
     if found is None:
-        raise ServiceError(f"{root} lacks {pattern}. Delete that folder, so that it is filled anew.")
+        raise ServiceError(
+            f"{root} lacks {pattern}. Delete that folder, so that it is filled anew."
+        )
     return found
 
 
@@ -101,12 +116,30 @@ def library_path(root: Path) -> str:
 
 def _download(into: Path) -> list[Path]:
     if shutil.which("apt-get") is None:
-        raise ServiceError(f"{', '.join(DEBIAN)} come from Debian's packages, and there is no apt-get here.")
+        raise ServiceError(
+            f"{', '.join(DEBIAN)} come from Debian's packages, and there is no apt-get here."
+        )
     (into / "partial").mkdir(parents=True, exist_ok=True)
     if os.geteuid() == 0:
         _run(["apt-get", "update", "-qq"])
-    own = ["-o", f"Dir::Cache::archives={into}", "-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
-    command = ["apt-get", "-y", "-qq", "--download-only", "--no-install-recommends", "--reinstall", *own, "install"]
+    own = [
+        "-o",
+        f"Dir::Cache::archives={into}",
+        "-o",
+        "Debug::NoLocking=true",
+        "-o",
+        "APT::Sandbox::User=",
+    ]
+    command = [
+        "apt-get",
+        "-y",
+        "-qq",
+        "--download-only",
+        "--no-install-recommends",
+        "--reinstall",
+        *own,
+        "install",
+    ]
     _run([*command, *DEBIAN, *COMPANIONS])
     return sorted(into.glob("*.deb"))
 
@@ -143,7 +176,9 @@ def _need(program: str, package: str) -> str:
             _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package])
         found = shutil.which(program)
     if found is None:
-        raise ServiceError(f"{program} is missing. Install it; on Debian: apt-get install {package}.")
+        raise ServiceError(
+            f"{program} is missing. Install it; on Debian: apt-get install {package}."
+        )
     return found
 
 
@@ -177,4 +212,6 @@ def _run(command: Sequence[str]) -> None:
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
     )
     if done.returncode != 0:
-        raise ServiceError(f"`{' '.join(command[:4])} …` failed:\n{(done.stderr or done.stdout).strip()[-1500:]}")
+        raise ServiceError(
+            f"`{' '.join(command[:4])} …` failed:\n{(done.stderr or done.stdout).strip()[-1500:]}"
+        )

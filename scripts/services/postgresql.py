@@ -69,15 +69,36 @@ def _unprivileged() -> str | None:
             return pwd.getpwnam(name).pw_name
         except KeyError:
             continue
-    raise ServiceError("PostgreSQL refuses to run as root, and there is no user postgres or nobody.")
+    raise ServiceError(
+        "PostgreSQL refuses to run as root, and there is no user postgres or nobody."
+    )
 
 
-def _make_cluster(programs: Path, data: Path, user: str | None, environment: dict[str, str]) -> None:
+def _make_cluster(
+    programs: Path, data: Path, user: str | None, environment: dict[str, str]
+) -> None:
     if data.exists():
         return
-    command = [str(programs / "initdb"), "-D", str(data), "-U", USER, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    command = [
+        str(programs / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        USER,
+        "--auth=trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+        "--no-sync",
+    ]
     done = subprocess.run(
-        command, cwd=data.parent, env={**os.environ, **environment}, capture_output=True, text=True, check=False, **as_user(user)
+        command,
+        cwd=data.parent,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        **as_user(user),
     )
     if done.returncode != 0:
         raise ServiceError(f"initdb failed: {done.stderr.strip()}")

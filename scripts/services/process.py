@@ -95,7 +95,9 @@ class Server:
             except Exception as error:
                 self._reap()
                 if not self.alive() or time.monotonic() > deadline:
-                    raise ServiceError(f"{self.name} did not start ({error}). The end of its log:\n{self.log()}") from error
+                    raise ServiceError(
+                        f"{self.name} did not start ({error}). The end of its log:\n{self.log()}"
+                    ) from error
             time.sleep(0.05)
 
     def _signal(self, number: signal.Signals) -> None:

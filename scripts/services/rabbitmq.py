@@ -29,7 +29,13 @@ def rabbitmq(folder: Path) -> Server:
     mapper = Server(
         "epmd",
         folder,
-        [str(the_one(erlang, "erts-*/bin/epmd")), "-address", "127.0.0.1", "-port", str(mapper_port)],
+        [
+            str(the_one(erlang, "erts-*/bin/epmd")),
+            "-address",
+            "127.0.0.1",
+            "-port",
+            str(mapper_port),
+        ],
         {},
         lambda: socket.create_connection(("127.0.0.1", mapper_port), timeout=5).close(),
         environment,
@@ -46,7 +52,9 @@ def rabbitmq(folder: Path) -> Server:
     )
 
 
-def _environment(folder: Path, root: Path, home: Path, port: int, mapper_port: int) -> dict[str, str]:
+def _environment(
+    folder: Path, root: Path, home: Path, port: int, mapper_port: int
+) -> dict[str, str]:
     return {
         "LD_LIBRARY_PATH": library_path(root),
         "PATH": f"{root / 'usr/lib/erlang/bin'}:{os.environ['PATH']}",

@@ -27,7 +27,10 @@ def redis(folder: Path) -> Server:
     return Server(
         "redis",
         folder,
-        [str(root / "usr/bin/redis-server"), *(part for name, value in options.items() for part in (f"--{name}", value))],
+        [
+            str(root / "usr/bin/redis-server"),
+            *(part for name, value in options.items() for part in (f"--{name}", value)),
+        ],
         {"AGENTGUARD_REDIS_URL": url},
         lambda: _ask(url),
         {"LD_LIBRARY_PATH": library_path(root)},

@@ -37,7 +37,13 @@ PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
 
 UNUSED_NAMES = tuple(
     name
-    for plain in ("GEMINI_API_KEY", "GEMINI_MODEL", "WEB3_PROVIDER_URL", "WEB3_PRIVATE_KEY", "WEB3_CONTRACT_ADDRESS")
+    for plain in (
+        "GEMINI_API_KEY",
+        "GEMINI_MODEL",
+        "WEB3_PROVIDER_URL",
+        "WEB3_PRIVATE_KEY",
+        "WEB3_CONTRACT_ADDRESS",
+    )
     for name in (plain, f"AGENTGUARD_{plain}")
 )
 """Settings of parts that this version does not have: `unused_settings` names those that are set, so that nobody believes they work."""
@@ -49,7 +55,9 @@ def environment() -> Mapping[str, str]:
     return {name.upper(): value for name, value in merged.items() if value}
 
 
-def secrets_in_files(variables: Mapping[str, str], fields: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+def secrets_in_files(
+    variables: Mapping[str, str], fields: Iterable[str]
+) -> tuple[dict[str, str], list[str]]:
     """Return what stands in the files that …_FILE names, by the setting's name, and what is wrong with these.
 
     `fields` are the settings' names in lower case, without AGENTGUARD_.
@@ -86,4 +94,8 @@ def names_of(field: str) -> tuple[str, ...]:
 def disagreements(variables: Mapping[str, str]) -> list[str]:
     """Return a sentence for each setting whose two names say two things."""
     pairs = [(a, b) for a, b in PLAIN_NAMES.items() if a in variables and b in variables]
-    return [f"{a} and {b} disagree; set one of them" for a, b in pairs if variables[a].strip() != variables[b].strip()]
+    return [
+        f"{a} and {b} disagree; set one of them"
+        for a, b in pairs
+        if variables[a].strip() != variables[b].strip()
+    ]

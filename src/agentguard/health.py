@@ -89,7 +89,9 @@ class Checkup:
     async def _ask_all(self) -> dict[str, Condition]:
         for part in self.parts:
             running = self._asked.get(part.name)
-            if running is None or running.done():  # one that neither answers nor can be cancelled is not asked twice at a time
+            if (
+                running is None or running.done()
+            ):  # one that neither answers nor can be cancelled is not asked twice at a time
                 self._asked[part.name] = asyncio.create_task(self._ask(part))
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=self.patience_seconds)
@@ -100,7 +102,12 @@ class Checkup:
         if asked.done() and not asked.cancelled():
             return asked.result()
         asked.cancel()
-        return self._down(part, "TimeoutError", f"No answer within {self.patience_seconds:g} seconds.", self.patience_seconds)
+        return self._down(
+            part,
+            "TimeoutError",
+            f"No answer within {self.patience_seconds:g} seconds.",
+            self.patience_seconds,
+        )
 
     async def _ask(self, part: Part) -> Condition:
         began = self.clock()
@@ -119,7 +126,12 @@ class Checkup:
     def _down(self, part: Part, kind: str, reason: str, seconds: float) -> Condition:
         if not self._was_down(part):
             log.warning("part_down", part=part.name, error=kind, reason=masked(reason))
-        return Condition(Status.DOWN, seconds, detail=f"{kind}; the log says more.", error=f"{kind}. {part.advice}")
+        return Condition(
+            Status.DOWN,
+            seconds,
+            detail=f"{kind}; the log says more.",
+            error=f"{kind}. {part.advice}",
+        )
 
     def _was_down(self, part: Part) -> bool:
         return part.name in self._known and self._known[part.name].status is Status.DOWN
@@ -127,4 +139,8 @@ class Checkup:
 
 def worst(conditions: Mapping[str, Condition]) -> Status:
     """Return how all parts together are."""
-    return min((condition.status for condition in conditions.values()), key=list(Status).index, default=Status.UP)
+    return min(
+        (condition.status for condition in conditions.values()),
+        key=list(Status).index,
+        default=Status.UP,
+    )

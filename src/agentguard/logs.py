@@ -28,10 +28,14 @@ def configure_logs(*, debug: bool, report: Report = nowhere) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if debug else logging.INFO
+        ),
     )
 
 
@@ -43,11 +47,21 @@ class _Reported:
 
     def __call__(self, _logger: object, method: str, event: EventDict) -> EventDict:
         error = _exception(event.get("exc_info"))
-        reported = self.report(error, str(event["event"])) if error is not None and method in ("error", "critical") else None
+        reported = (
+            self.report(error, str(event["event"]))
+            if error is not None and method in ("error", "critical")
+            else None
+        )
         return event if reported is None else {**event, "reported_as": reported}
 
 
 def _exception(given: Any) -> BaseException | None:
     """Return the exception that structlog was given: itself, as a triple, or as the word that there is one."""
-    found = given[1] if isinstance(given, tuple) else given if isinstance(given, BaseException) or not given else sys.exc_info()[1]
+    found = (
+        given[1]
+        if isinstance(given, tuple)
+        else given
+        if isinstance(given, BaseException) or not given
+        else sys.exc_info()[1]
+    )
     return found if isinstance(found, BaseException) else None

@@ -33,7 +33,9 @@ class TargetURLError(InvalidInputError):
     code = "bad-target-url"
 
     def __init__(self) -> None:
-        super().__init__("That is no URL of PostgreSQL. Write it like postgresql://user:password@host:5432/agentguard.")
+        super().__init__(
+            "That is no URL of PostgreSQL. Write it like postgresql://user:password@host:5432/agentguard."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,12 @@ class Migrated:
 
     def document(self) -> dict[str, Any]:
         """Return the document of `agentguard migrate --format json`."""
-        return {"database": self.place, "revision_before": self.revision_before, "revision": HEAD, "copied": self.copied}
+        return {
+            "database": self.place,
+            "revision_before": self.revision_before,
+            "revision": HEAD,
+            "copied": self.copied,
+        }
 
 
 def migrate(settings: Settings) -> Migrated:
@@ -67,17 +74,24 @@ def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
     if not is_postgresql(url):
         raise TargetURLError
     if not path.exists():
-        raise NothingToCopyError(f"There is no database {path}. Name the data directory with --data-dir.")
+        raise NothingToCopyError(
+            f"There is no database {path}. Name the data directory with --data-dir."
+        )
     here, there = runs_folder(settings.data_dir), runs_folder(settings.data_dir, POSTGRESQL)
     share_runs(here, there)  # before the rows: whoever reads a row finds its runs
     migrated = asyncio.run(_copy(settings, PostgreSQL(url), progress))
-    share_runs(here, there)  # and after them: meanwhile a server could take runs without a row for a dead writer's
+    share_runs(
+        here, there
+    )  # and after them: meanwhile a server could take runs without a row for a dead writer's
     return migrated
 
 
 async def _copy(settings: Settings, server: PostgreSQL, progress: Progress) -> Migrated:
     before = await migrate_postgresql(server)
-    async with open_database(settings.data_dir) as source, open_database(settings.data_dir, server, hurried=False) as target:
+    async with (
+        open_database(settings.data_dir) as source,
+        open_database(settings.data_dir, server, hurried=False) as target,
+    ):
         total = sum((await count_rows(source)).values())
         done = 0
 

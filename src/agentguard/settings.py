@@ -21,7 +21,14 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from agentguard.environment import PLAIN_NAMES, UNUSED_NAMES, disagreements, environment, names_of, secrets_in_files
+from agentguard.environment import (
+    PLAIN_NAMES,
+    UNUSED_NAMES,
+    disagreements,
+    environment,
+    names_of,
+    secrets_in_files,
+)
 from agentguard.kernel.errors import InvalidInputError
 
 _DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
@@ -120,7 +127,9 @@ class Settings(BaseSettings):
     """After this long without a sign of life from who works on a job, it is given to another."""
     sentry_dsn: SecretStr | None = _shared("sentry_dsn")
     """Unset: errors are in the log only."""
-    sentry_environment: str = _shared("sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$")
+    sentry_environment: str = _shared(
+        "sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$"
+    )
     """What Sentry calls this installation."""
     rate_limit: int = Field(default=0, ge=0)
     """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 = any number."""
@@ -158,7 +167,11 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
 
     @field_validator("catalog", mode="before")
     @classmethod
@@ -172,8 +185,14 @@ class Settings(BaseSettings):
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
             parts = urlsplit(origin)
-            if origin != "*" and (not parts.scheme or not parts.netloc or parts.path or parts.query or parts.fragment):
-                raise PydanticCustomError("bad_origin", "{origin} is no origin; write it like http://localhost:3000", {"origin": origin})
+            if origin != "*" and (
+                not parts.scheme or not parts.netloc or parts.path or parts.query or parts.fragment
+            ):
+                raise PydanticCustomError(
+                    "bad_origin",
+                    "{origin} is no origin; write it like http://localhost:3000",
+                    {"origin": origin},
+                )
         return value
 
     @field_validator("api_key")
@@ -181,7 +200,10 @@ class Settings(BaseSettings):
     def _sendable(cls, value: SecretStr | None) -> SecretStr | None:
         text = value.get_secret_value() if value else ""
         if not (text.isascii() and text.isprintable()) or " " in text:
-            raise PydanticCustomError("bad_key", "the key must be printable ASCII without spaces, or no client can send it")
+            raise PydanticCustomError(
+                "bad_key",
+                "the key must be printable ASCII without spaces, or no client can send it",
+            )
         return value
 
     @field_validator("housekeeping")
@@ -190,7 +212,9 @@ class Settings(BaseSettings):
         try:
             re.compile(value or "")
         except re.error as error:
-            raise PydanticCustomError("bad_pattern", "the pattern cannot be read: {why}", {"why": str(error)}) from None
+            raise PydanticCustomError(
+                "bad_pattern", "the pattern cannot be read: {why}", {"why": str(error)}
+            ) from None
         return value
 
     @field_validator("trace_url")
@@ -200,27 +224,53 @@ class Settings(BaseSettings):
             raise PydanticCustomError("bad_template", "the template must contain {trace_id}")
         return value
 
-    @field_validator("database_url", "redis_url", "celery_broker_url", "celery_result_backend", "neo4j_uri", "sentry_dsn")
+    @field_validator(
+        "database_url",
+        "redis_url",
+        "celery_broker_url",
+        "celery_result_backend",
+        "neo4j_uri",
+        "sentry_dsn",
+    )
     @classmethod
     def _url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
         schemes, example = _URLS[field.field_name or ""]
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and not _is_url(text, schemes):
-            raise PydanticCustomError("bad_url", "this is no URL it can use; write it like {example}", {"example": example})
+            raise PydanticCustomError(
+                "bad_url",
+                "this is no URL it can use; write it like {example}",
+                {"example": example},
+            )
         if text is not None and (fault := _url_fault(field.field_name or "", text)):
-            raise PydanticCustomError("bad_url", "{fault}; write it like {example}", {"fault": fault, "example": example})
+            raise PydanticCustomError(
+                "bad_url", "{fault}; write it like {example}", {"fault": fault, "example": example}
+            )
         return value
 
     @property
     def postgres(self) -> SecretStr | None:
         """URL of PostgreSQL, from whichever names it was set by; None = SQLite."""
         if self.database_url is not None:
-            return SecretStr("postgresql://" + self.database_url.get_secret_value().split("://", 1)[1])
+            return SecretStr(
+                "postgresql://" + self.database_url.get_secret_value().split("://", 1)[1]
+            )
         if all(
-            part is None for part in (self.postgres_host, self.postgres_port, self.postgres_db, self.postgres_user, self.postgres_password)
+            part is None
+            for part in (
+                self.postgres_host,
+                self.postgres_port,
+                self.postgres_db,
+                self.postgres_user,
+                self.postgres_password,
+            )
         ):
             return None
-        password = f":{quote(self.postgres_password.get_secret_value(), safe='')}" if self.postgres_password else ""
+        password = (
+            f":{quote(self.postgres_password.get_secret_value(), safe='')}"
+            if self.postgres_password
+            else ""
+        )
         user = quote(self.postgres_user or "agentguard", safe="")
         place = f"{self.postgres_host or 'localhost'}:{self.postgres_port or 5432}/{quote(self.postgres_db or 'agentguard', safe='')}"
         return SecretStr(f"postgresql://{user}{password}@{place}")
@@ -236,10 +286,19 @@ class Settings(BaseSettings):
         """URL of Redis, from whichever names it was set by; None = in process."""
         if self.redis_url is not None:
             return self.redis_url
-        if all(part is None for part in (self.redis_host, self.redis_port, self.redis_db, self.redis_password)):
+        if all(
+            part is None
+            for part in (self.redis_host, self.redis_port, self.redis_db, self.redis_password)
+        ):
             return None
-        password = f":{quote(self.redis_password.get_secret_value(), safe='')}@" if self.redis_password else ""
-        return SecretStr(f"redis://{password}{self.redis_host or 'localhost'}:{self.redis_port or 6379}/{self.redis_db or 0}")
+        password = (
+            f":{quote(self.redis_password.get_secret_value(), safe='')}@"
+            if self.redis_password
+            else ""
+        )
+        return SecretStr(
+            f"redis://{password}{self.redis_host or 'localhost'}:{self.redis_port or 6379}/{self.redis_db or 0}"
+        )
 
     @model_validator(mode="wrap")
     @classmethod
@@ -248,13 +307,20 @@ class Settings(BaseSettings):
         secrets, faults = secrets_in_files(variables, secret_fields())
         given = {**secrets, **data}
         errors = [_plain_error(message) for message in (*faults, *disagreements(variables))]
-        named = {field for field in secret_fields() for name in names_of(field) if f"{name}_FILE" in variables}
+        named = {
+            field
+            for field in secret_fields()
+            for name in names_of(field)
+            if f"{name}_FILE" in variables
+        }
         faulty = frozenset(named - secrets.keys())
         try:
             settings = handler(given)
         except ValidationError as error:
             errors, faulty = [*_details(error), *errors], faulty | _fields(error)
-            settings = handler({name: value for name, value in given.items() if _field(name) not in faulty})
+            settings = handler(
+                {name: value for name, value in given.items() if _field(name) not in faulty}
+            )
         errors += [_plain_error(message) for message in _contradictions(settings, faulty)]
         if errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
@@ -279,8 +345,13 @@ def load_settings() -> Settings:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise SettingsError(f"The file .env cannot be read: {reason}.") from None
     except ValidationError as error:
-        lines = [_sentence([str(part) for part in fault["loc"]], fault["msg"]) for fault in error.errors()]
-        raise SettingsError("The settings cannot be used.\n" + "\n".join(f"- {line}" for line in lines)) from None
+        lines = [
+            _sentence([str(part) for part in fault["loc"]], fault["msg"])
+            for fault in error.errors()
+        ]
+        raise SettingsError(
+            "The settings cannot be used.\n" + "\n".join(f"- {line}" for line in lines)
+        ) from None
 
 
 def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -292,12 +363,16 @@ def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names that start with AGENTGUARD_ and mean nothing: most likely a slip of the pen."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
     known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
-    return tuple(sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known))
+    return tuple(
+        sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known)
+    )
 
 
 def secret_fields() -> tuple[str, ...]:
     """Return the settings that may stand in a file, named by the same name with _FILE behind it."""
-    return tuple(name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None)
+    return tuple(
+        name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
+    )
 
 
 def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]:
@@ -305,7 +380,11 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
     rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
     if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
         yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"
-    if settings.celery_result_backend is not None and settings.celery_broker_url is None and "celery_broker_url" not in faulty:
+    if (
+        settings.celery_result_backend is not None
+        and settings.celery_broker_url is None
+        and "celery_broker_url" not in faulty
+    ):
         yield "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing uses it"
     if settings.database_url is not None:
         yield from _parts_against_url("DATABASE_URL", settings.database_url, settings, "postgres")
@@ -326,7 +405,9 @@ def _parts_against_url(name: str, url: SecretStr, settings: Settings, prefix: st
     for part, value in whole.items():
         given = getattr(settings, f"{prefix}_{part}", None)
         plain = given.get_secret_value() if isinstance(given, SecretStr) else given
-        if plain is not None and str(plain) != str(value or (0 if (prefix, part) == ("redis", "db") else "")):
+        if plain is not None and str(plain) != str(
+            value or (0 if (prefix, part) == ("redis", "db") else "")
+        ):
             yield f"{prefix.upper()}_{part.upper()} and {name} disagree; set one of them"
 
 
@@ -351,7 +432,11 @@ def _url_fault(field: str, text: str) -> str | None:
         return "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD"
     if field == "sentry_dsn" and not (parts.username and parts.path.rpartition("/")[2].isdecimal()):
         return "it has no key or no number of a project"
-    if parts.scheme in _REDIS_SCHEMES and not parts.path.strip("/").isdecimal() and parts.path.strip("/"):
+    if (
+        parts.scheme in _REDIS_SCHEMES
+        and not parts.path.strip("/").isdecimal()
+        and parts.path.strip("/")
+    ):
         return "its database is no number"
     return None
 
@@ -366,17 +451,27 @@ def _field(name: str) -> str:
 
 
 def _plain_error(message: str) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("settings", "{message}", {"message": message}), loc=(), input=None)
+    return InitErrorDetails(
+        type=PydanticCustomError("settings", "{message}", {"message": message}), loc=(), input=None
+    )
 
 
 def _details(error: ValidationError) -> list[InitErrorDetails]:
     return [
-        InitErrorDetails(type=PydanticCustomError("setting", "{message}", {"message": fault["msg"]}), loc=fault["loc"], input=None)
+        InitErrorDetails(
+            type=PydanticCustomError("setting", "{message}", {"message": fault["msg"]}),
+            loc=fault["loc"],
+            input=None,
+        )
         for fault in error.errors(include_input=False)
     ]
 
 
 def _sentence(place: list[str], message: str) -> str:
     name = place[0].upper() if place else ""
-    shown = name if not name or name.startswith("AGENTGUARD_") or name in PLAIN_NAMES.values() else f"AGENTGUARD_{name}"
+    shown = (
+        name
+        if not name or name.startswith("AGENTGUARD_") or name in PLAIN_NAMES.values()
+        else f"AGENTGUARD_{name}"
+    )
     return f"{shown}: {message}" if shown else message

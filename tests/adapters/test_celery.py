@@ -60,7 +60,14 @@ def dying_worker(broker: Broker, folder: Path) -> Iterator[None]:
     """A worker that has declared its queue and what delays need, and waits for something to die of."""
     output = folder / f"{broker.queue}.log"
     with output.open("wb") as log:
-        command = [sys.executable, "-c", DYING, broker.url, broker.queue, str(broker.delivery_limit)]
+        command = [
+            sys.executable,
+            "-c",
+            DYING,
+            broker.url,
+            broker.queue,
+            str(broker.delivery_limit),
+        ]
         worker = subprocess.Popen(command, stdout=log, stderr=log, env=dict(os.environ))
     try:
         deadline = time.monotonic() + 60
@@ -87,18 +94,25 @@ def queue_at(connection: Connection, name: str, **how):
     return channel.queue_declare(name, durable=True, auto_delete=False, **how)
 
 
-async def test_the_queue_is_a_quorum_queue_and_the_message_is_in_it_once_deliver_returns(broker: Broker):
+async def test_the_queue_is_a_quorum_queue_and_the_message_is_in_it_once_deliver_returns(
+    broker: Broker,
+):
     await CeleryDelivery(broker, system_clock).deliver(job("a"))
 
     assert messages(broker, broker.queue) == 1
     wanted = dict(main_queue(broker).queue_arguments or {})
-    with Connection(broker.url) as connection, pytest.raises(amqp.PreconditionFailed, match="x-queue-type"):
+    with (
+        Connection(broker.url) as connection,
+        pytest.raises(amqp.PreconditionFailed, match="x-queue-type"),
+    ):
         queue_at(connection, broker.queue, arguments=wanted | {"x-queue-type": "classic"})
     with Connection(broker.url) as connection:
         queue_at(connection, broker.queue, arguments=wanted | {"x-queue-type": "quorum"})
 
 
-async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fails(broker: Broker, tmp_path: Path):
+async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fails(
+    broker: Broker, tmp_path: Path
+):
     delivery = CeleryDelivery(broker, system_clock)
     clock = Clock()
     clock.now = system_clock()
@@ -112,8 +126,16 @@ async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fa
         await sweep.sweep()
 
         failed = await here.jobs.get(submitted.id)
-        assert (letter.job_id, letter.task, letter.reason) == (submitted.id, "agentguard.scan_task", "delivery_limit")
-        assert (failed.state, failed.error.code, failed.attempts) == (JobState.FAILED, "worker-died", 1)
+        assert (letter.job_id, letter.task, letter.reason) == (
+            submitted.id,
+            "agentguard.scan_task",
+            "delivery_limit",
+        )
+        assert (failed.state, failed.error.code, failed.attempts) == (
+            JobState.FAILED,
+            "worker-died",
+            1,
+        )
         assert messages(broker, broker.queue) == 0
 
 

@@ -16,7 +16,16 @@ from agentguard.adapters.sql.copying import copy
 from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.postgresql import PostgreSQL
-from agentguard.adapters.sql.tables import audit_logs, days_seen, graph_versions, incidents, jobs, metadata, playbooks, sightings
+from agentguard.adapters.sql.tables import (
+    audit_logs,
+    days_seen,
+    graph_versions,
+    incidents,
+    jobs,
+    metadata,
+    playbooks,
+    sightings,
+)
 from agentguard.kernel.clock import system_clock
 from tests.databases import empty_database
 
@@ -26,16 +35,47 @@ NOW = system_clock()
 MICROSECONDS = NOW // 1000 * 1000
 """NOW, as a database keeps it."""
 ODD = "a\0b\\ ü 🤖"
-GRAPH = {"id": "v1", "dataset": "d", "created_at": NOW, "components": 1, "dependencies": 0, "graph": bytes(range(256))}
-WAITING = {"kind": "scan", "state": "queued", "request": b"{}", "attempts": 0, "fence": 0, "due_at": NOW, "done": 0, "created_at": NOW}
+GRAPH = {
+    "id": "v1",
+    "dataset": "d",
+    "created_at": NOW,
+    "components": 1,
+    "dependencies": 0,
+    "graph": bytes(range(256)),
+}
+WAITING = {
+    "kind": "scan",
+    "state": "queued",
+    "request": b"{}",
+    "attempts": 0,
+    "fence": 0,
+    "due_at": NOW,
+    "done": 0,
+    "created_at": NOW,
+}
 ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
     sightings: [
-        {"id": ODD, "kind": "agent", "name": ODD, "environment": None, "spellings": b"[]", "first_seen": NOW - 10_000, "last_seen": NOW}
+        {
+            "id": ODD,
+            "kind": "agent",
+            "name": ODD,
+            "environment": None,
+            "spellings": b"[]",
+            "first_seen": NOW - 10_000,
+            "last_seen": NOW,
+        }
     ],
     days_seen: [{"day": n} for n in range(250)],
-    incidents: [{"agent_id": "a", "incident_type": "outage", "severity": "LOW", "impacted_agents": [ODD.replace("\0", "")]}],
+    incidents: [
+        {
+            "agent_id": "a",
+            "incident_type": "outage",
+            "severity": "LOW",
+            "impacted_agents": [ODD.replace("\0", "")],
+        }
+    ],
 }
 
 
@@ -50,20 +90,28 @@ async def fill(connection) -> None:
     for table, rows in ROWS.items():
         await connection.execute(insert(table), rows)
     incident = (await connection.execute(select(incidents.c.id))).scalar_one()
-    await connection.execute(insert(playbooks).values(incident_id=incident, title="t", steps=[{"n": 1}]))
+    await connection.execute(
+        insert(playbooks).values(incident_id=incident, title="t", steps=[{"n": 1}])
+    )
     await connection.execute(insert(audit_logs).values(incident_id=incident, log_type="opened"))
 
 
 @asynccontextmanager
 async def target(tmp_path: Path):
-    async with empty_database("postgresql") as server, open_database(tmp_path, server, hurried=False) as database:
+    async with (
+        empty_database("postgresql") as server,
+        open_database(tmp_path, server, hurried=False) as database,
+    ):
         yield database
 
 
 async def content(database: Database) -> dict[str, list[tuple[object, ...]]]:
     async with database.reading() as connection:
         return {
-            table.name: [tuple(row) for row in await connection.execute(select(table).order_by(*table.primary_key))]
+            table.name: [
+                tuple(row)
+                for row in await connection.execute(select(table).order_by(*table.primary_key))
+            ]
             for table in metadata.sorted_tables
         }
 
@@ -71,7 +119,9 @@ async def content(database: Database) -> dict[str, list[tuple[object, ...]]]:
 async def without_playbook(database: Database) -> int:
     """As people ask: NULL is not JSON's null."""
     async with database.reading() as connection:
-        return (await connection.execute(text("SELECT count(*) FROM incidents WHERE playbook IS NULL"))).scalar_one()
+        return (
+            await connection.execute(text("SELECT count(*) FROM incidents WHERE playbook IS NULL"))
+        ).scalar_one()
 
 
 def nothing(_table: str, _rows: int) -> None:
@@ -87,7 +137,9 @@ async def test_a_copy_is_equal_row_by_row_and_can_be_repeated(source: Database, 
         assert all(counts.values())
 
         await source.write(lambda c: c.execute(update(jobs).values(state="succeeded")))
-        await source.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "v3"})))
+        await source.write(
+            lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "v3"}))
+        )
         await copy(source, copied, nothing)
         assert await content(copied) == await content(source)
 
@@ -96,9 +148,21 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
     async with target(tmp_path) as copied:
         await source.write(lambda c: c.execute(insert(jobs).values({**WAITING, "id": "k"})))
         await copy(source, copied, nothing)
-        await copied.write(lambda c: c.execute(update(jobs).where(jobs.c.id == "j").values(state="succeeded", fence=1, finished_at=NOW)))
-        await copied.write(lambda c: c.execute(update(jobs).where(jobs.c.id == "k").values(state="running", fence=1)))
-        await copied.write(lambda c: c.execute(update(sightings).values(first_seen=NOW, last_seen=NOW + 5_000)))
+        await copied.write(
+            lambda c: c.execute(
+                update(jobs)
+                .where(jobs.c.id == "j")
+                .values(state="succeeded", fence=1, finished_at=NOW)
+            )
+        )
+        await copied.write(
+            lambda c: c.execute(
+                update(jobs).where(jobs.c.id == "k").values(state="running", fence=1)
+            )
+        )
+        await copied.write(
+            lambda c: c.execute(update(sightings).values(first_seen=NOW, last_seen=NOW + 5_000))
+        )
         await copied.write(lambda c: c.execute(update(incidents).values(resolved_at=NOW)))
         await copied.write(lambda c: c.execute(update(playbooks).values(effectiveness_score=0.5)))
         await copied.write(lambda c: c.execute(update(audit_logs).values(blockchain_tx_hash="0x1")))
@@ -106,26 +170,40 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
         await copy(source, copied, nothing)
 
         async with copied.reading() as connection:
-            states = (await connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id))).all()
-            seen = (await connection.execute(select(sightings.c.first_seen, sightings.c.last_seen))).one()
+            states = (
+                await connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id))
+            ).all()
+            seen = (
+                await connection.execute(select(sightings.c.first_seen, sightings.c.last_seen))
+            ).one()
             kept = [
                 (await connection.execute(select(column))).scalar_one()
-                for column in (incidents.c.resolved_at, playbooks.c.effectiveness_score, audit_logs.c.blockchain_tx_hash)
+                for column in (
+                    incidents.c.resolved_at,
+                    playbooks.c.effectiveness_score,
+                    audit_logs.c.blockchain_tx_hash,
+                )
             ]
         assert [tuple(row) for row in states] == [("j", "succeeded"), ("k", "running")]
         assert tuple(seen) == (MICROSECONDS - 10_000, MICROSECONDS + 5_000)
         assert kept == [MICROSECONDS, 0.5, "0x1"]
 
 
-async def test_what_is_written_afterwards_comes_after_what_was_copied(source: Database, tmp_path: Path):
+async def test_what_is_written_afterwards_comes_after_what_was_copied(
+    source: Database, tmp_path: Path
+):
     async with target(tmp_path) as copied:
         await copy(source, copied, nothing)
-        await copied.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "own"})))
+        await copied.write(
+            lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "own"}))
+        )
 
         assert [row[1] for row in (await content(copied))["graph_versions"]] == ["v1", "v2", "own"]
 
 
-async def test_a_database_with_graphs_of_its_own_is_refused_and_left_as_it_was(source: Database, tmp_path: Path):
+async def test_a_database_with_graphs_of_its_own_is_refused_and_left_as_it_was(
+    source: Database, tmp_path: Path
+):
     async with target(tmp_path) as own:
         await own.write(lambda c: c.execute(insert(graph_versions).values({**GRAPH, "id": "own"})))
         before = await content(own)
@@ -158,11 +236,15 @@ def agentguard(*arguments: str, **settings: str) -> subprocess.CompletedProcess[
     )
 
 
-async def test_the_command_migrates_and_copies_and_says_what_it_did(source: Database, tmp_path: Path):
+async def test_the_command_migrates_and_copies_and_says_what_it_did(
+    source: Database, tmp_path: Path
+):
     async with empty_database("postgresql") as server:
         made = agentguard("migrate", "--format", "json", DATABASE_URL=server.url)
         again = agentguard("migrate", DATABASE_URL=server.url)
-        copied = agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path), "--format", "json")
+        copied = agentguard(
+            "migrate", "--to", server.url, "--data-dir", str(tmp_path), "--format", "json"
+        )
         table = agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path))
 
     assert json.loads(made.stdout)["revision_before"] is None
@@ -175,7 +257,16 @@ async def test_graphs_that_were_copied_can_still_be_replayed_and_the_old_ones_to
     recording = Path(__file__).parents[1] / "data" / "traces" / "langgraph-openllmetry"
     made = agentguard("scan", str(recording), "--data-dir", str(tmp_path), "--format", "json")
     wanted = json.loads(made.stdout)["agents"][0]["id"]
-    question = ("simulate", wanted, "--method", "replay", "--data-dir", str(tmp_path), "--format", "json")
+    question = (
+        "simulate",
+        wanted,
+        "--method",
+        "replay",
+        "--data-dir",
+        str(tmp_path),
+        "--format",
+        "json",
+    )
     async with empty_database("postgresql") as server:
         agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path))
         there = agentguard(*question, DATABASE_URL=server.url)

@@ -35,7 +35,9 @@ async def test_what_waited_or_ran_is_due_at_once_and_what_had_ended_stays(tmp_pa
     file = tmp_path / "agentguard.db"
     migrated(file, "0002")
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.executemany(ROW, [("a", "queued", 0), ("b", "running", 1), ("c", "succeeded", 2)])
+        connection.executemany(
+            ROW, [("a", "queued", 0), ("b", "running", 1), ("c", "succeeded", 2)]
+        )
 
     async with open_database(tmp_path) as database:
         store = SqlJobStore(database)
@@ -58,4 +60,6 @@ def test_it_can_be_undone_and_done_again(tmp_path: Path):
 
     assert not {"fence", "due_at", "deliver_at"} & set(columns)
     with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("SELECT fence, due_at, deliver_at FROM jobs").fetchall() == [(0, 1000000, 1000000)]
+        assert connection.execute("SELECT fence, due_at, deliver_at FROM jobs").fetchall() == [
+            (0, 1000000, 1000000)
+        ]

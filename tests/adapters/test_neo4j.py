@@ -21,7 +21,11 @@ from neo4j.exceptions import ConstraintError
 from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.neo4j.cleaning import retire
 from agentguard.adapters.neo4j.database import Credentials, Neo4jDatabase, open_neo4j, rows
-from agentguard.adapters.neo4j.errors import Neo4jAddressError, Neo4jUnavailableError, StagedGraphLostError
+from agentguard.adapters.neo4j.errors import (
+    Neo4jAddressError,
+    Neo4jUnavailableError,
+    StagedGraphLostError,
+)
 from agentguard.adapters.neo4j.graphs import Neo4jGraphStore, Standings
 from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE
@@ -48,7 +52,9 @@ def place() -> Iterator[Place]:
 
 
 @asynccontextmanager
-async def opened(place: Place, folder: Path, *, standings: Standings = lambda _: {}, clock: Clock = system_clock):
+async def opened(
+    place: Place, folder: Path, *, standings: Standings = lambda _: {}, clock: Clock = system_clock
+):
     async with open_neo4j(place.uri, place.credentials, DATABASE, 60) as database:
         yield Neo4jGraphStore(database, FileRunStore(folder, clock), clock, 20, standings)
 
@@ -82,7 +88,9 @@ async def test_components_bear_their_kind_and_what_is_known_of_them(place: Place
     found = dict(row["c"])
     assert sorted(row["labels"]) == ["Agent", "Component"]
     assert found["graph_version"] == put.id
-    assert {key: found[key] for key in ("id", "type", "invocations", "errors", "confidence", "services")} == {
+    assert {
+        key: found[key] for key in ("id", "type", "invocations", "errors", "confidence", "services")
+    } == {
         "id": "agent:Checkout",
         "type": "agent",
         "invocations": 10,
@@ -92,19 +100,38 @@ async def test_components_bear_their_kind_and_what_is_known_of_them(place: Place
     }
     assert found["first_seen"].iso_format() == "2023-11-14T22:13:20.000000001+00:00"
     assert "environment" not in found
-    assert json.loads(found["metadata"]) == {"attributes": {}, "convention": "otel-genai", "observations": 0, "rule": "invoke_agent"}
+    assert json.loads(found["metadata"]) == {
+        "attributes": {},
+        "convention": "otel-genai",
+        "observations": 0,
+        "rule": "invoke_agent",
+    }
     assert json.loads(found["evidence"])[0]["reason"] == "failed"
     assert ids(place) == sorted(c.id for c in shop().components)
 
 
-async def test_dependencies_point_to_what_is_depended_on_and_say_when_they_were_found(place: Place, tmp_path: Path):
+async def test_dependencies_point_to_what_is_depended_on_and_say_when_they_were_found(
+    place: Place, tmp_path: Path
+):
     async with opened(place, tmp_path) as store:
         await store.put(put := version(shop()), no_runs())
 
-    (row,) = place.ask("MATCH (:Agent {name: 'Checkout'})-[d:DEPENDS_ON]->(:Tool {name: 'charge_card'}) RETURN d")
+    (row,) = place.ask(
+        "MATCH (:Agent {name: 'Checkout'})-[d:DEPENDS_ON]->(:Tool {name: 'charge_card'}) RETURN d"
+    )
     found = dict(row["d"])
     assert {
-        key: found[key] for key in ("type", "calls", "errors", "absorbed", "propagated", "confidence", "fallbacks", "in_most_runs")
+        key: found[key]
+        for key in (
+            "type",
+            "calls",
+            "errors",
+            "absorbed",
+            "propagated",
+            "confidence",
+            "fallbacks",
+            "in_most_runs",
+        )
     } == {
         "type": "uses_tool",
         "calls": 10,
@@ -116,7 +143,9 @@ async def test_dependencies_point_to_what_is_depended_on_and_say_when_they_were_
         "in_most_runs": False,
     }
     seconds, rest = divmod(put.created_at, 10**9)
-    (when,) = place.ask("MATCH ()-[d:DEPENDS_ON]->() RETURN DISTINCT d.timestamp.epochSeconds AS seconds, d.timestamp.nanosecond AS rest")
+    (when,) = place.ask(
+        "MATCH ()-[d:DEPENDS_ON]->() RETURN DISTINCT d.timestamp.epochSeconds AS seconds, d.timestamp.nanosecond AS rest"
+    )
     assert when == {"seconds": seconds, "rest": rest}
     assert json.loads(found["evidence"])[0]["timestamp"].endswith("000000001Z")
     assert START % 10 == 1
@@ -126,10 +155,26 @@ async def test_workflows_and_fallbacks_are_in_the_graph(place: Place, tmp_path: 
     async with opened(place, tmp_path) as store:
         await store.put(version(shop()), no_runs())
 
-    (fallback,) = place.ask("MATCH (a:Component)-[f:FALLS_BACK_TO]->(b:Component) RETURN a.id, b.id, f.owner, f.count, f.rescued")
-    (workflow,) = place.ask("MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs, w.failed, a.id, b.id")
-    assert list(fallback.values()) == ["tool:charge_card", "tool:send_invoice", "agent:Checkout", 3, 1]
-    assert list(workflow.values()) == ["workflow:checkout", 10, 2, "agent:Checkout", "agent:Checkout"]
+    (fallback,) = place.ask(
+        "MATCH (a:Component)-[f:FALLS_BACK_TO]->(b:Component) RETURN a.id, b.id, f.owner, f.count, f.rescued"
+    )
+    (workflow,) = place.ask(
+        "MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs, w.failed, a.id, b.id"
+    )
+    assert list(fallback.values()) == [
+        "tool:charge_card",
+        "tool:send_invoice",
+        "agent:Checkout",
+        3,
+        1,
+    ]
+    assert list(workflow.values()) == [
+        "workflow:checkout",
+        10,
+        2,
+        "agent:Checkout",
+        "agent:Checkout",
+    ]
 
 
 async def test_every_kind_has_a_label_of_its_own(place: Place, tmp_path: Path):
@@ -150,12 +195,19 @@ async def test_constraint_and_indexes_bear_the_promised_names(place: Place, tmp_
     (constraint,) = place.ask(
         "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Component'] RETURN properties"
     )
-    indexes = place.ask("SHOW INDEXES YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Agent'] RETURN name, properties")
+    indexes = place.ask(
+        "SHOW INDEXES YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Agent'] RETURN name, properties"
+    )
     assert constraint == {"properties": ["id"]}
-    assert {row["name"]: row["properties"] for row in indexes} == {"agent_id": ["id"], "agent_name": ["name"]}
+    assert {row["name"]: row["properties"] for row in indexes} == {
+        "agent_id": ["id"],
+        "agent_name": ["name"],
+    }
 
 
-async def test_a_database_that_was_emptied_under_a_running_server_is_prepared_again(place: Place, tmp_path: Path):
+async def test_a_database_that_was_emptied_under_a_running_server_is_prepared_again(
+    place: Place, tmp_path: Path
+):
     async with opened(place, tmp_path) as store:
         await store.put(version(shop()), no_runs())
         place.empty()
@@ -163,23 +215,33 @@ async def test_a_database_that_was_emptied_under_a_running_server_is_prepared_ag
         await store.put(version(fan(3, "x")), no_runs())
 
     assert len(ids(place)) == 5
-    assert place.ask("SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1")
+    assert place.ask(
+        "SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1"
+    )
 
 
-async def test_each_version_takes_the_place_of_the_one_before_and_leaves_nothing_of_it(place: Place, tmp_path: Path):
+async def test_each_version_takes_the_place_of_the_one_before_and_leaves_nothing_of_it(
+    place: Place, tmp_path: Path
+):
     async with opened(place, tmp_path) as store:
         for found in (shop(), fan(7, "a"), graph("crewai-openinference"), Graph(), shop(), shop()):
             await store.put(put := version(found, f"of-{len(found.components)}"), no_runs())
 
             assert ids(place) == sorted(c.id for c in found.components)
             edges = place.ask("MATCH (a)-[d:DEPENDS_ON]->(b) RETURN a.id, b.id, d.type")
-            assert sorted(tuple(row.values()) for row in edges) == sorted((d.source, d.target, d.type.value) for d in found.dependencies)
+            assert sorted(tuple(row.values()) for row in edges) == sorted(
+                (d.source, d.target, d.type.value) for d in found.dependencies
+            )
             assert ids(place, "Workflow") == sorted(w.id for w in found.workflows)
             assert len(place.ask("MATCH ()-[f:FALLS_BACK_TO]->() RETURN f")) == len(found.fallbacks)
-            assert place.ask("MATCH (n:NewestGraph) RETURN n.graph_version AS id, n.dataset AS dataset") == [
-                {"id": put.id, "dataset": put.dataset}
-            ]
-    left = {label for row in place.ask("MATCH (n) RETURN DISTINCT labels(n) AS labels") for label in row["labels"]}
+            assert place.ask(
+                "MATCH (n:NewestGraph) RETURN n.graph_version AS id, n.dataset AS dataset"
+            ) == [{"id": put.id, "dataset": put.dataset}]
+    left = {
+        label
+        for row in place.ask("MATCH (n) RETURN DISTINCT labels(n) AS labels")
+        for label in row["labels"]
+    }
     assert {label for label in left if label.startswith("AgentGuard")} == {"AgentGuardLock"}
 
 
@@ -200,15 +262,25 @@ async def test_the_cypher_export_writes_what_the_store_writes(place: Place, tmp_
 def everything(place: Place) -> list[Any]:
     """The graph that is shown, without what only its writer knows."""
     of_writer = {"graph_version", "timestamp", "standing"}
-    nodes = place.ask("MATCH (n) WHERE n:Component OR n:Workflow RETURN labels(n) AS labels, properties(n) AS found")
-    edges = place.ask("MATCH (a)-[d]->(b) RETURN a.id AS a, b.id AS b, type(d) AS type, properties(d) AS found")
+    nodes = place.ask(
+        "MATCH (n) WHERE n:Component OR n:Workflow RETURN labels(n) AS labels, properties(n) AS found"
+    )
+    edges = place.ask(
+        "MATCH (a)-[d]->(b) RETURN a.id AS a, b.id AS b, type(d) AS type, properties(d) AS found"
+    )
     for row in (*nodes, *edges):
-        row["found"] = sorted((key, str(value)) for key, value in row["found"].items() if key not in of_writer)
-    return sorted([sorted(row["labels"]), row["found"]] for row in nodes) + sorted(list(row.values()) for row in edges)
+        row["found"] = sorted(
+            (key, str(value)) for key, value in row["found"].items() if key not in of_writer
+        )
+    return sorted([sorted(row["labels"]), row["found"]] for row in nodes) + sorted(
+        list(row.values()) for row in edges
+    )
 
 
 async def test_what_others_keep_in_the_database_is_left_alone(place: Place, tmp_path: Path):
-    place.ask("CREATE (:Component {id: 'mine'})-[:DEPENDS_ON]->(:Agent {name: 'mine'}), (:Workflow {id: 'mine'}), (:Staged), (:Retired)")
+    place.ask(
+        "CREATE (:Component {id: 'mine'})-[:DEPENDS_ON]->(:Agent {name: 'mine'}), (:Workflow {id: 'mine'}), (:Staged), (:Retired)"
+    )
     async with opened(place, tmp_path) as store:
         for found in (shop(), fan(2, "a")):
             await store.put(version(found), no_runs())
@@ -216,12 +288,14 @@ async def test_what_others_keep_in_the_database_is_left_alone(place: Place, tmp_
 
     assert "mine" in ids(place)
     assert "mine" in ids(place, "Workflow")
-    assert place.ask("MATCH (:Component {id: 'mine'})-[:DEPENDS_ON]->(a:Agent), (:Staged), (:Retired) RETURN a.name AS name") == [
-        {"name": "mine"}
-    ]
+    assert place.ask(
+        "MATCH (:Component {id: 'mine'})-[:DEPENDS_ON]->(a:Agent), (:Staged), (:Retired) RETURN a.name AS name"
+    ) == [{"name": "mine"}]
 
 
-async def test_a_strangers_node_with_an_id_of_ours_is_named_and_nothing_is_left_half_done(place: Place, tmp_path: Path):
+async def test_a_strangers_node_with_an_id_of_ours_is_named_and_nothing_is_left_half_done(
+    place: Place, tmp_path: Path
+):
     async with opened(place, tmp_path) as store:
         await store.put(before := version(fan(2, "a")), no_runs())
         place.ask("CREATE (:Component {id: 'agent:Checkout'})")
@@ -234,7 +308,9 @@ async def test_a_strangers_node_with_an_id_of_ours_is_named_and_nothing_is_left_
         await store.put(after := version(shop()), no_runs())
 
         assert await store.newest() == after
-    assert not place.ask("MATCH (n:AgentGuardStagedComponent|AgentGuardStagedVersion|AgentGuardRetired) RETURN n")
+    assert not place.ask(
+        "MATCH (n:AgentGuardStagedComponent|AgentGuardStagedVersion|AgentGuardRetired) RETURN n"
+    )
 
 
 async def test_what_a_dead_writer_staged_goes_after_an_hour(place: Place, tmp_path: Path):
@@ -250,7 +326,9 @@ async def test_what_a_dead_writer_staged_goes_after_an_hour(place: Place, tmp_pa
     assert ids(place) == sorted(c.id for c in shop().components)
 
 
-async def test_a_staged_graph_that_another_process_took_for_a_dead_writers_is_not_shown(place: Place, tmp_path: Path, monkeypatch):
+async def test_a_staged_graph_that_another_process_took_for_a_dead_writers_is_not_shown(
+    place: Place, tmp_path: Path, monkeypatch
+):
     async def stage_too_slowly(database: Neo4jDatabase, staged: GraphVersion, *rest) -> None:
         await stage(database, staged, *rest)
         await retire(database, staged.id)
@@ -279,14 +357,20 @@ async def test_a_graph_that_cannot_be_read_is_not_called_absent(place: Place, tm
             await store.newest()
 
 
-async def test_it_is_said_how_components_stand_to_the_catalogue_and_said_anew_at_the_next_start(place: Place, tmp_path: Path):
+async def test_it_is_said_how_components_stand_to_the_catalogue_and_said_anew_at_the_next_start(
+    place: Place, tmp_path: Path
+):
     async with opened(
-        place, tmp_path, standings=lambda g: {c.id: "shadow" for c in g.components if c.kind is ComponentKind.AGENT}
+        place,
+        tmp_path,
+        standings=lambda g: {c.id: "shadow" for c in g.components if c.kind is ComponentKind.AGENT},
     ) as store:
         await store.put(version(shop()), no_runs())
     asked = "MATCH (c:Component) WHERE c.standing = $standing RETURN c.id AS id"
     before = {row["id"] for row in place.ask(asked, standing="shadow")}
-    async with opened(place, tmp_path, standings=lambda g: {c.id: "declared" for c in g.components}) as store:
+    async with opened(
+        place, tmp_path, standings=lambda g: {c.id: "declared" for c in g.components}
+    ) as store:
         await store.sweep()
 
     assert before == {"agent:Checkout", "agent:Pricing", "agent:Fraud"}
@@ -304,7 +388,9 @@ async def test_rows_are_sent_in_batches_that_lose_none(place: Place, tmp_path: P
         history = await store.history()
 
     assert ids(place) == sorted(c.id for c in found.components)
-    assert len(place.ask("MATCH (:Component)-[d:DEPENDS_ON]->() RETURN d")) == len(found.dependencies)
+    assert len(place.ask("MATCH (:Component)-[d:DEPENDS_ON]->() RETURN d")) == len(
+        found.dependencies
+    )
     assert {s.id for s in history.sightings} >= {c.id for c in found.components if c.identified}
 
 
@@ -314,9 +400,12 @@ WHOLE = f"{READ_WHOLE} WITH newest "
 COLLECT = "RETURN newest.graph_version AS version, collect(DISTINCT {0}) AS found"
 QUESTIONS = {
     "components": "MATCH (c:Component) " + COLLECT.format("c.id"),
-    "agents, tools and models": "MATCH (c:Component) WHERE c:Agent OR c:Tool OR c:Model " + COLLECT.format("c.id"),
-    "dependencies": "MATCH (a:Component)-[:DEPENDS_ON]->(b:Component) " + COLLECT.format("a.id + ' ' + b.id"),
-    "what a model carries": "MATCH (:Model)<-[:DEPENDS_ON*1..]-(c:Component) " + COLLECT.format("c.id"),
+    "agents, tools and models": "MATCH (c:Component) WHERE c:Agent OR c:Tool OR c:Model "
+    + COLLECT.format("c.id"),
+    "dependencies": "MATCH (a:Component)-[:DEPENDS_ON]->(b:Component) "
+    + COLLECT.format("a.id + ' ' + b.id"),
+    "what a model carries": "MATCH (:Model)<-[:DEPENDS_ON*1..]-(c:Component) "
+    + COLLECT.format("c.id"),
 }
 
 
@@ -331,7 +420,10 @@ def answers(found: Graph) -> dict[str, list[str]]:
 
 
 async def test_who_reads_whole_never_sees_half_a_graph(place: Place, tmp_path: Path):
-    put = [version(fan(width, name)) for width, name in zip((600, 40, 400, 3, 500, 200, 300), "abababc", strict=True)]
+    put = [
+        version(fan(width, name))
+        for width, name in zip((600, 40, 400, 3, 500, 200, 300), "abababc", strict=True)
+    ]
     expected = {each.id: answers(each.graph) for each in put}
     stop = threading.Event()
 
@@ -369,7 +461,9 @@ async def test_one_that_meets_another_at_a_key_is_done_once_more(place: Place, t
 
         async def merge(transaction) -> int:
             turn = next(turns)
-            verb = "CREATE" if turn == 1 else "MERGE"  # what a MERGE does that did not see the other's
+            verb = (
+                "CREATE" if turn == 1 else "MERGE"
+            )  # what a MERGE does that did not see the other's
             await rows(transaction, f"{verb} (c:Component {{id: 'agent:Checkout'}}) RETURN c")
             return turn
 
@@ -426,7 +520,9 @@ async def test_many_first_writers_at_once_get_numbers_of_their_own(place: Place,
 
     await asyncio.gather(*(write(name) for name in "abcdef"))
 
-    assert sorted(row["n"] for row in place.ask("MATCH (v:GraphVersion) RETURN v.sequence AS n")) == [1, 2, 3, 4, 5, 6]
+    assert sorted(
+        row["n"] for row in place.ask("MATCH (v:GraphVersion) RETURN v.sequence AS n")
+    ) == [1, 2, 3, 4, 5, 6]
 
 
 # What goes wrong.
@@ -435,7 +531,14 @@ SECRET = "the-secret-word"
 
 
 @asynccontextmanager
-async def asking(uri: str, *, user: str = "neo4j", password: str = SECRET, database: str = DATABASE, seconds: float = 20):
+async def asking(
+    uri: str,
+    *,
+    user: str = "neo4j",
+    password: str = SECRET,
+    database: str = DATABASE,
+    seconds: float = 20,
+):
     async with open_neo4j(uri, Credentials(user, password), database, seconds) as found:
         yield found
 
@@ -449,7 +552,10 @@ async def complaint(database: Neo4jDatabase) -> str:
 
 async def test_a_server_that_is_away_is_named_at_once():
     async with asyncio.timeout(10), asking("bolt://127.0.0.1:1") as database:
-        assert await complaint(database) == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+        assert (
+            await complaint(database)
+            == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+        )
 
 
 async def test_a_host_that_nobody_knows_is_named():
@@ -459,7 +565,10 @@ async def test_a_host_that_nobody_knows_is_named():
 
 async def test_a_server_that_never_answers_is_waited_for_no_longer_than_told():
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        async with asyncio.timeout(10), asking(f"bolt://127.0.0.1:{silent.getsockname()[1]}", seconds=0.3) as database:
+        async with (
+            asyncio.timeout(10),
+            asking(f"bolt://127.0.0.1:{silent.getsockname()[1]}", seconds=0.3) as database,
+        ):
             found = await complaint(database)
 
     assert "did not answer in time" in found or "cannot be reached" in found
@@ -469,7 +578,9 @@ async def test_work_that_takes_too_long_ends(place: Place):
     async with open_neo4j(place.uri, place.credentials, DATABASE, 0.5) as database:
         async with asyncio.timeout(30):
             with pytest.raises(Neo4jUnavailableError, match="did not answer in time"):
-                await database.ask("UNWIND range(1, 1000000000) AS n UNWIND range(1, 1000) AS m RETURN sum(n * m)")
+                await database.ask(
+                    "UNWIND range(1, 1000000000) AS n UNWIND range(1, 1000) AS m RETURN sum(n * m)"
+                )
         async with open_neo4j(place.uri, place.credentials, DATABASE, 20) as other:
             running = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery STARTS WITH 'UNWIND range' RETURN currentQuery"
             async with asyncio.timeout(30):
@@ -488,12 +599,19 @@ async def test_a_database_that_is_not_there_is_named(place: Place):
 
 
 async def test_encryption_that_the_server_does_not_speak_is_said(place: Place):
-    async with open_neo4j(place.uri.replace("bolt:", "bolt+s:"), place.credentials, DATABASE, 20) as database:
+    async with open_neo4j(
+        place.uri.replace("bolt:", "bolt+s:"), place.credentials, DATABASE, 20
+    ) as database:
         assert "cannot be reached" in await complaint(database)
 
 
 @pytest.mark.parametrize(
-    "uri", [f"bolt://neo4j:{SECRET}@127.0.0.1:7687", f"neo4j://neo4j:{SECRET}@127.0.0.1:7687", "bolt://127.0.0.1:7687?x=1"]
+    "uri",
+    [
+        f"bolt://neo4j:{SECRET}@127.0.0.1:7687",
+        f"neo4j://neo4j:{SECRET}@127.0.0.1:7687",
+        "bolt://127.0.0.1:7687?x=1",
+    ],
 )
 async def test_a_uri_that_holds_more_than_a_place_is_refused(uri: str):
     with pytest.raises(Neo4jAddressError) as caught:

@@ -59,7 +59,9 @@ async def show(place: Place, folder: Path, found: Graph) -> None:
     catalog = every_second_agent(found)
     standings = {m.component: m.standing.value for m in match(found, catalog).components}
     async with open_neo4j(place.uri, place.credentials, DATABASE, 60) as database:
-        store = Neo4jGraphStore(database, FileRunStore(folder, system_clock), system_clock, 20, lambda _: standings)
+        store = Neo4jGraphStore(
+            database, FileRunStore(folder, system_clock), system_clock, 20, lambda _: standings
+        )
         now = system_clock()
         await store.put(GraphVersion(sortable_id(now), "recorded", now, found), no_runs())
 
@@ -104,7 +106,11 @@ def candidates(found: Graph) -> dict[str, set[str]]:
     """Component → workflows that reach it by what most runs use and nothing stands in for."""
     runs = {c.id: c.invocations for c in found.components}
     covered = {(f.owner, f.primary) for f in found.fallbacks if f.rescued * 2 >= f.count}
-    needed = [d for d in found.dependencies if d.source_runs * 2 >= runs[d.source] and (d.source, d.target) not in covered]
+    needed = [
+        d
+        for d in found.dependencies
+        if d.source_runs * 2 >= runs[d.source] and (d.source, d.target) not in covered
+    ]
     reached = defaultdict(set)
     for w in found.workflows:
         for component in reachable(w.entry, forwards(needed)).keys() - {w.entry}:
@@ -125,7 +131,10 @@ def test_the_page_asks_five_questions_each_of_one_whole_graph():
 
 
 def test_the_page_names_every_label_and_property():
-    described = {name: set(re.findall(r"`(\w+)`", row)) for name, row in re.findall(r"^\| `(\w+)`(.*) \|$", PAGE, re.MULTILINE)}
+    described = {
+        name: set(re.findall(r"`(\w+)`", row))
+        for name, row in re.findall(r"^\| `(\w+)`(.*) \|$", PAGE, re.MULTILINE)
+    }
 
     assert described["Component"] >= {*COMPONENT, "standing", *LABELS.values()}
     assert described["DEPENDS_ON"] >= {*dependency_table(Graph()), "timestamp"}
@@ -134,7 +143,9 @@ def test_the_page_names_every_label_and_property():
 
 
 @pytest.mark.parametrize("name", RECORDED)
-async def test_the_answers_are_those_computed_from_the_graph(name: str, place: Place, tmp_path: Path):
+async def test_the_answers_are_those_computed_from_the_graph(
+    name: str, place: Place, tmp_path: Path
+):
     found = graph(name)
     await show(place, tmp_path, found)
     with place.session() as session:
@@ -155,7 +166,9 @@ def check_dependents(ask: Asking, found: Graph) -> None:
 def check_candidates(ask: Asking, found: Graph) -> None:
     rows = ask("What may be a single point of failure?")
     assert {row["id"]: set(row["workflows"]) for row in rows} == candidates(found)
-    assert [len(row["workflows"]) for row in rows] == sorted((len(row["workflows"]) for row in rows), reverse=True)
+    assert [len(row["workflows"]) for row in rows] == sorted(
+        (len(row["workflows"]) for row in rows), reverse=True
+    )
     assert rows
 
 
@@ -163,12 +176,21 @@ def check_new(ask: Asking, found: Graph) -> None:
     times = sorted(d.first_seen for d in found.dependencies)
     for since in (times[0], times[len(times) // 2], times[-1], times[-1] + 1):
         rows = ask("Which dependencies are new since T?", since=timestamp(since))
-        expected = {(d.source, d.target, d.type.value, d.calls) for d in found.dependencies if d.first_seen >= since}
-        assert {(row["source"], row["target"], row["type"], row["calls"]) for row in rows} == expected
+        expected = {
+            (d.source, d.target, d.type.value, d.calls)
+            for d in found.dependencies
+            if d.first_seen >= since
+        }
+        assert {
+            (row["source"], row["target"], row["type"], row["calls"]) for row in rows
+        } == expected
 
 
 def check_paths(ask: Asking, found: Graph) -> None:
-    edges, types = forwards(found.dependencies), {(d.source, d.target, d.type.value) for d in found.dependencies}
+    edges, types = (
+        forwards(found.dependencies),
+        {(d.source, d.target, d.type.value) for d in found.dependencies},
+    )
     for start, end in list(permutations([c.id for c in found.components], 2))[::3]:
         steps = reachable(start, edges).get(end)
         rows = ask("How does A come to depend on B?", **{"from": start, "to": end})
@@ -180,8 +202,12 @@ def check_paths(ask: Asking, found: Graph) -> None:
 
 def check_shadows(ask: Asking, found: Graph) -> None:
     callers = backwards(found.dependencies)
-    expected = {m.component: callers[m.component] for m in match(found, every_second_agent(found)).shadow}
-    assert {row["id"]: set(row["callers"]) for row in ask("Which agents did nobody declare?")} == expected
+    expected = {
+        m.component: callers[m.component] for m in match(found, every_second_agent(found)).shadow
+    }
+    assert {
+        row["id"]: set(row["callers"]) for row in ask("Which agents did nobody declare?")
+    } == expected
     assert expected
 
 
@@ -189,9 +215,20 @@ def test_the_candidates_are_nearly_what_the_analysis_finds():
     agree = only_here = only_there = 0
     for found in map(graph, NAMES):
         entries = {w.id: w.entry for w in found.workflows}
-        here = {(component, w) for component, workflows in candidates(found).items() for w in workflows}
-        there = {(s.component, w.workflow) for s in analyze(found, None).spofs for w in s.workflows if s.component != entries[w.workflow]}
-        agree, only_here, only_there = agree + len(here & there), only_here + len(here - there), only_there + len(there - here)
+        here = {
+            (component, w) for component, workflows in candidates(found).items() for w in workflows
+        }
+        there = {
+            (s.component, w.workflow)
+            for s in analyze(found, None).spofs
+            for w in s.workflows
+            if s.component != entries[w.workflow]
+        }
+        agree, only_here, only_there = (
+            agree + len(here & there),
+            only_here + len(here - there),
+            only_there + len(there - here),
+        )
 
     assert agree > 9 * (only_there + 1)
     assert agree > 9 * only_here

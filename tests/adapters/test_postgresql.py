@@ -37,7 +37,9 @@ def own_server() -> Iterator[Server]:
         made.stop()
 
 
-async def test_a_killed_server_is_said_to_be_away_and_is_used_again_when_it_is_back(own_server: Server, tmp_path: Path):
+async def test_a_killed_server_is_said_to_be_away_and_is_used_again_when_it_is_back(
+    own_server: Server, tmp_path: Path
+):
     url = own_server.settings["AGENTGUARD_DATABASE_URL"]
     async with open_database(tmp_path, PostgreSQL(url, pool_size=2, timeout_seconds=5)) as database:
         await database.write(lambda c: c.execute(insert(days_seen).values(day=1)))
@@ -51,16 +53,24 @@ async def test_a_killed_server_is_said_to_be_away_and_is_used_again_when_it_is_b
 
         await database.write(lambda c: c.execute(insert(days_seen).values(day=3)))
         async with database.reading() as connection:
-            assert list((await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars()) == [1, 3]
+            assert list(
+                (
+                    await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))
+                ).scalars()
+            ) == [1, 3]
 
 
-async def test_a_server_killed_in_the_middle_of_a_transaction_keeps_nothing_of_it(own_server: Server, tmp_path: Path):
+async def test_a_server_killed_in_the_middle_of_a_transaction_keeps_nothing_of_it(
+    own_server: Server, tmp_path: Path
+):
     async def and_then_it_died(connection):
         await connection.execute(insert(days_seen).values(day=1))
         own_server.kill()
         await connection.execute(insert(days_seen).values(day=2))
 
-    async with open_database(tmp_path, PostgreSQL(own_server.settings["AGENTGUARD_DATABASE_URL"], timeout_seconds=5)) as database:
+    async with open_database(
+        tmp_path, PostgreSQL(own_server.settings["AGENTGUARD_DATABASE_URL"], timeout_seconds=5)
+    ) as database:
         with pytest.raises(DatabaseUnavailableError):
             await database.write(and_then_it_died)
         own_server.start()
@@ -69,7 +79,9 @@ async def test_a_server_killed_in_the_middle_of_a_transaction_keeps_nothing_of_i
             assert list((await connection.execute(select(days_seen.c.day))).scalars()) == []
 
 
-async def test_nobody_there_or_no_such_database_is_told_in_a_sentence_without_the_password(tmp_path: Path):
+async def test_nobody_there_or_no_such_database_is_told_in_a_sentence_without_the_password(
+    tmp_path: Path,
+):
     there = server("DATABASE_URL").rsplit("/", 1)[0].replace("agentguard@", "agentguard:s3cret@")
     for url, reason in {
         f"postgresql://u:s3cret@127.0.0.1:{free_port()}/x": "Connect call failed|refused",
@@ -85,7 +97,10 @@ async def test_nobody_there_or_no_such_database_is_told_in_a_sentence_without_th
 
 
 async def test_a_statement_that_takes_too_long_is_ended(tmp_path: Path):
-    async with empty_database("postgresql") as found, open_database(tmp_path, PostgreSQL(found.url, timeout_seconds=0.2)) as database:
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, timeout_seconds=0.2)) as database,
+    ):
         with pytest.raises(DatabaseUnavailableError, match="timeout"):
             await database.write(lambda c: c.execute(text("SELECT pg_sleep(60)")))
 
@@ -95,7 +110,9 @@ async def test_a_statement_that_takes_too_long_is_ended(tmp_path: Path):
 async def test_more_askers_than_connections_wait_but_not_for_ever(tmp_path: Path):
     async with (
         empty_database("postgresql") as found,
-        open_database(tmp_path, PostgreSQL(found.url, pool_size=1, timeout_seconds=0.3)) as database,
+        open_database(
+            tmp_path, PostgreSQL(found.url, pool_size=1, timeout_seconds=0.3)
+        ) as database,
         database.reading(),
     ):
         with pytest.raises(DatabaseUnavailableError, match="POOL_SIZE"):
@@ -118,11 +135,17 @@ async def test_connections_that_died_without_a_sign_are_given_up(tmp_path: Path)
 
 @pytest.mark.parametrize("query", ["password=s3cret", "user=u&password=s3cret"])
 def test_a_password_is_not_told_wherever_it_stands(query: str):
-    assert PostgreSQL(f"postgresql://u:s3cret@db.example:5432/name?{query}").place == "postgresql://db.example:5432/name"
+    assert (
+        PostgreSQL(f"postgresql://u:s3cret@db.example:5432/name?{query}").place
+        == "postgresql://db.example:5432/name"
+    )
 
 
 async def test_cancelled_work_gives_its_connection_back(tmp_path: Path):
-    async with empty_database("postgresql") as found, open_database(tmp_path, PostgreSQL(found.url, pool_size=1)) as database:
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, pool_size=1)) as database,
+    ):
         for _ in range(3):
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.1):

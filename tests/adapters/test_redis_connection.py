@@ -12,7 +12,12 @@ import pytest
 from agentguard.adapters.memory.limits import MemoryRateLimits
 from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.redis.cache import RedisCache
-from agentguard.adapters.redis.connection import PAUSE_SECONDS, Connection, RedisAwayError, open_connection
+from agentguard.adapters.redis.connection import (
+    PAUSE_SECONDS,
+    Connection,
+    RedisAwayError,
+    open_connection,
+)
 from agentguard.adapters.redis.limits import RedisRateLimits
 from agentguard.adapters.redis.notices import RedisNotices
 from tests.conformance.coordinated import Clock
@@ -49,7 +54,9 @@ async def listening(answer: bytes | None) -> AsyncIterator[Listening]:
 
 
 @asynccontextmanager
-async def connected(url: str, timeout_seconds: float = 0.05) -> AsyncIterator[tuple[Connection, Clock]]:
+async def connected(
+    url: str, timeout_seconds: float = 0.05
+) -> AsyncIterator[tuple[Connection, Clock]]:
     async with open_connection(url, timeout_seconds=timeout_seconds) as connection:
         connection.clock = clock = Clock()
         yield connection, clock
@@ -72,7 +79,11 @@ async def test_after_a_failure_nothing_is_asked_for_a_while_and_then_by_one_alon
 
 
 async def test_who_does_not_answer_is_waited_for_no_longer_than_set():
-    async with listening(None) as silent, connected(silent.url, timeout_seconds=0.01) as (connection, _), asyncio.timeout(10):
+    async with (
+        listening(None) as silent,
+        connected(silent.url, timeout_seconds=0.01) as (connection, _),
+        asyncio.timeout(10),
+    ):
         with pytest.raises(RedisAwayError, match="does not answer"):
             await connection.ping()
 
@@ -102,7 +113,10 @@ GARBAGE = [
 @pytest.mark.parametrize("answer", GARBAGE)
 async def test_whatever_answers_in_its_place_nothing_raises_and_nothing_is_believed(answer: bytes):
     async with listening(answer) as other, connected(other.url) as (connection, clock):
-        cache, limits = RedisCache(connection), RedisRateLimits(connection, 5, MemoryRateLimits(5, clock))
+        cache, limits = (
+            RedisCache(connection),
+            RedisRateLimits(connection, 5, MemoryRateLimits(5, clock)),
+        )
         notices = RedisNotices(connection, MemoryNotices())
         await cache.put("key", b"value")
         clock.now += PAUSE_SECONDS
@@ -149,12 +163,16 @@ async def test_a_ping_asks_during_the_pause_too_and_ends_it_where_it_is_answered
 
 async def test_more_questions_at_a_time_than_connections_wait_for_their_turn():
     async with connected(redis_url(), timeout_seconds=20) as (connection, _):
-        answers = await asyncio.gather(*[connection.ask(lambda redis: redis.echo(b"x")) for _ in range(500)])
+        answers = await asyncio.gather(
+            *[connection.ask(lambda redis: redis.echo(b"x")) for _ in range(500)]
+        )
 
     assert len(answers) == 500
 
 
 async def test_a_wrong_password_is_as_if_it_were_away():
-    async with connected(redis_url().replace("redis://", "redis://:wrong@"), timeout_seconds=20) as (connection, _):
+    async with connected(
+        redis_url().replace("redis://", "redis://:wrong@"), timeout_seconds=20
+    ) as (connection, _):
         assert await RedisCache(connection).get("key") is None
         assert connection.paused

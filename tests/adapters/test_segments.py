@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from agentguard.adapters.files.segments import MAGIC, SegmentWriter, cut_torn_tail, read_segment
 from agentguard.traces.store import Delivery, Encoding
 
-DELIVERIES = st.lists(st.builds(Delivery, st.binary(max_size=60), st.sampled_from(Encoding)), max_size=6)
+DELIVERIES = st.lists(
+    st.builds(Delivery, st.binary(max_size=60), st.sampled_from(Encoding)), max_size=6
+)
 
 
 def written(path: Path, deliveries: list[Delivery]) -> Path:
@@ -30,7 +32,9 @@ def test_what_is_appended_is_read_back_in_order(tmp_path_factory, deliveries):
 
 
 @given(deliveries=DELIVERIES, data=st.data())
-def test_a_cut_anywhere_keeps_exactly_the_whole_records_before_it(tmp_path_factory, deliveries, data):
+def test_a_cut_anywhere_keeps_exactly_the_whole_records_before_it(
+    tmp_path_factory, deliveries, data
+):
     path = written(tmp_path_factory.mktemp("log") / "1.log", deliveries)
     ends = [len(MAGIC)]
     for delivery in deliveries:

@@ -24,7 +24,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_a_file_that_another_process_holds_is_said_to_be_unusable_until_it_is_free(tmp_path: Path):
+async def test_a_file_that_another_process_holds_is_said_to_be_unusable_until_it_is_free(
+    tmp_path: Path,
+):
     async with open_database(tmp_path) as database:
         with closing(sqlite3.connect(tmp_path / sqlite.FILE_NAME, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -58,7 +60,9 @@ async def test_a_full_disk_is_said_to_be_one_and_costs_only_what_did_not_fit(tmp
     async with open_database(tmp_path) as database:
         event.listen(database.engine.sync_engine, "connect", fill)
         with pytest.raises(DatabaseUnavailableError, match="full"):
-            await database.write(lambda c: c.execute(insert(days_seen), [{"day": n} for n in range(10_000)]))
+            await database.write(
+                lambda c: c.execute(insert(days_seen), [{"day": n} for n in range(10_000)])
+            )
 
         async with database.reading() as connection:
             assert list((await connection.execute(select(days_seen.c.day))).scalars()) == []

@@ -39,7 +39,12 @@ def points(graph, runs) -> dict[str, list[str]]:
 
 
 def test_single_points_by_workflow():
-    assert points(SHOP, SHOPPING) == {"Checkout": ["shop"], "Desk": ["desk"], "Payment": ["shop"], "bank": ["shop"]}
+    assert points(SHOP, SHOPPING) == {
+        "Checkout": ["shop"],
+        "Desk": ["desk"],
+        "Payment": ["shop"],
+        "bank": ["shop"],
+    }
 
 
 def test_single_points_without_runs_come_from_structure():
@@ -53,12 +58,22 @@ def test_what_few_runs_need_is_no_single_point():
 
 
 def test_half_of_the_runs_lost_is_enough_even_where_structure_does_not_say_so():
-    graph = world(needs("A", "B"), needs("A", "C"), needs("B", "db"), needs("C", "db"), workflows=[workflow("w", "A")])
+    graph = world(
+        needs("A", "B"),
+        needs("A", "C"),
+        needs("B", "db"),
+        needs("C", "db"),
+        workflows=[workflow("w", "A")],
+    )
     either = [("w", call("A", call(name, call("db")))) for name in "BC"]
     runs = record(either * 3 + [("w", call("A"))] * 4)
 
     (found,) = (s for s in analyze(graph, runs).spofs if s.component == "db")
-    assert (found.workflows[0].structural, found.workflows[0].runs_lost, found.workflows[0].share) == (False, 6, 0.6)
+    assert (
+        found.workflows[0].structural,
+        found.workflows[0].runs_lost,
+        found.workflows[0].share,
+    ) == (False, 6, 0.6)
 
 
 def test_runs_that_failed_anyway_do_not_hide_a_single_point():
@@ -66,12 +81,26 @@ def test_runs_that_failed_anyway_do_not_hide_a_single_point():
     runs = record([("w", call("A", failed=True))] * 8 + [("w", call("A", call("B")))] * 2)
 
     (found,) = (s for s in analyze(graph, runs).spofs if s.component == "B")
-    assert (found.workflows[0].runs_lost, found.workflows[0].runs_failed, found.workflows[0].share) == (2, 8, 0.2)
+    assert (
+        found.workflows[0].runs_lost,
+        found.workflows[0].runs_failed,
+        found.workflows[0].share,
+    ) == (2, 8, 0.2)
 
 
 def test_a_component_with_a_working_fallback_is_no_single_point():
-    graph = world(needs("A", "B"), needs("A", "C", calls=1), fallbacks=[fallback("A", "B", "C")], workflows=[workflow("w", "A")])
-    runs = record([("w", call("A", call("B", failed=True), call("C", rescues=True))), *[("w", call("A", call("B")))] * 9])
+    graph = world(
+        needs("A", "B"),
+        needs("A", "C", calls=1),
+        fallbacks=[fallback("A", "B", "C")],
+        workflows=[workflow("w", "A")],
+    )
+    runs = record(
+        [
+            ("w", call("A", call("B", failed=True), call("C", rescues=True))),
+            *[("w", call("A", call("B")))] * 9,
+        ]
+    )
 
     assert points(graph, runs) == {"A": ["w"]}
 
@@ -105,7 +134,10 @@ def test_impacts_found_together_are_those_found_one_by_one(made, seed):
         alone = simulate(graph, runs, [c.id], seed=seed)
         assert replayed.of[c.id].blast_radius == alone.blast_radius
         assert replayed.of[c.id].structural_workflows == set(alone.structural_workflows)
-        assert structural.of[c.id].blast_radius == simulate(graph, None, [c.id], seed=seed).blast_radius
+        assert (
+            structural.of[c.id].blast_radius
+            == simulate(graph, None, [c.id], seed=seed).blast_radius
+        )
 
 
 @settings(max_examples=25)
@@ -113,16 +145,27 @@ def test_impacts_found_together_are_those_found_one_by_one(made, seed):
 def test_the_order_of_the_graph_does_not_matter(made, seed, data):
     graph, runs = made
     parts = (graph.components, graph.dependencies, graph.fallbacks, graph.workflows)
-    components, dependencies, fallbacks, workflows = (tuple(data.draw(st.permutations(part))) for part in parts)
+    components, dependencies, fallbacks, workflows = (
+        tuple(data.draw(st.permutations(part))) for part in parts
+    )
     turned = Graph(components, dependencies, fallbacks, workflows)
-    before, after = analysis_document(analyze(graph, runs, seed=seed)), analysis_document(analyze(turned, runs, seed=seed))
+    before, after = (
+        analysis_document(analyze(graph, runs, seed=seed)),
+        analysis_document(analyze(turned, runs, seed=seed)),
+    )
 
     assert after == before
     assert json.loads(json.dumps(before)) == before
 
 
 def test_a_cycle_has_a_witness_with_evidence():
-    graph = world(needs("A", "B"), needs("B", "C"), needs("C", "A"), needs("C", "B"), workflows=[workflow("w", "A")])
+    graph = world(
+        needs("A", "B"),
+        needs("B", "C"),
+        needs("C", "A"),
+        needs("C", "B"),
+        workflows=[workflow("w", "A")],
+    )
     (cycle,) = analyze(graph, None).cycles
 
     assert (cycle.components, cycle.witness) == (("A", "B", "C"), ("B", "C"))
@@ -146,15 +189,26 @@ def test_what_is_as_bad_as_can_be_counts_in_full():
         components=[component("hub", errors=10**9, invocations=10**9)],
     )
     runs = record([("w", call("A", call("hub")))])
-    risk = next(r for r in analyze(graph, runs, matches=match(graph, read_catalog("[]", origin="c"))).risks if r.component == "hub")
+    risk = next(
+        r
+        for r in analyze(graph, runs, matches=match(graph, read_catalog("[]", origin="c"))).risks
+        if r.component == "hub"
+    )
 
     found = {f.name: f.value for f in risk.factors}
-    assert (found["impact"], found["likelihood"], found["redundancy"], found["exposure"]) == (1.0, 1.0, 1.0, 1.0)
+    assert (found["impact"], found["likelihood"], found["redundancy"], found["exposure"]) == (
+        1.0,
+        1.0,
+        1.0,
+        1.0,
+    )
 
 
 def factor(name: str, component_id: str, *, graph=SHOP, text: str | None = None) -> float | None:
     matches = match(graph, read_catalog(text, origin="c") if text is not None else None)
-    risk = next(r for r in analyze(graph, None, matches=matches).risks if r.component == component_id)
+    risk = next(
+        r for r in analyze(graph, None, matches=matches).risks if r.component == component_id
+    )
     return next((f.value for f in risk.factors if f.name == name), None)
 
 
@@ -164,17 +218,29 @@ def test_exposure_is_left_out_without_a_catalogue_and_its_weight_shared_out():
     assert factor("exposure", "Payment") is None
     assert analysis.risk_note is not None
     weights = {f.name: f.weight for f in analysis.risks[0].factors}
-    assert weights["impact"] / weights["likelihood"] == pytest.approx(WEIGHTS["impact"] / WEIGHTS["likelihood"])
+    assert weights["impact"] / weights["likelihood"] == pytest.approx(
+        WEIGHTS["impact"] / WEIGHTS["likelihood"]
+    )
     assert sum(WEIGHTS.values()) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("text", "value"), [("[{name: Payment, owner: me}]", 0.0), ("[{name: Payment}]", 0.5), ("[{name: Other}]", 1.0)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("[{name: Payment, owner: me}]", 0.0), ("[{name: Payment}]", 0.5), ("[{name: Other}]", 1.0)],
+)
 def test_a_shadow_agent_is_exposed_and_one_without_owner_half_so(text, value):
     assert factor("exposure", "Payment", text=text) == value
 
 
 def test_fewer_observations_mean_a_higher_likelihood():
-    few, many = (factor("likelihood", "B", graph=world(needs("A", "B"), components=[component("B", invocations=n)])) for n in (3, 3_000))
+    few, many = (
+        factor(
+            "likelihood",
+            "B",
+            graph=world(needs("A", "B"), components=[component("B", invocations=n)]),
+        )
+        for n in (3, 3_000)
+    )
 
     assert few is not None
     assert many is not None
@@ -183,7 +249,12 @@ def test_fewer_observations_mean_a_higher_likelihood():
 
 
 def test_redundancy_counts_those_who_have_an_alternative():
-    graph = world(needs("A", "B"), needs("C", "B"), needs("A", "D", calls=1), fallbacks=[fallback("A", "B", "D")])
+    graph = world(
+        needs("A", "B"),
+        needs("C", "B"),
+        needs("A", "D", calls=1),
+        fallbacks=[fallback("A", "B", "D")],
+    )
 
     assert factor("redundancy", "B", graph=graph) == 0.5
     assert factor("redundancy", "D", graph=graph) == 0.0
@@ -204,4 +275,9 @@ def test_the_document_keeps_agents_and_other_kinds_apart():
 def test_an_empty_graph_has_no_findings():
     document = analysis_document(analyze(Graph(), None))
 
-    assert (document["spofs"], document["cycles"], document["risks"], document["overall_risk"]) == ([], [], [], 0.0)
+    assert (document["spofs"], document["cycles"], document["risks"], document["overall_risk"]) == (
+        [],
+        [],
+        [],
+        0.0,
+    )

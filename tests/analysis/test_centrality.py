@@ -37,22 +37,31 @@ def test_sampling_every_source_gives_the_exact_value(graph):
     size, edges = numbered(graph)
     proper = sorted({(a, b) for a, b in edges if a != b})
 
-    assert sampled_betweenness(size, proper, range(size)) == pytest.approx(answers(graph, "betweenness_normalized"), abs=1e-9)
+    assert sampled_betweenness(size, proper, range(size)) == pytest.approx(
+        answers(graph, "betweenness_normalized"), abs=1e-9
+    )
 
 
 def test_the_package_graphs_most_central_packages():
     cone = debian_cone()
     edges = sorted({(owner, member) for owner, members in cone["groups"] for member in members})
-    ranks = sorted(zip(pagerank(len(cone["nodes"]), edges), cone["nodes"], strict=True), reverse=True)
+    ranks = sorted(
+        zip(pagerank(len(cone["nodes"]), edges), cone["nodes"], strict=True), reverse=True
+    )
 
     expected = debian_answers()["statistics"]["pagerank_top10"]
     assert [name for _, name in ranks[:10]] == [name for name, _ in expected]
-    assert [rank for rank, _ in ranks[:10]] == pytest.approx([rank for _, rank in expected], abs=1e-9)
+    assert [rank for rank, _ in ranks[:10]] == pytest.approx(
+        [rank for _, rank in expected], abs=1e-9
+    )
 
 
 def test_a_large_graph_is_sampled_says_so_and_repeats_itself():
     size, edges = 400, [(n, (n * 7 + k) % 400) for n in range(400) for k in range(3)]
-    exact, first, again = betweenness(size, edges, seed=5), *(betweenness(size, edges, seed=5, exact_work=0) for _ in range(2))
+    exact, first, again = (
+        betweenness(size, edges, seed=5),
+        *(betweenness(size, edges, seed=5, exact_work=0) for _ in range(2)),
+    )
 
     assert (first.exact, first.sources) == (False, 200)
     assert first == again

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.analysis.cycles import MAX_SIMPLE_CYCLES, shortest_cycle, simple_cycles, strongly_connected
+from agentguard.analysis.cycles import (
+    MAX_SIMPLE_CYCLES,
+    shortest_cycle,
+    simple_cycles,
+    strongly_connected,
+)
 from tests.simulation.datasets import debian_answers, debian_cone, numbered, small_graphs
 
 NODES = 7
@@ -19,7 +24,9 @@ def test_the_strongly_connected_components_are_exact(graph):
     size, edges = numbered(graph)
     place = {n: i for i, n in enumerate(graph["nodes"])}
 
-    assert strongly_connected(size, edges) == sorted(sorted(place[n] for n in part) for part in graph["sccs"] if len(part) > 1)
+    assert strongly_connected(size, edges) == sorted(
+        sorted(place[n] for n in part) for part in graph["sccs"] if len(part) > 1
+    )
 
 
 def test_the_package_graphs_components():
@@ -32,7 +39,9 @@ def test_the_package_graphs_components():
     assert sorted(map(len, found), reverse=True)[:6] == expected["largest_sccs"]
     for part in found:
         witness = shortest_cycle(part, edges)
-        assert all(step in set(edges) for step in zip(witness, [*witness[1:], witness[0]], strict=True))
+        assert all(
+            step in set(edges) for step in zip(witness, [*witness[1:], witness[0]], strict=True)
+        )
 
 
 @given(edges=edges_of)
@@ -43,13 +52,17 @@ def test_each_witness_is_a_shortest_cycle_of_its_component(edges):
         witness = shortest_cycle(part, edges)
         assert witness[0] == min(witness)
         assert set(witness) <= set(part)
-        assert all(graph.has_edge(a, b) for a, b in zip(witness, [*witness[1:], witness[0]], strict=True))
+        assert all(
+            graph.has_edge(a, b) for a, b in zip(witness, [*witness[1:], witness[0]], strict=True)
+        )
         assert len(witness) == min(map(len, nx.simple_cycles(graph.subgraph(part))))
 
 
 @given(edges=edges_of)
 def test_the_enumeration_is_complete_or_says_that_it_is_not(edges):
-    expected = {_turned(c) for c in nx.simple_cycles(nx.DiGraph([(a, b) for a, b in edges if a != b]))}
+    expected = {
+        _turned(c) for c in nx.simple_cycles(nx.DiGraph([(a, b) for a, b in edges if a != b]))
+    }
     found, truncated = simple_cycles(NODES, edges)
 
     assert {tuple(c) for c in found} <= expected

@@ -27,8 +27,20 @@ GRAPH = world(
     needs("Checkout", "prod/tool:crm/search", DependencyType.USES_TOOL),
     components=[
         PRICING,
-        named("prod/model:gpt-4o", ComponentKind.MODEL, name="gpt-4o", spellings=("gpt-4o-2024-08-06",), environment="prod"),
-        named("prod/tool:crm/search", ComponentKind.TOOL, name="search", server="crm", environment="prod"),
+        named(
+            "prod/model:gpt-4o",
+            ComponentKind.MODEL,
+            name="gpt-4o",
+            spellings=("gpt-4o-2024-08-06",),
+            environment="prod",
+        ),
+        named(
+            "prod/tool:crm/search",
+            ComponentKind.TOOL,
+            name="search",
+            server="crm",
+            environment="prod",
+        ),
     ],
 )
 
@@ -72,7 +84,9 @@ def test_what_was_seen_and_is_not_declared_is_extra_with_its_evidence():
 
 def test_an_empty_list_declares_that_there_is_none():
     assert [e.target.name for e in found("tools: []")[Aspect.TOOLS].extra] == ["search"]
-    assert [e.target.name for e in found("depends_on: []")[Aspect.DEPENDENCIES].extra] == ["Pricing"]
+    assert [e.target.name for e in found("depends_on: []")[Aspect.DEPENDENCIES].extra] == [
+        "Pricing"
+    ]
 
 
 def test_models_and_tools_among_the_dependencies_count_with_their_own_kind():
@@ -92,7 +106,10 @@ def test_what_an_entry_names_in_several_environments_is_missing_only_where_none_
         needs("dev/a", "m1", DependencyType.CALLS_MODEL),
         needs("prod/a", "m2", DependencyType.CALLS_MODEL),
         components=[
-            *(named(f"{e}/a", ComponentKind.AGENT, name="A", environment=e) for e in ("dev", "prod")),
+            *(
+                named(f"{e}/a", ComponentKind.AGENT, name="A", environment=e)
+                for e in ("dev", "prod")
+            ),
             *(component(m, ComponentKind.MODEL) for m in ("m1", "m2")),
         ],
     )
@@ -106,14 +123,23 @@ def test_what_an_entry_names_in_several_environments_is_missing_only_where_none_
 
 def owners(*texts: str) -> list[list[tuple[str, str]]]:
     catalog = joined([read_catalog(text, origin=f"{n}.yaml") for n, text in enumerate(texts)])
-    return [[(o.name, o.place) for o in d.owners] for d in drifts(GRAPH, match(GRAPH, catalog)) if d.aspect is Aspect.OWNER]
+    return [
+        [(o.name, o.place) for o in d.owners]
+        for d in drifts(GRAPH, match(GRAPH, catalog))
+        if d.aspect is Aspect.OWNER
+    ]
 
 
 def test_two_files_that_name_two_owners_are_owner_drift():
     expected = [[("shop", "0.yaml, line 1"), ("payments", "1.yaml, line 1")]]
 
-    assert owners("[{name: Checkout, owner: shop}]", "[{name: checkout, owner: payments}]") == expected
-    assert owners("[{id: Checkout, owner: shop}]", "any: [{name: Checkout, owner: payments}]") == expected
+    assert (
+        owners("[{name: Checkout, owner: shop}]", "[{name: checkout, owner: payments}]") == expected
+    )
+    assert (
+        owners("[{id: Checkout, owner: shop}]", "any: [{name: Checkout, owner: payments}]")
+        == expected
+    )
 
 
 def test_one_owner_or_none_in_each_file_is_no_drift():
@@ -132,7 +158,9 @@ def test_missing_and_extra_are_the_two_differences(declared, seen):
         *(needs("A", m, DependencyType.CALLS_MODEL) for m in sorted(seen)),
         components=[component("A"), *(component(m, ComponentKind.MODEL) for m in seen)],
     )
-    catalog = Catalog((Entry(Declared.AGENT, name="A", models=tuple(map(Reference, sorted(declared)))),))
+    catalog = Catalog(
+        (Entry(Declared.AGENT, name="A", models=tuple(map(Reference, sorted(declared)))),)
+    )
 
     drift = next(iter(drifts(graph, match(graph, catalog))), None)
 

@@ -33,11 +33,21 @@ def refused(text: str) -> str:
 
 
 def test_an_agent_card_declares_its_agent_with_the_providers_organization_as_owner():
-    newer, older = (load_catalog(DATA / name) for name in ("checkout-agent.v1.json", "pricing-agent.v03.json"))
+    newer, older = (
+        load_catalog(DATA / name) for name in ("checkout-agent.v1.json", "pricing-agent.v03.json")
+    )
 
-    for catalog, name, owner in ((newer, "CheckoutAgent", "shop-team"), (older, "PricingAgent", "pricing-team")):
+    for catalog, name, owner in (
+        (newer, "CheckoutAgent", "shop-team"),
+        (older, "PricingAgent", "pricing-team"),
+    ):
         (entry,) = catalog.entries
-        assert (entry.declares, entry.name, entry.owner, entry.line) == (Declared.AGENT, name, owner, 1)
+        assert (entry.declares, entry.name, entry.owner, entry.line) == (
+            Declared.AGENT,
+            name,
+            owner,
+            1,
+        )
         assert entry.origin == catalog.origin
         assert entry.aliases == ()
 
@@ -48,7 +58,17 @@ def test_backstage_components_resources_and_apis_are_entries_of_any_kind_and_the
     uses = tuple(Reference(name) for name in ("PricingAgent", "payments", "orders"))
 
     assert catalog.entries == (
-        Entry(Declared.ANY, None, "checkout-agent", "shop-team", None, 2, path, ("CheckoutAgent",), depends_on=uses),
+        Entry(
+            Declared.ANY,
+            None,
+            "checkout-agent",
+            "shop-team",
+            None,
+            2,
+            path,
+            ("CheckoutAgent",),
+            depends_on=uses,
+        ),
         Entry(Declared.ANY, None, "payments", "finance/payments-team", None, 19, path),
         Entry(Declared.ANY, None, "orders", "platform", None, 29, path),
         Entry(Declared.ANY, None, "price-tools", "pricing-team", None, 38, path),
@@ -58,7 +78,13 @@ def test_backstage_components_resources_and_apis_are_entries_of_any_kind_and_the
 
 @pytest.mark.parametrize(
     ("reference", "name"),
-    [("a", "a"), ("component:a", "a"), ("component:default/a", "a"), ("Resource:x/a", "x/a"), ("default/a", "a")],
+    [
+        ("a", "a"),
+        ("component:a", "a"),
+        ("component:default/a", "a"),
+        ("Resource:x/a", "x/a"),
+        ("default/a", "a"),
+    ],
 )
 def test_an_entity_reference_is_its_name_and_a_namespace_that_is_not_default(reference, name):
     assert entity_name(reference) == name
@@ -111,15 +137,35 @@ def test_a_line_of_a_later_entity_is_its_own():
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 json_values = scalars | st.lists(scalars | st.lists(scalars, max_size=2), max_size=3)
 members = st.dictionaries(
-    st.sampled_from(["name", "provider", "capabilities", "skills", "organization", "kind", "apiVersion", "metadata", "spec", "agents"]),
-    json_values | st.dictionaries(st.sampled_from(["name", "title", "organization", "owner", "dependsOn"]), json_values, max_size=3),
+    st.sampled_from(
+        [
+            "name",
+            "provider",
+            "capabilities",
+            "skills",
+            "organization",
+            "kind",
+            "apiVersion",
+            "metadata",
+            "spec",
+            "agents",
+        ]
+    ),
+    json_values
+    | st.dictionaries(
+        st.sampled_from(["name", "title", "organization", "owner", "dependsOn"]),
+        json_values,
+        max_size=3,
+    ),
 )
 
 
 @settings(max_examples=200, deadline=None)
 @given(documents=st.lists(members, min_size=1, max_size=3), as_json=st.booleans())
 def test_any_document_is_read_or_refused_with_that_one_error(documents, as_json):
-    text = json.dumps(documents[0]) if as_json else yaml.safe_dump_all(documents, allow_unicode=True)
+    text = (
+        json.dumps(documents[0]) if as_json else yaml.safe_dump_all(documents, allow_unicode=True)
+    )
 
     with suppress(CatalogFormatError):
         assert read_declarations(text, origin="f").origin == "f"
@@ -127,7 +173,10 @@ def test_any_document_is_read_or_refused_with_that_one_error(documents, as_json)
 
 @settings(max_examples=200, deadline=None)
 @given(
-    content=st.binary(max_size=80), head=st.sampled_from([b"", b"{", b'{"skills": ', b"kind: A\napiVersion: b\n", b"\xef\xbb\xbfagents: "])
+    content=st.binary(max_size=80),
+    head=st.sampled_from(
+        [b"", b"{", b'{"skills": ', b"kind: A\napiVersion: b\n", b"\xef\xbb\xbfagents: "]
+    ),
 )
 def test_any_bytes_are_read_or_refused_with_that_one_error(tmp_path_factory, content, head):
     path = tmp_path_factory.getbasetemp() / "fuzzed"
@@ -138,9 +187,14 @@ def test_any_bytes_are_read_or_refused_with_that_one_error(tmp_path_factory, con
 
 
 def test_anchors_that_name_each_other_many_times_cost_nothing():
-    bomb = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40))])
+    bomb = "\n".join(
+        ["a0: &a0 [x]", *(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 40))]
+    )
 
-    assert read_declarations(f"{COMPONENT}spec: {{owner: me}}\n{bomb}\n", origin="f").entries[0].owner == "me"
+    assert (
+        read_declarations(f"{COMPONENT}spec: {{owner: me}}\n{bomb}\n", origin="f").entries[0].owner
+        == "me"
+    )
     assert "must be text" in refused(f"{COMPONENT}{bomb}\nspec: {{dependsOn: *a39}}\n")
 
 
@@ -159,31 +213,52 @@ def test_one_thing_in_two_files_is_one_entry_and_the_first_file_holds():
     both = joined(
         [
             catalog("agents: [{id: x, name: A, value_per_run: 2}]", "one"),
-            catalog("agents: [{name: a, owner: team, value_per_run: 9, aliases: [a-1]}, {name: B}]", "two"),
+            catalog(
+                "agents: [{name: a, owner: team, value_per_run: 9, aliases: [a-1]}, {name: B}]",
+                "two",
+            ),
         ]
     )
 
     first, second = both.entries
-    assert (first.id, first.name, first.owner, first.value_per_run, first.aliases) == ("x", "A", "team", 2, ("a-1",))
+    assert (first.id, first.name, first.owner, first.value_per_run, first.aliases) == (
+        "x",
+        "A",
+        "team",
+        2,
+        ("a-1",),
+    )
     assert [e.place for e in (first, *first.also)] == ["one, line 1", "two, line 1"]
     assert (second.name, second.also) == ("B", ())
     assert both.origin == "one, two"
 
 
 def test_two_ids_are_two_things_whatever_their_names():
-    both = joined([catalog("[{id: dev/a, name: A}]", "one"), catalog("[{id: prod/a, name: A}]", "two")])
+    both = joined(
+        [catalog("[{id: dev/a, name: A}]", "one"), catalog("[{id: prod/a, name: A}]", "two")]
+    )
 
     assert [e.id for e in both.entries] == ["dev/a", "prod/a"]
 
 
 def test_namesakes_in_other_environments_or_of_another_kind_stay_apart():
-    texts = ["agents: [{name: A}]", "agents: [{name: A, environment: dev}]", "components: [{name: A}]", "workflows: [{name: A}]"]
+    texts = [
+        "agents: [{name: A}]",
+        "agents: [{name: A, environment: dev}]",
+        "components: [{name: A}]",
+        "workflows: [{name: A}]",
+    ]
 
     assert len(joined([catalog(text, str(n)) for n, text in enumerate(texts)]).entries) == 4
 
 
 def test_what_backstage_declares_of_either_kind_joins_the_agent_of_that_name():
-    both = joined([catalog("[{name: A, aliases: [abc-*]}]", "one"), read_declarations(COMPONENT + "spec: {owner: me}", origin="two")])
+    both = joined(
+        [
+            catalog("[{name: A, aliases: [abc-*]}]", "one"),
+            read_declarations(COMPONENT + "spec: {owner: me}", origin="two"),
+        ]
+    )
 
     (entry,) = both.entries
     assert (entry.declares, entry.owner, entry.aliases) == (Declared.ANY, "me", ("abc-*",))
@@ -194,7 +269,9 @@ def test_a_written_out_alias_joins_what_bears_that_name_unless_a_name_does():
 
     (one,) = joined([catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c"), card]).entries
     (other,) = joined([card, catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c")]).entries
-    two = joined([catalog("[{name: Checkout, aliases: [kasse]}, {name: Kasse}]", "c"), card]).entries
+    two = joined(
+        [catalog("[{name: Checkout, aliases: [kasse]}, {name: Kasse}]", "c"), card]
+    ).entries
 
     assert (one.name, one.owner) == ("Checkout", "me")
     assert (other.name, other.owner, other.aliases) == ("kasse", "me", ("kasse", "kas*"))
@@ -203,7 +280,12 @@ def test_a_written_out_alias_joins_what_bears_that_name_unless_a_name_does():
 
 def test_two_currencies_are_an_error():
     with pytest.raises(CatalogFormatError, match="two: its currency is 'USD', but one says 'EUR'"):
-        joined([catalog("{agents: [], currency: EUR}", "one"), catalog("{agents: [], currency: USD}", "two")])
+        joined(
+            [
+                catalog("{agents: [], currency: EUR}", "one"),
+                catalog("{agents: [], currency: USD}", "two"),
+            ]
+        )
 
 
 def test_no_files_are_no_catalogue():
@@ -211,14 +293,22 @@ def test_no_files_are_no_catalogue():
 
 
 def test_what_is_imported_says_where_each_entry_comes_from_and_declares_the_same():
-    files = [DATA / name for name in ("catalog-info.yaml", "checkout-agent.v1.json", "pricing-agent.v03.json")]
+    files = [
+        DATA / name
+        for name in ("catalog-info.yaml", "checkout-agent.v1.json", "pricing-agent.v03.json")
+    ]
     found = load_catalogs(files)
     assert found is not None
 
     text = imported_text(found)
     again = read_catalog(text, origin="again")
 
-    seen = world(components=[component(name) for name in ("checkout-agent", "CheckoutAgent", "PricingAgent", "DiscountBot")])
+    seen = world(
+        components=[
+            component(name)
+            for name in ("checkout-agent", "CheckoutAgent", "PricingAgent", "DiscountBot")
+        ]
+    )
     expected = [m.standing for m in match(seen, found).components]
     assert [m.standing for m in match(seen, again).components] == expected
     assert expected.count(Standing.SHADOW) == 1
@@ -233,7 +323,9 @@ entries = st.builds(
     name=st.text("abc \n#:'\"é", min_size=1, max_size=6).filter(str.strip),
     owner=st.none() | st.text("xy\n#: ", min_size=1, max_size=5).filter(str.strip),
     value_per_run=st.none() | st.floats(0, 1e9),
-    aliases=st.lists(st.sampled_from(["abc*", "*xyz", "kasse"]), max_size=2, unique=True).map(tuple),
+    aliases=st.lists(st.sampled_from(["abc*", "*xyz", "kasse"]), max_size=2, unique=True).map(
+        tuple
+    ),
 )
 
 

@@ -29,7 +29,9 @@ def graph(*components: Component, workflows: tuple[Workflow, ...] = ()) -> Graph
 
 
 def standings(seen: Graph, text: str) -> dict[str, Standing]:
-    return {m.component: m.standing for m in match(seen, read_catalog(text, origin="c.yaml")).components}
+    return {
+        m.component: m.standing for m in match(seen, read_catalog(text, origin="c.yaml")).components
+    }
 
 
 SEEN = graph(
@@ -60,7 +62,10 @@ def test_an_agent_that_nobody_declared_is_shadow_and_the_reason_says_so():
 
 @pytest.mark.parametrize("name", ["Check", "CheckoutHelp", "Helper", "Checkout ", "Checkout.*"])
 def test_part_of_a_name_never_matches(name):
-    assert set(standings(SEEN, f"[{{name: {name!r}}}]").values()) <= {Standing.SHADOW, Standing.UNDECLARED}
+    assert set(standings(SEEN, f"[{{name: {name!r}}}]").values()) <= {
+        Standing.SHADOW,
+        Standing.UNDECLARED,
+    }
 
 
 def test_a_name_matches_whatever_its_case():
@@ -82,7 +87,10 @@ def test_an_id_that_was_seen_speaks_of_that_component_alone():
 
 
 def test_an_id_that_was_not_seen_leaves_the_name_to_match():
-    assert standings(SEEN, "[{id: checkout-7, name: Checkout}]")["agent:prod/Checkout"] is Standing.DECLARED
+    assert (
+        standings(SEEN, "[{id: checkout-7, name: Checkout}]")["agent:prod/Checkout"]
+        is Standing.DECLARED
+    )
     assert standings(SEEN, "[{id: checkout}]")["agent:prod/Checkout"] is Standing.DECLARED
 
 
@@ -99,7 +107,9 @@ def test_other_kinds_are_undeclared_and_never_shadow():
 
 def test_a_workflows_entry_does_not_declare_an_agent_of_its_name():
     seen = graph(agent("agent:x", "checkout"), workflows=(workflow("checkout", "agent:x"),))
-    matches = match(seen, read_catalog("workflows: [{name: checkout, value_per_run: 3}]", origin="c"))
+    matches = match(
+        seen, read_catalog("workflows: [{name: checkout, value_per_run: 3}]", origin="c")
+    )
 
     assert [m.component for m in matches.shadow] == ["agent:x"]
     assert [(w, e.value_per_run) for w, e in matches.workflows] == [("checkout", 3.0)]
@@ -125,15 +135,22 @@ def test_a_workflows_entry_does_not_declare_an_agent_of_its_name():
 def test_an_alias_fits_whole_names_alone(alias, name, fits):
     expected = Standing.DECLARED if fits else Standing.SHADOW
 
-    assert standings(graph(agent("agent:x", name)), f"[{{name: Other, aliases: [{alias!r}]}}]") == {"agent:x": expected}
+    assert standings(graph(agent("agent:x", name)), f"[{{name: Other, aliases: [{alias!r}]}}]") == {
+        "agent:x": expected
+    }
 
 
 def test_an_alias_fits_a_spelling_and_the_reason_names_it():
     seen = graph(replace(agent("agent:a", "Kasse"), spellings=("checkout-2024",)))
 
-    (found,) = match(seen, read_catalog("- name: Checkout\n  aliases: [checkout-*]", origin="c.yaml")).components
+    (found,) = match(
+        seen, read_catalog("- name: Checkout\n  aliases: [checkout-*]", origin="c.yaml")
+    ).components
 
-    assert found.reason == "The name 'checkout-2024' fits the alias 'checkout-*' of 'Checkout' in c.yaml, line 1."
+    assert (
+        found.reason
+        == "The name 'checkout-2024' fits the alias 'checkout-*' of 'Checkout' in c.yaml, line 1."
+    )
 
 
 def test_an_id_goes_before_a_name_a_name_before_an_alias_and_a_written_alias_before_a_pattern():
@@ -145,13 +162,20 @@ def test_an_id_goes_before_a_name_a_name_before_an_alias_and_a_written_alias_bef
     """
     lines = text.strip().splitlines()
 
-    winners = [match(SEEN, read_catalog("\n".join(map(str.strip, lines[:n])), origin="c")).components[0].entry.label for n in (1, 2, 3, 4)]
+    winners = [
+        match(SEEN, read_catalog("\n".join(map(str.strip, lines[:n])), origin="c"))
+        .components[0]
+        .entry.label
+        for n in (1, 2, 3, 4)
+    ]
 
     assert winners == ["ByPattern", "ByAlias", "Checkout", "agent:prod/Checkout"]
 
 
 def test_two_aliases_that_fit_are_ambiguous_and_neither_is_chosen():
-    catalog = read_catalog("[{name: A, aliases: [check*]}, {name: B, aliases: ['*out']}]", origin="c.yaml")
+    catalog = read_catalog(
+        "[{name: A, aliases: [check*]}, {name: B, aliases: ['*out']}]", origin="c.yaml"
+    )
 
     matches = match(SEEN, catalog)
 
@@ -172,13 +196,18 @@ def test_an_entry_for_an_environment_speaks_of_that_alone_and_goes_first_there()
     both = match(twins, read_catalog(f"[{general}, {special}]", origin="c"))
 
     assert [m.entry.owner for m in both.components] == ["all", "ops"]
-    assert standings(twins, f"[{special}]") == {"dev/agent:a": Standing.SHADOW, "prod/agent:a": Standing.DECLARED}
+    assert standings(twins, f"[{special}]") == {
+        "dev/agent:a": Standing.SHADOW,
+        "prod/agent:a": Standing.DECLARED,
+    }
 
 
 def test_an_unnamed_agent_is_unidentified_whatever_the_aliases():
     seen = graph(replace(agent("agent:?", "agent in shop"), identified=False))
 
-    assert standings(seen, "[{name: Other, aliases: ['agent*']}]") == {"agent:?": Standing.UNIDENTIFIED}
+    assert standings(seen, "[{name: Other, aliases: ['agent*']}]") == {
+        "agent:?": Standing.UNIDENTIFIED
+    }
 
 
 def test_an_entry_of_any_kind_declares_agents_and_other_components():
@@ -192,7 +221,9 @@ letters = st.text("ab-", min_size=1, max_size=6)
 
 
 @given(name=letters, alias=st.text("ab-*?", min_size=1, max_size=8))
-def test_without_wildcards_no_alias_fits_another_name_and_with_them_it_fits_as_the_plain_definition_says(name, alias):
+def test_without_wildcards_no_alias_fits_another_name_and_with_them_it_fits_as_the_plain_definition_says(
+    name, alias
+):
     assert fits(alias, name) == naive_fit(alias, name)
 
 
@@ -208,15 +239,26 @@ def test_no_alias_takes_exponential_time():
     assert not fits("a*" * 40 + "b", "a" * 5_000)
 
 
-@given(order=st.permutations(["[{name: A, aliases: [check*]}]", "[{name: B, aliases: ['*out']}]", "[{name: Checkout}]"]))
+@given(
+    order=st.permutations(
+        ["[{name: A, aliases: [check*]}]", "[{name: B, aliases: ['*out']}]", "[{name: Checkout}]"]
+    )
+)
 def test_findings_are_the_same_each_time(order):
-    first, second = (match(SEEN, joined([read_catalog(text, origin=f"{n}") for n, text in enumerate(order)])).components for _ in range(2))
+    first, second = (
+        match(
+            SEEN, joined([read_catalog(text, origin=f"{n}") for n, text in enumerate(order)])
+        ).components
+        for _ in range(2)
+    )
 
     assert first == second
     assert first[0].entry.name == "Checkout"
 
 
-names = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip)
+names = st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=12).filter(
+    str.strip
+)
 kinds = st.sampled_from([k for k in ComponentKind if k is not ComponentKind.WORKFLOW])
 
 
@@ -224,7 +266,10 @@ kinds = st.sampled_from([k for k in ComponentKind if k is not ComponentKind.WORK
 def graphs(draw) -> Graph:
     """Any identified components, with any dependencies between them, and an agent that nothing names."""
     ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
-    parts = [replace(component(i, draw(kinds)), name=draw(names), environment=draw(st.none() | names)) for i in sorted(ids)]
+    parts = [
+        replace(component(i, draw(kinds)), name=draw(names), environment=draw(st.none() | names))
+        for i in sorted(ids)
+    ]
     edges = draw(st.sets(st.tuples(st.sampled_from(ids), st.sampled_from(ids)), max_size=8))
     flows = draw(st.lists(names, max_size=3, unique=True))
     return Graph(
@@ -249,6 +294,8 @@ def test_a_catalogue_written_from_what_was_seen_declares_all_of_it_and_nothing_d
 
 
 def test_owners_and_values_are_left_open():
-    catalog = read_catalog(catalog_text(graph(agent("a", "A"), workflows=(workflow("w", "a"),))), origin="c")
+    catalog = read_catalog(
+        catalog_text(graph(agent("a", "A"), workflows=(workflow("w", "a"),))), origin="c"
+    )
 
     assert {(e.owner, e.value_per_run) for e in catalog.entries} == {(None, None)}

@@ -23,7 +23,9 @@ NOTHING = Graph()
 
 
 def sighting(name: str, day: int, kind: ComponentKind = ComponentKind.AGENT) -> Sighting:
-    return Sighting(f"{kind}:{name}", kind, name, None, (), (day - 1) * NS_PER_DAY, day * NS_PER_DAY + 1)
+    return Sighting(
+        f"{kind}:{name}", kind, name, None, (), (day - 1) * NS_PER_DAY, day * NS_PER_DAY + 1
+    )
 
 
 def here(name: str, day: int = TODAY) -> Graph:
@@ -31,15 +33,27 @@ def here(name: str, day: int = TODAY) -> Graph:
     return world(components=[replace(component(name), first_seen=time, last_seen=time)])
 
 
-def presence(*sightings: Sighting, days: range | tuple = (), graph: Graph = NOTHING, text: str = "[{name: A}]", ghost_days=7) -> Presence:
+def presence(
+    *sightings: Sighting,
+    days: range | tuple = (),
+    graph: Graph = NOTHING,
+    text: str = "[{name: A}]",
+    ghost_days=7,
+) -> Presence:
     history = History(sightings, tuple(days))
-    return compare(graph, read_catalog(text, origin="c"), history, now=NOW, ghost_days=ghost_days).presences[0]
+    return compare(
+        graph, read_catalog(text, origin="c"), history, now=NOW, ghost_days=ghost_days
+    ).presences[0]
 
 
 def test_what_is_in_the_graph_is_seen():
     found = presence(graph=here("A"), days=(TODAY,))
 
-    assert (found.state, found.components, found.last_seen) == (State.SEEN, ("A",), TODAY * NS_PER_DAY + 1)
+    assert (found.state, found.components, found.last_seen) == (
+        State.SEEN,
+        ("A",),
+        TODAY * NS_PER_DAY + 1,
+    )
 
 
 def test_what_was_last_seen_more_days_ago_than_it_takes_is_a_ghost():
@@ -56,7 +70,10 @@ def test_what_was_never_seen_is_a_ghost_once_enough_days_were_observed():
 
 
 def test_too_few_days_observed_make_no_ghost_and_that_is_said():
-    for found in (presence(days=(TODAY - 1, TODAY)), presence(sighting("A", TODAY - 30), days=(TODAY - 30, TODAY - 1, TODAY))):
+    for found in (
+        presence(days=(TODAY - 1, TODAY)),
+        presence(sighting("A", TODAY - 30), days=(TODAY - 30, TODAY - 1, TODAY)),
+    ):
         assert found.state is State.NOT_SEEN
         assert "only 2 days observed, too few to call it a ghost (7)" in found.reason
 
@@ -93,9 +110,14 @@ def test_days_after_now_do_not_count():
     assert presence(days=range(TODAY + 1, TODAY + 30)).state is State.NOT_SEEN
 
 
-@pytest.mark.parametrize("text", ["[{name: a}]", "[{id: 'agent:A'}]", "[{name: B, aliases: [aaa, 'a']}]", "any: [{name: A}]"])
+@pytest.mark.parametrize(
+    "text",
+    ["[{name: a}]", "[{id: 'agent:A'}]", "[{name: B, aliases: [aaa, 'a']}]", "any: [{name: A}]"],
+)
 def test_the_history_is_matched_as_graphs_are(text):
-    assert presence(sighting("A", TODAY), text=text, days=(TODAY,)).last_seen == TODAY * NS_PER_DAY + 1
+    assert (
+        presence(sighting("A", TODAY), text=text, days=(TODAY,)).last_seen == TODAY * NS_PER_DAY + 1
+    )
 
 
 def test_a_workflow_is_looked_for_among_workflows():
@@ -104,12 +126,24 @@ def test_a_workflow_is_looked_for_among_workflows():
 
     assert presence(seen, text="workflows: [{name: A}]", days=days).last_seen
     assert not presence(seen, text="agents: [{name: A}]", days=days).last_seen
-    assert presence(graph=Graph(workflows=(workflow("A", "x"),)), text="workflows: [{name: A}]").components == ("A",)
+    assert presence(
+        graph=Graph(workflows=(workflow("A", "x"),)), text="workflows: [{name: A}]"
+    ).components == ("A",)
 
 
-@given(last=st.none() | st.integers(TODAY - 40, TODAY), days=st.sets(st.integers(TODAY - 40, TODAY + 5)), ghost_days=st.integers(1, 30))
-def test_a_ghost_was_unseen_for_that_many_days_of_which_as_many_were_observed(last, days, ghost_days):
-    found = presence(*([] if last is None else [sighting("A", last)]), days=tuple(sorted(days)), ghost_days=ghost_days)
+@given(
+    last=st.none() | st.integers(TODAY - 40, TODAY),
+    days=st.sets(st.integers(TODAY - 40, TODAY + 5)),
+    ghost_days=st.integers(1, 30),
+)
+def test_a_ghost_was_unseen_for_that_many_days_of_which_as_many_were_observed(
+    last, days, ghost_days
+):
+    found = presence(
+        *([] if last is None else [sighting("A", last)]),
+        days=tuple(sorted(days)),
+        ghost_days=ghost_days,
+    )
 
     since = [d for d in days if d <= TODAY and (last is None or d > last)]
     long_ago = last is None or TODAY - last >= ghost_days
@@ -120,11 +154,19 @@ def test_a_ghost_was_unseen_for_that_many_days_of_which_as_many_were_observed(la
 def test_the_document_lists_ghosts_and_the_not_seen_with_owner_place_and_reason():
     text = "[{name: A, owner: me}, {name: B}, {name: C}]"
     history = History((sighting("B", TODAY),), tuple(range(TODAY - 9, TODAY + 1)))
-    document = comparison_document(compare(here("C"), read_catalog(text, origin="c.yaml"), history, now=NOW, ghost_days=7))
+    document = comparison_document(
+        compare(here("C"), read_catalog(text, origin="c.yaml"), history, now=NOW, ghost_days=7)
+    )
 
-    assert [(e["name"], e["state"]) for e in document["entries"]] == [("A", "ghost"), ("B", "not_seen"), ("C", "seen")]
+    assert [(e["name"], e["state"]) for e in document["entries"]] == [
+        ("A", "ghost"),
+        ("B", "not_seen"),
+        ("C", "seen"),
+    ]
     assert [e["name"] for e in document["not_seen"]] == ["A", "B"]
-    assert [(e["name"], e["owner"], e["origin"], e["line"]) for e in document["ghosts"]] == [("A", "me", "c.yaml", 1)]
+    assert [(e["name"], e["owner"], e["origin"], e["line"]) for e in document["ghosts"]] == [
+        ("A", "me", "c.yaml", 1)
+    ]
     assert document["catalog"] == {"origin": "c.yaml", "entries": 3, "currency": None, "notes": []}
     assert (document["days_observed"], document["ghost_days"]) == (10, 7)
 
@@ -134,4 +176,10 @@ def test_without_a_catalogue_the_document_says_so_and_finds_nothing():
 
     assert document["catalog"] is None
     assert "AGENTGUARD_CATALOG" in document["note"]
-    assert document["shadow_agents"] == document["ghosts"] == document["drift"] == document["entries"] == []
+    assert (
+        document["shadow_agents"]
+        == document["ghosts"]
+        == document["drift"]
+        == document["entries"]
+        == []
+    )

@@ -85,8 +85,16 @@ def test_an_empty_section_is_fine():
         ("agents:\n  - name: A\n    ownr: me", "c.yaml:3:", "unknown key 'ownr'"),
         ("agent:\n  - name: A", "c.yaml:1:", "unknown key 'agent'"),
         ("agents:\n  - owner: me", "c.yaml:2:", "needs an id or a name"),
-        ("agents:\n  - name: A\n  - name: B\n  - name: a", "c.yaml:4:", "declared already in line 2"),
-        ("agents:\n  - {id: x, name: A}\n  - {id: x, name: B}", "c.yaml:3:", "declared already in line 2"),
+        (
+            "agents:\n  - name: A\n  - name: B\n  - name: a",
+            "c.yaml:4:",
+            "declared already in line 2",
+        ),
+        (
+            "agents:\n  - {id: x, name: A}\n  - {id: x, name: B}",
+            "c.yaml:3:",
+            "declared already in line 2",
+        ),
         ("agents:\n  - name: A\n    name: B", "c.yaml:3:", "twice"),
         ("agents:\n  - name: A\n    value_per_run: -1", "c.yaml:3:", "from 0 up"),
         ("agents:\n  - name: A\n    value_per_run: .inf", "c.yaml:3:", "from 0 up"),
@@ -105,12 +113,24 @@ def test_an_empty_section_is_fine():
         ("agents:\n  - name: [", "c.yaml:", "is not YAML"),
         ("a: *nothing", "c.yaml:1:", "is not YAML"),
         ("agents: []\n---\nagents: []", "c.yaml:3:", "a second document"),
-        ("agents:\n  - name: A\n    aliases: [ok-1, '*']", "c.yaml:3:", "the alias '*' fits nearly every name"),
+        (
+            "agents:\n  - name: A\n    aliases: [ok-1, '*']",
+            "c.yaml:3:",
+            "the alias '*' fits nearly every name",
+        ),
         ("agents:\n  - name: A\n    aliases: ['a?*']", "c.yaml:3:", "at least 3 letters or digits"),
         ("agents:\n  - name: A\n    aliases: ['*agent*']", "c.yaml:3:", "somewhere inside"),
         ("agents:\n  - name: A\n    aliases: agent-*", "c.yaml:3:", "must be a list"),
-        ("agents:\n  - {name: A, aliases: [x-1]}\n  - {name: B, aliases: [X-1]}", "c.yaml:3:", "declared already in line 2"),
-        ("agents:\n  - name: A\n    criticality: urgent", "c.yaml:3:", "one of critical, high, medium, low"),
+        (
+            "agents:\n  - {name: A, aliases: [x-1]}\n  - {name: B, aliases: [X-1]}",
+            "c.yaml:3:",
+            "declared already in line 2",
+        ),
+        (
+            "agents:\n  - name: A\n    criticality: urgent",
+            "c.yaml:3:",
+            "one of critical, high, medium, low",
+        ),
         ("agents:\n  - name: A\n    models: gpt-4o", "c.yaml:3:", "must be a list"),
         ("agents:\n  - name: A\n    tools: [4]", "c.yaml:3:", "put it in quotes"),
         ("workflows:\n  - name: A\n    models: []", "c.yaml:3:", "unknown key 'models'"),
@@ -130,14 +150,21 @@ def test_what_is_wrong_is_said_with_its_line(text, place, says):
 
 
 @settings(max_examples=300)
-@given(text=st.one_of(st.text(max_size=60), st.text(alphabet="agents:-{}[]&*!|>\n '\"name1.", max_size=60)))
+@given(
+    text=st.one_of(
+        st.text(max_size=60), st.text(alphabet="agents:-{}[]&*!|>\n '\"name1.", max_size=60)
+    )
+)
 def test_any_text_gives_a_catalogue_or_that_one_error(text):
     with suppress(CatalogFormatError):
         assert read_catalog(text, origin="c").origin == "c"
 
 
 def test_aliases_cannot_blow_it_up():
-    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]", *[f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]]
+    lines = [
+        "a0: &a0 [x, x, x, x, x, x, x, x, x]",
+        *[f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)],
+    ]
 
     assert "unknown key" in refused("\n".join(lines))
 
@@ -170,4 +197,8 @@ def test_the_example_in_the_documentation_is_a_catalogue():
 
     first = read_catalog(example, origin="c").entries[0]
 
-    assert (first.name, first.aliases, first.environment) == ("CheckoutAgent", ("checkout-agent-*", "kasse"), "prod")
+    assert (first.name, first.aliases, first.environment) == (
+        "CheckoutAgent",
+        ("checkout-agent-*", "kasse"),
+        "prod",
+    )

@@ -25,18 +25,31 @@ from tests.graph.handmade import CHECKOUT, PAYMENT, PRICING, START, shop
 TEMPLATE = "http://jaeger:16686/trace/{trace_id}"
 
 
-def documents(graph: Graph, failed: str, *, owner: str = "payments team", template: str | None = None) -> dict[str, Any]:
+def documents(
+    graph: Graph, failed: str, *, owner: str = "payments team", template: str | None = None
+) -> dict[str, Any]:
     catalog = Catalog((Entry(Declared.AGENT, id=PRICING.id, owner=owner),), origin="catalog.yaml")
-    drifting = Entry(Declared.AGENT, id=CHECKOUT.id, owner=owner, models=(Reference(owner),), tools=())
-    drifted = replace(catalog, entries=(*catalog.entries, drifting, Entry(Declared.AGENT, name="Gone", owner=owner)))
+    drifting = Entry(
+        Declared.AGENT, id=CHECKOUT.id, owner=owner, models=(Reference(owner),), tools=()
+    )
+    drifted = replace(
+        catalog,
+        entries=(*catalog.entries, drifting, Entry(Declared.AGENT, name="Gone", owner=owner)),
+    )
     matches = match(graph, catalog)
     shown = view(matches, trace_links(template))
     result = simulate(graph, None, [failed])
     return {
-        "graph": graph_document(graph, shown, analysis=analysis_document(analyze(graph, None, matches=matches), links=shown.links)),
+        "graph": graph_document(
+            graph,
+            shown,
+            analysis=analysis_document(analyze(graph, None, matches=matches), links=shown.links),
+        ),
         "simulation": simulation_document(result, links=shown.links),
         "playbook": playbook_document(generate(graph, result, matches=matches), links=shown.links),
-        "catalog": comparison_document(compare(graph, drifted, History(), now=START, ghost_days=7), shown.links),
+        "catalog": comparison_document(
+            compare(graph, drifted, History(), now=START, ghost_days=7), shown.links
+        ),
     }
 
 
@@ -44,7 +57,12 @@ def shop_called(name: str, trace_id: str) -> Graph:
     """The shop with a stranger's text for every name and id that telemetry gives."""
     graph = shop()
     evidence = (Evidence(trace_id, trace_id, 1),)
-    given: dict[str, Any] = {"server": name, "environment": name, "providers": (name,), "evidence": evidence}
+    given: dict[str, Any] = {
+        "server": name,
+        "environment": name,
+        "providers": (name,),
+        "evidence": evidence,
+    }
     return replace(
         graph,
         components=tuple(replace(c, name=name + c.name, **given) for c in graph.components),

@@ -51,7 +51,12 @@ def agentguard(*arguments: object, stdin: bytes | None = None) -> Result:
 
 
 def as_process(*arguments: object, **more) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "agentguard.cli", *map(str, arguments)], capture_output=True, check=False, **more)
+    return subprocess.run(
+        [sys.executable, "-m", "agentguard.cli", *map(str, arguments)],
+        capture_output=True,
+        check=False,
+        **more,
+    )
 
 
 def document(done: Result) -> dict:
@@ -63,14 +68,25 @@ class TestScan:
     def test_a_window_takes_the_traces_that_start_in_it(self, traces):
         asked = ("--since", "2023-11-14T22:13:20Z", "--until", "2023-11-15")
         inside = document(agentguard("scan", traces, *asked, "--no-store", "-f", "json"))
-        outside = agentguard("scan", traces, "--until", "2023-11-14", "--lookback", "7d", "--no-store")
+        outside = agentguard(
+            "scan", traces, "--until", "2023-11-14", "--lookback", "7d", "--no-store"
+        )
 
         assert inside["coverage"]["spans"] == SPANS
         assert inside["window"]["until"] == "2023-11-15T00:00:00.000000000Z"
         assert outside.exit_code == 1
-        assert f"All {SPANS} spans that were read are of traces outside the window." in outside.stderr
+        assert (
+            f"All {SPANS} spans that were read are of traces outside the window." in outside.stderr
+        )
 
-    @pytest.mark.parametrize("asked", [("--since", "soon"), ("--since", "1h", "--lookback", "1h"), ("--since", "1h", "--until", "2h")])
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            ("--since", "soon"),
+            ("--since", "1h", "--lookback", "1h"),
+            ("--since", "1h", "--until", "2h"),
+        ],
+    )
     def test_a_window_that_is_none_is_an_error(self, traces, asked):
         done = agentguard("scan", traces, *asked)
 
@@ -87,14 +103,22 @@ class TestScan:
             "charge_card": "tool",
         }
         names = {c["id"]: c["name"] for c in found["components"]}
-        assert {(names[d["source"]], names[d["target"]], d["calls"], d["errors"]) for d in found["dependencies"]} == {
+        assert {
+            (names[d["source"]], names[d["target"]], d["calls"], d["errors"])
+            for d in found["dependencies"]
+        } == {
             ("CheckoutAgent", "PaymentAgent", RUNS, 2),
             ("PaymentAgent", "gpt-4o", RUNS, 0),
             ("PaymentAgent", "charge_card", RUNS, 2),
         }
-        assert [(w["runs"], w["failed"], names[w["entry"]]) for w in found["workflows"]] == [(RUNS, 2, "CheckoutAgent")]
+        assert [(w["runs"], w["failed"], names[w["entry"]]) for w in found["workflows"]] == [
+            (RUNS, 2, "CheckoutAgent")
+        ]
         assert found["coverage"]["spans"] == SPANS
-        assert {a["name"]: a["type"] for a in found["agents"]} == {"CheckoutAgent": "generic_agent", "PaymentAgent": "llm_agent"}
+        assert {a["name"]: a["type"] for a in found["agents"]} == {
+            "CheckoutAgent": "generic_agent",
+            "PaymentAgent": "llm_agent",
+        }
         assert found["total_agents"] == 2
 
     def test_standard_output_holds_json_alone(self, traces, tmp_path):
@@ -117,7 +141,9 @@ class TestScan:
         assert "slow_disk" in done.stderr
 
     def test_the_same_bytes_come_out_twice(self, traces):
-        first, second = (agentguard("scan", traces, "--no-store", "--format", "json").stdout for _ in range(2))
+        first, second = (
+            agentguard("scan", traces, "--no-store", "--format", "json").stdout for _ in range(2)
+        )
 
         assert first == second
 
@@ -127,7 +153,17 @@ class TestScan:
         (folder / "a.json").write_text(json.dumps(trace(0)))
         (folder / "b.jsonl.gz").write_bytes(gzip.compress(json.dumps(trace(1)).encode()))
 
-        found = document(agentguard("scan", folder, "-", "--no-store", "--format", "json", stdin=json.dumps(trace(2)).encode()))
+        found = document(
+            agentguard(
+                "scan",
+                folder,
+                "-",
+                "--no-store",
+                "--format",
+                "json",
+                stdin=json.dumps(trace(2)).encode(),
+            )
+        )
 
         assert found["coverage"]["traces"] == 3
 
@@ -136,7 +172,10 @@ class TestScan:
         agentguard("scan", traces, "--dataset", "all")
         agentguard("scan", tmp_path / "more.jsonl", "--dataset", "few")
 
-        newest, named = (document(agentguard("graph", "--format", "json", *more)) for more in ([], ["--dataset", "all"]))
+        newest, named = (
+            document(agentguard("graph", "--format", "json", *more))
+            for more in ([], ["--dataset", "all"])
+        )
 
         assert (newest["dataset"], newest["coverage"]["traces"]) == ("few", 3)
         assert (named["dataset"], named["coverage"]["traces"]) == ("all", RUNS)
@@ -184,7 +223,15 @@ class TestScan:
     def test_a_table_shows_every_component_and_dependency(self, traces):
         done = agentguard("scan", traces, "--no-store")
 
-        for word in ("CheckoutAgent", "PaymentAgent", "gpt-4o", "charge_card", "uses_tool", "calls_model", "2 (25%)"):
+        for word in (
+            "CheckoutAgent",
+            "PaymentAgent",
+            "gpt-4o",
+            "charge_card",
+            "uses_tool",
+            "calls_model",
+            "2 (25%)",
+        ):
             assert word in done.stdout
         assert "\x1b" not in done.stdout
 
@@ -194,7 +241,10 @@ class TestScan:
         found = document(agentguard("scan", traces, "--no-store", "--format", "json"))
 
         for dependency in found["dependencies"]:
-            assert all(e["url"] == f"https://tempo.test/trace/{e['trace_id']}" for e in dependency["evidence"])
+            assert all(
+                e["url"] == f"https://tempo.test/trace/{e['trace_id']}"
+                for e in dependency["evidence"]
+            )
 
     def test_live_belongs_to_otlp(self, traces):
         done = agentguard("scan", traces, "--dataset", "live")
@@ -206,10 +256,16 @@ class TestScan:
 @pytest.mark.usefixtures("scanned")
 class TestStoredGraph:
     def test_failure_travels_from_callee_to_caller(self):
-        hit = {name: document(agentguard("simulate", name, "--format", "json")) for name in ("PaymentAgent", "gpt-4o", "CheckoutAgent")}
+        hit = {
+            name: document(agentguard("simulate", name, "--format", "json"))
+            for name in ("PaymentAgent", "gpt-4o", "CheckoutAgent")
+        }
 
         assert [c["name"] for c in hit["PaymentAgent"]["impacted_components"]] == ["CheckoutAgent"]
-        assert [c["name"] for c in hit["gpt-4o"]["impacted_components"]] == ["PaymentAgent", "CheckoutAgent"]
+        assert [c["name"] for c in hit["gpt-4o"]["impacted_components"]] == [
+            "PaymentAgent",
+            "CheckoutAgent",
+        ]
         assert hit["CheckoutAgent"]["impacted_components"] == []
         assert hit["PaymentAgent"]["impacted_workflows"][0]["runs_lost"] == RUNS - 2
 
@@ -221,7 +277,10 @@ class TestStoredGraph:
         assert "6 of 8" in done.stdout
 
     def test_the_same_seed_gives_the_same_bytes(self):
-        first, second = (agentguard("simulate", "gpt-4o", "--seed", 3, "--format", "json").stdout for _ in range(2))
+        first, second = (
+            agentguard("simulate", "gpt-4o", "--seed", 3, "--format", "json").stdout
+            for _ in range(2)
+        )
 
         assert first == second
 
@@ -240,7 +299,13 @@ class TestStoredGraph:
         assert "Contain" in agentguard("playbook", "PaymentAgent").stdout
 
     @pytest.mark.parametrize(
-        ("language", "start"), [("dot", "digraph"), ("mermaid", "flowchart"), ("graphml", "<?xml"), ("cypher", "CREATE CONSTRAINT")]
+        ("language", "start"),
+        [
+            ("dot", "digraph"),
+            ("mermaid", "flowchart"),
+            ("graphml", "<?xml"),
+            ("cypher", "CREATE CONSTRAINT"),
+        ],
     )
     def test_a_graph_is_exported(self, language, start):
         done = agentguard("graph", "--format", language)
@@ -261,7 +326,11 @@ class TestStoredGraph:
     def test_catalog_init_declares_every_agent(self, tmp_path):
         assert agentguard("catalog", "init", "--output", tmp_path / "catalog.yaml").exit_code == 0
 
-        checked = document(agentguard("catalog", "check", "--catalog", tmp_path / "catalog.yaml", "--format", "json"))
+        checked = document(
+            agentguard(
+                "catalog", "check", "--catalog", tmp_path / "catalog.yaml", "--format", "json"
+            )
+        )
 
         assert checked["shadow_agents"] == []
         assert len(yaml.safe_load((tmp_path / "catalog.yaml").read_text())["agents"]) == 2
@@ -269,7 +338,15 @@ class TestStoredGraph:
     def test_catalog_check_right_after_init_finds_nothing_at_all(self, tmp_path):
         agentguard("catalog", "init", "--output", tmp_path / "catalog.yaml")
 
-        checked = agentguard("catalog", "check", "--catalog", tmp_path / "catalog.yaml", *EVERY_FINDING, "--format", "json")
+        checked = agentguard(
+            "catalog",
+            "check",
+            "--catalog",
+            tmp_path / "catalog.yaml",
+            *EVERY_FINDING,
+            "--format",
+            "json",
+        )
 
         assert checked.exit_code == 0
         assert {c["standing"] for c in document(checked)["components"]} == {"declared"}
@@ -279,7 +356,18 @@ class TestStoredGraph:
         path.write_text("agents:\n- {name: CheckoutAgent, models: [o9]}\n- {name: Gone}\n")
 
         fine = agentguard("catalog", "check", "--catalog", path)
-        failed = agentguard("catalog", "check", "--catalog", path, "--fail-on", "shadow", "--fail-on", "drift", "--format", "json")
+        failed = agentguard(
+            "catalog",
+            "check",
+            "--catalog",
+            path,
+            "--fail-on",
+            "shadow",
+            "--fail-on",
+            "drift",
+            "--format",
+            "json",
+        )
 
         assert (fine.exit_code, failed.exit_code) == (0, 1)
         assert "1 shadow, 1 drift" in failed.stderr
@@ -295,15 +383,22 @@ class TestStoredGraph:
 
     def test_catalogues_of_several_forms_are_taken_together(self, tmp_path):
         card, backstage = tmp_path / "card.json", tmp_path / "catalog-info.yaml"
-        card.write_text('{"name": "CheckoutAgent", "skills": [], "provider": {"organization": "shop"}}')
-        backstage.write_text("apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: PaymentAgent}\n")
+        card.write_text(
+            '{"name": "CheckoutAgent", "skills": [], "provider": {"organization": "shop"}}'
+        )
+        backstage.write_text(
+            "apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata: {name: PaymentAgent}\n"
+        )
         both = ["--catalog", card, "--catalog", backstage]
 
         checked = document(agentguard("catalog", "check", *both, "--format", "json"))
         imported = agentguard("catalog", "import", card, backstage)
 
         assert checked["shadow_agents"] == []
-        assert {c["entry"]["origin"] for c in checked["components"] if c["entry"]} == {str(card), str(backstage)}
+        assert {c["entry"]["origin"] for c in checked["components"] if c["entry"]} == {
+            str(card),
+            str(backstage),
+        }
         assert f"# from {backstage}, line 1" in imported.stdout
         assert list(yaml.safe_load(imported.stdout)) == ["agents", "any"]
 
@@ -323,7 +418,9 @@ class TestStoredGraph:
         found = document(agentguard("graph", "--catalog", path, "--format", "json"))
         shown = agentguard("graph", "--catalog", path).stdout
 
-        assert [(n["label"], bool(n["shadow_reason"])) for n in found["nodes"] if n["shadow"]] == [("PaymentAgent", True)]
+        assert [(n["label"], bool(n["shadow_reason"])) for n in found["nodes"] if n["shadow"]] == [
+            ("PaymentAgent", True)
+        ]
         assert "Shadow agents: 1" in shown
         assert "owner shop team" in shown
 
@@ -348,7 +445,9 @@ class TestStoredGraph:
 
     @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
     def test_a_terminal_without_unicode_gets_plain_characters(self, encoding):
-        done = as_process("analyze", env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+        done = as_process(
+            "analyze", env=os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+        )
 
         assert done.returncode == 0, done.stderr
         assert b"PaymentAgent" in done.stdout
@@ -362,11 +461,22 @@ class TestEnds:
         assert done.exit_code == 0
         assert done.stdout.startswith("agentguard ")
 
-    @pytest.mark.parametrize("arguments", [["scan"], ["nonsense"], ["graph", "--format", "xml"], ["simulate"], ["scan", "--nope", "x"]])
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["scan"],
+            ["nonsense"],
+            ["graph", "--format", "xml"],
+            ["simulate"],
+            ["scan", "--nope", "x"],
+        ],
+    )
     def test_wrong_use_is_exit_code_2(self, arguments):
         assert agentguard(*arguments).exit_code == 2
 
-    @pytest.mark.parametrize("command", ["demo", "serve", "scan", "graph", "analyze", "simulate", "playbook", "doctor"])
+    @pytest.mark.parametrize(
+        "command", ["demo", "serve", "scan", "graph", "analyze", "simulate", "playbook", "doctor"]
+    )
     def test_every_command_has_examples_and_exit_codes(self, command):
         done = agentguard(command, "--help")
 

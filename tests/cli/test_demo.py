@@ -34,8 +34,14 @@ NOTHING = 'print(json.dumps({"spans_sent": 0})); sys.exit()'
 
 @pytest.fixture
 def environment(tmp_path) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("AGENTGUARD_")}
-    return clean | {"AGENTGUARD_API_PORT": str(free_port(0)), "COLUMNS": "120", "TMPDIR": str(tmp_path)}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith("AGENTGUARD_")
+    }
+    return clean | {
+        "AGENTGUARD_API_PORT": str(free_port(0)),
+        "COLUMNS": "120",
+        "TMPDIR": str(tmp_path),
+    }
 
 
 def systems(folder: Path, *, content: str = NOTHING) -> Path:
@@ -48,15 +54,44 @@ def systems(folder: Path, *, content: str = NOTHING) -> Path:
 
 
 def demo(environment: dict[str, str], folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "agentguard.cli", "demo", "--data-dir", str(folder / "data"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "agentguard.cli",
+        "demo",
+        "--data-dir",
+        str(folder / "data"),
+        *arguments,
+    ]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+        timeout=120,
+        check=False,
+    )
 
 
 def printed(environment: dict[str, str], folder: Path, *arguments: str) -> dict:
     """The document of a command beside the running server."""
-    where = ["--data-dir", str(folder / "data"), "--catalog", str(folder / "demo" / "catalog.yaml"), "--format", "json"]
+    where = [
+        "--data-dir",
+        str(folder / "data"),
+        "--catalog",
+        str(folder / "demo" / "catalog.yaml"),
+        "--format",
+        "json",
+    ]
     command = [sys.executable, "-m", "agentguard.cli", *arguments, *where]
-    return dict(json.loads(subprocess.run(command, capture_output=True, env=environment, cwd=folder, check=True).stdout))
+    return dict(
+        json.loads(
+            subprocess.run(
+                command, capture_output=True, env=environment, cwd=folder, check=True
+            ).stdout
+        )
+    )
 
 
 def server_of(data_dir: Path) -> tuple[int, str]:
@@ -83,7 +118,11 @@ def test_it_shows_what_the_systems_sent_and_stops_its_server(environment, tmp_pa
     found = json.loads(done.stdout)
     assert found["graph"]["coverage"]["spans"] == SPANS
     assert [n["label"] for n in found["graph"]["nodes"] if n["shadow"]] == ["PaymentAgent"]
-    assert found["simulation"]["failed_agent"] == found["riskiest"] == found["graph"]["analysis"]["risks"][0]["id"]
+    assert (
+        found["simulation"]["failed_agent"]
+        == found["riskiest"]
+        == found["graph"]["analysis"]["risks"][0]["id"]
+    )
     assert found["playbook"]["steps"]
     assert "scripted" in found["note"]
     assert not runs(server_of(tmp_path / "data")[0])
@@ -92,12 +131,26 @@ def test_it_shows_what_the_systems_sent_and_stops_its_server(environment, tmp_pa
 def test_every_line_on_how_to_go_on_works(environment, tmp_path):
     systems(tmp_path / "demo")
     done = demo(environment, tmp_path)
-    lines = [line.strip() for line in done.stderr.split("To go on:")[1].splitlines() if line.startswith("  ") and "API" not in line]
+    lines = [
+        line.strip()
+        for line in done.stderr.split("To go on:")[1].splitlines()
+        if line.startswith("  ") and "API" not in line
+    ]
 
     script = "set -e\n" + "\n".join(lines)
-    again = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    again = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
 
-    assert [line for line in lines if not line.startswith(". ")][1:3] == ["agentguard graph", "agentguard analyze"]
+    assert [line for line in lines if not line.startswith(". ")][1:3] == [
+        "agentguard graph",
+        "agentguard analyze",
+    ]
     assert again.returncode == 0, again.stderr
     for words in (
         "What runs",
@@ -112,7 +165,9 @@ def test_every_line_on_how_to_go_on_works(environment, tmp_path):
         assert words in again.stdout
 
 
-def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_prints(environment, tmp_path):
+def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_prints(
+    environment, tmp_path
+):
     systems(tmp_path / "demo")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", int(environment["AGENTGUARD_API_PORT"])))
@@ -126,11 +181,26 @@ def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_
         assert f"{url}/docs" in done.stderr
         assert f"kill {pid}" in done.stderr
         assert printed(environment, tmp_path, "graph") == httpx.get(f"{url}/api/graph").json()
-        scanned = printed(environment, tmp_path, "scan", str(write_traces(tmp_path / "beside.jsonl")), "--dataset", "beside")
-        assert scanned["graph_version"] == httpx.get(f"{url}/api/graph?dataset=beside").json()["graph_version"]
+        scanned = printed(
+            environment,
+            tmp_path,
+            "scan",
+            str(write_traces(tmp_path / "beside.jsonl")),
+            "--dataset",
+            "beside",
+        )
+        assert (
+            scanned["graph_version"]
+            == httpx.get(f"{url}/api/graph?dataset=beside").json()["graph_version"]
+        )
         for command in ("simulate", "playbook"):
-            answer = httpx.post(f"{url}/api/{command}", json={"dataset": "beside", "agent_id": "PaymentAgent"}).json()
-            assert printed(environment, tmp_path, command, "PaymentAgent", "--dataset", "beside") == answer
+            answer = httpx.post(
+                f"{url}/api/{command}", json={"dataset": "beside", "agent_id": "PaymentAgent"}
+            ).json()
+            assert (
+                printed(environment, tmp_path, command, "PaymentAgent", "--dataset", "beside")
+                == answer
+            )
     finally:
         os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not runs(pid))
@@ -148,9 +218,14 @@ def test_a_system_that_fails_is_reported_and_the_server_stopped(environment, tmp
 
 
 def test_being_terminated_stops_the_server_too(environment, tmp_path):
-    systems(tmp_path / "demo", content="(here / 'waiting').touch(); sys.stdin.read(); import time; time.sleep(60)")
+    systems(
+        tmp_path / "demo",
+        content="(here / 'waiting').touch(); sys.stdin.read(); import time; time.sleep(60)",
+    )
     command = [sys.executable, "-m", "agentguard.cli", "demo", "--data-dir", "data"]
-    process = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     wait_until((tmp_path / "demo" / "waiting").exists)
     process.terminate()
 

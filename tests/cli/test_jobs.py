@@ -45,13 +45,21 @@ def jobs(tmp_path: Path) -> list[Job]:
 
     async def make() -> list[Job]:
         async with open_app(Settings(data_dir=tmp_path / "data")) as opened:
-            made = [await opened.jobs.submit(kind, {}, total=10) for kind in ("scan", "simulation", "scan")]
+            made = [
+                await opened.jobs.submit(kind, {}, total=10)
+                for kind in ("scan", "simulation", "scan")
+            ]
             now = system_clock()
-            done, failed = [await opened.jobs.store.claim(job.id, now=now, until=now + NS_PER_SECOND) for job in made[1:]]
+            done, failed = [
+                await opened.jobs.store.claim(job.id, now=now, until=now + NS_PER_SECOND)
+                for job in made[1:]
+            ]
             assert done
             assert failed
             await opened.jobs.store.settle(done.succeed({"answer": 42}, now))
-            await opened.jobs.store.settle(failed.fail(JobError("nothing-usable", "No span could be used."), now))
+            await opened.jobs.store.settle(
+                failed.fail(JobError("nothing-usable", "No span could be used."), now)
+            )
             return made
 
     return asyncio.run(make())
@@ -90,7 +98,10 @@ def test_jobs_are_shown_newest_first(jobs: list[Job]):
     assert listed["next"] is None
     assert table.index(jobs[2].id) < table.index(jobs[0].id)
     assert "nothing-usable: No span could be used." in " ".join(table.split())
-    assert (listed["dead_letters"], "CELERY_BROKER_URL" in listed["dead_letters_note"]) == (None, True)
+    assert (listed["dead_letters"], "CELERY_BROKER_URL" in listed["dead_letters_note"]) == (
+        None,
+        True,
+    )
 
 
 def test_they_can_be_filtered_and_paged(jobs: list[Job]):
@@ -104,7 +115,9 @@ def test_they_can_be_filtered_and_paged(jobs: list[Job]):
 
 
 def test_one_job_is_shown_with_its_result(jobs: list[Job]):
-    assert document(agentguard("jobs", "show", jobs[1].id, "--format", "json"))["result"] == {"answer": 42}
+    assert document(agentguard("jobs", "show", jobs[1].id, "--format", "json"))["result"] == {
+        "answer": 42
+    }
     shown = agentguard("jobs", "show", jobs[2].id).stdout
     assert "failed" in shown
     assert "nothing-usable" in shown
@@ -130,7 +143,11 @@ def test_dead_letters_are_shown_beside_the_jobs_and_alone(dead_letter: Job):
     alone = document(agentguard("jobs", "dead", "--format", "json"))
 
     (letter,) = alone["dead_letters"]
-    assert (letter["job_id"], letter["task"], letter["reason"]) == (dead_letter.id, "agentguard.scan_task", "rejected")
+    assert (letter["job_id"], letter["task"], letter["reason"]) == (
+        dead_letter.id,
+        "agentguard.scan_task",
+        "rejected",
+    )
     assert letter["died_at"] is not None
     assert (listed["dead_letters"], listed["dead_letters_note"]) == (alone["dead_letters"], None)
     assert "1 dead letter" in agentguard("jobs").stdout
@@ -148,7 +165,9 @@ def test_jobs_are_shown_while_the_broker_is_away(jobs: list[Job], monkeypatch):
 
 
 def test_a_worker_that_the_broker_refuses_says_so_and_ends(monkeypatch):
-    monkeypatch.setenv("CELERY_BROKER_URL", server("CELERY_BROKER_URL").replace("guest:guest", "guest:s3cret"))
+    monkeypatch.setenv(
+        "CELERY_BROKER_URL", server("CELERY_BROKER_URL").replace("guest:guest", "guest:s3cret")
+    )
     done = agentguard("worker")
 
     assert done.exit_code == 1

@@ -10,7 +10,9 @@ from agentguard.cli.messages import say
 from agentguard.cli.output import print_json, shown
 
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.lists(v) | st.dictionaries(st.text(), v), max_leaves=10
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda v: st.lists(v) | st.dictionaries(st.text(), v),
+    max_leaves=10,
 )
 
 

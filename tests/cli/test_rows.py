@@ -10,7 +10,13 @@ from rich.console import Console
 from agentguard.cli.tables.rows import MAX_ROWS, Rows, dispensable, names, number, sentences, text
 
 words = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=60)
-COLUMNS = (names("Name"), text("Kind"), number("Calls"), dispensable(number("p95"), 1), dispensable(text("Trace"), 2))
+COLUMNS = (
+    names("Name"),
+    text("Kind"),
+    number("Calls"),
+    dispensable(number("p95"), 1),
+    dispensable(text("Trace"), 2),
+)
 
 
 def printed(rows: Rows, width: int) -> list[str]:
@@ -21,7 +27,9 @@ def printed(rows: Rows, width: int) -> list[str]:
 
 @given(name=words, calls=st.integers(0, 10**12), width=st.integers(40, 200))
 def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(name, calls, width):
-    lines = printed(Rows(COLUMNS, [[name, "datastore", f"{calls:,}", "120 ms", "0af76519…"]]), width)
+    lines = printed(
+        Rows(COLUMNS, [[name, "datastore", f"{calls:,}", "120 ms", "0af76519…"]]), width
+    )
 
     assert len(lines) == 3
     assert all(cell_len(line) <= width for line in lines)
@@ -30,15 +38,23 @@ def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(name, calls, wi
 
 
 def test_the_least_important_column_gives_way_first():
-    rows = Rows(COLUMNS, [["a-rather-long-name-of-an-agent", "datastore", "1,000", "120 ms", "0af76519…"]])
+    rows = Rows(
+        COLUMNS, [["a-rather-long-name-of-an-agent", "datastore", "1,000", "120 ms", "0af76519…"]]
+    )
 
     headings = {width: printed(rows, width)[0].split() for width in (80, 46, 38)}
 
-    assert headings == {80: ["Name", "Kind", "Calls", "p95", "Trace"], 46: ["Name", "Kind", "Calls", "p95"], 38: ["Name", "Kind", "Calls"]}
+    assert headings == {
+        80: ["Name", "Kind", "Calls", "p95", "Trace"],
+        46: ["Name", "Kind", "Calls", "p95"],
+        38: ["Name", "Kind", "Calls"],
+    }
 
 
 def test_short_names_leave_their_room_to_long_ones():
-    rows = Rows((names("A"), names("B"), number("N")), [["ab", "a-name-of-thirty-characters-xx", "1"]])
+    rows = Rows(
+        (names("A"), names("B"), number("N")), [["ab", "a-name-of-thirty-characters-xx", "1"]]
+    )
 
     assert "a-name-of-thirty-characters-xx" in printed(rows, 40)[2]
 

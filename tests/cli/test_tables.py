@@ -87,7 +87,10 @@ def test_on_a_terminal_only_our_own_escapes_are_written(name):
 
     ours = [line for line in text.split("\x1b")[1:] if not line.startswith("[")]
     assert all(link.startswith(("]8;id=", "]8;;", "\\")) for link in ours)
-    assert {link.split(";", 2)[2].split("\x1b")[0] for link in ours if link.startswith("]8")} <= {"", f"http://jaeger:16686/trace/{TRACE}"}
+    assert {link.split(";", 2)[2].split("\x1b")[0] for link in ours if link.startswith("]8")} <= {
+        "",
+        f"http://jaeger:16686/trace/{TRACE}",
+    }
 
 
 def test_markup_in_a_name_is_text():
@@ -119,14 +122,31 @@ def test_the_report_names_every_finding():
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0, "0%"), (1, "100%"), (0.9999, "99.9%"), (0.0001, "<0.1%"), (0.004, "0.4%"), (0.5, "50%"), (None, "–")]
+    ("share", "text"),
+    [
+        (0, "0%"),
+        (1, "100%"),
+        (0.9999, "99.9%"),
+        (0.0001, "<0.1%"),
+        (0.004, "0.4%"),
+        (0.5, "50%"),
+        (None, "–"),
+    ],
 )
 def test_a_share_is_never_rounded_to_nothing_or_all(share, text):
     assert percent(share) == text
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "–"), (0.04, "0.0 ms"), (9.96, "10.0 ms"), (340.2, "340 ms"), (1500, "1.5 s"), (7_200_000, "120 min")]
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.04, "0.0 ms"),
+        (9.96, "10.0 ms"),
+        (340.2, "340 ms"),
+        (1500, "1.5 s"),
+        (7_200_000, "120 min"),
+    ],
 )
 def test_a_duration_has_the_unit_that_fits(value, text):
     assert milliseconds(value) == text
@@ -139,7 +159,9 @@ def test_a_block_grows_with_its_share():
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
 def test_every_terminal_encoding_can_be_written(encoding, monkeypatch):
     raw = io.BytesIO()
-    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline=""))
+    monkeypatch.setattr(
+        sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, errors="strict", newline="")
+    )
     monkeypatch.setenv("COLUMNS", "100")
 
     screen = console(sys.stdout)
@@ -153,7 +175,10 @@ def test_every_terminal_encoding_can_be_written(encoding, monkeypatch):
 
 
 def test_what_goes_on_without_the_failed_is_said():
-    absorbing = [replace(d, calls=10, source_runs=10, errors=8, absorbed=8) if d.target == INVOICE.id else d for d in shop().dependencies]
+    absorbing = [
+        replace(d, calls=10, source_runs=10, errors=8, absorbed=8) if d.target == INVOICE.id else d
+        for d in shop().dependencies
+    ]
     made = documents(replace(shop(), dependencies=tuple(absorbing), fallbacks=()), INVOICE.id)
 
     assert "Checkout goes on without send_invoice" in printed(made)

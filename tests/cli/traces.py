@@ -36,16 +36,34 @@ def trace(number: int) -> dict[str, Any]:
             {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "PaymentAgent"},
             failed,
         ),
-        _span(trace_id, 3, 2, "chat gpt-4o", {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}, False),
         _span(
-            trace_id, 4, 2, "execute_tool charge_card", {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "charge_card"}, failed
+            trace_id,
+            3,
+            2,
+            "chat gpt-4o",
+            {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"},
+            False,
+        ),
+        _span(
+            trace_id,
+            4,
+            2,
+            "execute_tool charge_card",
+            {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "charge_card"},
+            failed,
         ),
     ]
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]}
-    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {"name": "test"}, "spans": spans}]}]}
+    return {
+        "resourceSpans": [
+            {"resource": resource, "scopeSpans": [{"scope": {"name": "test"}, "spans": spans}]}
+        ]
+    }
 
 
-def _span(trace_id: str, number: int, parent: int, name: str, attributes: dict[str, str], failed: bool) -> dict[str, Any]:
+def _span(
+    trace_id: str, number: int, parent: int, name: str, attributes: dict[str, str], failed: bool
+) -> dict[str, Any]:
     start = _START + number * 1_000_000
     return {
         "traceId": trace_id,
@@ -55,6 +73,8 @@ def _span(trace_id: str, number: int, parent: int, name: str, attributes: dict[s
         "kind": 1,
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(start + 50_000_000 // number),
-        "attributes": [{"key": key, "value": {"stringValue": value}} for key, value in attributes.items()],
+        "attributes": [
+            {"key": key, "value": {"stringValue": value}} for key, value in attributes.items()
+        ],
         "status": {"code": 2, "message": "declined"} if failed else {},
     }

@@ -67,7 +67,9 @@ class Processes:
 
     async def _connection(self) -> Connection:
         assert self.url is not None
-        connection = await self.stack.enter_async_context(open_connection(self.url, timeout_seconds=self.timeout_seconds))
+        connection = await self.stack.enter_async_context(
+            open_connection(self.url, timeout_seconds=self.timeout_seconds)
+        )
         self.connections.append(connection)
         return connection
 

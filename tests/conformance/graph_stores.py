@@ -55,7 +55,9 @@ class Backend(Protocol):
     def folder(self) -> Path:
         """Where the runs are."""
 
-    def opened(self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on) -> AbstractAsyncContextManager[GraphStore]:
+    def opened(
+        self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
+    ) -> AbstractAsyncContextManager[GraphStore]:
         """Open it as one more process."""
 
     def check(self, newest: GraphVersion) -> None:
@@ -72,7 +74,9 @@ class Sql:
         return self.directory / "graphs"
 
     @asynccontextmanager
-    async def opened(self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on) -> AsyncIterator[GraphStore]:
+    async def opened(
+        self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
+    ) -> AsyncIterator[GraphStore]:
         clock = clock or SteppingClock()
         runs = SteppingRuns(FileRunStore(self.folder, clock), step)
         async with open_database(self.directory, self.server) as base:
@@ -93,18 +97,26 @@ class Neo4j:
         return self.directory / "graphs"
 
     @asynccontextmanager
-    async def opened(self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on) -> AsyncIterator[GraphStore]:
+    async def opened(
+        self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
+    ) -> AsyncIterator[GraphStore]:
         clock = clock or SteppingClock()
         runs = SteppingRuns(FileRunStore(self.folder, clock), step)
-        async with open_neo4j(self.place.uri, self.place.credentials, DATABASE, self.seconds) as base:
-            yield Neo4jGraphStore(SteppingNeo4j(**_fields(base), step=step), runs, clock, kept, lambda _: {})
+        async with open_neo4j(
+            self.place.uri, self.place.credentials, DATABASE, self.seconds
+        ) as base:
+            yield Neo4jGraphStore(
+                SteppingNeo4j(**_fields(base), step=step), runs, clock, kept, lambda _: {}
+            )
 
     def check(self, newest: GraphVersion) -> None:
         """It, and nothing else, is shown under the labels that people query."""
         shown = self.place.ask("MATCH (c:Component) RETURN c.id AS id, c.graph_version AS version")
         assert {row["version"] for row in shown} == {newest.id}
         assert sorted(row["id"] for row in shown) == sorted(c.id for c in newest.graph.components)
-        edges = self.place.ask("MATCH (:Component)-[d:DEPENDS_ON]->(:Component) RETURN count(*) AS n")
+        edges = self.place.ask(
+            "MATCH (:Component)-[d:DEPENDS_ON]->(:Component) RETURN count(*) AS n"
+        )
         assert edges == [{"n": len(newest.graph.dependencies)}]
 
 

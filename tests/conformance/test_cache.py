@@ -133,9 +133,15 @@ async def test_a_wait_that_is_cancelled_leaves_nothing_behind_for_the_next(anoth
     assert [await cache.get(key) for key in keys] == [key.encode() * 10_000 for key in keys]
 
 
-async def test_processes_share_what_they_put(adapter: tuple[str, Processes], another: Another, request):
+async def test_processes_share_what_they_put(
+    adapter: tuple[str, Processes], another: Another, request
+):
     if adapter[0] == "memory":
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason="One process's memory is its own."))
+        request.applymarker(
+            pytest.mark.xfail(
+                strict=True, raises=AssertionError, reason="One process's memory is its own."
+            )
+        )
     key, first, second = new_key(), await another(), await another()
 
     await first.put(key, b"known")
@@ -171,7 +177,10 @@ async def test_memory_is_bounded_and_what_was_not_asked_for_longest_goes_first()
 
 async def test_redis_keeps_nothing_without_an_end():
     key = new_key()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         cache = await opened.cache()
         await cache.put(key, b"value")
         ttl = await beside.ttl(f"{PREFIX}cache:{key}")
@@ -192,7 +201,10 @@ async def _gone(cache: Cache, key: str) -> bool:
 )
 async def test_what_others_put_into_redis_under_our_keys_is_not_there(strange: bytes):
     key = new_key()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         cache = await opened.cache()
         await beside.set(f"{PREFIX}cache:{key}", strange)
         before = await cache.get(key)
@@ -205,7 +217,10 @@ async def test_what_others_put_into_redis_under_our_keys_is_not_there(strange: b
 
 async def test_a_value_under_another_key_or_cut_short_is_not_there():
     key, other = new_key(), new_key()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         cache = await opened.cache()
         await cache.put(key, b"value")
         stored = await beside.get(f"{PREFIX}cache:{key}")
@@ -216,11 +231,18 @@ async def test_a_value_under_another_key_or_cut_short_is_not_there():
         assert [await cache.get(key), await cache.get(other)] == [None, None]
 
 
-@pytest.mark.parametrize("packed", [b"", b"{}", zstandard.compress(bytes(MOST_BYTES + 1))], ids=["empty", "not packed", "too large"])
+@pytest.mark.parametrize(
+    "packed",
+    [b"", b"{}", zstandard.compress(bytes(MOST_BYTES + 1))],
+    ids=["empty", "not packed", "too large"],
+)
 async def test_what_is_sealed_and_cannot_be_unpacked_is_not_there(packed: bytes):
     key = new_key()
     seal = hashlib.blake2b(key.encode() + b"\0" + packed, digest_size=16).digest()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         cache = await opened.cache()
         await beside.set(f"{PREFIX}cache:{key}", seal + packed, ex=60)
 
@@ -229,7 +251,10 @@ async def test_what_is_sealed_and_cannot_be_unpacked_is_not_there(packed: bytes)
 
 async def test_a_key_of_another_type_is_not_there_and_not_fatal():
     key = new_key()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         cache = await opened.cache()
         await beside.execute_command("LPUSH", f"{PREFIX}cache:{key}", "x")
 
@@ -237,7 +262,9 @@ async def test_a_key_of_another_type_is_not_there_and_not_fatal():
         await beside.delete(f"{PREFIX}cache:{key}")
 
 
-async def test_kill_9_of_redis_in_use_raises_nothing_gives_nothing_wrong_and_is_got_over(tmp_path: Path):
+async def test_kill_9_of_redis_in_use_raises_nothing_gives_nothing_wrong_and_is_got_over(
+    tmp_path: Path,
+):
     with own(redis_server, tmp_path) as server:
         async with processes(server.settings["AGENTGUARD_REDIS_URL"], timeout_seconds=5) as opened:
             caches = [await opened.cache() for _ in range(3)]
@@ -309,4 +336,8 @@ async def test_layered_goes_on_with_what_it_has_while_redis_is_away(tmp_path: Pa
             await asyncio.to_thread(server.kill)
             await cache.put("after", b"2")
 
-            assert [await cache.get("before"), await cache.get("after"), await cache.get("never")] == [b"1", b"2", None]
+            assert [
+                await cache.get("before"),
+                await cache.get("after"),
+                await cache.get("never"),
+            ] == [b"1", b"2", None]

@@ -25,7 +25,16 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnreadableError
 from agentguard.adapters.sql.migrating import HEAD, migrate_sqlite
 from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, revision_of
-from agentguard.adapters.sql.tables import audit_logs, days_seen, graph_versions, incidents, jobs, metadata, playbooks, sightings
+from agentguard.adapters.sql.tables import (
+    audit_logs,
+    days_seen,
+    graph_versions,
+    incidents,
+    jobs,
+    metadata,
+    playbooks,
+    sightings,
+)
 from agentguard.kernel.clock import system_clock
 from tests.databases import KINDS, empty_database
 
@@ -53,13 +62,17 @@ async def test_a_transaction_is_kept_whole_or_not_at_all(database: Database):
         await database.write(fails)
     assert await days(database) == []
 
-    await database.write(lambda connection: connection.execute(insert(days_seen), [{"day": 2}, {"day": 3}]))
+    await database.write(
+        lambda connection: connection.execute(insert(days_seen), [{"day": 2}, {"day": 3}])
+    )
     assert await days(database) == [2, 3]
 
 
 async def days(database: Database) -> list[int]:
     async with database.reading() as connection:
-        return list((await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars())
+        return list(
+            (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars()
+        )
 
 
 async def test_readers_see_one_moment(database: Database):
@@ -73,7 +86,9 @@ async def test_readers_see_one_moment(database: Database):
 
 
 async def test_read_and_written_by_many_at_once_nothing_is_lost(database: Database):
-    await database.write(lambda connection: connection.execute(insert(sightings).values(counter(0))))
+    await database.write(
+        lambda connection: connection.execute(insert(sightings).values(counter(0)))
+    )
 
     async def increment(connection):
         seen = (await connection.execute(select(sightings.c.last_seen))).scalar_one()
@@ -106,7 +121,9 @@ async def test_cancelled_writers_leave_no_lock_behind(database: Database):
 
 async def test_two_that_decide_on_what_the_other_changes_do_not_both_win(database: Database):
     """Write skew: with snapshot isolation alone both would see the other's day and delete their own."""
-    await database.write(lambda connection: connection.execute(insert(days_seen), [{"day": 1}, {"day": 2}]))
+    await database.write(
+        lambda connection: connection.execute(insert(days_seen), [{"day": 1}, {"day": 2}])
+    )
 
     async def go_unless_last(connection, day: int):
         count = (await connection.execute(select(func.count()).select_from(days_seen))).scalar_one()
@@ -122,7 +139,15 @@ async def test_two_that_decide_on_what_the_other_changes_do_not_both_win(databas
 
 
 def counter(value: int) -> dict[str, object]:
-    return {"id": "a", "kind": "agent", "name": "a", "environment": None, "spellings": b"[]", "first_seen": 0, "last_seen": value}
+    return {
+        "id": "a",
+        "kind": "agent",
+        "name": "a",
+        "environment": None,
+        "spellings": b"[]",
+        "first_seen": 0,
+        "last_seen": value,
+    }
 
 
 @given(ns=st.integers(0, 2**62))
@@ -130,7 +155,10 @@ def test_a_time_comes_back_to_the_microsecond(ns: int):
     bound = Moment().process_bind_param(ns, postgresql_dialect())
 
     assert Moment().process_result_value(bound, postgresql_dialect()) == ns // 1000 * 1000
-    assert Moment().process_result_value(bound.replace(tzinfo=None), postgresql_dialect()) == ns // 1000 * 1000
+    assert (
+        Moment().process_result_value(bound.replace(tzinfo=None), postgresql_dialect())
+        == ns // 1000 * 1000
+    )
 
 
 @given(text=st.text(st.characters() | st.sampled_from("\0\\\ud800" + "0dx")))
@@ -145,11 +173,21 @@ def test_foreign_text_becomes_storable_and_comes_back_whole(text: str):
 
 async def test_times_and_foreign_text_come_back_from_the_database(database: Database):
     now, odd = system_clock(), "a\0b\\0 \\ ü 🤖 '\""
-    await database.write(lambda c: c.execute(insert(sightings).values({**counter(now), "id": odd, "name": odd})))
+    await database.write(
+        lambda c: c.execute(insert(sightings).values({**counter(now), "id": odd, "name": odd}))
+    )
 
     async with database.reading() as connection:
-        row = (await connection.execute(select(sightings).where(sightings.c.id == odd))).mappings().one()
-        later = (await connection.execute(select(func.count()).where(sightings.c.last_seen > now - 1_000))).scalar()
+        row = (
+            (await connection.execute(select(sightings).where(sightings.c.id == odd)))
+            .mappings()
+            .one()
+        )
+        later = (
+            await connection.execute(
+                select(func.count()).where(sightings.c.last_seen > now - 1_000)
+            )
+        ).scalar()
 
     assert (row["name"], row["last_seen"], later) == (odd, now, 1)
 
@@ -158,23 +196,54 @@ async def test_an_incident_has_an_id_a_time_and_documents(database: Database):
     document = {"steps": [{"id": 1, "title": "é 🤖", "share": 0.1}], "none": None, "big": 2**53}
 
     async def write(connection):
-        values = {"agent_id": "agent:a", "incident_type": "outage", "severity": "HIGH", "playbook": document, "impacted_agents": ["x"]}
-        made = [(await connection.execute(insert(incidents).values(values).returning(incidents.c.id))).scalar_one() for _ in range(50)]
-        await connection.execute(insert(playbooks).values(incident_id=made[0], title="t", steps=[document]))
-        await connection.execute(insert(audit_logs).values(incident_id=made[0], log_type="opened", evidence=document))
+        values = {
+            "agent_id": "agent:a",
+            "incident_type": "outage",
+            "severity": "HIGH",
+            "playbook": document,
+            "impacted_agents": ["x"],
+        }
+        made = [
+            (
+                await connection.execute(insert(incidents).values(values).returning(incidents.c.id))
+            ).scalar_one()
+            for _ in range(50)
+        ]
+        await connection.execute(
+            insert(playbooks).values(incident_id=made[0], title="t", steps=[document])
+        )
+        await connection.execute(
+            insert(audit_logs).values(incident_id=made[0], log_type="opened", evidence=document)
+        )
         return made
 
     before = system_clock()
     ids = await database.write(write)
     async with database.reading() as connection:
-        found = (await connection.execute(select(incidents).where(incidents.c.id == ids[0]))).mappings().one()
-        steps = (await connection.execute(select(playbooks.c.steps).where(playbooks.c.incident_id == ids[0]))).scalar_one()
-        evidence = (await connection.execute(select(audit_logs.c.evidence).where(audit_logs.c.incident_id == ids[0]))).scalar_one()
+        found = (
+            (await connection.execute(select(incidents).where(incidents.c.id == ids[0])))
+            .mappings()
+            .one()
+        )
+        steps = (
+            await connection.execute(
+                select(playbooks.c.steps).where(playbooks.c.incident_id == ids[0])
+            )
+        ).scalar_one()
+        evidence = (
+            await connection.execute(
+                select(audit_logs.c.evidence).where(audit_logs.c.incident_id == ids[0])
+            )
+        ).scalar_one()
 
     assert {(one.version, one.variant) for one in ids} == {(4, uuid.RFC_4122)}
     assert all(isinstance(one, uuid.UUID) for one in ids)
     assert len(set(ids)) == 50
-    assert (found["playbook"], found["impacted_agents"], found["resolved_at"]) == (document, ["x"], None)
+    assert (found["playbook"], found["impacted_agents"], found["resolved_at"]) == (
+        document,
+        ["x"],
+        None,
+    )
     assert (steps, evidence) == ([document], document)
     assert abs(found["created_at"] - before) < 60 * 10**9
 
@@ -189,9 +258,15 @@ async def test_what_belongs_to_no_incident_is_refused(database: Database):
 async def test_the_tables_and_indexes_that_people_query_are_named_as_documented(database: Database):
     async with database.reading() as connection:
         indexes = await connection.run_sync(
-            lambda c: {i["name"] for table in ("incidents", "audit_logs") for i in inspect(c).get_indexes(table)}
+            lambda c: {
+                i["name"]
+                for table in ("incidents", "audit_logs")
+                for i in inspect(c).get_indexes(table)
+            }
         )
-        columns = await connection.run_sync(lambda c: {t: [x["name"] for x in inspect(c).get_columns(t)] for t in NAMED})
+        columns = await connection.run_sync(
+            lambda c: {t: [x["name"] for x in inspect(c).get_columns(t)] for t in NAMED}
+        )
 
     assert {"idx_incidents_agent", "idx_incidents_created", "idx_audit_logs_incident"} <= indexes
     assert columns == NAMED
@@ -225,14 +300,22 @@ def test_head_is_the_newest_migration():
 async def test_migrations_make_what_the_code_uses(database: Database):
     """The drift check: Alembic finds nothing to do."""
     async with database.reading() as connection:
-        drift = await connection.run_sync(lambda c: compare_metadata(MigrationContext.configure(c, opts={"compare_type": True}), metadata))
+        drift = await connection.run_sync(
+            lambda c: compare_metadata(
+                MigrationContext.configure(c, opts={"compare_type": True}), metadata
+            )
+        )
 
     assert [change for change in drift if not is_own_business(change)] == []
 
 
 def is_own_business(change: object) -> bool:
     """The version table is Alembic's; SQLite tells of no types that the comparison could know as ours."""
-    return isinstance(change, tuple) and change[0] == "remove_table" and change[1].name == "alembic_version"
+    return (
+        isinstance(change, tuple)
+        and change[0] == "remove_table"
+        and change[1].name == "alembic_version"
+    )
 
 
 def config(connection: Connection) -> Config:
@@ -249,7 +332,9 @@ async def migrated(database: Database, direction, revision: str) -> None:
             await connection.run_sync(lambda c: direction(config(c), revision))
 
 
-async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_tables(database: Database):
+async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_tables(
+    database: Database,
+):
     now = system_clock()
     values = {
         "id": "j",
@@ -263,9 +348,18 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
         "created_at": now,
     }
     await database.write(lambda c: c.execute(insert(jobs).values(values)))
-    version = {"id": "v", "dataset": "d", "created_at": now, "components": 1, "dependencies": 1, "graph": b"{}"}
+    version = {
+        "id": "v",
+        "dataset": "d",
+        "created_at": now,
+        "components": 1,
+        "dependencies": 1,
+        "graph": b"{}",
+    }
     await database.write(lambda c: c.execute(insert(graph_versions).values(version)))
-    await database.write(lambda c: c.execute(insert(sightings).values({**counter(now), "name": "C:\\dead"})))
+    await database.write(
+        lambda c: c.execute(insert(sightings).values({**counter(now), "name": "C:\\dead"}))
+    )
 
     await migrated(database, command.downgrade, "0002")
     async with database.reading() as connection:
@@ -302,7 +396,9 @@ async def test_many_processes_may_open_an_empty_database_at_once(server, tmp_pat
 
 async def test_a_newer_database_is_refused(server, tmp_path: Path):
     async with open_database(tmp_path, server) as opened:
-        await opened.write(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+        await opened.write(
+            lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        )
 
     with pytest.raises(DatabaseTooNewError, match="9999"):
         async with open_database(tmp_path, server):
@@ -310,7 +406,9 @@ async def test_a_newer_database_is_refused(server, tmp_path: Path):
 
 
 async def test_a_damaged_file_is_refused(tmp_path: Path):
-    (tmp_path / FILE_NAME).write_bytes(b"this is no database at all, of that everybody is sure" * 100)
+    (tmp_path / FILE_NAME).write_bytes(
+        b"this is no database at all, of that everybody is sure" * 100
+    )
 
     with pytest.raises(DatabaseUnreadableError, match="Restore it"):
         async with open_database(tmp_path):

@@ -73,7 +73,10 @@ async def test_newest_is_what_was_written_last_whatever_the_clock_says(backend: 
 
         assert (await store.newest()).id == (await store.newest("a")).id == third.id
         assert (await store.newest("b")).id == second.id
-        assert [(d.name, d.newest_version, d.created_at, d.components, d.dependencies) for d in await store.datasets()] == [
+        assert [
+            (d.name, d.newest_version, d.created_at, d.components, d.dependencies)
+            for d in await store.datasets()
+        ] == [
             ("a", third.id, third.created_at, 2, 1),
             ("b", second.id, second.created_at, 2, 1),
         ]
@@ -102,8 +105,18 @@ async def test_a_name_that_nothing_can_have_is_found_nowhere(backend: Backend, o
 
 
 @pytest.mark.parametrize("character", ["\N{ROBOT FACE}", "\\"])
-async def test_a_component_with_a_very_long_name_does_not_keep_its_graph_from_being_stored(backend: Backend, character: str):
-    long = Component("agent:" + character * 765, ComponentKind.AGENT, "long", BASIS, (), first_seen=1, last_seen=2)
+async def test_a_component_with_a_very_long_name_does_not_keep_its_graph_from_being_stored(
+    backend: Backend, character: str
+):
+    long = Component(
+        "agent:" + character * 765,
+        ComponentKind.AGENT,
+        "long",
+        BASIS,
+        (),
+        first_seen=1,
+        last_seen=2,
+    )
     wanted = version("a", SteppingClock(), Graph((*line(2).components, long)))
     async with backend.opened() as store:
         await store.put(wanted, no_runs())
@@ -184,7 +197,9 @@ async def test_files_that_a_dead_writer_left_are_swept_after_an_hour(backend: Ba
         await check_whole(store, mine)
 
 
-async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(backend: Backend, monkeypatch: pytest.MonkeyPatch):
+async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+):
     def full(*_args, **_how):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -203,7 +218,10 @@ async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(backend: Backen
 
 
 async def test_sweeping_disturbs_no_writer(backend: Backend):
-    async with backend.opened(clock=system_clock) as store, backend.opened(clock=system_clock) as other:
+    async with (
+        backend.opened(clock=system_clock) as store,
+        backend.opened(clock=system_clock) as other,
+    ):
         put = [version("a", system_clock) for _ in range(6)]
         for each in put:
             _, swept = await asyncio.gather(store.put(each, RUNS), other.sweep())
@@ -228,15 +246,29 @@ class Noon(SteppingClock):
 
 
 def sighted(name: str, first: int, last: int, **more) -> Graph:
-    return Graph(components=(Component(name, ComponentKind.AGENT, name, BASIS, (), first_seen=first, last_seen=last, **more),))
+    return Graph(
+        components=(
+            Component(
+                name, ComponentKind.AGENT, name, BASIS, (), first_seen=first, last_seen=last, **more
+            ),
+        )
+    )
 
 
 async def test_the_history_outlives_versions_and_spans_all_datasets(backend: Backend):
     clock = Noon()
     early, late = 19_990 * NS_PER_DAY + 123_456_000, 19_999 * NS_PER_DAY
     async with backend.opened(kept=1, clock=clock) as store:
-        await store.put(version("live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")), no_runs())
-        await store.put(version("scan", clock, sighted("agent:a", early, early + 1_000, spellings=("A", "Á"))), no_runs())
+        await store.put(
+            version(
+                "live", clock, sighted("agent:a", late, late, spellings=("A",), environment="prod")
+            ),
+            no_runs(),
+        )
+        await store.put(
+            version("scan", clock, sighted("agent:a", early, early + 1_000, spellings=("A", "Á"))),
+            no_runs(),
+        )
         await store.put(version("live", clock, sighted("agent:b", late, late)), RUNS)
         clock.now += HOUR
         await store.put(version("live", clock, sighted("agent:b", late, late + 5_000)), no_runs())
@@ -257,7 +289,10 @@ async def test_what_was_last_seen_over_a_year_ago_is_forgotten(backend: Backend)
     oldest = 20_000 - KEPT_DAYS
     async with backend.opened(clock=clock) as store:
         for day in (oldest - 1, oldest):
-            await store.put(version("old", clock, sighted(f"agent:{day}", day * NS_PER_DAY, day * NS_PER_DAY)), no_runs())
+            await store.put(
+                version("old", clock, sighted(f"agent:{day}", day * NS_PER_DAY, day * NS_PER_DAY)),
+                no_runs(),
+            )
         history = await store.history()
 
     assert [s.id for s in history.sightings] == [f"agent:{oldest}"]
@@ -267,7 +302,10 @@ async def test_what_was_last_seen_over_a_year_ago_is_forgotten(backend: Backend)
 async def test_what_nothing_names_or_times_leaves_no_sighting(backend: Backend):
     clock = SteppingClock()
     async with backend.opened() as store:
-        await store.put(version("one", clock, sighted("agent:?", 1, NS_PER_DAY * 5, identified=False)), no_runs())
+        await store.put(
+            version("one", clock, sighted("agent:?", 1, NS_PER_DAY * 5, identified=False)),
+            no_runs(),
+        )
         await store.put(version("two", clock, sighted("agent:x", 0, 0)), no_runs())
 
         assert await store.history() == History()
@@ -279,12 +317,19 @@ async def test_what_nothing_names_or_times_leaves_no_sighting(backend: Backend):
 async def test_many_writers_of_several_processes_lose_nothing(backend: Backend):
     async def write(dataset: str, count: int) -> list[GraphVersion]:
         async with backend.opened() as store:
-            put = [version(dataset, system_clock, sighted(f"agent:{dataset}{n}", n + 1, NS_PER_DAY + n)) for n in range(count)]
+            put = [
+                version(
+                    dataset, system_clock, sighted(f"agent:{dataset}{n}", n + 1, NS_PER_DAY + n)
+                )
+                for n in range(count)
+            ]
             for each in put:
                 await store.put(each, RUNS)
             return put
 
-    written = dict(zip("abcd", await asyncio.gather(*(write(name, 6) for name in "abcd")), strict=True))
+    written = dict(
+        zip("abcd", await asyncio.gather(*(write(name, 6) for name in "abcd")), strict=True)
+    )
 
     async with backend.opened() as store:
         assert {dataset.name for dataset in await store.datasets()} == set("abcd")
@@ -292,14 +337,18 @@ async def test_many_writers_of_several_processes_lose_nothing(backend: Backend):
             assert await store.newest(dataset) == put[-1]
             for each in put:
                 await check_whole(store, each)
-        assert Counter(s.name[6] for s in (await store.history()).sightings) == dict.fromkeys("abcd", 6)
+        assert Counter(s.name[6] for s in (await store.history()).sightings) == dict.fromkeys(
+            "abcd", 6
+        )
         assert (await store.newest()).id == (await store.datasets())[0].newest_version
 
 
 async def test_of_two_that_put_one_id_at_once_one_wins(backend: Backend):
     put = version("a", SteppingClock())
     async with backend.opened() as one, backend.opened() as other:
-        outcomes = await asyncio.gather(one.put(put, RUNS), other.put(replace(put, dataset="b"), RUNS), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            one.put(put, RUNS), other.put(replace(put, dataset="b"), RUNS), return_exceptions=True
+        )
         newest = await one.newest()
 
     assert [type(outcome) for outcome in outcomes if outcome] == [VersionExistsError]
@@ -308,7 +357,9 @@ async def test_of_two_that_put_one_id_at_once_one_wins(backend: Backend):
 
 async def test_readers_see_whole_versions_that_never_go_back(backend: Backend):
     clock = SteppingClock()
-    put = [version("a", clock, line(length)) for length in (300, 2, 120, 1, 250, 60, 200, 3, 150, 10)]
+    put = [
+        version("a", clock, line(length)) for length in (300, 2, 120, 1, 250, 60, 200, 3, 150, 10)
+    ]
     order = {each.id: place for place, each in enumerate(put)}
     written = asyncio.Event()
 
@@ -322,7 +373,9 @@ async def test_readers_see_whole_versions_that_never_go_back(backend: Backend):
             seen = order[found.id]
             (dataset,) = await store.datasets()
             assert order[dataset.newest_version] >= seen
-            assert (dataset.components, dataset.dependencies) == _size(put[order[dataset.newest_version]].graph)
+            assert (dataset.components, dataset.dependencies) == _size(
+                put[order[dataset.newest_version]].graph
+            )
             await check_whole(store, found)
             store.recent.forget([found.id])  # type: ignore[attr-defined]  # so that every look goes to the server
             reads += 1
@@ -364,7 +417,9 @@ def _put_many(backend: Backend, dataset: str, count: int) -> None:
 
 
 async def test_processes_write_beside_each_other_from_nothing_on(backend: Backend):
-    processes = [_context().Process(target=_put_many, args=(backend, name, 15)) for name in ("a", "b", "c")]
+    processes = [
+        _context().Process(target=_put_many, args=(backend, name, 15)) for name in ("a", "b", "c")
+    ]
     for process in processes:
         process.start()
 

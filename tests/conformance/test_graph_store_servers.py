@@ -38,19 +38,30 @@ SERVERS: dict[str, Callable[[Path], AbstractContextManager[Killable]]] = {"neo4j
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def killable(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killable]:
+def killable(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Killable]:
     with SERVERS[request.param](tmp_path_factory.mktemp(request.param)) as found:
         found.server.start()
         yield found
 
 
-async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_again(killable: Killable):
+async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_again(
+    killable: Killable,
+):
     async with killable.backend.opened() as store:
         put = version("a", system_clock, line(20))
         await store.put(put, RUNS)
         killable.server.kill()
         async with asyncio.timeout(60):
-            for question in (store.newest(), store.get(put.id), store.datasets(), store.history(), store.ping(), store.put(put, RUNS)):
+            for question in (
+                store.newest(),
+                store.get(put.id),
+                store.datasets(),
+                store.history(),
+                store.ping(),
+                store.put(put, RUNS),
+            ):
                 with pytest.raises(UnavailableError):
                     await question
         await asyncio.to_thread(killable.server.start)
@@ -61,7 +72,9 @@ async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_
 
 
 @pytest.mark.parametrize("part", [0.45, 0.6])
-async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(killable: Killable, part: float):
+async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(
+    killable: Killable, part: float
+):
     steps = at = 0
 
     def step() -> None:

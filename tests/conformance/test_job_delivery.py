@@ -35,7 +35,10 @@ LEASE_SECONDS = 2.0
 ATTEMPTS = 2
 
 GAPS: dict[tuple[str, str], type[Exception]] = {
-    ("embedded", "dead letters"): NoDeadLettersError,  # there is no broker to keep them: the jobs table says what failed
+    (
+        "embedded",
+        "dead letters",
+    ): NoDeadLettersError,  # there is no broker to keep them: the jobs table says what failed
     ("redis", "dead letters"): NoDeadLettersError,  # Redis has no dead-letter queue: likewise
     ("rabbitmq", "nobody there"): BrokerAwayError,
     ("redis", "nobody there"): BrokerAwayError,
@@ -92,7 +95,9 @@ def broker_of(kind: str) -> str | None:
 def idle(request, tmp_path_factory) -> Place:
     """A place where nobody works yet."""
     queue = f"test.{secrets.token_hex(4)}"
-    return Place(request.param, tmp_path_factory.mktemp(request.param), broker_of(request.param), queue)
+    return Place(
+        request.param, tmp_path_factory.mktemp(request.param), broker_of(request.param), queue
+    )
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,11 @@ class Ended:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.started_at, self.finished_at, self.result = job.started_at or 0, job.finished_at or 0, job.result or {}
+        self.started_at, self.finished_at, self.result = (
+            job.started_at or 0,
+            job.finished_at or 0,
+            job.result or {},
+        )
 
     @property
     def summary(self) -> tuple[JobState, int]:
@@ -130,7 +139,9 @@ class Running:
 
     async def letters(self, job_id: str) -> list[DeadLetter]:
         async def found() -> list[DeadLetter]:
-            return [letter for letter in await self.delivery.dead_letters() if letter.job_id == job_id]
+            return [
+                letter for letter in await self.delivery.dead_letters() if letter.job_id == job_id
+            ]
 
         return await until(found)
 
@@ -148,7 +159,9 @@ async def serving(place: Place, app: App) -> AsyncIterator[Running]:
     delivery = embedded or delivery_of(place.settings)
     sweep = Sweep(app.jobs.store, delivery, system_clock, LEASE_SECONDS, app.attempts.clear)
     async with task_group() as tasks:
-        loops = [tasks.create_task(loop()) for loop in (sweep.run, *([embedded.run] if embedded else []))]
+        loops = [
+            tasks.create_task(loop()) for loop in (sweep.run, *([embedded.run] if embedded else []))
+        ]
         try:
             yield Running(replace(app, jobs=replace(app.jobs, wake=sweep.wake)), delivery)
         finally:
@@ -168,7 +181,13 @@ async def test_a_job_ends_and_its_result_is_in_the_table(place: Place):
 async def test_jobs_of_every_kind_have_who_does_them(place: Place):
     async with running(place) as here:
         await here.ended(await submit_scan(here.app, "kinds"))
-        failure = {"wanted": ["PricingAgent"], "groups": [], "method": None, "seed": 0, "dataset": "kinds"}
+        failure = {
+            "wanted": ["PricingAgent"],
+            "groups": [],
+            "method": None,
+            "seed": 0,
+            "dataset": "kinds",
+        }
         asked = [await here.app.jobs.submit(kind, failure) for kind in ("simulation", "playbook")]
 
         simulation, playbook = [await here.ended(job) for job in asked]
@@ -177,7 +196,9 @@ async def test_jobs_of_every_kind_have_who_does_them(place: Place):
         assert playbook.result["steps"]
 
 
-async def test_a_kind_that_only_a_newer_version_knows_waits_for_it_and_holds_up_nobody(place: Place):
+async def test_a_kind_that_only_a_newer_version_knows_waits_for_it_and_holds_up_nobody(
+    place: Place,
+):
     async with running(place) as here:
         unknown = await here.app.jobs.submit("of_tomorrow", {})
         await here.ended(await submit_scan(here.app, "after"))
@@ -258,12 +279,16 @@ async def test_whether_the_broker_answers_is_known(idle: Place):
             await (delivery_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).ping()
         with idle.gap("nobody there"):
             now = system_clock()
-            await (delivery_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).deliver(Job("x", "scan", {}, now, now, now))
+            await (delivery_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).deliver(
+                Job("x", "scan", {}, now, now, now)
+            )
 
 
 def _elsewhere(place: Place):
     known = place.settings.celery_broker_url
-    return known and type(known)(f"{urlsplit(known.get_secret_value()).scheme}://127.0.0.1:{free_port()}/")
+    return known and type(known)(
+        f"{urlsplit(known.get_secret_value()).scheme}://127.0.0.1:{free_port()}/"
+    )
 
 
 async def test_who_is_told_to_stop_gives_its_job_back_uncounted(idle: Place, tmp_path: Path):
@@ -278,7 +303,9 @@ async def test_who_is_told_to_stop_gives_its_job_back_uncounted(idle: Place, tmp
         given_back = await app.jobs.get(held.job.id)
         assert (given_back.state, given_back.attempts, given_back.fence) == (JobState.QUEUED, 0, 1)
         if worker is None:
-            await held.feed()  # the thread that read it goes on until now; what it finds does not count
+            await (
+                held.feed()
+            )  # the thread that read it goes on until now; what it finds does not count
             await app.scans.workers.run(lambda _dialects: None)
 
         with place.working(name="second"):

@@ -44,7 +44,10 @@ class Processes:
 async def processes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Processes]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(empty_database(request.param))
-        opened = [await stack.enter_async_context(open_database(tmp_path, server)) for _ in range(PROCESSES)]
+        opened = [
+            await stack.enter_async_context(open_database(tmp_path, server))
+            for _ in range(PROCESSES)
+        ]
         yield Processes([SqlJobStore(database) for database in opened])
 
 
@@ -68,7 +71,9 @@ async def add(store: JobStore, *jobs: Job) -> None:
         await store.add(each, most_unfinished=1000)
 
 
-async def claimed(store: JobStore, job_id: str, *, now: int = START + SECOND, lease: int = 30 * SECOND) -> Job:
+async def claimed(
+    store: JobStore, job_id: str, *, now: int = START + SECOND, lease: int = 30 * SECOND
+) -> Job:
     found = await store.claim(job_id, now=now, until=now + lease)
     assert found is not None
     return found
@@ -101,10 +106,18 @@ async def test_a_claim_starts_the_job_for_as_long_as_the_lease(processes: Proces
     first = await processes.one.claim(job().id, now=now, until=now + SECOND)
 
     assert first == replace(
-        job(), state=JobState.RUNNING, attempts=1, fence=1, started_at=now, due_at=now + SECOND, deliver_at=now + SECOND
+        job(),
+        state=JobState.RUNNING,
+        attempts=1,
+        fence=1,
+        started_at=now,
+        due_at=now + SECOND,
+        deliver_at=now + SECOND,
     )
     assert await processes.other.get(job().id) == first
-    assert await processes.other.claim(job().id, now=now + SECOND - US, until=now + 9 * SECOND) is None
+    assert (
+        await processes.other.claim(job().id, now=now + SECOND - US, until=now + 9 * SECOND) is None
+    )
     second = await claimed(processes.other, job().id, now=now + SECOND)
     assert (second.attempts, second.fence) == (2, 2)
 
@@ -112,7 +125,11 @@ async def test_a_claim_starts_the_job_for_as_long_as_the_lease(processes: Proces
 async def test_of_many_claimers_at_one_time_one_wins_every_job(processes: Processes):
     jobs = [job(n) for n in range(10)]
     await add(processes.one, *jobs)
-    claims = [store.claim(each.id, now=START + SECOND, until=START + 9 * SECOND) for each in jobs for store in processes.stores * 3]
+    claims = [
+        store.claim(each.id, now=START + SECOND, until=START + 9 * SECOND)
+        for each in jobs
+        for store in processes.stores * 3
+    ]
 
     won = [found.id for found in await asyncio.gather(*claims) if found is not None]
 
@@ -123,7 +140,10 @@ async def test_of_many_claimers_at_one_time_one_wins_every_job(processes: Proces
 async def test_of_many_claimers_of_a_lease_that_ran_out_one_wins(processes: Processes):
     await add(processes.one, job())
     await claimed(processes.one, job().id, now=START, lease=SECOND)
-    claims = [store.claim(job().id, now=START + SECOND, until=START + 9 * SECOND) for store in processes.stores * 5]
+    claims = [
+        store.claim(job().id, now=START + SECOND, until=START + 9 * SECOND)
+        for store in processes.stores * 5
+    ]
 
     won = [found for found in await asyncio.gather(*claims) if found is not None]
 
@@ -133,10 +153,16 @@ async def test_of_many_claimers_of_a_lease_that_ran_out_one_wins(processes: Proc
 async def test_no_job_is_claimed_before_it_is_due_nor_after_it_has_ended(processes: Processes):
     await add(processes.one, job(due_at=START + 2 * SECOND))
 
-    assert await processes.one.claim(job().id, now=START + 2 * SECOND - US, until=START + 9 * SECOND) is None
+    assert (
+        await processes.one.claim(job().id, now=START + 2 * SECOND - US, until=START + 9 * SECOND)
+        is None
+    )
     running = await claimed(processes.one, job().id, now=START + 2 * SECOND)
     assert await processes.one.settle(running.succeed({}, START + 3 * SECOND))
-    assert await processes.other.claim(job().id, now=START + 99 * SECOND, until=START + 199 * SECOND) is None
+    assert (
+        await processes.other.claim(job().id, now=START + 99 * SECOND, until=START + 199 * SECOND)
+        is None
+    )
     assert await processes.other.claim("x", now=START, until=START + SECOND) is None
 
 
@@ -148,7 +174,10 @@ async def test_a_lease_that_is_extended_holds_longer(processes: Processes):
 
     seen = await processes.other.get(job().id)
     assert (seen.done, seen.due_at, seen.deliver_at) == (4, START + 5 * SECOND, START + 5 * SECOND)
-    assert await processes.other.claim(job().id, now=START + 4 * SECOND, until=START + 9 * SECOND) is None
+    assert (
+        await processes.other.claim(job().id, now=START + 4 * SECOND, until=START + 9 * SECOND)
+        is None
+    )
 
 
 async def test_only_the_attempt_that_holds_the_job_may_report_or_settle_it(processes: Processes):
@@ -169,7 +198,10 @@ async def test_only_the_attempt_that_holds_the_job_may_report_or_settle_it(proce
 async def test_a_job_ends_once(processes: Processes):
     await add(processes.one, job())
     running = await claimed(processes.one, job().id)
-    ends = [store.settle(running.succeed({"by": n}, START + n * US)) for n, store in enumerate(processes.stores * 3)]
+    ends = [
+        store.settle(running.succeed({"by": n}, START + n * US))
+        for n, store in enumerate(processes.stores * 3)
+    ]
 
     settled = await asyncio.gather(*ends)
 
@@ -178,7 +210,9 @@ async def test_a_job_ends_once(processes: Processes):
     assert not await processes.one.extend(running, until=START + 99 * SECOND, done=1)
 
 
-async def test_a_job_given_back_is_free_at_once_the_attempt_not_counted_and_the_old_holder_shut_out(processes: Processes):
+async def test_a_job_given_back_is_free_at_once_the_attempt_not_counted_and_the_old_holder_shut_out(
+    processes: Processes,
+):
     await add(processes.one, job())
     old = await claimed(processes.one, job().id, now=START)
 
@@ -203,7 +237,10 @@ async def test_a_job_to_be_tried_again_waits_for_its_time(processes: Processes):
         START + 6 * SECOND,
         1,
     )
-    assert await processes.other.claim(job().id, now=START + 2 * SECOND, until=START + 9 * SECOND) is None
+    assert (
+        await processes.other.claim(job().id, now=START + 2 * SECOND, until=START + 9 * SECOND)
+        is None
+    )
 
 
 async def test_results_and_errors_are_kept(processes: Processes):
@@ -213,10 +250,15 @@ async def test_results_and_errors_are_kept(processes: Processes):
     result = {"text": "…", "numbers": [1, 0.1, 2**53 + 1], "none": None}
 
     await processes.one.settle(running[0].succeed(result, START + 2 * SECOND))
-    await processes.one.settle(running[1].fail(JobError("code", "Why. What to do."), START + 2 * SECOND))
+    await processes.one.settle(
+        running[1].fail(JobError("code", "Why. What to do."), START + 2 * SECOND)
+    )
 
     ended = [await processes.other.get(each.id) for each in (done, failed)]
-    assert [(each.state, each.result, each.error, each.done, each.finished_at, each.deliver_at) for each in ended] == [
+    assert [
+        (each.state, each.result, each.error, each.done, each.finished_at, each.deliver_at)
+        for each in ended
+    ] == [
         (JobState.SUCCEEDED, result, None, 5, START + 2 * SECOND, None),
         (JobState.FAILED, None, JobError("code", "Why. What to do."), 0, START + 2 * SECOND, None),
     ]
@@ -238,7 +280,9 @@ async def test_the_queue_is_bounded_also_for_many_at_one_time(processes: Process
 async def test_lists_are_newest_first_in_pages_filtered_and_without_results(processes: Processes):
     jobs = [job(n, kind=("scan", "simulation", "playbook")[n % 3]) for n in range(7)]
     await add(processes.one, *jobs)
-    await processes.one.settle((await claimed(processes.one, jobs[0].id)).succeed({"large": "…"}, START))
+    await processes.one.settle(
+        (await claimed(processes.one, jobs[0].id)).succeed({"large": "…"}, START)
+    )
     newest = [each.id for each in reversed(jobs)]
 
     async def ids(limit: int = 100, **wanted) -> list[str]:
@@ -253,26 +297,38 @@ async def test_lists_are_newest_first_in_pages_filtered_and_without_results(proc
     assert (await processes.one.newest(JobFilter(states=[JobState.SUCCEEDED]), 1))[0].result is None
 
 
-async def test_what_is_to_be_delivered_is_told_oldest_first_and_delivered_by_one(processes: Processes):
+async def test_what_is_to_be_delivered_is_told_oldest_first_and_delivered_by_one(
+    processes: Processes,
+):
     late, early, later = job(2), job(1), job(3, deliver_at=START + 9 * SECOND)
     await add(processes.one, late, early, later)
     now = START + SECOND
 
     waiting = await processes.one.undelivered(now)
-    took = await asyncio.gather(*[store.postpone(waiting[0], now + SECOND) for store in processes.stores * 3])
+    took = await asyncio.gather(
+        *[store.postpone(waiting[0], now + SECOND) for store in processes.stores * 3]
+    )
 
     assert [each.id for each in waiting] == [early.id, late.id]
     assert took.count(True) == 1
     assert [each.id for each in await processes.other.undelivered(now)] == [late.id]
-    assert [each.id for each in await processes.other.undelivered(START + 9 * SECOND)] == [early.id, late.id, later.id]
+    assert [each.id for each in await processes.other.undelivered(START + 9 * SECOND)] == [
+        early.id,
+        late.id,
+        later.id,
+    ]
 
 
-async def test_a_lease_that_ran_out_is_to_be_delivered_and_what_has_ended_is_not(processes: Processes):
+async def test_a_lease_that_ran_out_is_to_be_delivered_and_what_has_ended_is_not(
+    processes: Processes,
+):
     await add(processes.one, job(1), job(2))
     await claimed(processes.one, job(1).id, now=START + SECOND, lease=SECOND)
     ended = await claimed(processes.one, job(2).id, now=START + SECOND, lease=SECOND)
     await processes.one.settle(ended.succeed({}, START + SECOND))
 
     assert await processes.other.undelivered(START + 2 * SECOND - US) == ()
-    assert [each.id for each in await processes.other.undelivered(START + 2 * SECOND)] == [job(1).id]
+    assert [each.id for each in await processes.other.undelivered(START + 2 * SECOND)] == [
+        job(1).id
+    ]
     assert not await processes.other.postpone(ended, START + 9 * SECOND)

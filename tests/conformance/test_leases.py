@@ -33,7 +33,9 @@ async def processes(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
     """Several processes' views of the same leases."""
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(empty_database(request.param))
-        databases = [await stack.enter_async_context(open_database(tmp_path, server)) for _ in range(4)]
+        databases = [
+            await stack.enter_async_context(open_database(tmp_path, server)) for _ in range(4)
+        ]
         yield [SqlLeases(database, clock) for database in databases]
 
 
@@ -62,6 +64,8 @@ async def test_who_lets_go_lets_the_next_in_at_once_and_nobody_lets_go_for_anoth
 
 async def test_of_many_that_ask_at_once_exactly_one_gets_it(processes, clock: Clock):
     for _ in range(10):
-        got = await asyncio.gather(*[each.hold("live", str(n), 10) for n, each in enumerate(processes * 2)])
+        got = await asyncio.gather(
+            *[each.hold("live", str(n), 10) for n, each in enumerate(processes * 2)]
+        )
         assert sum(got) == 1
         clock.now += 10 * NS_PER_SECOND

@@ -77,7 +77,9 @@ async def test_what_was_refused_is_not_counted(opened: Processes):
 async def test_clients_are_counted_apart_whatever_they_are_called(opened: Processes, end: str):
     limits, client = await opened.limits(1), new_client()
 
-    found = [(await limits.admit(name)).admitted for name in (client, client + end, client, client + end)]
+    found = [
+        (await limits.admit(name)).admitted for name in (client, client + end, client, client + end)
+    ]
 
     assert found == [True, True, False, False]
 
@@ -92,7 +94,11 @@ async def test_of_many_at_a_time_so_many_are_admitted(opened: Processes):
 
 async def test_processes_count_together(opened: Processes, request):
     if opened.url is None:
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason="One process's count is its own."))
+        request.applymarker(
+            pytest.mark.xfail(
+                strict=True, raises=AssertionError, reason="One process's count is its own."
+            )
+        )
     several, client = [await opened.limits(20) for _ in range(4)], new_client()
 
     found = await asyncio.gather(*[limits.admit(client) for limits in several * 25])
@@ -100,12 +106,16 @@ async def test_processes_count_together(opened: Processes, request):
     assert sum(quota.admitted for quota in found) == 20
 
 
-STEPS = st.lists(st.tuples(st.sampled_from([0, 0.5, 1, 7, 20, 59.5, 60, 61]), st.sampled_from("ab")), max_size=40)
+STEPS = st.lists(
+    st.tuples(st.sampled_from([0, 0.5, 1, 7, 20, 59.5, 60, 61]), st.sampled_from("ab")), max_size=40
+)
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, limit=st.integers(1, 4))
-def test_in_no_minute_more_are_admitted_and_as_many_as_may(steps: list[tuple[float, str]], limit: int):
+def test_in_no_minute_more_are_admitted_and_as_many_as_may(
+    steps: list[tuple[float, str]], limit: int
+):
     admitted = asyncio.run(_admitted_by_memory(steps, limit))
 
     assert admitted == _naively_admitted(steps, limit)
@@ -113,10 +123,14 @@ def test_in_no_minute_more_are_admitted_and_as_many_as_may(steps: list[tuple[flo
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS, limit=st.integers(1, 4))
-def test_redis_and_memory_admit_the_same(monkeypatch: pytest.MonkeyPatch, steps: list[tuple[float, str]], limit: int):
+def test_redis_and_memory_admit_the_same(
+    monkeypatch: pytest.MonkeyPatch, steps: list[tuple[float, str]], limit: int
+):
     url = redis_url()
 
-    assert asyncio.run(_admitted_by_redis(monkeypatch, url, steps, limit)) == asyncio.run(_admitted_by_memory(steps, limit))
+    assert asyncio.run(_admitted_by_redis(monkeypatch, url, steps, limit)) == asyncio.run(
+        _admitted_by_memory(steps, limit)
+    )
 
 
 def _naively_admitted(steps: list[tuple[float, str]], limit: int) -> list[bool]:
@@ -134,7 +148,9 @@ async def _admitted_by_memory(steps: list[tuple[float, str]], limit: int) -> lis
     return await _admitted(MemoryRateLimits(limit, clock), clock, steps)
 
 
-async def _admitted_by_redis(monkeypatch: pytest.MonkeyPatch, url: str, steps: list[tuple[float, str]], limit: int) -> list[bool]:
+async def _admitted_by_redis(
+    monkeypatch: pytest.MonkeyPatch, url: str, steps: list[tuple[float, str]], limit: int
+) -> list[bool]:
     async with processes(url) as opened:
         drive_redis_limits(monkeypatch, opened.clock)
         return await _admitted(await opened.limits(limit), opened.clock, steps)
@@ -160,14 +176,19 @@ async def test_memory_does_not_grow_with_strangers():
 
 async def test_redis_keeps_no_count_without_an_end():
     client = new_client()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         await (await opened.limits(1)).admit(client)
         (key,) = [each async for each in beside.scan_iter(f"{PREFIX}limits*{client}*")]
 
         assert 0 < await beside.ttl(key) <= WINDOW_SECONDS
 
 
-async def test_kill_9_of_redis_in_use_raises_nothing_and_each_process_counts_for_itself_until_it_is_back(tmp_path: Path):
+async def test_kill_9_of_redis_in_use_raises_nothing_and_each_process_counts_for_itself_until_it_is_back(
+    tmp_path: Path,
+):
     with own(redis_server, tmp_path) as server:
         async with processes(server.settings["AGENTGUARD_REDIS_URL"], timeout_seconds=5) as opened:
             several = [await opened.limits(10) for _ in range(3)]

@@ -106,10 +106,18 @@ async def test_a_wait_can_be_cancelled_and_taken_up_again(opened: Processes):
 
 async def test_other_processes_hear_it_each_listener_once_and_in_order(opened: Processes, request):
     if opened.url is None:
-        request.applymarker(pytest.mark.xfail(strict=True, raises=TimeoutError, reason="One process's notices stay in it."))
+        request.applymarker(
+            pytest.mark.xfail(
+                strict=True, raises=TimeoutError, reason="One process's notices stay in it."
+            )
+        )
     first, second, topic = await opened.notices(), await opened.notices(), new_topic()
 
-    async with second.listen(topic) as one, second.listen(topic) as other, first.listen(topic) as beside:
+    async with (
+        second.listen(topic) as one,
+        second.listen(topic) as other,
+        first.listen(topic) as beside,
+    ):
         for n in range(50):
             await first.publish(topic, f"{n}")
         await second.publish(topic, "end")
@@ -150,11 +158,24 @@ async def test_databases_of_one_redis_are_apart():
 
 
 @pytest.mark.parametrize(
-    "strange", [b"", b"\xff", b"text", b"{}", b"[]", b"null", b'{"sender": 1, "text": "x"}', b'{"sender": "a", "text": null}']
+    "strange",
+    [
+        b"",
+        b"\xff",
+        b"text",
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"sender": 1, "text": "x"}',
+        b'{"sender": "a", "text": null}',
+    ],
 )
 async def test_what_others_say_on_our_channels_is_not_passed_on(strange: bytes):
     topic = new_topic()
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         notices = await opened.notices()
         database = opened.connections[0].database
         async with notices.listen(topic) as listener:
@@ -165,7 +186,9 @@ async def test_what_others_say_on_our_channels_is_not_passed_on(strange: bytes):
             assert await heard(listener, 1) == ["ours"]
 
 
-async def test_a_subscription_that_died_without_a_sign_is_noticed_and_made_anew(monkeypatch: pytest.MonkeyPatch):
+async def test_a_subscription_that_died_without_a_sign_is_noticed_and_made_anew(
+    monkeypatch: pytest.MonkeyPatch,
+):
     for name in ("_QUIET_SECONDS", "_ANSWER_SECONDS", "PAUSE_SECONDS"):
         monkeypatch.setattr(f"agentguard.adapters.redis.notices.{name}", 0.2)
     topic = new_topic()
@@ -188,7 +211,10 @@ async def test_a_subscription_that_died_without_a_sign_is_noticed_and_made_anew(
 
 
 async def test_who_only_publishes_holds_no_subscription():
-    async with processes(redis_url()) as opened, redis.asyncio.Redis.from_url(redis_url()) as beside:
+    async with (
+        processes(redis_url()) as opened,
+        redis.asyncio.Redis.from_url(redis_url()) as beside,
+    ):
         before = await beside.pubsub_numpat()
         notices = await opened.notices()
         await notices.publish(new_topic(), "text")
@@ -196,7 +222,9 @@ async def test_who_only_publishes_holds_no_subscription():
         assert await beside.pubsub_numpat() == before
 
 
-async def test_kill_9_of_redis_in_use_raises_nothing_and_the_same_listeners_hear_again_when_it_is_back(tmp_path: Path):
+async def test_kill_9_of_redis_in_use_raises_nothing_and_the_same_listeners_hear_again_when_it_is_back(
+    tmp_path: Path,
+):
     topic = new_topic()
     with own(redis_server, tmp_path) as server:
         async with processes(server.settings["AGENTGUARD_REDIS_URL"], timeout_seconds=5) as opened:

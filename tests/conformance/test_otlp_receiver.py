@@ -18,9 +18,16 @@ from agentguard.traces.errors import RpcCode, SpansNotStoredError
 from agentguard.web.app import create_app
 from tests.web.serving import client_of, opened, serving_of
 
-CASES = [json.loads(line) for line in (Path(__file__).parents[1] / "data/otlp_receiver/conformance.jsonl").read_text().splitlines()]
+CASES = [
+    json.loads(line)
+    for line in (Path(__file__).parents[1] / "data/otlp_receiver/conformance.jsonl")
+    .read_text()
+    .splitlines()
+]
 SETUP_SETTINGS = {"max_request_body_bytes": "max_body_bytes"}
-MISSING = {"stored_attribute": "Attributes that no dialect asks for are dropped while decoding; nothing can hand them out again."}
+MISSING = {
+    "stored_attribute": "Attributes that no dialect asks for are dropped while decoding; nothing can hand them out again."
+}
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +37,9 @@ def _cases():
         if case["id"] == "R69":
             continue  # runs as the second half of R68
         checks = case["expect"]["checks"]
-        yield pytest.param(case, [check for check in checks if check["type"] not in MISSING], id=case["id"])
+        yield pytest.param(
+            case, [check for check in checks if check["type"] not in MISSING], id=case["id"]
+        )
         for check in checks:
             if reason := MISSING.get(check["type"]):
                 marks = pytest.mark.xfail(strict=True, reason=reason, raises=AssertionError)
@@ -38,9 +47,13 @@ def _cases():
 
 
 @pytest.mark.parametrize(("case", "checks"), list(_cases()))
-async def test_the_receiver_answers_as_it_must(tmp_path: Path, monkeypatch, case: dict[str, Any], checks: list[dict[str, Any]]):
+async def test_the_receiver_answers_as_it_must(
+    tmp_path: Path, monkeypatch, case: dict[str, Any], checks: list[dict[str, Any]]
+):
     setup = dict(case.get("setup", {}))
-    settings = {SETUP_SETTINGS[name]: setup.pop(name) for name in list(setup) if name in SETUP_SETTINGS}
+    settings = {
+        SETUP_SETTINGS[name]: setup.pop(name) for name in list(setup) if name in SETUP_SETTINGS
+    }
     async with opened(tmp_path, **settings) as app, client_of(create_app(app)) as client:
         if setup:
             monkeypatch.setattr(serving_of(app).receiver, "store", Refusing(setup))
@@ -52,11 +65,18 @@ async def test_the_receiver_answers_as_it_must(tmp_path: Path, monkeypatch, case
 
 
 def _requests(case: dict[str, Any]) -> list[dict[str, Any]]:
-    return [each for each in CASES if each["id"] in ("R68", "R69")] if case["id"] == "R68" else [case]
+    return (
+        [each for each in CASES if each["id"] in ("R68", "R69")] if case["id"] == "R68" else [case]
+    )
 
 
 async def _send(client: httpx.AsyncClient, case: dict[str, Any]) -> httpx.Response:
-    request = client.build_request(case["method"], case["path"], content=base64.b64decode(case["body"]), headers=case["headers"])
+    request = client.build_request(
+        case["method"],
+        case["path"],
+        content=base64.b64decode(case["body"]),
+        headers=case["headers"],
+    )
     return await client.send(request)
 
 
@@ -79,7 +99,10 @@ async def _check(app: App, answer: httpx.Response, check: dict[str, Any]) -> Non
         case "json_no_rejection":
             assert int(answer.json().get("partialSuccess", {}).get("rejectedSpans", 0)) == 0
         case "protobuf_no_rejection":
-            assert ExportTraceServiceResponse.FromString(answer.content).partial_success.rejected_spans == 0
+            assert (
+                ExportTraceServiceResponse.FromString(answer.content).partial_success.rejected_spans
+                == 0
+            )
         case "protobuf_status":
             status = Status.FromString(answer.content)
             assert status.message
@@ -92,7 +115,10 @@ async def _check(app: App, answer: httpx.Response, check: dict[str, Any]) -> Non
         case "stored_spans":
             assert len(await _stored(app, check["trace_id"])) == check["spans"]
         case "stored_attribute":
-            assert {json.loads(text).get(check["key"]) for text in (await _stored(app, check["trace_id"])).values()} == {check["value"]}
+            assert {
+                json.loads(text).get(check["key"])
+                for text in (await _stored(app, check["trace_id"])).values()
+            } == {check["value"]}
         case unknown:
             pytest.fail(f"no such check: {unknown}")
 
@@ -101,7 +127,12 @@ async def _stored(app: App, trace_id: str) -> dict[bytes, str]:
     """Return the attributes (JSON) of each distinct span of the trace."""
     await serving_of(app).spans.settle()
     async with serving_of(app).spans.window(0) as window:
-        rows = [row for source in window.sources for table in source.tables() for row in table.to_pylist()]
+        rows = [
+            row
+            for source in window.sources
+            for table in source.tables()
+            for row in table.to_pylist()
+        ]
     return {row["span_id"]: row["attributes"] for row in rows if row["trace_id"].hex() == trace_id}
 
 
@@ -122,5 +153,7 @@ class Refusing:
 
 
 def _code(name: str) -> RpcCode:
-    words = "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper().strip("_")
+    words = (
+        "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper().strip("_")
+    )
     return RpcCode["CANCELLED" if words == "CANCELED" else words]

@@ -41,7 +41,9 @@ async def decode(deliveries: Sequence[Delivery]) -> pa.Table:
 
 @asynccontextmanager
 async def opened(directory: Path, clock: Clock | None = None, *, keep_bodies: bool = False):
-    async with open_span_store(directory, decode, clock or Clock(), keep_bodies=keep_bodies) as store:
+    async with open_span_store(
+        directory, decode, clock or Clock(), keep_bodies=keep_bodies
+    ) as store:
         yield store
 
 
@@ -88,7 +90,9 @@ STEPS = ["write_parts:first", "write_parts:done", "retire", "merge:written"]
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_dying_between_any_two_steps_loses_and_doubles_nothing(tmp_path: Path, monkeypatch, step: str):
+async def test_dying_between_any_two_steps_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch, step: str
+):
     """The folder as it is at that step is what the next process finds."""
     expected: dict[int, int] = {}
     clock = Clock()
@@ -151,14 +155,18 @@ async def test_small_parts_are_merged_and_readers_keep_what_they_read(tmp_path: 
         async with beside.window(0) as window:
             for n in range(6, 31):
                 await receive(store, n)
-            assert counts(table for source in window.sources for table in source.tables()) == dict.fromkeys(range(1, 6), 1)
+            assert counts(
+                table for source in window.sources for table in source.tables()
+            ) == dict.fromkeys(range(1, 6), 1)
         await store.settle()
 
         assert await held(store) == dict.fromkeys(range(1, 31), 1)
         assert len(parts_in(tmp_path / "spans")) < 15
 
 
-async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_was_before(tmp_path: Path):
+async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_was_before(
+    tmp_path: Path,
+):
     clock = Clock()
     async with opened(tmp_path, clock) as store:
         await store.append(batch(protobuf([1])))
@@ -313,7 +321,12 @@ async def test_a_segment_id_is_never_below_one_there_is_whatever_the_clock_says(
 
 
 def test_a_part_within_another_is_superseded():
-    merged, one, two, beside = Part("hour=a", 1, 5), Part("hour=a", 1, 1), Part("hour=a", 3, 5), Part("hour=b", 2, 2)
+    merged, one, two, beside = (
+        Part("hour=a", 1, 5),
+        Part("hour=a", 1, 1),
+        Part("hour=a", 3, 5),
+        Part("hour=b", 2, 2),
+    )
 
     assert without_superseded([two, beside, one, merged]) == [merged, beside]
 
@@ -345,7 +358,9 @@ async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
     assert list((tmp_path / "log").iterdir()) == []
 
 
-async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_written_to(tmp_path: Path):
+async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_written_to(
+    tmp_path: Path,
+):
     """It asks of each file whether its owner is dead, and may be quicker than the owner of a file that was just made."""
     looked: list[Path] = []
 

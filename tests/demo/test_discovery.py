@@ -44,7 +44,10 @@ def test_every_failed_call_was_absorbed_or_propagated(found: Scan) -> None:
 
     for edge in found.graph.dependencies:
         if edge.source in called and edge.target in called:
-            assert edge.absorbed + edge.propagated == edge.errors, (called[edge.source], called[edge.target])
+            assert edge.absorbed + edge.propagated == edge.errors, (
+                called[edge.source],
+                called[edge.target],
+            )
 
 
 def test_the_only_shadow_agent_is_the_one_nobody_declared(found: Scan) -> None:
@@ -55,7 +58,9 @@ def test_the_only_shadow_agent_is_the_one_nobody_declared(found: Scan) -> None:
     assert matches.unmatched == ()
 
 
-def test_both_cycles_are_found_among_agents_and_the_one_across_services_among_services(found: Scan) -> None:
+def test_both_cycles_are_found_among_agents_and_the_one_across_services_among_services(
+    found: Scan,
+) -> None:
     called = references(found.graph)
     cycles = analyze(found.graph, found.runs, matches=None).cycles
 
@@ -68,12 +73,22 @@ def test_both_cycles_are_found_among_agents_and_the_one_across_services_among_se
 
 def test_what_has_a_fallback_or_is_optional_is_no_single_point_of_failure(found: Scan) -> None:
     called = references(found.graph)
-    checkout = next(workflow.id for workflow in found.graph.workflows if workflow.name == "POST /checkout")
+    checkout = next(
+        workflow.id for workflow in found.graph.workflows if workflow.name == "POST /checkout"
+    )
     spofs = {
-        called[s.component] for s in analyze(found.graph, found.runs, matches=None).spofs if checkout in {w.workflow for w in s.workflows}
+        called[s.component]
+        for s in analyze(found.graph, found.runs, matches=None).spofs
+        if checkout in {w.workflow for w in s.workflows}
     }
 
-    assert {"agent:CheckoutAgent", "agent:PaymentAgent", "agent:InventoryAgent", "tool:stock_lookup", "model:gpt-4o"} <= spofs
+    assert {
+        "agent:CheckoutAgent",
+        "agent:PaymentAgent",
+        "agent:InventoryAgent",
+        "tool:stock_lookup",
+        "model:gpt-4o",
+    } <= spofs
     assert not spofs & {
         "agent:FraudAgent",
         "agent:RecommendationAgent",

@@ -7,7 +7,9 @@ from demo.faults import Fault, FaultPlan, chance
 
 
 @given(st.integers(), st.lists(st.text()))
-def test_chance_depends_on_its_arguments_alone_and_lies_in_the_unit_interval(seed: int, parts: list[str]) -> None:
+def test_chance_depends_on_its_arguments_alone_and_lies_in_the_unit_interval(
+    seed: int, parts: list[str]
+) -> None:
     assert chance(seed, *parts) == chance(seed, *parts)
     assert 0 <= chance(seed, *parts) < 1
 

@@ -13,7 +13,12 @@ from demo.faults import Fault, FaultPlan
 from demo.model_server import ModelServer
 from demo.scripts import Step
 
-SCRIPTS = {"CheckoutAgent": (Step(("stock_lookup", "stock_lookup")), Step(("send_receipt",), optional=True))}
+SCRIPTS = {
+    "CheckoutAgent": (
+        Step(("stock_lookup", "stock_lookup")),
+        Step(("send_receipt",), optional=True),
+    )
+}
 Ask = Callable[[list[dict[str, Any]], str], Awaitable[Any]]
 
 
@@ -23,7 +28,10 @@ def asking(server: ModelServer, talk: Callable[[Ask], Awaitable[Any]]) -> Any:
     async def main() -> Any:
         transport = httpx2.ASGITransport(app=server.app())
         async with openai.AsyncOpenAI(
-            base_url="http://model/v1", api_key="k", max_retries=0, http_client=httpx2.AsyncClient(transport=transport)
+            base_url="http://model/v1",
+            api_key="k",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(transport=transport),
         ) as client:
 
             async def ask(messages: list[dict[str, Any]], model: str) -> Any:
@@ -35,7 +43,10 @@ def asking(server: ModelServer, talk: Callable[[Ask], Awaitable[Any]]) -> Any:
 
 
 def opening(agent: str = "CheckoutAgent") -> list[dict[str, Any]]:
-    return [{"role": "system", "content": f"You are {agent}. Sells."}, {"role": "user", "content": json.dumps({"id": "order-1"})}]
+    return [
+        {"role": "system", "content": f"You are {agent}. Sells."},
+        {"role": "user", "content": json.dumps({"id": "order-1"})},
+    ]
 
 
 def test_the_sdk_reads_a_tool_call_then_an_answer_with_tokens_and_finish_reasons() -> None:
@@ -43,7 +54,10 @@ def test_the_sdk_reads_a_tool_call_then_an_answer_with_tokens_and_finish_reasons
         messages = opening()
         first = await ask(messages, "gpt-4o")
         call = first.choices[0].message
-        messages += [call.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "12 pieces"}]
+        messages += [
+            call.model_dump(exclude_none=True),
+            {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "12 pieces"},
+        ]
         second = await ask(messages, "gpt-4o")
         receipt = second.choices[0].message
         messages += [
@@ -68,7 +82,10 @@ def test_a_repeated_attempt_is_counted_as_a_retry() -> None:
     async def talk(ask: Ask) -> Any:
         messages = opening()
         call = (await ask(messages, "gpt-4o")).choices[0].message
-        messages += [call.model_dump(exclude_none=True), {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "ERROR: busy"}]
+        messages += [
+            call.model_dump(exclude_none=True),
+            {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "ERROR: busy"},
+        ]
         return await ask(messages, "gpt-4o")
 
     again = asking(server, talk)
@@ -78,9 +95,16 @@ def test_a_repeated_attempt_is_counted_as_a_retry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(429, openai.RateLimitError), (500, openai.InternalServerError), (503, openai.InternalServerError)]
+    ("status", "error"),
+    [
+        (429, openai.RateLimitError),
+        (500, openai.InternalServerError),
+        (503, openai.InternalServerError),
+    ],
 )
-def test_an_injected_error_reaches_the_sdk_as_its_own_error_and_passes_after_its_attempts(status: int, error: type[Exception]) -> None:
+def test_an_injected_error_reaches_the_sdk_as_its_own_error_and_passes_after_its_attempts(
+    status: int, error: type[Exception]
+) -> None:
     fault = Fault("CheckoutAgent/gpt-4o", 1.0, status, "busy", attempts=1)
 
     async def talk(ask: Ask) -> Any:

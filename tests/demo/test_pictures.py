@@ -18,9 +18,21 @@ def drawn(picture: str) -> set[tuple[str, str]]:
 
 def declared(system: System, drawn_edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
     """Calls of the system's agents and entries; a tool's use of the database is written in code only, so the picture's is taken."""
-    entries = {(path.strip("/"), agent) for service in system.services for path, agent in service.entries.items()}
-    calls = {(agent.name, callee) for agent in system.agents.values() for callee in (*agent.tools, *agent.colleagues)}
-    return entries | calls | {(caller, callee) for caller, callee in drawn_edges if callee == system.database}
+    entries = {
+        (path.strip("/"), agent)
+        for service in system.services
+        for path, agent in service.entries.items()
+    }
+    calls = {
+        (agent.name, callee)
+        for agent in system.agents.values()
+        for callee in (*agent.tools, *agent.colleagues)
+    }
+    return (
+        entries
+        | calls
+        | {(caller, callee) for caller, callee in drawn_edges if callee == system.database}
+    )
 
 
 def test_each_systems_picture_shows_every_call_and_no_other() -> None:

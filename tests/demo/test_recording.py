@@ -38,18 +38,29 @@ def test_the_recording_is_small_and_whole(lines: list[str]) -> None:
 
     assert len(RECORDING.joinpath("traces.jsonl.gz").read_bytes()) < 2_000_000
     assert len(ids) == TRUTH["spans"]
-    assert all(re.fullmatch("[0-9a-f]{32}", trace) and re.fullmatch("[0-9a-f]{16}", span) for trace, span in ids)
-    assert all(span.get("parentSpanId") in {None, *(id_ for _, id_ in ids)} for span in spans(lines))
+    assert all(
+        re.fullmatch("[0-9a-f]{32}", trace) and re.fullmatch("[0-9a-f]{16}", span)
+        for trace, span in ids
+    )
+    assert all(
+        span.get("parentSpanId") in {None, *(id_ for _, id_ in ids)} for span in spans(lines)
+    )
 
 
 def test_the_recording_names_no_path_of_the_machine_it_was_made_on(lines: list[str]) -> None:
-    paths = re.compile(r"/(root|home|usr|tmp|work|Users|opt|var)/|[A-Z]:\\\\|site-packages|\.py\b|Traceback")
+    paths = re.compile(
+        r"/(root|home|usr|tmp|work|Users|opt|var)/|[A-Z]:\\\\|site-packages|\.py\b|Traceback"
+    )
 
     assert [found[0] for line in lines for found in paths.finditer(line)] == []
 
 
 def test_the_recording_only_speaks_of_loopback(lines: list[str]) -> None:
-    hosts = {found for span in spans(lines) for found in re.findall(r"https?://([^/:\"]+)", json.dumps(span))}
+    hosts = {
+        found
+        for span in spans(lines)
+        for found in re.findall(r"https?://([^/:\"]+)", json.dumps(span))
+    }
 
     assert hosts == {"127.0.0.1"}
 
@@ -64,9 +75,13 @@ def test_the_catalogue_leaves_out_exactly_one_agent() -> None:
     catalog = read_catalog((DEMO / "catalog.yaml").read_text(), origin="demo/catalog.yaml")
     declared = {entry.name for entry in catalog.entries if entry.declares == "agent"}
 
-    assert {agent for system in SYSTEMS.values() for agent in system.agents} - declared == {"DiscountBot"}
+    assert {agent for system in SYSTEMS.values() for agent in system.agents} - declared == {
+        "DiscountBot"
+    }
     assert declared < {agent["name"] for agent in TRUTH["agents"]}
-    assert {entry.name for entry in catalog.entries if entry.declares == "workflow"} == {flow["name"] for flow in TRUTH["workflows"]}
+    assert {entry.name for entry in catalog.entries if entry.declares == "workflow"} == {
+        flow["name"] for flow in TRUTH["workflows"]
+    }
 
 
 def test_the_package_ships_the_catalogue_of_the_demo() -> None:

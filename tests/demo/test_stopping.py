@@ -21,8 +21,19 @@ PATIENCE_SECONDS = 120
 def at_work(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A runner in the middle of a run, in a process group of its own, which is cleared away should a test fail."""
     with receiving() as received:
-        command = [sys.executable, str(RUN), "--otlp", received.url, "--system", "content", "--runs", "100000"]
-        runner = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        command = [
+            sys.executable,
+            str(RUN),
+            "--otlp",
+            received.url,
+            "--system",
+            "content",
+            "--runs",
+            "100000",
+        ]
+        runner = subprocess.Popen(
+            command, cwd=folder, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
         overdue = threading.Timer(PATIENCE_SECONDS, end_group, (runner.pid,))
         overdue.start()
         try:

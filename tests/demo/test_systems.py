@@ -22,11 +22,19 @@ RUN = Path(__file__).parents[2] / "demo" / "run.py"
 PATIENCE_SECONDS = 180
 
 
-def run(otlp: str, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    otlp: str, folder: Path, *arguments: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run the demo as a person would, from another folder."""
     command = [sys.executable, str(RUN), "--otlp", otlp, *arguments]
     return subprocess.run(
-        command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
 
 
@@ -54,9 +62,22 @@ class Outcome:
 
 def one_run(folder: Path) -> Outcome:
     with receiving() as received:
-        result = run(received.url, folder, "--system", "all", "--seed", "11", "--runs", "8", "--truth", str(folder / "truth.yaml"))
+        result = run(
+            received.url,
+            folder,
+            "--system",
+            "all",
+            "--seed",
+            "11",
+            "--runs",
+            "8",
+            "--truth",
+            str(folder / "truth.yaml"),
+        )
     assert result.returncode == 0, result.stderr
-    return Outcome(json.loads(result.stdout), yaml.safe_load((folder / "truth.yaml").read_text()), received)
+    return Outcome(
+        json.loads(result.stdout), yaml.safe_load((folder / "truth.yaml").read_text()), received
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +88,13 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 def test_a_key_reaches_the_receiver_in_the_exporters_headers(tmp_path: Path) -> None:
     with receiving() as received:
         result = run(
-            received.url, tmp_path, "--system", "content", "--runs", "1", OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20secret"
+            received.url,
+            tmp_path,
+            "--system",
+            "content",
+            "--runs",
+            "1",
+            OTEL_EXPORTER_OTLP_HEADERS="Authorization=Bearer%20secret",
         )
 
     assert result.returncode == 0, result.stderr
@@ -93,7 +120,9 @@ def test_a_receiver_elsewhere_is_refused(tmp_path: Path) -> None:
     assert "not on this machine" in result.stderr
 
 
-def test_one_seed_makes_the_same_runs_calls_errors_and_spans_every_time(outcome: Outcome, tmp_path: Path) -> None:
+def test_one_seed_makes_the_same_runs_calls_errors_and_spans_every_time(
+    outcome: Outcome, tmp_path: Path
+) -> None:
     again = one_run(tmp_path)
 
     assert again.summary == outcome.summary
@@ -107,11 +136,17 @@ def test_what_the_systems_count_is_what_they_send(outcome: Outcome) -> None:
     assert summary["runs"] == 8 + 4 + 8 + 2
     assert summary["tool_errors"] > 0
     assert summary["spans_sent"] == outcome.truth["spans"] == spans.total()
-    assert summary["model_calls"] == sum(count for (_, name, _), count in spans.items() if name.startswith("chat "))
-    assert summary["agent_runs"] == sum(count for (_, name, _), count in spans.items() if name.startswith("invoke_agent "))
+    assert summary["model_calls"] == sum(
+        count for (_, name, _), count in spans.items() if name.startswith("chat ")
+    )
+    assert summary["agent_runs"] == sum(
+        count for (_, name, _), count in spans.items() if name.startswith("invoke_agent ")
+    )
 
 
 def test_agentguard_finds_what_they_counted_with_another_seed_too(outcome: Outcome) -> None:
-    pieces = [ProtobufPiece("live", request.SerializeToString()) for request in outcome.received.requests]
+    pieces = [
+        ProtobufPiece("live", request.SerializeToString()) for request in outcome.received.requests
+    ]
 
     assert found_in(scan(pieces, load_dialects()).graph) == counted_in(outcome.truth)

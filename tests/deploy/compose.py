@@ -46,7 +46,11 @@ def seconds(text: str) -> float:
 
 def ours(project: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The services that run AgentGuard's image."""
-    return {name: service for name, service in project["services"].items() if service["image"] == "agentguard"}
+    return {
+        name: service
+        for name, service in project["services"].items()
+        if service["image"] == "agentguard"
+    }
 
 
 def _resolved(value: Any, variables: Mapping[str, str]) -> Any:

@@ -64,7 +64,13 @@ class Container:
         """Run the command meanwhile; whatever happens, it is gone afterwards."""
         log = Path(tempfile.mkstemp(dir=self.root, suffix=".log")[1])
         with log.open("wb") as output:
-            started = subprocess.Popen(self._words(command), stdin=subprocess.DEVNULL, stdout=output, stderr=output, **self._options())
+            started = subprocess.Popen(
+                self._words(command),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                **self._options(),
+            )
         running = Running(started, log)
         try:
             yield running
@@ -86,7 +92,9 @@ class Container:
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while (asked := self.run(check)).returncode != 0:
             assert running.process.poll() is None, running.log.read_text()
-            assert time.monotonic() < deadline, f"{asked.stdout}{asked.stderr}\n{running.log.read_text()}"
+            assert time.monotonic() < deadline, (
+                f"{asked.stdout}{asked.stderr}\n{running.log.read_text()}"
+            )
 
     def place(self, text: str) -> str:
         """The text with the image's folders replaced by what stands for them."""
@@ -100,7 +108,10 @@ class Container:
 
     def _options(self) -> dict[str, Any]:
         settings = {**IMAGE.environment, "TMPDIR": "/tmp", "HOME": "/nowhere", **self.environment}  # noqa: S108 - a place of the image
-        return {"env": {name: self.place(value) for name, value in settings.items()}, "cwd": IMAGE.one("WORKDIR")}
+        return {
+            "env": {name: self.place(value) for name, value in settings.items()},
+            "cwd": IMAGE.one("WORKDIR"),
+        }
 
 
 @cache
@@ -114,7 +125,9 @@ def as_the_user() -> tuple[str, ...]:
     plain = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs")
     reading = (*plain, "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     finds_itself = f"import numpy, sys; sys.exit(sys.base_prefix != {sys.base_prefix!r})"
-    tried = subprocess.run([*plain, sys.executable, "-c", finds_itself], capture_output=True, check=False, cwd="/")
+    tried = subprocess.run(
+        [*plain, sys.executable, "-c", finds_itself], capture_output=True, check=False, cwd="/"
+    )
     return plain if tried.returncode == 0 else reading
 
 
@@ -150,8 +163,14 @@ def strays() -> set[str]:
     """
     if os.geteuid() != 0:
         return set()
-    entries = [entry for folder in _OPEN_TO_ALL if Path(folder).is_dir() for entry in os.scandir(folder)]
-    return {entry.path for entry in entries if not entry.name.startswith((PREFIX, "sem.mp-")) and _is_of_the_user(entry)}
+    entries = [
+        entry for folder in _OPEN_TO_ALL if Path(folder).is_dir() for entry in os.scandir(folder)
+    ]
+    return {
+        entry.path
+        for entry in entries
+        if not entry.name.startswith((PREFIX, "sem.mp-")) and _is_of_the_user(entry)
+    }
 
 
 def _is_of_the_user(entry: os.DirEntry[str]) -> bool:

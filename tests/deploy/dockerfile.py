@@ -49,7 +49,12 @@ class Image:
         return copies(self.instructions)
 
     def pairs(self, name: str) -> dict[str, str]:
-        found = [pair for each in self.instructions if each.name == name for pair in _PAIR.findall(each.text)]
+        found = [
+            pair
+            for each in self.instructions
+            if each.name == name
+            for pair in _PAIR.findall(each.text)
+        ]
         return {key: value.strip('"') for key, value in found}
 
 
@@ -57,7 +62,8 @@ def instructions(path: Path) -> list[Instruction]:
     lines = [line for line in path.read_text().splitlines() if not line.lstrip().startswith("#")]
     whole = re.sub(r"\\\n\s*", "", "\n".join(lines))
     return [
-        Instruction(name.upper(), text.strip()) for name, _, text in (line.partition(" ") for line in whole.splitlines() if line.strip())
+        Instruction(name.upper(), text.strip())
+        for name, _, text in (line.partition(" ") for line in whole.splitlines() if line.strip())
     ]
 
 
@@ -68,7 +74,9 @@ def image(path: Path) -> Image:
 
 
 def copies(every: list[Instruction] | tuple[Instruction, ...]) -> list[tuple[str, str]]:
-    texts = [each.text.split() for each in every if each.name == "COPY" and "--from=" not in each.text]
+    texts = [
+        each.text.split() for each in every if each.name == "COPY" and "--from=" not in each.text
+    ]
     return [(source, target) for *sources, target in texts for source in sources]
 
 

@@ -20,7 +20,14 @@ def check_health(stack: Stack, folder: Path, name: str, port: int) -> int:
         (folder / program).chmod(0o755)
     environment = _environment(stack, name, port)
     environment["PATH"] = f"{folder}:{environment['PATH']}"
-    done = subprocess.run(_words(stack, name), env=environment, cwd=folder, capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        _words(stack, name),
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
     return done.returncode
 
 
@@ -46,5 +53,8 @@ def _environment(stack: Stack, name: str, port: int) -> dict[str, str]:
     plain = {**os.environ, "LD_LIBRARY_PATH": library_path(debian_root())}
     if name != "rabbitmq":
         return plain
-    node = {"RABBITMQ_NODENAME": f"agentguard-{port}@localhost", "RABBITMQ_CTL_ERL_ARGS": _ON_LOOPBACK}
+    node = {
+        "RABBITMQ_NODENAME": f"agentguard-{port}@localhost",
+        "RABBITMQ_CTL_ERL_ARGS": _ON_LOOPBACK,
+    }
     return {**plain, **stack.servers[name].environment, **node}

@@ -28,7 +28,11 @@ def install(root: Path) -> None:
     The packages are those of this environment, by link, but only those that the image has: what only tests or the demo need is missing.
     """
     _run(sys.executable, "-m", "venv", "--without-pip", root / "app")
-    packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(root / "app"), "platbase": str(root / "app")}))
+    packages = Path(
+        sysconfig.get_path(
+            "purelib", "venv", {"base": str(root / "app"), "platbase": str(root / "app")}
+        )
+    )
     for each in packages_of_the_image():
         _link_modules(each, packages)
         _write_programs(each, root / "app" / "bin")
@@ -42,7 +46,10 @@ def install(root: Path) -> None:
 def packages_of_the_image() -> list[Distribution]:
     """Return what pyproject.toml asks for, as the Dockerfile reads it, and what that needs in turn."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    waiting = [Requirement(text) for text in (*project["dependencies"], *project["optional-dependencies"]["services"])]
+    waiting = [
+        Requirement(text)
+        for text in (*project["dependencies"], *project["optional-dependencies"]["services"])
+    ]
     found: dict[tuple[str, str], Distribution] = {}
     while waiting:
         wanted = waiting.pop()
@@ -55,13 +62,20 @@ def packages_of_the_image() -> list[Distribution]:
 
 
 def remove(root: Path) -> None:
-    for folder in [root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())]:
+    for folder in [
+        root,
+        *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()),
+    ]:
         folder.chmod(folder.stat().st_mode | stat.S_IWUSR)
     shutil.rmtree(root)
 
 
 def _needs(each: Distribution, extra: str) -> Iterable[Requirement]:
-    return [one for one in map(Requirement, each.requires or ()) if one.marker is None or one.marker.evaluate({"extra": extra})]
+    return [
+        one
+        for one in map(Requirement, each.requires or ())
+        if one.marker is None or one.marker.evaluate({"extra": extra})
+    ]
 
 
 def _link_modules(each: Distribution, packages: Path) -> None:
@@ -74,7 +88,9 @@ def _link_modules(each: Distribution, packages: Path) -> None:
 def _write_programs(each: Distribution, folder: Path) -> None:
     for entry in each.entry_points.select(group="console_scripts"):
         script = folder / entry.name
-        script.write_text(f"#!{folder}/python\nimport sys\nfrom {entry.module} import {entry.attr}\nsys.exit({entry.attr}())\n")
+        script.write_text(
+            f"#!{folder}/python\nimport sys\nfrom {entry.module} import {entry.attr}\nsys.exit({entry.attr}())\n"
+        )
         script.chmod(0o755)
 
 
@@ -82,7 +98,17 @@ def _install_wheel(python: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
         wheel = next(Path(folder).glob("*.whl"))
-        _run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel)
+        _run(
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            python,
+            "install",
+            "--no-deps",
+            "--no-index",
+            wheel,
+        )
 
 
 def _close(root: Path) -> None:
@@ -96,5 +122,7 @@ def _see_that_the_user_can_run(python: Path) -> None:
 
 
 def _run(*command: object) -> None:
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

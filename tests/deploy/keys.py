@@ -30,7 +30,9 @@ def make_keys(container: Container) -> str:
 
 def run_keys(container: Container, command: list[str], environment: Mapping[str, str]) -> str:
     if os.geteuid() != 0:
-        pytest.skip("The service `keys` gives files to users, so it runs as root, and this is none.")
+        pytest.skip(
+            "The service `keys` gives files to users, so it runs as root, and this is none."
+        )
     stand_ins = {"/keys.py": str(_SCRIPT), "python": sys.executable}
     words = [stand_ins.get(word) or container.place(word) for word in command]
     done = subprocess.run(

@@ -17,16 +17,26 @@ SECRET_COMMAND = re.compile(r"--from-literal=([\w-]+)=")
 
 
 def resources() -> list[dict[str, Any]]:
-    return [each for name in KUSTOMIZATION["resources"] for each in yaml.safe_load_all((FOLDER / name).read_text())]
+    return [
+        each
+        for name in KUSTOMIZATION["resources"]
+        for each in yaml.safe_load_all((FOLDER / name).read_text())
+    ]
 
 
 def resource(kind: str, name: str) -> dict[str, Any]:
-    return next(each for each in resources() if (each["kind"], each["metadata"]["name"]) == (kind, name))
+    return next(
+        each for each in resources() if (each["kind"], each["metadata"]["name"]) == (kind, name)
+    )
 
 
 def templates() -> dict[str, dict[str, Any]]:
     """The pods that the manifests make, by the name of what makes them."""
-    return {each["metadata"]["name"]: each["spec"]["template"] for each in resources() if "template" in each.get("spec", {})}
+    return {
+        each["metadata"]["name"]: each["spec"]["template"]
+        for each in resources()
+        if "template" in each.get("spec", {})
+    }
 
 
 def settings() -> dict[str, str]:

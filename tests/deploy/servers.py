@@ -42,7 +42,9 @@ def redis_answers(port: int, password: str) -> None:
 
 
 def redis_version(port: int, password: str) -> str:
-    with Redis(port=port, password=password, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as asked:
+    with Redis(
+        port=port, password=password, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+    ) as asked:
         return str(asked.info("server")["redis_version"])
 
 
@@ -52,7 +54,9 @@ def rabbitmq(folder: Path, container: Container) -> Server:
     beside = folder / "conf.d"
     beside.mkdir()
     (folder / "rabbitmq.conf").rename(beside / "10-defaults.conf")
-    own = {name: container.place(value) for name, value in SERVICES["rabbitmq"]["environment"].items()}
+    own = {
+        name: container.place(value) for name, value in SERVICES["rabbitmq"]["environment"].items()
+    }
     port = urlsplit(made.settings["CELERY_BROKER_URL"]).port or 0
     return replace(
         made,
@@ -63,7 +67,9 @@ def rabbitmq(folder: Path, container: Container) -> Server:
 
 
 def rabbitmq_answers(port: int, user: str, password: str) -> None:
-    with amqp.Connection(f"127.0.0.1:{port}", userid=user, password=password, connect_timeout=5, read_timeout=5) as connection:
+    with amqp.Connection(
+        f"127.0.0.1:{port}", userid=user, password=password, connect_timeout=5, read_timeout=5
+    ) as connection:
         connection.channel().queue_declare(exclusive=True)
 
 

@@ -40,7 +40,11 @@ class Stack:
         return urlsplit(self.postgresql).path.strip("/")
 
     def port(self, name: str) -> int:
-        return urlsplit(self.postgresql).port or 5432 if name == "postgresql" else int(self.servers[name].settings["port"])
+        return (
+            urlsplit(self.postgresql).port or 5432
+            if name == "postgresql"
+            else int(self.servers[name].settings["port"])
+        )
 
     def settings(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return what a file sets, with the servers' addresses here in place of their names there."""
@@ -50,7 +54,9 @@ class Stack:
             "POSTGRES_PORT": str(self.port("postgresql")),
             "POSTGRES_DB": self.database,
             "POSTGRES_USER": url.username or "",
-            "NEO4J_URI": environment["NEO4J_URI"].replace("neo4j:7687", f"127.0.0.1:{self.port('neo4j')}"),
+            "NEO4J_URI": environment["NEO4J_URI"].replace(
+                "neo4j:7687", f"127.0.0.1:{self.port('neo4j')}"
+            ),
             "REDIS_HOST": "127.0.0.1",
             "REDIS_PORT": str(self.port("redis")),
         }
@@ -88,7 +94,9 @@ def _made(folder: Path, container: Container) -> dict[str, Server]:
 
 
 def _point_at(broker: Server, file: Path) -> None:
-    file.write_text(file.read_text().replace("rabbitmq:5672", f"127.0.0.1:{broker.settings['port']}"))
+    file.write_text(
+        file.read_text().replace("rabbitmq:5672", f"127.0.0.1:{broker.settings['port']}")
+    )
 
 
 @contextlib.contextmanager

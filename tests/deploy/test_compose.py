@@ -23,16 +23,27 @@ PROJECT = compose.read()
 SERVICES: dict[str, dict[str, Any]] = PROJECT["services"]
 ONE_SHOT = {"keys", "migrate", "settings"}
 LASTING = set(SERVICES) - ONE_SHOT
-FILES = pytest.mark.parametrize("file", [compose.FILE, compose.GUNICORN], ids=lambda file: file.name)
+FILES = pytest.mark.parametrize(
+    "file", [compose.FILE, compose.GUNICORN], ids=lambda file: file.name
+)
 
 
 def named_volumes(service: dict[str, Any]) -> set[str]:
-    return {volume.partition(":")[0] for volume in service.get("volumes", ()) if not volume.startswith(("/", "."))}
+    return {
+        volume.partition(":")[0]
+        for volume in service.get("volumes", ())
+        if not volume.startswith(("/", "."))
+    }
 
 
 @FILES
 def test_it_keeps_to_the_compose_specification(file: Path) -> None:
-    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--builtin-schema", "vendor.compose-spec", str(file)]
+    command = [
+        str(Path(sys.executable).with_name("check-jsonschema")),
+        "--builtin-schema",
+        "vendor.compose-spec",
+        str(file),
+    ]
 
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -42,10 +53,17 @@ def test_it_keeps_to_the_compose_specification(file: Path) -> None:
 def test_docker_compose_reads_it() -> None:
     command = docker_compose()
     if command is None:
-        pytest.skip("There is no Docker Compose here; the tests beside this one look for what it would find.")
+        pytest.skip(
+            "There is no Docker Compose here; the tests beside this one look for what it would find."
+        )
     files = [word for file in (compose.FILE, compose.GUNICORN) for word in ("-f", str(file))]
 
-    outcome = subprocess.run([*command, *files, "--profile", "development", "config"], capture_output=True, text=True, check=False)
+    outcome = subprocess.run(
+        [*command, *files, "--profile", "development", "config"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (outcome.returncode, outcome.stderr) == (0, "")
 
@@ -57,7 +75,10 @@ def docker_compose() -> list[str] | None:
         return [str(Path(package.origin).with_name("docker-compose"))]
     for command in (["docker-compose"], ["docker", "compose"]):
         with contextlib.suppress(FileNotFoundError):
-            if subprocess.run([*command, "version"], capture_output=True, check=False).returncode == 0:
+            if (
+                subprocess.run([*command, "version"], capture_output=True, check=False).returncode
+                == 0
+            ):
                 return command
     return None
 
@@ -79,7 +100,9 @@ def test_whom_a_service_waits_for_exists_and_nobody_waits_for_itself() -> None:
 def test_services_start_when_those_they_wait_for_are_healthy_or_done() -> None:
     for service in SERVICES.values():
         for name, how in service.get("depends_on", {}).items():
-            assert how["condition"] == ("service_completed_successfully" if name in ONE_SHOT else "service_healthy")
+            assert how["condition"] == (
+                "service_completed_successfully" if name in ONE_SHOT else "service_healthy"
+            )
     assert all("test" in SERVICES[name]["healthcheck"] for name in LASTING - {"worker"})
     assert all("restart" not in SERVICES[name] for name in ONE_SHOT)
 
@@ -87,7 +110,11 @@ def test_services_start_when_those_they_wait_for_are_healthy_or_done() -> None:
 def test_the_server_and_the_worker_wait_for_the_tables_and_for_every_server() -> None:
     servers = {"postgresql", "neo4j", "redis", "rabbitmq"}
 
-    assert set(SERVICES["agentguard"]["depends_on"]) == set(SERVICES["worker"]["depends_on"]) == servers | {"migrate"}
+    assert (
+        set(SERVICES["agentguard"]["depends_on"])
+        == set(SERVICES["worker"]["depends_on"])
+        == servers | {"migrate"}
+    )
     assert all(set(SERVICES[name]["depends_on"]) == {"keys"} for name in servers)
 
 
@@ -107,7 +134,9 @@ def test_files_that_are_named_exist() -> None:
 
     assert [name for name in named if not (compose.ROOT / name).is_file()] == []
     assert all(each["required"] is False for each in optional)
-    assert all(each["path"] in (compose.ROOT / ".gitignore").read_text().split() for each in optional)
+    assert all(
+        each["path"] in (compose.ROOT / ".gitignore").read_text().split() for each in optional
+    )
 
 
 def test_ports_are_open_on_loopback_only() -> None:
@@ -133,7 +162,9 @@ def test_no_container_has_more_rights_than_it_needs(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service.get("read_only") is (None if name == "neo4j" else True)
     assert not service.get("privileged")
-    assert set(service.get("cap_add", ())) == ({"CHOWN", "DAC_OVERRIDE"} if name in {"keys", "settings"} else set())
+    assert set(service.get("cap_add", ())) == (
+        {"CHOWN", "DAC_OVERRIDE"} if name in {"keys", "settings"} else set()
+    )
     assert service.get("network_mode") == ("none" if name in {"keys", "settings"} else None)
 
 
@@ -148,7 +179,10 @@ def test_what_lasts_is_bounded_and_comes_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["agentguard", "worker"])
 def test_there_is_time_to_finish_what_is_in_work(name: str) -> None:
-    assert compose.seconds(SERVICES[name]["stop_grace_period"]) > Settings.model_fields["shutdown_seconds"].default + CLOSING_SECONDS
+    assert (
+        compose.seconds(SERVICES[name]["stop_grace_period"])
+        > Settings.model_fields["shutdown_seconds"].default + CLOSING_SECONDS
+    )
 
 
 @pytest.mark.parametrize("name", compose.ours(PROJECT))
@@ -159,22 +193,37 @@ def test_settings_are_known(name: str) -> None:
 def test_the_documentation_names_the_images() -> None:
     documented = (compose.ROOT / "docs" / "deploy.md").read_text()
 
-    assert [each["image"] for each in SERVICES.values() if f"`{each['image']}`" not in documented and each["image"] != "agentguard"] == []
+    assert [
+        each["image"]
+        for each in SERVICES.values()
+        if f"`{each['image']}`" not in documented and each["image"] != "agentguard"
+    ] == []
 
 
 def test_no_password_stands_in_the_file() -> None:
-    settings = {k: v for service in SERVICES.values() for k, v in service.get("environment", {}).items()}
+    settings = {
+        k: v for service in SERVICES.values() for k, v in service.get("environment", {}).items()
+    }
     secret = {k for k in settings if re.search(r"PASSWORD|AUTH|KEY|BROKER", k)}
 
     assert secret
-    assert {k: settings[k] for k in secret if not (k.endswith("_FILE") and settings[k].startswith("/keys/"))} == {}
+    assert {
+        k: settings[k]
+        for k in secret
+        if not (k.endswith("_FILE") and settings[k].startswith("/keys/"))
+    } == {}
 
 
 def test_a_server_sees_its_own_keys_only() -> None:
-    seen = {name: {each for each in named_volumes(service) if each.startswith("key-")} for name, service in SERVICES.items()}
+    seen = {
+        name: {each for each in named_volumes(service) if each.startswith("key-")}
+        for name, service in SERVICES.items()
+    }
     every = {each for each in PROJECT["volumes"] if each.startswith("key-")}
 
-    assert all(seen[name] == {f"key-{name}"} for name in ("postgresql", "neo4j", "redis", "rabbitmq"))
+    assert all(
+        seen[name] == {f"key-{name}"} for name in ("postgresql", "neo4j", "redis", "rabbitmq")
+    )
     assert all(seen[name] == every for name in (*compose.ours(PROJECT), "keys", "settings"))
 
 

@@ -17,7 +17,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 def test_hadolint_finds_nothing() -> None:
     hadolint = Path(sys.executable).with_name("hadolint")
 
-    outcome = subprocess.run([hadolint, "--disable-ignore-pragma", DOCKERFILE], capture_output=True, text=True, check=False)
+    outcome = subprocess.run(
+        [hadolint, "--disable-ignore-pragma", DOCKERFILE],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (outcome.returncode, outcome.stdout) == (0, "")
 
@@ -29,7 +34,9 @@ def test_every_stage_stands_on_the_same_python_pinned_by_tag() -> None:
 
 
 def test_the_image_runs_as_a_user_without_privileges_named_by_number() -> None:
-    uid, gid = image(DOCKERFILE).one("USER").split(":")  # by number: Kubernetes cannot tell that a name is not root
+    uid, gid = (
+        image(DOCKERFILE).one("USER").split(":")
+    )  # by number: Kubernetes cannot tell that a name is not root
 
     assert int(uid) > 0
     assert int(gid) > 0

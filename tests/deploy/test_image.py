@@ -43,10 +43,22 @@ def serve(fresh: Container, installed: Path) -> Served:
     before = elsewhere(container, installed)
     with container.running(IMAGE.command) as server:
         container.wait_until_healthy(IMAGE.health_check, server)
-        answer = httpx.post(f"http://127.0.0.1:{port}/api/scan", files={"file": RECORDING.read_bytes()}, timeout=180, trust_env=False)
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/api/scan",
+            files={"file": RECORDING.read_bytes()},
+            timeout=180,
+            trust_env=False,
+        )
         code = server.stop(GRACE_SECONDS)
     after = elsewhere(container, installed)
-    return Served(healthy, answer.json(), code, server.log.read_text(), listing(container.root / "data"), (before, after))
+    return Served(
+        healthy,
+        answer.json(),
+        code,
+        server.log.read_text(),
+        listing(container.root / "data"),
+        (before, after),
+    )
 
 
 def elsewhere(container: Container, installed: Path) -> object:
@@ -85,7 +97,10 @@ def test_the_image_has_every_program(container: Container, program: str) -> None
 
 
 def test_the_version_is_the_one_on_the_label(container: Container) -> None:
-    assert container.run(["agentguard", "--version"]).stdout.split()[1] == IMAGE.pairs("LABEL")["org.opencontainers.image.version"]
+    assert (
+        container.run(["agentguard", "--version"]).stdout.split()[1]
+        == IMAGE.pairs("LABEL")["org.opencontainers.image.version"]
+    )
 
 
 def test_the_doctor_finds_nothing_broken_in_a_fresh_container(container: Container) -> None:
@@ -94,6 +109,13 @@ def test_the_doctor_finds_nothing_broken_in_a_fresh_container(container: Contain
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
-def test_the_image_has_the_drivers_of_the_services_and_nothing_of_the_tests(container: Container) -> None:
-    assert container.run(["python", "-c", "import asyncpg, celery, neo4j, redis, sentry_sdk"]).returncode == 0
+def test_the_image_has_the_drivers_of_the_services_and_nothing_of_the_tests(
+    container: Container,
+) -> None:
+    assert (
+        container.run(
+            ["python", "-c", "import asyncpg, celery, neo4j, redis, sentry_sdk"]
+        ).returncode
+        == 0
+    )
     assert "No module named 'pytest'" in container.run(["python", "-c", "import pytest"]).stderr

@@ -26,7 +26,11 @@ def container(tmp_path: Path) -> Iterator[Container]:
 
 def files(container: Container) -> dict[str, str]:
     folder = container.root / "keys"
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_every_key_is_made_and_is_another(container: Container) -> None:
@@ -71,7 +75,11 @@ def test_a_key_can_be_read_by_its_server_and_by_agentguard_only(container: Conta
 
     for path in (container.root / "keys").rglob("*/*"):
         about = path.stat()
-        reader = USER if path.parent.name == "agentguard" else int(SERVICES[path.parent.name]["user"].partition(":")[0])
+        reader = (
+            USER
+            if path.parent.name == "agentguard"
+            else int(SERVICES[path.parent.name]["user"].partition(":")[0])
+        )
         assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (reader, USER, 0o440)
 
 
@@ -84,16 +92,28 @@ def test_every_file_that_a_service_names_is_made(container: Container) -> None:
     assert named - set(files(container)) == set()
 
 
-def test_settings_for_development_can_be_used(container: Container, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_settings_for_development_can_be_used(
+    container: Container, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     make_keys(container)
-    printed = run_keys(container, SERVICES["settings"]["command"], SERVICES["settings"]["environment"])
+    printed = run_keys(
+        container, SERVICES["settings"]["command"], SERVICES["settings"]["environment"]
+    )
     monkeypatch.chdir(tmp_path)
     Path(".env").write_text(printed)
 
     settings = load_settings()
 
-    assert settings.postgres.get_secret_value() == f"postgresql://agentguard:{key(container, 'postgresql')}@127.0.0.1:5432/agentguard"
+    assert (
+        settings.postgres.get_secret_value()
+        == f"postgresql://agentguard:{key(container, 'postgresql')}@127.0.0.1:5432/agentguard"
+    )
     assert (settings.neo4j, settings.neo4j_user) == ("bolt://127.0.0.1:7687", "neo4j")
     assert settings.neo4j_password.get_secret_value() == key(container, "neo4j")
-    assert settings.redis.get_secret_value() == f"redis://:{key(container, 'redis')}@127.0.0.1:6379/0"
-    assert settings.celery_broker_url.get_secret_value() == f"amqp://agentguard:{key(container, 'rabbitmq')}@127.0.0.1:5672//"
+    assert (
+        settings.redis.get_secret_value() == f"redis://:{key(container, 'redis')}@127.0.0.1:6379/0"
+    )
+    assert (
+        settings.celery_broker_url.get_secret_value()
+        == f"amqp://agentguard:{key(container, 'rabbitmq')}@127.0.0.1:5672//"
+    )

@@ -20,7 +20,12 @@ DEPLOY = CONFIGURATION["deploy"]
 
 def test_it_keeps_to_the_schema() -> None:
     schema = ROOT / "tests" / "deploy" / "railway.schema.json"
-    command = [str(Path(sys.executable).with_name("check-jsonschema")), "--schemafile", str(schema), str(ROOT / "railway.json")]
+    command = [
+        str(Path(sys.executable).with_name("check-jsonschema")),
+        "--schemafile",
+        str(schema),
+        str(ROOT / "railway.json"),
+    ]
 
     outcome = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -32,13 +37,19 @@ def test_it_builds_the_dockerfile() -> None:
     assert (ROOT / CONFIGURATION["build"]["dockerfilePath"]).is_file()
 
 
-def test_it_serves_on_the_port_that_railway_gives_and_stops_in_its_time(container: Container) -> None:
+def test_it_serves_on_the_port_that_railway_gives_and_stops_in_its_time(
+    container: Container,
+) -> None:
     port = free_port()
     given = container.with_settings({"PORT": str(port), "AGENTGUARD_API_KEY": "a-key"})
 
     with given.running(shlex.split(DEPLOY["startCommand"])) as server:
-        container.with_settings({"API_PORT": str(port)}).wait_until_healthy([*IMAGE.health_check[:-1], DEPLOY["healthcheckPath"]], server)
-        answer = httpx.get(f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer a-key"}, trust_env=False)
+        container.with_settings({"API_PORT": str(port)}).wait_until_healthy(
+            [*IMAGE.health_check[:-1], DEPLOY["healthcheckPath"]], server
+        )
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/", headers={"Authorization": "Bearer a-key"}, trust_env=False
+        )
         code = server.stop(DEPLOY["drainingSeconds"])
 
     assert answer.json()["message"]
@@ -46,7 +57,10 @@ def test_it_serves_on_the_port_that_railway_gives_and_stops_in_its_time(containe
 
 
 def test_the_start_command_needs_nothing_but_the_port() -> None:
-    assert shlex.split(DEPLOY["startCommand"])[:2] == ["/bin/sh", "-c"]  # Railway runs it in exec form: no variable is replaced there
+    assert shlex.split(DEPLOY["startCommand"])[:2] == [
+        "/bin/sh",
+        "-c",
+    ]  # Railway runs it in exec form: no variable is replaced there
     assert DEPLOY["startCommand"].count("$") == 1
 
 

@@ -35,7 +35,9 @@ def container(running_stack: Stack) -> Container:
 
 def container_with(stack: Stack, environment: Mapping[str, str]) -> Container:
     """One with the settings of a file and a port of its own; every scan becomes a job."""
-    return stack.container.with_settings({**stack.settings(environment), "API_PORT": str(free_port()), "AGENTGUARD_JOB_BYTES": "0"})
+    return stack.container.with_settings(
+        {**stack.settings(environment), "API_PORT": str(free_port()), "AGENTGUARD_JOB_BYTES": "0"}
+    )
 
 
 @contextlib.contextmanager
@@ -44,9 +46,14 @@ def started(container: Container, command: list[str]) -> Iterator[httpx.Client]:
     address = f"http://127.0.0.1:{container.environment['API_PORT']}"
     headers = {"Authorization": f"Bearer {key(container, 'agentguard')}"}
     before = strays()
-    with container.running(command) as server, container.running(SERVICES["worker"]["command"]) as worker:
+    with (
+        container.running(command) as server,
+        container.running(SERVICES["worker"]["command"]) as worker,
+    ):
         container.wait_until_healthy(AGENTGUARD["healthcheck"]["test"][1:], server)
-        with httpx.Client(base_url=address, headers=headers, trust_env=False, timeout=180) as client:
+        with httpx.Client(
+            base_url=address, headers=headers, trust_env=False, timeout=180
+        ) as client:
             yield client
         stop(server)
         stop(worker)
@@ -63,14 +70,21 @@ def scan_as_job(client: httpx.Client) -> str:
     accepted = client.post("/api/scan", files={"file": RECORDING.read_bytes()})
     assert accepted.status_code == 202, accepted.text
     deadline = time.monotonic() + 180
-    while (job := client.get(accepted.headers["Location"]).json())["state"] in {"queued", "running"}:
+    while (job := client.get(accepted.headers["Location"]).json())["state"] in {
+        "queued",
+        "running",
+    }:
         assert time.monotonic() < deadline, job
         time.sleep(0.1)
     return str(job["state"])
 
 
-@pytest.mark.parametrize("environment", [AGENTGUARD["environment"], kubernetes.settings()], ids=["compose", "kubernetes"])
-def test_the_server_works_with_the_settings_of_the_file(running_stack: Stack, environment: Mapping[str, str]) -> None:
+@pytest.mark.parametrize(
+    "environment", [AGENTGUARD["environment"], kubernetes.settings()], ids=["compose", "kubernetes"]
+)
+def test_the_server_works_with_the_settings_of_the_file(
+    running_stack: Stack, environment: Mapping[str, str]
+) -> None:
     kubernetes.write_secret(running_stack.container)
     container = container_with(running_stack, environment)
 
@@ -87,8 +101,13 @@ def test_the_server_works_with_the_settings_of_the_file(running_stack: Stack, en
 
 
 def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> None:
-    words = compose.read(compose.GUNICORN, {"GUNICORN_WORKERS": "2"})["services"]["agentguard"]["command"]
-    command = [word.replace("0.0.0.0:8000", f"127.0.0.1:{container.environment['API_PORT']}") for word in words]
+    words = compose.read(compose.GUNICORN, {"GUNICORN_WORKERS": "2"})["services"]["agentguard"][
+        "command"
+    ]
+    command = [
+        word.replace("0.0.0.0:8000", f"127.0.0.1:{container.environment['API_PORT']}")
+        for word in words
+    ]
 
     with started(container, command) as client:
         outcome = scan_as_job(client)
@@ -96,7 +115,9 @@ def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> N
     assert outcome == "succeeded"
 
 
-def test_migrations_run_with_the_settings_of_the_file_and_can_run_again(container: Container) -> None:
+def test_migrations_run_with_the_settings_of_the_file_and_can_run_again(
+    container: Container,
+) -> None:
     for _ in range(2):
         outcome = container.run(SERVICES["migrate"]["command"])
 
@@ -120,15 +141,22 @@ def test_rabbitmq_answers_who_has_its_key_and_has_no_guest(running_stack: Stack)
 
 
 @pytest.mark.parametrize("name", ["postgresql", "redis", "rabbitmq"])
-def test_a_health_check_passes_only_while_the_server_answers(running_stack: Stack, tmp_path: Path, name: str) -> None:
+def test_a_health_check_passes_only_while_the_server_answers(
+    running_stack: Stack, tmp_path: Path, name: str
+) -> None:
     assert check_health(running_stack, tmp_path, name, running_stack.port(name)) == 0
     assert check_health(running_stack, tmp_path, name, free_port()) != 0
 
 
 def test_neo4j_answers_the_query_of_its_health_check(running_stack: Stack) -> None:
     """By the driver: there is no cypher-shell here."""
-    ((user, query),) = re.findall(r'cypher-shell -u (\w+) "(.*)"', SERVICES["neo4j"]["healthcheck"]["test"][1])
-    place, password = f"bolt://127.0.0.1:{running_stack.port('neo4j')}", key(running_stack.container, "neo4j")
+    ((user, query),) = re.findall(
+        r'cypher-shell -u (\w+) "(.*)"', SERVICES["neo4j"]["healthcheck"]["test"][1]
+    )
+    place, password = (
+        f"bolt://127.0.0.1:{running_stack.port('neo4j')}",
+        key(running_stack.container, "neo4j"),
+    )
 
     with GraphDatabase.driver(place, auth=(user, password)) as driver:
         assert driver.execute_query(query).records
@@ -138,14 +166,23 @@ def test_images_are_no_older_than_what_the_tests_run_against(running_stack: Stac
     tested = versions_here(running_stack)
     in_file = {name: numbers(SERVICES[name]["image"].partition(":")[2]) for name in tested}
 
-    assert {name: found for name, found in in_file.items() if found < tested[name][: len(found)]} == {}
+    assert {
+        name: found for name, found in in_file.items() if found < tested[name][: len(found)]
+    } == {}
 
 
 def versions_here(stack: Stack) -> dict[str, tuple[int, ...]]:
-    rabbitmq = next(debian_root().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")).name.partition("-")[2]
+    rabbitmq = next(debian_root().glob("usr/lib/rabbitmq/lib/rabbitmq_server-*")).name.partition(
+        "-"
+    )[2]
     redis = redis_version(stack.port("redis"), key(stack.container, "redis"))
     postgresql = next(each for each in DEBIAN if each.startswith("postgresql-")).partition("-")[2]
-    return {"postgresql": numbers(postgresql), "redis": numbers(redis), "rabbitmq": numbers(rabbitmq), "neo4j": numbers(NEO4J_VERSION)}
+    return {
+        "postgresql": numbers(postgresql),
+        "redis": numbers(redis),
+        "rabbitmq": numbers(rabbitmq),
+        "neo4j": numbers(NEO4J_VERSION),
+    }
 
 
 def numbers(text: str) -> tuple[int, ...]:

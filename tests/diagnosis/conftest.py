@@ -17,6 +17,10 @@ def anyio_backend() -> str:
 @pytest.fixture
 def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
     monkeypatch.chdir(tmp_path)
-    for name, value in {"AGENTGUARD_DATA_DIR": "data", "API_PORT": "0", "AGENTGUARD_OTLP_PORT": "0"}.items():
+    for name, value in {
+        "AGENTGUARD_DATA_DIR": "data",
+        "API_PORT": "0",
+        "AGENTGUARD_OTLP_PORT": "0",
+    }.items():
         monkeypatch.setenv(name, value)
     return Doctor(monkeypatch)

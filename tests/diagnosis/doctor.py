@@ -25,7 +25,9 @@ class Doctor:
         """Return the checks by name."""
         for name, value in settings.items():
             self._monkeypatch.setenv(name, value)
-        done = CliRunner().invoke(app, ["doctor", "--format", "json", *options], prog_name="agentguard")
+        done = CliRunner().invoke(
+            app, ["doctor", "--format", "json", *options], prog_name="agentguard"
+        )
         assert PASSWORD not in done.output + done.stderr
         document = json.loads(done.stdout)
         assert done.exit_code == (1 if document["finding"] == "broken" else 0)
@@ -43,4 +45,6 @@ class Doctor:
 def with_password(url: str) -> str:
     """Return the URL with the planted password in it, for the same user."""
     parts = urlsplit(url)
-    return parts._replace(netloc=f"{parts.username or ''}:{PASSWORD}@{parts.hostname}:{parts.port}").geturl()
+    return parts._replace(
+        netloc=f"{parts.username or ''}:{PASSWORD}@{parts.hostname}:{parts.port}"
+    ).geturl()

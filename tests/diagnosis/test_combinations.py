@@ -32,9 +32,17 @@ def told(settings: dict[str, Any], variables: dict[str, str] | None = None) -> l
     ("settings", "variables", "sentence"),
     [
         ({"api_host": EVERYWHERE}, {}, "only this machine is answered. Set a key"),
-        ({"api_host": "agents.example", "api_key": "k", "debug": True}, {}, "DEBUG logs every request"),
+        (
+            {"api_host": "agents.example", "api_key": "k", "debug": True},
+            {},
+            "DEBUG logs every request",
+        ),
         ({}, SEVERAL, "take turns to write to SQLite. Set DATABASE_URL"),
-        ({**POSTGRESQL, "rate_limit": 60}, SEVERAL, "counts AGENTGUARD_RATE_LIMIT for itself. Set REDIS_URL"),
+        (
+            {**POSTGRESQL, "rate_limit": 60},
+            SEVERAL,
+            "counts AGENTGUARD_RATE_LIMIT for itself. Set REDIS_URL",
+        ),
         (BROKER, {}, "only workers on this machine"),
         ({**POSTGRESQL, **REDIS, "celery_broker_url": "redis://cache/1"}, {}, "name one Redis"),
         ({"window_hours": 48, "retention_hours": 24}, {}, "spans are deleted after 24 hours"),
@@ -64,6 +72,13 @@ def test_what_goes_together_is_left_alone(settings, variables):
 
 
 def test_all_of_them_are_told_at_once():
-    everything = {"api_host": EVERYWHERE, "debug": True, "rate_limit": 1, "window_hours": 48, "retention_hours": 24, **BROKER}
+    everything = {
+        "api_host": EVERYWHERE,
+        "debug": True,
+        "rate_limit": 1,
+        "window_hours": 48,
+        "retention_hours": 24,
+        **BROKER,
+    }
 
     assert len(told(everything, SEVERAL)) == 6

@@ -9,7 +9,9 @@ import pytest
 from tests.diagnosis.doctor import Doctor
 
 
-def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     (tmp_path / "file").touch()
     monkeypatch.setenv("AGENTGUARD_DATA_DIR", str(tmp_path / "file"))
 
@@ -20,7 +22,9 @@ def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(doctor: 
 
 
 def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda _path: type("Usage", (), {"free": 4 * 1024 * 1024}))
+    monkeypatch.setattr(
+        "shutil.disk_usage", lambda _path: type("Usage", (), {"free": 4 * 1024 * 1024})
+    )
 
     finding, detail = doctor.only("disk")
 

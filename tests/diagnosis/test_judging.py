@@ -14,14 +14,21 @@ from agentguard.adapters.sql.postgres_inspection import DatabaseServer
 from agentguard.diagnosis.checks import Finding
 from agentguard.diagnosis.judging import judge_broker, judge_neo4j, judge_postgresql, judge_redis
 
-POSTGRESQL = DatabaseServer("postgresql://h/d", "17.2", 17, "UTF8", 100, read_only=False, may_create=True, revision=HEAD)
+POSTGRESQL = DatabaseServer(
+    "postgresql://h/d", "17.2", 17, "UTF8", 100, read_only=False, may_create=True, revision=HEAD
+)
 NEO4J = GraphServer("5.26.0", "enterprise", constrained=True)
 REDIS = KeyServer("Valkey", "8.0.1", 7, 0, "noeviction", read_only=False)
 RABBITMQ = BrokerQueue("RabbitMQ", "4.1.0", exists=True, messages=1234, consumers=2)
 
 
 def test_what_is_new_enough_is_fine():
-    checks = [*judge_postgresql(POSTGRESQL), judge_neo4j("p", NEO4J), judge_redis("p", REDIS), judge_broker("p", "q", RABBITMQ)]
+    checks = [
+        *judge_postgresql(POSTGRESQL),
+        judge_neo4j("p", NEO4J),
+        judge_redis("p", REDIS),
+        judge_broker("p", "q", RABBITMQ),
+    ]
 
     assert {check.finding for check in checks} == {Finding.FINE}
     assert checks[2].detail.startswith("p: Valkey 8.0.1,")
@@ -33,7 +40,10 @@ def test_what_is_new_enough_is_fine():
     [
         (next(judge_postgresql(replace(POSTGRESQL, version="14.9", major=14))), Finding.BROKEN),
         (judge_neo4j("p", replace(NEO4J, version="4.4.30")), Finding.BROKEN),
-        (judge_redis("p", replace(REDIS, product="Redis", version="5.0.7", like_redis=5)), Finding.WARNING),
+        (
+            judge_redis("p", replace(REDIS, product="Redis", version="5.0.7", like_redis=5)),
+            Finding.WARNING,
+        ),
         (judge_broker("p", "q", replace(RABBITMQ, version="3.9.29")), Finding.BROKEN),
     ],
 )

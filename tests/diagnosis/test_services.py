@@ -32,7 +32,10 @@ CLOSED = "127.0.0.1:1"
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Server]:
     """A server with a user of each kind; it wants passwords."""
-    with tempfile.TemporaryDirectory() as folder, own(postgres_service.postgresql, Path(folder)) as started:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        own(postgres_service.postgresql, Path(folder)) as started,
+    ):
         statements = [
             f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'",
             "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
@@ -40,9 +43,13 @@ def postgresql() -> Iterator[Server]:
         ]
         asyncio.run(execute(started.settings["AGENTGUARD_DATABASE_URL"], *statements))
         folder_of_data = Path(folder) / "data"
-        folder_of_data.joinpath("pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+        folder_of_data.joinpath("pg_hba.conf").write_text(
+            "host all all 127.0.0.1/32 scram-sha-256\n"
+        )
         started.stop()
-        started.ask = lambda: socket.create_connection(address(started)).close()  # its own question knows no password
+        started.ask = lambda: socket.create_connection(
+            address(started)
+        ).close()  # its own question knows no password
         started.start()
         yield started
 
@@ -65,7 +72,9 @@ def address(started: Server) -> tuple[str, int]:
     return str(parts.hostname), parts.port or 0
 
 
-def postgres_url(started: Server, user: str = "agentguard", database: str = "postgres", password: str = PASSWORD) -> str:
+def postgres_url(
+    started: Server, user: str = "agentguard", database: str = "postgres", password: str = PASSWORD
+) -> str:
     host, port = address(started)
     return f"postgresql://{user}:{password}@{host}:{port}/{database}"
 
@@ -90,38 +99,64 @@ class TestPostgreSQL:
         assert "Upgrade AgentGuard." in newer[1]
 
     def test_a_wrong_password_names_the_user(self, doctor: Doctor, postgresql: Server):
-        finding, detail = doctor.only("database", DATABASE_URL=postgres_url(postgresql, password=f"not-{PASSWORD}"))
+        finding, detail = doctor.only(
+            "database", DATABASE_URL=postgres_url(postgresql, password=f"not-{PASSWORD}")
+        )
 
         assert finding == "broken"
-        assert "does not let the user 'agentguard' in. Correct POSTGRES_USER and POSTGRES_PASSWORD" in detail
+        assert (
+            "does not let the user 'agentguard' in. Correct POSTGRES_USER and POSTGRES_PASSWORD"
+            in detail
+        )
 
     def test_a_database_that_is_not_there_is_named(self, doctor: Doctor, postgresql: Server):
-        finding, detail = doctor.only("database", DATABASE_URL=postgres_url(postgresql, database="nowhere"))
+        finding, detail = doctor.only(
+            "database", DATABASE_URL=postgres_url(postgresql, database="nowhere")
+        )
 
         assert finding == "broken"
         assert "has no database 'nowhere'. Create it (`createdb nowhere`)" in detail
 
-    def test_a_user_who_may_not_create_tables_is_told_what_to_grant(self, doctor: Doctor, postgresql: Server):
-        finding, detail = doctor.only("database", DATABASE_URL=postgres_url(postgresql, user="stranger"))
+    def test_a_user_who_may_not_create_tables_is_told_what_to_grant(
+        self, doctor: Doctor, postgresql: Server
+    ):
+        finding, detail = doctor.only(
+            "database", DATABASE_URL=postgres_url(postgresql, user="stranger")
+        )
 
         assert finding == "broken"
         assert "GRANT CREATE ON SCHEMA" in detail
 
     def test_several_faults_are_all_told(self, doctor: Doctor, postgresql: Server):
-        asyncio.run(execute(postgres_url(postgresql), "ALTER ROLE stranger SET default_transaction_read_only = on"))
+        asyncio.run(
+            execute(
+                postgres_url(postgresql),
+                "ALTER ROLE stranger SET default_transaction_read_only = on",
+            )
+        )
 
-        checks = doctor.examine(DATABASE_URL=postgres_url(postgresql, user="stranger", database="latin"))["database"]
+        checks = doctor.examine(
+            DATABASE_URL=postgres_url(postgresql, user="stranger", database="latin")
+        )["database"]
 
         told = " ".join(check["detail"] for check in checks)
         assert {check["finding"] for check in checks} == {"broken"}
-        for sentence in ("keeps text as LATIN1", "takes no writes", "does not let this user create tables"):
+        for sentence in (
+            "keeps text as LATIN1",
+            "takes no writes",
+            "does not let this user create tables",
+        ):
             assert sentence in told
 
     def test_its_parts_lead_there_too(self, doctor: Doctor, postgresql: Server):
         host, port = address(postgresql)
 
         finding, detail = doctor.only(
-            "database", POSTGRES_HOST=host, POSTGRES_PORT=str(port), POSTGRES_DB="postgres", POSTGRES_PASSWORD=PASSWORD
+            "database",
+            POSTGRES_HOST=host,
+            POSTGRES_PORT=str(port),
+            POSTGRES_DB="postgres",
+            POSTGRES_PASSWORD=PASSWORD,
         )
 
         assert finding == "fine"
@@ -144,7 +179,10 @@ class TestNeo4j:
         finding, detail = doctor.only("graph store", **settings | {"NEO4J_PASSWORD": PASSWORD})
 
         assert finding == "broken"
-        assert "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD." in detail
+        assert (
+            "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
+            in detail
+        )
 
     def test_a_database_that_is_not_there_is_named(self, doctor: Doctor, settings):
         finding, detail = doctor.only("graph store", **settings, NEO4J_DATABASE="nowhere")
@@ -161,7 +199,9 @@ class TestRedis:
         assert "Redis 7." in detail
         assert "maxmemory-policy noeviction, no maxmemory" in detail
 
-    def test_a_full_one_that_forgets_nothing_is_a_warning(self, doctor: Doctor, redis_server: Server):
+    def test_a_full_one_that_forgets_nothing_is_a_warning(
+        self, doctor: Doctor, redis_server: Server
+    ):
         url = redis_server.settings["AGENTGUARD_REDIS_URL"]
         with redis.Redis.from_url(url) as client:
             client.config_set("maxmemory", "100mb")
@@ -171,7 +211,10 @@ class TestRedis:
             client.config_set("maxmemory", "0")
 
         assert full[0] == "warning"
-        assert "takes nothing more once it holds 100 MiB. Set its maxmemory-policy to allkeys-lru." in full[1]
+        assert (
+            "takes nothing more once it holds 100 MiB. Set its maxmemory-policy to allkeys-lru."
+            in full[1]
+        )
         assert forgetful[0] == "fine"
 
     def test_a_copy_takes_no_writes(self, doctor: Doctor, redis_server: Server):
@@ -188,16 +231,24 @@ class TestRedis:
         url = redis_server.settings["AGENTGUARD_REDIS_URL"]
         with redis.Redis.from_url(url) as client:
             client.config_set("requirepass", "right")
-            wrong, none = doctor.only("cache", REDIS_URL=with_password(url)), doctor.only("cache", REDIS_URL=url)
+            wrong, none = (
+                doctor.only("cache", REDIS_URL=with_password(url)),
+                doctor.only("cache", REDIS_URL=url),
+            )
             client.execute_command("AUTH", "right")
             client.config_set("requirepass", "")
 
         assert wrong[0] == none[0] == "broken"
-        assert "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in REDIS_URL." in wrong[1]
+        assert (
+            "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in REDIS_URL."
+            in wrong[1]
+        )
         assert "or wants one" in none[1]
 
     def test_a_database_number_that_it_does_not_have_is_told(self, doctor: Doctor):
-        finding, detail = doctor.only("cache", REDIS_URL=server("REDIS_URL").rpartition("/")[0] + "/9999")
+        finding, detail = doctor.only(
+            "cache", REDIS_URL=server("REDIS_URL").rpartition("/")[0] + "/9999"
+        )
 
         assert finding == "broken"
         assert "refuses the database in REDIS_URL or REDIS_DB" in detail
@@ -224,7 +275,9 @@ class TestBroker:
         assert missing[0] == alone[0] == "warning"
         assert "RabbitMQ 3." in missing[1]
         assert f"there is no queue {queue!r} yet. Start a worker" in missing[1]
-        assert f"1 wait in the queue {queue!r}, and nobody listens to it. Start a worker." in alone[1]
+        assert (
+            f"1 wait in the queue {queue!r}, and nobody listens to it. Start a worker." in alone[1]
+        )
         assert heard[0] == "fine"
         assert "1 listen to it" in heard[1]
 
@@ -235,7 +288,9 @@ class TestBroker:
         assert "does not let us in. Correct user and password in CELERY_BROKER_URL" in detail
 
     def test_a_virtual_host_that_is_not_there_is_told(self, doctor: Doctor, url: str):
-        finding, detail = doctor.only("broker", CELERY_BROKER_URL=url.removesuffix("//") + "/nowhere")
+        finding, detail = doctor.only(
+            "broker", CELERY_BROKER_URL=url.removesuffix("//") + "/nowhere"
+        )
 
         assert finding == "broken"
         assert "has no such virtual host" in detail
@@ -249,9 +304,15 @@ class TestBroker:
             client.execute_command("AUTH", "right")
             client.config_set("requirepass", "")
 
-        assert there == ("warning", f"{url.removesuffix('/0')}: Redis; there is no queue 'agentguard' yet. Start a worker, which makes it.")
+        assert there == (
+            "warning",
+            f"{url.removesuffix('/0')}: Redis; there is no queue 'agentguard' yet. Start a worker, which makes it.",
+        )
         assert wrong[0] == "broken"
-        assert "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL." in wrong[1]
+        assert (
+            "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL."
+            in wrong[1]
+        )
 
 
 class TestSentry:
@@ -265,15 +326,24 @@ class TestSentry:
 
     def test_an_event_that_arrives_is_named(self, doctor: Doctor):
         with intake() as there:
-            finding, detail = doctor.only("Sentry", "--send-test-event", SENTRY_DSN=there.dsn, SENTRY_ENVIRONMENT="staging")
+            finding, detail = doctor.only(
+                "Sentry", "--send-test-event", SENTRY_DSN=there.dsn, SENTRY_ENVIRONMENT="staging"
+            )
             (event,) = there.wait()
 
         assert finding == "fine"
         assert event["event_id"] in detail
-        assert (event["environment"], event["exception"]["values"][0]["type"]) == ("staging", "TestEventError")
+        assert (event["environment"], event["exception"]["values"][0]["type"]) == (
+            "staging",
+            "TestEventError",
+        )
 
     @pytest.mark.parametrize(
-        ("status", "sentence"), [(403, "refuses the event (status 403). Correct SENTRY_DSN"), (429, "takes no more events")]
+        ("status", "sentence"),
+        [
+            (403, "refuses the event (status 403). Correct SENTRY_DSN"),
+            (429, "takes no more events"),
+        ],
     )
     def test_an_event_that_is_refused_is_a_fault(self, doctor: Doctor, status: int, sentence: str):
         with intake(answer=status) as there:
@@ -283,7 +353,9 @@ class TestSentry:
         assert sentence in detail
 
     def test_an_intake_that_is_away_is_a_fault(self, doctor: Doctor):
-        finding, detail = doctor.only("Sentry", "--send-test-event", SENTRY_DSN=f"http://key@{CLOSED}/1")
+        finding, detail = doctor.only(
+            "Sentry", "--send-test-event", SENTRY_DSN=f"http://key@{CLOSED}/1"
+        )
 
         assert finding == "broken"
         assert "cannot be reached, or does not answer. Correct SENTRY_DSN" in detail
@@ -361,7 +433,9 @@ def place(setting: str) -> str:
         ("Sentry", "sentry", "SENTRY_DSN"),
     ],
 )
-def test_without_its_package_a_sentence_says_what_to_install(doctor: Doctor, monkeypatch, check, module, setting):
+def test_without_its_package_a_sentence_says_what_to_install(
+    doctor: Doctor, monkeypatch, check, module, setting
+):
     monkeypatch.setitem(sys.modules, f"agentguard.adapters.{module}.inspection", None)
     values = all_at(CLOSED) | {"SENTRY_DSN": f"http://key@{CLOSED}/1"}
 
@@ -375,5 +449,7 @@ def test_without_its_package_a_sentence_says_what_to_install(doctor: Doctor, mon
 def test_nothing_is_asked_where_nothing_is_set(doctor: Doctor):
     found = doctor.examine()
 
-    assert {found[name][0]["finding"] for name in (*WHAT_TO_DO, "Sentry", "combination")} == {"fine"}
+    assert {found[name][0]["finding"] for name in (*WHAT_TO_DO, "Sentry", "combination")} == {
+        "fine"
+    }
     assert "NEO4J_URI is not set" in found["graph store"][0]["detail"]

@@ -35,7 +35,10 @@ def dialects() -> Dialects:
 def lines(name: str) -> list[Piece]:
     """The recording as the Collector's file exporter writes it."""
     with gzip.open(FOLDER / name / "traces.jsonl.gz") as file:
-        return [DocumentPiece(f"{name}:{number}", orjson.loads(line)) for number, line in enumerate(file, 1)]
+        return [
+            DocumentPiece(f"{name}:{number}", orjson.loads(line))
+            for number, line in enumerate(file, 1)
+        ]
 
 
 def bodies(name: str) -> list[Piece]:
@@ -51,7 +54,11 @@ def bodies(name: str) -> list[Piece]:
             continue
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if entry.get("content_encoding") == "gzip" else raw
-        found.append(ProtobufPiece(entry["file"], raw) if path.suffix == ".pb" else DocumentPiece(entry["file"], orjson.loads(raw)))
+        found.append(
+            ProtobufPiece(entry["file"], raw)
+            if path.suffix == ".pb"
+            else DocumentPiece(entry["file"], orjson.loads(raw))
+        )
     return found
 
 
@@ -84,11 +91,23 @@ class Truth:
 def truth(name: str) -> Truth:
     raw: dict[str, Any] = yaml.safe_load((FOLDER / name / "truth.yaml").read_text())
     skip = raw.get("not_scored") or {}
-    alias = {("model", folded(m["response_name"])): ("model", folded(m["name"])) for m in raw.get("models") or [] if m.get("response_name")}
-    alias |= {node(other): node(one) for one, others in (skip.get("aliases") or {}).items() for other in others}
+    alias = {
+        ("model", folded(m["response_name"])): ("model", folded(m["name"]))
+        for m in raw.get("models") or []
+        if m.get("response_name")
+    }
+    alias |= {
+        node(other): node(one)
+        for one, others in (skip.get("aliases") or {}).items()
+        for other in others
+    }
     tools = raw.get("tools") or []
-    neutral = {("tool", folded(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS} | {node(n) for n in skip.get("nodes") or []}
-    nodes = {("agent", folded(a["name"])) for a in raw.get("agents") or []} | {("tool", folded(t["name"])) for t in tools}
+    neutral = {("tool", folded(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS} | {
+        node(n) for n in skip.get("nodes") or []
+    }
+    nodes = {("agent", folded(a["name"])) for a in raw.get("agents") or []} | {
+        ("tool", folded(t["name"])) for t in tools
+    }
     nodes |= {("model", folded(m["name"])) for m in raw.get("models") or []} | {
         ("mcp", folded(m["name"])) for m in raw.get("mcp_servers") or []
     }
@@ -99,7 +118,11 @@ def truth(name: str) -> Truth:
         key = (node(edge["from"]), node(edge["to"]))
         if edge.get("via"):
             free |= {(key[0], node(str(edge["via"]))), (node(str(edge["via"])), key[1])}
-        if edge["kind"] in ("sequence", "starts") or "workflow" in (key[0][0], key[1][0]) or neutral & set(key):
+        if (
+            edge["kind"] in ("sequence", "starts")
+            or "workflow" in (key[0][0], key[1][0])
+            or neutral & set(key)
+        ):
             free.add(key)
         else:
             calls, errors = edges.get(key, (0, 0))
@@ -123,7 +146,9 @@ def found_edges(name: str) -> dict[tuple[Node, Node], list[Dependency]]:
             known.alias.get(names[dependency.source], names[dependency.source]),
             known.alias.get(names[dependency.target], names[dependency.target]),
         )
-        unscored = any(n in known.neutral or n[0] in _UNSCORED_KINDS for n in key) or key in known.free
+        unscored = (
+            any(n in known.neutral or n[0] in _UNSCORED_KINDS for n in key) or key in known.free
+        )
         if key[0] != key[1] and (key in known.edges or not unscored):
             edges.setdefault(key, []).append(dependency)
     return edges

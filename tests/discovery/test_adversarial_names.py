@@ -55,9 +55,17 @@ def test_names_that_differ_are_different_agents() -> None:
 
 
 def test_names_that_differ_in_case_are_one_agent_under_the_commonest_spelling() -> None:
-    found = next(c for c in called(["Billing", "billing", "Billing", "BILLING"]).components if c.id == "agent:billing")
+    found = next(
+        c
+        for c in called(["Billing", "billing", "Billing", "BILLING"]).components
+        if c.id == "agent:billing"
+    )
 
-    assert (found.name, found.invocations, found.spellings) == ("Billing", 4, ("BILLING", "billing"))
+    assert (found.name, found.invocations, found.spellings) == (
+        "Billing",
+        4,
+        ("BILLING", "billing"),
+    )
 
 
 def test_a_name_of_ten_kilobytes_is_cut_visibly_and_stays_apart_from_its_like() -> None:
@@ -72,7 +80,9 @@ def test_a_name_of_ten_kilobytes_is_cut_visibly_and_stays_apart_from_its_like() 
 def test_any_name_is_survived_and_gives_valid_json(name: str) -> None:
     graph = called([name])
 
-    assert orjson.loads(orjson.dumps(scan_document(graph, View())))["total_dependencies"] == len(pairs(graph))
+    assert orjson.loads(orjson.dumps(scan_document(graph, View())))["total_dependencies"] == len(
+        pairs(graph)
+    )
 
 
 def copies() -> list[dict[str, Any]]:
@@ -90,7 +100,12 @@ def copies() -> list[dict[str, Any]]:
 def test_where_copies_of_a_span_differ_their_content_decides_not_their_order(seed: int) -> None:
     def document(spans: list[dict[str, Any]]) -> bytes:
         resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "app"}}]}
-        pieces = [DocumentPiece("test", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [s]}]}]}) for s in spans]
+        pieces = [
+            DocumentPiece(
+                "test", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [s]}]}]}
+            )
+            for s in spans
+        ]
         return orjson.dumps(scan_document(scan(pieces, dialects()).graph, View()))
 
     shuffled = copies()

@@ -8,7 +8,11 @@ from tests.graph.test_scanning import Recorder, edge, pairs
 
 
 def workflow(r: Recorder) -> str:
-    return r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    return r.span(
+        "invoke_workflow desk",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name="desk",
+    )
 
 
 def handed(tool: str, *, arguments: str | None = None, receiver: str = "billing") -> Graph:
@@ -29,7 +33,9 @@ def test_the_target_in_a_tools_name_receives_the_handoff() -> None:
 
 
 def test_an_agents_name_may_be_spelled_otherwise_in_the_tools() -> None:
-    assert ("agent:triage", "agent:billing agent") in pairs(handed("transfer_to_billing", receiver="Billing Agent"))
+    assert ("agent:triage", "agent:billing agent") in pairs(
+        handed("transfer_to_billing", receiver="Billing Agent")
+    )
 
 
 def test_the_target_in_the_arguments_receives_the_handoff() -> None:
@@ -50,7 +56,9 @@ def test_a_tool_that_speaks_of_no_agent_stays_a_tool() -> None:
     found = handed("transfer_to_savings")
 
     assert edge(found, "agent:triage", "tool:transfer_to_savings").type is DependencyType.USES_TOOL
-    assert {d.type for d in found.dependencies if d.source == "agent:triage"} == {DependencyType.USES_TOOL}
+    assert {d.type for d in found.dependencies if d.source == "agent:triage"} == {
+        DependencyType.USES_TOOL
+    }
 
 
 def test_an_agent_below_the_tool_is_delegated_to_not_handed_to() -> None:

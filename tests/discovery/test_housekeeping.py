@@ -18,7 +18,17 @@ def served(housekeeping: str | None, *names: str) -> Graph:
     return scan([r.piece()], load_dialects(housekeeping)).graph
 
 
-@pytest.mark.parametrize("name", ["GET /health", "GET /healthz", "/ready", "GET /metrics", "grpc.health.v1.Health/Check", "HEAD /livez"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GET /health",
+        "GET /healthz",
+        "/ready",
+        "GET /metrics",
+        "grpc.health.v1.Health/Check",
+        "HEAD /livez",
+    ],
+)
 def test_health_checks_are_no_workflows_and_are_counted(name: str) -> None:
     found = served(None, name, name, "GET /orders")
 

@@ -23,12 +23,20 @@ from agentguard.ingest.decoding import decode
 from agentguard.traces.spool import Spool
 from tests.discovery.recordings import NAMES, dialects, lines
 
-MIXED = ("fastapi-distributed", "celery-messaging", "langgraph-openllmetry", "llama-index", "mcp-openinference")
+MIXED = (
+    "fastapi-distributed",
+    "celery-messaging",
+    "langgraph-openllmetry",
+    "llama-index",
+    "mcp-openinference",
+)
 """Skewed clocks, links between traces, handoffs beside, agents only in text, two halves of calls."""
 
 
 def spans_of(names: tuple[str, ...]) -> pa.Table:
-    return pa.concat_tables([decode(lines(name), dialects().wanted).spans for name in names]).combine_chunks()
+    return pa.concat_tables(
+        [decode(lines(name), dialects().wanted).spans for name in names]
+    ).combine_chunks()
 
 
 def without_coverage(graph: Graph) -> Graph:
@@ -44,7 +52,9 @@ def shuffled(spans: pa.Table, seed: int) -> pa.Table:
 @pytest.mark.parametrize("name", MIXED)
 def test_order_and_repeated_delivery_change_nothing(name: str, seed: int) -> None:
     spans = spans_of((name,))
-    again = shuffled(pa.concat_tables([spans, shuffled(spans, seed).slice(0, len(spans) // 2)]), seed)
+    again = shuffled(
+        pa.concat_tables([spans, shuffled(spans, seed).slice(0, len(spans) // 2)]), seed
+    )
 
     whole, scrambled = graph_of([spans], dialects()), graph_of([again], dialects())
 
@@ -60,7 +70,9 @@ def test_traces_split_over_many_deliveries_give_the_same_graph(seed: int, pieces
     step = -(-len(spans) // pieces)
     parts = [spans.slice(at, step) for at in range(0, len(spans), step)]
 
-    assert without_coverage(graph_of(parts, dialects()).graph) == without_coverage(graph_of([spans], dialects()).graph)
+    assert without_coverage(graph_of(parts, dialects()).graph) == without_coverage(
+        graph_of([spans], dialects()).graph
+    )
 
 
 @pytest.mark.parametrize("partitions", [1, 3, 32])
@@ -78,7 +90,9 @@ def test_partial_findings_merge_in_any_order() -> None:
     random.Random(7).shuffle(found)
 
     graph, runs = build(found, dialects().sources, spans_read=0, refused={})
-    expected, expected_runs = build([partial(name) for name in NAMES], dialects().sources, spans_read=0, refused={})
+    expected, expected_runs = build(
+        [partial(name) for name in NAMES], dialects().sources, spans_read=0, refused={}
+    )
 
     assert graph == expected
     assert same_calls(runs, expected_runs)
@@ -101,4 +115,7 @@ def graph_by(spool: Spool, spans: pa.Table) -> tuple[Graph, Runs]:
 
 
 def same_calls(one: Runs, other: Runs) -> bool:
-    return one.calls.to_pylist() == other.calls.to_pylist() and one.runs.to_pylist() == other.runs.to_pylist()
+    return (
+        one.calls.to_pylist() == other.calls.to_pylist()
+        and one.runs.to_pylist() == other.runs.to_pylist()
+    )

@@ -7,9 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import clean, identity, model_name, name_rules, names_an_agent, undated
+from agentguard.discovery.naming import (
+    clean,
+    identity,
+    model_name,
+    name_rules,
+    names_an_agent,
+    undated,
+)
 
-EXAMPLES = [(section, rule.id, *pair) for section in ("components", "models") for rule in name_rules(section) for pair in rule.examples]
+EXAMPLES = [
+    (section, rule.id, *pair)
+    for section in ("components", "models")
+    for rule in name_rules(section)
+    for pair in rule.examples
+]
 
 
 def named(section: str, written: str) -> str | None:
@@ -20,7 +32,9 @@ def named(section: str, written: str) -> str | None:
 
 
 @pytest.mark.parametrize(("section", "rule", "written", "name"), EXAMPLES)
-def test_every_rule_of_the_table_does_what_its_examples_say(section: str, rule: str, written: str, name: str) -> None:
+def test_every_rule_of_the_table_does_what_its_examples_say(
+    section: str, rule: str, written: str, name: str
+) -> None:
     assert named(section, written) == (name or None), rule
 
 
@@ -36,7 +50,10 @@ def test_a_name_that_was_cleaned_stays(name: str) -> None:
     assert clean(clean(name)) == clean(name)
 
 
-@pytest.mark.parametrize(("written", "name"), [("gpt-4o", "gpt-4o"), ("Topic Researcher", "Topic Researcher"), ("  ", None)])
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [("gpt-4o", "gpt-4o"), ("Topic Researcher", "Topic Researcher"), ("  ", None)],
+)
 def test_what_is_no_run_id_stays(written: str, name: str | None) -> None:
     assert clean(written) == name
 
@@ -47,18 +64,29 @@ def test_a_list_of_models_is_no_model() -> None:
 
 @given(st.text(min_size=1), st.sampled_from(ComponentKind))
 def test_names_that_differ_only_in_case_have_one_id(name: str, kind: ComponentKind) -> None:
-    assert identity(kind, name).id == identity(kind, name.casefold()).id or name.casefold().casefold() != name.casefold()
+    assert (
+        identity(kind, name).id == identity(kind, name.casefold()).id
+        or name.casefold().casefold() != name.casefold()
+    )
 
 
 def test_one_tool_name_on_two_servers_is_two_tools() -> None:
-    assert identity(ComponentKind.TOOL, "search", server="a").id != identity(ComponentKind.TOOL, "search", server="b").id
+    assert (
+        identity(ComponentKind.TOOL, "search", server="a").id
+        != identity(ComponentKind.TOOL, "search", server="b").id
+    )
 
 
-@pytest.mark.parametrize("service", ["PricingAgent", "support-bot", "research_assistant", "agent", "worker-3", "HTTPAgent"])
+@pytest.mark.parametrize(
+    "service",
+    ["PricingAgent", "support-bot", "research_assistant", "agent", "worker-3", "HTTPAgent"],
+)
 def test_services_that_say_agent_are_recognised(service: str) -> None:
     assert names_an_agent(service)
 
 
-@pytest.mark.parametrize("service", ["payments", "reagent-store", "robotics", "agency", "coworkers"])
+@pytest.mark.parametrize(
+    "service", ["payments", "reagent-store", "robotics", "agency", "coworkers"]
+)
 def test_words_that_only_contain_agent_are_not(service: str) -> None:
     assert not names_an_agent(service)

@@ -61,7 +61,11 @@ UNTOLD = {
     "haystack-native": {("agent", "dispatcher"), ("agent", "customs clerk")},
     "llama-index-traceloop": {("agent", "triage agent"), ("agent", "reception agent")},
     "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
-    "mastra": {("agent", "irrigation planner"), ("agent", "grape taster"), ("agent", "estate manager")},
+    "mastra": {
+        ("agent", "irrigation planner"),
+        ("agent", "grape taster"),
+        ("agent", "estate manager"),
+    },
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
 }
@@ -70,9 +74,14 @@ trace joins, a DSPy module that failed before it used a tool."""
 
 
 def test_calls_and_errors_are_counted_exactly(name: str) -> None:
-    got = {key: (sum(d.calls for d in edges), sum(d.errors for d in edges)) for key, edges in found_edges(name).items()}
+    got = {
+        key: (sum(d.calls for d in edges), sum(d.errors for d in edges))
+        for key, edges in found_edges(name).items()
+    }
     told = {
-        key: counts for key, counts in truth(name).edges.items() if key[0] not in UNTOLD.get(name, ()) and key not in GAPS.get(name, ())
+        key: counts
+        for key, counts in truth(name).edges.items()
+        if key[0] not in UNTOLD.get(name, ()) and key not in GAPS.get(name, ())
     }
 
     assert {key: got.get(key) for key in told} == told
@@ -104,8 +113,18 @@ PLAIN_WORDS = {"producer", "dispatcher", "add"}
 
 def test_no_rule_names_what_belongs_to_a_recording(name: str) -> None:
     folder = Path(__file__).parents[2] / "src/agentguard/discovery"
-    rules = "\n".join(path.read_text() for path in folder.rglob("*") if path.suffix in (".py", ".yaml"))
+    rules = "\n".join(
+        path.read_text() for path in folder.rglob("*") if path.suffix in (".py", ".yaml")
+    )
     raw = yaml.safe_load((FOLDER / name / "truth.yaml").read_text())
-    own = {entry["name"] for kind in ("agents", "tools", "workflows") for entry in raw.get(kind) or []} - FRAMEWORKS_OWN - PLAIN_WORDS
+    own = (
+        {
+            entry["name"]
+            for kind in ("agents", "tools", "workflows")
+            for entry in raw.get(kind) or []
+        }
+        - FRAMEWORKS_OWN
+        - PLAIN_WORDS
+    )
 
     assert [n for n in sorted(own) if re.search(rf"(?<![\w.]){re.escape(n)}(?!\w)", rules)] == []

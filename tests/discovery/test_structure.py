@@ -35,11 +35,16 @@ def test_an_unnamed_run_that_calls_a_model_itself_is_an_agent_that_nothing_names
 
     found = r.graph()
 
-    assert [c.identified for c in found.components if c.kind is ComponentKind.AGENT] == [False, True]
+    assert [c.identified for c in found.components if c.kind is ComponentKind.AGENT] == [
+        False,
+        True,
+    ]
 
 
 def node(r: Recorder, name: str, parent: str) -> str:
-    return r.span(name, parent, langsmith__span__kind="chain", langsmith__metadata__langgraph_node=name)
+    return r.span(
+        name, parent, langsmith__span__kind="chain", langsmith__metadata__langgraph_node=name
+    )
 
 
 def test_a_graphs_node_that_calls_a_model_itself_is_an_agent() -> None:
@@ -78,7 +83,11 @@ def test_what_encloses_the_steps_of_a_loop_is_the_agent() -> None:
 
 def flat(tool: str, agent: str) -> Graph:
     r = Recorder()
-    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    root = r.span(
+        "invoke_workflow desk",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name="desk",
+    )
     r.tool(tool, r.agent("triage", root))
     r.spans["app"][-1]["endTimeUnixNano"] = 10_000_000_000
     r.agent(agent, root)
@@ -86,18 +95,36 @@ def flat(tool: str, agent: str) -> Graph:
 
 
 def test_where_runs_are_drawn_flat_a_tool_of_a_like_name_called_the_run_within_its_time() -> None:
-    assert edge(flat("check_fraud", "fraud_checker"), "agent:triage", "agent:fraud_checker").via == "tool:check_fraud"
+    assert (
+        edge(flat("check_fraud", "fraud_checker"), "agent:triage", "agent:fraud_checker").via
+        == "tool:check_fraud"
+    )
 
 
 def test_a_run_that_only_happens_at_the_time_of_a_tool_was_not_called_by_it() -> None:
-    assert ("agent:triage", "agent:letter_writer") not in pairs(flat("check_fraud", "letter_writer"))
+    assert ("agent:triage", "agent:letter_writer") not in pairs(
+        flat("check_fraud", "letter_writer")
+    )
 
 
 def test_two_client_halves_of_one_mcp_call_are_one_call() -> None:
     r = Recorder()
-    outer = r.span("tools/call tides", r.agent("pilot"), kind=CLIENT, mcp__method__name="tools/call", gen_ai__tool__name="tides")
+    outer = r.span(
+        "tools/call tides",
+        r.agent("pilot"),
+        kind=CLIENT,
+        mcp__method__name="tools/call",
+        gen_ai__tool__name="tides",
+    )
     inner = r.span("MCP send tools/call tides", outer, kind=CLIENT, mcp__method__name="tools/call")
-    r.span("tools/call tides", inner, kind=SERVER, service="tide-mcp", mcp__method__name="tools/call", gen_ai__tool__name="tides")
+    r.span(
+        "tools/call tides",
+        inner,
+        kind=SERVER,
+        service="tide-mcp",
+        mcp__method__name="tools/call",
+        gen_ai__tool__name="tides",
+    )
 
     found = r.graph()
 
@@ -108,7 +135,13 @@ def test_two_client_halves_of_one_mcp_call_are_one_call() -> None:
 def test_a_placeholder_is_no_name() -> None:
     r = Recorder()
     planner = r.agent("planner")
-    r.span("chat", planner, gen_ai__operation__name="chat", gen_ai__request__model="None", gen_ai__response__model="gpt-4o")
+    r.span(
+        "chat",
+        planner,
+        gen_ai__operation__name="chat",
+        gen_ai__request__model="None",
+        gen_ai__response__model="gpt-4o",
+    )
 
     assert ("agent:planner", "model:gpt-4o") in pairs(r.graph())
 
@@ -116,7 +149,11 @@ def test_a_placeholder_is_no_name() -> None:
 def test_a_run_is_never_hung_below_itself() -> None:
     """Clocks too coarse to tell a run from a tool inside it."""
     r = Recorder()
-    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    root = r.span(
+        "invoke_workflow desk",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name="desk",
+    )
     helper = r.agent("helper", r.agent("researcher", root))
     r.tool("ask_researcher", helper)
     for span in r.spans["app"]:
@@ -131,12 +168,18 @@ def test_workflows_that_differ_in_case_are_one_under_the_commonest_spelling() ->
         r.trace = str(trace)
         r.agent(name)
 
-    assert [(w.id, w.name, w.runs) for w in r.graph().workflows] == [("workflow:writer", "Writer", 3)]
+    assert [(w.id, w.name, w.runs) for w in r.graph().workflows] == [
+        ("workflow:writer", "Writer", 3)
+    ]
 
 
 def test_people_receive_no_handoff() -> None:
     r = Recorder()
-    root = r.span("invoke_workflow desk", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="desk")
+    root = r.span(
+        "invoke_workflow desk",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name="desk",
+    )
     r.tool("escalate_to_human", r.agent("planner", root))
     r.agent("writer", root)
 
@@ -147,13 +190,31 @@ def test_people_receive_no_handoff() -> None:
 @pytest.mark.parametrize(
     "attributes",
     [
-        {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "search", "error__type": "timeout"},
-        {"mcp__method__name": "tools/call", "gen_ai__tool__name": "search", "error__type": "tool_error"},
-        {"mcp__method__name": "tools/call", "gen_ai__tool__name": "search", "rpc__response__status_code": "-32602"},
-        {"gen_ai__operation__name": "chat", "gen_ai__request__model": "search", "gen_ai__response__finish_reasons": '["error"]'},
+        {
+            "gen_ai__operation__name": "execute_tool",
+            "gen_ai__tool__name": "search",
+            "error__type": "timeout",
+        },
+        {
+            "mcp__method__name": "tools/call",
+            "gen_ai__tool__name": "search",
+            "error__type": "tool_error",
+        },
+        {
+            "mcp__method__name": "tools/call",
+            "gen_ai__tool__name": "search",
+            "rpc__response__status_code": "-32602",
+        },
+        {
+            "gen_ai__operation__name": "chat",
+            "gen_ai__request__model": "search",
+            "gen_ai__response__finish_reasons": '["error"]',
+        },
     ],
 )
-def test_a_failure_may_stand_in_a_span_whose_status_says_nothing(attributes: dict[str, str]) -> None:
+def test_a_failure_may_stand_in_a_span_whose_status_says_nothing(
+    attributes: dict[str, str],
+) -> None:
     r = Recorder()
     r.span("work", r.agent("planner"), kind=CLIENT, failed=False, service="app", **attributes)
 
@@ -162,7 +223,11 @@ def test_a_failure_may_stand_in_a_span_whose_status_says_nothing(attributes: dic
 
 def test_control_flow_is_no_failure_though_an_attribute_calls_it_an_error() -> None:
     r = Recorder()
-    told = {"gen_ai__operation__name": "execute_tool", "gen_ai__tool__name": "search", "error__type": "ParentCommand"}
+    told = {
+        "gen_ai__operation__name": "execute_tool",
+        "gen_ai__tool__name": "search",
+        "error__type": "ParentCommand",
+    }
     r.span("work", r.agent("planner"), kind=1, failed=False, service="app", **told)
 
     assert [d.errors for d in r.graph().dependencies] == [0]
@@ -170,6 +235,12 @@ def test_control_flow_is_no_failure_though_an_attribute_calls_it_an_error() -> N
 
 def test_a_function_that_is_invoked_is_a_component_by_its_name() -> None:
     r = Recorder()
-    r.span("invoke", r.agent("planner"), kind=CLIENT, faas__invoked_name="resize-image", faas__invoked_provider="aws")
+    r.span(
+        "invoke",
+        r.agent("planner"),
+        kind=CLIENT,
+        faas__invoked_name="resize-image",
+        faas__invoked_provider="aws",
+    )
 
     assert ("agent:planner", "external:resize-image") in pairs(r.graph())

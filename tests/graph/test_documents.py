@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.graph.documents import View, agent_document, agents_document, graph_document, scan_document
+from agentguard.graph.documents import (
+    View,
+    agent_document,
+    agents_document,
+    graph_document,
+    scan_document,
+)
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceURLTemplateError, trace_links
 from agentguard.graph.model import Graph
@@ -51,7 +57,12 @@ def test_every_dependency_names_its_evidence():
 
     for dependency in document["dependencies"]:
         assert dependency["evidence"] == [
-            {"trace_id": TRACE, "span_id": SPAN, "timestamp": "2023-11-14T22:13:20.000000001Z", "reason": "failed"}
+            {
+                "trace_id": TRACE,
+                "span_id": SPAN,
+                "timestamp": "2023-11-14T22:13:20.000000001Z",
+                "reason": "failed",
+            }
         ]
         assert dependency["confidence"] == 0.75
 
@@ -59,7 +70,11 @@ def test_every_dependency_names_its_evidence():
 def test_an_agents_type_follows_from_what_it_calls():
     agents = by_id(scan_document(shop(), VIEW)["agents"])
 
-    assert {name: a["type"] for name, a in agents.items()} == {CHECKOUT.id: "api_agent", PRICING.id: "llm_agent", FRAUD.id: "generic_agent"}
+    assert {name: a["type"] for name, a in agents.items()} == {
+        CHECKOUT.id: "api_agent",
+        PRICING.id: "llm_agent",
+        FRAUD.id: "generic_agent",
+    }
 
 
 def test_an_agents_status_follows_from_its_invocations():
@@ -91,14 +106,18 @@ def test_a_shadow_agent_bears_its_reason():
 
     document = agents_document(shop(), view)
 
-    assert [(a["id"], a["shadow_reason"]) for a in document["shadow_agents"]] == [(FRAUD.id, "Seen 4 times, declared nowhere.")]
+    assert [(a["id"], a["shadow_reason"]) for a in document["shadow_agents"]] == [
+        (FRAUD.id, "Seen 4 times, declared nowhere.")
+    ]
     assert document["shadow_note"] is None
     assert by_id(document["agents"])[CHECKOUT.id]["shadow"] is False
 
 
 def test_a_scans_shadow_agent_says_why_when_and_on_what_evidence():
     shadow = replace(FRAUD, first_seen=START, last_seen=START + 1)
-    graph = replace(shop(), components=tuple(shadow if c.id == FRAUD.id else c for c in shop().components))
+    graph = replace(
+        shop(), components=tuple(shadow if c.id == FRAUD.id else c for c in shop().components)
+    )
 
     (found,) = scan_document(graph, View(shadows={FRAUD.id: "Declared nowhere."}))["shadow_agents"]
 
@@ -117,7 +136,10 @@ def test_a_component_without_measured_calls_has_no_latency():
 def test_a_graph_keeps_the_analysis_beside_nodes_and_edges():
     document = graph_document(shop(), VIEW, analysis={"spof_agents": [CHECKOUT.id]})
 
-    assert by_id(document["nodes"])[CHECKOUT.id] | {"label": "Checkout", "type": "agent"} == by_id(document["nodes"])[CHECKOUT.id]
+    assert (
+        by_id(document["nodes"])[CHECKOUT.id] | {"label": "Checkout", "type": "agent"}
+        == by_id(document["nodes"])[CHECKOUT.id]
+    )
     assert {(e["source"], e["target"], e["type"]) for e in document["edges"]} == {
         (d.source, d.target, d.type.value) for d in shop().dependencies
     }
@@ -142,7 +164,12 @@ def test_refusals_are_listed_with_their_place():
 
     document = scan_document(Graph(), VIEW, refusals=[refusal] * 1000)
 
-    assert document["refusals"][0] == {"origin": "spans.jsonl:7", "reason": "not-json", "message": "Line 7 is not JSON.", "spans": 1}
+    assert document["refusals"][0] == {
+        "origin": "spans.jsonl:7",
+        "reason": "not-json",
+        "message": "Line 7 is not JSON.",
+        "spans": 1,
+    }
     assert len(document["refusals"]) == 100
     assert document["refusals_total"] == 1000
 
@@ -187,7 +214,13 @@ def test_a_trace_id_never_leaves_its_place_in_the_link(trace_id):
 
 @pytest.mark.parametrize(
     "template",
-    ["http://jaeger/trace/", "javascript:alert('{trace_id}')", "/trace/{trace_id}", "http://a b/{trace_id}", "http:///{trace_id}"],
+    [
+        "http://jaeger/trace/",
+        "javascript:alert('{trace_id}')",
+        "/trace/{trace_id}",
+        "http://a b/{trace_id}",
+        "http:///{trace_id}",
+    ],
 )
 def test_a_template_that_gives_no_web_link_is_refused(template):
     with pytest.raises(TraceURLTemplateError, match="AGENTGUARD_TRACE_URL"):

@@ -27,13 +27,18 @@ NASTY = [
     "#quot;;",
     "é 中文 🙂",
 ]
-names = st.one_of(st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+names = st.one_of(
+    st.sampled_from(NASTY), st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+)
 
 
 def two(first: str, second: str) -> Graph:
     caller = component(ComponentKind.AGENT, first, id=f"agent:{first}")
     callee = component(ComponentKind.TOOL, second, id=f"tool:{second}")
-    return Graph(components=(caller, callee), dependencies=(depends(caller, callee, DependencyType.USES_TOOL, via=first or None),))
+    return Graph(
+        components=(caller, callee),
+        dependencies=(depends(caller, callee, DependencyType.USES_TOOL, via=first or None),),
+    )
 
 
 def parse_quoted(text: str) -> list[str]:
@@ -57,7 +62,12 @@ def parse_cypher(text: str, *, unicode_first: bool) -> list[str]:
 
 
 def unescaped(literal: str) -> str:
-    return re.sub(r"\\(u[0-9a-f]{4}|.)", lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 5 else m[1], literal, flags=re.DOTALL)
+    return re.sub(
+        r"\\(u[0-9a-f]{4}|.)",
+        lambda m: chr(int(m[1][1:], 16)) if len(m[1]) == 5 else m[1],
+        literal,
+        flags=re.DOTALL,
+    )
 
 
 @pytest.mark.parametrize("language", list(ExportFormat))
@@ -77,7 +87,10 @@ def test_dot_strings_hold_whatever_a_name_holds(first, second):
 
 @given(first=names, second=names)
 def test_dot_never_makes_one_node_of_two(first, second):
-    a, b = component(ComponentKind.AGENT, "a", id=first), component(ComponentKind.AGENT, "b", id=second)
+    a, b = (
+        component(ComponentKind.AGENT, "a", id=first),
+        component(ComponentKind.AGENT, "b", id=second),
+    )
 
     ids = re.findall(r'^  ("(?:[^"\\]|\\.)*") \[label', dot(Graph(components=(a, b))), re.MULTILINE)
 
@@ -94,14 +107,21 @@ def test_graphml_reads_back_as_the_same_graph(first, second):
     assert len(read.edges) == 1
     if all(c.isprintable() for c in first + second):
         assert set(read.nodes) == {c.id for c in graph.components}
-        assert {n["name"] for _, n in read.nodes(data=True) if "name" in n} >= {first, second} - {""}
+        assert {n["name"] for _, n in read.nodes(data=True) if "name" in n} >= {first, second} - {
+            ""
+        }
 
 
 def test_graphml_carries_the_numbers():
     read = nx.read_graphml(BytesIO(graphml(shop()).encode()))
 
     edge = read.edges["agent:Checkout", "tool:charge_card"]
-    assert (edge["type"], edge["calls"], edge["errors"], edge["confidence"]) == ("uses_tool", 10, 3, 0.75)
+    assert (edge["type"], edge["calls"], edge["errors"], edge["confidence"]) == (
+        "uses_tool",
+        10,
+        3,
+        0.75,
+    )
     assert read.nodes["agent:Checkout"]["kind"] == "agent"
 
 
@@ -120,7 +140,9 @@ def test_mermaid_labels_cannot_end_early(first, second):
 
     assert len(lines) == 4
     for line in lines[1:]:
-        assert re.fullmatch(r'  n\d(\[\[?|( -->\|))"(?:[^"<>`|\[\](){}\\;]|#\d+;)*"(\]\]?|\| n\d)', line), line
+        assert re.fullmatch(
+            r'  n\d(\[\[?|( -->\|))"(?:[^"<>`|\[\](){}\\;]|#\d+;)*"(\]\]?|\| n\d)', line
+        ), line
 
 
 def test_arrows_point_from_who_depends_to_what_it_depends_on():

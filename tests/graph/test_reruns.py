@@ -22,7 +22,9 @@ def test_a_run_done_again_on_another_model_is_a_fallback_of_its_caller() -> None
         run(r, f"{number}b", "small")
     run(r, "ok", "big")
 
-    assert fallbacks(r.graph()) == [("agent:planner", "model:big", "model:small", 2, Recourse.NEXT_RUN)]
+    assert fallbacks(r.graph()) == [
+        ("agent:planner", "model:big", "model:small", 2, Recourse.NEXT_RUN)
+    ]
 
 
 def test_one_such_sequence_between_traces_may_be_chance() -> None:
@@ -56,25 +58,42 @@ def test_a_failure_that_the_callers_run_survived_asks_for_no_other_run() -> None
 
 def test_within_one_trace_one_repetition_is_enough() -> None:
     r = Recorder()
-    root = r.span("invoke_workflow trips", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="trips")
+    root = r.span(
+        "invoke_workflow trips",
+        gen_ai__operation__name="invoke_workflow",
+        gen_ai__workflow__name="trips",
+    )
     r.model("big", r.agent("planner", root, failed=True), failed=True)
     r.model("small", r.agent("planner", root))
 
-    assert fallbacks(r.graph()) == [("agent:planner", "model:big", "model:small", 1, Recourse.NEXT_RUN)]
+    assert fallbacks(r.graph()) == [
+        ("agent:planner", "model:big", "model:small", 1, Recourse.NEXT_RUN)
+    ]
 
 
 def passed_on(r: Recorder, *, failed: bool) -> None:
     mixer = r.agent("mixer", service="mixing")
-    recorder = r.agent("recorder", r.span("receive", mixer, kind=CONSUMER, service="recording"), failed=failed, service="recording")
-    sent = r.span("send", recorder, kind=PRODUCER, service="recording", messaging__destination__name="spare")
-    r.agent("spare_recorder", r.span("receive", sent, kind=CONSUMER, service="spare"), service="spare")
+    recorder = r.agent(
+        "recorder",
+        r.span("receive", mixer, kind=CONSUMER, service="recording"),
+        failed=failed,
+        service="recording",
+    )
+    sent = r.span(
+        "send", recorder, kind=PRODUCER, service="recording", messaging__destination__name="spare"
+    )
+    r.agent(
+        "spare_recorder", r.span("receive", sent, kind=CONSUMER, service="spare"), service="spare"
+    )
 
 
 def test_an_agent_that_failing_runs_pass_their_work_on_to_stands_in_for_them() -> None:
     r = Recorder()
     passed_on(r, failed=True)
 
-    assert fallbacks(r.graph()) == [("agent:mixer", "agent:recorder", "agent:spare_recorder", 1, Recourse.PASSED_ON)]
+    assert fallbacks(r.graph()) == [
+        ("agent:mixer", "agent:recorder", "agent:spare_recorder", 1, Recourse.PASSED_ON)
+    ]
 
 
 def test_an_agent_that_gets_work_from_runs_that_succeed_is_no_stand_in() -> None:
@@ -99,10 +118,29 @@ def test_a_workflow_inside_another_has_runs_of_its_own() -> None:
     r = Recorder()
     for trace in ("1", "2"):
         r.trace = trace
-        outer = r.span("invoke_workflow week", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="week")
-        r.agent("planner", r.span("invoke_workflow day", outer, gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="day"))
+        outer = r.span(
+            "invoke_workflow week",
+            gen_ai__operation__name="invoke_workflow",
+            gen_ai__workflow__name="week",
+        )
+        r.agent(
+            "planner",
+            r.span(
+                "invoke_workflow day",
+                outer,
+                gen_ai__operation__name="invoke_workflow",
+                gen_ai__workflow__name="day",
+            ),
+        )
     r.trace = "3"
-    r.agent("planner", r.span("invoke_workflow day", gen_ai__operation__name="invoke_workflow", gen_ai__workflow__name="day"))
+    r.agent(
+        "planner",
+        r.span(
+            "invoke_workflow day",
+            gen_ai__operation__name="invoke_workflow",
+            gen_ai__workflow__name="day",
+        ),
+    )
 
     flows = {w.name: (w.first, w.runs, w.nested) for w in r.graph().workflows}
 
@@ -119,7 +157,9 @@ def test_a_stand_in_need_not_come_next_if_it_is_only_used_so() -> None:
         if broken:
             r.tool("price_parts_by_catalogue", planner)
 
-    assert fallbacks(r.graph()) == [("agent:planner", "tool:price_parts", "tool:price_parts_by_catalogue", 1, Recourse.SAME_RUN)]
+    assert fallbacks(r.graph()) == [
+        ("agent:planner", "tool:price_parts", "tool:price_parts_by_catalogue", 1, Recourse.SAME_RUN)
+    ]
 
 
 def test_a_fallback_that_is_called_often_in_one_run_counts_that_run_once() -> None:
@@ -129,4 +169,6 @@ def test_a_fallback_that_is_called_often_in_one_run_counts_that_run_once() -> No
     for _ in range(5):
         r.model("small", planner)
 
-    assert fallbacks(r.graph()) == [("agent:planner", "model:big", "model:small", 1, Recourse.SAME_RUN)]
+    assert fallbacks(r.graph()) == [
+        ("agent:planner", "model:big", "model:small", 1, Recourse.SAME_RUN)
+    ]

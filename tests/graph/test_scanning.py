@@ -23,9 +23,21 @@ class Recorder:
         self.spans: dict[str, list[dict[str, Any]]] = {}
         self.trace = "1"
 
-    def span(self, name: str, parent: str = "", *, kind: int = 1, failed: bool = False, service: str = "app", **attributes: str) -> str:
+    def span(
+        self,
+        name: str,
+        parent: str = "",
+        *,
+        kind: int = 1,
+        failed: bool = False,
+        service: str = "app",
+        **attributes: str,
+    ) -> str:
         own, start = str(next(self._ids)), next(self._times) * 1_000_000
-        written = [{"key": key.replace("__", "."), "value": {"stringValue": value}} for key, value in attributes.items()]
+        written = [
+            {"key": key.replace("__", "."), "value": {"stringValue": value}}
+            for key, value in attributes.items()
+        ]
         times = {"startTimeUnixNano": start, "endTimeUnixNano": start + 500_000}
         status = {"code": 2 if failed else 0}
         span = {
@@ -41,17 +53,39 @@ class Recorder:
         return own
 
     def agent(self, name: str, parent: str = "", **more: Any) -> str:
-        return self.span(f"invoke_agent {name}", parent, gen_ai__operation__name="invoke_agent", gen_ai__agent__name=name, **more)
+        return self.span(
+            f"invoke_agent {name}",
+            parent,
+            gen_ai__operation__name="invoke_agent",
+            gen_ai__agent__name=name,
+            **more,
+        )
 
     def tool(self, name: str, parent: str, **more: Any) -> str:
-        return self.span(f"execute_tool {name}", parent, gen_ai__operation__name="execute_tool", gen_ai__tool__name=name, **more)
+        return self.span(
+            f"execute_tool {name}",
+            parent,
+            gen_ai__operation__name="execute_tool",
+            gen_ai__tool__name=name,
+            **more,
+        )
 
     def model(self, name: str, parent: str, **more: Any) -> str:
-        return self.span(f"chat {name}", parent, kind=CLIENT, gen_ai__operation__name="chat", gen_ai__request__model=name, **more)
+        return self.span(
+            f"chat {name}",
+            parent,
+            kind=CLIENT,
+            gen_ai__operation__name="chat",
+            gen_ai__request__model=name,
+            **more,
+        )
 
     def piece(self) -> DocumentPiece:
         groups = [
-            {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": s}}]}, "scopeSpans": [{"spans": spans}]}
+            {
+                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": s}}]},
+                "scopeSpans": [{"spans": spans}],
+            }
             for s, spans in self.spans.items()
         ]
         return DocumentPiece("test", {"resourceSpans": groups})
@@ -89,7 +123,9 @@ def test_an_owner_may_stand_any_number_of_spans_above() -> None:
     assert pairs(r.graph()) == {("agent:deep", "model:gpt-4o")}
 
 
-def test_a_failure_that_the_caller_survives_is_absorbed_and_one_that_it_does_not_is_propagated() -> None:
+def test_a_failure_that_the_caller_survives_is_absorbed_and_one_that_it_does_not_is_propagated() -> (
+    None
+):
     r = Recorder()
     r.tool("search", r.agent("calm"), failed=True)
     r.trace = "2"
@@ -97,8 +133,14 @@ def test_a_failure_that_the_caller_survives_is_absorbed_and_one_that_it_does_not
 
     found = r.graph()
 
-    assert (edge(found, "agent:calm", "tool:search").absorbed, edge(found, "agent:calm", "tool:search").propagated) == (1, 0)
-    assert (edge(found, "agent:fragile", "tool:search").absorbed, edge(found, "agent:fragile", "tool:search").propagated) == (0, 1)
+    assert (
+        edge(found, "agent:calm", "tool:search").absorbed,
+        edge(found, "agent:calm", "tool:search").propagated,
+    ) == (1, 0)
+    assert (
+        edge(found, "agent:fragile", "tool:search").absorbed,
+        edge(found, "agent:fragile", "tool:search").propagated,
+    ) == (0, 1)
 
 
 def test_the_same_callee_again_is_a_retry_and_another_of_its_sort_a_fallback() -> None:
@@ -141,8 +183,19 @@ def test_a_call_to_oneself_is_counted_and_not_drawn() -> None:
 def test_two_halves_of_a_call_between_services_are_one_call() -> None:
     r = Recorder()
     caller = r.agent("front", service="web")
-    client = r.span("POST", caller, kind=CLIENT, service="web", http__request__method="POST", server__address="127.0.0.1")
-    r.agent("back", r.span("POST /run", client, kind=SERVER, service="api", http__request__method="POST"), service="api")
+    client = r.span(
+        "POST",
+        caller,
+        kind=CLIENT,
+        service="web",
+        http__request__method="POST",
+        server__address="127.0.0.1",
+    )
+    r.agent(
+        "back",
+        r.span("POST /run", client, kind=SERVER, service="api", http__request__method="POST"),
+        service="api",
+    )
 
     found = r.graph()
 
@@ -153,7 +206,13 @@ def test_two_halves_of_a_call_between_services_are_one_call() -> None:
 
 def test_a_consumer_in_a_trace_of_its_own_is_joined_by_its_link() -> None:
     r = Recorder()
-    sent = r.span("send jobs", r.agent("boss", service="a"), kind=PRODUCER, service="a", messaging__destination__name="jobs")
+    sent = r.span(
+        "send jobs",
+        r.agent("boss", service="a"),
+        kind=PRODUCER,
+        service="a",
+        messaging__destination__name="jobs",
+    )
     r.trace = "2"
     got = r.span("process jobs", kind=CONSUMER, service="b", messaging__destination__name="jobs")
     worker = r.agent("hand", got, service="b")
@@ -178,14 +237,26 @@ def test_health_checks_start_no_workflow() -> None:
 
 
 def test_the_plain_forms_service_is_an_agent_by_its_name_and_the_reason_says_so() -> None:
-    plain = [{"traceId": "abc123", "spans": [{"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}]}]
+    plain = [
+        {
+            "traceId": "abc123",
+            "spans": [
+                {"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}
+            ],
+        }
+    ]
 
     found = scan(pieces(plain, "body"), dialects()).graph
 
-    assert [(c.id, c.kind, c.name) for c in found.components] == [("agent:pricingagent", ComponentKind.AGENT, "PricingAgent")]
+    assert [(c.id, c.kind, c.name) for c in found.components] == [
+        ("agent:pricingagent", ComponentKind.AGENT, "PricingAgent")
+    ]
     assert found.components[0].basis.rule == "service-name"
     assert found.components[0].basis.confidence < 0.5
-    assert (found.components[0].evidence[0].trace_id, found.components[0].evidence[0].span_id) == ("abc123", "span1")
+    assert (found.components[0].evidence[0].trace_id, found.components[0].evidence[0].span_id) == (
+        "abc123",
+        "span1",
+    )
 
 
 def test_spans_without_a_known_convention_are_counted_and_not_drawn() -> None:
@@ -202,25 +273,42 @@ def test_what_was_tried_next_is_told_by_the_callers_clock_not_the_callees() -> N
     r = Recorder()
     caller = r.agent("front", service="web")
     for name, failed in (("main", True), ("main_spare", False)):
-        client = r.span("POST", caller, kind=CLIENT, service="web", failed=failed, http__request__method="POST")
-        server = r.span("POST /run", client, kind=SERVER, service=name, failed=failed, http__request__method="POST")
+        client = r.span(
+            "POST", caller, kind=CLIENT, service="web", failed=failed, http__request__method="POST"
+        )
+        server = r.span(
+            "POST /run",
+            client,
+            kind=SERVER,
+            service=name,
+            failed=failed,
+            http__request__method="POST",
+        )
         r.agent(name, server, service=name, failed=failed)
     for span in r.spans["main_spare"]:
         span["startTimeUnixNano"], span["endTimeUnixNano"] = 1, 2
 
     found = {(f.owner, f.primary, f.secondary) for f in r.graph().fallbacks}
 
-    assert found == {("agent:front", "agent:main", "agent:main_spare"), ("agent:front", "service:main", "service:main_spare")}
+    assert found == {
+        ("agent:front", "agent:main", "agent:main_spare"),
+        ("agent:front", "service:main", "service:main_spare"),
+    }
 
 
 def test_roots_of_different_traces_are_never_siblings() -> None:
     r = Recorder()
-    r.span("execute_tool lookup", gen_ai__operation__name="execute_tool", gen_ai__tool__name="lookup")
+    r.span(
+        "execute_tool lookup", gen_ai__operation__name="execute_tool", gen_ai__tool__name="lookup"
+    )
     r.trace = "2"
     r.span("lookup.run", openinference__span__kind="TOOL", tool__name="lookup")
     for span in r.spans["app"]:
         span["startTimeUnixNano"], span["endTimeUnixNano"] = 10, 20
-    groups = [{"scopeSpans": [{"scope": {"name": f"scope {n}"}, "spans": [span]}]} for n, span in enumerate(r.spans["app"])]
+    groups = [
+        {"scopeSpans": [{"scope": {"name": f"scope {n}"}, "spans": [span]}]}
+        for n, span in enumerate(r.spans["app"])
+    ]
 
     found = scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
 

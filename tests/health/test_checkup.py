@@ -13,7 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from agentguard.health import Checkup, Condition, Part, RoundFailedError, Status, StillStartingError, worst
+from agentguard.health import (
+    Checkup,
+    Condition,
+    Part,
+    RoundFailedError,
+    Status,
+    StillStartingError,
+    worst,
+)
 from tests.web.serving import until
 
 pytestmark = pytest.mark.anyio
@@ -45,9 +53,19 @@ async def conditions(*parts: Part) -> Mapping[str, Condition]:
 
 
 async def test_a_part_that_hangs_neither_hangs_nor_hides_the_others():
-    found = await conditions(part("one", hanging), part("two"), part("three", hanging), part("four", failing_with(OSError())))
+    found = await conditions(
+        part("one", hanging),
+        part("two"),
+        part("three", hanging),
+        part("four", failing_with(OSError())),
+    )
 
-    assert [condition.status for condition in found.values()] == [Status.DOWN, Status.UP, Status.DOWN, Status.DOWN]
+    assert [condition.status for condition in found.values()] == [
+        Status.DOWN,
+        Status.UP,
+        Status.DOWN,
+        Status.DOWN,
+    ]
     assert found["one"].error == "TimeoutError. Start one again."
     assert found["one"].seconds == PATIENCE
     assert found["four"].error == "OSError. Start four again."
@@ -114,9 +132,15 @@ async def test_who_goes_away_while_asking_leaves_the_next_an_answer():
 
 
 async def test_a_part_that_starts_is_neither_up_nor_down():
-    found = await conditions(part("one", failing_with(StillStartingError("It is starting."))), part("two"))
+    found = await conditions(
+        part("one", failing_with(StillStartingError("It is starting."))), part("two")
+    )
 
-    assert (found["one"].status, found["one"].detail, found["one"].error) == (Status.STARTING, "It is starting.", None)
+    assert (found["one"].status, found["one"].detail, found["one"].error) == (
+        Status.STARTING,
+        "It is starting.",
+        None,
+    )
     assert worst(found) is Status.STARTING
 
 
@@ -128,13 +152,21 @@ async def test_a_round_that_failed_is_told_by_what_it_failed_with():
 
 @pytest.mark.parametrize(
     ("statuses", "together"),
-    [([], Status.UP), ([Status.UP, Status.STARTING], Status.STARTING), ([Status.STARTING, Status.DOWN, Status.UP], Status.DOWN)],
+    [
+        ([], Status.UP),
+        ([Status.UP, Status.STARTING], Status.STARTING),
+        ([Status.STARTING, Status.DOWN, Status.UP], Status.DOWN),
+    ],
 )
 def test_together_they_are_as_the_worst(statuses, together):
     assert worst({str(n): Condition(status, 0) for n, status in enumerate(statuses)}) is together
 
 
-@given(secret=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=4).map(lambda text: f"zq9{text}"))
+@given(
+    secret=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=4).map(
+        lambda text: f"zq9{text}"
+    )
+)
 def test_what_the_error_said_is_in_no_answer_and_its_password_in_no_log(secret):
     error = ConnectionError(f"cannot reach amqp://agentguard:{secret}@host:5672//")
     structlog.reset_defaults()
@@ -162,4 +194,7 @@ async def test_each_change_is_logged_once():
             error[:] = state
             await checkup.conditions()
 
-    assert [(each["event"], each.get("error")) for each in logs] == [("part_down", "OSError"), ("part_up", None)]
+    assert [(each["event"], each.get("error")) for each in logs] == [
+        ("part_down", "OSError"),
+        ("part_up", None),
+    ]

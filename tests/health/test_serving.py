@@ -24,7 +24,12 @@ from scripts.services.redis import redis
 from tests.services import own
 from tests.web.process import Server, running
 
-SERVICES: dict[str, Callable[[Path], Service]] = {"database": postgresql, "graphs": neo4j, "redis": redis, "broker": rabbitmq}
+SERVICES: dict[str, Callable[[Path], Service]] = {
+    "database": postgresql,
+    "graphs": neo4j,
+    "redis": redis,
+    "broker": rabbitmq,
+}
 """Services by the name of the part that a server has once their settings are given."""
 
 
@@ -72,7 +77,10 @@ def test_a_service_that_only_stops_answering_does_not_stop_the_answer(tmp_path, 
     with running(tmp_path, **service.settings) as server:
         ready(server, 200)
 
-        processes = [service.pid, *children(service.pid)]  # PostgreSQL answers from processes of their own
+        processes = [
+            service.pid,
+            *children(service.pid),
+        ]  # PostgreSQL answers from processes of their own
         signal_all(processes, signal.SIGSTOP)
         try:
             down = ready(server, 503)
@@ -98,7 +106,11 @@ def test_a_worker_process_that_dies_is_told_once_and_started_again(tmp_path):
 
 def workers_of(pid: int) -> list[int]:
     """Return the worker processes: those that multiprocessing spawned for work, not its own tracker."""
-    found = [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    found = [
+        child
+        for child in children(pid)
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
     assert found
     return found
 
@@ -132,4 +144,6 @@ def test_everything_is_told_to_prometheus(tmp_path):
 
         told = httpx.get(f"{server.url}/metrics", timeout=60).text
         assert set(re.findall(r'agentguard_part_up\{part="(\w+)"\} 1\.0', told)) == set(parts)
-        assert set(re.findall(r'agentguard_part_check_seconds\{part="(\w+)"\} [\d.e-]+', told)) == set(parts)
+        assert set(
+            re.findall(r'agentguard_part_check_seconds\{part="(\w+)"\} [\d.e-]+', told)
+        ) == set(parts)

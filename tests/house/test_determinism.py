@@ -13,9 +13,27 @@ RECORDING = Path(__file__).parents[1] / "data" / "traces" / "pydantic-ai"
 
 
 def scanned(hash_seed: str, folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "AGENTGUARD_DATA_DIR": str(folder / hash_seed)}
-    command = [str(Path(sys.executable).with_name("agentguard")), "scan", str(RECORDING), "--no-store", "--format", "json"]
-    outcome = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=120)
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": hash_seed,
+        "AGENTGUARD_DATA_DIR": str(folder / hash_seed),
+    }
+    command = [
+        str(Path(sys.executable).with_name("agentguard")),
+        "scan",
+        str(RECORDING),
+        "--no-store",
+        "--format",
+        "json",
+    ]
+    outcome = subprocess.run(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
     document: dict[str, Any] = json.loads(outcome.stdout)
     del document["dataset"], document["graph_version"]
     return document

@@ -11,7 +11,14 @@ import pytest
 from scripts.reference import DOCS, PAGES
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("tests/**/*.md"), *ROOT.glob("demo/**/*.md")])
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("tests/**/*.md"),
+        *ROOT.glob("demo/**/*.md"),
+    ]
+)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 NAMED_PATH = re.compile(r"`((?:src|tests|docs|scripts|benchmarks|demo|\.ci)/[\w./-]*)`")
@@ -23,7 +30,9 @@ def prose(document: Path) -> str:
 
 def anchors(document: Path) -> set[str]:
     headings = re.findall(r"^#+\s+(.+)$", prose(document), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    return {
+        re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings
+    }
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -42,7 +51,9 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_named_paths_exist(document: Path) -> None:
-    assert [path for path in NAMED_PATH.findall(document.read_text()) if not (ROOT / path).exists()] == []
+    assert [
+        path for path in NAMED_PATH.findall(document.read_text()) if not (ROOT / path).exists()
+    ] == []
 
 
 def test_the_architecture_fits_on_a_few_pages() -> None:

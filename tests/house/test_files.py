@@ -37,7 +37,11 @@ def tracked() -> list[Path]:
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
     if listing.returncode:
         pytest.skip("not a git checkout")
-    return [path for name in listing.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+    return [
+        path
+        for name in listing.stdout.decode().split("\0")
+        if name and (path := ROOT / name).is_file()
+    ]
 
 
 @cache
@@ -58,29 +62,48 @@ def test_source_files_stay_short() -> None:
     long = {
         name: lines
         for name, text in texts().items()
-        if name.startswith("src/") and name.endswith(".py") and (lines := text.count("\n")) > LONGEST_FILE_LINES
+        if name.startswith("src/")
+        and name.endswith(".py")
+        and (lines := text.count("\n")) > LONGEST_FILE_LINES
     }
 
     assert long == {}, "a second idea is hiding in these: give it a file of its own"
 
 
 def test_package_files_hold_a_docstring_and_nothing_else() -> None:
-    statements = {name: ast.parse(text).body for name, text in texts().items() if name.startswith("src/") and name.endswith("__init__.py")}
+    statements = {
+        name: ast.parse(text).body
+        for name, text in texts().items()
+        if name.startswith("src/") and name.endswith("__init__.py")
+    }
 
-    wrong = [n for n, body in statements.items() if len(body) != 1 or not isinstance(getattr(body[0], "value", None), ast.Constant)]
+    wrong = [
+        n
+        for n, body in statements.items()
+        if len(body) != 1 or not isinstance(getattr(body[0], "value", None), ast.Constant)
+    ]
 
     assert wrong == []
     assert statements
 
 
 def test_no_file_names_a_package_registry() -> None:
-    found = [(name, word) for name, text in texts().items() for word in (*REGISTRY_HOSTS, *INDEX_OPTIONS) if word in text]
+    found = [
+        (name, word)
+        for name, text in texts().items()
+        for word in (*REGISTRY_HOSTS, *INDEX_OPTIONS)
+        if word in text
+    ]
 
     assert found == []
 
 
 def test_no_file_holds_a_path_of_one_machine() -> None:
-    found = [(name, match.group()) for name, text in texts().items() for match in MACHINE_PATH.finditer(text)]
+    found = [
+        (name, match.group())
+        for name, text in texts().items()
+        for match in MACHINE_PATH.finditer(text)
+    ]
 
     assert found == []
 
@@ -95,7 +118,11 @@ def test_machine_paths_are_recognised() -> None:
 
 
 def test_nothing_reads_outside_the_checkout() -> None:
-    found = [name for name, text in texts().items() if NEIGHBOUR in text or NEIGHBOUR.replace("../", "/work/") in text]
+    found = [
+        name
+        for name, text in texts().items()
+        if NEIGHBOUR in text or NEIGHBOUR.replace("../", "/work/") in text
+    ]
 
     assert found == []
 

@@ -16,14 +16,24 @@ def logged(text: str) -> Iterator[ast.expr]:
     """Yield the event of each log call."""
     for node in ast.walk(ast.parse(text)):
         match node:
-            case ast.Call(func=ast.Attribute(value=ast.Name("log"), attr=level), args=[event, *_]) if level in LEVELS:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name("log"), attr=level), args=[event, *_]
+            ) if level in LEVELS:
                 yield event
 
 
 def test_every_log_event_is_static_and_in_snake_case():
-    events = [(path.name, event) for path in sorted(SOURCE.rglob("*.py")) for event in logged(path.read_text())]
+    events = [
+        (path.name, event)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for event in logged(path.read_text())
+    ]
 
-    odd = [(name, ast.unparse(e)) for name, e in events if not (isinstance(e, ast.Constant) and EVENT.fullmatch(str(e.value)))]
+    odd = [
+        (name, ast.unparse(e))
+        for name, e in events
+        if not (isinstance(e, ast.Constant) and EVENT.fullmatch(str(e.value)))
+    ]
 
     assert len(events) > 10
     assert not odd

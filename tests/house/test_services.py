@@ -27,12 +27,22 @@ LISTENING = "0A"
 def addresses(pid: int) -> set[str]:
     """The local addresses, in the kernel's hex, at which a process and what it started listen."""
     inodes = {link for each in family(pid) for link in links(each)}
-    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-    return {row[1].partition(":")[0] for row in rows if row[3] == LISTENING and f"socket:[{row[9]}]" in inodes}
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    return {
+        row[1].partition(":")[0]
+        for row in rows
+        if row[3] == LISTENING and f"socket:[{row[9]}]" in inodes
+    }
 
 
 def family(pid: int) -> list[int]:
-    started = [children.read_text().split() for children in Path(f"/proc/{pid}/task").glob("*/children")]  # by each of its threads
+    started = [
+        children.read_text().split() for children in Path(f"/proc/{pid}/task").glob("*/children")
+    ]  # by each of its threads
     return [pid, *(member for one in started for child in one for member in family(int(child)))]
 
 
@@ -125,7 +135,9 @@ def until(question: Callable[[], object]) -> None:
 
 
 @contextmanager
-def redis_beside_a_command(records: Path) -> Iterator[tuple[subprocess.Popen[str], Callable[[], bool]]]:
+def redis_beside_a_command(
+    records: Path,
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[], bool]]]:
     """Run a command that ends with its input; give it, and what tells whether its Redis answers."""
     server("REDIS_URL")
     with services(records, "run", "sh", "-c", "echo $AGENTGUARD_TEST_REDIS_URL; cat") as running:
@@ -184,7 +196,9 @@ def test_a_start_that_is_broken_off_leaves_nothing_running(tmp_path: Path, numbe
 def test_who_starts_but_does_not_answer_is_stopped_and_named(tmp_path: Path):
     with services(tmp_path, "start", "redis", "mute") as starting:
         until(lambda: len(family(starting.pid)) == 3)
-        mute = next(pid for pid in family(starting.pid) if "sleep" in Path(f"/proc/{pid}/comm").read_text())
+        mute = next(
+            pid for pid in family(starting.pid) if "sleep" in Path(f"/proc/{pid}/comm").read_text()
+        )
         told = starting.stdout.read()
 
     assert starting.returncode == 1
@@ -227,13 +241,20 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path):
     def never() -> None:
         raise ConnectionError("nobody there")
 
-    broken = Server("broken", tmp_path, ["sh", "-c", "echo the disk is full >&2; exit 1"], {}, never)
+    broken = Server(
+        "broken", tmp_path, ["sh", "-c", "echo the disk is full >&2; exit 1"], {}, never
+    )
     with pytest.raises(ServiceError, match="nobody there") as told:
         broken.start()
     assert "the disk is full" in str(told.value)
 
 
 def test_of_a_server_that_the_environment_names_nothing_of_ours_is_told():
-    ours = {"neo4j": {"NEO4J_URI": "bolt://ours", "NEO4J_PASSWORD": "ours"}, "redis": {"AGENTGUARD_REDIS_URL": "redis://ours"}}
+    ours = {
+        "neo4j": {"NEO4J_URI": "bolt://ours", "NEO4J_PASSWORD": "ours"},
+        "redis": {"AGENTGUARD_REDIS_URL": "redis://ours"},
+    }
 
-    assert for_tests(ours, {"AGENTGUARD_TEST_NEO4J_URI": "bolt://mine"}) == {"AGENTGUARD_TEST_REDIS_URL": "redis://ours"}
+    assert for_tests(ours, {"AGENTGUARD_TEST_NEO4J_URI": "bolt://mine"}) == {
+        "AGENTGUARD_TEST_REDIS_URL": "redis://ours"
+    }

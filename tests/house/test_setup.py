@@ -72,7 +72,9 @@ def test_without_a_new_python_one_sentence_says_what_to_install(machine: Machine
     assert "Python 3.11 or newer" in outcome.stderr
 
 
-def test_without_venv_and_without_root_one_sentence_says_what_to_install(machine: Machine, tmp_path: Path) -> None:
+def test_without_venv_and_without_root_one_sentence_says_what_to_install(
+    machine: Machine, tmp_path: Path
+) -> None:
     python = machine.command("python-debian", DEBIAN_PYTHON.format(flag=tmp_path / "never"))
     machine.command("id", "echo 1000")
     machine.command("apt-get", "exit 9")
@@ -94,18 +96,33 @@ def test_without_venv_root_has_apt_install_it(machine: Machine, tmp_path: Path) 
     outcome = machine.set_up(PYTHON=str(python))
 
     asked = [line for line in machine.calls.read_text().splitlines() if line.startswith("apt-get")]
-    assert asked == ["apt-get update -qq", "apt-get install -y -qq --no-install-recommends python3.11-venv"]
+    assert asked == [
+        "apt-get update -qq",
+        "apt-get install -y -qq --no-install-recommends python3.11-venv",
+    ]
     assert outcome.returncode == 7  # it went on to make the environment, which the stand-in refuses
 
 
 def test_every_direct_dependency_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    declared = [
+        *project["dependencies"],
+        *(r for extra in project["optional-dependencies"].values() for r in extra),
+    ]
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    pins = {canonicalize_name(r.name): r.specifier for r in map(Requirement, (x for x in lines if not x.startswith("#")))}
+    pins = {
+        canonicalize_name(r.name): r.specifier
+        for r in map(Requirement, (x for x in lines if not x.startswith("#")))
+    }
 
-    needed = {canonicalize_name(r.name): r.specifier for r in map(Requirement, declared) if r.name != "agentguard"}
+    needed = {
+        canonicalize_name(r.name): r.specifier
+        for r in map(Requirement, declared)
+        if r.name != "agentguard"
+    }
 
     assert {name for name in needed if name not in pins} == set(), "run `make pins`"
     assert all(str(pin).startswith("==") for pin in pins.values())
-    assert [n for n, wanted in needed.items() if not wanted.contains(str(pins[n])[2:], prereleases=True)] == []
+    assert [
+        n for n, wanted in needed.items() if not wanted.contains(str(pins[n])[2:], prereleases=True)
+    ] == []

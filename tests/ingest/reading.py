@@ -36,9 +36,13 @@ def spans(items: Iterable[Piece | Refusal]) -> Iterator[dict[str, Any]]:
     for document in documents(items):
         for group in document["resourceSpans"]:
             for scoped in group.get("scopeSpans", group.get("instrumentationLibrarySpans", [])):
-                scope = scoped.get("scope", scoped.get("instrumentationLibrary", {})).get("name", "")
+                scope = scoped.get("scope", scoped.get("instrumentationLibrary", {})).get(
+                    "name", ""
+                )
                 resource = plain(group.get("resource", {}).get("attributes", []))
-                yield from ({**span, "resource": resource, "scope": scope} for span in scoped["spans"])
+                yield from (
+                    {**span, "resource": resource, "scope": scope} for span in scoped["spans"]
+                )
 
 
 def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:

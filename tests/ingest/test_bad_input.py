@@ -43,7 +43,10 @@ WHOLE_FILES = {
     "zeros": (bytes(5000), "unknown-format"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(100), "unknown-format"),
     "cut-gzip-document": (gzip.compress(ONE)[:-30], "truncated-gzip"),
-    "damaged-gzip": (gzip.compress(ONE, mtime=0)[:40] + b"\xff" * 40 + gzip.compress(ONE, mtime=0)[80:], "corrupt-gzip"),
+    "damaged-gzip": (
+        gzip.compress(ONE, mtime=0)[:40] + b"\xff" * 40 + gzip.compress(ONE, mtime=0)[80:],
+        "corrupt-gzip",
+    ),
     "gzip-head-alone": (b"\x1f\x8b", "truncated-gzip"),
     "cut-zstd": (ZSTD.compress(ONE)[:-30], "truncated-zstd"),
     "damaged-zstd": (ZSTD.compress(ONE)[:8] + b"\xff" * 60, "corrupt-zstd"),
@@ -64,10 +67,22 @@ def test_recognised_formats_are_named_where_a_format_is_unknown() -> None:
     (refusal,) = read_upload(b'{"hello": "world"}', None)
 
     assert isinstance(refusal, Refusal)
-    assert all(name in refusal.message for name in ("OTLP", "Jaeger", "Zipkin", "Tempo", "Langfuse", "traceId"))
+    assert all(
+        name in refusal.message
+        for name in ("OTLP", "Jaeger", "Zipkin", "Tempo", "Langfuse", "traceId")
+    )
 
 
-@pytest.mark.parametrize("bad", [b'{"resourceSpans": [', b"nonsense", b'{"a": "\xff"}', b"[" * 2000, b'{"resourceSpans": "no"}'])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b'{"resourceSpans": [',
+        b"nonsense",
+        b'{"a": "\xff"}',
+        b"[" * 2000,
+        b'{"resourceSpans": "no"}',
+    ],
+)
 @pytest.mark.parametrize("place", [1, 2, 3, 5])
 def test_one_bad_line_is_refused_with_its_line_and_the_rest_goes_on(bad, place) -> None:
     lines = GOOD.splitlines()
@@ -91,7 +106,9 @@ def test_blank_lines_count_as_lines() -> None:
 )
 def test_byte_order_mark_line_ends_and_a_missing_last_one_change_nothing(change) -> None:
     assert documents(read_upload(change(GOOD), None)) == documents(read_upload(GOOD, None))
-    assert documents(read_upload(gzip.compress(change(ONE)), None)) == documents(read_upload(ONE, None))
+    assert documents(read_upload(gzip.compress(change(ONE)), None)) == documents(
+        read_upload(ONE, None)
+    )
 
 
 def test_a_fault_in_a_document_is_placed_by_line_and_column() -> None:
@@ -105,7 +122,10 @@ def test_a_fault_in_a_document_is_placed_by_line_and_column() -> None:
 @pytest.mark.parametrize("kept", [1, 3])
 def test_lines_before_a_cut_in_compressed_data_are_used(compress, kept) -> None:
     noise = random.Random(0)  # as much in each line, so that the compressed lines have equal shares
-    body = b"\n".join(line[:-1] + b',"noise":"' + noise.randbytes(200_000).hex().encode() + b'"}' for line in GOOD.splitlines())
+    body = b"\n".join(
+        line[:-1] + b',"noise":"' + noise.randbytes(200_000).hex().encode() + b'"}'
+        for line in GOOD.splitlines()
+    )
     whole = compress(body)
     cut = whole[: int(len(whole) * (kept + 0.6) / 4)]
     items = list(read_upload(cut, "t.jsonl.gz"))
@@ -117,8 +137,12 @@ def test_lines_before_a_cut_in_compressed_data_are_used(compress, kept) -> None:
 def test_gzip_members_one_after_the_other_and_zero_padding_are_read() -> None:
     first, second = GOOD[: len(GOOD) // 3], GOOD[len(GOOD) // 3 :]
 
-    assert documents(read_upload(gzip.compress(first) + gzip.compress(second) + bytes(512), None)) == documents(read_upload(GOOD, None))
-    assert documents(read_upload(ZSTD.compress(first) + ZSTD.compress(second), None)) == documents(read_upload(GOOD, None))
+    assert documents(
+        read_upload(gzip.compress(first) + gzip.compress(second) + bytes(512), None)
+    ) == documents(read_upload(GOOD, None))
+    assert documents(read_upload(ZSTD.compress(first) + ZSTD.compress(second), None)) == documents(
+        read_upload(GOOD, None)
+    )
 
 
 def test_bytes_after_the_last_gzip_member_are_refused_and_the_content_kept() -> None:
@@ -152,7 +176,9 @@ def _refusals_in_a_process_of_its_own(path: Path) -> list[str]:
         "from agentguard.ingest.sources import read_paths; import json;"
         "print(json.dumps([item.reason for item in read_paths([pathlib.Path(sys.argv[1])])]))"
     )
-    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, check=True, text=True
+    )
     return list(json.loads(done.stdout))
 
 
@@ -161,7 +187,11 @@ def test_a_line_longer_than_the_limit_is_refused_and_skipped(monkeypatch) -> Non
     lines = GOOD.splitlines()
     items = list(read_upload(b"\n".join([lines[0], b"{" + b" " * 5000 + b"}", lines[1]]), "t"))
 
-    assert [(type(item), item.origin) for item in items] == [(DocumentPiece, "t:1"), (Refusal, "t:2"), (DocumentPiece, "t:3")]
+    assert [(type(item), item.origin) for item in items] == [
+        (DocumentPiece, "t:1"),
+        (Refusal, "t:2"),
+        (DocumentPiece, "t:3"),
+    ]
 
 
 def test_a_document_longer_than_the_limit_is_refused(monkeypatch) -> None:
@@ -222,7 +252,9 @@ def test_unreadable_folder_is_refused_and_the_others_read(tmp_path) -> None:
 def test_a_read_error_is_refused_and_the_next_file_read(tmp_path) -> None:
     good = tmp_path / "good.json"
     good.write_bytes(ONE)
-    items = list(read_paths([Path("/proc/self/mem"), good]))  # opens, but cannot be read at its beginning
+    items = list(
+        read_paths([Path("/proc/self/mem"), good])
+    )  # opens, but cannot be read at its beginning
 
     assert [type(item) for item in items] == [Refusal, DocumentPiece]
     assert reasons(items) == ["unreadable-file"]
@@ -237,7 +269,9 @@ def test_a_folder_named_like_a_file_is_read_as_a_folder(tmp_path) -> None:
     assert len(list(spans(read_paths([tmp_path])))) == 1
 
 
-def test_folders_are_read_in_order_mixed_and_without_what_is_hidden_or_no_telemetry(tmp_path) -> None:
+def test_folders_are_read_in_order_mixed_and_without_what_is_hidden_or_no_telemetry(
+    tmp_path,
+) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / ".git").mkdir()
     (tmp_path / "b" / "z.json").write_bytes(ONE)
@@ -252,7 +286,11 @@ def test_folders_are_read_in_order_mixed_and_without_what_is_hidden_or_no_teleme
     (tmp_path / "notes.txt").write_text("just words")
     items = list(read_paths([tmp_path]))
 
-    names = list(dict.fromkeys(Path(item.origin.split(":")[0]).relative_to(tmp_path).as_posix() for item in items))
+    names = list(
+        dict.fromkeys(
+            Path(item.origin.split(":")[0]).relative_to(tmp_path).as_posix() for item in items
+        )
+    )
     assert names == ["a.jsonl.2026-01-01.zst", "c", "b/body.pb.gz", "b/z.json"]
     assert reasons(items) == []
 
@@ -282,6 +320,8 @@ def test_wrong_protobuf_by_its_name_is_left_to_the_decoder(tmp_path) -> None:
 
 def test_an_endless_body_is_refused(monkeypatch) -> None:
     monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1 << 20)
-    endless = b"\x0a\x80\x80\x80\x08\x0a" + bytes(3 << 20)  # one ResourceSpans that says it has 16 MiB
+    endless = b"\x0a\x80\x80\x80\x08\x0a" + bytes(
+        3 << 20
+    )  # one ResourceSpans that says it has 16 MiB
 
     assert reasons(read_upload(endless, "t.pb")) == ["body-too-large"]

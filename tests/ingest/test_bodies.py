@@ -22,7 +22,9 @@ from agentguard.ingest.sources import read_upload
 from tests.ingest import reading
 from tests.ingest.reading import FORMATS, documents, reasons
 
-BODIES = [(FORMATS / "otlp_bodies" / f"{name}.pb").read_bytes() for name in ("celery", "grpc", "haystack")]
+BODIES = [
+    (FORMATS / "otlp_bodies" / f"{name}.pb").read_bytes() for name in ("celery", "grpc", "haystack")
+]
 LINES = (FORMATS / "otlp_jaeger_pairs" / "multi.otlp.jsonl").read_bytes().splitlines()
 
 
@@ -77,14 +79,20 @@ def test_bodies_after_their_lengths_are_taken_apart(write) -> None:
     stream = write(BODIES)
 
     assert reading.bodies(read_upload(stream, "t.pb")) == BODIES
-    assert [item.origin for item in read_upload(stream, "t.pb")] == ["t.pb, body 1", "t.pb, body 2", "t.pb, body 3"]
+    assert [item.origin for item in read_upload(stream, "t.pb")] == [
+        "t.pb, body 1",
+        "t.pb, body 2",
+        "t.pb, body 3",
+    ]
 
 
 def test_compressed_frames_are_read_as_protobuf_and_as_json() -> None:
     compress = zstandard.ZstdCompressor().compress
 
     assert reading.bodies(read_upload(framed([compress(body) for body in BODIES]), None)) == BODIES
-    assert len(documents(read_upload(framed([compress(line) for line in LINES]), None))) == len(LINES)
+    assert len(documents(read_upload(framed([compress(line) for line in LINES]), None))) == len(
+        LINES
+    )
 
 
 @pytest.mark.parametrize("write", [framed, delimited])
@@ -103,7 +111,10 @@ def test_a_cut_in_the_compression_of_raw_bodies_costs_only_what_is_not_whole() -
     assert merged(reading.bodies(items)) == request(b"".join(BODIES[:2]))
 
 
-@given(sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=5), write=st.sampled_from([framed, delimited, b"".join]))
+@given(
+    sizes=st.lists(st.integers(1, 5000), min_size=1, max_size=5),
+    write=st.sampled_from([framed, delimited, b"".join]),
+)
 def test_where_chunks_end_changes_nothing(sizes, write) -> None:
     stream = write(BODIES)
     form = form_of(stream)
@@ -148,7 +159,9 @@ def test_logs_and_metrics_bodies_are_refused_and_span_bodies_pass() -> None:
     record = logs.resource_logs.add().scope_logs.add().log_records.add()
     record.time_unix_nano, record.severity_text, record.trace_id = 1, "INFO", bytes(range(16))
     late = ExportLogsServiceRequest()
-    late.resource_logs.add().scope_logs.add().log_records.add(observed_time_unix_nano=5).body.string_value = "x"
+    late.resource_logs.add().scope_logs.add().log_records.add(
+        observed_time_unix_nano=5
+    ).body.string_value = "x"
     metrics = ExportMetricsServiceRequest()
     metric = metrics.resource_metrics.add().scope_metrics.add().metrics.add()
     metric.name = "http.requests"

@@ -20,8 +20,17 @@ from benchmarks.generate import Order, bodies
 from tests.ingest.reading import FORMATS
 
 WANTED = load_dialects().wanted
-RECORDED = [(FORMATS / "otlp_bodies" / name).read_bytes() for name in ("celery.pb", "grpc.pb", "agno-gzipped.pb")]
-SEEDS = [RECORDED[0], RECORDED[1], gzip.decompress(RECORDED[2])[:30_000], *bodies(Order(20, 1, scattered=True)), b""]
+RECORDED = [
+    (FORMATS / "otlp_bodies" / name).read_bytes()
+    for name in ("celery.pb", "grpc.pb", "agno-gzipped.pb")
+]
+SEEDS = [
+    RECORDED[0],
+    RECORDED[1],
+    gzip.decompress(RECORDED[2])[:30_000],
+    *bodies(Order(20, 1, scattered=True)),
+    b"",
+]
 GOOD = RECORDED[1]
 
 
@@ -41,9 +50,16 @@ def spans_of(request: ExportTraceServiceRequest) -> Iterator[tuple[str, Span]]:
 
 def row_of(scope: str, span: Span) -> tuple[Any, ...] | None:
     """What the span table must say of a span; None for one without ids."""
-    if len(span.trace_id) != 16 or len(span.span_id) != 8 or not any(span.trace_id) or not any(span.span_id):
+    if (
+        len(span.trace_id) != 16
+        or len(span.span_id) != 8
+        or not any(span.trace_id)
+        or not any(span.span_id)
+    ):
         return None
-    start, end = (time if time < 2**63 else 0 for time in (span.start_time_unix_nano, span.end_time_unix_nano))
+    start, end = (
+        time if time < 2**63 else 0 for time in (span.start_time_unix_nano, span.end_time_unix_nano)
+    )
     return (
         span.trace_id,
         span.span_id,
@@ -59,7 +75,10 @@ def row_of(scope: str, span: Span) -> tuple[Any, ...] | None:
 
 def rows_of(decoded: Decoded) -> list[tuple[Any, ...]]:
     keys = ("trace_id", "span_id", "parent_id", "kind", "failed", "start", "end")
-    return [(*(row[key] for key in keys), len(row["name"]), len(row["scope"])) for row in decoded.spans.to_pylist()]
+    return [
+        (*(row[key] for key in keys), len(row["name"]), len(row["scope"]))
+        for row in decoded.spans.to_pylist()
+    ]
 
 
 GOOD_ROWS = rows_of(decode([ProtobufPiece("good", GOOD)], WANTED))
@@ -69,7 +88,9 @@ GOOD_ROWS = rows_of(decode([ProtobufPiece("good", GOOD)], WANTED))
 def mutated(draw) -> bytes:
     data = bytearray(draw(st.sampled_from(SEEDS)))
     for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, max(0, min(len(data), draw(st.sampled_from([40, 1000, 100_000]))) - 1)))
+        at = draw(
+            st.integers(0, max(0, min(len(data), draw(st.sampled_from([40, 1000, 100_000]))) - 1))
+        )
         match draw(st.sampled_from(["cut", "flip", "set", "splice", "drop", "repeat"])):
             case "cut":
                 del data[at:]
@@ -90,7 +111,10 @@ def mutated(draw) -> bytes:
 
 def check(body: bytes) -> None:
     """Decode it between two good ones: these stay whole, and where protobuf accepts it the same spans are found."""
-    decoded = decode([ProtobufPiece("first", GOOD), ProtobufPiece("odd", body), ProtobufPiece("last", GOOD)], WANTED)
+    decoded = decode(
+        [ProtobufPiece("first", GOOD), ProtobufPiece("odd", body), ProtobufPiece("last", GOOD)],
+        WANTED,
+    )
 
     good, rows = GOOD_ROWS, rows_of(decoded)
     assert decoded.spans.schema == SPAN_SCHEMA
@@ -101,7 +125,9 @@ def check(body: bytes) -> None:
         wanted = [row_of(scope, span) for scope, span in spans_of(request)]
         found = rows[len(good) : len(rows) - len(good)]
         assert [row[:7] for row in found] == [row[:7] for row in wanted if row is not None]
-        assert sum(r.spans for r in decoded.refusals if r.reason == "span-without-ids") == wanted.count(None)
+        assert sum(
+            r.spans for r in decoded.refusals if r.reason == "span-without-ids"
+        ) == wanted.count(None)
 
 
 @given(body=mutated())
@@ -116,7 +142,12 @@ def test_any_bytes_agree_with_protobuf(body) -> None:
     check(body)
 
 
-IDS = st.one_of(st.binary(min_size=16, max_size=16), st.binary(min_size=8, max_size=8), st.binary(max_size=20), st.just(bytes(16)))
+IDS = st.one_of(
+    st.binary(min_size=16, max_size=16),
+    st.binary(min_size=8, max_size=8),
+    st.binary(max_size=20),
+    st.just(bytes(16)),
+)
 VALUES = st.one_of(
     st.builds(lambda s: {"string_value": s}, st.text(max_size=300)),
     st.builds(lambda n: {"int_value": n}, st.integers(-(2**63), 2**63 - 1)),
@@ -140,10 +171,18 @@ SPANS = st.fixed_dictionaries(
         "end_time_unix_nano": st.integers(0, 2**64 - 1),
         "attributes": PAIRS,
         "events": st.lists(
-            st.fixed_dictionaries({"name": st.sampled_from(["", "exception", *sorted(WANTED.events)]), "attributes": PAIRS}), max_size=2
+            st.fixed_dictionaries(
+                {
+                    "name": st.sampled_from(["", "exception", *sorted(WANTED.events)]),
+                    "attributes": PAIRS,
+                }
+            ),
+            max_size=2,
         ),
         "links": st.lists(st.fixed_dictionaries({"trace_id": IDS, "span_id": IDS}), max_size=2),
-        "status": st.fixed_dictionaries({"code": st.integers(-(2**31), 2**31 - 1), "message": st.text(max_size=5)}),
+        "status": st.fixed_dictionaries(
+            {"code": st.integers(-(2**31), 2**31 - 1), "message": st.text(max_size=5)}
+        ),
     }
 )
 REQUESTS = st.lists(
@@ -152,7 +191,10 @@ REQUESTS = st.lists(
             "resource": st.fixed_dictionaries({"attributes": PAIRS}),
             "scope_spans": st.lists(
                 st.fixed_dictionaries(
-                    {"scope": st.fixed_dictionaries({"name": st.text(max_size=9)}), "spans": st.lists(SPANS, max_size=3)}
+                    {
+                        "scope": st.fixed_dictionaries({"name": st.text(max_size=9)}),
+                        "spans": st.lists(SPANS, max_size=3),
+                    }
                 ),
                 max_size=3,
             ),
@@ -192,8 +234,17 @@ def _sized(content: bytes) -> bytes:
 
 
 def test_an_attribute_given_twice_with_two_types_is_answered() -> None:
-    pairs = [{"key": min(WANTED.labels), "value": {"string_value": "x"}}, {"key": min(WANTED.labels), "value": {"bool_value": True}}]
-    groups: Any = [{"scope_spans": [{"spans": [{"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}]}]}]
+    pairs = [
+        {"key": min(WANTED.labels), "value": {"string_value": "x"}},
+        {"key": min(WANTED.labels), "value": {"bool_value": True}},
+    ]
+    groups: Any = [
+        {
+            "scope_spans": [
+                {"spans": [{"trace_id": b"t" * 16, "span_id": b"s" * 8, "attributes": pairs}]}
+            ]
+        }
+    ]
     check(ExportTraceServiceRequest(resource_spans=groups).SerializeToString())
 
 

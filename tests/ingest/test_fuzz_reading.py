@@ -57,8 +57,14 @@ def mutated(draw) -> bytes:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 WORDS = sorted(
@@ -78,7 +84,19 @@ WORDS = sorted(
             "references",
             "refType",
         ),
-        *("logs", "fields", "timestamp", "startTime", "duration", "operationName", "traceId", "id", "parentId", "kind", "localEndpoint"),
+        *(
+            "logs",
+            "fields",
+            "timestamp",
+            "startTime",
+            "duration",
+            "operationName",
+            "traceId",
+            "id",
+            "parentId",
+            "kind",
+            "localEndpoint",
+        ),
         *(
             "remoteEndpoint",
             "annotations",
@@ -90,14 +108,45 @@ WORDS = sorted(
             "attributes",
             "resourceAttributes",
         ),
-        *("scope", "name", "level", "endTime", "spanId", "parentSpanId", "status", "code", "batches", "resourceSpans", "result", "error"),
+        *(
+            "scope",
+            "name",
+            "level",
+            "endTime",
+            "spanId",
+            "parentSpanId",
+            "status",
+            "code",
+            "batches",
+            "resourceSpans",
+            "result",
+            "error",
+        ),
     }
 )
 FORMAT_LIKE = st.recursive(
     st.sampled_from(
-        ["CHILD_OF", "FOLLOWS_FROM", "CLIENT", "ERROR", "int64", "p", "", "a" * 32, True, None, 0, -1, 1e300, 2**64 - 1, "1e9"]
+        [
+            "CHILD_OF",
+            "FOLLOWS_FROM",
+            "CLIENT",
+            "ERROR",
+            "int64",
+            "p",
+            "",
+            "a" * 32,
+            True,
+            None,
+            0,
+            -1,
+            1e300,
+            2**64 - 1,
+            "1e9",
+        ]
     ),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=8)
+    ),
     max_leaves=25,
 )
 
@@ -135,15 +184,44 @@ def test_whatever_stands_in_a_formats_place_is_answered(inner, wrap) -> None:
     value = {
         "jaeger": {
             "data": [
-                {"traceID": "t", "spans": [inner, {"spanID": "s", "tags": inner, "logs": inner, "references": inner}], "processes": inner}
+                {
+                    "traceID": "t",
+                    "spans": [
+                        inner,
+                        {"spanID": "s", "tags": inner, "logs": inner, "references": inner},
+                    ],
+                    "processes": inner,
+                }
             ]
         },
         "zipkin": [
-            {"traceId": "t", "id": "i", "tags": inner, "localEndpoint": inner, "remoteEndpoint": inner, "annotations": inner},
+            {
+                "traceId": "t",
+                "id": "i",
+                "tags": inner,
+                "localEndpoint": inner,
+                "remoteEndpoint": inner,
+                "annotations": inner,
+            },
             inner,
         ],
-        "langfuse": {"trace": inner, "observations": [inner, {"id": "o", "traceId": "t", "metadata": inner, "usageDetails": inner}]},
-        "plain": [{"traceId": "t", "spans": [inner, {"spanId": "s", "attributes": inner, "status": inner, "duration": inner}]}, inner],
+        "langfuse": {
+            "trace": inner,
+            "observations": [
+                inner,
+                {"id": "o", "traceId": "t", "metadata": inner, "usageDetails": inner},
+            ],
+        },
+        "plain": [
+            {
+                "traceId": "t",
+                "spans": [
+                    inner,
+                    {"spanId": "s", "attributes": inner, "status": inner, "duration": inner},
+                ],
+            },
+            inner,
+        ],
         "tempo": {"trace": {"batches": [inner]}},
     }[wrap]
     assert formats.format_of(value) is not None

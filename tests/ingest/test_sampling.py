@@ -28,7 +28,9 @@ def test_the_threshold_is_read_from_opentelemetrys_member(state: str, found: str
     assert threshold(state) == found
 
 
-@pytest.mark.parametrize(("rejection", "share"), [("0", 1.0), ("8", 0.5), ("c", 0.25), ("fd70a4", 0.01)])
+@pytest.mark.parametrize(
+    ("rejection", "share"), [("0", 1.0), ("8", 0.5), ("c", 0.25), ("fd70a4", 0.01)]
+)
 def test_the_threshold_tells_the_share_kept(rejection: str, share: float) -> None:
     assert probability(rejection) == pytest.approx(share, rel=1e-4)
 
@@ -54,4 +56,7 @@ def test_coverage_tells_how_spans_were_sampled() -> None:
 
     sampling = scan([DocumentPiece("test", document)], dialects()).graph.coverage.sampling
 
-    assert sampling == {"tracestate ot=th:c (keeps 0.25 of all traces)": 2, "sampling.priority=1": 3}
+    assert sampling == {
+        "tracestate ot=th:c (keeps 0.25 of all traces)": 2,
+        "sampling.priority=1": 3,
+    }

@@ -20,12 +20,20 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 def body(*spans: Span) -> bytes:
-    return ExportTraceServiceRequest(resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]).SerializeToString()
+    return ExportTraceServiceRequest(
+        resource_spans=[ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])]
+    ).SerializeToString()
 
 
 def span(number: int, *, start: int = 0, end: int = 0) -> Span:
     own = number.to_bytes(8, "big")
-    return Span(trace_id=bytes.fromhex(TRACE), span_id=own, name="work", start_time_unix_nano=start, end_time_unix_nano=end)
+    return Span(
+        trace_id=bytes.fromhex(TRACE),
+        span_id=own,
+        name="work",
+        start_time_unix_nano=start,
+        end_time_unix_nano=end,
+    )
 
 
 def file_of(folder: Path, *spans: Mapping[str, object]) -> Path:
@@ -37,26 +45,42 @@ def file_of(folder: Path, *spans: Mapping[str, object]) -> Path:
 def test_a_body_of_spans_without_ids_is_one_refusal_that_counts_them() -> None:
     found = decode([ProtobufPiece("body", body(*[Span()] * 50_000, span(1)))], dialects().wanted)
 
-    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [("body, span 1", "span-without-ids", 50_000)]
+    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [
+        ("body, span 1", "span-without-ids", 50_000)
+    ]
     assert len(found.spans) == 1
 
 
-def test_a_span_that_ends_before_it_starts_is_kept_without_a_duration_and_said_with_its_place() -> None:
+def test_a_span_that_ends_before_it_starts_is_kept_without_a_duration_and_said_with_its_place() -> (
+    None
+):
     good, bad = span(1, start=5, end=9), span(2, start=9, end=5)
 
     found = decode([ProtobufPiece("body", body(good, bad))], dialects().wanted)
 
-    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [("body, span 2", "negative-duration", 0)]
+    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [
+        ("body, span 2", "negative-duration", 0)
+    ]
     assert found.spans.column("end").to_pylist() == [9, 0]
 
 
-@pytest.mark.parametrize(("trace", "own"), [("0af7", SPAN), (TRACE, "b7"), (TRACE + "00", SPAN), ("x" * 32, SPAN)])
-def test_an_otlp_id_of_another_length_is_refused_in_a_file_with_its_place(tmp_path: Path, trace: str, own: str) -> None:
-    path = file_of(tmp_path, {"traceId": trace, "spanId": own, "name": "bad"}, {"traceId": TRACE, "spanId": SPAN, "name": "good"})
+@pytest.mark.parametrize(
+    ("trace", "own"), [("0af7", SPAN), (TRACE, "b7"), (TRACE + "00", SPAN), ("x" * 32, SPAN)]
+)
+def test_an_otlp_id_of_another_length_is_refused_in_a_file_with_its_place(
+    tmp_path: Path, trace: str, own: str
+) -> None:
+    path = file_of(
+        tmp_path,
+        {"traceId": trace, "spanId": own, "name": "bad"},
+        {"traceId": TRACE, "spanId": SPAN, "name": "good"},
+    )
 
     found = scan(read_paths([path]), dialects())
 
-    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [(f"{path}:1, span 1", "span-without-ids", 1)]
+    assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [
+        (f"{path}:1, span 1", "span-without-ids", 1)
+    ]
     assert found.graph.coverage.spans == 1
 
 
@@ -68,7 +92,10 @@ def test_parents_in_a_circle_are_said_and_nothing_is_lost(tmp_path: Path) -> Non
     found = scan(read_paths([file_of(tmp_path, one, two)]), dialects())
 
     assert [(r.reason, r.spans) for r in found.refusals] == [("cyclic-parents", 0)]
-    assert found.refusals[0].origin in {f"trace {TRACE}, span {SPAN}", f"trace {TRACE}, span {other}"}
+    assert found.refusals[0].origin in {
+        f"trace {TRACE}, span {SPAN}",
+        f"trace {TRACE}, span {other}",
+    }
     assert (found.graph.coverage.spans, found.graph.coverage.circles) == (2, 1)
 
 
@@ -84,10 +111,16 @@ def test_a_million_faults_of_one_reason_stay_a_short_list(tmp_path: Path) -> Non
 
 
 def test_what_has_no_times_has_no_latency_and_no_mean(tmp_path: Path) -> None:
-    agent: dict[str, object] = {"traceId": TRACE, "spanId": SPAN, "attributes": _attributes("invoke_agent", "gen_ai.agent.name", "a")}
+    agent: dict[str, object] = {
+        "traceId": TRACE,
+        "spanId": SPAN,
+        "attributes": _attributes("invoke_agent", "gen_ai.agent.name", "a"),
+    }
     tool: dict[str, object] = {"traceId": TRACE, "spanId": "00f067aa0ba902b7", "parentSpanId": SPAN}
 
-    path = file_of(tmp_path, agent, tool | {"attributes": _attributes("execute_tool", "gen_ai.tool.name", "t")})
+    path = file_of(
+        tmp_path, agent, tool | {"attributes": _attributes("execute_tool", "gen_ai.tool.name", "t")}
+    )
     graph = scan(read_paths([path]), dialects()).graph
 
     assert [d.latency for d in graph.dependencies] == [()]
@@ -95,4 +128,7 @@ def test_what_has_no_times_has_no_latency_and_no_mean(tmp_path: Path) -> None:
 
 
 def _attributes(operation: str, key: str, value: str) -> list[dict[str, object]]:
-    return [{"key": k, "value": {"stringValue": v}} for k, v in (("gen_ai.operation.name", operation), (key, value))]
+    return [
+        {"key": k, "value": {"stringValue": v}}
+        for k, v in (("gen_ai.operation.name", operation), (key, value))
+    ]

@@ -18,7 +18,9 @@ from tests.ingest.test_fuzz_decoding import REQUESTS, SEEDS, WANTED
 def rows_of(piece: Piece) -> list[dict[str, Any]]:
     """The table's rows, the JSON columns parsed."""
     rows = decode([piece], WANTED).spans.to_pylist()
-    return [row | {key: orjson.loads(row[key]) for key in ("attributes", "resource")} for row in rows]
+    return [
+        row | {key: orjson.loads(row[key]) for key in ("attributes", "resource")} for row in rows
+    ]
 
 
 def check(body: bytes) -> None:

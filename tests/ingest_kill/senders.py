@@ -62,7 +62,9 @@ class Senders:
         return range(first, first + SPANS)
 
     def _send(self, connection: http.client.HTTPConnection, delivery: Delivery) -> bool:
-        kind = "application/json" if delivery.encoding is Encoding.JSON else "application/x-protobuf"
+        kind = (
+            "application/json" if delivery.encoding is Encoding.JSON else "application/x-protobuf"
+        )
         connection.request("POST", "/v1/traces", delivery.body, {"Content-Type": kind})
         answer = connection.getresponse()
         answer.read()
@@ -95,5 +97,8 @@ async def stored(directory: Path) -> Counter[int]:
     async def nothing_left(deliveries: object) -> None:
         raise AssertionError(deliveries)
 
-    async with open_span_store(directory, nothing_left, system_clock, keep_bodies=False) as store, store.window(0) as window:
+    async with (
+        open_span_store(directory, nothing_left, system_clock, keep_bodies=False) as store,
+        store.window(0) as window,
+    ):
         return counts(table for source in window.sources for table in source.tables())

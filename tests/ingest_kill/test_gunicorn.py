@@ -35,11 +35,29 @@ class Gunicorn:
 
     def __init__(self, directory: Path, **settings: str) -> None:
         self.port, self.log = free_port(), directory / "gunicorn.log"
-        environment = {"PATH": os.environ["PATH"], "API_PORT": str(self.port), "AGENTGUARD_DATA_DIR": str(directory / "data"), **settings}
-        arguments = ["-m", "gunicorn", "-c", "python:agentguard.web.gunicorn", "--workers", str(WORKERS), "agentguard.web.asgi:app"]
+        environment = {
+            "PATH": os.environ["PATH"],
+            "API_PORT": str(self.port),
+            "AGENTGUARD_DATA_DIR": str(directory / "data"),
+            **settings,
+        }
+        arguments = [
+            "-m",
+            "gunicorn",
+            "-c",
+            "python:agentguard.web.gunicorn",
+            "--workers",
+            str(WORKERS),
+            "agentguard.web.asgi:app",
+        ]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *arguments], env=environment, stdout=log, stderr=log, cwd=directory, start_new_session=True
+                [sys.executable, *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                start_new_session=True,
             )
 
     def workers(self, least: int) -> list[int]:
@@ -87,11 +105,15 @@ async def test_killed_workers_lose_and_double_nothing(tmp_path: Path, settings: 
         killed: list[int] = []
         for round_ in range(3):
             workers = server.workers(WORKERS + round_)
-            threads = [thread for _ in range(3) for thread in senders.send_until_it_dies(server.port)]
+            threads = [
+                thread for _ in range(3) for thread in senders.send_until_it_dies(server.port)
+            ]
             wait_for(senders, len(senders.acknowledged) + 200)
             killed.append(next(pid for pid in workers if pid not in killed))
             os.kill(killed[-1], signal.SIGKILL)
-            threads += senders.send_until_it_dies(server.port)  # should all the others have been its clients
+            threads += senders.send_until_it_dies(
+                server.port
+            )  # should all the others have been its clients
             wait_for(senders, len(senders.acknowledged) + 200)
             senders.stop(threads)
         shown = shown_live(server.port, len(senders.acknowledged))
@@ -114,7 +136,9 @@ async def test_a_stop_lets_what_is_in_work_finish(tmp_path: Path, settings: dict
         connection.putheader("Content-Length", str(len(delivery.body)))
         connection.putheader("Expect", "100-continue")
         connection.endheaders()
-        assert select.select([connection.sock], [], [], 60)[0], "no worker has begun to read the body"
+        assert select.select([connection.sock], [], [], 60)[0], (
+            "no worker has begun to read the body"
+        )
         server.process.send_signal(signal.SIGTERM)
         connection.send(delivery.body)
         answer = connection.getresponse()
@@ -129,7 +153,9 @@ async def test_a_stop_lets_what_is_in_work_finish(tmp_path: Path, settings: dict
 async def test_open_streams_do_not_hold_up_a_stop(tmp_path: Path, settings: dict[str, str]):
     with running(tmp_path, **settings) as server:
         server.workers(WORKERS)
-        connections = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=60) for _ in range(6)]
+        connections = [
+            http.client.HTTPConnection("127.0.0.1", server.port, timeout=60) for _ in range(6)
+        ]
         for connection in connections:
             connection.request("GET", "/api/events")
         streams = [connection.getresponse() for connection in connections]
@@ -145,15 +171,28 @@ async def test_open_streams_do_not_hold_up_a_stop(tmp_path: Path, settings: dict
 
 
 async def test_every_worker_gives_the_same_answers(tmp_path: Path, settings: dict[str, str]):
-    body = jsonlib.dumps([{"traceId": "t", "spans": [{"spanId": "s", "serviceName": "PricingAgent"}]}])
+    body = jsonlib.dumps(
+        [{"traceId": "t", "spans": [{"spanId": "s", "serviceName": "PricingAgent"}]}]
+    )
     with running(tmp_path, **settings) as server:
         server.workers(WORKERS)
         made = request(server.port, "POST", "/api/scan?dataset=shop", body)
         answers = {request(server.port, "GET", "/api/graph?dataset=shop") for _ in range(20)}
         counted = {
-            line for _ in range(20) for line in request(server.port, "GET", "/metrics").splitlines() if "spans_received_total{" in line
+            line
+            for _ in range(20)
+            for line in request(server.port, "GET", "/metrics").splitlines()
+            if "spans_received_total{" in line
         }
-        simulated = {request(server.port, "POST", "/api/simulate", '{"agent_id": "PricingAgent", "dataset": "shop"}') for _ in range(20)}
+        simulated = {
+            request(
+                server.port,
+                "POST",
+                "/api/simulate",
+                '{"agent_id": "PricingAgent", "dataset": "shop"}',
+            )
+            for _ in range(20)
+        }
 
     assert jsonlib.loads(made)["total_agents"] == 1
     assert len(answers) == len(simulated) == 1

@@ -51,7 +51,13 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    directory: Path, run: JobFunction | None = None, *, clear=None, clock: Clock | None = None, most: int = 3, lease: float = LEASE_SECONDS
+    directory: Path,
+    run: JobFunction | None = None,
+    *,
+    clear=None,
+    clock: Clock | None = None,
+    most: int = 3,
+    lease: float = LEASE_SECONDS,
 ) -> AsyncIterator[Opened]:
     clock = clock or Clock()
     works = {} if run is None else {"work": Work(run, clear) if clear else Work(run)}

@@ -33,7 +33,12 @@ async def test_a_job_keeps_its_result_for_other_processes(tmp_path: Path):
         done = await there.jobs.get(job.id)
 
     assert (outcome, again) == (Ended(), Ended())
-    assert (done.state, done.result, done.done, done.attempts) == (JobState.SUCCEEDED, {"twice": 6}, 5, 1)
+    assert (done.state, done.result, done.done, done.attempts) == (
+        JobState.SUCCEEDED,
+        {"twice": 6},
+        5,
+        1,
+    )
 
 
 async def test_a_known_error_is_the_jobs_answer_and_is_not_tried_again(tmp_path: Path):
@@ -45,7 +50,11 @@ async def test_a_known_error_is_the_jobs_answer_and_is_not_tried_again(tmp_path:
         assert await here.attempts.run(job.id) == Ended()
 
         failed = await here.jobs.get(job.id)
-        assert (failed.state, failed.attempts, failed.error.code) == (JobState.FAILED, 1, "invalid-input")
+        assert (failed.state, failed.attempts, failed.error.code) == (
+            JobState.FAILED,
+            1,
+            "invalid-input",
+        )
         assert failed.error.message == "It is wrong. Do it right."
 
 
@@ -82,9 +91,16 @@ async def test_a_kind_that_only_a_newer_version_knows_waits_for_it(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(WorkerDiedError(), "worker-died"), (OSError("disk"), "internal"), (UnavailableError("Away."), "unavailable")]
+    ("error", "code"),
+    [
+        (WorkerDiedError(), "worker-died"),
+        (OSError("disk"), "internal"),
+        (UnavailableError("Away."), "unavailable"),
+    ],
 )
-async def test_trouble_is_tried_again_ever_later_and_ends_after_the_last_attempt(tmp_path: Path, error: Exception, code: str):
+async def test_trouble_is_tried_again_ever_later_and_ends_after_the_last_attempt(
+    tmp_path: Path, error: Exception, code: str
+):
     async def in_trouble(_job: Job, _report):
         raise error
 
@@ -95,7 +111,11 @@ async def test_trouble_is_tried_again_ever_later_and_ends_after_the_last_attempt
             here.clock.forward(pause)
             outcomes.append(await here.attempts.run(job.id))
 
-        assert outcomes == [Later(START + NS_PER_SECOND), Later(START + 3 * NS_PER_SECOND), GivenUp()]
+        assert outcomes == [
+            Later(START + NS_PER_SECOND),
+            Later(START + 3 * NS_PER_SECOND),
+            GivenUp(),
+        ]
         failed = await here.jobs.get(job.id)
         assert (failed.state, failed.attempts, failed.error.code) == (JobState.FAILED, 3, code)
 
@@ -113,7 +133,14 @@ async def test_what_waits_for_its_next_attempt_is_not_run_before(tmp_path: Path)
 
 
 def test_pauses_between_attempts_double_up_to_a_minute():
-    assert [backoff(attempt) // NS_PER_SECOND for attempt in (1, 2, 3, 6, 7, 100)] == [1, 2, 4, 32, 60, 60]
+    assert [backoff(attempt) // NS_PER_SECOND for attempt in (1, 2, 3, 6, 7, 100)] == [
+        1,
+        2,
+        4,
+        32,
+        60,
+        60,
+    ]
 
 
 async def test_a_job_whose_workers_were_all_killed_fails_and_says_so(tmp_path: Path):
@@ -126,7 +153,11 @@ async def test_a_job_whose_workers_were_all_killed_fails_and_says_so(tmp_path: P
         assert await here.attempts.run(job.id) == GivenUp()
 
         failed = await here.jobs.get(job.id)
-        assert (failed.state, failed.attempts, failed.error.code) == (JobState.FAILED, 2, "interrupted")
+        assert (failed.state, failed.attempts, failed.error.code) == (
+            JobState.FAILED,
+            2,
+            "interrupted",
+        )
 
 
 async def test_a_job_that_somebody_holds_is_left_alone_until_the_lease_runs_out(tmp_path: Path):
@@ -173,7 +204,9 @@ async def test_a_shutdown_in_the_middle_of_a_claim_is_no_failed_attempt(tmp_path
     async with opened(tmp_path, double) as here:
         job = await here.submit(number=3)
         async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(replace(here.attempts, store=Slow(here.store.database)).run(job.id))
+            running = tasks.create_task(
+                replace(here.attempts, store=Slow(here.store.database)).run(job.id)
+            )
             await claiming.wait()
             running.cancel()
 
@@ -195,7 +228,9 @@ async def test_the_lease_is_renewed_while_the_work_goes_on(tmp_path: Path):
             running = tasks.create_task(here.attempts.run(job.id))
             await until(lambda: _is_leased_until(here, job.id, START + int(0.3 * NS_PER_SECOND)))
             here.clock.forward(5)
-            await until(lambda: _is_leased_until(here, job.id, here.clock() + int(0.3 * NS_PER_SECOND)))
+            await until(
+                lambda: _is_leased_until(here, job.id, here.clock() + int(0.3 * NS_PER_SECOND))
+            )
             go_on.set()
 
         assert await running == Ended()
@@ -206,7 +241,9 @@ async def _is_leased_until(here, job_id: str, moment: int) -> bool:
     return (await here.store.get(job_id)).due_at == moment
 
 
-async def test_work_ends_as_soon_as_somebody_else_has_the_job_and_its_result_does_not_count(tmp_path: Path):
+async def test_work_ends_as_soon_as_somebody_else_has_the_job_and_its_result_does_not_count(
+    tmp_path: Path,
+):
     cancelled, started = asyncio.Event(), asyncio.Event()
 
     async def endless(_job: Job, _report):
@@ -221,7 +258,9 @@ async def test_work_ends_as_soon_as_somebody_else_has_the_job_and_its_result_doe
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(here.attempts.run(job.id))
             await started.wait()
-            other = await here.store.claim(job.id, now=START + NS_PER_SECOND, until=START + 99 * NS_PER_SECOND)
+            other = await here.store.claim(
+                job.id, now=START + NS_PER_SECOND, until=START + 99 * NS_PER_SECOND
+            )
             await asyncio.wait_for(cancelled.wait(), 10)
 
         assert await running == Later(START + 99 * NS_PER_SECOND)
@@ -234,7 +273,9 @@ async def test_a_result_that_comes_too_late_is_not_kept(tmp_path: Path):
         job = await here.submit()
 
         async def overtaken(_job: Job, _report):
-            await here.store.claim(job.id, now=START + 60 * NS_PER_SECOND, until=START + 99 * NS_PER_SECOND)
+            await here.store.claim(
+                job.id, now=START + 60 * NS_PER_SECOND, until=START + 99 * NS_PER_SECOND
+            )
             return {"by": "the first"}
 
         async with opened(tmp_path, overtaken, clock=here.clock) as late:
@@ -264,7 +305,9 @@ class AwayForAWhile:
 async def test_a_result_is_not_lost_to_a_store_that_is_away_for_less_than_a_lease(tmp_path: Path):
     async with opened(tmp_path, double, lease=1.5) as here:
         job = await here.submit(number=2)
-        attempts = type(here.attempts)(AwayForAWhile(here.store, 2), here.attempts.works, here.clock, 3, 1.5)
+        attempts = type(here.attempts)(
+            AwayForAWhile(here.store, 2), here.attempts.works, here.clock, 3, 1.5
+        )
 
         assert await attempts.run(job.id) == Ended()
 
@@ -301,9 +344,14 @@ async def test_many_processes_that_try_one_job_run_it_once(tmp_path: Path):
         return {}
 
     clock = Clock()
-    async with opened(tmp_path, counted, clock=clock) as one, opened(tmp_path, counted, clock=clock) as two:
+    async with (
+        opened(tmp_path, counted, clock=clock) as one,
+        opened(tmp_path, counted, clock=clock) as two,
+    ):
         jobs = [await one.submit() for _ in range(5)]
-        await asyncio.gather(*[each.attempts.run(job.id) for job in jobs for each in (one, two, one, two)])
+        await asyncio.gather(
+            *[each.attempts.run(job.id) for job in jobs for each in (one, two, one, two)]
+        )
 
         assert runs == [1] * 5
         assert await one.store.unfinished() == ()

@@ -42,7 +42,9 @@ async def test_jobs_run_one_at_a_time_in_the_order_of_delivery(tmp_path: Path):
         assert sorted(done, key=lambda job: job.started_at or 0) == done
 
 
-async def test_a_job_in_trouble_has_its_turn_again_when_it_is_due_and_others_go_on_meanwhile(tmp_path: Path):
+async def test_a_job_in_trouble_has_its_turn_again_when_it_is_due_and_others_go_on_meanwhile(
+    tmp_path: Path,
+):
     async def once_in_trouble(job: Job, _report):
         if job.request.get("trouble") and job.attempts == 1:
             raise UnavailableError("Away.")
@@ -63,13 +65,17 @@ async def test_a_job_in_trouble_has_its_turn_again_when_it_is_due_and_others_go_
         assert await here.store.unfinished() == ()
 
 
-async def test_a_server_takes_up_what_an_earlier_one_left_once_its_lease_has_run_out(tmp_path: Path):
+async def test_a_server_takes_up_what_an_earlier_one_left_once_its_lease_has_run_out(
+    tmp_path: Path,
+):
     async def fine(_job: Job, _report):
         return {}
 
     async with opened(tmp_path, fine) as here:
         waiting, left = await here.submit(), await here.submit()
-        await here.store.claim(left.id, now=here.clock(), until=here.clock() + 1)  # and then the server died
+        await here.store.claim(
+            left.id, now=here.clock(), until=here.clock() + 1
+        )  # and then the server died
         here.clock.forward(1)
         runner = EmbeddedRunner(here.attempts)
         sweep = Sweep(here.store, runner, here.clock, LEASE_SECONDS, here.attempts.clear)

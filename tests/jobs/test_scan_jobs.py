@@ -27,7 +27,9 @@ pytestmark = pytest.mark.anyio
 
 async def versions(directory: Path) -> int:
     async with open_database(directory) as database, database.reading() as connection:
-        return (await connection.execute(select(func.count()).select_from(graph_versions))).scalar_one()
+        return (
+            await connection.execute(select(func.count()).select_from(graph_versions))
+        ).scalar_one()
 
 
 async def claimed(app: App, job: Job) -> Job:
@@ -38,7 +40,9 @@ async def claimed(app: App, job: Job) -> Job:
     return taken
 
 
-async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph_and_the_same_answer(tmp_path: Path):
+async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph_and_the_same_answer(
+    tmp_path: Path,
+):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "twice")
         first = await app.uploaded.run(await claimed(app, job), _hold)  # and then the process died
@@ -51,7 +55,9 @@ async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph
     assert await versions(tmp_path) == 1
 
 
-async def test_a_job_that_runs_again_after_it_died_between_the_runs_and_the_row_of_its_graph_stores_it(tmp_path: Path):
+async def test_a_job_that_runs_again_after_it_died_between_the_runs_and_the_row_of_its_graph_stores_it(
+    tmp_path: Path,
+):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "between")
         dying = await claimed(app, job)
@@ -61,7 +67,11 @@ async def test_a_job_that_runs_again_after_it_died_between_the_runs_and_the_row_
         await app.attempts.run(job.id)
 
         done = await app.jobs.get(job.id)
-        assert (done.result or {})["graph_version"] == f"{job.id}-2" == (await app.graphs.newest("between")).id
+        assert (
+            (done.result or {})["graph_version"]
+            == f"{job.id}-2"
+            == (await app.graphs.newest("between")).id
+        )
         assert (await app.graphs.runs(f"{job.id}-2")).runs.num_rows == 1
     assert await versions(tmp_path) == 1
 
@@ -88,7 +98,9 @@ class Late:
 
     async def run(self, job: Job, report) -> Mapping[str, Any]:
         async def after_another(done: int) -> None:
-            other = await self._app.jobs.store.claim(job.id, now=job.due_at, until=job.due_at + NS_PER_SECOND)
+            other = await self._app.jobs.store.claim(
+                job.id, now=job.due_at, until=job.due_at + NS_PER_SECOND
+            )
             if other is not None:
                 result = await self._app.uploaded.run(other, _hold)
                 await self._app.jobs.store.settle(other.succeed(result, system_clock()))
@@ -103,7 +115,9 @@ async def _hold(_done: int) -> None:
     return
 
 
-async def test_a_later_scan_of_the_dataset_stays_the_newest_when_an_earlier_job_runs_again(tmp_path: Path):
+async def test_a_later_scan_of_the_dataset_stays_the_newest_when_an_earlier_job_runs_again(
+    tmp_path: Path,
+):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         earlier = await submit_scan(app, "same")
         await app.uploaded.run(await claimed(app, earlier), _hold)
@@ -140,7 +154,11 @@ async def test_a_missing_upload_fails_the_job_and_says_what_to_do(tmp_path: Path
         assert await app.attempts.run(job.id) == Ended()
 
         failed = await app.jobs.get(job.id)
-        assert (failed.state, failed.attempts, failed.error.code) == (JobState.FAILED, 1, UploadGoneError.code)
+        assert (failed.state, failed.attempts, failed.error.code) == (
+            JobState.FAILED,
+            1,
+            UploadGoneError.code,
+        )
         assert "AGENTGUARD_DATA_DIR" in failed.error.message
 
 
@@ -148,14 +166,25 @@ async def test_only_old_uploads_that_no_job_waits_for_are_swept(tmp_path: Path):
     async with open_app(Settings(data_dir=tmp_path, upload_seconds=10)) as app:
         waiting = await submit_scan(app, "waiting")
         folder = app.uploaded.folder
-        for name in (waiting.request["file"], f"{waiting.request['file']}.progress", "left", "left.progress", "left.sent", "receiving"):
+        for name in (
+            waiting.request["file"],
+            f"{waiting.request['file']}.progress",
+            "left",
+            "left.progress",
+            "left.sent",
+            "receiving",
+        ):
             (folder / name).touch()
             _touch(folder / name, seconds_ago=3600 + 11)
         _touch(folder / "receiving", seconds_ago=3600)
 
         app.uploaded.sweep(await app.jobs.store.unfinished())
 
-        assert {path.name for path in folder.iterdir()} == {waiting.request["file"], f"{waiting.request['file']}.progress", "receiving"}
+        assert {path.name for path in folder.iterdir()} == {
+            waiting.request["file"],
+            f"{waiting.request['file']}.progress",
+            "receiving",
+        }
 
 
 def _touch(path: Path, *, seconds_ago: int) -> None:

@@ -112,7 +112,9 @@ async def test_a_lease_that_ran_out_is_delivered_and_one_that_holds_is_not(tmp_p
         assert delivery.delivered == [job.id]
 
 
-async def test_what_the_broker_gave_up_fails_in_the_table_and_is_not_delivered_again(tmp_path: Path):
+async def test_what_the_broker_gave_up_fails_in_the_table_and_is_not_delivered_again(
+    tmp_path: Path,
+):
     cleared: list[Job] = []
 
     async def clear(job: Job) -> None:
@@ -159,7 +161,9 @@ async def test_it_goes_on_whatever_a_look_came_to(tmp_path: Path):
             assert sweep.failure == "BrokerAwayError"
             delivery.away = False
             sweep.wake()
-            await until(lambda: _is(lambda: delivery.delivered == [job.id] and sweep.failure is None))
+            await until(
+                lambda: _is(lambda: delivery.delivered == [job.id] and sweep.failure is None)
+            )
             running.cancel()
 
 

@@ -27,7 +27,10 @@ def spans(traces: int = 1) -> bytes:
 
 def _trace(number: int) -> dict[str, Any]:
     agent = {"spanId": "s0", "serviceName": AGENT, "attributes": {"type": "llm"}}
-    tools = [{"spanId": f"s{n}", "parentSpanId": "s0", "serviceName": f"tool-{n}", "attributes": {}} for n in range(1, 5)]
+    tools = [
+        {"spanId": f"s{n}", "parentSpanId": "s0", "serviceName": f"tool-{n}", "attributes": {}}
+        for n in range(1, 5)
+    ]
     return {"traceId": f"trace{number}", "spans": [agent, *tools]}
 
 
@@ -35,7 +38,9 @@ async def submit_scan(app: App, dataset: str) -> Job:
     """Make a scan job of an upload."""
     upload = _new(app)
     upload.write_bytes(spans())
-    return await app.jobs.submit(KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans()))
+    return await app.jobs.submit(
+        KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
+    )
 
 
 class HeldScan:
@@ -80,7 +85,9 @@ def _patiently(act: Callable[[], int]) -> int:
 async def submit_held_scan(app: App, dataset: str) -> HeldScan:
     upload = _new(app)
     os.mkfifo(upload)
-    job = await app.jobs.submit(KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans()))
+    job = await app.jobs.submit(
+        KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
+    )
     return HeldScan(job, upload)
 
 
@@ -88,7 +95,9 @@ async def submit_troubled_scan(app: App) -> Job:
     """Make a scan job in which every attempt meets trouble of the kind that may pass: its upload is a folder."""
     upload = _new(app)
     upload.mkdir()
-    return await app.jobs.submit(KIND, app.uploaded.request(upload, "upload", "troubled", None), total=1)
+    return await app.jobs.submit(
+        KIND, app.uploaded.request(upload, "upload", "troubled", None), total=1
+    )
 
 
 def _new(app: App) -> Path:

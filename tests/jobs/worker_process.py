@@ -21,9 +21,20 @@ COMMAND = [sys.executable, "-m", "agentguard.cli", "worker"]
 class Worker:
     """A running `agentguard worker`; its log is in `log`."""
 
-    def __init__(self, directory: Path, broker: str, *, concurrency: int = 1, name: str = "worker", **variables: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        broker: str,
+        *,
+        concurrency: int = 1,
+        name: str = "worker",
+        **variables: str,
+    ) -> None:
         self.log = directory / f"{name}.log"
-        environment = inherited() | {"AGENTGUARD_DATA_DIR": str(directory / "data"), "CELERY_BROKER_URL": broker}
+        environment = inherited() | {
+            "AGENTGUARD_DATA_DIR": str(directory / "data"),
+            "CELERY_BROKER_URL": broker,
+        }
         with self.log.open("ab") as log:
             before = log.tell()
             self.process = subprocess.Popen(
@@ -57,7 +68,9 @@ class Worker:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
-    def wait_for(self, holds: Callable[[], bool], *, seconds: float = 60, alive: bool = True) -> None:
+    def wait_for(
+        self, holds: Callable[[], bool], *, seconds: float = 60, alive: bool = True
+    ) -> None:
         until = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > until or (alive and self.process.poll() is not None):
@@ -82,4 +95,7 @@ def _parents() -> Iterator[tuple[int, int]]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             with contextlib.suppress(OSError):
-                yield int(folder.name), int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                yield (
+                    int(folder.name),
+                    int((folder / "stat").read_text().rpartition(")")[2].split()[1]),
+                )

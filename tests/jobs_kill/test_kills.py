@@ -69,7 +69,9 @@ class Fleet:
         return url_of(self.broker)
 
     def serving(self):
-        return running(self.directory, CELERY_BROKER_URL=self.url, AGENTGUARD_JOB_BYTES="0", **self.variables)
+        return running(
+            self.directory, CELERY_BROKER_URL=self.url, AGENTGUARD_JOB_BYTES="0", **self.variables
+        )
 
     def working(self, **how):
         return working(self.directory, self.url, **self.variables, **how)
@@ -87,7 +89,10 @@ class Fleet:
 
         async def written() -> bool:
             books = list(self.broker.folder.glob("mnesia/*/quorum/*/names.dets"))
-            return not books or any(self.variables["AGENTGUARD_JOBS_QUEUE"].encode() in book.read_bytes() for book in books)
+            return not books or any(
+                self.variables["AGENTGUARD_JOBS_QUEUE"].encode() in book.read_bytes()
+                for book in books
+            )
 
         await until(written)
 
@@ -100,7 +105,9 @@ class Fleet:
 
         return await until(runs, seconds=60)
 
-    async def all_ended(self, jobs: Sequence[Job], *, attempts: Sequence[int] | None = None) -> None:
+    async def all_ended(
+        self, jobs: Sequence[Job], *, attempts: Sequence[int] | None = None
+    ) -> None:
         """Wait for the end of all, then check that each has ended well and left one graph; say how long it took and what was killed."""
 
         async def none_left() -> bool:
@@ -112,16 +119,25 @@ class Fleet:
         assert attempts is None or [job.attempts for job in ended] == list(attempts)
         assert await self._versions() == {str(job.request["dataset"]): 1 for job in ended}
         kept = [await self.app.graphs.newest(str(job.request["dataset"])) for job in ended]
-        assert [version.id for version in kept] == [(job.result or {})["graph_version"] for job in ended]
+        assert [version.id for version in kept] == [
+            (job.result or {})["graph_version"] for job in ended
+        ]
         for version in kept:
             assert (await self.app.graphs.runs(version.id)).runs.num_rows
         assert [path.name for path in self.app.uploaded.folder.iterdir()] == []
         tried, seconds = sum(job.attempts for job in ended), time.monotonic() - self.began
-        print(f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills, {seconds:.1f} s")
+        print(
+            f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills, {seconds:.1f} s"
+        )
 
     async def _versions(self) -> dict[str, int]:
-        counted = select(graph_versions.c.dataset, func.count().label("versions")).group_by(graph_versions.c.dataset)
-        async with open_database(self.directory / "data", self.database) as database, database.reading() as connection:
+        counted = select(graph_versions.c.dataset, func.count().label("versions")).group_by(
+            graph_versions.c.dataset
+        )
+        async with (
+            open_database(self.directory / "data", self.database) as database,
+            database.reading() as connection,
+        ):
             return {row.dataset: row.versions for row in await connection.execute(counted)}
 
 
@@ -131,7 +147,12 @@ def url_of(broker: process.Server) -> str:
 
 @asynccontextmanager
 async def fleet(
-    directory: Path, broker: process.Server, database: PostgreSQL | None, *, attempts: int = 3, lease: float = LEASE_SECONDS
+    directory: Path,
+    broker: process.Server,
+    database: PostgreSQL | None,
+    *,
+    attempts: int = 3,
+    lease: float = LEASE_SECONDS,
 ) -> AsyncIterator[Fleet]:
     broker.start()  # an earlier test may have left it dead
     queue = f"kills.{secrets.token_hex(4)}"
@@ -207,14 +228,19 @@ async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker, databa
             assert [status for status, _ in answers] == [202] * 5
             broker.start()
 
-            await here.all_ended([await here.app.jobs.get(document["id"]) for _, document in answers], attempts=[1] * 5)
+            await here.all_ended(
+                [await here.app.jobs.get(document["id"]) for _, document in answers],
+                attempts=[1] * 5,
+            )
 
 
 async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, broker, database):
     async with fleet(tmp_path, broker, database) as here:
         with here.serving() as server, here.working(name="first") as worker:
             held = await submit_held_scan(here.app, "held")
-            waiting = [await here.app.jobs.get(_scan(server, f"waiting-{n}")[1]["id"]) for n in range(3)]
+            waiting = [
+                await here.app.jobs.get(_scan(server, f"waiting-{n}")[1]["id"]) for n in range(3)
+            ]
             await held.is_read()
             await here.broker_knows_the_queue()
             here.kill(broker, worker, server)
@@ -226,12 +252,17 @@ async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, br
             await here.all_ended([held.job, *waiting], attempts=[2, 1, 1, 1])
 
 
-async def test_kills_at_any_moment_while_large_scans_are_worked_on(tmp_path: Path, broker, database):
+async def test_kills_at_any_moment_while_large_scans_are_worked_on(
+    tmp_path: Path, broker, database
+):
     """A kill may fall between the graph's commit and the job's: the next attempt leaves no second graph."""
     chance = random.Random(5)
     async with fleet(tmp_path, broker, database, attempts=100, lease=1) as here:
         with here.serving() as server:
-            jobs = [await here.app.jobs.get(_scan(server, f"large-{n}", spans(4000))[1]["id"]) for n in range(8)]
+            jobs = [
+                await here.app.jobs.get(_scan(server, f"large-{n}", spans(4000))[1]["id"])
+                for n in range(8)
+            ]
             for turn in range(5):
                 with here.working(concurrency=2, name=f"worker-{turn}") as worker:
                     for _ in range(2):
@@ -251,7 +282,12 @@ async def _has_ended(here: Fleet, job: Job) -> bool:
 def _scan(server: Server, dataset: str, body: bytes | None = None) -> tuple[int, dict]:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
     try:
-        connection.request("POST", f"/api/scan?dataset={dataset}", body or spans(), {"Content-Type": "application/json"})
+        connection.request(
+            "POST",
+            f"/api/scan?dataset={dataset}",
+            body or spans(),
+            {"Content-Type": "application/json"},
+        )
         answer = connection.getresponse()
         return answer.status, json.loads(answer.read())
     finally:

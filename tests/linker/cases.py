@@ -28,7 +28,11 @@ Edge: TypeAlias = tuple[str, str, int, int, str]
 def cases() -> tuple[Case, ...]:
     """Zipkin's cases, then the service graph's."""
     files = ("cases.jsonl", "servicegraph_cases.jsonl")
-    return tuple(json.loads(line) for file in files for line in FOLDER.joinpath(file).read_text().splitlines())
+    return tuple(
+        json.loads(line)
+        for file in files
+        for line in FOLDER.joinpath(file).read_text().splitlines()
+    )
 
 
 @cache
@@ -67,13 +71,21 @@ def edges(graph: Graph, *, without: Iterable[str] = ()) -> set[Edge]:
         if ComponentKind.WORKFLOW in (source.kind, target.kind):
             continue
         over_broker = ComponentKind.QUEUE in (source.kind, target.kind)
-        key = (source.name, target.name, "async" if d.type is DependencyType.MESSAGING and not over_broker else "")
+        key = (
+            source.name,
+            target.name,
+            "async" if d.type is DependencyType.MESSAGING and not over_broker else "",
+        )
         calls[key] += d.calls
         errors[key] += d.errors
     for component in graph.components:
         if component.self_calls:
             calls[component.name, component.name, ""] += component.self_calls
-    return {(a, b, n, errors[a, b, kind], kind) for (a, b, kind), n in calls.items() if not optional & {a, b}}
+    return {
+        (a, b, n, errors[a, b, kind], kind)
+        for (a, b, kind), n in calls.items()
+        if not optional & {a, b}
+    }
 
 
 def window_of(query: Mapping[str, Any]) -> TimeWindow:

@@ -28,7 +28,11 @@ from agentguard.kernel.errors import InvalidInputError
 from tests.linker.cases import Case, cases, dialects, edges, pieces, scanned, wanted, window_of
 
 FORMS = ("zipkin", "otlp", "zipkin_v1")
-KINDS = {"database": ComponentKind.DATASTORE, "external": ComponentKind.EXTERNAL, "broker": ComponentKind.QUEUE}
+KINDS = {
+    "database": ComponentKind.DATASTORE,
+    "external": ComponentKind.EXTERNAL,
+    "broker": ComponentKind.QUEUE,
+}
 
 
 def named(*groups: str, **marks: pytest.MarkDecorator) -> list[Any]:
@@ -46,7 +50,10 @@ def forms(case: Case) -> Iterator[list[Any]]:
 
 def answers(case: Case) -> list[set[Any]]:
     optional = case.get("allow_extra_nodes", ())
-    return [wanted(edges, without=optional) for edges in (case["expected"], *(case.get("also_accept") or ()))]
+    return [
+        wanted(edges, without=optional)
+        for edges in (case["expected"], *(case.get("also_accept") or ()))
+    ]
 
 
 @pytest.mark.parametrize("case", named("linker", "merge", "servicegraph"))
@@ -56,7 +63,9 @@ def test_calls_of_services(case: Case) -> None:
         assert edges(scanned(deliveries).graph, without=optional) in answers(case)
 
 
-NO_SELF_WAIT = pytest.mark.xfail(strict=True, reason="what the calling side of a call to itself waited is not kept")
+NO_SELF_WAIT = pytest.mark.xfail(
+    strict=True, reason="what the calling side of a call to itself waited is not kept"
+)
 
 
 @pytest.mark.parametrize("case", named("servicegraph", SG01=NO_SELF_WAIT))
@@ -70,7 +79,9 @@ def test_what_else_a_case_tells(case: Case) -> None:
         for name, kind in case.get("node_types", {}).items():
             assert kinds(graph)[name] == {KINDS[kind]}
         for sides in case.get("latency_ms", ()):
-            assert latencies(graph, sides) == {side: histogram(sides[side]) for side in SIDES & sides.keys()}
+            assert latencies(graph, sides) == {
+                side: histogram(sides[side]) for side in SIDES & sides.keys()
+            }
         assert all(c.name for c in graph.components)
 
 
@@ -83,7 +94,10 @@ def test_graphs_of_windows(case: Case) -> None:
                     window_of(query)
             else:
                 found = edges(scanned(deliveries, window=window_of(query)).graph)
-                assert found in [wanted(query["expected"]), *map(wanted, case.get("also_accept") or ())]
+                assert found in [
+                    wanted(query["expected"]),
+                    *map(wanted, case.get("also_accept") or ()),
+                ]
 
 
 ERRORS = {"endTs <= 0": "until", "lookback <= 0": "lookback"}
@@ -95,7 +109,10 @@ def test_trees(case: Case) -> None:
     tree = tree_of(case)
     keys = tree_keys(tree)
     above, order = outline(tree)
-    parents = {key: None if parent < 0 else keys[parent] for key, parent in zip(keys, above.tolist(), strict=True)}
+    parents = {
+        key: None if parent < 0 else keys[parent]
+        for key, parent in zip(keys, above.tolist(), strict=True)
+    }
     spans = [zipkin_key(span) for span in case["zipkin"]]
 
     assert sorted(keys) == sorted(set(spans))
@@ -109,7 +126,9 @@ def test_trees(case: Case) -> None:
         assert edges(scanned([case["zipkin"]]).graph) == wanted(case["expected"])
 
 
-@pytest.mark.parametrize("case", [case for case in named("tree") if "cycle" in case.values[0]["title"]])
+@pytest.mark.parametrize(
+    "case", [case for case in named("tree") if "cycle" in case.values[0]["title"]]
+)
 def test_parents_in_a_circle_are_told(case: Case) -> None:
     found = scanned([case["zipkin"]])
 
@@ -138,7 +157,9 @@ def zipkin_key(span: dict[str, Any]) -> tuple[str, str, bool]:
 
 @pytest.mark.parametrize("case", named("merge"))
 def test_spans_put_together(case: Case) -> None:
-    found = [span for trace in zipkin_merge.traces(case["zipkin"]) for span in zipkin_merge.merged(trace)]
+    found = [
+        span for trace in zipkin_merge.traces(case["zipkin"]) for span in zipkin_merge.merged(trace)
+    ]
 
     assert found == case["expected_spans"]
 
@@ -182,22 +203,35 @@ def entries(found: Scan) -> set[str]:
 
 
 def kinds(graph: Graph) -> dict[str, set[ComponentKind]]:
-    return {c.name: {other.kind for other in graph.components if other.name == c.name} for c in graph.components}
+    return {
+        c.name: {other.kind for other in graph.components if other.name == c.name}
+        for c in graph.components
+    }
 
 
 def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, list[int]]:
     """The histograms of an edge by side. Where only the caller sends spans, the edge's one latency is the client's."""
     names = {c.id: c.name for c in graph.components}
-    edges = [d for d in graph.dependencies if (names[d.source], names[d.target]) == (sides["parent"], sides["child"])]
+    edges = [
+        d
+        for d in graph.dependencies
+        if (names[d.source], names[d.target]) == (sides["parent"], sides["child"])
+    ]
     if sides["parent"] == sides["child"]:
         own = next(c for c in graph.components if c.name == sides["parent"])
         return {
-            side: [b for b, count in own.self_latency for _ in range(count)] if side == "server" else [] for side in SIDES & sides.keys()
+            side: [b for b, count in own.self_latency for _ in range(count)]
+            if side == "server"
+            else []
+            for side in SIDES & sides.keys()
         }
     told = {"server": [d.latency for d in edges], "messaging": [d.delay for d in edges]}
     told["client"] = [d.waited for d in edges] if "server" in sides else told["server"]
     return {
-        side: [bucket for histogram in told[side] for bucket, count in histogram for _ in range(count)] for side in SIDES & sides.keys()
+        side: [
+            bucket for histogram in told[side] for bucket, count in histogram for _ in range(count)
+        ]
+        for side in SIDES & sides.keys()
     }
 
 
@@ -209,4 +243,7 @@ def histogram(milliseconds: list[float]) -> list[int]:
 
 
 def test_every_case_is_there() -> None:
-    assert [len(named("linker", "links", "tree", "merge", "storage")), len(named("servicegraph"))] == [106, 54]
+    assert [
+        len(named("linker", "links", "tree", "merge", "storage")),
+        len(named("servicegraph")),
+    ] == [106, 54]

@@ -22,7 +22,11 @@ pytestmark = pytest.mark.anyio
 
 HOUR = 3600 * 10**9
 START = 1_793_491_200 * 10**9
-STORED = [pytest.param(case, id=case["id"]) for case in cases() if case.get("group") == "storage" and case["otlp"]]
+STORED = [
+    pytest.param(case, id=case["id"])
+    for case in cases()
+    if case.get("group") == "storage" and case["otlp"]
+]
 
 
 async def decode(deliveries: Sequence[Delivery]) -> pa.Table:
@@ -45,7 +49,10 @@ async def test_windows_over_stored_spans(case: Case, tmp_path: Path) -> None:
     for number, query in enumerate(q for q in case["queries"] if "expected" in q):
         graph = await stored_graph(tmp_path / str(number), [case["otlp"]], window_of(query))
 
-        assert edges(graph) in [wanted(query["expected"]), *map(wanted, case.get("also_accept") or ())]
+        assert edges(graph) in [
+            wanted(query["expected"]),
+            *map(wanted, case.get("also_accept") or ()),
+        ]
 
 
 def span(trace: int, own: int, parent: int, kind: int, start: int) -> dict[str, Any]:
@@ -66,7 +73,12 @@ def call(trace: int, start: int, answered: int) -> list[dict[str, Any]]:
     return [
         {
             "resourceSpans": [
-                {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": name}}]}, "scopeSpans": [{"spans": [half]}]}
+                {
+                    "resource": {
+                        "attributes": [{"key": "service.name", "value": {"stringValue": name}}]
+                    },
+                    "scopeSpans": [{"spans": [half]}],
+                }
             ]
         }
         for name, half in halves
@@ -76,7 +88,9 @@ def call(trace: int, start: int, answered: int) -> list[dict[str, Any]]:
 async def test_a_trace_that_crosses_an_hour_is_found_whole(tmp_path: Path) -> None:
     documents = call(1, START + HOUR - 1, START + 3 * HOUR)
 
-    for number, (window, calls) in enumerate([(TimeWindow(START, START + HOUR), 1), (TimeWindow(START + HOUR, START + 4 * HOUR), 0)]):
+    for number, (window, calls) in enumerate(
+        [(TimeWindow(START, START + HOUR), 1), (TimeWindow(START + HOUR, START + 4 * HOUR), 0)]
+    ):
         graph = await stored_graph(tmp_path / str(number), documents, window)
 
         assert edges(graph) == ({("web", "app", calls, 0, "")} if calls else set())
@@ -84,7 +98,11 @@ async def test_a_trace_that_crosses_an_hour_is_found_whole(tmp_path: Path) -> No
 
 
 async def test_stored_and_scanned_spans_give_one_graph_of_a_window(tmp_path: Path) -> None:
-    documents = [document for n in range(6) for document in call(n + 1, START + n * HOUR, START + n * HOUR + HOUR // 2)]
+    documents = [
+        document
+        for n in range(6)
+        for document in call(n + 1, START + n * HOUR, START + n * HOUR + HOUR // 2)
+    ]
     window = TimeWindow(START + HOUR, START + 3 * HOUR)
 
     stored = await stored_graph(tmp_path, documents, window)
@@ -97,9 +115,20 @@ async def test_stored_and_scanned_spans_give_one_graph_of_a_window(tmp_path: Pat
 
 def test_days_add_up() -> None:
     day = 24 * HOUR
-    documents = [document for n in range(10) for document in call(n + 1, START + n * 7 * HOUR, START + n * 7 * HOUR + HOUR)]
+    documents = [
+        document
+        for n in range(10)
+        for document in call(n + 1, START + n * 7 * HOUR, START + n * 7 * HOUR + HOUR)
+    ]
 
-    by_day = [scanned(documents, window=TimeWindow(START + n * day, START + (n + 1) * day)).graph for n in range(4)]
+    by_day = [
+        scanned(documents, window=TimeWindow(START + n * day, START + (n + 1) * day)).graph
+        for n in range(4)
+    ]
     whole = scanned(documents).graph
 
-    assert sum(d.calls for graph in by_day for d in graph.dependencies) == sum(d.calls for d in whole.dependencies) == 10
+    assert (
+        sum(d.calls for graph in by_day for d in graph.dependencies)
+        == sum(d.calls for d in whole.dependencies)
+        == 10
+    )

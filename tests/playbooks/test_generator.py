@@ -24,14 +24,20 @@ from tests.simulation.worlds import call, component, fallback, needs, record, wo
 
 FAILED = Evidence("failed-trace", "f", 5, EvidenceReason.FAILED)
 SHOP = world(
-    replace(needs("Checkout", "Payment", calls=37, errors=6, absorbed=4, propagated=2, retries=3), evidence=(FAILED,)),
+    replace(
+        needs("Checkout", "Payment", calls=37, errors=6, absorbed=4, propagated=2, retries=3),
+        evidence=(FAILED,),
+    ),
     needs("Checkout", "Invoice", calls=3, source_runs=3, errors=1),
     needs("Payment", "Fraud", calls=31, errors=2),
     needs("Fraud", "gpt", DependencyType.CALLS_MODEL, calls=29),
     needs("Desk", "Payment", calls=11, source_runs=9),
     fallbacks=[fallback("Checkout", "Payment", "Invoice", count=3, rescued=2)],
     workflows=[workflow("shop", "Checkout", runs=10, failed=2), workflow("desk", "Desk", runs=10)],
-    components=[component("Payment", invocations=48, errors=7), component("gpt", ComponentKind.MODEL, invocations=29)],
+    components=[
+        component("Payment", invocations=48, errors=7),
+        component("gpt", ComponentKind.MODEL, invocations=29),
+    ],
 )
 RUNS = record(
     [("shop", call("Checkout", call("Payment", call("Fraud", call("gpt")))))] * 8
@@ -52,7 +58,9 @@ def steps(found, phase: Phase):
 
 
 def words(found) -> str:
-    return "\n".join(line for s in found.steps for line in (s.title, *s.actions, *s.verifications, *s.rollback))
+    return "\n".join(
+        line for s in found.steps for line in (s.title, *s.actions, *s.verifications, *s.rollback)
+    )
 
 
 def test_three_phases_in_order_every_step_whole():
@@ -75,7 +83,9 @@ def test_the_observed_fallback_is_the_backup_with_its_counts():
 
     assert switch.title == "Switch Checkout from Payment to Invoice"
     assert "it succeeded 2 of 3 times when Payment had failed" in switch.actions[0]
-    assert switch.verifications == ("Errors on Checkout → Invoice stay at the observed 1 of 3 or below.",)
+    assert switch.verifications == (
+        "Errors on Checkout → Invoice stay at the observed 1 of 3 or below.",
+    )
     assert [e.trace_id for e in switch.evidence] == ["Checkout-Payment-Invoice"]
 
 
@@ -90,7 +100,10 @@ def test_a_caller_without_an_observed_fallback_is_told_so():
 
 @pytest.mark.parametrize(
     ("absorbed", "says"),
-    [(0, "A: it survived none of 3 failures of B. Keep it on hold."), (2, "A: it survived 2 of 3 failures of B, retries included.")],
+    [
+        (0, "A: it survived none of 3 failures of B. Keep it on hold."),
+        (2, "A: it survived 2 of 3 failures of B, retries included."),
+    ],
 )
 def test_how_often_a_caller_survived_alone_is_said(absorbed, says):
     graph = world(needs("A", "B", errors=3, absorbed=absorbed, propagated=3 - absorbed))
@@ -100,8 +113,15 @@ def test_how_often_a_caller_survived_alone_is_said(absorbed, says):
 
 
 def test_a_fallback_that_the_outage_takes_along_is_no_backup():
-    graph = world(needs("A", "B"), needs("B", "Host"), needs("C", "Host"), fallbacks=[fallback("A", "Host", "C")])
-    (found,) = steps(playbook("Host", graph=replace_needs(graph), runs=None), Phase.ACTIVATE_BACKUPS)
+    graph = world(
+        needs("A", "B"),
+        needs("B", "Host"),
+        needs("C", "Host"),
+        fallbacks=[fallback("A", "Host", "C")],
+    )
+    (found,) = steps(
+        playbook("Host", graph=replace_needs(graph), runs=None), Phase.ACTIVATE_BACKUPS
+    )
 
     assert "do not count on C" in "\n".join(found.actions)
 
@@ -132,22 +152,32 @@ def test_retries_are_switched_off_where_there_were_any():
 def test_workflows_are_told_what_they_lose():
     tell = playbook("Payment").steps[2]
 
-    assert any(line.startswith("desk: 9 of 10 recorded runs would have been lost (90.0%") for line in tell.actions)
+    assert any(
+        line.startswith("desk: 9 of 10 recorded runs would have been lost (90.0%")
+        for line in tell.actions
+    )
 
 
 def test_calls_come_back_from_the_inside_out():
-    (let_in,) = (s for s in steps(playbook("gpt"), Phase.RECOVER) if s.title.startswith("Let the calls"))
+    (let_in,) = (
+        s for s in steps(playbook("gpt"), Phase.RECOVER) if s.title.startswith("Let the calls")
+    )
 
     edges = [line.split(" through")[0].removeprefix("Let ") for line in let_in.actions]
     assert edges[:2] == ["Fraud → gpt", "Payment → Fraud"]
-    assert "Errors on Payment → Fraud are back to the observed 2 of 31 or below." in let_in.verifications
+    assert (
+        "Errors on Payment → Fraud are back to the observed 2 of 31 or below."
+        in let_in.verifications
+    )
 
 
 def test_the_failed_components_own_dependencies_are_looked_at_first():
     (restore, *_) = steps(playbook("Payment"), Phase.RECOVER)
 
     assert restore.actions[0] == "Check Fraud first: Payment depends on it (2 of 31 calls failed)."
-    assert restore.verifications == ("Payment fails no more often than the observed 7 of 48 invocations.",)
+    assert restore.verifications == (
+        "Payment fails no more often than the observed 7 of 48 invocations.",
+    )
 
 
 def test_owners_come_from_the_catalogue_and_from_nowhere_else():
@@ -160,7 +190,10 @@ def test_owners_come_from_the_catalogue_and_from_nowhere_else():
 
 
 def test_other_models_are_named_as_unproven():
-    more = (component("claude", ComponentKind.MODEL, invocations=20, errors=1), component("unused", ComponentKind.MODEL, invocations=0))
+    more = (
+        component("claude", ComponentKind.MODEL, invocations=20, errors=1),
+        component("unused", ComponentKind.MODEL, invocations=0),
+    )
     graph = replace(SHOP, components=(*SHOP.components, *more))
 
     text = words(playbook("gpt", graph=graph))
@@ -175,7 +208,12 @@ def test_an_entry_without_callers_is_held_back():
 
 
 def test_names_that_two_components_share_come_with_their_ids():
-    graph = replace(SHOP, components=tuple(replace(c, name="Twin") if c.id in ("Payment", "Fraud") else c for c in SHOP.components))
+    graph = replace(
+        SHOP,
+        components=tuple(
+            replace(c, name="Twin") if c.id in ("Payment", "Fraud") else c for c in SHOP.components
+        ),
+    )
 
     assert playbook("Payment", graph=graph).situation.title == "Outage of Twin (Payment)"
 
@@ -186,16 +224,26 @@ def test_a_callee_of_hundreds_gives_a_readable_step_that_counts_the_rest():
 
     assert len(hold.actions) == MAX_LISTED + 1
     rest = sum(300 - n for n in range(MAX_LISTED, 200))
-    assert f"{200 - MAX_LISTED} further dependencies with fewer calls ({rest} together)" in hold.actions[-1]
+    assert (
+        f"{200 - MAX_LISTED} further dependencies with fewer calls ({rest} together)"
+        in hold.actions[-1]
+    )
     assert len(hold.evidence) == MAX_EVIDENCE
 
 
-@pytest.mark.parametrize("failed", [["Payment"], ["gpt"], ["Checkout"], ["Payment", "Invoice"], ["Desk"]])
+@pytest.mark.parametrize(
+    "failed", [["Payment"], ["gpt"], ["Checkout"], ["Payment", "Invoice"], ["Desk"]]
+)
 def test_every_number_was_counted(failed):
     result = simulate(SHOP, RUNS, failed)
     shares = [share for w in result.workflows for share in (w.share, *bounds(w))]
     rates = [c.errors / c.invocations for c in SHOP.components if c.invocations]
-    allowed = counted(SHOP) | counted(result) | {"95"} | {number for r in [*shares, *rates] for number in numbers(f"{r:.1%}")}
+    allowed = (
+        counted(SHOP)
+        | counted(result)
+        | {"95"}
+        | {number for r in [*shares, *rates] for number in numbers(f"{r:.1%}")}
+    )
     text = words(playbook(*failed)) + playbook(*failed).situation.summary
 
     assert numbers(text) - {str(len(s.evidence)) for s in playbook(*failed).steps} <= allowed
@@ -222,7 +270,9 @@ def counted(value) -> set[str]:
 
 @settings(max_examples=40)
 @given(made=recorded_worlds(), failed=scenarios, seed=seeds)
-def test_components_and_evidence_all_exist_and_the_same_facts_give_the_same_playbook(made, failed, seed):
+def test_components_and_evidence_all_exist_and_the_same_facts_give_the_same_playbook(
+    made, failed, seed
+):
     graph, runs = made
     result = simulate(graph, runs, sorted(failed), seed=seed)
     found = generate(graph, result)
@@ -248,7 +298,10 @@ def test_the_document_has_what_clients_rely_on():
     assert document["estimated_recovery_time"] is None
     assert document["estimated_recovery_time_reason"]
     assert document["incident"]["graph_version"] == "v1"
-    assert all({"id", "title", "timeframe", "actions", "verifications"} <= step.keys() for step in document["steps"])
+    assert all(
+        {"id", "title", "timeframe", "actions", "verifications"} <= step.keys()
+        for step in document["steps"]
+    )
     assert {step["timeframe"] for step in document["steps"]} == {"0-5 min", "5-15 min", "15-30 min"}
     assert document["steps"][0]["evidence"][0]["url"] == "http://t/failed-trace"
     assert json.loads(json.dumps(document)) == document

@@ -32,13 +32,17 @@ class Intake:
     def wait(self, count: int = 1) -> list[dict[str, Any]]:
         """Return the events once there are so many."""
         with self.arrival:
-            assert self.arrival.wait_for(lambda: len(self.bodies) >= count, timeout=60), f"{len(self.bodies)} envelopes came"
+            assert self.arrival.wait_for(lambda: len(self.bodies) >= count, timeout=60), (
+                f"{len(self.bodies)} envelopes came"
+            )
             return self.events()
 
     def event(self, log_event: str) -> dict[str, Any]:
         """Return the first event that was logged under this name, once there is one."""
         with self.arrival:
-            assert self.arrival.wait_for(lambda: _named(self.events(), log_event), timeout=60), self.events()
+            assert self.arrival.wait_for(lambda: _named(self.events(), log_event), timeout=60), (
+                self.events()
+            )
             return _named(self.events(), log_event)[0]
 
     def events(self) -> list[dict[str, Any]]:
@@ -90,7 +94,10 @@ def _handler(there: Intake) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             packed = self.rfile.read(int(self.headers["Content-Length"]))
-            known = self.path == f"/api/{PROJECT}/envelope/" and f"sentry_key={KEY}" in self.headers["X-Sentry-Auth"]
+            known = (
+                self.path == f"/api/{PROJECT}/envelope/"
+                and f"sentry_key={KEY}" in self.headers["X-Sentry-Auth"]
+            )
             there.keep(_unpacked(packed, self.headers.get("Content-Encoding")))
             there.released.wait(60)
             self.send_response(there.answer if known else 404)
@@ -105,5 +112,7 @@ def _handler(there: Intake) -> type[BaseHTTPRequestHandler]:
 
 def _unpacked(body: bytes, encoding: str | None) -> bytes:
     if encoding == "br":
-        return bytes(import_module("brotli").decompress(body))  # the SDK packs with it where it is installed
+        return bytes(
+            import_module("brotli").decompress(body)
+        )  # the SDK packs with it where it is installed
     return gzip.decompress(body) if encoding == "gzip" else body

@@ -18,7 +18,9 @@ from agentguard.adapters.sentry.events import Outgoing, errors
 from agentguard.adapters.sentry.places import written_places
 from agentguard.kernel.errors import NotFoundError
 
-SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=6, max_size=20).map(lambda text: f"zq9{text}")
+SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=6, max_size=20).map(
+    lambda text: f"zq9{text}"
+)
 PLACES = (
     "request",
     "user",
@@ -90,7 +92,13 @@ def secretive_errors(draw, secret: str) -> BaseException:
         )
     )
     error.add_note(text)
-    for name in draw(st.sets(st.sampled_from(["errno", "sqlite_errorname", "sqlstate", "code", "message", "detail", "status"]))):
+    for name in draw(
+        st.sets(
+            st.sampled_from(
+                ["errno", "sqlite_errorname", "sqlstate", "code", "message", "detail", "status"]
+            )
+        )
+    ):
         error.__dict__[name] = secret
     if draw(st.booleans()):
         error.__cause__ = raised(draw(secretive_errors(secret)), secret)
@@ -100,9 +108,22 @@ def secretive_errors(draw, secret: str) -> BaseException:
 
 
 def documents(secret: str):
-    leaf = st.sampled_from([secret, f"//a:{secret}@b", {"secret": secret}, [secret], secret.encode(), None, 7])
-    branch = st.recursive(leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(PLACES), inner, max_size=3))
-    return st.dictionaries(st.sampled_from((*PLACES, "event_id", "timestamp", "level", "release", "environment", "sdk", secret)), branch)
+    leaf = st.sampled_from(
+        [secret, f"//a:{secret}@b", {"secret": secret}, [secret], secret.encode(), None, 7]
+    )
+    branch = st.recursive(
+        leaf,
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(PLACES), inner, max_size=3)
+        ),
+    )
+    return st.dictionaries(
+        st.sampled_from(
+            (*PLACES, "event_id", "timestamp", "level", "release", "environment", "sdk", secret)
+        ),
+        branch,
+    )
 
 
 @given(data=st.data(), secret=SECRET)
@@ -110,7 +131,10 @@ def test_no_planted_secret_survives(data, secret):
     error = data.draw(secretive_errors(secret))
     event = data.draw(documents(secret))
     more = data.draw(
-        st.dictionaries(st.sampled_from(["attachments", "log_record", "log_event"]), st.sampled_from([f"{secret} was here", [secret]]))
+        st.dictionaries(
+            st.sampled_from(["attachments", "log_record", "log_event"]),
+            st.sampled_from([f"{secret} was here", [secret]]),
+        )
     )
 
     made = sent(event, hint(error, **more))
@@ -136,9 +160,17 @@ def test_a_message_that_looks_like_a_place_in_the_code_is_not_taken_for_one(secr
 def test_release_environment_and_place_are_told():
     error = raised(ValueError("x"), "y")
 
-    made = sent({"event_id": "0" * 32, "release": "other", "level": "debug"}, hint(error, log_event="it_broke"))
+    made = sent(
+        {"event_id": "0" * 32, "release": "other", "level": "debug"},
+        hint(error, log_event="it_broke"),
+    )
 
-    assert (made["release"], made["environment"], made["event_id"], made["level"]) == ("agentguard@1", "test", "0" * 32, "error")
+    assert (made["release"], made["environment"], made["event_id"], made["level"]) == (
+        "agentguard@1",
+        "test",
+        "0" * 32,
+        "error",
+    )
     assert made["tags"]["log_event"] == "it_broke"
     frame = made["exception"]["values"][0]["stacktrace"]["frames"][-1]
     assert (frame["filename"], frame["function"]) == ("tests/sentry/test_events.py", "throw")
@@ -159,7 +191,10 @@ def test_a_known_kind_is_told_in_place_of_the_message(error, code):
 
 def test_sqlites_own_names_are_told(tmp_path):
     (tmp_path / "no.db").write_bytes(b"this is no database file at all " * 64)
-    with pytest.raises(sqlite3.DatabaseError) as caught, sqlite3.connect(tmp_path / "no.db") as connection:
+    with (
+        pytest.raises(sqlite3.DatabaseError) as caught,
+        sqlite3.connect(tmp_path / "no.db") as connection,
+    ):
         connection.execute("SELECT 1 FROM sqlite_master")
     connection.close()
 
@@ -184,7 +219,11 @@ def test_a_hidden_context_stays_hidden_and_members_of_groups_are_told():
 
     assert [each["type"] for each in found] == ["TypeError", "ValueError", "ExceptionGroup"]
     assert found[-1]["mechanism"]["is_exception_group"]
-    assert {each["mechanism"].get("source") for each in found} == {None, "exceptions[0]", "exceptions[1]"}
+    assert {each["mechanism"].get("source") for each in found} == {
+        None,
+        "exceptions[0]",
+        "exceptions[1]",
+    }
 
 
 def test_a_very_deep_stack_keeps_both_ends():
@@ -201,11 +240,18 @@ def test_a_very_deep_stack_keeps_both_ends():
 
 
 def test_an_error_in_a_worker_process_tells_its_place_there():
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool, pytest.raises(json.JSONDecodeError) as caught:
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(json.JSONDecodeError) as caught,
+    ):
         pool.submit(json.loads, '{"zq9').result()
 
     there, here = errors(caught.value)
-    assert [frame["function"] for frame in there["stacktrace"]["frames"]][-3:] == ["loads", "decode", "raw_decode"]
+    assert [frame["function"] for frame in there["stacktrace"]["frames"]][-3:] == [
+        "loads",
+        "decode",
+        "raw_decode",
+    ]
     assert here["type"] == "JSONDecodeError"
     assert "zq9" not in json.dumps([there, here])
 

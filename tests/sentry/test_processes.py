@@ -33,14 +33,21 @@ def broken(directory: Path) -> Path:
 
 
 def scan(server: Server, *, spans: int = 1) -> httpx.Response:
-    told = [{"spanId": str(n), "serviceName": f"{BODY_TEXT}-agent", "attributes": {"prompt": BODY_TEXT}} for n in range(spans)]
+    told = [
+        {"spanId": str(n), "serviceName": f"{BODY_TEXT}-agent", "attributes": {"prompt": BODY_TEXT}}
+        for n in range(spans)
+    ]
     body = [{"traceId": "t", "spans": told}]
-    return httpx.post(f"{server.url}/api/scan", params={"dataset": QUERY}, json=body, headers=HEADERS, timeout=60)
+    return httpx.post(
+        f"{server.url}/api/scan", params={"dataset": QUERY}, json=body, headers=HEADERS, timeout=60
+    )
 
 
 def deliver(server: Server) -> httpx.Response:
     headers = {**HEADERS, "Content-Type": "application/json"}
-    return httpx.post(f"{server.url}/v1/traces", content=delivery([1, 2]).body, headers=headers, timeout=60)
+    return httpx.post(
+        f"{server.url}/v1/traces", content=delivery([1, 2]).body, headers=headers, timeout=60
+    )
 
 
 def assert_tells_the_place(event: dict, file: str) -> None:
@@ -53,7 +60,16 @@ def assert_tells_the_place(event: dict, file: str) -> None:
 
 def assert_tells_nothing_else(there: Intake, *secrets: str) -> None:
     sent = b"".join(there.bodies)
-    for secret in (API_KEY, BODY_TEXT, QUERY, COOKIE, KEY, socket.gethostname(), "not a folder", *secrets):
+    for secret in (
+        API_KEY,
+        BODY_TEXT,
+        QUERY,
+        COOKIE,
+        KEY,
+        socket.gethostname(),
+        "not a folder",
+        *secrets,
+    ):
         assert secret.encode() not in sent
 
 
@@ -89,7 +105,13 @@ def test_what_breaks_in_a_request_in_the_background_and_in_a_job_arrives(tmp_pat
 
 def test_a_command_that_meets_an_error_of_its_own_tells_it(tmp_path):
     with intake() as there:
-        done = command(broken(tmp_path), "scan", str(written(tmp_path)), SENTRY_DSN=there.dsn, SENTRY_ENVIRONMENT="staging")
+        done = command(
+            broken(tmp_path),
+            "scan",
+            str(written(tmp_path)),
+            SENTRY_DSN=there.dsn,
+            SENTRY_ENVIRONMENT="staging",
+        )
 
         assert done.returncode == 1
         assert "an error of its own (FileExistsError" in done.stderr
@@ -110,7 +132,9 @@ def test_an_intake_that_is_away_hinders_neither_answers_nor_the_shutdown(tmp_pat
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         away = f"http://{KEY}@127.0.0.1:{nobody.getsockname()[1]}/1"
-        with running(broken(tmp_path), command=SERVE, SENTRY_DSN=away, AGENTGUARD_API_KEY=API_KEY) as server:
+        with running(
+            broken(tmp_path), command=SERVE, SENTRY_DSN=away, AGENTGUARD_API_KEY=API_KEY
+        ) as server:
             assert scan(server).status_code == 500
             assert scan(server).status_code == 500
             assert server.stop() == 0
@@ -119,7 +143,9 @@ def test_an_intake_that_is_away_hinders_neither_answers_nor_the_shutdown(tmp_pat
 def test_a_slow_intake_hinders_neither_answers_nor_the_shutdown(tmp_path):
     with (
         intake(slow=True) as there,
-        running(broken(tmp_path), command=SERVE, SENTRY_DSN=there.dsn, AGENTGUARD_API_KEY=API_KEY) as server,
+        running(
+            broken(tmp_path), command=SERVE, SENTRY_DSN=there.dsn, AGENTGUARD_API_KEY=API_KEY
+        ) as server,
     ):
         assert scan(server).status_code == 500
         there.event("request_crashed")
@@ -133,25 +159,46 @@ def test_a_slow_intake_hinders_neither_answers_nor_the_shutdown(tmp_path):
 @pytest.mark.parametrize("arguments", [("serve",), ("scan", "traces.json")])
 def test_without_the_package_a_sentence_says_what_to_install(tmp_path, arguments):
     written(broken(tmp_path))
-    hidden = "import sys; sys.modules['sentry_sdk'] = None; from agentguard.cli.main import run; run()"
+    hidden = (
+        "import sys; sys.modules['sentry_sdk'] = None; from agentguard.cli.main import run; run()"
+    )
 
-    done = command(tmp_path, *arguments, program=[sys.executable, "-c", hidden], SENTRY_DSN="http://key@127.0.0.1/1")
+    done = command(
+        tmp_path,
+        *arguments,
+        program=[sys.executable, "-c", hidden],
+        SENTRY_DSN="http://key@127.0.0.1/1",
+    )
 
     assert done.returncode == 1
-    assert "SENTRY_DSN is set, but the package 'sentry_sdk' is not installed. Run: pip install 'agentguard[services]'" in done.stderr
+    assert (
+        "SENTRY_DSN is set, but the package 'sentry_sdk' is not installed. Run: pip install 'agentguard[services]'"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
 def written(directory: Path) -> Path:
     path = directory / "traces.json"
-    path.write_text(json.dumps([{"traceId": "t", "spans": [{"spanId": "s", "serviceName": f"{BODY_TEXT}-agent"}]}]))
+    path.write_text(
+        json.dumps(
+            [{"traceId": "t", "spans": [{"spanId": "s", "serviceName": f"{BODY_TEXT}-agent"}]}]
+        )
+    )
     return path
 
 
-def command(directory: Path, *arguments: str, program=(sys.executable, "-m", "agentguard.cli"), **variables: str):
+def command(
+    directory: Path,
+    *arguments: str,
+    program=(sys.executable, "-m", "agentguard.cli"),
+    **variables: str,
+):
     return subprocess.run(
         [*program, *arguments],
-        env=inherited() | {"AGENTGUARD_DATA_DIR": "data", "API_PORT": "0", "AGENTGUARD_OTLP_PORT": "0"} | variables,
+        env=inherited()
+        | {"AGENTGUARD_DATA_DIR": "data", "API_PORT": "0", "AGENTGUARD_OTLP_PORT": "0"}
+        | variables,
         cwd=directory,
         capture_output=True,
         text=True,
@@ -164,10 +211,18 @@ def command(directory: Path, *arguments: str, program=(sys.executable, "-m", "ag
 async def test_the_password_of_the_database_is_not_told(tmp_path):
     async with empty_database("postgresql") as server:
         url = urlsplit(server.url)  # the test server trusts everybody, whatever the password
-        named = url._replace(netloc=f"{url.username}:{DATABASE_PASSWORD}@{url.hostname}:{url.port}").geturl()
+        named = url._replace(
+            netloc=f"{url.username}:{DATABASE_PASSWORD}@{url.hostname}:{url.port}"
+        ).geturl()
         with (
             intake() as there,
-            running(broken(tmp_path), command=SERVE, SENTRY_DSN=there.dsn, AGENTGUARD_API_KEY=API_KEY, DATABASE_URL=named) as serving,
+            running(
+                broken(tmp_path),
+                command=SERVE,
+                SENTRY_DSN=there.dsn,
+                AGENTGUARD_API_KEY=API_KEY,
+                DATABASE_URL=named,
+            ) as serving,
         ):
             assert scan(serving).status_code == 500
             there.event("request_crashed")

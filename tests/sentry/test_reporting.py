@@ -57,11 +57,17 @@ def test_a_logged_error_arrives_and_the_log_names_it(capsys):
 
         (event,) = there.wait()
         assert event["event_id"] in capsys.readouterr().err
-        assert (event["release"], event["environment"], event["tags"]["log_event"]) == ("agentguard@1.2.3", "test", "it_broke")
+        assert (event["release"], event["environment"], event["tags"]["log_event"]) == (
+            "agentguard@1.2.3",
+            "test",
+            "it_broke",
+        )
         assert [each["type"] for each in event["exception"]["values"]] == ["ValueError"]
 
 
-@pytest.mark.parametrize("given", [True, failing(), (ValueError, failing(), None)], ids=["flag", "error", "triple"])
+@pytest.mark.parametrize(
+    "given", [True, failing(), (ValueError, failing(), None)], ids=["flag", "error", "triple"]
+)
 def test_every_way_to_log_an_error_is_understood(given):
     with intake() as there, reports(there.dsn) as report:
         configure_logs(debug=False, report=report)
@@ -86,7 +92,9 @@ def test_warnings_and_errors_without_an_exception_stay_in_the_log():
 
 def test_what_libraries_log_with_an_error_arrives_without_their_words():
     with intake() as there, reports(there.dsn):
-        logging.getLogger("library").error("words of %s", SECRET, exc_info=failing(), extra={"token": SECRET})
+        logging.getLogger("library").error(
+            "words of %s", SECRET, exc_info=failing(), extra={"token": SECRET}
+        )
 
         there.wait()
         assert SECRET.encode() not in there.bodies[0]
@@ -104,7 +112,12 @@ def test_nothing_of_the_process_is_told(monkeypatch):
 
 
 def test_environment_variables_of_the_sdk_change_nothing(monkeypatch):
-    for name, value in {"SENTRY_RELEASE": "other", "SENTRY_ENVIRONMENT": "other", "SENTRY_SPOTLIGHT": "1", "SENTRY_DEBUG": "1"}.items():
+    for name, value in {
+        "SENTRY_RELEASE": "other",
+        "SENTRY_ENVIRONMENT": "other",
+        "SENTRY_SPOTLIGHT": "1",
+        "SENTRY_DEBUG": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     with intake() as there, reports(there.dsn) as report:
         report(failing(), "it_broke")
@@ -140,14 +153,19 @@ def test_an_intake_that_never_answers_is_waited_for_only_so_long():
             stopping = time.monotonic()
         stopped = time.monotonic()
 
-        assert not there.released.is_set()  # so nothing of the above waited for an answer, which takes a minute
+        assert (
+            not there.released.is_set()
+        )  # so nothing of the above waited for an answer, which takes a minute
         assert reported - began < 30
         assert FLUSH_SECONDS <= stopped - stopping < 30
 
 
 def test_errors_of_many_threads_all_arrive():
     def fail(number: int) -> None:
-        exec(compile(f"def place_{number}():\n    raise ValueError\n", "generated", "exec"), found := {})  # noqa: S102 - places of their own
+        exec(
+            compile(f"def place_{number}():\n    raise ValueError\n", "generated", "exec"),
+            found := {},
+        )  # noqa: S102 - places of their own
         try:
             found[f"place_{number}"]()
         except ValueError as error:
@@ -160,7 +178,10 @@ def test_errors_of_many_threads_all_arrive():
         for thread in threads:
             thread.join()
 
-        places = {event["exception"]["values"][0]["stacktrace"]["frames"][-1]["function"] for event in there.wait(20)}
+        places = {
+            event["exception"]["values"][0]["stacktrace"]["frames"][-1]["function"]
+            for event in there.wait(20)
+        }
     assert places == {f"place_{n}" for n in range(20)}
 
 
@@ -175,7 +196,10 @@ def test_without_the_package_a_sentence_says_what_to_install(tmp_path, monkeypat
     monkeypatch.setitem(sys.modules, "sentry_sdk", None)
 
     with (
-        pytest.raises(PackageMissingError, match=r"SENTRY_DSN is set, .* 'sentry_sdk' .* pip install 'agentguard\[services\]'"),
+        pytest.raises(
+            PackageMissingError,
+            match=r"SENTRY_DSN is set, .* 'sentry_sdk' .* pip install 'agentguard\[services\]'",
+        ),
         reporting(Settings(data_dir=tmp_path, sentry_dsn=SecretStr("http://key@127.0.0.1/1"))),
     ):
         pass

@@ -111,21 +111,37 @@ def test_what_this_version_does_not_have_is_named_and_slips_of_the_pen_too(monke
 
 
 def test_parts_and_a_url_lead_to_the_same_server(monkeypatch):
-    for name, value in {"POSTGRES_HOST": "db", "POSTGRES_PASSWORD": "p@ss/word", "REDIS_HOST": "cache", "REDIS_DB": "2"}.items():
+    for name, value in {
+        "POSTGRES_HOST": "db",
+        "POSTGRES_PASSWORD": "p@ss/word",
+        "REDIS_HOST": "cache",
+        "REDIS_DB": "2",
+    }.items():
         monkeypatch.setenv(name, value)
     from_parts = load_settings()
 
-    assert from_parts.postgres.get_secret_value() == "postgresql://agentguard:p%40ss%2Fword@db:5432/agentguard"
+    assert (
+        from_parts.postgres.get_secret_value()
+        == "postgresql://agentguard:p%40ss%2Fword@db:5432/agentguard"
+    )
     assert from_parts.redis.get_secret_value() == "redis://cache:6379/2"
     assert "p@ss" not in repr(from_parts)
 
     monkeypatch.setenv("DATABASE_URL", "postgres://agentguard:p%40ss%2Fword@db/agentguard")
-    assert load_settings().postgres.get_secret_value() == "postgresql://agentguard:p%40ss%2Fword@db/agentguard"
+    assert (
+        load_settings().postgres.get_secret_value()
+        == "postgresql://agentguard:p%40ss%2Fword@db/agentguard"
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "setting"),
-    [("POSTGRES_PORT", "postgres"), ("POSTGRES_PASSWORD", "postgres"), ("REDIS_DB", "redis"), ("NEO4J_PASSWORD", "neo4j")],
+    [
+        ("POSTGRES_PORT", "postgres"),
+        ("POSTGRES_PASSWORD", "postgres"),
+        ("REDIS_DB", "redis"),
+        ("NEO4J_PASSWORD", "neo4j"),
+    ],
 )
 def test_any_part_of_a_service_switches_it_on(monkeypatch, name, setting):
     assert getattr(load_settings(), setting) is None
@@ -171,9 +187,13 @@ def test_a_url_of_another_kind_of_server_is_refused_with_an_example(monkeypatch,
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL", "NEO4J_PASSWORD", "SENTRY_DSN"])
+@pytest.mark.parametrize(
+    "name", ["API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL", "NEO4J_PASSWORD", "SENTRY_DSN"]
+)
 def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
-    secret = {"DATABASE_URL": "postgresql://h/d", "SENTRY_DSN": "http://key@h/1"}.get(name, "s3cret")
+    secret = {"DATABASE_URL": "postgresql://h/d", "SENTRY_DSN": "http://key@h/1"}.get(
+        name, "s3cret"
+    )
     (tmp_path / "secret").write_text(secret + "\n")
     monkeypatch.setenv(f"AGENTGUARD_{name}_FILE", str(tmp_path / "secret"))
 
@@ -189,7 +209,9 @@ def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
         load_settings()
 
 
-def test_faults_and_contradictions_are_told_together_and_none_that_only_follows_from_a_fault(monkeypatch):
+def test_faults_and_contradictions_are_told_together_and_none_that_only_follows_from_a_fault(
+    monkeypatch,
+):
     for name, value in {
         "API_PORT": "none",
         "CELERY_BROKER_URL": "kafka://secret",
@@ -226,7 +248,9 @@ def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
     monkeypatch.setenv("CELERY_BROKER_URL_FILE", "nowhere")
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://r/3")
 
-    with pytest.raises(SettingsError, match="CELERY_BROKER_URL_FILE names a file that cannot be read") as error:
+    with pytest.raises(
+        SettingsError, match="CELERY_BROKER_URL_FILE names a file that cannot be read"
+    ) as error:
         load_settings()
     assert len(str(error.value).splitlines()) == 2
 
@@ -234,15 +258,25 @@ def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("NEO4J_URI", "bolt://neo4j:secret@host:7687", "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD"),
+        (
+            "NEO4J_URI",
+            "bolt://neo4j:secret@host:7687",
+            "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD",
+        ),
         ("SENTRY_DSN", "https://sentry.example/42", "it has no key or no number of a project"),
-        ("SENTRY_DSN", "https://secret@sentry.example/project", "it has no key or no number of a project"),
+        (
+            "SENTRY_DSN",
+            "https://secret@sentry.example/project",
+            "it has no key or no number of a project",
+        ),
         ("REDIS_URL", "redis://:secret@host/cache", "its database is no number"),
         ("CELERY_BROKER_URL", "redis://:secret@host/jobs", "its database is no number"),
         ("SENTRY_ENVIRONMENT", "a/b", "pattern"),
     ],
 )
-def test_a_url_that_no_service_could_use_is_refused_at_the_start(monkeypatch, name, value, sentence):
+def test_a_url_that_no_service_could_use_is_refused_at_the_start(
+    monkeypatch, name, value, sentence
+):
     monkeypatch.setenv(name, value)
 
     with pytest.raises(SettingsError, match=f"{name}: .*{sentence}") as error:

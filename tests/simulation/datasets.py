@@ -13,7 +13,9 @@ _FOLDER = Path(__file__).parent.parent / "data" / "graphs"
 
 @cache
 def debian_cone() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(gzip.decompress((_FOLDER / "debian_cone.json.gz").read_bytes()))
+    found: dict[str, Any] = json.loads(
+        gzip.decompress((_FOLDER / "debian_cone.json.gz").read_bytes())
+    )
     return found
 
 
@@ -26,7 +28,11 @@ def debian_answers() -> dict[str, Any]:
 @cache
 def small_graphs() -> list[dict[str, Any]]:
     """Directed ones only."""
-    return [g for g in json.loads((_FOLDER / "small_exact.json").read_bytes())["graphs"] if g["directed"]]
+    return [
+        g
+        for g in json.loads((_FOLDER / "small_exact.json").read_bytes())["graphs"]
+        if g["directed"]
+    ]
 
 
 def numbered(graph: dict[str, Any]) -> tuple[int, list[tuple[int, int]]]:

@@ -21,18 +21,27 @@ scenarios = st.sets(names, min_size=1, max_size=3)
 
 def _calls(depth: int) -> st.SearchStrategy[Call]:
     below = st.lists(_calls(depth - 1), max_size=3) if depth else st.just([])
-    kinds = st.sampled_from([DependencyType.DELEGATES] * 4 + [DependencyType.HANDOFF, DependencyType.MESSAGING])
-    return st.builds(_call, names, below, st.sampled_from([False] * 4 + [True]), kinds, st.booleans())
+    kinds = st.sampled_from(
+        [DependencyType.DELEGATES] * 4 + [DependencyType.HANDOFF, DependencyType.MESSAGING]
+    )
+    return st.builds(
+        _call, names, below, st.sampled_from([False] * 4 + [True]), kinds, st.booleans()
+    )
 
 
-def _call(target: str, below: list[Call], failed: bool, kind: DependencyType, rescues: bool) -> Call:
+def _call(
+    target: str, below: list[Call], failed: bool, kind: DependencyType, rescues: bool
+) -> Call:
     return Call(target, tuple(_linked(below)), failed, kind, rescues)
 
 
 def _linked(below: list[Call]) -> list[Call]:
     """A call stands in for the one before only where that one failed."""
     before = [None, *below]
-    return [Call(c.target, c.below, c.failed, c.type, bool(c.rescues and b and b.failed)) for b, c in zip(before, below, strict=False)]
+    return [
+        Call(c.target, c.below, c.failed, c.type, bool(c.rescues and b and b.failed))
+        for b, c in zip(before, below, strict=False)
+    ]
 
 
 @st.composite
@@ -41,14 +50,29 @@ def recorded_worlds(draw: st.DrawFn) -> tuple[Graph, Runs]:
     made = draw(st.lists(st.tuples(st.sampled_from(WORKFLOWS), _calls(3)), min_size=1, max_size=6))
     runs = record(made)
     rows = runs.calls.to_pylist()
-    edges = {(r["source"], r["target"], r["type"]) for r in rows if r["source"] is not None and r["source"] != r["target"]}
-    triples = draw(st.lists(st.tuples(names, names, names).filter(lambda t: len(set(t)) == 3), max_size=3, unique_by=lambda t: t))
+    edges = {
+        (r["source"], r["target"], r["type"])
+        for r in rows
+        if r["source"] is not None and r["source"] != r["target"]
+    }
+    triples = draw(
+        st.lists(
+            st.tuples(names, names, names).filter(lambda t: len(set(t)) == 3),
+            max_size=3,
+            unique_by=lambda t: t,
+        )
+    )
     tries = [(draw(st.integers(1, 4)), *t) for t in triples]
     graph = world(
         *(needs(source, target, DependencyType(kind)) for source, target, kind in edges),
         *(needs(n, m) for n, m in pairwise(NAMES) if not edges),
-        fallbacks=[fallback(o, p, s, count, draw(st.integers(0, count))) for count, o, p, s in tries],
-        workflows=[workflow(w, next(c.target for name, c in made if name == w)) for w in sorted({name for name, _ in made})],
+        fallbacks=[
+            fallback(o, p, s, count, draw(st.integers(0, count))) for count, o, p, s in tries
+        ],
+        workflows=[
+            workflow(w, next(c.target for name, c in made if name == w))
+            for w in sorted({name for name, _ in made})
+        ],
         components=[],
     )
     return _complete(graph), runs
@@ -59,4 +83,9 @@ def _complete(graph: Graph) -> Graph:
     more = world(*(needs(a, b) for a in NAMES for b in NAMES if a < b)).components
     known = {c.id for c in graph.components}
     every = (*graph.components, *(c for c in more if c.id not in known))
-    return Graph(tuple(sorted(every, key=lambda c: c.id)), graph.dependencies, graph.fallbacks, graph.workflows)
+    return Graph(
+        tuple(sorted(every, key=lambda c: c.id)),
+        graph.dependencies,
+        graph.fallbacks,
+        graph.workflows,
+    )

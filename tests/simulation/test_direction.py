@@ -65,13 +65,18 @@ def test_a_fallback_edge_keeps_the_caller_up_and_its_callees_out_of_it(method):
         fallbacks=[fallback("CheckoutAgent", "PaymentAgent", "InvoiceAgent")],
         workflows=[workflow("shop", "CheckoutAgent")],
     )
-    rescued = paying(call("PaymentAgent", failed=True), call("InvoiceAgent", call("LedgerAgent"), rescues=True))
+    rescued = paying(
+        call("PaymentAgent", failed=True), call("InvoiceAgent", call("LedgerAgent"), rescues=True)
+    )
     runs = record([rescued, *[paying(call("PaymentAgent", call("FraudAgent")))] * 9])
 
     assert hit(graph, runs, "PaymentAgent", method=method) == []
     assert hit(graph, runs, "FraudAgent", method=method) == ["PaymentAgent"]
     assert hit(graph, runs, "InvoiceAgent", "PaymentAgent", method=method) == ["CheckoutAgent"]
-    assert set(hit(graph, runs, "PaymentAgent", "LedgerAgent", method=method)) == {"CheckoutAgent", "InvoiceAgent"}
+    assert set(hit(graph, runs, "PaymentAgent", "LedgerAgent", method=method)) == {
+        "CheckoutAgent",
+        "InvoiceAgent",
+    }
 
 
 @BOTH
@@ -83,13 +88,18 @@ def test_after_a_handoff_the_failure_goes_to_the_workflow_and_not_to_the_caller(
         needs("Billing", "Ledger"),
         workflows=[workflow("desk", "Front")],
     )
-    runs = record([("desk", call("Front", call("Triage", call("Billing", call("Ledger"), type=kind))))] * 10)
+    runs = record(
+        [("desk", call("Front", call("Triage", call("Billing", call("Ledger"), type=kind))))] * 10
+    )
 
     assert hit(graph, runs, "Billing", method=method) == []
     assert hit(graph, runs, "Ledger", method=method) == ["Billing"]
     result = simulate(graph, runs, ["Ledger"], method=method)
     assert [(w.id, w.runs_lost) for w in result.workflows] == [("desk", 10)]
-    assert [(s.source, s.target) for s in result.workflows[0].path] == [("Billing", "Ledger"), ("desk", "Billing")]
+    assert [(s.source, s.target) for s in result.workflows[0].path] == [
+        ("Billing", "Ledger"),
+        ("desk", "Billing"),
+    ]
 
 
 @BOTH

@@ -27,7 +27,11 @@ GRAPH = world(
     workflows=[workflow("shop", "A"), workflow("news", "Z")],
     components=[component("gpt", ComponentKind.MODEL)],
 )
-RUNS = record([("shop", call("A", call("B", call("gpt"))))] * 4 + [("shop", call("A"))] * 4 + [("news", call("Z", call("Y")))] * 8)
+RUNS = record(
+    [("shop", call("A", call("B", call("gpt"))))] * 4
+    + [("shop", call("A"))] * 4
+    + [("news", call("Z", call("Y")))] * 8
+)
 VALUES = "currency: EUR\nworkflows: [{name: shop, value_per_run: 12.5}]\nagents: [{name: Z, value_per_run: 2}]"
 
 
@@ -49,13 +53,25 @@ def test_the_score_is_six_tenths_runs_and_four_tenths_components():
     result = simulate(GRAPH, RUNS, ["gpt"])
 
     radius = result.blast_radius
-    assert (radius.runs_lost, radius.runs_seen, radius.components_hit, radius.components) == (4, 16, 2, 4)
+    assert (radius.runs_lost, radius.runs_seen, radius.components_hit, radius.components) == (
+        4,
+        16,
+        2,
+        4,
+    )
     assert radius.score == pytest.approx(10 * (0.6 * 4 / 16 + 0.4 * 2 / 4))
 
 
-@given(lost=st.integers(0, 50), more=st.integers(0, 50), hit=st.integers(0, 50), others=st.integers(0, 50))
+@given(
+    lost=st.integers(0, 50),
+    more=st.integers(0, 50),
+    hit=st.integers(0, 50),
+    others=st.integers(0, 50),
+)
 def test_the_score_stays_between_0_and_10(lost, more, hit, others):
-    found = blast_radius(runs_lost=lost, runs_seen=lost + more, components_hit=hit, components=hit + others)
+    found = blast_radius(
+        runs_lost=lost, runs_seen=lost + more, components_hit=hit, components=hit + others
+    )
 
     assert 0 <= found.score <= 10
 
@@ -66,12 +82,24 @@ def test_without_runs_seen_the_score_and_the_severity_rest_on_components_and_say
 
     assert result.blast_radius.runs_share is None
     assert result.blast_radius.score == 10
-    assert (result.severity, result.severity_reason) == (Severity.CRITICAL, "no run was seen; 2 of 2 components hit")
+    assert (result.severity, result.severity_reason) == (
+        Severity.CRITICAL,
+        "no run was seen; 2 of 2 components hit",
+    )
 
 
 @pytest.mark.parametrize(
     ("share", "severity"),
-    [(1, "CRITICAL"), (0.5, "CRITICAL"), (0.49, "HIGH"), (0.25, "HIGH"), (0.24, "MEDIUM"), (0.05, "MEDIUM"), (0.04, "LOW"), (0, "LOW")],
+    [
+        (1, "CRITICAL"),
+        (0.5, "CRITICAL"),
+        (0.49, "HIGH"),
+        (0.25, "HIGH"),
+        (0.24, "MEDIUM"),
+        (0.05, "MEDIUM"),
+        (0.04, "LOW"),
+        (0, "LOW"),
+    ],
 )
 def test_severity_follows_the_share_of_runs_lost(share, severity):
     assert Thresholds().severity(share) == severity
@@ -79,7 +107,10 @@ def test_severity_follows_the_share_of_runs_lost(share, severity):
 
 def test_thresholds_are_a_value():
     assert simulate(GRAPH, RUNS, ["B"]).severity is Severity.HIGH
-    assert simulate(GRAPH, RUNS, ["B"], thresholds=Thresholds(critical=0.2, high=0.1)).severity is Severity.CRITICAL
+    assert (
+        simulate(GRAPH, RUNS, ["B"], thresholds=Thresholds(critical=0.2, high=0.1)).severity
+        is Severity.CRITICAL
+    )
 
 
 def test_money_comes_from_the_workflows_value_per_run():
@@ -102,8 +133,12 @@ def test_without_a_catalogue_there_is_no_money_and_a_reason():
 
 
 def test_runs_without_a_value_are_left_out_and_named():
-    money = simulate(GRAPH, RUNS, ["Y"], catalog=catalog("workflows: [{name: shop, value_per_run: 12.5}]")).money
-    both = simulate(GRAPH, RUNS, ["Y", "B"], catalog=catalog("workflows: [{name: shop, value_per_run: 12.5}]")).money
+    money = simulate(
+        GRAPH, RUNS, ["Y"], catalog=catalog("workflows: [{name: shop, value_per_run: 12.5}]")
+    ).money
+    both = simulate(
+        GRAPH, RUNS, ["Y", "B"], catalog=catalog("workflows: [{name: shop, value_per_run: 12.5}]")
+    ).money
 
     assert money.amount is None
     assert both.amount == 50.0
@@ -133,7 +168,10 @@ def test_nothing_to_fail_unknown_components_and_nothing_to_replay_are_errors():
 
 
 def test_the_document_has_what_clients_rely_on():
-    document = simulation_document(simulate(GRAPH, RUNS, ["gpt"], graph_version="v1", seed=7), links=TraceLinks("http://t/{trace_id}"))
+    document = simulation_document(
+        simulate(GRAPH, RUNS, ["gpt"], graph_version="v1", seed=7),
+        links=TraceLinks("http://t/{trace_id}"),
+    )
 
     assert document["failed_agent"] == "gpt"
     assert document["impacted_agents"] == ["B", "A"]
@@ -141,16 +179,25 @@ def test_the_document_has_what_clients_rely_on():
     assert document["blast_radius_score"] == 3.5
     assert [w["id"] for w in document["impacted_workflows"]] == ["shop"]
     estimate = document["impact_estimate"]
-    assert {"severity", "revenue_risk", "workflow_count", "estimated_recovery_time"} <= estimate.keys()
+    assert {
+        "severity",
+        "revenue_risk",
+        "workflow_count",
+        "estimated_recovery_time",
+    } <= estimate.keys()
     assert estimate["estimated_recovery_time"] is None
     assert estimate["estimated_recovery_time_reason"]
     assert (document["inputs"]["seed"], document["inputs"]["graph_version"]) == (7, "v1")
-    assert document["impacted_components"][0]["path"][0]["evidence"][0]["url"].startswith("http://t/")
+    assert document["impacted_components"][0]["path"][0]["evidence"][0]["url"].startswith(
+        "http://t/"
+    )
     assert json.loads(json.dumps(document)) == document
 
 
 def test_impacted_agents_are_agents():
-    graph = world(needs("A", "tool"), needs("tool", "db"), components=[component("tool", ComponentKind.TOOL)])
+    graph = world(
+        needs("A", "tool"), needs("tool", "db"), components=[component("tool", ComponentKind.TOOL)]
+    )
     document = simulation_document(simulate(graph, None, ["db"]))
 
     assert document["impacted_agents"] == ["A"]

@@ -31,7 +31,9 @@ def names_of(numbers) -> list[str]:
 
 
 def test_every_blast_radius_of_the_package_graph_is_exact(debian, place):
-    expected = {package: answer["blast_radius"] for package, answer in debian_answers()["packages"].items()}
+    expected = {
+        package: answer["blast_radius"] for package, answer in debian_answers()["packages"].items()
+    }
 
     assert len(expected) == 62
     assert {package: len(failures(debian, [place[package]])) for package in expected} == expected
@@ -53,7 +55,9 @@ def test_failures_that_only_bite_together(debian, place):
 
 
 def test_what_is_broken_before_any_failure_is_no_failure(debian):
-    assert names_of(debian.broken) == sorted(debian_answers()["statistics"]["broken_before_any_failure"])
+    assert names_of(debian.broken) == sorted(
+        debian_answers()["statistics"]["broken_before_any_failure"]
+    )
     assert failures(debian, []) == {}
 
 
@@ -66,7 +70,12 @@ def test_all_blast_radii_together(debian, place):
 
 def test_packages_that_everyone_needs(place):
     cone = debian_cone()
-    everyone = [(owner, [needed]) for owner in range(len(place)) for needed in cone["essential"] if owner != needed]
+    everyone = [
+        (owner, [needed])
+        for owner in range(len(place))
+        for needed in cone["essential"]
+        if owner != needed
+    ]
     needs = requirements(len(place), [*cone["groups"], *everyone])
 
     for package, answer in debian_answers()["essential_implied"].items():
@@ -80,7 +89,10 @@ def test_packages_that_lose_all_of_a_recommendation_are_degraded(debian, place):
 
     for package, answer in debian_answers()["packages"].items():
         found = {d.id for d in degraded(structure, [package])}
-        assert len(found - set(debian_answers()["statistics"]["broken_before_any_failure"])) == answer["degraded"], package
+        assert (
+            len(found - set(debian_answers()["statistics"]["broken_before_any_failure"]))
+            == answer["degraded"]
+        ), package
 
 
 @pytest.mark.parametrize("graph", small_graphs(), ids=lambda g: g["name"])
@@ -92,18 +104,25 @@ def test_without_alternatives_everything_that_can_reach_it_fails(graph):
         assert len(failures(needs, [n])) == graph["reverse_reach"][str(name)]
 
 
-@pytest.mark.parametrize("name", ["diamond", "path_6", "random_dag_40", "two_entries_shared_db", "microservices_demo"])
+@pytest.mark.parametrize(
+    "name", ["diamond", "path_6", "random_dag_40", "two_entries_shared_db", "microservices_demo"]
+)
 def test_where_any_callee_will_do_the_single_points_are_the_dominators(name):
     """On a graph without cycles: the root fails with x, as seen from t, exactly where x dominates t."""
     graph = next(g for g in small_graphs() if g["name"] == name)
     size, edges = numbered(graph)
     place = {n: i for i, n in enumerate(graph["nodes"])}
     root = place[graph["root"]]
-    above = {place[type(graph["nodes"][0])(n)]: place[d] for n, d in graph["immediate_dominators"].items()}
+    above = {
+        place[type(graph["nodes"][0])(n)]: place[d]
+        for n, d in graph["immediate_dominators"].items()
+    }
 
     for goal in above:
         useful = _can_reach(goal, edges)
-        needs = requirements(size, [(n, [b for a, b in edges if a == n and b in useful]) for n in useful - {goal}])
+        needs = requirements(
+            size, [(n, [b for a, b in edges if a == n and b in useful]) for n in useful - {goal}]
+        )
         single = {x for x in range(size) if x in (root, goal) or root in failures(needs, [x])}
 
         assert single == _chain(goal, above, root)
@@ -116,7 +135,9 @@ def test_all_single_failures_at_once_are_those_one_by_one(debian, place):
         for x, bit in enumerate(reversed(f"{fails[n]:b}")):
             found[x] += bit == "1"
 
-    assert all(found[x] == len(failures(debian, [x])) + (x not in debian.broken) for x in range(len(place)))
+    assert all(
+        found[x] == len(failures(debian, [x])) + (x not in debian.broken) for x in range(len(place))
+    )
 
 
 @given(groups=st.lists(st.tuples(node, st.lists(node, max_size=3)), max_size=16))
@@ -125,7 +146,9 @@ def test_single_failures_hold_for_cycles_and_for_what_nothing_can_meet(groups):
     fails = single_failures(needs)
 
     for x in range(NODES):
-        assert {n for n in range(NODES) if fails[n] >> x & 1} == failures(needs, [x]).keys() | {x} | needs.broken
+        assert {n for n in range(NODES) if fails[n] >> x & 1} == failures(needs, [x]).keys() | {
+            x
+        } | needs.broken
 
 
 @given(groups=groups, failed=some)
@@ -133,7 +156,11 @@ def test_it_is_the_least_set_closed_under_the_rule(groups, failed):
     found = set(failures(requirements(NODES, groups), failed))
 
     expected: set[int] = set()
-    while more := {o for o, members in groups if set(members) <= failed | expected} - failed - expected:
+    while (
+        more := {o for o, members in groups if set(members) <= failed | expected}
+        - failed
+        - expected
+    ):
         expected |= more
     assert found == expected
 
@@ -151,14 +178,19 @@ def test_one_more_alternative_never_grows_the_impact(groups, failed, which, memb
     richer = [*groups, (owner, [*members, member])]
     richer.remove((owner, members))
 
-    assert failures(requirements(NODES, richer), failed).keys() <= failures(requirements(NODES, groups), failed).keys()
+    assert (
+        failures(requirements(NODES, richer), failed).keys()
+        <= failures(requirements(NODES, groups), failed).keys()
+    )
 
 
 @given(groups=groups, failed=some, data=st.data())
 def test_the_order_of_the_groups_does_not_matter(groups, failed, data):
     shuffled = data.draw(st.permutations(groups))
 
-    assert failures(requirements(NODES, groups), failed) == failures(requirements(NODES, shuffled), failed)
+    assert failures(requirements(NODES, groups), failed) == failures(
+        requirements(NODES, shuffled), failed
+    )
 
 
 @given(groups=groups, failed=some)

@@ -9,13 +9,19 @@ from tests.discovery.recordings import graph
 
 
 def test_a_providers_models_fail_together() -> None:
-    assert members(graph("multi-provider-traceloop"), "provider:OpenAI") == ("model:gpt-4o", "model:gpt-4o-mini")
+    assert members(graph("multi-provider-traceloop"), "provider:OpenAI") == (
+        "model:gpt-4o",
+        "model:gpt-4o-mini",
+    )
 
 
 def test_a_servers_tools_fail_together() -> None:
     found = members(graph("mcp-openinference"), "server:weather-mcp")
 
-    assert {component.rpartition("/")[2] for component in found} == {"current_weather", "storm_warning"}
+    assert {component.rpartition("/")[2] for component in found} == {
+        "current_weather",
+        "storm_warning",
+    }
 
 
 def test_an_unknown_group_is_answered_with_those_that_there_are() -> None:

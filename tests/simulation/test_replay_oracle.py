@@ -25,7 +25,11 @@ def plain_replay(graph, runs, failed: set[str], draws) -> tuple[set[int], set[in
     counts = [0, 0, 0]
     for i in range(len(calls) - 1, -1, -1):
         c = calls[i]
-        out = c["target"] in failed and not c["failed"] and not any(calls[a]["target"] in failed for a in ancestors(calls, i))
+        out = (
+            c["target"] in failed
+            and not c["failed"]
+            and not any(calls[a]["target"] in failed for a in ancestors(calls, i))
+        )
         if not (out or i in new):
             continue
         new.add(i)
@@ -82,7 +86,10 @@ def rescue_chance(graph, calls, replaces, i, down) -> float:
             return 0.0
     miss = 1.0
     for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
-        if (f.owner, f.primary) == (calls[i]["source"], calls[i]["target"]) and f.secondary not in down:
+        if (f.owner, f.primary) == (
+            calls[i]["source"],
+            calls[i]["target"],
+        ) and f.secondary not in down:
             miss *= 1 - f.rescued / f.count
     return 1 - miss
 
@@ -93,7 +100,11 @@ def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
     graph, runs = made
     r = recording(graph, runs, seed=seed)
     scenario = frozenset(r.components.index(f) for f in failed)
-    found = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, structure(graph, runs), [scenario])))
+    found = replay(
+        r,
+        [scenario],
+        rescue_chances(graph, r, structural_failures(r, structure(graph, runs), [scenario])),
+    )
 
     new, lost, counts = plain_replay(graph, runs, failed, r)
     assert set(found.row.tolist()) == new
@@ -113,7 +124,11 @@ def test_scenarios_replayed_together_do_not_disturb_each_other(made, several, se
     together = replay(r, sets, rescue_chances(graph, r, structural_failures(r, s, sets)))
 
     for i, scenario in enumerate(sets):
-        alone = replay(r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario])))
+        alone = replay(
+            r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario]))
+        )
         assert set(together.row[together.scenario == i].tolist()) == set(alone.row.tolist())
-        assert set(together.lost_run[together.lost_scenario == i].tolist()) == set(alone.lost_run.tolist())
+        assert set(together.lost_run[together.lost_scenario == i].tolist()) == set(
+            alone.lost_run.tolist()
+        )
         assert together.assumptions[i] == alone.assumptions[0]

@@ -16,14 +16,20 @@ from tests.simulation.worlds import call, component, fallback, needs, record, wo
 
 
 def found(*dependencies, fallbacks=()) -> dict[tuple[str, ...], Need]:
-    return {r.members: r.need for r in component_requirements(world(*dependencies, fallbacks=fallbacks), None)}
+    return {
+        r.members: r.need
+        for r in component_requirements(world(*dependencies, fallbacks=fallbacks), None)
+    }
 
 
 def failing(graph, *failed) -> set[str]:
     return {c.id for c in simulate(graph, None, failed, method=Method.STRUCTURAL).components}
 
 
-@pytest.mark.parametrize(("runs", "need"), [(10, Need.REQUIRED), (5, Need.REQUIRED), (4, Need.OPTIONAL), (1, Need.OPTIONAL)])
+@pytest.mark.parametrize(
+    ("runs", "need"),
+    [(10, Need.REQUIRED), (5, Need.REQUIRED), (4, Need.OPTIONAL), (1, Need.OPTIONAL)],
+)
 def test_what_at_least_half_of_the_runs_use_is_required(runs, need):
     assert found(needs("A", "B", calls=runs, source_runs=runs)) == {("B",): need}
 
@@ -38,29 +44,45 @@ def test_where_runs_were_not_counted_the_worst_is_assumed():
 
 @pytest.mark.parametrize(
     ("absorbed", "propagated", "need"),
-    [(4, 0, Need.OPTIONAL), (1, 0, Need.REQUIRED), (4, 4, Need.REQUIRED), (0, 4, Need.REQUIRED), (90, 10, Need.OPTIONAL)],
+    [
+        (4, 0, Need.OPTIONAL),
+        (1, 0, Need.REQUIRED),
+        (4, 4, Need.REQUIRED),
+        (0, 4, Need.REQUIRED),
+        (90, 10, Need.OPTIONAL),
+    ],
 )
-def test_what_most_failures_of_were_absorbed_is_optional_once_that_is_sure(absorbed, propagated, need):
+def test_what_most_failures_of_were_absorbed_is_optional_once_that_is_sure(
+    absorbed, propagated, need
+):
     errors = absorbed + propagated
-    dependency = needs("A", "B", calls=100, source_runs=10, errors=errors, absorbed=absorbed, propagated=propagated)
+    dependency = needs(
+        "A", "B", calls=100, source_runs=10, errors=errors, absorbed=absorbed, propagated=propagated
+    )
 
     assert found(dependency) == {("B",): need}
 
 
 def test_failures_that_a_retry_made_good_do_not_count_as_absorbed():
-    assert found(needs("A", "B", calls=100, errors=20, absorbed=20, retries=20)) == {("B",): Need.REQUIRED}
+    assert found(needs("A", "B", calls=100, errors=20, absorbed=20, retries=20)) == {
+        ("B",): Need.REQUIRED
+    }
 
 
 def test_failures_that_a_fallback_made_good_do_not_count_as_absorbed():
     backup = fallback("A", "B", "C", count=20, rescued=20)
 
-    assert found(needs("A", "B", calls=100, errors=20, absorbed=20), fallbacks=[backup]) == {("B", "C"): Need.REQUIRED}
+    assert found(needs("A", "B", calls=100, errors=20, absorbed=20), fallbacks=[backup]) == {
+        ("B", "C"): Need.REQUIRED
+    }
 
 
 def test_a_callee_used_only_as_a_fallback_is_no_requirement_of_its_own():
     backup = fallback("A", "B", "C", count=3, rescued=3)
 
-    assert found(needs("A", "B"), needs("A", "C", calls=3, source_runs=3), fallbacks=[backup]) == {("B", "C"): Need.REQUIRED}
+    assert found(needs("A", "B"), needs("A", "C", calls=3, source_runs=3), fallbacks=[backup]) == {
+        ("B", "C"): Need.REQUIRED
+    }
 
 
 def test_a_fallback_tried_again_is_still_only_a_fallback():
@@ -74,12 +96,19 @@ def test_a_callee_also_used_without_need_is_required_too():
     backup = fallback("A", "B", "C", count=3, rescued=3)
     expected = {("B", "C"): Need.REQUIRED, ("C",): Need.REQUIRED}
 
-    assert found(needs("A", "B"), needs("A", "C", calls=13, source_runs=10), fallbacks=[backup]) == expected
+    assert (
+        found(needs("A", "B"), needs("A", "C", calls=13, source_runs=10), fallbacks=[backup])
+        == expected
+    )
 
 
-@pytest.mark.parametrize(("rescued", "members"), [(4, ("B", "C")), (2, ("B", "C")), (1, ("B",)), (0, ("B",))])
+@pytest.mark.parametrize(
+    ("rescued", "members"), [(4, ("B", "C")), (2, ("B", "C")), (1, ("B",)), (0, ("B",))]
+)
 def test_what_mostly_failed_to_help_is_no_alternative(rescued, members):
-    assert found(needs("A", "B"), fallbacks=[fallback("A", "B", "C", count=4, rescued=rescued)]) == {members: Need.REQUIRED}
+    assert found(
+        needs("A", "B"), fallbacks=[fallback("A", "B", "C", count=4, rescued=rescued)]
+    ) == {members: Need.REQUIRED}
 
 
 def test_a_fallbacks_fallback_belongs_to_the_same_group():
@@ -118,7 +147,10 @@ def test_losing_something_optional_degrades_and_does_not_fail():
 
 
 def test_one_of_several_handoffs_lost_degrades_the_workflow():
-    handoffs = (needs("Triage", to, DependencyType.HANDOFF, calls=3, source_runs=3) for to in ("Billing", "Sales"))
+    handoffs = (
+        needs("Triage", to, DependencyType.HANDOFF, calls=3, source_runs=3)
+        for to in ("Billing", "Sales")
+    )
     graph = world(*handoffs, workflows=[workflow("desk", "Triage")])
 
     assert simulate(graph, None, ["Billing"]).degraded == (Degraded("desk", ("Billing",)),)
@@ -152,14 +184,18 @@ def test_the_order_of_the_graph_does_not_matter():
     parts = (needs("A", "B"), needs("A", "C", calls=3), needs("C", "D"), needs("B", "D"))
     backups = [fallback("A", "B", "C", 3, 2), fallback("A", "B", "D", 3, 3)]
     there = world(*parts, fallbacks=backups, workflows=[workflow("v", "A"), workflow("w", "C")])
-    back = world(*parts[::-1], fallbacks=backups[::-1], workflows=[workflow("w", "C"), workflow("v", "A")])
+    back = world(
+        *parts[::-1], fallbacks=backups[::-1], workflows=[workflow("w", "C"), workflow("v", "A")]
+    )
 
     for failed in "ABCD":
         assert simulate(there, None, [failed]) == simulate(back, None, [failed])
 
 
 def test_invocations_unknown_count_as_required():
-    graph = world(needs("A", "B", calls=1, source_runs=1), components=[component("A", invocations=0)])
+    graph = world(
+        needs("A", "B", calls=1, source_runs=1), components=[component("A", invocations=0)]
+    )
 
     assert [r.need for r in component_requirements(graph, None)] == [Need.REQUIRED]
 
@@ -168,11 +204,15 @@ GATEWAY = world(
     needs("gateway", "Checkout", calls=40, source_runs=40),
     needs("gateway", "Advice", calls=20, source_runs=20),
     needs("Checkout", "Payment"),
-    workflows=[replace(workflow("buy", "gateway"), first="Checkout"), replace(workflow("browse", "gateway"), first="Advice")],
+    workflows=[
+        replace(workflow("buy", "gateway"), first="Checkout"),
+        replace(workflow("browse", "gateway"), first="Advice"),
+    ],
     components=[component("gateway", ComponentKind.SERVICE, invocations=60)],
 )
 VISITS = record(
-    [("buy", call("gateway", call("Checkout", call("Payment"))))] * 40 + [("browse", call("gateway", call("Advice")))] * 20,
+    [("buy", call("gateway", call("Checkout", call("Payment"))))] * 40
+    + [("browse", call("gateway", call("Advice")))] * 20,
 )
 
 
@@ -191,7 +231,11 @@ def test_the_way_to_a_workflow_behind_a_shared_entry_leads_through_it():
     result = simulate(GATEWAY, VISITS, ["Payment"], method=Method.STRUCTURAL)
 
     (buy,) = result.workflows
-    assert [(s.source, s.target) for s in buy.path] == [("Checkout", "Payment"), ("gateway", "Checkout"), ("buy", "gateway")]
+    assert [(s.source, s.target) for s in buy.path] == [
+        ("Checkout", "Payment"),
+        ("gateway", "Checkout"),
+        ("buy", "gateway"),
+    ]
     assert [c.id for c in result.components] == ["Checkout", "gateway"]
 
 
@@ -208,8 +252,15 @@ def test_the_structural_findings_of_all_outages_know_shared_entries_too():
 
 def test_a_shared_entrys_message_counts_for_the_workflow_that_sends_it():
     sends = needs("gateway", "Mailer", DependencyType.MESSAGING, calls=40, source_runs=40)
-    graph = replace(GATEWAY, dependencies=(*GATEWAY.dependencies, sends), components=(*GATEWAY.components, component("Mailer")))
-    bought = ("buy", call("gateway", call("Checkout"), call("Mailer", type=DependencyType.MESSAGING)))
+    graph = replace(
+        GATEWAY,
+        dependencies=(*GATEWAY.dependencies, sends),
+        components=(*GATEWAY.components, component("Mailer")),
+    )
+    bought = (
+        "buy",
+        call("gateway", call("Checkout"), call("Mailer", type=DependencyType.MESSAGING)),
+    )
 
     runs = record([bought] * 4 + [("browse", call("gateway", call("Advice")))] * 2)
     assert simulate(graph, runs, ["Mailer"]).structural_workflows == ("buy",)
@@ -227,7 +278,8 @@ def test_a_looping_caller_counts_once_per_run():
     )
     plain, last = call("Supervisor"), call("Supervisor", call("gpt"), call("Writer", type=handoff))
     runs = record(
-        [("w", call("loop", plain, plain, plain, last))] * 4 + [("w", call("loop", last, call("Supervisor", call("Critic", type=handoff))))]
+        [("w", call("loop", plain, plain, plain, last))] * 4
+        + [("w", call("loop", last, call("Supervisor", call("Critic", type=handoff))))]
     )
 
     down = {c: simulate(graph, runs, [c]).structural_workflows for c in ("gpt", "Writer", "Critic")}
@@ -238,7 +290,17 @@ def test_a_looping_caller_counts_once_per_run():
 def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
     rescued = ("w", call("A", call("B", failed=True), call("C", rescues=True)))
     retried = ("w", call("A", call("B", failed=True), call("B", rescues=True)))
-    use = use_of(record([rescued, retried, ("w", call("A")), ("v", call("B", call("C"))), ("u", call("A", call("B", call("D"))))]))
+    use = use_of(
+        record(
+            [
+                rescued,
+                retried,
+                ("w", call("A")),
+                ("v", call("B", call("C"))),
+                ("u", call("A", call("B", call("D")))),
+            ]
+        )
+    )
 
     assert use is not None
     assert use.of_callers == {("A", "B"): 3 / 4, ("B", "C"): 1 / 4, ("B", "D"): 1 / 4}

@@ -23,17 +23,25 @@ def component(name: str, kind: ComponentKind = ComponentKind.AGENT, **more) -> C
     return Component(name, kind, name, BASIS, evidence(name), **{"invocations": 10} | more)
 
 
-def needs(source: str, target: str, type_: DependencyType = DependencyType.DELEGATES, **more) -> Dependency:
+def needs(
+    source: str, target: str, type_: DependencyType = DependencyType.DELEGATES, **more
+) -> Dependency:
     counts = {"calls": 10, "source_runs": 10} | more
     return Dependency(source, target, type_, BASIS, evidence(source, target), **counts)
 
 
-def fallback(owner: str, primary: str, secondary: str, count: int = 1, rescued: int = 1) -> Fallback:
+def fallback(
+    owner: str, primary: str, secondary: str, count: int = 1, rescued: int = 1
+) -> Fallback:
     return Fallback(owner, primary, secondary, count, rescued, evidence(owner, primary, secondary))
 
 
-def workflow(name: str, entry: str, runs: int = 10, failed: int = 0, seconds: int = 3600) -> Workflow:
-    return Workflow(name, name, entry, entry, runs, failed, SECOND, (1 + seconds) * SECOND, evidence(name))
+def workflow(
+    name: str, entry: str, runs: int = 10, failed: int = 0, seconds: int = 3600
+) -> Workflow:
+    return Workflow(
+        name, name, entry, entry, runs, failed, SECOND, (1 + seconds) * SECOND, evidence(name)
+    )
 
 
 def world(
@@ -44,7 +52,12 @@ def world(
 ) -> Graph:
     """A graph whose components are agents where nothing else is said."""
     given, fallbacks = {c.id: c for c in components}, tuple(fallbacks)
-    names = {d.source for d in dependencies} | {d.target for d in dependencies} | {f.secondary for f in fallbacks} | given.keys()
+    names = (
+        {d.source for d in dependencies}
+        | {d.target for d in dependencies}
+        | {f.secondary for f in fallbacks}
+        | given.keys()
+    )
     return Graph(
         components=tuple(given.get(n) or component(n) for n in sorted(names)),
         dependencies=tuple(sorted(dependencies, key=lambda d: (d.source, d.target))),
@@ -83,8 +96,18 @@ def record(runs: Sequence[tuple[str, Call]]) -> Runs:
             del row["at"]
         failed = entry.failed or any(_ends_run(row) for row in rows)
         call_rows += rows
-        run_rows.append({"run_id": f"{number:032x}", "workflow": name, "failed": failed, "start": number * SECOND, "duration": 1})
-    return Runs(pa.Table.from_pylist(run_rows, RUN_SCHEMA), pa.Table.from_pylist(call_rows, CALL_SCHEMA))
+        run_rows.append(
+            {
+                "run_id": f"{number:032x}",
+                "workflow": name,
+                "failed": failed,
+                "start": number * SECOND,
+                "duration": 1,
+            }
+        )
+    return Runs(
+        pa.Table.from_pylist(run_rows, RUN_SCHEMA), pa.Table.from_pylist(call_rows, CALL_SCHEMA)
+    )
 
 
 def _ends_run(row: dict) -> bool:

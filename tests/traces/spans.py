@@ -18,7 +18,9 @@ START = 1_767_225_600 * 10**9  # 2026-01-01
 NOTHING_WANTED = Wanted(frozenset(), {}, frozenset(), frozenset(), frozenset(), frozenset())
 
 
-def request(ids: Iterable[int], *, trace: int = 1, start: int = START, service: str = "shop") -> ExportTraceServiceRequest:
+def request(
+    ids: Iterable[int], *, trace: int = 1, start: int = START, service: str = "shop"
+) -> ExportTraceServiceRequest:
     wanted = ExportTraceServiceRequest()
     group = wanted.resource_spans.add()
     group.resource.attributes.add(key="service.name").value.string_value = service
@@ -41,10 +43,18 @@ def protobuf(ids: Iterable[int], **how) -> Delivery:
 
 def json(ids: Iterable[int], *, trace: int = 1, start: int = START) -> Delivery:
     spans = [
-        {"traceId": f"{trace:032x}", "spanId": f"{n:016x}", "name": "step", "startTimeUnixNano": str(start), "endTimeUnixNano": str(start)}
+        {
+            "traceId": f"{trace:032x}",
+            "spanId": f"{n:016x}",
+            "name": "step",
+            "startTimeUnixNano": str(start),
+            "endTimeUnixNano": str(start),
+        }
         for n in ids
     ]
-    return Delivery(orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}), Encoding.JSON)
+    return Delivery(
+        orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}), Encoding.JSON
+    )
 
 
 def batch(*deliveries: Delivery) -> SpanBatch:
@@ -53,4 +63,6 @@ def batch(*deliveries: Delivery) -> SpanBatch:
 
 def counts(tables: Iterable[pa.Table]) -> Counter[int]:
     """Return how often each span id is there."""
-    return Counter(int.from_bytes(own, "big") for table in tables for own in table["span_id"].to_pylist())
+    return Counter(
+        int.from_bytes(own, "big") for table in tables for own in table["span_id"].to_pylist()
+    )

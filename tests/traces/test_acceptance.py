@@ -17,7 +17,13 @@ def test_one_bad_delivery_spoils_no_other():
 
     found = judged(protobuf([1, 2]), bad, json([3]), torn, protobuf([4]))
 
-    assert [verdict.unusable is None for verdict in found.verdicts] == [True, False, True, False, True]
+    assert [verdict.unusable is None for verdict in found.verdicts] == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
     assert set(counts([found.spans])) == {1, 2, 3, 4}
 
 
@@ -42,12 +48,17 @@ def test_json_ids_must_be_otlp_ids(trace_id: str):
     assert set(counts([found.spans])) == {2}
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"resourceSpans": {"a": 1}}', b"[" * 100_000, b'"\xff"', b"1" * 5000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"null", b'{"resourceSpans": {"a": 1}}', b"[" * 100_000, b'"\xff"', b"1" * 5000],
+)
 def test_json_that_is_no_request_is_unusable(body: bytes):
     assert judged(Delivery(body, Encoding.JSON)).verdicts[0].unusable is not None
 
 
-@pytest.mark.parametrize("delivery", [Delivery(b"", Encoding.PROTOBUF), Delivery(b"{}", Encoding.JSON)])
+@pytest.mark.parametrize(
+    "delivery", [Delivery(b"", Encoding.PROTOBUF), Delivery(b"{}", Encoding.JSON)]
+)
 def test_an_empty_request_is_fine(delivery: Delivery):
     found = judged(delivery)
 

@@ -22,7 +22,16 @@ MINUTE = HOUR // 60
 
 def spans(*given: tuple[str, str, str, int]) -> pa.Table:
     """Spans as (trace id, span id, parent id, start)."""
-    found = [{"traceId": t, "spanId": s, "parentSpanId": p, "startTimeUnixNano": n, "endTimeUnixNano": n + 10} for t, s, p, n in given]
+    found = [
+        {
+            "traceId": t,
+            "spanId": s,
+            "parentSpanId": p,
+            "startTimeUnixNano": n,
+            "endTimeUnixNano": n + 10,
+        }
+        for t, s, p, n in given
+    ]
     document: dict[str, Any] = {"resourceSpans": [{"scopeSpans": [{"spans": found}]}]}
     return decode([DocumentPiece("test", document)], NOTHING_WANTED).spans
 
@@ -65,8 +74,14 @@ traces = st.lists(st.lists(st.integers(1, 40), min_size=1, max_size=4), min_size
 
 
 @given(traces, st.lists(st.integers(1, 41), max_size=3))
-def test_windows_side_by_side_hold_every_trace_once_and_whole(starts_of: list[list[int]], borders: list[int]) -> None:
-    rows = [(f"t{n}", f"s{n}.{k}", f"s{n}.0" if k else "", at) for n, times in enumerate(starts_of) for k, at in enumerate(times)]
+def test_windows_side_by_side_hold_every_trace_once_and_whole(
+    starts_of: list[list[int]], borders: list[int]
+) -> None:
+    rows = [
+        (f"t{n}", f"s{n}.{k}", f"s{n}.0" if k else "", at)
+        for n, times in enumerate(starts_of)
+        for k, at in enumerate(times)
+    ]
     table = spans(*rows)
     edges = [None, *sorted(set(borders)), None]
     parts = [TimeWindow(since, until).select(table) for since, until in itertools.pairwise(edges)]
@@ -77,13 +92,21 @@ def test_windows_side_by_side_hold_every_trace_once_and_whole(starts_of: list[li
 
 
 @given(traces, st.integers(1, 40), st.integers(1, 41))
-def test_every_trace_of_a_window_has_a_span_that_starts_in_it(starts_of: list[list[int]], since: int, until: int) -> None:
-    rows = [(f"t{n}", f"s{n}.{k}", f"s{n}.0" if k else "", at) for n, times in enumerate(starts_of) for k, at in enumerate(times)]
+def test_every_trace_of_a_window_has_a_span_that_starts_in_it(
+    starts_of: list[list[int]], since: int, until: int
+) -> None:
+    rows = [
+        (f"t{n}", f"s{n}.{k}", f"s{n}.0" if k else "", at)
+        for n, times in enumerate(starts_of)
+        for k, at in enumerate(times)
+    ]
     window = TimeWindow(since, until)
     chosen = window.select(spans(*rows))
     touching = chosen.filter(pa.array(window.holds(chosen.column("start").to_numpy())))
 
-    assert set(touching.column("trace_label").to_pylist()) == set(chosen.column("trace_label").to_pylist())
+    assert set(touching.column("trace_label").to_pylist()) == set(
+        chosen.column("trace_label").to_pylist()
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,15 +114,26 @@ def test_every_trace_of_a_window_has_a_span_that_starts_in_it(starts_of: list[li
     [
         ({"since": "2026-01-01T00:00:00Z"}, TimeWindow(START, None)),
         ({"since": "2026-01-01"}, TimeWindow(START, None)),
-        ({"since": "2026-01-01T01:00:00+01:00", "until": "2026-01-01 00:00:01.5"}, TimeWindow(START, START + 1_500_000_000)),
-        ({"until": "2026-01-01T00:00:00Z", "lookback": "15m"}, TimeWindow(START - 15 * MINUTE, START)),
+        (
+            {"since": "2026-01-01T01:00:00+01:00", "until": "2026-01-01 00:00:01.5"},
+            TimeWindow(START, START + 1_500_000_000),
+        ),
+        (
+            {"until": "2026-01-01T00:00:00Z", "lookback": "15m"},
+            TimeWindow(START - 15 * MINUTE, START),
+        ),
         ({"lookback": "1.5h"}, TimeWindow(NOW - HOUR * 3 // 2, NOW)),
         ({"since": "2h", "until": "30m"}, TimeWindow(NOW - 2 * HOUR, NOW - 30 * MINUTE)),
         ({}, None),
     ],
 )
-def test_windows_are_written_as_moments_and_durations(asked: dict[str, str], window: TimeWindow | None) -> None:
-    assert written_window(**({"since": None, "until": None, "lookback": None} | asked), now=NOW) == window
+def test_windows_are_written_as_moments_and_durations(
+    asked: dict[str, str], window: TimeWindow | None
+) -> None:
+    assert (
+        written_window(**({"since": None, "until": None, "lookback": None} | asked), now=NOW)
+        == window
+    )
 
 
 @pytest.mark.parametrize(

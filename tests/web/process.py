@@ -18,7 +18,13 @@ START = "from agentguard.settings import load_settings; from agentguard.web.serv
 class Server:
     """A running server; its log is in `log`."""
 
-    def __init__(self, directory: Path, *, command: Sequence[str] = (sys.executable, "-c", START), **variables: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        command: Sequence[str] = (sys.executable, "-c", START),
+        **variables: str,
+    ) -> None:
         self.log = directory / "server.log"
         environment = inherited() | {
             "AGENTGUARD_DATA_DIR": str(directory / "data"),
@@ -28,7 +34,12 @@ class Server:
         with self.log.open("ab") as log:
             size = log.tell()
             self.process = subprocess.Popen(
-                command, env=environment | variables, stderr=log, stdout=log, cwd=directory, start_new_session=True
+                command,
+                env=environment | variables,
+                stderr=log,
+                stdout=log,
+                cwd=directory,
+                start_new_session=True,
             )
         self.port = self._port(size)
 

@@ -20,11 +20,15 @@ LOCAL = ("127.0.0.1", 50_000)
 
 @asynccontextmanager
 async def opened(directory: Path, **settings: Any) -> AsyncIterator[App]:
-    async with open_app(Settings(data_dir=directory / "data", **settings), serving=True, in_processes=False) as app:
+    async with open_app(
+        Settings(data_dir=directory / "data", **settings), serving=True, in_processes=False
+    ) as app:
         yield app
 
 
-def client_of(api: Any, *, peer: tuple[str, int] = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any) -> httpx.AsyncClient:
+def client_of(
+    api: Any, *, peer: tuple[str, int] = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any
+) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=peer), base_url=url, **how)
 
 

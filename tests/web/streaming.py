@@ -21,16 +21,23 @@ Event: TypeAlias = tuple[str, Any]
 
 
 @asynccontextmanager
-async def streaming(app: App, *, look_seconds: float | None = None) -> AsyncIterator[tuple[httpx.AsyncClient, State]]:
+async def streaming(
+    app: App, *, look_seconds: float | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, State]]:
     """Give a client of the application and what its routes share. Streams look at the stores this often, or as they do."""
     api = create_app(app)
     state: State = api.state.agentguard
     if look_seconds is not None:
         state.streams.look_seconds = look_seconds
-    server = uvicorn.Server(uvicorn.Config(api, lifespan="off", log_config=None, timeout_graceful_shutdown=20))
+    server = uvicorn.Server(
+        uvicorn.Config(api, lifespan="off", log_config=None, timeout_graceful_shutdown=20)
+    )
     with bind("127.0.0.1", 0) as socket:
         url = f"http://127.0.0.1:{socket.getsockname()[1]}"
-        async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(base_url=url, timeout=60) as client:
+        async with (
+            asyncio.TaskGroup() as tasks,
+            httpx.AsyncClient(base_url=url, timeout=60) as client,
+        ):
             tasks.create_task(server.serve(sockets=[socket]))
             await until(lambda: _is_up(server))
             try:
@@ -45,7 +52,9 @@ async def _is_up(server: uvicorn.Server) -> bool:
 
 
 @asynccontextmanager
-async def events(client: httpx.AsyncClient, path: str, **parameters: Any) -> AsyncIterator[AsyncIterator[Event]]:
+async def events(
+    client: httpx.AsyncClient, path: str, **parameters: Any
+) -> AsyncIterator[AsyncIterator[Event]]:
     """Give the events of a stream as they come, each with its name and its data."""
     async with client.stream("GET", path, params=parameters) as response:
         response.raise_for_status()

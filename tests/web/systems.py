@@ -9,7 +9,15 @@ MS = 1_000_000
 
 
 def span(
-    trace: int, own: int, parent: int, service: str, name: str, start: int, *, failed: bool = False, **attributes: str
+    trace: int,
+    own: int,
+    parent: int,
+    service: str,
+    name: str,
+    start: int,
+    *,
+    failed: bool = False,
+    **attributes: str,
 ) -> dict[str, Any]:
     return {
         "service": service,
@@ -22,7 +30,10 @@ def span(
             "startTimeUnixNano": str(START + trace * 1000 * MS + start * MS),
             "endTimeUnixNano": str(START + trace * 1000 * MS + (start + 10) * MS),
             "status": {"code": 2 if failed else 1},
-            "attributes": [{"key": key.replace("__", "."), "value": {"stringValue": value}} for key, value in attributes.items()],
+            "attributes": [
+                {"key": key.replace("__", "."), "value": {"stringValue": value}}
+                for key, value in attributes.items()
+            ],
         },
     }
 
@@ -41,9 +52,19 @@ def agent(trace: int, own: int, parent: int, name: str, start: int, **how: Any) 
     )
 
 
-def tool(trace: int, own: int, parent: int, service: str, name: str, start: int, **how: Any) -> dict[str, Any]:
+def tool(
+    trace: int, own: int, parent: int, service: str, name: str, start: int, **how: Any
+) -> dict[str, Any]:
     return span(
-        trace, own, parent, service, f"execute_tool {name}", start, gen_ai__operation__name="execute_tool", gen_ai__tool__name=name, **how
+        trace,
+        own,
+        parent,
+        service,
+        f"execute_tool {name}",
+        start,
+        gen_ai__operation__name="execute_tool",
+        gen_ai__tool__name=name,
+        **how,
     )
 
 
@@ -52,8 +73,15 @@ def document(spans: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "resourceSpans": [
             {
-                "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]},
-                "scopeSpans": [{"scope": {"name": "test"}, "spans": [each["span"] for each in spans if each["service"] == service]}],
+                "resource": {
+                    "attributes": [{"key": "service.name", "value": {"stringValue": service}}]
+                },
+                "scopeSpans": [
+                    {
+                        "scope": {"name": "test"},
+                        "spans": [each["span"] for each in spans if each["service"] == service],
+                    }
+                ],
             }
             for service in services
         ]

@@ -41,18 +41,24 @@ questions = st.builds(
     endpoint=st.sampled_from(["graph", "simulate", "playbook"]),
     parameters=st.none() | failures,
 )
-grounds = st.fixed_dictionaries({name: st.sampled_from(["", "1", "2"]) for name in ("version", "catalog", "trace_url")})
+grounds = st.fixed_dictionaries(
+    {name: st.sampled_from(["", "1", "2"]) for name in ("version", "catalog", "trace_url")}
+)
 
 
 @given(questions, questions, grounds, grounds)
-def test_keys_are_equal_where_questions_and_ground_are_and_nowhere_else(one: Question, other: Question, ground: Any, another: Any):
+def test_keys_are_equal_where_questions_and_ground_are_and_nowhere_else(
+    one: Question, other: Question, ground: Any, another: Any
+):
     same = (one, ground) == (other, another)
 
     assert (question_key(one, ground) == question_key(other, another)) is same
 
 
 @given(questions, grounds, st.randoms())
-def test_the_order_in_which_a_question_was_put_together_does_not_matter(question: Question, ground: Any, random):
+def test_the_order_in_which_a_question_was_put_together_does_not_matter(
+    question: Question, ground: Any, random
+):
     shuffled = dict(random.sample(sorted(ground.items()), len(ground)))
 
     assert question_key(question, shuffled) == question_key(dataclasses.replace(question), ground)
@@ -80,7 +86,9 @@ async def test_each_setting_that_answers_follow_from_gives_another_ground(tmp_pa
     assert len(keys) == len(settings)
 
 
-async def test_a_catalogue_that_is_edited_gives_another_ground_and_one_that_is_read_again_the_same(tmp_path: Path):
+async def test_a_catalogue_that_is_edited_gives_another_ground_and_one_that_is_read_again_the_same(
+    tmp_path: Path,
+):
     path, grounds = tmp_path / "catalog.yaml", []
     for name in ("PaymentAgent", "PaymentAgent", "FraudAgent"):
         path.write_text(CATALOG.format(name=name))
@@ -100,7 +108,9 @@ async def test_a_catalogue_whose_path_is_no_text_has_a_ground_too(tmp_path: Path
 
 
 @pytest.mark.parametrize("change", ["version_of", "_fingerprint"])
-async def test_other_code_gives_another_ground(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str):
+async def test_other_code_gives_another_ground(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+):
     async with opened(tmp_path) as app:
         before = ground_of(app)
         monkeypatch.setattr(f"agentguard.web.answers.{change}", lambda _: "another")
@@ -130,12 +140,16 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Counted:
     return Counted(monkeypatch, service, "simulate")
 
 
-async def test_equal_questions_at_a_time_and_later_are_computed_once(tmp_path: Path, analysed: Counted, simulated: Counted):
+async def test_equal_questions_at_a_time_and_later_are_computed_once(
+    tmp_path: Path, analysed: Counted, simulated: Counted
+):
     wanted = {"agent_id": "FraudAgent"}
     async with served(tmp_path) as client:
         await client.post("/api/scan", json=shop())
         graphs = await asyncio.gather(*[client.get("/api/graph") for _ in range(10)])
-        simulations = await asyncio.gather(*[client.post("/api/simulate", json=wanted) for _ in range(10)])
+        simulations = await asyncio.gather(
+            *[client.post("/api/simulate", json=wanted) for _ in range(10)]
+        )
         graphs.append(await client.get("/api/graph"))
         simulations.append(await client.post("/api/simulate", json=wanted))
 
@@ -146,11 +160,17 @@ async def test_equal_questions_at_a_time_and_later_are_computed_once(tmp_path: P
         assert answers[0].headers["content-type"] == "application/json"
 
 
-async def test_the_same_components_by_id_and_by_name_are_the_same_question(tmp_path: Path, simulated: Counted):
+async def test_the_same_components_by_id_and_by_name_are_the_same_question(
+    tmp_path: Path, simulated: Counted
+):
     async with served(tmp_path) as client:
         agents = (await client.post("/api/scan", json=shop())).json()["agents"]
         by_name = {agent["name"]: agent["id"] for agent in agents}
-        asked = [{"agent_id": "FraudAgent"}, {"agent_id": by_name["FraudAgent"]}, {"agent_ids": ["FraudAgent", by_name["FraudAgent"]]}]
+        asked = [
+            {"agent_id": "FraudAgent"},
+            {"agent_id": by_name["FraudAgent"]},
+            {"agent_ids": ["FraudAgent", by_name["FraudAgent"]]},
+        ]
         answers = [await client.post("/api/simulate", json=each) for each in asked]
 
     assert simulated.calls == 1
@@ -180,16 +200,22 @@ async def test_another_version_gives_another_answer(tmp_path: Path):
         for runs in (4, 5):
             await client.post("/api/scan", json=shop(runs), params={"dataset": "shop"})
             document = (await client.get("/api/graph", params={"dataset": "shop"})).json()
-            simulation = (await client.post("/api/simulate", json={"agent_id": "FraudAgent"})).json()
+            simulation = (
+                await client.post("/api/simulate", json={"agent_id": "FraudAgent"})
+            ).json()
 
             assert document["edges"][0]["calls"] == runs
             assert simulation["graph_version"] == document["graph_version"]
 
 
-async def test_a_question_that_cannot_be_answered_is_asked_anew_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_question_that_cannot_be_answered_is_asked_anew_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     async with served(tmp_path) as client:
         await client.post("/api/scan", json=shop())
-        unknown = [await client.post("/api/simulate", json={"agent_id": "Nobody"}) for _ in range(2)]
+        unknown = [
+            await client.post("/api/simulate", json={"agent_id": "Nobody"}) for _ in range(2)
+        ]
         with monkeypatch.context() as broken:
             broken.setattr(graph, "analyze", lambda *_, **__: 1 / 0)
             failed = await client.get("/api/graph")
@@ -207,7 +233,9 @@ async def test_different_questions_are_answered_side_by_side():
         return {}
 
     async with asyncio.timeout(20):
-        await asyncio.gather(answers.of(Question("v", "a"), meet), answers.of(Question("v", "b"), meet))
+        await asyncio.gather(
+            answers.of(Question("v", "a"), meet), answers.of(Question("v", "b"), meet)
+        )
 
 
 async def test_who_waited_for_an_answer_that_failed_or_was_given_up_computes_it():
@@ -230,7 +258,13 @@ async def test_who_waited_for_an_answer_that_failed_or_was_given_up_computes_it(
         go.set()
         found = await asyncio.gather(*asking, return_exceptions=True)
 
-    assert [type(each) for each in found] == [asyncio.CancelledError, ValueError, bytes, bytes, bytes]
+    assert [type(each) for each in found] == [
+        asyncio.CancelledError,
+        ValueError,
+        bytes,
+        bytes,
+        bytes,
+    ]
     assert found[2:] == [b'{"call":2}'] * 3
     assert len(calls) == 3
 
@@ -279,7 +313,9 @@ async def test_another_catalogue_is_not_answered_from_before(tmp_path: Path):
     path, shadows = tmp_path / "catalog.yaml", []
     for name in ("PaymentAgent", "FraudAgent"):
         path.write_text(CATALOG.format(name=name))
-        async with served(tmp_path, catalog=path, redis_url=redis_url(), redis_timeout_seconds=20) as client:
+        async with served(
+            tmp_path, catalog=path, redis_url=redis_url(), redis_timeout_seconds=20
+        ) as client:
             if not shadows:
                 await client.post("/api/scan", json=shop())
             document = (await client.get("/api/graph")).json()

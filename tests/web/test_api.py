@@ -13,7 +13,14 @@ from tests.web.systems import shop
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = [{"traceId": "abc123", "spans": [{"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}]}]
+PLAIN = [
+    {
+        "traceId": "abc123",
+        "spans": [
+            {"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}
+        ],
+    }
+]
 JSON = {"Content-Type": "application/json"}
 
 
@@ -44,11 +51,21 @@ async def test_a_scan_becomes_the_newest_graph(client):
     graph = (await client.get("/api/graph")).json()
     assert graph["dataset"] == "shop"
     assert graph["graph_version"] == scanned["graph_version"]
-    assert {("agent:checkoutagent", "agent:paymentagent"), ("agent:paymentagent", "agent:fraudagent")} <= {
-        (edge["source"], edge["target"]) for edge in graph["edges"]
+    assert {
+        ("agent:checkoutagent", "agent:paymentagent"),
+        ("agent:paymentagent", "agent:fraudagent"),
+    } <= {(edge["source"], edge["target"]) for edge in graph["edges"]}
+    assert graph["analysis"].keys() >= {
+        "spof_agents",
+        "circular_dependencies",
+        "risk_scores",
+        "overall_risk",
     }
-    assert graph["analysis"].keys() >= {"spof_agents", "circular_dependencies", "risk_scores", "overall_risk"}
-    assert names((await client.get("/api/agents")).json()) == {"CheckoutAgent", "PaymentAgent", "FraudAgent"}
+    assert names((await client.get("/api/agents")).json()) == {
+        "CheckoutAgent",
+        "PaymentAgent",
+        "FraudAgent",
+    }
 
 
 async def test_datasets_are_listed_last_written_first_and_named_where_one_is_missing(client):
@@ -65,7 +82,10 @@ async def test_datasets_are_listed_last_written_first_and_named_where_one_is_mis
     assert "/api/datasets" in missing["detail"]
 
 
-@pytest.mark.parametrize("filename", ["spans.json", "spans.jsonl", "spans.json.gz", "spans.pb", "spans.pb.gz", "whatever"])
+@pytest.mark.parametrize(
+    "filename",
+    ["spans.json", "spans.jsonl", "spans.json.gz", "spans.pb", "spans.pb.gz", "whatever"],
+)
 async def test_uploads_of_every_form_give_the_same_graph(client, filename):
     body = orjson.dumps(shop())
     if ".pb" in filename:
@@ -76,13 +96,17 @@ async def test_uploads_of_every_form_give_the_same_graph(client, filename):
     answer = await client.post("/api/scan", files={"file": (filename, body)})
 
     assert answer.status_code == 200
-    assert names(answer.json()) == ({"WorkerAgent"} if ".pb" in filename else {"CheckoutAgent", "PaymentAgent", "FraudAgent"})
+    assert names(answer.json()) == (
+        {"WorkerAgent"} if ".pb" in filename else {"CheckoutAgent", "PaymentAgent", "FraudAgent"}
+    )
 
 
 async def test_a_gzipped_body_is_unpacked(client):
     body = gzip.compress(orjson.dumps(shop()))
 
-    answer = await client.post("/api/scan", content=body, headers=JSON | {"Content-Encoding": "gzip"})
+    answer = await client.post(
+        "/api/scan", content=body, headers=JSON | {"Content-Encoding": "gzip"}
+    )
 
     assert answer.json()["total_agents"] == 3
 
@@ -142,7 +166,11 @@ async def test_bad_dataset_names_are_refused(client, name):
 
 async def test_a_large_scan_becomes_a_job(tmp_path):
     async with served(tmp_path, job_bytes=1000) as client:
-        accepted = await client.post("/api/scan", files={"file": ("big.json", orjson.dumps(shop(50)))}, params={"dataset": "big"})
+        accepted = await client.post(
+            "/api/scan",
+            files={"file": ("big.json", orjson.dumps(shop(50)))},
+            params={"dataset": "big"},
+        )
 
         async def finished():
             job = (await client.get(accepted.headers["location"])).json()
@@ -181,7 +209,12 @@ async def test_delivered_spans_show_in_the_live_graph(client):
     graph = (await client.get("/api/graph", params={"dataset": "live"})).json()
     assert graph["coverage"]["spans"] == 16
     assert graph["coverage"]["duplicates"] == 16
-    assert {node["label"] for node in graph["nodes"]} >= {"CheckoutAgent", "PaymentAgent", "FraudAgent", "charge_card"}
+    assert {node["label"] for node in graph["nodes"]} >= {
+        "CheckoutAgent",
+        "PaymentAgent",
+        "FraudAgent",
+        "charge_card",
+    }
 
 
 async def test_partial_success_names_what_was_refused(client):
@@ -208,7 +241,11 @@ async def test_failure_hits_callers_and_not_callees(client, component):
 
 async def test_a_group_fails_with_all_its_members_and_only_by_outage(client):
     await client.post("/api/scan", json=shop())
-    services = {name for c in (await client.get("/api/graph")).json()["nodes"] for name in c.get("services", [])}
+    services = {
+        name
+        for c in (await client.get("/api/graph")).json()["nodes"]
+        for name in c.get("services", [])
+    }
     group = f"service:{min(services)}"
 
     hit = await client.post("/api/simulate", json={"groups": [group], "modes": ["outage"]})
@@ -244,7 +281,12 @@ async def test_an_unknown_agent_is_a_problem_with_near_matches(client, path):
 async def test_an_ambiguous_name_is_a_problem_with_the_candidates(client):
     both = shop(1)
     spans = both["resourceSpans"][0]["scopeSpans"][0]["spans"]
-    tool = dict(spans[0], spanId="00000001000000ff", parentSpanId=spans[0]["spanId"], name="execute_tool PaymentAgent")
+    tool = dict(
+        spans[0],
+        spanId="00000001000000ff",
+        parentSpanId=spans[0]["spanId"],
+        name="execute_tool PaymentAgent",
+    )
     tool["attributes"] = [
         {"key": "gen_ai.operation.name", "value": {"stringValue": "execute_tool"}},
         {"key": "gen_ai.tool.name", "value": {"stringValue": "PaymentAgent"}},
@@ -260,7 +302,10 @@ async def test_an_ambiguous_name_is_a_problem_with_the_candidates(client):
 
 
 async def test_agents_by_id_or_name_slashes_too(client):
-    await client.post("/api/scan", json=[{"traceId": "t", "spans": [{"spanId": "s", "serviceName": "team/PricingAgent"}]}])
+    await client.post(
+        "/api/scan",
+        json=[{"traceId": "t", "spans": [{"spanId": "s", "serviceName": "team/PricingAgent"}]}],
+    )
     agent_id = (await client.get("/api/agents")).json()["agents"][0]["id"]
 
     for wanted in (agent_id, "team/PricingAgent", "TEAM/pricingagent"):
@@ -333,8 +378,12 @@ async def test_graphs_in_other_languages(client, written):
 async def test_metrics_count_what_came(client):
     await client.post("/v1/traces", content=orjson.dumps(shop(1)), headers=JSON)
     await client.post("/v1/traces", content=b"{", headers=JSON)
-    await client.post("/v1/logs", json={"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}]}]})
-    await client.post("/v1/metrics", content=b"", headers={"Content-Type": "application/x-protobuf"})
+    await client.post(
+        "/v1/logs", json={"resourceLogs": [{"scopeLogs": [{"logRecords": [{}, {}]}]}]}
+    )
+    await client.post(
+        "/v1/metrics", content=b"", headers={"Content-Type": "application/x-protobuf"}
+    )
     await until(lambda: live_spans(client))
 
     text = (await client.get("/metrics")).text
@@ -350,9 +399,13 @@ async def test_metrics_count_what_came(client):
 
 @pytest.mark.parametrize("signal", ["logs", "metrics"])
 async def test_logs_and_metrics_are_answered_in_otlp(client, signal):
-    protobuf_answer = await client.post(f"/v1/{signal}", content=b"", headers={"Content-Type": "application/x-protobuf"})
+    protobuf_answer = await client.post(
+        f"/v1/{signal}", content=b"", headers={"Content-Type": "application/x-protobuf"}
+    )
     bad = await client.post(f"/v1/{signal}", content=b"{", headers=JSON)
-    other = await client.post(f"/v1/{signal}", content=b"{}", headers={"Content-Type": "text/plain"})
+    other = await client.post(
+        f"/v1/{signal}", content=b"{}", headers={"Content-Type": "text/plain"}
+    )
 
     assert (protobuf_answer.status_code, protobuf_answer.content) == (200, b"")
     assert (bad.status_code, bad.json()["code"]) == (400, 3)

@@ -36,7 +36,10 @@ async def lived() -> list[dict[str, str]]:
 
 
 async def test_a_start_and_a_stop_are_answered():
-    assert [answer["type"] for answer in await lived()] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert [answer["type"] for answer in await lived()] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
 
 
 async def test_one_that_cannot_open_says_why(tmp_path: Path):
@@ -48,7 +51,9 @@ async def test_one_that_cannot_open_says_why(tmp_path: Path):
     assert "AGENTGUARD_DATA_DIR" in answer["message"]
 
 
-async def test_trouble_at_the_end_is_not_told_as_trouble_at_the_start(monkeypatch: pytest.MonkeyPatch):
+async def test_trouble_at_the_end_is_not_told_as_trouble_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+):
     @asynccontextmanager
     async def closing_badly(*args, **kwargs):
         async with open_app(*args, **kwargs) as app:
@@ -63,7 +68,9 @@ async def test_trouble_at_the_end_is_not_told_as_trouble_at_the_start(monkeypatc
     ]
 
 
-async def test_settings_without_effect_and_a_closed_door_are_said(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]):
+async def test_settings_without_effect_and_a_closed_door_are_said(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
     monkeypatch.setenv("AGENTGUARD_RETENTON_HOURS", "1")
     monkeypatch.setenv("API_HOST", "0.0.0.0")  # noqa: S104 - nothing listens
 

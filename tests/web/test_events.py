@@ -35,7 +35,11 @@ PATH = "/api/events"
 
 async def scan(client: httpx.AsyncClient, dataset: str, runs: int = 1) -> Any:
     """Scan something, and return the event that tells of it."""
-    answer = (await client.post("/api/scan", json=shop(runs), params={"dataset": dataset})).raise_for_status().json()
+    answer = (
+        (await client.post("/api/scan", json=shop(runs), params={"dataset": dataset}))
+        .raise_for_status()
+        .json()
+    )
     return event_of(answer["dataset"], answer["graph_version"])
 
 
@@ -80,24 +84,41 @@ async def test_of_one_dataset_it_tells_of_that_alone_also_where_it_is_yet_to_com
 
 
 async def test_without_any_graph_it_waits_for_the_first(tmp_path: Path):
-    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _), events(client, PATH) as stream:
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+        events(client, PATH) as stream,
+    ):
         wanted = await scan(client, "first")
 
         assert await following(stream) == wanted
 
 
 async def test_the_live_graph_is_told_of_too(tmp_path: Path):
-    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _), events(client, PATH, dataset="live") as stream:
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+        events(client, PATH, dataset="live") as stream,
+    ):
         (await client.post("/v1/traces", json=shop(1))).raise_for_status()
         told = await following(stream)
-        newest = (await client.get("/api/graph", params={"dataset": "live"})).json()["graph_version"]
+        newest = (await client.get("/api/graph", params={"dataset": "live"})).json()[
+            "graph_version"
+        ]
 
     assert told == event_of("live", newest)
 
 
 async def test_many_streams_are_told_of_the_same(tmp_path: Path):
-    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _), AsyncExitStack() as stack:
-        streams = [await stack.enter_async_context(events(client, PATH, **{"dataset": "new"} if n else {})) for n in range(5)]
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+        AsyncExitStack() as stack,
+    ):
+        streams = [
+            await stack.enter_async_context(events(client, PATH, **{"dataset": "new"} if n else {}))
+            for n in range(5)
+        ]
         wanted = await scan(client, "new")
 
         assert [await following(each) for each in streams] == [wanted] * 5
@@ -105,7 +126,10 @@ async def test_many_streams_are_told_of_the_same(tmp_path: Path):
 
 async def test_what_another_process_stores_is_told_at_once_through_redis(tmp_path: Path):
     settings = {"redis_url": redis_url(), "redis_timeout_seconds": 20}
-    async with opened(tmp_path, **settings) as app, streaming(app, look_seconds=NEVER) as (client, _):
+    async with (
+        opened(tmp_path, **settings) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+    ):
         first = await scan(client, "here")
         async with events(client, PATH) as stream:
             told = [await following(stream)]
@@ -116,13 +140,19 @@ async def test_what_another_process_stores_is_told_at_once_through_redis(tmp_pat
 
 
 async def test_without_redis_what_another_process_stores_is_seen_by_looking(tmp_path: Path):
-    async with opened(tmp_path) as app, streaming(app, look_seconds=0.02) as (client, _), events(client, PATH) as stream:
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=0.02) as (client, _),
+        events(client, PATH) as stream,
+    ):
         beside = await scan_beside(tmp_path, "beside")
 
         assert await following(stream) == beside
 
 
-async def test_while_redis_is_away_nothing_is_missed_and_after_it_notices_come_again(tmp_path: Path):
+async def test_while_redis_is_away_nothing_is_missed_and_after_it_notices_come_again(
+    tmp_path: Path,
+):
     with own(redis_server, _folder(tmp_path, "redis")) as server:
         settings = {"redis_url": server.settings["AGENTGUARD_REDIS_URL"]}
         async with (
@@ -195,9 +225,15 @@ async def _is_empty(listening: set[str]) -> bool:
     return not listening
 
 
-async def test_an_idle_stream_is_kept_alive_by_comments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_an_idle_stream_is_kept_alive_by_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("fastapi.routing._PING_INTERVAL", 0.01)
-    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _), client.stream("GET", PATH) as response:
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+        client.stream("GET", PATH) as response,
+    ):
         lines = response.aiter_lines()
         async with asyncio.timeout(30):
             first = await anext(lines)
@@ -206,7 +242,11 @@ async def test_an_idle_stream_is_kept_alive_by_comments(tmp_path: Path, monkeypa
 
 
 async def test_nothing_between_keeps_a_stream_back(tmp_path: Path):
-    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _), client.stream("GET", PATH) as response:
+    async with (
+        opened(tmp_path) as app,
+        streaming(app, look_seconds=NEVER) as (client, _),
+        client.stream("GET", PATH) as response,
+    ):
         headers = response.headers
 
     assert headers["cache-control"] == "no-cache"
@@ -231,7 +271,10 @@ async def test_streams_end_when_the_server_does_and_new_ones_after_their_first_l
 def test_a_signal_ends_open_streams_in_good_order(tmp_path: Path, number: signal.Signals):
     """Without that, the server waits for them as long as it may, and breaks them off then."""
     with running(tmp_path, AGENTGUARD_SHUTDOWN_SECONDS="40") as server:
-        with httpx.stream("GET", f"{server.url}{PATH}", timeout=60) as response, httpx.stream("GET", f"{server.url}{PATH}") as other:
+        with (
+            httpx.stream("GET", f"{server.url}{PATH}", timeout=60) as response,
+            httpx.stream("GET", f"{server.url}{PATH}") as other,
+        ):
             assert (response.status_code, other.status_code) == (200, 200)
             server.process.send_signal(number)
 

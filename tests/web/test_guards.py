@@ -13,7 +13,17 @@ from tests.web.serving import client_of, opened
 
 pytestmark = pytest.mark.anyio
 
-PATHS = ["/", "/health", "/health/live", "/docs", "/openapi.json", "/metrics", "/api/graph", "/nothing", "/docs/assets/swagger-ui.css"]
+PATHS = [
+    "/",
+    "/health",
+    "/health/live",
+    "/docs",
+    "/openapi.json",
+    "/metrics",
+    "/api/graph",
+    "/nothing",
+    "/docs/assets/swagger-ui.css",
+]
 
 
 @pytest.fixture
@@ -28,12 +38,29 @@ async def keyed_api(tmp_path):
         yield create_app(app)
 
 
-@pytest.mark.parametrize("peer", ["10.0.0.7", "192.168.1.2", "8.8.8.8", "2001:db8::1", "::ffff:10.0.0.7", "fe80::1%eth0", "testclient", ""])
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "10.0.0.7",
+        "192.168.1.2",
+        "8.8.8.8",
+        "2001:db8::1",
+        "::ffff:10.0.0.7",
+        "fe80::1%eth0",
+        "testclient",
+        "",
+    ],
+)
 async def test_without_a_key_other_machines_are_refused_everywhere(open_api, peer):
     async with client_of(open_api, peer=(peer, 1)) as client:
         for path in PATHS:
             answer = await client.get(
-                path, headers={"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+                path,
+                headers={
+                    "X-Forwarded-For": "127.0.0.1",
+                    "X-Real-IP": "127.0.0.1",
+                    "Forwarded": "for=127.0.0.1",
+                },
             )
 
             assert answer.status_code == 403
@@ -49,7 +76,17 @@ async def test_this_machine_is_answered(open_api, peer):
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:8000", "LOCALHOST", "127.0.0.1:4318", "[::1]:8000", "[::1]", "app.localhost:1", "localhost."]
+    "host",
+    [
+        "localhost",
+        "localhost:8000",
+        "LOCALHOST",
+        "127.0.0.1:4318",
+        "[::1]:8000",
+        "[::1]",
+        "app.localhost:1",
+        "localhost.",
+    ],
 )
 async def test_hosts_of_this_machine(open_api, host):
     async with client_of(open_api) as client:
@@ -78,26 +115,49 @@ async def test_foreign_hosts_are_refused(open_api, host):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://evil.example", "null", "http://localhost.evil.example", "file://", "http://localhost@evil.example", ""]
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "file://",
+        "http://localhost@evil.example",
+        "",
+    ],
 )
 async def test_foreign_origins_are_refused(open_api, origin):
     async with client_of(open_api) as client:
         assert (await client.get("/", headers={"Origin": origin})).status_code == 403
-        assert (await client.post("/v1/traces", content=b"{}", headers={"Origin": origin})).status_code == 403
+        assert (
+            await client.post("/v1/traces", content=b"{}", headers={"Origin": origin})
+        ).status_code == 403
 
 
-@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:8000", "http://[::1]:5173", "https://localhost"])
+@pytest.mark.parametrize(
+    "origin",
+    ["http://localhost:3000", "http://127.0.0.1:8000", "http://[::1]:5173", "https://localhost"],
+)
 async def test_own_origins_are_answered(open_api, origin):
     async with client_of(open_api) as client:
         assert (await client.get("/", headers={"Origin": origin})).status_code == 200
 
 
 async def test_an_allowed_origin_is_answered_and_told_so(tmp_path):
-    async with opened(tmp_path, cors_origins=("https://ui.example",)) as app, client_of(create_app(app)) as client:
+    async with (
+        opened(tmp_path, cors_origins=("https://ui.example",)) as app,
+        client_of(create_app(app)) as client,
+    ):
         allowed = await client.get("/", headers={"Origin": "https://ui.example"})
-        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
-        preflight = await client.options("/api/scan", headers={"Origin": "https://ui.example", **asked})
-        foreign = await client.options("/api/scan", headers={"Origin": "https://evil.example", **asked})
+        asked = {
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        }
+        preflight = await client.options(
+            "/api/scan", headers={"Origin": "https://ui.example", **asked}
+        )
+        foreign = await client.options(
+            "/api/scan", headers={"Origin": "https://evil.example", **asked}
+        )
 
     assert allowed.headers["access-control-allow-origin"] == "https://ui.example"
     assert preflight.status_code == 200
@@ -135,14 +195,30 @@ def _scope(**members):
     ("scope", "status"),
     [
         (_scope(client=None, server=("/run/agentguard.sock", None)), 200),  # a Unix socket
-        (_scope(client=None, server=("127.0.0.1", 8000)), 403),  # a server that does not say who asks
+        (
+            _scope(client=None, server=("127.0.0.1", 8000)),
+            403,
+        ),  # a server that does not say who asks
         (_scope(client=None, server=None), 403),
-        (_scope(client=("127.0.0.1", 1), server=("127.0.0.1", 1), headers=[]), 200),  # HTTP/1.0 has no Host
-        (_scope(client=("127.0.0.1", 1), server=("127.0.0.1", 1), headers=[(b"host", b"localhost"), (b"host", b"localhost")]), 403),
+        (
+            _scope(client=("127.0.0.1", 1), server=("127.0.0.1", 1), headers=[]),
+            200,
+        ),  # HTTP/1.0 has no Host
+        (
+            _scope(
+                client=("127.0.0.1", 1),
+                server=("127.0.0.1", 1),
+                headers=[(b"host", b"localhost"), (b"host", b"localhost")],
+            ),
+            403,
+        ),
     ],
 )
 async def test_bare_scopes(scope, status):
-    api = Starlette(routes=[Route("/", lambda _: PlainTextResponse("in"))], middleware=[Middleware(LoopbackGuard, origins=())])
+    api = Starlette(
+        routes=[Route("/", lambda _: PlainTextResponse("in"))],
+        middleware=[Middleware(LoopbackGuard, origins=())],
+    )
     sent = []
 
     async def receive():
@@ -165,13 +241,25 @@ async def test_websockets_are_refused_too(open_api):
     async def receive():
         return {"type": "websocket.connect"}
 
-    await open_api(_scope(type="websocket", scheme="ws", subprotocols=[], client=("8.8.8.8", 1), server=("127.0.0.1", 1)), receive, send)
+    await open_api(
+        _scope(
+            type="websocket",
+            scheme="ws",
+            subprotocols=[],
+            client=("8.8.8.8", 1),
+            server=("127.0.0.1", 1),
+        ),
+        receive,
+        send,
+    )
 
     assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_with_a_key_everything_but_health_needs_it(keyed_api):
-    async with client_of(keyed_api, peer=("8.8.8.8", 1), url="https://agentguard.example") as client:
+    async with client_of(
+        keyed_api, peer=("8.8.8.8", 1), url="https://agentguard.example"
+    ) as client:
         for path in PATHS:
             answer = await client.get(path)
             if path.startswith("/health"):
@@ -181,8 +269,12 @@ async def test_with_a_key_everything_but_health_needs_it(keyed_api):
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 assert answer.headers["content-type"] == MEDIA_TYPE
         assert (await client.post("/v1/traces", content=b"")).status_code == 401
-        assert (await client.get("/", headers={"Authorization": "Bearer open-sesame"})).status_code == 200
-        assert (await client.get("/docs", headers={"Authorization": "bearer open-sesame"})).status_code == 200
+        assert (
+            await client.get("/", headers={"Authorization": "Bearer open-sesame"})
+        ).status_code == 200
+        assert (
+            await client.get("/docs", headers={"Authorization": "bearer open-sesame"})
+        ).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -209,17 +301,28 @@ async def test_a_wrong_key_is_refused(keyed_api, given):
 
 async def test_two_keys_are_refused(keyed_api):
     async with client_of(keyed_api) as client:
-        assert (await client.get("/", headers=[("Authorization", "Bearer open-sesame"), ("Authorization", "Bearer x")])).status_code == 401
+        assert (
+            await client.get(
+                "/",
+                headers=[("Authorization", "Bearer open-sesame"), ("Authorization", "Bearer x")],
+            )
+        ).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/healthy", "/health/", "/health/../metrics", "//health", "/health/live/x"])
+@pytest.mark.parametrize(
+    "path", ["/healthy", "/health/", "/health/../metrics", "//health", "/health/live/x"]
+)
 async def test_only_the_health_paths_themselves_are_open(keyed_api, path):
     async with client_of(keyed_api) as client:
         assert (await client.get(path)).status_code == 401
 
 
 async def test_a_preflight_needs_no_key(keyed_api):
-    asked = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    asked = {
+        "Origin": "http://localhost:3000",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
     async with client_of(keyed_api) as client:
         preflight = await client.options("/api/graph", headers=asked)
         refused = await client.get("/api/graph", headers={"Origin": "http://localhost:3000"})

@@ -36,7 +36,11 @@ def nowhere() -> SecretStr:
 async def kept(directory: Path) -> AsyncIterator[tuple[App, httpx.AsyncClient]]:
     """A server that runs no jobs, and a process beside it."""
     beside = open_app(Settings(data_dir=directory / "data"))
-    async with opened(directory, celery_broker_url=nowhere()) as app, streaming(app) as (client, _), beside as process:
+    async with (
+        opened(directory, celery_broker_url=nowhere()) as app,
+        streaming(app) as (client, _),
+        beside as process,
+    ):
         yield process, client
 
 
@@ -65,7 +69,11 @@ async def test_in_the_background_the_document_is_a_jobs_result(tmp_path: Path, p
 
     assert accepted.status_code == 202
     assert accepted.json().items() >= {"state": "queued", "attempts": 0, "result": None}.items()
-    assert (job["state"], job["attempts"], job["progress"]) == ("succeeded", 1, {"done": 0, "total": None, "unit": None})
+    assert (job["state"], job["attempts"], job["progress"]) == (
+        "succeeded",
+        1,
+        {"done": 0, "total": None, "unit": None},
+    )
     assert job["result"] == waited_for
 
 
@@ -73,7 +81,9 @@ async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path
     async with served(tmp_path) as client:
         none_yet = await client.post("/api/simulate", json={"agent_id": "x", "background": True})
         await client.post("/api/scan", json=shop())
-        unknown = await client.post("/api/playbook", json={"agent_id": "PaymentAgnt", "background": True})
+        unknown = await client.post(
+            "/api/playbook", json={"agent_id": "PaymentAgnt", "background": True}
+        )
         jobs = (await client.get("/api/jobs")).json()
 
     assert (none_yet.status_code, unknown.status_code) == (404, 404)
@@ -84,11 +94,17 @@ async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path
 async def test_jobs_are_listed_newest_first_in_pages_filtered_and_without_results(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
         made = [await beside.jobs.submit(("scan", "simulation")[n % 2], {}) for n in range(5)]
-        await beside.jobs.store.settle((await claimed(beside, made[0].id)).succeed({"large": "…"}, system_clock()))
+        await beside.jobs.store.settle(
+            (await claimed(beside, made[0].id)).succeed({"large": "…"}, system_clock())
+        )
         first = (await client.get("/api/jobs", params={"limit": 2})).json()
-        second = (await client.get("/api/jobs", params={"limit": 2, "before": first["next"]})).json()
+        second = (
+            await client.get("/api/jobs", params={"limit": 2, "before": first["next"]})
+        ).json()
         last = (await client.get("/api/jobs", params={"limit": 2, "before": second["next"]})).json()
-        scans = (await client.get("/api/jobs", params={"kind": "scan", "state": ["queued", "running"]})).json()
+        scans = (
+            await client.get("/api/jobs", params={"kind": "scan", "state": ["queued", "running"]})
+        ).json()
 
     shown = [job["id"] for page in (first, second, last) for job in page["jobs"]]
     assert shown == [job.id for job in reversed(made)]
@@ -137,7 +153,9 @@ async def test_events_tell_of_what_happens_in_another_process(tmp_path: Path):
             told = [await following(stream)]
             running = await claimed(beside, job.id)
             told.append(await following(stream))
-            await beside.jobs.store.extend(running, until=system_clock() + 60 * NS_PER_SECOND, done=4)
+            await beside.jobs.store.extend(
+                running, until=system_clock() + 60 * NS_PER_SECOND, done=4
+            )
             told.append(await following(stream))
             await beside.jobs.store.settle(running.fail(JobError("code", "Why."), system_clock()))
             told += [event async for event in stream]
@@ -169,7 +187,10 @@ async def test_events_of_no_job_are_a_problem(tmp_path: Path):
 
 
 async def test_events_end_when_the_server_stops(tmp_path: Path):
-    async with opened(tmp_path, celery_broker_url=nowhere()) as app, streaming(app) as (client, state):
+    async with (
+        opened(tmp_path, celery_broker_url=nowhere()) as app,
+        streaming(app) as (client, state),
+    ):
         job = await app.jobs.submit("scan", {})
         async with events(client, f"/api/jobs/{job.id}/events") as stream:
             first = await following(stream)

@@ -30,13 +30,18 @@ def zeros_gzipped(size: int) -> bytes:
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 async def test_300_mb_of_zeros_are_refused_without_being_held(tmp_path, encoding):
-    body = zeros_gzipped(300 * MIB) if encoding == "gzip" else zstandard.ZstdCompressor().compress(bytes(300 * MIB))
+    body = (
+        zeros_gzipped(300 * MIB)
+        if encoding == "gzip"
+        else zstandard.ZstdCompressor().compress(bytes(300 * MIB))
+    )
     assert len(body) < MIB
     async with served(tmp_path, max_body_bytes=8 * MIB) as client:
         tracemalloc.start()
         try:
             answers = [
-                await client.post(path, content=body, headers=JSON | {"Content-Encoding": encoding}) for path in ("/v1/traces", "/v1/logs")
+                await client.post(path, content=body, headers=JSON | {"Content-Encoding": encoding})
+                for path in ("/v1/traces", "/v1/logs")
             ]
             _, peak = tracemalloc.get_traced_memory()
         finally:
@@ -49,12 +54,21 @@ async def test_300_mb_of_zeros_are_refused_without_being_held(tmp_path, encoding
 
 async def test_a_scan_of_packed_zeros_is_refused(tmp_path):
     async with served(tmp_path, max_upload_bytes=8 * MIB) as client:
-        packed = await client.post("/api/scan", content=zeros_gzipped(30 * MIB), headers=JSON | {"Content-Encoding": "gzip"})
-        upload = await client.post("/api/scan", files={"file": ("zeros.json.gz", zeros_gzipped(30 * MIB))})
+        packed = await client.post(
+            "/api/scan",
+            content=zeros_gzipped(30 * MIB),
+            headers=JSON | {"Content-Encoding": "gzip"},
+        )
+        upload = await client.post(
+            "/api/scan", files={"file": ("zeros.json.gz", zeros_gzipped(30 * MIB))}
+        )
         large = await client.post("/api/scan", files={"file": ("zeros.json", bytes(9 * MIB))})
 
     assert (packed.status_code, packed.json()["code"]) == (413, "body-too-large")
-    assert (upload.status_code, upload.json()["code"]) == (400, "nothing-usable")  # the first zeros show that it is no trace
+    assert (upload.status_code, upload.json()["code"]) == (
+        400,
+        "nothing-usable",
+    )  # the first zeros show that it is no trace
     assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
     assert list((tmp_path / "data" / "uploads").iterdir()) == []
 
@@ -67,14 +81,20 @@ async def test_the_limit_of_a_scan_holds_unpacked_whatever_says_that_it_is_packe
         answers = [
             await client.post("/api/scan", files={"file": ("u.json.gz", packed * 3)}),
             await client.post("/api/scan", content=packed * 3, headers=JSON),
-            await client.post("/api/scan", content=packed * 3, headers=JSON | {"Content-Encoding": "gzip"}),
+            await client.post(
+                "/api/scan", content=packed * 3, headers=JSON | {"Content-Encoding": "gzip"}
+            ),
             await client.post("/api/scan", files={"file": ("u.bin", frames)}),
         ]
         fits = await client.post("/api/scan", files={"file": ("u.json.gz", packed * 2)})
-        nothing = {dataset["name"] for dataset in (await client.get("/api/datasets")).json()["datasets"]} - {fits.json()["dataset"]}
+        nothing = {
+            dataset["name"] for dataset in (await client.get("/api/datasets")).json()["datasets"]
+        } - {fits.json()["dataset"]}
 
     assert len(frames) < len(body)
-    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(413, "body-too-large")] * 4
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (413, "body-too-large")
+    ] * 4
     assert fits.status_code == 200
     assert not nothing
 
@@ -109,7 +129,9 @@ async def test_json_requests_are_bounded_while_they_come_in(tmp_path, path):
         whole = await client.post(path, content=b" " * (MIB + 1), headers=JSON)
         fits = await client.post(path, content=b" " * 1000 + b'{"agent_id": "x"}', headers=JSON)
 
-    assert [(answer.status_code, answer.json()["code"]) for answer in (streamed, whole)] == [(413, "body-too-large")] * 2
+    assert [(answer.status_code, answer.json()["code"]) for answer in (streamed, whole)] == [
+        (413, "body-too-large")
+    ] * 2
     assert sent <= 18
     assert fits.json()["code"] == "no-graph"
 
@@ -171,7 +193,9 @@ async def test_a_body_without_an_announced_length_is_bounded_too(tmp_path):
 )
 async def test_damaged_gzip_is_a_bad_request(tmp_path, body):
     async with served(tmp_path) as client:
-        answer = await client.post("/v1/traces", content=body, headers=JSON | {"Content-Encoding": "gzip"})
+        answer = await client.post(
+            "/v1/traces", content=body, headers=JSON | {"Content-Encoding": "gzip"}
+        )
 
     assert (answer.status_code, answer.json()["code"]) == (400, 3)
 
@@ -180,7 +204,11 @@ async def test_gzip_members_one_after_the_other_are_one_body(tmp_path):
     body = json([1, 2]).body
     async with served(tmp_path) as client:
         packed = gzip.compress(body[:50]) + gzip.compress(body[50:])
-        assert (await client.post("/v1/traces", content=packed, headers=JSON | {"Content-Encoding": "gzip"})).status_code == 200
+        assert (
+            await client.post(
+                "/v1/traces", content=packed, headers=JSON | {"Content-Encoding": "gzip"}
+            )
+        ).status_code == 200
 
 
 async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path, monkeypatch):
@@ -196,10 +224,17 @@ async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path,
 
         monkeypatch.setattr(receiver, "store", Slow())
         async with asyncio.TaskGroup() as tasks:
-            taken = [tasks.create_task(client.post("/v1/traces", content=json([n]).body, headers=JSON)) for n in (1, 2, 3)]
+            taken = [
+                tasks.create_task(client.post("/v1/traces", content=json([n]).body, headers=JSON))
+                for n in (1, 2, 3)
+            ]
             await until(lambda: _places(app, 3))
             refused = await client.post("/v1/traces", content=json([4]).body, headers=JSON)
-            also = await client.post("/v1/traces", content=protobuf([5]).body, headers={"Content-Type": "application/x-protobuf"})
+            also = await client.post(
+                "/v1/traces",
+                content=protobuf([5]).body,
+                headers={"Content-Type": "application/x-protobuf"},
+            )
             go.set()
         again = await client.post("/v1/traces", content=json([4]).body, headers=JSON)
         shown = await until(lambda: _shown(client, 4))
@@ -215,7 +250,10 @@ async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path,
 async def test_bytes_in_work_are_bounded(tmp_path):
     async with served(tmp_path, ingest_max_bytes=100_000) as client:
         answers = await asyncio.gather(
-            *[client.post("/v1/traces", content=b" " * 60_000 + json([n]).body, headers=JSON) for n in range(1, 9)]
+            *[
+                client.post("/v1/traces", content=b" " * 60_000 + json([n]).body, headers=JSON)
+                for n in range(1, 9)
+            ]
         )
 
     statuses = [answer.status_code for answer in answers]
@@ -224,7 +262,10 @@ async def test_bytes_in_work_are_bounded(tmp_path):
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     answered = asyncio.Event()
-    async with opened(tmp_path, acknowledge_seconds=0.2) as app, client_of(create_app(app)) as client:
+    async with (
+        opened(tmp_path, acknowledge_seconds=0.2) as app,
+        client_of(create_app(app)) as client,
+    ):
 
         class Hangs:
             async def append(self, _batch: SpanBatch) -> None:
@@ -256,7 +297,12 @@ async def test_deliveries_share_one_sync(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fdatasync", counted)
     async with served(tmp_path) as client:
-        answers = await asyncio.gather(*[client.post("/v1/traces", content=json([n]).body, headers=JSON) for n in range(1, 101)])
+        answers = await asyncio.gather(
+            *[
+                client.post("/v1/traces", content=json([n]).body, headers=JSON)
+                for n in range(1, 101)
+            ]
+        )
         shown = await until(lambda: _shown(client, 100))
 
     assert {answer.status_code for answer in answers} == {200}
@@ -265,7 +311,14 @@ async def test_deliveries_share_one_sync(tmp_path, monkeypatch):
 
 
 async def test_deep_json_is_a_bad_request(tmp_path):
-    deep = orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": []}]}]})[:-1] + b"," + b'"x":' + b"[" * 5000 + b"]" * 5000 + b"}"
+    deep = (
+        orjson.dumps({"resourceSpans": [{"scopeSpans": [{"spans": []}]}]})[:-1]
+        + b","
+        + b'"x":'
+        + b"[" * 5000
+        + b"]" * 5000
+        + b"}"
+    )
     async with served(tmp_path) as client:
         assert (await client.post("/v1/traces", content=deep, headers=JSON)).status_code == 400
 

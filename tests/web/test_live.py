@@ -33,14 +33,21 @@ async def live_after(app: App, deliveries: list[Delivery]):
     async def shown():
         found = [dataset for dataset in await app.graphs.datasets() if dataset.name == LIVE]
         version = await app.graphs.newest(LIVE) if found else None
-        return version if version and version.graph.coverage.spans_read >= 16 * len(deliveries) else None
+        return (
+            version
+            if version and version.graph.coverage.spans_read >= 16 * len(deliveries)
+            else None
+        )
 
     return await until(shown)
 
 
 async def test_delivered_once_or_twice_in_parts_or_whole_gives_one_graph(tmp_path):
     groups = shop()["resourceSpans"]
-    parts = [Delivery(orjson.dumps({"resourceSpans": [group]}), Encoding.JSON) for group in reversed(groups)]
+    parts = [
+        Delivery(orjson.dumps({"resourceSpans": [group]}), Encoding.JSON)
+        for group in reversed(groups)
+    ]
     async with opened(tmp_path / "whole") as app:
         whole = (await live_after(app, [DELIVERY])).graph
     async with opened(tmp_path / "twice") as app:
@@ -77,7 +84,12 @@ async def test_what_was_received_before_the_window_is_not_shown(tmp_path):
     async with open_app(settings, serving=True, in_processes=False, clock=lambda: now[0]) as app:
         await live_after(app, [DELIVERY])
         now[0] += 5 * HOUR
-        late = Delivery(DELIVERY.body.replace(b"FraudAgent", b"LateAgent").replace(b'"traceId":"0', b'"traceId":"f'), Encoding.JSON)
+        late = Delivery(
+            DELIVERY.body.replace(b"FraudAgent", b"LateAgent").replace(
+                b'"traceId":"0', b'"traceId":"f'
+            ),
+            Encoding.JSON,
+        )
         await serving_of(app).receiver.receive(late)
 
         async def shown():
@@ -109,35 +121,55 @@ async def test_spans_show_while_a_scan_is_at_work(tmp_path):
 async def test_content_is_kept_only_when_asked_for(tmp_path):
     secret = shop(1)
     span = secret["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    span["attributes"].append({"key": "gen_ai.input.messages", "value": {"stringValue": "a very private prompt"}})
+    span["attributes"].append(
+        {"key": "gen_ai.input.messages", "value": {"stringValue": "a very private prompt"}}
+    )
     for keep in (False, True):
         directory = tmp_path / str(keep)
         async with served(directory, keep_content=keep) as client:
             assert (await client.post("/v1/traces", json=secret)).status_code == 200
 
-        content = b"".join(path.read_bytes() for path in (directory / "data").rglob("*") if path.is_file())
+        content = b"".join(
+            path.read_bytes() for path in (directory / "data").rglob("*") if path.is_file()
+        )
         assert (b"a very private prompt" in content) is keep
 
 
 async def test_evidence_links_and_shadow_agents_are_in_the_documents(tmp_path):
-    (tmp_path / "catalog.yaml").write_text("agents:\n- name: CheckoutAgent\n- name: PaymentAgent\n  owner: payments\n")
-    settings = {"catalog": tmp_path / "catalog.yaml", "trace_url": "http://jaeger:16686/trace/{trace_id}"}
+    (tmp_path / "catalog.yaml").write_text(
+        "agents:\n- name: CheckoutAgent\n- name: PaymentAgent\n  owner: payments\n"
+    )
+    settings = {
+        "catalog": tmp_path / "catalog.yaml",
+        "trace_url": "http://jaeger:16686/trace/{trace_id}",
+    }
     async with opened(tmp_path, **settings) as app, client_of(create_app(app)) as client:
         scanned = (await client.post("/api/scan", json=shop())).json()
 
     assert [agent["name"] for agent in scanned["shadow_agents"]] == ["FraudAgent"]
     assert scanned["shadow_agents"][0]["shadow_reason"]
-    assert scanned["dependencies"][0]["evidence"][0]["url"].startswith("http://jaeger:16686/trace/0000")
+    assert scanned["dependencies"][0]["evidence"][0]["url"].startswith(
+        "http://jaeger:16686/trace/0000"
+    )
 
 
 async def test_the_catalogue_is_compared_with_the_newest_graph(tmp_path):
-    (tmp_path / "catalog.yaml").write_text("agents:\n- {name: CheckoutAgent, depends_on: []}\n- {name: Gone}\n")
-    async with opened(tmp_path, catalog=tmp_path / "catalog.yaml") as app, client_of(create_app(app)) as client:
+    (tmp_path / "catalog.yaml").write_text(
+        "agents:\n- {name: CheckoutAgent, depends_on: []}\n- {name: Gone}\n"
+    )
+    async with (
+        opened(tmp_path, catalog=tmp_path / "catalog.yaml") as app,
+        client_of(create_app(app)) as client,
+    ):
         await client.post("/api/scan", json=shop())
         found = (await client.get("/api/catalog")).json()
 
     shadows = [c for c in found["components"] if c["id"] in found["shadow_agents"]]
     assert {c["standing"] for c in shadows} == {"shadow"}
-    assert all(c["reason"] and c["first_seen"] and c["last_seen"] and c["evidence"] for c in shadows)
-    assert [(d["aspect"], [e["name"] for e in d["extra"]]) for d in found["drift"]] == [("dependencies", ["PaymentAgent"])]
+    assert all(
+        c["reason"] and c["first_seen"] and c["last_seen"] and c["evidence"] for c in shadows
+    )
+    assert [(d["aspect"], [e["name"] for e in d["extra"]]) for d in found["drift"]] == [
+        ("dependencies", ["PaymentAgent"])
+    ]
     assert [(e["name"], e["state"]) for e in found["not_seen"]] == [("Gone", "not_seen")]

@@ -27,10 +27,13 @@ def neo4j_at(uri: str, password: str = SECRET, user: str = "neo4j") -> dict[str,
     return {"NEO4J_URI": uri, "NEO4J_USER": user, "NEO4J_PASSWORD": password, **CODE}
 
 
-def agentguard(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def agentguard(
+    directory: Path, *arguments: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "agentguard.cli", *arguments],
-        env={"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data")} | variables,
+        env={"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(directory / "data")}
+        | variables,
         cwd=directory,
         capture_output=True,
         text=True,
@@ -52,14 +55,25 @@ def test_what_one_command_scans_another_shows(tmp_path: Path):
         there = neo4j_at(place.uri, place.password, place.user)
         scan = agentguard(tmp_path, "scan", "shop.json", "--dataset", "shop", **there)
         shown = agentguard(tmp_path, "graph", "--format", "json", **there)
-        replayed = agentguard(tmp_path, "simulate", "PaymentAgent", "--method", "replay", "--format", "json", **there)
-        agents = place.ask("MATCH (a:Agent) RETURN a.name AS name, a.standing AS standing ORDER BY name")
+        replayed = agentguard(
+            tmp_path, "simulate", "PaymentAgent", "--method", "replay", "--format", "json", **there
+        )
+        agents = place.ask(
+            "MATCH (a:Agent) RETURN a.name AS name, a.standing AS standing ORDER BY name"
+        )
 
     assert scan.returncode == 0, scan.stderr
     names = ["CheckoutAgent", "FraudAgent", "PaymentAgent"]
-    assert sorted(node["label"] for node in json.loads(shown.stdout)["nodes"] if node["type"] == "agent") == names
+    assert (
+        sorted(
+            node["label"] for node in json.loads(shown.stdout)["nodes"] if node["type"] == "agent"
+        )
+        == names
+    )
     assert replayed.returncode == 0
-    assert agents == [{"name": name, "standing": "unknown"} for name in names]  # nobody declared anything
+    assert agents == [
+        {"name": name, "standing": "unknown"} for name in names
+    ]  # nobody declared anything
 
 
 def test_a_command_says_in_one_sentence_that_neo4j_is_away(tmp_path: Path):
@@ -67,7 +81,10 @@ def test_a_command_says_in_one_sentence_that_neo4j_is_away(tmp_path: Path):
         ended = agentguard(tmp_path, *command, **neo4j_at("bolt://127.0.0.1:1"))
 
         assert ended.returncode == 1
-        assert ended.stderr.strip() == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+        assert (
+            ended.stderr.strip()
+            == "Neo4j at bolt://127.0.0.1:1 cannot be reached. Start it, or correct NEO4J_URI."
+        )
         assert SECRET not in ended.stderr + ended.stdout
 
 
@@ -81,7 +98,12 @@ def test_a_uri_that_holds_a_password_is_refused_without_repeating_it(tmp_path: P
 
 def test_a_package_that_is_missing_is_named(tmp_path: Path):
     (tmp_path / "neo4j.py").write_text("raise ModuleNotFoundError(\"No module named 'neo4j'\")")
-    ended = agentguard(tmp_path, "graph", **neo4j_at("bolt://127.0.0.1:1") | {"PYTHONPATH": f"{tmp_path}:{CODE.get('PYTHONPATH', '')}"})
+    ended = agentguard(
+        tmp_path,
+        "graph",
+        **neo4j_at("bolt://127.0.0.1:1")
+        | {"PYTHONPATH": f"{tmp_path}:{CODE.get('PYTHONPATH', '')}"},
+    )
 
     assert ended.returncode == 1
     assert ended.stderr.strip().endswith("Run: pip install 'agentguard[services]'")
@@ -94,7 +116,9 @@ def test_without_the_setting_nothing_of_neo4j_is_imported(tmp_path: Path):
     )
     variables = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(tmp_path / "data"), **CODE}
 
-    subprocess.run([sys.executable, "-c", source], env=variables, cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", source], env=variables, cwd=tmp_path, check=True, timeout=120
+    )
 
 
 @pytest.fixture
@@ -104,7 +128,9 @@ def away(tmp_path: Path) -> Iterator[tuple[Server, Place]]:
         yield server, place_of(server)
 
 
-def test_a_server_starts_without_neo4j_takes_spans_in_and_shows_them_once_it_is_there(tmp_path: Path, away: tuple[Server, Place]):
+def test_a_server_starts_without_neo4j_takes_spans_in_and_shows_them_once_it_is_there(
+    tmp_path: Path, away: tuple[Server, Place]
+):
     neo4j, place = away
     with running(tmp_path, **neo4j_at(place.uri, place.password)) as server:
         graph = f"{server.url}/api/graph"
@@ -119,7 +145,9 @@ def test_a_server_starts_without_neo4j_takes_spans_in_and_shows_them_once_it_is_
         neo4j.start()
         until(lambda: answer().status_code == 200)
         assert len([node for node in answer().json()["nodes"] if node["type"] == "agent"]) == 3
-        assert place.ask("SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1")
+        assert place.ask(
+            "SHOW CONSTRAINTS YIELD labelsOrTypes WHERE labelsOrTypes = ['Component'] RETURN 1"
+        )
 
         neo4j.kill()
         assert_away(answer())

@@ -10,7 +10,11 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 from agentguard.web.problems import MEDIA_TYPE
 from tests.web.process import Server
@@ -54,7 +58,12 @@ def api_schema(server: Server):
     return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
 
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -92,7 +101,10 @@ def test_every_operation_of_the_api_declares_problems(api_schema):
 
 @pytest.mark.parametrize("path", STREAMS)
 def test_streams_are_described_as_server_sent_events(api_schema, path: str):
-    assert "text/event-stream" in api_schema.raw_schema["paths"][path]["get"]["responses"]["200"]["content"]
+    assert (
+        "text/event-stream"
+        in api_schema.raw_schema["paths"][path]["get"]["responses"]["200"]["content"]
+    )
 
 
 def test_all_stable_paths_are_there(api_schema):

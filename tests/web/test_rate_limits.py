@@ -75,7 +75,19 @@ async def test_problems_and_streams_of_the_api_count_too(tmp_path: Path):
     assert [standing(answer)[0] for answer in answers] == [2, 1, 0, 0]
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/health/live", "/health/ready", "/metrics", "/docs", "/openapi.json", "/apiary"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/apiary",
+    ],
+)
 async def test_what_is_not_the_api_is_not_limited(tmp_path: Path, path: str):
     async with served(tmp_path, rate_limit=1) as client:
         answers = [await client.get(path) for _ in range(3)]
@@ -92,13 +104,21 @@ async def test_deliveries_of_spans_are_not_limited(tmp_path: Path):
     assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
-async def test_clients_are_told_apart_by_the_address_they_speak_from_and_by_nothing_that_they_say(tmp_path: Path):
+async def test_clients_are_told_apart_by_the_address_they_speak_from_and_by_nothing_that_they_say(
+    tmp_path: Path,
+):
     async with opened(tmp_path, rate_limit=1, api_key=KEY) as app:
         api, answers = create_app(app), []
         for peer in ("192.0.2.1", "192.0.2.2", "2001:db8::1"):
             for n in range(2):
-                said = {"X-Forwarded-For": f"203.0.113.{n}", "Forwarded": f"for=203.0.113.{n}", "X-Real-IP": f"203.0.113.{n}"}
-                async with client_of(api, peer=(peer, 50_000 + n), headers=AUTHORISED | said) as client:
+                said = {
+                    "X-Forwarded-For": f"203.0.113.{n}",
+                    "Forwarded": f"for=203.0.113.{n}",
+                    "X-Real-IP": f"203.0.113.{n}",
+                }
+                async with client_of(
+                    api, peer=(peer, 50_000 + n), headers=AUTHORISED | said
+                ) as client:
                     answers.append((await client.get("/api/datasets")).status_code)
 
     assert answers == [200, 429] * 3
@@ -106,7 +126,10 @@ async def test_clients_are_told_apart_by_the_address_they_speak_from_and_by_noth
 
 async def test_who_has_no_key_uses_up_nobodys_requests(tmp_path: Path):
     async with served(tmp_path, rate_limit=1, api_key=KEY) as client:
-        strangers = [await client.get("/api/datasets", headers=headers) for headers in ({}, {"Authorization": "Bearer wrong"}) * 3]
+        strangers = [
+            await client.get("/api/datasets", headers=headers)
+            for headers in ({}, {"Authorization": "Bearer wrong"}) * 3
+        ]
         holder = await client.get("/api/datasets", headers=AUTHORISED)
 
     assert {answer.status_code for answer in strangers} == {401}
@@ -119,11 +142,14 @@ async def test_pages_of_allowed_origins_may_read_the_fields(tmp_path: Path):
         answer = await client.get("/api/datasets", headers={"Origin": "http://localhost:3000"})
         refused = await client.get("/api/datasets", headers={"Origin": "http://localhost:3000"})
         preflight = await client.options(
-            "/api/datasets", headers={"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"}
+            "/api/datasets",
+            headers={"Origin": "http://localhost:3000", "Access-Control-Request-Method": "GET"},
         )
 
     for each in (answer, refused):
-        assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= set(each.headers["access-control-expose-headers"].split(", "))
+        assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= set(
+            each.headers["access-control-expose-headers"].split(", ")
+        )
     assert (refused.status_code, preflight.status_code) == (429, 200)
 
 
@@ -131,7 +157,10 @@ async def test_servers_with_one_redis_count_together(tmp_path: Path):
     url, answers = redis_url(), []
     settings = {"rate_limit": 3, "api_key": KEY, "redis_url": url, "redis_timeout_seconds": 20}
     peer = uuid4().hex
-    async with opened(tmp_path / "one", **settings) as one, opened(tmp_path / "two", **settings) as two:
+    async with (
+        opened(tmp_path / "one", **settings) as one,
+        opened(tmp_path / "two", **settings) as two,
+    ):
         for app in (one, two, one, two, one):
             async with client_of(create_app(app), peer=(peer, 1), headers=AUTHORISED) as client:
                 answers.append((await client.get("/api/datasets")).status_code)

@@ -40,9 +40,18 @@ def free_port() -> int:
 
 
 def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = inherited() | {"AGENTGUARD_DATA_DIR": str(directory / "data"), "AGENTGUARD_OTLP_PORT": "0"}
+    environment = inherited() | {
+        "AGENTGUARD_DATA_DIR": str(directory / "data"),
+        "AGENTGUARD_OTLP_PORT": "0",
+    }
     return subprocess.run(
-        [*AGENTGUARD, *arguments], env=environment | variables, cwd=directory, capture_output=True, text=True, timeout=120, check=False
+        [*AGENTGUARD, *arguments],
+        env=environment | variables,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -54,16 +63,22 @@ def agents(url: str, dataset: str) -> set[str]:
 
 
 def export(port: int, name: str, compression: Compression) -> None:
-    exporter = OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces", compression=compression)
+    exporter = OTLPSpanExporter(
+        endpoint=f"http://127.0.0.1:{port}/v1/traces", compression=compression
+    )
     provider = TracerProvider(resource=Resource({"service.name": "x"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     attributes = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": name}
-    with provider.get_tracer("test").start_as_current_span(f"invoke_agent {name}", attributes=attributes):
+    with provider.get_tracer("test").start_as_current_span(
+        f"invoke_agent {name}", attributes=attributes
+    ):
         pass
     provider.shutdown()
 
 
-def test_the_official_exporter_is_served_on_both_ports_and_shows_within_five_seconds(tmp_path: Path):
+def test_the_official_exporter_is_served_on_both_ports_and_shows_within_five_seconds(
+    tmp_path: Path,
+):
     """Five seconds, at the best of four times: the machine may be busy with other tests."""
     otlp_port = free_port()
     with running(tmp_path, AGENTGUARD_OTLP_PORT=str(otlp_port)) as server:
@@ -139,7 +154,9 @@ def test_a_signal_lets_what_is_in_work_finish(tmp_path: Path, number: signal.Sig
         connection.putheader("Content-Length", str(len(delivery.body)))
         connection.putheader("Expect", "100-continue")
         connection.endheaders()
-        assert select.select([connection.sock], [], [], 30)[0], "the server has not begun to read the body"
+        assert select.select([connection.sock], [], [], 30)[0], (
+            "the server has not begun to read the body"
+        )
         connection.send(delivery.body[:100])
         server.process.send_signal(number)
         later = threading.Timer(0.5, connection.send, (delivery.body[100:],))

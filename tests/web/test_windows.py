@@ -22,7 +22,12 @@ async def client(tmp_path):
 
 
 def starts() -> list[int]:
-    return [int(s["startTimeUnixNano"]) for g in shop()["resourceSpans"] for scoped in g["scopeSpans"] for s in scoped["spans"]]
+    return [
+        int(s["startTimeUnixNano"])
+        for g in shop()["resourceSpans"]
+        for scoped in g["scopeSpans"]
+        for s in scoped["spans"]
+    ]
 
 
 def day(offset: int) -> str:
@@ -35,8 +40,15 @@ def calls(graph) -> list[tuple[str, str, int]]:
 
 
 async def test_a_scan_takes_the_traces_that_start_in_its_window(client):
-    inside = await client.post("/api/scan", params={"since": day(-1), "until": day(1)}, content=orjson.dumps(shop()), headers=JSON)
-    outside = await client.post("/api/scan", params={"since": day(1)}, content=orjson.dumps(shop()), headers=JSON)
+    inside = await client.post(
+        "/api/scan",
+        params={"since": day(-1), "until": day(1)},
+        content=orjson.dumps(shop()),
+        headers=JSON,
+    )
+    outside = await client.post(
+        "/api/scan", params={"since": day(1)}, content=orjson.dumps(shop()), headers=JSON
+    )
 
     assert inside.json()["coverage"]["spans"] == len(starts())
     assert inside.json()["window"]["since"] is not None
@@ -46,7 +58,9 @@ async def test_a_scan_takes_the_traces_that_start_in_its_window(client):
 
 async def test_a_large_scan_keeps_its_window_in_the_job(tmp_path):
     async with served(tmp_path, job_bytes=10) as client:
-        answer = await client.post("/api/scan", params={"until": day(1)}, content=orjson.dumps(shop()), headers=JSON)
+        answer = await client.post(
+            "/api/scan", params={"until": day(1)}, content=orjson.dumps(shop()), headers=JSON
+        )
 
         async def done():
             job = (await client.get(answer.headers["Location"])).json()

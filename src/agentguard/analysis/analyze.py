@@ -14,7 +14,9 @@ from agentguard.graph.model import Evidence, Graph
 from agentguard.graph.runs import Runs
 
 
-def analyze(graph: Graph, runs: Runs | None, *, matches: Matches | None = None, seed: int = 0) -> Analysis:
+def analyze(
+    graph: Graph, runs: Runs | None, *, matches: Matches | None = None, seed: int = 0
+) -> Analysis:
     """Return the findings; without matches (or without a catalogue in them) the exposure factor is left out and said so.
 
     CPU-bound: seconds for some hundred components and 50,000 runs.
@@ -48,19 +50,29 @@ def _edges(graph: Graph, names: list[str]) -> list[tuple[int, int]]:
     return sorted({(number[d.source], number[d.target]) for d in graph.dependencies})
 
 
-def _centrality(names: list[str], edges: list[tuple[int, int]], between: Betweenness) -> tuple[Centrality, ...]:
+def _centrality(
+    names: list[str], edges: list[tuple[int, int]], between: Betweenness
+) -> tuple[Centrality, ...]:
     return tuple(map(Centrality, names, between.values, pagerank(len(names), edges)))
 
 
 def _cycles(graph: Graph, names: list[str], edges: list[tuple[int, int]]) -> tuple[Cycle, ...]:
     evidence: dict[tuple[str, str], tuple[Evidence, ...]] = {}
-    for d in sorted(graph.dependencies, key=lambda d: (d.source, d.target, d.type.value, d.via or "")):
+    for d in sorted(
+        graph.dependencies, key=lambda d: (d.source, d.target, d.type.value, d.via or "")
+    ):
         evidence.setdefault((d.source, d.target), d.evidence[:1])
     cycles = []
     for part in strongly_connected(len(names), edges):
         witness = [names[n] for n in shortest_cycle(part, edges)]
         steps = zip(witness, [*witness[1:], witness[0]], strict=True)
-        cycles.append(Cycle(tuple(names[n] for n in part), tuple(witness), tuple(e for step in steps for e in evidence[step])))
+        cycles.append(
+            Cycle(
+                tuple(names[n] for n in part),
+                tuple(witness),
+                tuple(e for step in steps for e in evidence[step]),
+            )
+        )
     return tuple(cycles)
 
 

@@ -30,7 +30,9 @@ class Betweenness:
     sources: int
 
 
-def betweenness(size: int, edges: Sequence[tuple[int, int]], *, seed: int, exact_work: int = EXACT_WORK) -> Betweenness:
+def betweenness(
+    size: int, edges: Sequence[tuple[int, int]], *, seed: int, exact_work: int = EXACT_WORK
+) -> Betweenness:
     """Return the share of ordered pairs of other nodes whose shortest paths pass through each node (Brandes 2001).
 
     Exact up to exact_work = nodes × edges; above, from seeded sampled sources, scaled up (Brandes and Pich 2007).
@@ -39,14 +41,20 @@ def betweenness(size: int, edges: Sequence[tuple[int, int]], *, seed: int, exact
     if size < 3:
         return Betweenness((0.0,) * size, exact=True, sources=size)
     if size * len(proper) <= exact_work:
-        found = rx.digraph_betweenness_centrality(digraph(size, proper), normalized=True, parallel_threshold=_SEQUENTIAL)
+        found = rx.digraph_betweenness_centrality(
+            digraph(size, proper), normalized=True, parallel_threshold=_SEQUENTIAL
+        )
         return Betweenness(tuple(found[node] for node in range(size)), exact=True, sources=size)
     sources = min(size, SAMPLED_SOURCES)
     chosen = np.sort(np.random.default_rng(seed).choice(size, sources, replace=False))
-    return Betweenness(sampled_betweenness(size, proper, chosen.tolist()), exact=sources == size, sources=sources)
+    return Betweenness(
+        sampled_betweenness(size, proper, chosen.tolist()), exact=sources == size, sources=sources
+    )
 
 
-def sampled_betweenness(size: int, edges: Sequence[tuple[int, int]], sources: Sequence[int]) -> tuple[float, ...]:
+def sampled_betweenness(
+    size: int, edges: Sequence[tuple[int, int]], sources: Sequence[int]
+) -> tuple[float, ...]:
     """Return betweenness from these sources alone, scaled to all; equal to the exact value where all nodes are sources."""
     following: list[list[int]] = [[] for _ in range(size)]
     for a, b in edges:
@@ -63,7 +71,9 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
     """Return PageRank along the edges with damping 0.85, uniform teleport, the mass of nodes without callees spread evenly."""
     if not size:
         return ()
-    found = rx.pagerank(digraph(size, sorted(set(edges))), alpha=_DAMPING, tol=_TOLERANCE, max_iter=1_000)
+    found = rx.pagerank(
+        digraph(size, sorted(set(edges))), alpha=_DAMPING, tol=_TOLERANCE, max_iter=1_000
+    )
     return tuple(found[node] for node in range(size))
 
 

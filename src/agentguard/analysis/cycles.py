@@ -18,7 +18,11 @@ _MAX_STEPS = 1_000
 
 def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
     """Return the components of two or more nodes, each sorted, in order of their first node. Self-loops make none. Linear."""
-    return sorted(sorted(part) for part in rx.strongly_connected_components(digraph(size, edges)) if len(part) > 1)
+    return sorted(
+        sorted(part)
+        for part in rx.strongly_connected_components(digraph(size, edges))
+        if len(part) > 1
+    )
 
 
 def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
@@ -45,7 +49,10 @@ def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[lis
     """Return simple cycles of two or more nodes, shortest first, and whether there are more than are listed."""
     proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
     seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MAX_STEPS)]
-    turned = sorted((cycle[(at := cycle.index(min(cycle))) :] + cycle[:at] for cycle in seen), key=lambda c: (len(c), c))
+    turned = sorted(
+        (cycle[(at := cycle.index(min(cycle))) :] + cycle[:at] for cycle in seen),
+        key=lambda c: (len(c), c),
+    )
     return turned[:MAX_SIMPLE_CYCLES], len(turned) > MAX_SIMPLE_CYCLES
 
 

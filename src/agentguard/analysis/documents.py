@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from agentguard.analysis.model import Analysis, Centrality, Cycle, Risk, RiskFactor, Spof, SpofWorkflow
+from agentguard.analysis.model import (
+    Analysis,
+    Centrality,
+    Cycle,
+    Risk,
+    RiskFactor,
+    Spof,
+    SpofWorkflow,
+)
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
@@ -21,20 +29,32 @@ def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> di
     with_agents = [c for c in analysis.cycles if agents.intersection(c.witness)]
     return {
         "spof_agents": [s.component for s in analysis.spofs if s.kind is ComponentKind.AGENT],
-        "spof_components": [s.component for s in analysis.spofs if s.kind is not ComponentKind.AGENT],
+        "spof_components": [
+            s.component for s in analysis.spofs if s.kind is not ComponentKind.AGENT
+        ],
         "circular_dependencies": [list(c.witness) for c in with_agents],
         "circular_components": [list(c.witness) for c in analysis.cycles if c not in with_agents],
-        "risk_scores": {r.component: round(r.score, 3) for r in analysis.risks if r.component in agents},
-        "component_risk_scores": {r.component: round(r.score, 3) for r in analysis.risks if r.component not in agents},
+        "risk_scores": {
+            r.component: round(r.score, 3) for r in analysis.risks if r.component in agents
+        },
+        "component_risk_scores": {
+            r.component: round(r.score, 3) for r in analysis.risks if r.component not in agents
+        },
         "overall_risk": round(analysis.overall_risk, 3),
         "risk_version": analysis.risk_version,
         "risk_note": analysis.risk_note,
         "spofs": [_spof(s, links) for s in analysis.spofs],
         "cycles": [_cycle(c, links) for c in analysis.cycles],
-        "simple_cycles": {"cycles": [list(c) for c in analysis.simple_cycles], "truncated": analysis.cycles_truncated},
+        "simple_cycles": {
+            "cycles": [list(c) for c in analysis.simple_cycles],
+            "truncated": analysis.cycles_truncated,
+        },
         "risks": [_risk(r) for r in analysis.risks],
         "centrality": {
-            "betweenness": {"exact": analysis.betweenness_exact, "sources": analysis.betweenness_sources},
+            "betweenness": {
+                "exact": analysis.betweenness_exact,
+                "sources": analysis.betweenness_sources,
+            },
             "components": [_centrality(c) for c in analysis.centrality],
         },
         "method": analysis.method.value,
@@ -71,7 +91,13 @@ def _cycle(c: Cycle, links: TraceLinks) -> dict[str, Any]:
 
 
 def _risk(r: Risk) -> dict[str, Any]:
-    return {"id": r.component, "name": r.name, "kind": r.kind.value, "score": round(r.score, 3), "factors": list(map(_factor, r.factors))}
+    return {
+        "id": r.component,
+        "name": r.name,
+        "kind": r.kind.value,
+        "score": round(r.score, 3),
+        "factors": list(map(_factor, r.factors)),
+    }
 
 
 def _factor(f: RiskFactor) -> dict[str, Any]:

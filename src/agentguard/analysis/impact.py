@@ -78,7 +78,9 @@ class _Worst:
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return, by outage of these components and node of the structure, whether the node is down."""
         doors = (self._s.door(number) for number in numbers)
-        behind = [number if door is None else door for number, door in zip(numbers, doors, strict=True)]
+        behind = [
+            number if door is None else door for number, door in zip(numbers, doors, strict=True)
+        ]
         return self._columns(numbers) | self._columns(behind)
 
     def _columns(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
@@ -103,7 +105,9 @@ def _structural(graph: Graph, s: Structure, worst: _Worst) -> Impacts:
     for number, component in enumerate(s.components):
         down = worst.workflows_down(number)
         lost = sum(max(0, workflows[w].seen - workflows[w].failed) for w in down)
-        found[component] = Impact(component, _radius(s, lost, seen, worst.components_hit(number)), down, None)
+        found[component] = Impact(
+            component, _radius(s, lost, seen, worst.components_hit(number)), down, None
+        )
     return Impacts(Method.STRUCTURAL, workflows, found)
 
 
@@ -113,12 +117,16 @@ def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impact
     found: dict[str, Impact] = {}
     for i, component in enumerate(s.components):
         of_workflow = lost.get(number[component], {})
-        radius = _radius(s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0))
+        radius = _radius(
+            s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0)
+        )
         found[component] = Impact(component, radius, worst.workflows_down(i), of_workflow)
     return Impacts(Method.REPLAY, _workflow_runs(r), found)
 
 
-def _losses(graph: Graph, r: Recording, s: Structure, worst: _Worst) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
+def _losses(
+    graph: Graph, r: Recording, s: Structure, worst: _Worst
+) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
     """Return, by component number, the runs lost per workflow and how many other components are hit."""
     lost: dict[int, dict[str, int]] = defaultdict(dict)
     hit: dict[int, int] = {}
@@ -129,10 +137,21 @@ def _losses(graph: Graph, r: Recording, s: Structure, worst: _Worst) -> tuple[di
         down = np.zeros((len(part), len(r.components)), dtype=np.bool_)
         down[:, numbers] = worst.of([s.index[r.components[c]] for c in part])[:, : len(numbers)]
         found = replay(r, [frozenset((c,)) for c in part], rescue_chances(graph, r, down))
-        others = (r.target[found.row] != np.array(part)[found.scenario]) & known[r.target[found.row]]
+        others = (r.target[found.row] != np.array(part)[found.scenario]) & known[
+            r.target[found.row]
+        ]
         pairs = np.unique(found.scenario[others] * len(r.components) + r.target[found.row[others]])
-        hit |= dict(zip(part, np.bincount(pairs // len(r.components), minlength=len(part)).tolist(), strict=True))
-        keys, counts = np.unique(found.lost_scenario * len(r.workflows) + r.run_workflow[found.lost_run], return_counts=True)
+        hit |= dict(
+            zip(
+                part,
+                np.bincount(pairs // len(r.components), minlength=len(part)).tolist(),
+                strict=True,
+            )
+        )
+        keys, counts = np.unique(
+            found.lost_scenario * len(r.workflows) + r.run_workflow[found.lost_run],
+            return_counts=True,
+        )
         for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
             lost[part[key // len(r.workflows)]][r.workflows[key % len(r.workflows)]] = count
     return lost, hit
@@ -160,4 +179,6 @@ def _workflow_runs(r: Recording) -> dict[str, WorkflowRuns]:
 
 
 def _radius(s: Structure, lost: int, seen: int, hit: int) -> BlastRadius:
-    return blast_radius(runs_lost=lost, runs_seen=seen, components_hit=hit, components=len(s.components) - 1)
+    return blast_radius(
+        runs_lost=lost, runs_seen=seen, components_hit=hit, components=len(s.components) - 1
+    )

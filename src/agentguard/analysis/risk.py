@@ -14,7 +14,13 @@ from agentguard.graph.model import Component, Graph
 from agentguard.simulation.intervals import wilson
 from agentguard.simulation.requirements import component_requirements
 
-WEIGHTS = {"impact": 0.40, "likelihood": 0.20, "redundancy": 0.15, "centrality": 0.10, "exposure": 0.15}
+WEIGHTS = {
+    "impact": 0.40,
+    "likelihood": 0.20,
+    "redundancy": 0.15,
+    "centrality": 0.10,
+    "exposure": 0.15,
+}
 """What each factor can contribute, of 1. Judgement, not measurement: cost first, then chance, then what could soften it.
 Changing one means a new RISK_VERSION."""
 
@@ -32,11 +38,17 @@ class _Value:
     reason: str
 
 
-def risks(graph: Graph, found: Impacts, centrality: tuple[Centrality, ...], matches: Matches | None) -> tuple[Risk, ...]:
+def risks(
+    graph: Graph, found: Impacts, centrality: tuple[Centrality, ...], matches: Matches | None
+) -> tuple[Risk, ...]:
     """Return all components' risks, highest first; `workflow` components bear none of their own."""
     alternatives = _alternatives(graph)
     central = _Central(centrality)
-    standing = {m.component: m for m in matches.components} if matches is not None and matches.catalog is not None else None
+    standing = (
+        {m.component: m for m in matches.components}
+        if matches is not None and matches.catalog is not None
+        else None
+    )
     scored = []
     for c in graph.components:
         if c.kind is not ComponentKind.WORKFLOW:
@@ -46,7 +58,14 @@ def risks(graph: Graph, found: Impacts, centrality: tuple[Centrality, ...], matc
                 "redundancy": _redundancy(*alternatives[c.id]),
                 "centrality": central.value(c.id),
             }
-            scored.append(_risk(c, values if standing is None else values | {"exposure": _exposure(standing.get(c.id))}))
+            scored.append(
+                _risk(
+                    c,
+                    values
+                    if standing is None
+                    else values | {"exposure": _exposure(standing.get(c.id))},
+                )
+            )
     return tuple(sorted(scored, key=lambda r: (-r.score, r.component)))
 
 
@@ -54,7 +73,9 @@ def _risk(c: Component, values: Mapping[str, _Value]) -> Risk:
     total = sum(WEIGHTS[name] for name in values)
     factors = [_factor(name, v, WEIGHTS[name] / total) for name, v in values.items()]
     factors.sort(key=lambda f: (-f.contribution, f.name))
-    return Risk(c.id, c.name, c.kind, min(10.0, sum(f.contribution for f in factors)), tuple(factors))
+    return Risk(
+        c.id, c.name, c.kind, min(10.0, sum(f.contribution for f in factors)), tuple(factors)
+    )
 
 
 def _factor(name: str, v: _Value, weight: float) -> RiskFactor:
@@ -65,7 +86,10 @@ def _impact(impact: Impact) -> _Value:
     b = impact.blast_radius
     runs = f"loses {b.runs_lost} of {b.runs_seen} runs and " if b.runs_seen else ""
     note = "" if b.runs_seen else "; no run was seen"
-    return _Value(b.score / 10, f"Its outage {runs}hits {b.components_hit} of {b.components} other components{note}.")
+    return _Value(
+        b.score / 10,
+        f"Its outage {runs}hits {b.components_hit} of {b.components} other components{note}.",
+    )
 
 
 def _likelihood(graph: Graph, c: Component) -> _Value:
@@ -73,7 +97,9 @@ def _likelihood(graph: Graph, c: Component) -> _Value:
     if not tried:
         return _Value(1.0, "No invocation was counted, so nothing bounds its failure rate.")
     upper = wilson(min(errors, tried), tried)[1]
-    return _Value(upper, f"Failed {errors} of {tried} times; with 95 % confidence at most {upper:.1%}.")
+    return _Value(
+        upper, f"Failed {errors} of {tried} times; with 95 % confidence at most {upper:.1%}."
+    )
 
 
 def _as_called(graph: Graph, component: str) -> tuple[int, int]:
@@ -84,12 +110,16 @@ def _as_called(graph: Graph, component: str) -> tuple[int, int]:
 def _redundancy(alone: int, needed_by: int) -> _Value:
     if not needed_by:
         return _Value(0.0, "Nothing was seen to depend on it.")
-    return _Value(alone / needed_by, f"For {alone} of {needed_by} that depend on it no alternative was seen.")
+    return _Value(
+        alone / needed_by, f"For {alone} of {needed_by} that depend on it no alternative was seen."
+    )
 
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
     """Return by component: for how many of its callers and workflows it is the only way, and how many it has."""
-    ways = [r.members for r in component_requirements(graph, None)] + [(w.entry,) for w in graph.workflows]
+    ways = [r.members for r in component_requirements(graph, None)] + [
+        (w.entry,) for w in graph.workflows
+    ]
     alone = Counter(members[0] for members in ways if len(members) == 1)
     needed = Counter(m for members in ways for m in members)
     return {c.id: (alone[c.id], needed[c.id]) for c in graph.components}
@@ -107,9 +137,7 @@ class _Central:
         c = self._of[component]
         between = c.betweenness / self._betweenness if self._betweenness else 0.0
         ranked = c.pagerank / self._pagerank if self._pagerank else 0.0
-        reason = (
-            f"Betweenness {c.betweenness:.4f} (highest {self._betweenness:.4f}), PageRank {c.pagerank:.4f} (highest {self._pagerank:.4f})."
-        )
+        reason = f"Betweenness {c.betweenness:.4f} (highest {self._betweenness:.4f}), PageRank {c.pagerank:.4f} (highest {self._pagerank:.4f})."
         return _Value((between + ranked) / 2, reason)
 
 

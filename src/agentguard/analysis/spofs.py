@@ -22,10 +22,18 @@ def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
 
 def _spof(graph: Graph, c: Component, found: Impacts) -> Spof:
     workflows = tuple(_workflows(graph, c, found.of[c.id], found))
-    return Spof(c.id, c.name, c.kind, tuple(sorted(workflows, key=lambda w: (-(w.runs_lost or 0), w.workflow))), c.evidence)
+    return Spof(
+        c.id,
+        c.name,
+        c.kind,
+        tuple(sorted(workflows, key=lambda w: (-(w.runs_lost or 0), w.workflow))),
+        c.evidence,
+    )
 
 
-def _workflows(graph: Graph, c: Component, impact: Impact, found: Impacts) -> Iterator[SpofWorkflow]:
+def _workflows(
+    graph: Graph, c: Component, impact: Impact, found: Impacts
+) -> Iterator[SpofWorkflow]:
     for w in graph.workflows:
         runs = found.workflows.get(w.id, WorkflowRuns(0, 0))
         lost = None if impact.runs_lost is None else impact.runs_lost.get(w.id, 0)
@@ -38,11 +46,17 @@ def _brings_down(lost: int | None, runs: WorkflowRuns) -> bool:
     return lost is not None and lost > 0 and lost >= LOST_SHARE * (runs.seen - runs.failed)
 
 
-def _row(w: Workflow, c: Component, runs: WorkflowRuns, lost: int | None, *, structural: bool) -> SpofWorkflow:
+def _row(
+    w: Workflow, c: Component, runs: WorkflowRuns, lost: int | None, *, structural: bool
+) -> SpofWorkflow:
     share = None if lost is None or not runs.seen else lost / runs.seen
-    return SpofWorkflow(w.id, w.name, c.id in (w.entry, w.first), structural, runs.seen, runs.failed, lost, share)
+    return SpofWorkflow(
+        w.id, w.name, c.id in (w.entry, w.first), structural, runs.seen, runs.failed, lost, share
+    )
 
 
 def _lost(s: Spof) -> int:
     """Runs lost in all its workflows; where nothing was replayed, the runs that it could cost."""
-    return sum(w.runs_seen - w.runs_failed if w.runs_lost is None else w.runs_lost for w in s.workflows)
+    return sum(
+        w.runs_seen - w.runs_failed if w.runs_lost is None else w.runs_lost for w in s.workflows
+    )

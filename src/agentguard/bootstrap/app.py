@@ -49,7 +49,11 @@ class NothingUsableError(InvalidInputError):
     def __init__(self, document: Mapping[str, Any]) -> None:
         reasons = " ".join(refusal["message"] for refusal in document["refusals"][:3])
         outside = document["coverage"]["outside_window"]
-        why = f"All {outside:,} spans that were read are of traces outside the window." if outside else "No span could be used."
+        why = (
+            f"All {outside:,} spans that were read are of traces outside the window."
+            if outside
+            else "No span could be used."
+        )
         super().__init__(f"{why} {reasons}".strip())
         self._refusals = document["refusals"]
 
@@ -113,11 +117,22 @@ class App:
     def attempts(self) -> Attempts:
         """What tries jobs, in a server as in a worker."""
         works = {kind: work(self) for kind, work in WORKS.items()}
-        return Attempts(self.jobs.store, works, self.jobs.clock, self.settings.job_attempts, self.settings.job_lease_seconds)
+        return Attempts(
+            self.jobs.store,
+            works,
+            self.jobs.clock,
+            self.settings.job_attempts,
+            self.settings.job_lease_seconds,
+        )
 
     @property
     def uploaded(self) -> ScanJobs:
-        return ScanJobs(self.scans, self.settings.data_dir / "uploads", self.scan_answer, self.settings.upload_seconds)
+        return ScanJobs(
+            self.scans,
+            self.settings.data_dir / "uploads",
+            self.scan_answer,
+            self.settings.upload_seconds,
+        )
 
     @property
     def simulations(self) -> Simulations:
@@ -133,7 +148,11 @@ class App:
 
     @property
     def thresholds(self) -> Thresholds:
-        return Thresholds(self.settings.severity_critical, self.settings.severity_high, self.settings.severity_medium)
+        return Thresholds(
+            self.settings.severity_critical,
+            self.settings.severity_high,
+            self.settings.severity_medium,
+        )
 
     def matches(self, graph: Graph) -> Matches:
         return match(graph, self.catalog)
@@ -142,11 +161,15 @@ class App:
         """Return the catalogue against this graph and against everything that was ever seen, as of now."""
         history = await self.graphs.history()
         now, days = self.scans.clock(), self.settings.ghost_days
-        return await asyncio.to_thread(compare, graph, self.catalog, history, now=now, ghost_days=days)
+        return await asyncio.to_thread(
+            compare, graph, self.catalog, history, now=now, ghost_days=days
+        )
 
     def scan_answer(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
         """Return the document of a scan; raise NothingUsableError if it found no span."""
-        document = scan_document(found.graph, view(self.matches(found.graph), self.links), refusals=found.refusals)
+        document = scan_document(
+            found.graph, view(self.matches(found.graph), self.links), refusals=found.refusals
+        )
         if not found.graph.coverage.spans:
             raise NothingUsableError(document)
         return {"dataset": version.dataset, "graph_version": version.id} | document

@@ -29,7 +29,9 @@ class NoBrokerError(InvalidInputError):
     code = "no-broker"
 
     def __init__(self) -> None:
-        super().__init__("CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and workers alike.")
+        super().__init__(
+            "CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and workers alike."
+        )
 
 
 def delivery_of(settings: Settings) -> Delivery:
@@ -52,7 +54,9 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.worker import CeleryWorker
-    return CeleryWorker(broker, WORKS, tries, system_clock, shutdown_seconds=settings.shutdown_seconds)
+    return CeleryWorker(
+        broker, WORKS, tries, system_clock, shutdown_seconds=settings.shutdown_seconds
+    )
 
 
 def refuse_if_refused(settings: Settings) -> None:
@@ -72,4 +76,8 @@ def _broker(settings: Settings) -> Broker:
     if settings.celery_broker_url is None:
         raise NoBrokerError
     results = settings.celery_result_backend
-    return Broker(settings.celery_broker_url.get_secret_value(), settings.jobs_queue, results.get_secret_value() if results else None)
+    return Broker(
+        settings.celery_broker_url.get_secret_value(),
+        settings.jobs_queue,
+        results.get_secret_value() if results else None,
+    )

@@ -54,7 +54,11 @@ def postgresql(settings: Settings) -> PostgreSQL | None:
     """Return where PostgreSQL is, or None for SQLite."""
     if settings.postgres is None:
         return None
-    return PostgreSQL(settings.postgres.get_secret_value(), settings.database_pool_size, settings.database_timeout_seconds)
+    return PostgreSQL(
+        settings.postgres.get_secret_value(),
+        settings.database_pool_size,
+        settings.database_timeout_seconds,
+    )
 
 
 POSTGRESQL, NEO4J = "postgresql", "neo4j"
@@ -68,23 +72,41 @@ def runs_folder(data_dir: Path, store: str = "") -> Path:
     return data_dir / "graphs" / store
 
 
-async def graph_store(stack: AsyncExitStack, settings: Settings, database: Database, catalog: Catalog | None, clock: Clock) -> GraphStore:
+async def graph_store(
+    stack: AsyncExitStack,
+    settings: Settings,
+    database: Database,
+    catalog: Catalog | None,
+    clock: Clock,
+) -> GraphStore:
     store = NEO4J if settings.neo4j else POSTGRESQL if settings.postgres else ""
     run_store = FileRunStore(runs_folder(settings.data_dir, store), clock)
     if settings.neo4j is None:
         return SqlGraphStore(database, run_store, clock, settings.versions_kept)
-    return await _neo4j_graphs(stack, settings, settings.neo4j, run_store, partial(_standings, catalog))
+    return await _neo4j_graphs(
+        stack, settings, settings.neo4j, run_store, partial(_standings, catalog)
+    )
 
 
 async def _neo4j_graphs(
-    stack: AsyncExitStack, settings: Settings, uri: str, run_store: FileRunStore, standings: Callable[[Graph], Mapping[str, str]]
+    stack: AsyncExitStack,
+    settings: Settings,
+    uri: str,
+    run_store: FileRunStore,
+    standings: Callable[[Graph], Mapping[str, str]],
 ) -> GraphStore:
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.database import Credentials, open_neo4j
         from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
     password = settings.neo4j_password
-    who = Credentials(settings.neo4j_user or "neo4j", password.get_secret_value()) if password else None
-    opening = open_neo4j(uri, who, settings.neo4j_database or "neo4j", settings.neo4j_timeout_seconds)
+    who = (
+        Credentials(settings.neo4j_user or "neo4j", password.get_secret_value())
+        if password
+        else None
+    )
+    opening = open_neo4j(
+        uri, who, settings.neo4j_database or "neo4j", settings.neo4j_timeout_seconds
+    )
     server = await stack.enter_async_context(opening)
     return Neo4jGraphStore(server, run_store, run_store.clock, settings.versions_kept, standings)
 
@@ -96,16 +118,24 @@ def _standings(catalog: Catalog | None, graph: Graph) -> dict[str, str]:
 async def coordination(stack: AsyncExitStack, settings: Settings) -> Shared:
     limits = MemoryRateLimits(settings.rate_limit) if settings.rate_limit else None
     own = Shared(MemoryCache(), MemoryNotices(), limits)
-    return own if settings.redis is None else await _through_redis(stack, settings.redis.get_secret_value(), settings, own)
+    return (
+        own
+        if settings.redis is None
+        else await _through_redis(stack, settings.redis.get_secret_value(), settings, own)
+    )
 
 
-async def _through_redis(stack: AsyncExitStack, url: str, settings: Settings, own: Shared) -> Shared:
+async def _through_redis(
+    stack: AsyncExitStack, url: str, settings: Settings, own: Shared
+) -> Shared:
     with extra("REDIS_URL"):
         from agentguard.adapters.redis.cache import RedisCache
         from agentguard.adapters.redis.connection import open_connection
         from agentguard.adapters.redis.limits import RedisRateLimits
         from agentguard.adapters.redis.notices import RedisNotices
-    connection = await stack.enter_async_context(open_connection(url, timeout_seconds=settings.redis_timeout_seconds))
+    connection = await stack.enter_async_context(
+        open_connection(url, timeout_seconds=settings.redis_timeout_seconds)
+    )
     limits = RedisRateLimits(connection, settings.rate_limit, own.limits) if own.limits else None
     notices = RedisNotices(connection, own.notices)
     tasks = await stack.enter_async_context(task_group())

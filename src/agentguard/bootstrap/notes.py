@@ -21,4 +21,6 @@ def note_settings() -> None:
 def note_closed_door(settings: Settings, host: str) -> None:
     """Log that who listens at this host will answer nobody else, where that is so."""
     if settings.api_key is None and not (host == "localhost" or host.startswith(("127.", "::1"))):
-        log.warning("only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others.")
+        log.warning(
+            "only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others."
+        )

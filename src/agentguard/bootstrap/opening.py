@@ -18,7 +18,13 @@ from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.bootstrap.app import App, Serving
 from agentguard.bootstrap.broker import delivery_of
 from agentguard.bootstrap.choosing import coordination, graph_store, make_folder, postgresql
-from agentguard.bootstrap.parts import broker_part, database_part, graphs_part, redis_part, serving_parts
+from agentguard.bootstrap.parts import (
+    broker_part,
+    database_part,
+    graphs_part,
+    redis_part,
+    serving_parts,
+)
 from agentguard.catalog.loading import load_catalogs
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.announcing import AnnouncedGraphs
@@ -48,7 +54,11 @@ log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def open_app(
-    settings: Settings, *, serving: bool = False, in_processes: bool = True, clock: Clock = system_clock
+    settings: Settings,
+    *,
+    serving: bool = False,
+    in_processes: bool = True,
+    clock: Clock = system_clock,
 ) -> AsyncIterator[App]:
     """Open what is in the data directory, creating and migrating it where needed, and close it in good order.
 
@@ -57,13 +67,21 @@ async def open_app(
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
-        database = await stack.enter_async_context(open_database(settings.data_dir, postgresql(settings)))
+        database = await stack.enter_async_context(
+            open_database(settings.data_dir, postgresql(settings))
+        )
         shared = await coordination(stack, settings)
         load = partial(load_dialects, settings.housekeeping)
         dialects = cache(load)
-        workers = _workers(stack, dialects if not (serving and in_processes) else load, separate=serving and in_processes)
+        workers = _workers(
+            stack,
+            dialects if not (serving and in_processes) else load,
+            separate=serving and in_processes,
+        )
         catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
-        graphs = AnnouncedGraphs(await graph_store(stack, settings, database, catalog, clock), shared.notices)
+        graphs = AnnouncedGraphs(
+            await graph_store(stack, settings, database, catalog, clock), shared.notices
+        )
         scans = ScanService(graphs, workers, clock, dialects, settings.max_upload_bytes)
         jobs = Jobs(AnnouncingJobStore(SqlJobStore(database), shared.notices), clock)
         app = App(settings, graphs, catalog, trace_links(settings.trace_url), scans, shared, jobs)
@@ -71,7 +89,14 @@ async def open_app(
             yield app
             return
         await _sweep(graphs)
-        app = replace(app, parts=(database_part(database, settings), *graphs_part(graphs, settings), *redis_part(shared)))
+        app = replace(
+            app,
+            parts=(
+                database_part(database, settings),
+                *graphs_part(graphs, settings),
+                *redis_part(shared),
+            ),
+        )
         yield await _serving(stack, app, SqlLeases(database, clock), separate=in_processes)
 
 
@@ -87,11 +112,25 @@ async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separa
     settings, clock = app.settings, app.scans.clock
     decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
     # Of its own: a long scan must not keep acknowledged spans from showing.
-    watchers = _workers(stack, partial(load_dialects, settings.housekeeping) if separate else app.scans.dialects, separate=separate)
-    spans = await stack.enter_async_context(
-        open_span_store(settings.data_dir, partial(usable_spans, decoders), clock, keep_bodies=settings.keep_content)
+    watchers = _workers(
+        stack,
+        partial(load_dialects, settings.housekeeping) if separate else app.scans.dialects,
+        separate=separate,
     )
-    receiver = Receiver(spans, decoders, Load(settings.ingest_max_requests, settings.ingest_max_bytes), settings.acknowledge_seconds)
+    spans = await stack.enter_async_context(
+        open_span_store(
+            settings.data_dir,
+            partial(usable_spans, decoders),
+            clock,
+            keep_bodies=settings.keep_content,
+        )
+    )
+    receiver = Receiver(
+        spans,
+        decoders,
+        Load(settings.ingest_max_requests, settings.ingest_max_bytes),
+        settings.acknowledge_seconds,
+    )
     upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
     window, process = int(settings.window_hours * NS_PER_HOUR), sortable_id(clock())
     live = LiveGraph(spans, app.graphs, watchers, clock, window, upkeep.settled, leases, process)
@@ -107,11 +146,17 @@ async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separa
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
     serving = Serving(receiver, spans, live, upkeep, sweep, delivery)
-    parts = (*app.parts, *broker_part(delivery, settings), *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)))
+    parts = (
+        *app.parts,
+        *broker_part(delivery, settings),
+        *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)),
+    )
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
 
-async def _stop(receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]) -> None:
+async def _stop(
+    receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]
+) -> None:
     """Answer what was taken in, then stop the rest."""
     receiver.close()
     await asyncio.wait([receiving])

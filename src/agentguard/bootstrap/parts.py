@@ -18,7 +18,11 @@ from agentguard.settings import Settings
 def database_part(database: Database, settings: Settings) -> Part:
     disk = "Look at the disk that AGENTGUARD_DATA_DIR is on."
     server = "Start PostgreSQL, or set DATABASE_URL or POSTGRES_HOST to where it runs."
-    return Part("database", database.ping, f"{server if settings.postgres else disk} `agentguard doctor` says more.")
+    return Part(
+        "database",
+        database.ping,
+        f"{server if settings.postgres else disk} `agentguard doctor` says more.",
+    )
 
 
 def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
@@ -29,7 +33,17 @@ def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
 
 def redis_part(shared: Shared) -> tuple[Part, ...]:
     start = "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says more."
-    return (Part("redis", shared.ping_redis, f"{start} Until then everything is slower, nothing is wrong."),) if shared.ping_redis else ()
+    return (
+        (
+            Part(
+                "redis",
+                shared.ping_redis,
+                f"{start} Until then everything is slower, nothing is wrong.",
+            ),
+        )
+        if shared.ping_redis
+        else ()
+    )
 
 
 def broker_part(delivery: Delivery, settings: Settings) -> tuple[Part, ...]:
@@ -38,7 +52,9 @@ def broker_part(delivery: Delivery, settings: Settings) -> tuple[Part, ...]:
     return (Part("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
 
 
-def serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]) -> tuple[Part, ...]:
+def serving_parts(
+    serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]
+) -> tuple[Part, ...]:
     async def ask_spans() -> None:
         _raise_failure(serving.upkeep.failure)
         await serving.spans.ping()
@@ -52,9 +68,21 @@ def serving_parts(serving: Serving, warming: asyncio.Task[None], workers: Sequen
         await asyncio.gather(*[each.ping() for each in workers])
 
     return (
-        Part("spans", ask_spans, "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write there."),
-        Part("live_graph", ask_live_graph, "It is tried again by itself; where that does not help, see the error in the log."),
-        Part("workers", ask_workers, "They are started again by themselves; where that repeats, give the machine more memory."),
+        Part(
+            "spans",
+            ask_spans,
+            "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write there.",
+        ),
+        Part(
+            "live_graph",
+            ask_live_graph,
+            "It is tried again by itself; where that does not help, see the error in the log.",
+        ),
+        Part(
+            "workers",
+            ask_workers,
+            "They are started again by themselves; where that repeats, give the machine more memory.",
+        ),
     )
 
 

@@ -22,7 +22,11 @@ def reporting(settings: Settings) -> Iterator[Report]:
         return
     with extra("SENTRY_DSN"):
         from agentguard.adapters.sentry.reporting import open_reports
-    with open_reports(settings.sentry_dsn.get_secret_value(), release=release(), environment=settings.sentry_environment) as report:
+    with open_reports(
+        settings.sentry_dsn.get_secret_value(),
+        release=release(),
+        environment=settings.sentry_environment,
+    ) as report:
         yield report
 
 

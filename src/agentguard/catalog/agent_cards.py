@@ -9,7 +9,16 @@ from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, Declared, Entry
 from agentguard.catalog.nodes import is_whole
 
-_MARKS = frozenset({"supportedInterfaces", "protocolVersion", "capabilities", "skills", "defaultInputModes", "preferredTransport"})
+_MARKS = frozenset(
+    {
+        "supportedInterfaces",
+        "protocolVersion",
+        "capabilities",
+        "skills",
+        "defaultInputModes",
+        "preferredTransport",
+    }
+)
 """Members of a card that no catalogue has; every version asks for some of them. 1.0 has no `url` at the top any more."""
 
 
@@ -25,12 +34,20 @@ def read_agent_card(document: Mapping[str, Any], *, origin: str) -> Catalog:
     """
     name = _text(document, "name", origin)
     if name is None:
-        raise CatalogFormatError(origin, None, "is an A2A agent card without a name. Ask the agent's people for a whole one.")
+        raise CatalogFormatError(
+            origin,
+            None,
+            "is an A2A agent card without a name. Ask the agent's people for a whole one.",
+        )
     provider = document.get("provider")
     if provider is not None and not isinstance(provider, Mapping):
-        raise CatalogFormatError(origin, None, "is an A2A agent card whose provider is no object with an organization.")
+        raise CatalogFormatError(
+            origin, None, "is an A2A agent card whose provider is no object with an organization."
+        )
     owner = None if provider is None else _text(provider, "organization", origin)
-    return Catalog((Entry(Declared.AGENT, name=name, owner=owner, line=1, origin=origin),), None, origin)
+    return Catalog(
+        (Entry(Declared.AGENT, name=name, owner=owner, line=1, origin=origin),), None, origin
+    )
 
 
 def _text(members: Mapping[str, Any], key: str, origin: str) -> str | None:

@@ -24,7 +24,9 @@ def fault_of(alias: str) -> str | None:
     if sum(c.isalnum() for c in alias) < LEAST_CHARACTERS:
         return f"fits nearly every name; write at least {LEAST_CHARACTERS} letters or digits beside its wildcards"
     if alias[0] in _WILD and alias[-1] in _WILD:
-        return "fits every name with this text somewhere inside; give the name's beginning or its end"
+        return (
+            "fits every name with this text somewhere inside; give the name's beginning or its end"
+        )
     return None
 
 

@@ -32,7 +32,9 @@ def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
         if kind.casefold() in _KINDS:
             entries.append(reader.entry(root, kind))
         else:
-            notes.append(f"{origin}, line {line_of(root)}: a {kind} is nothing that runs, so it is left out.")
+            notes.append(
+                f"{origin}, line {line_of(root)}: a {kind} is nothing that runs, so it is left out."
+            )
     return Catalog(tuple(entries), None, origin, tuple(notes))
 
 
@@ -64,7 +66,9 @@ class _Reader:
         found = _member_nodes(node).get(key)
         text = None if found is None else self.nodes.text(found, key)
         if text is None:
-            raise self.nodes.error(node, f"{where} needs the text {key!r}, as Backstage's descriptor format has it.")
+            raise self.nodes.error(
+                node, f"{where} needs the text {key!r}, as Backstage's descriptor format has it."
+            )
         return text
 
     def _title(self, about: yaml.Node, name: str) -> tuple[str, ...]:
@@ -84,7 +88,11 @@ class _Reader:
     def _depends_on(self, details: dict[str, yaml.Node]) -> tuple[Reference, ...] | None:
         node = details.get("dependsOn")
         texts = None if node is None else self.nodes.texts(node, "dependsOn")
-        return None if texts is None else tuple(dict.fromkeys(Reference(entity_name(text)) for text, _ in texts))
+        return (
+            None
+            if texts is None
+            else tuple(dict.fromkeys(Reference(entity_name(text)) for text, _ in texts))
+        )
 
 
 def _member_nodes(node: yaml.Node) -> dict[str, yaml.Node]:

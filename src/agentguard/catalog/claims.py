@@ -53,7 +53,9 @@ class Index:
     def __init__(self, catalog: Catalog, seen: Iterable[str] = ()) -> None:
         """Take the ids of everything seen: an entry whose id is among them speaks of that alone, not of its namesakes."""
         files = {one.origin for entry in catalog.entries for one in (entry, *entry.also)}
-        self.origin = f"any of {len(files)} files" if len(files) > 1 else catalog.origin or "the catalogue"
+        self.origin = (
+            f"any of {len(files)} files" if len(files) > 1 else catalog.origin or "the catalogue"
+        )
         self._by_id: dict[str, list[Entry]] = {}
         self._by_name: dict[str, list[Entry]] = {}
         self._by_alias: dict[str, list[Entry]] = {}
@@ -73,7 +75,11 @@ class Index:
     def _add(self, entry: Entry, *, alone: bool) -> None:
         if entry.id is not None:
             self._by_id.setdefault(entry.id, []).append(entry)
-        for text in () if alone else dict.fromkeys(t.casefold() for t in (entry.id, entry.name) if t is not None):
+        for text in (
+            ()
+            if alone
+            else dict.fromkeys(t.casefold() for t in (entry.id, entry.name) if t is not None)
+        ):
             self._by_name.setdefault(text, []).append(entry)
         for alias in entry.aliases:
             if is_pattern(alias):
@@ -90,11 +96,19 @@ class Index:
                 yield Claim(entry, Rank.NAME, f"The name {name!r} is declared in {entry.place}.")
         for name in names:
             for entry in _here(self._by_alias.get(name.casefold(), ()), named):
-                yield Claim(entry, Rank.ALIAS, f"The name {name!r} is declared as an alias of {entry.label!r} in {entry.place}.")
+                yield Claim(
+                    entry,
+                    Rank.ALIAS,
+                    f"The name {name!r} is declared as an alias of {entry.label!r} in {entry.place}.",
+                )
         for alias, entry in self._patterns:
             fitting = next((name for name in names if fits(alias, name)), None)
             if fitting is not None and _is_here(entry, named):
-                yield Claim(entry, Rank.PATTERN, f"The name {fitting!r} fits the alias {alias!r} of {entry.label!r} in {entry.place}.")
+                yield Claim(
+                    entry,
+                    Rank.PATTERN,
+                    f"The name {fitting!r} fits the alias {alias!r} of {entry.label!r} in {entry.place}.",
+                )
 
 
 def _here(entries: Iterable[Entry], named: Named) -> Iterator[Entry]:

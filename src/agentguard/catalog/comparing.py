@@ -24,7 +24,9 @@ class Comparison:
     ghost_days: int
 
 
-def compare(graph: Graph, catalog: Catalog | None, history: History, *, now: int, ghost_days: int) -> Comparison:
+def compare(
+    graph: Graph, catalog: Catalog | None, history: History, *, now: int, ghost_days: int
+) -> Comparison:
     """Compare; `now` in ns since the epoch."""
     matches = match(graph, catalog)
     present = presences(graph, matches, history, now=now, ghost_days=ghost_days)

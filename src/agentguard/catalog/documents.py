@@ -21,7 +21,9 @@ def comparison_document(found: Comparison, links: TraceLinks = NO_LINKS) -> dict
         "catalog": None if matches.catalog is None else _catalog(matches.catalog),
         "note": matches.note,
         "components": [_match(m, links) for m in matches.components],
-        "workflows": [{"id": workflow, "entry": _entry(entry)} for workflow, entry in matches.workflows],
+        "workflows": [
+            {"id": workflow, "entry": _entry(entry)} for workflow, entry in matches.workflows
+        ],
         "shadow_agents": [m.component for m in matches.shadow],
         "unidentified_agents": [m.component for m in matches.standing(Standing.UNIDENTIFIED)],
         "ambiguous": [m.component for m in matches.standing(Standing.AMBIGUOUS)],

@@ -65,8 +65,16 @@ def drifts(graph: Graph, matches: Matches) -> tuple[Drift, ...]:
     for m in matches.components:
         if m.entry is not None:
             of_entry.setdefault(id(m.entry), []).append(m)
-    entries = [(e, of_entry[id(e)]) for e in (matches.catalog.entries if matches.catalog else ()) if id(e) in of_entry]
-    return tuple(drift for entry, found in entries for drift in (*seen.uses(entry, found), *_owners(entry, found)))
+    entries = [
+        (e, of_entry[id(e)])
+        for e in (matches.catalog.entries if matches.catalog else ())
+        if id(e) in of_entry
+    ]
+    return tuple(
+        drift
+        for entry, found in entries
+        for drift in (*seen.uses(entry, found), *_owners(entry, found))
+    )
 
 
 class _Seen:
@@ -74,21 +82,37 @@ class _Seen:
 
     def __init__(self, graph: Graph, matches: Matches) -> None:
         self._components = {c.id: c for c in graph.components}
-        self._names = {m.component: _names(self._components[m.component], m.entry) for m in matches.components}
+        self._names = {
+            m.component: _names(self._components[m.component], m.entry) for m in matches.components
+        }
         self._by_source: dict[str, list[Dependency]] = {}
         for d in graph.dependencies:
             self._by_source.setdefault(d.source, []).append(d)
 
     def uses(self, entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
         sources = tuple(m.component for m in found)
-        used = [Extra(d, self._components[d.target]) for s in sources for d in self._by_source.get(s, ()) if d.target in self._components]
+        used = [
+            Extra(d, self._components[d.target])
+            for s in sources
+            for d in self._by_source.get(s, ())
+            if d.target in self._components
+        ]
         listed = _declared(entry)
         every = [r for references in listed.values() for r in references]
         for aspect, references in listed.items():
-            missing = tuple(r.text for r in references if not any(self._is(r, u.target) for u in used))
-            extra = tuple(u for u in used if _aspect(u.target.kind) is aspect and not any(self._is(r, u.target) for r in every))
+            missing = tuple(
+                r.text for r in references if not any(self._is(r, u.target) for u in used)
+            )
+            extra = tuple(
+                u
+                for u in used
+                if _aspect(u.target.kind) is aspect
+                and not any(self._is(r, u.target) for r in every)
+            )
             if missing or extra:
-                yield Drift(entry, aspect, sources, _reason(entry, aspect, missing, extra), missing, extra)
+                yield Drift(
+                    entry, aspect, sources, _reason(entry, aspect, missing, extra), missing, extra
+                )
 
     def _is(self, reference: Reference, target: Component) -> bool:
         """Whether the reference means this component: by id, with or without the environment, or by kind and name."""
@@ -103,7 +127,14 @@ class _Seen:
 def _names(c: Component, entry: Entry | None) -> frozenset[str]:
     declared = (entry.id, entry.name, *(other.name for other in entry.also)) if entry else ()
     on_server = f"{c.server}/{c.name}" if c.server else None
-    texts = (c.id, c.id.removeprefix(f"{c.environment}/".casefold()), c.name, on_server, *c.spellings, *declared)
+    texts = (
+        c.id,
+        c.id.removeprefix(f"{c.environment}/".casefold()),
+        c.name,
+        on_server,
+        *c.spellings,
+        *declared,
+    )
     return frozenset(text.casefold() for text in texts if text is not None)
 
 
@@ -111,7 +142,9 @@ def _declared(entry: Entry) -> Mapping[Aspect, list[Reference]]:
     """Return what the entry lists, by aspect; a model or tool among the dependencies counts with its own kind."""
     listed: dict[Aspect, list[Reference]] = {}
     given = ((Aspect.MODELS, entry.models), (Aspect.TOOLS, entry.tools))
-    listed.update({aspect: list(references) for aspect, references in given if references is not None})
+    listed.update(
+        {aspect: list(references) for aspect, references in given if references is not None}
+    )
     others = entry.depends_on or ()
     for r in others:
         listed.setdefault(Aspect.DEPENDENCIES if r.kind is None else _aspect(r.kind), []).append(r)
@@ -126,7 +159,9 @@ def _aspect(kind: ComponentKind) -> Aspect:
     return Aspect.TOOLS if kind is ComponentKind.TOOL else Aspect.DEPENDENCIES
 
 
-def _reason(entry: Entry, aspect: Aspect, missing: tuple[str, ...], extra: tuple[Extra, ...]) -> str:
+def _reason(
+    entry: Entry, aspect: Aspect, missing: tuple[str, ...], extra: tuple[Extra, ...]
+) -> str:
     parts = [f"declares {', '.join(missing)}, which was not seen to be used"] if missing else []
     if extra:
         names = ", ".join(dict.fromkeys(e.target.name for e in extra))
@@ -137,12 +172,29 @@ def _reason(entry: Entry, aspect: Aspect, missing: tuple[str, ...], extra: tuple
 def _owners(entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
     """Return that files disagree on the owner; entries of one file that differ are meant so (an id, and its namesakes elsewhere)."""
     matched = list(found)
-    claimed = (c.entry for m in matched for c in m.claims if c.rank in (Rank.ID, Rank.NAME) and c.entry.origin != entry.origin)
+    claimed = (
+        c.entry
+        for m in matched
+        for c in m.claims
+        if c.rank in (Rank.ID, Rank.NAME) and c.entry.origin != entry.origin
+    )
     entries = (entry, *entry.also, *(e for other in claimed for e in (other, *other.also)))
-    owners = tuple(dict.fromkeys(Owner(e.owner, e.place) for e in entries if e.owner is not None and (e is not entry or _states(e))))
+    owners = tuple(
+        dict.fromkeys(
+            Owner(e.owner, e.place)
+            for e in entries
+            if e.owner is not None and (e is not entry or _states(e))
+        )
+    )
     if len({o.name.casefold() for o in owners}) > 1:
         said = ", but ".join(f"{o.place} says {o.name!r}" for o in owners)
-        yield Drift(entry, Aspect.OWNER, tuple(m.component for m in matched), f"The owner of {entry.label}: {said}.", owners=owners)
+        yield Drift(
+            entry,
+            Aspect.OWNER,
+            tuple(m.component for m in matched),
+            f"The owner of {entry.label}: {said}.",
+            owners=owners,
+        )
 
 
 def _states(entry: Entry) -> bool:

@@ -30,13 +30,17 @@ def load_catalog(path: Path) -> Catalog:
             content = stream.read(_MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CatalogFormatError(str(path), None, f"cannot be read ({reason}). Check AGENTGUARD_CATALOG.") from None
+        raise CatalogFormatError(
+            str(path), None, f"cannot be read ({reason}). Check AGENTGUARD_CATALOG."
+        ) from None
     try:
         text = content.decode("utf-8-sig") if len(content) <= _MAX_BYTES else ""
     except UnicodeDecodeError:
         raise CatalogFormatError(str(path), None, "is not UTF-8 text. Save it as UTF-8.") from None
     if len(content) > _MAX_BYTES:
-        raise CatalogFormatError(str(path), None, f"is larger than {_MAX_BYTES:,} bytes. Split it into several files.")
+        raise CatalogFormatError(
+            str(path), None, f"is larger than {_MAX_BYTES:,} bytes. Split it into several files."
+        )
     return read_declarations(text, origin=str(path))
 
 
@@ -49,7 +53,9 @@ def read_declarations(text: str, *, origin: str) -> Catalog:
     if is_backstage(roots):
         return read_backstage(roots, origin=origin)
     if not roots:
-        raise CatalogFormatError(origin, None, "is empty. Write a first one with `agentguard catalog init`.")
+        raise CatalogFormatError(
+            origin, None, "is empty. Write a first one with `agentguard catalog init`."
+        )
     return catalog_of(roots, origin)
 
 

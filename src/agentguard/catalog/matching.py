@@ -81,13 +81,24 @@ def match(graph: Graph, catalog: Catalog | None) -> Matches:
     name are compared with names. Where several entries fit, the strongest wins; aliases of equal strength make it ambiguous.
     """
     if catalog is None:
-        return Matches(None, tuple(_finding(c, Standing.UNKNOWN, NO_CATALOG, None) for c in graph.components), (), ())
+        return Matches(
+            None,
+            tuple(_finding(c, Standing.UNKNOWN, NO_CATALOG, None) for c in graph.components),
+            (),
+            (),
+        )
     index = Index(catalog, ids(graph))
     components = tuple(_component_match(c, index) for c in graph.components)
     flows = [(w, index.claims(named_workflow(w))) for w in graph.workflows]
     workflows = tuple((w.id, claims[0].entry) for w, claims in flows if len(_rivals(claims)) == 1)
-    fitting = {id(c.entry) for claims in (*(m.claims for m in components), *(claims for _, claims in flows)) for c in claims}
-    return Matches(catalog, components, workflows, tuple(e for e in catalog.entries if id(e) not in fitting))
+    fitting = {
+        id(c.entry)
+        for claims in (*(m.claims for m in components), *(claims for _, claims in flows))
+        for c in claims
+    }
+    return Matches(
+        catalog, components, workflows, tuple(e for e in catalog.entries if id(e) not in fitting)
+    )
 
 
 def ids(graph: Graph) -> set[str]:
@@ -107,7 +118,12 @@ def named_workflow(w: Workflow) -> Named:
 
 def _component_match(c: Component, index: Index) -> Match:
     if c.kind is ComponentKind.AGENT and not c.identified:
-        return _finding(c, Standing.UNIDENTIFIED, "Nothing in its spans names it, so it cannot be compared with the catalogue.", None)
+        return _finding(
+            c,
+            Standing.UNIDENTIFIED,
+            "Nothing in its spans names it, so it cannot be compared with the catalogue.",
+            None,
+        )
     claims = index.claims(named(c))
     rivals = _rivals(claims)
     if len(rivals) > 1:
@@ -117,7 +133,12 @@ def _component_match(c: Component, index: Index) -> Match:
     if c.kind is ComponentKind.AGENT:
         reason = f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id {c.id!r} or the name {c.name!r}"
         return _finding(c, Standing.SHADOW, f"{reason}, and no alias fits it.", None)
-    return _finding(c, Standing.UNDECLARED, f"No entry in {index.origin} has this id, name or alias; only agents are called shadow.", None)
+    return _finding(
+        c,
+        Standing.UNDECLARED,
+        f"No entry in {index.origin} has this id, name or alias; only agents are called shadow.",
+        None,
+    )
 
 
 def _rivals(claims: Sequence[Claim]) -> list[Claim]:
@@ -131,5 +152,9 @@ def _ambiguity(c: Component, rivals: Sequence[Claim]) -> str:
     return f"{said} Give its id {c.id!r} or its name to one of these entries."
 
 
-def _finding(c: Component, standing: Standing, reason: str, entry: Entry | None, claims: Sequence[Claim] = ()) -> Match:
-    return Match(c.id, standing, reason, entry, c.first_seen, c.last_seen, c.evidence, tuple(claims))
+def _finding(
+    c: Component, standing: Standing, reason: str, entry: Entry | None, claims: Sequence[Claim] = ()
+) -> Match:
+    return Match(
+        c.id, standing, reason, entry, c.first_seen, c.last_seen, c.evidence, tuple(claims)
+    )

@@ -98,13 +98,19 @@ class Entry:
     @property
     def place(self) -> str:
         """The file and line that it stands in."""
-        return f"{self.origin or 'the catalogue'}, line {self.line}" if self.line else self.origin or "the catalogue"
+        return (
+            f"{self.origin or 'the catalogue'}, line {self.line}"
+            if self.line
+            else self.origin or "the catalogue"
+        )
 
     def filled_from(self, other: Entry) -> Entry:
         """Return this entry with what it leaves open taken from another file's; the other one is kept beside it."""
         return replace(
             self,
-            declares=Declared.ANY if Declared.ANY in (self.declares, other.declares) else self.declares,
+            declares=Declared.ANY
+            if Declared.ANY in (self.declares, other.declares)
+            else self.declares,
             id=self.id or other.id,
             name=self.name or other.name,
             owner=self.owner or other.owner,
@@ -140,7 +146,9 @@ def joined(catalogs: Sequence[Catalog]) -> Catalog:
     for catalog in catalogs:
         entries = _with(entries, catalog.entries)
     notes = tuple(note for catalog in catalogs for note in catalog.notes)
-    return Catalog(tuple(entries), _currency(catalogs), ", ".join(c.origin for c in catalogs), notes)
+    return Catalog(
+        tuple(entries), _currency(catalogs), ", ".join(c.origin for c in catalogs), notes
+    )
 
 
 def _with(known: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
@@ -170,11 +178,15 @@ def _own_keys(entry: Entry) -> list[_Key]:
 
 
 def _alias_keys(entry: Entry) -> list[_Key]:
-    return _keys(entry, [f"name {alias.casefold()}" for alias in entry.aliases if not is_pattern(alias)])
+    return _keys(
+        entry, [f"name {alias.casefold()}" for alias in entry.aliases if not is_pattern(alias)]
+    )
 
 
 def _keys(entry: Entry, texts: Sequence[str]) -> list[_Key]:
-    return [(kind, entry.environment, text) for text in texts for kind in sorted(entry.declares.kinds)]
+    return [
+        (kind, entry.environment, text) for text in texts for kind in sorted(entry.declares.kinds)
+    ]
 
 
 def _same(one: Entry, other: Entry) -> bool:

@@ -21,16 +21,27 @@ def documents(text: str, origin: str) -> list[yaml.Node]:
     Anchors are shared, not copied: a node that many aliases name stands in memory once.
     """
     if len(text) > MAX_CHARACTERS:
-        raise CatalogFormatError(origin, None, f"is larger than {MAX_CHARACTERS:,} characters. Split it into several files.")
+        raise CatalogFormatError(
+            origin,
+            None,
+            f"is larger than {MAX_CHARACTERS:,} characters. Split it into several files.",
+        )
     try:
         roots: list[yaml.Node] = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise CatalogFormatError(origin, mark.line + 1 if mark else None, f"is not YAML: {error.problem}.") from None
+        raise CatalogFormatError(
+            origin, mark.line + 1 if mark else None, f"is not YAML: {error.problem}."
+        ) from None
     except yaml.YAMLError as error:
         raise CatalogFormatError(origin, None, f"is not YAML: {error}.") from None
-    except (ValueError, OverflowError):  # PyYAML lets these through: escapes beyond Unicode, versions of thousands of digits
-        raise CatalogFormatError(origin, None, "is not YAML: it holds a character or a number that there is not.") from None
+    except (
+        ValueError,
+        OverflowError,
+    ):  # PyYAML lets these through: escapes beyond Unicode, versions of thousands of digits
+        raise CatalogFormatError(
+            origin, None, "is not YAML: it holds a character or a number that there is not."
+        ) from None
     except RecursionError:
         raise CatalogFormatError(origin, None, "is nested too deeply for a catalogue.") from None
     return [root for root in roots if not is_null(root)]
@@ -70,7 +81,9 @@ class Nodes:
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value not in allowed:
-                raise self.error(key, f"unknown key {shown(key)}; the keys here are {', '.join(allowed)}.")
+                raise self.error(
+                    key, f"unknown key {shown(key)}; the keys here are {', '.join(allowed)}."
+                )
             if key.value in seen:
                 raise self.error(key, f"the key {key.value!r} stands here twice. Keep one.")
             seen.add(key.value)
@@ -91,7 +104,9 @@ class Nodes:
         if not node.value.strip():
             raise self.error(node, f"{key} is empty. Leave it out or give it a value.")
         if not is_whole(node.value):
-            raise self.error(node, f"{key} holds half a character (a lone surrogate). Write the whole one.")
+            raise self.error(
+                node, f"{key} holds half a character (a lone surrogate). Write the whole one."
+            )
         return str(node.value)
 
     def texts(self, node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]] | None:

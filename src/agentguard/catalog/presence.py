@@ -38,7 +38,9 @@ class Presence:
     last_seen: int
 
 
-def presences(graph: Graph, matches: Matches, history: History, *, now: int, ghost_days: int) -> tuple[Presence, ...]:
+def presences(
+    graph: Graph, matches: Matches, history: History, *, now: int, ghost_days: int
+) -> tuple[Presence, ...]:
     """Return how every entry stands, in the catalogue's order.
 
     A ghost was last seen more than `ghost_days` before `now` (or never), and since then (or ever) something was seen on at least that
@@ -47,9 +49,14 @@ def presences(graph: Graph, matches: Matches, history: History, *, now: int, gho
     if matches.catalog is None:
         return ()
     here = _seen_by_entry(Index(matches.catalog, ids(graph)), _in_graph(graph))
-    ever = _seen_by_entry(Index(matches.catalog, (s.id for s in history.sightings)), _in_history(history))
+    ever = _seen_by_entry(
+        Index(matches.catalog, (s.id for s in history.sightings)), _in_history(history)
+    )
     judged = _Judge(history.days, now, ghost_days)
-    return tuple(judged.presence(e, here.get(id(e), []), ever.get(id(e), [])) for e in matches.catalog.entries)
+    return tuple(
+        judged.presence(e, here.get(id(e), []), ever.get(id(e), []))
+        for e in matches.catalog.entries
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,10 @@ class _Judge:
 
     def presence(self, entry: Entry, here: list[_Seen], ever: list[_Seen]) -> Presence:
         every = [*here, *ever]
-        first, last = min((s.first for s in every if s.first), default=0), max((s.last for s in every), default=0)
+        first, last = (
+            min((s.first for s in every if s.first), default=0),
+            max((s.last for s in every), default=0),
+        )
         state, reason = self._state(last, timeless=bool(every) and not last, here=bool(here))
         return Presence(entry, state, reason, tuple(s.id for s in here), first, last)
 
@@ -80,10 +90,19 @@ class _Judge:
         if last and self.now - last <= self.ghost_days * NS_PER_DAY:
             return absent, f"{told}." if here else f"Not in this graph. {told}."
         if not since or since[-1] < self.now // NS_PER_DAY - self.ghost_days:
-            return absent, f"{told}; nothing at all was seen in the last {_days(self.ghost_days)}, so nothing follows from that."
+            return (
+                absent,
+                f"{told}; nothing at all was seen in the last {_days(self.ghost_days)}, so nothing follows from that.",
+            )
         if len(since) < self.ghost_days:
-            return absent, f"{told}; {_since(last)} only {_days(len(since))} observed, too few to call it a ghost ({self.ghost_days})."
-        return State.GHOST, f"{told}, though {_since(last)} something was seen on {_days(len(since))}."
+            return (
+                absent,
+                f"{told}; {_since(last)} only {_days(len(since))} observed, too few to call it a ghost ({self.ghost_days}).",
+            )
+        return (
+            State.GHOST,
+            f"{told}, though {_since(last)} something was seen on {_days(len(since))}.",
+        )
 
 
 def _days(number: int) -> str:
@@ -104,7 +123,10 @@ def _in_graph(graph: Graph) -> Iterator[tuple[Named, _Seen]]:
 
 def _in_history(history: History) -> Iterator[tuple[Named, _Seen]]:
     for s in history.sightings:
-        yield Named(s.kind, s.id, s.name, s.spellings, s.environment), _Seen(s.id, s.first_seen, s.last_seen)
+        yield (
+            Named(s.kind, s.id, s.name, s.spellings, s.environment),
+            _Seen(s.id, s.first_seen, s.last_seen),
+        )
 
 
 def _seen_by_entry(index: Index, seen: Iterable[tuple[Named, _Seen]]) -> dict[int, list[_Seen]]:

@@ -13,7 +13,12 @@ from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, Criticality, Declared, Entry, Reference
 from agentguard.catalog.nodes import Nodes, documents, is_null, line_of, shown
 
-SECTIONS = {"agents": Declared.AGENT, "workflows": Declared.WORKFLOW, "components": Declared.COMPONENT, "any": Declared.ANY}
+SECTIONS = {
+    "agents": Declared.AGENT,
+    "workflows": Declared.WORKFLOW,
+    "components": Declared.COMPONENT,
+    "any": Declared.ANY,
+}
 _KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run")
 _COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools")
 _CRITICALITIES = {each.value: each for each in Criticality}
@@ -28,7 +33,9 @@ def read_catalog(text: str, *, origin: str) -> Catalog:
     """
     roots = documents(text, origin)
     if not roots:
-        raise CatalogFormatError(origin, None, "is empty. Write a first one with `agentguard catalog init`.")
+        raise CatalogFormatError(
+            origin, None, "is empty. Write a first one with `agentguard catalog init`."
+        )
     return catalog_of(roots, origin)
 
 
@@ -36,7 +43,10 @@ def catalog_of(roots: list[yaml.Node], origin: str) -> Catalog:
     """Return the catalogue that these documents, at least one, are; raise CatalogFormatError."""
     reader = _Reader(Nodes(origin))
     if len(roots) > 1:
-        raise reader.nodes.error(roots[1], "a second document begins here. A catalogue is one; put this into a file of its own.")
+        raise reader.nodes.error(
+            roots[1],
+            "a second document begins here. A catalogue is one; put this into a file of its own.",
+        )
     return reader.catalog(roots[0])
 
 
@@ -72,8 +82,12 @@ class _Reader:
             yield self._entry(item, declares)
 
     def _entry(self, node: yaml.Node, declares: Declared) -> Entry:
-        found = dict(self.nodes.members(node, _KEYS if declares is Declared.WORKFLOW else _COMPONENT_KEYS))
-        name, id_, owner, environment = (self._text(found, key) for key in ("name", "id", "owner", "environment"))
+        found = dict(
+            self.nodes.members(node, _KEYS if declares is Declared.WORKFLOW else _COMPONENT_KEYS)
+        )
+        name, id_, owner, environment = (
+            self._text(found, key) for key in ("name", "id", "owner", "environment")
+        )
         if id_ is None and name is None:
             raise self.nodes.error(node, "an entry needs an id or a name.")
         return Entry(
@@ -106,7 +120,9 @@ class _Reader:
     def _criticality(self, node: yaml.Node) -> Criticality | None:
         text = self.nodes.text(node, "criticality")
         if text is not None and text not in _CRITICALITIES:
-            raise self.nodes.error(node, f"criticality must be one of {', '.join(_CRITICALITIES)}, not {shown(node)}.")
+            raise self.nodes.error(
+                node, f"criticality must be one of {', '.join(_CRITICALITIES)}, not {shown(node)}."
+            )
         return None if text is None else _CRITICALITIES[text]
 
     def _references(self, found: dict[str, yaml.Node], key: str) -> tuple[Reference, ...] | None:
@@ -118,7 +134,9 @@ class _Reader:
             return None
         value = _number(node)
         if value is None or not math.isfinite(value) or value < 0:
-            raise self.nodes.error(node, f"value_per_run must be a number from 0 up, not {shown(node)}.")
+            raise self.nodes.error(
+                node, f"value_per_run must be a number from 0 up, not {shown(node)}."
+            )
         return value
 
 

@@ -13,9 +13,18 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:
     """Return the view that calls shadow agents by that name and shows owner and value beside what is declared."""
     shadows = None if matches.catalog is None else {m.component: m.reason for m in matches.shadow}
-    return View(links=links, shadows=shadows, declared={m.component: _declared(m.entry) for m in matches.components if m.entry})
+    return View(
+        links=links,
+        shadows=shadows,
+        declared={m.component: _declared(m.entry) for m in matches.components if m.entry},
+    )
 
 
 def _declared(entry: Entry) -> dict[str, Any]:
     criticality = None if entry.criticality is None else entry.criticality.value
-    return {"name": entry.label, "owner": entry.owner, "criticality": criticality, "value_per_run": entry.value_per_run}
+    return {
+        "name": entry.label,
+        "owner": entry.owner,
+        "criticality": criticality,
+        "value_per_run": entry.value_per_run,
+    }

@@ -30,23 +30,41 @@ def catalog_text(graph: Graph) -> str:
     declare.
     """
     uses = _Uses(graph)
-    flows = {w.id: w.name for w in graph.workflows} | {c.id: c.name for c in graph.components if c.kind is ComponentKind.WORKFLOW}
+    flows = {w.id: w.name for w in graph.workflows} | {
+        c.id: c.name for c in graph.components if c.kind is ComponentKind.WORKFLOW
+    }
     identified = [c for c in graph.components if c.identified]
     sections: dict[str, list[dict[str, Any]]] = {
-        "agents": [_open(c.id, c.name) | uses.of(c) for c in identified if c.kind is ComponentKind.AGENT],
-        "workflows": [_open(id_, name) | {"value_per_run": None} for id_, name in sorted(flows.items())],
-        "components": [_Line(_open(c.id, c.name)) for c in identified if c.kind in Declared.COMPONENT.kinds],
+        "agents": [
+            _open(c.id, c.name) | uses.of(c) for c in identified if c.kind is ComponentKind.AGENT
+        ],
+        "workflows": [
+            _open(id_, name) | {"value_per_run": None} for id_, name in sorted(flows.items())
+        ],
+        "components": [
+            _Line(_open(c.id, c.name)) for c in identified if c.kind in Declared.COMPONENT.kinds
+        ],
     }
-    return _SEEN + "currency: null\n" + "".join(f"{key}:{_below(entries)}" for key, entries in sections.items())
+    return (
+        _SEEN
+        + "currency: null\n"
+        + "".join(f"{key}:{_below(entries)}" for key, entries in sections.items())
+    )
 
 
 def imported_text(catalog: Catalog) -> str:
     """Return YAML that declares what the catalogue does, each entry below a comment that says where it comes from."""
     parts = [_IMPORTED, *(f"# {printable(note)}\n" for note in catalog.notes)]
-    parts += [f"currency: {_yaml(_Quoted(catalog.currency))}"] if catalog.currency is not None else []
+    parts += (
+        [f"currency: {_yaml(_Quoted(catalog.currency))}"] if catalog.currency is not None else []
+    )
     for section, declares in SECTIONS.items():
         entries = [e for e in catalog.entries if e.declares is declares]
-        parts += [f"{section}:\n", *(_place(e) + _yaml([_fields(e)]) for e in entries)] if entries else []
+        parts += (
+            [f"{section}:\n", *(_place(e) + _yaml([_fields(e)]) for e in entries)]
+            if entries
+            else []
+        )
     return "".join(parts) if catalog.entries else f"{''.join(parts)}agents: []\n"
 
 
@@ -63,16 +81,27 @@ class _Uses:
 
     def of(self, c: Component) -> dict[str, list[str]]:
         used = {target.id: target for target in self._used.get(c.id, ())}.values()
-        models, tools = ([u for u in used if u.kind is kind] for kind in (ComponentKind.MODEL, ComponentKind.TOOL))
+        models, tools = (
+            [u for u in used if u.kind is kind]
+            for kind in (ComponentKind.MODEL, ComponentKind.TOOL)
+        )
         others = [u for u in used if u.kind not in (ComponentKind.MODEL, ComponentKind.TOOL)]
-        return {"models": self._texts(models), "tools": self._texts(tools), "depends_on": self._texts(others)}
+        return {
+            "models": self._texts(models),
+            "tools": self._texts(tools),
+            "depends_on": self._texts(others),
+        }
 
     def _texts(self, components: Iterable[Component]) -> list[str]:
         return _Row(_Quoted(self._text(c)) for c in components)
 
     def _text(self, c: Component) -> str:
         """Return its name where no other component bears it and it cannot be taken for anything else, otherwise its id."""
-        alone = self._bearers[c.name.casefold()] == 1 and c.name.strip() and Reference(c.name).kind is None
+        alone = (
+            self._bearers[c.name.casefold()] == 1
+            and c.name.strip()
+            and Reference(c.name).kind is None
+        )
         return c.name if alone and c.name not in self._by_id else c.id
 
 
@@ -88,7 +117,11 @@ def _fields(e: Entry) -> dict[str, Any]:
     fields |= {"aliases": _Row(map(_Quoted, e.aliases))} if e.aliases else {}
     fields |= {"criticality": e.criticality.value} if e.criticality is not None else {}
     fields |= {"value_per_run": e.value_per_run} if e.value_per_run is not None else {}
-    return fields | {key: _Row(_Quoted(r.text) for r in listed) for key, listed in lists.items() if listed is not None}
+    return fields | {
+        key: _Row(_Quoted(r.text) for r in listed)
+        for key, listed in lists.items()
+        if listed is not None
+    }
 
 
 def _place(e: Entry) -> str:
@@ -128,6 +161,17 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-_Dumper.add_representer(_Quoted, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"'))
-_Dumper.add_representer(_Row, lambda dumper, row: dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True))
-_Dumper.add_representer(_Line, lambda dumper, line: dumper.represent_mapping("tag:yaml.org,2002:map", line.items(), flow_style=True))
+_Dumper.add_representer(
+    _Quoted,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"'),
+)
+_Dumper.add_representer(
+    _Row,
+    lambda dumper, row: dumper.represent_sequence("tag:yaml.org,2002:seq", row, flow_style=True),
+)
+_Dumper.add_representer(
+    _Line,
+    lambda dumper, line: dumper.represent_mapping(
+        "tag:yaml.org,2002:map", line.items(), flow_style=True
+    ),
+)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, Format, FormatOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    Format,
+    FormatOption,
+    examples,
+)
 
-EXAMPLES = examples("agentguard analyze", "agentguard analyze --dataset live --format json | jq .risk_scores")
+EXAMPLES = examples(
+    "agentguard analyze", "agentguard analyze --dataset live --format json | jq .risk_scores"
+)
 
 
 def analyze(
@@ -24,7 +33,9 @@ def analyze(
     from agentguard.cli.tables.analysis import analysis_parts
 
     found = opened(data_dir, catalog, dataset)
-    document = found.origin() | analysis_document(findings(found.graph, found.runs, matches=found.matches), links=found.view.links)
+    document = found.origin() | analysis_document(
+        findings(found.graph, found.runs, matches=found.matches), links=found.view.links
+    )
     if output_format is Format.JSON:
         print_json(document)
     else:

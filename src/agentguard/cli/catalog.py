@@ -11,16 +11,29 @@ import typer
 
 from agentguard.cli.command import EXIT_CODES, Command, ExitCode
 from agentguard.cli.messages import say
-from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, Format, FormatOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    Format,
+    FormatOption,
+    examples,
+)
 
 if TYPE_CHECKING:
     from agentguard.settings import Settings
 
 app = typer.Typer(
-    help="Write and check the catalogue of what people declared.", no_args_is_help=True, rich_markup_mode=None, epilog=EXIT_CODES
+    help="Write and check the catalogue of what people declared.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    epilog=EXIT_CODES,
 )
 
-_INIT_EXAMPLES = examples("agentguard catalog init > catalog.yaml", "agentguard catalog init --output catalog.yaml --dataset live")
+_INIT_EXAMPLES = examples(
+    "agentguard catalog init > catalog.yaml",
+    "agentguard catalog init --output catalog.yaml --dataset live",
+)
 _CHECK_EXAMPLES = examples(
     "agentguard catalog check",
     "agentguard catalog check --catalog catalog.yaml --catalog agent-card.json --format json",
@@ -57,7 +70,10 @@ _MEMBERS = {
     FailOn.DRIFT: "drift",
 }
 
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="File to write; never overwritten.", show_default=False)]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="File to write; never overwritten.", show_default=False),
+]
 
 
 @app.command("init", cls=Command, epilog=_INIT_EXAMPLES)
@@ -77,7 +93,10 @@ def init(
 
 @app.command("import", cls=Command, epilog=_IMPORT_EXAMPLES)
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files of any of these forms.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE…", help="Files of any of these forms.", show_default=False),
+    ],
     output: OutputOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -100,10 +119,19 @@ def check(
     dataset: DatasetOption = None,
     catalog: CatalogOption = None,
     ghost_days: Annotated[
-        int | None, typer.Option(min=1, help="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1,
+            help="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS.",
+            show_default=False,
+        ),
     ] = None,
     fail_on: Annotated[
-        list[FailOn] | None, typer.Option(help="Exit with 1 where there is such a finding; may be given several times.", show_default=False)
+        list[FailOn] | None,
+        typer.Option(
+            help="Exit with 1 where there is such a finding; may be given several times.",
+            show_default=False,
+        ),
     ] = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -138,11 +166,17 @@ def _ask_for_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
     from agentguard.kernel.errors import InvalidInputError
 
     if fail_on and not settings.catalog:
-        raise InvalidInputError("No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set AGENTGUARD_CATALOG.")
+        raise InvalidInputError(
+            "No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set AGENTGUARD_CATALOG."
+        )
 
 
 def _fail_on(document: dict[str, Any], fail_on: Sequence[FailOn]) -> None:
-    found = [f"{len(document[kind.member])} {kind.value}" for kind in dict.fromkeys(fail_on) if document[kind.member]]
+    found = [
+        f"{len(document[kind.member])} {kind.value}"
+        for kind in dict.fromkeys(fail_on)
+        if document[kind.member]
+    ]
     if found:
         say(f"Found: {', '.join(found)}.")
         raise typer.Exit(ExitCode.FAILED)
@@ -170,6 +204,10 @@ def _write_new(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConflictError(f"{path} is there already, and a catalogue is never overwritten. Choose another name.") from None
+        raise ConflictError(
+            f"{path} is there already, and a catalogue is never overwritten. Choose another name."
+        ) from None
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror}. Choose another place.") from None
+        raise InvalidInputError(
+            f"{path} cannot be written: {error.strerror}. Choose another place."
+        ) from None

@@ -20,7 +20,9 @@ from agentguard.traces.window_words import written_window
 def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
     """Return the settings, with what the command line says instead."""
     given = {"data_dir": data_dir, "catalog": tuple(catalog or ()) or None}
-    return load_settings().model_copy(update={name: said for name, said in given.items() if said is not None})
+    return load_settings().model_copy(
+        update={name: said for name, said in given.items() if said is not None}
+    )
 
 
 def window_asked(since: str | None, until: str | None, lookback: str | None) -> TimeWindow | None:

@@ -80,7 +80,13 @@ def problem(error: AgentGuardError) -> dict[str, Any]:
 def internal_problem(error: Exception) -> dict[str, Any]:
     """Return the problem document for a fault of our own."""
     detail = f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug …` shows where."
-    return {"type": "urn:agentguard:problem:internal", "title": "Internal", "status": 500, "detail": detail, "code": "internal"}
+    return {
+        "type": "urn:agentguard:problem:internal",
+        "title": "Internal",
+        "status": 500,
+        "detail": detail,
+        "code": "internal",
+    }
 
 
 def leave_quietly() -> NoReturn:

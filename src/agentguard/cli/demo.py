@@ -44,11 +44,19 @@ class DemoSystemError(UnavailableError):
 
 
 def demo(
-    load: Annotated[bool, typer.Option("--load", help="Show the recording that comes with AgentGuard; run nothing.")] = False,
+    load: Annotated[
+        bool,
+        typer.Option("--load", help="Show the recording that comes with AgentGuard; run nothing."),
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the demo systems' errors.", min=0)] = 7,
     systems: Annotated[
-        Path, typer.Option(help="Folder of the demo systems, from a checkout.", show_default="./demo", file_okay=False)
+        Path,
+        typer.Option(
+            help="Folder of the demo systems, from a checkout.",
+            show_default="./demo",
+            file_okay=False,
+        ),
     ] = Path("demo"),
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -75,7 +83,9 @@ def _load(data_dir: Path | None, output_format: Format) -> None:
     say(_going_on(found.data_dir, found.catalog, found.documents, url=None))
 
 
-def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool) -> None:
+def _perform(
+    systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool
+) -> None:
     from agentguard.cli.choices import settings_with
     from agentguard.cli.demo_report import report
     from agentguard.cli.demo_server import free_port, start
@@ -89,7 +99,12 @@ def _perform(systems: Path, seed: int, data_dir: Path | None, output_format: For
     if port != settings.api_port:
         say(f"Port {settings.api_port} is taken, so the server listens on {port}.")
     catalog = _catalog(systems)
-    server = start(folder, catalog, port=port, key=settings.api_key.get_secret_value() if settings.api_key else None)
+    server = start(
+        folder,
+        catalog,
+        port=port,
+        key=settings.api_key.get_secret_value() if settings.api_key else None,
+    )
     kept = False
     try:
         documents = _documents(server, runner, seed)
@@ -142,11 +157,22 @@ def _catalog(systems: Path) -> Path | None:
 
 
 def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int:
-    command = [sys.executable, str(runner), "--otlp", server.url, "--system", system, "--seed", str(seed)]
+    command = [
+        sys.executable,
+        str(runner),
+        "--otlp",
+        server.url,
+        "--system",
+        system,
+        "--seed",
+        str(seed),
+    ]
     key = {"OTEL_EXPORTER_OTLP_HEADERS": f"Authorization=Bearer {server.key}"} if server.key else {}
     code, output, messages = _finished(command, os.environ | key)
     if code:
-        raise DemoSystemError(f"The demo system {system} failed (exit code {code}):\n{_last_lines(messages)}")
+        raise DemoSystemError(
+            f"The demo system {system} failed (exit code {code}):\n{_last_lines(messages)}"
+        )
     return int(json.loads(output.splitlines()[-1])["spans_sent"])
 
 
@@ -173,7 +199,9 @@ def _settle(server: DemoServer, expected: int) -> None:
     held = _spans_held(server)
     while held < expected:
         if time.monotonic() >= give_up:
-            say(f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those.")
+            say(
+                f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those."
+            )
             return
         time.sleep(0.3)
         held = _spans_held(server)
@@ -192,20 +220,29 @@ def _activation() -> list[str]:
     """Return the line that brings this very command onto PATH, where it is not there."""
     activate = Path(sys.prefix) / "bin" / "activate"
     here = shutil.which("agentguard")
-    there = here is not None and Path(here).resolve() == Path(sys.prefix, "bin", "agentguard").resolve()
-    return [] if there or not activate.is_file() else [f"  . {shlex.quote(os.path.relpath(activate))}"]
+    there = (
+        here is not None and Path(here).resolve() == Path(sys.prefix, "bin", "agentguard").resolve()
+    )
+    return (
+        [] if there or not activate.is_file() else [f"  . {shlex.quote(os.path.relpath(activate))}"]
+    )
 
 
-def _going_on(data_dir: Path, catalog: Path | None, documents: dict[str, Any], *, url: str | None) -> str:
+def _going_on(
+    data_dir: Path, catalog: Path | None, documents: dict[str, Any], *, url: str | None
+) -> str:
     from agentguard.cli.tables.graph import names_by_id
 
-    variables: dict[str, Any] = {"AGENTGUARD_DATA_DIR": data_dir.resolve()} | ({"AGENTGUARD_CATALOG": catalog.resolve()} if catalog else {})
+    variables: dict[str, Any] = {"AGENTGUARD_DATA_DIR": data_dir.resolve()} | (
+        {"AGENTGUARD_CATALOG": catalog.resolve()} if catalog else {}
+    )
     component = shlex.quote(names_by_id(documents["graph"])[documents["riskiest"]])
     docs = f"{url}/docs" if url else "http://127.0.0.1:8000/docs once `agentguard serve` runs"
     lines = [
         "To go on:",
         *_activation(),
-        "  export " + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items()),
+        "  export "
+        + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items()),
         "  agentguard graph",
         "  agentguard analyze",
         f"  agentguard simulate {component}",

@@ -61,7 +61,9 @@ def asked(server: DemoServer) -> dict[str, Any]:
     graph = server.get("/api/graph?dataset=live")
     riskiest = _riskiest(graph["analysis"])
     body = {"agent_id": riskiest, "dataset": "live"}
-    return _documents(graph, riskiest, server.post("/api/simulate", body), server.post("/api/playbook", body))
+    return _documents(
+        graph, riskiest, server.post("/api/simulate", body), server.post("/api/playbook", body)
+    )
 
 
 def loaded(data_dir: Path | None) -> Loaded:
@@ -99,22 +101,29 @@ def _parts(documents: dict[str, Any]) -> list[RenderableType]:
 
 def _computed(found: Opened) -> dict[str, Any]:
     links = found.view.links
-    analysis = analysis_document(analyze(found.graph, found.runs, matches=found.matches), links=links)
+    analysis = analysis_document(
+        analyze(found.graph, found.runs, matches=found.matches), links=links
+    )
     riskiest = _riskiest(analysis)
     result = found.simulation([riskiest], None, 0)
     return _documents(
         found.origin() | graph_document(found.graph, found.view, analysis=analysis),
         riskiest,
         found.origin() | simulation_document(result, links=links),
-        found.origin() | playbook_document(generate(found.graph, result, matches=found.matches), links=links),
+        found.origin()
+        | playbook_document(generate(found.graph, result, matches=found.matches), links=links),
     )
 
 
-def _documents(graph: dict[str, Any], riskiest: str, simulation: dict[str, Any], playbook: dict[str, Any]) -> dict[str, Any]:
+def _documents(
+    graph: dict[str, Any], riskiest: str, simulation: dict[str, Any], playbook: dict[str, Any]
+) -> dict[str, Any]:
     return {"graph": graph, "riskiest": riskiest, "simulation": simulation, "playbook": playbook}
 
 
 def _riskiest(analysis: dict[str, Any]) -> str:
     if not analysis["risks"]:
-        raise NothingFoundError("The graph is empty: no component was found, so there is nothing to rehearse.")
+        raise NothingFoundError(
+            "The graph is empty: no component was found, so there is nothing to rehearse."
+        )
     return str(analysis["risks"][0]["id"])

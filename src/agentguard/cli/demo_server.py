@@ -52,7 +52,9 @@ class DemoServer:
                 return
             time.sleep(0.1)
         self.stop()
-        raise DemoServerError(f"The server did not start. The end of {self.log}:\n{self._log_end()}")
+        raise DemoServerError(
+            f"The server did not start. The end of {self.log}:\n{self._log_end()}"
+        )
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the document at this path; raise DemoServerError with the problem's detail where there is none."""
@@ -84,12 +86,18 @@ class DemoServer:
             status, answer = self._answer(method, path, body, seconds=_REQUEST_SECONDS)
             document = dict(json.loads(answer))
         except (OSError, http.client.HTTPException, ValueError, TypeError) as error:
-            raise DemoServerError(f"{self.url}{path} gave no answer: {error!r}. The server's log is {self.log}.") from None
+            raise DemoServerError(
+                f"{self.url}{path} gave no answer: {error!r}. The server's log is {self.log}."
+            ) from None
         if status != http.HTTPStatus.OK:
-            raise DemoServerError(f"{self.url}{path} answered {status}: {document.get('detail')} The server's log is {self.log}.")
+            raise DemoServerError(
+                f"{self.url}{path} answered {status}: {document.get('detail')} The server's log is {self.log}."
+            )
         return document
 
-    def _answer(self, method: str, path: str, body: bytes | None, *, seconds: float) -> tuple[int, bytes]:
+    def _answer(
+        self, method: str, path: str, body: bytes | None, *, seconds: float
+    ) -> tuple[int, bytes]:
         key = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         content = {"Content-Type": "application/json"} if body is not None else {}
         with closing(http.client.HTTPConnection(_HOST, self.port, timeout=seconds)) as connection:
@@ -98,7 +106,11 @@ class DemoServer:
             return answer.status, answer.read()
 
     def _log_end(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines() if self.log.exists() else []
+        lines = (
+            self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            if self.log.exists()
+            else []
+        )
         return "\n".join(lines[-_LOG_LINES:]) or "(empty)"
 
 
@@ -108,10 +120,24 @@ def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -
     environment = os.environ | {"AGENTGUARD_DATA_DIR": str(data_dir), "AGENTGUARD_OTLP_PORT": "0"}
     if catalog:
         environment["AGENTGUARD_CATALOG"] = str(catalog.resolve())
-    command = [sys.executable, "-m", "agentguard.cli", "serve", "--host", _HOST, "--port", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "agentguard.cli",
+        "serve",
+        "--host",
+        _HOST,
+        "--port",
+        str(port),
+    ]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
         )
     return DemoServer(process, port, key, log)
 

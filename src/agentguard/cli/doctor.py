@@ -17,7 +17,12 @@ EXAMPLES = examples(
 
 
 def doctor(
-    send_test_event: Annotated[bool, typer.Option("--send-test-event", help="Send Sentry an event, to see whether errors arrive.")] = False,
+    send_test_event: Annotated[
+        bool,
+        typer.Option(
+            "--send-test-event", help="Send Sentry an event, to see whether errors arrive."
+        ),
+    ] = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, GraphFormat, GraphFormatOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    GraphFormat,
+    GraphFormatOption,
+    examples,
+)
 
 EXAMPLES = examples(
     "agentguard graph",
@@ -36,5 +43,7 @@ def graph(
     if output_format is GraphFormat.TABLE:
         print_report(graph_parts(shown(graph_document(found.graph, found.view, analysis={}))))
         return
-    analysis = analysis_document(analyze(found.graph, found.runs, matches=found.matches), links=found.view.links)
+    analysis = analysis_document(
+        analyze(found.graph, found.runs, matches=found.matches), links=found.view.links
+    )
     print_json(found.origin() | graph_document(found.graph, found.view, analysis=analysis))

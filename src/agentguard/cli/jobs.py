@@ -20,19 +20,40 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LIST_EXAMPLES = examples("agentguard jobs", "agentguard jobs --state failed --kind scan --format json", "agentguard jobs dead")
-_SHOW_EXAMPLES = examples("agentguard jobs show 18eb602c54841839-68c34aab --format json | jq .result")
-_DEAD_EXAMPLES = examples("agentguard jobs dead", "agentguard jobs dead --format json | jq -r .dead_letters[].job_id")
+_LIST_EXAMPLES = examples(
+    "agentguard jobs",
+    "agentguard jobs --state failed --kind scan --format json",
+    "agentguard jobs dead",
+)
+_SHOW_EXAMPLES = examples(
+    "agentguard jobs show 18eb602c54841839-68c34aab --format json | jq .result"
+)
+_DEAD_EXAMPLES = examples(
+    "agentguard jobs dead", "agentguard jobs dead --format json | jq -r .dead_letters[].job_id"
+)
 
-app = typer.Typer(cls=Group, invoke_without_command=True, rich_markup_mode=None, epilog=_LIST_EXAMPLES)
+app = typer.Typer(
+    cls=Group, invoke_without_command=True, rich_markup_mode=None, epilog=_LIST_EXAMPLES
+)
 
 StatesOption = Annotated[
-    list[JobState] | None, typer.Option("--state", help="Only jobs in this state; may be given several times.", show_default=False)
+    list[JobState] | None,
+    typer.Option(
+        "--state", help="Only jobs in this state; may be given several times.", show_default=False
+    ),
 ]
 KindsOption = Annotated[
-    list[str] | None, typer.Option("--kind", help="Only this kind (scan, simulation, playbook); likewise.", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--kind", help="Only this kind (scan, simulation, playbook); likewise.", show_default=False
+    ),
 ]
-BeforeOption = Annotated[str | None, typer.Option(help="Only jobs made before this one: the next page.", metavar="ID", show_default=False)]
+BeforeOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only jobs made before this one: the next page.", metavar="ID", show_default=False
+    ),
+]
 
 
 @app.callback()
@@ -53,7 +74,9 @@ def jobs(
     from agentguard.cli.tables.jobs import jobs_parts
     from agentguard.jobs.store import JobFilter
 
-    document = _listed(settings_with(data_dir, None), JobFilter(states or (), kinds or (), before), limit)
+    document = _listed(
+        settings_with(data_dir, None), JobFilter(states or (), kinds or (), before), limit
+    )
     if output_format is Format.JSON:
         print_json(document)
     else:
@@ -123,8 +146,14 @@ def _listed(settings: Settings, wanted: JobFilter, limit: int) -> dict[str, Any]
     from agentguard.jobs.documents import dead_letters_document, jobs_document
     from agentguard.kernel.errors import UnavailableError
 
-    listed = jobs_document(_asked(settings.data_dir, lambda app: app.jobs.newest(wanted, limit)), limit)
+    listed = jobs_document(
+        _asked(settings.data_dir, lambda app: app.jobs.newest(wanted, limit)), limit
+    )
     try:
-        return listed | dead_letters_document(asyncio.run(dead_letters(settings))) | {"dead_letters_note": None}
+        return (
+            listed
+            | dead_letters_document(asyncio.run(dead_letters(settings)))
+            | {"dead_letters_note": None}
+        )
     except UnavailableError as error:
         return listed | {"dead_letters": None, "dead_letters_note": str(error)}

@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli import analyze, catalog, demo, doctor, graph, jobs, migrate, playbook, scan, serve, simulate, worker
+from agentguard.cli import (
+    analyze,
+    catalog,
+    demo,
+    doctor,
+    graph,
+    jobs,
+    migrate,
+    playbook,
+    scan,
+    serve,
+    simulate,
+    worker,
+)
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 
 app = typer.Typer(
@@ -32,8 +45,15 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _agentguard(
-    _version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from (a traceback).")] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an error comes from (a traceback).")
+    ] = False,
 ) -> None:
     pass
 

@@ -27,4 +27,8 @@ def knows_unicode(encoding: str | None) -> bool:
 
 def encodable(text: str, encoding: str | None) -> str:
     """Return the text with what the encoding cannot hold written as escapes."""
-    return text if knows_unicode(encoding) else text.encode(encoding or "ascii", "backslashreplace").decode(encoding or "ascii")
+    return (
+        text
+        if knows_unicode(encoding)
+        else text.encode(encoding or "ascii", "backslashreplace").decode(encoding or "ascii")
+    )

@@ -16,11 +16,17 @@ EXAMPLES = examples(
 
 ToOption = Annotated[
     str | None,
-    typer.Option("--to", help="Copy the SQLite file into this PostgreSQL (postgresql://…).", show_default=False),
+    typer.Option(
+        "--to",
+        help="Copy the SQLite file into this PostgreSQL (postgresql://…).",
+        show_default=False,
+    ),
 ]
 
 
-def migrate(to: ToOption = None, data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE) -> None:
+def migrate(
+    to: ToOption = None, data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE
+) -> None:
     """Create or update the tables of the database that is set: SQLite in the data directory, or PostgreSQL by DATABASE_URL.
 
     Every command does this by itself as it opens the database; run it alone before new servers start, so that they find it done.

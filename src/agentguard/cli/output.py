@@ -52,15 +52,25 @@ def print_report(parts: Iterable[RenderableType]) -> None:
 def console(stream: TextIO) -> Console:
     """Return a console that takes every string as it is (no markup, no emoji codes) and writes what the stream's encoding can hold."""
     unicode = knows_unicode(stream.encoding)
-    screen = _Screen(file=stream if unicode else _PlainStream(stream), markup=False, emoji=False, highlight=False, soft_wrap=False)  # type: ignore[arg-type]
-    screen.width = min(screen.width, _WIDEST) if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    screen = _Screen(
+        file=stream if unicode else _PlainStream(stream),
+        markup=False,
+        emoji=False,
+        highlight=False,
+        soft_wrap=False,
+    )  # type: ignore[arg-type]
+    screen.width = (
+        min(screen.width, _WIDEST) if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
+    )
     return screen
 
 
 def shown(value: Any) -> Any:
     """Return a document with every string in it safe to print on standard output; presenters take nothing else."""
     if isinstance(value, str):
-        return shorten(encodable(printable(shorten(value, _LONGEST)), sys.stdout.encoding), _LONGEST)
+        return shorten(
+            encodable(printable(shorten(value, _LONGEST)), sys.stdout.encoding), _LONGEST
+        )
     if isinstance(value, Mapping):
         return {shown(key): shown(item) for key, item in value.items()}
     return [shown(item) for item in value] if isinstance(value, list | tuple) else value

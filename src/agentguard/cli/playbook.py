@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, Format, FormatOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    Format,
+    FormatOption,
+    examples,
+)
 from agentguard.cli.simulate import ComponentsArgument, MethodOption, SeedOption
 
-EXAMPLES = examples("agentguard playbook PaymentAgent", "agentguard playbook PaymentAgent --format json | jq '.steps[].title'")
+EXAMPLES = examples(
+    "agentguard playbook PaymentAgent",
+    "agentguard playbook PaymentAgent --format json | jq '.steps[].title'",
+)
 
 
 def playbook(
@@ -30,7 +40,9 @@ def playbook(
 
     found = opened(data_dir, catalog, dataset)
     result = found.simulation(components, Method(method.value) if method else None, seed)
-    document = found.origin() | playbook_document(generate(found.graph, result, matches=found.matches), links=found.view.links)
+    document = found.origin() | playbook_document(
+        generate(found.graph, result, matches=found.matches), links=found.view.links
+    )
     if output_format is Format.JSON:
         print_json(document)
     else:

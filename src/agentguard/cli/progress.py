@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from agentguard.cli.output import console
 
@@ -22,7 +30,13 @@ def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
     if not sys.stderr.isatty() or (total is not None and total < _WORTH_A_BAR):
         yield None
         return
-    columns = (SpinnerColumn(), TextColumn("Reading spans"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("Reading spans"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console(sys.stderr), transient=True) as progress:
         task = progress.add_task("", total=total)
         yield lambda count: progress.advance(task, count)
@@ -31,8 +45,16 @@ def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
 @contextmanager
 def rows_copied() -> Iterator[Callable[[int, int], None]]:
     """Show how many rows of all have been copied; gives what to tell both numbers."""
-    columns = (SpinnerColumn(), TextColumn("Copying rows"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(sys.stderr), transient=True, disable=not sys.stderr.isatty()) as progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("Copying rows"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(
+        *columns, console=console(sys.stderr), transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
         task = progress.add_task("", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -42,7 +64,9 @@ def steps(total: int) -> Iterator[Callable[[str], None]]:
     """Show how far some steps have come; each call names the step that begins. Without a terminal each is a line."""
     screen = console(sys.stderr)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not sys.stderr.isatty()) as progress:
+    with Progress(
+        *columns, console=screen, transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
         task = progress.add_task("", total=total)
         begun = 0
 

@@ -10,7 +10,16 @@ import typer
 
 from agentguard.cli.command import ExitCode, problem
 from agentguard.cli.messages import answers_only, say
-from agentguard.cli.options import CatalogOption, DataDirOption, Format, FormatOption, LookbackOption, SinceOption, UntilOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    Format,
+    FormatOption,
+    LookbackOption,
+    SinceOption,
+    UntilOption,
+    examples,
+)
 
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
@@ -31,10 +40,20 @@ _REFUSALS_SHOWN = 20
 
 
 def scan(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, folders, or - for standard input.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH…", help="Files, folders, or - for standard input.", show_default=False
+        ),
+    ],
     *,
-    dataset: Annotated[str | None, typer.Option(help="Name to store it under; without it, a new one.", show_default=False)] = None,
-    store: Annotated[bool, typer.Option("--store/--no-store", help="Keep the graph and its runs, or only print.")] = True,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Name to store it under; without it, a new one.", show_default=False),
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Keep the graph and its runs, or only print.")
+    ] = True,
     since: SinceOption = None,
     until: UntilOption = None,
     lookback: LookbackOption = None,
@@ -56,14 +75,22 @@ def scan(
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     with bytes_read(paths) as progress, answers_only():
         pieces = _pieces(paths, stream, progress)
-        found, origin = _stored(pieces, dataset, window, settings, stopper) if store else _only_read(pieces, window, settings)
+        found, origin = (
+            _stored(pieces, dataset, window, settings, stopper)
+            if store
+            else _only_read(pieces, window, settings)
+        )
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format)
     if store:
-        say(f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard analyze --dataset {origin['dataset']}")
+        say(
+            f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard analyze --dataset {origin['dataset']}"
+        )
 
 
-def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
+def _pieces(
+    paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None
+) -> Iterator[Piece | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
     for path in paths:
@@ -73,11 +100,16 @@ def _pieces(paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[
             yield from read_paths([path], progress=progress)
 
 
-def _only_read(pieces: Iterator[Piece | Refusal], window: TimeWindow | None, settings: Settings) -> tuple[Scan, dict[str, str | None]]:
+def _only_read(
+    pieces: Iterator[Piece | Refusal], window: TimeWindow | None, settings: Settings
+) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
     from agentguard.graph.scanning import scan as scan_pieces
 
-    return scan_pieces(pieces, load_dialects(settings.housekeeping), window=window), {"dataset": None, "graph_version": None}
+    return scan_pieces(pieces, load_dialects(settings.housekeeping), window=window), {
+        "dataset": None,
+        "graph_version": None,
+    }
 
 
 def _stored(
@@ -111,7 +143,9 @@ def _tell_refusals(refusals: Sequence[Refusal]) -> None:
         say(f"… and {len(refusals) - _REFUSALS_SHOWN:,} more that could not be used.")
 
 
-def _print(found: Scan, origin: dict[str, str | None], settings: Settings, output_format: Format) -> None:
+def _print(
+    found: Scan, origin: dict[str, str | None], settings: Settings, output_format: Format
+) -> None:
     from agentguard.catalog.matching import match
     from agentguard.cli.choices import declared, view_of
     from agentguard.cli.output import print_json, print_report, shown
@@ -136,6 +170,12 @@ def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoRetu
     if output_format is Format.JSON:
         print_json(problem(NothingUsableError(document)))
     outside = document["coverage"]["outside_window"]
-    found = f"All {outside:,} spans that were read are of traces outside the window." if outside else "Nothing usable was found."
-    say(f"{found} `agentguard scan --help` lists the formats that are read, and how windows are written.")
+    found = (
+        f"All {outside:,} spans that were read are of traces outside the window."
+        if outside
+        else "Nothing usable was found."
+    )
+    say(
+        f"{found} `agentguard scan --help` lists the formats that are read, and how windows are written."
+    )
     raise typer.Exit(ExitCode.FAILED)

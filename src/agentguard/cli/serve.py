@@ -18,11 +18,20 @@ EXAMPLES = examples(
 
 def serve(
     host: Annotated[
-        str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless API_HOST says otherwise.", show_default=False)
+        str | None,
+        typer.Option(
+            help="Address to listen on; 127.0.0.1 unless API_HOST says otherwise.",
+            show_default=False,
+        ),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="Port; 0 takes a free one. 8000 unless API_PORT says otherwise.", min=0, max=65535, show_default=False),
+        typer.Option(
+            help="Port; 0 takes a free one. 8000 unless API_PORT says otherwise.",
+            min=0,
+            max=65535,
+            show_default=False,
+        ),
     ] = None,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -40,7 +49,11 @@ def serve(
     from agentguard.cli.choices import settings_with
     from agentguard.cli.output import print_json
 
-    given = {name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None}
+    given = {
+        name: value for name, value in (("api_host", host), ("api_port", port)) if value is not None
+    }
     settings = settings_with(data_dir, catalog).model_copy(update=given)
     as_json = output_format is Format.JSON
-    import_module(SERVER).serve(settings, (lambda urls: print_json({"pid": os.getpid(), "urls": urls})) if as_json else None)
+    import_module(SERVER).serve(
+        settings, (lambda urls: print_json({"pid": os.getpid(), "urls": urls})) if as_json else None
+    )

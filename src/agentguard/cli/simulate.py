@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from agentguard.cli.options import CatalogOption, DataDirOption, DatasetOption, Format, FormatOption, examples
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    Format,
+    FormatOption,
+    examples,
+)
 
 EXAMPLES = examples(
     "agentguard simulate PaymentAgent",
@@ -24,13 +31,24 @@ class MethodName(StrEnum):
 
 
 ComponentsArgument = Annotated[
-    list[str], typer.Argument(metavar="COMPONENT…", help="Ids or unique names; several fail at once.", show_default=False)
+    list[str],
+    typer.Argument(
+        metavar="COMPONENT…", help="Ids or unique names; several fail at once.", show_default=False
+    ),
 ]
 MethodOption = Annotated[
     MethodName | None,
-    typer.Option(help="Replay the recorded runs, or follow the worst case; without it, replay where there are runs.", show_default=False),
+    typer.Option(
+        help="Replay the recorded runs, or follow the worst case; without it, replay where there are runs.",
+        show_default=False,
+    ),
 ]
-SeedOption = Annotated[int, typer.Option(help="Seed of every draw; the same seed gives the same answer.", min=0, max=2**63 - 1)]
+SeedOption = Annotated[
+    int,
+    typer.Option(
+        help="Seed of every draw; the same seed gives the same answer.", min=0, max=2**63 - 1
+    ),
+]
 
 
 def simulate(

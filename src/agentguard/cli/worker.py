@@ -17,7 +17,12 @@ EXAMPLES = examples(
 
 def worker(
     concurrency: Annotated[
-        int | None, typer.Option(help="Jobs that run at one time, each in a process of its own; one per CPU.", min=1, show_default=False)
+        int | None,
+        typer.Option(
+            help="Jobs that run at one time, each in a process of its own; one per CPU.",
+            min=1,
+            show_default=False,
+        ),
     ] = None,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,

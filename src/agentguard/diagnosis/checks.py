@@ -47,5 +47,11 @@ class Group:
 
 def diagnosis_document(checks: tuple[Check, ...]) -> dict[str, Any]:
     """Return the document of `agentguard doctor --format json`."""
-    worst = next((f for f in (Finding.BROKEN, Finding.WARNING) if any(c.finding is f for c in checks)), Finding.FINE)
-    return {"finding": worst.value, "checks": [asdict(check) | {"finding": check.finding.value} for check in checks]}
+    worst = next(
+        (f for f in (Finding.BROKEN, Finding.WARNING) if any(c.finding is f for c in checks)),
+        Finding.FINE,
+    )
+    return {
+        "finding": worst.value,
+        "checks": [asdict(check) | {"finding": check.finding.value} for check in checks],
+    }

@@ -16,7 +16,12 @@ PROCESSES = "WEB_CONCURRENCY"
 def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[Check]:
     """Yield a warning for each, or that there are none. Asks nobody."""
     several = _number(variables.get(PROCESSES, "")) > 1
-    found = [*_reachable(settings), *_processes(settings, several=several), *_workers(settings), *_times(settings)]
+    found = [
+        *_reachable(settings),
+        *_processes(settings, several=several),
+        *_workers(settings),
+        *_times(settings),
+    ]
     yield from (Check("combination", Finding.WARNING, sentence) for sentence in found)
     if not found:
         yield Check("combination", Finding.FINE, "The settings go together.")
@@ -49,7 +54,9 @@ def _workers(settings: Settings) -> Iterator[str]:
             "CELERY_BROKER_URL hands jobs to workers, but the table that says what they are is SQLite's: only workers on this machine, "
             "with the same AGENTGUARD_DATA_DIR, can do them. Set DATABASE_URL for workers elsewhere."
         )
-    if settings.redis is not None and _server(settings.redis.get_secret_value()) == _server(settings.celery_broker_url.get_secret_value()):
+    if settings.redis is not None and _server(settings.redis.get_secret_value()) == _server(
+        settings.celery_broker_url.get_secret_value()
+    ):
         yield (
             "REDIS_URL and CELERY_BROKER_URL name one Redis: made to forget what is old when it is full, it loses jobs' messages too "
             "(they are found again, later); made to keep all, it takes no more answers. Give each a server."

@@ -22,5 +22,7 @@ def diagnose(settings: Settings, *, send_test_event: bool = False) -> tuple[Chec
         *services(settings, send_test_event=send_test_event),
         Group("combination", lambda: combinations(settings, environment())),
     ]
-    with ThreadPoolExecutor(len(groups)) as pool:  # one that is away shall not keep the others waiting
+    with ThreadPoolExecutor(
+        len(groups)
+    ) as pool:  # one that is away shall not keep the others waiting
         return tuple(check for found in pool.map(Group.checks, groups) for check in found)

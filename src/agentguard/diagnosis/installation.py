@@ -43,14 +43,26 @@ def installation(settings: Settings) -> list[Group]:
 
 
 def _versions() -> Iterator[Check]:
-    yield Check("versions", Finding.FINE, f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}.")
+    yield Check(
+        "versions",
+        Finding.FINE,
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}.",
+    )
 
 
 def _settings(variables: Mapping[str, str]) -> Iterator[Check]:
     for name in unused_settings(variables):
-        yield Check("settings", Finding.WARNING, f"{name} is set, but this version has no such part: it changes nothing.")
+        yield Check(
+            "settings",
+            Finding.WARNING,
+            f"{name} is set, but this version has no such part: it changes nothing.",
+        )
     for name in unknown_settings(variables):
-        yield Check("settings", Finding.WARNING, f"{name} is set, but there is no such setting. A slip of the pen?")
+        yield Check(
+            "settings",
+            Finding.WARNING,
+            f"{name} is set, but there is no such setting. A slip of the pen?",
+        )
     yield Check("settings", Finding.FINE, "They can be read and agree with each other.")
 
 
@@ -81,10 +93,18 @@ def _write_to(folder: Path) -> None:
 
 
 def _disk(folder: Path) -> Iterator[Check]:
-    above = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    above = next(
+        parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists()
+    )
     free = shutil.disk_usage(above).free
-    finding = Finding.BROKEN if free < _NO_DISK else Finding.WARNING if free < _LOW_DISK else Finding.FINE
-    advice = "" if finding is Finding.FINE else " Make room there, or set AGENTGUARD_DATA_DIR to another disk."
+    finding = (
+        Finding.BROKEN if free < _NO_DISK else Finding.WARNING if free < _LOW_DISK else Finding.FINE
+    )
+    advice = (
+        ""
+        if finding is Finding.FINE
+        else " Make room there, or set AGENTGUARD_DATA_DIR to another disk."
+    )
     yield Check("disk", finding, f"{free / MIB:,.0f} MiB are free at {above}.{advice}")
 
 
@@ -101,7 +121,11 @@ def _span_detail(found: SpanFiles) -> str:
     server = "A server has them open" if found.in_use else "No server has them open"
     settled = f"{found.parts:,} Parquet files, {found.part_bytes / MIB:,.1f} MiB"
     left = f"{found.segments:,} log segments, {found.segment_bytes / MIB:,.1f} MiB"
-    hint = " The next start of the server settles what the last one left in the log." if _left_behind(found) is Finding.WARNING else ""
+    hint = (
+        " The next start of the server settles what the last one left in the log."
+        if _left_behind(found) is Finding.WARNING
+        else ""
+    )
     return f"{server}; {settled}; {left}.{hint}"
 
 
@@ -116,12 +140,18 @@ def _api_port(settings: Settings) -> Iterator[Check]:
     elif who:
         yield Check("API port", Finding.FINE, f"{place}: {who} answers.")
     else:
-        yield Check("API port", Finding.BROKEN, f"{place} is taken by something else; `agentguard serve` needs another: set API_PORT.")
+        yield Check(
+            "API port",
+            Finding.BROKEN,
+            f"{place} is taken by something else; `agentguard serve` needs another: set API_PORT.",
+        )
 
 
 def _otlp_port(settings: Settings) -> Iterator[Check]:
     if settings.otlp_port == 0:
-        yield Check("OTLP port", Finding.FINE, "Not wanted: OTLP is received on the API's port only.")
+        yield Check(
+            "OTLP port", Finding.FINE, "Not wanted: OTLP is received on the API's port only."
+        )
         return
     taken, who = _who_listens("127.0.0.1", settings.otlp_port, settings)
     place = f"Port {settings.otlp_port} on 127.0.0.1"
@@ -130,7 +160,11 @@ def _otlp_port(settings: Settings) -> Iterator[Check]:
     elif who:
         yield Check("OTLP port", Finding.FINE, f"{place}: {who} answers.")
     else:
-        yield Check("OTLP port", Finding.WARNING, f"{place} is taken by something else: spans sent there do not come here.")
+        yield Check(
+            "OTLP port",
+            Finding.WARNING,
+            f"{place} is taken by something else: spans sent there do not come here.",
+        )
 
 
 def _catalogue(paths: Sequence[Path]) -> Iterator[Check]:
@@ -146,7 +180,9 @@ def _trace_links(template: str | None) -> Iterator[Check]:
     yield Check(
         "trace links",
         Finding.FINE,
-        "AGENTGUARD_TRACE_URL gives links." if template else "AGENTGUARD_TRACE_URL is not set: evidence has no links.",
+        "AGENTGUARD_TRACE_URL gives links."
+        if template
+        else "AGENTGUARD_TRACE_URL is not set: evidence has no links.",
     )
 
 

@@ -22,7 +22,11 @@ _OLDEST_POSTGRESQL, _OLDEST_NEO4J, _OLDEST_REDIS, _OLDEST_RABBITMQ = 15, 5, 6, (
 
 def judge_file(found: DatabaseFile | None) -> Iterator[Check]:
     if found is None:
-        yield Check(DATABASE, Finding.FINE, "There is none yet; the first command that stores something makes it.")
+        yield Check(
+            DATABASE,
+            Finding.FINE,
+            "There is none yet; the first command that stores something makes it.",
+        )
         return
     for fault in found.faults:
         yield Check(DATABASE, Finding.BROKEN, f"It is damaged: {fault}. Restore it from a backup.")
@@ -35,7 +39,11 @@ def judge_postgresql(found: DatabaseServer) -> Iterator[Check]:
     faults = list(_faults(found))
     yield from (Check(DATABASE, Finding.BROKEN, f"{found.place} {fault}") for fault in faults)
     if not faults:
-        yield Check(DATABASE, Finding.FINE, f"{found.place}: PostgreSQL {found.version}, {_schema(found.revision)}.")
+        yield Check(
+            DATABASE,
+            Finding.FINE,
+            f"{found.place}: PostgreSQL {found.version}, {_schema(found.revision)}.",
+        )
 
 
 def _faults(found: DatabaseServer) -> Iterator[str]:
@@ -54,27 +62,47 @@ def _faults(found: DatabaseServer) -> Iterator[str]:
 def _schema(revision: str | None) -> str:
     if revision is None:
         return "no tables yet; `agentguard migrate` or the first start makes them"
-    return f"schema {revision}" + ("" if revision == HEAD else f"; `agentguard migrate` or the next start brings it to {HEAD}")
+    return f"schema {revision}" + (
+        "" if revision == HEAD else f"; `agentguard migrate` or the next start brings it to {HEAD}"
+    )
 
 
 def judge_neo4j(place: str, found: GraphServer) -> Check:
     known = f"{place}: Neo4j {found.version} ({found.edition})"
     if found.major < _OLDEST_NEO4J:
-        return Check(GRAPH_STORE, Finding.BROKEN, f"{known}. Upgrade it to {_OLDEST_NEO4J} or newer.")
-    prepared = "it has what graphs need" if found.constrained else "nothing of ours is there yet, the first graph prepares it"
+        return Check(
+            GRAPH_STORE, Finding.BROKEN, f"{known}. Upgrade it to {_OLDEST_NEO4J} or newer."
+        )
+    prepared = (
+        "it has what graphs need"
+        if found.constrained
+        else "nothing of ours is there yet, the first graph prepares it"
+    )
     return Check(GRAPH_STORE, Finding.FINE, f"{known}; {prepared}.")
 
 
 def judge_redis(place: str, found: KeyServer) -> Check:
     known = f"{place}: {found.product} {found.version}"
     if found.read_only:
-        return Check(CACHE, Finding.BROKEN, f"{known}, a copy that takes no writes. Set REDIS_URL to the primary server.")
+        return Check(
+            CACHE,
+            Finding.BROKEN,
+            f"{known}, a copy that takes no writes. Set REDIS_URL to the primary server.",
+        )
     if found.like_redis < _OLDEST_REDIS:
-        return Check(CACHE, Finding.WARNING, f"{known} is older than what is tested. Upgrade it to {_OLDEST_REDIS} or newer.")
+        return Check(
+            CACHE,
+            Finding.WARNING,
+            f"{known} is older than what is tested. Upgrade it to {_OLDEST_REDIS} or newer.",
+        )
     if found.most_bytes and found.eviction == "noeviction":
         full = f"takes nothing more once it holds {found.most_bytes / MIB:,.0f} MiB. Set its maxmemory-policy to allkeys-lru."
         return Check(CACHE, Finding.WARNING, f"{known} {full}")
-    limit = f"maxmemory {found.most_bytes / MIB:,.0f} MiB" if found.most_bytes else "no maxmemory: it may fill its machine's"
+    limit = (
+        f"maxmemory {found.most_bytes / MIB:,.0f} MiB"
+        if found.most_bytes
+        else "no maxmemory: it may fill its machine's"
+    )
     return Check(CACHE, Finding.FINE, f"{known}, maxmemory-policy {found.eviction}, {limit}.")
 
 
@@ -84,8 +112,18 @@ def judge_broker(place: str, queue: str, found: BrokerQueue) -> Check:
         oldest = ".".join(str(number) for number in _OLDEST_RABBITMQ)
         return Check(BROKER, Finding.BROKEN, f"{known}. Upgrade it to {oldest} or newer.")
     if not found.exists:
-        return Check(BROKER, Finding.WARNING, f"{known}; there is no queue {queue!r} yet. Start a worker, which makes it.")
+        return Check(
+            BROKER,
+            Finding.WARNING,
+            f"{known}; there is no queue {queue!r} yet. Start a worker, which makes it.",
+        )
     waiting = f"{known}; {found.messages:,} wait in the queue {queue!r}"
     if found.consumers == 0:
-        return Check(BROKER, Finding.WARNING, f"{waiting}, and nobody listens to it. Start a worker.")
-    return Check(BROKER, Finding.FINE, f"{waiting}{'' if found.consumers is None else f', {found.consumers:,} listen to it'}.")
+        return Check(
+            BROKER, Finding.WARNING, f"{waiting}, and nobody listens to it. Start a worker."
+        )
+    return Check(
+        BROKER,
+        Finding.FINE,
+        f"{waiting}{'' if found.consumers is None else f', {found.consumers:,} listen to it'}.",
+    )

@@ -39,23 +39,35 @@ def services(settings: Settings, *, send_test_event: bool) -> list[Group]:
 
 def _database(settings: Settings) -> Iterator[Check]:
     server = postgresql(settings)
-    yield from judge_file(inspect_database(settings.data_dir)) if server is None else judge_postgresql(inspect_postgresql(server))
+    yield from (
+        judge_file(inspect_database(settings.data_dir))
+        if server is None
+        else judge_postgresql(inspect_postgresql(server))
+    )
 
 
 def _graph_store(settings: Settings) -> Iterator[Check]:
     if settings.neo4j is None:
-        yield Check(GRAPH_STORE, Finding.FINE, "NEO4J_URI is not set: graphs are kept in the database.")
+        yield Check(
+            GRAPH_STORE, Finding.FINE, "NEO4J_URI is not set: graphs are kept in the database."
+        )
         return
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.inspection import inspect_neo4j
     password = settings.neo4j_password.get_secret_value() if settings.neo4j_password else None
-    found = inspect_neo4j(settings.neo4j, settings.neo4j_user, password, settings.neo4j_database or "neo4j")
+    found = inspect_neo4j(
+        settings.neo4j, settings.neo4j_user, password, settings.neo4j_database or "neo4j"
+    )
     yield judge_neo4j(settings.neo4j, found)
 
 
 def _cache(settings: Settings) -> Iterator[Check]:
     if settings.redis is None:
-        yield Check(CACHE, Finding.FINE, "REDIS_URL is not set: cache, rate limits and live updates are in each process.")
+        yield Check(
+            CACHE,
+            Finding.FINE,
+            "REDIS_URL is not set: cache, rate limits and live updates are in each process.",
+        )
         return
     with extra("REDIS_URL"):
         from agentguard.adapters.redis.inspection import inspect_redis
@@ -65,7 +77,9 @@ def _cache(settings: Settings) -> Iterator[Check]:
 
 def _broker(settings: Settings) -> Iterator[Check]:
     if settings.celery_broker_url is None:
-        yield Check(BROKER, Finding.FINE, "CELERY_BROKER_URL is not set: the server runs jobs itself.")
+        yield Check(
+            BROKER, Finding.FINE, "CELERY_BROKER_URL is not set: the server runs jobs itself."
+        )
         return
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.inspection import inspect_broker
@@ -84,7 +98,9 @@ def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
     project = inspect_dsn(dsn)
     known = f"Errors go to {project.host}, project {project.number}, environment {settings.sentry_environment!r}."
     if not send_test_event:
-        yield Check(_SENTRY, Finding.FINE, f"{known} It was not asked; --send-test-event sends it an event.")
+        yield Check(
+            _SENTRY, Finding.FINE, f"{known} It was not asked; --send-test-event sends it an event."
+        )
         return
     event = send(dsn, release=release(), environment=settings.sentry_environment)
     yield Check(_SENTRY, Finding.FINE, f"{known} It took the event {event}.")

@@ -14,7 +14,9 @@ from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, is_below, n
 
 _BESIDE = 32
 """Calls of a tool that may be under way at one time, among which the one around a run is looked for."""
-_METHOD = re.compile(r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$")
+_METHOD = re.compile(
+    r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$"
+)
 """A method behind the name of what was called."""
 
 
@@ -79,7 +81,9 @@ def promote_hosts(s: Scene) -> None:
         free = host[row] and (run[row] < 0 or s.role[run[row]] != Role.AGENT)
         if free and (row in using or not s.reading(row).hosts_tools):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(s.reading(row).hosts, f"{s.reading(row).rule} (calls a model)", Proof.STRUCTURE)
+            s.given[row] = Given(
+                s.reading(row).hosts, f"{s.reading(row).rule} (calls a model)", Proof.STRUCTURE
+            )
 
 
 def _promote_parents(s: Scene) -> None:
@@ -88,7 +92,9 @@ def _promote_parents(s: Scene) -> None:
     for row in np.unique(parents[parents >= 0]).tolist():
         if s.role[row] in (Role.STEP, Role.NONE, Role.WORKFLOW):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(s.name(row) or clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE)
+            s.given[row] = Given(
+                s.name(row) or clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE
+            )
 
 
 def lend_names(s: Scene) -> None:
@@ -121,13 +127,18 @@ def unwrap_agents(s: Scene) -> None:
 
 def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
     """A service whose name says agent, and in which no agent has a span of its own, is one: its entries are its runs."""
-    named = np.array([names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings], np.bool_)
+    named = np.array(
+        [names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings],
+        np.bool_,
+    )
     if not named.any():
         return
     services = s.services()
     entering = (s.parent < 0) | (services[s.parent] != services)
     for row in np.flatnonzero(
-        entering & named[s.readings.shape] & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
+        entering
+        & named[s.readings.shape]
+        & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
     ).tolist():
         s.role[row] = Role.AGENT
         s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
@@ -141,17 +152,25 @@ def settle_workflows(s: Scene) -> None:
         wrapper = int(above[row])
         if s.reading(row).nests and s.role[wrapper] == Role.WORKFLOW:
             continue
-        if s.role[wrapper] == Role.AGENT and s.parent[wrapper] < 0 and folded(s.name(wrapper) or "") == folded(s.name(row) or "-"):
+        if (
+            s.role[wrapper] == Role.AGENT
+            and s.parent[wrapper] < 0
+            and folded(s.name(wrapper) or "") == folded(s.name(row) or "-")
+        ):
             s.role[wrapper] = Role.WORKFLOW
         s.role[row] = Role.STEP
-    roots = np.flatnonzero((s.parent < 0) & ~s.tree.orphan & np.isin(s.role, (Role.NONE, Role.STEP)))
+    roots = np.flatnonzero(
+        (s.parent < 0) & ~s.tree.orphan & np.isin(s.role, (Role.NONE, Role.STEP))
+    )
     if len(roots):
         top = nearest(s.parent, s.parent < 0)
         with_nodes = np.unique(top[nodes(s) & (top >= 0)])
         for row in np.intersect1d(roots, with_nodes).tolist():
             s.role[row] = Role.WORKFLOW
             if not s.reading(row).name:
-                s.given[row] = Given(clean(_METHOD.sub("", s.reading(row).span_name)), "trace-root", Proof.STRUCTURE)
+                s.given[row] = Given(
+                    clean(_METHOD.sub("", s.reading(row).span_name)), "trace-root", Proof.STRUCTURE
+                )
 
 
 def settle_delegations(s: Scene) -> None:
@@ -166,8 +185,16 @@ def settle_delegations(s: Scene) -> None:
             agents.setdefault(int(above[agent]), []).append(agent)
     for row in rows.tolist():
         target = s.reading(row).target
-        beside = [a for a in agents.get(int(above[row]), ()) if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]]
-        found = [a for a in (*agents.get(row, ()), *beside) if not target or folded(s.name(a) or "") == folded(target)]
+        beside = [
+            a
+            for a in agents.get(int(above[row]), ())
+            if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]
+        ]
+        found = [
+            a
+            for a in (*agents.get(row, ()), *beside)
+            if not target or folded(s.name(a) or "") == folded(target)
+        ]
         if found or not target:
             s.role[row] = Role.TOOL
             s.delegated.update({agent: s.reading(row).name or "" for agent in found})
@@ -194,7 +221,11 @@ def delegate_by_time(s: Scene) -> None:
             tools.setdefault((s.tree.trace[row].tobytes(), word), []).append(row)
     for row in flat:
         trace = s.tree.trace[row].tobytes()
-        alike = {t for word in telling_words(s.name(row) or "") for t in _begun(s, tools.get((trace, word), []), int(s.start[row]))}
+        alike = {
+            t
+            for word in telling_words(s.name(row) or "")
+            for t in _begun(s, tools.get((trace, word), []), int(s.start[row]))
+        }
         around = [tool for tool in alike if _encloses_in_time(s, tool, row)]
         if around:
             s.parent[row] = max(around, key=lambda tool: (int(s.start[tool]), tool))

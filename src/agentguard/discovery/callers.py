@@ -13,7 +13,15 @@ from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.scene import Scene, nearest
 
 _TYPES = tuple(DependencyType)
-_HOLDERS = (Role.AGENT, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+_HOLDERS = (
+    Role.AGENT,
+    Role.TOOL,
+    Role.MCP_CLIENT,
+    Role.MCP_SERVER,
+    Role.SERVER,
+    Role.CONSUMER,
+    Role.WORKFLOW,
+)
 _ENTRANCES = (Role.SERVER, Role.CONSUMER)
 _TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 
@@ -107,7 +115,9 @@ def _depth(holder: I64) -> I64:
 def _passages(s: Scene, holder: I64) -> Mask:
     """Consumers whose every node is an agent's run."""
     consumers = s.role == Role.CONSUMER
-    nodes = np.flatnonzero((holder >= 0) & ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP, Role.CONSUMER)))
+    nodes = np.flatnonzero(
+        (holder >= 0) & ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP, Role.CONSUMER))
+    )
     agents = np.zeros(len(holder), np.bool_)
     others = np.zeros(len(holder), np.bool_)
     is_agent = s.role[nodes] == Role.AGENT
@@ -164,7 +174,9 @@ def _agents(s: Scene, c: Callers) -> None:
 def _note_vias(s: Scene, c: Callers, rows: I64, passed: I64, tool: Mask) -> None:
     """Keep what stands between; a tool says more than a protocol."""
     _, first, inverse = np.unique(s.readings.shape[passed], return_index=True, return_inverse=True)
-    codes = np.array([_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32)[inverse]
+    codes = np.array(
+        [_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32
+    )[inverse]
     for position in np.flatnonzero(np.isin(passed, list(s.given))).tolist():
         codes[position] = _code(c, _between(s, int(passed[position])))
     noted = tool | (c.via[rows] < 0)

@@ -20,8 +20,14 @@ def drop_doubles(s: Scene) -> None:
     above = nearest(s.parent, nodes(s))
     inner = np.flatnonzero(np.isin(s.role, _DOUBLED) & (above >= 0))
     outer = above[inner]
-    same = (s.role[inner] == s.role[outer]) & (labels[inner] == labels[outer]) & (labels[inner] >= 0)
-    same |= (s.role[inner] == s.role[outer]) & (s.role[inner] == Role.MODEL) & ((labels[inner] < 0) | (labels[outer] < 0))
+    same = (
+        (s.role[inner] == s.role[outer]) & (labels[inner] == labels[outer]) & (labels[inner] >= 0)
+    )
+    same |= (
+        (s.role[inner] == s.role[outer])
+        & (s.role[inner] == Role.MODEL)
+        & ((labels[inner] < 0) | (labels[outer] < 0))
+    )
     inner, outer = inner[same], outer[same]
     tries = np.bincount(outer, minlength=len(s.role))
     attempts = (tries[outer] > 1) & np.isin(s.role[outer], (Role.MODEL, Role.TOOL))
@@ -43,10 +49,17 @@ def _join_remote_runs(s: Scene, labels: I64) -> None:
 def _labels(s: Scene) -> I64:
     """Return a code for the role and name that a span stands for; -1: it has no name."""
     codes: dict[tuple[int, str], int] = {}
-    each = [codes.setdefault((r.role, folded(undated(r.name))), len(codes)) if r.name else -1 for r in s.readings.readings]
+    each = [
+        codes.setdefault((r.role, folded(undated(r.name))), len(codes)) if r.name else -1
+        for r in s.readings.readings
+    ]
     labels = np.array(each, np.int64)[s.readings.shape]
     for row, given in s.given.items():
-        labels[row] = codes.setdefault((int(s.role[row]), folded(undated(given.name))), len(codes)) if given.name else -1
+        labels[row] = (
+            codes.setdefault((int(s.role[row]), folded(undated(given.name))), len(codes))
+            if given.name
+            else -1
+        )
     return labels
 
 
@@ -60,7 +73,11 @@ def _fold(s: Scene, inner: I64, outer: I64) -> None:
     for tokens in s.tokens:
         np.maximum.at(tokens, top[inner], tokens[inner])
     named = np.array(
-        [s.name(row) is None and s.name(child) is not None for row, child in zip(outer.tolist(), inner.tolist(), strict=True)], np.bool_
+        [
+            s.name(row) is None and s.name(child) is not None
+            for row, child in zip(outer.tolist(), inner.tolist(), strict=True)
+        ],
+        np.bool_,
     )
     for row, child in zip(outer[named].tolist(), inner[named].tolist(), strict=True):
         s.given[row] = Given(s.name(child), s.reading(child).rule, Proof.ATTRIBUTE)
@@ -69,12 +86,20 @@ def _fold(s: Scene, inner: I64, outer: I64) -> None:
 
 def _beside(s: Scene, labels: I64) -> tuple[I64, I64]:
     """Return spans that repeat a sibling's call: same callee at the same time, seen by another instrumentation."""
-    rows = np.flatnonzero(np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0))
+    rows = np.flatnonzero(
+        np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
+    )
     above = nearest(s.parent, nodes(s))
     rows = rows[np.lexsort((rows, s.start[rows], labels[rows], above[rows]))]
     first, second = rows[:-1], rows[1:]
     scopes: dict[str, int] = {}
-    scope = np.array([scopes.setdefault(r.scope, len(scopes)) for r in s.readings.readings], np.int64)[s.readings.shape]
-    doubled = (above[first] == above[second]) & (labels[first] == labels[second]) & (scope[first] != scope[second])
+    scope = np.array(
+        [scopes.setdefault(r.scope, len(scopes)) for r in s.readings.readings], np.int64
+    )[s.readings.shape]
+    doubled = (
+        (above[first] == above[second])
+        & (labels[first] == labels[second])
+        & (scope[first] != scope[second])
+    )
     doubled &= (s.start[second] < s.end[first]) & (s.parent[first] == s.parent[second])
     return second[doubled], first[doubled]

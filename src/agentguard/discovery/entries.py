@@ -40,11 +40,18 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
     found = Entries(np.full(len(spans), -1, np.int32))
     starting = _starting(s, spans, source)
     tops = spans[starting]
-    shapes, example, inverse = np.unique(s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True)
+    shapes, example, inverse = np.unique(
+        s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True
+    )
     idle = {
-        position: name for position, row in enumerate(tops[example].tolist()) if (name := _housekeeping(s, row, housekeeping)) is not None
+        position: name
+        for position, row in enumerate(tops[example].tolist())
+        if (name := _housekeeping(s, row, housekeeping)) is not None
     }
-    each = np.array([-1 if p in idle else _code(found, s, row) for p, row in enumerate(tops[example].tolist())], np.int32)
+    each = np.array(
+        [-1 if p in idle else _code(found, s, row) for p, row in enumerate(tops[example].tolist())],
+        np.int32,
+    )
     found.codes[starting] = each[inverse] if len(shapes) else found.codes[starting]
     for position in np.flatnonzero(np.isin(tops, list(s.given))).tolist():
         row = int(tops[position])
@@ -58,9 +65,13 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
 
 def _starting(s: Scene, spans: I64, source: I64) -> I64:
     lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
-    free = np.flatnonzero((source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost)
+    free = np.flatnonzero(
+        (source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost
+    )
     tops = spans[free]
-    order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0]))
+    order = np.lexsort(
+        (tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0])
+    )
     tops, free = tops[order], free[order]
     first = np.ones(len(tops), np.bool_)
     first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
@@ -80,5 +91,9 @@ def _housekeeping(s: Scene, row: int, patterns: Iterable[re.Pattern[str]]) -> st
 def _code(found: Entries, s: Scene, row: int) -> int:
     reading = s.reading(row)
     name = clean(reading.span_name) if _serves(s, row) else s.name(row)
-    who = identity(ComponentKind.WORKFLOW, name or clean(reading.span_name) or "(unnamed)", environment=reading.environment)
+    who = identity(
+        ComponentKind.WORKFLOW,
+        name or clean(reading.span_name) or "(unnamed)",
+        environment=reading.environment,
+    )
     return found.workflows.setdefault(who, len(found.workflows))

@@ -55,17 +55,29 @@ def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
 def _markers(s: Scene) -> Iterator[_Marker]:
     passing = [i for i, r in enumerate(s.readings.readings) if r.passes]
     going = [i for i, r in enumerate(s.readings.readings) if r.goto]
-    rows = np.flatnonzero((s.role == Role.HANDOFF) | ((s.role == Role.TOOL) & np.isin(s.readings.shape, passing)))
+    rows = np.flatnonzero(
+        (s.role == Role.HANDOFF) | ((s.role == Role.TOOL) & np.isin(s.readings.shape, passing))
+    )
     gone = np.flatnonzero(np.isin(s.readings.shape, going))
     if not len(rows) and not len(gone):
         return
     above, beside = nearest(s.parent, s.role == Role.AGENT), _beside(s)
     for row in rows.tolist():
         reading, told = s.reading(row), s.role[row] == Role.HANDOFF
-        giver = int(above[row]) if above[row] >= 0 or not told else _run_before(s, row, beside.get(int(s.parent[row]), []))
+        giver = (
+            int(above[row])
+            if above[row] >= 0 or not told
+            else _run_before(s, row, beside.get(int(s.parent[row]), []))
+        )
         yield _Marker(row, giver, reading.target, reading.name, told)
     for row in gone.tolist():
-        yield _Marker(row, row if s.role[row] == Role.AGENT else int(above[row]), s.reading(row).goto, None, told=False)
+        yield _Marker(
+            row,
+            row if s.role[row] == Role.AGENT else int(above[row]),
+            s.reading(row).goto,
+            None,
+            told=False,
+        )
 
 
 def _beside(s: Scene) -> dict[int, list[int]]:
@@ -88,7 +100,9 @@ def _receiver(s: Scene, marker: _Marker, runs: deque[int], taken: set[int]) -> i
     if marker.giver < 0:
         return None
     earliest = s.start[marker.row] if marker.target else s.end[marker.row]
-    later = (row for row in runs if row not in taken and row != marker.giver and s.start[row] >= earliest)
+    later = (
+        row for row in runs if row not in taken and row != marker.giver and s.start[row] >= earliest
+    )
     return next((row for row in later if not is_below(s.parent, row, marker.row)), None)
 
 
@@ -97,7 +111,9 @@ def _settle(s: Scene, marker: _Marker, receiver: int | None, *, known: bool) -> 
     if receiver is not None:
         s.handoffs[receiver] = (marker.giver, marker.via, Proof.SIBLING)
     elif marker.giver >= 0 and marker.target and (marker.told or known):
-        s.unseen.append(Unseen(marker.row, marker.giver, marker.target, Role.AGENT, s.reading(marker.row).rule))
+        s.unseen.append(
+            Unseen(marker.row, marker.giver, marker.target, Role.AGENT, s.reading(marker.row).rule)
+        )
     elif not marker.told:
         return
     if s.role[marker.row] != Role.AGENT:

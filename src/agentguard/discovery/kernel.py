@@ -82,7 +82,9 @@ class _Builder:
     def _calls(self, rows: Rows) -> Calls:
         s, who = self._s, self._who
         spans, main = rows.spans, rows.main
-        holder = np.concatenate([rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.tellers, rows.nobody])
+        holder = np.concatenate(
+            [rows.nobody, who.source[rows.primary], who.source[rows.mcp], rows.tellers, rows.nobody]
+        )
         source = np.where(holder >= 0, rows.row_of[holder], -1)
         source[rows.told] = np.arange(len(rows.unseen))
         sighting = np.concatenate(
@@ -100,7 +102,10 @@ class _Builder:
         proof[main] = who.proof[rows.primary]
         proof[rows.told] = Proof.ATTRIBUTE
         models = s.role[spans] == Role.MODEL
-        answers, seen = models & rows.shown, (np.arange(len(spans)) >= len(rows.unseen)) & (rows.shown | ~models)
+        answers, seen = (
+            models & rows.shown,
+            (np.arange(len(spans)) >= len(rows.unseen)) & (rows.shown | ~models),
+        )
         tokens = [np.where(answers, column[spans], 0) for column in s.tokens]
         entry = np.full(len(spans), -1, np.int32)
         entry[main] = self._entered(rows.primary, source[main])
@@ -129,8 +134,19 @@ class _Builder:
 
     def _row_types(self, rows: Rows) -> I64:
         mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
-        told = [_TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]] for call in self._s.unseen]
-        return np.concatenate([rows.nobody, self._types(rows.primary), mcp, np.array(told, np.int64), self._types(rows.unseen)])
+        told = [
+            _TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]]
+            for call in self._s.unseen
+        ]
+        return np.concatenate(
+            [
+                rows.nobody,
+                self._types(rows.primary),
+                mcp,
+                np.array(told, np.int64),
+                self._types(rows.unseen),
+            ]
+        )
 
     def _inside(self, rows: Rows, count: int) -> I64:
         inside = np.full(count, -1, np.int64)
@@ -151,8 +167,16 @@ class _Builder:
     def _primary_sightings(self, spans: I64) -> I64:
         """Return each span's sighting code: once for each shape, apart for spans that were given a role by their place."""
         s = self._s
-        shapes, inverse = np.unique(s.readings.shape[spans] * 32 + s.role[spans], return_inverse=True)
-        codes = np.array([self._of_shape(s.readings.readings[code // 32], Role(code % 32)) for code in shapes.tolist()], np.int64)
+        shapes, inverse = np.unique(
+            s.readings.shape[spans] * 32 + s.role[spans], return_inverse=True
+        )
+        codes = np.array(
+            [
+                self._of_shape(s.readings.readings[code // 32], Role(code % 32))
+                for code in shapes.tolist()
+            ],
+            np.int64,
+        )
         each = codes[inverse] if len(codes) else np.zeros(0, np.int64)
         apart = {*s.given, *s.server, *s.nested}
         special = np.fromiter(apart, np.int64, len(apart))
@@ -165,15 +189,21 @@ class _Builder:
         name = reading.name
         if role in (Role.SERVER, Role.CONSUMER):
             name, proof = clean(reading.service), Proof.ATTRIBUTE
-        return self._sight(_identity(role, name, None, reading), reading, reading.rule or "crosses-services", proof)
+        return self._sight(
+            _identity(role, name, None, reading), reading, reading.rule or "crosses-services", proof
+        )
 
     def _of_span(self, row: int) -> int:
         s = self._s
         reading, role = s.reading(row), Role(int(s.role[row]))
         given = s.given.get(row)
-        who = _identity(role, s.name(row), clean(s.server.get(row)), reading, level=s.nested.get(row, 0))
+        who = _identity(
+            role, s.name(row), clean(s.server.get(row)), reading, level=s.nested.get(row, 0)
+        )
         if given is None:
-            return self._sight(who, reading, reading.rule, Proof.ATTRIBUTE if reading.explicit else Proof.STRUCTURE)
+            return self._sight(
+                who, reading, reading.rule, Proof.ATTRIBUTE if reading.explicit else Proof.STRUCTURE
+            )
         return self._sight(who, reading, given.rule, given.proof, spelling=given.name)
 
     def _server_sightings(self, spans: I64) -> I64:
@@ -181,8 +211,14 @@ class _Builder:
         codes = []
         for row in spans.tolist():
             reading = s.reading(row)
-            who = identity(ComponentKind.MCP_SERVER, clean(s.server[row]) or "(unnamed)", environment=reading.environment)
-            codes.append(self._sight(who, reading, "mcp#server", Proof.STRUCTURE, spelling=who.name))
+            who = identity(
+                ComponentKind.MCP_SERVER,
+                clean(s.server[row]) or "(unnamed)",
+                environment=reading.environment,
+            )
+            codes.append(
+                self._sight(who, reading, "mcp#server", Proof.STRUCTURE, spelling=who.name)
+            )
         return np.array(codes, np.int64)
 
     def _unseen_sightings(self, spans: I64) -> I64:
@@ -192,7 +228,14 @@ class _Builder:
         for row in spans.tolist():
             role = Role.PRODUCER if s.role[row] == Role.CONSUMER else Role.CLIENT
             reading = s.reading(row)
-            codes.append(self._sight(_identity(role, s.name(row), None, reading), reading, reading.rule, Proof.ATTRIBUTE))
+            codes.append(
+                self._sight(
+                    _identity(role, s.name(row), None, reading),
+                    reading,
+                    reading.rule,
+                    Proof.ATTRIBUTE,
+                )
+            )
         return np.array(codes, np.int64)
 
     def _told_sightings(self) -> I64:
@@ -204,10 +247,25 @@ class _Builder:
             codes.append(self._sight(who, reading, call.rule, Proof.TEXT, spelling=call.name))
         return np.array(codes, np.int64)
 
-    def _sight(self, who: Identity, reading: Reading, rule: str, proof: Proof, *, spelling: str | None = None) -> int:
+    def _sight(
+        self,
+        who: Identity,
+        reading: Reading,
+        rule: str,
+        proof: Proof,
+        *,
+        spelling: str | None = None,
+    ) -> int:
         answered = reading.answered if who.kind is ComponentKind.MODEL else None
         sighting = Sighting(
-            who, spelling or _spelling(who, reading), reading.service, reading.provider, rule, proof, reading.attributes, answered
+            who,
+            spelling or _spelling(who, reading),
+            reading.service,
+            reading.provider,
+            rule,
+            proof,
+            reading.attributes,
+            answered,
         )
         return self._sightings.setdefault(sighting, len(self._sightings))
 
@@ -219,28 +277,44 @@ class _Builder:
     def _links(self, rows: Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
         s = self._s
         ends = [self._link_end(rows, row) for row in _linked_to(s.tree, self._survey)]
-        starts = [start for row in _linking(s.tree).tolist() for start in self._link_starts(rows, row)]
+        starts = [
+            start for row in _linking(s.tree).tolist() for start in self._link_starts(rows, row)
+        ]
         return [end for end in ends if end is not None], starts
 
     def _link_end(self, rows: Rows, row: int) -> LinkEnd | None:
         holder = row if self._who.holds[row] else int(self._who.holder[row])
         if holder < 0 or rows.row_of[holder] < 0:
             return None
-        via = f"queue:{self._s.name(row)}" if self._s.role[row] == Role.PRODUCER and self._s.name(row) else None
+        via = (
+            f"queue:{self._s.name(row)}"
+            if self._s.role[row] == Role.PRODUCER and self._s.name(row)
+            else None
+        )
         trace = self._s.tree.trace[row]
-        return LinkEnd((int(trace[0]), int(trace[1])), int(self._s.tree.span[row]), int(rows.row_of[holder]), via)
+        return LinkEnd(
+            (int(trace[0]), int(trace[1])),
+            int(self._s.tree.span[row]),
+            int(rows.row_of[holder]),
+            via,
+        )
 
     def _link_starts(self, rows: Rows, row: int) -> Iterable[LinkStart]:
         """A root that links elsewhere was started from there: so were the runs that it holds."""
         s = self._s
         target = s.tree.spans.column("links")[row].as_py()[0]
         words = np.frombuffer(target, "<u8")
-        started = [row if s.parent[row] < 0 else int(s.parent[row]), *np.flatnonzero(self._who.pending == row).tolist()]
+        started = [
+            row if s.parent[row] < 0 else int(s.parent[row]),
+            *np.flatnonzero(self._who.pending == row).tolist(),
+        ]
         if s.role[row] == Role.WORKFLOW and row in s.given:
             started = np.flatnonzero((self._who.source == row) & (s.role == Role.AGENT)).tolist()
         messaging = bool(s.role[row] == Role.CONSUMER)
         for span in (span for span in started if rows.row_of[span] >= 0):
-            yield LinkStart(int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging)
+            yield LinkStart(
+                int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging
+            )
 
 
 def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
@@ -256,20 +330,36 @@ def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
     return np.where((theirs >= 0) & (services[at] == theirs) & (at != callers), at, spans)
 
 
-def _identity(role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0) -> Identity:
+def _identity(
+    role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0
+) -> Identity:
     """Return whom a role and a name mean; without a name, what is known of the place tells unidentified ones apart.
 
     `level`: how many unnamed agents enclose this one.
     """
     if name:
         return identity(COMPONENT[role], name, environment=reading.environment, server=server)
-    place = f"{reading.service} {clean(reading.span_name) or ''}".strip() if role is not Role.MODEL else ""
+    place = (
+        f"{reading.service} {clean(reading.span_name) or ''}".strip()
+        if role is not Role.MODEL
+        else ""
+    )
     place += f" (level {level + 1})" if level else ""
-    return identity(COMPONENT[role], place or "(unnamed)", environment=reading.environment, server=server, identified=False)
+    return identity(
+        COMPONENT[role],
+        place or "(unnamed)",
+        environment=reading.environment,
+        server=server,
+        identified=False,
+    )
 
 
 def _spelling(who: Identity, reading: Reading) -> str:
-    if who.kind in (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL) and reading.spelling and who.identified:
+    if (
+        who.kind in (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL)
+        and reading.spelling
+        and who.identified
+    ):
         return reading.spelling
     return who.name
 
@@ -282,7 +372,9 @@ def _linked_to(tree: SpanTree, survey: Survey) -> list[int]:
 
 def _linking(tree: SpanTree) -> I64:
     links = tree.spans.column("links")
-    has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(zero_copy_only=False)
+    has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(
+        zero_copy_only=False
+    )
     return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan[: len(tree.spans)])
 
 
@@ -293,7 +385,10 @@ def _labels(tree: SpanTree) -> dict[bytes, str]:
         column = tree.spans.column(key)
         if column.null_count == len(column):
             continue
-        traces, spans = tree.spans.column("trace_id").to_pylist(), tree.spans.column("span_id").to_pylist()
+        traces, spans = (
+            tree.spans.column("trace_id").to_pylist(),
+            tree.spans.column("span_id").to_pylist(),
+        )
         for trace, span, label in zip(traces, spans, column.to_pylist(), strict=True):
             if label is not None:
                 labels[trace if width == 16 else trace + span] = label
@@ -312,7 +407,9 @@ def _sampling(reading: Reading) -> Iterable[str]:
 def _coverage(s: Scene) -> dict[str, Any]:
     shapes = s.readings.shape[: len(s.tree.spans)]
     counts = np.bincount(shapes, minlength=len(s.readings.readings)).tolist()
-    unresolved = np.bincount(s.readings.shape[s.unresolved], minlength=len(s.readings.readings)).tolist()
+    unresolved = np.bincount(
+        s.readings.shape[s.unresolved], minlength=len(s.readings.readings)
+    ).tolist()
     attributed: Counter[str] = Counter()
     unattributed: Counter[str] = Counter()
     sampling: Counter[str] = Counter()
@@ -332,5 +429,8 @@ def _coverage(s: Scene) -> dict[str, Any]:
         "sampling": +sampling,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
-        "circles": [(s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes()) for row in s.tree.circles],
+        "circles": [
+            (s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes())
+            for row in s.tree.circles
+        ],
     }

@@ -21,7 +21,9 @@ def pair_mcp(s: Scene) -> None:
             s.role[row] = Role.STEP
             s.failed[above] |= s.failed[row]
             s.server[above] = s.reading(row).service
-            s.given[above] = Given(s.name(row) or s.name(above), s.reading(row).rule, Proof.ATTRIBUTE)
+            s.given[above] = Given(
+                s.name(row) or s.name(above), s.reading(row).rule, Proof.ATTRIBUTE
+            )
         else:
             s.server[row] = s.reading(row).service
     for row in s.rows(Role.MCP_CLIENT).tolist():
@@ -36,7 +38,9 @@ def _unwrap_clients(s: Scene) -> None:
     above = nearest(s.parent, nodes(s))
     for row in sorted(calls[above[calls] >= 0].tolist(), key=lambda row: -int(s.start[row])):
         outer = int(above[row])
-        if s.role[outer] == Role.MCP_CLIENT and folded(s.name(outer) or "") == folded(s.name(row) or s.name(outer) or ""):
+        if s.role[outer] == Role.MCP_CLIENT and folded(s.name(outer) or "") == folded(
+            s.name(row) or s.name(outer) or ""
+        ):
             s.role[outer] = Role.STEP
             s.failed[row] |= s.failed[outer]
 
@@ -47,6 +51,8 @@ def unwrap_tools(s: Scene) -> None:
     above = nearest(s.parent, nodes(s))
     for row in calls[above[calls] >= 0].tolist():
         wrapper = int(above[row])
-        if s.role[wrapper] == Role.TOOL and folded(s.name(wrapper) or "") == folded(s.name(row) or "-"):
+        if s.role[wrapper] == Role.TOOL and folded(s.name(wrapper) or "") == folded(
+            s.name(row) or "-"
+        ):
             s.role[wrapper] = Role.STEP
             s.failed[row] |= s.failed[wrapper]

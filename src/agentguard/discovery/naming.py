@@ -46,7 +46,14 @@ def name_rules(section: str) -> tuple[NameRule, ...]:
 
 def _name_rule(raw: dict[str, Any]) -> NameRule:
     examples = tuple(raw.get("examples", {}).items())
-    return NameRule(raw["id"], raw["about"], raw["source"], re.compile(raw["pattern"]), raw.get("release", False), examples)
+    return NameRule(
+        raw["id"],
+        raw["about"],
+        raw["source"],
+        re.compile(raw["pattern"]),
+        raw.get("release", False),
+        examples,
+    )
 
 
 def _without(rules: Iterable[NameRule], name: str) -> str:
@@ -69,14 +76,21 @@ class Identity:
 
 @lru_cache(maxsize=65536)
 def identity(
-    kind: ComponentKind, name: str, *, environment: str | None = None, server: str | None = None, identified: bool = True
+    kind: ComponentKind,
+    name: str,
+    *,
+    environment: str | None = None,
+    server: str | None = None,
+    identified: bool = True,
 ) -> Identity:
     """Return the identity; names that differ only in case have one id, and so have a model's dated and undated names."""
     place = f"{environment}/" if environment else ""
     within = f"{server}/" if server else ""
     mark = "" if identified else "?"
     key = undated(name) if kind is ComponentKind.MODEL else name
-    return Identity(f"{place}{kind}:{mark}{within}{key}".casefold(), kind, name, environment, server, identified)
+    return Identity(
+        f"{place}{kind}:{mark}{within}{key}".casefold(), kind, name, environment, server, identified
+    )
 
 
 @lru_cache(maxsize=65536)
@@ -93,7 +107,10 @@ def model_name(name: str | None) -> str | None:
     """Return the model's name without a provider or path before it; None for what is no single model."""
     if name is None or _COMPOSITE.match(name):
         return None
-    return _without((rule for rule in name_rules("models") if not rule.release), name.strip()).strip() or None
+    return (
+        _without((rule for rule in name_rules("models") if not rule.release), name.strip()).strip()
+        or None
+    )
 
 
 @lru_cache(maxsize=65536)
@@ -131,4 +148,6 @@ def telling_words(name: str) -> frozenset[str]:
 def names_an_agent(service: str) -> bool:
     """Say whether a service's name has one of the words agent, bot, assistant, worker."""
     words = re.split(r"[^a-zA-Z]+", _CAMEL.sub(" ", service))
-    return any(word.casefold() in {"agent", "agents", "bot", "assistant", "worker"} for word in words)
+    return any(
+        word.casefold() in {"agent", "agents", "bot", "assistant", "worker"} for word in words
+    )

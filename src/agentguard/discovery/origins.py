@@ -14,7 +14,16 @@ from agentguard.discovery.scene import Given, Scene, nearest
 from agentguard.discovery.services import CALLS, DOORS, crossing, places
 
 RULE = "calls-out"
-_HOLDERS = (Role.AGENT, Role.DELEGATION, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
+_HOLDERS = (
+    Role.AGENT,
+    Role.DELEGATION,
+    Role.TOOL,
+    Role.MCP_CLIENT,
+    Role.MCP_SERVER,
+    Role.SERVER,
+    Role.CONSUMER,
+    Role.WORKFLOW,
+)
 
 
 def enter_calling(s: Scene, hosts: frozenset[str]) -> None:
@@ -53,7 +62,10 @@ def _stand_in(s: Scene, rows: I64, hosts: frozenset[str]) -> None:
     readings = [_reading(s.readings.readings[shape]) for shape in shapes.tolist()]
     above = s.parent[rows]
     failed = s.failed[rows] & (above < 0)
-    s.readings = Readings(np.concatenate([s.readings.shape, len(s.readings.readings) + inverse]), [*s.readings.readings, *readings])
+    s.readings = Readings(
+        np.concatenate([s.readings.shape, len(s.readings.readings) + inverse]),
+        [*s.readings.readings, *readings],
+    )
     s.tree = replace(
         s.tree,
         trace=np.concatenate([s.tree.trace, s.tree.trace[rows]]),

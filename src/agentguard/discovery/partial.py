@@ -155,22 +155,42 @@ def merged(partials: Sequence[Partial]) -> Partial:
     parts, offset = [], 0
     for partial in partials:
         parts.append(_recoded(partial, offset, sightings, vias, workflows))
-        result.link_ends += [LinkEnd(e.trace, e.span, e.row + offset, e.via) for e in partial.link_ends]
-        result.link_starts += [LinkStart(s.row + offset, s.to_trace, s.to_span, s.messaging) for s in partial.link_starts]
+        result.link_ends += [
+            LinkEnd(e.trace, e.span, e.row + offset, e.via) for e in partial.link_ends
+        ]
+        result.link_starts += [
+            LinkStart(s.row + offset, s.to_trace, s.to_span, s.messaging)
+            for s in partial.link_starts
+        ]
         _add_counts(result, partial)
         offset += len(partial.calls)
     if parts:
-        result.calls = Calls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Calls)})
+        result.calls = Calls(
+            **{
+                f.name: np.concatenate([getattr(part, f.name) for part in parts])
+                for f in fields(Calls)
+            }
+        )
     result.sightings, result.vias, result.workflows = list(sightings), list(vias), list(workflows)
     return result
 
 
-def _recoded(partial: Partial, offset: int, sightings: dict[Sighting, int], vias: dict[str, int], workflows: dict[Identity, int]) -> Calls:
+def _recoded(
+    partial: Partial,
+    offset: int,
+    sightings: dict[Sighting, int],
+    vias: dict[str, int],
+    workflows: dict[Identity, int],
+) -> Calls:
     calls = partial.calls
     changed = {f.name: getattr(calls, f.name) for f in fields(Calls)}
-    changed["sighting"] = _codes(calls.sighting, [sightings.setdefault(s, len(sightings)) for s in partial.sightings])
+    changed["sighting"] = _codes(
+        calls.sighting, [sightings.setdefault(s, len(sightings)) for s in partial.sightings]
+    )
     changed["via"] = _codes(calls.via, [vias.setdefault(v, len(vias)) for v in partial.vias])
-    changed["entry"] = _codes(calls.entry, [workflows.setdefault(w, len(workflows)) for w in partial.workflows])
+    changed["entry"] = _codes(
+        calls.entry, [workflows.setdefault(w, len(workflows)) for w in partial.workflows]
+    )
     changed["source"] = np.where(calls.source >= 0, calls.source + offset, -1)
     changed["inside"] = np.where(calls.inside >= 0, calls.inside + offset, -1)
     return Calls(**changed)
@@ -209,5 +229,7 @@ def _no_calls() -> Calls:
         "cost": np.float64,
     }
     kinds |= {"ran": np.bool_, "entry": np.int32, "span": np.uint64}
-    columns: dict[str, Any] = {f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"}
+    columns: dict[str, Any] = {
+        f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"
+    }
     return Calls(trace=np.zeros((0, 2), np.uint64), **columns)

@@ -17,7 +17,13 @@ from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.spans import KIND_CLIENT
 from agentguard.ingest.words import distinct
 
-_PROVIDERS = ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider")
+_PROVIDERS = (
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "llm.provider",
+    "llm.system",
+    "ai.model.provider",
+)
 _ANSWERED = ("gen_ai.response.model", "ai.response.model")
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
 
@@ -81,13 +87,22 @@ class Reader:
 
     def read(self, spans: pa.Table) -> Readings:
         """Return what the spans (SPAN_SCHEMA, one chunk a column) say."""
-        columns = [spans.column(key).combine_chunks() for key in ("name", "scope", "attributes", "resource")]
+        columns = [
+            spans.column(key).combine_chunks()
+            for key in ("name", "scope", "attributes", "resource")
+        ]
         kind = spans.column("kind").to_numpy().astype(np.int64)
         codes = [column.indices.to_numpy().astype(np.int64) for column in columns]
         shape, first = _shapes([kind, *codes])
         texts = [column.dictionary.to_pylist() for column in columns]
         readings = [
-            self.one(texts[0][codes[0][i]], texts[1][codes[1][i]], int(kind[i]), texts[2][codes[2][i]], texts[3][codes[3][i]])
+            self.one(
+                texts[0][codes[0][i]],
+                texts[1][codes[1][i]],
+                int(kind[i]),
+                texts[2][codes[2][i]],
+                texts[3][codes[3][i]],
+            )
             for i in first.tolist()
         ]
         return Readings(shape, readings)
@@ -99,12 +114,22 @@ class Reader:
         if reading is None:
             if len(self._known) > 200_000:
                 self._known.clear()
-            reading = self._known[key] = self._read(name, scope, kind, orjson.loads(attributes), orjson.loads(resource))
+            reading = self._known[key] = self._read(
+                name, scope, kind, orjson.loads(attributes), orjson.loads(resource)
+            )
         return reading
 
-    def _read(self, name: str, scope: str, kind: int, attributes: dict[str, Any], resource: dict[str, Any]) -> Reading:
-        told = {key: resource[key] for key in PEERS & resource.keys()} | attributes if kind == KIND_CLIENT else attributes
-        rule = next((r for r in self._dialects.rules if r.condition.holds(name, scope, kind, told)), None)
+    def _read(
+        self, name: str, scope: str, kind: int, attributes: dict[str, Any], resource: dict[str, Any]
+    ) -> Reading:
+        told = (
+            {key: resource[key] for key in PEERS & resource.keys()} | attributes
+            if kind == KIND_CLIENT
+            else attributes
+        )
+        rule = next(
+            (r for r in self._dialects.rules if r.condition.holds(name, scope, kind, told)), None
+        )
         environment = _first(resource, _ENVIRONMENTS)
         place = Reading(
             role=Role.NONE,
@@ -120,10 +145,18 @@ class Reader:
         return _by_rule(place, rule, name, told) if rule else place
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
-        thrown = [str(attributes[key]) for key in ("exception.type", "error.type", "agentguard.control_flow") if key in attributes]
+        thrown = [
+            str(attributes[key])
+            for key in ("exception.type", "error.type", "agentguard.control_flow")
+            if key in attributes
+        ]
         if any(text.rsplit(".", 1)[-1] in self._dialects.control_flow for text in thrown):
             return False
-        return True if any(c.holds(name, scope, kind, attributes) for c in self._dialects.errors) else None
+        return (
+            True
+            if any(c.holds(name, scope, kind, attributes) for c in self._dialects.errors)
+            else None
+        )
 
 
 def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) -> Reading:
@@ -148,7 +181,11 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
         hosts=clean(_named(rule.hosts, name, attributes)[0]),
         hosts_tools=rule.hosts_tools,
         lends=clean(_named(rule.lends, name, attributes)[0]),
-        requested=tuple(filter(None, map(clean, (_named(rule.requested, name, attributes)[0] or "").splitlines()))),
+        requested=tuple(
+            filter(
+                None, map(clean, (_named(rule.requested, name, attributes)[0] or "").splitlines())
+            )
+        ),
         of_parent=rule.of_parent,
         nests=rule.nests,
         provider=place.provider,
@@ -160,7 +197,9 @@ def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) 
     )
 
 
-def _named(sources: Iterable[Source], name: str, attributes: Attributes) -> tuple[str | None, Source | None]:
+def _named(
+    sources: Iterable[Source], name: str, attributes: Attributes
+) -> tuple[str | None, Source | None]:
     for source in sources:
         text = source.read(name, attributes)
         if text:

@@ -17,8 +17,14 @@ def take_requests(s: Scene, seen: Survey) -> None:
 
     Whether the tool failed is not known. An agent's name among the tools is a delegation, which that agent's run shows.
     """
-    shapes = [i for i, r in enumerate(s.readings.readings) if r.requested and r.service not in seen.tooled]
-    rows = np.flatnonzero(np.isin(s.readings.shape, shapes) & (s.role == Role.MODEL)) if shapes else np.zeros(0, np.int64)
+    shapes = [
+        i for i, r in enumerate(s.readings.readings) if r.requested and r.service not in seen.tooled
+    ]
+    rows = (
+        np.flatnonzero(np.isin(s.readings.shape, shapes) & (s.role == Role.MODEL))
+        if shapes
+        else np.zeros(0, np.int64)
+    )
     if not len(rows):
         return
     caller = nearest(s.parent, s.role == Role.AGENT)

@@ -100,14 +100,21 @@ def nameless(s: Scene, who: Callers) -> Mask:
 def chosen_rows(s: Scene, who: Callers) -> Rows:
     """Choose the rows: callers before callees, then by time. A server whose resource names no service has none."""
     doors = np.isin(s.role, DOORS)
-    spans = np.flatnonzero(np.isin(s.role, list(COMPONENT)) & ~who.passage & ~(doors & ~named(s)) & ~nameless(s, who))
+    spans = np.flatnonzero(
+        np.isin(s.role, list(COMPONENT)) & ~who.passage & ~(doors & ~named(s)) & ~nameless(s, who)
+    )
     primary = spans[np.lexsort((spans, s.start[spans], who.depth[spans]))]
     telling = doors[primary] & tells_peer(s)[primary]
     unseen = primary[telling & ((s.role[primary] == Role.CONSUMER) | (who.source[primary] < 0))]
     row_of = np.full(len(s.role), -1, np.int64)
     row_of[primary] = np.arange(len(unseen), len(unseen) + len(primary))
-    mcp = np.array([row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)], np.int64)
-    told_only = np.array([(call.row, call.caller) for call in s.unseen], np.int64).reshape(len(s.unseen), 2)
+    mcp = np.array(
+        [row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)],
+        np.int64,
+    )
+    told_only = np.array([(call.row, call.caller) for call in s.unseen], np.int64).reshape(
+        len(s.unseen), 2
+    )
     costs = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
     costs = np.pad(costs, (0, len(s.role) - len(costs)), constant_values=np.nan)
     return Rows(unseen, primary, mcp, told_only[:, 0], told_only[:, 1], row_of, costs)

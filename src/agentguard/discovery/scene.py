@@ -79,7 +79,9 @@ class Scene:
     def services(self) -> I64:
         """A code for each span's service."""
         codes: dict[str, int] = {}
-        return np.array([codes.setdefault(r.service, len(codes)) for r in self.readings.readings], np.int64)[self.readings.shape]
+        return np.array(
+            [codes.setdefault(r.service, len(codes)) for r in self.readings.readings], np.int64
+        )[self.readings.shape]
 
     def families(self) -> I64:
         """A code for each span's parent: its row, or less than -1 where several spans name one parent that never came; -1: a root."""
@@ -94,11 +96,25 @@ class Scene:
 
 def unsettled(tree: SpanTree, readings: Readings) -> Scene:
     """Return the spans with the roles that they have by themselves."""
-    fails = np.array([-1 if r.fails is None else int(r.fails) for r in readings.readings], np.int8)[readings.shape]
+    fails = np.array([-1 if r.fails is None else int(r.fails) for r in readings.readings], np.int8)[
+        readings.shape
+    ]
     failed = tree.spans.column("failed").to_numpy(zero_copy_only=False)
-    start, end, into, out = (_numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens"))
+    start, end, into, out = (
+        _numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens")
+    )
     failing = np.where(fails < 0, failed, fails > 0)
-    return Scene(tree, readings, readings.roles(), tree.parent.copy(), start, np.maximum(start, end), failing, end > 0, (into, out))
+    return Scene(
+        tree,
+        readings,
+        readings.roles(),
+        tree.parent.copy(),
+        start,
+        np.maximum(start, end),
+        failing,
+        end > 0,
+        (into, out),
+    )
 
 
 def _numbers(spans: pa.Table, key: str) -> I64:

@@ -38,7 +38,9 @@ def tells_peer(s: Scene) -> Mask:
 
 def crossing(s: Scene, place: I64) -> Mask:
     """Say which spans are in another service than their parents."""
-    differs: Mask = (s.parent >= 0) & (place != place[s.parent]) & (place >= 0) & (place[s.parent] >= 0)
+    differs: Mask = (
+        (s.parent >= 0) & (place != place[s.parent]) & (place >= 0) & (place[s.parent] >= 0)
+    )
     return differs
 
 
@@ -64,7 +66,9 @@ def pair_halves(s: Scene) -> I64:
     halves |= (s.role[above[doors]] == Role.PRODUCER) & silent
     agents = s.rows(Role.AGENT)
     services, parent = s.services(), s.parent[agents]
-    agents = agents[(parent >= 0) & (s.role[parent] == Role.CLIENT) & (services[parent] != services[agents])]
+    agents = agents[
+        (parent >= 0) & (s.role[parent] == Role.CLIENT) & (services[parent] != services[agents])
+    ]
     served = np.concatenate([doors[halves], agents])
     calling = np.concatenate([above[doors[halves]], s.parent[agents]])
     np.logical_or.at(s.failed, served, s.failed[calling])

@@ -21,7 +21,12 @@ from agentguard.discovery.origins import enter_calling, find_origins
 from agentguard.discovery.reading import Readings
 from agentguard.discovery.requests import take_requests
 from agentguard.discovery.scene import Scene, unsettled
-from agentguard.discovery.services import drop_transport, enter_services, pair_halves, set_unresolved_aside
+from agentguard.discovery.services import (
+    drop_transport,
+    enter_services,
+    pair_halves,
+    set_unresolved_aside,
+)
 from agentguard.discovery.spantree import SpanTree
 from agentguard.discovery.survey import Survey
 

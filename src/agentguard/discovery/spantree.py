@@ -19,7 +19,19 @@ I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 
-_CONTENT = ("name", "kind", "failed", "start", "end", "resource", "scope", "attributes", "input_tokens", "output_tokens", "cost_usd")
+_CONTENT = (
+    "name",
+    "kind",
+    "failed",
+    "start",
+    "end",
+    "resource",
+    "scope",
+    "attributes",
+    "input_tokens",
+    "output_tokens",
+    "cost_usd",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,13 @@ def span_tree(spans: pa.Table) -> SpanTree:
     table = spans if len(kept) == len(spans) else spans.take(pa.array(kept))
     halves = _halves(table)
     place = (np.where(halves.serving, halves.service, -1), halves.serving)
-    order = np.lexsort((*place, words(table.column("span_id"), 8)[:, 0], *words(table.column("trace_id"), 16).T[::-1]))
+    order = np.lexsort(
+        (
+            *place,
+            words(table.column("span_id"), 8)[:, 0],
+            *words(table.column("trace_id"), 16).T[::-1],
+        )
+    )
     table = table.take(pa.array(order)).combine_chunks()
     trace, span = words(table.column("trace_id"), 16), words(table.column("span_id"), 8)[:, 0]
     wanted = words(table.column("parent_id"), 8)[:, 0]
@@ -99,9 +117,13 @@ def _halves(table: pa.Table) -> _Halves:
     serving = np.isin(table.column("kind").to_numpy(), (KIND_SERVER, KIND_CONSUMER))
     resources = table.column("resource").combine_chunks()
     resources = resources.chunk(0) if isinstance(resources, pa.ChunkedArray) else resources
-    names = [str(orjson.loads(text).get("service.name", "")) for text in resources.dictionary.to_pylist()]
+    names = [
+        str(orjson.loads(text).get("service.name", "")) for text in resources.dictionary.to_pylist()
+    ]
     rank = {name: n for n, name in enumerate(sorted(set(names)))}
-    return _Halves(serving, np.array([rank[name] for name in names], np.int64)[resources.indices.to_numpy()])
+    return _Halves(
+        serving, np.array([rank[name] for name in names], np.int64)[resources.indices.to_numpy()]
+    )
 
 
 def _distinct(spans: pa.Table) -> I64:
@@ -121,7 +143,11 @@ def _distinct(spans: pa.Table) -> I64:
 
 
 def _content_digests(spans: pa.Table) -> U64:
-    columns = [words(spans.column("parent_id"), 8)[:, 0], _sparse_digests(spans, "links"), _sparse_digests(spans, "span_label")]
+    columns = [
+        words(spans.column("parent_id"), 8)[:, 0],
+        _sparse_digests(spans, "links"),
+        _sparse_digests(spans, "span_label"),
+    ]
     for name in _CONTENT:
         array = spans.column(name).combine_chunks()
         array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
@@ -139,7 +165,9 @@ def _sparse_digests(spans: pa.Table, name: str) -> U64:
     """Digest a column that few rows fill."""
     digests = np.zeros(len(spans), np.uint64)
     rows = np.flatnonzero(spans.column(name).is_valid().to_numpy())
-    digests[rows] = [_digest(repr(value)) for value in spans.column(name).take(pa.array(rows)).to_pylist()]
+    digests[rows] = [
+        _digest(repr(value)) for value in spans.column(name).take(pa.array(rows)).to_pylist()
+    ]
     return digests
 
 
@@ -149,7 +177,9 @@ def _digest(text: str) -> int:
 
 def _parents(trace: U64, span: U64, wanted: U64) -> I64:
     keys = mix(trace[:, 0], trace[:, 1], span)
-    found = pc.index_in(pa.array(mix(trace[:, 0], trace[:, 1], wanted)), value_set=pa.array(keys)).fill_null(-1)
+    found = pc.index_in(
+        pa.array(mix(trace[:, 0], trace[:, 1], wanted)), value_set=pa.array(keys)
+    ).fill_null(-1)
     parent = found.to_numpy().astype(np.int64)
     real = (parent >= 0) & (wanted != 0)
     real &= (span[parent] == wanted) & (trace[parent] == trace).all(axis=1)
@@ -172,7 +202,12 @@ def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> No
     parent[clients[told]] = parent[servers[told]]
     children = np.flatnonzero(np.isin(parent, clients) & ~halves.serving)
     places = mix(parent[children].astype(np.uint64), halves.service[children].astype(np.uint64))
-    found = pc.index_in(pa.array(places), value_set=pa.array(mix(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))))
+    found = pc.index_in(
+        pa.array(places),
+        value_set=pa.array(
+            mix(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))
+        ),
+    )
     own = found.fill_null(-1).to_numpy().astype(np.int64)
     parent[children[own >= 0]] = servers[own[own >= 0]]
     parent[servers] = clients

@@ -42,9 +42,17 @@ def survey(spans: pa.Table, reader: Reader) -> Survey:
     """Return what these spans (SPAN_SCHEMA) add."""
     readings = reader.read(spans.unify_dictionaries().combine_chunks()).readings
     hosts = frozenset(r.service for r in readings if r.role in _RUNS or r.acting)
-    agents = frozenset(agent_key(name) for r in readings if r.role in _RUNS or r.acting for name in (r.name or r.acting,) if name)
+    agents = frozenset(
+        agent_key(name)
+        for r in readings
+        if r.role in _RUNS or r.acting
+        for name in (r.name or r.acting,)
+        if name
+    )
     tooled = frozenset(r.service for r in readings if r.role in _TOOLS)
     links = spans.column("links").combine_chunks()
     links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
     targets = [target[16:] for target in links.flatten().to_pylist()]
-    return Survey(hosts, agents, tooled, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)))
+    return Survey(
+        hosts, agents, tooled, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64))
+    )

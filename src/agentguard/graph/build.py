@@ -71,7 +71,11 @@ class _Counts:
 
 
 def build(
-    partials: Sequence[Partial], conventions: Mapping[str, str], *, spans_read: int, refused: Mapping[str, int]
+    partials: Sequence[Partial],
+    conventions: Mapping[str, str],
+    *,
+    spans_read: int,
+    refused: Mapping[str, int],
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it. `conventions`: dialect → its source, for the reasons given."""
     partial = merged(partials)
@@ -90,15 +94,28 @@ def build(
 
 
 class _Builder:
-    def __init__(self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]) -> None:
-        self._partial, self._found, self._rescued, self._conventions = partial, found, rescued, conventions
+    def __init__(
+        self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]
+    ) -> None:
+        self._partial, self._found, self._rescued, self._conventions = (
+            partial,
+            found,
+            rescued,
+            conventions,
+        )
         self._calls = found.calls
         self._end = found.calls.start + np.maximum(found.calls.duration, 0)
         self._timed = found.calls.duration >= 0
-        self._returns: Mask = np.array([t.returns for t in TYPES] + [True], np.bool_)[found.calls.type]
+        self._returns: Mask = np.array([t.returns for t in TYPES] + [True], np.bool_)[
+            found.calls.type
+        ]
         self._ids = [identity.id for identity in found.identities]
-        inferred = np.array([sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_)
-        self._inferred: Mask = inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
+        inferred = np.array(
+            [sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_
+        )
+        self._inferred: Mask = (
+            inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
+        )
         """Calls whose callee only other calls name: they prove nothing by themselves."""
 
     def components(self) -> tuple[Component, ...]:
@@ -115,7 +132,9 @@ class _Builder:
         own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
         own &= found.component[np.maximum(calls.source, 0)] == found.component
         selves = sums.add(own)
-        proofs = evidence(calls, self._partial.labels, shown, found.component[shown], len(self._ids))
+        proofs = evidence(
+            calls, self._partial.labels, shown, found.component[shown], len(self._ids)
+        )
         seen = self._sightings()
         ran_rows = np.flatnonzero(calls.ran)
         latencies = self._latencies(ran_rows, found.component[ran_rows], len(self._ids))
@@ -134,7 +153,15 @@ class _Builder:
                         server=who.server,
                         identified=who.identified,
                         services=tuple(sorted({s.service for s in seen[code] if s.service})),
-                        providers=tuple(sorted({s.provider for s in seen[code] if s.provider and who.kind is ComponentKind.MODEL})),
+                        providers=tuple(
+                            sorted(
+                                {
+                                    s.provider
+                                    for s in seen[code]
+                                    if s.provider and who.kind is ComponentKind.MODEL
+                                }
+                            )
+                        ),
                         spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
                         answered=tuple(sorted({s.answered for s in seen[code] if s.answered})),
                         invocations=ran[code],
@@ -160,7 +187,10 @@ class _Builder:
         calls, found = self._calls, self._found
         rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
         caller = found.component[calls.source[rows]]
-        rows, caller = rows[caller != found.component[rows]], caller[caller != found.component[rows]]
+        rows, caller = (
+            rows[caller != found.component[rows]],
+            caller[caller != found.component[rows]],
+        )
         group, first = groups(caller, found.component[rows], calls.type[rows].astype(np.int64))
         size = len(first)
         sums = _Counts(rows, group, size)
@@ -182,7 +212,12 @@ class _Builder:
         costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
         waited, delays = self._waited(rows, group, size), self._delays(rows, group, size)
         vias, bases = self._vias(rows, group, size), self._edge_bases(rows, group, columns["calls"])
-        edges_of = zip(caller[first].tolist(), found.component[rows[first]].tolist(), calls.type[rows[first]].tolist(), strict=True)
+        edges_of = zip(
+            caller[first].tolist(),
+            found.component[rows[first]].tolist(),
+            calls.type[rows[first]].tolist(),
+            strict=True,
+        )
         edges = [
             Dependency(
                 source=self._ids[source],
@@ -204,12 +239,24 @@ class _Builder:
     def fallbacks(self) -> tuple[Fallback, ...]:
         calls = self._calls
         found = []
-        every = ((how, *item) for how, pairs in self._rescued.fallbacks.items() for item in pairs.items())
+        every = (
+            (how, *item) for how, pairs in self._rescued.fallbacks.items() for item in pairs.items()
+        )
         for how, (owner, primary, secondary), pairs in every:
             rows = np.array([row for pair in pairs for row in pair], np.int64)
             proof = evidence(calls, self._partial.labels, rows, np.zeros(len(rows), np.int64), 1)[0]
             rescued = sum(not calls.failed[then] for _, then in pairs)
-            found.append(Fallback(self._ids[owner], self._ids[primary], self._ids[secondary], len(pairs), rescued, proof, how))
+            found.append(
+                Fallback(
+                    self._ids[owner],
+                    self._ids[primary],
+                    self._ids[secondary],
+                    len(pairs),
+                    rescued,
+                    proof,
+                    how,
+                )
+            )
         return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.recourse)))
 
     def workflows(self) -> tuple[Workflow, ...]:
@@ -250,27 +297,46 @@ class _Builder:
     def _first_components(self, entries: I64) -> I64:
         """Return, for each entry row, the first component of its run that is no service and no workflow but a nested one; else its own."""
         calls, found = self._calls, self._found
-        real = np.array([i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE) for i in found.identities], np.bool_)
+        real = np.array(
+            [
+                i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
+                for i in found.identities
+            ],
+            np.bool_,
+        )
         nested = (calls.entry >= 0) & (calls.source >= 0)
         rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
-        rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], found.depth[rows], found.within[rows]))]
+        rows = rows[
+            np.lexsort((calls.span[rows], calls.asked[rows], found.depth[rows], found.within[rows]))
+        ]
         runs, first = np.unique(found.within[rows], return_index=True)
         started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
         own = found.component[entries].tolist()
         kinds = [i.kind for i in found.identities]
-        return np.array([self._first(kinds, o, started.get(e, o)) for e, o in zip(entries.tolist(), own, strict=True)], np.int64)
+        return np.array(
+            [
+                self._first(kinds, o, started.get(e, o))
+                for e, o in zip(entries.tolist(), own, strict=True)
+            ],
+            np.int64,
+        )
 
     def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
         """A service starts in itself, unless an agent is the first that it calls; any other entry but a workflow is what it starts in."""
         if kinds[own] is ComponentKind.SERVICE:
-            return started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
+            return (
+                started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
+            )
         return started if kinds[own] is ComponentKind.WORKFLOW else own
 
     def _commonest(self, groups: I64, values: I64) -> dict[int, int]:
         votes: dict[int, Counter[int]] = {}
         for group, value in zip(groups.tolist(), values.tolist(), strict=True):
             votes.setdefault(group, Counter())[value] += 1
-        return {group: min((-count, self._ids[value], value) for value, count in vote.items())[2] for group, vote in votes.items()}
+        return {
+            group: min((-count, self._ids[value], value) for value, count in vote.items())[2]
+            for group, vote in votes.items()
+        }
 
     def _propagated(self) -> Mask:
         """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
@@ -289,7 +355,10 @@ class _Builder:
         given = ~np.isnan(cost)
         nano = np.bincount(group[given], np.round(cost[given] * 1e9), size)
         counts = np.bincount(group[given], minlength=size)
-        return [round(total / 1e9, 9) if count else None for total, count in zip(nano.tolist(), counts.tolist(), strict=True)]
+        return [
+            round(total / 1e9, 9) if count else None
+            for total, count in zip(nano.tolist(), counts.tolist(), strict=True)
+        ]
 
     def _latencies(self, rows: I64, group: I64, size: int) -> list[Histogram]:
         timed = self._timed[rows]
@@ -297,7 +366,9 @@ class _Builder:
 
     def _waited(self, rows: I64, group: I64, size: int) -> list[Histogram]:
         waiting = self._calls.halves[rows] & self._returns[rows]
-        return histograms((self._calls.answered - self._calls.asked)[rows[waiting]], group[waiting], size)
+        return histograms(
+            (self._calls.answered - self._calls.asked)[rows[waiting]], group[waiting], size
+        )
 
     def _delays(self, rows: I64, group: I64, size: int) -> list[Histogram]:
         late = (self._calls.start - self._calls.answered)[rows]
@@ -310,7 +381,12 @@ class _Builder:
         said = codes >= 0
         pairs, first = groups(group[said], codes[said])
         best: dict[int, tuple[int, str]] = {}
-        for g, code, count in zip(group[said][first].tolist(), codes[said][first].tolist(), np.bincount(pairs).tolist(), strict=True):
+        for g, code, count in zip(
+            group[said][first].tolist(),
+            codes[said][first].tolist(),
+            np.bincount(pairs).tolist(),
+            strict=True,
+        ):
             best[g] = min(best.get(g, (0, "")), (-count, self._partial.vias[code]))
         return [best[g][1] if g in best else None for g in range(size)]
 
@@ -318,7 +394,12 @@ class _Builder:
         strongest = np.full(len(counts), max(Proof), np.int64)
         np.minimum.at(strongest, group, self._calls.proof[rows].astype(np.int64))
         return [
-            Basis(_DEPENDENCY_RULES[Proof(p)], "AgentGuard ownership rules 2", confidence(Proof(p), n), n)
+            Basis(
+                _DEPENDENCY_RULES[Proof(p)],
+                "AgentGuard ownership rules 2",
+                confidence(Proof(p), n),
+                n,
+            )
             for p, n in zip(strongest.tolist(), counts, strict=True)
         ]
 
@@ -344,7 +425,9 @@ class _Builder:
         return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
 
 
-def _coverage(partial: Partial, folded: dict[str, int], spans_read: int, refused: Mapping[str, int]) -> Coverage:
+def _coverage(
+    partial: Partial, folded: dict[str, int], spans_read: int, refused: Mapping[str, int]
+) -> Coverage:
     return Coverage(
         spans_read=spans_read,
         spans=partial.spans,

@@ -28,7 +28,9 @@ def fold_names(partial: Partial, most: int = MOST_NAMES) -> dict[str, int]:
         return {}
     other = {place: len(partial.sightings) + position for position, place in enumerate(rest)}
     codes = [
-        other[place] if s.identity.id in rest.get(place := (s.identity.kind, s.identity.environment), ()) else code
+        other[place]
+        if s.identity.id in rest.get(place := (s.identity.kind, s.identity.environment), ())
+        else code
         for code, s in enumerate(partial.sightings)
     ]
     partial.sightings += [_other(*place, len(names)) for place, names in rest.items()]
@@ -44,5 +46,8 @@ def _rarest(names: Counter[str], most: int) -> frozenset[str]:
 
 
 def _other(kind: ComponentKind, environment: str | None, count: int) -> Sighting:
-    who = replace(identity(kind, "(other)", environment=environment, identified=False), name=f"other ({count:,})")
+    who = replace(
+        identity(kind, "(other)", environment=environment, identified=False),
+        name=f"other ({count:,})",
+    )
     return Sighting(who, who.name, "", None, FOLDED, Proof.STRUCTURE)

@@ -14,7 +14,16 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
-from agentguard.graph.model import Basis, Component, Coverage, Dependency, Evidence, Fallback, Graph, Workflow
+from agentguard.graph.model import (
+    Basis,
+    Component,
+    Coverage,
+    Dependency,
+    Evidence,
+    Fallback,
+    Graph,
+    Workflow,
+)
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.graph.store import GraphVersion
 from agentguard.ingest.pieces import Refusal
@@ -43,7 +52,11 @@ class View:
 
 def origin_of(version: GraphVersion) -> Document:
     """Return the members that say which graph a document speaks of."""
-    return {"dataset": version.dataset, "graph_version": version.id, "created_at": timestamp(version.created_at)}
+    return {
+        "dataset": version.dataset,
+        "graph_version": version.id,
+        "created_at": timestamp(version.created_at),
+    }
 
 
 def milliseconds(duration: float) -> float:
@@ -155,9 +168,13 @@ def agent_document(graph: Graph, component_id: str, view: View) -> Document:
         raise UnknownComponentError(component_id, ())
     shown = _Shown(graph, view)
     return shown.agent(component) | {
-        "dependencies": [shown.dependency(d) for d in graph.dependencies if d.source == component_id],
+        "dependencies": [
+            shown.dependency(d) for d in graph.dependencies if d.source == component_id
+        ],
         "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
-        "workflows": [shown.workflow(w) for w in graph.workflows if component_id in (w.entry, w.first)],
+        "workflows": [
+            shown.workflow(w) for w in graph.workflows if component_id in (w.entry, w.first)
+        ],
     }
 
 
@@ -202,8 +219,17 @@ class _Shown:
         } | self._grounds(c.basis, c.evidence)
 
     def agent(self, c: Component) -> Document:
-        metadata = {"duration_ms": _mean_duration(c), "status": _status(c), "attributes": dict(sorted(c.attributes.items()))}
-        return {"id": c.id, "name": c.name, "type": self._agent_type(c), "metadata": metadata} | self.component(c)
+        metadata = {
+            "duration_ms": _mean_duration(c),
+            "status": _status(c),
+            "attributes": dict(sorted(c.attributes.items())),
+        }
+        return {
+            "id": c.id,
+            "name": c.name,
+            "type": self._agent_type(c),
+            "metadata": metadata,
+        } | self.component(c)
 
     def node(self, c: Component) -> Document:
         node = {"id": c.id, "label": c.name, "type": c.kind.value}
@@ -257,7 +283,9 @@ class _Shown:
             "failed": w.failed,
             "nested_runs": w.nested,
             "runs_per_hour": per_hour(w.runs, self._observed),
-            "runs_per_hour_reason": too_short(self._observed) if per_hour(w.runs, self._observed) is None else None,
+            "runs_per_hour_reason": too_short(self._observed)
+            if per_hour(w.runs, self._observed) is None
+            else None,
             "first_seen": timestamp(w.first_seen),
             "last_seen": timestamp(w.last_seen),
             "evidence": self._evidence(w.evidence),
@@ -285,14 +313,24 @@ class _Shown:
 
 
 _REACHES_OUT = frozenset(
-    {DependencyType.USES_TOOL, DependencyType.CALLS_MCP, DependencyType.USES_DATASTORE, DependencyType.HTTP, DependencyType.MESSAGING}
+    {
+        DependencyType.USES_TOOL,
+        DependencyType.CALLS_MCP,
+        DependencyType.USES_DATASTORE,
+        DependencyType.HTTP,
+        DependencyType.MESSAGING,
+    }
 )
 """What makes an agent without a model an api_agent; handing work to other agents alone does not."""
 
 
 def _why(basis: Basis, evidence: Sequence[Evidence]) -> str:
     """Say in one sentence what makes us believe it: rule, convention and its version, how many agree, and where to look."""
-    seen = "1 observation agrees" if basis.observations == 1 else f"{basis.observations} observations agree"
+    seen = (
+        "1 observation agrees"
+        if basis.observations == 1
+        else f"{basis.observations} observations agree"
+    )
     places = "; ".join(f"trace {e.trace_id} span {e.span_id} ({e.reason.value})" for e in evidence)
     return f"Rule {basis.rule!r}, after {basis.convention}: {seen}{f', among them {places}' if places else ''}."
 
@@ -318,4 +356,9 @@ def _latency_document(histogram: Iterable[tuple[int, int]]) -> Document | None:
 
 
 def _refusal_document(refusal: Refusal) -> Document:
-    return {"origin": refusal.origin, "reason": refusal.reason, "message": refusal.message, "spans": refusal.spans}
+    return {
+        "origin": refusal.origin,
+        "reason": refusal.reason,
+        "message": refusal.message,
+        "spans": refusal.spans,
+    }

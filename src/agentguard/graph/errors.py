@@ -14,13 +14,19 @@ class NoGraphError(NotFoundError):
     def of(cls, dataset: str | None) -> NoGraphError:
         """Say that there is none of this dataset, or (None) none at all."""
         if dataset is None:
-            return cls("There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to a running server.")
-        return cls(f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is.")
+            return cls(
+                "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to a running server."
+            )
+        return cls(
+            f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is."
+        )
 
     @classmethod
     def version(cls, version_id: str) -> NoGraphError:
         """Say that this version is not kept."""
-        return cls(f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each dataset.")
+        return cls(
+            f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each dataset."
+        )
 
 
 class VersionExistsError(ConflictError):
@@ -29,7 +35,9 @@ class VersionExistsError(ConflictError):
     code = "version-exists"
 
     def __init__(self, version_id: str) -> None:
-        super().__init__(f"There is a graph version {version_id!r} already, and versions never change. Store this one under another id.")
+        super().__init__(
+            f"There is a graph version {version_id!r} already, and versions never change. Store this one under another id."
+        )
 
 
 class UnknownComponentError(NotFoundError):
@@ -38,7 +46,11 @@ class UnknownComponentError(NotFoundError):
     code = "unknown-component"
 
     def __init__(self, wanted: str, near: tuple[str, ...]) -> None:
-        hint = f"Did you mean {', '.join(near)}?" if near else "List what there is with `agentguard graph`."
+        hint = (
+            f"Did you mean {', '.join(near)}?"
+            if near
+            else "List what there is with `agentguard graph`."
+        )
         super().__init__(f"No component {wanted!r} in this graph. {hint}")
         self.near = near
 
@@ -53,7 +65,9 @@ class AmbiguousComponentError(ConflictError):
     code = "ambiguous-component"
 
     def __init__(self, wanted: str, candidates: tuple[str, ...]) -> None:
-        super().__init__(f"{wanted!r} fits several components: {', '.join(candidates)}. Give one of these ids.")
+        super().__init__(
+            f"{wanted!r} fits several components: {', '.join(candidates)}. Give one of these ids."
+        )
         self.candidates = candidates
 
     @property

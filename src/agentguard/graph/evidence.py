@@ -43,7 +43,9 @@ def wilson_lower(successes: int, trials: int) -> float:
     return (centre - spread) / (1 + z2 / trials)
 
 
-def evidence(calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, count: int) -> list[tuple[Evidence, ...]]:
+def evidence(
+    calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, count: int
+) -> list[tuple[Evidence, ...]]:
     """Return evidence for each of `count` groups of rows: a failed one, the slowest, the newest, and a sample.
 
     The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the spans were split.
@@ -53,8 +55,14 @@ def evidence(calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, 
     picks: list[dict[int, EvidenceReason]] = [{} for _ in range(count)]
     chosen = [
         (EvidenceReason.FAILED, _lowest(groups, hashes, np.flatnonzero(failed), 1)),
-        (EvidenceReason.SLOWEST, _lowest(groups, hashes, _greatest(groups, calls.duration[rows], count), 1)),
-        (EvidenceReason.NEWEST, _lowest(groups, hashes, _greatest(groups, calls.start[rows], count), 1)),
+        (
+            EvidenceReason.SLOWEST,
+            _lowest(groups, hashes, _greatest(groups, calls.duration[rows], count), 1),
+        ),
+        (
+            EvidenceReason.NEWEST,
+            _lowest(groups, hashes, _greatest(groups, calls.start[rows], count), 1),
+        ),
         (EvidenceReason.SAMPLE, _lowest(groups, hashes, _few(groups, hashes, count), SAMPLES)),
     ]
     for reason, positions in chosen:
@@ -69,7 +77,9 @@ def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) 
     ordered = groups[order]
     starts = np.ones(len(ordered), np.bool_)
     starts[1:] = ordered[1:] != ordered[:-1]
-    rank = np.arange(len(ordered)) - np.maximum.accumulate(np.where(starts, np.arange(len(ordered)), 0))
+    rank = np.arange(len(ordered)) - np.maximum.accumulate(
+        np.where(starts, np.arange(len(ordered)), 0)
+    )
     return order[rank < most]
 
 
@@ -89,7 +99,9 @@ def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
     return np.flatnonzero(low | ~enough[groups])
 
 
-def _distinct(calls: Calls, labels: Mapping[bytes, str], picks: Mapping[int, EvidenceReason]) -> tuple[Evidence, ...]:
+def _distinct(
+    calls: Calls, labels: Mapping[bytes, str], picks: Mapping[int, EvidenceReason]
+) -> tuple[Evidence, ...]:
     found: dict[tuple[str, str], Evidence] = {}
     for row, reason in picks.items():
         trace, span = ids_of(calls, labels, row)

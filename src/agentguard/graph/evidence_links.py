@@ -38,9 +38,13 @@ def trace_links(template: str | None) -> TraceLinks:
     if not template:
         return NO_LINKS
     if "{trace_id}" not in template:
-        raise TraceURLTemplateError(f"AGENTGUARD_TRACE_URL {template!r} has no {{trace_id}} in it. Write it like {_EXAMPLE}.")
+        raise TraceURLTemplateError(
+            f"AGENTGUARD_TRACE_URL {template!r} has no {{trace_id}} in it. Write it like {_EXAMPLE}."
+        )
     if not _is_web_address(template):
-        raise TraceURLTemplateError(f"AGENTGUARD_TRACE_URL {template!r} is not an http or https URL. Write it like {_EXAMPLE}.")
+        raise TraceURLTemplateError(
+            f"AGENTGUARD_TRACE_URL {template!r} is not an http or https URL. Write it like {_EXAMPLE}."
+        )
     return TraceLinks(template)
 
 

@@ -16,7 +16,17 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Component, Dependency, Graph
 from agentguard.graph.printable import hidden, printable, shorten
-from agentguard.graph.properties import COMPONENT, CONSTRAINT, FALLBACK, INDEXES, LABELS, TIMES, WORKFLOW, Table, dependency_table
+from agentguard.graph.properties import (
+    COMPONENT,
+    CONSTRAINT,
+    FALLBACK,
+    INDEXES,
+    LABELS,
+    TIMES,
+    WORKFLOW,
+    Table,
+    dependency_table,
+)
 from agentguard.graph.properties import Value as Property
 
 T = TypeVar("T")
@@ -41,9 +51,20 @@ def export(graph: Graph, language: ExportFormat) -> str:
 
 def dot(graph: Graph) -> str:
     """Return the graph in Graphviz' DOT language; arrows point from who depends to what it depends on."""
-    lines = ["digraph agentguard {", "  rankdir=LR;", '  node [fontname="Helvetica", style="rounded"];', '  edge [fontname="Helvetica"];']
-    lines += [f"  {_dot_id(c.id)} [label={_dot(_label(c.name))}, shape={_SHAPES[c.kind]}, kind={_dot(c.kind)}];" for c in graph.components]
-    lines += [f"  {_dot_id(d.source)} -> {_dot_id(d.target)} [{_dot_edge(d)}];" for d in graph.dependencies]
+    lines = [
+        "digraph agentguard {",
+        "  rankdir=LR;",
+        '  node [fontname="Helvetica", style="rounded"];',
+        '  edge [fontname="Helvetica"];',
+    ]
+    lines += [
+        f"  {_dot_id(c.id)} [label={_dot(_label(c.name))}, shape={_SHAPES[c.kind]}, kind={_dot(c.kind)}];"
+        for c in graph.components
+    ]
+    lines += [
+        f"  {_dot_id(d.source)} -> {_dot_id(d.target)} [{_dot_edge(d)}];"
+        for d in graph.dependencies
+    ]
     return "\n".join([*lines, "}", ""])
 
 
@@ -64,11 +85,16 @@ def graphml(graph: Graph) -> str:
     """Return the graph as GraphML, in ASCII; characters that XML 1.0 cannot hold are written as escapes."""
     nodes = [(c.id, _component_values(c)) for c in graph.components]
     edges = [(d.source, d.target, _dependency_values(d)) for d in graph.dependencies]
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">',
+    ]
     lines += _graphml_keys("node", "n", (values for _, values in nodes))
     lines += _graphml_keys("edge", "e", (values for *_, values in edges))
     lines.append('  <graph id="agentguard" edgedefault="directed">')
-    lines += [f'    <node id="{_xml(name)}">{_graphml_data("n", values)}</node>' for name, values in nodes]
+    lines += [
+        f'    <node id="{_xml(name)}">{_graphml_data("n", values)}</node>' for name, values in nodes
+    ]
     lines += [
         f'    <edge id="e{i}" source="{_xml(source)}" target="{_xml(target)}">{_graphml_data("e", values)}</edge>'
         for i, (source, target, values) in enumerate(edges)
@@ -81,7 +107,8 @@ def cypher(graph: Graph) -> str:
     dependency = dependency_table(graph)
     lines = [f"{statement};" for statement in (CONSTRAINT, *INDEXES)]
     lines += [
-        f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c += {_cypher_map(COMPONENT, c)};" for c in graph.components
+        f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c += {_cypher_map(COMPONENT, c)};"
+        for c in graph.components
     ]
     lines += [
         f"{_cypher_ends(d.source, d.target)} MERGE (a)-[d:DEPENDS_ON {{type: {_cypher(d.type.value)}}}]->(b) "
@@ -215,11 +242,16 @@ _XML_TYPES: Mapping[type, str] = {str: "string", int: "long", float: "double", b
 
 def _graphml_keys(domain: str, prefix: str, rows: Iterable[Mapping[str, Value]]) -> list[str]:
     types = {key: _XML_TYPES[type(value)] for values in rows for key, value in values.items()}
-    return [f'  <key id="{prefix}_{key}" for="{domain}" attr.name="{key}" attr.type="{kind}"/>' for key, kind in sorted(types.items())]
+    return [
+        f'  <key id="{prefix}_{key}" for="{domain}" attr.name="{key}" attr.type="{kind}"/>'
+        for key, kind in sorted(types.items())
+    ]
 
 
 def _graphml_data(prefix: str, values: Mapping[str, Value]) -> str:
-    return "".join(f'<data key="{prefix}_{key}">{_xml(str(value))}</data>' for key, value in values.items())
+    return "".join(
+        f'<data key="{prefix}_{key}">{_xml(str(value))}</data>' for key, value in values.items()
+    )
 
 
 def _xml(text: str) -> str:
@@ -253,7 +285,15 @@ def _cypher_char(char: str) -> str:
 
 def _cypher_map(table: Table[T], item: T) -> str:
     values = {name: value(item) for name, value in table.items()}
-    return "{" + ", ".join(f"{name}: {_cypher_property(name, value)}" for name, value in values.items() if value is not None) + "}"
+    return (
+        "{"
+        + ", ".join(
+            f"{name}: {_cypher_property(name, value)}"
+            for name, value in values.items()
+            if value is not None
+        )
+        + "}"
+    )
 
 
 def _cypher_property(name: str, value: Property) -> str:

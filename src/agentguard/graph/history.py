@@ -42,10 +42,15 @@ class History:
 
 def history_of(graph: Graph, runs: Runs) -> History:
     """Return what this graph adds to the history."""
-    seen = {w.id: Sighting(w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen) for w in graph.workflows}
+    seen = {
+        w.id: Sighting(w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen)
+        for w in graph.workflows
+    }
     for c in graph.components:
         if c.identified:
-            seen[c.id] = Sighting(c.id, c.kind, c.name, c.environment, c.spellings, c.first_seen, c.last_seen)
+            seen[c.id] = Sighting(
+                c.id, c.kind, c.name, c.environment, c.spellings, c.first_seen, c.last_seen
+            )
     known = tuple(seen[id_] for id_ in sorted(seen) if seen[id_].last_seen > 0)
     return History(known, _days(known, runs))
 

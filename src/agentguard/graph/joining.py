@@ -50,14 +50,24 @@ def joined(partial: Partial) -> Joined:
     component, by_id = _used(component, by_id)
     top, depth = _tops(calls.source)
     run = _runs(calls, top)
-    return Joined(calls, _commonest(partial, by_id), component, run, depth, _lost(calls, run), _within(calls, run))
+    return Joined(
+        calls,
+        _commonest(partial, by_id),
+        component,
+        run,
+        depth,
+        _lost(calls, run),
+        _within(calls, run),
+    )
 
 
 def _follow_links(partial: Partial) -> None:
     calls = partial.calls
     ends = {(end.trace, end.span): end for end in partial.link_ends}
     linked = {
-        start.row: (start, ends[start.to_trace, start.to_span]) for start in partial.link_starts if (start.to_trace, start.to_span) in ends
+        start.row: (start, ends[start.to_trace, start.to_span])
+        for start in partial.link_starts
+        if (start.to_trace, start.to_span) in ends
     }
     for row, (_, end) in linked.items():
         calls.source[row] = end.row
@@ -66,7 +76,9 @@ def _follow_links(partial: Partial) -> None:
     found = {row: _caller(partial, row, end) for row, (_, end) in linked.items()}
     for row, (caller, via) in found.items():
         calls.source[row] = caller
-        calls.type[row] = TYPES.index(DependencyType.MESSAGING if linked[row][0].messaging else DependencyType.DELEGATES)
+        calls.type[row] = TYPES.index(
+            DependencyType.MESSAGING if linked[row][0].messaging else DependencyType.DELEGATES
+        )
         calls.proof[row] = Proof.LINK
         if via is not None and calls.via[row] < 0:
             calls.via[row] = _via(partial, via)
@@ -79,7 +91,9 @@ def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
     calls, at, via = partial.calls, end.row, end.via
     if partial.sightings[calls.sighting[row]].identity.kind is not ComponentKind.AGENT:
         return at, via
-    while (who := partial.sightings[calls.sighting[at]].identity).kind is ComponentKind.TOOL and calls.source[at] >= 0:
+    while (
+        who := partial.sightings[calls.sighting[at]].identity
+    ).kind is ComponentKind.TOOL and calls.source[at] >= 0:
         at, via = int(calls.source[at]), via or f"tool:{who.name}"
     return at, via
 
@@ -108,14 +122,19 @@ def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
 
 def _join_workflows(partial: Partial) -> None:
     """Names of one workflow that differ in case have one code, under the commonest spelling."""
-    counts = np.bincount(partial.calls.entry[partial.calls.entry >= 0], minlength=len(partial.workflows)).tolist()
+    counts = np.bincount(
+        partial.calls.entry[partial.calls.entry >= 0], minlength=len(partial.workflows)
+    ).tolist()
     by_id: dict[str, list[int]] = defaultdict(list)
     for code, who in enumerate(partial.workflows):
         by_id[who.id].append(code)
     codes = np.full(len(partial.workflows) + 1, -1, np.int32)
     for joined_code, same in enumerate(by_id.values()):
         codes[same] = joined_code
-    names = [min(same, key=lambda code: (-counts[code], partial.workflows[code].name)) for same in by_id.values()]
+    names = [
+        min(same, key=lambda code: (-counts[code], partial.workflows[code].name))
+        for same in by_id.values()
+    ]
     partial.calls.entry = codes[partial.calls.entry]
     partial.workflows = [partial.workflows[code] for code in names]
 
@@ -127,22 +146,30 @@ def _name_models(partial: Partial, component: I64) -> None:
     is_model = np.array([i.kind is ComponentKind.MODEL for i in identity], np.bool_)
     named = np.array([i.identified for i in identity], np.bool_)
     unnamed_rows = (
-        np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0)) if identity else np.zeros(0, np.int64)
+        np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0))
+        if identity
+        else np.zeros(0, np.int64)
     )
     if not len(unnamed_rows):
         return
     in_run: dict[int, Counter[int]] = defaultdict(Counter)
     by_caller: dict[int, Counter[int]] = defaultdict(Counter)
-    for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting] & (calls.source >= 0)).tolist():
+    for row in np.flatnonzero(
+        is_model[calls.sighting] & named[calls.sighting] & (calls.source >= 0)
+    ).tolist():
         source = int(calls.source[row])
         in_run[source][int(component[row])] += 1
         by_caller[int(component[source])][int(component[row])] += 1
     sighting_of = {
-        int(component[row]): int(calls.sighting[row]) for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()
+        int(component[row]): int(calls.sighting[row])
+        for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()
     }
     inferred: dict[int, int] = {}
     without_failure = _models_of_whole_traces(
-        calls, component, unnamed_rows, np.flatnonzero(is_model[calls.sighting] & named[calls.sighting])
+        calls,
+        component,
+        unnamed_rows,
+        np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]),
     )
     for row in unnamed_rows.tolist():
         source = int(calls.source[row])
@@ -155,7 +182,9 @@ def _name_models(partial: Partial, component: I64) -> None:
             calls.proof[row] = Proof.SIBLING
 
 
-def _models_of_whole_traces(calls: Calls, component: I64, unnamed: I64, named: I64) -> dict[int, Counter[int]]:
+def _models_of_whole_traces(
+    calls: Calls, component: I64, unnamed: I64, named: I64
+) -> dict[int, Counter[int]]:
     """Return, by caller, the models that it uses in traces without an unnamed failure: the others stand in after one."""
     broken = {calls.trace[row].tobytes() for row in unnamed.tolist()}
     found: dict[int, Counter[int]] = defaultdict(Counter)
@@ -174,7 +203,9 @@ def _only(counts: Counter[int]) -> int | None:
 def _inferred(partial: Partial, inferred: dict[int, int], sighting: int) -> int:
     if sighting not in inferred:
         inferred[sighting] = len(partial.sightings)
-        partial.sightings.append(replace(partial.sightings[sighting], rule=SAME_CALLER, proof=Proof.SIBLING))
+        partial.sightings.append(
+            replace(partial.sightings[sighting], rule=SAME_CALLER, proof=Proof.SIBLING)
+        )
     return inferred[sighting]
 
 
@@ -233,7 +264,19 @@ def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
     for sighting, count in zip(partial.sightings, counts, strict=True):
         if count:
             votes[by_id[sighting.identity.id]][sighting.identity] += count
-    return [min(vote, key=lambda who: (_is_dated(who), -vote[who], who.name, who.server or "", who.environment or "")) for vote in votes]
+    return [
+        min(
+            vote,
+            key=lambda who: (
+                _is_dated(who),
+                -vote[who],
+                who.name,
+                who.server or "",
+                who.environment or "",
+            ),
+        )
+        for vote in votes
+    ]
 
 
 def _is_dated(who: Identity) -> bool:

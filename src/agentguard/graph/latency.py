@@ -21,12 +21,16 @@ def buckets(durations: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.maximum(durations, 0).astype(np.float64).view(np.int64) >> _SHIFT
 
 
-def histograms(durations: NDArray[np.int64], group: NDArray[np.int64], size: int) -> list[Histogram]:
+def histograms(
+    durations: NDArray[np.int64], group: NDArray[np.int64], size: int
+) -> list[Histogram]:
     """Return the histogram of the durations (ns) of each group, 0 to size - 1."""
     bucket = buckets(durations)
     codes, first = groups(group, bucket)
     found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
-    for g, b, count in zip(group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True):
+    for g, b, count in zip(
+        group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True
+    ):
         found[g].append((b, count))
     return [tuple(sorted(histogram)) for histogram in found]
 

@@ -117,7 +117,9 @@ class LiveGraph:
             elif self.failure != kind:  # what is away is named once, not at each look
                 log.warning("live_graph_put_off", error=str(error))
             self.failure = kind
-            if isinstance(error, OSError | AgentGuardError):  # may pass; anything else would only come again
+            if isinstance(
+                error, OSError | AgentGuardError
+            ):  # may pass; anything else would only come again
                 self.settled.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
 
@@ -135,7 +137,9 @@ def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: T
     """Return the graph of the traces that start in the window: first found, then read whole from wherever they lie. CPU-bound."""
     touching = [source.traces_touching(window) for source in sources]
     traces = np.unique(np.concatenate([np.zeros(0, np.uint64), *touching]))
-    return graph_of((table for source in sources for table in source.tables(traces)), dialects, window=window)
+    return graph_of(
+        (table for source in sources for table in source.tables(traces)), dialects, window=window
+    )
 
 
 def _tables(sources: Sequence[SpanSource]) -> Iterator[pa.Table]:

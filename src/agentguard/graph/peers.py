@@ -30,6 +30,13 @@ def _recognised(sighting: Sighting, known: dict[str, Identity]) -> Sighting:
     who = sighting.identity
     if who.kind is not ComponentKind.EXTERNAL or not who.identified:
         return sighting
-    candidates = (identity(kind, who.name, environment=who.environment).id for kind in (ComponentKind.SERVICE, ComponentKind.AGENT))
+    candidates = (
+        identity(kind, who.name, environment=who.environment).id
+        for kind in (ComponentKind.SERVICE, ComponentKind.AGENT)
+    )
     found = next((known[key] for key in candidates if key in known), None)
-    return sighting if found is None else replace(sighting, identity=found, spelling=found.name, service=found.name)
+    return (
+        sighting
+        if found is None
+        else replace(sighting, identity=found, spelling=found.name, service=found.name)
+    )

@@ -11,7 +11,10 @@ MIN_OBSERVED_SECONDS = 600
 
 def observed_seconds(graph: Graph) -> float | None:
     """Return the length of the window: what was read, else the workflows' own first to last run; None where no time is known."""
-    spans = [(graph.coverage.first_seen, graph.coverage.last_seen), *((w.first_seen, w.last_seen) for w in graph.workflows)]
+    spans = [
+        (graph.coverage.first_seen, graph.coverage.last_seen),
+        *((w.first_seen, w.last_seen) for w in graph.workflows),
+    ]
     known = [(first, last) for first, last in spans if first > 0 and last >= first]
     if not known:
         return None

@@ -18,9 +18,19 @@ def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
     calls = found.calls
     rows = np.flatnonzero((found.run >= 0) & calls.ran)
     entry = found.run[rows]
-    ranks = np.argsort(np.argsort([identity.id for identity in found.identities])) if found.identities else np.zeros(0, np.int64)
+    ranks = (
+        np.argsort(np.argsort([identity.id for identity in found.identities]))
+        if found.identities
+        else np.zeros(0, np.int64)
+    )
     order = np.lexsort(
-        (ranks[found.component[rows]], calls.span[rows], calls.start[rows], found.depth[rows], *_key(calls.trace, calls.start, entry))
+        (
+            ranks[found.component[rows]],
+            calls.span[rows],
+            calls.start[rows],
+            found.depth[rows],
+            *_key(calls.trace, calls.start, entry),
+        )
     )
     rows = rows[order]
     entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0) & calls.ran)
@@ -34,9 +44,16 @@ def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
         [
             number[found.run[rows]].astype(np.int32),
             position[calls.source[rows]].astype(np.int32),
-            _coded(np.where(calls.source[rows] >= 0, found.component[np.maximum(calls.source[rows], 0)], -1), ids),
+            _coded(
+                np.where(
+                    calls.source[rows] >= 0, found.component[np.maximum(calls.source[rows], 0)], -1
+                ),
+                ids,
+            ),
             _coded(found.component[rows], ids),
-            _coded(calls.type[rows].astype(np.int64), pa.array([str(t) for t in TYPES], pa.string())),
+            _coded(
+                calls.type[rows].astype(np.int64), pa.array([str(t) for t in TYPES], pa.string())
+            ),
             calls.failed[rows],
             position[rescued.rescued_by[rows]].astype(np.int32),
             calls.start[rows],
@@ -79,8 +96,22 @@ def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
     raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)
     text = _HEX[raw].reshape(len(words), -1)
     offsets = np.arange(len(words) + 1, dtype=np.int32) * text.shape[1]
-    array = pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text)))
+    array = pa.StringArray.from_buffers(
+        len(words), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text))
+    )
     if not partial.labels:
         return array
-    keys = raw if traces is None else np.concatenate([traces.astype("<u8").view(np.uint8).reshape(len(words), -1), raw], axis=1)
-    return pa.array([partial.labels.get(key.tobytes(), plain) for key, plain in zip(keys, array.to_pylist(), strict=True)], pa.string())
+    keys = (
+        raw
+        if traces is None
+        else np.concatenate(
+            [traces.astype("<u8").view(np.uint8).reshape(len(words), -1), raw], axis=1
+        )
+    )
+    return pa.array(
+        [
+            partial.labels.get(key.tobytes(), plain)
+            for key, plain in zip(keys, array.to_pylist(), strict=True)
+        ],
+        pa.string(),
+    )

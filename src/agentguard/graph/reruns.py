@@ -31,7 +31,11 @@ def reruns(found: Joined, rescued: Mask) -> Pairs:
     for row in runs.broken(rescued):
         then = runs.stand_in(row)
         if then >= 0:
-            key = (int(found.component[found.calls.source[row]]), int(found.component[row]), int(found.component[then]))
+            key = (
+                int(found.component[found.calls.source[row]]),
+                int(found.component[row]),
+                int(found.component[then]),
+            )
             pairs[key].append((row, then))
     return {key: rows for key, rows in pairs.items() if runs.agree(key, rows)}
 
@@ -43,7 +47,9 @@ def stand_ins(found: Joined) -> Pairs:
     """
     calls = found.calls
     passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
-    agent = np.array([i.kind is ComponentKind.AGENT for i in found.identities], np.bool_)[found.component]
+    agent = np.array([i.kind is ComponentKind.AGENT for i in found.identities], np.bool_)[
+        found.component
+    ]
     rows = np.flatnonzero(passes_on & agent & calls.ran & (calls.source >= 0))
     rows = rows[agent[calls.source[rows]]]
     after: Pairs = defaultdict(list)
@@ -54,8 +60,12 @@ def stand_ins(found: Joined) -> Pairs:
         if not calls.failed[giver] or primary == secondary:
             never.add((primary, secondary))
         elif calls.source[giver] >= 0:
-            after[int(found.component[calls.source[giver]]), primary, secondary].append((giver, row))
-    return {key: pairs for key, pairs in after.items() if key[1:] not in never and key[0] not in key[1:]}
+            after[int(found.component[calls.source[giver]]), primary, secondary].append(
+                (giver, row)
+            )
+    return {
+        key: pairs for key, pairs in after.items() if key[1:] not in never and key[0] not in key[1:]
+    }
 
 
 class _CallerRuns:
@@ -64,7 +74,9 @@ class _CallerRuns:
     def __init__(self, found: Joined) -> None:
         calls = found.calls
         self._found, self._calls = found, calls
-        self._model = np.array([i.kind is ComponentKind.MODEL for i in found.identities], np.bool_)[found.component]
+        self._model = np.array([i.kind is ComponentKind.MODEL for i in found.identities], np.bool_)[
+            found.component
+        ]
         rows = np.flatnonzero(self._model & calls.ran & (calls.source >= 0) & (found.run >= 0))
         rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], calls.source[rows]))]
         self._uses: dict[int, list[int]] = defaultdict(list)
@@ -73,7 +85,9 @@ class _CallerRuns:
         self._order: dict[tuple[int, int], list[int]] = defaultdict(list)
         for caller in _by_start(found, np.array(sorted(self._uses), np.int64)):
             self._order[self._line(caller)].append(caller)
-        self._place = {caller: place for line in self._order.values() for place, caller in enumerate(line)}
+        self._place = {
+            caller: place for line in self._order.values() for place, caller in enumerate(line)
+        }
 
     def broken(self, rescued: Mask) -> Iterator[int]:
         """Yield the failed model calls that failed their caller's run, one for each run and model."""
@@ -88,9 +102,16 @@ class _CallerRuns:
     def stand_in(self, row: int) -> int:
         """Return the call by which the caller's next run used another model and not this one; -1 where there is none."""
         caller = int(self._calls.source[row])
-        line, end = self._order[self._line(caller)], int(self._calls.start[caller] + max(0, int(self._calls.duration[caller])))
-        then = next((c for c in line[self._place[caller] + 1 :] if self._calls.start[c] >= end), None)
-        if then is None or any(self._found.component[r] == self._found.component[row] for r in self._uses[then]):
+        line, end = (
+            self._order[self._line(caller)],
+            int(self._calls.start[caller] + max(0, int(self._calls.duration[caller]))),
+        )
+        then = next(
+            (c for c in line[self._place[caller] + 1 :] if self._calls.start[c] >= end), None
+        )
+        if then is None or any(
+            self._found.component[r] == self._found.component[row] for r in self._uses[then]
+        ):
             return -1
         return self._uses[then][0]
 
@@ -110,4 +131,11 @@ class _CallerRuns:
 
 def _by_start(found: Joined, rows: I64) -> list[int]:
     calls = found.calls
-    return [int(r) for r in rows[np.lexsort((calls.span[rows], calls.trace[rows, 1], calls.trace[rows, 0], calls.start[rows]))]]
+    return [
+        int(r)
+        for r in rows[
+            np.lexsort(
+                (calls.span[rows], calls.trace[rows, 1], calls.trace[rows, 0], calls.start[rows])
+            )
+        ]
+    ]

@@ -57,10 +57,22 @@ def rescues(found: Joined) -> Rescues:
             for other in (o for o in later[1:] if _akin(found, row, o)):
                 further.setdefault(_key(found, row, other), []).append((row, other))
     uses = _uses(found)
-    kept = {key: pairs for key, pairs in candidates.items() if _is_fallback(found, pairs, uses[key[0], key[2]])}
-    alike = {key: pairs for key, pairs in further.items() if key not in kept and _share(found, pairs, uses[key[0], key[2]]) >= 1}
+    kept = {
+        key: pairs
+        for key, pairs in candidates.items()
+        if _is_fallback(found, pairs, uses[key[0], key[2]])
+    }
+    alike = {
+        key: pairs
+        for key, pairs in further.items()
+        if key not in kept and _share(found, pairs, uses[key[0], key[2]]) >= 1
+    }
     kept |= alike
-    kept = {key: pairs for key, pairs in kept.items() if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))}
+    kept = {
+        key: pairs
+        for key, pairs in kept.items()
+        if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))
+    }
     for pairs in kept.values():
         for row, then in pairs:
             rescued_by[row] = then
@@ -69,13 +81,23 @@ def rescues(found: Joined) -> Rescues:
 
 def _by_recourse(found: Joined, rescued_by: I64, same_run: Pairs) -> dict[Recourse, Pairs]:
     """Return every fallback once: where the same run shows it too, as that run's."""
-    others = {Recourse.NEXT_RUN: reruns(found, rescued_by >= 0), Recourse.PASSED_ON: stand_ins(found)}
-    fresh = {how: {key: rows for key, rows in pairs.items() if key not in same_run} for how, pairs in others.items()}
+    others = {
+        Recourse.NEXT_RUN: reruns(found, rescued_by >= 0),
+        Recourse.PASSED_ON: stand_ins(found),
+    }
+    fresh = {
+        how: {key: rows for key, rows in pairs.items() if key not in same_run}
+        for how, pairs in others.items()
+    }
     return {Recourse.SAME_RUN: same_run} | fresh
 
 
 def _key(found: Joined, row: int, then: int) -> tuple[int, int, int]:
-    return int(found.component[found.calls.source[row]]), int(found.component[row]), int(found.component[then])
+    return (
+        int(found.component[found.calls.source[row]]),
+        int(found.component[row]),
+        int(found.component[then]),
+    )
 
 
 def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
@@ -85,8 +107,12 @@ def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
     failed = np.flatnonzero(calls.failed & calls.ran & (calls.source >= 0) & returning)
     if not len(failed):
         return []
-    members = np.flatnonzero(np.isin(calls.source, np.unique(calls.source[failed])) & calls.ran & returning)
-    members = members[np.lexsort((calls.span[members], calls.asked[members], calls.source[members]))]
+    members = np.flatnonzero(
+        np.isin(calls.source, np.unique(calls.source[failed])) & calls.ran & returning
+    )
+    members = members[
+        np.lexsort((calls.span[members], calls.asked[members], calls.source[members]))
+    ]
     kinds = [identity.kind for identity in found.identities]
     pairs = []
     for row in failed.tolist():
@@ -108,9 +134,15 @@ def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) ->
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
     kind, end = kinds[int(found.component[row])], int(calls.answered[row])
     later: dict[int, int] = {}
-    place = int(low) + int(np.searchsorted(calls.asked[members[low:high]], calls.asked[row], side="left"))
+    place = int(low) + int(
+        np.searchsorted(calls.asked[members[low:high]], calls.asked[row], side="left")
+    )
     for other in members[place : min(int(high), place + _REACH)].tolist():
-        if other != row and calls.asked[other] >= end and kinds[int(found.component[other])] is kind:
+        if (
+            other != row
+            and calls.asked[other] >= end
+            and kinds[int(found.component[other])] is kind
+        ):
             later.setdefault(int(found.component[other]), int(other))
     return list(later.values())
 
@@ -124,7 +156,15 @@ def _uses(found: Joined) -> Counter[tuple[int, int]]:
     owner, callee = found.component[calls.source[rows]], found.component[rows]
     pairs, first = groups(owner, callee)
     counts = np.bincount(pairs, minlength=len(first))
-    return Counter(dict(zip(zip(owner[first].tolist(), callee[first].tolist(), strict=True), counts.tolist(), strict=True)))
+    return Counter(
+        dict(
+            zip(
+                zip(owner[first].tolist(), callee[first].tolist(), strict=True),
+                counts.tolist(),
+                strict=True,
+            )
+        )
+    )
 
 
 def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
@@ -136,12 +176,17 @@ def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool
     """Models stand in for each other; a tool or agent must do so twice, or at least look like it: once may be chance."""
     again = len({int(found.calls.source[then]) for _, then in pairs}) >= AGREEING_RUNS
     model = found.identities[int(found.component[pairs[0][0]])].kind in _ALIKE
-    return _share(found, pairs, runs) >= SHARE_AFTER_FAILURE and (model or again or _akin(found, *pairs[0]))
+    return _share(found, pairs, runs) >= SHARE_AFTER_FAILURE and (
+        model or again or _akin(found, *pairs[0])
+    )
 
 
 def _akin(found: Joined, row: int, other: int) -> bool:
     """Whether a tool's or agent's name shares a word with the other's: what does not come next must at least look like a stand-in."""
-    one, two = found.identities[int(found.component[row])], found.identities[int(found.component[other])]
+    one, two = (
+        found.identities[int(found.component[row])],
+        found.identities[int(found.component[other])],
+    )
     return one.kind is not ComponentKind.MODEL and one.name != two.name and akin(one.name, two.name)
 
 
@@ -150,7 +195,9 @@ def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> b
     primary, secondary = found.identities[key[1]], found.identities[key[2]]
     if not (primary.server and secondary.server and primary.server != secondary.server):
         return False
-    servers = {(found.identities[k[1]].name, found.identities[k[2]].name) for k in kept if k[0] == key[0]}
+    servers = {
+        (found.identities[k[1]].name, found.identities[k[2]].name) for k in kept if k[0] == key[0]
+    }
     return (primary.server, secondary.server) in servers
 
 
@@ -158,11 +205,25 @@ def _told_by_agents(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bo
     """Services whose agents stand in for each other: the agents say it all."""
     if found.identities[key[1]].kind is not ComponentKind.SERVICE:
         return False
-    agents = [pair for other, pairs in kept.items() if found.identities[other[1]].kind is ComponentKind.AGENT for pair in pairs]
-    return all(any(_within(found, row, a) and _within(found, then, b) for a, b in agents) for row, then in kept[key])
+    agents = [
+        pair
+        for other, pairs in kept.items()
+        if found.identities[other[1]].kind is ComponentKind.AGENT
+        for pair in pairs
+    ]
+    return all(
+        any(_within(found, row, a) and _within(found, then, b) for a, b in agents)
+        for row, then in kept[key]
+    )
 
 
 def _within(found: Joined, outer: int, inner: int) -> bool:
     calls = found.calls
-    same = bool((calls.trace[outer] == calls.trace[inner]).all()) and calls.start[outer] <= calls.start[inner]
-    return same and calls.start[inner] + calls.duration[inner] <= calls.start[outer] + calls.duration[outer]
+    same = (
+        bool((calls.trace[outer] == calls.trace[inner]).all())
+        and calls.start[outer] <= calls.start[inner]
+    )
+    return (
+        same
+        and calls.start[inner] + calls.duration[inner] <= calls.start[outer] + calls.duration[outer]
+    )

@@ -10,7 +10,9 @@ from agentguard.graph.errors import AmbiguousComponentError, UnknownComponentErr
 from agentguard.graph.model import Component, Graph
 
 
-def resolve(graph: Graph, wanted: str, *, kinds: Iterable[ComponentKind] = tuple(ComponentKind)) -> Component:
+def resolve(
+    graph: Graph, wanted: str, *, kinds: Iterable[ComponentKind] = tuple(ComponentKind)
+) -> Component:
     """Return the component with this id, else the only one with this name (case ignored).
 
     Raises UnknownComponentError with near matches, or AmbiguousComponentError with the candidates.

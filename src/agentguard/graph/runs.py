@@ -21,12 +21,16 @@ RUN_SCHEMA = pa.schema(
 CALL_SCHEMA = pa.schema(
     [
         pa.field("run", pa.int32(), nullable=False),  # row of RUN_SCHEMA
-        pa.field("parent", pa.int32(), nullable=False),  # row of this table: the caller's own invocation; -1 = the run's entry
+        pa.field(
+            "parent", pa.int32(), nullable=False
+        ),  # row of this table: the caller's own invocation; -1 = the run's entry
         pa.field("source", _TEXT),  # component id of the caller; null for the run's entry
         pa.field("target", _TEXT, nullable=False),  # component id of the callee
         pa.field("type", _TEXT),  # DependencyType; null for the run's entry
         pa.field("failed", pa.bool_(), nullable=False),
-        pa.field("rescued_by", pa.int32(), nullable=False),  # row of the retry or fallback tried after it failed; -1 = none
+        pa.field(
+            "rescued_by", pa.int32(), nullable=False
+        ),  # row of the retry or fallback tried after it failed; -1 = none
         pa.field("start", pa.int64(), nullable=False),  # ns
         pa.field("duration", pa.int64(), nullable=False),  # ns; -1 = unknown
         pa.field("trace_id", pa.string(), nullable=False),

@@ -29,7 +29,9 @@ class UploadGoneError(AgentGuardError):
     code = "upload-gone"
 
     def __init__(self) -> None:
-        super().__init__("The upload is not in the data directory. Servers and workers must share AGENTGUARD_DATA_DIR. Send it again.")
+        super().__init__(
+            "The upload is not in the data directory. Servers and workers must share AGENTGUARD_DATA_DIR. Send it again."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +49,17 @@ class ScanJobs:
     upload_seconds: float
     """How long an upload may take to come in."""
 
-    def request(self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None) -> dict[str, Any]:
+    def request(
+        self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None
+    ) -> dict[str, Any]:
         """Return what such a job must know."""
         between = None if window is None else [window.since, window.until]
-        return {"file": upload.name, "origin": origin, "dataset": self.scans.named(dataset), "window": between}
+        return {
+            "file": upload.name,
+            "origin": origin,
+            "dataset": self.scans.named(dataset),
+            "window": between,
+        }
 
     async def run(self, job: Job, report: Report) -> Mapping[str, Any]:
         """Scan the job's upload (a JobFunction)."""
@@ -58,15 +67,23 @@ class ScanJobs:
         if not await asyncio.to_thread(upload.exists):
             raise UploadGoneError
         asked, dataset = job.request.get("window"), self.scans.named(job.request["dataset"])
-        found = await self._read(upload, job.request["origin"], TimeWindow(*asked) if asked else None, report)
+        found = await self._read(
+            upload, job.request["origin"], TimeWindow(*asked) if asked else None, report
+        )
         await report(job.total or 0)
-        version = await self.scans.keep_once(found, dataset, [f"{job.id}-{fence}" for fence in range(1, job.fence + 1)])
+        version = await self.scans.keep_once(
+            found, dataset, [f"{job.id}-{fence}" for fence in range(1, job.fence + 1)]
+        )
         return await asyncio.to_thread(self.answer, version, found)
 
-    async def _read(self, upload: Path, origin: str, window: TimeWindow | None, report: Report) -> Scan:
+    async def _read(
+        self, upload: Path, origin: str, window: TimeWindow | None, report: Report
+    ) -> Scan:
         """Scan the upload, reporting meanwhile how far it is."""
         progress = _progress_file(upload)
-        scanning = asyncio.ensure_future(self.scans.read_file(upload, origin, window=window, progress_file=progress))
+        scanning = asyncio.ensure_future(
+            self.scans.read_file(upload, origin, window=window, progress_file=progress)
+        )
         try:
             while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
                 await report(await asyncio.to_thread(_read_number, progress))

@@ -42,7 +42,9 @@ class Scan:
     refusals: tuple[Refusal, ...]
 
 
-def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeWindow | None = None) -> Scan:
+def scan(
+    pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeWindow | None = None
+) -> Scan:
     """Read every piece and return its graph, with a window that of the traces which belong to it.
 
     Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
@@ -63,7 +65,9 @@ def scan(pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeW
     return replace(found, graph=replace(found.graph, coverage=coverage))
 
 
-def graph_of(tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None) -> Scan:
+def graph_of(
+    tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None
+) -> Scan:
     """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed, so which came late is not known."""
     return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
 
@@ -88,11 +92,19 @@ class _Refused:
 
     def all(self) -> tuple[Refusal, ...]:
         """Return what is shown, then one refusal for all others of each reason."""
-        rest = (Refusal("further on", r, f"{self._seen[r] - _SHOWN:,} more like those above.", spans) for r, spans in self._more.items())
+        rest = (
+            Refusal("further on", r, f"{self._seen[r] - _SHOWN:,} more like those above.", spans)
+            for r, spans in self._more.items()
+        )
         return (*self._shown, *rest)
 
 
-def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: _Refused, window: TimeWindow | None) -> Scan:
+def _graph(
+    tables: Iterable[tuple[pa.Table, int]],
+    dialects: Dialects,
+    refused: _Refused,
+    window: TimeWindow | None,
+) -> Scan:
     reader = Reader(dialects)
     seen, read = Survey(), 0
     with Spool() as spool, Spool() as inside:
@@ -104,11 +116,20 @@ def _graph(tables: Iterable[tuple[pa.Table, int]], dialects: Dialects, refused: 
             for part in map(window.select, spool.partitions()):
                 seen |= survey(part, reader)
                 inside.add(part)
-        partials = [discover(part, dialects, reader, seen) for part in (spool if window is None else inside).partitions()]
+        partials = [
+            discover(part, dialects, reader, seen)
+            for part in (spool if window is None else inside).partitions()
+        ]
     refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
     graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
-    outside = 0 if window is None else read - sum(partial.spans + partial.duplicates for partial in partials)
-    graph = replace(graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0)))
+    outside = (
+        0
+        if window is None
+        else read - sum(partial.spans + partial.duplicates for partial in partials)
+    )
+    graph = replace(
+        graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0))
+    )
     return Scan(graph, runs, refused.all())
 
 
@@ -128,7 +149,11 @@ def _chunks(pieces: Iterable[Piece | Refusal], refused: _Refused) -> Iterator[li
             refused.add([piece])
             continue
         chunk.append(piece)
-        size += len(piece.body) / _CHUNK_BYTES if isinstance(piece, ProtobufPiece) else _span_count(piece.document) / _CHUNK_SPANS
+        size += (
+            len(piece.body) / _CHUNK_BYTES
+            if isinstance(piece, ProtobufPiece)
+            else _span_count(piece.document) / _CHUNK_SPANS
+        )
         if size >= 1:
             yield chunk
             chunk, size = [], 0.0
@@ -139,7 +164,11 @@ def _chunks(pieces: Iterable[Piece | Refusal], refused: _Refused) -> Iterator[li
 def _span_count(document: Mapping[str, Any]) -> int:
     """Return about how many spans a document holds, at least 1; its form is not checked yet."""
     groups = document.get("resourceSpans")
-    scoped = [s for group in groups if isinstance(group, dict) for s in _list(group.get("scopeSpans"))] if isinstance(groups, list) else []
+    scoped = (
+        [s for group in groups if isinstance(group, dict) for s in _list(group.get("scopeSpans"))]
+        if isinstance(groups, list)
+        else []
+    )
     return max(1, sum(len(_list(s.get("spans"))) for s in scoped if isinstance(s, dict)))
 
 

@@ -34,8 +34,14 @@ class DatasetNameError(InvalidInputError):
     code = "bad-dataset-name"
 
     def __init__(self, name: str) -> None:
-        why = "belongs to OTLP deliveries" if name == LIVE else "needs 1 to 100 letters, digits, dots, dashes or underscores"
-        super().__init__(f"A scan's dataset cannot be called {name!r}: the name {why}. Choose another.")
+        why = (
+            "belongs to OTLP deliveries"
+            if name == LIVE
+            else "needs 1 to 100 letters, digits, dots, dashes or underscores"
+        )
+        super().__init__(
+            f"A scan's dataset cannot be called {name!r}: the name {why}. Choose another."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,9 @@ class ScanService:
         name = self.named(dataset)
         stop = threading.Event()
         try:
-            found = await asyncio.to_thread(lambda: scan(_until(stop, pieces), self.dialects(), window=window))
+            found = await asyncio.to_thread(
+                lambda: scan(_until(stop, pieces), self.dialects(), window=window)
+            )
         except asyncio.CancelledError:
             stop.set()
             raise
@@ -74,7 +82,12 @@ class ScanService:
         return version, found
 
     async def scan_file(
-        self, path: Path, origin: str, *, dataset: str | None = None, window: TimeWindow | None = None
+        self,
+        path: Path,
+        origin: str,
+        *,
+        dataset: str | None = None,
+        window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
         """Scan one file in a worker; `origin` is what refusals call it.
 
@@ -86,9 +99,18 @@ class ScanService:
         await self._keep(version, found)
         return version, found
 
-    async def read_file(self, path: Path, origin: str, *, window: TimeWindow | None = None, progress_file: Path | None = None) -> Scan:
+    async def read_file(
+        self,
+        path: Path,
+        origin: str,
+        *,
+        window: TimeWindow | None = None,
+        progress_file: Path | None = None,
+    ) -> Scan:
         """Scan one file as `scan_file` does, but keep nothing. Bytes read are written to `progress_file`, as text."""
-        return await self.workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
+        return await self.workers.run(
+            scan_path, path, origin, progress_file, self.file_limit, window
+        )
 
     async def keep_once(self, found: Scan, dataset: str, ids: Sequence[str]) -> GraphVersion:
         """Keep what an attempt at a job found and return its version; if an earlier attempt kept it already, return that one.
@@ -124,12 +146,19 @@ class ScanService:
 
 
 def scan_path(
-    dialects: Dialects, path: Path, origin: str, progress_file: Path | None, limit: int, window: TimeWindow | None = None
+    dialects: Dialects,
+    path: Path,
+    origin: str,
+    progress_file: Path | None,
+    limit: int,
+    window: TimeWindow | None = None,
 ) -> Scan:
     """Scan one file; raise InputTooLargeError where its content is longer than the limit. CPU-bound."""
     progress = _reporter(progress_file) if progress_file else None
     with path.open("rb") as stream:
-        return scan(read_stream(stream, origin, progress=progress, limit=limit), dialects, window=window)
+        return scan(
+            read_stream(stream, origin, progress=progress, limit=limit), dialects, window=window
+        )
 
 
 def _until(stop: threading.Event, pieces: Iterable[Piece | Refusal]) -> Iterator[Piece | Refusal]:

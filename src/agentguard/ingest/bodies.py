@@ -40,12 +40,18 @@ class Form(Enum):
 def form_of(head: bytes) -> Form | None:
     """Return the form that a file with this beginning (some KiB, or all of it) has, or None where it is no OTLP protobuf."""
     try:
-        if len(head) > _LENGTH_BYTES and head[0] < 8 and _is_frame(head):  # no protobuf begins with a byte below 8
+        if (
+            len(head) > _LENGTH_BYTES and head[0] < 8 and _is_frame(head)
+        ):  # no protobuf begins with a byte below 8
             return Form.FRAMED
         length, at = _varint(head, 0)
         if _is_request(head):
             return Form.RAW
-        return Form.DELIMITED if 0 < length <= MAX_BODY_BYTES and _is_request(head[at:], length) else None
+        return (
+            Form.DELIMITED
+            if 0 < length <= MAX_BODY_BYTES and _is_request(head[at:], length)
+            else None
+        )
     except UnreadableInputError:
         return None
 
@@ -72,11 +78,17 @@ def holds_spans(body: bytes) -> bool:
     """
     record = body
     for number in (1, 2, 2):  # resource_*, scope_*, the records
-        record = next((value for field, wire, value in _fields(record) if field == number and wire == 2), b"")
+        record = next(
+            (value for field, wire, value in _fields(record) if field == number and wire == 2), b""
+        )
     found = {(field, wire): value for field, wire, value in _fields(record)}
     if not found:
         return True
-    return (1, 1) not in found and (11, 1) not in found and ((7, 1) in found or (8, 1) in found or len(found.get((1, 2), b"")) == 16)
+    return (
+        (1, 1) not in found
+        and (11, 1) not in found
+        and ((7, 1) in found or (8, 1) in found or len(found.get((1, 2), b"")) == 16)
+    )
 
 
 def _is_frame(head: bytes) -> bool:
@@ -135,7 +147,9 @@ def _prefixed(chunks: Iterable[bytes], length_at: LengthAt) -> Iterator[bytes]:
                 yield bytes(buffer[start:at])
         del buffer[:at]
     if buffer:
-        raise UnreadableInputError("truncated-body", "The file ends within a body; the bodies before it were used.")
+        raise UnreadableInputError(
+            "truncated-body", "The file ends within a body; the bodies before it were used."
+        )
 
 
 def _prefixed_end(buffer: bytearray, at: int, length_at: LengthAt) -> tuple[int, int] | None:
@@ -191,7 +205,10 @@ def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
 
 
 def _not_protobuf() -> UnreadableInputError:
-    return UnreadableInputError("bad-protobuf", "This is no OTLP trace body from some byte on; what came before it was used.")
+    return UnreadableInputError(
+        "bad-protobuf",
+        "This is no OTLP trace body from some byte on; what came before it was used.",
+    )
 
 
 def _fixed_length(data: bytes | bytearray, at: int) -> tuple[int, int]:

@@ -16,7 +16,9 @@ CHUNK = 1 << 20
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-_ZSTD_INPUT = 1 << 10  # a zstd block of 4 bytes can hold 128 KiB: so 32 MiB come out of one input at most
+_ZSTD_INPUT = (
+    1 << 10
+)  # a zstd block of 4 bytes can hold 128 KiB: so 32 MiB come out of one input at most
 _ZSTD_WINDOW = 1 << 27
 
 
@@ -57,16 +59,23 @@ def joined(chunks: Iterable[bytes], limit: int) -> bytes:
 
 
 def too_large(limit: int) -> UnreadableInputError:
-    return UnreadableInputError("body-too-large", f"A protobuf body is longer than {limit >> 20} MiB; export smaller batches.")
+    return UnreadableInputError(
+        "body-too-large",
+        f"A protobuf body is longer than {limit >> 20} MiB; export smaller batches.",
+    )
 
 
 def _corrupt(kind: str, error: Exception) -> UnreadableInputError:
-    return UnreadableInputError(f"corrupt-{kind}", f"The {kind} data is damaged ({error}); whole records before the damage were used.")
+    return UnreadableInputError(
+        f"corrupt-{kind}",
+        f"The {kind} data is damaged ({error}); whole records before the damage were used.",
+    )
 
 
 def _truncated(kind: str) -> UnreadableInputError:
     return UnreadableInputError(
-        f"truncated-{kind}", f"The {kind} data ends too early; whole records before the cut were used. Copy it again."
+        f"truncated-{kind}",
+        f"The {kind} data ends too early; whole records before the cut were used. Copy it again.",
     )
 
 

@@ -30,7 +30,10 @@ class Condition:
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         """Say whether a span with these properties meets the condition."""
-        for key, values in self.equals:  # a loop, and first: this runs for every rule and every shape of span
+        for (
+            key,
+            values,
+        ) in self.equals:  # a loop, and first: this runs for every rule and every shape of span
             if key not in attributes or str(attributes[key]).lower() not in values:
                 return False
         return (
@@ -41,5 +44,8 @@ class Condition:
             and (self.scope is None or self.scope.search(scope) is not None)
             and (self.name is None or self.name.search(name) is not None)
             and (self.named is None or str(attributes.get(self.named)).strip('"') == name)
-            and all(key in attributes and pattern.search(str(attributes[key])) is not None for key, pattern in self.matches)
+            and all(
+                key in attributes and pattern.search(str(attributes[key])) is not None
+                for key, pattern in self.matches
+            )
         )

@@ -74,7 +74,9 @@ class Decoder:
             document = document_of(ExportTraceServiceRequest.FromString(piece.body))
         except DecodeError as error:
             message = f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest, or name the file after its format."
-            return Decoded(SPAN_SCHEMA.empty_table(), (Refusal(piece.origin, "bad-protobuf", message),), 0)
+            return Decoded(
+                SPAN_SCHEMA.empty_table(), (Refusal(piece.origin, "bad-protobuf", message),), 0
+            )
         return self._documents([DocumentPiece(piece.origin, document)])
 
     def _documents(self, pieces: Sequence[DocumentPiece]) -> Decoded:
@@ -93,12 +95,19 @@ def decode(pieces: Sequence[Piece], wanted: Wanted) -> Decoded:
 def document_of(request: ExportTraceServiceRequest) -> dict[str, Any]:
     """Return the request in the form of OTLP/JSON; ids of a wrong length become empty."""
     document: dict[str, Any] = MessageToDict(request)
-    for group, plain_group in zip(request.resource_spans, document.get("resourceSpans", []), strict=True):
-        for scoped, plain_scoped in zip(group.scope_spans, plain_group.get("scopeSpans", []), strict=True):
+    for group, plain_group in zip(
+        request.resource_spans, document.get("resourceSpans", []), strict=True
+    ):
+        for scoped, plain_scoped in zip(
+            group.scope_spans, plain_group.get("scopeSpans", []), strict=True
+        ):
             for span, plain_span in zip(scoped.spans, plain_scoped.get("spans", []), strict=True):
                 plain_span |= {"traceId": _hex(span.trace_id, 16), "spanId": _hex(span.span_id, 8)}
                 plain_span["parentSpanId"] = _hex(span.parent_span_id, 8)
-                plain_span["links"] = [{"traceId": _hex(link.trace_id, 16), "spanId": _hex(link.span_id, 8)} for link in span.links]
+                plain_span["links"] = [
+                    {"traceId": _hex(link.trace_id, 16), "spanId": _hex(link.span_id, 8)}
+                    for link in span.links
+                ]
     return document
 
 
@@ -116,12 +125,21 @@ def _faults(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...
 
 
 def _count(
-    tally: Tally, chunk: Chunk, bodies: Sequence[ProtobufPiece], wrong: NDArray[np.bool_], reason: str, message: str, *, lost: bool
+    tally: Tally,
+    chunk: Chunk,
+    bodies: Sequence[ProtobufPiece],
+    wrong: NDArray[np.bool_],
+    reason: str,
+    message: str,
+    *,
+    lost: bool,
 ) -> None:
     rows = np.flatnonzero(wrong)
     found, first, times = np.unique(chunk.body_of_span[rows], return_index=True, return_counts=True)
     starts = np.searchsorted(chunk.body_of_span, found)
-    for body, row, start, count in zip(found.tolist(), rows[first].tolist(), starts.tolist(), times.tolist(), strict=True):
+    for body, row, start, count in zip(
+        found.tolist(), rows[first].tolist(), starts.tolist(), times.tolist(), strict=True
+    ):
         tally.add(bodies[body].origin, row - start, reason, message, times=count, lost=lost)
 
 

@@ -21,7 +21,9 @@ _INT64 = range(-(2**63), 2**63)
 class SpanDocument:
     """Collects spans by resource and scope."""
 
-    _groups: dict[bytes, tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]] = field(default_factory=dict)
+    _groups: dict[bytes, tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]] = field(
+        default_factory=dict
+    )
 
     def add(self, resource: Mapping[str, object], scope: str, span: dict[str, Any]) -> None:
         """Add a span (OTLP/JSON form) of this scope under the resource with these attributes."""
@@ -33,7 +35,12 @@ class SpanDocument:
         """Return the document, resources and scopes in order of first sight."""
         return {
             "resourceSpans": [
-                {"resource": resource, "scopeSpans": [{"scope": {"name": name}, "spans": spans} for name, spans in scopes.items()]}
+                {
+                    "resource": resource,
+                    "scopeSpans": [
+                        {"scope": {"name": name}, "spans": spans} for name, spans in scopes.items()
+                    ],
+                }
                 for resource, scopes in self._groups.values()
             ]
         }
@@ -41,7 +48,11 @@ class SpanDocument:
 
 def attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
     """Return the values as OTLP KeyValues; those that are null are left out."""
-    return [{"key": key, "value": any_value(value)} for key, value in values.items() if value is not None]
+    return [
+        {"key": key, "value": any_value(value)}
+        for key, value in values.items()
+        if value is not None
+    ]
 
 
 def any_value(value: object, depth: int = 0) -> dict[str, Any]:
@@ -52,7 +63,13 @@ def any_value(value: object, depth: int = 0) -> dict[str, Any]:
         case list():
             return {"arrayValue": {"values": [any_value(item, depth + 1) for item in value]}}
         case dict():
-            return {"kvlistValue": {"values": [{"key": str(k), "value": any_value(v, depth + 1)} for k, v in value.items()]}}
+            return {
+                "kvlistValue": {
+                    "values": [
+                        {"key": str(k), "value": any_value(v, depth + 1)} for k, v in value.items()
+                    ]
+                }
+            }
         case _:
             return _scalar(value)
 

@@ -33,4 +33,6 @@ class InputTooLargeError(AgentGuardError):
     @classmethod
     def over(cls, limit: int) -> InputTooLargeError:
         """Return the error for this limit, in bytes."""
-        return cls(f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings.")
+        return cls(
+            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings."
+        )

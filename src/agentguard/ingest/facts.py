@@ -14,7 +14,9 @@ from agentguard.ingest.wanted import Fact
 _LONGEST_TEXT = 1_000_000
 
 
-def fact_of(fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, Mapping[str, Any]]]) -> str | None:
+def fact_of(
+    fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, Mapping[str, Any]]]
+) -> str | None:
     """Return the fact's value, or None where the content does not hold it."""
     for text in _texts(fact, content, events):
         value = _follow(text, fact.path) if fact.path else None
@@ -26,7 +28,9 @@ def fact_of(fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, 
     return None
 
 
-def _texts(fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Any]:
+def _texts(
+    fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, Mapping[str, Any]]]
+) -> list[Any]:
     if not fact.source.startswith("event:"):
         return [_readable(content[fact.source])] if fact.source in content else []
     event, _, key = fact.source.removeprefix("event:").partition("/")
@@ -44,8 +48,12 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
             return None
     if path[0] == "*":
         items = value if isinstance(value, list) else []
-        return next((found for item in items if (found := _follow(item, path[1:])) is not None), None)
-    return _follow(value[path[0]], path[1:]) if isinstance(value, dict) and path[0] in value else None
+        return next(
+            (found for item in items if (found := _follow(item, path[1:])) is not None), None
+        )
+    return (
+        _follow(value[path[0]], path[1:]) if isinstance(value, dict) and path[0] in value else None
+    )
 
 
 def _readable(value: Any) -> Any:

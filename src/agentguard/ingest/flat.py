@@ -57,7 +57,9 @@ class Labels:
             self.of_callers.append(code)
         if code >= len(self._digests):
             self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
-        digest = hashlib.blake2b(f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8).digest()
+        digest = hashlib.blake2b(
+            f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8
+        ).digest()
         self._digests[code] = int.from_bytes(digest, "little")
         return code
 
@@ -164,10 +166,14 @@ def _drop_callers_of_servers(flat: Flat, labels: Labels) -> None:
 
 
 def _append_attributes(flat: Flat, rows: I64, codes: NDArray[np.int32]) -> None:
-    flat.attribute_row, flat.attribute_code = with_attributes(flat.attribute_row, flat.attribute_code, rows, codes)
+    flat.attribute_row, flat.attribute_code = with_attributes(
+        flat.attribute_row, flat.attribute_code, rows, codes
+    )
 
 
-def with_attributes(rows: I64, codes: NDArray[np.int32], more_rows: I64, more_codes: NDArray[np.int32]) -> tuple[I64, NDArray[np.int32]]:
+def with_attributes(
+    rows: I64, codes: NDArray[np.int32], more_rows: I64, more_codes: NDArray[np.int32]
+) -> tuple[I64, NDArray[np.int32]]:
     """Return rows and codes with more of them, rows ascending again."""
     if not len(more_rows):
         return rows, codes
@@ -178,7 +184,9 @@ def with_attributes(rows: I64, codes: NDArray[np.int32], more_rows: I64, more_co
 
 def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
     """Give equal attribute sets one code: sum each span's digests, then unique sums."""
-    total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)])
+    total = np.concatenate(
+        [np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)]
+    )
     bounds = np.searchsorted(flat.attribute_row, np.arange(len(flat) + 1))
     sums = total[bounds[1:]] - total[bounds[:-1]]
     codes, first = distinct(sums)
@@ -188,7 +196,9 @@ def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
 
 def _json(flat: Flat, labels: Labels, bounds: I64, row: int) -> str:
     codes = flat.attribute_code[bounds[row] : bounds[row + 1]].tolist()
-    return orjson.dumps(dict(sorted((labels.items[code] for code in codes), key=repr)), option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(
+        dict(sorted((labels.items[code] for code in codes), key=repr)), option=orjson.OPT_SORT_KEYS
+    ).decode()
 
 
 def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Coded:
@@ -205,30 +215,49 @@ def _facts(flat: Flat, wanted: Wanted, sets: Coded) -> Iterator[tuple[int, str, 
     """Yield (span row, attribute, value), at most one value for each attribute of a span: the first fact that yields one wins."""
     which: dict[tuple[int, int, int, int], list[Fact]] = {}
     for row in sorted(flat.content.keys() | flat.events.keys()):
-        shape = (int(flat.name.codes[row]), int(flat.scope.codes[row]), int(sets.codes[row]), int(flat.kind[row]))
+        shape = (
+            int(flat.name.codes[row]),
+            int(flat.scope.codes[row]),
+            int(sets.codes[row]),
+            int(flat.kind[row]),
+        )
         if shape not in which:
             which[shape] = _applicable(flat, wanted.facts, sets, shape)
         taken: set[str] = set()
         for fact in which[shape]:
-            value = None if fact.into in taken else fact_of(fact, flat.content.get(row, {}), flat.events.get(row, []))
+            value = (
+                None
+                if fact.into in taken
+                else fact_of(fact, flat.content.get(row, {}), flat.events.get(row, []))
+            )
             if value is not None:
                 taken.add(fact.into)
                 yield row, fact.into, value
 
 
-def _applicable(flat: Flat, facts: Sequence[Fact], sets: Coded, shape: tuple[int, int, int, int]) -> list[Fact]:
+def _applicable(
+    flat: Flat, facts: Sequence[Fact], sets: Coded, shape: tuple[int, int, int, int]
+) -> list[Fact]:
     name, scope, codes, kind = shape
     attributes: Mapping[str, Any] = orjson.loads(sets.values[codes])
-    return [f for f in facts if f.condition.holds(flat.name.values[name], flat.scope.values[scope], kind, attributes)]
+    return [
+        f
+        for f in facts
+        if f.condition.holds(flat.name.values[name], flat.scope.values[scope], kind, attributes)
+    ]
 
 
 def _fixed(ids: U8) -> pa.Array:
     rows, size = ids.shape
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), rows, [None, pa.py_buffer(np.ascontiguousarray(ids))])
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(size), rows, [None, pa.py_buffer(np.ascontiguousarray(ids))]
+    )
 
 
 def _dictionary(column: Coded) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(pa.array(column.codes, pa.int32()), pa.array(column.values, pa.string()))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(column.codes, pa.int32()), pa.array(column.values, pa.string())
+    )
 
 
 def _sparse(values: Mapping[int, str], rows: int) -> pa.Array:
@@ -239,4 +268,6 @@ def _sparse(values: Mapping[int, str], rows: int) -> pa.Array:
 
 def _links(links: Mapping[int, list[bytes]], rows: int) -> pa.Array:
     kind = pa.list_(pa.binary(24))
-    return pa.array([links.get(row) for row in range(rows)], kind) if links else pa.nulls(rows, kind)
+    return (
+        pa.array([links.get(row) for row in range(rows)], kind) if links else pa.nulls(rows, kind)
+    )

@@ -52,7 +52,9 @@ def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
     match format_of(value):
         case Format.MANY:
             for number, item in enumerate(value, 1):
-                yield from pieces(item if isinstance(item, dict) else None, f"{origin}, document {number}")
+                yield from pieces(
+                    item if isinstance(item, dict) else None, f"{origin}, document {number}"
+                )
         case form if form in _READERS:
             yield from _READERS[form](value, origin)
         case form:
@@ -75,8 +77,14 @@ _READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refu
 
 _WITHOUT_SPANS = {
     Format.OTHER_SIGNAL: ("not-traces", "These are OTLP logs or metrics; only traces are used."),
-    Format.DEPENDENCIES: ("not-traces", "This is Jaeger's answer about dependencies, which has no spans; export traces instead."),
-    None: ("unknown-format", f"This JSON is in no trace format that is known. Readable are: {RECOGNISED}."),
+    Format.DEPENDENCIES: (
+        "not-traces",
+        "This is Jaeger's answer about dependencies, which has no spans; export traces instead.",
+    ),
+    None: (
+        "unknown-format",
+        f"This JSON is in no trace format that is known. Readable are: {RECOGNISED}.",
+    ),
 }
 
 
@@ -89,7 +97,11 @@ def _format_of_object(value: dict[str, Any]) -> Format | None:
         return Format.LANGFUSE
     if "resourceLogs" in value or "resourceMetrics" in value:
         return Format.OTHER_SIGNAL
-    return _format_of_data(value["data"]) if isinstance(value.get("data"), list) else _format_of_spans(value)
+    return (
+        _format_of_data(value["data"])
+        if isinstance(value.get("data"), list)
+        else _format_of_spans(value)
+    )
 
 
 def _format_of_spans(value: dict[str, Any]) -> Format | None:
@@ -110,7 +122,9 @@ def _format_of_span(value: dict[str, Any]) -> Format | None:
     """Tell single spans apart: Zipkin's, and those of the plain form."""
     if "traceId" not in value:
         return None
-    if "binaryAnnotations" in value or "endpoint" in mapping(next(iter(_list(value.get("annotations"))), None)):
+    if "binaryAnnotations" in value or "endpoint" in mapping(
+        next(iter(_list(value.get("annotations"))), None)
+    ):
         return Format.ZIPKIN_V1
     if "id" in value:
         return Format.ZIPKIN
@@ -131,7 +145,9 @@ def _format_of_list(value: list[Any]) -> Format | None:
 
 
 def _first_format(items: list[Any]) -> Format | None:
-    found = (_format_of_object(item) for item in items[:_LOOKED_AT] if isinstance(item, dict) and item)
+    found = (
+        _format_of_object(item) for item in items[:_LOOKED_AT] if isinstance(item, dict) and item
+    )
     return next((form for form in found if form is not None), None)
 
 

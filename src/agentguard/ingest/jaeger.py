@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentguard.ingest import tags as conventions
-from agentguard.ingest.documents import SpanDocument, attributes, mapping, nanoseconds, objects, text
+from agentguard.ingest.documents import (
+    SpanDocument,
+    attributes,
+    mapping,
+    nanoseconds,
+    objects,
+    text,
+)
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 
 
@@ -24,7 +31,11 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
                 tags = tag_values(span.get("tags"))
                 document.add(_resource(span, trace), conventions.scope(tags), converted)
             else:
-                yield Refusal(f"{origin}, trace {number}, span {n}", "span-without-ids", "A Jaeger span needs traceID and spanID.")
+                yield Refusal(
+                    f"{origin}, trace {number}, span {n}",
+                    "span-without-ids",
+                    "A Jaeger span needs traceID and spanID.",
+                )
         yield DocumentPiece(origin, document.finished())
 
 
@@ -81,7 +92,10 @@ def _failed(error: object) -> bool:
 def _references(span: Mapping[str, Any], trace_id: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the parent's id and the links."""
     said = [r for _, r in objects(span.get("references"))]
-    references = [(text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID"))) for r in said]
+    references = [
+        (text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID")))
+        for r in said
+    ]
     here = [r for r in references if r[1] == trace_id and r[2]]
     parent = next((r for r in here if r[0] != "FOLLOWS_FROM"), here[0] if here else None)
     links = [{"traceId": r[1], "spanId": r[2]} for r in references if r is not parent]
@@ -91,7 +105,11 @@ def _references(span: Mapping[str, Any], trace_id: str) -> tuple[str, list[dict[
 def _event(log: Mapping[str, Any]) -> dict[str, Any]:
     fields = tag_values(log.get("fields"))
     name = text(fields.pop("event", None) or fields.get("message"))
-    return {"timeUnixNano": nanoseconds(log.get("timestamp")), "name": name, "attributes": attributes(fields)}
+    return {
+        "timeUnixNano": nanoseconds(log.get("timestamp")),
+        "name": name,
+        "attributes": attributes(fields),
+    }
 
 
 def _resource(span: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, object]:

@@ -11,11 +11,23 @@ from typing import Any
 
 import orjson
 
-from agentguard.ingest.documents import STATUS_ERROR, SpanDocument, attributes, json_text, mapping, objects, text
+from agentguard.ingest.documents import (
+    STATUS_ERROR,
+    SpanDocument,
+    attributes,
+    json_text,
+    mapping,
+    objects,
+    text,
+)
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 from agentguard.ingest.plain import instant
 
-_RAW = ("attributes", "resourceAttributes", "scope")  # the parts of metadata that are the span's own
+_RAW = (
+    "attributes",
+    "resourceAttributes",
+    "scope",
+)  # the parts of metadata that are the span's own
 
 
 def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece | Refusal]:
@@ -29,9 +41,17 @@ def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece | Refus
         metadata = _metadata(observation.get("metadata"))
         span = _span(observation, metadata, trace)
         if span["traceId"] and span["spanId"]:
-            document.add(_resource(observation, metadata), text(mapping(metadata.get("scope")).get("name")), span)
+            document.add(
+                _resource(observation, metadata),
+                text(mapping(metadata.get("scope")).get("name")),
+                span,
+            )
         else:
-            yield Refusal(f"{origin}, observation {n}", "span-without-ids", "An observation needs id and traceId.")
+            yield Refusal(
+                f"{origin}, observation {n}",
+                "span-without-ids",
+                "An observation needs id and traceId.",
+            )
     yield DocumentPiece(origin, document.finished())
 
 
@@ -50,7 +70,9 @@ def _metadata(value: object) -> dict[str, Any]:
         return {}
 
 
-def _span(observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, Any]:
+def _span(
+    observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: Mapping[str, Any]
+) -> dict[str, Any]:
     start = instant(observation.get("startTime"))
     failed = text(observation.get("level")) == "ERROR"
     message = text(observation.get("statusMessage"))
@@ -68,7 +90,9 @@ def _span(observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: Ma
     }
 
 
-def _known(observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, object]:
+def _known(
+    observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: Mapping[str, Any]
+) -> dict[str, object]:
     known: dict[str, object] = {
         "langfuse.observation.type": text(observation.get("type")).lower() or None,
         "langfuse.observation.level": observation.get("level"),
@@ -77,12 +101,20 @@ def _known(observation: Mapping[str, Any], metadata: Mapping[str, Any], trace: M
         "langfuse.observation.input": _content(observation.get("input")),
         "langfuse.observation.output": _content(observation.get("output")),
     }
-    further = {f"langfuse.observation.metadata.{key}": value for key, value in metadata.items() if key not in _RAW}
+    further = {
+        f"langfuse.observation.metadata.{key}": value
+        for key, value in metadata.items()
+        if key not in _RAW
+    }
     return known | further | ({} if observation.get("parentObservationId") else _of_trace(trace))
 
 
 def _of_trace(trace: Mapping[str, Any]) -> dict[str, object]:
-    return {"langfuse.trace.name": trace.get("name"), "session.id": trace.get("sessionId"), "user.id": trace.get("userId")}
+    return {
+        "langfuse.trace.name": trace.get("name"),
+        "session.id": trace.get("sessionId"),
+        "user.id": trace.get("userId"),
+    }
 
 
 def _content(value: object) -> str | None:
@@ -93,11 +125,16 @@ def _content(value: object) -> str | None:
 
 def _usage(observation: Mapping[str, Any]) -> dict[str, object]:
     usage = mapping(observation.get("usageDetails"))
-    found = {"gen_ai.usage.input_tokens": usage.get("input"), "gen_ai.usage.output_tokens": usage.get("output")}
+    found = {
+        "gen_ai.usage.input_tokens": usage.get("input"),
+        "gen_ai.usage.output_tokens": usage.get("output"),
+    }
     return {key: value for key, value in found.items() if isinstance(value, int) and value > 0}
 
 
 def _resource(observation: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, object]:
     environment = text(observation.get("environment"))
-    named = {"deployment.environment.name": environment} if environment not in ("", "default") else {}
+    named = (
+        {"deployment.environment.name": environment} if environment not in ("", "default") else {}
+    )
     return named | mapping(metadata.get("resourceAttributes"))

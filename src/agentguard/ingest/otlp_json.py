@@ -19,7 +19,12 @@ from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tal
 from agentguard.ingest.values import is_amount, kept
 from agentguard.ingest.wanted import Wanted
 
-_KINDS = {name: n for n, name in enumerate(("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"))}
+_KINDS = {
+    name: n
+    for n, name in enumerate(
+        ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+    )
+}
 _LARGEST = 2**63 - 1
 _WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
 _BASE64 = {16: 24, 8: 12}
@@ -68,7 +73,11 @@ class DocumentReader:
     def __init__(self, wanted: Wanted, labels: Labels) -> None:
         self._wanted, self._labels = wanted, labels
         self._uses = _uses(wanted)
-        self._event_sources = {s.removeprefix("event:") for s in (f.source for f in wanted.facts) if s.startswith("event:")}
+        self._event_sources = {
+            s.removeprefix("event:")
+            for s in (f.source for f in wanted.facts)
+            if s.startswith("event:")
+        }
         self._values: dict[tuple[str, Any], int] = {}
         self._kept_names: dict[str, str] = {}
         self.tally = Tally()
@@ -136,7 +145,10 @@ class DocumentReader:
         if not own_ids and labels != (None, None):
             raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
         name, kind, times = _text(span.get("name")), _kind(span.get("kind")), _times(span)
-        events = [(_text(e.get("name")), _attributes(e.get("attributes"))) for e in _objects(span.get("events"))]
+        events = [
+            (_text(e.get("name")), _attributes(e.get("attributes")))
+            for e in _objects(span.get("events"))
+        ]
         links = [found for link in _objects(span.get("links")) if (found := _link(link))]
         row = len(self._kinds)
         self._ids.append(ids)
@@ -195,23 +207,39 @@ class DocumentReader:
         return code
 
     def _take_events(self, row: int, events: list[tuple[str, dict[str, Any]]]) -> None:
-        found = [(name, self._event(name, attributes)) for name, attributes in events if self._is_wanted(name)]
+        found = [
+            (name, self._event(name, attributes))
+            for name, attributes in events
+            if self._is_wanted(name)
+        ]
         if found:
             self._events[row] = found
 
     def _is_wanted(self, name: str) -> bool:
-        return name in self._wanted.events or any(source.startswith(f"{name}/") for source in self._event_sources)
+        return name in self._wanted.events or any(
+            source.startswith(f"{name}/") for source in self._event_sources
+        )
 
     def _event(self, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
-        keep = {key: kept(attributes[key]) for key in self._wanted.events.get(name, frozenset()) & attributes.keys()}
+        keep = {
+            key: kept(attributes[key])
+            for key in self._wanted.events.get(name, frozenset()) & attributes.keys()
+        }
         sources = {s.partition("/")[2] for s in self._event_sources if s.startswith(f"{name}/")}
         return keep | {key: attributes[key] for key in sources & attributes.keys()}
 
 
 def _uses(wanted: Wanted) -> dict[str, int]:
     """Return what each wanted attribute is for: the place of a number, content, or a label."""
-    uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(wanted.content, _CONTENT)
-    return uses | dict.fromkeys(wanted.input_tokens, 0) | dict.fromkeys(wanted.output_tokens, 1) | dict.fromkeys(wanted.cost, 2)
+    uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(
+        wanted.content, _CONTENT
+    )
+    return (
+        uses
+        | dict.fromkeys(wanted.input_tokens, 0)
+        | dict.fromkeys(wanted.output_tokens, 1)
+        | dict.fromkeys(wanted.cost, 2)
+    )
 
 
 def resource_text(attributes: Mapping[str, Any], wanted: Wanted) -> str:
@@ -224,7 +252,11 @@ def _spans(document: Mapping[str, Any], wanted: Wanted) -> Iterator[tuple[str, s
     """Yield each span with its resource's kept attributes (JSON) and its scope's name."""
     for group in _objects(document.get("resourceSpans", document.get("batches"))):
         resource = group.get("resource")
-        attributes = _attributes(resource.get("attributes"), wanted.resource) if isinstance(resource, dict) else {}
+        attributes = (
+            _attributes(resource.get("attributes"), wanted.resource)
+            if isinstance(resource, dict)
+            else {}
+        )
         text = resource_text(attributes, wanted)
         for scoped in _objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
             scope = scoped.get("scope", scoped.get("instrumentationLibrary"))
@@ -243,7 +275,11 @@ def _text(value: Any) -> str:
 
 
 def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict[str, Any]:
-    return {key: any_value(item.get("value"), depth) for item in _objects(value) if isinstance(key := item.get("key"), str) and key in keys}
+    return {
+        key: any_value(item.get("value"), depth)
+        for item in _objects(value)
+        if isinstance(key := item.get("key"), str) and key in keys
+    }
 
 
 def any_value(value: Any, depth: int = 0) -> Any:
@@ -289,13 +325,19 @@ def _double(value: Any) -> float:
         return float("nan")
 
 
-def _ids(span: Mapping[str, Any]) -> tuple[tuple[bytes, bytes, bytes], tuple[str | None, str | None]]:
+def _ids(
+    span: Mapping[str, Any],
+) -> tuple[tuple[bytes, bytes, bytes], tuple[str | None, str | None]]:
     trace, trace_label = _id(span.get("traceId"), 16)
     own, own_label = _id(span.get("spanId"), 8)
     if not any(trace):
-        raise MalformedSpanError(WITHOUT_IDS, "A span has no trace id or only zeros in it: every span needs one.")
+        raise MalformedSpanError(
+            WITHOUT_IDS, "A span has no trace id or only zeros in it: every span needs one."
+        )
     if not any(own):
-        raise MalformedSpanError(WITHOUT_IDS, "A span has no span id or only zeros in it: every span needs one.")
+        raise MalformedSpanError(
+            WITHOUT_IDS, "A span has no span id or only zeros in it: every span needs one."
+        )
     parent, _ = _id(span.get("parentSpanId"), 8)
     return (trace, own, parent), (trace_label, own_label)
 
@@ -333,7 +375,9 @@ def _kind(value: Any) -> int:
 
 def _failed(status: Any) -> bool:
     code = status.get("code") if isinstance(status, dict) else None
-    return code in (2, "2") or (isinstance(code, str) and code.upper().removeprefix("STATUS_CODE_") == "ERROR")
+    return code in (2, "2") or (
+        isinstance(code, str) and code.upper().removeprefix("STATUS_CODE_") == "ERROR"
+    )
 
 
 def _times(span: Mapping[str, Any]) -> tuple[int, int]:

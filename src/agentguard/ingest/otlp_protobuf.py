@@ -27,7 +27,9 @@ from agentguard.ingest.wanted import Wanted
 
 U64 = NDArray[np.uint64]
 _F = descriptor_pb2.FieldDescriptorProto
-_CLEAR = np.concatenate([(np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)) - np.uint64(1), [np.uint64(2**64 - 1)]])
+_CLEAR = np.concatenate(
+    [(np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)) - np.uint64(1), [np.uint64(2**64 - 1)]]
+)
 """Entry n keeps the first n of eight bytes, read little-endian."""
 _LARGEST = np.uint64(2**63 - 1)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64)
@@ -44,10 +46,15 @@ class UnusualBytesError(ValueError):
 
 def _descriptor() -> Any:
     """Describe OTLP's trace request again, with the same field numbers, only the fields needed, and attributes as bytes."""
-    file = descriptor_pb2.FileDescriptorProto(name="agentguard/reduced_otlp.proto", package="agentguard.reduced", syntax="proto3")
+    file = descriptor_pb2.FileDescriptorProto(
+        name="agentguard/reduced_otlp.proto", package="agentguard.reduced", syntax="proto3"
+    )
     shape: dict[str, list[tuple[str, int, int, str | None]]] = {
         "Request": [("resource_spans", 1, _F.TYPE_MESSAGE, "ResourceSpans")],
-        "ResourceSpans": [("resource", 1, _F.TYPE_BYTES, "*"), ("scope_spans", 2, _F.TYPE_MESSAGE, "ScopeSpans")],
+        "ResourceSpans": [
+            ("resource", 1, _F.TYPE_BYTES, "*"),
+            ("scope_spans", 2, _F.TYPE_MESSAGE, "ScopeSpans"),
+        ],
         "ScopeSpans": [("scope", 1, _F.TYPE_BYTES, "*"), ("spans", 2, _F.TYPE_MESSAGE, "Span")],
         "Span": [
             ("trace_id", 1, _F.TYPE_BYTES, None),
@@ -117,7 +124,12 @@ class ProtobufReader:
         return Chunk(columns, _owners(groups)[group_of_span], has_ids)
 
     def _columns(
-        self, spans: pa.StructArray, group: pa.StructArray, scoped: pa.StructArray, group_of_span: I64, scope_of_span: I64
+        self,
+        spans: pa.StructArray,
+        group: pa.StructArray,
+        scoped: pa.StructArray,
+        group_of_span: I64,
+        scope_of_span: I64,
     ) -> tuple[Flat, NDArray[np.bool_]]:
         trace, trace_ok = _ids(spans.field("trace_id"), 16)
         own, own_ok = _ids(spans.field("span_id"), 8)
@@ -125,8 +137,12 @@ class ProtobufReader:
         attributes = spans.field("attributes")
         rows, codes, numbers, content = self._attributes(attributes, len(spans))
         rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
-        resources = _coded([self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span)
-        scopes = _coded([self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span)
+        resources = _coded(
+            [self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span
+        )
+        scopes = _coded(
+            [self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span
+        )
         flat = Flat(
             trace=trace,
             span=own,
@@ -149,7 +165,9 @@ class ProtobufReader:
         )
         return flat, trace_ok & own_ok
 
-    def _attributes(self, lists: pa.ListArray, spans: int) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
+    def _attributes(
+        self, lists: pa.ListArray, spans: int
+    ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
         """Return span rows and codes of the kept attributes, (3, spans) tokens in, tokens out, cost, and the content by span."""
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw)
@@ -161,7 +179,9 @@ class ProtobufReader:
                 self._take_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
         text = picked[use == _CONTENT]
         content: dict[int, dict[str, Any]] = {}
-        for row, value in zip(owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True):
+        for row, value in zip(
+            owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True
+        ):
             content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
         labels = picked[use == _LABEL]
         values, indices = _distinct(raw.take(pa.array(labels)))
@@ -172,14 +192,21 @@ class ProtobufReader:
         """Return rows and codes of the sampling thresholds in tracestate."""
         values, indices = _distinct(states)
         found = [threshold(value.decode("utf-8", "replace")) for value in values]
-        codes = np.array([-1 if th is None else self._labels.code(SAMPLING_THRESHOLD, th) for th in found], np.int32)[indices]
+        codes = np.array(
+            [-1 if th is None else self._labels.code(SAMPLING_THRESHOLD, th) for th in found],
+            np.int32,
+        )[indices]
         rows = np.flatnonzero(codes >= 0)
         return rows, codes[rows]
 
-    def _take_numbers(self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]) -> None:
+    def _take_numbers(
+        self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]
+    ) -> None:
         """Write the largest number given under any of its names."""
         values, indices = _distinct(raw)
-        numbers = np.fromiter((self._number(value, column) for value in values), np.float64, len(values))[indices]
+        numbers = np.fromiter(
+            (self._number(value, column) for value in values), np.float64, len(values)
+        )[indices]
         once = len(rows) < 2 or bool((rows[1:] > rows[:-1]).all())
         if once:
             into[rows] = np.fmax(into[rows], numbers)
@@ -210,7 +237,9 @@ class ProtobufReader:
     def _resource(self, raw: bytes) -> str:
         text = self._resources.get(raw)
         if text is None:
-            attributes = {pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes}
+            attributes = {
+                pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes
+            }
             text = self._resources[raw] = resource_text(attributes, self._wanted)
         return text
 
@@ -226,8 +255,12 @@ class ProtobufReader:
             event = Span.Event.FromString(raw)
             keys = self._event_keys.get(event.name)
             if keys is not None:
-                found = {pair.key: plain(pair.value) for pair in event.attributes if pair.key in keys}
-                events.setdefault(row, []).append((event.name, {k: kept(v) if keys[k] else v for k, v in found.items()}))
+                found = {
+                    pair.key: plain(pair.value) for pair in event.attributes if pair.key in keys
+                }
+                events.setdefault(row, []).append(
+                    (event.name, {k: kept(v) if keys[k] else v for k, v in found.items()})
+                )
         return events
 
 
@@ -238,17 +271,30 @@ class _KeyTable:
     """
 
     def __init__(self, wanted: Wanted) -> None:
-        uses = [(wanted.input_tokens, 0), (wanted.output_tokens, 1), (wanted.cost, 2), (wanted.content, _CONTENT)]
-        found = {key.encode(): next((use for keys, use in uses if key in keys), _LABEL) for key in wanted.span_keys}
+        uses = [
+            (wanted.input_tokens, 0),
+            (wanted.output_tokens, 1),
+            (wanted.cost, 2),
+            (wanted.content, _CONTENT),
+        ]
+        found = {
+            key.encode(): next((use for keys, use in uses if key in keys), _LABEL)
+            for key in wanted.span_keys
+        }
         text = b"".join(key + bytes(8) for key in found)
         starts = np.cumsum([0, *(len(key) + 8 for key in found)])[:-1]
         lengths = np.fromiter(map(len, found), np.int64, len(found))
         signatures = _signatures(np.frombuffer(text + bytes(8), np.uint8), starts, lengths)
         self._slots = np.zeros(1 << 16, np.uint16)
         if len(set(signatures.tolist())) < len(found):
-            raise ValueError("Two wanted attributes have keys of one length that look alike: choose another mark in _signatures.")
+            raise ValueError(
+                "Two wanted attributes have keys of one length that look alike: choose another mark in _signatures."
+            )
         order = np.argsort(signatures, kind="stable")
-        self._signatures, self._uses = signatures[order], np.fromiter(found.values(), np.int8, len(found))[order]
+        self._signatures, self._uses = (
+            signatures[order],
+            np.fromiter(found.values(), np.int8, len(found))[order],
+        )
         self._collides = len(set((self._signatures >> np.uint64(48)).tolist())) < len(found)
         self._slots[(self._signatures >> np.uint64(48)).astype(np.int64)] = np.arange(len(found))
 
@@ -269,19 +315,31 @@ class _KeyTable:
     def _positions(self, signatures: U64) -> I64:
         if not self._collides:
             return self._slots[(signatures >> np.uint64(48)).view(np.int64)].astype(np.int64)
-        places: I64 = np.minimum(np.searchsorted(self._signatures, signatures), len(self._signatures) - 1)
+        places: I64 = np.minimum(
+            np.searchsorted(self._signatures, signatures), len(self._signatures) - 1
+        )
         return places
 
 
 def _event_names(wanted: Wanted) -> set[str]:
-    sources = (fact.source.removeprefix("event:").partition("/")[0] for fact in wanted.facts if fact.source.startswith("event:"))
+    sources = (
+        fact.source.removeprefix("event:").partition("/")[0]
+        for fact in wanted.facts
+        if fact.source.startswith("event:")
+    )
     return {*wanted.events, *sources}
 
 
 def _event_keys(wanted: Wanted, name: str) -> Mapping[str, bool]:
     """Return the event attributes to read, and whether each is kept as a value (otherwise facts are read from it)."""
-    sources = (fact.source.removeprefix("event:").partition("/") for fact in wanted.facts if fact.source.startswith("event:"))
-    return {key: False for event, _, key in sources if event == name} | dict.fromkeys(wanted.events.get(name, ()), True)
+    sources = (
+        fact.source.removeprefix("event:").partition("/")
+        for fact in wanted.facts
+        if fact.source.startswith("event:")
+    )
+    return {key: False for event, _, key in sources if event == name} | dict.fromkeys(
+        wanted.events.get(name, ()), True
+    )
 
 
 def _owners(lists: pa.ListArray) -> I64:
@@ -291,7 +349,9 @@ def _owners(lists: pa.ListArray) -> I64:
 
 def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
     """Return a binary array's bytes, padded by 8 at least, and its offsets (n + 1)."""
-    offsets = np.frombuffer(array.buffers()[1], np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[
+        array.offset : array.offset + len(array) + 1
+    ].astype(np.int64)
     raw = array.buffers()[2]
     data = np.frombuffer(raw, np.uint8) if raw is not None else np.zeros(0, np.uint8)
     if len(data) < offsets[-1] + 8:
@@ -301,10 +361,20 @@ def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
 
 def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
     """Mix the first, the middle and the last eight bytes of each text with its length. `data` must reach 8 bytes past every start."""
-    words = np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,)) if len(data) > 7 else np.zeros(1, np.uint64)
+    words = (
+        np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
+        if len(data) > 7
+        else np.zeros(1, np.uint64)
+    )
     first = words[starts] & _CLEAR[np.minimum(lengths, 8)]
-    last = words[np.minimum(np.where(lengths > 8, starts + lengths - 8, starts), len(words) - 1)] & _CLEAR[np.minimum(lengths, 8)]
-    middle = words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)] & _CLEAR[np.minimum(lengths, 8)]
+    last = (
+        words[np.minimum(np.where(lengths > 8, starts + lengths - 8, starts), len(words) - 1)]
+        & _CLEAR[np.minimum(lengths, 8)]
+    )
+    middle = (
+        words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)]
+        & _CLEAR[np.minimum(lengths, 8)]
+    )
     mixed: U64 = (first * _MIX[0]) ^ ((last + lengths.astype(np.uint64)) * _MIX[1])
     mixed = (mixed ^ (mixed >> np.uint64(29)) ^ middle) * _MIX[2]
     mixed ^= (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
@@ -313,7 +383,9 @@ def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
 
 def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
     encoded = raw.dictionary_encode()
-    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(
+        np.int64
+    )
 
 
 def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
@@ -341,7 +413,9 @@ def _one_each(lists: pa.ListArray) -> list[bytes]:
 def _coded(values: list[str], rows: I64) -> Coded:
     """Return the values by code, and each row's code."""
     codes: dict[str, int] = {}
-    each = np.fromiter((codes.setdefault(value, len(codes)) for value in values), np.int32, len(values))
+    each = np.fromiter(
+        (codes.setdefault(value, len(codes)) for value in values), np.int32, len(values)
+    )
     return Coded(each[rows], list(codes))
 
 
@@ -362,7 +436,9 @@ def _times(array: pa.Array) -> I64:
 
 def _failed(array: pa.BinaryArray) -> NDArray[np.bool_]:
     raw, indices = _distinct(array)
-    failed = np.array([Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_)
+    failed = np.array(
+        [Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_
+    )
     return failed[indices] if len(failed) else np.zeros(len(array), np.bool_)
 
 
@@ -370,6 +446,11 @@ def _links(lists: pa.ListArray) -> dict[int, list[bytes]]:
     links: dict[int, list[bytes]] = {}
     for row, raw in zip(_owners(lists).tolist(), lists.flatten().to_pylist(), strict=True):
         link = Span.Link.FromString(raw)
-        if len(link.trace_id) == 16 and len(link.span_id) == 8 and any(link.trace_id) and any(link.span_id):
+        if (
+            len(link.trace_id) == 16
+            and len(link.span_id) == 8
+            and any(link.trace_id)
+            and any(link.span_id)
+        ):
             links.setdefault(row, []).append(link.trace_id + link.span_id)
     return links

@@ -12,10 +12,25 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from agentguard.ingest.documents import KINDS, STATUS_ERROR, STATUS_OK, SpanDocument, attributes, mapping, nanoseconds, objects, text
+from agentguard.ingest.documents import (
+    KINDS,
+    STATUS_ERROR,
+    STATUS_OK,
+    SpanDocument,
+    attributes,
+    mapping,
+    nanoseconds,
+    objects,
+    text,
+)
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 
-_UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (float("inf"), 1))  # below: nanoseconds per unit
+_UNITS = (
+    (1e11, 10**9),
+    (1e14, 10**6),
+    (1e17, 10**3),
+    (float("inf"), 1),
+)  # below: nanoseconds per unit
 _CODES = {"ERROR": STATUS_ERROR, "2": STATUS_ERROR, "OK": STATUS_OK, "1": STATUS_OK}
 
 
@@ -28,7 +43,11 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
             document.add(_resource(span), "", converted)
         else:
             missing = "spanId" if converted["traceId"] else "traceId"
-            yield Refusal(f"{origin}, {place}", "span-without-ids", f"The span has no {missing}: give every span one.")
+            yield Refusal(
+                f"{origin}, {place}",
+                "span-without-ids",
+                f"The span has no {missing}: give every span one.",
+            )
     yield DocumentPiece(origin, document.finished())
 
 
@@ -53,7 +72,9 @@ def _iso_nanoseconds(written: str) -> int:
         moment = datetime.fromisoformat(written.strip())
     except ValueError:
         return 0
-    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(
+        1970, 1, 1, tzinfo=UTC
+    )
     return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
 
 
@@ -61,7 +82,10 @@ def _spans(value: object) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Yield each span with its place in words and its trace's id."""
     for number, trace in objects([value] if isinstance(value, dict) else value):
         if isinstance(trace.get("spans"), list):
-            yield from ((f"trace {number}, span {n}", text(trace.get("traceId")), span) for n, span in objects(trace["spans"]))
+            yield from (
+                (f"trace {number}, span {n}", text(trace.get("traceId")), span)
+                for n, span in objects(trace["spans"])
+            )
         else:
             yield f"span {number}", "", trace
 
@@ -83,7 +107,11 @@ def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
 
 def _attributes(value: object) -> list[dict[str, Any]]:
     """Return an object as KeyValues; a list is taken to be KeyValues already."""
-    return [item for _, item in objects(value)] if isinstance(value, list) else attributes(mapping(value))
+    return (
+        [item for _, item in objects(value)]
+        if isinstance(value, list)
+        else attributes(mapping(value))
+    )
 
 
 def _kind(value: object) -> int:

@@ -17,7 +17,21 @@ from agentguard.ingest.compression import CHUNK, at_most, inflated, joined
 from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
 
-TELEMETRY_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson", ".pb", ".bin", ".otlp", ".proto", ".trace", ".traces", ".log", ".txt"})
+TELEMETRY_SUFFIXES = frozenset(
+    {
+        ".json",
+        ".jsonl",
+        ".ndjson",
+        ".pb",
+        ".bin",
+        ".otlp",
+        ".proto",
+        ".trace",
+        ".traces",
+        ".log",
+        ".txt",
+    }
+)
 """Files in folders are opened if they end so, or have no suffix; what compression and rotation append is passed over."""
 
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
@@ -31,7 +45,9 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
 _JSON_START = re.compile(rb"[ \t\r\n]*[{\[]")
 
 
-def read_paths(paths: Sequence[Path], *, progress: Callable[[int], None] | None = None) -> Iterator[Piece | Refusal]:
+def read_paths(
+    paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
+) -> Iterator[Piece | Refusal]:
     """Yield what the files, and the files in the folders (sorted, hidden ones left out), hold.
 
     `progress` is told of the bytes read since the last time. A file given by name is refused where it cannot be used; one
@@ -46,7 +62,11 @@ def read_paths(paths: Sequence[Path], *, progress: Callable[[int], None] | None 
 
 
 def read_stream(
-    stream: BinaryIO, origin: str, *, progress: Callable[[int], None] | None = None, limit: int | None = None
+    stream: BinaryIO,
+    origin: str,
+    *,
+    progress: Callable[[int], None] | None = None,
+    limit: int | None = None,
 ) -> Iterator[Piece | Refusal]:
     """Yield what the stream holds, as for a file given by name; raise InputTooLargeError once its content goes beyond the limit."""
     yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
@@ -73,13 +93,21 @@ def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Pi
             yield item
     yield from (_unreadable(os.fsdecode(error.filename), error) for error in closed)
     if not found and not closed:
-        yield Refusal(_shown(folder), "no-telemetry", f"This folder has no file with traces in it. Readable are: {formats.RECOGNISED}.")
+        yield Refusal(
+            _shown(folder),
+            "no-telemetry",
+            f"This folder has no file with traces in it. Readable are: {formats.RECOGNISED}.",
+        )
 
 
 def _files_in(folder: Path, tell: Callable[[OSError], None]) -> Iterator[Path]:
     for root, folders, names in os.walk(folder, onerror=tell):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in sorted(names) if not name.startswith(".") and _may_be_telemetry(Path(name)))
+        yield from (
+            Path(root, name)
+            for name in sorted(names)
+            if not name.startswith(".") and _may_be_telemetry(Path(name))
+        )
 
 
 def _may_be_telemetry(path: Path) -> bool:
@@ -91,7 +119,9 @@ def _suffix(path: Path) -> str:
     return said[-1] if said else ""
 
 
-def _file(path: Path, progress: Callable[[int], None] | None, *, strict: bool) -> Iterator[Piece | Refusal]:
+def _file(
+    path: Path, progress: Callable[[int], None] | None, *, strict: bool
+) -> Iterator[Piece | Refusal]:
     origin = _shown(path)
     try:
         if not strict and not path.is_file():  # a socket, a pipe, a link to nowhere
@@ -119,11 +149,15 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None] | None) -> Iterato
         yield chunk
 
 
-def _content(chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None = None) -> Iterator[Piece | Refusal]:
+def _content(
+    chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None = None
+) -> Iterator[Piece | Refusal]:
     yield from _summed(_told_apart(chunks, origin, strict=strict, limit=limit), origin)
 
 
-def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
+def _told_apart(
+    chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None
+) -> Iterator[Piece | Refusal]:
     try:
         yield from _plain(at_most(limit, inflated(chunks)), origin, strict=strict, limit=limit)
     except UnreadableInputError as error:
@@ -132,7 +166,9 @@ def _told_apart(chunks: Iterable[bytes], origin: str, *, strict: bool, limit: in
         yield _unreadable(origin, error)
 
 
-def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
+def _plain(
+    chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None
+) -> Iterator[Piece | Refusal]:
     """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing that is known."""
     head, chunks = _peeked(chunks)
     binary = _CONTROL.search(head[:512]) is not None
@@ -149,7 +185,10 @@ def _plain(chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | N
     elif not binary and (strict or suffix in _JSON_SUFFIXES):
         yield from text.pieces(chunks, origin, strict=strict)
     elif strict:
-        raise UnreadableInputError("unknown-format", f"These bytes are in no format that is known. Readable are: {formats.RECOGNISED}.")
+        raise UnreadableInputError(
+            "unknown-format",
+            f"These bytes are in no format that is known. Readable are: {formats.RECOGNISED}.",
+        )
 
 
 def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -172,9 +211,15 @@ def _failing(error: UnreadableInputError) -> Iterator[bytes]:
     raise error
 
 
-def _bodies(chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool, limit: int | None) -> Iterator[Piece | Refusal]:
+def _bodies(
+    chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool, limit: int | None
+) -> Iterator[Piece | Refusal]:
     found = bodies.bodies(chunks, form)
-    contents = (joined(inflated([body]), MAX_BODY_BYTES) for body in found) if form is bodies.Form.FRAMED else found
+    contents = (
+        (joined(inflated([body]), MAX_BODY_BYTES) for body in found)
+        if form is bodies.Form.FRAMED
+        else found
+    )
     for number, content in enumerate(at_most(limit, contents), 1):
         place = origin if form is bodies.Form.RAW else f"{origin}, body {number}"
         if content.startswith(b"{"):
@@ -182,7 +227,9 @@ def _bodies(chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: 
         elif bodies.holds_spans(content):
             yield ProtobufPiece(place, content)
         elif strict:
-            yield Refusal(place, "not-traces", "These are OTLP logs or metrics; only traces are used.")
+            yield Refusal(
+                place, "not-traces", "These are OTLP logs or metrics; only traces are used."
+            )
 
 
 def _summed(items: Iterable[Piece | Refusal], origin: str) -> Iterator[Piece | Refusal]:

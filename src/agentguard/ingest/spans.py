@@ -23,7 +23,9 @@ SPAN_SCHEMA = pa.schema(
         pa.field("end", pa.int64(), nullable=False),  # ns, never before start; 0: unknown
         pa.field("resource", _LABEL, nullable=False),  # JSON object of the resource attributes kept
         pa.field("scope", _LABEL, nullable=False),  # instrumentation scope's name
-        pa.field("attributes", _LABEL, nullable=False),  # JSON object of the span attributes and facts kept
+        pa.field(
+            "attributes", _LABEL, nullable=False
+        ),  # JSON object of the span attributes and facts kept
         pa.field("input_tokens", pa.int64(), nullable=False),
         pa.field("output_tokens", pa.int64(), nullable=False),
         pa.field("cost_usd", pa.float64()),
@@ -50,4 +52,6 @@ def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
         return bytes.fromhex(written), None
     if size == _TRACE and len(written) == _TRACE and _HEX.fullmatch(written):
         return bytes(size // 2) + bytes.fromhex(written), written
-    return hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(), written
+    return hashlib.blake2b(
+        written.encode("utf-8", "surrogatepass"), digest_size=size
+    ).digest(), written

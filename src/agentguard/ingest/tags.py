@@ -40,7 +40,11 @@ def status(tags: Mapping[str, object], *, failed: bool) -> dict[str, Any]:
 
 def attributes(tags: Mapping[str, object]) -> dict[str, object]:
     """Return the tags that are attributes: those that only carry other parts of a span are left out."""
-    return {key: value for key, value in tags.items() if key not in _CARRIERS and not (key == "error" and not _error_text(tags))}
+    return {
+        key: value
+        for key, value in tags.items()
+        if key not in _CARRIERS and not (key == "error" and not _error_text(tags))
+    }
 
 
 def _error_text(tags: Mapping[str, object]) -> str:

@@ -18,7 +18,16 @@ class Tally:
     _found: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     _times: dict[tuple[str, str], int] = field(default_factory=dict)
 
-    def add(self, origin: str, position: int, reason: str, message: str, *, times: int = 1, lost: bool = True) -> None:
+    def add(
+        self,
+        origin: str,
+        position: int,
+        reason: str,
+        message: str,
+        *,
+        times: int = 1,
+        lost: bool = True,
+    ) -> None:
         """Count `times` faults of one reason in a piece, the first at span `position` (from 0). `lost`: the spans are left out."""
         key = origin, reason
         known = self._found.get(key)
@@ -39,4 +48,9 @@ class Tally:
     def _with_count(refusal: Refusal, times: int) -> Refusal:
         if times == 1:
             return refusal
-        return Refusal(refusal.origin, refusal.reason, f"{refusal.message} {times:,} spans of the same piece are like this.", refusal.spans)
+        return Refusal(
+            refusal.origin,
+            refusal.reason,
+            f"{refusal.message} {times:,} spans of the same piece are like this.",
+            refusal.spans,
+        )

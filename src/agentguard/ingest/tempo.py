@@ -16,7 +16,9 @@ _WRAPPINGS = ("trace", "result")
 def unwrapped(value: dict[str, Any]) -> dict[str, Any] | None:
     """Return the object that holds `batches` or `resourceSpans`, or None where there is none."""
     for inner in (value, *(value.get(name) for name in _WRAPPINGS)):
-        if isinstance(inner, dict) and (isinstance(inner.get("batches"), list) or isinstance(inner.get("resourceSpans"), list)):
+        if isinstance(inner, dict) and (
+            isinstance(inner.get("batches"), list) or isinstance(inner.get("resourceSpans"), list)
+        ):
             return inner
     return None
 
@@ -25,4 +27,6 @@ def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece]:
     """Yield the document under its OTLP name."""
     inner = unwrapped(value) or {}
     groups = inner.get("resourceSpans")
-    yield DocumentPiece(origin, {"resourceSpans": groups if isinstance(groups, list) else inner.get("batches", [])})
+    yield DocumentPiece(
+        origin, {"resourceSpans": groups if isinstance(groups, list) else inner.get("batches", [])}
+    )

@@ -21,7 +21,9 @@ Line = tuple[int, bytes]
 """A line's number from 1, and its bytes: none for a line that is longer than the longest value."""
 
 
-def pieces(chunks: Iterable[bytes], origin: str, *, strict: bool) -> Iterator[DocumentPiece | Refusal]:
+def pieces(
+    chunks: Iterable[bytes], origin: str, *, strict: bool
+) -> Iterator[DocumentPiece | Refusal]:
     """Yield what the text holds; a line that cannot be used is one refusal, the others are used.
 
     Not strict: a text that is empty, or whose first value holds no traces, yields nothing.
@@ -48,7 +50,9 @@ def value_of(lines: Sequence[Line]) -> Any:
     if not all(data for _, data in lines) or _size(lines) > MAX_VALUE_BYTES:
         raise _too_large()
     try:
-        return orjson.loads(lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines))
+        return orjson.loads(
+            lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines)
+        )
     except orjson.JSONDecodeError as error:
         raise _fault(error, lines[min(error.lineno, len(lines)) - 1][0]) from error
 
@@ -60,15 +64,22 @@ def _size(lines: Iterable[Line]) -> int:
 def _fault(error: orjson.JSONDecodeError, line: int) -> UnreadableInputError:
     place = f"line {line}, column {error.colno}"
     if "depth" in error.msg:
-        return UnreadableInputError("too-deep", f"The JSON is nested deeper than 1024 levels ({place}).")
+        return UnreadableInputError(
+            "too-deep", f"The JSON is nested deeper than 1024 levels ({place})."
+        )
     if "UTF-8" in error.msg:
-        return UnreadableInputError("not-utf8", f"The text is not UTF-8 ({place}); convert it first.")
+        return UnreadableInputError(
+            "not-utf8", f"The text is not UTF-8 ({place}); convert it first."
+        )
     return UnreadableInputError("not-json", f"The JSON is broken ({place}): {error.msg}.")
 
 
 def _too_large() -> UnreadableInputError:
     limit = f"{MAX_VALUE_BYTES >> 20} MiB"
-    return UnreadableInputError("value-too-large", f"A JSON value is longer than {limit}; split it, or write one request per line.")
+    return UnreadableInputError(
+        "value-too-large",
+        f"A JSON value is longer than {limit}; split it, or write one request per line.",
+    )
 
 
 def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece | Refusal]:
@@ -85,7 +96,9 @@ def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece |
             yield from formats.pieces(value, place)
 
 
-def _document_pieces(lines: Iterator[Line], origin: str, *, strict: bool) -> Iterator[DocumentPiece | Refusal]:
+def _document_pieces(
+    lines: Iterator[Line], origin: str, *, strict: bool
+) -> Iterator[DocumentPiece | Refusal]:
     """Read all as one value; where that fails, line by line, provided that some line is a trace document by itself."""
     held, fault = _held(lines)
     broken_off = fault

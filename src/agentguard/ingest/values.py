@@ -22,7 +22,9 @@ _SECRET = re.compile(
     r"(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|xox[abpr]-[A-Za-z0-9-]{10,}"
     r"|AIza[0-9A-Za-z_\-]{30,}|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}|Bearer\s+[A-Za-z0-9._\-]{12,}"
 )
-_VARYING = re.compile(r"^(?:\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-fA-F]{16,})$")
+_VARYING = re.compile(
+    r"^(?:\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-fA-F]{16,})$"
+)
 
 
 def kept(value: Any, reduction: Reduction | None = None) -> Any:
@@ -32,7 +34,9 @@ def kept(value: Any, reduction: Reduction | None = None) -> Any:
     if isinstance(value, list):
         return [item for item in map(kept, value[:64]) if item is not None]
     if isinstance(value, dict):
-        return capped(_SECRET.sub("[secret]", json.dumps(value, ensure_ascii=False, sort_keys=True)))
+        return capped(
+            _SECRET.sub("[secret]", json.dumps(value, ensure_ascii=False, sort_keys=True))
+        )
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return reduced(str(value), reduction) if reduction else value

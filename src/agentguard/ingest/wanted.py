@@ -66,4 +66,11 @@ class Wanted:
     @property
     def span_keys(self) -> frozenset[str]:
         """Every span attribute that decoding has to look at."""
-        return self.labels | self.reductions.keys() | self.input_tokens | self.output_tokens | self.cost | self.content
+        return (
+            self.labels
+            | self.reductions.keys()
+            | self.input_tokens
+            | self.output_tokens
+            | self.cost
+            | self.content
+        )

@@ -17,7 +17,9 @@ def words(column: pa.ChunkedArray, width: int) -> U64:
     array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
     if len(array) == 0:
         return np.zeros((0, width // 8), np.uint64)
-    data = np.frombuffer(array.buffers()[1], np.uint8)[array.offset * width : (array.offset + len(array)) * width]
+    data = np.frombuffer(array.buffers()[1], np.uint8)[
+        array.offset * width : (array.offset + len(array)) * width
+    ]
     return data.reshape(len(array), width).view("<u8").astype(np.uint64, copy=False)
 
 

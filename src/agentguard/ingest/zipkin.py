@@ -9,7 +9,15 @@ from typing import Any
 
 from agentguard.ingest import tags as conventions
 from agentguard.ingest import zipkin_merge
-from agentguard.ingest.documents import KINDS, SpanDocument, attributes, mapping, nanoseconds, objects, text
+from agentguard.ingest.documents import (
+    KINDS,
+    SpanDocument,
+    attributes,
+    mapping,
+    nanoseconds,
+    objects,
+    text,
+)
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 from agentguard.ingest.zipkin_merge import Span
 
@@ -61,9 +69,16 @@ def _told_apart(spans: Iterable[Span]) -> Iterator[Span]:
             yield span
         else:
             place = mapping(span.get("localEndpoint"))
-            known = [half[0], *(place.get(key) for key in ("serviceName", "ipv4", "ipv6", "port")), span.get("timestamp")]
+            known = [
+                half[0],
+                *(place.get(key) for key in ("serviceName", "ipv4", "ipv6", "port")),
+                span.get("timestamp"),
+            ]
             name = "/".join(map(text, known))
-            yield span | {"id": hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).hexdigest(), "parentId": half[0]}
+            yield span | {
+                "id": hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=8).hexdigest(),
+                "parentId": half[0],
+            }
 
 
 def _span(span: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +92,9 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
         "kind": conventions.kind(span.get("kind")) or _kind_by_place(span),
         "startTimeUnixNano": start,
         "endTimeUnixNano": start + nanoseconds(span.get("duration")),
-        "attributes": attributes(dict(chain(_remote(span).items(), conventions.attributes(tags).items()))),
+        "attributes": attributes(
+            dict(chain(_remote(span).items(), conventions.attributes(tags).items()))
+        ),
         "status": conventions.status(tags, failed=_failed(tags)),
         "events": [_event(annotation) for _, annotation in objects(span.get("annotations"))],
     }
@@ -86,7 +103,11 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
 def _kind_by_place(span: Mapping[str, Any]) -> int:
     if span.get("shared") is True:
         return KINDS["SERVER"]
-    return KINDS["CLIENT"] if _service(span) and text(mapping(span.get("remoteEndpoint")).get("serviceName")) else 0
+    return (
+        KINDS["CLIENT"]
+        if _service(span) and text(mapping(span.get("remoteEndpoint")).get("serviceName"))
+        else 0
+    )
 
 
 def _failed(tags: Mapping[str, object]) -> bool:
@@ -114,4 +135,8 @@ def _resource(span: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _event(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    return {"timeUnixNano": nanoseconds(annotation.get("timestamp")), "name": text(annotation.get("value")), "attributes": []}
+    return {
+        "timeUnixNano": nanoseconds(annotation.get("timestamp")),
+        "name": text(annotation.get("value")),
+        "attributes": [],
+    }

@@ -21,7 +21,11 @@ _PLACE = ("serviceName", "ipv4", "ipv6", "port")
 def traces(spans: Iterable[Span]) -> list[list[Span]]:
     """Return the spans by trace, in order of first sight; an id cut to 64 bits belongs to the one that ends so."""
     spans = list(spans)
-    whole = {trace_id[_SHORT:]: trace_id for trace_id in sorted({text(s.get("traceId")) for s in spans}) if len(trace_id) == _LONG}
+    whole = {
+        trace_id[_SHORT:]: trace_id
+        for trace_id in sorted({text(s.get("traceId")) for s in spans})
+        if len(trace_id) == _LONG
+    }
     found: dict[str, list[Span]] = {}
     for span in spans:
         trace_id = text(span.get("traceId"))
@@ -48,13 +52,23 @@ def merged(spans: Iterable[Span]) -> list[Span]:
 
 
 def _rooted(span: Span) -> Span:
-    return {key: value for key, value in span.items() if key != "parentId"} if span.get("parentId") == span.get("id") else span
+    return (
+        {key: value for key, value in span.items() if key != "parentId"}
+        if span.get("parentId") == span.get("id")
+        else span
+    )
 
 
 def _order(span: Span) -> tuple[Any, ...]:
     place = mapping(span.get("localEndpoint"))
     client_first = not _is_shared(span) and span.get("kind") != "CLIENT"
-    return text(span.get("id")), _is_shared(span), client_first, bool(place), *(text(place.get(key)) for key in _PLACE[:3])
+    return (
+        text(span.get("id")),
+        _is_shared(span),
+        client_first,
+        bool(place),
+        *(text(place.get(key)) for key in _PLACE[:3]),
+    )
 
 
 def _is_shared(span: Mapping[str, Any]) -> bool:
@@ -89,13 +103,19 @@ def _notes(one: Span, other: Span) -> list[Any]:
 def _each_note_once(span: Span) -> Span:
     if "annotations" not in span:
         return span
-    notes = {json.dumps(note, sort_keys=True, default=str): note for _, note in objects(span["annotations"])}
+    notes = {
+        json.dumps(note, sort_keys=True, default=str): note
+        for _, note in objects(span["annotations"])
+    }
     return span | {"annotations": list(notes.values())}
 
 
 def _times(one: Span, other: Span) -> dict[str, int]:
     """Return the start that one of them knows, and the longer duration."""
-    longest = {key: max(nanoseconds(span.get(key)) // 1000 for span in (one, other)) for key in ("timestamp", "duration")}
+    longest = {
+        key: max(nanoseconds(span.get(key)) // 1000 for span in (one, other))
+        for key in ("timestamp", "duration")
+    }
     return {key: value for key, value in longest.items() if value}
 
 

@@ -14,7 +14,14 @@ from agentguard.ingest.documents import mapping, nanoseconds, objects, text
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 from agentguard.ingest.zipkin_merge import Span
 
-_KINDS = {"cs": "CLIENT", "cr": "CLIENT", "sr": "SERVER", "ss": "SERVER", "ms": "PRODUCER", "mr": "CONSUMER"}
+_KINDS = {
+    "cs": "CLIENT",
+    "cr": "CLIENT",
+    "sr": "SERVER",
+    "ss": "SERVER",
+    "ms": "PRODUCER",
+    "mr": "CONSUMER",
+}
 _BEGIN_AND_END = (("cs", "cr"), ("sr", "ss"), ("ms", "ws"), ("wr", "mr"))
 _COMMON = ("traceId", "id", "parentId", "name")
 _WIRE = frozenset({"ws", "wr"})
@@ -69,7 +76,11 @@ class _Sides:
 
     def at(self, value: str) -> Span | None:
         """Return the side that wrote this annotation."""
-        return self.of(mapping(self.core[value].get("endpoint")), _KINDS.get(value)) if value in self.core else None
+        return (
+            self.of(mapping(self.core[value].get("endpoint")), _KINDS.get(value))
+            if value in self.core
+            else None
+        )
 
     def time(self, value: str) -> int:
         return _microseconds(self.core[value].get("timestamp")) if value in self.core else 0
@@ -80,7 +91,9 @@ class _Sides:
             self.core[value] = note
             self.of(endpoint, _KINDS.get(value))
         else:
-            self.of(endpoint).setdefault("annotations", []).append({"timestamp": note.get("timestamp"), "value": value})
+            self.of(endpoint).setdefault("annotations", []).append(
+                {"timestamp": note.get("timestamp"), "value": value}
+            )
 
     def tag(self, tag: Mapping[str, Any]) -> None:
         key, endpoint, value = text(tag.get("key")), mapping(tag.get("endpoint")), tag.get("value")
@@ -92,7 +105,10 @@ class _Sides:
 
 def _take_times(sides: _Sides) -> None:
     """Give each side its times: from its own annotations, the first side from the span's too; `shared` where two sides wrote."""
-    own = {"timestamp": _microseconds(sides.span.get("timestamp")), "duration": _microseconds(sides.span.get("duration"))}
+    own = {
+        "timestamp": _microseconds(sides.span.get("timestamp")),
+        "duration": _microseconds(sides.span.get("duration")),
+    }
     for begin, end in _BEGIN_AND_END:
         side = sides.at(begin) or sides.at(end)
         if side is None:
@@ -114,7 +130,11 @@ def _take_addresses(sides: _Sides) -> None:
     calling, serving = sides.at("cs") or sides.at("cr"), sides.at("sr") or sides.at("ss")
     if calling is None and serving is None and (client or server):
         _told_by_addresses(sides, client, server)
-    elif serving is not None and client and _name(client) != _name(mapping(serving.get("localEndpoint"))):
+    elif (
+        serving is not None
+        and client
+        and _name(client) != _name(mapping(serving.get("localEndpoint")))
+    ):
         serving["remoteEndpoint"] = client
     if calling is not None and server:
         calling["remoteEndpoint"] = server
@@ -123,7 +143,9 @@ def _take_addresses(sides: _Sides) -> None:
         messaging["remoteEndpoint"] = broker
 
 
-def _told_by_addresses(sides: _Sides, client: dict[str, Any] | None, server: dict[str, Any] | None) -> None:
+def _told_by_addresses(
+    sides: _Sides, client: dict[str, Any] | None, server: dict[str, Any] | None
+) -> None:
     if client and server:
         sides.of(client)["remoteEndpoint"] = server
     elif server:
@@ -135,7 +157,11 @@ def _told_by_addresses(sides: _Sides, client: dict[str, Any] | None, server: dic
 def _fits(side: Span, endpoint: Mapping[str, Any], kind: str | None) -> bool:
     """Whether something written at this endpoint belongs to the side; a service that calls itself has a side of each kind."""
     place = mapping(side.get("localEndpoint"))
-    return not endpoint or not place or (_name(place) == _name(endpoint) and (kind is None or side.get("kind") in (kind, None)))
+    return (
+        not endpoint
+        or not place
+        or (_name(place) == _name(endpoint) and (kind is None or side.get("kind") in (kind, None)))
+    )
 
 
 def _name(endpoint: Mapping[str, Any]) -> str:

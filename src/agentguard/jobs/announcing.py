@@ -38,7 +38,9 @@ class AnnouncingJobStore:
         return claimed
 
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
-        return await self._announced(job, changed=await self.store.extend(job, until=until, done=done))
+        return await self._announced(
+            job, changed=await self.store.extend(job, until=until, done=done)
+        )
 
     async def settle(self, job: Job) -> bool:
         return await self._announced(job, changed=await self.store.settle(job))

@@ -137,7 +137,9 @@ class Attempts:
     async def _tried(self, job: Job, lease: Lease) -> tuple[Job, Outcome]:
         if job.kind not in self.works:
             return self._not_ours(job)
-        return self._interrupted(job) if job.attempts > self.most else await self._worked(job, lease)
+        return (
+            self._interrupted(job) if job.attempts > self.most else await self._worked(job, lease)
+        )
 
     def _not_ours(self, job: Job) -> tuple[Job, Outcome]:
         """A newer version made it: one that knows its kind will come by."""
@@ -166,13 +168,17 @@ class Attempts:
             due_at = self.clock() + backoff(job.attempts)
             return job.try_again(due_at, due_at + self._lease), Later(due_at)
         log.error("job_given_up", job_id=job.id, attempt=job.attempts, exc_info=error)
-        reason = JobError(error.code, str(error)) if isinstance(error, AgentGuardError) else _INTERNAL
+        reason = (
+            JobError(error.code, str(error)) if isinstance(error, AgentGuardError) else _INTERNAL
+        )
         return job.fail(reason, self.clock()), GivenUp()
 
     def _interrupted(self, job: Job) -> tuple[Job, Outcome]:
         """The lease of the last attempt has run out: this one only says so."""
         message = f"Who worked on this job was killed, or could not be reached, in each of {self.most} attempts. Send it again, in parts."
-        return replace(job, attempts=self.most).fail(JobError("interrupted", message), self.clock()), GivenUp()
+        return replace(job, attempts=self.most).fail(
+            JobError("interrupted", message), self.clock()
+        ), GivenUp()
 
     async def _give_back_once(self, claiming: asyncio.Future[Job | None]) -> None:
         await asyncio.wait([claiming])
@@ -193,7 +199,9 @@ class Attempts:
         return int(self.lease_seconds * NS_PER_SECOND)
 
 
-_INTERNAL = JobError("internal", "The job failed for a reason that is in the log of who worked on it.")
+_INTERNAL = JobError(
+    "internal", "The job failed for a reason that is in the log of who worked on it."
+)
 
 
 def backoff(attempt: int) -> int:

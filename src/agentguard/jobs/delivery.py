@@ -15,7 +15,9 @@ class BrokerAwayError(UnavailableError):
     code = "broker-away"
 
     def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"The broker at {place} does not answer ({reason}). Start it, or correct CELERY_BROKER_URL.")
+        super().__init__(
+            f"The broker at {place} does not answer ({reason}). Start it, or correct CELERY_BROKER_URL."
+        )
 
 
 class NoDeadLettersError(UnavailableError):
@@ -25,7 +27,9 @@ class NoDeadLettersError(UnavailableError):
     status = 501
 
     def __init__(self, who: str) -> None:
-        super().__init__(f"There are no dead letters with {who}, only with RabbitMQ. `agentguard jobs --state failed` lists what failed.")
+        super().__init__(
+            f"There are no dead letters with {who}, only with RabbitMQ. `agentguard jobs --state failed` lists what failed."
+        )
 
 
 DELIVERY_LIMIT = "delivery_limit"

@@ -24,8 +24,14 @@ def job_summary(job: Job) -> Document:
         "kind": job.kind,
         "state": job.state.value,
         "attempts": job.attempts,
-        "progress": {"done": job.done, "total": job.total, "unit": None if job.total is None else "bytes"},
-        "error": None if job.error is None else {"code": job.error.code, "message": job.error.message},
+        "progress": {
+            "done": job.done,
+            "total": job.total,
+            "unit": None if job.total is None else "bytes",
+        },
+        "error": None
+        if job.error is None
+        else {"code": job.error.code, "message": job.error.message},
         "created_at": timestamp(job.created_at),
         "started_at": timestamp(job.started_at or 0),
         "finished_at": timestamp(job.finished_at or 0),
@@ -34,14 +40,22 @@ def job_summary(job: Job) -> Document:
 
 def jobs_document(jobs: Sequence[Job], limit: int) -> Document:
     """Return a page of a list; `next` is what `before` must be for the next one, None after the last."""
-    return {"jobs": [job_summary(job) for job in jobs], "next": jobs[-1].id if len(jobs) == limit else None}
+    return {
+        "jobs": [job_summary(job) for job in jobs],
+        "next": jobs[-1].id if len(jobs) == limit else None,
+    }
 
 
 def dead_letters_document(letters: Sequence[DeadLetter]) -> Document:
     """Return what lies in the dead-letter queue."""
     return {
         "dead_letters": [
-            {"job_id": letter.job_id, "task": letter.task, "reason": letter.reason, "died_at": timestamp(letter.died_at or 0)}
+            {
+                "job_id": letter.job_id,
+                "task": letter.task,
+                "reason": letter.reason,
+                "died_at": timestamp(letter.died_at or 0),
+            }
             for letter in letters
         ]
     }

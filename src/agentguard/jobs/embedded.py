@@ -61,4 +61,8 @@ class EmbeddedRunner:
         return True
 
     def _pause(self) -> int:
-        return max(0, min(self._due.values(), default=self.attempts.clock() + NS_PER_HOUR) - self.attempts.clock())
+        return max(
+            0,
+            min(self._due.values(), default=self.attempts.clock() + NS_PER_HOUR)
+            - self.attempts.clock(),
+        )

@@ -30,7 +30,9 @@ class LeaseLostError(Exception):
 class Lease:
     """One attempt's hold on a job."""
 
-    def __init__(self, store: JobStore, job: Job, clock: Clock, *, seconds: float, since: float) -> None:
+    def __init__(
+        self, store: JobStore, job: Job, clock: Clock, *, seconds: float, since: float
+    ) -> None:
         """Of a job that was claimed after `since`, by the event loop's clock: so it ends here before anybody else may begin."""
         self._store, self._job, self._clock, self._seconds = store, job, clock, seconds
         self._done = job.done
@@ -87,7 +89,9 @@ class Lease:
         try:
             held = await self._store.extend(self._job, until=until, done=self._done)
         except (UnavailableError, OSError) as error:
-            log.warning("lease_not_renewed", job_id=self._job.id, error=str(error))  # it may still be next time, before it ends
+            log.warning(
+                "lease_not_renewed", job_id=self._job.id, error=str(error)
+            )  # it may still be next time, before it ends
             return True
         if held and not self._ends.expired():
             self._ends.reschedule(now + self._seconds)

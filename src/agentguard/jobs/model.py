@@ -16,7 +16,9 @@ class UnknownJobError(NotFoundError):
     code = "unknown-job"
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard jobs` lists all.")
+        super().__init__(
+            f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard jobs` lists all."
+        )
 
 
 class TooManyJobsError(UnavailableError):
@@ -80,7 +82,14 @@ class Job:
 
     def give_back(self, due_at: int) -> Job:
         """Return the job as one that waits until then, as if this attempt had not been."""
-        return replace(self, state=JobState.QUEUED, attempts=self.attempts - 1, done=0, due_at=due_at, deliver_at=due_at)
+        return replace(
+            self,
+            state=JobState.QUEUED,
+            attempts=self.attempts - 1,
+            done=0,
+            due_at=due_at,
+            deliver_at=due_at,
+        )
 
     def try_again(self, due_at: int, deliver_at: int) -> Job:
         """Return the job as one that waits until then."""
@@ -89,7 +98,14 @@ class Job:
     def succeed(self, result: Mapping[str, Any], now: int) -> Job:
         """Return the job, finished with this result."""
         done = self.total if self.total is not None else self.done
-        return replace(self, state=JobState.SUCCEEDED, result=result, done=done, finished_at=now, deliver_at=None)
+        return replace(
+            self,
+            state=JobState.SUCCEEDED,
+            result=result,
+            done=done,
+            finished_at=now,
+            deliver_at=None,
+        )
 
     def fail(self, error: JobError, now: int) -> Job:
         """Return the job, finished without a result."""

@@ -27,10 +27,14 @@ class Jobs:
     wake: Callable[[], None] = _nobody
     """Says that a job is to be delivered. Where nobody is told, any server's sweep sees it."""
 
-    async def submit(self, kind: str, request: Mapping[str, Any], *, total: int | None = None) -> Job:
+    async def submit(
+        self, kind: str, request: Mapping[str, Any], *, total: int | None = None
+    ) -> Job:
         """Keep a new job and return it; it will run, whatever is away just now. Raises TooManyJobsError."""
         now = self.clock()
-        job = Job(sortable_id(now), kind, request, created_at=now, due_at=now, deliver_at=now, total=total)
+        job = Job(
+            sortable_id(now), kind, request, created_at=now, due_at=now, deliver_at=now, total=total
+        )
         await self.store.add(job, most_unfinished=_MOST_UNFINISHED)
         self.wake()
         return job

@@ -64,7 +64,9 @@ class Sweep:
             letters = await self.delivery.dead_letters()
         except NoDeadLettersError:
             return set()
-        dead = {letter.job_id for letter in letters if letter.reason == DELIVERY_LIMIT} & {job.id for job in overdue}
+        dead = {letter.job_id for letter in letters if letter.reason == DELIVERY_LIMIT} & {
+            job.id for job in overdue
+        }
         for job_id in dead:
             claimed = await self.store.claim(job_id, now=now, until=now)
             if claimed is not None and await self.store.settle(claimed.fail(_DELIVERY_LIMIT, now)):
@@ -80,7 +82,9 @@ class Sweep:
             await self.delivery.deliver(job)
             self._said = None
         except UnavailableError:
-            await self.store.postpone(replace(job, deliver_at=again), now)  # so that the next look, of whichever process, tries again
+            await self.store.postpone(
+                replace(job, deliver_at=again), now
+            )  # so that the next look, of whichever process, tries again
             raise
 
     def _patience(self, job: Job, now: int) -> int:
@@ -97,7 +101,9 @@ class Sweep:
             self.failure = None
         except (UnavailableError, OSError) as error:  # it may pass: the next look tries again
             self.failure = type(error).__name__
-            if self._said != self.failure:  # said once, not every second, also where other processes' looks succeed between
+            if (
+                self._said != self.failure
+            ):  # said once, not every second, also where other processes' looks succeed between
                 log.warning("jobs_not_delivered", error=str(error))
             self._said = self.failure
         # The outermost frame of this loop: jobs must go on whatever became of this look.
@@ -107,5 +113,6 @@ class Sweep:
 
 
 _DELIVERY_LIMIT = JobError(
-    "worker-died", "Worker after worker ended before it could begin with this job: see their logs. Then send it again."
+    "worker-died",
+    "Worker after worker ended before it could begin with this job: see their logs. Then send it again.",
 )

@@ -27,13 +27,17 @@ class WorkerDiedError(UnavailableError):
     code = "worker-died"
 
     def __init__(self) -> None:
-        super().__init__("The process that worked on this died. Try again; if that repeats, the input may be too large for this machine.")
+        super().__init__(
+            "The process that worked on this died. Try again; if that repeats, the input may be too large for this machine."
+        )
 
 
 class Workers(Protocol[S_co]):
     """Runs functions away from the event loop. S is what each worker makes once and hands to every function, a decoder, say."""
 
-    async def run(self, function: Callable[Concatenate[S_co, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(
+        self, function: Callable[Concatenate[S_co, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Return the function's answer, or raise what it raises; WorkerDiedError if the worker did not survive."""
 
     async def ping(self) -> None:
@@ -48,8 +52,12 @@ class Thread(Generic[S]):
         self._state: list[S] = []
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="agentguard-work")
 
-    async def run(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(self._call, function, *args, **kwargs))
+    async def run(
+        self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._executor, partial(self._call, function, *args, **kwargs)
+        )
 
     async def ping(self) -> None:
         """Return at once: a thread lives as long as its process."""
@@ -58,7 +66,9 @@ class Thread(Generic[S]):
         """Wait for what is running, refuse the rest."""
         self._executor.shutdown(cancel_futures=True)
 
-    def _call(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _call(
+        self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         if not self._state:
             self._state.append(self._prepare())
         return function(self._state[0], *args, **kwargs)
@@ -72,11 +82,15 @@ class Process(Generic[S]):
         self._executor: ProcessPoolExecutor | None = None
         self._running = 0
 
-    async def run(self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(
+        self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         executor = self._executor = self._executor or _process_executor(self._prepare)
         self._running += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, partial(_call, function, *args, **kwargs))
+            return await asyncio.get_running_loop().run_in_executor(
+                executor, partial(_call, function, *args, **kwargs)
+            )
         except BrokenProcessPool:
             self._drop(executor)
             raise WorkerDiedError from None
@@ -84,7 +98,9 @@ class Process(Generic[S]):
             self._running -= 1
 
     async def ping(self) -> None:
-        if self._executor is not None and not self._running:  # who waits for work in hand learns by itself that the worker died
+        if (
+            self._executor is not None and not self._running
+        ):  # who waits for work in hand learns by itself that the worker died
             await self.run(nothing)
 
     def close(self) -> None:
@@ -104,7 +120,9 @@ _state: list[Any] = []  # of this worker process: what `prepare` made
 
 
 def _process_executor(prepare: Callable[[], Any]) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(prepare,))
+    return ProcessPoolExecutor(
+        1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(prepare,)
+    )
 
 
 def _begin(prepare: Callable[[], Any]) -> None:

@@ -58,4 +58,6 @@ class PackageMissingError(InvalidInputError):
 
     def __init__(self, setting: str, module: str) -> None:
         package = module.partition(".")[0]
-        super().__init__(f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'")
+        super().__init__(
+            f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'"
+        )

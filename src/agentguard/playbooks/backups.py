@@ -16,7 +16,11 @@ def activate_backups(facts: Facts) -> Iterator[Draft]:
         without: list[Dependency] = []
         calls = {d.source: d for d in reversed(facts.calls_to(c.id))}
         for d in sorted(calls.values(), key=lambda d: (-d.calls, d.source)):
-            standing = [f for f in facts.fallbacks(d.source, c.id) if f.rescued and f.secondary not in facts.down]
+            standing = [
+                f
+                for f in facts.fallbacks(d.source, c.id)
+                if f.rescued and f.secondary not in facts.down
+            ]
             if standing:
                 yield _switch(facts, d, standing)
             else:
@@ -54,7 +58,12 @@ def _none_seen(facts: Facts, c: Component, without: list[Dependency]) -> Draft:
     return Draft(
         phase=Phase.ACTIVATE_BACKUPS,
         title=f"Decide how to go on without {name}: no working fallback was observed",
-        actions=(*(_alone(facts, d) for d in without[:MAX_LISTED]), *and_others(without), *_unproven(facts, c), *_entry(facts, c)),
+        actions=(
+            *(_alone(facts, d) for d in without[:MAX_LISTED]),
+            *and_others(without),
+            *_unproven(facts, c),
+            *_entry(facts, c),
+        ),
         verifications=_quiet(facts, c, without),
         rollback=(f"Undo each temporary route once {name} answers.",),
         owners=(c.id, *callers),
@@ -74,9 +83,7 @@ def _alone(facts: Facts, d: Dependency) -> str:
         return f"{caller}: {failed} never failed for it in the window, so nothing shows that it can do without. Keep it on hold."
     if not d.absorbed:
         return f"{caller}: it survived none of {seen} failures of {failed}. Keep it on hold."
-    return (
-        f"{caller}: it survived {d.absorbed} of {seen} failures of {failed}, retries included. Let it run without only if that is enough."
-    )
+    return f"{caller}: it survived {d.absorbed} of {seen} failures of {failed}, retries included. Let it run without only if that is enough."
 
 
 def _unproven(facts: Facts, c: Component) -> Iterator[str]:
@@ -85,7 +92,11 @@ def _unproven(facts: Facts, c: Component) -> Iterator[str]:
         return
     if len(c.providers) > 1:
         yield f"{facts.name(c.id)} was seen through {listed(c.providers)}: if only one of them is out, use another."
-    others = [m for m in facts.graph.components if m.kind is ComponentKind.MODEL and m.id not in facts.down and m.invocations]
+    others = [
+        m
+        for m in facts.graph.components
+        if m.kind is ComponentKind.MODEL and m.id not in facts.down and m.invocations
+    ]
     if others:
         seen = listed(f"{facts.name(m.id)} ({m.errors} of {m.invocations} failed)" for m in others)
         yield f"Other models in use, none of them seen standing in for it: {seen}. Try one on few runs first."
@@ -100,5 +111,8 @@ def _entry(facts: Facts, c: Component) -> Iterator[str]:
 def _quiet(facts: Facts, c: Component, without: list[Dependency]) -> tuple[str, ...]:
     if without:
         callers = (facts.component(d.source) for d in without[:MAX_LISTED])
-        return tuple(f"{facts.name(m.id)} fails no more often than the observed {m.errors} of {m.invocations}." for m in callers)
+        return tuple(
+            f"{facts.name(m.id)} fails no more often than the observed {m.errors} of {m.invocations}."
+            for m in callers
+        )
     return (f"No run that needs {facts.name(c.id)} starts.",)

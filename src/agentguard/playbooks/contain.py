@@ -28,8 +28,13 @@ def _confirm(facts: Facts, c: Component) -> Draft:
     return Draft(
         phase=Phase.CONTAIN,
         title=f"Confirm that {facts.name(c.id)} is out",
-        actions=(f"Look at the newest spans of {facts.name(c.id)}: {_observed(c)}", _signature(facts, c, len(failed))),
-        verifications=(f"{facts.name(c.id)} fails clearly more often than the observed {c.errors} of {c.invocations} invocations.",),
+        actions=(
+            f"Look at the newest spans of {facts.name(c.id)}: {_observed(c)}",
+            _signature(facts, c, len(failed)),
+        ),
+        verifications=(
+            f"{facts.name(c.id)} fails clearly more often than the observed {c.errors} of {c.invocations} invocations.",
+        ),
         rollback=("Nothing to undo: this step only looks.",),
         owners=(c.id,),
         components=(c.id,),
@@ -45,9 +50,7 @@ def _observed(c: Component) -> str:
 
 def _signature(facts: Facts, c: Component, count: int) -> str:
     if not count:
-        return (
-            f"No failed span of {facts.name(c.id)} was kept in the window, so there is no error to compare with; the spans cited succeeded."
-        )
+        return f"No failed span of {facts.name(c.id)} was kept in the window, so there is no error to compare with; the spans cited succeeded."
     spans = "failed span" if count == 1 else f"{count} failed spans"
     return f"Compare the error with the {spans} cited: the same error points to a known cause, another to a new one."
 
@@ -58,8 +61,13 @@ def _hold_callers(facts: Facts, c: Component) -> Draft:
         phase=Phase.CONTAIN,
         title=f"Keep the callers of {facts.name(c.id)} from failing with it",
         actions=(*(_hold(facts, d) for d in calls[:MAX_LISTED]), *and_others(calls)),
-        verifications=tuple(f"No new calls {_edge(facts, d)} (observed: {d.calls} in the window)." for d in calls[:MAX_LISTED]),
-        rollback=(f"Let the calls through again, as the last phase says, once {facts.name(c.id)} answers.",),
+        verifications=tuple(
+            f"No new calls {_edge(facts, d)} (observed: {d.calls} in the window)."
+            for d in calls[:MAX_LISTED]
+        ),
+        rollback=(
+            f"Let the calls through again, as the last phase says, once {facts.name(c.id)} answers.",
+        ),
         owners=tuple(dict.fromkeys(d.source for d in calls)),
         components=(c.id, *dict.fromkeys(d.source for d in calls)),
         evidence=cited(*(d.evidence for d in calls)),
@@ -67,7 +75,9 @@ def _hold_callers(facts: Facts, c: Component) -> Draft:
 
 
 def _hold(facts: Facts, d: Dependency) -> str:
-    hold = f"Hold the calls {_edge(facts, d)} ({d.calls} calls, {d.errors} failed{_runs(facts, d)})."
+    hold = (
+        f"Hold the calls {_edge(facts, d)} ({d.calls} calls, {d.errors} failed{_runs(facts, d)})."
+    )
     if not d.retries:
         return hold
     return f"{hold} {d.retries} of them were retries: switch retrying off, it only adds load while nothing answers."
@@ -75,7 +85,11 @@ def _hold(facts: Facts, d: Dependency) -> str:
 
 def _runs(facts: Facts, d: Dependency) -> str:
     invocations = facts.component(d.source).invocations
-    return f", in {d.source_runs} of {invocations} runs of {facts.name(d.source)}" if d.source_runs and invocations else ""
+    return (
+        f", in {d.source_runs} of {invocations} runs of {facts.name(d.source)}"
+        if d.source_runs and invocations
+        else ""
+    )
 
 
 def _edge(facts: Facts, d: Dependency) -> str:
@@ -100,4 +114,8 @@ def _loss(w: ImpactedWorkflow) -> str:
     if not w.runs_seen:
         return "it fails; no run of it was seen, so nothing says how many."
     lost = f"{w.runs_lost} of {w.runs_seen} recorded runs would have been lost ({w.share:.1%}"
-    return f"{lost}; 95 % range {w.interval.low:.1%} to {w.interval.high:.1%})." if w.interval else f"{lost}, worst case)."
+    return (
+        f"{lost}; 95 % range {w.interval.low:.1%} to {w.interval.high:.1%})."
+        if w.interval
+        else f"{lost}, worst case)."
+    )

@@ -42,7 +42,9 @@ class Facts:
         if self.matches is None:
             return None
         wanted = set(ids)
-        entries = [(m.component, m.entry) for m in self.matches.components if m.entry] + list(self.matches.workflows)
+        entries = [(m.component, m.entry) for m in self.matches.components if m.entry] + list(
+            self.matches.workflows
+        )
         owners = sorted({e.owner for id_, e in entries if id_ in wanted and e.owner})
         return ", ".join(owners) or None
 
@@ -59,7 +61,11 @@ class Facts:
 
     def calls_to(self, component_id: str) -> tuple[Dependency, ...]:
         """Return the dependencies of others on it, busiest first; callers that are out themselves are left out."""
-        found = (d for d in self.graph.dependencies if d.target == component_id and d.source not in self.result.scenario.failed)
+        found = (
+            d
+            for d in self.graph.dependencies
+            if d.target == component_id and d.source not in self.result.scenario.failed
+        )
         return tuple(sorted(found, key=lambda d: (-d.calls, d.source, d.type.value)))
 
     def calls_from(self, component_id: str) -> tuple[Dependency, ...]:
@@ -81,7 +87,10 @@ def facts(graph: Graph, result: SimulationResult, matches: Matches | None) -> Fa
 def cited(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
     """Return the spans to cite: each once, failed ones first, at most MAX_EVIDENCE."""
     every = {(e.trace_id, e.span_id): e for source in sources for e in source}
-    ordered = sorted(every.values(), key=lambda e: (e.reason is not EvidenceReason.FAILED, -e.time, e.trace_id, e.span_id))
+    ordered = sorted(
+        every.values(),
+        key=lambda e: (e.reason is not EvidenceReason.FAILED, -e.time, e.trace_id, e.span_id),
+    )
     return tuple(ordered[:MAX_EVIDENCE])
 
 
@@ -101,4 +110,6 @@ def and_others(calls: Sequence[Dependency]) -> tuple[str, ...]:
     if not rest:
         return ()
     count, total = len(rest), sum(d.calls for d in rest)
-    return (f"The same for {count} further dependencies with fewer calls ({total} together); `agentguard graph` lists them.",)
+    return (
+        f"The same for {count} further dependencies with fewer calls ({total} together); `agentguard graph` lists them.",
+    )

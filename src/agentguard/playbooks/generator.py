@@ -30,7 +30,19 @@ def _numbered(known: Facts, drafts: tuple[Draft, ...]) -> tuple[PlaybookStep, ..
         place[d.phase] += 1
         owner = known.owner(*d.owners)
         id_ = f"{d.phase.value}-{place[d.phase]}"
-        steps.append(PlaybookStep(id_, d.title, d.phase, d.actions, d.verifications, d.rollback, owner, d.components, d.evidence))
+        steps.append(
+            PlaybookStep(
+                id_,
+                d.title,
+                d.phase,
+                d.actions,
+                d.verifications,
+                d.rollback,
+                owner,
+                d.components,
+                d.evidence,
+            )
+        )
     return tuple(steps)
 
 
@@ -51,6 +63,10 @@ def _situation(known: Facts) -> Situation:
 
 def _summary(known: Facts, failed: str) -> str:
     b = known.result.blast_radius
-    runs = f"loses {b.runs_lost} of {b.runs_seen} recorded runs" if b.runs_seen else "costs an unknown number of runs (none was recorded)"
+    runs = (
+        f"loses {b.runs_lost} of {b.runs_seen} recorded runs"
+        if b.runs_seen
+        else "costs an unknown number of runs (none was recorded)"
+    )
     hit = f"{b.components_hit} of {b.components} other components"
     return f"By the {known.result.method.value} simulation the outage of {failed} {runs} and hits {hit}."

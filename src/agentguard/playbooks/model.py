@@ -22,7 +22,11 @@ class Phase(StrEnum):
         return _TIMEFRAMES[self]
 
 
-_TIMEFRAMES = {Phase.CONTAIN: "0-5 min", Phase.ACTIVATE_BACKUPS: "5-15 min", Phase.RECOVER: "15-30 min"}
+_TIMEFRAMES = {
+    Phase.CONTAIN: "0-5 min",
+    Phase.ACTIVATE_BACKUPS: "5-15 min",
+    Phase.RECOVER: "15-30 min",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,20 @@ def recover(facts: Facts) -> Iterator[Draft]:
 
 def _restore(facts: Facts, c: Component) -> Draft:
     name, needs = facts.name(c.id), facts.calls_from(c.id)
-    own = (f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls failed)." for d in needs[:MAX_LISTED])
+    own = (
+        f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls failed)."
+        for d in needs[:MAX_LISTED]
+    )
     return Draft(
         phase=Phase.RECOVER,
         title=f"Bring {name} back",
         actions=(*own, *and_others(needs), f"Restart or repair {name}{_where(c)}."),
-        verifications=(f"{name} fails no more often than the observed {c.errors} of {c.invocations} invocations.",),
-        rollback=("If it fails again, keep its callers on hold and stay with the backups of the steps before.",),
+        verifications=(
+            f"{name} fails no more often than the observed {c.errors} of {c.invocations} invocations.",
+        ),
+        rollback=(
+            "If it fails again, keep its callers on hold and stay with the backups of the steps before.",
+        ),
         owners=(c.id,),
         components=(c.id, *dict.fromkeys(d.target for d in needs)),
         evidence=cited(c.evidence, *(d.evidence for d in needs)),
@@ -43,9 +50,16 @@ def _let_in(facts: Facts) -> Draft:
     return Draft(
         phase=Phase.RECOVER,
         title="Let the calls back in, from the inside out",
-        actions=(*(f"Let {_edge(facts, d)} through again, a few calls first." for d in edges[:MAX_LISTED]), *and_others(edges)),
+        actions=(
+            *(
+                f"Let {_edge(facts, d)} through again, a few calls first."
+                for d in edges[:MAX_LISTED]
+            ),
+            *and_others(edges),
+        ),
         verifications=tuple(
-            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or below." for d in edges[:MAX_LISTED]
+            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or below."
+            for d in edges[:MAX_LISTED]
         ),
         rollback=("Hold the last edge let through again if its errors rise.",),
         owners=tuple(dict.fromkeys(d.source for d in edges)),
@@ -78,8 +92,13 @@ def _prove(facts: Facts) -> Draft:
         phase=Phase.RECOVER,
         title=f"Prove that {listed(w.name for w in workflows)} works, and make up for what was lost",
         actions=tuple(_catch_up(w) for w in workflows),
-        verifications=tuple(f"{w.name}: no more failed runs than the observed {w.failed} of {w.runs}." for w in workflows),
-        rollback=("Hold a workflow's runs again if they fail, and go back to the first step of this phase.",),
+        verifications=tuple(
+            f"{w.name}: no more failed runs than the observed {w.failed} of {w.runs}."
+            for w in workflows
+        ),
+        rollback=(
+            "Hold a workflow's runs again if they fail, and go back to the first step of this phase.",
+        ),
         owners=tuple(w.id for w in workflows),
         components=tuple(dict.fromkeys(w.entry for w in workflows)),
         evidence=cited(*(w.evidence for w in workflows)),

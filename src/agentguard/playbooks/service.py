@@ -38,4 +38,6 @@ class Playbooks:
         return await self.document(*await self.simulations.found(Failure.of(job.request)))
 
     def _generate(self, version: GraphVersion, result: SimulationResult) -> Playbook:
-        return generate(version.graph, result, matches=match(version.graph, self.simulations.catalog))
+        return generate(
+            version.graph, result, matches=match(version.graph, self.simulations.catalog)
+        )

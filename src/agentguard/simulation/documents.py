@@ -21,7 +21,9 @@ from agentguard.simulation.model import (
 )
 
 
-def simulation_document(result: SimulationResult, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
+def simulation_document(
+    result: SimulationResult, *, links: TraceLinks = NO_LINKS
+) -> dict[str, Any]:
     """Return the document of `POST /api/simulate` and `agentguard simulate --format json`.
 
     `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`, `impact_estimate` and more.
@@ -33,12 +35,17 @@ def simulation_document(result: SimulationResult, *, links: TraceLinks = NO_LINK
         "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
         "impacted_count": len(result.components),
         "impacted_components": [_component(c, links) for c in result.components],
-        "impacted_workflows": [_workflow(w, result.observed_seconds, links) for w in result.workflows],
+        "impacted_workflows": [
+            _workflow(w, result.observed_seconds, links) for w in result.workflows
+        ],
         "blast_radius_score": round(result.blast_radius.score, 3),
         "blast_radius": _blast_radius(result.blast_radius),
         "impact_estimate": _estimate(result),
         "degraded": [{"id": d.id, "lost": list(d.lost)} for d in result.degraded],
-        "structural": {"components": list(result.structural_components), "workflows": list(result.structural_workflows)},
+        "structural": {
+            "components": list(result.structural_components),
+            "workflows": list(result.structural_workflows),
+        },
         "method": result.method.value,
         "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
         "inputs": _inputs(result),
@@ -58,7 +65,11 @@ def _component(c: ImpactedComponent, links: TraceLinks) -> dict[str, Any]:
 
 def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) -> dict[str, Any]:
     rate = per_hour(w.runs_lost, observed)
-    interval = None if w.interval is None else {"low": w.interval.low, "high": w.interval.high, "method": w.interval.method}
+    interval = (
+        None
+        if w.interval is None
+        else {"low": w.interval.low, "high": w.interval.high, "method": w.interval.method}
+    )
     return {
         "id": w.id,
         "name": w.name,
@@ -76,13 +87,19 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
 
 
 def _step(step: Step, links: TraceLinks) -> dict[str, Any]:
-    return {"source": step.source, "target": step.target, "evidence": [evidence_document(e, links) for e in step.evidence]}
+    return {
+        "source": step.source,
+        "target": step.target,
+        "evidence": [evidence_document(e, links) for e in step.evidence],
+    }
 
 
 def _blast_radius(b: BlastRadius) -> dict[str, Any]:
     return {
         "score": b.score,
-        "formula": "10 × (0.6 × runs_share + 0.4 × components_share)" if b.runs_share is not None else "10 × components_share",
+        "formula": "10 × (0.6 × runs_share + 0.4 × components_share)"
+        if b.runs_share is not None
+        else "10 × components_share",
         "runs_lost": b.runs_lost,
         "runs_seen": b.runs_seen,
         "runs_share": b.runs_share,
@@ -121,13 +138,23 @@ def _assumptions(a: Assumptions) -> dict[str, Any]:
 
 
 def _precedent(p: Precedent) -> dict[str, Any]:
-    return {"source": p.source, "target": p.target, "absorbed": p.absorbed, "seen": p.seen, "calls": p.calls}
+    return {
+        "source": p.source,
+        "target": p.target,
+        "absorbed": p.absorbed,
+        "seen": p.seen,
+        "calls": p.calls,
+    }
 
 
 def _notes(a: Assumptions) -> Iterator[str]:
     if a.precedents:
         p = a.precedents[0]
-        more = f", and likewise on {len(a.precedents) - 1} other dependencies" if len(a.precedents) > 1 else ""
+        more = (
+            f", and likewise on {len(a.precedents) - 1} other dependencies"
+            if len(a.precedents) > 1
+            else ""
+        )
         seen = f"{p.absorbed} of {p.seen} earlier failures were"
         yield f"{p.calls} failing calls {p.source} → {p.target} were taken as absorbed because {seen}{more}."
     if a.absorption_unknown:

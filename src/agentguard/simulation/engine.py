@@ -53,7 +53,10 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
     outcome = worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed)
     matches = match(graph, catalog)
     values = run_values(matches, graph.workflows)
-    workflows = tuple(replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None) for w in outcome.workflows)
+    workflows = tuple(
+        replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None)
+        for w in outcome.workflows
+    )
     observed = observed_seconds(graph)
     radius = blast_radius(
         runs_lost=sum(w.runs_lost for w in workflows),
@@ -84,12 +87,20 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
     )
 
 
-def blast_radius(*, runs_lost: int, runs_seen: int, components_hit: int, components: int) -> BlastRadius:
+def blast_radius(
+    *, runs_lost: int, runs_seen: int, components_hit: int, components: int
+) -> BlastRadius:
     """Return the score 0 to 10; `components` counts all but the failed ones."""
     components_share = components_hit / components if components else 0.0
     runs_share = runs_lost / runs_seen if runs_seen else None
-    weighed = components_share if runs_share is None else _RUNS_WEIGHT * runs_share + _COMPONENTS_WEIGHT * components_share
-    return BlastRadius(10 * weighed, runs_lost, runs_seen, components_hit, components, runs_share, components_share)
+    weighed = (
+        components_share
+        if runs_share is None
+        else _RUNS_WEIGHT * runs_share + _COMPONENTS_WEIGHT * components_share
+    )
+    return BlastRadius(
+        10 * weighed, runs_lost, runs_seen, components_hit, components, runs_share, components_share
+    )
 
 
 def _scenario(graph: Graph, failed: Iterable[str]) -> Scenario:
@@ -107,14 +118,22 @@ def _recorded(runs: Runs | None) -> bool:
     return runs is not None and runs.runs.num_rows > 0 and runs.calls.num_rows > 0
 
 
-def _replay(graph: Graph, runs: Runs | None, s: structural.Structure, scenario: Scenario, seed: int) -> Outcome:
+def _replay(
+    graph: Graph, runs: Runs | None, s: structural.Structure, scenario: Scenario, seed: int
+) -> Outcome:
     if runs is None or not _recorded(runs):
-        raise NothingToReplayError("This graph has no recorded runs to replay. Use the structural method.")
+        raise NothingToReplayError(
+            "This graph has no recorded runs to replay. Use the structural method."
+        )
     return replay.simulate(graph, recording(graph, runs, seed=seed), s, scenario.failed, seed=seed)
 
 
 def _severity(radius: BlastRadius, thresholds: Thresholds) -> tuple[Severity, str]:
     if radius.runs_share is not None:
-        return thresholds.severity(radius.runs_share), f"{radius.runs_lost} of {radius.runs_seen} runs lost"
+        return thresholds.severity(
+            radius.runs_share
+        ), f"{radius.runs_lost} of {radius.runs_seen} runs lost"
     share = radius.components_share
-    return thresholds.severity(share), f"no run was seen; {radius.components_hit} of {radius.components} components hit"
+    return thresholds.severity(
+        share
+    ), f"no run was seen; {radius.components_hit} of {radius.components} components hit"

@@ -53,7 +53,11 @@ def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
     """
     start = sorted(set(failed))
     causes = _spread(needs, start)
-    return {node: cause for node, cause in causes.items() if node not in needs.broken and cause != _BROKEN}
+    return {
+        node: cause
+        for node, cause in causes.items()
+        if node not in needs.broken and cause != _BROKEN
+    }
 
 
 def single_failures(needs: Requirements) -> tuple[int, ...]:

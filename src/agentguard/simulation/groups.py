@@ -15,7 +15,9 @@ class UnknownGroupError(NotFoundError):
 
     def __init__(self, wanted: str, known: tuple[str, ...]) -> None:
         there = ", ".join(known[:20]) or "none"
-        super().__init__(f"No components of this graph share {wanted!r}. Groups that there are: {there}.")
+        super().__init__(
+            f"No components of this graph share {wanted!r}. Groups that there are: {there}."
+        )
         self.known = known
 
     @property
@@ -28,9 +30,13 @@ def members(graph: Graph, group: str) -> tuple[str, ...]:
 
     Case is ignored. Raises UnknownGroupError with the groups that there are.
     """
-    found = tuple(c.id for c in graph.components if group.casefold() in {g.casefold() for g in _groups(c)})
+    found = tuple(
+        c.id for c in graph.components if group.casefold() in {g.casefold() for g in _groups(c)}
+    )
     if not found:
-        raise UnknownGroupError(group, tuple(sorted({g for c in graph.components for g in _groups(c)})))
+        raise UnknownGroupError(
+            group, tuple(sorted({g for c in graph.components for g in _groups(c)}))
+        )
     return found
 
 

@@ -13,7 +13,9 @@ from agentguard.simulation.model import ImpactedWorkflow, Money
 def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, float]:
     """Return the value of one run by workflow id: as declared for the workflow, else for the component that it starts in."""
     of_workflow = {workflow: entry.value_per_run for workflow, entry in matches.workflows}
-    of_component = {m.component: m.entry.value_per_run for m in matches.components if m.entry is not None}
+    of_component = {
+        m.component: m.entry.value_per_run for m in matches.components if m.entry is not None
+    }
     found: dict[str, float] = {}
     for w in workflows:
         declared = (of_workflow.get(w.id), of_component.get(w.entry), of_component.get(w.first))
@@ -23,7 +25,9 @@ def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, flo
     return found
 
 
-def money(matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seconds: float | None) -> Money:
+def money(
+    matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seconds: float | None
+) -> Money:
     """Return the value lost with the recorded runs; workflows must carry their value_lost already."""
     currency = matches.catalog.currency if matches.catalog else None
     priced = [w.value_lost for w in workflows if w.value_lost is not None]
@@ -32,7 +36,9 @@ def money(matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seco
         return Money(None, reason, None, reason, currency)
     amount = sum(priced)
     rate = per_hour(amount, observed_seconds)
-    return Money(amount, reason, rate, too_short(observed_seconds) if rate is None else None, currency)
+    return Money(
+        amount, reason, rate, too_short(observed_seconds) if rate is None else None, currency
+    )
 
 
 def _reason(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> str | None:

@@ -67,15 +67,27 @@ def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
     ended before cannot show whether the failure did harm.
     """
     calls = runs.calls
-    components = tuple(sorted({c.id for c in graph.components} | _distinct(calls, "source") | _distinct(calls, "target")))
+    components = tuple(
+        sorted(
+            {c.id for c in graph.components}
+            | _distinct(calls, "source")
+            | _distinct(calls, "target")
+        )
+    )
     workflows = tuple(sorted({w.id for w in graph.workflows} | _distinct(runs.runs, "workflow")))
     source, target = _numbers(calls, "source", components), _numbers(calls, "target", components)
-    parent, run, failed = _integers(calls, "parent"), _integers(calls, "run"), _booleans(calls, "failed")
+    parent, run, failed = (
+        _integers(calls, "parent"),
+        _integers(calls, "run"),
+        _booleans(calls, "failed"),
+    )
     rescued_by = _integers(calls, "rescued_by")
     returns = _of_type(calls, _RETURNING) | (parent < 0)
     run_failed = _booleans(runs.runs, "failed")
     dependency = np.unique(_pack(source, target, returns, len(components)), return_inverse=True)[1]
-    upset = np.where(returns & (parent >= 0), failed[parent], run_failed[run]) if len(run) else failed
+    upset = (
+        np.where(returns & (parent >= 0), failed[parent], run_failed[run]) if len(run) else failed
+    )
     final = failed & (rescued_by < 0) & (parent >= 0) & _of_type(calls, _WATCHED)
     pairs = _pairs(graph, components)
     fresh = _not_yet_replaced(target, rescued_by)
@@ -119,7 +131,9 @@ def _distinct(table: pa.Table, name: str) -> set[str]:
 def _numbers(table: pa.Table, name: str, names: tuple[str, ...]) -> NDArray[np.int64]:
     column = _column(table, name)
     number = {text: i for i, text in enumerate(names)}
-    codes = np.array([number.get(text, -1) for text in column.dictionary.to_pylist()] + [-1], dtype=np.int64)
+    codes = np.array(
+        [number.get(text, -1) for text in column.dictionary.to_pylist()] + [-1], dtype=np.int64
+    )
     places: NDArray[np.int64] = np.asarray(column.indices.fill_null(-1), dtype=np.int64)
     return codes[places]
 
@@ -138,7 +152,9 @@ def _of_type(calls: pa.Table, wanted: set[str]) -> NDArray[np.bool_]:
     return known[_numbers(calls, "type", types)]
 
 
-def _pack(source: NDArray[np.int64], target: NDArray[np.int64], returns: NDArray[np.bool_], size: int) -> NDArray[np.int64]:
+def _pack(
+    source: NDArray[np.int64], target: NDArray[np.int64], returns: NDArray[np.bool_], size: int
+) -> NDArray[np.int64]:
     return ((source + 1) * size + target) * 2 + returns
 
 
@@ -148,10 +164,23 @@ def _count(group: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.in
 
 def _pairs(graph: Graph, components: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
     number = {text: i for i, text in enumerate(components)}
-    return tuple(sorted({(number[f.owner], number[f.primary]) for f in graph.fallbacks if f.owner in number and f.primary in number}))
+    return tuple(
+        sorted(
+            {
+                (number[f.owner], number[f.primary])
+                for f in graph.fallbacks
+                if f.owner in number and f.primary in number
+            }
+        )
+    )
 
 
-def _pair_of(source: NDArray[np.int64], target: NDArray[np.int64], pairs: tuple[tuple[int, int], ...], size: int) -> NDArray[np.int64]:
+def _pair_of(
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    pairs: tuple[tuple[int, int], ...],
+    size: int,
+) -> NDArray[np.int64]:
     if not pairs:
         return np.full(len(target), -1, dtype=np.int64)
     keys = np.array([owner * size + primary for owner, primary in pairs], dtype=np.int64)
@@ -160,7 +189,9 @@ def _pair_of(source: NDArray[np.int64], target: NDArray[np.int64], pairs: tuple[
     return np.where((keys[place] == wanted) & (source >= 0), place, -1)
 
 
-def _not_yet_replaced(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _not_yet_replaced(
+    target: NDArray[np.int64], rescued_by: NDArray[np.int64]
+) -> NDArray[np.bool_]:
     """Return False for calls that stand in for a different callee that had failed: their caller has used its fallback up."""
     replaces = np.full(len(target), -1, dtype=np.int64)
     rescued = np.flatnonzero(rescued_by >= 0)
@@ -198,10 +229,16 @@ def _hash_array(texts: pa.LargeStringArray) -> NDArray[np.uint64]:
     if not len(texts):
         return np.zeros(0, dtype=np.uint64)
     _, offsets_buffer, bytes_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[
+        texts.offset : texts.offset + len(texts) + 1
+    ]
     lengths = np.diff(offsets)
     hashes = lengths.astype(np.uint64)
-    content = np.frombuffer(bytes_buffer, dtype=np.uint8) if bytes_buffer is not None else np.zeros(0, dtype=np.uint8)
+    content = (
+        np.frombuffer(bytes_buffer, dtype=np.uint8)
+        if bytes_buffer is not None
+        else np.zeros(0, dtype=np.uint8)
+    )
     for place in range(int(lengths.max())):
         has = np.flatnonzero(lengths > place)
         hashes[has] = hashes[has] * _MULTIPLIER + content[offsets[has] + place]

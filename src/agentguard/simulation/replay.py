@@ -18,7 +18,14 @@ import numpy as np
 from agentguard.graph.model import Evidence, Graph
 from agentguard.ingest.words import distinct, mix
 from agentguard.simulation.intervals import share_interval
-from agentguard.simulation.model import Assumptions, ImpactedComponent, ImpactedWorkflow, Outcome, Precedent, Step
+from agentguard.simulation.model import (
+    Assumptions,
+    ImpactedComponent,
+    ImpactedWorkflow,
+    Outcome,
+    Precedent,
+    Step,
+)
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.structural import Structure, fallen
 
@@ -47,7 +54,9 @@ class Replayed:
     """By scenario."""
 
 
-def replay(r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]) -> Replayed:
+def replay(
+    r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]
+) -> Replayed:
     """Replay every scenario (sets of component numbers) over all runs; chances from `rescue_chances`.
 
     Costs what fails: the calls to the failed components and their callers, not the whole recording.
@@ -64,7 +73,16 @@ def replay(r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[n
         lost.append(risen.take(_reaches_run(r, risen) & ~r.run_failed[r.run[risen.row]]))
         level = level.join(_callers(r, risen))
     fails, ends = _joined(done), _first_per_run(r, _joined(lost))
-    return Replayed(fails.scenario, fails.row, fails.cause, fails.distance, ends.scenario, r.run[ends.row], ends.row, counts.assumptions())
+    return Replayed(
+        fails.scenario,
+        fails.row,
+        fails.cause,
+        fails.distance,
+        ends.scenario,
+        r.run[ends.row],
+        ends.row,
+        counts.assumptions(),
+    )
 
 
 def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -73,7 +91,10 @@ def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArr
     As often as each did in the window (rescued of tried), tried one after the other. `down`, by scenario and component: one that
     fails in the scenario, itself or structurally, counts for nothing; a fallback that shares its primary's fate is none.
     """
-    number, place = {text: i for i, text in enumerate(r.components)}, {pair: i for i, pair in enumerate(r.pairs)}
+    number, place = (
+        {text: i for i, text in enumerate(r.components)},
+        {pair: i for i, pair in enumerate(r.pairs)},
+    )
     miss = np.ones((len(down), len(r.pairs)))
     for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
         pair = place.get((number.get(f.owner, -1), number.get(f.primary, -1)))
@@ -82,17 +103,23 @@ def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArr
     return 1.0 - miss
 
 
-def structural_failures(r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]) -> NDArray[np.bool_]:
+def structural_failures(
+    r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]
+) -> NDArray[np.bool_]:
     """Return, by scenario and component (by the recording's numbers), what is out or fails structurally."""
     number = {text: i for i, text in enumerate(r.components)}
     down = np.zeros((len(scenarios), len(r.components)), dtype=np.bool_)
     for i, failed in enumerate(scenarios):
         start = [s.index[r.components[f]] for f in failed if r.components[f] in s.index]
-        down[i, sorted(failed | {number[s.components[n]] for n in fallen(s, start).components})] = True
+        down[i, sorted(failed | {number[s.components[n]] for n in fallen(s, start).components})] = (
+            True
+        )
     return down
 
 
-def simulate(graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *, seed: int) -> Outcome:
+def simulate(
+    graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *, seed: int
+) -> Outcome:
     """Return what the recorded runs lose if these components fail."""
     number = {text: i for i, text in enumerate(r.components)}
     scenario = frozenset(number[f] for f in failed)
@@ -100,8 +127,12 @@ def simulate(graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *,
     found = replay(r, [scenario], chances)
     steps = _Steps(r, found)
     return Outcome(
-        components=tuple(sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))),
-        workflows=tuple(sorted(_workflows(graph, r, found, steps, seed), key=lambda w: (-w.runs_lost, w.id))),
+        components=tuple(
+            sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))
+        ),
+        workflows=tuple(
+            sorted(_workflows(graph, r, found, steps, seed), key=lambda w: (-w.runs_lost, w.id))
+        ),
         runs_seen=len(r.run_failed),
         workflows_seen=len(np.unique(r.run_workflow)),
         assumptions=replace(found.assumptions[0], precedents=_precedents(r, found, chances)),
@@ -116,7 +147,9 @@ class _Failures:
     distance: NDArray[np.int64]
 
     def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> _Failures:
-        return _Failures(self.scenario[chosen], self.row[chosen], self.cause[chosen], self.distance[chosen])
+        return _Failures(
+            self.scenario[chosen], self.row[chosen], self.cause[chosen], self.distance[chosen]
+        )
 
     def join(self, other: _Failures) -> _Failures:
         return _joined([self, other])
@@ -130,7 +163,9 @@ class _Failures:
 
 def _joined(parts: Sequence[_Failures]) -> _Failures:
     empty = np.zeros(0, dtype=np.int64)
-    columns = [[getattr(p, name) for p in parts] for name in ("scenario", "row", "cause", "distance")]
+    columns = [
+        [getattr(p, name) for p in parts] for name in ("scenario", "row", "cause", "distance")
+    ]
     return _Failures(*(np.concatenate([empty, *column]) for column in columns))
 
 
@@ -145,15 +180,27 @@ def _first_failures(r: Recording, scenarios: Sequence[frozenset[int]]) -> _Failu
     rows = [np.sort(np.concatenate([r.rows_of(c) for c in sorted(failed)])) for failed in scenarios]
     row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
     scenario = np.repeat(np.arange(len(scenarios)), [len(part) for part in rows])
-    found = _Failures(scenario, row, np.full(len(row), _NO_CAUSE, dtype=np.int64), np.zeros(len(row), dtype=np.int64))
+    found = _Failures(
+        scenario,
+        row,
+        np.full(len(row), _NO_CAUSE, dtype=np.int64),
+        np.zeros(len(row), dtype=np.int64),
+    )
     return found.take(~r.failed[row] & ~_below_failed(r, scenario, row, scenarios))
 
 
 def _below_failed(
-    r: Recording, scenario: NDArray[np.int64], row: NDArray[np.int64], scenarios: Sequence[frozenset[int]]
+    r: Recording,
+    scenario: NDArray[np.int64],
+    row: NDArray[np.int64],
+    scenarios: Sequence[frozenset[int]],
 ) -> NDArray[np.bool_]:
     size = len(r.components)
-    out = np.sort(np.array([i * size + c for i, failed in enumerate(scenarios) for c in failed], dtype=np.int64))
+    out = np.sort(
+        np.array(
+            [i * size + c for i, failed in enumerate(scenarios) for c in failed], dtype=np.int64
+        )
+    )
     below = np.zeros(len(row), dtype=np.bool_)
     climbing, above = np.arange(len(row)), r.parent[row]
     while True:
@@ -165,7 +212,9 @@ def _below_failed(
         climbing, above = climbing[~hit], r.parent[above[~hit]]
 
 
-def _rises(r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts) -> NDArray[np.bool_]:
+def _rises(
+    r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts
+) -> NDArray[np.bool_]:
     """Which failures the caller neither rescues nor absorbs."""
     rescued, absorbed = _verdicts(r, now.scenario, now.row, chances)
     unknown = (r.parent[now.row] >= 0) & (r.final[r.dependency[now.row]] == 0)
@@ -178,9 +227,15 @@ def _verdicts(
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return which failing calls a fallback rescues, and which of the others their caller absorbs."""
     pair, dependency = r.pair[row], r.dependency[row]
-    chance = np.where(pair >= 0, chances[scenario, pair], 0.0) if chances.shape[1] else np.zeros(len(pair))
+    chance = (
+        np.where(pair >= 0, chances[scenario, pair], 0.0)
+        if chances.shape[1]
+        else np.zeros(len(pair))
+    )
     rescued = r.rescue_draw[row] < chance
-    absorbed = (r.parent[row] >= 0) & (r.absorb_draw[row] * r.final[dependency] < r.absorbed[dependency])
+    absorbed = (r.parent[row] >= 0) & (
+        r.absorb_draw[row] * r.final[dependency] < r.absorbed[dependency]
+    )
     return rescued, ~rescued & absorbed
 
 
@@ -209,29 +264,55 @@ class _Counts:
     def __init__(self, scenarios: int, first: NDArray[np.int64]) -> None:
         self._size = scenarios
         self._failed = np.bincount(first, minlength=scenarios)
-        self._rescued, self._absorbed, self._unknown = (np.zeros(scenarios, dtype=np.int64) for _ in range(3))
+        self._rescued, self._absorbed, self._unknown = (
+            np.zeros(scenarios, dtype=np.int64) for _ in range(3)
+        )
 
-    def add(self, scenario: NDArray[np.int64], rescued: NDArray[np.bool_], absorbed: NDArray[np.bool_], unknown: NDArray[np.bool_]) -> None:
+    def add(
+        self,
+        scenario: NDArray[np.int64],
+        rescued: NDArray[np.bool_],
+        absorbed: NDArray[np.bool_],
+        unknown: NDArray[np.bool_],
+    ) -> None:
         self._rescued += np.bincount(scenario[rescued], minlength=self._size)
         self._absorbed += np.bincount(scenario[absorbed], minlength=self._size)
         self._unknown += np.bincount(scenario[unknown], minlength=self._size)
 
     def assumptions(self) -> tuple[Assumptions, ...]:
-        columns = (column.tolist() for column in (self._failed, self._rescued, self._absorbed, self._unknown))
+        columns = (
+            column.tolist()
+            for column in (self._failed, self._rescued, self._absorbed, self._unknown)
+        )
         return tuple(Assumptions(f, r, a, u) for f, r, a, u in zip(*columns, strict=True))
 
 
-def _precedents(r: Recording, found: Replayed, chances: NDArray[np.float64]) -> tuple[Precedent, ...]:
+def _precedents(
+    r: Recording, found: Replayed, chances: NDArray[np.float64]
+) -> tuple[Precedent, ...]:
     """Return the dependencies whose failures were taken as absorbed, with the few or many cases that this rests on."""
     absorbed = found.row[_verdicts(r, found.scenario, found.row, chances)[1]]
-    dependencies, first, counts = np.unique(r.dependency[absorbed], return_index=True, return_counts=True)
+    dependencies, first, counts = np.unique(
+        r.dependency[absorbed], return_index=True, return_counts=True
+    )
     rows = absorbed[first]
-    columns = (r.target[r.parent[rows]], r.target[rows], r.absorbed[dependencies], r.final[dependencies], counts)
-    every = (Precedent(r.components[a], r.components[b], int(n), int(of), int(c)) for a, b, n, of, c in zip(*columns, strict=True))
+    columns = (
+        r.target[r.parent[rows]],
+        r.target[rows],
+        r.absorbed[dependencies],
+        r.final[dependencies],
+        counts,
+    )
+    every = (
+        Precedent(r.components[a], r.components[b], int(n), int(of), int(c))
+        for a, b, n, of, c in zip(*columns, strict=True)
+    )
     return tuple(sorted(every, key=lambda p: (-p.calls, p.source, p.target)))
 
 
-def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps) -> Iterable[ImpactedComponent]:
+def _components(
+    graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps
+) -> Iterable[ImpactedComponent]:
     hit = r.target[found.row]
     invocations = np.bincount(r.target, minlength=len(r.components))
     order = np.lexsort((found.row, found.distance, -steps.alike(found.row, hit), hit))
@@ -242,10 +323,14 @@ def _components(graph: Graph, r: Recording, found: Replayed, scenario: frozenset
         c = by_id.get(r.components[number])
         if c is not None and number not in scenario:
             path = steps.up_to(int(found.row[place]))
-            yield ImpactedComponent(c.id, c.name, c.kind, path, int(invocations[number]), counts[number])
+            yield ImpactedComponent(
+                c.id, c.name, c.kind, path, int(invocations[number]), counts[number]
+            )
 
 
-def _workflows(graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed: int) -> Iterable[ImpactedWorkflow]:
+def _workflows(
+    graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed: int
+) -> Iterable[ImpactedWorkflow]:
     by_id = {w.id: w for w in graph.workflows}
     seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
     failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
@@ -257,7 +342,9 @@ def _workflows(graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed:
         count, runs = int(lost[number]), int(seen[number])
         interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
         path = (*steps.up_to(end), steps.last(w.id, end))
-        yield ImpactedWorkflow(w.id, w.name, w.entry, runs, int(failed[number]), count, count / runs, interval, path)
+        yield ImpactedWorkflow(
+            w.id, w.name, w.entry, runs, int(failed[number]), count, count / runs, interval, path
+        )
 
 
 class _Steps:
@@ -271,7 +358,11 @@ class _Steps:
         self._way = np.zeros(len(r.target), np.uint64)
         for distance in np.unique(found.distance):
             here = found.distance == distance
-            before = np.where(found.cause[here] == _NO_CAUSE, np.uint64(0), self._way[np.maximum(found.cause[here], 0)])
+            before = np.where(
+                found.cause[here] == _NO_CAUSE,
+                np.uint64(0),
+                self._way[np.maximum(found.cause[here], 0)],
+            )
             self._way[found.row[here]] = mix(before, r.target[found.row[here]].astype(np.uint64))
 
     def alike(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -281,7 +372,9 @@ class _Steps:
 
     def commonest(self, rows: NDArray[np.int64]) -> int:
         """Return a row that failed in the commonest way; of several the shortest, then the earliest."""
-        order = np.lexsort((rows, self._distance[rows], -self.alike(rows, np.zeros(len(rows), np.int64))))
+        order = np.lexsort(
+            (rows, self._distance[rows], -self.alike(rows, np.zeros(len(rows), np.int64)))
+        )
         return int(rows[order[0]])
 
     def up_to(self, row: int) -> tuple[Step, ...]:

@@ -54,11 +54,16 @@ def component_requirements(graph: Graph, use: Use | None) -> tuple[Requirement, 
     """
     invocations = {c.id: c.invocations for c in graph.components}
     backups = _Backups(graph.fallbacks)
-    found = (_requirement(d, _share_used(d, invocations.get(d.source, 0), backups, use), backups) for d in graph.dependencies)
+    found = (
+        _requirement(d, _share_used(d, invocations.get(d.source, 0), backups, use), backups)
+        for d in graph.dependencies
+    )
     return tuple(sorted({r for r in found if r is not None}, key=_order))
 
 
-def workflow_requirements(graph: Graph, components: Sequence[Requirement], use: Use | None) -> Iterator[Requirement]:
+def workflow_requirements(
+    graph: Graph, components: Sequence[Requirement], use: Use | None
+) -> Iterator[Requirement]:
     """Yield what each workflow needs: its entry, and what runs after handoffs and messages.
 
     Where several workflows start in one component (a gateway), each needs of its callees only what its own runs use; where no run
@@ -70,10 +75,14 @@ def workflow_requirements(graph: Graph, components: Sequence[Requirement], use: 
         by_owner[requirement.owner].append(requirement)
     for w in graph.workflows:
         yield Requirement(w.id, (w.entry,), Need.REQUIRED, returns=True)
-        own = _own_callees(graph, w, use, backups) if w.entry in shared else by_owner.get(w.entry, [])
+        own = (
+            _own_callees(graph, w, use, backups) if w.entry in shared else by_owner.get(w.entry, [])
+        )
         if w.entry in shared:
             yield from (replace(r, owner=w.id, returns=True) for r in own if r.returns)
-        yield from _passed_on(w, components, use) if use is not None else _met_on_the_way(w, own, by_owner)
+        yield from (
+            _passed_on(w, components, use) if use is not None else _met_on_the_way(w, own, by_owner)
+        )
 
 
 def _passed_on(w: Workflow, components: Iterable[Requirement], use: Use) -> Iterator[Requirement]:
@@ -81,10 +90,17 @@ def _passed_on(w: Workflow, components: Iterable[Requirement], use: Use) -> Iter
     for r in components:
         share = 0.0 if r.returns else use.of_workflows.get((w.id, r.members[0]), 0.0)
         if share:
-            yield Requirement(w.id, r.members, Need.REQUIRED if share >= REQUIRED_SHARE else Need.OPTIONAL, returns=True)
+            yield Requirement(
+                w.id,
+                r.members,
+                Need.REQUIRED if share >= REQUIRED_SHARE else Need.OPTIONAL,
+                returns=True,
+            )
 
 
-def _met_on_the_way(w: Workflow, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]) -> Iterator[Requirement]:
+def _met_on_the_way(
+    w: Workflow, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]
+) -> Iterator[Requirement]:
     """The asynchronous callees of all that the entry needs, directly or not; optional where their caller may do without."""
     seen, waiting = {w.entry}, list(own)
     while waiting:
@@ -103,7 +119,9 @@ def shared_entries(graph: Graph) -> frozenset[str]:
     return frozenset(entry for entry, count in starts.items() if count > 1)
 
 
-def _own_callees(graph: Graph, w: Workflow, use: Use | None, backups: _Backups) -> list[Requirement]:
+def _own_callees(
+    graph: Graph, w: Workflow, use: Use | None, backups: _Backups
+) -> list[Requirement]:
     """Return what this workflow needs of its entry's callees."""
     invocations = sum(c.invocations for c in graph.components if c.id == w.entry)
     found = set()
@@ -114,7 +132,9 @@ def _own_callees(graph: Graph, w: Workflow, use: Use | None, backups: _Backups) 
     return sorted((r for r in found if r is not None), key=_order)
 
 
-def _share_of_entry(d: Dependency, w: Workflow, of_all: float | None, use: Use | None) -> float | None:
+def _share_of_entry(
+    d: Dependency, w: Workflow, of_all: float | None, use: Use | None
+) -> float | None:
     """Return in which share of this workflow's runs its entry calls the callee; `of_all` is the share for all workflows."""
     if use is not None:
         return use.of_entries.get((w.id, d.target), 0.0)
@@ -128,7 +148,9 @@ def _requirement(d: Dependency, share: float | None, backups: _Backups) -> Requi
     members = (d.target, *backups.behind(d.source, d.target))
     rarely = share is not None and share < REQUIRED_SHARE
     optional = rarely or (d.type.returns and _mostly_absorbed(d, backups))
-    return Requirement(d.source, members, Need.OPTIONAL if optional else Need.REQUIRED, d.type.returns)
+    return Requirement(
+        d.source, members, Need.OPTIONAL if optional else Need.REQUIRED, d.type.returns
+    )
 
 
 def _own_calls(d: Dependency, backups: _Backups) -> int:
@@ -136,7 +158,9 @@ def _own_calls(d: Dependency, backups: _Backups) -> int:
     return d.calls - d.retries - backups.times_tried(d.source, d.target)
 
 
-def _share_used(d: Dependency, invocations: int, backups: _Backups, use: Use | None) -> float | None:
+def _share_used(
+    d: Dependency, invocations: int, backups: _Backups, use: Use | None
+) -> float | None:
     """Return the share of the caller's runs that use it of their own accord, or None where runs were not counted."""
     recorded = use.of_callers.get((d.source, d.target)) if use is not None else None
     if recorded is not None or not invocations or not d.source_runs:
@@ -180,6 +204,11 @@ class _Backups:
         found: dict[str, None] = {}
         level = [primary]
         while level:
-            level = [s for p in level for s in self._behind.get((owner, p), ()) if s != primary and s not in found]
+            level = [
+                s
+                for p in level
+                for s in self._behind.get((owner, p), ())
+                if s != primary and s not in found
+            ]
             found |= dict.fromkeys(level)
         return tuple(found)

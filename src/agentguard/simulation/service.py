@@ -45,7 +45,13 @@ class Failure:
         """Return what a job kept."""
         method = request["method"]
         named, groups = tuple(request["wanted"]), tuple(request["groups"])
-        return Failure(named, groups, None if method is None else Method(method), request["seed"], request["dataset"])
+        return Failure(
+            named,
+            groups,
+            None if method is None else Method(method),
+            request["seed"],
+            request["dataset"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,9 @@ class Simulations:
     async def document(self, version: GraphVersion, failure: Failure) -> dict[str, Any]:
         """Return the document of that."""
         result = await self.simulate(version, failure)
-        return origin_of(version) | await asyncio.to_thread(simulation_document, result, links=self.links)
+        return origin_of(version) | await asyncio.to_thread(
+            simulation_document, result, links=self.links
+        )
 
     async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
         """Return the simulation's document (a JobFunction)."""
@@ -94,4 +102,6 @@ class Simulations:
 
 def _components(asked: Failure, graph: Graph) -> tuple[str, ...]:
     named = [resolve(graph, text).id for text in asked.wanted]
-    return tuple(dict.fromkeys([*named, *(one for group in asked.groups for one in members(graph, group))]))
+    return tuple(
+        dict.fromkeys([*named, *(one for group in asked.groups for one in members(graph, group))])
+    )

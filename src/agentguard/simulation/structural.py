@@ -42,12 +42,20 @@ class Structure:
         place = number - len(self.components)
         if place < 0:
             return self.components[number]
-        return self.workflows[place] if place < len(self.workflows) else self.doors[place - len(self.workflows)]
+        return (
+            self.workflows[place]
+            if place < len(self.workflows)
+            else self.doors[place - len(self.workflows)]
+        )
 
     def door(self, number: int) -> int | None:
         """The second node of a component, where it has one."""
         component = self.components[number]
-        return len(self.components) + len(self.workflows) + self.doors.index(component) if component in self.doors else None
+        return (
+            len(self.components) + len(self.workflows) + self.doors.index(component)
+            if component in self.doors
+            else None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +72,29 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
 
     Recorded runs say more exactly who uses what in which share of the runs; without them the graph's counts have to do.
     """
-    components, workflows = tuple(sorted(c.id for c in graph.components)), tuple(sorted(w.id for w in graph.workflows))
+    components, workflows = (
+        tuple(sorted(c.id for c in graph.components)),
+        tuple(sorted(w.id for w in graph.workflows)),
+    )
     doors = tuple(sorted(shared_entries(graph)))
     nodes = (*components, *workflows, *doors)
     index = {component: number for number, component in enumerate(components)}
     owners = {workflow: number for number, workflow in enumerate(workflows, start=len(components))}
     entries = {w.id: (w.entry,) for w in graph.workflows}
-    to_door = index | {door: number for number, door in enumerate(doors, start=len(components) + len(workflows))}
+    to_door = index | {
+        door: number for number, door in enumerate(doors, start=len(components) + len(workflows))
+    }
     use = use_of(runs)
     inner = component_requirements(graph, use)
     groups = [(index[r.owner], r, index) for r in inner if r.returns]
     outer = workflow_requirements(graph, inner, use)
-    groups += [(owners[r.owner], r, to_door if r.members == entries[r.owner] else index) for r in outer]
+    groups += [
+        (owners[r.owner], r, to_door if r.members == entries[r.owner] else index) for r in outer
+    ]
     required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
-    return Structure(components, workflows, doors, index, requirements(len(nodes), required), optional)
+    return Structure(
+        components, workflows, doors, index, requirements(len(nodes), required), optional
+    )
 
 
 def fallen(s: Structure, failed: Iterable[int]) -> Fallen:
@@ -86,7 +103,10 @@ def fallen(s: Structure, failed: Iterable[int]) -> Fallen:
     doors = (s.door(number) for number in start)
     causes = failures(s.needs, start | {door for door in doors if door is not None})
     first, last = len(s.components), len(s.components) + len(s.workflows)
-    return Fallen({n: c for n, c in causes.items() if n < first}, {n: c for n, c in causes.items() if first <= n < last})
+    return Fallen(
+        {n: c for n, c in causes.items() if n < first},
+        {n: c for n, c in causes.items() if first <= n < last},
+    )
 
 
 def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
@@ -99,7 +119,9 @@ def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
     components = (ImpactedComponent(c.id, c.name, c.kind, paths.up_to(s.index[c.id])) for c in hit)
     return Outcome(
         components=tuple(sorted(components, key=lambda c: (len(c.path), c.id))),
-        workflows=tuple(sorted(_workflows(graph, s, down, paths), key=lambda w: (-w.runs_lost, w.id))),
+        workflows=tuple(
+            sorted(_workflows(graph, s, down, paths), key=lambda w: (-w.runs_lost, w.id))
+        ),
         runs_seen=sum(w.runs for w in graph.workflows),
         workflows_seen=len(graph.workflows),
         assumptions=None,
@@ -115,20 +137,31 @@ def degraded(s: Structure, failed: Iterable[str]) -> tuple[Degraded, ...]:
     for owner, members in s.optional:
         if owner not in gone and owner not in down.workflows and gone.issuperset(members):
             lost.setdefault(owner, set()).update(members)
-    return tuple(Degraded(s.label(o), tuple(sorted(map(s.label, m)))) for o, m in sorted(lost.items(), key=lambda item: s.label(item[0])))
+    return tuple(
+        Degraded(s.label(o), tuple(sorted(map(s.label, m))))
+        for o, m in sorted(lost.items(), key=lambda item: s.label(item[0]))
+    )
 
 
-def _numbered(groups: list[tuple[int, Requirement, dict[str, int]]], need: Need) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    return tuple((owner, tuple(index[m] for m in r.members)) for owner, r, index in groups if r.need is need)
+def _numbered(
+    groups: list[tuple[int, Requirement, dict[str, int]]], need: Need
+) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple(
+        (owner, tuple(index[m] for m in r.members)) for owner, r, index in groups if r.need is need
+    )
 
 
-def _workflows(graph: Graph, s: Structure, down: Fallen, paths: _Paths) -> Iterable[ImpactedWorkflow]:
+def _workflows(
+    graph: Graph, s: Structure, down: Fallen, paths: _Paths
+) -> Iterable[ImpactedWorkflow]:
     by_id = {w.id: w for w in graph.workflows}
     for number in down.workflows:
         w = by_id[s.label(number)]
         lost = max(0, w.runs - w.failed)
         share = lost / w.runs if w.runs else 0.0
-        yield ImpactedWorkflow(w.id, w.name, w.entry, w.runs, w.failed, lost, share, None, paths.up_to(number))
+        yield ImpactedWorkflow(
+            w.id, w.name, w.entry, w.runs, w.failed, lost, share, None, paths.up_to(number)
+        )
 
 
 class _Paths:
@@ -139,7 +172,9 @@ class _Paths:
         self._cause = down.components | down.workflows
         self._of_pair: dict[tuple[str, str], tuple[Evidence, ...]] = {}
         self._of_callee: dict[str, tuple[Evidence, ...]] = {}
-        for d in sorted(graph.dependencies, key=lambda d: (d.source, d.target, d.type.value, d.via or "")):
+        for d in sorted(
+            graph.dependencies, key=lambda d: (d.source, d.target, d.type.value, d.via or "")
+        ):
             self._of_pair.setdefault((d.source, d.target), d.evidence)
             if not d.type.returns:
                 self._of_callee.setdefault(d.target, d.evidence)

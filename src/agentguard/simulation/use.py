@@ -38,7 +38,9 @@ def use_of(runs: Runs | None) -> Use | None:
     calls = runs.calls
     source, target, kind = (_Texts(calls.column(name)) for name in ("source", "target", "type"))
     workflow = _Texts(runs.runs.column("workflow"))
-    run, parent, rescued_by = (np.asarray(calls.column(name), dtype=np.int64) for name in ("run", "parent", "rescued_by"))
+    run, parent, rescued_by = (
+        np.asarray(calls.column(name), dtype=np.int64) for name in ("run", "parent", "rescued_by")
+    )
     own = np.ones(len(run), dtype=np.bool_)
     replaced = np.flatnonzero(rescued_by >= 0)
     own[rescued_by[replaced]] = target.codes[rescued_by[replaced]] == target.codes[replaced]
@@ -47,7 +49,13 @@ def use_of(runs: Runs | None) -> Use | None:
     took_part = _runs_by(target.codes, run)
     seen = np.bincount(workflow.codes, minlength=len(workflow.names))
     return Use(
-        of_callers=_shares(source, target, own & (parent >= 0), run, {target.names[t]: n for t, n in took_part.items()}),
+        of_callers=_shares(
+            source,
+            target,
+            own & (parent >= 0),
+            run,
+            {target.names[t]: n for t, n in took_part.items()},
+        ),
         of_entries=_by_workflow(workflow, target, under_entry, run, seen),
         of_workflows=_by_workflow(workflow, target, passed_on, run, seen),
     )
@@ -75,18 +83,42 @@ def _runs_by(codes: NDArray[np.int64], run: NDArray[np.int64]) -> dict[int, int]
     pairs = np.sort(codes * runs + run)
     pairs = pairs[np.diff(pairs, prepend=-1) != 0]
     starts = np.flatnonzero(np.diff(pairs // runs, prepend=-1))
-    return dict(zip((pairs[starts] // runs).tolist(), np.diff(starts, append=len(pairs)).tolist(), strict=True))
+    return dict(
+        zip(
+            (pairs[starts] // runs).tolist(),
+            np.diff(starts, append=len(pairs)).tolist(),
+            strict=True,
+        )
+    )
 
 
-def _shares(source: _Texts, target: _Texts, chosen: NDArray[np.bool_], run: NDArray[np.int64], seen: dict[str, int]) -> Shares:
+def _shares(
+    source: _Texts,
+    target: _Texts,
+    chosen: NDArray[np.bool_],
+    run: NDArray[np.int64],
+    seen: dict[str, int],
+) -> Shares:
     size = max(1, len(target.names))
-    counts = _runs_by((source.codes * size + target.codes)[chosen & (source.codes >= 0)], run[chosen & (source.codes >= 0)])
+    counts = _runs_by(
+        (source.codes * size + target.codes)[chosen & (source.codes >= 0)],
+        run[chosen & (source.codes >= 0)],
+    )
     pairs = {(source.names[key // size], target.names[key % size]): n for key, n in counts.items()}
     return {pair: n / seen[pair[0]] for pair, n in pairs.items() if pair[0] in seen}
 
 
-def _by_workflow(workflow: _Texts, target: _Texts, chosen: NDArray[np.bool_], run: NDArray[np.int64], seen: NDArray[np.int64]) -> Shares:
+def _by_workflow(
+    workflow: _Texts,
+    target: _Texts,
+    chosen: NDArray[np.bool_],
+    run: NDArray[np.int64],
+    seen: NDArray[np.int64],
+) -> Shares:
     size = max(1, len(target.names))
     of_run = workflow.codes[run[chosen]]
     counts = _runs_by(of_run * size + target.codes[chosen], run[chosen])
-    return {(workflow.names[key // size], target.names[key % size]): n / int(seen[key // size]) for key, n in counts.items()}
+    return {
+        (workflow.names[key // size], target.names[key % size]): n / int(seen[key // size])
+        for key, n in counts.items()
+    }

@@ -50,8 +50,16 @@ class Judged:
 
 def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
     """Decode the deliveries. Pure but for the decoder's memory of values; CPU-bound."""
-    bodies = {n: delivery.body for n, delivery in enumerate(deliveries) if delivery.encoding is Encoding.PROTOBUF}
-    documents = {n: delivery.body for n, delivery in enumerate(deliveries) if delivery.encoding is Encoding.JSON}
+    bodies = {
+        n: delivery.body
+        for n, delivery in enumerate(deliveries)
+        if delivery.encoding is Encoding.PROTOBUF
+    }
+    documents = {
+        n: delivery.body
+        for n, delivery in enumerate(deliveries)
+        if delivery.encoding is Encoding.JSON
+    }
     found = decoder.decode([ProtobufPiece(str(n), body) for n, body in bodies.items()])
     refusals: dict[int, list[Refusal]] = {n: [] for n in range(len(deliveries))}
     for refusal in found.refusals:
@@ -60,13 +68,20 @@ def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
     for n, body in documents.items():
         spans, refusals[n] = _judge_document(decoder, body)
         tables.append(spans)
-    return Judged(tuple(Verdict(tuple(refusals[n])) for n in range(len(deliveries))), pa.concat_tables(tables).unify_dictionaries())
+    return Judged(
+        tuple(Verdict(tuple(refusals[n])) for n in range(len(deliveries))),
+        pa.concat_tables(tables).unify_dictionaries(),
+    )
 
 
 async def usable_spans(decoders: Workers[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
     """Decode deliveries that were accepted before, a few at a time."""
-    chunks = [deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)]
-    return pa.concat_tables([SPAN_SCHEMA.empty_table(), *[(await decoders.run(judge, chunk)).spans for chunk in chunks]])
+    chunks = [
+        deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)
+    ]
+    return pa.concat_tables(
+        [SPAN_SCHEMA.empty_table(), *[(await decoders.run(judge, chunk)).spans for chunk in chunks]]
+    )
 
 
 def make_decoder(wanted: Wanted) -> Decoder:
@@ -78,7 +93,11 @@ def _judge_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refus
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        return SPAN_SCHEMA.empty_table(), [_refusal("not-json", f"The body is not JSON: {error}. Check its encoding and Content-Type.")]
+        return SPAN_SCHEMA.empty_table(), [
+            _refusal(
+                "not-json", f"The body is not JSON: {error}. Check its encoding and Content-Type."
+            )
+        ]
     if not _is_request(document):
         return SPAN_SCHEMA.empty_table(), [_refusal("not-otlp-json", _NOT_OTLP)]
     decoded = decoder.decode([DocumentPiece("body", document, own_ids=False)])

@@ -53,7 +53,9 @@ class IngestFullError(UnavailableError):
     code = "ingest-full"
 
     def __init__(self) -> None:
-        super().__init__("Too many requests are in work. Send this one again after the time in Retry-After.")
+        super().__init__(
+            "Too many requests are in work. Send this one again after the time in Retry-After."
+        )
 
 
 class UnusableDeliveryError(AgentGuardError):

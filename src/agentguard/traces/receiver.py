@@ -79,7 +79,10 @@ class Receiver:
 
     def __post_init__(self) -> None:
         self._batcher = Batcher(
-            self._take_in, weigh=lambda delivery: len(delivery.body), most_items=_BATCH_DELIVERIES, most_weight=_BATCH_BYTES
+            self._take_in,
+            weigh=lambda delivery: len(delivery.body),
+            most_items=_BATCH_DELIVERIES,
+            most_weight=_BATCH_BYTES,
         )
 
     async def receive(self, delivery: Delivery) -> Verdict:
@@ -91,7 +94,10 @@ class Receiver:
             async with asyncio.timeout(self.acknowledge_seconds):
                 return await self._batcher.submit(delivery)
         except TimeoutError:
-            raise SpansNotStoredError(RpcCode.DEADLINE_EXCEEDED, "The spans did not become durable in time. Send them again.") from None
+            raise SpansNotStoredError(
+                RpcCode.DEADLINE_EXCEEDED,
+                "The spans did not become durable in time. Send them again.",
+            ) from None
 
     async def run(self) -> None:
         """Serve until closed."""
@@ -118,7 +124,11 @@ class Receiver:
         return judged.verdicts
 
     async def _keep(self, deliveries: Sequence[Delivery], judged: Judged) -> None:
-        usable = tuple(d for d, verdict in zip(deliveries, judged.verdicts, strict=True) if verdict.unusable is None)
+        usable = tuple(
+            d
+            for d, verdict in zip(deliveries, judged.verdicts, strict=True)
+            if verdict.unusable is None
+        )
         if len(judged.spans):
             await self.store.append(SpanBatch(usable, judged.spans))
             self.received += len(judged.spans)

@@ -35,7 +35,12 @@ class Spool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stack.close()
 
     def add(self, spans: pa.Table) -> None:
@@ -65,7 +70,9 @@ class Spool:
             self._open()
         spans = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
         trace = words(spans.column("trace_id"), 16)
-        part = (mix(trace[:, 1]) % np.uint64(self._count)).astype(np.int64)  # the upper half may be cut off in some spans of a trace
+        part = (mix(trace[:, 1]) % np.uint64(self._count)).astype(
+            np.int64
+        )  # the upper half may be cut off in some spans of a trace
         order = np.argsort(part, kind="stable")
         bounds = np.searchsorted(part[order], np.arange(self._count + 1))
         for number, writer in enumerate(self._writers):
@@ -83,7 +90,10 @@ class Spool:
 
 def _compact(spans: pa.Table) -> pa.Table:
     """Drop dictionary entries that no row uses, so that a slice does not carry the whole dictionary."""
-    columns = [_reencoded(column) if pa.types.is_dictionary(column.type) else column for column in spans.columns]
+    columns = [
+        _reencoded(column) if pa.types.is_dictionary(column.type) else column
+        for column in spans.columns
+    ]
     return pa.table(columns, schema=SPAN_SCHEMA)
 
 
@@ -91,4 +101,6 @@ def _reencoded(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
     used, codes = np.unique(array.indices.to_numpy(), return_inverse=True)
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), array.dictionary.take(pa.array(used)))
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes.astype(np.int32)), array.dictionary.take(pa.array(used))
+    )

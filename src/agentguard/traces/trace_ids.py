@@ -39,7 +39,9 @@ def _upper_halves(trace: U64) -> dict[int, int]:
 
 def _with_ids(spans: pa.Table, trace: U64, changed: NDArray[np.int64]) -> pa.Table:
     ids = np.ascontiguousarray(trace.astype("<u8"))
-    column = pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(trace), [None, pa.py_buffer(ids)])
+    column = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(trace), [None, pa.py_buffer(ids)]
+    )
     labels = spans.column("trace_label").to_pylist()
     for row in changed.tolist():
         labels[row] = None

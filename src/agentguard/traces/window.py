@@ -38,7 +38,9 @@ class TimeWindow:
 
     def overlaps(self, start: int, end: int) -> bool:
         """Say whether a time from `start` up to, and without, `end` can lie in the window."""
-        return (self.since is None or end > self.since) and (self.until is None or start < self.until)
+        return (self.since is None or end > self.since) and (
+            self.until is None or start < self.until
+        )
 
     def holds(self, starts: I64) -> NDArray[np.bool_]:
         """Say which times lie in the window; every trace that belongs here has a span that starts in it."""
@@ -76,20 +78,30 @@ class TimeWindowError(InvalidInputError):
     code = "bad-time-window"
 
 
-def time_window(*, since: int | None = None, until: int | None = None, lookback: int | None = None) -> TimeWindow:
+def time_window(
+    *, since: int | None = None, until: int | None = None, lookback: int | None = None
+) -> TimeWindow:
     """Return the window between two moments (ns since the epoch), or the `lookback` (ns) before `until`.
 
     Raises TimeWindowError where an argument is not positive, the end is not after the start, or too many or too few are given.
     """
     for name, value in (("since", since), ("until", until), ("lookback", lookback)):
         if value is not None and value <= 0:
-            told = "is no time at all: give a longer one" if name == "lookback" else "must be later than the start of 1970"
+            told = (
+                "is no time at all: give a longer one"
+                if name == "lookback"
+                else "must be later than the start of 1970"
+            )
             raise TimeWindowError(f"The window's {name} {told}.")
     if lookback is not None:
         if since is not None:
-            raise TimeWindowError("A window has a start or a lookback, not both: leave out since or lookback.")
+            raise TimeWindowError(
+                "A window has a start or a lookback, not both: leave out since or lookback."
+            )
         if until is None:
-            raise TimeWindowError("A lookback needs the moment that it looks back from: give until.")
+            raise TimeWindowError(
+                "A lookback needs the moment that it looks back from: give until."
+            )
         since = max(until - lookback, 1)
     if since is not None and until is not None and until <= since:
         raise TimeWindowError("The window ends before it begins: until must be later than since.")

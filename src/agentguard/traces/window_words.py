@@ -13,7 +13,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _LATEST = 2**63 - 1
 
 
-def written_window(*, since: str | None, until: str | None, lookback: str | None, now: int) -> TimeWindow | None:
+def written_window(
+    *, since: str | None, until: str | None, lookback: str | None, now: int
+) -> TimeWindow | None:
     """Return the window that these words ask for, None where there are none; without an end, a lookback ends now (ns).
 
     `since` and `until` are moments, see `moment`; `lookback` is a duration. Raises TimeWindowError.
@@ -39,7 +41,9 @@ def moment(words: str, name: str, now: int) -> int:
         raise TimeWindowError(message) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     since_epoch = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since_epoch.days * 86_400 + since_epoch.seconds) * NS_PER_SECOND + since_epoch.microseconds * 1_000
+    return (
+        since_epoch.days * 86_400 + since_epoch.seconds
+    ) * NS_PER_SECOND + since_epoch.microseconds * 1_000
 
 
 def duration(words: str, name: str) -> int:

@@ -22,8 +22,27 @@ from agentguard.web.bodies import BodyLimit
 from agentguard.web.guards import KeyGuard, LoopbackGuard
 from agentguard.web.limits import FIELDS, RateGuard
 from agentguard.web.metrics import Metrics
-from agentguard.web.problems import MEDIA_TYPE, LastResort, Problem, answer_error, answer_http_error, answer_invalid_request
-from agentguard.web.routes import catalog, events, graph, health, jobs, metrics, otlp, playbook, root, scan, simulate
+from agentguard.web.problems import (
+    MEDIA_TYPE,
+    LastResort,
+    Problem,
+    answer_error,
+    answer_http_error,
+    answer_invalid_request,
+)
+from agentguard.web.routes import (
+    catalog,
+    events,
+    graph,
+    health,
+    jobs,
+    metrics,
+    otlp,
+    playbook,
+    root,
+    scan,
+    simulate,
+)
 from agentguard.web.state import State
 from agentguard.web.streams import Streams
 
@@ -58,7 +77,10 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
             RequestValidationError: answer_invalid_request,
         },
     )
-    scanning = Load(app.settings.scan_max_requests, app.settings.scan_max_requests * app.settings.max_upload_bytes)
+    scanning = Load(
+        app.settings.scan_max_requests,
+        app.settings.scan_max_requests * app.settings.max_upload_bytes,
+    )
     answers, streams = Answers(app.cache, ground_of(app)), Streams(app.notices)
     metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
     api.state.agentguard = State(app, app.serving, metrics, scanning, checkup, answers, streams)
@@ -105,6 +127,16 @@ def _middleware(app: App) -> list[Middleware]:
     # Who may not ask is not counted either: strangers use up nobody's requests.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
     if settings.api_key is None:
-        return [Middleware(LastResort), Middleware(LoopbackGuard, origins=settings.cors_origins), cors, *inner]
+        return [
+            Middleware(LastResort),
+            Middleware(LoopbackGuard, origins=settings.cors_origins),
+            cors,
+            *inner,
+        ]
     # A preflight cannot carry a key: so CORS stands before the guard.
-    return [Middleware(LastResort), cors, Middleware(KeyGuard, key=settings.api_key.get_secret_value()), *inner]
+    return [
+        Middleware(LastResort),
+        cors,
+        Middleware(KeyGuard, key=settings.api_key.get_secret_value()),
+        *inner,
+    ]

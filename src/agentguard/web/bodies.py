@@ -51,7 +51,9 @@ class UnknownEncodingError(AgentGuardError):
     status = 415
 
     def __init__(self, encoding: str) -> None:
-        super().__init__(f"Content-Encoding {encoding!r} is not understood. Use gzip, zstd or none.")
+        super().__init__(
+            f"Content-Encoding {encoding!r} is not understood. Use gzip, zstd or none."
+        )
 
 
 class DamagedBodyError(InvalidInputError):
@@ -70,7 +72,13 @@ def content_encoding(headers: Headers) -> str | None:
     return encoding
 
 
-async def receive(stream: AsyncIterable[bytes], headers: Headers, limit: int, into: BinaryIO, grow: Callable[[int], None]) -> None:
+async def receive(
+    stream: AsyncIterable[bytes],
+    headers: Headers,
+    limit: int,
+    into: BinaryIO,
+    grow: Callable[[int], None],
+) -> None:
     """Write the body as sent into a file, telling `grow` of each piece before it is kept; raise InputTooLargeError above the limit."""
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
@@ -84,7 +92,9 @@ async def receive(stream: AsyncIterable[bytes], headers: Headers, limit: int, in
         into.write(chunk)
 
 
-async def unpacked(body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]) -> bytes:
+async def unpacked(
+    body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]
+) -> bytes:
     """Return the body's content; raise InputTooLargeError above the limit, before it is held, and DamagedBodyError."""
     if encoding is None:
         return body

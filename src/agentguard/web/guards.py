@@ -36,7 +36,10 @@ class LoopbackGuard:
     def _refusal(self, scope: Scope) -> str | None:
         if not _is_local_peer(scope):
             return "The request comes from another machine."
-        if not all(_is_local_host(host) for host in _values(scope, b"host")) or len(_values(scope, b"host")) > 1:
+        if (
+            not all(_is_local_host(host) for host in _values(scope, b"host"))
+            or len(_values(scope, b"host")) > 1
+        ):
             return "The request is for another host."
         if not all(self._is_allowed(origin) for origin in _values(scope, b"origin")):
             return "The request comes from a page of another origin."
@@ -60,7 +63,9 @@ class KeyGuard:
             return
         detail = "This needs the key that AGENTGUARD_API_KEY was set to. Send it as `Authorization: Bearer KEY`."
         headers = {"WWW-Authenticate": 'Bearer realm="agentguard"'}
-        await _refuse(scope, receive, send, ProblemResponse(401, "key-needed", detail, headers=headers))
+        await _refuse(
+            scope, receive, send, ProblemResponse(401, "key-needed", detail, headers=headers)
+        )
 
     def _has_key(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -84,7 +89,9 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 def _hops(scope: Scope) -> list[str]:
     """Return the addresses that proxies say the request came from."""
     named = [hop for name in _RELAYED for value in _values(scope, name) for hop in value.split(",")]
-    return named + [hop for value in _values(scope, b"forwarded") for hop in _FORWARDED_FOR.findall(value)]
+    return named + [
+        hop for value in _values(scope, b"forwarded") for hop in _FORWARDED_FOR.findall(value)
+    ]
 
 
 def _is_local_peer(scope: Scope) -> bool:
@@ -99,7 +106,11 @@ def _is_local_peer(scope: Scope) -> bool:
 def _is_local_origin(origin: str) -> bool:
     try:
         parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and parts.hostname is not None and _is_local_name(parts.hostname)
+        return (
+            parts.scheme in ("http", "https")
+            and parts.hostname is not None
+            and _is_local_name(parts.hostname)
+        )
     except ValueError:
         return False
 

@@ -52,11 +52,23 @@ def _telling(quota: Quota, send: Send) -> Send:
 
 def _fields(quota: Quota) -> dict[str, str]:
     policy = f'"{_POLICY}";q={quota.limit};w={WINDOW_SECONDS}'
-    return dict(zip(FIELDS, (policy, f'"{_POLICY}";r={quota.left};t={math.ceil(quota.seconds)}'), strict=True))
+    return dict(
+        zip(
+            FIELDS,
+            (policy, f'"{_POLICY}";r={quota.left};t={math.ceil(quota.seconds)}'),
+            strict=True,
+        )
+    )
 
 
 def _too_many(quota: Quota) -> ProblemResponse:
     seconds = math.ceil(quota.seconds)
     detail = f"More than {quota.limit:,} requests came from this client within a minute. Come again in {seconds} seconds."
     headers = _fields(quota) | {"Retry-After": str(seconds)}
-    return ProblemResponse(429, "too-many-requests", detail, headers=headers, extensions={"violated-policies": [_POLICY]})
+    return ProblemResponse(
+        429,
+        "too-many-requests",
+        detail,
+        headers=headers,
+        extensions={"violated-policies": [_POLICY]},
+    )

@@ -30,7 +30,10 @@ class Metrics(Collector):
             buckets=_SECONDS,
         )
         self.turned_away = Counter(
-            "agentguard_deliveries_turned_away", "Deliveries answered with an error.", ["status"], registry=self.registry
+            "agentguard_deliveries_turned_away",
+            "Deliveries answered with an error.",
+            ["status"],
+            registry=self.registry,
         )
         self.not_kept = Counter(
             "agentguard_records_not_kept",
@@ -38,9 +41,17 @@ class Metrics(Collector):
             ["signal"],
             registry=self.registry,
         )
-        self._part_up = Gauge("agentguard_part_up", "Whether a part works, as /health/ready says.", ["part"], registry=self.registry)
+        self._part_up = Gauge(
+            "agentguard_part_up",
+            "Whether a part works, as /health/ready says.",
+            ["part"],
+            registry=self.registry,
+        )
         self._part_seconds = Gauge(
-            "agentguard_part_check_seconds", "How long a part took to answer when it was last asked.", ["part"], registry=self.registry
+            "agentguard_part_check_seconds",
+            "How long a part took to answer when it was last asked.",
+            ["part"],
+            registry=self.registry,
         )
         self.registry.register(_Collected(lambda: _families(receiver, live)))
 
@@ -54,7 +65,10 @@ class Metrics(Collector):
         """Yield all metrics (what a registry does)."""
         for metric in self.registry.collect():
             if self._process is not None:
-                metric.samples = [sample._replace(labels={**sample.labels, "process": self._process}) for sample in metric.samples]
+                metric.samples = [
+                    sample._replace(labels={**sample.labels, "process": self._process})
+                    for sample in metric.samples
+                ]
             yield metric
 
 
@@ -72,10 +86,16 @@ class _Collected(Collector):
 
 
 def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
-    received = CounterMetricFamily("agentguard_spans_received", "Spans made durable and acknowledged.")
+    received = CounterMetricFamily(
+        "agentguard_spans_received", "Spans made durable and acknowledged."
+    )
     received.add_metric([], receiver.received)
     yield received
-    refused = CounterMetricFamily("agentguard_spans_refused", "Spans, or deliveries that cannot be read, refused.", labels=["reason"])
+    refused = CounterMetricFamily(
+        "agentguard_spans_refused",
+        "Spans, or deliveries that cannot be read, refused.",
+        labels=["reason"],
+    )
     for reason, count in sorted(receiver.refused.items()):
         refused.add_metric([reason], count)
     yield refused
@@ -84,9 +104,14 @@ def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
 
 
 def _of_window(graph: Graph) -> Iterable[Metric]:
-    unattributed = GaugeMetricFamily("agentguard_spans_unattributed", "Spans of the live graph's window in which no dialect sees a role.")
+    unattributed = GaugeMetricFamily(
+        "agentguard_spans_unattributed",
+        "Spans of the live graph's window in which no dialect sees a role.",
+    )
     unattributed.add_metric([], sum(graph.coverage.unattributed.values()))
     yield unattributed
-    spans = GaugeMetricFamily("agentguard_spans_in_window", "Distinct spans of the live graph's window.")
+    spans = GaugeMetricFamily(
+        "agentguard_spans_in_window", "Distinct spans of the live graph's window."
+    )
     spans.add_metric([], graph.coverage.spans)
     yield spans

@@ -33,7 +33,12 @@ _HTTP = {
     RpcCode.UNAUTHENTICATED: 401,
 }
 """Where the status of an error is not 500. 429 and 503 tell an exporter to try again."""
-_RPC_OF_STATUS = {400: RpcCode.INVALID_ARGUMENT, 413: RpcCode.INVALID_ARGUMENT, 415: RpcCode.INVALID_ARGUMENT, 503: RpcCode.UNAVAILABLE}
+_RPC_OF_STATUS = {
+    400: RpcCode.INVALID_ARGUMENT,
+    413: RpcCode.INVALID_ARGUMENT,
+    415: RpcCode.INVALID_ARGUMENT,
+    503: RpcCode.UNAVAILABLE,
+}
 _SHOWN = 3
 
 
@@ -52,7 +57,9 @@ def encoding_of(headers: Headers) -> Encoding | None:
 
 
 def unsupported() -> Response:
-    return PlainTextResponse(f"415 unsupported media type, supported: [{', '.join(_MEDIA_TYPES)}]", 415)
+    return PlainTextResponse(
+        f"415 unsupported media type, supported: [{', '.join(_MEDIA_TYPES)}]", 415
+    )
 
 
 def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
@@ -61,7 +68,11 @@ def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
     message = " ".join(dict.fromkeys(refusal.message for refusal in refusals[:_SHOWN]))
     if encoding is Encoding.JSON:
         # 64-bit integers are strings in protobuf's JSON.
-        partial: Mapping[str, Any] = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}} if rejected else {}
+        partial: Mapping[str, Any] = (
+            {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}}
+            if rejected
+            else {}
+        )
         return _answer(encoding, 200, orjson.dumps(partial))
     response = ExportTraceServiceResponse()
     if rejected:
@@ -74,7 +85,12 @@ def failure(encoding: Encoding, failed: Failure) -> Response:
     """Answer that nothing was taken; with Retry-After where trying again can help."""
     headers = RETRY_AFTER if failed.status in (429, 503) else None
     if encoding is Encoding.JSON:
-        return _answer(encoding, failed.status, orjson.dumps({"code": failed.rpc.value, "message": failed.message}), headers)
+        return _answer(
+            encoding,
+            failed.status,
+            orjson.dumps({"code": failed.rpc.value, "message": failed.message}),
+            headers,
+        )
     status = Status(code=failed.rpc.value, message=failed.message)
     return _answer(encoding, failed.status, status.SerializeToString(), headers)
 
@@ -90,9 +106,13 @@ def failure_of(error: Exception) -> Failure:
             return Failure(503, RpcCode.UNAVAILABLE, str(error))
         case AgentGuardError() if error.status in _RPC_OF_STATUS:
             return Failure(error.status, _RPC_OF_STATUS[error.status], str(error))
-    return Failure(500, RpcCode.INTERNAL, "AgentGuard met an error of its own; its log has the cause.")
+    return Failure(
+        500, RpcCode.INTERNAL, "AgentGuard met an error of its own; its log has the cause."
+    )
 
 
-def _answer(encoding: Encoding, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
+def _answer(
+    encoding: Encoding, status: int, body: bytes, headers: Mapping[str, str] | None = None
+) -> Response:
     media_type = next(name for name, known in _MEDIA_TYPES.items() if known is encoding)
     return Response(body, status, headers=headers, media_type=media_type)

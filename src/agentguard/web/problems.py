@@ -29,7 +29,10 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="A URI for this kind of problem.", examples=["urn:agentguard:problem:unknown-component"])
+    type: str = Field(
+        description="A URI for this kind of problem.",
+        examples=["urn:agentguard:problem:unknown-component"],
+    )
     title: str
     status: int
     detail: str = Field(description="What happened, then what to do.")
@@ -54,7 +57,9 @@ class ProblemResponse(Response):
         super().__init__(orjson.dumps(document), status, headers=dict(headers or {}))
 
 
-def problem_document(status: int, code: str, detail: str, extensions: Mapping[str, object]) -> dict[str, Any]:
+def problem_document(
+    status: int, code: str, detail: str, extensions: Mapping[str, object]
+) -> dict[str, Any]:
     """Return the problem; extensions never hide its own members."""
     own = {
         "type": f"urn:agentguard:problem:{code}",
@@ -73,7 +78,9 @@ async def answer_error(_request: Request, error: Exception) -> Response:
         log.error("request_failed", code=error.code, exc_info=error)
         return internal_problem()
     headers = RETRY_AFTER if isinstance(error, UnavailableError) else None
-    return ProblemResponse(error.status, error.code, str(error), headers=headers, extensions=error.extensions)
+    return ProblemResponse(
+        error.status, error.code, str(error), headers=headers, extensions=error.extensions
+    )
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
@@ -84,23 +91,34 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     headers = dict(error.headers or {})
     if status is HTTPStatus.METHOD_NOT_ALLOWED and request.url.path.startswith(_OTLP_PREFIX):
-        return PlainTextResponse("405 method not allowed, supported: [POST]", status, headers={"Allow": "POST"})
+        return PlainTextResponse(
+            "405 method not allowed, supported: [POST]", status, headers={"Allow": "POST"}
+        )
     code = status.phrase.lower().replace(" ", "-")
-    return ProblemResponse(status, code, _details(status, request, str(error.detail)), headers=headers)
+    return ProblemResponse(
+        status, code, _details(status, request, str(error.detail)), headers=headers
+    )
 
 
 async def answer_invalid_request(_request: Request, error: Exception) -> Response:
     """Answer a request that does not fit its schema, naming every place."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - see above
-    faults = [{"location": [str(part) for part in fault["loc"]], "message": fault["msg"]} for fault in error.errors()]
+    faults = [
+        {"location": [str(part) for part in fault["loc"]], "message": fault["msg"]}
+        for fault in error.errors()
+    ]
     first = faults[0] if faults else {"location": [], "message": "unknown"}
     detail = f"The request does not fit: {'.'.join(first['location'])}: {first['message']}. `errors` has every fault; /docs has the schema."
-    return ProblemResponse(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, extensions={"errors": faults})
+    return ProblemResponse(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, extensions={"errors": faults}
+    )
 
 
 def internal_problem() -> ProblemResponse:
     """Return the answer to a fault of our own; it says nothing about its cause."""
-    return ProblemResponse(500, "internal", "AgentGuard met an error of its own; its log has the cause.")
+    return ProblemResponse(
+        500, "internal", "AgentGuard met an error of its own; its log has the cause."
+    )
 
 
 class LastResort:

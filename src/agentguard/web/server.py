@@ -69,7 +69,9 @@ async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -
         if tell is not None:
             tell(urls)
         api = create_app(app)
-        await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(sockets=listening)
+        await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(
+            sockets=listening
+        )
 
 
 def _config(settings: Settings, app_of: object) -> uvicorn.Config:
@@ -85,11 +87,15 @@ def _config(settings: Settings, app_of: object) -> uvicorn.Config:
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket; raise AddressError, naming the address, where that is not possible."""
     try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         return _listening(family, address)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise AddressError(f"Port {port} on {host} is taken. Stop what uses it, or set API_PORT to another.") from error
+            raise AddressError(
+                f"Port {port} on {host} is taken. Stop what uses it, or set API_PORT to another."
+            ) from error
         reason = error.strerror or str(error)
         raise AddressError(
             f"Cannot listen on {host} port {port}: {reason}. Set API_HOST and API_PORT to an address of this machine."

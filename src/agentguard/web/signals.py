@@ -24,18 +24,32 @@ class Signal(StrEnum):
 
 def count_records(delivery: Delivery, signal: Signal) -> int:
     """Return the number of log records or metrics; raise UnusableDeliveryError if the body is no such request. CPU-bound."""
-    return _count_json(delivery.body, signal) if delivery.encoding is Encoding.JSON else _count_protobuf(delivery.body, signal)
+    return (
+        _count_json(delivery.body, signal)
+        if delivery.encoding is Encoding.JSON
+        else _count_protobuf(delivery.body, signal)
+    )
 
 
 def _count_protobuf(body: bytes, signal: Signal) -> int:
     try:
         if signal is Signal.LOGS:
             logs = ExportLogsServiceRequest.FromString(body)
-            return sum(len(scoped.log_records) for group in logs.resource_logs for scoped in group.scope_logs)
+            return sum(
+                len(scoped.log_records)
+                for group in logs.resource_logs
+                for scoped in group.scope_logs
+            )
         metrics = ExportMetricsServiceRequest.FromString(body)
-        return sum(len(scoped.metrics) for group in metrics.resource_metrics for scoped in group.scope_metrics)
+        return sum(
+            len(scoped.metrics)
+            for group in metrics.resource_metrics
+            for scoped in group.scope_metrics
+        )
     except DecodeError as error:
-        raise UnusableDeliveryError("bad-protobuf", f"The body is no OTLP {signal.value} request in protobuf.") from error
+        raise UnusableDeliveryError(
+            "bad-protobuf", f"The body is no OTLP {signal.value} request in protobuf."
+        ) from error
 
 
 def _count_json(body: bytes, signal: Signal) -> int:
@@ -47,8 +61,16 @@ def _count_json(body: bytes, signal: Signal) -> int:
     except orjson.JSONDecodeError as error:
         raise UnusableDeliveryError("not-json", f"The body is not JSON: {error}.") from error
     if not isinstance(document, dict) or not isinstance(document.get(groups, []), list):
-        raise UnusableDeliveryError("not-otlp-json", f'The body is no OTLP {signal.value} request: expected {{"{groups}": [...]}}.')
-    return sum(1 for group in _items(document, groups) for scoped in _items(group, scopes) for _ in _items(scoped, records))
+        raise UnusableDeliveryError(
+            "not-otlp-json",
+            f'The body is no OTLP {signal.value} request: expected {{"{groups}": [...]}}.',
+        )
+    return sum(
+        1
+        for group in _items(document, groups)
+        for scoped in _items(group, scopes)
+        for _ in _items(scoped, records)
+    )
 
 
 def _items(parent: Any, key: str) -> Iterator[Any]:

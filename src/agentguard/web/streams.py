@@ -25,7 +25,9 @@ class Streams:
         """Yield whenever it is time to look: at once, after each notice on the topic, and this often; end when the server does."""
         async with self.notices.listen(topic) as heard:
             yield
-            while await self._wait(heard, self.look_seconds if look_seconds is None else look_seconds):
+            while await self._wait(
+                heard, self.look_seconds if look_seconds is None else look_seconds
+            ):
                 yield
 
     def end(self) -> None:

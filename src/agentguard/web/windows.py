@@ -11,16 +11,28 @@ from agentguard.traces.window_words import written_window
 from agentguard.web.state import StateOf
 
 SinceParameter = Annotated[
-    str | None, Query(description="Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later.")
+    str | None,
+    Query(
+        description="Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later."
+    ),
 ]
-UntilParameter = Annotated[str | None, Query(description="Only traces that start before this time (ISO 8601, or how long ago).")]
+UntilParameter = Annotated[
+    str | None,
+    Query(description="Only traces that start before this time (ISO 8601, or how long ago)."),
+]
 LookbackParameter = Annotated[
-    str | None, Query(description="Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now.")
+    str | None,
+    Query(
+        description="Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now."
+    ),
 ]
 
 
 def _window(
-    state: StateOf, since: SinceParameter = None, until: UntilParameter = None, lookback: LookbackParameter = None
+    state: StateOf,
+    since: SinceParameter = None,
+    until: UntilParameter = None,
+    lookback: LookbackParameter = None,
 ) -> TimeWindow | None:
     return written_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
 

@@ -69,5 +69,7 @@ class OpenedApp:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="agentguard-jobs", daemon=True).start()
+            threading.Thread(
+                target=self._loop.run_forever, name="agentguard-jobs", daemon=True
+            ).start()
         return self._loop

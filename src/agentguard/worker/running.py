@@ -13,7 +13,9 @@ from agentguard.worker.process import OpenedApp
 
 def work(settings: Settings, concurrency: int | None) -> int:
     """Run jobs until told to stop; return the exit code. Raises NoBrokerError, NotLetInError, and PackageMissingError."""
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # read where Celery is imported, which is below
+    os.environ.setdefault(
+        "REMAP_SIGTERM", "SIGQUIT"
+    )  # read where Celery is imported, which is below
     configure_logs(debug=settings.debug)
     note_settings()
     refuse_if_refused(settings)

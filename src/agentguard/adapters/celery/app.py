@@ -48,12 +48,19 @@ def main_queue(broker: Broker) -> Queue:
     # Delayed delivery needs a topic exchange, and matches by the end of the key: so a dot in a queue's name must not part words.
     key = broker.queue.replace(".", "~")
     exchange = Exchange(broker.queue, type="topic")
-    return Queue(broker.queue, exchange, key, queue_arguments=_quorum(broker) if broker.rabbitmq else None)
+    return Queue(
+        broker.queue, exchange, key, queue_arguments=_quorum(broker) if broker.rabbitmq else None
+    )
 
 
 def dead_queue(broker: Broker) -> Queue:
     """Return RabbitMQ's queue of dead letters. Not a quorum queue: RabbitMQ 4 counts each look at a letter there, to drop it in the end."""
-    return Queue(broker.dead_queue, Exchange(""), broker.dead_queue, queue_arguments={"x-max-length": _MOST_DEAD_LETTERS})
+    return Queue(
+        broker.dead_queue,
+        Exchange(""),
+        broker.dead_queue,
+        queue_arguments={"x-max-length": _MOST_DEAD_LETTERS},
+    )
 
 
 def queues(broker: Broker) -> list[Queue]:

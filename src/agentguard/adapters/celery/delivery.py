@@ -45,7 +45,12 @@ class CeleryDelivery:
 
     def _deliver(self, job: Job) -> None:
         with connected(self._app, self._broker) as connection:
-            send(self._app, self._broker, connection, Message(task_name(job.kind), job.id, job.due_at - self._clock()))
+            send(
+                self._app,
+                self._broker,
+                connection,
+                Message(task_name(job.kind), job.id, job.due_at - self._clock()),
+            )
 
     def _ping(self) -> None:
         with connected(self._app, self._broker) as connection:

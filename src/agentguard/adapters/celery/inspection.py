@@ -34,7 +34,9 @@ class BrokerQueue:
     @property
     def release(self) -> tuple[int, ...]:
         """The first two numbers of the version."""
-        return tuple(int(number) for number in (self.version or "").split(".")[:2] if number.isdigit())
+        return tuple(
+            int(number) for number in (self.version or "").split(".")[:2] if number.isdigit()
+        )
 
 
 class NotLetInError(UnusableServiceError):
@@ -59,7 +61,9 @@ def _inspect_rabbitmq(url: str, queue: str) -> BrokerQueue:
         exists, messages, consumers = _look(connection.channel(), queue)
         told = connection.server_properties
         connection.close()
-        return BrokerQueue(told.get("product", "AMQP"), told.get("version"), exists, messages, consumers)
+        return BrokerQueue(
+            told.get("product", "AMQP"), told.get("version"), exists, messages, consumers
+        )
     except (AMQPError, OSError) as error:
         raise _unusable(url, error) from error
     finally:
@@ -81,13 +85,22 @@ def _rabbitmq(parts: Any) -> Any:
 
 
 def _inspect_redis(url: str, queue: str) -> BrokerQueue:
-    limits = {"socket_timeout": _TIMEOUT_SECONDS, "socket_connect_timeout": _TIMEOUT_SECONDS, "max_retries": 0}
+    limits = {
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
+        "max_retries": 0,
+    }
     connection: Any = kombu.Connection(url, transport_options=limits)
     try:
         connection.connect()
         exists, messages, _ = _look(connection.channel(), queue)
         return BrokerQueue("Redis", None, exists, messages, None)
-    except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+    except (
+        KombuError,
+        OSError,
+        *connection.connection_errors,
+        *connection.channel_errors,
+    ) as error:
         raise _unusable(url, error) from error
     finally:
         connection.release()
@@ -108,7 +121,9 @@ def _unusable(url: str, error: Exception) -> UnusableServiceError:
     refusal = _refusal(error)
     if refusal is not None:
         return NotLetInError(f"{place_of(url)} {refusal}")
-    return UnusableServiceError(f"{place_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs.")
+    return UnusableServiceError(
+        f"{place_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs."
+    )
 
 
 def _refusal(error: Exception) -> str | None:

@@ -33,7 +33,9 @@ def _letter(message: Message) -> Iterator[DeadLetter]:
     match message.payload:
         case [[str(job_id)], *_]:
             died = (headers.get("x-death") or [{}])[0]
-            yield DeadLetter(job_id, str(headers.get("task")), str(died.get("reason")), _time(died.get("time")))
+            yield DeadLetter(
+                job_id, str(headers.get("task")), str(died.get("reason")), _time(died.get("time"))
+            )
 
 
 def _time(written: object) -> int | None:

@@ -28,7 +28,15 @@ JobTask: TypeAlias = Task[Any, Any]
 class CeleryWorker:
     """The Celery application with a task for each kind of jobs."""
 
-    def __init__(self, broker: Broker, kinds: Iterable[str], tries: Tries, clock: Clock, *, shutdown_seconds: float) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        kinds: Iterable[str],
+        tries: Tries,
+        clock: Clock,
+        *,
+        shutdown_seconds: float,
+    ) -> None:
         self._broker, self._tries, self._clock = broker, tries, clock
         self.app = make_app(broker)
         # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
@@ -40,7 +48,13 @@ class CeleryWorker:
 
     def run(self, concurrency: int | None) -> int:
         """Work until told to stop, in so many processes (None: as many as there are CPUs); return the exit code."""
-        worker = self.app.Worker(concurrency=concurrency, loglevel="INFO", optimization="fair", without_gossip=True, without_mingle=True)
+        worker = self.app.Worker(
+            concurrency=concurrency,
+            loglevel="INFO",
+            optimization="fair",
+            without_gossip=True,
+            without_mingle=True,
+        )
         worker.start()
         return int(worker.exitcode or 0)
 
@@ -73,7 +87,9 @@ class CeleryWorker:
     def _send_again(self, task: JobTask, job_id: str, at: int) -> None:
         try:
             with connected(self.app, self._broker) as connection:
-                message = Message(str(task.name), job_id, at - self._clock(), task.request.retries + 1)
+                message = Message(
+                    str(task.name), job_id, at - self._clock(), task.request.retries + 1
+                )
                 send(self.app, self._broker, connection, message)
         except BrokerAwayError as error:  # the sweep of a server delivers it anew
             log.warning("job_not_delivered_again", job_id=job_id, error=str(error))
@@ -84,4 +100,6 @@ class CeleryWorker:
 
 def _be_quiet(**_signal: Any) -> None:
     """Celery says at every loss of the connection that a default will change; `make_app` has decided that one."""
-    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer")
+    warnings.filterwarnings(
+        "ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer"
+    )

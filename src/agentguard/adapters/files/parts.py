@@ -51,7 +51,12 @@ class Part:
 
     def supersedes(self, other: Part) -> bool:
         """Whether the other's spans are all in this one."""
-        return self != other and self.folder == other.folder and self.first <= other.first and other.last <= self.last
+        return (
+            self != other
+            and self.folder == other.folder
+            and self.first <= other.first
+            and other.last <= self.last
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,11 @@ class ParquetSource:
     def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
         with pq.ParquetFile(self.path) as file:
             for group in range(file.num_row_groups):
-                rows = None if traces is None else np.isin(_lower_halves(file.read_row_group(group, ["trace_id"])), traces)
+                rows = (
+                    None
+                    if traces is None
+                    else np.isin(_lower_halves(file.read_row_group(group, ["trace_id"])), traces)
+                )
                 if rows is None or rows.any():
                     yield from _batches(file, group, rows)
 
@@ -75,7 +84,9 @@ class ParquetSource:
         return np.unique(_lower_halves(spans)[window.holds(spans.column("start").to_numpy())])
 
 
-def _batches(file: pq.ParquetFile, group: int, rows: NDArray[np.bool_] | None) -> Iterator[pa.Table]:
+def _batches(
+    file: pq.ParquetFile, group: int, rows: NDArray[np.bool_] | None
+) -> Iterator[pa.Table]:
     """Yield a row group's spans in tables of bounded size, only the rows asked for."""
     at = 0
     for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group]):
@@ -92,7 +103,10 @@ def _hour(folder: str) -> tuple[int, int]:
     """Return the times (ns) between which a folder's spans start."""
     if folder == MIXED:
         return 0, 2**63 - 1
-    start = int(datetime.strptime(folder, "hour=%Y-%m-%dT%H").replace(tzinfo=UTC).timestamp()) * NS_PER_SECOND
+    start = (
+        int(datetime.strptime(folder, "hour=%Y-%m-%dT%H").replace(tzinfo=UTC).timestamp())
+        * NS_PER_SECOND
+    )
     return start, start + NS_PER_HOUR
 
 
@@ -167,7 +181,10 @@ def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]
         yield MIXED, np.arange(len(starts))
         return
     for n, hour in enumerate(hours.tolist()):
-        yield f"hour={datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}", np.flatnonzero(where == n)
+        yield (
+            f"hour={datetime.fromtimestamp(hour * 3600, UTC):%Y-%m-%dT%H}",
+            np.flatnonzero(where == n),
+        )
 
 
 def _write(path: Path, spans: pa.Table) -> None:

@@ -71,10 +71,15 @@ class FileRunStore:
         try:
             return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
         except FileNotFoundError:
-            raise NoGraphError(f"The runs of graph version {version_id!r} are not kept. Ask for the newest version.") from None
+            raise NoGraphError(
+                f"The runs of graph version {version_id!r} are not kept. Ask for the newest version."
+            ) from None
 
     def _paths(self, version_id: str) -> tuple[Path, Path]:
-        return self.folder / f"{version_id}.runs.parquet", self.folder / f"{version_id}.calls.parquet"
+        return (
+            self.folder / f"{version_id}.runs.parquet",
+            self.folder / f"{version_id}.calls.parquet",
+        )
 
     def _unlink(self, version_ids: Iterable[str]) -> None:
         for version_id in version_ids:

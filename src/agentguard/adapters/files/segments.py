@@ -46,7 +46,10 @@ class SegmentWriter(Segment):
 
     def __init__(self, path: Path) -> None:
         """Create the file, readable by its owner only; raises FileExistsError rather than write into another's."""
-        super().__init__(path, os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600))
+        super().__init__(
+            path,
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600),
+        )
         self.size = 0
         try:
             # Before the first byte: so whoever gets the lock of a file with bytes in it knows that its owner is gone. Another process may
@@ -114,7 +117,10 @@ def cut_torn_tail(path: Path) -> int:
     """Cut what follows the last whole record; return how many bytes that was."""
     size = path.stat().st_size
     with path.open("rb+") as stream:
-        end = max((end for end, _ in _records(stream, size)), default=len(MAGIC) if _starts_well(stream) else 0)
+        end = max(
+            (end for end, _ in _records(stream, size)),
+            default=len(MAGIC) if _starts_well(stream) else 0,
+        )
         if end < size:
             stream.truncate(end)
             os.fsync(stream.fileno())

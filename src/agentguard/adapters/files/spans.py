@@ -69,8 +69,15 @@ class FileSpanStore:
 
     def __init__(self, directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._log, self._lake, self._bodies = directory / "log", directory / "spans", directory / "bodies"
-        self._reading, self._keeping = directory / "spans.reading.lock", directory / "spans.keeping.lock"
+        self._log, self._lake, self._bodies = (
+            directory / "log",
+            directory / "spans",
+            directory / "bodies",
+        )
+        self._reading, self._keeping = (
+            directory / "spans.reading.lock",
+            directory / "spans.keeping.lock",
+        )
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
         # All writing to the log happens on this one thread: appending and sealing never overlap.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentguard-log")
@@ -86,7 +93,9 @@ class FileSpanStore:
             await _run(self._thread, self._append, batch)
         except OSError as error:
             log.exception("append_failed")
-            raise StoreUnavailableError(f"The spans could not be written to disk ({error.strerror}). Send them again later.") from error
+            raise StoreUnavailableError(
+                f"The spans could not be written to disk ({error.strerror}). Send them again later."
+            ) from error
 
     async def settle(self) -> bool:
         async with self._settling:
@@ -105,12 +114,16 @@ class FileSpanStore:
     async def window(self, received_since: int) -> AsyncIterator[Window]:
         async with shared(self._reading):
             found = without_superseded(await asyncio.to_thread(parts_in, self._lake))
-            parts = [part for part in found if part.last >= received_since - received_since % NS_PER_HOUR]
+            parts = [
+                part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
+            ]
             yield Window(tuple(ParquetSource(part.path(self._lake)) for part in parts), _key(parts))
 
     async def expire(self, received_before: int) -> int:
         async with self._settling:
-            return await _run(self._settler, self._expire, received_before - received_before % NS_PER_HOUR)
+            return await _run(
+                self._settler, self._expire, received_before - received_before % NS_PER_HOUR
+            )
 
     def prepare(self) -> None:
         """Make the folders, and find what a process that died left: segments that are still to be settled."""
@@ -121,7 +134,10 @@ class FileSpanStore:
     def close(self) -> None:
         self._thread.shutdown()
         self._settler.shutdown()
-        for segment in (*(sealed.segment for sealed in self._sealed), *([self._writer] if self._writer else [])):
+        for segment in (
+            *(sealed.segment for sealed in self._sealed),
+            *([self._writer] if self._writer else []),
+        ):
             segment.close()
 
     def _append(self, batch: SpanBatch) -> None:
@@ -144,7 +160,13 @@ class FileSpanStore:
 
     def _new_segment(self) -> SegmentWriter:
         """Begin a segment whose id is higher than all there are, whatever the clock says."""
-        newest = max([*(part.last for part in parts_in(self._lake)), *(segment_id(path) for path in segments_in(self._log))], default=0)
+        newest = max(
+            [
+                *(part.last for part in parts_in(self._lake)),
+                *(segment_id(path) for path in segments_in(self._log)),
+            ],
+            default=0,
+        )
         number = max(self._clock(), newest + 1)
         while True:
             try:
@@ -158,7 +180,9 @@ class FileSpanStore:
             self._writer, self._spans = None, []
 
     def _adopt(self) -> None:
-        own = {sealed.segment.path for sealed in self._sealed} | ({self._writer.path} if self._writer else set())
+        own = {sealed.segment.path for sealed in self._sealed} | (
+            {self._writer.path} if self._writer else set()
+        )
         for path in segments_in(self._log):
             segment = adopt(path) if path not in own else None
             if segment is not None:
@@ -167,7 +191,9 @@ class FileSpanStore:
 
     async def _settle(self, sealed: _Sealed) -> None:
         tables = sealed.spans
-        sealed.spans = None  # should this fail, the next attempt reads the log: memory stays bounded
+        sealed.spans = (
+            None  # should this fail, the next attempt reads the log: memory stays bounded
+        )
         if tables is None:
             deliveries = await _run(self._settler, _deliveries, sealed.segment.path)
             tables = [await self._decode(deliveries)]
@@ -191,8 +217,12 @@ class FileSpanStore:
         with alone(self._keeping) as mine:
             if not mine:
                 return
-            waiting = min((segment_id(path) for path in segments_in(self._log)), default=self._clock())
-            for run in mergeable(self._lake, parts_in(self._lake), min(waiting, self._clock() - _QUIET)):
+            waiting = min(
+                (segment_id(path) for path in segments_in(self._log)), default=self._clock()
+            )
+            for run in mergeable(
+                self._lake, parts_in(self._lake), min(waiting, self._clock() - _QUIET)
+            ):
                 merge_parts(self._lake, run)
             found = parts_in(self._lake)
             self._delete_unread(set(found) - set(without_superseded(found)))
@@ -216,7 +246,9 @@ class FileSpanStore:
 
 
 @asynccontextmanager
-async def open_span_store(directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool) -> AsyncIterator[FileSpanStore]:
+async def open_span_store(
+    directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool
+) -> AsyncIterator[FileSpanStore]:
     """Open the spans of this data directory, beside other processes that have them open."""
     store = FileSpanStore(directory, decode, clock, keep_bodies=keep_bodies)
     async with shared(directory / USE):

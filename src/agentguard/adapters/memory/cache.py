@@ -16,7 +16,9 @@ class MemoryCache:
     """A Cache: what was not asked for longest goes first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._values: TTLCache[str, bytes] = TTLCache(_ALL_BYTES, KEPT_SECONDS, timer=clock, getsizeof=len)
+        self._values: TTLCache[str, bytes] = TTLCache(
+            _ALL_BYTES, KEPT_SECONDS, timer=clock, getsizeof=len
+        )
 
     async def get(self, key: str) -> bytes | None:
         return self._values.get(key)

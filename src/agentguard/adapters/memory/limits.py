@@ -19,7 +19,9 @@ class MemoryRateLimits:
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._clock = limit, clock
-        self._requests: TTLCache[str, deque[float]] = TTLCache(_MOST_CLIENTS, WINDOW_SECONDS + 1, timer=clock)
+        self._requests: TTLCache[str, deque[float]] = TTLCache(
+            _MOST_CLIENTS, WINDOW_SECONDS + 1, timer=clock
+        )
 
     async def admit(self, client: str) -> Quota:
         now = self._clock()
@@ -30,4 +32,9 @@ class MemoryRateLimits:
         if admitted:
             requests.append(now)
             self._requests[client] = requests  # put anew, its minute begins again
-        return Quota(admitted, self._limit, self._limit - len(requests), until_there_is_room(requests[0], now))
+        return Quota(
+            admitted,
+            self._limit,
+            self._limit - len(requests),
+            until_there_is_room(requests[0], now),
+        )

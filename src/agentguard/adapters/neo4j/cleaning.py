@@ -14,7 +14,9 @@ _DELETE = (
     f"{_ONE_CLEANER} MATCH (n:AgentGuardRetired) WITH n LIMIT 2000 DETACH DELETE n RETURN count(*) AS deleted",
     f"{_ONE_CLEANER} MATCH (v:AgentGuardRetiredVersion) WITH v LIMIT 1 DELETE v RETURN count(*) AS deleted",
 )
-_LEFT_BEHIND = f"MATCH (v:AgentGuardStagedVersion) WHERE v.staged_at < {moment('$before')} RETURN v.id AS id"
+_LEFT_BEHIND = (
+    f"MATCH (v:AgentGuardStagedVersion) WHERE v.staged_at < {moment('$before')} RETURN v.id AS id"
+)
 _RETIRE = (
     "MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedComponent SET n:AgentGuardRetired",
     "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedWorkflow SET n:AgentGuardRetired",

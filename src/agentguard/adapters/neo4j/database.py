@@ -11,7 +11,13 @@ from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from neo4j import AsyncDriver, AsyncGraphDatabase, AsyncManagedTransaction, Record, unit_of_work
-from neo4j.exceptions import ClientError, ConfigurationError, CypherSyntaxError, CypherTypeError, GqlError
+from neo4j.exceptions import (
+    ClientError,
+    ConfigurationError,
+    CypherSyntaxError,
+    CypherTypeError,
+    GqlError,
+)
 
 from agentguard.adapters.neo4j.errors import Neo4jAddressError, met_another, unavailable
 
@@ -73,9 +79,13 @@ class Neo4jDatabase:
 
 
 @asynccontextmanager
-async def open_neo4j(uri: str, credentials: Credentials | None, name: str, timeout_seconds: float) -> AsyncIterator[Neo4jDatabase]:
+async def open_neo4j(
+    uri: str, credentials: Credentials | None, name: str, timeout_seconds: float
+) -> AsyncIterator[Neo4jDatabase]:
     """Make ready to talk to this database, and close all connections at the end; raise Neo4jAddressError."""
-    logging.getLogger("neo4j").addHandler(logging.NullHandler())  # or its warnings of retries would go to standard error
+    logging.getLogger("neo4j").addHandler(
+        logging.NullHandler()
+    )  # or its warnings of retries would go to standard error
     driver = _driver(uri, credentials, timeout_seconds)
     async with driver:
         yield Neo4jDatabase(driver, uri, name, timeout_seconds)

@@ -9,7 +9,10 @@ from agentguard.kernel.errors import InvalidInputError, UnavailableError
 _RATE_LIMIT = "Neo.ClientError.Security.AuthenticationRateLimit"
 _NO_DATABASE = "Neo.ClientError.Database.DatabaseNotFound"
 _SAME_SCHEMA = "Neo.ClientError.Schema.EquivalentSchemaRuleAlreadyExists"
-_TIMED_OUT = ("Neo.ClientError.Transaction.TransactionTimedOut", "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration")
+_TIMED_OUT = (
+    "Neo.ClientError.Transaction.TransactionTimedOut",
+    "Neo.ClientError.Transaction.TransactionTimedOutClientConfiguration",
+)
 
 
 class Neo4jAddressError(InvalidInputError):
@@ -46,7 +49,9 @@ def met_another(error: Neo4jError) -> bool:
     return isinstance(error, ConstraintError) or error.code == _SAME_SCHEMA
 
 
-def unavailable(error: GqlError | TimeoutError | OSError, address: str, database: str) -> Neo4jUnavailableError:
+def unavailable(
+    error: GqlError | TimeoutError | OSError, address: str, database: str
+) -> Neo4jUnavailableError:
     """Return what the driver's error means for who runs AgentGuard."""
     return Neo4jUnavailableError(f"Neo4j at {address} {_trouble(error, database)}")
 

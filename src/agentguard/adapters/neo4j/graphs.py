@@ -39,7 +39,9 @@ _RETURN = f"""
 RETURN v.id AS id, v.dataset AS dataset, {nanoseconds("v.created_at")} AS created_at,
   CASE WHEN v.id IN $recent THEN null ELSE v.graph END AS graph"""
 _GET = f"MATCH (v:GraphVersion {{id: $version}}) {_RETURN}"
-_NEWEST = f"MATCH (v:GraphVersion) WHERE v.sequence > 0 WITH v ORDER BY v.sequence DESC LIMIT 1 {_RETURN}"
+_NEWEST = (
+    f"MATCH (v:GraphVersion) WHERE v.sequence > 0 WITH v ORDER BY v.sequence DESC LIMIT 1 {_RETURN}"
+)
 _NEWEST_OF = f"""
 MATCH (v:GraphVersion) WHERE v.dataset = $dataset AND v.sequence > 0
 WITH v ORDER BY v.sequence DESC LIMIT 1 {_RETURN}"""
@@ -70,14 +72,20 @@ class Neo4jGraphStore:
     async def put(self, version: GraphVersion, runs: Runs) -> None:
         await prepare(self.database)
         async with runs_first(self.run_store, version.id, runs) as commit:
-            stale = await self._write(version, await asyncio.to_thread(history_of, version.graph, runs), commit)
+            stale = await self._write(
+                version, await asyncio.to_thread(history_of, version.graph, runs), commit
+            )
         self.recent.add(version)
         self.recent.forget(stale)
         await self.run_store.delete(stale)
         await self._clean()
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
-        found = await (self._look(_NEWEST) if dataset is None else self._look(_NEWEST_OF, dataset=_askable(dataset)))
+        found = await (
+            self._look(_NEWEST)
+            if dataset is None
+            else self._look(_NEWEST_OF, dataset=_askable(dataset))
+        )
         if found is None:
             raise NoGraphError.of(dataset)
         return found
@@ -155,7 +163,9 @@ class Neo4jGraphStore:
             if version is not None:
                 self.recent.add(version)
                 return version
-        raise Neo4jUnavailableError(f"Neo4j at {self.database.address} holds a graph that cannot be read. Write it anew: scan again.")
+        raise Neo4jUnavailableError(
+            f"Neo4j at {self.database.address} holds a graph that cannot be read. Write it anew: scan again."
+        )
 
 
 async def _whole_history(transaction: Transaction) -> History:
@@ -178,4 +188,6 @@ def _version(row: Record) -> GraphVersion | None:
         document = zstandard.decompress(row["graph"] or b"")
     except zstandard.ZstdError:
         return None
-    return GraphVersion(row["id"], row["dataset"], row["created_at"], _GRAPH.validate_json(document))
+    return GraphVersion(
+        row["id"], row["dataset"], row["created_at"], _GRAPH.validate_json(document)
+    )

@@ -29,7 +29,9 @@ _DAYS = "MATCH (d:DaySeen) RETURN d.day AS day ORDER BY day"
 async def add_history(transaction: Transaction, seen: History, now: int) -> None:
     """Widen what is known by what was seen, and forget what was last seen more than a year ago."""
     for start in range(0, len(seen.sightings), _AT_ONCE):
-        await rows(transaction, _WIDEN, rows=[_values(s) for s in seen.sightings[start : start + _AT_ONCE]])
+        await rows(
+            transaction, _WIDEN, rows=[_values(s) for s in seen.sightings[start : start + _AT_ONCE]]
+        )
     await rows(transaction, _ADD_DAYS, days=list(seen.days))
     oldest = now // NS_PER_DAY - KEPT_DAYS
     await rows(transaction, _FORGET, before=oldest * NS_PER_DAY)
@@ -48,4 +50,6 @@ def _values(s: Sighting) -> list[object]:
 
 def _sighting(row: Record) -> Sighting:
     id_, kind, name, environment, spellings, first_seen, last_seen = row.values()
-    return Sighting(id_, ComponentKind(kind), name, environment, tuple(spellings), first_seen, last_seen)
+    return Sighting(
+        id_, ComponentKind(kind), name, environment, tuple(spellings), first_seen, last_seen
+    )

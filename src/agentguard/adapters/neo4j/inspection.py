@@ -51,8 +51,15 @@ def _driver(uri: str, user: str | None, password: str | None) -> Driver:
 
 def _inspect(driver: Driver, database: str) -> GraphServer:
     with driver.session(database=database) as session:
-        kernel = session.run("CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition")
+        kernel = session.run(
+            "CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition"
+        )
         versions, edition = kernel.values()[0]
-        unique = session.run("SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties").values()
-    constrained = any("UNIQUE" in kind and labels == ["Component"] and properties == ["id"] for kind, labels, properties in unique)
+        unique = session.run(
+            "SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties"
+        ).values()
+    constrained = any(
+        "UNIQUE" in kind and labels == ["Component"] and properties == ["id"]
+        for kind, labels, properties in unique
+    )
     return GraphServer(versions[0], edition, constrained)

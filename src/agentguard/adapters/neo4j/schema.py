@@ -34,4 +34,6 @@ async def prepare(database: Neo4jDatabase) -> None:
     if found[0]["there"] < len(_NAMES):
         for statement in _SCHEMA:
             await database.ask(statement)
-        await database.ask("CALL db.awaitIndexes($seconds)", seconds=math.ceil(database.timeout_seconds))
+        await database.ask(
+            "CALL db.awaitIndexes($seconds)", seconds=math.ceil(database.timeout_seconds)
+        )

@@ -12,7 +12,15 @@ from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
 from agentguard.adapters.neo4j.moments import moment
 from agentguard.graph.errors import VersionExistsError
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.properties import COMPONENT, FALLBACK, TIMES, WORKFLOW, Table, Value, dependency_table
+from agentguard.graph.properties import (
+    COMPONENT,
+    FALLBACK,
+    TIMES,
+    WORKFLOW,
+    Table,
+    Value,
+    dependency_table,
+)
 from agentguard.graph.store import GraphVersion
 
 T = TypeVar("T")
@@ -53,35 +61,61 @@ class _Part(Generic[T]):
         return [self.row(item) for item in items]
 
 
-async def stage(database: Neo4jDatabase, version: GraphVersion, document: bytes, standings: Mapping[str, str], now: int) -> None:
+async def stage(
+    database: Neo4jDatabase,
+    version: GraphVersion,
+    document: bytes,
+    standings: Mapping[str, str],
+    now: int,
+) -> None:
     """Write the version and its graph where no reader looks; raise VersionExistsError."""
     await database.transact(partial(_stage_version, version, document, now))
     writing: Awaitable[None] = asyncio.sleep(0)
     for part in _parts(version.graph, standings):
         for make in part.transactions():
-            made, _ = await asyncio.gather(asyncio.to_thread(make), writing)  # these are made while those before are written
+            made, _ = await asyncio.gather(
+                asyncio.to_thread(make), writing
+            )  # these are made while those before are written
             writing = database.transact(partial(_send, part.statement, made, version))
     await writing
 
 
-async def _stage_version(version: GraphVersion, document: bytes, now: int, transaction: Transaction) -> None:
+async def _stage_version(
+    version: GraphVersion, document: bytes, now: int, transaction: Transaction
+) -> None:
     graph = version.graph
     counts = {"components": len(graph.components), "dependencies": len(graph.dependencies)}
     moments = {"created_at": version.created_at, "now": now}
-    if not await rows(transaction, _VERSION, version=version.id, dataset=version.dataset, graph=document, **counts, **moments):
+    if not await rows(
+        transaction,
+        _VERSION,
+        version=version.id,
+        dataset=version.dataset,
+        graph=document,
+        **counts,
+        **moments,
+    ):
         raise VersionExistsError(version.id)
 
 
-async def _send(statement: str, made: list[list[Value]], version: GraphVersion, transaction: Transaction) -> None:
+async def _send(
+    statement: str, made: list[list[Value]], version: GraphVersion, transaction: Transaction
+) -> None:
     for start in range(0, len(made), _SENT_AT_ONCE):
         some = made[start : start + _SENT_AT_ONCE]
-        await rows(transaction, statement, rows=some, version=version.id, created_at=version.created_at)
+        await rows(
+            transaction, statement, rows=some, version=version.id, created_at=version.created_at
+        )
 
 
 def _parts(graph: Graph, standings: Mapping[str, str]) -> Iterator[_Part[Any]]:
     dependency = dependency_table(graph)
     component: Table[Component] = {**COMPONENT, "standing": lambda c: standings.get(c.id)}
-    yield _Part(graph.components, _row(component), f"UNWIND $rows AS row CREATE (:AgentGuardStagedComponent {_map(component)})")
+    yield _Part(
+        graph.components,
+        _row(component),
+        f"UNWIND $rows AS row CREATE (:AgentGuardStagedComponent {_map(component)})",
+    )
     yield _Part(
         graph.dependencies,
         _row({"source": lambda d: d.source, "target": lambda d: d.target, **dependency}),
@@ -107,5 +141,7 @@ def _row(table: Table[T]) -> Callable[[T], list[Value]]:
 def _map(names: Iterable[str], offset: int = 0, more: str = "") -> str:
     """Return Cypher for the properties of a row whose values, from the offset on, have these names."""
     values = ((name, f"row[{place}]") for place, name in enumerate(names, start=offset))
-    properties = (f"{name}: {f'datetime({value})' if name in TIMES else value}" for name, value in values)
+    properties = (
+        f"{name}: {f'datetime({value})' if name in TIMES else value}" for name, value in values
+    )
     return f"{{graph_version: $version, {', '.join(properties)}{more}}}"

@@ -65,9 +65,18 @@ class Switch:
         for statement in _relabel():
             await rows(transaction, statement, version=version.id)
         await add_history(transaction, self.seen, self.now)
-        gone = await rows(transaction, _LET_GO, dataset=version.dataset, kept=self.kept, before=self.now - GRACE)
+        gone = await rows(
+            transaction, _LET_GO, dataset=version.dataset, kept=self.kept, before=self.now - GRACE
+        )
         counts = {"components": len(graph.components), "dependencies": len(graph.dependencies)}
-        await rows(transaction, _HEAD, version=version.id, dataset=version.dataset, created_at=version.created_at, **counts)
+        await rows(
+            transaction,
+            _HEAD,
+            version=version.id,
+            dataset=version.dataset,
+            created_at=version.created_at,
+            **counts,
+        )
         self.commit.begun = True
         return [row["id"] for row in gone]
 

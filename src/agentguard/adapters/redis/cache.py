@@ -29,7 +29,9 @@ class RedisCache:
     async def get(self, key: str) -> bytes | None:
         try:
             # Not GET: whatever stands there, no more than can be ours is read.
-            stored = await self.connection.ask(lambda redis: redis.getrange(_name(key), 0, _STORED_BYTES - 1))
+            stored = await self.connection.ask(
+                lambda redis: redis.getrange(_name(key), 0, _STORED_BYTES - 1)
+            )
         except RedisAwayError:
             return None
         return await asyncio.to_thread(_opened, key, stored) if stored else None
@@ -38,7 +40,9 @@ class RedisCache:
         stored = await asyncio.to_thread(_sealed, key, value) if len(value) <= MOST_BYTES else b""
         with suppress(RedisAwayError):
             if 0 < len(stored) <= _STORED_BYTES:
-                await self.connection.ask(lambda redis: redis.set(_name(key), stored, ex=KEPT_SECONDS))
+                await self.connection.ask(
+                    lambda redis: redis.set(_name(key), stored, ex=KEPT_SECONDS)
+                )
             else:
                 await self.connection.ask(lambda redis: redis.delete(_name(key)))
 

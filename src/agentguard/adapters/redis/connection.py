@@ -69,13 +69,17 @@ class Connection:
                 answer = await question(self.redis)
         except FAILURES as error:
             self._left(error)
-            raise RedisAwayError(f"Redis does not answer: {_reason(error)}. Check REDIS_URL, and that it runs.") from error
+            raise RedisAwayError(
+                f"Redis does not answer: {_reason(error)}. Check REDIS_URL, and that it runs."
+            ) from error
         self._came_back()
         return answer
 
     def _left(self, error: Exception) -> None:
         if not self._away:
-            log.warning("redis_away", reason=_reason(error), detail="Work goes on without it, more slowly.")
+            log.warning(
+                "redis_away", reason=_reason(error), detail="Work goes on without it, more slowly."
+            )
         self._away = True
         self._pause()
 
@@ -98,10 +102,14 @@ async def open_connection(url: str, *, timeout_seconds: float) -> AsyncIterator[
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
         protocol=2,  # says all that is needed, also with older servers, and connects in fewer steps
-        retry=Retry(NoBackoff(), 1),  # after a restart of Redis the connections in the pool are dead, and a new one works
+        retry=Retry(
+            NoBackoff(), 1
+        ),  # after a restart of Redis the connections in the pool are dead, and a new one works
     )
     async with pool:
-        yield Connection(Redis(connection_pool=pool), int(pool.connection_kwargs.get("db") or 0), timeout_seconds)
+        yield Connection(
+            Redis(connection_pool=pool), int(pool.connection_kwargs.get("db") or 0), timeout_seconds
+        )
 
 
 def _reason(error: Exception) -> str:

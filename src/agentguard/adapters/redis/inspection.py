@@ -7,7 +7,14 @@ from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, AuthorizationError, BusyLoadingError, NoPermissionError, RedisError, ResponseError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    BusyLoadingError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 from redis.retry import Retry
 
 from agentguard.kernel.errors import UnusableServiceError
@@ -44,12 +51,18 @@ def inspect_redis(url: str) -> KeyServer:
 
 def _client(url: str) -> Redis:
     return Redis.from_url(
-        url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS, protocol=2, retry=Retry(NoBackoff(), 0)
+        url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
     )
 
 
 def _described(told: Any) -> KeyServer:
-    name = str(told.get("server_name", "redis"))  # Valkey says its name, and for Redis's clients also the version it is like
+    name = str(
+        told.get("server_name", "redis")
+    )  # Valkey says its name, and for Redis's clients also the version it is like
     return KeyServer(
         product=name.capitalize(),
         version=str(told.get(f"{name}_version", told["redis_version"])),

@@ -13,7 +13,13 @@ import orjson
 import structlog
 from redis.asyncio.client import PubSub
 
-from agentguard.adapters.redis.connection import FAILURES, PAUSE_SECONDS, PREFIX, Connection, RedisAwayError
+from agentguard.adapters.redis.connection import (
+    FAILURES,
+    PAUSE_SECONDS,
+    PREFIX,
+    Connection,
+    RedisAwayError,
+)
 from agentguard.coordination.notices import Notices
 
 log = structlog.get_logger(__name__)
@@ -77,7 +83,9 @@ class RedisNotices:
         """Yield what comes; where it is quiet, ask whether anybody is there, and raise TimeoutError if no answer comes."""
         asked = False
         while True:
-            message = await subscription.get_message(timeout=_ANSWER_SECONDS if asked else _QUIET_SECONDS)
+            message = await subscription.get_message(
+                timeout=_ANSWER_SECONDS if asked else _QUIET_SECONDS
+            )
             if message is not None:
                 asked = False
                 yield message

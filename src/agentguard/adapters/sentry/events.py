@@ -56,7 +56,12 @@ class Outgoing:
             "release": self.release,
             "environment": self.environment,
             "sdk": {"name": "sentry.python", "version": VERSION, "packages": []},
-            "contexts": {"runtime": {"name": platform.python_implementation(), "version": platform.python_version()}},
+            "contexts": {
+                "runtime": {
+                    "name": platform.python_implementation(),
+                    "version": platform.python_version(),
+                }
+            },
             "exception": {"values": values},
             "tags": _tags(hint) | {"unsent_before": str(unsent)},
         }
@@ -97,18 +102,31 @@ def _behind(error: BaseException, number: int) -> Iterator[tuple[BaseException, 
     elif error.__context__ is not None and not error.__suppress_context__:
         yield error.__context__, "__context__", number
     if isinstance(error, BaseExceptionGroup):
-        yield from ((inner, f"exceptions[{index}]", number) for index, inner in enumerate(error.exceptions))
+        yield from (
+            (inner, f"exceptions[{index}]", number) for index, inner in enumerate(error.exceptions)
+        )
 
 
-def _described(error: BaseException, relation: str, parent: int | None, number: int) -> dict[str, Any]:
+def _described(
+    error: BaseException, relation: str, parent: int | None, number: int
+) -> dict[str, Any]:
     kind = type(error)
-    mechanism: dict[str, Any] = {"type": "generic" if parent is None else "chained", "handled": True, "exception_id": number}
+    mechanism: dict[str, Any] = {
+        "type": "generic" if parent is None else "chained",
+        "handled": True,
+        "exception_id": number,
+    }
     if parent is not None:
         mechanism |= {"parent_id": parent, "source": relation}
     if isinstance(error, BaseExceptionGroup):
         mechanism["is_exception_group"] = True
     frames = _written_elsewhere(error) or places(error.__traceback__)
-    known = {"type": kind.__qualname__, "module": kind.__module__, "value": _code(error), "mechanism": mechanism}
+    known = {
+        "type": kind.__qualname__,
+        "module": kind.__module__,
+        "value": _code(error),
+        "mechanism": mechanism,
+    }
     return known | ({"stacktrace": {"frames": frames}} if frames else {})
 
 

@@ -12,8 +12,12 @@ from typing import Any
 
 _MOST = 100
 _OUTERMOST = 10
-_NAMELESS = frozenset({"<module>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-_WRITTEN = re.compile(r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)$', re.MULTILINE)
+_NAMELESS = frozenset(
+    {"<module>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
+)
+_WRITTEN = re.compile(
+    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)$', re.MULTILINE
+)
 
 
 def places(traceback: TracebackType | None) -> list[dict[str, Any]]:
@@ -26,8 +30,16 @@ def written_places(text: str) -> list[dict[str, Any]]:
 
     The text holds messages too, and a message can look like a frame: one is believed only if our code has such a place.
     """
-    found = ((match["file"], match["function"], int(match["line"])) for match in _WRITTEN.finditer(text))
-    return _bounded([_described(file, function, line, None) for file, function, line in found if _is_there(file, function, line)])
+    found = (
+        (match["file"], match["function"], int(match["line"])) for match in _WRITTEN.finditer(text)
+    )
+    return _bounded(
+        [
+            _described(file, function, line, None)
+            for file, function, line in found
+            if _is_there(file, function, line)
+        ]
+    )
 
 
 def _steps(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
@@ -38,13 +50,20 @@ def _steps(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
 
 def _place(frame: FrameType, line: int) -> dict[str, Any]:
     module = frame.f_globals.get("__name__")
-    return _described(frame.f_code.co_filename, frame.f_code.co_name, line, module if module in sys.modules else None)
+    return _described(
+        frame.f_code.co_filename,
+        frame.f_code.co_name,
+        line,
+        module if module in sys.modules else None,
+    )
 
 
 def _described(file: str, function: str, line: int, module: str | None) -> dict[str, Any]:
     name = _relative(file)
     ours = name.startswith("agentguard/")
-    return {"filename": name, "function": function, "lineno": line, "in_app": ours} | ({"module": module} if module else {})
+    return {"filename": name, "function": function, "lineno": line, "in_app": ours} | (
+        {"module": module} if module else {}
+    )
 
 
 def _relative(file: str) -> str:
@@ -54,10 +73,14 @@ def _relative(file: str) -> str:
 
 
 def _is_there(file: str, function: str, line: int) -> bool:
-    if not file.endswith(".py") or not any(folder and file.startswith(f"{folder}/") for folder in sys.path):
+    if not file.endswith(".py") or not any(
+        folder and file.startswith(f"{folder}/") for folder in sys.path
+    ):
         return False
     lines = linecache.getlines(file)
-    known = function in _NAMELESS or any(re.search(rf"\b(?:def|class) {re.escape(function)}\b", each) for each in lines)
+    known = function in _NAMELESS or any(
+        re.search(rf"\b(?:def|class) {re.escape(function)}\b", each) for each in lines
+    )
     return known and line <= len(lines)
 
 

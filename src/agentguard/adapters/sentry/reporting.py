@@ -37,7 +37,9 @@ class Sender(HttpTransport):
 
 
 @contextmanager
-def open_reports(dsn: str, *, release: str, environment: str) -> Iterator[Callable[[BaseException, str], str | None]]:
+def open_reports(
+    dsn: str, *, release: str, environment: str
+) -> Iterator[Callable[[BaseException, str], str | None]]:
     """Start the SDK and give what sends an error, under the name of its log event, and returns the id that Sentry has it by.
 
     Sending never waits for the intake and never raises. Errors that libraries log with their exception are sent too.
@@ -62,7 +64,9 @@ def start(dsn: str, *, release: str, environment: str) -> None:
         before_send_transaction=lambda _event, _hint: None,
         default_integrations=False,
         auto_enabling_integrations=False,
-        integrations=[LoggingIntegration(level=None, event_level=logging.ERROR, sentry_logs_level=None)],
+        integrations=[
+            LoggingIntegration(level=None, event_level=logging.ERROR, sentry_logs_level=None)
+        ],
         include_local_variables=False,
         include_source_context=False,
         max_request_body_size="never",
@@ -78,7 +82,10 @@ def start(dsn: str, *, release: str, environment: str) -> None:
 
 
 def report(error: BaseException, event: str) -> str | None:
-    return sentry_sdk.capture_event({"level": "error"}, {"exc_info": (type(error), error, error.__traceback__), LOG_EVENT: event})
+    return sentry_sdk.capture_event(
+        {"level": "error"},
+        {"exc_info": (type(error), error, error.__traceback__), LOG_EVENT: event},
+    )
 
 
 def stop() -> None:

@@ -27,7 +27,9 @@ class Moment(TypeDecorator[int]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
         if value is None:
             return None
-        aware = value if value.tzinfo else value.replace(tzinfo=UTC)  # SQLite keeps UTC without saying so
+        aware = (
+            value if value.tzinfo else value.replace(tzinfo=UTC)
+        )  # SQLite keeps UTC without saying so
         return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 

@@ -11,14 +11,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.history import widen
-from agentguard.adapters.sql.tables import audit_logs, graph_versions, incidents, jobs, leases, metadata, playbooks, sightings
+from agentguard.adapters.sql.tables import (
+    audit_logs,
+    graph_versions,
+    incidents,
+    jobs,
+    leases,
+    metadata,
+    playbooks,
+    sightings,
+)
 from agentguard.adapters.sql.upserts import insert_into
 
 _BATCH_ROWS = 100
 _TABLES = [table for table in metadata.sorted_tables if table is not leases]
 """All but what processes hold at the moment."""
 
-_LAST_SET = {jobs: "finished_at", incidents: "resolved_at", playbooks: "effectiveness_score", audit_logs: "blockchain_tx_hash"}
+_LAST_SET = {
+    jobs: "finished_at",
+    incidents: "resolved_at",
+    playbooks: "effectiveness_score",
+    audit_logs: "blockchain_tx_hash",
+}
 """The column that is set last: a row that has it knows all that the same row of the source can know."""
 
 Tell = Callable[[str, int], None]
@@ -28,7 +42,10 @@ Tell = Callable[[str, int], None]
 async def count_rows(database: Database) -> dict[str, int]:
     """Return the number of rows of each table."""
     async with database.reading() as connection:
-        return {t.name: (await connection.execute(select(func.count()).select_from(t))).scalar_one() for t in _TABLES}
+        return {
+            t.name: (await connection.execute(select(func.count()).select_from(t))).scalar_one()
+            for t in _TABLES
+        }
 
 
 async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
@@ -42,7 +59,9 @@ async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]
 
         async def work(writing: AsyncConnection) -> dict[str, int]:
             await _refuse_strangers(reading, writing, target.place)
-            copied = {table.name: await _copy_table(table, reading, writing, tell) for table in _TABLES}
+            copied = {
+                table.name: await _copy_table(table, reading, writing, tell) for table in _TABLES
+            }
             await _go_on_counting(writing)
             return copied
 
@@ -59,7 +78,9 @@ async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, pl
             raise DatabaseNotEmptyError(place)
 
 
-async def _copy_table(table: Table, source: AsyncConnection, target: AsyncConnection, tell: Tell) -> int:
+async def _copy_table(
+    table: Table, source: AsyncConnection, target: AsyncConnection, tell: Tell
+) -> int:
     total = 0
     async with source.stream(select(table).order_by(*table.primary_key)) as rows:
         async for batch in rows.mappings().partitions(_BATCH_ROWS):
@@ -76,7 +97,11 @@ async def _put(table: Table, rows: Sequence[dict[str, Any]], target: AsyncConnec
 def _upsert(table: Table, target: AsyncConnection) -> Executable:
     keys = [column.name for column in table.primary_key]
     new = insert_into(target, table)
-    others = {column.name: new.excluded[column.name] for column in table.columns if column.name not in keys}
+    others = {
+        column.name: new.excluded[column.name]
+        for column in table.columns
+        if column.name not in keys
+    }
     if not others:
         return new.on_conflict_do_nothing()
     behind: list[ColumnElement[bool]] = []
@@ -91,7 +116,11 @@ async def _go_on_counting(target: AsyncConnection) -> None:
     """Let PostgreSQL's own numbers begin behind the copied ones."""
     for table in _TABLES:
         for column in table.primary_key:
-            if isinstance(column.type, Integer) and column.autoincrement is True and target.dialect.name == "postgresql":
+            if (
+                isinstance(column.type, Integer)
+                and column.autoincrement is True
+                and target.dialect.name == "postgresql"
+            ):
                 place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
                 highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608 - names of our own
                 await target.execute(text(f"SELECT setval({place}, {highest}, false)"))

@@ -64,13 +64,17 @@ class Database:
             return await self._write_once(work)
         except DBAPIError as error:
             if may_be_run_again(error):
-                raise DatabaseUnavailableError(self.place, "too many write to the same at one time", "Try again.") from error
+                raise DatabaseUnavailableError(
+                    self.place, "too many write to the same at one time", "Try again."
+                ) from error
             raise
 
     async def ping(self) -> None:
         """Read what every database of ours has; raise what stands in the way."""
         if not self._is_postgresql:
-            await asyncio.to_thread(Path(self.place).stat)  # an open file answers even where it was deleted
+            await asyncio.to_thread(
+                Path(self.place).stat
+            )  # an open file answers even where it was deleted
         async with self.reading() as connection:
             await connection.execute(text("SELECT version_num FROM alembic_version"))
 
@@ -81,7 +85,9 @@ class Database:
         return await _to_the_end(self._write(work))
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async with self._transaction(_WRITE if self._is_postgresql else {WRITE: True}) as connection:
+        async with self._transaction(
+            _WRITE if self._is_postgresql else {WRITE: True}
+        ) as connection:
             return await work(connection)
 
     @property
@@ -131,7 +137,9 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(directory: Path, server: PostgreSQL | None = None, *, hurried: bool = True) -> AsyncIterator[Database]:
+async def open_database(
+    directory: Path, server: PostgreSQL | None = None, *, hurried: bool = True
+) -> AsyncIterator[Database]:
     """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate its tables.
 
     With `hurried=False` a statement may take any time. Raises DatabaseTooNewError if it is ahead of this version,

@@ -11,7 +11,9 @@ class DatabaseTooNewError(AgentGuardError):
     code = "database-too-new"
 
     def __init__(self, place: object, revision: str, head: str) -> None:
-        super().__init__(f"{place} was written by a newer AgentGuard (schema {revision!r}, this one knows {head!r}). Upgrade AgentGuard.")
+        super().__init__(
+            f"{place} was written by a newer AgentGuard (schema {revision!r}, this one knows {head!r}). Upgrade AgentGuard."
+        )
 
 
 class DatabaseUnreadableError(AgentGuardError):
@@ -20,7 +22,9 @@ class DatabaseUnreadableError(AgentGuardError):
     code = "database-unreadable"
 
     def __init__(self, place: object, reason: str) -> None:
-        super().__init__(f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it away to start anew.")
+        super().__init__(
+            f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it away to start anew."
+        )
 
 
 class DatabaseUnavailableError(UnavailableError):
@@ -38,4 +42,6 @@ class DatabaseNotEmptyError(ConflictError):
     code = "database-not-empty"
 
     def __init__(self, place: object) -> None:
-        super().__init__(f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty database.")
+        super().__init__(
+            f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty database."
+        )

@@ -65,7 +65,11 @@ class SqlGraphStore:
     async def datasets(self) -> tuple[Dataset, ...]:
         newest = select(func.max(graph_versions.c.sequence)).group_by(graph_versions.c.dataset)
         columns = [column for column in graph_versions.c if column.name != "graph"]
-        wanted = select(*columns).where(graph_versions.c.sequence.in_(newest)).order_by(graph_versions.c.sequence.desc())
+        wanted = (
+            select(*columns)
+            .where(graph_versions.c.sequence.in_(newest))
+            .order_by(graph_versions.c.sequence.desc())
+        )
         async with self.database.reading() as connection:
             rows = (await connection.execute(wanted)).mappings().all()
         return tuple(_dataset(row) for row in rows)
@@ -84,14 +88,24 @@ class SqlGraphStore:
             await connection.execute(select(1))
 
     async def _load(self, connection: AsyncConnection, version_id: str) -> GraphVersion:
-        row = (await connection.execute(select(graph_versions).where(graph_versions.c.id == version_id))).mappings().first()
+        row = (
+            (
+                await connection.execute(
+                    select(graph_versions).where(graph_versions.c.id == version_id)
+                )
+            )
+            .mappings()
+            .first()
+        )
         if row is None:
             raise NoGraphError.version(version_id)
         version = await asyncio.to_thread(_version, row)
         self.recent.add(version)
         return version
 
-    async def _write(self, version: GraphVersion, document: bytes, seen: History, commit: Commit) -> list[str]:
+    async def _write(
+        self, version: GraphVersion, document: bytes, seen: History, commit: Commit
+    ) -> list[str]:
         """Write the row and what was seen; return the versions that went in their place."""
 
         async def write(connection: AsyncConnection) -> list[str]:
@@ -106,7 +120,12 @@ class SqlGraphStore:
 
     async def _delete_stale(self, connection: AsyncConnection, dataset: str) -> list[str]:
         table = graph_versions.c
-        newest = select(table.sequence).where(table.dataset == dataset).order_by(table.sequence.desc()).limit(self.kept)
+        newest = (
+            select(table.sequence)
+            .where(table.dataset == dataset)
+            .order_by(table.sequence.desc())
+            .limit(self.kept)
+        )
         stale = delete(graph_versions).where(
             table.dataset == dataset,
             table.created_at < self.clock() - GRACE,
@@ -131,8 +150,12 @@ async def _insert(connection: AsyncConnection, version: GraphVersion, document: 
 
 
 def _version(row: RowMapping) -> GraphVersion:
-    return GraphVersion(row["id"], row["dataset"], row["created_at"], _GRAPH.validate_json(row["graph"]))
+    return GraphVersion(
+        row["id"], row["dataset"], row["created_at"], _GRAPH.validate_json(row["graph"])
+    )
 
 
 def _dataset(row: RowMapping) -> Dataset:
-    return Dataset(row["dataset"], row["id"], row["created_at"], row["components"], row["dependencies"])
+    return Dataset(
+        row["dataset"], row["id"], row["created_at"], row["components"], row["dependencies"]
+    )

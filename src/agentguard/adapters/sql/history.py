@@ -25,7 +25,10 @@ async def add_history(connection: AsyncConnection, seen: History, now: int) -> N
     if indexable:
         await connection.execute(widen(connection), indexable)
     if seen.days:
-        await connection.execute(insert_into(connection, days_seen).on_conflict_do_nothing(), [{"day": day} for day in seen.days])
+        await connection.execute(
+            insert_into(connection, days_seen).on_conflict_do_nothing(),
+            [{"day": day} for day in seen.days],
+        )
     oldest = now // NS_PER_DAY - KEPT_DAYS
     await connection.execute(delete(sightings).where(sightings.c.last_seen < oldest * NS_PER_DAY))
     await connection.execute(delete(days_seen).where(days_seen.c.day < oldest))
@@ -33,7 +36,11 @@ async def add_history(connection: AsyncConnection, seen: History, now: int) -> N
 
 async def read_history(connection: AsyncConnection) -> History:
     rows = (await connection.execute(select(sightings))).mappings().all()
-    days = (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))).scalars().all()
+    days = (
+        (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day)))
+        .scalars()
+        .all()
+    )
     # Sorted here: a database's order of text depends on its collation.
     return History(tuple(sorted(map(_sighting, rows), key=lambda s: s.id)), tuple(days))
 
@@ -47,8 +54,12 @@ def widen(connection: AsyncConnection) -> Executable:
         set_={
             "name": seen.name,
             "spellings": seen.spellings,
-            "first_seen": case((known.first_seen < seen.first_seen, known.first_seen), else_=seen.first_seen),
-            "last_seen": case((known.last_seen > seen.last_seen, known.last_seen), else_=seen.last_seen),
+            "first_seen": case(
+                (known.first_seen < seen.first_seen, known.first_seen), else_=seen.first_seen
+            ),
+            "last_seen": case(
+                (known.last_seen > seen.last_seen, known.last_seen), else_=seen.last_seen
+            ),
         },
     )
 

@@ -11,7 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.tables import jobs
-from agentguard.jobs.model import UNFINISHED, Job, JobError, JobState, TooManyJobsError, UnknownJobError
+from agentguard.jobs.model import (
+    UNFINISHED,
+    Job,
+    JobError,
+    JobState,
+    TooManyJobsError,
+    UnknownJobError,
+)
 from agentguard.jobs.store import JobFilter
 from agentguard.kernel.canonical import canonical_json
 
@@ -27,7 +34,9 @@ class SqlJobStore:
 
     async def add(self, job: Job, *, most_unfinished: int) -> None:
         async def work(connection: AsyncConnection) -> None:
-            unfinished = (await connection.execute(select(func.count()).select_from(jobs).where(_UNFINISHED))).scalar_one()
+            unfinished = (
+                await connection.execute(select(func.count()).select_from(jobs).where(_UNFINISHED))
+            ).scalar_one()
             if unfinished >= most_unfinished:
                 raise TooManyJobsError
             await connection.execute(insert(jobs).values(_values(job)))
@@ -55,11 +64,21 @@ class SqlJobStore:
 
     async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
         claim = update(jobs).where(jobs.c.id == job_id, _UNFINISHED, jobs.c.due_at <= now)
-        started = {"state": JobState.RUNNING.value, "started_at": now, "due_at": until, "deliver_at": until, "done": 0}
+        started = {
+            "state": JobState.RUNNING.value,
+            "started_at": now,
+            "due_at": until,
+            "deliver_at": until,
+            "done": 0,
+        }
         counted = {"attempts": jobs.c.attempts + 1, "fence": jobs.c.fence + 1}
 
         async def work(connection: AsyncConnection) -> RowMapping | None:
-            return (await connection.execute(claim.values(started | counted).returning(*jobs.c))).mappings().first()
+            return (
+                (await connection.execute(claim.values(started | counted).returning(*jobs.c)))
+                .mappings()
+                .first()
+            )
 
         row = await self.database.write(work)
         return None if row is None else _job(row)
@@ -71,10 +90,14 @@ class SqlJobStore:
         return await self._changes(_held(job).values(_values(job)))
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
-        return await self._read(select(jobs).where(_UNFINISHED, jobs.c.deliver_at <= now).order_by(jobs.c.id))
+        return await self._read(
+            select(jobs).where(_UNFINISHED, jobs.c.deliver_at <= now).order_by(jobs.c.id)
+        )
 
     async def postpone(self, job: Job, deliver_at: int) -> bool:
-        same = update(jobs).where(jobs.c.id == job.id, _UNFINISHED, jobs.c.deliver_at == job.deliver_at)
+        same = update(jobs).where(
+            jobs.c.id == job.id, _UNFINISHED, jobs.c.deliver_at == job.deliver_at
+        )
         return await self._changes(same.values(deliver_at=deliver_at))
 
     async def _read(self, statement: Select[Any]) -> tuple[Job, ...]:
@@ -91,7 +114,9 @@ class SqlJobStore:
 
 
 def _held(job: Job) -> Update:
-    return update(jobs).where(jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.fence == job.fence)
+    return update(jobs).where(
+        jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.fence == job.fence
+    )
 
 
 def _values(job: Job) -> dict[str, Any]:
@@ -129,7 +154,9 @@ def _job(row: RowMapping) -> Job:
         done=row["done"],
         total=row["total"],
         result=None if result is None else orjson.loads(result),
-        error=None if row["error_code"] is None else JobError(row["error_code"], row["error_message"]),
+        error=None
+        if row["error_code"] is None
+        else JobError(row["error_code"], row["error_message"]),
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

@@ -24,10 +24,14 @@ class SqlLeases:
         now = self.clock()
 
         async def work(connection: AsyncConnection) -> bool:
-            new = insert_into(connection, leases).values(name=name, holder=holder, until=now + int(seconds * NS_PER_SECOND))
+            new = insert_into(connection, leases).values(
+                name=name, holder=holder, until=now + int(seconds * NS_PER_SECOND)
+            )
             free = or_(leases.c.holder == holder, leases.c.until <= now)
             changes = {"holder": new.excluded.holder, "until": new.excluded.until}
-            taken = new.on_conflict_do_update(index_elements=[leases.c.name], set_=changes, where=free)
+            taken = new.on_conflict_do_update(
+                index_elements=[leases.c.name], set_=changes, where=free
+            )
             return (await connection.execute(taken.returning(leases.c.name))).first() is not None
 
         return await self.database.write(work)

@@ -50,11 +50,17 @@ def inspect_postgresql(server: PostgreSQL) -> DatabaseServer:
 
 async def _inspect(server: PostgreSQL) -> DatabaseServer:
     async with asyncio.timeout(_TIMEOUT_SECONDS * 2):
-        connection = await asyncpg.connect(server.url, timeout=_TIMEOUT_SECONDS, command_timeout=_TIMEOUT_SECONDS)
+        connection = await asyncpg.connect(
+            server.url, timeout=_TIMEOUT_SECONDS, command_timeout=_TIMEOUT_SECONDS
+        )
         try:
             found = dict(await connection.fetchrow(_QUESTION))
             has_tables = found.pop("has_tables")
-            revision = await connection.fetchval("SELECT version_num FROM alembic_version") if has_tables else None
+            revision = (
+                await connection.fetchval("SELECT version_num FROM alembic_version")
+                if has_tables
+                else None
+            )
         finally:
             await connection.close(timeout=_TIMEOUT_SECONDS)
     return DatabaseServer(place=server.place, revision=revision, **found)
@@ -73,5 +79,9 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
             return "has no connection left. Raise its max_connections, or lower AGENTGUARD_DATABASE_POOL_SIZE."
         case asyncpg.PostgresError():
             return f"refuses to say what it is ({type(error).__name__}). Its log says more."
-    reason = getattr(error, "strerror", None) or "no answer in time" if isinstance(error, OSError) else "it speaks another protocol"
+    reason = (
+        getattr(error, "strerror", None) or "no answer in time"
+        if isinstance(error, OSError)
+        else "it speaks another protocol"
+    )
     return f"cannot be reached: {reason}. Start it, or set POSTGRES_HOST and POSTGRES_PORT, or DATABASE_URL, to where it runs."

@@ -48,7 +48,9 @@ class PostgreSQL:
         return create_async_engine(
             "postgresql+asyncpg://",
             # The server's own limits come first; this one ends the wait for a server that is not heard of any more.
-            async_creator=lambda: self._connect(command_timeout=self.timeout_seconds + _GRACE_SECONDS, **limits),
+            async_creator=lambda: self._connect(
+                command_timeout=self.timeout_seconds + _GRACE_SECONDS, **limits
+            ),
             pool_size=self.pool_size,
             max_overflow=0,
             pool_timeout=self.timeout_seconds,
@@ -59,12 +61,22 @@ class PostgreSQL:
 
     def unhurried_engine(self) -> AsyncEngine:
         """Return an engine whose statements may take any time: for migrations and copies."""
-        return create_async_engine("postgresql+asyncpg://", async_creator=self._connect, poolclass=NullPool, hide_parameters=True)
+        return create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=self._connect,
+            poolclass=NullPool,
+            hide_parameters=True,
+        )
 
     async def _connect(self, *, command_timeout: float | None = None, **limits: str) -> Any:
         """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq knows."""
         told = {"application_name": "agentguard", **limits}
-        return await asyncpg.connect(self.url, timeout=_CONNECT_SECONDS, command_timeout=command_timeout, server_settings=told)
+        return await asyncpg.connect(
+            self.url,
+            timeout=_CONNECT_SECONDS,
+            command_timeout=command_timeout,
+            server_settings=told,
+        )
 
 
 def may_be_run_again(error: DBAPIError) -> bool:

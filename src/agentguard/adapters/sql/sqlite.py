@@ -41,7 +41,11 @@ _PRIMARY = 0xFF
 def sqlite_engine(path: Path) -> AsyncEngine:
     """Return an engine over the file, in WAL mode; several processes may have it open at one time."""
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}", pool_size=4, max_overflow=4, pool_timeout=_BUSY_SECONDS, hide_parameters=True
+        f"sqlite+aiosqlite:///{path}",
+        pool_size=4,
+        max_overflow=4,
+        pool_timeout=_BUSY_SECONDS,
+        hide_parameters=True,
     )
     _configure(engine.sync_engine)
     return engine
@@ -54,7 +58,9 @@ def away(error: BaseException) -> str | None:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, sqlite3.Error):
         return None
-    code: int | None = getattr(cause, "sqlite_errorcode", None)  # unset where SQLite was not even asked
+    code: int | None = getattr(
+        cause, "sqlite_errorcode", None
+    )  # unset where SQLite was not even asked
     return str(cause) if code is not None and code & _PRIMARY in _AWAY else None
 
 
@@ -63,8 +69,14 @@ def revision_of(path: Path) -> str | None:
     if not path.exists():
         return None
     with _readable(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchone()
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if known else None
+        known = connection.execute(
+            "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+        ).fetchone()
+        row = (
+            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            if known
+            else None
+        )
     return str(row[0]) if row else None
 
 
@@ -87,11 +99,21 @@ def inspect_database(directory: Path) -> DatabaseFile | None:
     if not path.exists():
         return None
     revision = revision_of(path)
-    with _readable(path), closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
+    with (
+        _readable(path),
+        closing(
+            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+        ) as connection,
+    ):
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         found = [str(row[0]) for row in connection.execute("PRAGMA quick_check(5)")]
     log = path.with_name(path.name + "-wal")
-    return DatabaseFile(revision, mode, log.stat().st_size if log.exists() else 0, tuple(fault for fault in found if fault != "ok"))
+    return DatabaseFile(
+        revision,
+        mode,
+        log.stat().st_size if log.exists() else 0,
+        tuple(fault for fault in found if fault != "ok"),
+    )
 
 
 @contextmanager

@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, LargeBinary, MetaData, String, Table, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+)
 
-from agentguard.adapters.sql.columns import Document, ForeignText, Moment, Name, random_id, transaction_time
+from agentguard.adapters.sql.columns import (
+    Document,
+    ForeignText,
+    Moment,
+    Name,
+    random_id,
+    transaction_time,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -42,7 +61,9 @@ sightings = Table(
     Column("last_seen", Moment, nullable=False, index=True),
 )
 
-days_seen = Table("days_seen", metadata, Column("day", Integer, primary_key=True, autoincrement=False))
+days_seen = Table(
+    "days_seen", metadata, Column("day", Integer, primary_key=True, autoincrement=False)
+)
 
 jobs = Table(
     "jobs",

@@ -13,4 +13,8 @@ Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 def insert_into(connection: AsyncConnection, table: Table) -> Upsert:
     """Return an INSERT of the connection's dialect, which knows `on_conflict_do_update`, `on_conflict_do_nothing` and `excluded`."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    return (
+        postgresql.insert(table)
+        if connection.dialect.name == "postgresql"
+        else sqlite.insert(table)
+    )

@@ -7,8 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import NAME_WIDTH, Document, bar, count, faint, hanging, height, name, percent, section, trace
-from agentguard.cli.tables.rows import MAX_ROWS, Column, Rows, dispensable, names, number, sentences, text
+from agentguard.cli.tables.cells import (
+    NAME_WIDTH,
+    Document,
+    bar,
+    count,
+    faint,
+    hanging,
+    height,
+    name,
+    percent,
+    section,
+    trace,
+)
+from agentguard.cli.tables.rows import (
+    MAX_ROWS,
+    Column,
+    Rows,
+    dispensable,
+    names,
+    number,
+    sentences,
+    text,
+)
 from agentguard.graph.printable import shorten
 
 _SPOFS = (
@@ -19,21 +40,37 @@ _SPOFS = (
     sentences("Workflows that it brings down alone"),
     dispensable(text("Trace"), 1),
 )
-_FACTORS = {"likelihood": "Likely", "exposure": "Exposed", "redundancy": "No spare", "centrality": "Central"}
+_FACTORS = {
+    "likelihood": "Likely",
+    "exposure": "Exposed",
+    "redundancy": "No spare",
+    "centrality": "Central",
+}
 _EXPLAINED = 3
 """Components whose factors are spelled out below the ranking."""
 _CYCLES_SHOWN = 20
 
 
-def analysis_parts(analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS) -> list[RenderableType]:
+def analysis_parts(
+    analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
+) -> list[RenderableType]:
     """Return the findings' parts, lists cut after `top` rows; `called` says what to call each component and workflow."""
-    return [spofs_part(analysis["spofs"], called, top=top), cycles_part(analysis, called), risks_part(analysis, called, top=top)]
+    return [
+        spofs_part(analysis["spofs"], called, top=top),
+        cycles_part(analysis, called),
+        risks_part(analysis, called, top=top),
+    ]
 
 
-def spofs_part(spofs: Sequence[Document], called: Mapping[str, str], *, top: int = MAX_ROWS) -> RenderableType:
+def spofs_part(
+    spofs: Sequence[Document], called: Mapping[str, str], *, top: int = MAX_ROWS
+) -> RenderableType:
     """Return the components whose failure alone brings a workflow down."""
     if not spofs:
-        return section("Single points of failure", Text("None: no component's failure alone brings a workflow down."))
+        return section(
+            "Single points of failure",
+            Text("None: no component's failure alone brings a workflow down."),
+        )
     rows = [_spof_row(s, called) for s in spofs]
     return section(f"Single points of failure: {len(spofs):,}", Rows(_SPOFS, rows, top=top))
 
@@ -53,7 +90,11 @@ def _spof_row(spof: Document, called: Mapping[str, str]) -> list[str | Text]:
 
 
 def _brought_down(workflows: Sequence[Document]) -> str:
-    losing = [f"{shorten(w['name'], NAME_WIDTH)} {percent(w['share_lost'])}" for w in workflows if w["runs_lost"]]
+    losing = [
+        f"{shorten(w['name'], NAME_WIDTH)} {percent(w['share_lost'])}"
+        for w in workflows
+        if w["runs_lost"]
+    ]
     if not losing:
         return f"{'; '.join(shorten(w['name'], NAME_WIDTH) for w in workflows)} (worst case)"
     rest = len(workflows) - len(losing)
@@ -67,13 +108,17 @@ def cycles_part(analysis: Document, called: Mapping[str, str]) -> RenderableType
         return section("Cycles", Text("None."))
     lines = [_cycle_line(c, called) for c in cycles[:_CYCLES_SHOWN]]
     if len(cycles) > _CYCLES_SHOWN:
-        lines.append(faint(f"… and {len(cycles) - _CYCLES_SHOWN:,} more; --format json has all of them."))
+        lines.append(
+            faint(f"… and {len(cycles) - _CYCLES_SHOWN:,} more; --format json has all of them.")
+        )
     return section(f"Cycles: {len(cycles):,}", *lines)
 
 
 def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
     witness = [*cycle["witness"], cycle["witness"][0]]
-    line = Text("↺ ").append_text(Text(" → ").join(name(called.get(c, c), style="bold", width=32) for c in witness))
+    line = Text("↺ ").append_text(
+        Text(" → ").join(name(called.get(c, c), style="bold", width=32) for c in witness)
+    )
     more = len(cycle["components"]) - len(cycle["witness"])
     if more > 0:
         line.append(f"  ({more:,} more components in it)", style="dim")
@@ -82,17 +127,27 @@ def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
     return line
 
 
-def risks_part(analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS) -> RenderableType:
+def risks_part(
+    analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
+) -> RenderableType:
     """Return the ranking by risk, every factor's contribution beside the score, the first ones explained."""
     risks = analysis["risks"]
     if not risks:
         return section("Risk", Text("Nothing to rank."))
     factors = _factor_names(risks[:top])
     shares = [number(_FACTORS.get(factor, factor.capitalize())) for factor in factors]
-    columns: list[Column] = [names("Component"), dispensable(text("Kind"), 1), number("Risk"), dispensable(text(""), 2), *shares]
+    columns: list[Column] = [
+        names("Component"),
+        dispensable(text("Kind"), 1),
+        number("Risk"),
+        dispensable(text(""), 2),
+        *shares,
+    ]
     ranking = Rows(columns, [_risk_row(r, factors, called) for r in risks], top=top)
     notes = [faint(n) for n in (_scale(analysis), analysis.get("risk_note")) if n]
-    return section("Risk ranking", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called))
+    return section(
+        "Risk ranking", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called)
+    )
 
 
 def _scale(analysis: Document) -> str:
@@ -105,7 +160,9 @@ def _factor_names(risks: Iterable[Document]) -> list[str]:
     return sorted(weights, key=lambda factor: (-weights[factor], factor))
 
 
-def _risk_row(risk: Document, factors: Sequence[str], called: Mapping[str, str]) -> list[str | Text]:
+def _risk_row(
+    risk: Document, factors: Sequence[str], called: Mapping[str, str]
+) -> list[str | Text]:
     by_name = {f["name"]: f for f in risk["factors"]}
     return [
         name(called.get(risk["id"], risk["name"]), style="bold"),
@@ -119,7 +176,10 @@ def _risk_row(risk: Document, factors: Sequence[str], called: Mapping[str, str])
 def _factor_cell(factor: Document | None) -> Text:
     if factor is None:
         return Text("–", style="dim")
-    return Text.assemble(f"{factor['contribution']:.1f} ", (height(factor["value"]), _risk_style(10 * factor["value"])))
+    return Text.assemble(
+        f"{factor['contribution']:.1f} ",
+        (height(factor["value"]), _risk_style(10 * factor["value"])),
+    )
 
 
 def _risk_style(score: float) -> str:
@@ -131,8 +191,14 @@ def _risk_style(score: float) -> str:
 def _explained(risks: Iterable[Document], called: Mapping[str, str]) -> Group:
     lines: list[RenderableType] = []
     for r in risks:
-        lines.append(Text.assemble(name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"))
+        lines.append(
+            Text.assemble(
+                name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"
+            )
+        )
         lines += [
-            hanging(f"{f['contribution']:.1f}", f"{f['name']}: {f['reason']}", indent=2, width=4) for f in r["factors"] if f["contribution"]
+            hanging(f"{f['contribution']:.1f}", f"{f['name']}: {f['reason']}", indent=2, width=4)
+            for f in r["factors"]
+            if f["contribution"]
         ]
     return Group(*lines)

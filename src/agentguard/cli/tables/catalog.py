@@ -10,8 +10,19 @@ from rich.text import Text
 from agentguard.cli.tables.cells import Document, faint, hanging, name, section, trace
 from agentguard.cli.tables.rows import MAX_ROWS, Rows, dispensable, names, sentences, text
 
-_COMPONENTS = (names("Component"), text("Standing"), dispensable(names("Owner"), 2), sentences("Why"), dispensable(text("Trace"), 1))
-_STYLES = {"shadow": "bold yellow", "ambiguous": "yellow", "unidentified": "yellow", "declared": "green"}
+_COMPONENTS = (
+    names("Component"),
+    text("Standing"),
+    dispensable(names("Owner"), 2),
+    sentences("Why"),
+    dispensable(text("Trace"), 1),
+)
+_STYLES = {
+    "shadow": "bold yellow",
+    "ambiguous": "yellow",
+    "unidentified": "yellow",
+    "declared": "green",
+}
 """In the order in which they are shown; other standings come last."""
 
 
@@ -21,8 +32,16 @@ def catalog_parts(document: Document) -> list[RenderableType]:
         return [faint(document["note"])]
     about = document["catalog"]
     gone = [e for e in document["entries"] if e["state"] == "ghost" or not e["components"]]
-    parts: list[RenderableType] = [section(f"{about['origin']}: {about['entries']:,} entries", _components(document["components"]))]
-    parts += [section(f"Drift: {len(document['drift']):,}", *_lines(document["drift"], _drift))] if document["drift"] else []
+    parts: list[RenderableType] = [
+        section(
+            f"{about['origin']}: {about['entries']:,} entries", _components(document["components"])
+        )
+    ]
+    parts += (
+        [section(f"Drift: {len(document['drift']):,}", *_lines(document["drift"], _drift))]
+        if document["drift"]
+        else []
+    )
     parts += [section(f"Ghosts and not seen: {len(gone):,}", *_lines(gone, _gone))] if gone else []
     return parts
 
@@ -46,7 +65,12 @@ def _order(standing: str) -> int:
 
 
 def _drift(d: Document) -> RenderableType:
-    return hanging(Text(d["aspect"], style="yellow"), Text.assemble(d["reason"], *_proof(d["extra"])), indent=2, width=12)
+    return hanging(
+        Text(d["aspect"], style="yellow"),
+        Text.assemble(d["reason"], *_proof(d["extra"])),
+        indent=2,
+        width=12,
+    )
 
 
 def _proof(extra: Sequence[Document]) -> list[str | Text]:
@@ -60,6 +84,12 @@ def _gone(e: Document) -> RenderableType:
     return hanging(Text(e["state"].replace("_", " "), style=style), said, indent=2, width=12)
 
 
-def _lines(found: Sequence[Document], line: Callable[[Document], RenderableType]) -> list[RenderableType]:
+def _lines(
+    found: Sequence[Document], line: Callable[[Document], RenderableType]
+) -> list[RenderableType]:
     lines = [line(each) for each in found[:MAX_ROWS]]
-    return lines if len(found) <= MAX_ROWS else [*lines, faint(f"… and {len(found) - MAX_ROWS:,} more.")]
+    return (
+        lines
+        if len(found) <= MAX_ROWS
+        else [*lines, faint(f"… and {len(found) - MAX_ROWS:,} more.")]
+    )

@@ -16,7 +16,12 @@ Document: TypeAlias = Mapping[str, Any]
 
 NAME_WIDTH = 40
 _EIGHTHS = "▁▂▃▄▅▆▇█"
-_SEVERITIES = {"CRITICAL": "bold white on red", "HIGH": "bold red", "MEDIUM": "yellow", "LOW": "green"}
+_SEVERITIES = {
+    "CRITICAL": "bold white on red",
+    "HIGH": "bold red",
+    "MEDIUM": "yellow",
+    "LOW": "green",
+}
 
 
 def section(title: str, *parts: RenderableType) -> Group:
@@ -39,10 +44,15 @@ def labels(components: Iterable[Document]) -> dict[str, str]:
     bearers: dict[str, int] = {}
     for c in known:
         bearers[c["name"].casefold()] = bearers.get(c["name"].casefold(), 0) + 1
-    return {c["id"]: c["name"] if c["name"] and bearers[c["name"].casefold()] == 1 else c["id"] for c in known}
+    return {
+        c["id"]: c["name"] if c["name"] and bearers[c["name"].casefold()] == 1 else c["id"]
+        for c in known
+    }
 
 
-def hanging(label: str | Text, sentence: str | Text, *, indent: int = 0, width: int = 0, style: str = "") -> RenderableType:
+def hanging(
+    label: str | Text, sentence: str | Text, *, indent: int = 0, width: int = 0, style: str = ""
+) -> RenderableType:
     """Return a labelled sentence whose further lines stand below its first one, not below the label."""
     row = Table.grid(padding=(0, 1))
     row.add_column(min_width=width, no_wrap=True, style=style)
@@ -104,7 +114,12 @@ def trace(evidence: Sequence[Document]) -> Text:
     if not evidence:
         return Text("–", style="dim")
     first = evidence[0]
-    return Text(shorten(first["trace_id"], 9) if len(first["trace_id"]) <= 9 else f"{first['trace_id'][:8]}…", style=_link_style(first))
+    return Text(
+        shorten(first["trace_id"], 9)
+        if len(first["trace_id"]) <= 9
+        else f"{first['trace_id'][:8]}…",
+        style=_link_style(first),
+    )
 
 
 def trace_lines(evidence: Iterable[Document], *, limit: int = 5) -> list[Text]:

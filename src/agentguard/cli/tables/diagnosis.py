@@ -16,5 +16,8 @@ def diagnosis_parts(document: Document) -> list[RenderableType]:
     """Return all checks, the worst first."""
     order = list(reversed(_STYLES))
     checks = sorted(document["checks"], key=lambda check: order.index(check["finding"]))
-    rows: list[list[str | Text]] = [[Text(c["finding"], style=_STYLES[c["finding"]]), Text(c["name"]), Text(c["detail"])] for c in checks]
+    rows: list[list[str | Text]] = [
+        [Text(c["finding"], style=_STYLES[c["finding"]]), Text(c["name"]), Text(c["detail"])]
+        for c in checks
+    ]
     return [section(f"Everything together: {document['finding']}", Rows(_COLUMNS, rows))]

@@ -29,7 +29,17 @@ _WEAK = 0.2
 _WEAK_SHOWN = 5
 _LARGEST_SHOWN = 5
 _LEGEND = "p95 is right to within 12.5 %. Sure: how strong the evidence is that the one depends on the other, not how often it works."
-_KINDS = ("agent", "model", "tool", "mcp_server", "datastore", "queue", "service", "external", "workflow")
+_KINDS = (
+    "agent",
+    "model",
+    "tool",
+    "mcp_server",
+    "datastore",
+    "queue",
+    "service",
+    "external",
+    "workflow",
+)
 _COMPONENTS = (
     names("Component"),
     text("Kind"),
@@ -49,8 +59,21 @@ _DEPENDENCIES = (
     dispensable(number("Sure"), 2),
     dispensable(text("Trace"), 1),
 )
-_FALLBACKS = (names("Caller"), names("after a failure of"), names("tried"), number("Times"), number("Rescued"), dispensable(text("Trace")))
-_WORKFLOWS = (names("Workflow"), names("starts in"), number("Runs"), number("Failed"), dispensable(text("")))
+_FALLBACKS = (
+    names("Caller"),
+    names("after a failure of"),
+    names("tried"),
+    number("Times"),
+    number("Rescued"),
+    dispensable(text("Trace")),
+)
+_WORKFLOWS = (
+    names("Workflow"),
+    names("starts in"),
+    number("Runs"),
+    number("Failed"),
+    dispensable(text("")),
+)
 
 
 def graph_parts(document: Document) -> list[RenderableType]:
@@ -80,10 +103,14 @@ def components_part(components: Sequence[Document]) -> RenderableType:
     if not components:
         return section("What runs", Text("Nothing was recognised as a component."))
     agents = sum(c["kind"] == "agent" for c in components)
-    ordered = sorted(components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"]))
+    ordered = sorted(
+        components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"])
+    )
     shown_as = labels(components)
     several = len({c["environment"] for c in components}) > 1
-    rows = [_component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered]
+    rows = [
+        _component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered
+    ]
     title = f"What runs: {plural(agents, 'agent')}, {plural(len(components) - agents, 'other component')}"
     return section(title, Rows(_COMPONENTS, rows), *_weak_lines(ordered, shown_as))
 
@@ -92,10 +119,18 @@ def _weak_lines(components: Iterable[Document], shown_as: Mapping[str, str]) -> 
     """Return on what those components rest that are hardly more than a guess."""
     weak = [c for c in components if c["confidence"] < _WEAK]
     lines = [
-        Text.assemble("Weak evidence: ", name(shown_as[c["id"]]), f" is only {percent(c['confidence'])} sure. {c['basis']['convention']}.")
+        Text.assemble(
+            "Weak evidence: ",
+            name(shown_as[c["id"]]),
+            f" is only {percent(c['confidence'])} sure. {c['basis']['convention']}.",
+        )
         for c in weak[:_WEAK_SHOWN]
     ]
-    return lines if len(weak) <= _WEAK_SHOWN else [*lines, faint(f"… and {len(weak) - _WEAK_SHOWN:,} more on weak evidence.")]
+    return (
+        lines
+        if len(weak) <= _WEAK_SHOWN
+        else [*lines, faint(f"… and {len(weak) - _WEAK_SHOWN:,} more on weak evidence.")]
+    )
 
 
 def _component_row(c: Document, label: str, environment: str | None) -> list[str | Text]:
@@ -138,20 +173,30 @@ def shadows_part(components: Iterable[Document], note: str | None) -> Renderable
     shadows = [c for c in components if c["shadow"]]
     if not shadows:
         return section("Shadow agents", Text("None: every agent seen is in the catalogue."))
-    lines = [hanging("●", Text.assemble(name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}")) for c in shadows]
+    lines = [
+        hanging("●", Text.assemble(name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}"))
+        for c in shadows
+    ]
     return section(f"Shadow agents: {len(shadows):,}", *lines)
 
 
-def dependencies_part(dependencies: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
+def dependencies_part(
+    dependencies: Sequence[Document], called: Mapping[str, str]
+) -> RenderableType:
     """Return who depends on what, by caller."""
     if not dependencies:
         return section("Dependencies", Text("None was seen."))
-    ordered = sorted(dependencies, key=lambda d: (called.get(d["source"], d["source"]).casefold(), -d["calls"], d["target"]))
+    ordered = sorted(
+        dependencies,
+        key=lambda d: (called.get(d["source"], d["source"]).casefold(), -d["calls"], d["target"]),
+    )
     rows: list[list[str | Text]] = []
     for before, d in zip([None, *ordered], ordered, strict=False):
         repeated = before is not None and before["source"] == d["source"]
         rows.append(_dependency_row(d, called, repeated=repeated))
-    return section(f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows), faint(_LEGEND))
+    return section(
+        f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows), faint(_LEGEND)
+    )
 
 
 def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -> list[str | Text]:
@@ -167,13 +212,18 @@ def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -
     ]
 
 
-def fallbacks_part(fallbacks: Sequence[Document], called: Mapping[str, str]) -> RenderableType | None:
+def fallbacks_part(
+    fallbacks: Sequence[Document], called: Mapping[str, str]
+) -> RenderableType | None:
     """Return what was tried after a failure, or None where nothing was."""
     if not fallbacks:
         return None
     rows: list[list[str | Text]] = [
         [
-            *(name(called.get(f[key], f[key]), width=32) for key in ("owner", "primary", "secondary")),
+            *(
+                name(called.get(f[key], f[key]), width=32)
+                for key in ("owner", "primary", "secondary")
+            ),
             count(f["count"]),
             count(f["rescued"]),
             trace(f["evidence"]),
@@ -203,20 +253,38 @@ def workflows_part(workflows: Sequence[Document], called: Mapping[str, str]) -> 
 def coverage_part(coverage: Document) -> RenderableType:
     """Return what was read and what could not be used."""
     unattributed = sum(coverage["unattributed"].values())
-    lines = [Text(f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}.")]
+    lines = [
+        Text(
+            f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}."
+        )
+    ]
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
-        (unattributed, f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}"),
+        (
+            unattributed,
+            f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}",
+        ),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
         (coverage["nameless_calls"], "calls of a model that nothing names, by nobody known"),
-        (sum(coverage["housekeeping"].values()), f"health checks and polls, no runs of a workflow: {_largest(coverage['housekeeping'])}"),
-        (sum(coverage["folded"].values()), f'names counted together as "other" ({", ".join(coverage["folded"])})'),
+        (
+            sum(coverage["housekeeping"].values()),
+            f"health checks and polls, no runs of a workflow: {_largest(coverage['housekeeping'])}",
+        ),
+        (
+            sum(coverage["folded"].values()),
+            f'names counted together as "other" ({", ".join(coverage["folded"])})',
+        ),
         (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),
     ]
-    lines += [faint(f"  Read by {_largest(coverage['attributed'])}.")] if coverage["attributed"] else []
+    lines += (
+        [faint(f"  Read by {_largest(coverage['attributed'])}.")] if coverage["attributed"] else []
+    )
     lines += [faint(f"  {number:,} {what}") for number, what in gaps if number]
-    lines += [faint(f"  {number:,} sampled: {what}; counts are of what was kept") for what, number in coverage["sampling"].items()]
+    lines += [
+        faint(f"  {number:,} sampled: {what}; counts are of what was kept")
+        for what, number in coverage["sampling"].items()
+    ]
     return section("What was read", Group(*lines))
 
 
@@ -230,7 +298,9 @@ def _largest(counts: Mapping[str, int]) -> str:
     """Name the largest, with their counts, and say how many more there are."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in ordered[:_LARGEST_SHOWN])
-    return shown + (f" and {len(ordered) - _LARGEST_SHOWN} more" if len(ordered) > _LARGEST_SHOWN else "")
+    return shown + (
+        f" and {len(ordered) - _LARGEST_SHOWN} more" if len(ordered) > _LARGEST_SHOWN else ""
+    )
 
 
 def _reasons(refused: Mapping[str, int]) -> str:

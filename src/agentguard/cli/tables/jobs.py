@@ -25,9 +25,22 @@ def jobs_parts(document: Document) -> list[RenderableType]:
     """Return a page of jobs and, where there are any, the dead letters."""
     jobs = document["jobs"]
     rows: list[list[str | Text]] = [
-        [j["id"], j["kind"], _state(j), _done(j), str(j["attempts"]), _moment(j["created_at"]), _error(j)] for j in jobs
+        [
+            j["id"],
+            j["kind"],
+            _state(j),
+            _done(j),
+            str(j["attempts"]),
+            _moment(j["created_at"]),
+            _error(j),
+        ]
+        for j in jobs
     ]
-    parts: list[RenderableType] = [section(plural(len(jobs), "job"), Rows(_JOBS, rows)) if jobs else faint("There are no such jobs.")]
+    parts: list[RenderableType] = [
+        section(plural(len(jobs), "job"), Rows(_JOBS, rows))
+        if jobs
+        else faint("There are no such jobs.")
+    ]
     if document["next"]:
         parts.append(faint(f"More: agentguard jobs --before {document['next']}"))
     if document["dead_letters"]:
@@ -48,7 +61,12 @@ def job_parts(document: Document) -> list[RenderableType]:
         "Error": _error(document),
         "Result": "--format json prints it" if document["result"] is not None else "–",
     }
-    return [section(f"Job {document['id']}", Group(*(hanging(label, fact, indent=2, width=10) for label, fact in facts.items())))]
+    return [
+        section(
+            f"Job {document['id']}",
+            Group(*(hanging(label, fact, indent=2, width=10) for label, fact in facts.items())),
+        )
+    ]
 
 
 def dead_letters_part(document: Document) -> RenderableType:
@@ -56,7 +74,9 @@ def dead_letters_part(document: Document) -> RenderableType:
     letters = document["dead_letters"]
     if not letters:
         return faint("There are no dead letters.")
-    rows: list[list[str | Text]] = [[d["job_id"], d["task"], d["reason"], _moment(d["died_at"])] for d in letters]
+    rows: list[list[str | Text]] = [
+        [d["job_id"], d["task"], d["reason"], _moment(d["died_at"])] for d in letters
+    ]
     return section(plural(len(letters), "dead letter"), Rows(_LETTERS, rows))
 
 

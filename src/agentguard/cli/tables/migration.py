@@ -28,5 +28,7 @@ def _sentence(document: Document) -> str:
 def _copied(document: Document) -> list[RenderableType]:
     if document["copied"] is None:
         return []
-    rows: list[list[str | Text]] = [[table, f"{count:,}"] for table, count in document["copied"].items()]
+    rows: list[list[str | Text]] = [
+        [table, f"{count:,}"] for table, count in document["copied"].items()
+    ]
     return [section("Copied", Rows(_COLUMNS, rows))]

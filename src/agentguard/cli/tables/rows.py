@@ -57,12 +57,20 @@ def dispensable(column: Column, order: int = 1) -> Column:
 class Rows:
     """A table of texts that fits itself to the width that it is given."""
 
-    def __init__(self, columns: Sequence[Column], rows: Sequence[Sequence[str | Text]], *, top: int = MAX_ROWS) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        rows: Sequence[Sequence[str | Text]],
+        *,
+        top: int = MAX_ROWS,
+    ) -> None:
         self._columns = columns
         self._rows = rows[:top]
         self._left_out = len(rows) - len(self._rows)
         cells = [[cell_len(_plain(row[i])) for row in self._rows] for i in range(len(columns))]
-        self._widths = [max([cell_len(c.title), *found]) for c, found in zip(columns, cells, strict=True)]
+        self._widths = [
+            max([cell_len(c.title), *found]) for c, found in zip(columns, cells, strict=True)
+        ]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         kept = self._fitting(options.max_width)
@@ -87,14 +95,22 @@ class Rows:
         """Return each column's width: what numbers need, and for names an equal share of the rest, which short ones leave to long ones."""
         widths = {i: self._widths[i] for i in kept if self._columns[i].room is None}
         room = width - sum(widths.values()) - _GAP * (len(kept) - 1)
-        waiting = sorted((i for i in kept if self._columns[i].room is not None), key=lambda i: self._widths[i])
+        waiting = sorted(
+            (i for i in kept if self._columns[i].room is not None), key=lambda i: self._widths[i]
+        )
         for position, i in enumerate(waiting):
             widths[i] = max(1, min(self._widths[i], room // (len(waiting) - position)))
             room -= widths[i]
         return widths
 
     def _table(self, kept: Sequence[int], widths: dict[int, int]) -> Table:
-        made = Table(box=box.SIMPLE_HEAD, padding=(0, _GAP - 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+        made = Table(
+            box=box.SIMPLE_HEAD,
+            padding=(0, _GAP - 1, 0, 0),
+            pad_edge=False,
+            show_edge=False,
+            header_style="bold",
+        )
         for i in kept:
             column = self._columns[i]
             made.add_column(

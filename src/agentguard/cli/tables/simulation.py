@@ -7,11 +7,34 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, bar, count, hanging, name, percent, plural, section, severity, trace_lines
+from agentguard.cli.tables.cells import (
+    Document,
+    bar,
+    count,
+    hanging,
+    name,
+    percent,
+    plural,
+    section,
+    severity,
+    trace_lines,
+)
 from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
 
-_WORKFLOWS = (names("Workflow"), number("Runs"), number("Lost"), number("Share"), text(""), dispensable(text("95 % range"), 1))
-_COMPONENTS = (names("Hit"), text("Kind"), dispensable(number("Runs hit")), sentences("The failure travels"))
+_WORKFLOWS = (
+    names("Workflow"),
+    number("Runs"),
+    number("Lost"),
+    number("Share"),
+    text(""),
+    dispensable(text("95 % range"), 1),
+)
+_COMPONENTS = (
+    names("Hit"),
+    text("Kind"),
+    dispensable(number("Runs hit")),
+    sentences("The failure travels"),
+)
 
 
 def simulation_parts(document: Document, called: Mapping[str, str]) -> list[RenderableType]:
@@ -30,11 +53,28 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
     failed = ", ".join(called.get(c, c) for c in document["failed_components"])
     estimate, radius = document["impact_estimate"], document["blast_radius"]
     return section(
-        f"If {failed} fails" if len(document["failed_components"]) == 1 else f"If {failed} fail together",
-        _line("Severity", Text.assemble(severity(estimate["severity"]), f"  {estimate['severity_reason']}")),
-        _line("Blast radius", Text.assemble(bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}")),
-        _line("Runs lost", Text(f"{count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen")),
-        _line("Hit", Text(f"{count(radius['components_hit'])} of {count(radius['components'])} other components")),
+        f"If {failed} fails"
+        if len(document["failed_components"]) == 1
+        else f"If {failed} fail together",
+        _line(
+            "Severity",
+            Text.assemble(severity(estimate["severity"]), f"  {estimate['severity_reason']}"),
+        ),
+        _line(
+            "Blast radius",
+            Text.assemble(
+                bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}"
+            ),
+        ),
+        _line(
+            "Runs lost", Text(f"{count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen")
+        ),
+        _line(
+            "Hit",
+            Text(
+                f"{count(radius['components_hit'])} of {count(radius['components'])} other components"
+            ),
+        ),
         _line("Worst case", Text(_worst_case(document["structural"]))),
         _line("Method", Text(_method(document))),
     )
@@ -85,7 +125,13 @@ def _components(components: Sequence[Document], called: Mapping[str, str]) -> Re
     if not components:
         return section("Who is hit", Text("No other component."))
     rows: list[list[str | Text]] = [
-        [name(called.get(c["id"], c["name"]), style="bold"), c["kind"], _hit(c), travelled(c["path"], called)] for c in components
+        [
+            name(called.get(c["id"], c["name"]), style="bold"),
+            c["kind"],
+            _hit(c),
+            travelled(c["path"], called),
+        ]
+        for c in components
     ]
     return section("Who is hit, and by which path", Rows(_COMPONENTS, rows))
 
@@ -94,12 +140,19 @@ def _degraded(degraded: Sequence[Document], called: Mapping[str, str]) -> list[R
     if not degraded:
         return []
     lost = [", ".join(called.get(c, c) for c in d["lost"]) for d in degraded]
-    lines = [hanging("●", f"{called.get(d['id'], d['id'])} goes on without {what}") for d, what in zip(degraded, lost, strict=True)]
+    lines = [
+        hanging("●", f"{called.get(d['id'], d['id'])} goes on without {what}")
+        for d, what in zip(degraded, lost, strict=True)
+    ]
     return [section("Degraded", *lines)]
 
 
 def _hit(c: Document) -> str:
-    return "–" if c["invocations_hit"] is None else f"{count(c['invocations_hit'])} of {count(c['invocations'])}"
+    return (
+        "–"
+        if c["invocations_hit"] is None
+        else f"{count(c['invocations_hit'])} of {count(c['invocations'])}"
+    )
 
 
 def travelled(path: Sequence[Document], called: Mapping[str, str]) -> Text:
@@ -111,10 +164,17 @@ def travelled(path: Sequence[Document], called: Mapping[str, str]) -> Text:
 
 
 def _evidence(document: Document) -> list[RenderableType]:
-    lines = trace_lines(_path_evidence([*document["impacted_workflows"], *document["impacted_components"]]))
+    lines = trace_lines(
+        _path_evidence([*document["impacted_workflows"], *document["impacted_components"]])
+    )
     if not lines:
         return []
-    return [section("Evidence: traces in which these dependencies were seen", *(hanging("●", line) for line in lines))]
+    return [
+        section(
+            "Evidence: traces in which these dependencies were seen",
+            *(hanging("●", line) for line in lines),
+        )
+    ]
 
 
 def _path_evidence(hit: Iterable[Document]) -> Iterator[Document]:
@@ -127,8 +187,14 @@ def _unknown(document: Document) -> RenderableType:
     estimate = document["impact_estimate"]
     money = estimate["revenue_risk"]
     lines = [f"Value at risk: {_amount(money, estimate['currency'])}"] if money is not None else []
-    reasons = (estimate["revenue_risk_reason"], estimate["estimated_recovery_time_reason"], (document["assumptions"] or {}).get("note"))
-    return section("What that rests on", *(hanging("●", line) for line in [*lines, *(r for r in reasons if r)]))
+    reasons = (
+        estimate["revenue_risk_reason"],
+        estimate["estimated_recovery_time_reason"],
+        (document["assumptions"] or {}).get("note"),
+    )
+    return section(
+        "What that rests on", *(hanging("●", line) for line in [*lines, *(r for r in reasons if r)])
+    )
 
 
 def _amount(amount: float, currency: str | None) -> str:

@@ -12,7 +12,14 @@ from typing import Any
 import yaml
 
 from agentguard.ingest.conditions import Attributes, Condition
-from agentguard.ingest.spans import KIND_CLIENT, KIND_CONSUMER, KIND_INTERNAL, KIND_PRODUCER, KIND_SERVER, KIND_UNSPECIFIED
+from agentguard.ingest.spans import (
+    KIND_CLIENT,
+    KIND_CONSUMER,
+    KIND_INTERNAL,
+    KIND_PRODUCER,
+    KIND_SERVER,
+    KIND_UNSPECIFIED,
+)
 from agentguard.ingest.wanted import Fact, Reduction, Wanted
 
 
@@ -50,10 +57,19 @@ _KINDS = {
     "producer": KIND_PRODUCER,
     "consumer": KIND_CONSUMER,
 }
-PEERS = frozenset({"peer.service", "server.address", "db.namespace", "db.name", "db.system", "db.system.name"})
+PEERS = frozenset(
+    {"peer.service", "server.address", "db.namespace", "db.name", "db.system", "db.system.name"}
+)
 """Attributes of a client's span that its resource may hold for all of them."""
 _RESOURCE = PEERS | frozenset(
-    {"service.name", "service.namespace", "deployment.environment", "deployment.environment.name", "host.name", "cloud.region"}
+    {
+        "service.name",
+        "service.namespace",
+        "deployment.environment",
+        "deployment.environment.name",
+        "host.name",
+        "cloud.region",
+    }
 )
 _EXCEPTION = {"exception": frozenset({"exception.type"})}
 _NOTHING = frozenset({"none", "null", "nil", "undefined", "unknown", "n/a", "nan", "<unknown>"})
@@ -130,7 +146,17 @@ class SpanRule:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Everything that the rule reads names from."""
-        told = (self.name, self.target, self.server, self.body, self.acting, self.goto, self.hosts, self.lends, self.requested)
+        told = (
+            self.name,
+            self.target,
+            self.server,
+            self.body,
+            self.acting,
+            self.goto,
+            self.hosts,
+            self.lends,
+            self.requested,
+        )
         return tuple(source for sources in told for source in sources)
 
     @property
@@ -163,7 +189,11 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
     Raises re.error where it is no pattern.
     """
     folder = files("agentguard.discovery.dialects")
-    texts = sorted((entry.name, entry.read_text("utf-8")) for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    texts = sorted(
+        (entry.name, entry.read_text("utf-8"))
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
     dialects = dialects_of([yaml.safe_load(text) for _, text in texts])
     if housekeeping is None:
         return dialects
@@ -173,29 +203,59 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
 def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
     """Compile tables in order. Raises KeyError or ValueError where a table is not well formed."""
     tables = list(tables)
-    rules = tuple(_rule(table["id"], number, raw) for table in tables for number, raw in enumerate(table.get("spans", ()), 1))
+    rules = tuple(
+        _rule(table["id"], number, raw)
+        for table in tables
+        for number, raw in enumerate(table.get("spans", ()), 1)
+    )
     facts = tuple(_fact(raw) for table in tables for raw in table.get("facts", ()))
     errors = tuple(_condition(raw["when"]) for table in tables for raw in table.get("errors", ()))
     return Dialects(
         rules=rules,
         errors=errors,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
-        housekeeping=tuple(re.compile(table["housekeeping"]) for table in tables if "housekeeping" in table),
+        housekeeping=tuple(
+            re.compile(table["housekeeping"]) for table in tables if "housekeeping" in table
+        ),
         sources={table["id"]: table["source"] for table in tables},
         wanted=_wanted(tables, rules, facts, errors),
     )
 
 
-def _wanted(tables: list[Mapping[str, Any]], rules: tuple[SpanRule, ...], facts: tuple[Fact, ...], errors: tuple[Condition, ...]) -> Wanted:
-    conditions = [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
+def _wanted(
+    tables: list[Mapping[str, Any]],
+    rules: tuple[SpanRule, ...],
+    facts: tuple[Fact, ...],
+    errors: tuple[Condition, ...],
+) -> Wanted:
+    conditions = (
+        [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
+    )
     sources = [
         s
         for rule in rules
-        for s in (*rule.name, *rule.target, *rule.server, *rule.body, *rule.acting, *rule.goto, *rule.hosts, *rule.lends)
+        for s in (
+            *rule.name,
+            *rule.target,
+            *rule.server,
+            *rule.body,
+            *rule.acting,
+            *rule.goto,
+            *rule.hosts,
+            *rule.lends,
+        )
     ]
-    reductions = {key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()}
-    labels = {key for condition in conditions for key in _keys(condition)} | {s.attribute for s in sources if s.attribute}
-    labels |= {s.port for s in sources if s.port} | {key for table in tables for key in table.get("keeps", ())} | {"error.type"}
+    reductions = {
+        key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()
+    }
+    labels = {key for condition in conditions for key in _keys(condition)} | {
+        s.attribute for s in sources if s.attribute
+    }
+    labels |= (
+        {s.port for s in sources if s.port}
+        | {key for table in tables for key in table.get("keeps", ())}
+        | {"error.type"}
+    )
     return Wanted(
         labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
         reductions=reductions,
@@ -253,16 +313,35 @@ def _source(raw: str | Mapping[str, str]) -> Source:
         case {"address": address, "port": port}:
             return Source(address, port=port)
         case _:
-            return Source(raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"]))
+            return Source(
+                raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"])
+            )
 
 
 def _fact(raw: Mapping[str, Any]) -> Fact:
     pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
-    return Fact(raw["into"], raw["from"], _condition(raw["when"]), tuple(raw.get("path", ())), pattern, raw.get("every", False))
+    return Fact(
+        raw["into"],
+        raw["from"],
+        _condition(raw["when"]),
+        tuple(raw.get("path", ())),
+        pattern,
+        raw.get("every", False),
+    )
 
 
 def _condition(raw: Mapping[str, Any]) -> Condition:
-    unknown = raw.keys() - {"name", "scope", "kinds", "has", "any", "lacks", "equals", "matches", "named"}
+    unknown = raw.keys() - {
+        "name",
+        "scope",
+        "kinds",
+        "has",
+        "any",
+        "lacks",
+        "equals",
+        "matches",
+        "named",
+    }
     if unknown:
         raise ValueError(f"A condition has no part {sorted(unknown)}.")
     return Condition(
@@ -273,7 +352,9 @@ def _condition(raw: Mapping[str, Any]) -> Condition:
         any_of=frozenset(raw.get("any", ())),
         lacks=frozenset(raw.get("lacks", ())),
         equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
-        matches=tuple((key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()),
+        matches=tuple(
+            (key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()
+        ),
         named=raw.get("named"),
     )
 

@@ -14,17 +14,26 @@ from agentguard.web.state import StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
-DatasetParameter = Annotated[str | None, Query(description="Tell of this dataset alone, also where it is yet to come; without it, of all.")]
+DatasetParameter = Annotated[
+    str | None,
+    Query(
+        description="Tell of this dataset alone, also where it is yet to come; without it, of all."
+    ),
+]
 
 
 @router.get("/events", response_class=EventSourceResponse)
-async def get_events(state: StateOf, dataset: DatasetParameter = None) -> AsyncIterator[ServerSentEvent]:
+async def get_events(
+    state: StateOf, dataset: DatasetParameter = None
+) -> AsyncIterator[ServerSentEvent]:
     """Events `graph`, each with `dataset` and `graph_version`: the newest version at once, then what takes its place, as it comes."""
     told: dict[str, str] | None = None
     async for _ in state.streams.looks(GRAPH_STORED):
         found = [each for each in await state.app.graphs.datasets() if dataset in (None, each.name)]
         for each in _news(found, told):
-            yield ServerSentEvent(event="graph", data={"dataset": each.name, "graph_version": each.newest_version})
+            yield ServerSentEvent(
+                event="graph", data={"dataset": each.name, "graph_version": each.newest_version}
+            )
         told = {each.name: each.newest_version for each in found}
 
 

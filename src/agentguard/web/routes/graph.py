@@ -22,16 +22,26 @@ from agentguard.kernel.clock import timestamp
 from agentguard.kernel.errors import ConflictError
 from agentguard.traces.window import TimeWindow
 from agentguard.web.answers import Question
-from agentguard.web.schemas.documents import AgentDocument, AgentsDocument, DatasetsDocument, GraphDocument
+from agentguard.web.schemas.documents import (
+    AgentDocument,
+    AgentsDocument,
+    DatasetsDocument,
+    GraphDocument,
+)
 from agentguard.web.state import DocumentResponse, State, StateOf
 from agentguard.web.windows import WindowAsked
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
 DatasetParameter = Annotated[
-    str | None, Query(description="`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written.")
+    str | None,
+    Query(
+        description="`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written."
+    ),
 ]
-FormatParameter = Annotated[Literal["json", "dot", "mermaid", "graphml", "cypher"], Query(alias="format")]
+FormatParameter = Annotated[
+    Literal["json", "dot", "mermaid", "graphml", "cypher"], Query(alias="format")
+]
 
 
 class SpansNotKeptError(ConflictError):
@@ -40,36 +50,58 @@ class SpansNotKeptError(ConflictError):
     code = "spans-not-kept"
 
     def __init__(self, dataset: str | None) -> None:
-        super().__init__(f"Of dataset {dataset!r} only the graph is kept, not its spans. Scan the files again with this window.")
+        super().__init__(
+            f"Of dataset {dataset!r} only the graph is kept, not its spans. Scan the files again with this window."
+        )
 
 
-_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+_TEXT: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
+}
 
 
 @router.get("/datasets", response_model=DatasetsDocument)
 async def get_datasets(state: StateOf) -> Response:
     """All datasets, last written first, each with its newest graph version."""
-    return DocumentResponse({"datasets": [_dataset_document(dataset) for dataset in await state.app.graphs.datasets()]})
+    return DocumentResponse(
+        {"datasets": [_dataset_document(dataset) for dataset in await state.app.graphs.datasets()]}
+    )
 
 
 @router.get("/graph", response_model=GraphDocument, responses=_TEXT)
-async def get_graph(state: StateOf, window: WindowAsked, dataset: DatasetParameter = None, written: FormatParameter = "json") -> Response:
+async def get_graph(
+    state: StateOf,
+    window: WindowAsked,
+    dataset: DatasetParameter = None,
+    written: FormatParameter = "json",
+) -> Response:
     """What runs, what depends on what, and the findings: the newest graph; with a window, that of the OTLP traces that start in it."""
     if window is not None:
         return await _of_window(state, dataset, window, written)
     version = await state.app.graphs.newest(dataset)
     if written != "json":
-        return PlainTextResponse(await asyncio.to_thread(export, version.graph, ExportFormat(written)))
-    return await state.answer(Question(version.id, "graph"), partial(_graph_document, state, version))
+        return PlainTextResponse(
+            await asyncio.to_thread(export, version.graph, ExportFormat(written))
+        )
+    return await state.answer(
+        Question(version.id, "graph"), partial(_graph_document, state, version)
+    )
 
 
 async def _graph_document(state: State, version: GraphVersion) -> dict[str, Any]:
     found, runs = await state.found(version), await state.app.graphs.runs(version.id)
-    analysis = analysis_document(await asyncio.to_thread(analyze, version.graph, runs, matches=found.matches), links=state.app.links)
-    return found.origin() | await asyncio.to_thread(graph_document, version.graph, found.view, analysis=analysis)
+    analysis = analysis_document(
+        await asyncio.to_thread(analyze, version.graph, runs, matches=found.matches),
+        links=state.app.links,
+    )
+    return found.origin() | await asyncio.to_thread(
+        graph_document, version.graph, found.view, analysis=analysis
+    )
 
 
-async def _of_window(state: State, dataset: str | None, window: TimeWindow, written: str) -> Response:
+async def _of_window(
+    state: State, dataset: str | None, window: TimeWindow, written: str
+) -> Response:
     if dataset not in (None, LIVE):
         raise SpansNotKeptError(dataset)
     scan = await state.serving.live.of_window(window)
@@ -80,7 +112,9 @@ async def _of_window(state: State, dataset: str | None, window: TimeWindow, writ
 
 def _window_document(state: State, scan: Scan) -> dict[str, Any]:
     matches = state.app.matches(scan.graph)
-    analysis = analysis_document(analyze(scan.graph, scan.runs, matches=matches), links=state.app.links)
+    analysis = analysis_document(
+        analyze(scan.graph, scan.runs, matches=matches), links=state.app.links
+    )
     origin = {"dataset": LIVE, "graph_version": None, "created_at": None}
     return origin | graph_document(scan.graph, view(matches, state.app.links), analysis=analysis)
 
@@ -89,7 +123,9 @@ def _window_document(state: State, scan: Scan) -> dict[str, Any]:
 async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Response:
     """All agents, and which of them nobody declared."""
     found = await state.newest(dataset)
-    return DocumentResponse(found.origin() | await asyncio.to_thread(agents_document, found.version.graph, found.view))
+    return DocumentResponse(
+        found.origin() | await asyncio.to_thread(agents_document, found.version.graph, found.view)
+    )
 
 
 @router.get("/agents/{agent_id:path}", response_model=AgentDocument)
@@ -97,7 +133,10 @@ async def get_agent(agent_id: str, state: StateOf, dataset: DatasetParameter = N
     """One agent, by id or unique name, with what it depends on and what depends on it."""
     found = await state.newest(dataset)
     agent = resolve(found.version.graph, agent_id, kinds=(ComponentKind.AGENT,))
-    return DocumentResponse(found.origin() | await asyncio.to_thread(agent_document, found.version.graph, agent.id, found.view))
+    return DocumentResponse(
+        found.origin()
+        | await asyncio.to_thread(agent_document, found.version.graph, agent.id, found.view)
+    )
 
 
 def _dataset_document(dataset: Dataset) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(tags=["about"])
 
-_DOWN: dict[int | str, dict[str, Any]] = {503: {"model": Health, "description": "Some part does not work."}}
+_DOWN: dict[int | str, dict[str, Any]] = {
+    503: {"model": Health, "description": "Some part does not work."}
+}
 
 
 @router.get("/health/live", response_model=Health)
@@ -37,7 +39,10 @@ async def ready(state: StateOf) -> Response:
 
 def _answer(conditions: Mapping[str, Condition], *, unavailable: tuple[Status, ...]) -> Response:
     together = worst(conditions)
-    document = {"status": together.value, "parts": {name: _part(condition) for name, condition in conditions.items()}}
+    document = {
+        "status": together.value,
+        "parts": {name: _part(condition) for name, condition in conditions.items()},
+    }
     return DocumentResponse(document, 503 if together in unavailable else 200)
 
 

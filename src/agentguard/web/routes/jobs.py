@@ -18,13 +18,19 @@ from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
-ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobDocument, "description": "Not waited for: a job, at Location."}}
+ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": JobDocument, "description": "Not waited for: a job, at Location."}
+}
 
 _LOOK_SECONDS = 0.5
 _MOST_SHOWN = 200
 
-StateParameter = Annotated[list[JobState], Query(alias="state", description="Only jobs in one of these states.")]
-KindParameter = Annotated[list[str], Query(alias="kind", description="Only these kinds: scan, simulation, playbook.")]
+StateParameter = Annotated[
+    list[JobState], Query(alias="state", description="Only jobs in one of these states.")
+]
+KindParameter = Annotated[
+    list[str], Query(alias="kind", description="Only these kinds: scan, simulation, playbook.")
+]
 BeforeParameter = Annotated[str | None, Query(description="`next` of the page before.")]
 LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Jobs of one page.")]
 
@@ -50,7 +56,9 @@ async def get_jobs(
     limit: LimitParameter = 50,
 ) -> DocumentResponse:
     """The jobs made last, newest first, without their results."""
-    return DocumentResponse(jobs_document(await state.app.jobs.newest(JobFilter(states, kinds, before), limit), limit))
+    return DocumentResponse(
+        jobs_document(await state.app.jobs.newest(JobFilter(states, kinds, before), limit), limit)
+    )
 
 
 @router.get("/{job_id}", response_model=JobDocument)  # noqa: FAST003 - JobOf takes it
@@ -65,5 +73,9 @@ async def get_job_events(job: JobOf, state: StateOf) -> AsyncIterator[ServerSent
 
     The stream closes then, and when the server stops: who heard no `end` connects again.
     """
-    async for seen in changes(state.app.jobs.store, job.id, state.streams.looks(TOPIC, look_seconds=_LOOK_SECONDS)):
-        yield ServerSentEvent(event="end" if seen.state.final else "progress", data=job_summary(seen))
+    async for seen in changes(
+        state.app.jobs.store, job.id, state.streams.looks(TOPIC, look_seconds=_LOOK_SECONDS)
+    ):
+        yield ServerSentEvent(
+            event="end" if seen.state.final else "progress", data=job_summary(seen)
+        )

@@ -11,7 +11,11 @@ from agentguard.web.state import StateOf
 router = APIRouter(tags=["about"])
 
 
-@router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
 async def metrics(state: StateOf) -> Response:
     """Counts and latencies for Prometheus."""
     state.metrics.tell_health(await state.checkup.conditions())

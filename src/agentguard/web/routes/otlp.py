@@ -34,12 +34,23 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_STATUS = {"schema": {"type": "object", "properties": {"code": {"type": "integer"}, "message": {"type": "string"}}}}
+_STATUS = {
+    "schema": {
+        "type": "object",
+        "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+    }
+}
 _PROTOBUF = {"schema": {"type": "string", "format": "binary"}}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Taken; `partialSuccess` counts what was not.", "content": {"application/x-protobuf": _PROTOBUF}},
+    200: {
+        "description": "Taken; `partialSuccess` counts what was not.",
+        "content": {"application/x-protobuf": _PROTOBUF},
+    },
     **{
-        status: {"description": text, "content": {"application/json": _STATUS, "application/x-protobuf": _PROTOBUF}}
+        status: {
+            "description": text,
+            "content": {"application/json": _STATUS, "application/x-protobuf": _PROTOBUF},
+        }
         for status, text in (
             (400, "Nothing in it can be read."),
             (413, "Too large."),
@@ -105,7 +116,9 @@ async def _body(request: Request, state: State, packed: str | None, admission: A
         async with asyncio.timeout(state.app.settings.acknowledge_seconds):
             await receive(request.stream(), request.headers, limit, buffer, admission.grow)
     except TimeoutError:
-        raise SpansNotStoredError(RpcCode.DEADLINE_EXCEEDED, "The body did not come in time. Send it again.") from None
+        raise SpansNotStoredError(
+            RpcCode.DEADLINE_EXCEEDED, "The body did not come in time. Send it again."
+        ) from None
     return await unpacked(buffer.getvalue(), packed, limit, admission.grow)
 
 
@@ -117,5 +130,7 @@ async def _take_spans(state: State, delivery: Delivery) -> Response:
 
 
 async def _count(state: State, delivery: Delivery, signal: Signal) -> Response:
-    state.metrics.not_kept.labels(signal.value).inc(await asyncio.to_thread(count_records, delivery, signal))
+    state.metrics.not_kept.labels(signal.value).inc(
+        await asyncio.to_thread(count_records, delivery, signal)
+    )
     return success(delivery.encoding)

@@ -24,4 +24,7 @@ async def post_playbook(wanted: FailureRequest, state: StateOf) -> Response:
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:
         return accepted(await state.app.jobs.submit(KIND, asked.request()))
-    return await state.answer(question(version, "playbook", failure), partial(state.app.playbooks.document, version, failure))
+    return await state.answer(
+        question(version, "playbook", failure),
+        partial(state.app.playbooks.document, version, failure),
+    )

@@ -18,5 +18,9 @@ VERSION = version("agentguard")
 async def root() -> DocumentResponse:
     """Say who answers."""
     return DocumentResponse(
-        {"message": "AgentGuard finds what your agents depend on, and what breaks if it fails.", "version": VERSION, "docs": "/docs"}
+        {
+            "message": "AgentGuard finds what your agents depend on, and what breaks if it fails.",
+            "version": VERSION,
+            "docs": "/docs",
+        }
     )

@@ -36,27 +36,42 @@ _BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
+                "schema": {
+                    "oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]
+                },
                 "examples": {
                     "plain": {
                         "value": [
                             {
                                 "traceId": "abc123",
-                                "spans": [{"spanId": "span1", "serviceName": "PricingAgent", "attributes": {"type": "llm"}}],
+                                "spans": [
+                                    {
+                                        "spanId": "span1",
+                                        "serviceName": "PricingAgent",
+                                        "attributes": {"type": "llm"},
+                                    }
+                                ],
                             }
                         ]
                     }
                 },
             },
             "multipart/form-data": {
-                "schema": {"type": "object", "properties": {"file": {"type": "string", "format": "binary"}}, "required": ["file"]}
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
             },
         },
     }
 }
 
 DatasetParameter = Annotated[
-    str | None, Query(description="Name of the dataset that the graph becomes the newest version of; without it, a new one.")
+    str | None,
+    Query(
+        description="Name of the dataset that the graph becomes the newest version of; without it, a new one."
+    ),
 ]
 
 
@@ -83,25 +98,39 @@ class UploadTooSlowError(AgentGuardError):
     status = 408
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or over a faster line.")
+        super().__init__(
+            f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or over a faster line."
+        )
 
 
 @router.post("/scan", response_model=ScanDocument, responses=ACCEPTED, openapi_extra=_BODY)
-async def post_scan(request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None) -> Response:
+async def post_scan(
+    request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
+) -> Response:
     """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON, the plain form, or any trace file."""
     state.app.scans.check_name(dataset)
     with state.scanning.admit() as admission:
         return await _scanned(request, state, dataset, window, admission)
 
 
-async def _scanned(request: Request, state: State, dataset: str | None, window: TimeWindow | None, admission: Admission) -> Response:
+async def _scanned(
+    request: Request,
+    state: State,
+    dataset: str | None,
+    window: TimeWindow | None,
+    admission: Admission,
+) -> Response:
     upload = await asyncio.to_thread(_new_upload, state)
     try:
         origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
-            return await _as_job(state, state.app.uploaded.request(upload, origin, dataset, window), size)
-        version, found = await state.app.scans.scan_file(upload, origin, dataset=dataset, window=window)
+            return await _as_job(
+                state, state.app.uploaded.request(upload, origin, dataset, window), size
+            )
+        version, found = await state.app.scans.scan_file(
+            upload, origin, dataset=dataset, window=window
+        )
     except BaseException:
         upload.unlink(missing_ok=True)
         raise
@@ -113,7 +142,9 @@ async def _as_job(state: State, wanted: dict[str, Any], size: int) -> Response:
     return accepted(await state.app.jobs.submit(KIND, wanted, total=size))
 
 
-async def _received_in_time(request: Request, state: State, upload: Path, admission: Admission) -> str:
+async def _received_in_time(
+    request: Request, state: State, upload: Path, admission: Admission
+) -> str:
     """Write what was sent to the upload's file; return what refusals shall call it."""
     seconds = state.app.settings.upload_seconds
     try:
@@ -133,7 +164,9 @@ async def _received(request: Request, state: State, upload: Path, admission: Adm
     return "body"
 
 
-async def _received_body(request: Request, state: State, upload: Path, admission: Admission) -> None:
+async def _received_body(
+    request: Request, state: State, upload: Path, admission: Admission
+) -> None:
     packed, limit = content_encoding(request.headers), state.app.settings.max_upload_bytes
     sent = upload.with_name(upload.name + ".sent") if packed else upload
     try:
@@ -147,11 +180,18 @@ async def _received_body(request: Request, state: State, upload: Path, admission
 
 
 async def _received_form(request: Request, state: State, upload: Path, admission: Admission) -> str:
-    parser = MultiPartParser(request.headers, _bounded(request, state.app.settings.max_upload_bytes, admission), max_files=1, max_fields=8)
+    parser = MultiPartParser(
+        request.headers,
+        _bounded(request, state.app.settings.max_upload_bytes, admission),
+        max_files=1,
+        max_fields=8,
+    )
     try:
         form = await parser.parse()
     except (MultiPartException, FormParserError, KeyError) as error:
-        raise FileMissingError("The form cannot be read. Send multipart/form-data with one file.") from error
+        raise FileMissingError(
+            "The form cannot be read. Send multipart/form-data with one file."
+        ) from error
     try:
         file = next((value for value in form.values() if isinstance(value, UploadFile)), None)
         if file is None:
@@ -162,7 +202,9 @@ async def _received_form(request: Request, state: State, upload: Path, admission
         await form.close()
 
 
-async def _bounded(request: Request, limit: int, admission: Admission) -> AsyncGenerator[bytes, None]:
+async def _bounded(
+    request: Request, limit: int, admission: Admission
+) -> AsyncGenerator[bytes, None]:
     async for chunk in request.stream():
         admission.grow(len(chunk))
         if admission.bytes > limit:

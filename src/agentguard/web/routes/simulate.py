@@ -26,7 +26,10 @@ async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:
         return accepted(await state.app.jobs.submit(KIND, asked.request()))
-    return await state.answer(question(version, "simulate", failure), partial(state.app.simulations.document, version, failure))
+    return await state.answer(
+        question(version, "simulate", failure),
+        partial(state.app.simulations.document, version, failure),
+    )
 
 
 def question(version: GraphVersion, endpoint: str, failure: Failure) -> Question:

@@ -23,7 +23,9 @@ def upgrade() -> None:
         sa.Column("last_seen", sa.BigInteger, nullable=False),
     )
     op.create_index("ix_sightings_last_seen", "sightings", ["last_seen"])
-    op.create_table("days_seen", sa.Column("day", sa.Integer, primary_key=True, autoincrement=False))
+    op.create_table(
+        "days_seen", sa.Column("day", sa.Integer, primary_key=True, autoincrement=False)
+    )
 
 
 def downgrade() -> None:

@@ -40,7 +40,12 @@ def upgrade() -> None:
         sa.Column("playbook", _DOCUMENT),
         sa.Column("audit_trail", _DOCUMENT),
         sa.Column("blockchain_proof", _DOCUMENT),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=_transaction_time(),
+        ),
         sa.Column("resolved_at", sa.DateTime(timezone=True)),
     )
     op.create_index("idx_incidents_agent", "incidents", ["agent_id"])
@@ -48,21 +53,40 @@ def upgrade() -> None:
     op.create_table(
         "playbooks",
         sa.Column("id", sa.Uuid, primary_key=True, server_default=_random_id()),
-        sa.Column("incident_id", sa.Uuid, sa.ForeignKey("incidents.id", name="fk_playbooks_incident_id_incidents"), nullable=False),
+        sa.Column(
+            "incident_id",
+            sa.Uuid,
+            sa.ForeignKey("incidents.id", name="fk_playbooks_incident_id_incidents"),
+            nullable=False,
+        ),
         sa.Column("title", sa.String, nullable=False),
         sa.Column("steps", _DOCUMENT, nullable=False),
         sa.Column("effectiveness_score", sa.Float),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=_transaction_time(),
+        ),
     )
     op.create_index("ix_playbooks_incident_id", "playbooks", ["incident_id"])
     op.create_table(
         "audit_logs",
         sa.Column("id", sa.Uuid, primary_key=True, server_default=_random_id()),
-        sa.Column("incident_id", sa.Uuid, sa.ForeignKey("incidents.id", name="fk_audit_logs_incident_id_incidents")),
+        sa.Column(
+            "incident_id",
+            sa.Uuid,
+            sa.ForeignKey("incidents.id", name="fk_audit_logs_incident_id_incidents"),
+        ),
         sa.Column("log_type", sa.String, nullable=False),
         sa.Column("evidence", _DOCUMENT),
         sa.Column("blockchain_tx_hash", sa.String),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=_transaction_time()),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            nullable=False,
+            server_default=_transaction_time(),
+        ),
     )
     op.create_index("idx_audit_logs_incident", "audit_logs", ["incident_id"])
 
@@ -105,7 +129,9 @@ _TO_NS = {
 }
 
 
-def _convert(table: str, column: str, kind: sa.types.TypeEngine[Any], expressions: dict[str, str]) -> None:
+def _convert(
+    table: str, column: str, kind: sa.types.TypeEngine[Any], expressions: dict[str, str]
+) -> None:
     """Give the column another type, its values by the dialect's expression; the database's own casts would spoil them."""
     dialect = op.get_bind().dialect.name
     expression = expressions[dialect].format(column)
