@@ -1,4 +1,7 @@
-"""What both sides must agree on: a graph's components, dependencies and workflows with their counts."""
+"""What both sides must agree on.
+
+A graph's components, dependencies and workflows with their counts.
+"""
 
 from __future__ import annotations
 

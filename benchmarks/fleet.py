@@ -1,8 +1,11 @@
-"""A made-up fleet of agents, and what each span of its runs says: a pure function of seed, run and place in the run.
+"""A made-up fleet of agents, and what each span of its runs says.
 
-Every run has the same 18 places: a request enters a gateway, goes over HTTP to an agent's service, and that agent asks its
-model, uses a tool with a database behind it, and asks a second agent over HTTP. Which agents, tools, models and databases these
-are differs from run to run. One run in 50 has a tool that fails and is tried again.
+A pure function of seed, run and place in the run.
+
+Every run has the same 18 places: a request enters a gateway, goes over HTTP to an agent's service,
+and that agent asks its model, uses a tool with a database behind it, and asks a second agent over
+HTTP. Which agents, tools, models and databases these are differs from run to run. One run in 50 has
+a tool that fails and is tried again.
 """
 
 from __future__ import annotations

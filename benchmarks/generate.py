@@ -1,4 +1,5 @@
-"""Write spans for measuring, to protobuf bodies or JSON lines: `python -m benchmarks.generate --help`.
+"""Write spans for measuring, to protobuf bodies or JSON lines: `python -m benchmarks.generate
+--help`.
 
 The same seed and size give the same bytes. Memory does not grow with the number of spans.
 """
@@ -39,7 +40,9 @@ class Order:
     spans: int
     seed: int
     scattered: bool
-    """Whether each run's spans lie apart from each other over the whole input, children often first."""
+    """Whether each run's spans lie apart from each other over the whole input, children often
+    first.
+    """
     spans_per_body: int = 512
 
     def occurrences(self) -> Iterator[Occurrence]:
@@ -104,7 +107,8 @@ def _resource(service: str) -> tuple[tuple[str, Value], ...]:
     )
 
 
-# Protobuf. A message's serialised parts, one after the other, are the message: so the parts that many spans share are kept as bytes.
+# Protobuf. A message's serialised parts, one after the other, are the message: so the parts that
+# many spans share are kept as bytes.
 
 
 def _protobuf_body(spans: Iterable[Occurrence]) -> bytes:

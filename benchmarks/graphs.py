@@ -1,4 +1,7 @@
-"""A made-up graph of any size, as full of evidence as a real one: a pure function of size and seed."""
+"""A made-up graph of any size, as full of evidence as a real one.
+
+A pure function of size and seed.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Scan many generated spans, each trace's scattered over the whole input, and hold the peak of memory against its bound.
+"""Scan many generated spans, each trace's scattered over the whole input, and hold the peak of
+memory against its bound.
 
-`python -m benchmarks.memory` takes some minutes and about 3 GB of disk for the 2 million spans that the bound speaks of.
+`python -m benchmarks.memory` takes some minutes and about 3 GB of disk for the 2 million spans that
+the bound speaks of.
 """
 
 from __future__ import annotations
@@ -39,9 +41,13 @@ def report(layout: Layout, spans: int, cost: Cost) -> bool:
     read = orjson.loads(cost.output)["coverage"]["spans"]
     fine = read == spans and cost.peak_bytes < BOUND_BYTES
     memory = f"peak {cost.peak_bytes / 2**20:7,.0f} MiB of {BOUND_BYTES / 2**20:,.0f}"
-    time = f"{cost.cpu_seconds:6.1f} CPU s  {cost.wall_seconds:6.1f} s  {spans / cost.cpu_seconds / 1000:5.1f} k spans per CPU second"
+    time = (
+        f"{cost.cpu_seconds:6.1f} CPU s  {cost.wall_seconds:6.1f} s "
+        f" {spans / cost.cpu_seconds / 1000:5.1f} k spans per CPU second"
+    )
     print(
-        f"{layout:<10} {read:>9,} spans  {memory}  {time}  {'ok' if fine else 'TOO MUCH OR TOO FEW'}",
+        f"{layout:<10} {read:>9,} spans  {memory}  {time} "
+        f" {'ok' if fine else 'TOO MUCH OR TOO FEW'}",
         flush=True,
     )
     return fine

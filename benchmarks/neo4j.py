@@ -1,7 +1,10 @@
-"""`python -m benchmarks.neo4j`: a large graph into Neo4j and back, next to the same rows written one by one, in one run.
+"""`python -m benchmarks.neo4j`.
 
-The server is the one that NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD name (its data is deleted), else one of its own. While the graph is
-replaced, two readers ask how many components there are of which version: one takes the lock that docs/neo4j.md names, one does not.
+A large graph into Neo4j and back, next to the same rows written one by one, in one run.
+
+The server is the one that NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD name (its data is deleted), else
+one of its own. While the graph is replaced, two readers ask how many components there are of which
+version: one takes the lock that docs/neo4j.md names, one does not.
 """
 
 from __future__ import annotations
@@ -75,7 +78,10 @@ class Reader:
 
     def __str__(self) -> str:
         within = (self.mixed[-1] - self.mixed[0]) * 1000 if self.mixed else 0
-        return f"{self.reads:,} reads, slowest {self.slowest * 1000:,.0f} ms, not whole: {len(self.mixed)} (within {within:,.0f} ms)"
+        return (
+            f"{self.reads:,} reads, slowest {self.slowest * 1000:,.0f} ms, not whole:"
+            f" {len(self.mixed)} (within {within:,.0f} ms)"
+        )
 
     def _read(self, stop: threading.Event) -> None:
         uri, user, password = (self.settings[name] for name in _SETTINGS)
@@ -153,7 +159,8 @@ async def measure(folder: Path, settings: dict[str, str]) -> int:
     print(f"reader with lock:    {locked}")
     print(f"reader without lock: {unlocked}")
     print(
-        f"ratio: {ROWS / warm / single:.0f} times the rows per second of row by row; read back equal: {'yes' if same else 'NO'}"
+        f"ratio: {ROWS / warm / single:.0f} times the rows per second of row by row; read back"
+        f" equal: {'yes' if same else 'NO'}"
     )
     return 0 if same and not locked.mixed else 1
 
@@ -166,7 +173,9 @@ def report(seconds: dict[str, float], single: float) -> None:
 
 
 async def put(store: Neo4jGraphStore, graph: Graph) -> float:
-    """Return how long it took, from the graph in memory to the version durable and the one before it deleted."""
+    """Return how long it took, from the graph in memory to the version durable and the one before
+    it deleted.
+    """
     now = system_clock()
     version = GraphVersion(sortable_id(now), "bench", now, graph)
     began = time.perf_counter()
@@ -175,7 +184,10 @@ async def put(store: Neo4jGraphStore, graph: Graph) -> float:
 
 
 async def one_by_one(database: Neo4jDatabase, graph: Graph) -> float:
-    """Return how many rows a second can be written in a transaction each: less than ours writes of each, with an index as ours has."""
+    """Return how many rows a second can be written in a transaction each.
+
+    Less than ours writes of each, with an index as ours has.
+    """
     await database.ask(
         "CREATE CONSTRAINT single_id IF NOT EXISTS FOR (s:Single) REQUIRE s.id IS UNIQUE"
     )

@@ -1,8 +1,11 @@
-"""`make bench`: one scan of generated spans by AgentGuard and by the plain baseline, measured in one run.
+"""`make bench`.
 
-Both read the same OTLP protobuf bodies from disk and must find the same graph; each is a process of its own. The
-baseline parses with google.protobuf (upb), loops in Python and counts into NetworkX; it does less (no fallbacks, no
-confidence, no chosen evidence, nothing recorded of the runs), so the ratio is a lower bound.
+One scan of generated spans by AgentGuard and by the plain baseline, measured in one run.
+
+Both read the same OTLP protobuf bodies from disk and must find the same graph; each is a process of
+its own. The baseline parses with google.protobuf (upb), loops in Python and counts into NetworkX;
+it does less (no fallbacks, no confidence, no chosen evidence, nothing recorded of the runs), so the
+ratio is a lower bound.
 """
 
 from __future__ import annotations
@@ -43,7 +46,8 @@ def main() -> int:
     same = of_document(json.loads(product.output)) == json.loads(plain.output)
     report(order.spans, {"agentguard scan": product, "plain Python": plain})
     print(
-        f"ratio: {plain.cpu_seconds / product.cpu_seconds:.1f} times the spans per CPU second; same graph: {'yes' if same else 'NO'}"
+        f"ratio: {plain.cpu_seconds / product.cpu_seconds:.1f} times the spans per CPU second; same"
+        f" graph: {'yes' if same else 'NO'}"
     )
     return 0 if same else 1
 
@@ -53,7 +57,8 @@ def report(spans: int, costs: dict[str, Cost]) -> None:
     for name, cost in costs.items():
         rate = spans / cost.cpu_seconds
         print(
-            f"{name:16} {rate:>12,.0f} {cost.cpu_seconds:>8.1f} {cost.wall_seconds:>8.1f} {cost.peak_bytes / 2**20:>9,.0f}"
+            f"{name:16} {rate:>12,.0f} {cost.cpu_seconds:>8.1f} {cost.wall_seconds:>8.1f}"
+            f" {cost.peak_bytes / 2**20:>9,.0f}"
         )
 
 

@@ -1,1 +1,4 @@
-"""Two small multi-agent systems whose telemetry shows what AgentGuard does: an e-commerce shop and a content pipeline."""
+"""Two small multi-agent systems whose telemetry shows what AgentGuard does.
+
+An e-commerce shop and a content pipeline.
+"""

@@ -49,7 +49,8 @@ def _report(counted: Mapping[str, Counts], seed: int, truth_path: Path | None) -
     refused = total(counted.values()).spans_refused
     if refused:
         _tell(
-            f"The receiver did not take {refused} spans; its answers are above. Does it run, and does it want a key?"
+            f"The receiver did not take {refused} spans; its answers are above. Does it run, and"
+            " does it want a key?"
         )
     return 1 if refused else 0
 

@@ -43,7 +43,10 @@ class Counts:
         self.failed_invocations[agent] += failed
 
     def tried_instead(self, owner: str, failed: str, now: str) -> None:
-        """Count an attempt made because another one failed: of the same callee (retry) or of another (fallback)."""
+        """Count an attempt made because another one failed.
+
+        Of the same callee (retry) or of another (fallback).
+        """
         if failed == now:
             self.retries[owner, now] += 1
         else:

@@ -38,5 +38,6 @@ def create_database(path: Path, schema: str) -> None:
 
 
 def _named(name: str) -> type[sqlite3.Connection]:
-    # SQLite knows files, not names of databases; the DB-API instrumentation reads the name from the connection's attribute.
+    # SQLite knows files, not names of databases; the DB-API instrumentation reads the name from the
+    # connection's attribute.
     return type("NamedConnection", (sqlite3.Connection,), {"database": name})

@@ -1,4 +1,7 @@
-"""Injected errors, decided by the seed and by what is asked: never by the clock, the order of arrival or a random generator."""
+"""Injected errors, decided by the seed and by what is asked.
+
+Never by the clock, the order of arrival or a random generator.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ class FaultPlan:
     _seen: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def strike(self, point: str, task: str, detail: str = "") -> Fault | None:
-        """Return the fault that this attempt meets, if any; `detail` tells apart different calls at one point in one task."""
+        """Return the fault that this attempt meets, if any.
+
+        `detail` tells apart different calls at one point in one task.
+        """
         for fault in self.faults:
             if fault.point == point and chance(self.seed, point, task, detail) < fault.share:
                 return fault if self._attempt(point, task, detail) <= fault.attempts else None

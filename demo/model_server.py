@@ -1,6 +1,9 @@
-"""A scripted model behind the OpenAI chat-completions protocol: it follows each agent's script, and fails where it is told to.
+"""A scripted model behind the OpenAI chat-completions protocol.
 
-Nothing here is a language model. Token counts are about a quarter of the characters; a reply takes a few milliseconds.
+It follows each agent's script, and fails where it is told to.
+
+Nothing here is a language model. Token counts are about a quarter of the characters; a reply takes
+a few milliseconds.
 """
 
 from __future__ import annotations

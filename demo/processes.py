@@ -1,6 +1,9 @@
-"""Services as processes of their own: started on free loopback ports, waited for, stopped gracefully, never left behind.
+"""Services as processes of their own.
 
-Each child holds one end of a pipe. When the runner says stop, or is gone in whatever way, the pipe ends and the child stops itself.
+Started on free loopback ports, waited for, stopped gracefully, never left behind.
+
+Each child holds one end of a pipe. When the runner says stop, or is gone in whatever way, the pipe
+ends and the child stops itself.
 """
 
 from __future__ import annotations
@@ -46,7 +49,10 @@ class EndedEarlyError(DemoError):
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a child process is given: its listening socket, its end of the pipe, and where the others are."""
+    """What a child process is given.
+
+    Its listening socket, its end of the pipe, and where the others are.
+    """
 
     listener: socket.socket
     pipe: Connection
@@ -123,7 +129,10 @@ class Fleet:
         self._children[name] = _Child(process, ours)
 
     def wait_until_ready(self, seconds: float) -> None:
-        """Return when every process answers; raise NotStartedError for the first that died or did not answer in time."""
+        """Return when every process answers.
+
+        Raise NotStartedError for the first that died or did not answer in time.
+        """
         deadline = time.monotonic() + seconds
         with httpx.Client(trust_env=False, timeout=5) as client:
             for name, child in self._children.items():
@@ -132,7 +141,10 @@ class Fleet:
                     time.sleep(_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """Stop all processes: ask, wait, and end those that do not listen. Harmless when called again."""
+        """Stop all processes: ask, wait, and end those that do not listen.
+
+        Harmless when called again.
+        """
         for listener in self._listeners.values():
             listener.close()
         for child in self._children.values():
@@ -144,7 +156,10 @@ class Fleet:
             self._collect(name, child, deadline)
 
     def counted_by(self, name: str) -> Counts:
-        """Return what a stopped process handed in; raise EndedEarlyError where it went without doing so."""
+        """Return what a stopped process handed in.
+
+        Raise EndedEarlyError where it went without doing so.
+        """
         if name not in self._handed_in:
             raise EndedEarlyError(f"{name} ended before its time; its messages are above.")
         return self._handed_in[name]
@@ -161,7 +176,9 @@ class Fleet:
 
 
 def keep_to_this_machine() -> None:
-    """Make this process and its children ignore proxies and the shell's telemetry settings, and let children find this package."""
+    """Make this process and its children ignore proxies and the shell's telemetry settings, and let
+    children find this package.
+    """
     for name in list(os.environ):
         if name.upper() in _PROXIES or (name.startswith("OTEL_") and not name.endswith("_HEADERS")):
             del os.environ[name]
@@ -181,9 +198,11 @@ def _answers(client: httpx.Client, url: str) -> bool:
 def _give_up_on(name: str, child: _Child, deadline: float) -> None:
     if not child.process.is_alive():
         raise NotStartedError(
-            f"{name} ended while starting (exit code {child.process.exitcode}); its messages are above."
+            f"{name} ended while starting (exit code {child.process.exitcode}); its messages are"
+            " above."
         )
     if time.monotonic() > deadline:
         raise NotStartedError(
-            f"{name} did not answer in time; the machine may be busy: try again, or give it longer with --patience."
+            f"{name} did not answer in time; the machine may be busy: try again, or give it longer"
+            " with --patience."
         )

@@ -13,7 +13,8 @@ try:
     from demo.recording import main
 except ModuleNotFoundError as missing:
     sys.exit(
-        f"The demo systems need {missing.name}, which is not installed: pip install -e '.[demo]' brings all they need."
+        f"The demo systems need {missing.name}, which is not installed: pip install -e '.[demo]'"
+        " brings all they need."
     )
 
 if __name__ == "__main__":

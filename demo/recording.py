@@ -24,7 +24,10 @@ _DEMO = Path(__file__).parent
 _PACKAGE = _DEMO.parent / "src" / "agentguard" / "demo_recording"
 _USERS = 2  # few requests at a time, so that durations are less about a busy machine
 _IDS = ("traceId", "spanId", "parentSpanId")
-_TRUTH_HEADER = "# Written by demo/record.py from the systems' own counters, which owe nothing to the telemetry beside it.\n"
+_TRUTH_HEADER = (
+    "# Written by demo/record.py from the systems' own counters, which owe nothing to the telemetry"
+    " beside it.\n"
+)
 
 
 def main() -> int:
@@ -59,7 +62,9 @@ def main() -> int:
 
 
 def packed(requests: Iterable[ExportTraceServiceRequest]) -> bytes:
-    """Return the requests as gzipped OTLP JSON lines, one request a line, as the Collector's file exporter writes them."""
+    """Return the requests as gzipped OTLP JSON lines, one request a line, as the Collector's file
+    exporter writes them.
+    """
     lines = (
         json.dumps(document(request), ensure_ascii=False, separators=(",", ":")) + "\n"
         for request in requests
@@ -69,7 +74,9 @@ def packed(requests: Iterable[ExportTraceServiceRequest]) -> bytes:
 
 
 def document(request: ExportTraceServiceRequest) -> dict[str, Any]:
-    """Return the request as OTLP/JSON, which writes ids in hex where protobuf's own JSON has base64 (OTLP 1.x, JSON encoding)."""
+    """Return the request as OTLP/JSON, which writes ids in hex where protobuf's own JSON has base64
+    (OTLP 1.x, JSON encoding).
+    """
     return {
         key: _hex_ids(value)
         for key, value in MessageToDict(request, use_integers_for_enums=True).items()

@@ -1,4 +1,7 @@
-"""One run of the demo: start the model server and the systems, send them work, stop them, add up what they counted."""
+"""One run of the demo.
+
+Start the model server and the systems, send them work, stop them, add up what they counted.
+"""
 
 from __future__ import annotations
 
@@ -66,13 +69,16 @@ class Order:
 
 
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
-    """Run the systems and return what each counted, after every process has sent its spans and ended.
+    """Run the systems and return what each counted, after every process has sent its spans and
+    ended.
 
-    Raises DemoError where a process does not come up or goes early, or the receiver does not take spans.
+    Raises DemoError where a process does not come up or goes early, or the receiver does not take
+    spans.
     """
     if not takes_spans(order.otlp):
         raise NotReceivedError(
-            f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and does it want a key?"
+            f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and"
+            " does it want a key?"
         )
     with (
         tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder,

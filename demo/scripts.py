@@ -1,4 +1,7 @@
-"""What the scripted model says: for each agent, the steps that it takes, and what it tries when one fails."""
+"""What the scripted model says.
+
+For each agent, the steps that it takes, and what it tries when one fails.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,14 @@ Task = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that an agent does by calling a tool (or another agent, which looks the same to a model)."""
+    """One thing that an agent does by calling a tool (or another agent, which looks the same to a
+    model).
+    """
 
     tools: tuple[str, ...]
-    """Tried in this order until one succeeds; the same name twice is a retry, another name a fallback."""
+    """Tried in this order until one succeeds; the same name twice is a retry, another name a
+    fallback.
+    """
     optional: bool = False
     """Whether the agent goes on when all of them failed."""
     when: str | None = None

@@ -44,7 +44,10 @@ def serve(system: System, name: str, seed: int, otlp: str, database: Path, post:
 
 
 def create_app(worker: Worker) -> FastAPI:
-    """Return the app: each agent of the service and each entry of the system that the service offers."""
+    """Return the app.
+
+    Each agent of the service and each entry of the system that the service offers.
+    """
     app = FastAPI(title=worker.service, lifespan=_closing(worker))
     service = next(service for service in worker.system.services if service.name == worker.service)
     app.add_api_route("/health", _healthy)

@@ -39,7 +39,10 @@ def _to(kind: str, edges: Mapping[tuple[str, str], int]) -> int:
 
 
 def truth(counted: Mapping[str, Counts]) -> dict[str, Any]:
-    """Return what a reader of the telemetry should find: components, edges with calls and errors, runs, retries, fallbacks."""
+    """Return what a reader of the telemetry should find.
+
+    Components, edges with calls and errors, runs, retries, fallbacks.
+    """
     counts = total(counted.values())
     return {
         "agents": [

@@ -1,4 +1,7 @@
-"""How a demo system is described: agents, the services they live in, its entry points, its faults, its work."""
+"""How a demo system is described.
+
+Agents, the services they live in, its entry points, its faults, its work.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ class Agent:
     name: str
     description: str
     models: tuple[str, ...]
-    """Asked in this order until one answers; the same name twice is a retry, another name a fallback."""
+    """Asked in this order until one answers; the same name twice is a retry, another name a
+    fallback.
+    """
     tools: Mapping[str, Tool] = field(default_factory=dict)
     colleagues: tuple[str, ...] = ()
     script: tuple[Step, ...] = ()
@@ -57,7 +62,9 @@ class System:
     """SQL that makes and fills the database."""
     default_runs: int
     conventions: str
-    """Which generations of the semantic conventions its telemetry speaks: OTEL_SEMCONV_STABILITY_OPT_IN."""
+    """Which generations of the semantic conventions its telemetry speaks:
+    OTEL_SEMCONV_STABILITY_OPT_IN.
+    """
     requests: Callable[[int, int], Sequence[Request]]
     """From seed and number of main runs to what users send."""
 

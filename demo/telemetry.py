@@ -1,7 +1,9 @@
-"""All telemetry of the demo systems: the SDK and exporter, published instrumentations, and the two spans that agent authors write.
+"""All telemetry of the demo systems.
 
-The spans `invoke_agent NAME` and `execute_tool NAME` follow the OpenTelemetry semantic conventions for generative AI.
-Everything else comes from the instrumentation libraries.
+The SDK and exporter, published instrumentations, and the two spans that agent authors write.
+
+The spans `invoke_agent NAME` and `execute_tool NAME` follow the OpenTelemetry semantic conventions
+for generative AI. Everything else comes from the instrumentation libraries.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ def start_telemetry(service: str, system: System, otlp: str, counts: Counts) -> 
 
 
 def takes_spans(otlp: str) -> bool:
-    """Whether a receiver at this base URL takes an (empty) request, with the headers that the environment sets."""
+    """Whether a receiver at this base URL takes an (empty) request, with the headers that the
+    environment sets.
+    """
     exporter = OTLPSpanExporter(endpoint=_endpoint(otlp), timeout=_PROBE_TIMEOUT_SECONDS)
     try:
         return exporter.export([]) is SpanExportResult.SUCCESS
@@ -139,7 +143,8 @@ def execute_tool(name: str, call_id: str) -> AbstractContextManager[None]:
 
 @contextmanager
 def _span(name: str, attributes: dict[str, str]) -> Iterator[None]:
-    # The error's type and message are recorded, its stack trace is not: that would show where this machine keeps its files.
+    # The error's type and message are recorded, its stack trace is not: that would show where this
+    # machine keeps its files.
     with trace.get_tracer("demo.agents").start_as_current_span(
         name, attributes=attributes, record_exception=False
     ) as span:

@@ -1,4 +1,7 @@
-"""How an agent works: ask the model, do what it says with tools and other agents, until it has an answer."""
+"""How an agent works.
+
+Ask the model, do what it says with tools and other agents, until it has an answer.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,10 @@ class Worker:
     counts: Counts
 
     async def run(self, name: str, task: Task) -> str:
-        """Run the agent on the task and return its answer; raise AgentFailedError where it has none."""
+        """Run the agent on the task and return its answer.
+
+        Raise AgentFailedError where it has none.
+        """
         agent = self.system.agents[name]
         try:
             with invoke_agent(
@@ -99,7 +105,8 @@ class Worker:
     ) -> ChatCompletionMessage:
         edge = f"agent:{agent.name}", f"model:{model}"
         try:
-            # The SDK's message types are a union of dictionaries that plain ones do not match by type.
+            # The SDK's message types are a union of dictionaries that plain ones do not match by
+            # type.
             completion = await self.model.chat.completions.create(
                 model=model, messages=messages, tools=_offered(agent)
             )  # type: ignore[arg-type]
@@ -141,7 +148,10 @@ class Worker:
         return await self.ask_service(home, f"/agents/{name}", task)
 
     async def ask_service(self, service: str, path: str, task: Task) -> str:
-        """Post the task to another service; raise AgentFailedError where it does not answer well."""
+        """Post the task to another service.
+
+        Raise AgentFailedError where it does not answer well.
+        """
         try:
             response = await self.http.post(self.addresses[service] + path, json=task)
         except httpx.HTTPError as error:

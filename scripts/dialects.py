@@ -116,16 +116,24 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
                 )
             )
             verified = ", ".join(sorted(seen[f"{table['id']}#{number}"])) or "*unverified*"
-            yield f"| {number} | {rule['role']} | {_condition(rule['when'])} | {names} | {verified} |"
+            yield (
+                f"| {number} | {rule['role']} | {_condition(rule['when'])} | {names} | {verified} |"
+            )
         yield ""
     for fact in table.get("facts", ()):
-        yield f"- Out of `{fact['from']}`, before content is dropped, `{fact['into']}` is read where {_condition(fact['when'])}."
+        yield (
+            f"- Out of `{fact['from']}`, before content is dropped, `{fact['into']}` is read where"
+            f" {_condition(fact['when'])}."
+        )
     for error in table.get("errors", ()):
         yield f"- A failure, whatever the status says: {_condition(error['when'])}."
     if table.get("control_flow"):
         yield f"- Control flow, no failure: exceptions {_codes(table['control_flow'])}."
     if "housekeeping" in table:
-        yield f"- Housekeeping, no workflow: entry points whose name matches {_code(table['housekeeping'])}."
+        yield (
+            "- Housekeeping, no workflow: entry points whose name matches"
+            f" {_code(table['housekeeping'])}."
+        )
     yield ""
 
 

@@ -1,4 +1,7 @@
-"""Draw docs/terminal.svg: what a rehearsal on the recorded demo systems prints, as it prints it. `make picture` runs it."""
+"""Draw docs/terminal.svg: what a rehearsal on the recorded demo systems prints, as it prints it.
+
+`make picture` runs it.
+"""
 
 from __future__ import annotations
 

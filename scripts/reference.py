@@ -1,4 +1,7 @@
-"""Write the generated pages of docs/: settings, command line, API, dialects. `make docs` runs it; tests hold the pages to the code."""
+"""Write the generated pages of docs/: settings, command line, API, dialects.
+
+`make docs` runs it; tests hold the pages to the code.
+"""
 
 from __future__ import annotations
 
@@ -30,15 +33,25 @@ DOCS = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py (`make docs`): change the code, not this page. -->\n"
 
 MEANINGS = {
-    "api_host": "Address that `agentguard serve` listens on. Without `AGENTGUARD_API_KEY` it answers loopback only, whatever the address.",
+    "api_host": (
+        "Address that `agentguard serve` listens on. Without `AGENTGUARD_API_KEY` it answers"
+        " loopback only, whatever the address."
+    ),
     "api_port": "Port of the API and of OTLP/HTTP. 0 lets the system choose.",
     "debug": "More detail in the log.",
     "data_dir": "Folder of the database, the spans and the log.",
-    "api_key": "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in.",
+    "api_key": (
+        "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in."
+    ),
     "cors_origins": "Web origins whose pages may call the API, separated by commas.",
-    "catalog": "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see [catalog.md](catalog.md).",
+    "catalog": (
+        "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see"
+        " [catalog.md](catalog.md)."
+    ),
     "ghost_days": "What is declared and was not seen for this many days is a ghost.",
-    "trace_url": "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo.",
+    "trace_url": (
+        "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo."
+    ),
     "postgres_port": "5432 unless set.",
     "postgres_db": "`agentguard` unless set.",
     "postgres_user": "`agentguard` unless set.",
@@ -104,12 +117,27 @@ def settings_page() -> str:
             NOTE,
             "# Settings",
             "",
-            "Read from the environment and from `.env` in the working directory; the environment wins. Where a setting has two names, set",
-            "one of them: two that disagree are an error at start, and so is a value that cannot be read.",
+            (
+                "Read from the environment and from `.env` in the working directory; the"
+                " environment wins. Where a setting has two names, set"
+            ),
+            (
+                "one of them: two that disagree are an error at start, and so is a value that"
+                " cannot be read."
+            ),
             "",
-            "A secret may stand in a file that the same name with `_FILE` behind it names (`POSTGRES_PASSWORD_FILE=/run/secrets/db`);",
-            "line ends at its end do not count. A setting and its file together, or a file that is empty or unreadable, are an error",
-            f"at start. These may: {', '.join(setting_names(field) for field in settings.secret_fields())}.",
+            (
+                "A secret may stand in a file that the same name with `_FILE` behind it names"
+                " (`POSTGRES_PASSWORD_FILE=/run/secrets/db`);"
+            ),
+            (
+                "line ends at its end do not count. A setting and its file together, or a file that"
+                " is empty or unreadable, are an error"
+            ),
+            (
+                "at start. These may:"
+                f" {', '.join(setting_names(field) for field in settings.secret_fields())}."
+            ),
             "",
             "| setting | default | meaning |",
             "| --- | --- | --- |",
@@ -147,7 +175,10 @@ def cli_page() -> str:
             NOTE,
             "# Command line",
             "",
-            "JSON alone goes to standard output, messages go to standard error. Settings: [settings.md](settings.md).",
+            (
+                "JSON alone goes to standard output, messages go to standard error. Settings:"
+                " [settings.md](settings.md)."
+            ),
             "",
             "```",
             help_text(()),
@@ -215,7 +246,8 @@ def operation_section(
         )
         if status != "default":
             lines.append(
-                f"- {status}: {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}"
+                f"- {status}:"
+                f" {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}"
             )
     return [f"## {method.upper()} {path}", "", *lines, ""]
 

@@ -1,4 +1,7 @@
-"""A proxy before a real server that can swallow what goes through its connections: they look alive, and nothing comes back."""
+"""A proxy before a real server that can swallow what goes through its connections.
+
+They look alive, and nothing comes back.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass
 class Proxy:
-    """Passes everything on, until it is told to swallow what the connections that it has by then carry; new ones work."""
+    """Passes everything on, until it is told to swallow what the connections that it has by then
+    carry; new ones work.
+    """
 
     url: str
     _open: list[asyncio.Event] = field(default_factory=list)

@@ -23,10 +23,14 @@ if (
 
 
 def pytest_configure() -> None:
-    """AgentGuard reads .env wherever it is started: what tests delete would be deleted with the servers that it names."""
+    """AgentGuard reads .env wherever it is started.
+
+    What tests delete would be deleted with the servers that it names.
+    """
     if Path(".env").exists():
         pytest.exit(
-            "There is a .env in this folder, and tests must not use the servers that it names. Move it away.",
+            "There is a .env in this folder, and tests must not use the servers that it names. Move"
+            " it away.",
             returncode=4,
         )
 

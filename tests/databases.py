@@ -17,7 +17,9 @@ KINDS = ("sqlite", "postgresql")
 
 @asynccontextmanager
 async def empty_database(kind: str) -> AsyncIterator[PostgreSQL | None]:
-    """Give what `open_database` takes: None for SQLite, a fresh database for PostgreSQL, which goes afterwards."""
+    """Give what `open_database` takes: None for SQLite, a fresh database for PostgreSQL, which goes
+    afterwards.
+    """
     if kind == "sqlite":
         yield None
         return

@@ -1,4 +1,7 @@
-"""The Neo4j that tests talk to. It has one database, so one test at a time may use it, and finds it empty."""
+"""The Neo4j that tests talk to.
+
+It has one database, so one test at a time may use it, and finds it empty.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ class Place:
 
 @contextmanager
 def own_neo4j(folder: Path) -> Iterator[Server]:
-    """Give one test a server that it may kill, not started yet; without the jars, skip, but fail in CI."""
+    """Give one test a server that it may kill, not started yet.
+
+    Without the jars, skip, but fail in CI.
+    """
     folder.mkdir(exist_ok=True)
     try:
         own = neo4j_service(folder)

@@ -1,4 +1,7 @@
-"""Where the real servers are that tests talk to: named in the environment, or started by `make services`."""
+"""Where the real servers are that tests talk to.
+
+Named in the environment, or started by `make services`.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,20 @@ _NAMED = {name: value for name, value in os.environ.items() if name.startswith(T
 
 
 def redis_url() -> str:
-    """Return the URL of a Redis database that no other test process uses; without a server as `server` does."""
+    """Return the URL of a Redis database that no other test process uses.
+
+    Without a server as `server` does.
+    """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return f"{server('REDIS_URL').rpartition('/')[0]}/{1 + worker}"
 
 
 @contextmanager
 def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
-    """Give a started server of a test's own, to kill and start again; where it cannot be had, skip, but fail in CI."""
+    """Give a started server of a test's own, to kill and start again.
+
+    Where it cannot be had, skip, but fail in CI.
+    """
     folder.chmod(0o755)  # PostgreSQL's user must be able to enter
     try:
         server = kind(folder)
@@ -42,7 +51,10 @@ def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
 
 @cache
 def our_fleet() -> Fleet | None:
-    """Return which of the test servers are ours: those that were started for these tests, or by `make services`."""
+    """Return which of the test servers are ours.
+
+    Those that were started for these tests, or by `make services`.
+    """
     return read(Path(_NAMED[FLEET])) if FLEET in _NAMED else staying()
 
 
@@ -53,12 +65,18 @@ def _found() -> dict[str, str]:
 
 
 def beside(name: str) -> str | None:
-    """Return the value of a setting that a test server may need beside its place; None: it needs none."""
+    """Return the value of a setting that a test server may need beside its place.
+
+    None: it needs none.
+    """
     return _found().get(TEST_PREFIX + name)
 
 
 def server(name: str) -> str:
-    """Return the value of a setting that points at a test server (DATABASE_URL, say); without that server, skip, but fail in CI."""
+    """Return the value of a setting that points at a test server (DATABASE_URL, say).
+
+    Without that server, skip, but fail in CI.
+    """
     return _found().get(TEST_PREFIX + name) or _missing(
         f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run."
     )

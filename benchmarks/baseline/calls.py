@@ -106,7 +106,9 @@ def _had_ended(run: Node, node: Node) -> bool:
 def calls_of(
     trace: Trace, dialects: Dialects
 ) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
-    """Return the trace's calls, its spans at which links may end with the calls that hold them, and the calls that links start."""
+    """Return the trace's calls, its spans at which links may end with the calls that hold them, and
+    the calls that links start.
+    """
     passages = set(_passages(trace))
     callers = {node: _caller(node, trace, passages) for node in trace.nodes}
     chosen = [node for node in trace.nodes if node.role in KIND and node not in passages]

@@ -20,7 +20,10 @@ SAMPLES = 3
 
 
 def graph_of(bodies: Iterable[bytes], dialects: Dialects) -> nx.MultiDiGraph:
-    """Return the graph of OTLP protobuf bodies. Nodes: component ids; edges: keyed by the dependency's type."""
+    """Return the graph of OTLP protobuf bodies.
+
+    Nodes: component ids; edges: keyed by the dependency's type.
+    """
     traces: dict[bytes, list[Span]] = defaultdict(list)
     hosts: set[str] = set()
     for span in SpanReader(dialects).read(bodies):
@@ -89,7 +92,9 @@ def _recognise(calls: Iterable[Call]) -> None:
 
 
 def _name_models(calls: Iterable[Call]) -> None:
-    """An unnamed model is the only one that the same run used, or that its caller uses, or uses in traces where all have names."""
+    """An unnamed model is the only one that the same run used, or that its caller uses, or uses in
+    traces where all have names.
+    """
     models = [
         (call, call.source)
         for call in calls

@@ -1,4 +1,7 @@
-"""Services that call although no span of theirs was called, object by object: see agentguard.discovery.origins."""
+"""Services that call although no span of theirs was called, object by object.
+
+See agentguard.discovery.origins.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ HOLDERS = (
 
 
 def find_origins(trace: Trace, halves: list[Node]) -> None:
-    """Put a node above what nothing in its service holds. `halves`: the calling halves that were paired."""
+    """Put a node above what nothing in its service holds.
+
+    `halves`: the calling halves that were paired.
+    """
     entered = [
         node.parent
         for node in trace.of(*DOORS)

@@ -1,4 +1,7 @@
-"""Roles settled within one trace, by loops: the rules of discovery, each written again over objects."""
+"""Roles settled within one trace, by loops.
+
+The rules of discovery, each written again over objects.
+"""
 
 from __future__ import annotations
 

@@ -114,7 +114,9 @@ class SpanReader:
         )
 
     def _sorted(self, message: Message) -> tuple[dict[str, Any], dict[str, Any], int, int]:
-        """Return the attributes that are kept, the content that facts are read from, tokens in and out."""
+        """Return the attributes that are kept, the content that facts are read from, tokens in and
+        out.
+        """
         attributes: dict[str, Any] = {}
         content: dict[str, Any] = {}
         tokens_in = tokens_out = 0
@@ -147,7 +149,10 @@ class SpanReader:
         return label
 
     def _events(self, message: Message, attributes: dict[str, Any]) -> Events:
-        """Return the events that facts are read from; what is kept of any event goes to the attributes."""
+        """Return the events that facts are read from.
+
+        What is kept of any event goes to the attributes.
+        """
         found: Events = []
         for event in message.events:
             wanted = self._wanted.events.get(event.name)

@@ -1,4 +1,7 @@
-"""A content pipeline: research, writing with an editor who asks for revisions, fact checks, publishing."""
+"""A content pipeline.
+
+Research, writing with an editor who asks for revisions, fact checks, publishing.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,9 @@ _PUBLISHER = Agent(
 
 
 def requests(seed: int, runs: int) -> Sequence[Request]:
-    """Return `runs` articles and a quarter as many corrections (edited and checked, not published), in the order they are sent."""
+    """Return `runs` articles and a quarter as many corrections (edited and checked, not published),
+    in the order they are sent.
+    """
     articles = [
         Request("/articles", _piece(seed, f"article-{number}", revisable=True))
         for number in range(1, runs + 1)

@@ -1,4 +1,8 @@
-"""An online shop: a checkout agent that asks seven others, with a payment fallback, a retried stock check, and a bot nobody declared."""
+"""An online shop.
+
+A checkout agent that asks seven others, with a payment fallback, a retried stock check, and a bot
+nobody declared.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +104,9 @@ _RECOMMENDATION = Agent(
 
 
 def requests(seed: int, runs: int) -> Sequence[Request]:
-    """Return `runs` checkouts and half as many requests for recommendations, in the order they are sent."""
+    """Return `runs` checkouts and half as many requests for recommendations, in the order they are
+    sent.
+    """
     checkouts = [
         Request("/checkout", _order(seed, f"order-{number}")) for number in range(1, runs + 1)
     ]

@@ -1,4 +1,7 @@
-"""Asks the server in this container how it is: exits with 0 if it answers 200. Standard library only; goes through no proxy."""
+"""Asks the server in this container how it is: exits with 0 if it answers 200.
+
+Standard library only; goes through no proxy.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The keys of docker-compose.yml: `make FOLDER` makes those that are missing, `settings FOLDER` prints what opens the servers from outside.
+"""The keys of docker-compose.yml: `make FOLDER` makes those that are missing, `settings FOLDER`
+prints what opens the servers from outside.
 
-Each server's keys stand in a volume of their own, that only it and AgentGuard see. Needs the standard library only.
+Each server's keys stand in a volume of their own, that only it and AgentGuard see. Needs the
+standard library only.
 """
 
 from __future__ import annotations

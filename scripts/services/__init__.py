@@ -1,1 +1,3 @@
-"""The real servers that AgentGuard can use, started without Docker on free loopback ports, for tests and development."""
+"""The real servers that AgentGuard can use, started without Docker on free loopback ports, for
+tests and development.
+"""

@@ -29,7 +29,9 @@ def main(arguments: list[str]) -> int:
 
 
 def start(names: Sequence[str]) -> int:
-    """Start servers and leave them running, unless some do already, and print the settings that point at them."""
+    """Start servers and leave them running, unless some do already, and print the settings that
+    point at them.
+    """
     with fleet.one_at_a_time():
         running = fleet.staying()
         dead = (
@@ -37,7 +39,8 @@ def start(names: Sequence[str]) -> int:
         )
         if dead:
             print(
-                f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all data; then start anew.",
+                f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all"
+                " data; then start anew.",
                 file=sys.stderr,
             )
             return 1
@@ -62,7 +65,9 @@ def stop() -> int:
 
 
 def run(command: Sequence[str]) -> int:
-    """Run a command with servers of its own beside it, except those that the environment names; in CI all of them must be there.
+    """Run a command with servers of its own beside it, except those that the environment names.
+
+    In CI all of them must be there.
 
     Never with those that stay: tests delete what they find, and somebody may be using them.
     """

@@ -127,7 +127,10 @@ class _Start:
 
 
 def start(names: Collection[str], *, stays: bool = False) -> Fleet:
-    """Start the servers side by side; one that cannot be had is named in `missing`. Where that is broken off (Ctrl-C), none is left."""
+    """Start the servers side by side; one that cannot be had is named in `missing`.
+
+    Where that is broken off (Ctrl-C), none is left.
+    """
     folder = Path(tempfile.mkdtemp(prefix="agentguard-services-"))
     folder.chmod(0o755)  # PostgreSQL's user must be able to enter
     starting = _Start(folder)
@@ -159,7 +162,10 @@ def stop(fleet: Fleet) -> None:
 
 
 def staying() -> Fleet | None:
-    """Return the fleet that `make services` started, if any of it still runs; stop what others left behind."""
+    """Return the fleet that `make services` started, if any of it still runs.
+
+    Stop what others left behind.
+    """
     found = None
     for fleet in _recorded():
         alive = any(process.alive for process in fleet.processes)

@@ -20,7 +20,10 @@ def plain(name: str) -> str:
 def for_tests(
     settings: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the settings of our servers, which stand by server, under the tests' names; none of a server that the environment names."""
+    """Return the settings of our servers, which stand by server, under the tests' names.
+
+    None of a server that the environment names.
+    """
     return {
         TEST_PREFIX + plain(name): value
         for server, its in settings.items()

@@ -1,4 +1,6 @@
-"""Where the servers come from: Debian's packages unpacked into a cache, Maven's jars, an npm package; nothing is installed or enabled."""
+"""Where the servers come from: Debian's packages unpacked into a cache, Maven's jars, an npm
+package; nothing is installed or enabled.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,15 @@ CACHE = (
     if os.geteuid() == 0
     else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 ) / "agentguard-services"
-"""Outside the checkout, so that a fresh clone finds it filled; for root not in its home, where PostgreSQL's user could not enter."""
+"""Outside the checkout, so that a fresh clone finds it filled; for root not in its home, where
+PostgreSQL's user could not enter.
+"""
 
 DEBIAN = ("postgresql-15", "redis-server", "rabbitmq-server")
 COMPANIONS = ("redis-tools", "erlang-base", "postgresql-client-15", "libpq5")
-"""Unpacked even where the machine has them: halves of a program whose other half must be of the same version."""
+"""Unpacked even where the machine has them: halves of a program whose other half must be of the
+same version.
+"""
 NEO4J_VERSION = "5.26.30"
 ANVIL_VERSION = "1.7.1"
 _HERE = Path(__file__).parent
@@ -36,8 +42,8 @@ _HERE = Path(__file__).parent
 def debian_root() -> Path:
     """Return a folder that holds the unpacked packages and all they need that this machine lacks.
 
-    Unpacking runs no script of theirs: no service is registered, started or enabled, no user made, nothing outside the cache changed.
-    Without root it works too, wherever apt's lists are at hand.
+    Unpacking runs no script of theirs: no service is registered, started or enabled, no user made,
+    nothing outside the cache changed. Without root it works too, wherever apt's lists are at hand.
     """
     root = CACHE / f"debian-{_fingerprint(*DEBIAN, *COMPANIONS, platform.machine(), _release())}"
     with FileLock(_lock("debian")):
@@ -51,7 +57,10 @@ def debian_root() -> Path:
 
 @cache
 def neo4j_jars() -> Path:
-    """Return the folder of Neo4j's jars, as published for Maven. GPLv3: run as a server of its own, never bundled."""
+    """Return the folder of Neo4j's jars, as published for Maven.
+
+    GPLv3: run as a server of its own, never bundled.
+    """
     pom = _HERE / "neo4j.pom.xml"
     folder = CACHE / f"neo4j-{NEO4J_VERSION}-{_fingerprint(pom.read_text())}"
     with FileLock(_lock("neo4j")):
@@ -145,7 +154,10 @@ def _download(into: Path) -> list[Path]:
 
 
 def _fingerprint(*parts: str) -> str:
-    """Return what names a folder by what is in it: a change of the list fills a new one, and other checkouts keep theirs."""
+    """Return what names a folder by what is in it.
+
+    A change of the list fills a new one, and other checkouts keep theirs.
+    """
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
@@ -184,7 +196,10 @@ def _need(program: str, package: str) -> str:
 
 @contextmanager
 def _nothing_starts() -> Iterator[None]:
-    """Let Debian's packages start no service while they are installed; who has a policy for that already keeps it."""
+    """Let Debian's packages start no service while they are installed.
+
+    Who has a policy for that already keeps it.
+    """
     policy = Path("/usr/sbin/policy-rc.d")
     if policy.exists():
         yield

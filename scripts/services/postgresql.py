@@ -20,7 +20,9 @@ USER = "agentguard"
 
 
 def postgresql(folder: Path) -> Server:
-    """Return a server whose data stand in this folder, which the user it runs as must be able to enter."""
+    """Return a server whose data stand in this folder, which the user it runs as must be able to
+    enter.
+    """
     root, port, user = debian_root(), free_port(), _unprivileged()
     environment = {"LD_LIBRARY_PATH": library_path(root), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
     programs = the_one(root, "usr/lib/postgresql/*/bin")
@@ -29,7 +31,9 @@ def postgresql(folder: Path) -> Server:
     options = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
-        "fsync": "off",  # the machine does not crash in a test; a killed server loses nothing without it
+        "fsync": (
+            "off"
+        ),  # the machine does not crash in a test; a killed server loses nothing without it
         "max_connections": "200",
     }
     chosen = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -61,7 +65,10 @@ async def _ask(url: str) -> None:
 
 
 def _unprivileged() -> str | None:
-    """Return whom to run as: PostgreSQL refuses root. Unpacked, its package made no user `postgres`; then `nobody` does."""
+    """Return whom to run as: PostgreSQL refuses root.
+
+    Unpacked, its package made no user `postgres`; then `nobody` does.
+    """
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):

@@ -1,4 +1,7 @@
-"""One server process: started, asked until it answers, stopped or killed by its pid, started again on the same folder."""
+"""One server process.
+
+Started, asked until it answers, stopped or killed by its pid, started again on the same folder.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,18 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """A server cannot be had, did not start, or did not stop: the message says why and what to do."""
+    """A server cannot be had, did not start, or did not stop.
+
+    The message says why and what to do.
+    """
 
 
 @dataclass
 class Server:
-    """A server with its folder and port. Killed and started again, it finds its data where it left them."""
+    """A server with its folder and port.
+
+    Killed and started again, it finds its data where it left them.
+    """
 
     name: str
     folder: Path
@@ -39,12 +48,17 @@ class Server:
     patience: float = 90
     pid: int = 0
     began: str = ""
-    """The process's start time as the kernel tells it, so that a pid that was given to another is never signalled."""
+    """The process's start time as the kernel tells it, so that a pid that was given to another is
+    never signalled.
+    """
     _process: subprocess.Popen[bytes] | None = None
     """None where another process started it."""
 
     def start(self) -> None:
-        """Start it and return once it answers; raises ServiceError with the end of its log where it does not."""
+        """Start it and return once it answers.
+
+        Raises ServiceError with the end of its log where it does not.
+        """
         for one in self.beside:
             one.start()
         if not self.alive():
@@ -111,7 +125,8 @@ class Server:
             time.sleep(0.02)
         gone = not self.alive()
         if gone and self._process is not None:
-            self._process.wait()  # threads may outlive it by a moment; until they are gone too, its pid is taken
+            # threads may outlive it by a moment; until they are gone too, its pid is taken
+            self._process.wait()
         return gone
 
     def _reap(self) -> None:
@@ -140,7 +155,10 @@ def give_to(name: str | None, folder: Path) -> None:
 
 
 def started_at(pid: int) -> str:
-    """Return when the process started, in the kernel's words; nothing for one that is gone or only waits to be reaped."""
+    """Return when the process started, in the kernel's words.
+
+    Nothing for one that is gone or only waits to be reaped.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,7 @@
-"""RabbitMQ, from Debian's package, with an Erlang port mapper of its own: no other node on the machine is met."""
+"""RabbitMQ, from Debian's package, with an Erlang port mapper of its own.
+
+No other node on the machine is met.
+"""
 
 from __future__ import annotations
 

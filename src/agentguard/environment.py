@@ -46,7 +46,9 @@ UNUSED_NAMES = tuple(
     )
     for name in (plain, f"AGENTGUARD_{plain}")
 )
-"""Settings of parts that this version does not have: `unused_settings` names those that are set, so that nobody believes they work."""
+"""Settings of parts that this version does not have: `unused_settings` names those that are set, so
+that nobody believes they work.
+"""
 
 
 def environment() -> Mapping[str, str]:
@@ -58,7 +60,8 @@ def environment() -> Mapping[str, str]:
 def secrets_in_files(
     variables: Mapping[str, str], fields: Iterable[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return what stands in the files that …_FILE names, by the setting's name, and what is wrong with these.
+    """Return what stands in the files that …_FILE names, by the setting's name, and what is wrong
+    with these.
 
     `fields` are the settings' names in lower case, without AGENTGUARD_.
     """

@@ -1,4 +1,7 @@
-"""How the parts are: each is asked for real, side by side with the others, and not for longer than a moment."""
+"""How the parts are.
+
+Each is asked for real, side by side with the others, and not for longer than a moment.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from agentguard.kernel.masking import masked
 log = structlog.get_logger(__name__)
 
 Ask: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns if the part works. Raises what stands in the way, StillStartingError where it only takes time. May be cancelled."""
+"""Returns if the part works. Raises what stands in the way, StillStartingError where it only takes
+time. May be cancelled.
+"""
 
 
 class StillStartingError(UnavailableError):
@@ -63,12 +68,17 @@ class Condition:
     """Until it answered, or until nobody waited any longer."""
     detail: str | None = None
     error: str | None = None
-    """The kind of error, then what to do. Not its message, which may name hosts and users: that is in the log."""
+    """The kind of error, then what to do. Not its message, which may name hosts and users: that is
+    in the log.
+    """
 
 
 @dataclass(slots=True)
 class Checkup:
-    """Asks parts, whoever wants to know: those who come at one moment share the answer, so that probes weigh nothing."""
+    """Asks parts, whoever wants to know.
+
+    Those who come at one moment share the answer, so that probes weigh nothing.
+    """
 
     parts: tuple[Part, ...]
     patience_seconds: float = 2.0

@@ -12,7 +12,9 @@ import structlog
 from structlog.typing import EventDict
 
 Report: TypeAlias = Callable[[BaseException, str], str | None]
-"""Tells of an error that was logged under this event; returns the id by which it is found there, or None if it was not told."""
+"""Tells of an error that was logged under this event; returns the id by which it is found there, or
+None if it was not told.
+"""
 
 
 def nowhere(_error: BaseException, _event: str) -> str | None:
@@ -21,7 +23,10 @@ def nowhere(_error: BaseException, _event: str) -> str | None:
 
 
 def configure_logs(*, debug: bool, report: Report = nowhere) -> None:
-    """Log to standard error, tracebacks without the values of variables: these may be telemetry, or keys."""
+    """Log to standard error, tracebacks without the values of variables.
+
+    These may be telemetry, or keys.
+    """
     structlog.configure(
         processors=[
             _Reported(report),
@@ -41,7 +46,9 @@ def configure_logs(*, debug: bool, report: Report = nowhere) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """A processor that reports errors logged with their exception, and notes in the log what they are found by."""
+    """A processor that reports errors logged with their exception, and notes in the log what they
+    are found by.
+    """
 
     report: Report
 
@@ -56,7 +63,10 @@ class _Reported:
 
 
 def _exception(given: Any) -> BaseException | None:
-    """Return the exception that structlog was given: itself, as a triple, or as the word that there is one."""
+    """Return the exception that structlog was given.
+
+    Itself, as a triple, or as the word that there is one.
+    """
     found = (
         given[1]
         if isinstance(given, tuple)

@@ -34,7 +34,8 @@ class TargetURLError(InvalidInputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "That is no URL of PostgreSQL. Write it like postgresql://user:password@host:5432/agentguard."
+            "That is no URL of PostgreSQL. Write it like"
+            " postgresql://user:password@host:5432/agentguard."
         )
 
 
@@ -69,7 +70,10 @@ def migrate(settings: Settings) -> Migrated:
 
 
 def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
-    """Copy what stands in the data directory's SQLite file into PostgreSQL; raises NothingToCopyError, DatabaseNotEmptyError."""
+    """Copy what stands in the data directory's SQLite file into PostgreSQL.
+
+    Raises NothingToCopyError, DatabaseNotEmptyError.
+    """
     path = settings.data_dir / FILE_NAME
     if not is_postgresql(url):
         raise TargetURLError

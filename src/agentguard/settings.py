@@ -1,4 +1,8 @@
-"""Settings: environment and .env, the names with AGENTGUARD_ first, the plain names that people already have beside them."""
+"""Settings.
+
+Environment and .env, the names with AGENTGUARD_ first, the plain names that people already have
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -82,9 +86,13 @@ class Settings(BaseSettings):
     """Who is declared and was not seen for this many days is a ghost."""
     trace_url: str | None = None
     housekeeping: str | None = None
-    """Pattern of entry points that are health checks and polls, not workflows, in place of the built-in one; empty: every entry is one."""
+    """Pattern of entry points that are health checks and polls, not workflows, in place of the
+    built-in one; empty: every entry is one.
+    """
     keep_content: bool = False
-    """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their spans are."""
+    """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their
+    spans are.
+    """
 
     database_url: SecretStr | None = _shared("database_url")
     """`postgresql://user:password@host:port/database`. Unset: SQLite in the data directory."""
@@ -99,15 +107,18 @@ class Settings(BaseSettings):
     database_timeout_seconds: float = Field(default=30, gt=0)
     """How long one statement, or the wait for a connection, may take with PostgreSQL."""
     neo4j_uri: str | None = _shared("neo4j_uri")
-    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` where user, password or database is set, otherwise graphs
-    are kept in the database."""
+    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` where user, password or
+    database is set, otherwise graphs are kept in the database.
+    """
     neo4j_user: str | None = _shared("neo4j_user")
     neo4j_password: SecretStr | None = _shared("neo4j_password")
     neo4j_database: str | None = _shared("neo4j_database")
     neo4j_timeout_seconds: float = Field(default=30, gt=0)
     """How long one transaction with Neo4j, or the wait for a connection, may take."""
     redis_url: SecretStr | None = _shared("redis_url")
-    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are in each process."""
+    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are in each
+    process.
+    """
     redis_host: str | None = _shared("redis_host")
     """The same in parts, in place of a URL: whichever is set switches to Redis."""
     redis_port: int | None = _shared("redis_port", ge=1, le=65535)
@@ -118,7 +129,9 @@ class Settings(BaseSettings):
     celery_broker_url: SecretStr | None = _shared("celery_broker_url")
     """`amqp://user:password@host:5672//` or `redis://…`. Unset: the server runs jobs itself."""
     celery_result_backend: SecretStr | None = _shared("celery_result_backend")
-    """Where Celery keeps results of its own, for its tools; what came of a job stands in the jobs table in any case."""
+    """Where Celery keeps results of its own, for its tools; what came of a job stands in the jobs
+    table in any case.
+    """
     jobs_queue: str = Field(default="agentguard", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     """Name of the queue; installations that share a broker need different ones."""
     job_attempts: int = Field(default=3, ge=1)
@@ -132,7 +145,9 @@ class Settings(BaseSettings):
     )
     """What Sentry calls this installation."""
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 = any number."""
+    """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 =
+    any number.
+    """
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
     """Share of runs lost from which a failure is CRITICAL."""
@@ -144,7 +159,8 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Of one scan, as sent and unpacked."""
     scan_max_requests: int = Field(default=8, ge=1)
-    """Scans that are received or worked on at one time, jobs left out; more are told to come again."""
+    """Scans that are received or worked on at one time, jobs left out; more are told to come again.
+    """
     upload_seconds: float = Field(default=3600, gt=0)
     """How long the body of one scan may take to come in."""
     job_bytes: int = Field(default=8 * MIB, ge=0)
@@ -338,7 +354,11 @@ _URLS = {
 
 
 def load_settings() -> Settings:
-    """Read environment and .env; raise SettingsError with every fault at once, each with its setting's name and without its value."""
+    """Read environment and .env.
+
+    Raise SettingsError with every fault at once, each with its setting's name and without its
+    value.
+    """
     try:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
@@ -360,7 +380,10 @@ def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names that start with AGENTGUARD_ and mean nothing: most likely a slip of the pen."""
+    """Return the names that start with AGENTGUARD_ and mean nothing.
+
+    Most likely a slip of the pen.
+    """
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
     known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(
@@ -376,7 +399,10 @@ def secret_fields() -> tuple[str, ...]:
 
 
 def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]:
-    """Yield what speaks against each other; a faulty field has its default here, which nobody chose, and speaks against nothing."""
+    """Yield what speaks against each other.
+
+    A faulty field has its default here, which nobody chose, and speaks against nothing.
+    """
     rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
     if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
         yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"
@@ -385,7 +411,10 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
         and settings.celery_broker_url is None
         and "celery_broker_url" not in faulty
     ):
-        yield "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing uses it"
+        yield (
+            "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing"
+            " uses it"
+        )
     if settings.database_url is not None:
         yield from _parts_against_url("DATABASE_URL", settings.database_url, settings, "postgres")
     if settings.redis_url is not None:

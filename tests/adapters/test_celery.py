@@ -140,7 +140,9 @@ async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fa
 
 
 async def test_a_delayed_message_comes_to_its_own_queue_alone(broker: Broker, tmp_path: Path):
-    """The queues that hold delayed messages are shared by all who use the broker, and give them out by how a name ends."""
+    """The queues that hold delayed messages are shared by all who use the broker, and give them out
+    by how a name ends.
+    """
     ending = Broker(broker.url, broker.queue.partition(".")[2])
     with dying_worker(broker, tmp_path), dying_worker(ending, tmp_path):
         pass

@@ -17,7 +17,10 @@ from agentguard.jobs.model import JobState
 
 pytestmark = pytest.mark.anyio
 
-ROW = "INSERT INTO jobs VALUES (?, 'scan', ?, X'7b7d', ?, 0, NULL, NULL, NULL, NULL, 1000000, 2000000, NULL)"
+ROW = (
+    "INSERT INTO jobs VALUES (?, 'scan', ?, X'7b7d', ?, 0, NULL, NULL, NULL, NULL, 1000000,"
+    " 2000000, NULL)"
+)
 
 
 def migrated(path: Path, revision: str, *, down: bool = False) -> None:

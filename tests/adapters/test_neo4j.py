@@ -1,4 +1,7 @@
-"""What is in Neo4j: the newest graph as people query it, whole at every moment; and what happens when Neo4j does not do as it is asked."""
+"""What is in Neo4j: the newest graph as people query it, whole at every moment.
+
+And what happens when Neo4j does not do as it is asked.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +147,8 @@ async def test_dependencies_point_to_what_is_depended_on_and_say_when_they_were_
     }
     seconds, rest = divmod(put.created_at, 10**9)
     (when,) = place.ask(
-        "MATCH ()-[d:DEPENDS_ON]->() RETURN DISTINCT d.timestamp.epochSeconds AS seconds, d.timestamp.nanosecond AS rest"
+        "MATCH ()-[d:DEPENDS_ON]->() RETURN DISTINCT d.timestamp.epochSeconds AS seconds,"
+        " d.timestamp.nanosecond AS rest"
     )
     assert when == {"seconds": seconds, "rest": rest}
     assert json.loads(found["evidence"])[0]["timestamp"].endswith("000000001Z")
@@ -156,10 +160,12 @@ async def test_workflows_and_fallbacks_are_in_the_graph(place: Place, tmp_path: 
         await store.put(version(shop()), no_runs())
 
     (fallback,) = place.ask(
-        "MATCH (a:Component)-[f:FALLS_BACK_TO]->(b:Component) RETURN a.id, b.id, f.owner, f.count, f.rescued"
+        "MATCH (a:Component)-[f:FALLS_BACK_TO]->(b:Component) RETURN a.id, b.id, f.owner, f.count,"
+        " f.rescued"
     )
     (workflow,) = place.ask(
-        "MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs, w.failed, a.id, b.id"
+        "MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs,"
+        " w.failed, a.id, b.id"
     )
     assert list(fallback.values()) == [
         "tool:charge_card",
@@ -193,10 +199,12 @@ async def test_constraint_and_indexes_bear_the_promised_names(place: Place, tmp_
         await store.put(version(shop()), no_runs())
 
     (constraint,) = place.ask(
-        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Component'] RETURN properties"
+        "SHOW CONSTRAINTS YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Component']"
+        " RETURN properties"
     )
     indexes = place.ask(
-        "SHOW INDEXES YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Agent'] RETURN name, properties"
+        "SHOW INDEXES YIELD name, labelsOrTypes, properties WHERE labelsOrTypes = ['Agent'] RETURN"
+        " name, properties"
     )
     assert constraint == {"properties": ["id"]}
     assert {row["name"]: row["properties"] for row in indexes} == {
@@ -263,7 +271,8 @@ def everything(place: Place) -> list[Any]:
     """The graph that is shown, without what only its writer knows."""
     of_writer = {"graph_version", "timestamp", "standing"}
     nodes = place.ask(
-        "MATCH (n) WHERE n:Component OR n:Workflow RETURN labels(n) AS labels, properties(n) AS found"
+        "MATCH (n) WHERE n:Component OR n:Workflow RETURN labels(n) AS labels, properties(n) AS"
+        " found"
     )
     edges = place.ask(
         "MATCH (a)-[d]->(b) RETURN a.id AS a, b.id AS b, type(d) AS type, properties(d) AS found"
@@ -279,7 +288,8 @@ def everything(place: Place) -> list[Any]:
 
 async def test_what_others_keep_in_the_database_is_left_alone(place: Place, tmp_path: Path):
     place.ask(
-        "CREATE (:Component {id: 'mine'})-[:DEPENDS_ON]->(:Agent {name: 'mine'}), (:Workflow {id: 'mine'}), (:Staged), (:Retired)"
+        "CREATE (:Component {id: 'mine'})-[:DEPENDS_ON]->(:Agent {name: 'mine'}), (:Workflow {id:"
+        " 'mine'}), (:Staged), (:Retired)"
     )
     async with opened(place, tmp_path) as store:
         for found in (shop(), fan(2, "a")):
@@ -289,7 +299,8 @@ async def test_what_others_keep_in_the_database_is_left_alone(place: Place, tmp_
     assert "mine" in ids(place)
     assert "mine" in ids(place, "Workflow")
     assert place.ask(
-        "MATCH (:Component {id: 'mine'})-[:DEPENDS_ON]->(a:Agent), (:Staged), (:Retired) RETURN a.name AS name"
+        "MATCH (:Component {id: 'mine'})-[:DEPENDS_ON]->(a:Agent), (:Staged), (:Retired) RETURN"
+        " a.name AS name"
     ) == [{"name": "mine"}]
 
 
@@ -400,12 +411,15 @@ WHOLE = f"{READ_WHOLE} WITH newest "
 COLLECT = "RETURN newest.graph_version AS version, collect(DISTINCT {0}) AS found"
 QUESTIONS = {
     "components": "MATCH (c:Component) " + COLLECT.format("c.id"),
-    "agents, tools and models": "MATCH (c:Component) WHERE c:Agent OR c:Tool OR c:Model "
-    + COLLECT.format("c.id"),
-    "dependencies": "MATCH (a:Component)-[:DEPENDS_ON]->(b:Component) "
-    + COLLECT.format("a.id + ' ' + b.id"),
-    "what a model carries": "MATCH (:Model)<-[:DEPENDS_ON*1..]-(c:Component) "
-    + COLLECT.format("c.id"),
+    "agents, tools and models": (
+        "MATCH (c:Component) WHERE c:Agent OR c:Tool OR c:Model " + COLLECT.format("c.id")
+    ),
+    "dependencies": (
+        "MATCH (a:Component)-[:DEPENDS_ON]->(b:Component) " + COLLECT.format("a.id + ' ' + b.id")
+    ),
+    "what a model carries": (
+        "MATCH (:Model)<-[:DEPENDS_ON*1..]-(c:Component) " + COLLECT.format("c.id")
+    ),
 }
 
 
@@ -582,7 +596,10 @@ async def test_work_that_takes_too_long_ends(place: Place):
                     "UNWIND range(1, 1000000000) AS n UNWIND range(1, 1000) AS m RETURN sum(n * m)"
                 )
         async with open_neo4j(place.uri, place.credentials, DATABASE, 20) as other:
-            running = "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery STARTS WITH 'UNWIND range' RETURN currentQuery"
+            running = (
+                "SHOW TRANSACTIONS YIELD currentQuery WHERE currentQuery STARTS WITH 'UNWIND range'"
+                " RETURN currentQuery"
+            )
             async with asyncio.timeout(30):
                 while await other.ask(running):  # noqa: ASYNC110 - the server tells nobody
                     await asyncio.sleep(0.05)

@@ -1,4 +1,6 @@
-"""The queries of docs/neo4j.md, as they stand there, against answers computed from the same graphs in Python."""
+"""The queries of docs/neo4j.md, as they stand there, against answers computed from the same graphs
+in Python.
+"""
 
 from __future__ import annotations
 

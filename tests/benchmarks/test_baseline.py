@@ -1,4 +1,6 @@
-"""The plain baseline of `make bench` finds the same graph as the product, so that the two times may be compared."""
+"""The plain baseline of `make bench` finds the same graph as the product, so that the two times may
+be compared.
+"""
 
 from __future__ import annotations
 

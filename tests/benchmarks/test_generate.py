@@ -95,7 +95,9 @@ def test_protobuf_and_json_say_the_same() -> None:
 
 
 def _comparable(document) -> list[object]:
-    """Spans with sorted attributes, and without their ids' spelling (protobuf's own JSON has them in base64)."""
+    """Spans with sorted attributes, and without their ids' spelling (protobuf's own JSON has them
+    in base64).
+    """
     kinds = {
         "SPAN_KIND_INTERNAL": 1,
         "SPAN_KIND_SERVER": 2,

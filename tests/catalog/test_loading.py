@@ -1,4 +1,7 @@
-"""Catalogues, A2A agent cards and Backstage entities: told apart by their contents, joined, bounded, one kind of error."""
+"""Catalogues, A2A agent cards and Backstage entities.
+
+Told apart by their contents, joined, bounded, one kind of error.
+"""
 
 from __future__ import annotations
 

@@ -264,7 +264,9 @@ kinds = st.sampled_from([k for k in ComponentKind if k is not ComponentKind.WORK
 
 @st.composite
 def graphs(draw) -> Graph:
-    """Any identified components, with any dependencies between them, and an agent that nothing names."""
+    """Any identified components, with any dependencies between them, and an agent that nothing
+    names.
+    """
     ids = draw(st.lists(names, min_size=1, max_size=6, unique=True))
     parts = [
         replace(component(i, draw(kinds)), name=draw(names), environment=draw(st.none() | names))

@@ -436,7 +436,10 @@ class TestStoredGraph:
 
     @pytest.mark.parametrize("language", ["table", "json", "dot"])
     def test_a_reader_that_goes_away_is_no_error(self, language):
-        command = f"{sys.executable} -m agentguard.cli graph --format {language} | true; exit ${{PIPESTATUS[0]}}"
+        command = (
+            f"{sys.executable} -m agentguard.cli graph --format {language} | true; exit"
+            " ${PIPESTATUS[0]}"
+        )
 
         done = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
 

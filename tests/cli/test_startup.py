@@ -19,7 +19,10 @@ HEAVY = [
 
 
 def test_the_command_line_starts_without_anything_heavy():
-    script = f"import sys; import agentguard.cli.main; print(*[m for m in {HEAVY!r} if m in sys.modules])"
+    script = (
+        f"import sys; import agentguard.cli.main; print(*[m for m in {HEAVY!r} if m in"
+        " sys.modules])"
+    )
 
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

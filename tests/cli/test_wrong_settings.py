@@ -1,4 +1,6 @@
-"""Wrong settings end every command at its start, with all that is wrong in one message and none of the values."""
+"""Wrong settings end every command at its start, with all that is wrong in one message and none of
+the values.
+"""
 
 from __future__ import annotations
 

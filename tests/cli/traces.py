@@ -1,4 +1,6 @@
-"""A few traces in OTLP/JSON lines: Checkout calls Payment, which calls a tool that fails in every fourth run, and a model."""
+"""A few traces in OTLP/JSON lines: Checkout calls Payment, which calls a tool that fails in every
+fourth run, and a model.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Caches, limits and notices as processes have them: every call opens what one more process would."""
+"""Caches, limits and notices as processes have them.
+
+Every call opens what one more process would.
+"""
 
 from __future__ import annotations
 

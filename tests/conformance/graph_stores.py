@@ -1,4 +1,7 @@
-"""The graph stores that are held to one suite: each empty at first, opened as any process would open it, and able to die in the middle."""
+"""The graph stores that are held to one suite.
+
+Each empty at first, opened as any process would open it, and able to die in the middle.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ def step_on() -> None:
 
 
 def dying_at(step: int) -> Step:
-    """Return what ends the process, with no time to clear up, when it is called after that many steps."""
+    """Return what ends the process, with no time to clear up, when it is called after that many
+    steps.
+    """
     left = step
 
     def count() -> None:

@@ -1,4 +1,7 @@
-"""What every database promises: transactions, times, documents, ids, migrations; SQLite and PostgreSQL alike."""
+"""What every database promises: transactions, times, documents, ids, migrations.
+
+SQLite and PostgreSQL alike.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,10 @@ async def test_cancelled_writers_leave_no_lock_behind(database: Database):
 
 
 async def test_two_that_decide_on_what_the_other_changes_do_not_both_win(database: Database):
-    """Write skew: with snapshot isolation alone both would see the other's day and delete their own."""
+    """Write skew.
+
+    With snapshot isolation alone both would see the other's day and delete their own.
+    """
     await database.write(
         lambda connection: connection.execute(insert(days_seen), [{"day": 1}, {"day": 2}])
     )
@@ -310,7 +316,10 @@ async def test_migrations_make_what_the_code_uses(database: Database):
 
 
 def is_own_business(change: object) -> bool:
-    """The version table is Alembic's; SQLite tells of no types that the comparison could know as ours."""
+    """The version table is Alembic's.
+
+    SQLite tells of no types that the comparison could know as ours.
+    """
     return (
         isinstance(change, tuple)
         and change[0] == "remove_table"

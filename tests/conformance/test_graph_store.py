@@ -1,4 +1,7 @@
-"""Every promise of the GraphStore port, kept by every adapter: alone, beside others, and through crashes."""
+"""Every promise of the GraphStore port, kept by every adapter.
+
+Alone, beside others, and through crashes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Graph stores whose server is killed: what was promised is there when it is back; what was not is there whole, or not at all."""
+"""Graph stores whose server is killed: what was promised is there when it is back.
+
+What was not is there whole, or not at all.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Bringing jobs to those who run them: in the server's process, by RabbitMQ, by Redis; with real brokers and real worker processes."""
+"""Bringing jobs to those who run them: in the server's process, by RabbitMQ, by Redis.
+
+With real brokers and real worker processes.
+"""
 
 from __future__ import annotations
 

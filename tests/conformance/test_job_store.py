@@ -1,4 +1,7 @@
-"""The JobStore port against every adapter: what is said in its docstrings, with many claimers and a clock that the tests drive."""
+"""The JobStore port against every adapter.
+
+What is said in its docstrings, with many claimers and a clock that the tests drive.
+"""
 
 from __future__ import annotations
 

@@ -20,13 +20,18 @@ from tests.web.serving import client_of, opened, serving_of
 
 CASES = [
     json.loads(line)
-    for line in (Path(__file__).parents[1] / "data/otlp_receiver/conformance.jsonl")
-    .read_text()
-    .splitlines()
+    for line in (
+        (Path(__file__).parents[1] / "data/otlp_receiver/conformance.jsonl")
+        .read_text()
+        .splitlines()
+    )
 ]
 SETUP_SETTINGS = {"max_request_body_bytes": "max_body_bytes"}
 MISSING = {
-    "stored_attribute": "Attributes that no dialect asks for are dropped while decoding; nothing can hand them out again."
+    "stored_attribute": (
+        "Attributes that no dialect asks for are dropped while decoding; nothing can hand them out"
+        " again."
+    )
 }
 
 pytestmark = pytest.mark.anyio

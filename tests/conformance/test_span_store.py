@@ -340,7 +340,10 @@ def _fail(*_args: object) -> None:
 
 
 async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
-    """Whenever it is cancelled: its threads may still work on files when the next settling begins."""
+    """Whenever it is cancelled.
+
+    Its threads may still work on files when the next settling begins.
+    """
     async with opened(tmp_path) as store:
         for n in range(1, 31):
             await store.append(batch(protobuf([n])))
@@ -361,7 +364,9 @@ async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
 async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_written_to(
     tmp_path: Path,
 ):
-    """It asks of each file whether its owner is dead, and may be quicker than the owner of a file that was just made."""
+    """It asks of each file whether its owner is dead, and may be quicker than the owner of a file
+    that was just made.
+    """
     looked: list[Path] = []
 
     def held_at_first(handle: int) -> bool:

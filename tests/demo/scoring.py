@@ -9,7 +9,9 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Graph
 
 COUNTED = (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL, ComponentKind.DATASTORE)
-"""Kinds of which the systems count the calls; between services, an agent's call is also an edge of its own."""
+"""Kinds of which the systems count the calls; between services, an agent's call is also an edge of
+its own.
+"""
 
 Figures = dict[str, Any]
 
@@ -30,7 +32,9 @@ def names(graph: Graph, kind: ComponentKind) -> list[str]:
 
 
 def found_in(graph: Graph) -> Figures:
-    """What the graph says of agents, tools, models, datastores, the calls between them, and the workflows."""
+    """What the graph says of agents, tools, models, datastores, the calls between them, and the
+    workflows.
+    """
     called = references(graph, COUNTED)
     edges = [edge for edge in graph.dependencies if edge.source in called and edge.target in called]
     assert len({(edge.source, edge.target) for edge in edges}) == len(edges)

@@ -17,7 +17,10 @@ def drawn(picture: str) -> set[tuple[str, str]]:
 
 
 def declared(system: System, drawn_edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Calls of the system's agents and entries; a tool's use of the database is written in code only, so the picture's is taken."""
+    """Calls of the system's agents and entries.
+
+    A tool's use of the database is written in code only, so the picture's is taken.
+    """
     entries = {
         (path.strip("/"), agent)
         for service in system.services

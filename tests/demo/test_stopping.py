@@ -1,4 +1,7 @@
-"""However the runner ends, no process of the demo stays behind: each holds the pipe that these tests read to its end."""
+"""However the runner ends, no process of the demo stays behind.
+
+Each holds the pipe that these tests read to its end.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,9 @@ PATIENCE_SECONDS = 120
 
 @contextmanager
 def at_work(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """A runner in the middle of a run, in a process group of its own, which is cleared away should a test fail."""
+    """A runner in the middle of a run, in a process group of its own, which is cleared away should
+    a test fail.
+    """
     with receiving() as received:
         command = [
             sys.executable,
@@ -52,7 +57,10 @@ def end_group(leader: int) -> None:
 
 
 def all_ended(runner: subprocess.Popen[str]) -> str:
-    """Return what was still said, once the last process that could say something is gone; TimeoutExpired if one stays."""
+    """Return what was still said, once the last process that could say something is gone.
+
+    TimeoutExpired if one stays.
+    """
     return runner.communicate(timeout=60)[1]
 
 

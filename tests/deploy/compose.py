@@ -16,7 +16,10 @@ VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?::([-?])([^}]*))?\}|(\w+))")
 
 
 def read(path: Path = FILE, variables: Mapping[str, str] = {}) -> dict[str, Any]:
-    """Return the project; raises UnsetVariableError for a variable that is not set and has no default."""
+    """Return the project.
+
+    Raises UnsetVariableError for a variable that is not set and has no default.
+    """
     return dict(_resolved(yaml.safe_load(path.read_text()), variables))
 
 

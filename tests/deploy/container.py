@@ -1,4 +1,7 @@
-"""Runs the image's commands without a Docker engine: as its unprivileged user, on an installation that nobody may write to."""
+"""Runs the image's commands without a Docker engine.
+
+As its unprivileged user, on an installation that nobody may write to.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,17 @@ RECORDING = ROOT / "src" / "agentguard" / "demo_recording" / "traces.jsonl.gz"
 IMAGE = image(ROOT / "Dockerfile")
 USER = int(IMAGE.one("USER").partition(":")[0])
 CLOSING_SECONDS = 10
-"""What agentguard.web.gunicorn, too, gives a process to close after what was in work is answered."""
+"""What agentguard.web.gunicorn, too, gives a process to close after what was in work is answered.
+"""
 PREFIX = "agentguard-image-"
 _PLACES = re.compile(r"(?<![\w.])/(app|data|keys|tmp|nowhere)\b")
-_OPEN_TO_ALL = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock")  # noqa: S108 - looked at, not used
+_OPEN_TO_ALL = (
+    "/tmp",
+    "/var/tmp",
+    "/dev/shm",
+    "/run",
+    "/run/lock",
+)
 _PATIENCE_SECONDS = 180
 
 
@@ -39,7 +49,10 @@ class Running:
     log: Path
 
     def stop(self, grace_seconds: float) -> int:
-        """Send the image's stop signal, as an engine does; return the exit code, or raise TimeoutExpired where an engine would kill."""
+        """Send the image's stop signal, as an engine does.
+
+        Return the exit code, or raise TimeoutExpired where an engine would kill.
+        """
         self.process.send_signal(getattr(signal, IMAGE.one("STOPSIGNAL")))
         return self.process.wait(grace_seconds)
 
@@ -51,7 +64,10 @@ class Running:
 
 @dataclass(frozen=True)
 class Container:
-    """A folder that stands for the image's root. Commands and settings are given as the files write them, with the image's paths."""
+    """A folder that stands for the image's root.
+
+    Commands and settings are given as the files write them, with the image's paths.
+    """
 
     root: Path
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -107,7 +123,12 @@ class Container:
         return [*as_the_user(), *map(self.place, command)]
 
     def _options(self) -> dict[str, Any]:
-        settings = {**IMAGE.environment, "TMPDIR": "/tmp", "HOME": "/nowhere", **self.environment}  # noqa: S108 - a place of the image
+        settings = {
+            **IMAGE.environment,
+            "TMPDIR": "/tmp",
+            "HOME": "/nowhere",
+            **self.environment,
+        }
         return {
             "env": {name: self.place(value) for name, value in settings.items()},
             "cwd": IMAGE.one("WORKDIR"),
@@ -116,9 +137,12 @@ class Container:
 
 @cache
 def as_the_user() -> tuple[str, ...]:
-    """Return what to put before a command so that it runs as the image's user, where we are root; else we have no privileges either.
+    """Return what to put before a command so that it runs as the image's user, where we are root.
 
-    Where this Python is in a folder that others may not enter, root's home, say, the user may read everything, but no more than that.
+    Else we have no privileges either.
+
+    Where this Python is in a folder that others may not enter, root's home, say, the user may read
+    everything, but no more than that.
     """
     if os.geteuid() != 0:
         return ()
@@ -157,9 +181,12 @@ def listing(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def strays() -> set[str]:
-    """What the container's user has in the folders that everybody may write to; root alone can tell.
+    """What the container's user has in the folders that everybody may write to.
 
-    Left out are other containers' folders, and the semaphores that Python's processes share while they live: tests run side by side.
+    Root alone can tell.
+
+    Left out are other containers' folders, and the semaphores that Python's processes share while
+    they live: tests run side by side.
     """
     if os.geteuid() != 0:
         return set()

@@ -1,4 +1,7 @@
-"""What a Dockerfile says of the image that it makes: its last stage, read without a Docker engine."""
+"""What a Dockerfile says of the image that it makes.
+
+Its last stage, read without a Docker engine.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,10 @@ def copies(every: list[Instruction] | tuple[Instruction, ...]) -> list[tuple[str
 
 
 def exec_form(text: str) -> list[str]:
-    """The words of a JSON array; raises ValueError for a command in shell form, which would not get signals."""
+    """The words of a JSON array.
+
+    Raises ValueError for a command in shell form, which would not get signals.
+    """
     words = json.loads(text)
     if not all(isinstance(word, str) for word in words):
         raise ValueError(f"{text!r} is no command.")

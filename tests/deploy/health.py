@@ -1,4 +1,7 @@
-"""Runs the health checks of docker-compose.yml's servers: their own words, with the real clients, on the ports that servers have here."""
+"""Runs the health checks of docker-compose.yml's servers.
+
+Their own words, with the real clients, on the ports that servers have here.
+"""
 
 from __future__ import annotations
 

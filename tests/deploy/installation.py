@@ -1,4 +1,7 @@
-"""Puts into a folder what the Dockerfile puts into the image: the wheel, and the packages that it needs with the extra `services`."""
+"""Puts into a folder what the Dockerfile puts into the image.
+
+The wheel, and the packages that it needs with the extra `services`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,8 @@ _READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 def install(root: Path) -> None:
     """Fill /app below this folder, and close it: nobody may write there, everybody may read.
 
-    The packages are those of this environment, by link, but only those that the image has: what only tests or the demo need is missing.
+    The packages are those of this environment, by link, but only those that the image has: what
+    only tests or the demo need is missing.
     """
     _run(sys.executable, "-m", "venv", "--without-pip", root / "app")
     packages = Path(
@@ -89,7 +93,8 @@ def _write_programs(each: Distribution, folder: Path) -> None:
     for entry in each.entry_points.select(group="console_scripts"):
         script = folder / entry.name
         script.write_text(
-            f"#!{folder}/python\nimport sys\nfrom {entry.module} import {entry.attr}\nsys.exit({entry.attr}())\n"
+            f"#!{folder}/python\nimport sys\nfrom {entry.module} import"
+            f" {entry.attr}\nsys.exit({entry.attr}())\n"
         )
         script.chmod(0o755)
 

@@ -1,4 +1,7 @@
-"""Runs docker-compose.yml's service `keys` as the file says: as root, with the capabilities that it has and no others."""
+"""Runs docker-compose.yml's service `keys` as the file says.
+
+As root, with the capabilities that it has and no others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The servers of docker-compose.yml, started without Docker: with its commands, its configuration and the keys that it makes."""
+"""The servers of docker-compose.yml, started without Docker.
+
+With its commands, its configuration and the keys that it makes.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def redis_version(port: int, password: str) -> str:
 
 
 def rabbitmq(folder: Path, container: Container) -> Server:
-    """RabbitMQ with the file's configuration; its port stands in conf.d, where the image has what it sets itself."""
+    """RabbitMQ with the file's configuration.
+
+    Its port stands in conf.d, where the image has what it sets itself.
+    """
     made = rabbitmq_server(folder)
     beside = folder / "conf.d"
     beside.mkdir()

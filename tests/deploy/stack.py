@@ -28,7 +28,9 @@ _KINDS = {"redis": redis, "rabbitmq": rabbitmq, "neo4j": neo4j}
 
 @dataclass(frozen=True)
 class Stack:
-    """The servers, with a database of its own on the tests' PostgreSQL, and a container that has their keys."""
+    """The servers, with a database of its own on the tests' PostgreSQL, and a container that has
+    their keys.
+    """
 
     container: Container
     servers: Mapping[str, Server]
@@ -54,8 +56,8 @@ class Stack:
             "POSTGRES_PORT": str(self.port("postgresql")),
             "POSTGRES_DB": self.database,
             "POSTGRES_USER": url.username or "",
-            "NEO4J_URI": environment["NEO4J_URI"].replace(
-                "neo4j:7687", f"127.0.0.1:{self.port('neo4j')}"
+            "NEO4J_URI": (
+                environment["NEO4J_URI"].replace("neo4j:7687", f"127.0.0.1:{self.port('neo4j')}")
             ),
             "REDIS_HOST": "127.0.0.1",
             "REDIS_PORT": str(self.port("redis")),
@@ -65,7 +67,10 @@ class Stack:
 
 @contextlib.contextmanager
 def stack(container: Container) -> Iterator[Stack]:
-    """Start Redis, RabbitMQ and Neo4j side by side; without them the tests are skipped, but fail in CI."""
+    """Start Redis, RabbitMQ and Neo4j side by side.
+
+    Without them the tests are skipped, but fail in CI.
+    """
     url = server("DATABASE_URL")
     make_keys(container)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))

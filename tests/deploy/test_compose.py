@@ -1,4 +1,7 @@
-"""docker-compose.yml: against the Compose specification's schema, and what `docker compose config` finds beyond it."""
+"""docker-compose.yml.
+
+Against the Compose specification's schema, and what `docker compose config` finds beyond it.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,8 @@ def test_docker_compose_reads_it() -> None:
     command = docker_compose()
     if command is None:
         pytest.skip(
-            "There is no Docker Compose here; the tests beside this one look for what it would find."
+            "There is no Docker Compose here; the tests beside this one look for what it would"
+            " find."
         )
     files = [word for file in (compose.FILE, compose.GUNICORN) for word in ("-f", str(file))]
 

@@ -1,4 +1,7 @@
-"""What the Dockerfile says is run: as its user, on a read-only installation, with nothing of the checkout or of the tests at hand."""
+"""What the Dockerfile says is run.
+
+As its user, on a read-only installation, with nothing of the checkout or of the tests at hand.
+"""
 
 from __future__ import annotations
 

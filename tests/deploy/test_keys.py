@@ -1,4 +1,7 @@
-"""The keys of docker-compose.yml: made once, each readable for its server and for AgentGuard alone."""
+"""The keys of docker-compose.yml.
+
+Made once, each readable for its server and for AgentGuard alone.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,9 @@ def test_a_pod_keeps_to_the_restricted_profile_and_writes_only_its_volumes(
 
 @EACH_POD
 def test_services_of_the_cluster_set_no_variables(pod: dict[str, Any]) -> None:
-    """A Service named redis would set REDIS_PORT to tcp://…, a Service named agentguard a setting that is unknown."""
+    """A Service named redis would set REDIS_PORT to tcp://…, a Service named agentguard a setting
+    that is unknown.
+    """
     assert pod["enableServiceLinks"] is False
 
 

@@ -1,4 +1,7 @@
-"""docker-compose.yml's commands, settings and health checks, run against real servers; Kubernetes' settings and probes too."""
+"""docker-compose.yml's commands, settings and health checks, run against real servers.
+
+Kubernetes' settings and probes too.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def container_with(stack: Stack, environment: Mapping[str, str]) -> Container:
 
 @contextlib.contextmanager
 def started(container: Container, command: list[str]) -> Iterator[httpx.Client]:
-    """Run the server and the worker meanwhile; both stop in good order, and leave nothing behind but data."""
+    """Run the server and the worker meanwhile.
+
+    Both stop in good order, and leave nothing behind but data.
+    """
     address = f"http://127.0.0.1:{container.environment['API_PORT']}"
     headers = {"Authorization": f"Bearer {key(container, 'agentguard')}"}
     before = strays()
@@ -66,7 +72,10 @@ def stop(running: Running) -> None:
 
 
 def scan_as_job(client: httpx.Client) -> str:
-    """Send a scan that becomes a job, wait for it, and return how it ended; the worker is up once it has."""
+    """Send a scan that becomes a job, wait for it, and return how it ended.
+
+    The worker is up once it has.
+    """
     accepted = client.post("/api/scan", files={"file": RECORDING.read_bytes()})
     assert accepted.status_code == 202, accepted.text
     deadline = time.monotonic() + 180

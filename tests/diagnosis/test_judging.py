@@ -1,4 +1,7 @@
-"""What is too old for us, or cannot be what we need, is said; versions that cannot be had here are made up."""
+"""What is too old for us, or cannot be what we need, is said.
+
+Versions that cannot be had here are made up.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The doctor asks each service for real, says what it found, what to do where it is broken, and never a password."""
+"""The doctor asks each service for real, says what it found, what to do where it is broken, and
+never a password.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ def postgresql() -> Iterator[Server]:
     ):
         statements = [
             f"CREATE ROLE stranger LOGIN PASSWORD '{PASSWORD}'",
-            "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0",
+            (
+                "CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE"
+                " template0"
+            ),
             f"ALTER ROLE agentguard PASSWORD '{PASSWORD}'",
         ]
         asyncio.run(execute(started.settings["AGENTGUARD_DATABASE_URL"], *statements))
@@ -240,8 +245,8 @@ class TestRedis:
 
         assert wrong[0] == none[0] == "broken"
         assert (
-            "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in REDIS_URL."
-            in wrong[1]
+            "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in"
+            " REDIS_URL." in wrong[1]
         )
         assert "or wants one" in none[1]
 
@@ -306,7 +311,10 @@ class TestBroker:
 
         assert there == (
             "warning",
-            f"{url.removesuffix('/0')}: Redis; there is no queue 'agentguard' yet. Start a worker, which makes it.",
+            (
+                f"{url.removesuffix('/0')}: Redis; there is no queue 'agentguard' yet. Start a"
+                " worker, which makes it."
+            ),
         )
         assert wrong[0] == "broken"
         assert (

@@ -1,4 +1,7 @@
-"""Names as strangers write them are data: kept apart, kept whole or cut visibly, never read as anything else."""
+"""Names as strangers write them are data.
+
+Kept apart, kept whole or cut visibly, never read as anything else.
+"""
 
 from __future__ import annotations
 

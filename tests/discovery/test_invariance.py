@@ -30,7 +30,8 @@ MIXED = (
     "llama-index",
     "mcp-openinference",
 )
-"""Skewed clocks, links between traces, handoffs beside, agents only in text, two halves of calls."""
+"""Skewed clocks, links between traces, handoffs beside, agents only in text, two halves of calls.
+"""
 
 
 def spans_of(names: tuple[str, ...]) -> pa.Table:

@@ -16,7 +16,9 @@ pytestmark = pytest.mark.parametrize("name", NAMES)
 MISSING = {"logfire-pydantic-graph": {("mcp", "term base")}}
 """An MCP server that only its client's process shows, and no span names."""
 UNNAMED = {"haystack-openinference": 2}
-"""Agents that run without a name in any span: they are shown as unidentified, where truth has nothing to hold them against."""
+"""Agents that run without a name in any span: they are shown as unidentified, where truth has
+nothing to hold them against.
+"""
 
 
 def test_every_component_is_found_and_none_is_invented(name: str) -> None:
@@ -40,9 +42,11 @@ GAPS = {
     "openai-agents-traceloop": {(("agent", "claims intake"), ("agent", "scope screener"))},
     "otel-official-manual": {(("service", "claims desk"), ("service", "assessment service"))},
 }
-"""Dependencies that are not found. AG2's hub: the sender stands in the envelope by an id whose name another trace tells. OpenLLMetry
-draws a guardrail's agent beside the agent that it guards. OpenLIT does not tell where a graph's node sent control. Pydantic AI names an
-MCP server in its model's parameters only. Between services, the agent that calls is shown rather than its service."""
+"""Dependencies that are not found. AG2's hub: the sender stands in the envelope by an id whose name
+another trace tells. OpenLLMetry draws a guardrail's agent beside the agent that it guards. OpenLIT
+does not tell where a graph's node sent control. Pydantic AI names an MCP server in its model's
+parameters only. Between services, the agent that calls is shown rather than its service.
+"""
 
 
 def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
@@ -69,8 +73,9 @@ UNTOLD = {
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
 }
-"""Callers whose counts the spans do not tell: failed calls, retries or runs without a span that was ever exported, handoffs that no
-trace joins, a DSPy module that failed before it used a tool."""
+"""Callers whose counts the spans do not tell: failed calls, retries or runs without a span that was
+ever exported, handoffs that no trace joins, a DSPy module that failed before it used a tool.
+"""
 
 
 def test_calls_and_errors_are_counted_exactly(name: str) -> None:

@@ -1,4 +1,7 @@
-"""A small shop as a graph, written by hand: checkout depends on pricing, payment (with a fallback) and a model."""
+"""A small shop as a graph, written by hand.
+
+Checkout depends on pricing, payment (with a fallback) and a model.
+"""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def parse_quoted(text: str) -> list[str]:
 
 
 def parse_cypher(text: str, *, unicode_first: bool) -> list[str]:
-    """The values of all string literals, with `unicode_first` as by a reader that replaces unicode escapes first."""
+    """The values of all string literals, with `unicode_first` as by a reader that replaces unicode
+    escapes first.
+    """
     if unicode_first:
         text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
     joined = text.replace("' + '", "")

@@ -1,4 +1,7 @@
-"""Failures that another run made good: the work done again on another model, or passed on to another agent."""
+"""Failures that another run made good.
+
+The work done again on another model, or passed on to another agent.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A real server: what dies beside it, inside it and below it shows in its health, and nothing has to be started again by hand."""
+"""A real server.
+
+What dies beside it, inside it and below it shows in its health, and nothing has to be started again
+by hand.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +109,10 @@ def test_a_worker_process_that_dies_is_told_once_and_started_again(tmp_path):
 
 
 def workers_of(pid: int) -> list[int]:
-    """Return the worker processes: those that multiprocessing spawned for work, not its own tracker."""
+    """Return the worker processes.
+
+    Those that multiprocessing spawned for work, not its own tracker.
+    """
     found = [
         child
         for child in children(pid)

@@ -1,4 +1,7 @@
-"""Log events are words of ours: static, in snake_case, so that they can be searched for, and told to strangers."""
+"""Log events are words of ours.
+
+Static, in snake_case, so that they can be searched for, and told to strangers.
+"""
 
 from __future__ import annotations
 

@@ -71,7 +71,10 @@ def test_all_servers_listen_on_loopback_only():
 
 
 def test_fetching_packages_installs_none(tmp_path: Path, monkeypatch):
-    """What is only downloaded and unpacked runs no script: nothing can be registered with the system, started or enabled."""
+    """What is only downloaded and unpacked runs no script.
+
+    Nothing can be registered with the system, started or enabled.
+    """
     commands: list[str] = []
     monkeypatch.setattr(packages, "CACHE", tmp_path)
     monkeypatch.setattr(packages, "_run", lambda command: commands.append(" ".join(command)))

@@ -1,4 +1,7 @@
-"""scripts/setup.sh on machines that lack something; the commands it would call are stand-ins that note how they were called."""
+"""scripts/setup.sh on machines that lack something.
+
+The commands it would call are stand-ins that note how they were called.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,8 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-# Answers `-c` as a Debian Python without its venv package does, until apt-get has been asked for it; makes an empty environment.
+# Answers `-c` as a Debian Python without its venv package does, until apt-get has been asked for
+# it; makes an empty environment.
 DEBIAN_PYTHON = """
 case "$2" in
   *ensurepip*) [ -e "{flag}" ] ;;

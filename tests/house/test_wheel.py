@@ -46,7 +46,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def agentguard(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The command of a fresh environment that holds the wheel; what it depends on comes from this one, the checkout does not."""
+    """The command of a fresh environment that holds the wheel.
+
+    What it depends on comes from this one, the checkout does not.
+    """
     folder = tmp_path_factory.mktemp("machine")
     made = run(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
     assert made.returncode == 0, made.stderr

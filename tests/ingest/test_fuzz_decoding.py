@@ -1,4 +1,6 @@
-"""Whatever a body holds, decoding answers, keeps its neighbours, and agrees with protobuf where that accepts."""
+"""Whatever a body holds, decoding answers, keeps its neighbours, and agrees with protobuf where
+that accepts.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +112,10 @@ def mutated(draw) -> bytes:
 
 
 def check(body: bytes) -> None:
-    """Decode it between two good ones: these stay whole, and where protobuf accepts it the same spans are found."""
+    """Decode it between two good ones.
+
+    These stay whole, and where protobuf accepts it the same spans are found.
+    """
     decoded = decode(
         [ProtobufPiece("first", GOOD), ProtobufPiece("odd", body), ProtobufPiece("last", GOOD)],
         WANTED,

@@ -1,4 +1,7 @@
-"""Single spans that are wrong: said once with their place, however many there are; the rest is kept."""
+"""Single spans that are wrong: said once with their place, however many there are.
+
+The rest is kept.
+"""
 
 from __future__ import annotations
 

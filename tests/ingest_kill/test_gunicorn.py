@@ -1,4 +1,7 @@
-"""Four worker processes on one data directory: what was acknowledged is there, once, whoever was killed; a stop lets work finish."""
+"""Four worker processes on one data directory.
+
+What was acknowledged is there, once, whoever was killed; a stop lets work finish.
+"""
 
 from __future__ import annotations
 

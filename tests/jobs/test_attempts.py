@@ -268,7 +268,9 @@ async def test_work_ends_as_soon_as_somebody_else_has_the_job_and_its_result_doe
 
 
 async def test_a_result_that_comes_too_late_is_not_kept(tmp_path: Path):
-    """The lease ran out unseen (the machine slept, say), somebody else took the job, and the work ended before anybody looked."""
+    """The lease ran out unseen (the machine slept, say), somebody else took the job, and the work
+    ended before anybody looked.
+    """
     async with opened(tmp_path, lease=LEASE_SECONDS) as here:
         job = await here.submit()
 

@@ -1,4 +1,7 @@
-"""Scans as jobs: whatever is run twice leaves one graph, and no upload goes before its job has ended."""
+"""Scans as jobs.
+
+Whatever is run twice leaves one graph, and no upload goes before its job has ended.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,10 @@ async def test_an_attempt_that_lost_its_job_while_it_scanned_stores_nothing(tmp_
 
 
 class Late:
-    """Scans as an attempt whose lease runs out unseen: when it comes to its first report, another one has done the job."""
+    """Scans as an attempt whose lease runs out unseen.
+
+    When it comes to its first report, another one has done the job.
+    """
 
     def __init__(self, app: App) -> None:
         self._app, self.came_to_its_end = app, False

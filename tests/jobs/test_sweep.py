@@ -1,4 +1,7 @@
-"""Whatever becomes of a delivery, the job is delivered again until it has ended; and not more often than that needs."""
+"""Whatever becomes of a delivery, the job is delivered again until it has ended.
+
+And not more often than that needs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,11 @@ pytestmark = pytest.mark.anyio
 
 
 class Notebook:
-    """A Delivery to nobody: what a real broker does with its messages is tested with real brokers, here only what it is given counts."""
+    """A Delivery to nobody.
+
+    What a real broker does with its messages is tested with real brokers, here only what it is
+    given counts.
+    """
 
     def __init__(self, letters: tuple[DeadLetter, ...] | None = None) -> None:
         self.delivered: list[str] = []

@@ -44,7 +44,10 @@ async def submit_scan(app: App, dataset: str) -> Job:
 
 
 class HeldScan:
-    """A scan job whose upload is a pipe: an attempt reads it until a test lets it come to its end."""
+    """A scan job whose upload is a pipe.
+
+    An attempt reads it until a test lets it come to its end.
+    """
 
     def __init__(self, job: Job, upload: Path) -> None:
         self.job, self._upload = job, upload
@@ -92,7 +95,10 @@ async def submit_held_scan(app: App, dataset: str) -> HeldScan:
 
 
 async def submit_troubled_scan(app: App) -> Job:
-    """Make a scan job in which every attempt meets trouble of the kind that may pass: its upload is a folder."""
+    """Make a scan job in which every attempt meets trouble of the kind that may pass.
+
+    Its upload is a folder.
+    """
     upload = _new(app)
     upload.mkdir()
     return await app.jobs.submit(

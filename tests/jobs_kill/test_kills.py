@@ -1,4 +1,7 @@
-"""Whatever is killed while jobs wait and run, every job ends exactly once: one end in the table, one graph in its dataset."""
+"""Whatever is killed while jobs wait and run, every job ends exactly once.
+
+One end in the table, one graph in its dataset.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ async def database(broker: process.Server) -> AsyncIterator[PostgreSQL | None]:
 
 @dataclass
 class Fleet:
-    """A server and what stands around it, all in processes of their own; `app` looks at the same data."""
+    """A server and what stands around it, all in processes of their own.
+
+    `app` looks at the same data.
+    """
 
     directory: Path
     broker: process.Server
@@ -82,7 +88,8 @@ class Fleet:
             self.kills += 1
 
     async def broker_knows_the_queue(self) -> None:
-        """Wait until the broker would know it after a crash: RabbitMQ 3.10 writes down a new quorum queue up to half a second later.
+        """Wait until the broker would know it after a crash: RabbitMQ 3.10 writes down a new quorum
+        queue up to half a second later.
 
         Killed before that it comes back with a queue that neither takes nor gives anything.
         """
@@ -108,7 +115,10 @@ class Fleet:
     async def all_ended(
         self, jobs: Sequence[Job], *, attempts: Sequence[int] | None = None
     ) -> None:
-        """Wait for the end of all, then check that each has ended well and left one graph; say how long it took and what was killed."""
+        """Wait for the end of all, then check that each has ended well and left one graph.
+
+        Say how long it took and what was killed.
+        """
 
         async def none_left() -> bool:
             return not await self.app.jobs.store.unfinished()
@@ -127,7 +137,8 @@ class Fleet:
         assert [path.name for path in self.app.uploaded.folder.iterdir()] == []
         tried, seconds = sum(job.attempts for job in ended), time.monotonic() - self.began
         print(
-            f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills, {seconds:.1f} s"
+            f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills,"
+            f" {seconds:.1f} s"
         )
 
     async def _versions(self) -> dict[str, int]:
@@ -255,7 +266,10 @@ async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, br
 async def test_kills_at_any_moment_while_large_scans_are_worked_on(
     tmp_path: Path, broker, database
 ):
-    """A kill may fall between the graph's commit and the job's: the next attempt leaves no second graph."""
+    """A kill may fall between the graph's commit and the job's.
+
+    The next attempt leaves no second graph.
+    """
     chance = random.Random(5)
     async with fleet(tmp_path, broker, database, attempts=100, lease=1) as here:
         with here.serving() as server:

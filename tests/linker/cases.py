@@ -1,4 +1,7 @@
-"""The cases under tests/data/linker, and a graph told in their words: who calls whom, how often, with how many errors."""
+"""The cases under tests/data/linker, and a graph told in their words.
+
+Who calls whom, how often, with how many errors.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,8 @@ def wanted(edges: Iterable[Mapping[str, Any]], *, without: Iterable[str] = ()) -
 def edges(graph: Graph, *, without: Iterable[str] = ()) -> set[Edge]:
     """The graph's edges by names, self calls as parent = child; what workflows start is not told.
 
-    A message is `async` where it goes from one component to another; the way over a broker is told as two calls.
+    A message is `async` where it goes from one component to another; the way over a broker is told
+    as two calls.
     """
     optional = set(without)
     components = {c.id: c for c in graph.components}

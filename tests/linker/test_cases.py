@@ -1,6 +1,9 @@
-"""Every case of the peers (Zipkin's linker, tree, merge and storage; service graphs), read from the data files.
+"""Every case of the peers (Zipkin's linker, tree, merge and storage.
 
-Each goes through reading, scanning and the graph in all forms that it has: Zipkin JSON, its twin in OTLP, v1 where there is one.
+Service graphs), read from the data files.
+
+Each goes through reading, scanning and the graph in all forms that it has: Zipkin JSON, its twin in
+OTLP, v1 where there is one.
 """
 
 from __future__ import annotations
@@ -166,7 +169,10 @@ def test_spans_put_together(case: Case) -> None:
 
 @pytest.mark.parametrize("case", named("links"))
 def test_findings_of_many_parts_add_up(case: Case) -> None:
-    """The inputs are lists of links: each link is told as so many calls, found by itself, and merged."""
+    """The inputs are lists of links.
+
+    Each link is told as so many calls, found by itself, and merged.
+    """
     partials = [found_in(link, number) for number, link in enumerate(case["links_in"])]
     graph, _ = build(partials, {}, spans_read=0, refused={})
 
@@ -210,7 +216,10 @@ def kinds(graph: Graph) -> dict[str, set[ComponentKind]]:
 
 
 def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, list[int]]:
-    """The histograms of an edge by side. Where only the caller sends spans, the edge's one latency is the client's."""
+    """The histograms of an edge by side.
+
+    Where only the caller sends spans, the edge's one latency is the client's.
+    """
     names = {c.id: c.name for c in graph.components}
     edges = [
         d
@@ -220,9 +229,11 @@ def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, list[int]]:
     if sides["parent"] == sides["child"]:
         own = next(c for c in graph.components if c.name == sides["parent"])
         return {
-            side: [b for b, count in own.self_latency for _ in range(count)]
-            if side == "server"
-            else []
+            side: (
+                [b for b, count in own.self_latency for _ in range(count)]
+                if side == "server"
+                else []
+            )
             for side in SIDES & sides.keys()
         }
     told = {"server": [d.latency for d in edges], "messaging": [d.delay for d in edges]}

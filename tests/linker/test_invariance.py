@@ -1,4 +1,7 @@
-"""What must not matter to who called whom: the order of spans, how they are split into deliveries, and that they come again."""
+"""What must not matter to who called whom.
+
+The order of spans, how they are split into deliveries, and that they come again.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Windows over what was delivered and stored: the peers' storage cases, and traces that cross an hour."""
+"""Windows over what was delivered and stored.
+
+The peers' storage cases, and traces that cross an hour.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,9 @@ async def decode(deliveries: Sequence[Delivery]) -> pa.Table:
 
 
 async def stored_graph(folder: Path, documents: Sequence[object], window: TimeWindow) -> Graph:
-    """The graph of a window over the documents, delivered one by one and settled into Parquet after each."""
+    """The graph of a window over the documents, delivered one by one and settled into Parquet after
+    each.
+    """
     async with open_span_store(folder, decode, lambda: START, keep_bodies=False) as store:
         for document in documents:
             delivery = Delivery(json.dumps(document).encode(), Encoding.JSON)
@@ -68,7 +73,9 @@ def span(trace: int, own: int, parent: int, kind: int, start: int) -> dict[str, 
 
 
 def call(trace: int, start: int, answered: int) -> list[dict[str, Any]]:
-    """A call whose client half starts at one time and whose server half at another, in two deliveries."""
+    """A call whose client half starts at one time and whose server half at another, in two
+    deliveries.
+    """
     halves = (("web", span(trace, 1, 0, 3, start)), ("app", span(trace, 2, 1, 2, answered)))
     return [
         {

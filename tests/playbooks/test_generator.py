@@ -45,7 +45,10 @@ RUNS = record(
     + [("desk", call("Desk", call("Payment", call("Fraud", call("gpt")))))] * 9
     + [("desk", call("Desk"))]
 )
-OWNERS = "agents: [{name: Payment, owner: bank-team}, {name: Checkout, owner: shop-team}]\nworkflows: [{name: desk, owner: desk-team}]"
+OWNERS = (
+    "agents: [{name: Payment, owner: bank-team}, {name: Checkout, owner: shop-team}]\nworkflows:"
+    " [{name: desk, owner: desk-team}]"
+)
 
 
 def playbook(*failed: str, graph=SHOP, runs=RUNS, text: str | None = None):
@@ -79,7 +82,7 @@ def test_three_phases_in_order_every_step_whole():
 
 
 def test_the_observed_fallback_is_the_backup_with_its_counts():
-    (switch, _) = steps(playbook("Payment"), Phase.ACTIVATE_BACKUPS)
+    switch, _ = steps(playbook("Payment"), Phase.ACTIVATE_BACKUPS)
 
     assert switch.title == "Switch Checkout from Payment to Invoice"
     assert "it succeeded 2 of 3 times when Payment had failed" in switch.actions[0]
@@ -90,11 +93,14 @@ def test_the_observed_fallback_is_the_backup_with_its_counts():
 
 
 def test_a_caller_without_an_observed_fallback_is_told_so():
-    (_, without) = steps(playbook("Payment"), Phase.ACTIVATE_BACKUPS)
+    _, without = steps(playbook("Payment"), Phase.ACTIVATE_BACKUPS)
 
     assert "no working fallback was observed" in without.title
     assert without.actions == (
-        "Desk: Payment never failed for it in the window, so nothing shows that it can do without. Keep it on hold.",
+        (
+            "Desk: Payment never failed for it in the window, so nothing shows that it can do"
+            " without. Keep it on hold."
+        ),
     )
 
 
@@ -172,7 +178,7 @@ def test_calls_come_back_from_the_inside_out():
 
 
 def test_the_failed_components_own_dependencies_are_looked_at_first():
-    (restore, *_) = steps(playbook("Payment"), Phase.RECOVER)
+    restore, *_ = steps(playbook("Payment"), Phase.RECOVER)
 
     assert restore.actions[0] == "Check Fraud first: Payment depends on it (2 of 31 calls failed)."
     assert restore.verifications == (

@@ -55,7 +55,10 @@ class Intake:
 
 
 def read_envelope(body: bytes) -> list[dict[str, Any]]:
-    """Return the envelope's events (https://develop.sentry.dev/sdk/data-model/envelopes); anything else in it fails."""
+    """Return the envelope's events (https://develop.sentry.dev/sdk/data-model/envelopes).
+
+    Anything else in it fails.
+    """
     header, _, rest = body.partition(b"\n")
     assert json.loads(header)["event_id"]
     events = []

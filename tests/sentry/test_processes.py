@@ -1,4 +1,7 @@
-"""Real processes: what breaks in them arrives at an intake, with its place and without anything that was sent or set."""
+"""Real processes.
+
+What breaks in them arrives at an intake, with its place and without anything that was sent or set.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ HEADERS = {"Authorization": f"Bearer {API_KEY}", "Cookie": f"session={COOKIE}"}
 
 
 def broken(directory: Path) -> Path:
-    """Return the folder with a data directory in which no graph can be kept: a file stands where its folder belongs."""
+    """Return the folder with a data directory in which no graph can be kept.
+
+    A file stands where its folder belongs.
+    """
     (directory / "data").mkdir()
     (directory / "data" / "graphs").write_text("not a folder")
     return directory
@@ -172,8 +178,8 @@ def test_without_the_package_a_sentence_says_what_to_install(tmp_path, arguments
 
     assert done.returncode == 1
     assert (
-        "SENTRY_DSN is set, but the package 'sentry_sdk' is not installed. Run: pip install 'agentguard[services]'"
-        in done.stderr
+        "SENTRY_DSN is set, but the package 'sentry_sdk' is not installed. Run: pip install"
+        " 'agentguard[services]'" in done.stderr
     )
     assert "Traceback" not in done.stderr
 

@@ -165,7 +165,7 @@ def test_errors_of_many_threads_all_arrive():
         exec(
             compile(f"def place_{number}():\n    raise ValueError\n", "generated", "exec"),
             found := {},
-        )  # noqa: S102 - places of their own
+        )
         try:
             found[f"place_{number}"]()
         except ValueError as error:

@@ -32,7 +32,10 @@ RUNS = record(
     + [("shop", call("A"))] * 4
     + [("news", call("Z", call("Y")))] * 8
 )
-VALUES = "currency: EUR\nworkflows: [{name: shop, value_per_run: 12.5}]\nagents: [{name: Z, value_per_run: 2}]"
+VALUES = (
+    "currency: EUR\nworkflows: [{name: shop, value_per_run: 12.5}]\nagents: [{name: Z,"
+    " value_per_run: 2}]"
+)
 
 
 def catalog(text: str = VALUES):

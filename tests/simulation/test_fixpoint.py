@@ -108,7 +108,10 @@ def test_without_alternatives_everything_that_can_reach_it_fails(graph):
     "name", ["diamond", "path_6", "random_dag_40", "two_entries_shared_db", "microservices_demo"]
 )
 def test_where_any_callee_will_do_the_single_points_are_the_dominators(name):
-    """On a graph without cycles: the root fails with x, as seen from t, exactly where x dominates t."""
+    """On a graph without cycles.
+
+    The root fails with x, as seen from t, exactly where x dominates t.
+    """
     graph = next(g for g in small_graphs() if g["name"] == name)
     size, edges = numbered(graph)
     place = {n: i for i, n in enumerate(graph["nodes"])}

@@ -15,7 +15,9 @@ from tests.simulation.strategies import NAMES, recorded_worlds, scenarios, seeds
 
 
 def plain_replay(graph, runs, failed: set[str], draws) -> tuple[set[int], set[int], list[int]]:
-    """Return calls that newly fail, runs lost, and how many calls were rescued, absorbed, of unknown absorption."""
+    """Return calls that newly fail, runs lost, and how many calls were rescued, absorbed, of
+    unknown absorption.
+    """
     calls, recorded = runs.calls.to_pylist(), runs.runs.to_pylist()
     replaces = {c["rescued_by"]: i for i, c in enumerate(calls) if c["rescued_by"] >= 0}
     history = absorption_history(calls, recorded)

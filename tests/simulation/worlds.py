@@ -68,7 +68,10 @@ def world(
 
 @dataclass(frozen=True)
 class Call:
-    """One call with the calls made below it; `rescues` says that it stands in for the call before it."""
+    """One call with the calls made below it.
+
+    `rescues` says that it stands in for the call before it.
+    """
 
     target: str
     below: tuple[Call, ...] = ()
@@ -82,7 +85,10 @@ def call(target: str, *below: Call, **more) -> Call:
 
 
 def record(runs: Sequence[tuple[str, Call]]) -> Runs:
-    """Runs of (workflow, entry call); a run has failed where its entry has, or where a call after a handoff or message has."""
+    """Runs of (workflow, entry call).
+
+    A run has failed where its entry has, or where a call after a handoff or message has.
+    """
     run_rows: list[dict] = []
     call_rows: list[dict] = []
     for number, (name, entry) in enumerate(runs):

@@ -12,7 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-START = "from agentguard.settings import load_settings; from agentguard.web.server import serve; serve(load_settings())"
+START = (
+    "from agentguard.settings import load_settings; from agentguard.web.server import serve;"
+    " serve(load_settings())"
+)
 
 
 class Server:
@@ -69,7 +72,10 @@ class Server:
 
 
 def inherited() -> dict[str, str]:
-    """Return what a process of ours needs of this one's environment: where programs and this checkout's modules are, no settings."""
+    """Return what a process of ours needs of this one's environment.
+
+    Where programs and this checkout's modules are, no settings.
+    """
     return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 

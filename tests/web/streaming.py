@@ -1,4 +1,7 @@
-"""A server in this process, for what must be read while it comes: httpx's own transport waits for the whole answer."""
+"""A server in this process, for what must be read while it comes.
+
+Httpx's own transport waits for the whole answer.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ Event: TypeAlias = tuple[str, Any]
 async def streaming(
     app: App, *, look_seconds: float | None = None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, State]]:
-    """Give a client of the application and what its routes share. Streams look at the stores this often, or as they do."""
+    """Give a client of the application and what its routes share.
+
+    Streams look at the stores this often, or as they do.
+    """
     api = create_app(app)
     state: State = api.state.agentguard
     if look_seconds is not None:

@@ -1,4 +1,7 @@
-"""The application as a foreign ASGI server drives it: what it answers when it cannot open, or not close."""
+"""The application as a foreign ASGI server drives it.
+
+What it answers when it cannot open, or not close.
+"""
 
 from __future__ import annotations
 

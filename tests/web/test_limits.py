@@ -212,7 +212,10 @@ async def test_gzip_members_one_after_the_other_are_one_body(tmp_path):
 
 
 async def test_when_too_much_is_in_work_senders_are_told_to_come_again(tmp_path, monkeypatch):
-    """A store that takes its time fills the places; nothing of what was turned away is kept, all that was taken is."""
+    """A store that takes its time fills the places.
+
+    Nothing of what was turned away is kept, all that was taken is.
+    """
     go = asyncio.Event()
     async with opened(tmp_path, ingest_max_requests=3) as app, client_of(create_app(app)) as client:
         receiver, store = serving_of(app).receiver, serving_of(app).spans

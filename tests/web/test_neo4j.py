@@ -111,8 +111,9 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path):
 
 def test_without_the_setting_nothing_of_neo4j_is_imported(tmp_path: Path):
     source = (
-        "import sys, asyncio\nfrom agentguard.bootstrap.opening import open_app\nfrom agentguard.settings import Settings\n"
-        "async def run():\n    async with open_app(Settings()):\n        assert 'neo4j' not in sys.modules\nasyncio.run(run())"
+        "import sys, asyncio\nfrom agentguard.bootstrap.opening import open_app\nfrom"
+        " agentguard.settings import Settings\nasync def run():\n    async with"
+        " open_app(Settings()):\n        assert 'neo4j' not in sys.modules\nasyncio.run(run())"
     )
     variables = {"PATH": os.environ["PATH"], "AGENTGUARD_DATA_DIR": str(tmp_path / "data"), **CODE}
 

@@ -57,7 +57,10 @@ async def test_the_refusal_is_a_problem_with_a_stable_code(tmp_path: Path):
         "title": "Too many requests",
         "status": 429,
         "code": "too-many-requests",
-        "detail": f"More than 1 requests came from this client within a minute. Come again in {refused.headers['retry-after']} seconds.",
+        "detail": (
+            "More than 1 requests came from this client within a minute. Come again in"
+            f" {refused.headers['retry-after']} seconds."
+        ),
         "violated-policies": ["minute"],
     }
 

@@ -145,7 +145,10 @@ def test_scanning_beside_a_server_is_safe_and_seen_by_it(tmp_path: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_lets_what_is_in_work_finish(tmp_path: Path, number: signal.Signals):
-    """A delivery whose body is still coming when the signal comes is answered; afterwards nothing is left in the log."""
+    """A delivery whose body is still coming when the signal comes is answered.
+
+    Afterwards nothing is left in the log.
+    """
     delivery = json(range(1, 50))
     with running(tmp_path) as server:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

@@ -17,7 +17,9 @@ from agentguard.graph.runs import Runs
 def analyze(
     graph: Graph, runs: Runs | None, *, matches: Matches | None = None, seed: int = 0
 ) -> Analysis:
-    """Return the findings; without matches (or without a catalogue in them) the exposure factor is left out and said so.
+    """Return the findings.
+
+    Without matches (or without a catalogue in them) the exposure factor is left out and said so.
 
     CPU-bound: seconds for some hundred components and 50,000 runs.
     """

@@ -11,14 +11,17 @@ import rustworkx as rx
 from agentguard.analysis.digraph import digraph
 
 EXACT_WORK = 50_000_000
-"""Nodes × edges up to which betweenness is exact: about two seconds. Above it, it is estimated from SAMPLED_SOURCES sources."""
+"""Nodes × edges up to which betweenness is exact: about two seconds. Above it, it is estimated from
+SAMPLED_SOURCES sources.
+"""
 
 SAMPLED_SOURCES = 200
 
 _DAMPING = 0.85
 _TOLERANCE = 1e-13
 _SEQUENTIAL = 2**31
-"""A parallel threshold that is never reached: sums in a fixed order are the same bits every time."""
+"""A parallel threshold that is never reached: sums in a fixed order are the same bits every time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ class Betweenness:
 def betweenness(
     size: int, edges: Sequence[tuple[int, int]], *, seed: int, exact_work: int = EXACT_WORK
 ) -> Betweenness:
-    """Return the share of ordered pairs of other nodes whose shortest paths pass through each node (Brandes 2001).
+    """Return the share of ordered pairs of other nodes whose shortest paths pass through each node
+    (Brandes 2001).
 
-    Exact up to exact_work = nodes × edges; above, from seeded sampled sources, scaled up (Brandes and Pich 2007).
+    Exact up to exact_work = nodes × edges; above, from seeded sampled sources, scaled up (Brandes
+    and Pich 2007).
     """
     proper = sorted({(a, b) for a, b in edges if a != b})
     if size < 3:
@@ -55,7 +60,10 @@ def betweenness(
 def sampled_betweenness(
     size: int, edges: Sequence[tuple[int, int]], sources: Sequence[int]
 ) -> tuple[float, ...]:
-    """Return betweenness from these sources alone, scaled to all; equal to the exact value where all nodes are sources."""
+    """Return betweenness from these sources alone, scaled to all.
+
+    Equal to the exact value where all nodes are sources.
+    """
     following: list[list[int]] = [[] for _ in range(size)]
     for a, b in edges:
         following[a].append(b)
@@ -68,7 +76,9 @@ def sampled_betweenness(
 
 
 def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
-    """Return PageRank along the edges with damping 0.85, uniform teleport, the mass of nodes without callees spread evenly."""
+    """Return PageRank along the edges with damping 0.85, uniform teleport, the mass of nodes
+    without callees spread evenly.
+    """
     if not size:
         return ()
     found = rx.pagerank(

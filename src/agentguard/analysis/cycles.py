@@ -17,7 +17,10 @@ _MAX_STEPS = 1_000
 
 
 def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the components of two or more nodes, each sorted, in order of their first node. Self-loops make none. Linear."""
+    """Return the components of two or more nodes, each sorted, in order of their first node.
+
+    Self-loops make none. Linear.
+    """
     return sorted(
         sorted(part)
         for part in rx.strongly_connected_components(digraph(size, edges))
@@ -28,8 +31,9 @@ def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list
 def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
     """Return one shortest cycle within a strongly connected component, from its smallest node on.
 
-    Breadth-first from every node with more than one way on (any cycle passes one, unless the whole is a ring), never deeper than
-    the best so far: edges × such nodes at worst, little where a short cycle exists.
+    Breadth-first from every node with more than one way on (any cycle passes one, unless the whole
+    is a ring), never deeper than the best so far: edges × such nodes at worst, little where a short
+    cycle exists.
     """
     within = set(members)
     following: dict[int, list[int]] = {m: [] for m in members}
@@ -46,7 +50,9 @@ def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> 
 
 
 def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], bool]:
-    """Return simple cycles of two or more nodes, shortest first, and whether there are more than are listed."""
+    """Return simple cycles of two or more nodes, shortest first, and whether there are more than
+    are listed.
+    """
     proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
     seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MAX_STEPS)]
     turned = sorted(

@@ -21,9 +21,10 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
     """Return `analysis` of `GET /api/graph` and the whole of `agentguard analyze --format json`.
 
-    `spof_agents`, `circular_dependencies` (each with an agent in it), `risk_scores` (of agents), `overall_risk` (their highest);
-    `spof_components`, `circular_components`, `component_risk_scores` for other kinds; `spofs`, `cycles`, `risks`, `centrality` with
-    all details.
+    `spof_agents`, `circular_dependencies` (each with an agent in it), `risk_scores` (of agents),
+    `overall_risk` (their highest); `spof_components`, `circular_components`,
+    `component_risk_scores` for other kinds; `spofs`, `cycles`, `risks`, `centrality` with all
+    details.
     """
     agents = {r.component for r in analysis.risks if r.kind is ComponentKind.AGENT}
     with_agents = [c for c in analysis.cycles if agents.intersection(c.witness)]

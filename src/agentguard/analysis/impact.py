@@ -57,7 +57,8 @@ class Impacts:
 def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
     """Return the impact of every component, as `simulate` would find it one by one.
 
-    The structural part costs a few sweeps over the dependencies; replays cost, summed over components, the calls times their depth.
+    The structural part costs a few sweeps over the dependencies; replays cost, summed over
+    components, the calls times their depth.
     """
     s = structure(graph, runs)
     worst = _Worst(s)
@@ -76,7 +77,9 @@ class _Worst:
         self._bits = np.frombuffer(rows, dtype=np.uint8).reshape(s.needs.size, width)
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
-        """Return, by outage of these components and node of the structure, whether the node is down."""
+        """Return, by outage of these components and node of the structure, whether the node is
+        down.
+        """
         doors = (self._s.door(number) for number in numbers)
         behind = [
             number if door is None else door for number, door in zip(numbers, doors, strict=True)
@@ -127,7 +130,9 @@ def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impact
 def _losses(
     graph: Graph, r: Recording, s: Structure, worst: _Worst
 ) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
-    """Return, by component number, the runs lost per workflow and how many other components are hit."""
+    """Return, by component number, the runs lost per workflow and how many other components are
+    hit.
+    """
     lost: dict[int, dict[str, int]] = defaultdict(dict)
     hit: dict[int, int] = {}
     place = {component: i for i, component in enumerate(r.components)}

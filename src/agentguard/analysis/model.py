@@ -9,7 +9,9 @@ from agentguard.graph.model import Evidence
 from agentguard.simulation.model import Method
 
 RISK_VERSION = "1"
-"""Changes whenever a factor, a weight or a definition changes: scores of different versions do not compare."""
+"""Changes whenever a factor, a weight or a definition changes: scores of different versions do not
+compare.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,10 @@ class SpofWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Spof:
-    """A component whose failure alone makes a workflow fail: structurally, or in at least half of the replayed runs that had succeeded."""
+    """A component whose failure alone makes a workflow fail.
+
+    Structurally, or in at least half of the replayed runs that had succeeded.
+    """
 
     component: str
     name: str
@@ -59,7 +64,9 @@ class Centrality:
 
     component: str
     betweenness: float
-    """Share of all ordered pairs (0 to 1) whose shortest dependency paths pass through it; directed."""
+    """Share of all ordered pairs (0 to 1) whose shortest dependency paths pass through it;
+    directed.
+    """
     pagerank: float
     """Damping 0.85, along caller → callee: high where much is depended on. Sums to 1."""
 

@@ -21,13 +21,18 @@ WEIGHTS = {
     "centrality": 0.10,
     "exposure": 0.15,
 }
-"""What each factor can contribute, of 1. Judgement, not measurement: cost first, then chance, then what could soften it.
-Changing one means a new RISK_VERSION."""
+"""What each factor can contribute, of 1. Judgement, not measurement: cost first, then chance, then
+what could soften it. Changing one means a new RISK_VERSION.
+"""
 
-NO_CATALOG_NOTE = "No catalogue is set, so exposure (shadow, no owner) is left out and its weight is shared out among the other factors."
+NO_CATALOG_NOTE = (
+    "No catalogue is set, so exposure (shadow, no owner) is left out and its weight is shared out"
+    " among the other factors."
+)
 
 _NO_OWNER = 0.5
-"""Exposure of what nobody is named for, between declared with an owner (0) and a shadow agent (1)."""
+"""Exposure of what nobody is named for, between declared with an owner (0) and a shadow agent (1).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,11 @@ def risks(
             scored.append(
                 _risk(
                     c,
-                    values
-                    if standing is None
-                    else values | {"exposure": _exposure(standing.get(c.id))},
+                    (
+                        values
+                        if standing is None
+                        else values | {"exposure": _exposure(standing.get(c.id))}
+                    ),
                 )
             )
     return tuple(sorted(scored, key=lambda r: (-r.score, r.component)))
@@ -116,7 +123,10 @@ def _redundancy(alone: int, needed_by: int) -> _Value:
 
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
-    """Return by component: for how many of its callers and workflows it is the only way, and how many it has."""
+    """Return by component.
+
+    For how many of its callers and workflows it is the only way, and how many it has.
+    """
     ways = [r.members for r in component_requirements(graph, None)] + [
         (w.entry,) for w in graph.workflows
     ]
@@ -137,7 +147,10 @@ class _Central:
         c = self._of[component]
         between = c.betweenness / self._betweenness if self._betweenness else 0.0
         ranked = c.pagerank / self._pagerank if self._pagerank else 0.0
-        reason = f"Betweenness {c.betweenness:.4f} (highest {self._betweenness:.4f}), PageRank {c.pagerank:.4f} (highest {self._pagerank:.4f})."
+        reason = (
+            f"Betweenness {c.betweenness:.4f} (highest {self._betweenness:.4f}), PageRank"
+            f" {c.pagerank:.4f} (highest {self._pagerank:.4f})."
+        )
         return _Value((between + ranked) / 2, reason)
 
 

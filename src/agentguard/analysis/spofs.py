@@ -10,11 +10,16 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph, Workflow
 
 LOST_SHARE = 0.5
-"""A component without which at least half of a workflow's runs (that had succeeded) are lost is a single point of failure."""
+"""A component without which at least half of a workflow's runs (that had succeeded) are lost is a
+single point of failure.
+"""
 
 
 def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
-    """Return them, most runs lost first. Entries count (and say so); a `workflow` component is no part that could fail alone."""
+    """Return them, most runs lost first.
+
+    Entries count (and say so); a `workflow` component is no part that could fail alone.
+    """
     parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
     points = [s for s in (_spof(graph, c, found) for c in parts) if s.workflows]
     return tuple(sorted(points, key=lambda s: (-_lost(s), s.component)))

@@ -1,1 +1,4 @@
-"""Joins settings, adapters and capabilities; the only place that chooses adapters, opens them and closes them."""
+"""Joins settings, adapters and capabilities.
+
+The only place that chooses adapters, opens them and closes them.
+"""

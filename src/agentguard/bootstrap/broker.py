@@ -30,7 +30,8 @@ class NoBrokerError(InvalidInputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and workers alike."
+            "CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and"
+            " workers alike."
         )
 
 
@@ -43,14 +44,20 @@ def delivery_of(settings: Settings) -> Delivery:
 
 
 async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
-    """Return what the broker will not deliver any more; raise NoDeadLettersError, BrokerAwayError, and PackageMissingError."""
+    """Return what the broker will not deliver any more.
+
+    Raise NoDeadLettersError, BrokerAwayError, and PackageMissingError.
+    """
     if settings.celery_broker_url is None:
         raise NoDeadLettersError(WITHOUT_BROKER)
     return await delivery_of(settings).dead_letters()
 
 
 def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
-    """Return the Celery worker that gives what is delivered to `tries`. Raises NoBrokerError, and PackageMissingError."""
+    """Return the Celery worker that gives what is delivered to `tries`.
+
+    Raises NoBrokerError, and PackageMissingError.
+    """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.worker import CeleryWorker
@@ -60,7 +67,10 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
 
 
 def refuse_if_refused(settings: Settings) -> None:
-    """Raise NotLetInError where the broker refuses us: a worker would ask again for ever. One that is away is waited for."""
+    """Raise NotLetInError where the broker refuses us: a worker would ask again for ever.
+
+    One that is away is waited for.
+    """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.inspection import NotLetInError, inspect_broker

@@ -65,9 +65,12 @@ POSTGRESQL, NEO4J = "postgresql", "neo4j"
 
 
 def runs_folder(data_dir: Path, store: str = "") -> Path:
-    """Return where the runs of graph versions are: of SQLite's, or of another store's in a folder of their own.
+    """Return where the runs of graph versions are.
 
-    Each store deletes runs that none of its versions own, and whoever goes back to another one finds that one's where they were.
+    Of SQLite's, or of another store's in a folder of their own.
+
+    Each store deletes runs that none of its versions own, and whoever goes back to another one
+    finds that one's where they were.
     """
     return data_dir / "graphs" / store
 

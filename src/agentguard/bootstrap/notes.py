@@ -1,4 +1,7 @@
-"""What a long-running process says of its settings as it starts: what has no effect, what shuts others out."""
+"""What a long-running process says of its settings as it starts.
+
+What has no effect, what shuts others out.
+"""
 
 from __future__ import annotations
 

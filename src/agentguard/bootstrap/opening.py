@@ -60,10 +60,11 @@ async def open_app(
     in_processes: bool = True,
     clock: Clock = system_clock,
 ) -> AsyncIterator[App]:
-    """Open what is in the data directory, creating and migrating it where needed, and close it in good order.
+    """Open what is in the data directory, creating and migrating it where needed, and close it in
+    good order.
 
-    With `serving`, also take spans in, keep the live graph and run jobs: any number of processes may.
-    `in_processes=False` keeps all work in this process.
+    With `serving`, also take spans in, keep the live graph and run jobs: any number of processes
+    may. `in_processes=False` keeps all work in this process.
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
@@ -173,7 +174,10 @@ async def _settle_at_last(spans: SpanStore) -> None:
 
 
 async def _warm(decoders: Workers[Any]) -> None:
-    """Start the process that decodes ahead of the first delivery; one that dies is started again when it is needed."""
+    """Start the process that decodes ahead of the first delivery.
+
+    One that dies is started again when it is needed.
+    """
     try:
         await decoders.run(nothing)
     except WorkerDiedError as error:

@@ -32,7 +32,10 @@ def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
 
 
 def redis_part(shared: Shared) -> tuple[Part, ...]:
-    start = "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says more."
+    start = (
+        "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says"
+        " more."
+    )
     return (
         (
             Part(
@@ -48,7 +51,10 @@ def redis_part(shared: Shared) -> tuple[Part, ...]:
 
 def broker_part(delivery: Delivery, settings: Settings) -> tuple[Part, ...]:
     """Return the broker as a part, where there is one."""
-    advice = "Start the broker, or set CELERY_BROKER_URL to where it runs. Jobs are kept meanwhile. `agentguard doctor` says more."
+    advice = (
+        "Start the broker, or set CELERY_BROKER_URL to where it runs. Jobs are kept meanwhile."
+        " `agentguard doctor` says more."
+    )
     return (Part("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
 
 
@@ -71,7 +77,8 @@ def serving_parts(
         Part(
             "spans",
             ask_spans,
-            "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write there.",
+            "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write"
+            " there.",
         ),
         Part(
             "live_graph",
@@ -81,7 +88,8 @@ def serving_parts(
         Part(
             "workers",
             ask_workers,
-            "They are started again by themselves; where that repeats, give the machine more memory.",
+            "They are started again by themselves; where that repeats, give the machine more"
+            " memory.",
         ),
     )
 

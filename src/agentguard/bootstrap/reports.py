@@ -13,7 +13,9 @@ from agentguard.settings import Settings
 
 @contextmanager
 def reporting(settings: Settings) -> Iterator[Report]:
-    """Give what tells Sentry of errors, where SENTRY_DSN is set; when left, what waits is sent, for two seconds at most.
+    """Give what tells Sentry of errors, where SENTRY_DSN is set.
+
+    When left, what waits is sent, for two seconds at most.
 
     Raises PackageMissingError where Sentry is wanted and its package is not there.
     """

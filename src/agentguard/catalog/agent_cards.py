@@ -19,7 +19,9 @@ _MARKS = frozenset(
         "preferredTransport",
     }
 )
-"""Members of a card that no catalogue has; every version asks for some of them. 1.0 has no `url` at the top any more."""
+"""Members of a card that no catalogue has; every version asks for some of them. 1.0 has no `url` at
+the top any more.
+"""
 
 
 def is_agent_card(document: object) -> bool:
@@ -28,9 +30,12 @@ def is_agent_card(document: object) -> bool:
 
 
 def read_agent_card(document: Mapping[str, Any], *, origin: str) -> Catalog:
-    """Return the agent that a card declares: its name, and the provider's organization as its owner.
+    """Return the agent that a card declares.
 
-    Skills, interfaces and security are left out: no span carries them, so nothing could be compared. Raises CatalogFormatError.
+    Its name, and the provider's organization as its owner.
+
+    Skills, interfaces and security are left out: no span carries them, so nothing could be
+    compared. Raises CatalogFormatError.
     """
     name = _text(document, "name", origin)
     if name is None:

@@ -22,7 +22,10 @@ def fault_of(alias: str) -> str | None:
     if not is_pattern(alias):
         return None
     if sum(c.isalnum() for c in alias) < LEAST_CHARACTERS:
-        return f"fits nearly every name; write at least {LEAST_CHARACTERS} letters or digits beside its wildcards"
+        return (
+            f"fits nearly every name; write at least {LEAST_CHARACTERS} letters or digits beside"
+            " its wildcards"
+        )
     if alias[0] in _WILD and alias[-1] in _WILD:
         return (
             "fits every name with this text somewhere inside; give the name's beginning or its end"
@@ -31,11 +34,15 @@ def fault_of(alias: str) -> str | None:
 
 
 def fits(alias: str, name: str) -> bool:
-    """Whether the alias is this name as a whole: `*` stands for any characters, `?` for one; no other character is special."""
+    """Whether the alias is this name as a whole: `*` stands for any characters, `?` for one.
+
+    No other character is special.
+    """
     return _expression(alias).match(name.casefold()) is not None
 
 
 @lru_cache(maxsize=16384)
 def _expression(alias: str) -> re.Pattern[str]:
-    # fnmatch's expressions try no two ways of sharing characters out among wildcards, so none takes exponential time.
+    # fnmatch's expressions try no two ways of sharing characters out among wildcards, so none takes
+    # exponential time.
     return re.compile(fnmatch.translate(alias.casefold().replace("[", "[[]")))

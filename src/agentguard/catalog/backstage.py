@@ -1,4 +1,6 @@
-"""Backstage's `catalog-info.yaml` (descriptor format, backstage.io/v1alpha1 and v1beta1) as entries of a catalogue."""
+"""Backstage's `catalog-info.yaml` (descriptor format, backstage.io/v1alpha1 and v1beta1) as entries
+of a catalogue.
+"""
 
 from __future__ import annotations
 
@@ -10,19 +12,27 @@ from agentguard.catalog.model import Catalog, Declared, Entry, Reference
 from agentguard.catalog.nodes import Nodes, is_null, line_of
 
 _KINDS = frozenset({"component", "api", "resource"})
-"""What may be seen running. A Backstage kind does not say whether it is an agent, so these are entries of either."""
+"""What may be seen running. A Backstage kind does not say whether it is an agent, so these are
+entries of either.
+"""
 
 
 def is_backstage(roots: list[yaml.Node]) -> bool:
-    """Whether these documents are Backstage entities: the first is a mapping with `apiVersion` and `kind`."""
+    """Whether these documents are Backstage entities.
+
+    The first is a mapping with `apiVersion` and `kind`.
+    """
     return bool(roots) and {"apiVersion", "kind"} <= _member_nodes(roots[0]).keys()
 
 
 def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
-    """Return entries for all Components, APIs and Resources; raise CatalogFormatError with the line.
+    """Return entries for all Components, APIs and Resources.
 
-    Name: metadata.name, with metadata.title as an alias. Owner: spec.owner. Dependencies: spec.dependsOn. Entities of other kinds
-    (systems, groups, locations …) are nothing that runs: they are left out, and said so in the notes.
+    Raise CatalogFormatError with the line.
+
+    Name: metadata.name, with metadata.title as an alias. Owner: spec.owner. Dependencies:
+    spec.dependsOn. Entities of other kinds (systems, groups, locations …) are nothing that runs:
+    they are left out, and said so in the notes.
     """
     reader = _Reader(Nodes(origin))
     entries: list[Entry] = []
@@ -39,7 +49,9 @@ def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
 
 
 def entity_name(reference: str) -> str:
-    """Return an entity reference (`[kind:][namespace/]name`) without its kind and without the namespace `default`."""
+    """Return an entity reference (`[kind:][namespace/]name`) without its kind and without the
+    namespace `default`.
+    """
     return reference.rpartition(":")[2].removeprefix("default/")
 
 

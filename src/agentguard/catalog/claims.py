@@ -1,4 +1,7 @@
-"""Which entries speak of something seen: by exact id, else by name, else by alias; never by part of a name."""
+"""Which entries speak of something seen: by exact id, else by name, else by alias.
+
+Never by part of a name.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class Index:
     """A catalogue's entries, ready to be looked up."""
 
     def __init__(self, catalog: Catalog, seen: Iterable[str] = ()) -> None:
-        """Take the ids of everything seen: an entry whose id is among them speaks of that alone, not of its namesakes."""
+        """Take the ids of everything seen.
+
+        An entry whose id is among them speaks of that alone, not of its namesakes.
+        """
         files = {one.origin for entry in catalog.entries for one in (entry, *entry.also)}
         self.origin = (
             f"any of {len(files)} files" if len(files) > 1 else catalog.origin or "the catalogue"
@@ -65,7 +71,10 @@ class Index:
             self._add(entry, alone=entry.id in known)
 
     def claims(self, named: Named) -> list[Claim]:
-        """Return every entry that fits, strongest first, each once; of equal ones the first declared."""
+        """Return every entry that fits, strongest first, each once.
+
+        Of equal ones the first declared.
+        """
         found = (c for c in self._fitting(named) if named.kind in c.entry.declares.kinds)
         kept: dict[int, Claim] = {}
         for claim in found:
@@ -99,7 +108,8 @@ class Index:
                 yield Claim(
                     entry,
                     Rank.ALIAS,
-                    f"The name {name!r} is declared as an alias of {entry.label!r} in {entry.place}.",
+                    f"The name {name!r} is declared as an alias of {entry.label!r} in"
+                    f" {entry.place}.",
                 )
         for alias, entry in self._patterns:
             fitting = next((name for name in names if fits(alias, name)), None)
@@ -107,7 +117,8 @@ class Index:
                 yield Claim(
                     entry,
                     Rank.PATTERN,
-                    f"The name {fitting!r} fits the alias {alias!r} of {entry.label!r} in {entry.place}.",
+                    f"The name {fitting!r} fits the alias {alias!r} of {entry.label!r} in"
+                    f" {entry.place}.",
                 )
 
 

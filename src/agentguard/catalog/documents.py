@@ -15,7 +15,9 @@ from agentguard.kernel.clock import timestamp
 
 
 def comparison_document(found: Comparison, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
-    """Return how everything seen stands to the catalogue, and how every entry stands to what was seen."""
+    """Return how everything seen stands to the catalogue, and how every entry stands to what was
+    seen.
+    """
     matches = found.matches
     return {
         "catalog": None if matches.catalog is None else _catalog(matches.catalog),

@@ -57,8 +57,9 @@ class Drift:
 def drifts(graph: Graph, matches: Matches) -> tuple[Drift, ...]:
     """Return all drift of entries that were seen, in the order of the catalogue.
 
-    A list that an entry declares is taken for complete: what its components were seen to use beyond it is extra, what none of them was
-    seen to use is missing. What an entry does not declare is not compared.
+    A list that an entry declares is taken for complete: what its components were seen to use beyond
+    it is extra, what none of them was seen to use is missing. What an entry does not declare is not
+    compared.
     """
     seen = _Seen(graph, matches)
     of_entry: dict[int, list[Match]] = {}
@@ -115,7 +116,10 @@ class _Seen:
                 )
 
     def _is(self, reference: Reference, target: Component) -> bool:
-        """Whether the reference means this component: by id, with or without the environment, or by kind and name."""
+        """Whether the reference means this component.
+
+        By id, with or without the environment, or by kind and name.
+        """
         if reference.text == target.id:
             return True
         names = self._names.get(target.id, frozenset())
@@ -139,7 +143,10 @@ def _names(c: Component, entry: Entry | None) -> frozenset[str]:
 
 
 def _declared(entry: Entry) -> Mapping[Aspect, list[Reference]]:
-    """Return what the entry lists, by aspect; a model or tool among the dependencies counts with its own kind."""
+    """Return what the entry lists, by aspect.
+
+    A model or tool among the dependencies counts with its own kind.
+    """
     listed: dict[Aspect, list[Reference]] = {}
     given = ((Aspect.MODELS, entry.models), (Aspect.TOOLS, entry.tools))
     listed.update(
@@ -170,7 +177,10 @@ def _reason(
 
 
 def _owners(entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
-    """Return that files disagree on the owner; entries of one file that differ are meant so (an id, and its namesakes elsewhere)."""
+    """Return that files disagree on the owner.
+
+    Entries of one file that differ are meant so (an id, and its namesakes elsewhere).
+    """
     matched = list(found)
     claimed = (
         c.entry

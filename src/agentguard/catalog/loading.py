@@ -1,4 +1,6 @@
-"""Files of declarations, told apart by what is in them: YAML catalogues, A2A agent cards, Backstage entities."""
+"""Files of declarations, told apart by what is in them: YAML catalogues, A2A agent cards, Backstage
+entities.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +20,19 @@ _MAX_BYTES = 4 * MAX_CHARACTERS
 
 
 def load_catalogs(paths: Sequence[Path]) -> Catalog | None:
-    """Return what all these files declare, joined; None where there are no files. Raises CatalogFormatError."""
+    """Return what all these files declare, joined; None where there are no files.
+
+    Raises CatalogFormatError.
+    """
     found = [load_catalog(path) for path in paths]
     return joined(found) if len(found) > 1 else next(iter(found), None)
 
 
 def load_catalog(path: Path) -> Catalog:
-    """Return what this file declares; raise CatalogFormatError also where it is missing or unreadable."""
+    """Return what this file declares.
+
+    Raise CatalogFormatError also where it is missing or unreadable.
+    """
     try:
         with path.open("rb") as stream:
             content = stream.read(_MAX_BYTES + 1)
@@ -45,7 +53,10 @@ def load_catalog(path: Path) -> Catalog:
 
 
 def read_declarations(text: str, *, origin: str) -> Catalog:
-    """Return what a text of any of the three forms declares; raise CatalogFormatError, and nothing else."""
+    """Return what a text of any of the three forms declares.
+
+    Raise CatalogFormatError, and nothing else.
+    """
     card = _json_object(text)
     if is_agent_card(card):
         return read_agent_card(card, origin=origin)
@@ -60,7 +71,10 @@ def read_declarations(text: str, *, origin: str) -> Catalog:
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    """Return the JSON object that the text is, or an empty one; cards are read as JSON, for which YAML is no full stand-in."""
+    """Return the JSON object that the text is, or an empty one.
+
+    Cards are read as JSON, for which YAML is no full stand-in.
+    """
     if len(text) > MAX_CHARACTERS or not text.lstrip().startswith("{"):
         return {}
     try:

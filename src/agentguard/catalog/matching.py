@@ -20,7 +20,8 @@ class Standing(StrEnum):
     SHADOW = "shadow"
     """An agent that was seen and that nobody declared."""
     UNIDENTIFIED = "unidentified"
-    """An agent that nothing in the spans names: it cannot be matched, so it is not called shadow."""
+    """An agent that nothing in the spans names: it cannot be matched, so it is not called shadow.
+    """
     AMBIGUOUS = "ambiguous"
     """Aliases of several entries fit it, so it is declared, but not as which of them."""
     UNDECLARED = "undeclared"
@@ -75,10 +76,13 @@ class Matches:
 
 
 def match(graph: Graph, catalog: Catalog | None) -> Matches:
-    """Return how every component stands to the catalogue: by exact id, else by equal name, else by alias, never by part of a name.
+    """Return how every component stands to the catalogue.
 
-    Case is ignored in names. An entry whose id is the id of something seen speaks by its name of that alone; otherwise its id and its
-    name are compared with names. Where several entries fit, the strongest wins; aliases of equal strength make it ambiguous.
+    By exact id, else by equal name, else by alias, never by part of a name.
+
+    Case is ignored in names. An entry whose id is the id of something seen speaks by its name of
+    that alone; otherwise its id and its name are compared with names. Where several entries fit,
+    the strongest wins; aliases of equal strength make it ambiguous.
     """
     if catalog is None:
         return Matches(
@@ -131,7 +135,10 @@ def _component_match(c: Component, index: Index) -> Match:
     if claims:
         return _finding(c, Standing.DECLARED, claims[0].reason, claims[0].entry, claims)
     if c.kind is ComponentKind.AGENT:
-        reason = f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id {c.id!r} or the name {c.name!r}"
+        reason = (
+            f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id"
+            f" {c.id!r} or the name {c.name!r}"
+        )
         return _finding(c, Standing.SHADOW, f"{reason}, and no alias fits it.", None)
     return _finding(
         c,
@@ -142,7 +149,10 @@ def _component_match(c: Component, index: Index) -> Match:
 
 
 def _rivals(claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims among which nothing decides: all aliases as strong as the strongest; names and ids never are rivals."""
+    """Return the claims among which nothing decides: all aliases as strong as the strongest.
+
+    Names and ids never are rivals.
+    """
     first = [c for c in claims if c.strength == claims[0].strength]
     return first if claims and claims[0].rank in (Rank.ALIAS, Rank.PATTERN) else first[:1]
 

@@ -68,7 +68,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One declaration; id or name is given, or both. Lists are None where nothing is declared: an empty one says that there is none."""
+    """One declaration; id or name is given, or both.
+
+    Lists are None where nothing is declared: an empty one says that there is none.
+    """
 
     declares: Declared
     id: str | None = None
@@ -105,12 +108,15 @@ class Entry:
         )
 
     def filled_from(self, other: Entry) -> Entry:
-        """Return this entry with what it leaves open taken from another file's; the other one is kept beside it."""
+        """Return this entry with what it leaves open taken from another file's.
+
+        The other one is kept beside it.
+        """
         return replace(
             self,
-            declares=Declared.ANY
-            if Declared.ANY in (self.declares, other.declares)
-            else self.declares,
+            declares=(
+                Declared.ANY if Declared.ANY in (self.declares, other.declares) else self.declares
+            ),
             id=self.id or other.id,
             name=self.name or other.name,
             owner=self.owner or other.owner,
@@ -138,7 +144,9 @@ class Catalog:
 
 
 def joined(catalogs: Sequence[Catalog]) -> Catalog:
-    """Return several files' declarations as one: what bears one id, name or written-out alias is one entry, what earlier files say first.
+    """Return several files' declarations as one.
+
+    What bears one id, name or written-out alias is one entry, what earlier files say first.
 
     Raises CatalogFormatError where two files name different currencies.
     """
@@ -152,7 +160,10 @@ def joined(catalogs: Sequence[Catalog]) -> Catalog:
 
 
 def _with(known: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
-    """Return the known entries, filled from another file's; doubles within one file are that file's business."""
+    """Return the known entries, filled from another file's.
+
+    Doubles within one file are that file's business.
+    """
     entries = list(known)
     places: dict[_Key, int] = {}
     for keys in (_own_keys, _alias_keys):
@@ -198,6 +209,9 @@ def _currency(catalogs: Sequence[Catalog]) -> str | None:
     named = [c for c in catalogs if c.currency is not None]
     for other in named[1:]:
         if other.currency != named[0].currency:
-            said = f"its currency is {other.currency!r}, but {named[0].origin} says {named[0].currency!r}. Use one."
+            said = (
+                f"its currency is {other.currency!r}, but {named[0].origin} says"
+                f" {named[0].currency!r}. Use one."
+            )
             raise CatalogFormatError(other.origin, None, said)
     return named[0].currency if named else None

@@ -1,4 +1,6 @@
-"""YAML as nodes rather than values, so that every complaint has a line, and nothing is built of what nobody asked for."""
+"""YAML as nodes rather than values, so that every complaint has a line, and nothing is built of
+what nobody asked for.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _TEXT, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
 
 def documents(text: str, origin: str) -> list[yaml.Node]:
-    """Return the root of every document that is not empty; raise CatalogFormatError, and nothing else.
+    """Return the root of every document that is not empty.
+
+    Raise CatalogFormatError, and nothing else.
 
     Anchors are shared, not copied: a node that many aliases name stands in memory once.
     """
@@ -96,7 +100,10 @@ class Nodes:
         return list(node.value)
 
     def text(self, node: yaml.Node, key: str) -> str | None:
-        """Return text, or None for null; what YAML takes for a number, a date or a truth value is an error, as is empty text."""
+        """Return text, or None for null.
+
+        What YAML takes for a number, a date or a truth value is an error, as is empty text.
+        """
         if is_null(node):
             return None
         if not isinstance(node, yaml.ScalarNode) or node.tag != _TEXT:

@@ -43,8 +43,9 @@ def presences(
 ) -> tuple[Presence, ...]:
     """Return how every entry stands, in the catalogue's order.
 
-    A ghost was last seen more than `ghost_days` before `now` (or never), and since then (or ever) something was seen on at least that
-    many days, the last of them within `ghost_days`: where nothing at all was observed, absence proves nothing.
+    A ghost was last seen more than `ghost_days` before `now` (or never), and since then (or ever)
+    something was seen on at least that many days, the last of them within `ghost_days`: where
+    nothing at all was observed, absence proves nothing.
     """
     if matches.catalog is None:
         return ()
@@ -92,12 +93,18 @@ class _Judge:
         if not since or since[-1] < self.now // NS_PER_DAY - self.ghost_days:
             return (
                 absent,
-                f"{told}; nothing at all was seen in the last {_days(self.ghost_days)}, so nothing follows from that.",
+                (
+                    f"{told}; nothing at all was seen in the last {_days(self.ghost_days)}, so"
+                    " nothing follows from that."
+                ),
             )
         if len(since) < self.ghost_days:
             return (
                 absent,
-                f"{told}; {_since(last)} only {_days(len(since))} observed, too few to call it a ghost ({self.ghost_days}).",
+                (
+                    f"{told}; {_since(last)} only {_days(len(since))} observed, too few to call it"
+                    f" a ghost ({self.ghost_days})."
+                ),
             )
         return (
             State.GHOST,

@@ -26,10 +26,13 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_catalog(text: str, *, origin: str) -> Catalog:
-    """Return the catalogue written in this YAML text; raise CatalogFormatError, and nothing else, with the line.
+    """Return the catalogue written in this YAML text.
 
-    A mapping of `agents`, `workflows`, `components`, `any` (lists of entries; id or name needed) and `currency`; or just a list of
-    entries, which are agents. Unknown keys, doubled ids and over-broad aliases are errors.
+    Raise CatalogFormatError, and nothing else, with the line.
+
+    A mapping of `agents`, `workflows`, `components`, `any` (lists of entries; id or name needed)
+    and `currency`; or just a list of entries, which are agents. Unknown keys, doubled ids and
+    over-broad aliases are errors.
     """
     roots = documents(text, origin)
     if not roots:

@@ -11,7 +11,9 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 
 
 def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:
-    """Return the view that calls shadow agents by that name and shows owner and value beside what is declared."""
+    """Return the view that calls shadow agents by that name and shows owner and value beside what
+    is declared.
+    """
     shadows = None if matches.catalog is None else {m.component: m.reason for m in matches.shadow}
     return View(
         links=links,

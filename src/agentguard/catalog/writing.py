@@ -24,10 +24,12 @@ _IMPORTED = "# AgentGuard's catalogue, from what other files declare.\n"
 
 
 def catalog_text(graph: Graph) -> str:
-    """Return YAML that declares all that is identified in the graph, with what agents use; owners and values left open (null).
+    """Return YAML that declares all that is identified in the graph, with what agents use.
 
-    read_catalog reads it back: then everything is declared, and nothing drifts. Unidentified agents are left out: there is nothing to
-    declare.
+    Owners and values left open (null).
+
+    read_catalog reads it back: then everything is declared, and nothing drifts. Unidentified agents
+    are left out: there is nothing to declare.
     """
     uses = _Uses(graph)
     flows = {w.id: w.name for w in graph.workflows} | {
@@ -53,7 +55,9 @@ def catalog_text(graph: Graph) -> str:
 
 
 def imported_text(catalog: Catalog) -> str:
-    """Return YAML that declares what the catalogue does, each entry below a comment that says where it comes from."""
+    """Return YAML that declares what the catalogue does, each entry below a comment that says where
+    it comes from.
+    """
     parts = [_IMPORTED, *(f"# {printable(note)}\n" for note in catalog.notes)]
     parts += (
         [f"currency: {_yaml(_Quoted(catalog.currency))}"] if catalog.currency is not None else []
@@ -96,7 +100,9 @@ class _Uses:
         return _Row(_Quoted(self._text(c)) for c in components)
 
     def _text(self, c: Component) -> str:
-        """Return its name where no other component bears it and it cannot be taken for anything else, otherwise its id."""
+        """Return its name where no other component bears it and it cannot be taken for anything
+        else, otherwise its id.
+        """
         alone = (
             self._bearers[c.name.casefold()] == 1
             and c.name.strip()
@@ -137,7 +143,10 @@ def _yaml(value: object) -> str:
 
 
 class _Quoted(str):
-    """Text that came from elsewhere: always in double quotes, the only style of YAML that can hold every character."""
+    """Text that came from elsewhere.
+
+    Always in double quotes, the only style of YAML that can hold every character.
+    """
 
     __slots__ = ()
 
@@ -157,7 +166,8 @@ class _Line(dict[str, Any]):
 class _Dumper(yaml.SafeDumper):
     """Knows quoted text, and writes no anchors."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - PyYAML's own name and arguments
+    # PyYAML's own name and arguments
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True
 
 

@@ -46,7 +46,10 @@ _IMPORT_EXAMPLES = examples(
 
 
 class FailOn(StrEnum):
-    """What `catalog check` can be told to fail on; the document's member that lists it stands beside."""
+    """What `catalog check` can be told to fail on.
+
+    The document's member that lists it stands beside.
+    """
 
     SHADOW = "shadow"
     UNIDENTIFIED = "unidentified"
@@ -83,7 +86,10 @@ def init(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a first catalogue from what was seen; owners and values are yours to fill in. It is YAML, or JSON, which YAML holds."""
+    """Write a first catalogue from what was seen; owners and values are yours to fill in.
+
+    It is YAML, or JSON, which YAML holds.
+    """
     from agentguard.catalog.writing import catalog_text
     from agentguard.cli.opening import opened
 
@@ -100,9 +106,11 @@ def import_(
     output: OutputOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a catalogue from A2A agent cards, Backstage's catalog-info.yaml and other catalogues, told by their contents.
+    """Write a catalogue from A2A agent cards, Backstage's catalog-info.yaml and other catalogues,
+    told by their contents.
 
-    Each entry says which file and line it comes from. What stands in several files is one entry; what the first file says holds.
+    Each entry says which file and line it comes from. What stands in several files is one entry;
+    what the first file says holds.
     """
     from agentguard.catalog.loading import load_catalogs
     from agentguard.catalog.model import Catalog
@@ -162,12 +170,16 @@ def check(
 
 
 def _ask_for_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
-    """Without a catalogue nothing can be found: a check that is to fail on findings must not pass for that."""
+    """Without a catalogue nothing can be found.
+
+    A check that is to fail on findings must not pass for that.
+    """
     from agentguard.kernel.errors import InvalidInputError
 
     if fail_on and not settings.catalog:
         raise InvalidInputError(
-            "No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set AGENTGUARD_CATALOG."
+            "No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set"
+            " AGENTGUARD_CATALOG."
         )
 
 

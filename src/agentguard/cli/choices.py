@@ -26,12 +26,18 @@ def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Sett
 
 
 def window_asked(since: str | None, until: str | None, lookback: str | None) -> TimeWindow | None:
-    """Return the window of event time that options ask for; raise TimeWindowError where they contradict each other."""
+    """Return the window of event time that options ask for.
+
+    Raise TimeWindowError where they contradict each other.
+    """
     return written_window(since=since, until=until, lookback=lookback, now=system_clock())
 
 
 def declared(settings: Settings) -> Catalog | None:
-    """Return what the files that the settings name declare; raise CatalogFormatError where one is no catalogue."""
+    """Return what the files that the settings name declare.
+
+    Raise CatalogFormatError where one is no catalogue.
+    """
     return load_catalogs(settings.catalog)
 
 

@@ -16,7 +16,10 @@ from typer.core import TyperCommand, TyperGroup
 from agentguard.cli.messages import say
 from agentguard.kernel.errors import AgentGuardError
 
-EXIT_CODES = "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the reader of the output went away."
+EXIT_CODES = (
+    "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the"
+    " reader of the output went away."
+)
 
 
 _WRONG_USE = frozenset({"bad-time-window"})
@@ -34,10 +37,16 @@ class ExitCode(IntEnum):
 
 
 class Command(TyperCommand):
-    """A command whose errors are a sentence on standard error, with `--format json` also a problem document on standard output."""
+    """A command whose errors are a sentence on standard error, with `--format json` also a problem
+    document on standard output.
+    """
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; AgentGuardError and faults of our own end in exit code 1, with a traceback only after --debug."""
+        """Run the command.
+
+        AgentGuardError and faults of our own end in exit code 1, with a traceback only after
+        --debug.
+        """
         return _invoke(ctx, super().invoke)
 
 
@@ -79,7 +88,10 @@ def problem(error: AgentGuardError) -> dict[str, Any]:
 
 def internal_problem(error: Exception) -> dict[str, Any]:
     """Return the problem document for a fault of our own."""
-    detail = f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug …` shows where."
+    detail = (
+        f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug"
+        " …` shows where."
+    )
     return {
         "type": "urn:agentguard:problem:internal",
         "title": "Internal",
@@ -90,7 +102,9 @@ def internal_problem(error: Exception) -> dict[str, Any]:
 
 
 def leave_quietly() -> NoReturn:
-    """Exit as a program whose reader went away, without the interpreter's own last flush, which would fail again."""
+    """Exit as a program whose reader went away, without the interpreter's own last flush, which
+    would fail again.
+    """
     os._exit(ExitCode.BROKEN_PIPE)
 
 

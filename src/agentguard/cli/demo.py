@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = examples("agentguard demo", "agentguard demo --keep --seed 11", "agentguard demo --load")
 
-SCRIPTED = "The model behind these agents is scripted; services, HTTP between them, SDKs and spans are real."
+SCRIPTED = (
+    "The model behind these agents is scripted; services, HTTP between them, SDKs and spans are"
+    " real."
+)
 _SYSTEMS = (("ecommerce", "an e-commerce shop"), ("content", "a content pipeline"))
 _SETTLE_SECONDS = 60.0
 
@@ -63,8 +66,9 @@ def demo(
 ) -> None:
     """Run two real multi-agent systems and show what AgentGuard finds.
 
-    Starts a server on this machine, runs a shop and a content pipeline whose agents call a scripted model, then shows agents,
-    dependencies, single points of failure and risk, rehearses the riskiest component's failure and writes its playbook.
+    Starts a server on this machine, runs a shop and a content pipeline whose agents call a scripted
+    model, then shows agents, dependencies, single points of failure and risk, rehearses the
+    riskiest component's failure and writes its playbook.
     """
     if load:
         _load(data_dir, output_format)
@@ -145,8 +149,8 @@ def _runner(systems: Path) -> Path:
     runner = systems / "run.py"
     if not runner.is_file():
         raise NoDemoSystemsError(
-            f"There are no demo systems in {systems}. They come with a checkout (give its folder with --systems); "
-            "`agentguard demo --load` shows a recording of them."
+            f"There are no demo systems in {systems}. They come with a checkout (give its folder"
+            " with --systems); `agentguard demo --load` shows a recording of them."
         )
     return runner
 
@@ -177,9 +181,13 @@ def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int
 
 
 def _finished(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
-    """Run to the end; where we are ended before, the program gets the time to stop its own processes."""
+    """Run to the end.
+
+    Where we are ended before, the program gets the time to stop its own processes.
+    """
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:  # noqa: S603 - the checkout's own
+    # the checkout's own
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:  # noqa: S603
         try:
             output, messages = process.communicate()
         except BaseException:
@@ -194,13 +202,17 @@ def _last_lines(text: str) -> str:
 
 
 def _settle(server: DemoServer, expected: int) -> None:
-    """Wait until the live graph holds as many spans as were sent; say so where it does not in time."""
+    """Wait until the live graph holds as many spans as were sent.
+
+    Say so where it does not in time.
+    """
     give_up = time.monotonic() + _SETTLE_SECONDS
     held = _spans_held(server)
     while held < expected:
         if time.monotonic() >= give_up:
             say(
-                f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s; what follows is about those."
+                f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s;"
+                " what follows is about those."
             )
             return
         time.sleep(0.3)

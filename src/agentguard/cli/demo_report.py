@@ -67,7 +67,9 @@ def asked(server: DemoServer) -> dict[str, Any]:
 
 
 def loaded(data_dir: Path | None) -> Loaded:
-    """Load the recording that ships with the package as the dataset `demo` and return its documents."""
+    """Load the recording that ships with the package as the dataset `demo` and return its
+    documents.
+    """
     recording = Path(str(files("agentguard") / "demo_recording"))
     catalog = recording / "catalog.yaml"
     settings = settings_with(data_dir, [catalog])

@@ -45,7 +45,10 @@ class DemoServer:
         return f"http://{_HOST}:{self.port}"
 
     def wait_until_ready(self) -> None:
-        """Return once it takes spans; raise DemoServerError, with the end of its log, where it does not come up."""
+        """Return once it takes spans.
+
+        Raise DemoServerError, with the end of its log, where it does not come up.
+        """
         give_up = time.monotonic() + _START_SECONDS
         while time.monotonic() < give_up and self.process.poll() is None:
             if self._is_ready():
@@ -57,15 +60,24 @@ class DemoServer:
         )
 
     def get(self, path: str) -> dict[str, Any]:
-        """Return the document at this path; raise DemoServerError with the problem's detail where there is none."""
+        """Return the document at this path.
+
+        Raise DemoServerError with the problem's detail where there is none.
+        """
         return self._document("GET", path, None)
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to this JSON body; raise DemoServerError with the problem's detail where it is refused."""
+        """Return the answer to this JSON body.
+
+        Raise DemoServerError with the problem's detail where it is refused.
+        """
         return self._document("POST", path, json.dumps(body).encode())
 
     def stop(self) -> None:
-        """End the server; once this returns, all that it acknowledged is on disk and it runs no more."""
+        """End the server.
+
+        Once this returns, all that it acknowledged is on disk and it runs no more.
+        """
         if self.process.poll() is not None:
             return
         self.process.terminate()
@@ -91,7 +103,8 @@ class DemoServer:
             ) from None
         if status != http.HTTPStatus.OK:
             raise DemoServerError(
-                f"{self.url}{path} answered {status}: {document.get('detail')} The server's log is {self.log}."
+                f"{self.url}{path} answered {status}: {document.get('detail')} The server's log is"
+                f" {self.log}."
             )
         return document
 
@@ -115,7 +128,9 @@ class DemoServer:
 
 
 def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -> DemoServer:
-    """Start `agentguard serve` on this port of 127.0.0.1, in a session of its own so that it can outlive us."""
+    """Start `agentguard serve` on this port of 127.0.0.1, in a session of its own so that it can
+    outlive us.
+    """
     log = data_dir / "server.log"
     environment = os.environ | {"AGENTGUARD_DATA_DIR": str(data_dir), "AGENTGUARD_OTLP_PORT": "0"}
     if catalog:
@@ -143,7 +158,9 @@ def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -
 
 
 def free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or another that is free where something listens there already."""
+    """Return the wanted port of 127.0.0.1, or another that is free where something listens there
+    already.
+    """
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

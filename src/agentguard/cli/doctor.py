@@ -27,10 +27,13 @@ def doctor(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Check what AgentGuard stands on: settings, data directory, disk, spans, ports, catalogue, and every service that is set.
+    """Check what AgentGuard stands on.
 
-    PostgreSQL, Neo4j, Redis and the broker are asked for real; what is broken is said with what to do about it. Changes nothing.
-    Exits with 1 where something is broken; a warning alone is no failure.
+    Settings, data directory, disk, spans, ports, catalogue, and every service that is set.
+
+    PostgreSQL, Neo4j, Redis and the broker are asked for real; what is broken is said with what to
+    do about it. Changes nothing. Exits with 1 where something is broken; a warning alone is no
+    failure.
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.messages import answers_only

@@ -66,7 +66,9 @@ def jobs(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show the jobs that servers and workers run, newest first, and the dead letters that lie with RabbitMQ."""
+    """Show the jobs that servers and workers run, newest first, and the dead letters that lie with
+    RabbitMQ.
+    """
     if ctx.invoked_subcommand is not None:
         return
     from agentguard.cli.choices import settings_with
@@ -105,8 +107,9 @@ def show(
 def dead(output_format: FormatOption = Format.TABLE) -> None:
     """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed for good.
 
-    They end up there after a job's last attempt, or when worker after worker ended before it could begin. Nothing is taken away.
-    Exits with 1 where there are none to be kept (no broker, or Redis), or the broker does not answer.
+    They end up there after a job's last attempt, or when worker after worker ended before it could
+    begin. Nothing is taken away. Exits with 1 where there are none to be kept (no broker, or
+    Redis), or the broker does not answer.
     """
     import asyncio
 

@@ -25,7 +25,10 @@ from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 
 app = typer.Typer(
     name="agentguard",
-    help="Find, understand and rehearse the failures of multi-agent systems, from their OpenTelemetry traces.",
+    help=(
+        "Find, understand and rehearse the failures of multi-agent systems, from their"
+        " OpenTelemetry traces."
+    ),
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,  # its import alone takes as long as all the rest
@@ -73,7 +76,10 @@ app.add_typer(jobs.app, name="jobs")
 
 
 def run() -> None:
-    """Run the command line and exit; a reader of the output that went away is no error to speak of."""
+    """Run the command line and exit.
+
+    A reader of the output that went away is no error to speak of.
+    """
     try:
         app()
     finally:

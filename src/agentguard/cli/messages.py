@@ -16,7 +16,10 @@ def say(message: str) -> None:
 
 
 def answers_only() -> AbstractContextManager[object]:
-    """Keep standard output for the answer: what log lines and libraries print there goes to standard error meanwhile."""
+    """Keep standard output for the answer.
+
+    What log lines and libraries print there goes to standard error meanwhile.
+    """
     return redirect_stdout(sys.stderr)
 
 

@@ -1,4 +1,7 @@
-"""`agentguard migrate`: the database's tables as this version needs them, or everything in another database."""
+"""`agentguard migrate`.
+
+The database's tables as this version needs them, or everything in another database.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +30,15 @@ ToOption = Annotated[
 def migrate(
     to: ToOption = None, data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE
 ) -> None:
-    """Create or update the tables of the database that is set: SQLite in the data directory, or PostgreSQL by DATABASE_URL.
+    """Create or update the tables of the database that is set: SQLite in the data directory, or
+    PostgreSQL by DATABASE_URL.
 
-    Every command does this by itself as it opens the database; run it alone before new servers start, so that they find it done.
-    With --to, everything in the SQLite file is copied, in one transaction: all of it arrives, or nothing. It can be repeated, to
-    bring what came since; a PostgreSQL that has graphs of its own is refused. Stop the server first: what it writes during the copy
-    is left out. Spans, runs and uploads stay in the data directory. Exits with 1 where a database cannot be used.
+    Every command does this by itself as it opens the database; run it alone before new servers
+    start, so that they find it done. With --to, everything in the SQLite file is copied, in one
+    transaction: all of it arrives, or nothing. It can be repeated, to bring what came since; a
+    PostgreSQL that has graphs of its own is refused. Stop the server first: what it writes during
+    the copy is left out. Spans, runs and uploads stay in the data directory. Exits with 1 where a
+    database cannot be used.
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.output import print_json, print_report, shown

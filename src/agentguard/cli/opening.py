@@ -62,13 +62,19 @@ class Opened:
 
 
 def opened(data_dir: Path | None, catalog: Sequence[Path] | None, dataset: str | None) -> Opened:
-    """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
+    """Return the newest graph of the dataset, or of the dataset last written.
+
+    Raise NoGraphError where there is none.
+    """
     with answers_only():
         return asyncio.run(_opened(settings_with(data_dir, catalog), dataset))
 
 
 def compared(settings: Settings, dataset: str | None) -> tuple[GraphVersion, Comparison]:
-    """Return the newest graph and how it stands to the catalogue; raise NoGraphError where there is none."""
+    """Return the newest graph and how it stands to the catalogue.
+
+    Raise NoGraphError where there is none.
+    """
     with answers_only():
         return asyncio.run(_compared(settings, dataset))
 

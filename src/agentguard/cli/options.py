@@ -51,7 +51,10 @@ DataDirOption: TypeAlias = Annotated[
 SinceOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later.",
+        help=(
+            "Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
+            " later."
+        ),
         show_default=False,
     ),
 ]
@@ -72,7 +75,10 @@ LookbackOption: TypeAlias = Annotated[
 CatalogOption: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(
-        help="Catalogue, A2A card or Backstage file, instead of AGENTGUARD_CATALOG; may be given several times.",
+        help=(
+            "Catalogue, A2A card or Backstage file, instead of AGENTGUARD_CATALOG; may be given"
+            " several times."
+        ),
         show_default=False,
     ),
 ]

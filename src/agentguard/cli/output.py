@@ -25,7 +25,9 @@ _PLAIN = str.maketrans("→←…×–’·●✓↺█░▁▂▃▄▅▆▇"
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on standard output: ASCII, so that no terminal acts on a name and no encoding matters."""
+    """Print one JSON document on standard output: ASCII, so that no terminal acts on a name and no
+    encoding matters.
+    """
     sys.stdout.write(json_text(document))
     sys.stdout.flush()
 
@@ -50,7 +52,9 @@ def print_report(parts: Iterable[RenderableType]) -> None:
 
 
 def console(stream: TextIO) -> Console:
-    """Return a console that takes every string as it is (no markup, no emoji codes) and writes what the stream's encoding can hold."""
+    """Return a console that takes every string as it is (no markup, no emoji codes) and writes what
+    the stream's encoding can hold.
+    """
     unicode = knows_unicode(stream.encoding)
     screen = _Screen(
         file=stream if unicode else _PlainStream(stream),
@@ -66,7 +70,10 @@ def console(stream: TextIO) -> Console:
 
 
 def shown(value: Any) -> Any:
-    """Return a document with every string in it safe to print on standard output; presenters take nothing else."""
+    """Return a document with every string in it safe to print on standard output.
+
+    Presenters take nothing else.
+    """
     if isinstance(value, str):
         return shorten(
             encodable(printable(shorten(value, _LONGEST)), sys.stdout.encoding), _LONGEST

@@ -29,7 +29,8 @@ def playbook(
 ) -> None:
     """Write the playbook for a failure.
 
-    Three phases (contain, activate backups, recover), drawn from the graph and from the simulated failure of these components.
+    Three phases (contain, activate backups, recover), drawn from the graph and from the simulated
+    failure of these components.
     """
     from agentguard.cli.opening import opened
     from agentguard.cli.output import print_json, print_report, shown

@@ -25,7 +25,10 @@ _WORTH_A_BAR = 4 * 1024 * 1024
 
 @contextmanager
 def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
-    """Show how much of these files has been read; gives what to tell of bytes, or None where no bar is wanted."""
+    """Show how much of these files has been read.
+
+    Gives what to tell of bytes, or None where no bar is wanted.
+    """
     total = None if Path("-") in paths else sum(_sizes(paths))
     if not sys.stderr.isatty() or (total is not None and total < _WORTH_A_BAR):
         yield None
@@ -61,7 +64,10 @@ def rows_copied() -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def steps(total: int) -> Iterator[Callable[[str], None]]:
-    """Show how far some steps have come; each call names the step that begins. Without a terminal each is a line."""
+    """Show how far some steps have come; each call names the step that begins.
+
+    Without a terminal each is a line.
+    """
     screen = console(sys.stderr)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(

@@ -63,9 +63,10 @@ def scan(
 ) -> None:
     """Read trace files and show the graph of exactly what was read.
 
-    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain, gzip or zstd, told by their contents.
-    With a window, a trace that starts in it counts whole, any other not at all.
-    What cannot be used is named on standard error with its file and position; the rest is used. Exits with 1 where nothing is.
+    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain,
+    gzip or zstd, told by their contents. With a window, a trace that starts in it counts whole, any
+    other not at all. What cannot be used is named on standard error with its file and position; the
+    rest is used. Exits with 1 where nothing is.
     """
     from agentguard.cli.choices import settings_with, window_asked
     from agentguard.cli.progress import bytes_read
@@ -84,7 +85,8 @@ def scan(
     _print(found, origin, settings, output_format)
     if store:
         say(
-            f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard analyze --dataset {origin['dataset']}"
+            f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard"
+            f" analyze --dataset {origin['dataset']}"
         )
 
 
@@ -176,6 +178,7 @@ def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoRetu
         else "Nothing usable was found."
     )
     say(
-        f"{found} `agentguard scan --help` lists the formats that are read, and how windows are written."
+        f"{found} `agentguard scan --help` lists the formats that are read, and how windows are"
+        " written."
     )
     raise typer.Exit(ExitCode.FAILED)

@@ -37,11 +37,13 @@ def serve(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Serve the API, take spans in over OTLP, and keep the live graph, until told to stop (SIGTERM or Ctrl-C).
+    """Serve the API, take spans in over OTLP, and keep the live graph, until told to stop (SIGTERM
+    or Ctrl-C).
 
-    OTLP is received on the API's port and, where that is free, on 127.0.0.1:4318 too. Without AGENTGUARD_API_KEY only this
-    machine is answered. Exits with 1 where the port is taken. With --format json, one document with the process id and the
-    addresses is printed as soon as connections are taken; what happens then is logged on standard error in either format.
+    OTLP is received on the API's port and, where that is free, on 127.0.0.1:4318 too. Without
+    AGENTGUARD_API_KEY only this machine is answered. Exits with 1 where the port is taken. With
+    --format json, one document with the process id and the addresses is printed as soon as
+    connections are taken; what happens then is logged on standard error in either format.
     """
     from importlib import import_module
 

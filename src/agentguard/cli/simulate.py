@@ -39,7 +39,10 @@ ComponentsArgument = Annotated[
 MethodOption = Annotated[
     MethodName | None,
     typer.Option(
-        help="Replay the recorded runs, or follow the worst case; without it, replay where there are runs.",
+        help=(
+            "Replay the recorded runs, or follow the worst case; without it, replay where there are"
+            " runs."
+        ),
         show_default=False,
     ),
 ]
@@ -62,7 +65,8 @@ def simulate(
 ) -> None:
     """Show what breaks if these components fail.
 
-    Who is hit and by which path, and which workflows lose what share of their runs. Components fail wholly and at once.
+    Who is hit and by which path, and which workflows lose what share of their runs. Components fail
+    wholly and at once.
     """
     from agentguard.cli.opening import opened
     from agentguard.cli.output import print_json, print_report, shown

@@ -19,7 +19,10 @@ class StandardInput(io.RawIOBase):
         self._stopped = False
 
     def stop(self) -> None:
-        """End the input within a moment. Called on Ctrl-C, when nobody may ever write to it again."""
+        """End the input within a moment.
+
+        Called on Ctrl-C, when nobody may ever write to it again.
+        """
         self._stopped = True
 
     def readable(self) -> bool:

@@ -27,15 +27,18 @@ def worker(
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Run jobs (large scans, simulations, playbooks) until told to stop: a Celery worker for the queue that AGENTGUARD_JOBS_QUEUE names.
+    """Run jobs (large scans, simulations, playbooks) until told to stop.
 
-    With CELERY_BROKER_URL set, servers run no jobs themselves; start as many workers as you like, on any machine that has the same
-    settings, database and data directory. RabbitMQ keeps what failed for good as dead letters (`agentguard jobs dead`); Redis works
-    too, without them.
+    A Celery worker for the queue that AGENTGUARD_JOBS_QUEUE names.
 
-    SIGTERM lets running jobs go on for AGENTGUARD_SHUTDOWN_SECONDS, then gives them back: another worker starts them again, and this
-    attempt is not counted. Ctrl-C waits for running jobs, a second one gives them back. A worker that dies loses nothing: after
-    AGENTGUARD_JOB_LEASE_SECONDS its jobs go to others, each at most AGENTGUARD_JOB_ATTEMPTS times. The log is on standard error.
+    With CELERY_BROKER_URL set, servers run no jobs themselves; start as many workers as you like,
+    on any machine that has the same settings, database and data directory. RabbitMQ keeps what
+    failed for good as dead letters (`agentguard jobs dead`); Redis works too, without them.
+
+    SIGTERM lets running jobs go on for AGENTGUARD_SHUTDOWN_SECONDS, then gives them back: another
+    worker starts them again, and this attempt is not counted. Ctrl-C waits for running jobs, a
+    second one gives them back. A worker that dies loses nothing: after AGENTGUARD_JOB_LEASE_SECONDS
+    its jobs go to others, each at most AGENTGUARD_JOB_ATTEMPTS times. The log is on standard error.
     """
     from importlib import import_module
 

@@ -1,1 +1,4 @@
-"""How processes work beside each other: a cache, rate limits and notices, shared for speed and never for truth; leases, in the database."""
+"""How processes work beside each other.
+
+A cache, rate limits and notices, shared for speed and never for truth; leases, in the database.
+"""

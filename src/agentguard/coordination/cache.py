@@ -11,18 +11,31 @@ KEPT_SECONDS = 3600
 
 
 class Cache(Protocol):
-    """Answers by key. A key names all that the answer follows from (a graph's version, say), so that what is found is never stale."""
+    """Answers by key.
+
+    A key names all that the answer follows from (a graph's version, say), so that what is found is
+    never stale.
+    """
 
     async def get(self, key: str) -> bytes | None:
-        """Return exactly the bytes that were put there last, or None: nothing was, it is gone, or the cache is away. Never raises."""
+        """Return exactly the bytes that were put there last, or None.
+
+        Nothing was, it is gone, or the cache is away. Never raises.
+        """
 
     async def put(self, key: str, value: bytes) -> None:
-        """Keep this for a while, if possible: what is too large is not kept, what is old goes. Never raises."""
+        """Keep this for a while, if possible: what is too large is not kept, what is old goes.
+
+        Never raises.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """A Cache in front of another one: the near one is asked first, and keeps what the far one had."""
+    """A Cache in front of another one.
+
+    The near one is asked first, and keeps what the far one had.
+    """
 
     near: Cache
     far: Cache

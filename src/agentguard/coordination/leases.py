@@ -11,8 +11,9 @@ class Leases(Protocol):
     async def hold(self, name: str, holder: str, seconds: float) -> bool:
         """Take the lease, or keep it, for so long from now; return whether the holder has it.
 
-        Two holders never have it at one time, as far as their clocks agree. It does not stop a holder that lost it in the middle of
-        its work: what is done under a lease must be harmless when done twice.
+        Two holders never have it at one time, as far as their clocks agree. It does not stop a
+        holder that lost it in the middle of its work: what is done under a lease must be harmless
+        when done twice.
         """
 
     async def release(self, name: str, holder: str) -> None:

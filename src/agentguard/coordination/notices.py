@@ -8,16 +8,25 @@ from typing import Protocol
 
 
 class Notices(Protocol):
-    """Says that something changed, so that who waits can look. A notice may be lost: who must know looks now and then anyhow.
+    """Says that something changed, so that who waits can look.
 
-    The text is a hint, no truth: others may share what carries it. What counts stands in the stores.
+    A notice may be lost: who must know looks now and then anyhow.
+
+    The text is a hint, no truth: others may share what carries it. What counts stands in the
+    stores.
     """
 
     async def publish(self, topic: str, text: str) -> None:
-        """Tell who listens to the topic, in any process; in this one also while what joins them is away. Never raises, waits for nobody."""
+        """Tell who listens to the topic, in any process.
+
+        In this one also while what joins them is away. Never raises, waits for nobody.
+        """
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Give the notices of this topic from now on, each once, a publisher's in its order; a listener that is too slow loses the oldest.
+        """Give the notices of this topic from now on, each once, a publisher's in its order.
 
-        The iterator waits, and goes on waiting while the service behind it is away. Waiting may be cancelled and taken up again.
+        A listener that is too slow loses the oldest.
+
+        The iterator waits, and goes on waiting while the service behind it is away. Waiting may be
+        cancelled and taken up again.
         """

@@ -46,7 +46,8 @@ def _versions() -> Iterator[Check]:
     yield Check(
         "versions",
         Finding.FINE,
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {platform.system()}.",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version},"
+        f" {platform.system()}.",
     )
 
 
@@ -73,13 +74,17 @@ def _data_directory(folder: Path) -> Iterator[Check]:
         yield Check(
             "data directory",
             finding,
-            f"{folder} does not exist yet; {'it can be made' if finding is Finding.FINE else f'{above} is not writable'}.",
+            f"{folder} does not exist yet;"
+            f" {'it can be made' if finding is Finding.FINE else f'{above} is not writable'}.",
         )
         return
     try:
         _write_to(folder)
     except OSError as error:
-        reason = f"{folder} cannot be written to: {error.strerror}. Set AGENTGUARD_DATA_DIR to a folder that can."
+        reason = (
+            f"{folder} cannot be written to: {error.strerror}. Set AGENTGUARD_DATA_DIR to a folder"
+            " that can."
+        )
         yield Check("data directory", Finding.BROKEN, reason)
         return
     yield Check("data directory", Finding.FINE, f"{folder} can be written to.")
@@ -180,9 +185,11 @@ def _trace_links(template: str | None) -> Iterator[Check]:
     yield Check(
         "trace links",
         Finding.FINE,
-        "AGENTGUARD_TRACE_URL gives links."
-        if template
-        else "AGENTGUARD_TRACE_URL is not set: evidence has no links.",
+        (
+            "AGENTGUARD_TRACE_URL gives links."
+            if template
+            else "AGENTGUARD_TRACE_URL is not set: evidence has no links."
+        ),
     )
 
 

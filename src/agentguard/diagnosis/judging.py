@@ -1,4 +1,7 @@
-"""What to think of a service that let us in: from what it is to a finding and a sentence, asking nobody."""
+"""What to think of a service that let us in.
+
+From what it is to a finding and a sentence, asking nobody.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def judge_file(found: DatabaseFile | None) -> Iterator[Check]:
     for fault in found.faults:
         yield Check(DATABASE, Finding.BROKEN, f"It is damaged: {fault}. Restore it from a backup.")
     newer = found.revision is not None and found.revision > HEAD
-    detail = f"Schema {found.revision} (this version's: {HEAD}), journal mode {found.mode}, {found.log_bytes / MIB:,.1f} MiB of log."
+    detail = (
+        f"Schema {found.revision} (this version's: {HEAD}), journal mode {found.mode},"
+        f" {found.log_bytes / MIB:,.1f} MiB of log."
+    )
     yield Check(DATABASE, Finding.BROKEN if newer else Finding.FINE, detail)
 
 
@@ -52,11 +58,19 @@ def _faults(found: DatabaseServer) -> Iterator[str]:
     if found.encoding != "UTF8":
         yield f"keeps text as {found.encoding}. Create the database anew with the encoding UTF8."
     if found.read_only:
-        yield "takes no writes. Set DATABASE_URL or POSTGRES_HOST to the primary server, not to a copy of it."
+        yield (
+            "takes no writes. Set DATABASE_URL or POSTGRES_HOST to the primary server, not to a"
+            " copy of it."
+        )
     if not found.may_create:
-        yield "does not let this user create tables. Say `GRANT CREATE ON SCHEMA public TO …` there."
+        yield (
+            "does not let this user create tables. Say `GRANT CREATE ON SCHEMA public TO …` there."
+        )
     if found.revision is not None and found.revision > HEAD:
-        yield f"was written by a newer AgentGuard (schema {found.revision}, this one knows {HEAD}). Upgrade AgentGuard."
+        yield (
+            f"was written by a newer AgentGuard (schema {found.revision}, this one knows {HEAD})."
+            " Upgrade AgentGuard."
+        )
 
 
 def _schema(revision: str | None) -> str:
@@ -96,7 +110,10 @@ def judge_redis(place: str, found: KeyServer) -> Check:
             f"{known} is older than what is tested. Upgrade it to {_OLDEST_REDIS} or newer.",
         )
     if found.most_bytes and found.eviction == "noeviction":
-        full = f"takes nothing more once it holds {found.most_bytes / MIB:,.0f} MiB. Set its maxmemory-policy to allkeys-lru."
+        full = (
+            f"takes nothing more once it holds {found.most_bytes / MIB:,.0f} MiB. Set its"
+            " maxmemory-policy to allkeys-lru."
+        )
         return Check(CACHE, Finding.WARNING, f"{known} {full}")
     limit = (
         f"maxmemory {found.most_bytes / MIB:,.0f} MiB"

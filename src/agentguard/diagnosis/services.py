@@ -1,4 +1,7 @@
-"""Checks of the services that are set: each is asked for real, and where one is broken the sentence says what to do."""
+"""Checks of the services that are set.
+
+Each is asked for real, and where one is broken the sentence says what to do.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,10 @@ def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
         from agentguard.adapters.sentry.inspection import send_test_event as send
     dsn = settings.sentry_dsn.get_secret_value()
     project = inspect_dsn(dsn)
-    known = f"Errors go to {project.host}, project {project.number}, environment {settings.sentry_environment!r}."
+    known = (
+        f"Errors go to {project.host}, project {project.number}, environment"
+        f" {settings.sentry_environment!r}."
+    )
     if not send_test_event:
         yield Check(
             _SENTRY, Finding.FINE, f"{known} It was not asked; --send-test-event sends it an event."

@@ -13,7 +13,9 @@ from agentguard.discovery.partial import Proof
 from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
 
 _BESIDE = 32
-"""Calls of a tool that may be under way at one time, among which the one around a run is looked for."""
+"""Calls of a tool that may be under way at one time, among which the one around a run is looked
+for.
+"""
 _METHOD = re.compile(
     r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$"
 )
@@ -40,7 +42,9 @@ def adopt_bodies(s: Scene) -> None:
 
 
 def act(s: Scene) -> None:
-    """Where no span stands for an agent but steps name who acts, the first step of each stretch stands for the agent's run."""
+    """Where no span stands for an agent but steps name who acts, the first step of each stretch
+    stands for the agent's run.
+    """
     shapes = [i for i, r in enumerate(s.readings.readings) if r.acting or r.acting_follows]
     if not shapes:
         return
@@ -64,7 +68,9 @@ def act(s: Scene) -> None:
 
 
 def promote_hosts(s: Scene) -> None:
-    """What encloses the steps of an agent's loop is that agent; so is a step that calls a model itself, where no agent runs above.
+    """What encloses the steps of an agent's loop is that agent.
+
+    So is a step that calls a model itself, where no agent runs above.
 
     An agent further up with a tool in between does not count: that is another agent behind a tool.
     """
@@ -98,7 +104,10 @@ def _promote_parents(s: Scene) -> None:
 
 
 def lend_names(s: Scene) -> None:
-    """A run that names no agent has the name of what was called: the component or tool around it, where that lends its name."""
+    """A run that names no agent has the name of what was called.
+
+    The component or tool around it, where that lends its name.
+    """
     lending = [i for i, r in enumerate(s.readings.readings) if r.lends]
     if not lending:
         return
@@ -110,7 +119,9 @@ def lend_names(s: Scene) -> None:
 
 
 def unwrap_agents(s: Scene) -> None:
-    """A span called an agent's run that names none, and only encloses runs of agents that are named, is a wrapper around them."""
+    """A span called an agent's run that names none, and only encloses runs of agents that are
+    named, is a wrapper around them.
+    """
     unnamed = {i for i, r in enumerate(s.readings.readings) if r.role is Role.AGENT and not r.name}
     rows = np.flatnonzero(np.isin(s.readings.shape, list(unnamed)) & (s.role == Role.AGENT))
     rows = np.array([row for row in rows.tolist() if not s.name(row)], np.int64)
@@ -126,7 +137,10 @@ def unwrap_agents(s: Scene) -> None:
 
 
 def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
-    """A service whose name says agent, and in which no agent has a span of its own, is one: its entries are its runs."""
+    """A service whose name says agent, and in which no agent has a span of its own, is one.
+
+    Its entries are its runs.
+    """
     named = np.array(
         [names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings],
         np.bool_,
@@ -145,7 +159,10 @@ def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
 
 
 def settle_workflows(s: Scene) -> None:
-    """Only the root of a trace is a workflow, and what nests in one; a root that is nothing else, above nodes, is one too."""
+    """Only the root of a trace is a workflow, and what nests in one.
+
+    A root that is nothing else, above nodes, is one too.
+    """
     above = nearest(s.parent, nodes(s))
     inner = s.rows(Role.WORKFLOW)
     for row in inner[above[inner] >= 0].tolist():
@@ -174,7 +191,10 @@ def settle_workflows(s: Scene) -> None:
 
 
 def settle_delegations(s: Scene) -> None:
-    """A delegating tool is the agent's run itself where the agent has no span behind or beside it; otherwise a tool."""
+    """A delegating tool is the agent's run itself where the agent has no span behind or beside it.
+
+    Otherwise a tool.
+    """
     rows = s.rows(Role.DELEGATION)
     if not len(rows):
         return
@@ -205,7 +225,8 @@ def settle_delegations(s: Scene) -> None:
 
 
 def delegate_by_time(s: Scene) -> None:
-    """An agent's run that no agent's run encloses, but that lies in time within a tool's call of a like name beside it, was called by it.
+    """An agent's run that no agent's run encloses, but that lies in time within a tool's call of a
+    like name beside it, was called by it.
 
     So where an instrumentation draws all runs flat, side by side.
     """

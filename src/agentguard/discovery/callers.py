@@ -39,7 +39,9 @@ class Callers:
     source: I64
     """The caller; -1: none"""
     type: NDArray[np.int8]
-    """Code of the DependencyType where the path to the caller decides it; -1: the callee's role does"""
+    """Code of the DependencyType where the path to the caller decides it; -1: the callee's role
+    does
+    """
     proof: NDArray[np.int8]
     via: NDArray[np.int32]
     """Code of the text between caller and callee; -1: none"""
@@ -79,9 +81,11 @@ def callers(s: Scene) -> Callers:
 
 
 def _still_running(s: Scene, holder: I64) -> I64:
-    """A model or tool that starts in its process after the agent's run above had ended belongs to a run further up that had not.
+    """A model or tool that starts in its process after the agent's run above had ended belongs to a
+    run further up that had not.
 
-    Frameworks leave an ended run's context behind; where no run above was still on, the recorded one stands.
+    Frameworks leave an ended run's context behind; where no run above was still on, the recorded
+    one stands.
     """
     rows = s.rows(Role.MODEL, Role.TOOL)
     services = s.services()
@@ -128,7 +132,10 @@ def _passages(s: Scene, holder: I64) -> Mask:
 
 
 def _services(s: Scene, c: Callers) -> None:
-    """A service's caller is the service above it, across agents and tools; without one, whatever holds it."""
+    """A service's caller is the service above it, across agents and tools.
+
+    Without one, whatever holds it.
+    """
     rows = s.rows(*_ENTRANCES)
     above = nearest(s.parent, np.isin(s.role, _ENTRANCES))
     c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
@@ -144,7 +151,9 @@ def _mcp(s: Scene, c: Callers) -> None:
 
 
 def _agents(s: Scene, c: Callers) -> None:
-    """Climb from each agent's run through tools and at most one service's door to the agent, workflow or service that wanted it."""
+    """Climb from each agent's run through tools and at most one service's door to the agent,
+    workflow or service that wanted it.
+    """
     rows = s.rows(Role.AGENT)
     at = c.holder[rows].copy()
     crossed = np.zeros(len(rows), np.bool_)

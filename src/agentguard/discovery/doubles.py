@@ -14,7 +14,9 @@ _DOUBLED = (Role.AGENT, Role.TOOL, Role.MODEL)
 
 
 def drop_doubles(s: Scene) -> None:
-    """A call recorded by a wrapper and inside it, or by two instrumentations side by side, counts once."""
+    """A call recorded by a wrapper and inside it, or by two instrumentations side by side, counts
+    once.
+    """
     unwrap_tools(s)
     labels = _labels(s)
     above = nearest(s.parent, nodes(s))
@@ -85,7 +87,10 @@ def _fold(s: Scene, inner: I64, outer: I64) -> None:
 
 
 def _beside(s: Scene, labels: I64) -> tuple[I64, I64]:
-    """Return spans that repeat a sibling's call: same callee at the same time, seen by another instrumentation."""
+    """Return spans that repeat a sibling's call.
+
+    Same callee at the same time, seen by another instrumentation.
+    """
     rows = np.flatnonzero(
         np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
     )

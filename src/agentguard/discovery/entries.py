@@ -32,10 +32,13 @@ class Entries:
 
 
 def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern[str]]) -> Entries:
-    """Find the rows that start a workflow's run: of each trace the earliest root, else the earliest orphan; and those nested.
+    """Find the rows that start a workflow's run.
 
-    `spans` (rows,): the span of each row; `source` (rows,): its caller's row, -1: none. `housekeeping`: names of entry points that
-    are health checks and pollers. What only stands for the service of an orphaned call starts nothing: its run had begun elsewhere.
+    Of each trace the earliest root, else the earliest orphan; and those nested.
+
+    `spans` (rows,): the span of each row; `source` (rows,): its caller's row, -1: none.
+    `housekeeping`: names of entry points that are health checks and pollers. What only stands for
+    the service of an orphaned call starts nothing: its run had begun elsewhere.
     """
     found = Entries(np.full(len(spans), -1, np.int32))
     starting = _starting(s, spans, source)

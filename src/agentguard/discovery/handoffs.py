@@ -28,10 +28,12 @@ class _Marker:
 
 
 def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
-    """The next run of a handoff's target, not earlier than the handoff, is its receiver; where no target is named, the next run.
+    """The next run of a handoff's target, not earlier than the handoff, is its receiver.
 
-    `agents`: keys of the agents that run anywhere in the window: a tool that speaks of none of them and is followed by no run
-    passes nothing on.
+    Where no target is named, the next run.
+
+    `agents`: keys of the agents that run anywhere in the window: a tool that speaks of none of them
+    and is followed by no run passes nothing on.
     """
     markers = list(_markers(s))
     if not markers:
@@ -90,7 +92,9 @@ def _beside(s: Scene) -> dict[int, list[int]]:
 
 
 def _run_before(s: Scene, row: int, beside: list[int]) -> int:
-    """Return the last agent's run to start before this span under the same parent, -1 where there is none."""
+    """Return the last agent's run to start before this span under the same parent, -1 where there
+    is none.
+    """
     place = bisect_right(beside, s.start[row], key=lambda run: s.start[run])
     return beside[place - 1] if place else -1
 

@@ -1,4 +1,7 @@
-"""Discovery's kernel: whole traces in, mergeable findings out. Pure: no clock, no files, no randomness."""
+"""Discovery's kernel: whole traces in, mergeable findings out.
+
+Pure: no clock, no files, no randomness.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ _USE = {
 
 
 def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey) -> Partial:
-    """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show. `survey`: of all spans, see discovery.survey."""
+    """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show.
+
+    `survey`: of all spans, see discovery.survey.
+    """
     tree = span_tree(spans)
     readings = reader.read(tree.spans)
     settled = settle(tree, readings, survey)
@@ -165,7 +171,10 @@ class _Builder:
         return np.where(told >= 0, told, kinds)
 
     def _primary_sightings(self, spans: I64) -> I64:
-        """Return each span's sighting code: once for each shape, apart for spans that were given a role by their place."""
+        """Return each span's sighting code.
+
+        Once for each shape, apart for spans that were given a role by their place.
+        """
         s = self._s
         shapes, inverse = np.unique(
             s.readings.shape[spans] * 32 + s.role[spans], return_inverse=True
@@ -318,7 +327,10 @@ class _Builder:
 
 
 def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
-    """Return, for each call, the span that shows it by its caller's clock: the uppermost of the call in the caller's service."""
+    """Return, for each call, the span that shows it by its caller's clock.
+
+    The uppermost of the call in the caller's service.
+    """
     services = s.services()
     at = spans.copy()
     theirs = np.where(callers >= 0, services[callers], -1)
@@ -333,7 +345,9 @@ def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
 def _identity(
     role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0
 ) -> Identity:
-    """Return whom a role and a name mean; without a name, what is known of the place tells unidentified ones apart.
+    """Return whom a role and a name mean.
+
+    Without a name, what is known of the place tells unidentified ones apart.
 
     `level`: how many unnamed agents enclose this one.
     """

@@ -35,5 +35,8 @@ class DependencyType(StrEnum):
 
     @property
     def returns(self) -> bool:
-        """Whether the caller waits for the callee: a failure then rises to the caller, otherwise to the workflow."""
+        """Whether the caller waits for the callee.
+
+        A failure then rises to the caller, otherwise to the workflow.
+        """
         return self not in (DependencyType.HANDOFF, DependencyType.MESSAGING)

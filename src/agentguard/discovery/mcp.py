@@ -9,7 +9,10 @@ from agentguard.discovery.scene import PLAIN, Given, Scene, nearest, nodes
 
 
 def pair_mcp(s: Scene) -> None:
-    """The server half of an MCP call names the server and the tool; what lies between the halves is transport."""
+    """The server half of an MCP call names the server and the tool.
+
+    What lies between the halves is transport.
+    """
     _unwrap_clients(s)
     for row in s.rows(Role.MCP_SERVER).tolist():
         between, above = [], int(s.parent[row])
@@ -33,7 +36,10 @@ def pair_mcp(s: Scene) -> None:
 
 
 def _unwrap_clients(s: Scene) -> None:
-    """Two client halves of one call, a client library's around the protocol's own: the inner one stands next to the server."""
+    """Two client halves of one call, a client library's around the protocol's own.
+
+    The inner one stands next to the server.
+    """
     calls = s.rows(Role.MCP_CLIENT)
     above = nearest(s.parent, nodes(s))
     for row in sorted(calls[above[calls] >= 0].tolist(), key=lambda row: -int(s.start[row])):
@@ -46,7 +52,10 @@ def _unwrap_clients(s: Scene) -> None:
 
 
 def unwrap_tools(s: Scene) -> None:
-    """A framework's tool span around the MCP call of the same tool is a wrapper: the MCP call knows the server."""
+    """A framework's tool span around the MCP call of the same tool is a wrapper.
+
+    The MCP call knows the server.
+    """
     calls = s.rows(Role.MCP_CLIENT, Role.MCP_SERVER)
     above = nearest(s.parent, nodes(s))
     for row in calls[above[calls] >= 0].tolist():

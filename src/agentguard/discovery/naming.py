@@ -1,4 +1,7 @@
-"""Names as components bear them: run ids taken out, models under one name; ids from identity alone."""
+"""Names as components bear them: run ids taken out, models under one name.
+
+Ids from identity alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """What is taken out of names, by whose authority; `examples` pairs names as written with what the rules leave."""
+    """What is taken out of names, by whose authority.
+
+    `examples` pairs names as written with what the rules leave.
+    """
 
     id: str
     about: str
@@ -83,7 +89,10 @@ def identity(
     server: str | None = None,
     identified: bool = True,
 ) -> Identity:
-    """Return the identity; names that differ only in case have one id, and so have a model's dated and undated names."""
+    """Return the identity.
+
+    Names that differ only in case have one id, and so have a model's dated and undated names.
+    """
     place = f"{environment}/" if environment else ""
     within = f"{server}/" if server else ""
     mark = "" if identified else "?"
@@ -95,7 +104,10 @@ def identity(
 
 @lru_cache(maxsize=65536)
 def clean(name: str | None) -> str | None:
-    """Return the name without uuids, addresses, hashes and version numbers; None where nothing is left."""
+    """Return the name without uuids, addresses, hashes and version numbers.
+
+    None where nothing is left.
+    """
     if name is None:
         return None
     left = _without(name_rules("components"), name)
@@ -104,7 +116,10 @@ def clean(name: str | None) -> str | None:
 
 @lru_cache(maxsize=65536)
 def model_name(name: str | None) -> str | None:
-    """Return the model's name without a provider or path before it; None for what is no single model."""
+    """Return the model's name without a provider or path before it.
+
+    None for what is no single model.
+    """
     if name is None or _COMPOSITE.match(name):
         return None
     return (
@@ -115,7 +130,10 @@ def model_name(name: str | None) -> str | None:
 
 @lru_cache(maxsize=65536)
 def undated(model: str) -> str:
-    """Return the model's name without the mark of its release: requested and answered names then agree."""
+    """Return the model's name without the mark of its release.
+
+    Requested and answered names then agree.
+    """
     return _without((rule for rule in name_rules("models") if rule.release), model) or model
 
 
@@ -127,13 +145,19 @@ def folded(name: str) -> str:
 
 @lru_cache(maxsize=65536)
 def agent_key(name: str) -> str:
-    """Return an agent's name as tools and arguments speak of it: folded, without separators and the word agent at its end."""
+    """Return an agent's name as tools and arguments speak of it.
+
+    Folded, without separators and the word agent at its end.
+    """
     joined = folded(name).replace(" ", "")
     return joined.removesuffix("agent") or joined
 
 
 def akin(one: str, other: str) -> bool:
-    """Say whether two names share a word by more than chance: one of three letters or more that is not agent or tool."""
+    """Say whether two names share a word by more than chance.
+
+    One of three letters or more that is not agent or tool.
+    """
     return bool(telling_words(one) & telling_words(other))
 
 

@@ -1,4 +1,7 @@
-"""Services that call although no span of theirs was called: each call needs somebody who makes it."""
+"""Services that call although no span of theirs was called.
+
+Each call needs somebody who makes it.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +30,17 @@ _HOLDERS = (
 
 
 def enter_calling(s: Scene, hosts: frozenset[str]) -> None:
-    """A call out of another service than its parent's: somebody had called that service, and its own span is not there."""
+    """A call out of another service than its parent's.
+
+    Somebody had called that service, and its own span is not there.
+    """
     entering = np.flatnonzero(crossing(s, places(s)) & np.isin(s.role, CALLS))
     _stand_in(s, entering, hosts)
 
 
 def find_origins(s: Scene, halves: I64, hosts: frozenset[str]) -> None:
-    """Where nothing in a service holds the calls that it makes, its uppermost span stands for it, or one put above it does.
+    """Where nothing in a service holds the calls that it makes, its uppermost span stands for it,
+    or one put above it does.
 
     `halves`: the calling halves that were paired with their server halves.
     """
@@ -53,7 +60,10 @@ def find_origins(s: Scene, halves: I64, hosts: frozenset[str]) -> None:
 
 
 def _stand_in(s: Scene, rows: I64, hosts: frozenset[str]) -> None:
-    """Put above each of these spans one that stands for its service; the span itself is what proves it."""
+    """Put above each of these spans one that stands for its service.
+
+    The span itself is what proves it.
+    """
     if not len(rows):
         return
     count = len(s.role)

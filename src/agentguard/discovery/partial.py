@@ -1,4 +1,7 @@
-"""What discovery finds in some whole traces: calls by row, and the tables that their codes point into. Partials merge."""
+"""What discovery finds in some whole traces.
+
+Calls by row, and the tables that their codes point into. Partials merge.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +91,9 @@ class Calls:
     entry: I32
     """(n,) code of the workflow that this row starts; -1: it starts none"""
     inside: I64
-    """(n,) row whose span encloses this one although it is not its caller (a model's attempt inside another's call); -1: none"""
+    """(n,) row whose span encloses this one although it is not its caller (a model's attempt inside
+    another's call); -1: none
+    """
 
     def __len__(self) -> int:
         return len(self.span)
@@ -139,7 +144,8 @@ class Partial:
     sampling: Counter[str] = field(default_factory=Counter)
     """What spans say of how they were sampled → spans."""
     housekeeping: Counter[str] = field(default_factory=Counter)
-    """Entry points that are health checks and pollers, not workflows → how often they were entered."""
+    """Entry points that are health checks and pollers, not workflows → how often they were entered.
+    """
     first_seen: int = 0
     last_seen: int = 0
     circles: list[tuple[bytes, bytes]] = field(default_factory=list)

@@ -1,4 +1,7 @@
-"""What a span says of itself: its role, and the names in it, read by the dialect table once for each shape of span."""
+"""What a span says of itself.
+
+Its role, and the names in it, read by the dialect table once for each shape of span.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,9 @@ class Reading:
     rule: str = ""
     dialect: str = ""
     fails: bool | None = None
-    """True: failed whatever its status says; False: control flow, never failed; None: as its status says."""
+    """True: failed whatever its status says; False: control flow, never failed; None: as its status
+    says.
+    """
     attributes: tuple[tuple[str, str], ...] = ()
 
 

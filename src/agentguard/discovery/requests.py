@@ -13,9 +13,11 @@ RULE = "requested-tool"
 
 
 def take_requests(s: Scene, seen: Survey) -> None:
-    """Where a service's tools have no spans at all, a tool that a model's answer asks for is used by the agent that asked the model.
+    """Where a service's tools have no spans at all, a tool that a model's answer asks for is used
+    by the agent that asked the model.
 
-    Whether the tool failed is not known. An agent's name among the tools is a delegation, which that agent's run shows.
+    Whether the tool failed is not known. An agent's name among the tools is a delegation, which
+    that agent's run shows.
     """
     shapes = [
         i for i, r in enumerate(s.readings.readings) if r.requested and r.service not in seen.tooled

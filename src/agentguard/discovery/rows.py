@@ -36,8 +36,10 @@ class Rows:
     """Spans in the order of their rows: unseen, primary, mcp, told only, and unseen again."""
 
     unseen: I64
-    """Servers without a known caller and consumers that name who is at the other end. No span shows that component: it has
-    the first of the two rows, the second is its call of this server, or its delivery to this consumer."""
+    """Servers without a known caller and consumers that name who is at the other end. No span shows
+    that component: it has the first of the two rows, the second is its call of this server, or its
+    delivery to this consumer.
+    """
     primary: I64
     mcp: I64
     """MCP servers of calls."""
@@ -90,7 +92,10 @@ class Rows:
 
 
 def nameless(s: Scene, who: Callers) -> Mask:
-    """Calls of a model that nothing names, made by nobody known: they are counted, but no component."""
+    """Calls of a model that nothing names, made by nobody known.
+
+    They are counted, but no component.
+    """
     told = np.array([r.name is not None for r in s.readings.readings], np.bool_)[s.readings.shape]
     told[list(s.given)] = True
     found: Mask = (s.role == Role.MODEL) & ~told & (who.source < 0)
@@ -98,7 +103,10 @@ def nameless(s: Scene, who: Callers) -> Mask:
 
 
 def chosen_rows(s: Scene, who: Callers) -> Rows:
-    """Choose the rows: callers before callees, then by time. A server whose resource names no service has none."""
+    """Choose the rows: callers before callees, then by time.
+
+    A server whose resource names no service has none.
+    """
     doors = np.isin(s.role, DOORS)
     spans = np.flatnonzero(
         np.isin(s.role, list(COMPONENT)) & ~who.passage & ~(doors & ~named(s)) & ~nameless(s, who)

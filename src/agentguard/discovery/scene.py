@@ -1,6 +1,9 @@
-"""Spans with their roles settled: halves paired, agents without spans of their own given one, doubles told apart.
+"""Spans with their roles settled.
 
-A *node* is a span with a role of its own; all others are transparent. Every function here works on arrays over spans.
+Halves paired, agents without spans of their own given one, doubles told apart.
+
+A *node* is a span with a role of its own; all others are transparent. Every function here works on
+arrays over spans.
 """
 
 from __future__ import annotations
@@ -31,7 +34,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """A call whose callee has no span: a handoff whose receiver never ran, a tool that only a model's answer names."""
+    """A call whose callee has no span.
+
+    A handoff whose receiver never ran, a tool that only a model's answer names.
+    """
 
     row: int
     """The span that tells of it."""
@@ -43,7 +49,10 @@ class Unseen:
 
 @dataclass(slots=True)
 class Scene:
-    """n spans, being settled; after those of the tree may come some that stand for services, see discovery.origins."""
+    """n spans, being settled.
+
+    After those of the tree may come some that stand for services, see discovery.origins.
+    """
 
     tree: SpanTree
     readings: Readings
@@ -84,7 +93,10 @@ class Scene:
         )[self.readings.shape]
 
     def families(self) -> I64:
-        """A code for each span's parent: its row, or less than -1 where several spans name one parent that never came; -1: a root."""
+        """A code for each span's parent.
+
+        Its row, or less than -1 where several spans name one parent that never came; -1: a root.
+        """
         wanted = words(self.tree.spans.column("parent_id"), 8)[:, 0]
         lost, _ = distinct(mix(self.tree.trace[:, 0], self.tree.trace[:, 1], wanted))
         return np.where((self.parent < 0) & (wanted != 0), -2 - lost, self.parent)
@@ -123,7 +135,10 @@ def _numbers(spans: pa.Table, key: str) -> I64:
 
 
 def nearest(parent: I64, mask: Mask) -> I64:
-    """Return, for each span, the nearest span above it (not itself) where the mask holds; -1 where there is none."""
+    """Return, for each span, the nearest span above it (not itself) where the mask holds.
+
+    -1 where there is none.
+    """
     rows = np.arange(len(parent))
     jump = np.where(mask | (parent < 0), rows, parent)
     while True:

@@ -45,7 +45,9 @@ def crossing(s: Scene, place: I64) -> Mask:
 
 
 def enter_services(s: Scene) -> None:
-    """A span without a role whose parent is in another service was called from there, and the trace's root serves too."""
+    """A span without a role whose parent is in another service was called from there, and the
+    trace's root serves too.
+    """
     silent = (s.role == Role.NONE) & named(s)
     entering = silent & crossing(s, places(s))
     top = nearest(s.parent, s.parent < 0)[entering]
@@ -54,9 +56,12 @@ def enter_services(s: Scene) -> None:
 
 
 def pair_halves(s: Scene) -> I64:
-    """A client half with its server half below it is one call, which the server half shows better. Return the client halves.
+    """A client half with its server half below it is one call, which the server half shows better.
 
-    Local spans may lie between. A client or producer that names no peer is also the calling half of a consumer.
+    Return the client halves.
+
+    Local spans may lie between. A client or producer that names no peer is also the calling half of
+    a consumer.
     """
     above = nearest(s.parent, nodes(s))
     doors = s.rows(*DOORS)
@@ -77,7 +82,9 @@ def pair_halves(s: Scene) -> I64:
 
 
 def drop_transport(s: Scene) -> None:
-    """A model's, broker's or MCP server's HTTP and database spans are how it was reached, not calls of their own."""
+    """A model's, broker's or MCP server's HTTP and database spans are how it was reached, not calls
+    of their own.
+    """
     while True:
         above = nearest(s.parent, nodes(s))
         inner = s.rows(Role.CLIENT, Role.DATASTORE)

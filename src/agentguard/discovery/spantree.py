@@ -39,7 +39,9 @@ class SpanTree:
     """Distinct spans and their parents."""
 
     spans: pa.Table
-    """SPAN_SCHEMA, one chunk a column, duplicates dropped; n rows in an order that depends on the ids and services alone."""
+    """SPAN_SCHEMA, one chunk a column, duplicates dropped; n rows in an order that depends on the
+    ids and services alone.
+    """
     trace: U64
     """(n, 2)"""
     span: U64
@@ -66,9 +68,10 @@ class _Halves:
 def span_tree(spans: pa.Table) -> SpanTree:
     """Join the spans (SPAN_SCHEMA; whole traces) to their parents.
 
-    A span delivered twice counts once; where two copies differ, their content decides which is kept. A client half and server
-    halves of several services may share an id: all are kept, and the server halves become the client half's children.
-    A trace id that one side cut to its lower 64 bits is made whole; a span that names itself as parent is a root.
+    A span delivered twice counts once; where two copies differ, their content decides which is
+    kept. A client half and server halves of several services may share an id: all are kept, and the
+    server halves become the client half's children. A trace id that one side cut to its lower 64
+    bits is made whole; a span that names itself as parent is a root.
     """
     spans = with_whole_ids(spans.unify_dictionaries().combine_chunks())
     kept = _distinct(spans)
@@ -96,10 +99,12 @@ def span_tree(spans: pa.Table) -> SpanTree:
 
 
 def outline(tree: SpanTree) -> tuple[I64, I64]:
-    """Return the tree as it is shown: each span's parent, and the rows in the order of their start, those without a time first.
+    """Return the tree as it is shown.
 
-    Where a trace has roots, the first of them is the head that its other roots and its orphans hang under, as in Zipkin's
-    tree. That shows a trace whole; it says nothing of who called whom.
+    Each span's parent, and the rows in the order of their start, those without a time first.
+
+    Where a trace has roots, the first of them is the head that its other roots and its orphans hang
+    under, as in Zipkin's tree. That shows a trace whole; it says nothing of who called whom.
     """
     start = tree.spans.column("start").to_numpy()
     order = np.lexsort((np.arange(len(start)), start))
@@ -187,9 +192,11 @@ def _parents(trace: U64, span: U64, wanted: U64) -> I64:
 
 
 def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> None:
-    """Where a client half and server halves share an id, put these below it, and the children of their services below them.
+    """Where a client half and server halves share an id, put these below it, and the children of
+    their services below them.
 
-    Children that serve were called: they stay with the client half. A client half without a parent takes that of a server half.
+    Children that serve were called: they stay with the client half. A client half without a parent
+    takes that of a server half.
     """
     first = np.ones(len(span), np.bool_)
     first[1:] = (span[1:] != span[:-1]) | (trace[1:] != trace[:-1]).any(axis=1)

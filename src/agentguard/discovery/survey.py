@@ -1,4 +1,7 @@
-"""What discovery must know of all spans before it can read any trace: taken in one cheap pass, merged by union."""
+"""What discovery must know of all spans before it can read any trace.
+
+Taken in one cheap pass, merged by union.
+"""
 
 from __future__ import annotations
 

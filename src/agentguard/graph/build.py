@@ -22,11 +22,16 @@ from agentguard.graph.runs import Runs
 from agentguard.ingest.words import groups
 
 _RULES = {
-    "service-name": "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span in it says more",
+    "service-name": (
+        "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span"
+        " in it says more"
+    ),
     REQUESTED: "AgentGuard: a model's answer asks for it; no tool of this service has a span",
     "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
     "trace-root": "AgentGuard: the root span of the trace",
-    FOLDED: f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together",
+    FOLDED: (
+        f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together"
+    ),
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
     "crosses-services": "AgentGuard: a span below or above one of another service.name",
     "calls-out": "AgentGuard: a call out of this service, which has no span of its own there",
@@ -77,7 +82,10 @@ def build(
     spans_read: int,
     refused: Mapping[str, int],
 ) -> tuple[Graph, Runs]:
-    """Merge the partials into a graph and the runs behind it. `conventions`: dialect → its source, for the reasons given."""
+    """Merge the partials into a graph and the runs behind it.
+
+    `conventions`: dialect → its source, for the reasons given.
+    """
     partial = merged(partials)
     folded = fold_names(partial)
     found = joined(partial)
@@ -295,7 +303,9 @@ class _Builder:
         )
 
     def _first_components(self, entries: I64) -> I64:
-        """Return, for each entry row, the first component of its run that is no service and no workflow but a nested one; else its own."""
+        """Return, for each entry row, the first component of its run that is no service and no
+        workflow but a nested one; else its own.
+        """
         calls, found = self._calls, self._found
         real = np.array(
             [
@@ -322,7 +332,10 @@ class _Builder:
         )
 
     def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
-        """A service starts in itself, unless an agent is the first that it calls; any other entry but a workflow is what it starts in."""
+        """A service starts in itself, unless an agent is the first that it calls.
+
+        Any other entry but a workflow is what it starts in.
+        """
         if kinds[own] is ComponentKind.SERVICE:
             return (
                 started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
@@ -339,7 +352,10 @@ class _Builder:
         }
 
     def _propagated(self) -> Mask:
-        """After which failures the caller's run failed too; a message's or handoff's failure is the whole run's matter."""
+        """After which failures the caller's run failed too.
+
+        A message's or handoff's failure is the whole run's matter.
+        """
         calls, run = self._calls, self._found.run
         caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
         whole = self._found.lost[np.maximum(run, 0)] & (run >= 0)
@@ -414,7 +430,9 @@ class _Builder:
         return seen
 
     def _basis(self, seen: Counter[Sighting]) -> Basis:
-        """Name the strongest kind of evidence, the commonest rule of it, and the confidence that its count gives."""
+        """Name the strongest kind of evidence, the commonest rule of it, and the confidence that
+        its count gives.
+        """
         proof = min(s.proof for s in seen)
         rules: Counter[str] = Counter()
         for sighting, count in seen.items():

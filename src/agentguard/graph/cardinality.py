@@ -12,13 +12,18 @@ from agentguard.discovery.naming import identity
 from agentguard.discovery.partial import Partial, Proof, Sighting
 
 MOST_NAMES = 5_000
-"""Names of one kind in one environment that stay apart: more are an id that no rule takes out of a name, not so many components."""
+"""Names of one kind in one environment that stay apart: more are an id that no rule takes out of a
+name, not so many components.
+"""
 FOLDED = "folded-names"
 """The rule of the component that stands for the others."""
 
 
 def fold_names(partial: Partial, most: int = MOST_NAMES) -> dict[str, int]:
-    """Make one component, "other (n)", of the names beyond the `most` that were seen most often; return how many by kind."""
+    """Make one component, "other (n)", of the names beyond the `most` that were seen most often.
+
+    Return how many by kind.
+    """
     counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
     seen: dict[tuple[ComponentKind, str | None], Counter[str]] = defaultdict(Counter)
     for sighting, count in zip(partial.sightings, counts, strict=True):
@@ -28,9 +33,11 @@ def fold_names(partial: Partial, most: int = MOST_NAMES) -> dict[str, int]:
         return {}
     other = {place: len(partial.sightings) + position for position, place in enumerate(rest)}
     codes = [
-        other[place]
-        if s.identity.id in rest.get(place := (s.identity.kind, s.identity.environment), ())
-        else code
+        (
+            other[place]
+            if s.identity.id in rest.get(place := (s.identity.kind, s.identity.environment), ())
+            else code
+        )
         for code, s in enumerate(partial.sightings)
     ]
     partial.sightings += [_other(*place, len(names)) for place, names in rest.items()]

@@ -1,7 +1,7 @@
 """The JSON documents about graphs, as plain dicts: what the API answers and the CLI prints.
 
-Times are ISO 8601 in UTC with nanoseconds (null = unknown), durations are milliseconds. Key order is fixed, so that equal
-graphs give byte-identical JSON.
+Times are ISO 8601 in UTC with nanoseconds (null = unknown), durations are milliseconds. Key order
+is fixed, so that equal graphs give byte-identical JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ from agentguard.kernel.clock import timestamp
 
 Document: TypeAlias = dict[str, Any]
 
-NO_CATALOG = "No catalogue is set, so nobody can be called a shadow agent. Set AGENTGUARD_CATALOG; `agentguard catalog init` writes one."
+NO_CATALOG = (
+    "No catalogue is set, so nobody can be called a shadow agent. Set AGENTGUARD_CATALOG;"
+    " `agentguard catalog init` writes one."
+)
 MAX_REFUSALS = 100
 """Refusals listed one by one; coverage counts all of them."""
 
@@ -47,7 +50,9 @@ class View:
     shadows: Mapping[str, str] | None = None
     """Id of each shadow agent → why it is one; None where there is no catalogue to compare with."""
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Component id → what the catalogue declares of it (owner, value_per_run …), shown as it stands."""
+    """Component id → what the catalogue declares of it (owner, value_per_run …), shown as it
+    stands.
+    """
 
 
 def origin_of(version: GraphVersion) -> Document:
@@ -101,7 +106,9 @@ def coverage_document(coverage: Coverage) -> Document:
 
 
 def window_document(graph: Graph) -> Document:
-    """Return the times between which the graph's spans lie, and the window that was asked for (null: its side was open)."""
+    """Return the times between which the graph's spans lie, and the window that was asked for
+    (null: its side was open).
+    """
     since, until = (None, None) if graph.asked is None else (graph.asked.since, graph.asked.until)
     return {
         "from": timestamp(graph.coverage.first_seen),
@@ -162,7 +169,10 @@ def agents_document(graph: Graph, view: View) -> Document:
 
 
 def agent_document(graph: Graph, component_id: str, view: View) -> Document:
-    """Return one agent with its dependencies, its dependents and its workflows; raise UnknownComponentError where there is none such."""
+    """Return one agent with its dependencies, its dependents and its workflows.
+
+    Raise UnknownComponentError where there is none such.
+    """
     component = graph.component(component_id)
     if component is None or component.kind is not ComponentKind.AGENT:
         raise UnknownComponentError(component_id, ())
@@ -273,7 +283,11 @@ class _Shown:
         }
 
     def workflow(self, w: Workflow) -> Document:
-        """Return a workflow; `entry` is the first component that does the work, `root` the component whose spans start the runs."""
+        """Return a workflow.
+
+        `entry` is the first component that does the work, `root` the component whose spans start
+        the runs.
+        """
         return {
             "id": w.id,
             "name": w.name,
@@ -283,9 +297,9 @@ class _Shown:
             "failed": w.failed,
             "nested_runs": w.nested,
             "runs_per_hour": per_hour(w.runs, self._observed),
-            "runs_per_hour_reason": too_short(self._observed)
-            if per_hour(w.runs, self._observed) is None
-            else None,
+            "runs_per_hour_reason": (
+                too_short(self._observed) if per_hour(w.runs, self._observed) is None else None
+            ),
             "first_seen": timestamp(w.first_seen),
             "last_seen": timestamp(w.last_seen),
             "evidence": self._evidence(w.evidence),
@@ -325,14 +339,20 @@ _REACHES_OUT = frozenset(
 
 
 def _why(basis: Basis, evidence: Sequence[Evidence]) -> str:
-    """Say in one sentence what makes us believe it: rule, convention and its version, how many agree, and where to look."""
+    """Say in one sentence what makes us believe it.
+
+    Rule, convention and its version, how many agree, and where to look.
+    """
     seen = (
         "1 observation agrees"
         if basis.observations == 1
         else f"{basis.observations} observations agree"
     )
     places = "; ".join(f"trace {e.trace_id} span {e.span_id} ({e.reason.value})" for e in evidence)
-    return f"Rule {basis.rule!r}, after {basis.convention}: {seen}{f', among them {places}' if places else ''}."
+    return (
+        f"Rule {basis.rule!r}, after {basis.convention}:"
+        f" {seen}{f', among them {places}' if places else ''}."
+    )
 
 
 def _mean_duration(c: Component) -> float | None:
@@ -340,7 +360,9 @@ def _mean_duration(c: Component) -> float | None:
 
 
 def _status(c: Component) -> str:
-    """Return unknown (never seen running), ok, degraded (some invocations failed) or failed (all of them did)."""
+    """Return unknown (never seen running), ok, degraded (some invocations failed) or failed (all of
+    them did).
+    """
     if not c.invocations:
         return "unknown"
     if not c.errors:

@@ -15,7 +15,8 @@ class NoGraphError(NotFoundError):
         """Say that there is none of this dataset, or (None) none at all."""
         if dataset is None:
             return cls(
-                "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to a running server."
+                "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to"
+                " a running server."
             )
         return cls(
             f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is."
@@ -25,7 +26,8 @@ class NoGraphError(NotFoundError):
     def version(cls, version_id: str) -> NoGraphError:
         """Say that this version is not kept."""
         return cls(
-            f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each dataset."
+            f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each"
+            " dataset."
         )
 
 
@@ -36,7 +38,8 @@ class VersionExistsError(ConflictError):
 
     def __init__(self, version_id: str) -> None:
         super().__init__(
-            f"There is a graph version {version_id!r} already, and versions never change. Store this one under another id."
+            f"There is a graph version {version_id!r} already, and versions never change. Store"
+            " this one under another id."
         )
 
 

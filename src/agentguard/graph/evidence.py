@@ -29,7 +29,9 @@ _CEILING = {
 
 
 def confidence(proof: Proof, sightings: int) -> float:
-    """Return the kind's ceiling times the Wilson lower bound (95 %) of `sightings` agreeing out of as many."""
+    """Return the kind's ceiling times the Wilson lower bound (95 %) of `sightings` agreeing out of
+    as many.
+    """
     return round(_CEILING[proof] * wilson_lower(sightings, sightings), 4)
 
 
@@ -46,9 +48,12 @@ def wilson_lower(successes: int, trials: int) -> float:
 def evidence(
     calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, count: int
 ) -> list[tuple[Evidence, ...]]:
-    """Return evidence for each of `count` groups of rows: a failed one, the slowest, the newest, and a sample.
+    """Return evidence for each of `count` groups of rows.
 
-    The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the spans were split.
+    A failed one, the slowest, the newest, and a sample.
+
+    The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the
+    spans were split.
     """
     hashes = mix(calls.trace[rows, 0], calls.trace[rows, 1], calls.span[rows])
     failed = calls.failed[rows]
@@ -91,7 +96,10 @@ def _greatest(groups: I64, values: I64, count: int) -> I64:
 
 
 def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
-    """Return positions that hold the lowest hashes of every group: of large groups only those under a bound that surely has enough."""
+    """Return positions that hold the lowest hashes of every group.
+
+    Of large groups only those under a bound that surely has enough.
+    """
     sizes = np.bincount(groups, minlength=count)
     bound = np.where(sizes > 256, 64 / np.maximum(sizes, 1), 1.0)
     low = hashes.astype(np.float64) <= bound[groups] * 2.0**64

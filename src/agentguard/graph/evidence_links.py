@@ -18,7 +18,10 @@ class TraceURLTemplateError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class TraceLinks:
-    """What turns a trace id into a link: a template with `{trace_id}` (and, if wanted, `{span_id}`); None gives no links."""
+    """What turns a trace id into a link.
+
+    A template with `{trace_id}` (and, if wanted, `{span_id}`); None gives no links.
+    """
 
     template: str | None = None
 
@@ -34,16 +37,21 @@ NO_LINKS = TraceLinks()
 
 
 def trace_links(template: str | None) -> TraceLinks:
-    """Return the links that AGENTGUARD_TRACE_URL asks for; raise TraceURLTemplateError where it is no http(s) URL with `{trace_id}`."""
+    """Return the links that AGENTGUARD_TRACE_URL asks for.
+
+    Raise TraceURLTemplateError where it is no http(s) URL with `{trace_id}`.
+    """
     if not template:
         return NO_LINKS
     if "{trace_id}" not in template:
         raise TraceURLTemplateError(
-            f"AGENTGUARD_TRACE_URL {template!r} has no {{trace_id}} in it. Write it like {_EXAMPLE}."
+            f"AGENTGUARD_TRACE_URL {template!r} has no {{trace_id}} in it. Write it like"
+            f" {_EXAMPLE}."
         )
     if not _is_web_address(template):
         raise TraceURLTemplateError(
-            f"AGENTGUARD_TRACE_URL {template!r} is not an http or https URL. Write it like {_EXAMPLE}."
+            f"AGENTGUARD_TRACE_URL {template!r} is not an http or https URL. Write it like"
+            f" {_EXAMPLE}."
         )
     return TraceLinks(template)
 

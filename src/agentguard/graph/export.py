@@ -1,7 +1,7 @@
 """A graph as text for other programs: DOT, Mermaid, GraphML, Cypher.
 
-Names come from telemetry, so from strangers: each writer quotes for its own language, and nothing that a name holds can end
-a string, start a statement or reach a terminal as a control character.
+Names come from telemetry, so from strangers: each writer quotes for its own language, and nothing
+that a name holds can end a string, start a statement or reach a terminal as a control character.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def export(graph: Graph, language: ExportFormat) -> str:
 
 
 def dot(graph: Graph) -> str:
-    """Return the graph in Graphviz' DOT language; arrows point from who depends to what it depends on."""
+    """Return the graph in Graphviz' DOT language.
+
+    Arrows point from who depends to what it depends on.
+    """
     lines = [
         "digraph agentguard {",
         "  rankdir=LR;",
@@ -58,7 +61,8 @@ def dot(graph: Graph) -> str:
         '  edge [fontname="Helvetica"];',
     ]
     lines += [
-        f"  {_dot_id(c.id)} [label={_dot(_label(c.name))}, shape={_SHAPES[c.kind]}, kind={_dot(c.kind)}];"
+        f"  {_dot_id(c.id)} [label={_dot(_label(c.name))}, shape={_SHAPES[c.kind]},"
+        f" kind={_dot(c.kind)}];"
         for c in graph.components
     ]
     lines += [
@@ -82,7 +86,10 @@ def mermaid(graph: Graph) -> str:
 
 
 def graphml(graph: Graph) -> str:
-    """Return the graph as GraphML, in ASCII; characters that XML 1.0 cannot hold are written as escapes."""
+    """Return the graph as GraphML, in ASCII.
+
+    Characters that XML 1.0 cannot hold are written as escapes.
+    """
     nodes = [(c.id, _component_values(c)) for c in graph.components]
     edges = [(d.source, d.target, _dependency_values(d)) for d in graph.dependencies]
     lines = [
@@ -96,34 +103,40 @@ def graphml(graph: Graph) -> str:
         f'    <node id="{_xml(name)}">{_graphml_data("n", values)}</node>' for name, values in nodes
     ]
     lines += [
-        f'    <edge id="e{i}" source="{_xml(source)}" target="{_xml(target)}">{_graphml_data("e", values)}</edge>'
+        f'    <edge id="e{i}" source="{_xml(source)}"'
+        f' target="{_xml(target)}">{_graphml_data("e", values)}</edge>'
         for i, (source, target, values) in enumerate(edges)
     ]
     return "\n".join([*lines, "  </graph>", "</graphml>", ""])
 
 
 def cypher(graph: Graph) -> str:
-    """Return statements that write the graph into Neo4j as our own store does; running them twice changes nothing."""
+    """Return statements that write the graph into Neo4j as our own store does.
+
+    Running them twice changes nothing.
+    """
     dependency = dependency_table(graph)
     lines = [f"{statement};" for statement in (CONSTRAINT, *INDEXES)]
     lines += [
-        f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c += {_cypher_map(COMPONENT, c)};"
+        f"MERGE (c:Component {{id: {_cypher(c.id)}}}) SET c:{LABELS[c.kind]}, c +="
+        f" {_cypher_map(COMPONENT, c)};"
         for c in graph.components
     ]
     lines += [
-        f"{_cypher_ends(d.source, d.target)} MERGE (a)-[d:DEPENDS_ON {{type: {_cypher(d.type.value)}}}]->(b) "
-        f"SET d += {_cypher_map(dependency, d)};"
+        f"{_cypher_ends(d.source, d.target)} MERGE (a)-[d:DEPENDS_ON {{type:"
+        f" {_cypher(d.type.value)}}}]->(b) SET d += {_cypher_map(dependency, d)};"
         for d in graph.dependencies
     ]
     lines += [
-        f"{_cypher_ends(f.primary, f.secondary)} "
-        f"MERGE (a)-[f:FALLS_BACK_TO {{owner: {_cypher(f.owner)}, recourse: {_cypher(f.recourse.value)}}}]->(b) "
-        f"SET f += {_cypher_map(FALLBACK, f)};"
+        f"{_cypher_ends(f.primary, f.secondary)} MERGE (a)-[f:FALLS_BACK_TO {{owner:"
+        f" {_cypher(f.owner)}, recourse: {_cypher(f.recourse.value)}}}]->(b) SET f +="
+        f" {_cypher_map(FALLBACK, f)};"
         for f in graph.fallbacks
     ]
     lines += [
-        f"{_cypher_ends(w.entry, w.first)} MERGE (w:Workflow {{id: {_cypher(w.id)}}}) SET w += {_cypher_map(WORKFLOW, w)} "
-        f"MERGE (w)-[:STARTS_IN]->(a) MERGE (w)-[:FIRST_COMPONENT]->(b);"
+        f"{_cypher_ends(w.entry, w.first)} MERGE (w:Workflow {{id: {_cypher(w.id)}}}) SET w +="
+        f" {_cypher_map(WORKFLOW, w)} MERGE (w)-[:STARTS_IN]->(a) MERGE"
+        " (w)-[:FIRST_COMPONENT]->(b);"
         for w in graph.workflows
     ]
     return "\n".join([*lines, ""])
@@ -174,7 +187,8 @@ def _edge_label(d: Dependency) -> str:
     return f"{calls}, {d.errors} failed" if d.errors else calls
 
 
-# DOT: inside double quotes only the quote and the backslash mean something; in labels `&` starts an entity.
+# DOT: inside double quotes only the quote and the backslash mean something; in labels `&` starts an
+# entity.
 
 _DOT_FAILED = ', color="#b91c1c"'
 _SHAPES = {
@@ -191,7 +205,9 @@ _SHAPES = {
 
 
 def _dot_id(component_id: str) -> str:
-    """Return the id quoted, with its own backslashes as escapes too, so that two ids never become one."""
+    """Return the id quoted, with its own backslashes as escapes too, so that two ids never become
+    one.
+    """
     return _dot_quoted(printable(component_id.replace("\\", "\\u005c")))
 
 
@@ -267,7 +283,11 @@ def _cypher_ends(source: str, target: str) -> str:
 
 
 def _cypher(value: Property) -> str:
-    r"""Return a literal. A reader may turn `\uXXXX` into its character before it looks for escapes, so `\` and `u` are kept apart."""
+    r"""Return a literal.
+
+    A reader may turn `\uXXXX` into its character before it looks for escapes, so `\` and `u` are
+    kept apart.
+    """
     if isinstance(value, list):
         return "[" + ", ".join(map(_cypher, value)) + "]"
     if not isinstance(value, str):

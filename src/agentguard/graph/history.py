@@ -1,4 +1,7 @@
-"""What was seen when: of every component and workflow the first and last time, and the days on which anything was seen."""
+"""What was seen when.
+
+Of every component and workflow the first and last time, and the days on which anything was seen.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ KEPT_DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """One component or workflow, named as it was last seen; times as in graph.model, which stores keep to the microsecond."""
+    """One component or workflow, named as it was last seen.
+
+    Times as in graph.model, which stores keep to the microsecond.
+    """
 
     id: str
     kind: ComponentKind
@@ -37,7 +43,9 @@ class History:
     sightings: tuple[Sighting, ...] = ()
     """By id."""
     days: tuple[int, ...] = ()
-    """Days since the epoch, in UTC, on which something was seen; ascending. From the days between them nothing follows."""
+    """Days since the epoch, in UTC, on which something was seen; ascending. From the days between
+    them nothing follows.
+    """
 
 
 def history_of(graph: Graph, runs: Runs) -> History:

@@ -1,4 +1,7 @@
-"""Findings joined over all traces: links between traces followed, unnamed model calls named, runs told apart."""
+"""Findings joined over all traces.
+
+Links between traces followed, unnamed model calls named, runs told apart.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +35,13 @@ class Joined:
     depth: I64
     """(n,) callers above"""
     lost: Mask
-    """(n,) for entries: whether the run failed, by itself or with the last that it was handed or sent to"""
+    """(n,) for entries: whether the run failed, by itself or with the last that it was handed or
+    sent to
+    """
     within: I64
-    """(n,) row of the nearest entry above: as run, but a nested workflow's own entry for what it started"""
+    """(n,) row of the nearest entry above: as run, but a nested workflow's own entry for what it
+    started
+    """
 
 
 def joined(partial: Partial) -> Joined:
@@ -87,7 +94,10 @@ def _follow_links(partial: Partial) -> None:
 
 
 def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
-    """Return the row that started this one over a link, and what lies between: for an agent, the agent above a tool."""
+    """Return the row that started this one over a link, and what lies between.
+
+    For an agent, the agent above a tool.
+    """
     calls, at, via = partial.calls, end.row, end.via
     if partial.sightings[calls.sighting[row]].identity.kind is not ComponentKind.AGENT:
         return at, via
@@ -105,7 +115,10 @@ def _via(partial: Partial, text: str) -> int:
 
 
 def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
-    """Links may lead round in a circle: of each circle, undo the link of the span that comes first by its ids."""
+    """Links may lead round in a circle.
+
+    Of each circle, undo the link of the span that comes first by its ids.
+    """
     seen = np.zeros(len(calls), np.bool_)
     for start in linked:
         path: dict[int, int] = {}
@@ -140,7 +153,10 @@ def _join_workflows(partial: Partial) -> None:
 
 
 def _name_models(partial: Partial, component: I64) -> None:
-    """A failed model call often has no model name: it is the one that the same run used, or the only one that its caller uses."""
+    """A failed model call often has no model name.
+
+    It is the one that the same run used, or the only one that its caller uses.
+    """
     calls = partial.calls
     identity = [s.identity for s in partial.sightings]
     is_model = np.array([i.kind is ComponentKind.MODEL for i in identity], np.bool_)
@@ -185,7 +201,10 @@ def _name_models(partial: Partial, component: I64) -> None:
 def _models_of_whole_traces(
     calls: Calls, component: I64, unnamed: I64, named: I64
 ) -> dict[int, Counter[int]]:
-    """Return, by caller, the models that it uses in traces without an unnamed failure: the others stand in after one."""
+    """Return, by caller, the models that it uses in traces without an unnamed failure.
+
+    The others stand in after one.
+    """
     broken = {calls.trace[row].tobytes() for row in unnamed.tolist()}
     found: dict[int, Counter[int]] = defaultdict(Counter)
     callers = {int(component[calls.source[row]]) for row in unnamed.tolist()}
@@ -222,7 +241,9 @@ def _tops(source: I64) -> tuple[I64, I64]:
 
 
 def _runs(calls: Calls, top: I64) -> I64:
-    """A row belongs to the run that its uppermost caller starts, else to the run that its trace starts."""
+    """A row belongs to the run that its uppermost caller starts, else to the run that its trace
+    starts.
+    """
     entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0))
     run = np.where(calls.entry[top] >= 0, top, -1) if len(top) else top
     by_trace = {calls.trace[row].tobytes(): row for row in entries.tolist()}
@@ -232,7 +253,10 @@ def _runs(calls: Calls, top: I64) -> I64:
 
 
 def _lost(calls: Calls, run: I64) -> Mask:
-    """A run fails with its entry; after handoffs and messages, with the one that received the last of them."""
+    """A run fails with its entry.
+
+    After handoffs and messages, with the one that received the last of them.
+    """
     lost: Mask = calls.failed & (calls.entry >= 0)
     passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
     rows = np.flatnonzero(passes_on & calls.ran & (run >= 0))
@@ -258,7 +282,10 @@ def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
 
 
 def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
-    """Return each component's identity under its commonest spelling; a model's undated name, where it was seen, goes before dated ones."""
+    """Return each component's identity under its commonest spelling.
+
+    A model's undated name, where it was seen, goes before dated ones.
+    """
     counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
     votes: list[Counter[Identity]] = [Counter() for _ in by_id]
     for sighting, count in zip(partial.sightings, counts, strict=True):

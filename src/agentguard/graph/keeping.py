@@ -1,4 +1,7 @@
-"""What graph stores do alike: keep runs before the row that owns them, and the versions used last at hand."""
+"""What graph stores do alike.
+
+Keep runs before the row that owns them, and the versions used last at hand.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,12 @@ class Commit:
 
 @asynccontextmanager
 async def runs_first(store: RunStore, version_id: str, runs: Runs) -> AsyncIterator[Commit]:
-    """Keep the runs while the row is written in the body; delete them again if that fails before its commit.
+    """Keep the runs while the row is written in the body.
 
-    Where it fails later they stay: the row may be there and own them, and if it is not, `sweep` finds them.
+    Delete them again if that fails before its commit.
+
+    Where it fails later they stay: the row may be there and own them, and if it is not, `sweep`
+    finds them.
     """
     await store.put(version_id, runs)
     commit = Commit()
@@ -39,7 +45,10 @@ async def runs_first(store: RunStore, version_id: str, runs: Runs) -> AsyncItera
 
 @dataclass(slots=True)
 class RecentVersions:
-    """The versions used last, whole. One never changes, so what is found here is right for as long as it is kept."""
+    """The versions used last, whole.
+
+    One never changes, so what is found here is right for as long as it is kept.
+    """
 
     _versions: OrderedDict[str, GraphVersion] = field(default_factory=OrderedDict)
 

@@ -17,7 +17,10 @@ _SHIFT = 50  # keeps the exponent and two bits of the mantissa
 
 
 def buckets(durations: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each duration's bucket (ns; negative durations count as 0): equal width within a doubling, 25 % wide at most."""
+    """Return each duration's bucket (ns.
+
+    Negative durations count as 0): equal width within a doubling, 25 % wide at most.
+    """
     return np.maximum(durations, 0).astype(np.float64).view(np.int64) >> _SHIFT
 
 
@@ -42,7 +45,9 @@ def bounds(bucket: int) -> tuple[float, float]:
 
 
 def quantile(histogram: Iterable[tuple[int, int]], q: float) -> float | None:
-    """Return the q-quantile in ns (the middle of the bucket that holds it, so within 12.5 %), or None where nothing was seen."""
+    """Return the q-quantile in ns (the middle of the bucket that holds it, so within 12.5 %), or
+    None where nothing was seen.
+    """
     rows = sorted(histogram)
     rank = q * sum(count for _, count in rows)
     for bucket, count in rows:

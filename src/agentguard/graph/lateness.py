@@ -14,7 +14,8 @@ ALLOWED_SECONDS = 300
 class Watermark:
     """Counts spans that ended more than ALLOWED_SECONDS before one that came earlier.
 
-    The watermark is the newest end so far (Akidau et al., "The Dataflow Model", VLDB 2015): it needs the order of arrival.
+    The watermark is the newest end so far (Akidau et al., "The Dataflow Model", VLDB 2015): it
+    needs the order of arrival.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,10 @@ class Watermark:
         self.late = 0
 
     def add(self, spans: pa.Table) -> None:
-        """Take further spans (SPAN_SCHEMA) in the order in which they came; those without a time are not judged."""
+        """Take further spans (SPAN_SCHEMA) in the order in which they came.
+
+        Those without a time are not judged.
+        """
         ends = np.maximum(spans.column("end").to_numpy(), spans.column("start").to_numpy())
         if not len(ends):
             return

@@ -1,4 +1,7 @@
-"""The dataset `live`: the graph of the spans received in a window, computed anew when there are new ones."""
+"""The dataset `live`.
+
+The graph of the spans received in a window, computed anew when there are new ones.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ _LEASE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class LiveGraph:
-    """Keeps the newest version of `live` equal to the window's graph; of several processes, one does."""
+    """Keeps the newest version of `live` equal to the window's graph.
+
+    Of several processes, one does.
+    """
 
     spans: SpanStore
     graphs: GraphStore
@@ -76,7 +82,10 @@ class LiveGraph:
             await wait_at_most(self.settled, _LOOK_SECONDS)
 
     async def refresh(self) -> bool:
-        """Compute the graph if there are other spans than last time; return whether that gave a new version."""
+        """Compute the graph if there are other spans than last time.
+
+        Return whether that gave a new version.
+        """
         async with self.spans.window(self.clock() - self.window) as window:
             if not window.sources or window.key == self._key:
                 return False
@@ -89,7 +98,10 @@ class LiveGraph:
         return changed
 
     async def of_window(self, window: TimeWindow) -> Scan:
-        """Return the graph of all stored traces that start in the window, however old; it is not kept."""
+        """Return the graph of all stored traces that start in the window, however old.
+
+        It is not kept.
+        """
         async with self.spans.window(0) as stored:
             return await self.workers.run(graph_of_window, stored.sources, window)
 
@@ -125,7 +137,10 @@ class LiveGraph:
 
 
 def _be_there(_dialects: Dialects) -> None:
-    """Start the worker before there is work: the first spans shall not wait for a process to come up."""
+    """Start the worker before there is work.
+
+    The first spans shall not wait for a process to come up.
+    """
 
 
 def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
@@ -134,7 +149,10 @@ def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
 
 
 def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:
-    """Return the graph of the traces that start in the window: first found, then read whole from wherever they lie. CPU-bound."""
+    """Return the graph of the traces that start in the window.
+
+    First found, then read whole from wherever they lie. CPU-bound.
+    """
     touching = [source.traces_touching(window) for source in sources]
     traces = np.unique(np.concatenate([np.zeros(0, np.uint64), *touching]))
     return graph_of(

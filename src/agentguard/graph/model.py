@@ -1,7 +1,7 @@
 """The dependency graph: components, dependencies, fallbacks, workflows, coverage.
 
-An edge source → target says that the source depends on the target: failure travels from target to source.
-All sequences are sorted, so equal graphs are equal values and give byte-identical JSON.
+An edge source → target says that the source depends on the target: failure travels from target to
+source. All sequences are sorted, so equal graphs are equal values and give byte-identical JSON.
 Times are nanoseconds since the Unix epoch (0 = unknown); durations are nanoseconds.
 """
 
@@ -35,7 +35,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """Why something is believed: the rule, the convention it rests on, and how sure that makes us (0 to 1)."""
+    """Why something is believed.
+
+    The rule, the convention it rests on, and how sure that makes us (0 to 1).
+    """
 
     rule: str
     convention: str
@@ -46,7 +49,10 @@ class Basis:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A node. The id is a function of environment, kind and name (and, for an MCP tool, its server) alone."""
+    """A node.
+
+    The id is a function of environment, kind and name (and, for an MCP tool, its server) alone.
+    """
 
     id: str
     kind: ComponentKind
@@ -105,13 +111,21 @@ class Dependency:
     retries: int = 0
     """Attempts that repeat a failed one of the same caller's run."""
     source_runs: int = 0
-    """Distinct runs of the source in which it made this call (compare with the source's invocations)."""
+    """Distinct runs of the source in which it made this call (compare with the source's
+    invocations).
+    """
     latency: tuple[tuple[int, int], ...] = ()
-    """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of the caller's."""
+    """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of
+    the caller's.
+    """
     waited: tuple[tuple[int, int], ...] = ()
-    """The same calls by the caller's clock, where both halves are there: with the network and the queues between."""
+    """The same calls by the caller's clock, where both halves are there: with the network and the
+    queues between.
+    """
     delay: tuple[tuple[int, int], ...] = ()
-    """From the end of sending a message to the start of its receipt; not told where clocks put the receipt first."""
+    """From the end of sending a message to the start of its receipt; not told where clocks put the
+    receipt first.
+    """
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
@@ -151,9 +165,13 @@ class Workflow:
     id: str
     name: str
     entry: str
-    """Id of the component that a run starts in: the workflow's own (kind workflow) where a span of its own starts the runs."""
+    """Id of the component that a run starts in: the workflow's own (kind workflow) where a span of
+    its own starts the runs.
+    """
     first: str
-    """Id of the first component that is neither a workflow nor a service: the entry itself, or what the entry calls first."""
+    """Id of the first component that is neither a workflow nor a service: the entry itself, or what
+    the entry calls first.
+    """
     runs: int
     """Every start, also those inside another workflow's runs."""
     failed: int
@@ -166,7 +184,10 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was read, and what could be made of it; the only part of a graph that depends on deliveries."""
+    """What was read, and what could be made of it.
+
+    The only part of a graph that depends on deliveries.
+    """
 
     spans_read: int = 0
     spans: int = 0
@@ -180,13 +201,20 @@ class Coverage:
     orphans: int = 0
     """Spans whose parent never came, or would close a circle."""
     sampling: dict[str, int] = field(default_factory=dict)
-    """What spans say of how they were sampled → spans; counts in a graph of sampled spans are counts of what was kept."""
+    """What spans say of how they were sampled → spans; counts in a graph of sampled spans are
+    counts of what was kept.
+    """
     folded: dict[str, int] = field(default_factory=dict)
-    """Kind → names that were counted together as one component, "other", since there were too many."""
+    """Kind → names that were counted together as one component, "other", since there were too many.
+    """
     late: int | None = None
-    """Spans that came more than five minutes behind newer ones; None where the order of arrival is not known."""
+    """Spans that came more than five minutes behind newer ones; None where the order of arrival is
+    not known.
+    """
     housekeeping: dict[str, int] = field(default_factory=dict)
-    """Entry points taken for health checks and pollers, not workflows → how often they were entered."""
+    """Entry points taken for health checks and pollers, not workflows → how often they were
+    entered.
+    """
     circles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0

@@ -12,7 +12,8 @@ from agentguard.discovery.partial import Partial, Sighting
 
 
 def recognise(partial: Partial) -> None:
-    """A peer that a call or a server names is the service of that name, where one of that name and environment sends spans.
+    """A peer that a call or a server names is the service of that name, where one of that name and
+    environment sends spans.
 
     An agent that is known by its service's name alone counts as that service.
     """

@@ -1,19 +1,28 @@
-"""Names from strangers, made safe to show: no control characters, no bidirectional tricks, no endless lines."""
+"""Names from strangers, made safe to show.
+
+No control characters, no bidirectional tricks, no endless lines.
+"""
 
 from __future__ import annotations
 
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a terminal acts on or does not show: controls, formats, surrogates, private use, unassigned, separators."""
+"""Unicode categories that a terminal acts on or does not show: controls, formats, surrogates,
+private use, unassigned, separators.
+"""
 
 _MARKS = frozenset({"Mn", "Me"})
 _MAX_MARKS = 3
-"""Combining marks in a row that are shown as they are; more would climb over the neighbouring lines."""
+"""Combining marks in a row that are shown as they are; more would climb over the neighbouring
+lines.
+"""
 
 
 def printable(text: str) -> str:
-    r"""Return the text with every character that is not plainly visible written as an escape, such as `\u202e` or `\x1b`."""
+    r"""Return the text with every character that is not plainly visible written as an escape, such
+    as `\u202e` or `\x1b`.
+    """
     if text.isascii() and text.isprintable():
         return text
     shown: list[str] = []
@@ -30,7 +39,10 @@ def hidden(char: str) -> bool:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return at most `limit` characters of the text, the middle left out visibly: its end often tells more than its middle."""
+    """Return at most `limit` characters of the text, the middle left out visibly.
+
+    Its end often tells more than its middle.
+    """
     if len(text) <= limit:
         return text
     tail = (limit - 1) // 3

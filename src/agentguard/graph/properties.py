@@ -1,12 +1,17 @@
-"""The graph as a property graph: labels, relationships, properties. What Neo4j stores and what the Cypher export writes.
+"""The graph as a property graph: labels, relationships, properties.
 
-    (:Component:Agent)-[:DEPENDS_ON]->(:Component:Tool)        a component with its kind; an arrow points to what is depended on
-    (:Component)-[:FALLS_BACK_TO]->(:Component)                from the primary to the secondary that was tried in its place
+What Neo4j stores and what the Cypher export writes.
+
+    (:Component:Agent)-[:DEPENDS_ON]->(:Component:Tool)        a component with its kind; an arrow
+    points to what is depended on
+    (:Component)-[:FALLS_BACK_TO]->(:Component)                from the primary to the secondary
+    that was tried in its place
     (:Workflow)-[:STARTS_IN]->(:Component)                     the component that its runs start in
-    (:Workflow)-[:FIRST_COMPONENT]->(:Component)               the first that is neither a workflow nor a service
+    (:Workflow)-[:FIRST_COMPONENT]->(:Component)               the first that is neither a workflow
+    nor a service
 
-Each table names the properties in their order. Times are ISO 8601 (None: unknown), for `datetime()`; a map cannot be a property, so
-`metadata` and `evidence` are JSON.
+Each table names the properties in their order. Times are ISO 8601 (None: unknown), for
+`datetime()`; a map cannot be a property, so `metadata` and `evidence` are JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +43,9 @@ LABELS: Mapping[ComponentKind, str] = {
     ComponentKind.EXTERNAL: "External",
     ComponentKind.WORKFLOW: "EntryPoint",
 }
-"""Beside `Component`. What a workflow's runs start in is an entry point; `Workflow` is what users feel, with its runs."""
+"""Beside `Component`. What a workflow's runs start in is an entry point; `Workflow` is what users
+feel, with its runs.
+"""
 
 CONSTRAINT = "CREATE CONSTRAINT component_id IF NOT EXISTS FOR (c:Component) REQUIRE c.id IS UNIQUE"
 INDEXES = (
@@ -96,7 +103,10 @@ WORKFLOW: Table[Workflow] = {
 
 
 def dependency_table(graph: Graph) -> Table[Dependency]:
-    """Return the table of this graph's dependencies; two of its properties also say how the callee stands beside others."""
+    """Return the table of this graph's dependencies.
+
+    Two of its properties also say how the callee stands beside others.
+    """
     invocations = {c.id: c.invocations for c in graph.components}
     covered = Counter((f.owner, f.primary) for f in graph.fallbacks if 2 * f.rescued >= f.count)
     return _DEPENDENCY | {

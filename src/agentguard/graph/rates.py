@@ -10,7 +10,10 @@ MIN_OBSERVED_SECONDS = 600
 
 
 def observed_seconds(graph: Graph) -> float | None:
-    """Return the length of the window: what was read, else the workflows' own first to last run; None where no time is known."""
+    """Return the length of the window: what was read, else the workflows' own first to last run.
+
+    None where no time is known.
+    """
     spans = [
         (graph.coverage.first_seen, graph.coverage.last_seen),
         *((w.first_seen, w.last_seen) for w in graph.workflows),
@@ -29,4 +32,7 @@ def per_hour(count: float, seconds: float | None) -> float | None:
 def too_short(seconds: float | None) -> str:
     """Say why there is no rate per hour."""
     seen = "an unknown time" if seconds is None else f"{seconds:.0f} s"
-    return f"Only {seen} observed; a rate per hour needs at least {MIN_OBSERVED_SECONDS // 60} minutes."
+    return (
+        f"Only {seen} observed; a rate per hour needs at least {MIN_OBSERVED_SECONDS // 60}"
+        " minutes."
+    )

@@ -14,7 +14,9 @@ _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint8).reshap
 
 
 def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
-    """Return the runs, in order of start, and their invocations, in order of depth and start within each run."""
+    """Return the runs, in order of start, and their invocations, in order of depth and start within
+    each run.
+    """
     calls = found.calls
     rows = np.flatnonzero((found.run >= 0) & calls.ran)
     entry = found.run[rows]
@@ -90,7 +92,10 @@ def _coded(codes: I64, values: pa.Array) -> pa.DictionaryArray:
 
 
 def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
-    """Return ids as text; with `traces`, span ids, which may have been written otherwise than in hex."""
+    """Return ids as text.
+
+    With `traces`, span ids, which may have been written otherwise than in hex.
+    """
     if not len(words):
         return pa.array([], pa.string())
     raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)

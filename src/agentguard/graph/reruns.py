@@ -1,4 +1,7 @@
-"""What stood in for a failure that its own caller's run did not survive: the work done again on another model, or by another agent."""
+"""What stood in for a failure that its own caller's run did not survive.
+
+The work done again on another model, or by another agent.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ Pairs = dict[tuple[int, int, int], list[tuple[int, int]]]
 """(owner, primary, secondary), component codes → rows (failed call, call that stood in for it)."""
 
 SHARE_AFTER_FAILURE = 0.5
-"""A callee is a fallback if at least this share of its caller's runs that use it do so after a failure of the primary:
-one that is mostly used without any failure is an ordinary callee that happened to come next."""
+"""A callee is a fallback if at least this share of its caller's runs that use it do so after a
+failure of the primary: one that is mostly used without any failure is an ordinary callee that
+happened to come next.
+"""
 AGREEING_RUNS = 2
 """The fewest sequences that count where only their order speaks: one may be chance."""
 
 
 def reruns(found: Joined, rescued: Mask) -> Pairs:
-    """Find a caller's failed run on one model whose next run, in the same workflow, used another and not that one.
+    """Find a caller's failed run on one model whose next run, in the same workflow, used another
+    and not that one.
 
     The owner is the caller. `rescued` (n,): calls that the caller's own run made good.
     """
@@ -41,9 +47,11 @@ def reruns(found: Joined, rescued: Mask) -> Pairs:
 
 
 def stand_ins(found: Joined) -> Pairs:
-    """Find agents that a failing agent's run passed its work on to, and that were only ever called so.
+    """Find agents that a failing agent's run passed its work on to, and that were only ever called
+    so.
 
-    By message or handoff: where the failing run waits for the answer and fails all the same, nothing stood in for it.
+    By message or handoff: where the failing run waits for the answer and fails all the same,
+    nothing stood in for it.
     """
     calls = found.calls
     passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
@@ -100,7 +108,10 @@ class _CallerRuns:
                     yield row
 
     def stand_in(self, row: int) -> int:
-        """Return the call by which the caller's next run used another model and not this one; -1 where there is none."""
+        """Return the call by which the caller's next run used another model and not this one.
+
+        -1 where there is none.
+        """
         caller = int(self._calls.source[row])
         line, end = (
             self._order[self._line(caller)],
@@ -116,7 +127,9 @@ class _CallerRuns:
         return self._uses[then][0]
 
     def agree(self, key: tuple[int, int, int], pairs: list[tuple[int, int]]) -> bool:
-        """Say whether enough of the caller's runs on the secondary follow such a failure for this to be no chance."""
+        """Say whether enough of the caller's runs on the secondary follow such a failure for this
+        to be no chance.
+        """
         within = any(self._found.run[row] == self._found.run[then] for row, then in pairs)
         uses = sum(
             any(self._found.component[r] == key[2] for r in rows)

@@ -1,4 +1,7 @@
-"""What was tried after a call failed: the same callee again (a retry), or another of its sort (a fallback)."""
+"""What was tried after a call failed.
+
+The same callee again (a retry), or another of its sort (a fallback).
+"""
 
 from __future__ import annotations
 
@@ -101,7 +104,9 @@ def _key(found: Joined, row: int, then: int) -> tuple[int, int, int]:
 
 
 def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
-    """Return (failed call, the calls of its sort that follow in the same caller's run, the first of each callee)."""
+    """Return (failed call, the calls of its sort that follow in the same caller's run, the first of
+    each callee).
+    """
     calls = found.calls
     returning = np.array([t.returns for t in TYPES] + [False], np.bool_)[calls.type]
     failed = np.flatnonzero(calls.failed & calls.ran & (calls.source >= 0) & returning)
@@ -124,7 +129,10 @@ def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
 
 
 def _inside(found: Joined, row: int) -> int:
-    """A model's failed attempt inside another model's successful call: that call was the fallback."""
+    """A model's failed attempt inside another model's successful call.
+
+    That call was the fallback.
+    """
     outer = int(found.calls.inside[row])
     return outer if outer >= 0 and found.component[outer] != found.component[row] else -1
 
@@ -168,12 +176,17 @@ def _uses(found: Joined) -> Counter[tuple[int, int]]:
 
 
 def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
-    """Return the share of the caller's runs on the secondary in which the primary had failed before."""
+    """Return the share of the caller's runs on the secondary in which the primary had failed
+    before.
+    """
     return len({int(found.calls.source[then]) for _, then in pairs}) / runs
 
 
 def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool:
-    """Models stand in for each other; a tool or agent must do so twice, or at least look like it: once may be chance."""
+    """Models stand in for each other.
+
+    A tool or agent must do so twice, or at least look like it: once may be chance.
+    """
     again = len({int(found.calls.source[then]) for _, then in pairs}) >= AGREEING_RUNS
     model = found.identities[int(found.component[pairs[0][0]])].kind in _ALIKE
     return _share(found, pairs, runs) >= SHARE_AFTER_FAILURE and (
@@ -182,7 +195,10 @@ def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool
 
 
 def _akin(found: Joined, row: int, other: int) -> bool:
-    """Whether a tool's or agent's name shares a word with the other's: what does not come next must at least look like a stand-in."""
+    """Whether a tool's or agent's name shares a word with the other's.
+
+    What does not come next must at least look like a stand-in.
+    """
     one, two = (
         found.identities[int(found.component[row])],
         found.identities[int(found.component[other])],
@@ -191,7 +207,10 @@ def _akin(found: Joined, row: int, other: int) -> bool:
 
 
 def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
-    """One tool name on two MCP servers: that the second server stands in for the first says it all."""
+    """One tool name on two MCP servers.
+
+    That the second server stands in for the first says it all.
+    """
     primary, secondary = found.identities[key[1]], found.identities[key[2]]
     if not (primary.server and secondary.server and primary.server != secondary.server):
         return False

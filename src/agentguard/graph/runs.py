@@ -43,8 +43,9 @@ CALL_SCHEMA = pa.schema(
 class Runs:
     """Every run of the window and every invocation in it.
 
-    A call's parent always stands in an earlier row, and all calls of a run stand together, runs in row order:
-    so one forward pass sees callers before callees, one backward pass callees before callers.
+    A call's parent always stands in an earlier row, and all calls of a run stand together, runs in
+    row order: so one forward pass sees callers before callees, one backward pass callees before
+    callers.
     """
 
     runs: pa.Table

@@ -30,16 +30,20 @@ class UploadGoneError(AgentGuardError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The upload is not in the data directory. Servers and workers must share AGENTGUARD_DATA_DIR. Send it again."
+            "The upload is not in the data directory. Servers and workers must share"
+            " AGENTGUARD_DATA_DIR. Send it again."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ScanJobs:
-    """Does the jobs of this kind. The upload stays until its job has ended, so that any attempt finds it.
+    """Does the jobs of this kind.
 
-    A second run leaves no second graph. The dataset was named when the job was made; an attempt stores under an id of its own, so that
-    what a dead one left half done is in nobody's way, and only if it still holds the job and none before it has stored.
+    The upload stays until its job has ended, so that any attempt finds it.
+
+    A second run leaves no second graph. The dataset was named when the job was made; an attempt
+    stores under an id of its own, so that what a dead one left half done is in nobody's way, and
+    only if it still holds the job and none before it has stored.
     """
 
     scans: ScanService
@@ -96,7 +100,10 @@ class ScanJobs:
         _delete(self.folder / job.request["file"])
 
     def sweep(self, unfinished: Iterable[Job]) -> None:
-        """Delete uploads that no job waits for, left by processes that died; what another process may be receiving just now stays."""
+        """Delete uploads that no job waits for, left by processes that died.
+
+        What another process may be receiving just now stays.
+        """
         wanted = {str(job.request["file"]) for job in unfinished if job.kind == KIND}
         before = self.scans.clock() - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)
         for path in self.folder.glob("*"):

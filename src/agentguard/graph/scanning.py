@@ -1,4 +1,7 @@
-"""A graph of exactly what is read: pieces decoded chunk by chunk, traces gathered, discovered, built."""
+"""A graph of exactly what is read.
+
+Pieces decoded chunk by chunk, traces gathered, discovered, built.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +71,10 @@ def scan(
 def graph_of(
     tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None
 ) -> Scan:
-    """Return the graph of span tables (SPAN_SCHEMA); duplicates and any order are allowed, so which came late is not known."""
+    """Return the graph of span tables (SPAN_SCHEMA).
+
+    Duplicates and any order are allowed, so which came late is not known.
+    """
     return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
 
 
@@ -135,8 +141,14 @@ def _graph(
 
 def _circle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
     """Say where parents led round in a circle; nothing is lost by it."""
-    at = f"trace {partial.labels.get(trace, trace.hex())}, span {partial.labels.get(trace + span, span.hex())}"
-    message = "Its parents lead round in a circle: the circle was cut here, and the span counts as one whose parent never came."
+    at = (
+        f"trace {partial.labels.get(trace, trace.hex())}, span"
+        f" {partial.labels.get(trace + span, span.hex())}"
+    )
+    message = (
+        "Its parents lead round in a circle: the circle was cut here, and the span counts as one"
+        " whose parent never came."
+    )
     return Refusal(at, "cyclic-parents", message, 0)
 
 
@@ -178,7 +190,10 @@ def _list(value: Any) -> list[Any]:
 
 @contextmanager
 def _no_cycle_collection() -> Iterator[None]:
-    """Parsed documents are many small objects without cycles: looking for cycles among them takes longer than parsing them."""
+    """Parsed documents are many small objects without cycles.
+
+    Looking for cycles among them takes longer than parsing them.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

@@ -63,7 +63,9 @@ class ScanService:
         store: bool = True,
         window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
-        """Scan pieces on another thread of this process; a scan without any span is not stored. Cancelling stops the reading.
+        """Scan pieces on another thread of this process; a scan without any span is not stored.
+
+        Cancelling stops the reading.
 
         Without a dataset the scan gets one of its own. Raises DatasetNameError.
         """
@@ -91,7 +93,8 @@ class ScanService:
     ) -> tuple[GraphVersion, Scan]:
         """Scan one file in a worker; `origin` is what refusals call it.
 
-        Raises DatasetNameError, and InputTooLargeError where the content is longer than `file_limit`.
+        Raises DatasetNameError, and InputTooLargeError where the content is longer than
+        `file_limit`.
         """
         name = self.named(dataset)
         found = await self.read_file(path, origin, window=window)
@@ -107,15 +110,21 @@ class ScanService:
         window: TimeWindow | None = None,
         progress_file: Path | None = None,
     ) -> Scan:
-        """Scan one file as `scan_file` does, but keep nothing. Bytes read are written to `progress_file`, as text."""
+        """Scan one file as `scan_file` does, but keep nothing.
+
+        Bytes read are written to `progress_file`, as text.
+        """
         return await self.workers.run(
             scan_path, path, origin, progress_file, self.file_limit, window
         )
 
     async def keep_once(self, found: Scan, dataset: str, ids: Sequence[str]) -> GraphVersion:
-        """Keep what an attempt at a job found and return its version; if an earlier attempt kept it already, return that one.
+        """Keep what an attempt at a job found and return its version.
 
-        `ids` are those of the attempts so far, this one's last. Two at one time could both keep it: whoever calls this holds the job.
+        If an earlier attempt kept it already, return that one.
+
+        `ids` are those of the attempts so far, this one's last. Two at one time could both keep it:
+        whoever calls this holds the job.
         """
         for earlier in ids[:-1]:
             with contextlib.suppress(NoGraphError):
@@ -129,7 +138,10 @@ class ScanService:
         self.named(dataset)
 
     def named(self, dataset: str | None) -> str:
-        """Return the name that a scan's dataset gets: the one asked for, or a new one; raise DatasetNameError."""
+        """Return the name that a scan's dataset gets: the one asked for, or a new one.
+
+        Raise DatasetNameError.
+        """
         if dataset is None:
             return f"scan-{datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC):%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
         if dataset == LIVE or not _NAME.fullmatch(dataset):
@@ -153,7 +165,10 @@ def scan_path(
     limit: int,
     window: TimeWindow | None = None,
 ) -> Scan:
-    """Scan one file; raise InputTooLargeError where its content is longer than the limit. CPU-bound."""
+    """Scan one file; raise InputTooLargeError where its content is longer than the limit.
+
+    CPU-bound.
+    """
     progress = _reporter(progress_file) if progress_file else None
     with path.open("rb") as stream:
         return scan(

@@ -1,7 +1,8 @@
 """OTLP protobuf in files: one body, bodies each after its length, in bounded memory.
 
-An ExportTraceServiceRequest is nothing but repetitions of field 1 (ResourceSpans), and two requests one after the other are
-one request (protobuf, "Encoding", "Last One Wins"); so a body of any size is split between these fields.
+An ExportTraceServiceRequest is nothing but repetitions of field 1 (ResourceSpans), and two requests
+one after the other are one request (protobuf, "Encoding", "Last One Wins"); so a body of any size
+is split between these fields.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _LONGEST_VARINT = 10
 _COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x1f\x8b")
 
 LengthAt = Callable[[bytes | bytearray, int], tuple[int, int]]
-"""From data and a place in it: the length that is written there (-1: not whole yet) and where it ends."""
+"""From data and a place in it: the length that is written there (-1: not whole yet) and where it
+ends.
+"""
 
 
 class Form(Enum):
@@ -34,11 +37,15 @@ class Form(Enum):
     DELIMITED = auto()
     """Each after its length as a varint (protobuf's own delimited streams)."""
     FRAMED = auto()
-    """Each after its length in four bytes, big end first (the Collector's file exporter: proto, or compressed)."""
+    """Each after its length in four bytes, big end first (the Collector's file exporter: proto, or
+    compressed).
+    """
 
 
 def form_of(head: bytes) -> Form | None:
-    """Return the form that a file with this beginning (some KiB, or all of it) has, or None where it is no OTLP protobuf."""
+    """Return the form that a file with this beginning (some KiB, or all of it) has, or None where
+    it is no OTLP protobuf.
+    """
     try:
         if (
             len(head) > _LENGTH_BYTES and head[0] < 8 and _is_frame(head)
@@ -71,10 +78,11 @@ def bodies(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
 
 
 def holds_spans(body: bytes) -> bool:
-    """Whether the first record of the body can be a span, and not an OTLP log record or metric, whose bodies have the same form.
+    """Whether the first record of the body can be a span, and not an OTLP log record or metric,
+    whose bodies have the same form.
 
-    Log records begin with, or soon have, a time in a fixed64 field 1 or 11; metrics have neither fixed64 times nor a 16-byte
-    first field. Bodies without any record pass.
+    Log records begin with, or soon have, a time in a fixed64 field 1 or 11; metrics have neither
+    fixed64 times nor a 16-byte first field. Bodies without any record pass.
     """
     record = body
     for number in (1, 2, 2):  # resource_*, scope_*, the records
@@ -100,7 +108,10 @@ def _is_frame(head: bytes) -> bool:
 
 
 def _is_request(head: bytes, size: int | None = None) -> bool:
-    """Whether a request (of this size, if known) can begin so: a ResourceSpans with a known first field, then its like or the end."""
+    """Whether a request (of this size, if known) can begin so.
+
+    A ResourceSpans with a known first field, then its like or the end.
+    """
     length, at = _varint(head, 1)
     end = at + length
     if head[:1] != _RESOURCE_SPANS or length < 0 or (size is not None and end > size):
@@ -161,7 +172,10 @@ def _prefixed_end(buffer: bytearray, at: int, length_at: LengthAt) -> tuple[int,
 
 
 def _field_end(data: bytes | bytearray, at: int) -> int:
-    """Return where the field at this place ends, or 0 where the data ends first; raise where no field begins here."""
+    """Return where the field at this place ends, or 0 where the data ends first.
+
+    Raise where no field begins here.
+    """
     tag, after = _varint(data, at)
     if tag < 0:
         return 0
@@ -180,7 +194,9 @@ def _field_end(data: bytes | bytearray, at: int) -> int:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number, wire type and bytes (of length-delimited ones, else none) of the message's fields, up to the first fault."""
+    """Yield number, wire type and bytes (of length-delimited ones, else none) of the message's
+    fields, up to the first fault.
+    """
     at = 0
     try:
         while end := _field_end(message, at):
@@ -193,7 +209,10 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
-    """Return the varint at this place and where it ends; (-1, at) where the data ends within it. Raise where it has over ten bytes."""
+    """Return the varint at this place and where it ends; (-1, at) where the data ends within it.
+
+    Raise where it has over ten bytes.
+    """
     value = 0
     for place, byte in enumerate(data[at : at + _LONGEST_VARINT]):
         value |= (byte & 0x7F) << (7 * place)

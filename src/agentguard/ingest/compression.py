@@ -23,10 +23,13 @@ _ZSTD_WINDOW = 1 << 27
 
 
 def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the chunks' content: decompressed where it is gzip (RFC 1952) or zstd (RFC 8878), several members too, else as it is.
+    """Return the chunks' content.
 
-    Everything before the first fault is yielded, then UnreadableInputError is raised: truncated-gzip, corrupt-gzip,
-    truncated-zstd or corrupt-zstd. Zero bytes after the last gzip member are padding.
+    Decompressed where it is gzip (RFC 1952) or zstd (RFC 8878), several members too, else as it is.
+
+    Everything before the first fault is yielded, then UnreadableInputError is raised:
+    truncated-gzip, corrupt-gzip, truncated-zstd or corrupt-zstd. Zero bytes after the last gzip
+    member are padding.
     """
     source = iter(chunks)
     head = _at_least(source, len(ZSTD_MAGIC))

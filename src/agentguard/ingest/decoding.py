@@ -43,7 +43,10 @@ class Decoder:
         self._forget()
 
     def decode(self, pieces: Sequence[Piece]) -> Decoded:
-        """Return the pieces' spans. What cannot be used is a refusal with its place; it never spoils the rest."""
+        """Return the pieces' spans.
+
+        What cannot be used is a refusal with its place; it never spoils the rest.
+        """
         if self._labels.full:
             self._forget()
         bodies = [piece for piece in pieces if isinstance(piece, ProtobufPiece)]
@@ -58,7 +61,10 @@ class Decoder:
         self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
 
     def _protobuf(self, bodies: Sequence[ProtobufPiece]) -> list[Decoded]:
-        """Decode all at once; where that fails, halve, so that one bad body is found and the others are kept."""
+        """Decode all at once.
+
+        Where that fails, halve, so that one bad body is found and the others are kept.
+        """
         try:
             chunk = self._protobuf_reader.read([piece.body for piece in bodies])
         except (UnusualBytesError, DecodeError, ValueError):
@@ -73,7 +79,10 @@ class Decoder:
         try:
             document = document_of(ExportTraceServiceRequest.FromString(piece.body))
         except DecodeError as error:
-            message = f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest, or name the file after its format."
+            message = (
+                f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest,"
+                " or name the file after its format."
+            )
             return Decoded(
                 SPAN_SCHEMA.empty_table(), (Refusal(piece.origin, "bad-protobuf", message),), 0
             )

@@ -56,7 +56,10 @@ def attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 def any_value(value: object, depth: int = 0) -> dict[str, Any]:
-    """Return a JSON value as an OTLP AnyValue; what is nested deeper than 16 levels becomes JSON text."""
+    """Return a JSON value as an OTLP AnyValue.
+
+    What is nested deeper than 16 levels becomes JSON text.
+    """
     match value:
         case list() | dict() if depth >= _DEEPEST:
             return {"stringValue": json_text(value)}
@@ -97,7 +100,10 @@ def json_text(value: object) -> str:
 
 
 def objects(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the list's objects with their position from 1; what is no object is passed over, what is no list is empty."""
+    """Yield the list's objects with their position from 1.
+
+    What is no object is passed over, what is no list is empty.
+    """
     if isinstance(value, list):
         yield from ((n, item) for n, item in enumerate(value, 1) if isinstance(item, dict))
 
@@ -115,7 +121,10 @@ def text(value: object) -> str:
 
 
 def nanoseconds(microseconds: object) -> int:
-    """Return microseconds (a number, or digits as text) as nanoseconds; 0 where they are unknown or no number."""
+    """Return microseconds (a number, or digits as text) as nanoseconds.
+
+    0 where they are unknown or no number.
+    """
     if isinstance(microseconds, int):
         return microseconds * 1000
     try:

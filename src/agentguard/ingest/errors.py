@@ -7,7 +7,10 @@ from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
 
 class UnreadableInputError(InvalidInputError):
-    """Bytes or values that cannot be used from here on; the only error that parsers of this stage raise."""
+    """Bytes or values that cannot be used from here on.
+
+    The only error that parsers of this stage raise.
+    """
 
     code = "unreadable-input"
 
@@ -34,5 +37,6 @@ class InputTooLargeError(AgentGuardError):
     def over(cls, limit: int) -> InputTooLargeError:
         """Return the error for this limit, in bytes."""
         return cls(
-            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or raise the limit in the settings."
+            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or"
+            " raise the limit in the settings."
         )

@@ -57,5 +57,8 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _readable(value: Any) -> Any:
-    """Return the value; from protobuf it comes as the attribute's raw bytes, parsed only now that it is needed."""
+    """Return the value.
+
+    From protobuf it comes as the attribute's raw bytes, parsed only now that it is needed.
+    """
     return plain(KeyValue.FromString(value).value) if isinstance(value, bytes) else value

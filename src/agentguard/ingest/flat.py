@@ -1,4 +1,7 @@
-"""Decoded spans before facts are taken: flat columns, attributes as (span, code) pairs, and how they become a span table."""
+"""Decoded spans before facts are taken.
+
+Flat columns, attributes as (span, code) pairs, and how they become a span table.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ _MOST_LABELS = 400_000
 
 
 class Labels:
-    """Codes for (attribute, value) pairs, with a 64-bit digest each: a set of pairs is the sum of its digests."""
+    """Codes for (attribute, value) pairs, with a 64-bit digest each.
+
+    A set of pairs is the sum of its digests.
+    """
 
     def __init__(self, of_callers: frozenset[str] = frozenset()) -> None:
         self.items: list[tuple[str, Any]] = []
@@ -36,7 +42,10 @@ class Labels:
         self._digests = np.zeros(1024, np.uint64)
 
     def code(self, key: str, value: Any) -> int:
-        """Return the pair's code, a new one where it was not seen before. `value`: JSON scalar or list of these."""
+        """Return the pair's code, a new one where it was not seen before.
+
+        `value`: JSON scalar or list of these.
+        """
         text = repr(value)
         code = self._codes.get((key, text))
         return self._add(key, value, text) if code is None else code
@@ -74,7 +83,10 @@ class Coded:
 
 @dataclass(slots=True)
 class Flat:
-    """n spans with m kept attributes. Rows of attributes, contents, events and links point at spans; attribute rows ascend."""
+    """n spans with m kept attributes.
+
+    Rows of attributes, contents, events and links point at spans; attribute rows ascend.
+    """
 
     trace: U8
     """(n, 16)"""
@@ -212,7 +224,10 @@ def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Code
 
 
 def _facts(flat: Flat, wanted: Wanted, sets: Coded) -> Iterator[tuple[int, str, str]]:
-    """Yield (span row, attribute, value), at most one value for each attribute of a span: the first fact that yields one wins."""
+    """Yield (span row, attribute, value), at most one value for each attribute of a span.
+
+    The first fact that yields one wins.
+    """
     which: dict[tuple[int, int, int, int], list[Fact]] = {}
     for row in sorted(flat.content.keys() | flat.events.keys()):
         shape = (

@@ -36,7 +36,10 @@ class Format(StrEnum):
 
 
 def format_of(value: object) -> Format | None:
-    """Return the format of a parsed JSON value, or None where it is none that is known. Looks at the first elements only."""
+    """Return the format of a parsed JSON value, or None where it is none that is known.
+
+    Looks at the first elements only.
+    """
     if isinstance(value, dict):
         return _format_of_object(value)
     return _format_of_list(value) if isinstance(value, list) else None
@@ -48,7 +51,10 @@ def holds_traces(value: object) -> bool:
 
 
 def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
-    """Yield what the value holds; a value without spans, or of no known format, gives one refusal."""
+    """Yield what the value holds.
+
+    A value without spans, or of no known format, gives one refusal.
+    """
     match format_of(value):
         case Format.MANY:
             for number, item in enumerate(value, 1):

@@ -1,4 +1,6 @@
-"""Jaeger JSON, as its query service and its user interface give it (`{"data": [trace, …]}`, or one trace)."""
+"""Jaeger JSON, as its query service and its user interface give it (`{"data": [trace, …]}`, or one
+trace).
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,8 @@ from agentguard.ingest.pieces import DocumentPiece, Refusal
 def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
     """Yield one document per trace, and a refusal for each span without ids.
 
-    CHILD_OF within the trace is the parent; FOLLOWS_FROM only where there is no CHILD_OF; other references become links.
-    Whole ancestors embedded in references are not spans of their own.
+    CHILD_OF within the trace is the parent; FOLLOWS_FROM only where there is no CHILD_OF; other
+    references become links. Whole ancestors embedded in references are not spans of their own.
     """
     for number, trace in objects(traces(value)):
         document = SpanDocument()
@@ -47,7 +49,10 @@ def traces(value: object) -> object:
 
 
 def tag_values(tags: object) -> dict[str, object]:
-    """Return Jaeger tags `[{key, type, value}]` as a mapping; numbers written as text are numbers again."""
+    """Return Jaeger tags `[{key, type, value}]` as a mapping.
+
+    Numbers written as text are numbers again.
+    """
     return {text(tag.get("key")): _tag_value(tag) for _, tag in objects(tags)}
 
 

@@ -1,7 +1,8 @@
 """Langfuse exports: `{"trace": {…}, "observations": […]}`, or a trace with its observations inside.
 
-Spans that Langfuse received as OTLP keep their attributes, resource and scope in an observation's metadata (an object, or
-its JSON text). What Langfuse itself knows is added under the names of its own OTLP mapping (`langfuse.observation.*`).
+Spans that Langfuse received as OTLP keep their attributes, resource and scope in an observation's
+metadata (an object, or its JSON text). What Langfuse itself knows is added under the names of its
+own OTLP mapping (`langfuse.observation.*`).
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ _RAW = (
 
 
 def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece | Refusal]:
-    """Yield one document with a span per observation, and a refusal for each observation without ids.
+    """Yield one document with a span per observation, and a refusal for each observation without
+    ids.
 
-    A model call's tokens are also given as gen_ai.usage.*, where the span does not give them itself.
+    A model call's tokens are also given as gen_ai.usage.*, where the span does not give them
+    itself.
     """
     trace = mapping(value.get("trace")) or value
     document = SpanDocument()

@@ -1,4 +1,7 @@
-"""OTLP/JSON documents (in the form of json.loads) to flat columns; Tempo's old names are taken too."""
+"""OTLP/JSON documents (in the form of json.loads) to flat columns.
+
+Tempo's old names are taken too.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,10 @@ class DocumentReader:
         self._span_labels: dict[int, str] = {}
 
     def read(self, piece: DocumentPiece) -> int:
-        """Add the document's spans, returning how many it held; what is wrong with single ones is a refusal."""
+        """Add the document's spans, returning how many it held.
+
+        What is wrong with single ones is a refusal.
+        """
         count = 0
         for index, (resource, scope, span) in enumerate(_spans(piece.document, self._wanted)):
             count += 1
@@ -283,7 +289,10 @@ def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict
 
 
 def any_value(value: Any, depth: int = 0) -> Any:
-    """Return an OTLP/JSON AnyValue as a plain value; a bare scalar is taken as it stands, what is no AnyValue or too deep is None."""
+    """Return an OTLP/JSON AnyValue as a plain value.
+
+    A bare scalar is taken as it stands, what is no AnyValue or too deep is None.
+    """
     if not isinstance(value, dict):
         return None if isinstance(value, list) else value
     for kind, inner in value.items():
@@ -343,7 +352,10 @@ def _ids(
 
 
 def _id(value: Any, size: int) -> tuple[bytes, str | None]:
-    """Return the id's bytes and, where these do not show it, its text: hex as in OTLP, or base64 as protobuf's JSON has it."""
+    """Return the id's bytes and, where these do not show it, its text.
+
+    Hex as in OTLP, or base64 as protobuf's JSON has it.
+    """
     text = _text(value)
     if len(text) == 2 * size:
         try:
@@ -385,7 +397,10 @@ def _times(span: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _time(value: Any) -> int:
-    """Return a time in ns; 0 (unknown) for what is none, or none that a signed 64-bit integer holds."""
+    """Return a time in ns.
+
+    0 (unknown) for what is none, or none that a signed 64-bit integer holds.
+    """
     try:
         time = int(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,7 +1,8 @@
 """OTLP protobuf bodies to flat columns, without per-span Python.
 
-The one place where the code is dense: buffers of a whole chunk of bodies are worked on at once. Legal but rare bytes
-(a value before its key, keys of 128 bytes or more, resources in pieces) take the slow path through google.protobuf.
+The one place where the code is dense: buffers of a whole chunk of bodies are worked on at once.
+Legal but rare bytes (a value before its key, keys of 128 bytes or more, resources in pieces) take
+the slow path through google.protobuf.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class UnusualBytesError(ValueError):
 
 
 def _descriptor() -> Any:
-    """Describe OTLP's trace request again, with the same field numbers, only the fields needed, and attributes as bytes."""
+    """Describe OTLP's trace request again, with the same field numbers, only the fields needed, and
+    attributes as bytes.
+    """
     file = descriptor_pb2.FileDescriptorProto(
         name="agentguard/reduced_otlp.proto", package="agentguard.reduced", syntax="proto3"
     )
@@ -96,7 +99,10 @@ class Chunk(NamedTuple):
 
 
 class ProtobufReader:
-    """Decodes chunks of bodies; remembers resources, scopes and attribute values that it has seen."""
+    """Decodes chunks of bodies.
+
+    Remembers resources, scopes and attribute values that it has seen.
+    """
 
     def __init__(self, wanted: Wanted, labels: Labels) -> None:
         self._wanted, self._labels = wanted, labels
@@ -109,7 +115,10 @@ class ProtobufReader:
         self._numbers: dict[bytes, float] = {}
 
     def read(self, bodies: Sequence[bytes]) -> Chunk:
-        """Decode bodies of ExportTraceServiceRequest. Raises UnusualBytesError, or ValueError where one is no protobuf."""
+        """Decode bodies of ExportTraceServiceRequest.
+
+        Raises UnusualBytesError, or ValueError where one is no protobuf.
+        """
         batch = _READER.list_to_record_batch(list(bodies))
         groups = batch.column(0)
         group = groups.flatten()
@@ -168,7 +177,9 @@ class ProtobufReader:
     def _attributes(
         self, lists: pa.ListArray, spans: int
     ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
-        """Return span rows and codes of the kept attributes, (3, spans) tokens in, tokens out, cost, and the content by span."""
+        """Return span rows and codes of the kept attributes, (3, spans) tokens in, tokens out,
+        cost, and the content by span.
+        """
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw)
         numbers = np.zeros((3, spans))
@@ -265,9 +276,11 @@ class ProtobufReader:
 
 
 class _KeyTable:
-    """Finds the wanted among millions of raw KeyValues by their key's length and its first, middle and last eight bytes.
+    """Finds the wanted among millions of raw KeyValues by their key's length and its first, middle
+    and last eight bytes.
 
-    Two wanted keys never look alike (checked here); whoever parses what was found checks the key exactly.
+    Two wanted keys never look alike (checked here); whoever parses what was found checks the key
+    exactly.
     """
 
     def __init__(self, wanted: Wanted) -> None:
@@ -288,7 +301,8 @@ class _KeyTable:
         self._slots = np.zeros(1 << 16, np.uint16)
         if len(set(signatures.tolist())) < len(found):
             raise ValueError(
-                "Two wanted attributes have keys of one length that look alike: choose another mark in _signatures."
+                "Two wanted attributes have keys of one length that look alike: choose another mark"
+                " in _signatures."
             )
         order = np.argsort(signatures, kind="stable")
         self._signatures, self._uses = (
@@ -299,7 +313,10 @@ class _KeyTable:
         self._slots[(self._signatures >> np.uint64(48)).astype(np.int64)] = np.arange(len(found))
 
     def find(self, raw: pa.BinaryArray) -> tuple[I64, NDArray[np.int8]]:
-        """Return the positions of the wanted ones and what each is for. Raises UnusualBytesError for a value before its key."""
+        """Return the positions of the wanted ones and what each is for.
+
+        Raises UnusualBytesError for a value before its key.
+        """
         data, offsets = _buffer(raw)
         starts, sizes = offsets[:-1], np.diff(offsets)
         if not (data[starts[sizes > 0]] == _KEY_TAG).all():
@@ -331,7 +348,9 @@ def _event_names(wanted: Wanted) -> set[str]:
 
 
 def _event_keys(wanted: Wanted, name: str) -> Mapping[str, bool]:
-    """Return the event attributes to read, and whether each is kept as a value (otherwise facts are read from it)."""
+    """Return the event attributes to read, and whether each is kept as a value (otherwise facts are
+    read from it).
+    """
     sources = (
         fact.source.removeprefix("event:").partition("/")
         for fact in wanted.facts
@@ -360,7 +379,10 @@ def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
 
 
 def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
-    """Mix the first, the middle and the last eight bytes of each text with its length. `data` must reach 8 bytes past every start."""
+    """Mix the first, the middle and the last eight bytes of each text with its length.
+
+    `data` must reach 8 bytes past every start.
+    """
     words = (
         np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
         if len(data) > 7
@@ -389,7 +411,9 @@ def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
 
 
 def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
-    """Return (n, size) bytes, zeros where an id has another length, and where the id is whole and not all zero."""
+    """Return (n, size) bytes, zeros where an id has another length, and where the id is whole and
+    not all zero.
+    """
     data, offsets = _buffer(array)
     whole = np.diff(offsets) == size
     ids: U8 = np.zeros((len(array), size), np.uint8)
@@ -402,7 +426,10 @@ def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
 
 
 def _one_each(lists: pa.ListArray) -> list[bytes]:
-    """Return the only item of each list, empty bytes for none. Raises UnusualBytesError for several (legal: they would merge)."""
+    """Return the only item of each list, empty bytes for none.
+
+    Raises UnusualBytesError for several (legal: they would merge).
+    """
     counts = np.diff(lists.offsets.to_numpy())
     if (counts > 1).any():
         raise UnusualBytesError

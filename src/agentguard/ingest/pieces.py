@@ -17,7 +17,9 @@ class ProtobufPiece:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPiece:
-    """One OTLP/JSON document in the form of json.loads, `{"resourceSpans": [...]}`; foreign formats are brought into it.
+    """One OTLP/JSON document in the form of json.loads, `{"resourceSpans": [...]}`.
+
+    Foreign formats are brought into it.
 
     64-bit integers may be numbers or strings, enums numbers or names.
     """
@@ -25,7 +27,9 @@ class DocumentPiece:
     origin: str
     document: dict[str, Any]
     own_ids: bool = True
-    """Whether ids may be any strings, kept as written; otherwise only OTLP's own, 32 (trace) and 16 (span) hex digits."""
+    """Whether ids may be any strings, kept as written; otherwise only OTLP's own, 32 (trace) and 16
+    (span) hex digits.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
-"""The plain form: `[{"traceId", "spans": [{spanId, parentSpanId, serviceName, attributes, duration, status, timestamp}]}]`.
+"""The plain form: `[{"traceId", "spans": [{spanId, parentSpanId, serviceName, attributes, duration,
+status, timestamp}]}]`.
 
-Only ids are needed. `name`, `kind` and, in a span, `traceId` are read too. Durations are microseconds. A timestamp is
-ISO 8601 text (without an offset: UTC) or a number since 1970, whose unit shows in its size: below 1e11 seconds, below
-1e14 milliseconds, below 1e17 microseconds, else nanoseconds; so every time from 1973 to 2262, where 64 bits of
-nanoseconds end, is read right. What is neither is an unknown time.
+Only ids are needed. `name`, `kind` and, in a span, `traceId` are read too. Durations are
+microseconds. A timestamp is ISO 8601 text (without an offset: UTC) or a number since 1970, whose
+unit shows in its size: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else
+nanoseconds; so every time from 1973 to 2262, where 64 bits of nanoseconds end, is read right. What
+is neither is an unknown time.
 """
 
 from __future__ import annotations
@@ -52,7 +54,10 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
 
 
 def instant(value: object) -> int:
-    """Return a timestamp as nanoseconds since 1970 by the rule of this module; 0 where it is unknown."""
+    """Return a timestamp as nanoseconds since 1970 by the rule of this module.
+
+    0 where it is unknown.
+    """
     if isinstance(value, str) and not _is_number(value):
         return _iso_nanoseconds(value)
     try:

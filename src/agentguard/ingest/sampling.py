@@ -12,11 +12,15 @@ _ALL = 16**14
 
 
 def threshold(tracestate: str) -> str | None:
-    """Return the rejection threshold, or None where there is none (OpenTelemetry specification 1.40, TraceState probability sampling)."""
+    """Return the rejection threshold, or None where there is none (OpenTelemetry specification
+    1.40, TraceState probability sampling).
+    """
     found = _THRESHOLD.search(tracestate[:1024])
     return found.group(1) if found else None
 
 
 def probability(rejection: str) -> float:
-    """Return the share of traces that a sampler with this rejection threshold (1 to 14 hex digits, cut zeros) keeps."""
+    """Return the share of traces that a sampler with this rejection threshold (1 to 14 hex digits,
+    cut zeros) keeps.
+    """
     return 1 - int(rejection.ljust(14, "0"), 16) / _ALL

@@ -32,7 +32,9 @@ TELEMETRY_SUFFIXES = frozenset(
         ".txt",
     }
 )
-"""Files in folders are opened if they end so, or have no suffix; what compression and rotation append is passed over."""
+"""Files in folders are opened if they end so, or have no suffix; what compression and rotation
+append is passed over.
+"""
 
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 _PROTOBUF_SUFFIXES = frozenset({".pb", ".bin", ".otlp", ".proto"})
@@ -50,9 +52,10 @@ def read_paths(
 ) -> Iterator[Piece | Refusal]:
     """Yield what the files, and the files in the folders (sorted, hidden ones left out), hold.
 
-    `progress` is told of the bytes read since the last time. A file given by name is refused where it cannot be used; one
-    found in a folder is passed over without a word where it is not telemetry. Formats and compression are told from contents.
-    Memory is bounded by the largest single JSON value or protobuf body, see ingest.text and ingest.bodies.
+    `progress` is told of the bytes read since the last time. A file given by name is refused where
+    it cannot be used; one found in a folder is passed over without a word where it is not
+    telemetry. Formats and compression are told from contents. Memory is bounded by the largest
+    single JSON value or protobuf body, see ingest.text and ingest.bodies.
     """
     for path in paths:
         if _is_folder(path):
@@ -68,7 +71,10 @@ def read_stream(
     progress: Callable[[int], None] | None = None,
     limit: int | None = None,
 ) -> Iterator[Piece | Refusal]:
-    """Yield what the stream holds, as for a file given by name; raise InputTooLargeError once its content goes beyond the limit."""
+    """Yield what the stream holds, as for a file given by name.
+
+    Raise InputTooLargeError once its content goes beyond the limit.
+    """
     yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
 
 
@@ -169,7 +175,9 @@ def _told_apart(
 def _plain(
     chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None
 ) -> Iterator[Piece | Refusal]:
-    """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing that is known."""
+    """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing
+    that is known.
+    """
     head, chunks = _peeked(chunks)
     binary = _CONTROL.search(head[:512]) is not None
     form = bodies.form_of(head) if binary else None
@@ -192,7 +200,8 @@ def _plain(
 
 
 def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first bytes (some KiB, or all) and the chunks from the start, both without a byte order mark.
+    """Return the first bytes (some KiB, or all) and the chunks from the start, both without a byte
+    order mark.
 
     A fault met on the way is met again at its place.
     """

@@ -43,8 +43,9 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
     """Return an id's bytes, and the id as written where those bytes do not show it.
 
-    Exactly 2 × size hex digits are the bytes themselves, half as many for a trace are its lower half; anything else is
-    hashed (BLAKE2b), so that ids of any form join as ids do. An empty id gives zeros.
+    Exactly 2 × size hex digits are the bytes themselves, half as many for a trace are its lower
+    half; anything else is hashed (BLAKE2b), so that ids of any form join as ids do. An empty id
+    gives zeros.
     """
     if not written:
         return bytes(size), None
@@ -52,6 +53,7 @@ def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
         return bytes.fromhex(written), None
     if size == _TRACE and len(written) == _TRACE and _HEX.fullmatch(written):
         return bytes(size // 2) + bytes.fromhex(written), written
-    return hashlib.blake2b(
-        written.encode("utf-8", "surrogatepass"), digest_size=size
-    ).digest(), written
+    return (
+        hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(),
+        written,
+    )

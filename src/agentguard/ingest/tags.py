@@ -1,4 +1,6 @@
-"""How OpenTelemetry facts travel inside the tags of Jaeger and Zipkin spans ("OpenTelemetry to non-OTLP exporters", v1.50)."""
+"""How OpenTelemetry facts travel inside the tags of Jaeger and Zipkin spans ("OpenTelemetry to
+non-OTLP exporters", v1.50).
+"""
 
 from __future__ import annotations
 
@@ -32,14 +34,19 @@ def kind(name: object) -> int:
 
 
 def status(tags: Mapping[str, object], *, failed: bool) -> dict[str, Any]:
-    """Return the OTLP status: `failed` is what the format itself says, the rest is read from the tags."""
+    """Return the OTLP status: `failed` is what the format itself says, the rest is read from the
+    tags.
+    """
     code = STATUS_ERROR if failed else _CODES.get(text(tags.get("otel.status_code")).upper(), 0)
     message = text(tags.get("otel.status_description")) or _error_text(tags)
     return {"code": code} | ({"message": message} if message and code == STATUS_ERROR else {})
 
 
 def attributes(tags: Mapping[str, object]) -> dict[str, object]:
-    """Return the tags that are attributes: those that only carry other parts of a span are left out."""
+    """Return the tags that are attributes.
+
+    Those that only carry other parts of a span are left out.
+    """
     return {
         key: value
         for key, value in tags.items()

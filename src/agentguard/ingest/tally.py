@@ -1,4 +1,7 @@
-"""Faults of single spans, counted by piece and reason: a million alike are one refusal with the first one's place."""
+"""Faults of single spans, counted by piece and reason.
+
+A million alike are one refusal with the first one's place.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from agentguard.ingest.pieces import Refusal
 
 WITHOUT_IDS = "span-without-ids"
 NEGATIVE = "negative-duration"
-NEGATIVE_MESSAGE = "It ends before it starts: the span is kept, its duration counts as unknown. Check the sender's clock."
+NEGATIVE_MESSAGE = (
+    "It ends before it starts: the span is kept, its duration counts as unknown. Check the sender's"
+    " clock."
+)
 
 
 @dataclass(slots=True)
@@ -28,7 +34,10 @@ class Tally:
         times: int = 1,
         lost: bool = True,
     ) -> None:
-        """Count `times` faults of one reason in a piece, the first at span `position` (from 0). `lost`: the spans are left out."""
+        """Count `times` faults of one reason in a piece, the first at span `position` (from 0).
+
+        `lost`: the spans are left out.
+        """
         key = origin, reason
         known = self._found.get(key)
         spans = times if lost else 0

@@ -1,6 +1,8 @@
-"""Tempo's HTTP API: `batches` for `resourceSpans`, its v2 wrapping `{"trace": …}`, and Jaeger v3's `{"result": …}`.
+"""Tempo's HTTP API: `batches` for `resourceSpans`, its v2 wrapping `{"trace": …}`, and Jaeger v3's
+`{"result": …}`.
 
-Ids in base64, names for enums and the names from before OTLP 0.15 need no treatment here: decoding takes them.
+Ids in base64, names for enums and the names from before OTLP 0.15 need no treatment here: decoding
+takes them.
 """
 
 from __future__ import annotations

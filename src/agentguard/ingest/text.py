@@ -1,4 +1,7 @@
-"""JSON in files: one value per line, or one value over many lines; in bounded memory, faults with their line."""
+"""JSON in files: one value per line, or one value over many lines.
+
+In bounded memory, faults with their line.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.pieces import DocumentPiece, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
-"""The longest JSON value, on one line or over many. Parsed, it takes several times as much memory."""
+"""The longest JSON value, on one line or over many. Parsed, it takes several times as much memory.
+"""
 
 _SEARCHED_LINES = 1000
 
@@ -26,8 +30,8 @@ def pieces(
 ) -> Iterator[DocumentPiece | Refusal]:
     """Yield what the text holds; a line that cannot be used is one refusal, the others are used.
 
-    Not strict: a text that is empty, or whose first value holds no traces, yields nothing.
-    Where nothing can be used, or the text breaks off, UnreadableInputError is raised after what is whole.
+    Not strict: a text that is empty, or whose first value holds no traces, yields nothing. Where
+    nothing can be used, or the text breaks off, UnreadableInputError is raised after what is whole.
     """
     lines = _lines(chunks)
     first = next(lines, None)
@@ -46,7 +50,10 @@ def pieces(
 
 
 def value_of(lines: Sequence[Line]) -> Any:
-    """Return the JSON value that stands on these lines; raise UnreadableInputError that says where it is wrong."""
+    """Return the JSON value that stands on these lines.
+
+    Raise UnreadableInputError that says where it is wrong.
+    """
     if not all(data for _, data in lines) or _size(lines) > MAX_VALUE_BYTES:
         raise _too_large()
     try:
@@ -99,7 +106,10 @@ def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece |
 def _document_pieces(
     lines: Iterator[Line], origin: str, *, strict: bool
 ) -> Iterator[DocumentPiece | Refusal]:
-    """Read all as one value; where that fails, line by line, provided that some line is a trace document by itself."""
+    """Read all as one value.
+
+    Where that fails, line by line, provided that some line is a trace document by itself.
+    """
     held, fault = _held(lines)
     broken_off = fault
     if broken_off is None:
@@ -119,7 +129,10 @@ def _document_pieces(
 
 
 def _held(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | None]:
-    """Take lines until they are longer than the longest value; return them, and the fault at which the text broke off."""
+    """Take lines until they are longer than the longest value.
+
+    Return them, and the fault at which the text broke off.
+    """
     held: list[Line] = []
     size = -1
     try:
@@ -141,7 +154,10 @@ def _is_trace_document(line: Line) -> bool:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[Line]:
-    """Yield the lines that are not blank. A last line without its end counts only where the chunks end without a fault."""
+    """Yield the lines that are not blank.
+
+    A last line without its end counts only where the chunks end without a fault.
+    """
     parts: list[bytes] = []
     size, number = 0, 1
     for chunk in chunks:

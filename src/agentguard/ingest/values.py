@@ -14,7 +14,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from agentguard.ingest.wanted import Reduction
 
 LONGEST = 256
-"""Characters of a kept text; a longer one is cut visibly and told apart by a digest of the whole."""
+"""Characters of a kept text; a longer one is cut visibly and told apart by a digest of the whole.
+"""
 
 _MOST = 10**15
 
@@ -28,7 +29,10 @@ _VARYING = re.compile(
 
 
 def kept(value: Any, reduction: Reduction | None = None) -> Any:
-    """Return the value as it is kept: text, number, truth or list of these; None where nothing is kept."""
+    """Return the value as it is kept: text, number, truth or list of these.
+
+    None where nothing is kept.
+    """
     if isinstance(value, str):
         return capped(_SECRET.sub("[secret]", reduced(value, reduction)))
     if isinstance(value, list):
@@ -43,7 +47,10 @@ def kept(value: Any, reduction: Reduction | None = None) -> Any:
 
 
 def is_amount(value: Any) -> bool:
-    """Say whether a value can be an amount of tokens or money: a finite number that integers and sums of them can hold."""
+    """Say whether a value can be an amount of tokens or money.
+
+    A finite number that integers and sums of them can hold.
+    """
     return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _MOST
 
 

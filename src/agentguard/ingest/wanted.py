@@ -30,12 +30,16 @@ class Fact:
     into: str
     """The attribute that holds the fact from then on."""
     source: str
-    """A span attribute, or 'event:' and the event's name and attribute, 'event:gen_ai.tool.message/content'."""
+    """A span attribute, or 'event:' and the event's name and attribute,
+    'event:gen_ai.tool.message/content'.
+    """
     condition: Condition
     path: tuple[str, ...] = ()
     """Keys to follow in the JSON text; text inside text is parsed again."""
     pattern: Pattern[str] | None = None
-    """Otherwise: the first group of the last match in the text (also tried where JSON was cut short)."""
+    """Otherwise: the first group of the last match in the text (also tried where JSON was cut
+    short).
+    """
     every: bool = False
     """Not the last match alone: those of all, one a line."""
 
@@ -56,7 +60,9 @@ class Wanted:
     """Event name → its attributes that are kept as if they were the span's."""
     facts: tuple[Fact, ...] = ()
     of_callers: frozenset[str] = frozenset()
-    """Labels that are kept of a caller's spans alone: in a server's they tell its clients apart, and have as many values."""
+    """Labels that are kept of a caller's spans alone: in a server's they tell its clients apart,
+    and have as many values.
+    """
 
     @property
     def content(self) -> frozenset[str]:

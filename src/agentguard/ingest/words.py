@@ -24,7 +24,10 @@ def words(column: pa.ChunkedArray, width: int) -> U64:
 
 
 def distinct(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a code for each key, in order of first sight, and the first row of each code. By hashing, not sorting."""
+    """Return a code for each key, in order of first sight, and the first row of each code.
+
+    By hashing, not sorting.
+    """
     encoded = pa.array(keys).dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     first = np.full(len(encoded.dictionary), len(keys), np.int64)
@@ -34,7 +37,9 @@ def distinct(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a code for each distinct row of the columns (values from -1 up, their ranges' product below 2**63), and its first row."""
+    """Return a code for each distinct row of the columns (values from -1 up, their ranges' product
+    below 2**63), and its first row.
+    """
     keys = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         keys = keys * (int(column.max(initial=0)) + 2) + (column + 1)

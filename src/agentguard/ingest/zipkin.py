@@ -1,4 +1,7 @@
-"""Zipkin v2 JSON (openzipkin/zipkin-api, zipkin2-api.yaml): a list of spans, a list of such lists, or one span."""
+"""Zipkin v2 JSON (openzipkin/zipkin-api, zipkin2-api.yaml).
+
+A list of spans, a list of such lists, or one span.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,10 @@ WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
 def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
     """Yield one document with all spans, and a refusal for each span without ids.
 
-    Pieces of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep their one id; a half that is
-    flagged `shared` and has no kind is the server's, a span without a kind that knows both ends of a call is the client's.
-    The remote endpoint's name becomes peer.service.
+    Pieces of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep
+    their one id; a half that is flagged `shared` and has no kind is the server's, a span without a
+    kind that knows both ends of a call is the client's. The remote endpoint's name becomes
+    peer.service.
     """
     whole: list[Span] = []
     for n, span in enumerate(spans(value), 1):
@@ -60,7 +64,9 @@ def spans(value: object) -> Iterator[Span]:
 
 
 def _told_apart(spans: Iterable[Span]) -> Iterator[Span]:
-    """Give a further server half of one id and one service (a proxy tried again, a message came again) an id of its own."""
+    """Give a further server half of one id and one service (a proxy tried again, a message came
+    again) an id of its own.
+    """
     seen: set[tuple[str, str]] = set()
     for span in spans:
         half = text(span.get("id")), _service(span)

@@ -1,7 +1,10 @@
-"""Zipkin v2 spans as they arrive made into spans as they were: pieces put together, halves told apart.
+"""Zipkin v2 spans as they arrive made into spans as they were.
 
-Follows zipkin2.internal.Trace and zipkin2.Span.Builder (openzipkin/zipkin 878ce2a), but for one thing: spans of one id that
-start at different times are no pieces of one, they are what happened several times (a message received again).
+Pieces put together, halves told apart.
+
+Follows zipkin2.internal.Trace and zipkin2.Span.Builder (openzipkin/zipkin 878ce2a), but for one
+thing: spans of one id that start at different times are no pieces of one, they are what happened
+several times (a message received again).
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ _PLACE = ("serviceName", "ipv4", "ipv6", "port")
 
 
 def traces(spans: Iterable[Span]) -> list[list[Span]]:
-    """Return the spans by trace, in order of first sight; an id cut to 64 bits belongs to the one that ends so."""
+    """Return the spans by trace, in order of first sight.
+
+    An id cut to 64 bits belongs to the one that ends so.
+    """
     spans = list(spans)
     whole = {
         trace_id[_SHORT:]: trace_id
@@ -34,10 +40,12 @@ def traces(spans: Iterable[Span]) -> list[list[Span]]:
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
-    """Return one trace's spans by id, each once, the client half of a shared id before its server halves.
+    """Return one trace's spans by id, each once, the client half of a shared id before its server
+    halves.
 
-    Pieces of one half become one span. All bear the longest trace id; a half without a parent takes the other's, a server
-    half without its flag gets it, and a span that names itself as parent becomes a root.
+    Pieces of one half become one span. All bear the longest trace id; a half without a parent takes
+    the other's, a server half without its flag gets it, and a span that names itself as parent
+    becomes a root.
     """
     ordered = sorted((_rooted(span) for span in spans), key=_order)
     trace_id = max((text(span.get("traceId")) for span in ordered), key=len, default="")

@@ -1,4 +1,6 @@
-"""Zipkin v1 JSON (openzipkin/zipkin-api, zipkin-api.yaml): annotations say who did what when, addresses are binary annotations.
+"""Zipkin v1 JSON (openzipkin/zipkin-api, zipkin-api.yaml).
+
+Annotations say who did what when, addresses are binary annotations.
 
 Follows zipkin2.v1.V1SpanConverter (openzipkin/zipkin 878ce2a).
 """
@@ -29,7 +31,9 @@ _ADDRESSES = frozenset({"ca", "sa", "ma"})
 
 
 def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
-    """Yield one document with all spans as their v2 halves, and a refusal for each span without ids."""
+    """Yield one document with all spans as their v2 halves, and a refusal for each span without
+    ids.
+    """
     found: list[Span] = []
     for n, span in enumerate(zipkin.spans(value), 1):
         if text(span.get("traceId")) and text(span.get("id")):
@@ -63,7 +67,10 @@ class _Sides:
     """ca, sa, ma → the endpoint."""
 
     def of(self, endpoint: dict[str, Any], kind: str | None = None) -> Span:
-        """Return the side at this endpoint, a new one where there is none yet; without an endpoint, the first side."""
+        """Return the side at this endpoint, a new one where there is none yet.
+
+        Without an endpoint, the first side.
+        """
         side = next((side for side in self.found if _fits(side, endpoint, kind)), None)
         if side is None:
             side = {key: self.span[key] for key in _COMMON if self.span.get(key)}
@@ -104,7 +111,10 @@ class _Sides:
 
 
 def _take_times(sides: _Sides) -> None:
-    """Give each side its times: from its own annotations, the first side from the span's too; `shared` where two sides wrote."""
+    """Give each side its times: from its own annotations, the first side from the span's too.
+
+    `shared` where two sides wrote.
+    """
     own = {
         "timestamp": _microseconds(sides.span.get("timestamp")),
         "duration": _microseconds(sides.span.get("duration")),
@@ -155,7 +165,10 @@ def _told_by_addresses(
 
 
 def _fits(side: Span, endpoint: Mapping[str, Any], kind: str | None) -> bool:
-    """Whether something written at this endpoint belongs to the side; a service that calls itself has a side of each kind."""
+    """Whether something written at this endpoint belongs to the side.
+
+    A service that calls itself has a side of each kind.
+    """
     place = mapping(side.get("localEndpoint"))
     return (
         not endpoint

@@ -1,4 +1,7 @@
-"""Tells other processes at once what changes about jobs; who watches one without notices looks at the table now and then."""
+"""Tells other processes at once what changes about jobs.
+
+Who watches one without notices looks at the table now and then.
+"""
 
 from __future__ import annotations
 

@@ -21,9 +21,11 @@ Report: TypeAlias = Callable[[int], Awaitable[None]]
 JobFunction: TypeAlias = Callable[[Job, Report], Awaitable[Mapping[str, Any]]]
 """Does the job and returns its result (plain JSON); reports how much is done.
 
-It may run again after it was cut off anywhere: what it leaves behind must be the same after two runs as after one. Reporting asks the
-table whether this attempt still holds the job, and ends it if not: so it reports just before it leaves something. What it raises
-decides what happens then: an UnavailableError or OSError may pass, so it is tried again; any other AgentGuardError is the job's answer.
+It may run again after it was cut off anywhere: what it leaves behind must be the same after two
+runs as after one. Reporting asks the table whether this attempt still holds the job, and ends it if
+not: so it reports just before it leaves something. What it raises decides what happens then: an
+UnavailableError or OSError may pass, so it is tried again; any other AgentGuardError is the job's
+answer.
 """
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1, 60
@@ -39,7 +41,9 @@ class Work:
 
     run: JobFunction
     clear: Callable[[Job], Awaitable[None]] = _nothing
-    """Called when a job has ended, to delete what only it needed. It is not called where the process dies just then."""
+    """Called when a job has ended, to delete what only it needed. It is not called where the
+    process dies just then.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,8 @@ class Attempts:
     async def run(self, job_id: str) -> Outcome:
         """Try the job, if it is to be had, and return what is to be done about it then.
 
-        Cancelling gives the job back. Raises UnknownJobError, and what the store raises while it is away.
+        Cancelling gives the job back. Raises UnknownJobError, and what the store raises while it is
+        away.
         """
         began, now = asyncio.get_running_loop().time(), self.clock()
         job = await self._claimed(job_id, now)
@@ -106,7 +111,10 @@ class Attempts:
             raise
 
     async def clear(self, job: Job) -> None:
-        """Delete what only this job needed, now that it has ended; nothing that its end could depend on."""
+        """Delete what only this job needed, now that it has ended.
+
+        Nothing that its end could depend on.
+        """
         if job.kind not in self.works:
             return
         try:
@@ -156,7 +164,8 @@ class Attempts:
             return self._after_trouble(lease.job, error)
         except AgentGuardError as error:
             return lease.job.fail(JobError(error.code, str(error)), self.clock()), Ended()
-        # The outermost frame of a job: whatever happened, the process goes on and the job says that it failed.
+        # The outermost frame of a job: whatever happened, the process goes on and the job says that
+        # it failed.
         except Exception:
             log.exception("job_crashed", job_id=job.id)
             return lease.job.fail(_INTERNAL, self.clock()), Ended()
@@ -175,10 +184,14 @@ class Attempts:
 
     def _interrupted(self, job: Job) -> tuple[Job, Outcome]:
         """The lease of the last attempt has run out: this one only says so."""
-        message = f"Who worked on this job was killed, or could not be reached, in each of {self.most} attempts. Send it again, in parts."
-        return replace(job, attempts=self.most).fail(
-            JobError("interrupted", message), self.clock()
-        ), GivenUp()
+        message = (
+            f"Who worked on this job was killed, or could not be reached, in each of {self.most}"
+            " attempts. Send it again, in parts."
+        )
+        return (
+            replace(job, attempts=self.most).fail(JobError("interrupted", message), self.clock()),
+            GivenUp(),
+        )
 
     async def _give_back_once(self, claiming: asyncio.Future[Job | None]) -> None:
         await asyncio.wait([claiming])
@@ -205,5 +218,7 @@ _INTERNAL = JobError(
 
 
 def backoff(attempt: int) -> int:
-    """Return how long to wait after so many attempts in vain, in ns: 1 s, 2 s, 4 s … at most a minute."""
+    """Return how long to wait after so many attempts in vain, in ns: 1 s, 2 s, 4 s … at most a
+    minute.
+    """
     return min(_FIRST_PAUSE_SECONDS << (attempt - 1), _LONGEST_PAUSE_SECONDS) * NS_PER_SECOND

@@ -16,7 +16,8 @@ class BrokerAwayError(UnavailableError):
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(
-            f"The broker at {place} does not answer ({reason}). Start it, or correct CELERY_BROKER_URL."
+            f"The broker at {place} does not answer ({reason}). Start it, or correct"
+            " CELERY_BROKER_URL."
         )
 
 
@@ -28,7 +29,8 @@ class NoDeadLettersError(UnavailableError):
 
     def __init__(self, who: str) -> None:
         super().__init__(
-            f"There are no dead letters with {who}, only with RabbitMQ. `agentguard jobs --state failed` lists what failed."
+            f"There are no dead letters with {who}, only with RabbitMQ. `agentguard jobs --state"
+            " failed` lists what failed."
         )
 
 
@@ -42,7 +44,9 @@ class DeadLetter:
     job_id: str
     task: str
     reason: str
-    """The broker's word: `rejected` after the job's last attempt, DELIVERY_LIMIT where no worker could even begin with it."""
+    """The broker's word: `rejected` after the job's last attempt, DELIVERY_LIMIT where no worker
+    could even begin with it.
+    """
     died_at: int | None
     """ns."""
 
@@ -51,13 +55,19 @@ class Delivery(Protocol):
     """Brings jobs to somebody who will run them, at least once; the job store decides who does."""
 
     async def deliver(self, job: Job) -> None:
-        """Hand the job over to be tried at `job.due_at` or later. Raises BrokerAwayError where that cannot be done now.
+        """Hand the job over to be tried at `job.due_at` or later.
 
-        Once this returns the broker has it for good, but a broker may lose what it has: who must be sure delivers again.
+        Raises BrokerAwayError where that cannot be done now.
+
+        Once this returns the broker has it for good, but a broker may lose what it has: who must be
+        sure delivers again.
         """
 
     async def ping(self) -> None:
         """Ask the broker something; raise BrokerAwayError if it does not answer."""
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """Return what will not be delivered any more, oldest first; raise NoDeadLettersError or BrokerAwayError."""
+        """Return what will not be delivered any more, oldest first.
+
+        Raise NoDeadLettersError or BrokerAwayError.
+        """

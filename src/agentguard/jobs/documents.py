@@ -29,9 +29,9 @@ def job_summary(job: Job) -> Document:
             "total": job.total,
             "unit": None if job.total is None else "bytes",
         },
-        "error": None
-        if job.error is None
-        else {"code": job.error.code, "message": job.error.message},
+        "error": (
+            None if job.error is None else {"code": job.error.code, "message": job.error.message}
+        ),
         "created_at": timestamp(job.created_at),
         "started_at": timestamp(job.started_at or 0),
         "finished_at": timestamp(job.finished_at or 0),
@@ -39,7 +39,10 @@ def job_summary(job: Job) -> Document:
 
 
 def jobs_document(jobs: Sequence[Job], limit: int) -> Document:
-    """Return a page of a list; `next` is what `before` must be for the next one, None after the last."""
+    """Return a page of a list.
+
+    `next` is what `before` must be for the next one, None after the last.
+    """
     return {
         "jobs": [job_summary(job) for job in jobs],
         "next": jobs[-1].id if len(jobs) == limit else None,

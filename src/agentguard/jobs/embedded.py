@@ -20,7 +20,10 @@ WITHOUT_BROKER = "a server that runs jobs itself (CELERY_BROKER_URL is not set)"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRunner:
-    """A Delivery that needs no broker: what it was told is gone with the process, and the sweep tells it anew."""
+    """A Delivery that needs no broker.
+
+    What it was told is gone with the process, and the sweep tells it anew.
+    """
 
     attempts: Attempts
     _due: dict[str, int] = field(default_factory=dict)
@@ -52,7 +55,8 @@ class EmbeddedRunner:
         del self._due[job_id]
         try:
             outcome = await self.attempts.run(job_id)
-        # The outermost frame of this loop: the next job must have its turn, and the sweep brings this one again.
+        # The outermost frame of this loop: the next job must have its turn, and the sweep brings
+        # this one again.
         except Exception:
             log.exception("attempt_failed", job_id=job_id)
             return True

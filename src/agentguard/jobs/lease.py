@@ -1,4 +1,8 @@
-"""Holding a job: a lease that is renewed while the work goes on, and that ends the work when somebody else has the job."""
+"""Holding a job.
+
+A lease that is renewed while the work goes on, and that ends the work when somebody else has the
+job.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +37,10 @@ class Lease:
     def __init__(
         self, store: JobStore, job: Job, clock: Clock, *, seconds: float, since: float
     ) -> None:
-        """Of a job that was claimed after `since`, by the event loop's clock: so it ends here before anybody else may begin."""
+        """Of a job that was claimed after `since`, by the event loop's clock.
+
+        So it ends here before anybody else may begin.
+        """
         self._store, self._job, self._clock, self._seconds = store, job, clock, seconds
         self._done = job.done
         self._ends = asyncio.timeout_at(since + seconds)
@@ -44,7 +51,10 @@ class Lease:
         return replace(self._job, done=self._done)
 
     async def hold(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do the work and return or raise what it does; raise LeaseLostError, the work cancelled, as soon as the job is not ours."""
+        """Do the work and return or raise what it does.
+
+        Raise LeaseLostError, the work cancelled, as soon as the job is not ours.
+        """
         try:
             async with self._ends, task_group() as tasks:
                 renewing = tasks.create_task(self._renew())
@@ -58,13 +68,19 @@ class Lease:
             raise
 
     async def report(self, done: int) -> None:
-        """Note how much is done (a Report); raise LeaseLostError if the job is not ours any more."""
+        """Note how much is done (a Report).
+
+        Raise LeaseLostError if the job is not ours any more.
+        """
         self._done = done
         if not await self._extend():
             raise LeaseLostError
 
     async def settle(self, after: Job) -> None:
-        """Keep what became of the job, trying again while the store is away; raise LeaseLostError if it was not ours any more."""
+        """Keep what became of the job, trying again while the store is away.
+
+        Raise LeaseLostError if it was not ours any more.
+        """
         while True:
             try:
                 kept = await self._store.settle(after)

@@ -17,7 +17,8 @@ class UnknownJobError(NotFoundError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard jobs` lists all."
+            f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard"
+            " jobs` lists all."
         )
 
 
@@ -64,14 +65,20 @@ class Job:
     request: Mapping[str, Any]
     created_at: int
     due_at: int
-    """From when on somebody may take it up. While it runs that is the end of the lease of who works on it."""
+    """From when on somebody may take it up. While it runs that is the end of the lease of who works
+    on it.
+    """
     deliver_at: int | None
-    """When somebody is to be told of it (again), unless it was taken up by then; None once it has ended."""
+    """When somebody is to be told of it (again), unless it was taken up by then; None once it has
+    ended.
+    """
     state: JobState = JobState.QUEUED
     attempts: int = 0
     """How often it was started; a start that an orderly shutdown ended is not counted."""
     fence: int = 0
-    """Counts every start: what is said of the job under an older number is not heard, for somebody else has it by now."""
+    """Counts every start: what is said of the job under an older number is not heard, for somebody
+    else has it by now.
+    """
     done: int = 0
     total: int | None = None
     """`done` of `total`, in the unit of its kind (bytes for a scan); None = not known."""

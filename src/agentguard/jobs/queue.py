@@ -30,7 +30,10 @@ class Jobs:
     async def submit(
         self, kind: str, request: Mapping[str, Any], *, total: int | None = None
     ) -> Job:
-        """Keep a new job and return it; it will run, whatever is away just now. Raises TooManyJobsError."""
+        """Keep a new job and return it; it will run, whatever is away just now.
+
+        Raises TooManyJobsError.
+        """
         now = self.clock()
         job = Job(
             sortable_id(now), kind, request, created_at=now, due_at=now, deliver_at=now, total=total

@@ -22,7 +22,10 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Sweep:
-    """Looks at the jobs table whenever it is woken, and now and then. Any number may run: each delivery is made by one of them."""
+    """Looks at the jobs table whenever it is woken, and now and then.
+
+    Any number may run: each delivery is made by one of them.
+    """
 
     store: JobStore
     delivery: Delivery
@@ -57,7 +60,10 @@ class Sweep:
                 await self._deliver(job, now)
 
     async def _bury(self, overdue: list[Job], now: int) -> set[str]:
-        """End the jobs that the broker has given up, and return their ids: delivered again, they would go the same way."""
+        """End the jobs that the broker has given up, and return their ids.
+
+        Delivered again, they would go the same way.
+        """
         if not overdue:
             return set()
         try:
@@ -88,7 +94,10 @@ class Sweep:
             raise
 
     def _patience(self, job: Job, now: int) -> int:
-        """Return how long to wait for somebody to take the job up: ever longer, so that absent workers find no heap of deliveries."""
+        """Return how long to wait for somebody to take the job up.
+
+        Ever longer, so that absent workers find no heap of deliveries.
+        """
         return min(max(now - job.due_at, self._lease), NS_PER_HOUR)
 
     @property
@@ -114,5 +123,6 @@ class Sweep:
 
 _DELIVERY_LIMIT = JobError(
     "worker-died",
-    "Worker after worker ended before it could begin with this job: see their logs. Then send it again.",
+    "Worker after worker ended before it could begin with this job: see their logs. Then send it"
+    " again.",
 )

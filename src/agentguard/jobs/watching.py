@@ -9,9 +9,11 @@ from agentguard.jobs.store import JobStore
 
 
 async def changes(store: JobStore, job_id: str, looks: AsyncIterator[None]) -> AsyncIterator[Job]:
-    """Yield the job as it is, then whenever something that people see of it has changed, until it has ended.
+    """Yield the job as it is, then whenever something that people see of it has changed, until it
+    has ended.
 
-    It is looked at whenever `looks` says so, and no more after the last one. Raises UnknownJobError.
+    It is looked at whenever `looks` says so, and no more after the last one. Raises
+    UnknownJobError.
     """
     told: object = None
     async for _ in looks:

@@ -28,20 +28,30 @@ class WorkerDiedError(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The process that worked on this died. Try again; if that repeats, the input may be too large for this machine."
+            "The process that worked on this died. Try again; if that repeats, the input may be too"
+            " large for this machine."
         )
 
 
 class Workers(Protocol[S_co]):
-    """Runs functions away from the event loop. S is what each worker makes once and hands to every function, a decoder, say."""
+    """Runs functions away from the event loop.
+
+    S is what each worker makes once and hands to every function, a decoder, say.
+    """
 
     async def run(
         self, function: Callable[Concatenate[S_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return the function's answer, or raise what it raises; WorkerDiedError if the worker did not survive."""
+        """Return the function's answer, or raise what it raises.
+
+        WorkerDiedError if the worker did not survive.
+        """
 
     async def ping(self) -> None:
-        """Return unless the worker died since; then raise WorkerDiedError, once: whoever needs it next starts another."""
+        """Return unless the worker died since.
+
+        Then raise WorkerDiedError, once: whoever needs it next starts another.
+        """
 
 
 class Thread(Generic[S]):
@@ -75,7 +85,10 @@ class Thread(Generic[S]):
 
 
 class Process(Generic[S]):
-    """One process of its own, started when first needed and again when it dies; `prepare` and all arguments must pickle."""
+    """One process of its own, started when first needed and again when it dies.
+
+    `prepare` and all arguments must pickle.
+    """
 
     def __init__(self, prepare: Callable[[], S]) -> None:
         self._prepare = prepare
@@ -104,9 +117,13 @@ class Process(Generic[S]):
             await self.run(nothing)
 
     def close(self) -> None:
-        """End the process, whatever it is at: what still runs there when this closes was given up."""
+        """End the process, whatever it is at.
+
+        What still runs there when this closes was given up.
+        """
         if self._executor is not None:
-            for process in tuple((self._executor._processes or {}).values()):  # noqa: SLF001 - Python 3.14 has kill_workers for it
+            # Python 3.14 has kill_workers for it
+            for process in tuple((self._executor._processes or {}).values()):  # noqa: SLF001
                 process.kill()
             self._executor.shutdown(cancel_futures=True)
 

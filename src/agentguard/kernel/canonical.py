@@ -1,4 +1,7 @@
-"""One way to write a value as JSON: sorted keys, no spaces, UTF-8, so that equal values are equal bytes."""
+"""One way to write a value as JSON.
+
+Sorted keys, no spaces, UTF-8, so that equal values are equal bytes.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import orjson
 
 
 def canonical_json(value: object) -> bytes:
-    """Return a value of dataclasses, mappings, sequences, strings, numbers, booleans and None as JSON.
+    """Return a value of dataclasses, mappings, sequences, strings, numbers, booleans and None as
+    JSON.
 
     Floats come back as the same floats; integers must fit 64 bits.
     """

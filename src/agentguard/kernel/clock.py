@@ -16,7 +16,10 @@ NS_PER_HOUR = 3600 * NS_PER_SECOND
 
 
 def system_clock() -> int:
-    """Return the time to the microsecond, which is what databases keep: a time that was stored is the same time when it is read."""
+    """Return the time to the microsecond, which is what databases keep.
+
+    A time that was stored is the same time when it is read.
+    """
     return time.time_ns() // NS_PER_MICROSECOND * NS_PER_MICROSECOND
 
 

@@ -46,7 +46,10 @@ class UnavailableError(AgentGuardError):
 
 
 class UnusableServiceError(UnavailableError):
-    """A service that is set is away, does not let us in, or is not what we need: found by looking at it."""
+    """A service that is set is away, does not let us in, or is not what we need.
+
+    Found by looking at it.
+    """
 
     code = "unusable-service"
 
@@ -59,5 +62,6 @@ class PackageMissingError(InvalidInputError):
     def __init__(self, setting: str, module: str) -> None:
         package = module.partition(".")[0]
         super().__init__(
-            f"{setting} is set, but the package {package!r} is not installed. Run: pip install 'agentguard[services]'"
+            f"{setting} is set, but the package {package!r} is not installed. Run: pip install"
+            " 'agentguard[services]'"
         )

@@ -11,7 +11,10 @@ from agentguard.playbooks.model import Draft, Phase
 
 
 def activate_backups(facts: Facts) -> Iterator[Draft]:
-    """Yield the steps of the second phase: never none, for that nothing is there to fall back on is worth knowing too."""
+    """Yield the steps of the second phase.
+
+    Never none, for that nothing is there to fall back on is worth knowing too.
+    """
     for c in facts.failed:
         without: list[Dependency] = []
         calls = {d.source: d for d in reversed(facts.calls_to(c.id))}
@@ -35,7 +38,8 @@ def _switch(facts: Facts, d: Dependency, standing: list[Fallback]) -> Draft:
         phase=Phase.ACTIVATE_BACKUPS,
         title=f"Switch {caller} from {failed} to {facts.name(first.secondary)}",
         actions=tuple(
-            f"Route {caller}'s calls to {facts.name(f.secondary)}: it succeeded {f.rescued} of {f.count} times when {failed} had failed."
+            f"Route {caller}'s calls to {facts.name(f.secondary)}: it succeeded {f.rescued} of"
+            f" {f.count} times when {failed} had failed."
             for f in standing
         ),
         verifications=tuple(_stays(facts, d.source, f) for f in standing),
@@ -49,7 +53,10 @@ def _switch(facts: Facts, d: Dependency, standing: list[Fallback]) -> Draft:
 def _stays(facts: Facts, caller: str, f: Fallback) -> str:
     used = [d for d in facts.graph.dependencies if (d.source, d.target) == (caller, f.secondary)]
     errors, calls = sum(d.errors for d in used), sum(d.calls for d in used)
-    return f"Errors on {facts.name(caller)} → {facts.name(f.secondary)} stay at the observed {errors} of {calls} or below."
+    return (
+        f"Errors on {facts.name(caller)} → {facts.name(f.secondary)} stay at the observed {errors}"
+        f" of {calls} or below."
+    )
 
 
 def _none_seen(facts: Facts, c: Component, without: list[Dependency]) -> Draft:
@@ -77,13 +84,22 @@ def _alone(facts: Facts, d: Dependency) -> str:
     lost = [f for f in facts.fallbacks(d.source, d.target) if f.secondary in facts.down]
     if lost:
         names = listed(facts.name(f.secondary) for f in lost)
-        return f"{caller}: do not count on {names}; it was its fallback for {failed}, and the same outage takes it along."
+        return (
+            f"{caller}: do not count on {names}; it was its fallback for {failed}, and the same"
+            " outage takes it along."
+        )
     seen = d.absorbed + d.propagated
     if not seen:
-        return f"{caller}: {failed} never failed for it in the window, so nothing shows that it can do without. Keep it on hold."
+        return (
+            f"{caller}: {failed} never failed for it in the window, so nothing shows that it can do"
+            " without. Keep it on hold."
+        )
     if not d.absorbed:
         return f"{caller}: it survived none of {seen} failures of {failed}. Keep it on hold."
-    return f"{caller}: it survived {d.absorbed} of {seen} failures of {failed}, retries included. Let it run without only if that is enough."
+    return (
+        f"{caller}: it survived {d.absorbed} of {seen} failures of {failed}, retries included. Let"
+        " it run without only if that is enough."
+    )
 
 
 def _unproven(facts: Facts, c: Component) -> Iterator[str]:
@@ -91,7 +107,10 @@ def _unproven(facts: Facts, c: Component) -> Iterator[str]:
     if c.kind is not ComponentKind.MODEL:
         return
     if len(c.providers) > 1:
-        yield f"{facts.name(c.id)} was seen through {listed(c.providers)}: if only one of them is out, use another."
+        yield (
+            f"{facts.name(c.id)} was seen through {listed(c.providers)}: if only one of them is"
+            " out, use another."
+        )
     others = [
         m
         for m in facts.graph.components
@@ -99,20 +118,27 @@ def _unproven(facts: Facts, c: Component) -> Iterator[str]:
     ]
     if others:
         seen = listed(f"{facts.name(m.id)} ({m.errors} of {m.invocations} failed)" for m in others)
-        yield f"Other models in use, none of them seen standing in for it: {seen}. Try one on few runs first."
+        yield (
+            f"Other models in use, none of them seen standing in for it: {seen}. Try one on few"
+            " runs first."
+        )
 
 
 def _entry(facts: Facts, c: Component) -> Iterator[str]:
     for w in facts.graph.workflows:
         if c.id in (w.entry, w.first):
-            yield f"{w.name} starts in {facts.name(c.id)}: hold its runs back or queue them; nothing before it could reroute them."
+            yield (
+                f"{w.name} starts in {facts.name(c.id)}: hold its runs back or queue them; nothing"
+                " before it could reroute them."
+            )
 
 
 def _quiet(facts: Facts, c: Component, without: list[Dependency]) -> tuple[str, ...]:
     if without:
         callers = (facts.component(d.source) for d in without[:MAX_LISTED])
         return tuple(
-            f"{facts.name(m.id)} fails no more often than the observed {m.errors} of {m.invocations}."
+            f"{facts.name(m.id)} fails no more often than the observed {m.errors} of"
+            f" {m.invocations}."
             for m in callers
         )
     return (f"No run that needs {facts.name(c.id)} starts.",)

@@ -33,7 +33,10 @@ def _confirm(facts: Facts, c: Component) -> Draft:
             _signature(facts, c, len(failed)),
         ),
         verifications=(
-            f"{facts.name(c.id)} fails clearly more often than the observed {c.errors} of {c.invocations} invocations.",
+            (
+                f"{facts.name(c.id)} fails clearly more often than the observed {c.errors} of"
+                f" {c.invocations} invocations."
+            ),
         ),
         rollback=("Nothing to undo: this step only looks.",),
         owners=(c.id,),
@@ -45,14 +48,23 @@ def _confirm(facts: Facts, c: Component) -> Draft:
 def _observed(c: Component) -> str:
     if not c.invocations:
         return "no invocation was counted in the window, so there is no rate to compare with."
-    return f"in the window {c.errors} of {c.invocations} invocations failed ({c.errors / c.invocations:.1%})."
+    return (
+        f"in the window {c.errors} of {c.invocations} invocations failed"
+        f" ({c.errors / c.invocations:.1%})."
+    )
 
 
 def _signature(facts: Facts, c: Component, count: int) -> str:
     if not count:
-        return f"No failed span of {facts.name(c.id)} was kept in the window, so there is no error to compare with; the spans cited succeeded."
+        return (
+            f"No failed span of {facts.name(c.id)} was kept in the window, so there is no error to"
+            " compare with; the spans cited succeeded."
+        )
     spans = "failed span" if count == 1 else f"{count} failed spans"
-    return f"Compare the error with the {spans} cited: the same error points to a known cause, another to a new one."
+    return (
+        f"Compare the error with the {spans} cited: the same error points to a known cause, another"
+        " to a new one."
+    )
 
 
 def _hold_callers(facts: Facts, c: Component) -> Draft:
@@ -66,7 +78,10 @@ def _hold_callers(facts: Facts, c: Component) -> Draft:
             for d in calls[:MAX_LISTED]
         ),
         rollback=(
-            f"Let the calls through again, as the last phase says, once {facts.name(c.id)} answers.",
+            (
+                f"Let the calls through again, as the last phase says, once {facts.name(c.id)}"
+                " answers."
+            ),
         ),
         owners=tuple(dict.fromkeys(d.source for d in calls)),
         components=(c.id, *dict.fromkeys(d.source for d in calls)),
@@ -80,7 +95,10 @@ def _hold(facts: Facts, d: Dependency) -> str:
     )
     if not d.retries:
         return hold
-    return f"{hold} {d.retries} of them were retries: switch retrying off, it only adds load while nothing answers."
+    return (
+        f"{hold} {d.retries} of them were retries: switch retrying off, it only adds load while"
+        " nothing answers."
+    )
 
 
 def _runs(facts: Facts, d: Dependency) -> str:

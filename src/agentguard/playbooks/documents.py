@@ -10,7 +10,9 @@ from agentguard.playbooks.model import Playbook, PlaybookStep, Situation
 
 
 def playbook_document(playbook: Playbook, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
-    """Return the document of `POST /api/playbook`: `incident`, `estimated_recovery_time` (null, with a reason), `steps[…]` and more."""
+    """Return the document of `POST /api/playbook`: `incident`, `estimated_recovery_time` (null,
+    with a reason), `steps[…]` and more.
+    """
     return {
         "incident": _incident(playbook.situation),
         "estimated_recovery_time": None,

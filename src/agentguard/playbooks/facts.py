@@ -1,4 +1,7 @@
-"""What the steps of a playbook are drawn from: a graph, a simulation and a catalogue, with the look-ups they need."""
+"""What the steps of a playbook are drawn from.
+
+A graph, a simulation and a catalogue, with the look-ups they need.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ class Facts:
         return self.by_id[component_id]
 
     def name(self, id_: str) -> str:
-        """Return the short name, with the id where another component bears the same name; workflows by their names."""
+        """Return the short name, with the id where another component bears the same name.
+
+        Workflows by their names.
+        """
         c = self.by_id.get(id_)
         if c is None:
             return next((w.name for w in self.graph.workflows if w.id == id_), id_)
@@ -38,7 +44,10 @@ class Facts:
         return c.name if alone else f"{c.name} ({c.id})"
 
     def owner(self, *ids: str) -> str | None:
-        """Return the declared owner of these components or workflows: named once each, None where nobody is."""
+        """Return the declared owner of these components or workflows.
+
+        Named once each, None where nobody is.
+        """
         if self.matches is None:
             return None
         wanted = set(ids)
@@ -60,7 +69,10 @@ class Facts:
         return frozenset((*self.result.scenario.failed, *hit, *self.result.structural_components))
 
     def calls_to(self, component_id: str) -> tuple[Dependency, ...]:
-        """Return the dependencies of others on it, busiest first; callers that are out themselves are left out."""
+        """Return the dependencies of others on it, busiest first.
+
+        Callers that are out themselves are left out.
+        """
         found = (
             d
             for d in self.graph.dependencies
@@ -111,5 +123,8 @@ def and_others(calls: Sequence[Dependency]) -> tuple[str, ...]:
         return ()
     count, total = len(rest), sum(d.calls for d in rest)
     return (
-        f"The same for {count} further dependencies with fewer calls ({total} together); `agentguard graph` lists them.",
+        (
+            f"The same for {count} further dependencies with fewer calls ({total} together);"
+            " `agentguard graph` lists them."
+        ),
     )

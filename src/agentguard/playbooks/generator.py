@@ -17,7 +17,10 @@ GENERATOR = "deterministic-1"
 
 
 def generate(graph: Graph, result: SimulationResult, *, matches: Matches | None = None) -> Playbook:
-    """Return the playbook for the simulated failure: contain, activate backups, recover. Deterministic; owners come from matches."""
+    """Return the playbook for the simulated failure: contain, activate backups, recover.
+
+    Deterministic; owners come from matches.
+    """
     known = facts(graph, result, matches)
     drafts = (*contain(known), *activate_backups(known), *recover(known))
     return Playbook(_situation(known), _numbered(known, drafts), GENERATOR, NO_RECOVERY_TIME)
@@ -69,4 +72,7 @@ def _summary(known: Facts, failed: str) -> str:
         else "costs an unknown number of runs (none was recorded)"
     )
     hit = f"{b.components_hit} of {b.components} other components"
-    return f"By the {known.result.method.value} simulation the outage of {failed} {runs} and hits {hit}."
+    return (
+        f"By the {known.result.method.value} simulation the outage of {failed} {runs} and hits"
+        f" {hit}."
+    )

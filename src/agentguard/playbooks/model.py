@@ -46,7 +46,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class PlaybookStep:
-    """One thing to do. Every number and name in it comes from the graph, the simulation or the catalogue."""
+    """One thing to do.
+
+    Every number and name in it comes from the graph, the simulation or the catalogue.
+    """
 
     id: str
     """Stable within the playbook: contain-1, activate_backups-1 …"""

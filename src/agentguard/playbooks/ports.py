@@ -13,6 +13,7 @@ class PlaybookWriter(Protocol):
     async def refine(self, playbook: Playbook) -> Playbook:
         """Return the playbook in better words, under the writer's own name as generator.
 
-        Cites no component and no evidence that the given playbook does not hold. Raises UnavailableError where the writer
-        cannot be reached in time; the caller then keeps the playbook it has.
+        Cites no component and no evidence that the given playbook does not hold. Raises
+        UnavailableError where the writer cannot be reached in time; the caller then keeps the
+        playbook it has.
         """

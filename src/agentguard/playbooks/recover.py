@@ -1,4 +1,7 @@
-"""Minutes 15 to 30: bring it back, let the load in from the inside out, prove that users are served."""
+"""Minutes 15 to 30.
+
+Bring it back, let the load in from the inside out, prove that users are served.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ def recover(facts: Facts) -> Iterator[Draft]:
 def _restore(facts: Facts, c: Component) -> Draft:
     name, needs = facts.name(c.id), facts.calls_from(c.id)
     own = (
-        f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls failed)."
+        f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls"
+        " failed)."
         for d in needs[:MAX_LISTED]
     )
     return Draft(
@@ -30,10 +34,16 @@ def _restore(facts: Facts, c: Component) -> Draft:
         title=f"Bring {name} back",
         actions=(*own, *and_others(needs), f"Restart or repair {name}{_where(c)}."),
         verifications=(
-            f"{name} fails no more often than the observed {c.errors} of {c.invocations} invocations.",
+            (
+                f"{name} fails no more often than the observed {c.errors} of {c.invocations}"
+                " invocations."
+            ),
         ),
         rollback=(
-            "If it fails again, keep its callers on hold and stay with the backups of the steps before.",
+            (
+                "If it fails again, keep its callers on hold and stay with the backups of the steps"
+                " before."
+            ),
         ),
         owners=(c.id,),
         components=(c.id, *dict.fromkeys(d.target for d in needs)),
@@ -58,7 +68,8 @@ def _let_in(facts: Facts) -> Draft:
             *and_others(edges),
         ),
         verifications=tuple(
-            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or below."
+            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or"
+            " below."
             for d in edges[:MAX_LISTED]
         ),
         rollback=("Hold the last edge let through again if its errors rise.",),
@@ -73,7 +84,10 @@ def _edge(facts: Facts, d: Dependency) -> str:
 
 
 def _inside_out(facts: Facts) -> list[Dependency]:
-    """The edges along which the failure rose: those of the failed components first, then callers by their distance."""
+    """The edges along which the failure rose.
+
+    Those of the failed components first, then callers by their distance.
+    """
     by_ends: dict[tuple[str, str], Dependency] = {}
     for d in facts.graph.dependencies:
         by_ends.setdefault((d.source, d.target), d)
@@ -90,14 +104,19 @@ def _prove(facts: Facts) -> Draft:
     workflows = [seen[w.id] for w in facts.result.workflows]
     return Draft(
         phase=Phase.RECOVER,
-        title=f"Prove that {listed(w.name for w in workflows)} works, and make up for what was lost",
+        title=(
+            f"Prove that {listed(w.name for w in workflows)} works, and make up for what was lost"
+        ),
         actions=tuple(_catch_up(w) for w in workflows),
         verifications=tuple(
             f"{w.name}: no more failed runs than the observed {w.failed} of {w.runs}."
             for w in workflows
         ),
         rollback=(
-            "Hold a workflow's runs again if they fail, and go back to the first step of this phase.",
+            (
+                "Hold a workflow's runs again if they fail, and go back to the first step of this"
+                " phase."
+            ),
         ),
         owners=tuple(w.id for w in workflows),
         components=tuple(dict.fromkeys(w.entry for w in workflows)),
@@ -106,4 +125,7 @@ def _prove(facts: Facts) -> Draft:
 
 
 def _catch_up(w: Workflow) -> str:
-    return f"Start one run of {w.name} and follow its trace to the end; then repeat the runs that failed during the outage."
+    return (
+        f"Start one run of {w.name} and follow its trace to the end; then repeat the runs that"
+        " failed during the outage."
+    )

@@ -26,8 +26,9 @@ def simulation_document(
 ) -> dict[str, Any]:
     """Return the document of `POST /api/simulate` and `agentguard simulate --format json`.
 
-    `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`, `impact_estimate` and more.
-    `impacted_count` counts components of all kinds, as `impacted_components` lists them; `impacted_agents` are the ids of agents.
+    `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`,
+    `impact_estimate` and more. `impacted_count` counts components of all kinds, as
+    `impacted_components` lists them; `impacted_agents` are the ids of agents.
     """
     return {
         "failed_agent": result.scenario.failed[0],
@@ -97,9 +98,11 @@ def _step(step: Step, links: TraceLinks) -> dict[str, Any]:
 def _blast_radius(b: BlastRadius) -> dict[str, Any]:
     return {
         "score": b.score,
-        "formula": "10 × (0.6 × runs_share + 0.4 × components_share)"
-        if b.runs_share is not None
-        else "10 × components_share",
+        "formula": (
+            "10 × (0.6 × runs_share + 0.4 × components_share)"
+            if b.runs_share is not None
+            else "10 × components_share"
+        ),
         "runs_lost": b.runs_lost,
         "runs_seen": b.runs_seen,
         "runs_share": b.runs_share,
@@ -156,11 +159,14 @@ def _notes(a: Assumptions) -> Iterator[str]:
             else ""
         )
         seen = f"{p.absorbed} of {p.seen} earlier failures were"
-        yield f"{p.calls} failing calls {p.source} → {p.target} were taken as absorbed because {seen}{more}."
+        yield (
+            f"{p.calls} failing calls {p.source} → {p.target} were taken as absorbed because"
+            f" {seen}{more}."
+        )
     if a.absorption_unknown:
         yield (
-            f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever seen without a retry or fallback; "
-            "they count as not absorbed (worst case)."
+            f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever"
+            " seen without a retry or fallback; they count as not absorbed (worst case)."
         )
 
 

@@ -42,9 +42,10 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
 ) -> SimulationResult:
     """Return what fails when these components (exact ids, see graph.resolve) are out at once.
 
-    Without a method: replay where there are recorded runs, else structural. The structural worst case stands beside a replay.
-    Raises UnknownComponentError for an id that the graph does not have, EmptyScenarioError for none at all and
-    NothingToReplayError for a replay without runs. CPU-bound: seconds for a million calls.
+    Without a method: replay where there are recorded runs, else structural. The structural worst
+    case stands beside a replay. Raises UnknownComponentError for an id that the graph does not
+    have, EmptyScenarioError for none at all and NothingToReplayError for a replay without runs.
+    CPU-bound: seconds for a million calls.
     """
     scenario = _scenario(graph, failed)
     chosen = method or (Method.REPLAY if _recorded(runs) else Method.STRUCTURAL)
@@ -130,10 +131,12 @@ def _replay(
 
 def _severity(radius: BlastRadius, thresholds: Thresholds) -> tuple[Severity, str]:
     if radius.runs_share is not None:
-        return thresholds.severity(
-            radius.runs_share
-        ), f"{radius.runs_lost} of {radius.runs_seen} runs lost"
+        return (
+            thresholds.severity(radius.runs_share),
+            f"{radius.runs_lost} of {radius.runs_seen} runs lost",
+        )
     share = radius.components_share
-    return thresholds.severity(
-        share
-    ), f"no run was seen; {radius.components_hit} of {radius.components} components hit"
+    return (
+        thresholds.severity(share),
+        f"no run was seen; {radius.components_hit} of {radius.components} components hit",
+    )

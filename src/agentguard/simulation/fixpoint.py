@@ -16,9 +16,12 @@ _BROKEN = -1
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """Nodes 0 … size-1 and their groups: the owner of a group fails once every member of it has failed.
+    """Nodes 0 … size-1 and their groups.
 
-    Made by `requirements`, which drops doubled members; reading it backwards (`groups_of`) makes each failure cost its own edges only.
+    The owner of a group fails once every member of it has failed.
+
+    Made by `requirements`, which drops doubled members; reading it backwards (`groups_of`) makes
+    each failure cost its own edges only.
     """
 
     size: int
@@ -27,11 +30,16 @@ class Requirements:
     groups_of: tuple[tuple[int, ...], ...]
     """Node → the groups that it is a member of."""
     broken: frozenset[int]
-    """What fails even when nothing does: owners of groups that nothing can meet, and all they bring down."""
+    """What fails even when nothing does: owners of groups that nothing can meet, and all they bring
+    down.
+    """
 
 
 def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requirements:
-    """Return the requirements given as (owner, members) pairs; linear in the members. An empty group can never be met."""
+    """Return the requirements given as (owner, members) pairs; linear in the members.
+
+    An empty group can never be met.
+    """
     pairs = [(owner, tuple(sorted(set(members)))) for owner, members in groups]
     groups_of: list[list[int]] = [[] for _ in range(size)]
     for group, (_, members) in enumerate(pairs):
@@ -47,9 +55,9 @@ def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requ
 def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
     """Return what fails besides, each with its cause: the member whose failure was the last straw.
 
-    The least fixpoint: nodes that only hold each other up stay alive. Without the failed nodes themselves and without what was
-    broken before. In order of distance from the failed nodes, so that following the causes gives a shortest path down.
-    Linear in the edges of what fails.
+    The least fixpoint: nodes that only hold each other up stay alive. Without the failed nodes
+    themselves and without what was broken before. In order of distance from the failed nodes, so
+    that following the causes gives a shortest path down. Linear in the edges of what fails.
     """
     start = sorted(set(failed))
     causes = _spread(needs, start)
@@ -61,10 +69,13 @@ def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
 
 
 def single_failures(needs: Requirements) -> tuple[int, ...]:
-    """Return, by node, in which of all single failures it fails: bit x is set where the failure of x alone brings it down.
+    """Return, by node, in which of all single failures it fails.
 
-    The same as `failures` of every node in turn (its own bit and those of broken nodes left as they are), for the price of a few
-    sweeps over the edges: one machine word carries 64 failures. Sweeps go from callees to callers, so only cycles need a second one.
+    Bit x is set where the failure of x alone brings it down.
+
+    The same as `failures` of every node in turn (its own bit and those of broken nodes left as they
+    are), for the price of a few sweeps over the edges: one machine word carries 64 failures. Sweeps
+    go from callees to callers, so only cycles need a second one.
     """
     every = (1 << needs.size) - 1
     fails = [every if node in needs.broken else 1 << node for node in range(needs.size)]
@@ -90,7 +101,10 @@ def _owned(needs: Requirements) -> list[list[int]]:
 
 
 def _callees_first(needs: Requirements, owned: list[list[int]]) -> list[int]:
-    """Return the nodes in depth-first postorder: but for cycles, every member before the owners of its groups."""
+    """Return the nodes in depth-first postorder.
+
+    But for cycles, every member before the owners of its groups.
+    """
     order: list[int] = []
     seen = bytearray(needs.size)
     for root in range(needs.size):

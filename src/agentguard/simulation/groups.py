@@ -26,7 +26,8 @@ class UnknownGroupError(NotFoundError):
 
 
 def members(graph: Graph, group: str) -> tuple[str, ...]:
-    """Return the ids of the components in a group, written `provider:NAME`, `server:NAME`, `service:NAME` or `environment:NAME`.
+    """Return the ids of the components in a group, written `provider:NAME`, `server:NAME`,
+    `service:NAME` or `environment:NAME`.
 
     Case is ignored. Raises UnknownGroupError with the groups that there are.
     """

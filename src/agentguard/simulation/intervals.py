@@ -13,7 +13,10 @@ _RESAMPLES = 1_000
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share (Wilson 1927); (0, 1) where nothing was tried."""
+    """Return the 95 % Wilson score interval of a share (Wilson 1927).
+
+    (0, 1) where nothing was tried.
+    """
     if trials <= 0:
         return 0.0, 1.0
     share, spread = hits / trials, _Z95**2 / trials
@@ -26,8 +29,9 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
 def share_interval(lost: int, seen: int, rng: np.random.Generator) -> Interval:
     """Return the 95 % percentile bootstrap interval of lost / seen over resampled runs.
 
-    Drawing `seen` runs with replacement, of which `lost` are lost, is one binomial draw: no run needs to be touched. Where no run
-    or every run is lost, resampling shows no spread at all, although the next run may differ: there it is the Wilson interval.
+    Drawing `seen` runs with replacement, of which `lost` are lost, is one binomial draw: no run
+    needs to be touched. Where no run or every run is lost, resampling shows no spread at all,
+    although the next run may differ: there it is the Wilson interval.
     """
     if lost in (0, seen):
         return Interval(*wilson(lost, seen), method="wilson")

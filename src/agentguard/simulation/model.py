@@ -8,7 +8,10 @@ from enum import StrEnum
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Evidence
 
-NO_RECOVERY_TIME = "The recordings hold failures of single calls, not recoveries from an outage, so nothing supports an estimate."
+NO_RECOVERY_TIME = (
+    "The recordings hold failures of single calls, not recoveries from an outage, so nothing"
+    " supports an estimate."
+)
 """Why no recovery time is ever estimated from them."""
 
 
@@ -32,8 +35,9 @@ class Severity(StrEnum):
 class Thresholds:
     """From which share of runs lost a failure is critical, high or medium; below medium it is low.
 
-    The defaults are a convention, not a measurement: every second run lost is an outage for users, every fourth is felt by
-    most of them within a few visits, every twentieth is what a 95 % objective would just allow.
+    The defaults are a convention, not a measurement: every second run lost is an outage for users,
+    every fourth is felt by most of them within a few visits, every twentieth is what a 95 %
+    objective would just allow.
     """
 
     critical: float = 0.5
@@ -79,7 +83,9 @@ class ImpactedComponent:
     name: str
     kind: ComponentKind
     path: tuple[Step, ...]
-    """From the failed component (target of the first step) up to this one (source of the last): the shortest seen."""
+    """From the failed component (target of the first step) up to this one (source of the last): the
+    shortest seen.
+    """
     invocations: int | None = None
     """Invocations in the recorded runs (replay only)."""
     invocations_hit: int | None = None
@@ -98,7 +104,9 @@ class Interval:
     low: float
     high: float
     method: str
-    """bootstrap, or wilson where every run or none was lost (resampling equal outcomes shows no spread)."""
+    """bootstrap, or wilson where every run or none was lost (resampling equal outcomes shows no
+    spread).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,9 @@ class ImpactedWorkflow:
     runs_failed: int
     """Runs that had failed in the recording: never counted as lost."""
     runs_lost: int
-    """Runs that had succeeded and would have failed. Structural: all that had succeeded (worst case)."""
+    """Runs that had succeeded and would have failed. Structural: all that had succeeded (worst
+    case).
+    """
     share: float
     """runs_lost / runs_seen; 0 where no run was seen."""
     interval: Interval | None
@@ -126,7 +136,9 @@ class ImpactedWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """A component (or workflow) that still works but has lost every member of an optional requirement."""
+    """A component (or workflow) that still works but has lost every member of an optional
+    requirement.
+    """
 
     id: str
     lost: tuple[str, ...]
@@ -135,7 +147,9 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """The score 0 to 10 and what it is made of: 10 × (0.6 × share of runs lost + 0.4 × share of components hit)."""
+    """The score 0 to 10 and what it is made of: 10 × (0.6 × share of runs lost + 0.4 × share of
+    components hit).
+    """
 
     score: float
     runs_lost: int
@@ -167,7 +181,9 @@ class Precedent:
     source: str
     target: str
     absorbed: int
-    """Failures that no retry or fallback followed, and that the source (after a handoff: the run) survived."""
+    """Failures that no retry or fallback followed, and that the source (after a handoff: the run)
+    survived.
+    """
     seen: int
     """All failures that no retry or fallback followed."""
     calls: int
@@ -181,11 +197,17 @@ class Assumptions:
     calls_failed: int = 0
     """Calls to the failed components in the recorded runs that had succeeded."""
     rescued_by_history: int = 0
-    """Failed calls that a fallback of this caller, seen in the window, would have rescued (seeded draw)."""
+    """Failed calls that a fallback of this caller, seen in the window, would have rescued (seeded
+    draw).
+    """
     absorbed_by_history: int = 0
-    """Failed calls that the caller absorbed, as it did with this callee's failures before (seeded draw)."""
+    """Failed calls that the caller absorbed, as it did with this callee's failures before (seeded
+    draw).
+    """
     absorption_unknown: int = 0
-    """Failed calls on dependencies that never failed in the window: counted as not absorbed (worst case)."""
+    """Failed calls on dependencies that never failed in the window: counted as not absorbed (worst
+    case).
+    """
     precedents: tuple[Precedent, ...] = ()
     """What absorbed_by_history rests on, most calls first."""
 
@@ -204,7 +226,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
-    """What fails if these components fail; repeatable bit for bit from graph version, scenario, method and seed."""
+    """What fails if these components fail.
+
+    Repeatable bit for bit from graph version, scenario, method and seed.
+    """
 
     scenario: Scenario
     method: Method

@@ -11,7 +11,10 @@ from agentguard.simulation.model import ImpactedWorkflow, Money
 
 
 def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, float]:
-    """Return the value of one run by workflow id: as declared for the workflow, else for the component that it starts in."""
+    """Return the value of one run by workflow id.
+
+    As declared for the workflow, else for the component that it starts in.
+    """
     of_workflow = {workflow: entry.value_per_run for workflow, entry in matches.workflows}
     of_component = {
         m.component: m.entry.value_per_run for m in matches.components if m.entry is not None
@@ -28,7 +31,10 @@ def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, flo
 def money(
     matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seconds: float | None
 ) -> Money:
-    """Return the value lost with the recorded runs; workflows must carry their value_lost already."""
+    """Return the value lost with the recorded runs.
+
+    Workflows must carry their value_lost already.
+    """
     currency = matches.catalog.currency if matches.catalog else None
     priced = [w.value_lost for w in workflows if w.value_lost is not None]
     reason = _reason(matches, workflows)
@@ -49,4 +55,7 @@ def _reason(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> str | No
     unpriced = [w.name for w in workflows if w.value_lost is None]
     if not unpriced:
         return None
-    return f"The catalogue gives no value_per_run for {', '.join(unpriced)}; those lost runs are left out."
+    return (
+        f"The catalogue gives no value_per_run for {', '.join(unpriced)}; those lost runs are left"
+        " out."
+    )

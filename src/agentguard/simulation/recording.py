@@ -37,7 +37,9 @@ class Recording:
     returns: NDArray[np.bool_]
     """Whether the failure rises to the caller (True for entries); otherwise it goes to the run."""
     pair: NDArray[np.int64]
-    """Which (owner, primary) of `pairs` the call is; -1 where that caller was never seen to fall back, or has done so already here."""
+    """Which (owner, primary) of `pairs` the call is; -1 where that caller was never seen to fall
+    back, or has done so already here.
+    """
     pairs: tuple[tuple[int, int], ...]
     dependency: NDArray[np.int64]
     final: NDArray[np.int64]
@@ -61,10 +63,11 @@ class Recording:
 def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
     """Prepare runs for replay: a few passes over the calls (a million in about a second).
 
-    Whether a failing call is rescued or absorbed is drawn once per call, from seed, trace id and span id: the same call gets the
-    same luck in every scenario and in any order of rows. Absorption counts only failures that neither retry nor fallback followed:
-    those that did follow say nothing about an outage, which retries do not end. After a message it counts none: a run that had
-    ended before cannot show whether the failure did harm.
+    Whether a failing call is rescued or absorbed is drawn once per call, from seed, trace id and
+    span id: the same call gets the same luck in every scenario and in any order of rows. Absorption
+    counts only failures that neither retry nor fallback followed: those that did follow say nothing
+    about an outage, which retries do not end. After a message it counts none: a run that had ended
+    before cannot show whether the failure did harm.
     """
     calls = runs.calls
     components = tuple(
@@ -192,7 +195,10 @@ def _pair_of(
 def _not_yet_replaced(
     target: NDArray[np.int64], rescued_by: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return False for calls that stand in for a different callee that had failed: their caller has used its fallback up."""
+    """Return False for calls that stand in for a different callee that had failed.
+
+    Their caller has used its fallback up.
+    """
     replaces = np.full(len(target), -1, dtype=np.int64)
     rescued = np.flatnonzero(rescued_by >= 0)
     replaces[rescued_by[rescued]] = rescued
@@ -246,7 +252,9 @@ def _hash_array(texts: pa.LargeStringArray) -> NDArray[np.uint64]:
 
 
 def _uniform(hashes: NDArray[np.uint64], seed: int, salt: int) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each hash: SplitMix64's finaliser (Steele, Lea, Flood 2014) over hash, seed and salt."""
+    """Return a number in [0, 1) for each hash: SplitMix64's finaliser (Steele, Lea, Flood 2014)
+    over hash, seed and salt.
+    """
     start = np.random.SeedSequence([seed, salt]).generate_state(1, np.uint64)[0]
     z = hashes ^ start
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

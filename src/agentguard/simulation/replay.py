@@ -1,9 +1,10 @@
 """The replay method: whether each recorded run would have survived.
 
-Every call to a failed component fails. Its caller then fails too, unless a fallback that this caller was seen using rescues it, or
-the caller survives as it survived this callee's failures before; and so on up each run's own tree, deepest calls first. After a
-handoff or a message the failure goes to the run, past the caller, which had finished. What had failed in the recording stays as it
-was. A call below a component that is out is never made.
+Every call to a failed component fails. Its caller then fails too, unless a fallback that this
+caller was seen using rescues it, or the caller survives as it survived this callee's failures
+before; and so on up each run's own tree, deepest calls first. After a handoff or a message the
+failure goes to the run, past the caller, which had finished. What had failed in the recording stays
+as it was. A call below a component that is out is never made.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ _NO_CAUSE = -1
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of the recorded runs under several scenarios at once; one row per (scenario, call) that newly fails."""
+    """What became of the recorded runs under several scenarios at once.
+
+    One row per (scenario, call) that newly fails.
+    """
 
     scenario: NDArray[np.int64]
     row: NDArray[np.int64]
@@ -57,7 +61,9 @@ class Replayed:
 def replay(
     r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]
 ) -> Replayed:
-    """Replay every scenario (sets of component numbers) over all runs; chances from `rescue_chances`.
+    """Replay every scenario (sets of component numbers) over all runs.
+
+    Chances from `rescue_chances`.
 
     Costs what fails: the calls to the failed components and their callers, not the whole recording.
     """
@@ -86,10 +92,12 @@ def replay(
 
 
 def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return, by scenario and (owner, primary) pair, how often what stands of the owner's fallbacks would succeed.
+    """Return, by scenario and (owner, primary) pair, how often what stands of the owner's fallbacks
+    would succeed.
 
-    As often as each did in the window (rescued of tried), tried one after the other. `down`, by scenario and component: one that
-    fails in the scenario, itself or structurally, counts for nothing; a fallback that shares its primary's fate is none.
+    As often as each did in the window (rescued of tried), tried one after the other. `down`, by
+    scenario and component: one that fails in the scenario, itself or structurally, counts for
+    nothing; a fallback that shares its primary's fate is none.
     """
     number, place = (
         {text: i for i, text in enumerate(r.components)},
@@ -106,7 +114,9 @@ def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArr
 def structural_failures(
     r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]
 ) -> NDArray[np.bool_]:
-    """Return, by scenario and component (by the recording's numbers), what is out or fails structurally."""
+    """Return, by scenario and component (by the recording's numbers), what is out or fails
+    structurally.
+    """
     number = {text: i for i, text in enumerate(r.components)}
     down = np.zeros((len(scenarios), len(r.components)), dtype=np.bool_)
     for i, failed in enumerate(scenarios):
@@ -244,7 +254,9 @@ def _reaches_run(r: Recording, risen: _Failures) -> NDArray[np.bool_]:
 
 
 def _callers(r: Recording, risen: _Failures) -> _Failures:
-    """Return the callers' own calls, where the failure is not past them and they had not failed anyway."""
+    """Return the callers' own calls, where the failure is not past them and they had not failed
+    anyway.
+    """
     up = risen.take(~_reaches_run(r, risen))
     above = r.parent[up.row]
     fresh = ~r.failed[above]
@@ -290,7 +302,9 @@ class _Counts:
 def _precedents(
     r: Recording, found: Replayed, chances: NDArray[np.float64]
 ) -> tuple[Precedent, ...]:
-    """Return the dependencies whose failures were taken as absorbed, with the few or many cases that this rests on."""
+    """Return the dependencies whose failures were taken as absorbed, with the few or many cases
+    that this rests on.
+    """
     absorbed = found.row[_verdicts(r, found.scenario, found.row, chances)[1]]
     dependencies, first, counts = np.unique(
         r.dependency[absorbed], return_index=True, return_counts=True
@@ -366,19 +380,27 @@ class _Steps:
             self._way[found.row[here]] = mix(before, r.target[found.row[here]].astype(np.uint64))
 
     def alike(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return, for each row, how many rows with the same value in `of` failed in the same way, through the same components."""
+        """Return, for each row, how many rows with the same value in `of` failed in the same way,
+        through the same components.
+        """
         codes, _ = distinct(mix(self._way[rows], of.astype(np.uint64)))
         return np.bincount(codes)[codes] if len(codes) else codes
 
     def commonest(self, rows: NDArray[np.int64]) -> int:
-        """Return a row that failed in the commonest way; of several the shortest, then the earliest."""
+        """Return a row that failed in the commonest way.
+
+        Of several the shortest, then the earliest.
+        """
         order = np.lexsort(
             (rows, self._distance[rows], -self.alike(rows, np.zeros(len(rows), np.int64)))
         )
         return int(rows[order[0]])
 
     def up_to(self, row: int) -> tuple[Step, ...]:
-        """Return the steps, the failed component's first; calls of a component to itself are no steps."""
+        """Return the steps, the failed component's first.
+
+        Calls of a component to itself are no steps.
+        """
         steps: list[Step] = []
         while (cause := self._cause[row]) != _NO_CAUSE:
             if self._r.target[cause] != self._r.target[row]:

@@ -1,6 +1,7 @@
 """What a component needs to work, read off what was observed.
 
-A requirement is a group of callees of which any one will do: a callee, and what its caller was seen falling back on.
+A requirement is a group of callees of which any one will do: a callee, and what its caller was seen
+falling back on.
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from agentguard.simulation.intervals import wilson
 from agentguard.simulation.use import Use
 
 REQUIRED_SHARE = 0.5
-"""A callee used by at least half of its caller's runs is required: without it most runs of the caller fail, the same measure by
-which a single point of failure is called one. Used by fewer, its loss degrades the caller."""
+"""A callee used by at least half of its caller's runs is required: without it most runs of the
+caller fail, the same measure by which a single point of failure is called one. Used by fewer, its
+loss degrades the caller.
+"""
 
 ABSORBED_SHARE = 0.5
-"""Unless most failures of the callee were absorbed: the lower end of the 95 % interval must reach this, so that four absorbed
-failures out of four are enough and one is not. Failures followed by a retry or fallback do not count: both hide what an outage does."""
+"""Unless most failures of the callee were absorbed: the lower end of the 95 % interval must reach
+this, so that four absorbed failures out of four are enough and one is not. Failures followed by a
+retry or fallback do not count: both hide what an outage does.
+"""
 
 RESCUED_SHARE = 0.5
 """A fallback is redundancy only where it succeeded at least every second time it was tried."""
@@ -47,10 +52,12 @@ class Requirement:
 
 
 def component_requirements(graph: Graph, use: Use | None) -> tuple[Requirement, ...]:
-    """Return the requirements of all components, asynchronous ones included, in an order that depends on ids alone.
+    """Return the requirements of all components, asynchronous ones included, in an order that
+    depends on ids alone.
 
-    With recorded runs, a share of runs counts a looping caller once per run; without, the graph's counts per invocation must do.
-    A callee that its caller only ever used as somebody's fallback is no requirement of its own.
+    With recorded runs, a share of runs counts a looping caller once per run; without, the graph's
+    counts per invocation must do. A callee that its caller only ever used as somebody's fallback is
+    no requirement of its own.
     """
     invocations = {c.id: c.invocations for c in graph.components}
     backups = _Backups(graph.fallbacks)
@@ -66,8 +73,8 @@ def workflow_requirements(
 ) -> Iterator[Requirement]:
     """Yield what each workflow needs: its entry, and what runs after handoffs and messages.
 
-    Where several workflows start in one component (a gateway), each needs of its callees only what its own runs use; where no run
-    was recorded, its first component.
+    Where several workflows start in one component (a gateway), each needs of its callees only what
+    its own runs use; where no run was recorded, its first component.
     """
     shared, backups = shared_entries(graph), _Backups(graph.fallbacks)
     by_owner: dict[str, list[Requirement]] = defaultdict(list)
@@ -86,7 +93,10 @@ def workflow_requirements(
 
 
 def _passed_on(w: Workflow, components: Iterable[Requirement], use: Use) -> Iterator[Requirement]:
-    """What the workflow's recorded runs handed over or sent a message to: required if at least half of them did."""
+    """What the workflow's recorded runs handed over or sent a message to.
+
+    Required if at least half of them did.
+    """
     for r in components:
         share = 0.0 if r.returns else use.of_workflows.get((w.id, r.members[0]), 0.0)
         if share:
@@ -101,7 +111,10 @@ def _passed_on(w: Workflow, components: Iterable[Requirement], use: Use) -> Iter
 def _met_on_the_way(
     w: Workflow, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]
 ) -> Iterator[Requirement]:
-    """The asynchronous callees of all that the entry needs, directly or not; optional where their caller may do without."""
+    """The asynchronous callees of all that the entry needs, directly or not.
+
+    Optional where their caller may do without.
+    """
     seen, waiting = {w.entry}, list(own)
     while waiting:
         r = waiting.pop()
@@ -135,14 +148,20 @@ def _own_callees(
 def _share_of_entry(
     d: Dependency, w: Workflow, of_all: float | None, use: Use | None
 ) -> float | None:
-    """Return in which share of this workflow's runs its entry calls the callee; `of_all` is the share for all workflows."""
+    """Return in which share of this workflow's runs its entry calls the callee.
+
+    `of_all` is the share for all workflows.
+    """
     if use is not None:
         return use.of_entries.get((w.id, d.target), 0.0)
     return of_all if w.first == w.entry else float(d.target == w.first)
 
 
 def _requirement(d: Dependency, share: float | None, backups: _Backups) -> Requirement | None:
-    """Return the requirement behind a dependency that this share of the owner's runs uses (None: not known, so all may)."""
+    """Return the requirement behind a dependency that this share of the owner's runs uses (None.
+
+    Not known, so all may).
+    """
     if backups.times_tried(d.source, d.target) and _own_calls(d, backups) <= 0:
         return None
     members = (d.target, *backups.behind(d.source, d.target))
@@ -161,7 +180,9 @@ def _own_calls(d: Dependency, backups: _Backups) -> int:
 def _share_used(
     d: Dependency, invocations: int, backups: _Backups, use: Use | None
 ) -> float | None:
-    """Return the share of the caller's runs that use it of their own accord, or None where runs were not counted."""
+    """Return the share of the caller's runs that use it of their own accord, or None where runs
+    were not counted.
+    """
     recorded = use.of_callers.get((d.source, d.target)) if use is not None else None
     if recorded is not None or not invocations or not d.source_runs:
         return recorded
@@ -169,7 +190,10 @@ def _share_used(
 
 
 def _mostly_absorbed(d: Dependency, backups: _Backups) -> bool:
-    """Whether failures that nothing followed up were absorbed; of those that were followed up, all are taken to be among the absorbed."""
+    """Whether failures that nothing followed up were absorbed.
+
+    Of those that were followed up, all are taken to be among the absorbed.
+    """
     absorbed = max(0, d.absorbed - d.retries - backups.times_left(d.source, d.target))
     return wilson(absorbed, absorbed + d.propagated)[0] >= ABSORBED_SHARE
 

@@ -1,4 +1,7 @@
-"""From what somebody asks to what fails: the graph is looked up, names become components, the simulation is run."""
+"""From what somebody asks to what fails.
+
+The graph is looked up, names become components, the simulation is run.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Simulations:
-    """Simulates failures of the newest graph; a job's is the newest when the job runs, and its result says which that was."""
+    """Simulates failures of the newest graph.
+
+    A job's is the newest when the job runs, and its result says which that was.
+    """
 
     graphs: GraphStore
     catalog: Catalog | None

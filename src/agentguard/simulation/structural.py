@@ -21,10 +21,13 @@ from agentguard.simulation.use import use_of
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A graph's requirements, numbered: components first (by id), then workflows (by id), then shared entries once more.
+    """A graph's requirements, numbered.
 
-    A component in which several workflows start fails by the rules like any other; but what one workflow needs of it does not
-    bring down the others. They need only that it is not out itself: that is its second node, its door.
+    Components first (by id), then workflows (by id), then shared entries once more.
+
+    A component in which several workflows start fails by the rules like any other; but what one
+    workflow needs of it does not bring down the others. They need only that it is not out itself:
+    that is its second node, its door.
     """
 
     components: tuple[str, ...]
@@ -68,9 +71,12 @@ class Fallen:
 
 
 def structure(graph: Graph, runs: Runs | None) -> Structure:
-    """Return the graph's requirements; linear in its dependencies, times workflows where there are handoffs.
+    """Return the graph's requirements.
 
-    Recorded runs say more exactly who uses what in which share of the runs; without them the graph's counts have to do.
+    Linear in its dependencies, times workflows where there are handoffs.
+
+    Recorded runs say more exactly who uses what in which share of the runs; without them the
+    graph's counts have to do.
     """
     components, workflows = (
         tuple(sorted(c.id for c in graph.components)),
@@ -98,7 +104,10 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
 
 
 def fallen(s: Structure, failed: Iterable[int]) -> Fallen:
-    """Return everything that fails when these components (by number) do; linear in the edges of what fails."""
+    """Return everything that fails when these components (by number) do.
+
+    Linear in the edges of what fails.
+    """
     start = set(failed)
     doors = (s.door(number) for number in start)
     causes = failures(s.needs, start | {door for door in doors if door is not None})
@@ -190,7 +199,10 @@ class _Paths:
         return tuple(reversed(steps))
 
     def _steps(self, number: int, cause: int) -> tuple[Step, ...]:
-        """Return the last step first: one, or two where a workflow falls with a callee of its entry."""
+        """Return the last step first.
+
+        One, or two where a workflow falls with a callee of its entry.
+        """
         source, target = self._s.label(number), self._s.label(cause)
         called = self._of_pair.get((source, target), ())
         workflow = self._of_workflow.get(source) if number >= len(self._s.components) else None

@@ -1,4 +1,7 @@
-"""What recorded runs say about who uses what: shares of a workflow's runs, however often a looping agent ran in each."""
+"""What recorded runs say about who uses what.
+
+Shares of a workflow's runs, however often a looping agent ran in each.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,15 @@ class Use:
     """Shares of runs, 0 to 1; what was never used has no entry."""
 
     of_callers: Shares
-    """(caller, callee): of the runs that the caller took part in, those in which it called the callee other than as a fallback."""
+    """(caller, callee): of the runs that the caller took part in, those in which it called the
+    callee other than as a fallback.
+    """
     of_entries: Shares
     """(workflow, callee): of the workflow's runs, those whose entry called the callee itself."""
     of_workflows: Shares
-    """(workflow, callee): of the workflow's runs, those in which anyone handed over to the callee or sent it a message."""
+    """(workflow, callee): of the workflow's runs, those in which anyone handed over to the callee
+    or sent it a message.
+    """
 
 
 def use_of(runs: Runs | None) -> Use | None:
@@ -78,7 +85,10 @@ class _Texts:
 
 
 def _runs_by(codes: NDArray[np.int64], run: NDArray[np.int64]) -> dict[int, int]:
-    """Count distinct runs by code. Sorts: on a million pairs several times faster than NumPy's hashing `unique`."""
+    """Count distinct runs by code.
+
+    Sorts: on a million pairs several times faster than NumPy's hashing `unique`.
+    """
     runs = int(run.max(initial=0)) + 1
     pairs = np.sort(codes * runs + run)
     pairs = pairs[np.diff(pairs, prepend=-1) != 0]

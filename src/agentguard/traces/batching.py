@@ -23,7 +23,9 @@ class ShuttingDownError(UnavailableError):
 
 
 class Batcher(Generic[In, Out]):
-    """Gathers single items into calls of `work`, which returns one answer, or one error, for each item in order."""
+    """Gathers single items into calls of `work`, which returns one answer, or one error, for each
+    item in order.
+    """
 
     def __init__(
         self,
@@ -40,7 +42,10 @@ class Batcher(Generic[In, Out]):
         self._closed = False
 
     async def submit(self, item: In) -> Out:
-        """Return the item's answer or raise its error. The work is done even if the caller does not wait for it."""
+        """Return the item's answer or raise its error.
+
+        The work is done even if the caller does not wait for it.
+        """
         if self._closed:
             raise ShuttingDownError
         future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
@@ -49,7 +54,10 @@ class Batcher(Generic[In, Out]):
         return await future
 
     async def run(self) -> None:
-        """Work until closed and empty. May run several times at once: then so many calls are under way at most."""
+        """Work until closed and empty.
+
+        May run several times at once: then so many calls are under way at most.
+        """
         while self._waiting or not self._closed:
             if self._waiting:
                 await self._work_on(self._take())

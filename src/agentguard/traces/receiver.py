@@ -54,7 +54,10 @@ class Admission:
     bytes: int = 0
 
     def grow(self, size: int) -> None:
-        """Count more bytes held for this request; raise IngestFullError if that is too much for all of them together."""
+        """Count more bytes held for this request.
+
+        Raise IngestFullError if that is too much for all of them together.
+        """
         if self.load.bytes + size > self.load.most_bytes and self.load.requests > 1:
             raise IngestFullError
         self.load.bytes += size

@@ -1,4 +1,7 @@
-"""Spans gathered by trace: in memory while they are few, on disk in partitions when they are many."""
+"""Spans gathered by trace.
+
+In memory while they are few, on disk in partitions when they are many.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,9 @@ class Spool:
 
 
 def _compact(spans: pa.Table) -> pa.Table:
-    """Drop dictionary entries that no row uses, so that a slice does not carry the whole dictionary."""
+    """Drop dictionary entries that no row uses, so that a slice does not carry the whole
+    dictionary.
+    """
     columns = [
         _reencoded(column) if pa.types.is_dictionary(column.type) else column
         for column in spans.columns

@@ -45,10 +45,16 @@ class SpanSource(Protocol):
     """Some spans at rest; pickles, so that a worker process can read them."""
 
     def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
-        """Yield the spans in tables (SPAN_SCHEMA) of bounded size; with `traces`, those whose trace ids have one of these lower halves."""
+        """Yield the spans in tables (SPAN_SCHEMA) of bounded size.
+
+        With `traces`, those whose trace ids have one of these lower halves.
+        """
 
     def traces_touching(self, window: TimeWindow) -> U64:
-        """Return the lower halves (words) of the ids of all traces with a span in the window; opens nothing that cannot have any."""
+        """Return the lower halves (words) of the ids of all traces with a span in the window.
+
+        Opens nothing that cannot have any.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +67,21 @@ class Window:
 
 
 class SpanStore(Protocol):
-    """Spans in order of arrival, deliveries kept as they come: whoever reads drops duplicates by trace id and span id."""
+    """Spans in order of arrival, deliveries kept as they come.
+
+    Whoever reads drops duplicates by trace id and span id.
+    """
 
     async def append(self, batch: SpanBatch) -> None:
-        """Keep all of it. Durable once this returns; raise SpansNotStoredError, and keep nothing, otherwise."""
+        """Keep all of it.
+
+        Durable once this returns; raise SpansNotStoredError, and keep nothing, otherwise.
+        """
 
     async def settle(self) -> bool:
-        """Bring everything appended so far into the form that windows read, and delete the bodies; return whether there was anything.
+        """Bring everything appended so far into the form that windows read, and delete the bodies.
+
+        Return whether there was anything.
 
         Killed at any moment, it loses and doubles nothing.
         """
@@ -76,7 +90,13 @@ class SpanStore(Protocol):
         """Return if spans could be made durable now; raise what stands in the way otherwise."""
 
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
-        """The settled spans received at this time (ns) or later, to the hour; they stay readable inside the context."""
+        """The settled spans received at this time (ns) or later, to the hour.
+
+        They stay readable inside the context.
+        """
 
     async def expire(self, received_before: int) -> int:
-        """Delete spans received before this time (ns), to the hour; return how many sources went."""
+        """Delete spans received before this time (ns), to the hour.
+
+        Return how many sources went.
+        """

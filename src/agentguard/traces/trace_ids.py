@@ -14,7 +14,8 @@ U64 = NDArray[np.uint64]
 def with_whole_ids(spans: pa.Table) -> pa.Table:
     """Return the spans (SPAN_SCHEMA; whole traces) with every trace under its longest id.
 
-    A trace id whose upper half is zero is the lower half of the one whole id that ends so; where there are several, it stays.
+    A trace id whose upper half is zero is the lower half of the one whole id that ends so; where
+    there are several, it stays.
     """
     trace = words(spans.column("trace_id"), 16)
     short = np.flatnonzero(trace[:, 0] == 0)

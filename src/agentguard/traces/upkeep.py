@@ -52,7 +52,8 @@ class Upkeep:
         try:
             await self.tidy()
             self.failure = None
-        # The outermost frame of this loop. Whatever it was, a full disk or a dead worker: the log keeps everything until a later round.
+        # The outermost frame of this loop. Whatever it was, a full disk or a dead worker: the log
+        # keeps everything until a later round.
         except Exception as error:
             log.exception("settling_failed")
             self.failure = type(error).__name__

@@ -20,15 +20,19 @@ _LATEST = 2**63 - 1
 class TimeWindow:
     """From `since` up to, and without, `until`; ns since the epoch, None where a side is open.
 
-    A trace belongs, whole, to the window in which it starts: no edge is cut at a border, and neighbouring windows add up.
-    It starts with its root span, or with its earliest span where the root is not there; a trace without any time belongs to none.
+    A trace belongs, whole, to the window in which it starts: no edge is cut at a border, and
+    neighbouring windows add up. It starts with its root span, or with its earliest span where the
+    root is not there; a trace without any time belongs to none.
     """
 
     since: int | None = None
     until: int | None = None
 
     def select(self, spans: pa.Table) -> pa.Table:
-        """Return the spans (SPAN_SCHEMA) of the traces that belong here; the table must hold its traces whole."""
+        """Return the spans (SPAN_SCHEMA) of the traces that belong here.
+
+        The table must hold its traces whole.
+        """
         if not len(spans):
             return spans
         spans = with_whole_ids(spans)
@@ -43,7 +47,10 @@ class TimeWindow:
         )
 
     def holds(self, starts: I64) -> NDArray[np.bool_]:
-        """Say which times lie in the window; every trace that belongs here has a span that starts in it."""
+        """Say which times lie in the window.
+
+        Every trace that belongs here has a span that starts in it.
+        """
         held: NDArray[np.bool_] = (starts > 0) & (starts < _LATEST)
         if self.since is not None:
             held &= starts >= self.since
@@ -58,7 +65,10 @@ def _traces(spans: pa.Table) -> tuple[I64, I64]:
 
 
 def _starts(spans: pa.Table, trace: I64, count: int) -> I64:
-    """Return each trace's start: its earliest root's, else its earliest span's; 0 where no span has a time."""
+    """Return each trace's start: its earliest root's, else its earliest span's.
+
+    0 where no span has a time.
+    """
     start = spans.column("start").to_numpy()
     root = words(spans.column("parent_id"), 8)[:, 0] == 0
     starts = _earliest(start, trace, start > 0, count)
@@ -81,9 +91,11 @@ class TimeWindowError(InvalidInputError):
 def time_window(
     *, since: int | None = None, until: int | None = None, lookback: int | None = None
 ) -> TimeWindow:
-    """Return the window between two moments (ns since the epoch), or the `lookback` (ns) before `until`.
+    """Return the window between two moments (ns since the epoch), or the `lookback` (ns) before
+    `until`.
 
-    Raises TimeWindowError where an argument is not positive, the end is not after the start, or too many or too few are given.
+    Raises TimeWindowError where an argument is not positive, the end is not after the start, or too
+    many or too few are given.
     """
     for name, value in (("since", since), ("until", until), ("lookback", lookback)):
         if value is not None and value <= 0:

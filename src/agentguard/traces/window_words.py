@@ -1,4 +1,7 @@
-"""Windows of event time as people write them: moments in ISO 8601, or how long ago; durations such as 15m."""
+"""Windows of event time as people write them: moments in ISO 8601, or how long ago.
+
+Durations such as 15m.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,9 @@ _LATEST = 2**63 - 1
 def written_window(
     *, since: str | None, until: str | None, lookback: str | None, now: int
 ) -> TimeWindow | None:
-    """Return the window that these words ask for, None where there are none; without an end, a lookback ends now (ns).
+    """Return the window that these words ask for, None where there are none.
+
+    Without an end, a lookback ends now (ns).
 
     `since` and `until` are moments, see `moment`; `lookback` is a duration. Raises TimeWindowError.
     """
@@ -31,13 +36,19 @@ def written_window(
 
 
 def moment(words: str, name: str, now: int) -> int:
-    """Return the moment in ns: ISO 8601 (without an offset, UTC), or a duration: so long before now."""
+    """Return the moment in ns: ISO 8601 (without an offset, UTC), or a duration.
+
+    So long before now.
+    """
     if _DURATION.fullmatch(words.strip()):
         return now - duration(words, name)
     try:
         at = datetime.fromisoformat(words.strip())
     except ValueError:
-        message = f"{name} is {words!r}: write a time as 2026-11-25T10:00:00Z, or how long ago it was, as 90s, 15m, 24h or 7d."
+        message = (
+            f"{name} is {words!r}: write a time as 2026-11-25T10:00:00Z, or how long ago it was, as"
+            " 90s, 15m, 24h or 7d."
+        )
         raise TimeWindowError(message) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     since_epoch = at - datetime(1970, 1, 1, tzinfo=UTC)

@@ -29,7 +29,8 @@ class Question:
     graph_version: str
     endpoint: str
     parameters: object = None
-    """All that the answer depends on beside the graph and the ground; what can be written as JSON."""
+    """All that the answer depends on beside the graph and the ground; what can be written as JSON.
+    """
 
 
 @dataclass(slots=True)
@@ -49,7 +50,10 @@ class Answers:
     _flights: dict[str, _Flight] = field(default_factory=dict)
 
     async def of(self, question: Question, compute: Compute) -> bytes:
-        """Return the answer. Equal questions that come at one time are answered by one computation, different ones side by side.
+        """Return the answer.
+
+        Equal questions that come at one time are answered by one computation, different ones side
+        by side.
 
         Raises what `compute` does; then nothing is kept, and whoever waited computes for itself.
         """
@@ -73,12 +77,18 @@ class Answers:
 
 
 def question_key(question: Question, ground: Ground) -> str:
-    """Return the key of the answer: equal for equal questions on equal ground, and for no others."""
+    """Return the key of the answer.
+
+    Equal for equal questions on equal ground, and for no others.
+    """
     return hashlib.sha256(canonical_json([question, ground])).hexdigest()
 
 
 def ground_of(app: App) -> Ground:
-    """Return what this process's answers follow from: its code, the catalogue, the links to traces, the severities' thresholds."""
+    """Return what this process's answers follow from.
+
+    Its code, the catalogue, the links to traces, the severities' thresholds.
+    """
     return {
         "version": version_of("agentguard"),
         "code": _fingerprint(files("agentguard")),
@@ -89,7 +99,10 @@ def ground_of(app: App) -> Ground:
 
 
 def _fingerprint(folder: Traversable) -> str:
-    """Return a digest of all source below the folder: two builds of one version may answer differently."""
+    """Return a digest of all source below the folder.
+
+    Two builds of one version may answer differently.
+    """
     digest = hashlib.sha256()
     for entry in sorted(folder.iterdir(), key=lambda each: each.name):
         if entry.is_dir() and entry.name != "__pycache__":

@@ -56,7 +56,9 @@ _PROBLEM: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(app: App, *, process: str | None = None) -> FastAPI:
-    """Return the API over an application opened with `serving=True`; the caller opens it before, and closes it after.
+    """Return the API over an application opened with `serving=True`.
+
+    The caller opens it before, and closes it after.
 
     `process` names this one where several processes serve one address.
     """

@@ -23,7 +23,9 @@ log = structlog.get_logger(__name__)
 
 
 class Application:
-    """Opens everything when its server starts it, and closes it in good order when the server has answered what was in work."""
+    """Opens everything when its server starts it, and closes it in good order when the server has
+    answered what was in work.
+    """
 
     def __init__(self) -> None:
         self._api: FastAPI | None = None
@@ -50,7 +52,8 @@ class Application:
                 await self._live_with(settings, receive, send)
         except AgentGuardError as error:
             during = "startup" if self._api is None else "shutdown"
-            log.error("lifespan_failed", during=during, detail=str(error))  # noqa: TRY400 - the sentence says all
+            # the sentence says all
+            log.error("lifespan_failed", during=during, detail=str(error))  # noqa: TRY400
             await send({"type": f"lifespan.{during}.failed", "message": str(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})

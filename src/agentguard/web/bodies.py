@@ -18,9 +18,13 @@ _SLICE = 64 * 1024
 
 
 class BodyLimit:
-    """ASGI middleware: no body longer than the limit is read, except below the paths whose routes see to that themselves.
+    """ASGI middleware.
 
-    Reading past the limit raises InputTooLargeError; what FastAPI makes of that on the way, `answer_http_error` undoes.
+    No body longer than the limit is read, except below the paths whose routes see to that
+    themselves.
+
+    Reading past the limit raises InputTooLargeError; what FastAPI makes of that on the way,
+    `answer_http_error` undoes.
     """
 
     def __init__(self, app: ASGIApp, *, limit: int, except_below: tuple[str, ...]) -> None:
@@ -79,7 +83,10 @@ async def receive(
     into: BinaryIO,
     grow: Callable[[int], None],
 ) -> None:
-    """Write the body as sent into a file, telling `grow` of each piece before it is kept; raise InputTooLargeError above the limit."""
+    """Write the body as sent into a file, telling `grow` of each piece before it is kept.
+
+    Raise InputTooLargeError above the limit.
+    """
     announced = headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit:
         raise InputTooLargeError.over(limit)
@@ -95,7 +102,10 @@ async def receive(
 async def unpacked(
     body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]
 ) -> bytes:
-    """Return the body's content; raise InputTooLargeError above the limit, before it is held, and DamagedBodyError."""
+    """Return the body's content.
+
+    Raise InputTooLargeError above the limit, before it is held, and DamagedBodyError.
+    """
     if encoding is None:
         return body
     content = await asyncio.to_thread(_joined, body, encoding, limit)

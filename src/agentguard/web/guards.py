@@ -1,4 +1,7 @@
-"""Who may ask: without a key only this machine, with a key whoever has it. Pure ASGI, so it holds under any server."""
+"""Who may ask: without a key only this machine, with a key whoever has it.
+
+Pure ASGI, so it holds under any server.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ _FORWARDED_FOR = re.compile(r'for="?([^;,"]+)', re.IGNORECASE)  # RFC 7239
 
 
 class LoopbackGuard:
-    """Lets through only requests from this machine, to this machine's name, and from pages of this machine or of allowed origins.
+    """Lets through only requests from this machine, to this machine's name, and from pages of this
+    machine or of allowed origins.
 
     Forwarding headers never let anybody in; one that names a stranger keeps the request out.
     """
@@ -30,7 +34,10 @@ class LoopbackGuard:
         if scope["type"] == "lifespan" or (reason := self._refusal(scope)) is None:
             await self._app(scope, receive, send)
             return
-        detail = f"{reason} Without AGENTGUARD_API_KEY, AgentGuard answers only its own machine; set a key to use it from elsewhere."
+        detail = (
+            f"{reason} Without AGENTGUARD_API_KEY, AgentGuard answers only its own machine; set a"
+            " key to use it from elsewhere."
+        )
         await _refuse(scope, receive, send, ProblemResponse(403, "not-local", detail))
 
     def _refusal(self, scope: Scope) -> str | None:
@@ -61,7 +68,10 @@ class KeyGuard:
         if scope["type"] == "lifespan" or scope.get("path") in _OPEN_PATHS or self._has_key(scope):
             await self._app(scope, receive, send)
             return
-        detail = "This needs the key that AGENTGUARD_API_KEY was set to. Send it as `Authorization: Bearer KEY`."
+        detail = (
+            "This needs the key that AGENTGUARD_API_KEY was set to. Send it as `Authorization:"
+            " Bearer KEY`."
+        )
         headers = {"WWW-Authenticate": 'Bearer realm="agentguard"'}
         await _refuse(
             scope, receive, send, ProblemResponse(401, "key-needed", detail, headers=headers)
@@ -95,7 +105,10 @@ def _hops(scope: Scope) -> list[str]:
 
 
 def _is_local_peer(scope: Scope) -> bool:
-    """Whether the peer is on this machine: a loopback address, or the other end of a Unix socket."""
+    """Whether the peer is on this machine.
+
+    A loopback address, or the other end of a Unix socket.
+    """
     client = scope.get("client")
     if client is not None:
         return _is_loopback(client[0])

@@ -1,7 +1,7 @@
 """How gunicorn serves AgentGuard: several uvicorn workers on the address that the settings name.
 
-Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app`; its own options
-(`--workers 4`) win over what stands here.
+Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.web.gunicorn
+agentguard.web.asgi:app`; its own options (`--workers 4`) win over what stands here.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ worker_class = "agentguard.web.gunicorn.Worker"
 graceful_timeout = _chosen.shutdown_seconds + 10
 """Seconds that a worker gets to answer what is in work, and then to close."""
 timeout = 120
-"""Seconds without a sign of life after which a worker is taken for dead: none of its work holds the event loop for long."""
+"""Seconds without a sign of life after which a worker is taken for dead: none of its work holds the
+event loop for long.
+"""
 control_socket_disable = True
 """Nothing is written outside the data directory."""

@@ -1,4 +1,8 @@
-"""How often a client may ask: the RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11 (May 2026), and 429 where it is too often."""
+"""How often a client may ask.
+
+The RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11 (May 2026), and 429 where it is too
+often.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +20,13 @@ _POLICY = "minute"
 
 
 class RateGuard:
-    """Lets a client make so many requests below /api in a minute, and tells it how many are left. Pure ASGI, as the other guards.
+    """Lets a client make so many requests below /api in a minute, and tells it how many are left.
 
-    It stands behind them, so who is counted holds the key, or is on this machine. A client is then the address that it speaks from:
-    what forwarding headers say is not believed, so behind a proxy all are one client.
+    Pure ASGI, as the other guards.
+
+    It stands behind them, so who is counted holds the key, or is on this machine. A client is then
+    the address that it speaks from: what forwarding headers say is not believed, so behind a proxy
+    all are one client.
     """
 
     def __init__(self, app: ASGIApp, *, limits: RateLimits) -> None:
@@ -63,7 +70,10 @@ def _fields(quota: Quota) -> dict[str, str]:
 
 def _too_many(quota: Quota) -> ProblemResponse:
     seconds = math.ceil(quota.seconds)
-    detail = f"More than {quota.limit:,} requests came from this client within a minute. Come again in {seconds} seconds."
+    detail = (
+        f"More than {quota.limit:,} requests came from this client within a minute. Come again in"
+        f" {seconds} seconds."
+    )
     headers = _fields(quota) | {"Retry-After": str(seconds)}
     return ProblemResponse(
         429,

@@ -17,7 +17,10 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics(Collector):
-    """One application's metrics, in a registry of their own; of several processes each counts for itself."""
+    """One application's metrics, in a registry of their own.
+
+    Of several processes each counts for itself.
+    """
 
     def __init__(self, receiver: Receiver, live: LiveGraph, process: str | None = None) -> None:
         """`process` labels all there is, where other processes answer at the same address."""

@@ -1,4 +1,7 @@
-"""How OTLP/HTTP 1.x answers: in the request's encoding, errors as google.rpc.Status, refused spans as partial success."""
+"""How OTLP/HTTP 1.x answers.
+
+In the request's encoding, errors as google.rpc.Status, refused spans as partial success.
+"""
 
 from __future__ import annotations
 

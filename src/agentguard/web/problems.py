@@ -73,7 +73,8 @@ def problem_document(
 
 async def answer_error(_request: Request, error: Exception) -> Response:
     """Answer an AgentGuardError."""
-    assert isinstance(error, AgentGuardError)  # noqa: S101 - Starlette hands over what was registered for
+    # Starlette hands over what was registered for
+    assert isinstance(error, AgentGuardError)  # noqa: S101
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR and not isinstance(error, UnavailableError):
         log.error("request_failed", code=error.code, exc_info=error)
         return internal_problem()
@@ -84,7 +85,10 @@ async def answer_error(_request: Request, error: Exception) -> Response:
 
 
 async def answer_http_error(request: Request, error: Exception) -> Response:
-    """Answer what routing refuses: no such path, another method; OTLP's paths in plain text, as its exporters expect."""
+    """Answer what routing refuses: no such path, another method.
+
+    OTLP's paths in plain text, as its exporters expect.
+    """
     assert isinstance(error, HTTPException)  # noqa: S101 - see above
     if isinstance(error.__cause__, AgentGuardError):  # raised while FastAPI read the body
         return await answer_error(request, error.__cause__)
@@ -108,7 +112,10 @@ async def answer_invalid_request(_request: Request, error: Exception) -> Respons
         for fault in error.errors()
     ]
     first = faults[0] if faults else {"location": [], "message": "unknown"}
-    detail = f"The request does not fit: {'.'.join(first['location'])}: {first['message']}. `errors` has every fault; /docs has the schema."
+    detail = (
+        f"The request does not fit: {'.'.join(first['location'])}: {first['message']}. `errors` has"
+        " every fault; /docs has the schema."
+    )
     return ProblemResponse(
         HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-request", detail, extensions={"errors": faults}
     )
@@ -122,7 +129,10 @@ def internal_problem() -> ProblemResponse:
 
 
 class LastResort:
-    """ASGI middleware: whatever escapes the application is logged and answered with a problem that tells nothing."""
+    """ASGI middleware.
+
+    Whatever escapes the application is logged and answered with a problem that tells nothing.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

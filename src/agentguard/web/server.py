@@ -49,7 +49,9 @@ class _Server(Server):
 
 
 def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is in work and close; raise AddressError where the port is taken.
+    """Serve until SIGTERM or SIGINT, then answer what is in work and close.
+
+    Raise AddressError where the port is taken.
 
     `tell` is called once, with the URLs, as soon as connections are taken.
     """
@@ -85,7 +87,10 @@ def _config(settings: Settings, app_of: object) -> uvicorn.Config:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise AddressError, naming the address, where that is not possible."""
+    """Return a listening socket.
+
+    Raise AddressError, naming the address, where that is not possible.
+    """
     try:
         family, _, _, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -98,7 +103,8 @@ def bind(host: str, port: int) -> socket.socket:
             ) from error
         reason = error.strerror or str(error)
         raise AddressError(
-            f"Cannot listen on {host} port {port}: {reason}. Set API_HOST and API_PORT to an address of this machine."
+            f"Cannot listen on {host} port {port}: {reason}. Set API_HOST and API_PORT to an"
+            " address of this machine."
         ) from error
 
 
@@ -121,7 +127,10 @@ def _bind_otlp(settings: Settings) -> socket.socket | None:
     try:
         return bind("127.0.0.1", settings.otlp_port)
     except AddressError:
-        detail = "Spans are taken in at the API's port alone. Stop what uses this one, or set AGENTGUARD_OTLP_PORT to another."
+        detail = (
+            "Spans are taken in at the API's port alone. Stop what uses this one, or set"
+            " AGENTGUARD_OTLP_PORT to another."
+        )
         log.warning("otlp_port_taken", port=settings.otlp_port, detail=detail)
         return None
 

@@ -23,7 +23,10 @@ class Signal(StrEnum):
 
 
 def count_records(delivery: Delivery, signal: Signal) -> int:
-    """Return the number of log records or metrics; raise UnusableDeliveryError if the body is no such request. CPU-bound."""
+    """Return the number of log records or metrics.
+
+    Raise UnusableDeliveryError if the body is no such request. CPU-bound.
+    """
     return (
         _count_json(delivery.body, signal)
         if delivery.encoding is Encoding.JSON

@@ -56,7 +56,10 @@ class State:
     streams: Streams
 
     async def newest(self, dataset: str | None) -> Found:
-        """Return the newest graph of the dataset, or of the dataset last written; raise NoGraphError where there is none."""
+        """Return the newest graph of the dataset, or of the dataset last written.
+
+        Raise NoGraphError where there is none.
+        """
         return await self.found(await self.app.graphs.newest(dataset))
 
     async def found(self, version: GraphVersion) -> Found:

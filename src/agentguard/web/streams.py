@@ -1,4 +1,7 @@
-"""Open streams: when each should look whether there is something new to tell, and their end with the server's."""
+"""Open streams.
+
+When each should look whether there is something new to tell, and their end with the server's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ _LOOK_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Streams:
-    """The streams of one server. What they tell stands in the stores; notices say when to look there."""
+    """The streams of one server.
+
+    What they tell stands in the stores; notices say when to look there.
+    """
 
     notices: Notices
     look_seconds: float = _LOOK_SECONDS
@@ -22,7 +28,10 @@ class Streams:
     _waits: set[asyncio.Timeout] = field(default_factory=set, init=False)
 
     async def looks(self, topic: str, *, look_seconds: float | None = None) -> AsyncIterator[None]:
-        """Yield whenever it is time to look: at once, after each notice on the topic, and this often; end when the server does."""
+        """Yield whenever it is time to look.
+
+        At once, after each notice on the topic, and this often; end when the server does.
+        """
         async with self.notices.listen(topic) as heard:
             yield
             while await self._wait(
@@ -31,7 +40,10 @@ class Streams:
                 yield
 
     def end(self) -> None:
-        """Let all streams end, those that are open and those that are opened yet. Call it on the event loop."""
+        """Let all streams end, those that are open and those that are opened yet.
+
+        Call it on the event loop.
+        """
         self._ended = True
         for wait in self._waits:
             if not wait.expired():

@@ -13,7 +13,10 @@ from agentguard.web.state import StateOf
 SinceParameter = Annotated[
     str | None,
     Query(
-        description="Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later."
+        description=(
+            "Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
+            " later."
+        )
     ),
 ]
 UntilParameter = Annotated[
@@ -23,7 +26,9 @@ UntilParameter = Annotated[
 LookbackParameter = Annotated[
     str | None,
     Query(
-        description="Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now."
+        description=(
+            "Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now."
+        )
     ),
 ]
 

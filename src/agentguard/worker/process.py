@@ -1,4 +1,7 @@
-"""The application in a worker's process: opened at its first job, on an event loop that goes on between jobs."""
+"""The application in a worker's process.
+
+Opened at its first job, on an event loop that goes on between jobs.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ _GIVE_BACK_SECONDS = 10
 
 
 class OpenedApp:
-    """Tries jobs in this process (Tries). Made before a worker forks, it opens nothing until the fork has its first job."""
+    """Tries jobs in this process (Tries).
+
+    Made before a worker forks, it opens nothing until the fork has its first job.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

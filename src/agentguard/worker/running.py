@@ -12,7 +12,10 @@ from agentguard.worker.process import OpenedApp
 
 
 def work(settings: Settings, concurrency: int | None) -> int:
-    """Run jobs until told to stop; return the exit code. Raises NoBrokerError, NotLetInError, and PackageMissingError."""
+    """Run jobs until told to stop; return the exit code.
+
+    Raises NoBrokerError, NotLetInError, and PackageMissingError.
+    """
     os.environ.setdefault(
         "REMAP_SIGTERM", "SIGQUIT"
     )  # read where Celery is imported, which is below

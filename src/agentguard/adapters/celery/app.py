@@ -24,7 +24,8 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         broker_connection_timeout=_CONNECT_SECONDS,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # a broker may be away for as long as it likes
-        broker_channel_error_retry=True,  # RabbitMQ closes the channel of a job that takes longer than its consumer_timeout
+        # RabbitMQ closes the channel of a job that takes longer than its consumer_timeout
+        broker_channel_error_retry=True,
         result_backend=broker.results,
         task_ignore_result=broker.results is None,
         task_queues=[main_queue(broker)],
@@ -33,9 +34,11 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        # A running job needs no broker: it goes on, and who gets its message meanwhile finds it taken.
+        # A running job needs no broker: it goes on, and who gets its message meanwhile finds it
+        # taken.
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        # Its queues are exclusive to a node's name: two workers of one name would shut each other out for good.
+        # Its queues are exclusive to a node's name: two workers of one name would shut each other
+        # out for good.
         worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
     )
@@ -44,8 +47,12 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
 
 
 def main_queue(broker: Broker) -> Queue:
-    """Return the queue of jobs: with RabbitMQ a quorum queue that passes on what it gives up to the dead-letter queue."""
-    # Delayed delivery needs a topic exchange, and matches by the end of the key: so a dot in a queue's name must not part words.
+    """Return the queue of jobs.
+
+    With RabbitMQ a quorum queue that passes on what it gives up to the dead-letter queue.
+    """
+    # Delayed delivery needs a topic exchange, and matches by the end of the key: so a dot in a
+    # queue's name must not part words.
     key = broker.queue.replace(".", "~")
     exchange = Exchange(broker.queue, type="topic")
     return Queue(
@@ -54,7 +61,10 @@ def main_queue(broker: Broker) -> Queue:
 
 
 def dead_queue(broker: Broker) -> Queue:
-    """Return RabbitMQ's queue of dead letters. Not a quorum queue: RabbitMQ 4 counts each look at a letter there, to drop it in the end."""
+    """Return RabbitMQ's queue of dead letters.
+
+    Not a quorum queue: RabbitMQ 4 counts each look at a letter there, to drop it in the end.
+    """
     return Queue(
         broker.dead_queue,
         Exchange(""),

@@ -23,7 +23,9 @@ class Broker:
     results: str | None = None
     """Where Celery keeps results of its own, if anywhere."""
     delivery_limit: int = 20
-    """Times that RabbitMQ brings one message again because the worker ended, or lost the connection, before it said what came of it."""
+    """Times that RabbitMQ brings one message again because the worker ended, or lost the
+    connection, before it said what came of it.
+    """
 
     @property
     def rabbitmq(self) -> bool:

@@ -26,7 +26,10 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class CeleryDelivery:
-    """A Delivery to Celery workers: the message holds the job's id, the broker has confirmed it once `deliver` returns (RabbitMQ)."""
+    """A Delivery to Celery workers.
+
+    The message holds the job's id, the broker has confirmed it once `deliver` returns (RabbitMQ).
+    """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
         self._broker, self._clock = broker, clock
@@ -63,7 +66,10 @@ class CeleryDelivery:
 
 @contextmanager
 def connected(app: Celery, broker: Broker) -> Iterator[Connection]:
-    """A connection of its own, so that none is ever met in a state that an earlier failure left; raises BrokerAwayError."""
+    """A connection of its own, so that none is ever met in a state that an earlier failure left.
+
+    Raises BrokerAwayError.
+    """
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=0)
@@ -84,7 +90,10 @@ class Message:
 
 
 def send(app: Celery, broker: Broker, connection: Connection, message: Message) -> None:
-    """Publish the message; a delay is rounded up to whole seconds. Raises what the broker raises."""
+    """Publish the message; a delay is rounded up to whole seconds.
+
+    Raises what the broker raises.
+    """
     app.send_task(
         message.task,
         [message.job_id],

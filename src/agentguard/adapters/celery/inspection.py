@@ -48,7 +48,8 @@ class NotLetInError(UnusableServiceError):
 def inspect_broker(url: str, queue: str) -> BrokerQueue:
     """Ask the broker what it is and what lies in the queue.
 
-    Raises UnusableServiceError, with what to do, where it is away, NotLetInError where it refuses us.
+    Raises UnusableServiceError, with what to do, where it is away, NotLetInError where it refuses
+    us.
     """
     inspect = _inspect_rabbitmq if urlsplit(url).scheme in ("amqp", "amqps") else _inspect_redis
     return inspect(url, queue)
@@ -129,9 +130,15 @@ def _unusable(url: str, error: Exception) -> UnusableServiceError:
 def _refusal(error: Exception) -> str | None:
     match error:
         case AccessRefused():
-            return "does not let us in. Correct user and password in CELERY_BROKER_URL, and what the user may do there."
+            return (
+                "does not let us in. Correct user and password in CELERY_BROKER_URL, and what the"
+                " user may do there."
+            )
         case NotAllowed():
-            return "has no such virtual host. Correct the last part of CELERY_BROKER_URL; the usual one is written `//`."
+            return (
+                "has no such virtual host. Correct the last part of CELERY_BROKER_URL; the usual"
+                " one is written `//`."
+            )
     if "Authentication" in type(error).__name__:  # of Redis's client, which is another adapter's
         return "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL."
     return None

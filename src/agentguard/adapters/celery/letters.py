@@ -14,7 +14,10 @@ from agentguard.kernel.clock import NS_PER_SECOND
 
 
 def read_letters(connection: Connection, queue: Queue) -> tuple[DeadLetter, ...]:
-    """Return what lies in the queue, oldest first. While they are read, another reader does not see them."""
+    """Return what lies in the queue, oldest first.
+
+    While they are read, another reader does not see them.
+    """
     with connection.channel() as channel:
         dead = queue(channel)
         dead.declare()

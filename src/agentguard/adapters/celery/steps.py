@@ -25,8 +25,9 @@ def declaring(queue: Queue) -> type[bootsteps.StartStopStep]:
 class FreeSlots(bootsteps.StartStopStep):
     """With Redis: a message that cannot be acknowledged makes room for the next one all the same.
 
-    Kombu 5.7 keeps its place. A worker whose jobs all end while Redis is away then asks for nothing any more, so it does not notice
-    either that it has to connect again. Redis gives that message out once more, after its visibility timeout; it finds the job ended.
+    Kombu 5.7 keeps its place. A worker whose jobs all end while Redis is away then asks for nothing
+    any more, so it does not notice either that it has to connect again. Redis gives that message
+    out once more, after its visibility timeout; it finds the job ended.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -39,7 +39,8 @@ class CeleryWorker:
     ) -> None:
         self._broker, self._tries, self._clock = broker, tries, clock
         self.app = make_app(broker)
-        # What is not done when it has to stop is given back, not waited for (with SIGTERM, where REMAP_SIGTERM=SIGQUIT is set).
+        # What is not done when it has to stop is given back, not waited for (with SIGTERM, where
+        # REMAP_SIGTERM=SIGQUIT is set).
         self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
         for kind in kinds:
             self._add(task_name(kind))
@@ -47,7 +48,10 @@ class CeleryWorker:
         celeryd_after_setup.connect(_be_quiet, weak=False)
 
     def run(self, concurrency: int | None) -> int:
-        """Work until told to stop, in so many processes (None: as many as there are CPUs); return the exit code."""
+        """Work until told to stop, in so many processes (None: as many as there are CPUs).
+
+        Return the exit code.
+        """
         worker = self.app.Worker(
             concurrency=concurrency,
             loglevel="INFO",
@@ -99,7 +103,10 @@ class CeleryWorker:
 
 
 def _be_quiet(**_signal: Any) -> None:
-    """Celery says at every loss of the connection that a default will change; `make_app` has decided that one."""
+    """Celery says at every loss of the connection that a default will change.
+
+    `make_app` has decided that one.
+    """
     warnings.filterwarnings(
         "ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer"
     )

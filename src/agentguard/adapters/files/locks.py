@@ -1,4 +1,7 @@
-"""Locks on files, held by many or by one; the system lets go of them when their holder dies (flock(2))."""
+"""Locks on files, held by many or by one.
+
+The system lets go of them when their holder dies (flock(2)).
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ def take(handle: int) -> bool:
 async def shared(path: Path) -> AsyncIterator[None]:
     """Hold the lock together with others, waiting while one holds it alone."""
     with _opened(path) as handle:
-        while not _locked(handle, fcntl.LOCK_SH):  # noqa: ASYNC110 - another process lets go, and tells nobody
+        # another process lets go, and tells nobody
+        while not _locked(handle, fcntl.LOCK_SH):  # noqa: ASYNC110
             await asyncio.sleep(_PAUSE_SECONDS)
         yield
 

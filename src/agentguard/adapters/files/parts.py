@@ -1,8 +1,12 @@
-"""Spans as Parquet: one folder for each hour in which spans started, in it parts named after the log segments they came from.
+"""Spans as Parquet.
 
-`hour=2026-11-23T22/<first>-<last>.parquet` holds the spans of that hour from the segments first to last. A part whose range lies
-within another's in the same folder is superseded: it was merged into the other and is about to be deleted. So writing a part again
-after a crash, and merging, neither lose nor double anything.
+One folder for each hour in which spans started, in it parts named after the log segments they came
+from.
+
+`hour=2026-11-23T22/<first>-<last>.parquet` holds the spans of that hour from the segments first to
+last. A part whose range lies within another's in the same folder is superseded: it was merged into
+the other and is about to be deleted. So writing a part again after a crash, and merging, neither
+lose nor double anything.
 """
 
 from __future__ import annotations
@@ -40,7 +44,10 @@ _MOST_SMALL = 8
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """One Parquet file; first and last are segment ids: the time (ns) at which each segment began."""
+    """One Parquet file.
+
+    First and last are segment ids: the time (ns) at which each segment began.
+    """
 
     folder: str
     first: int
@@ -125,7 +132,10 @@ def without_superseded(parts: Sequence[Part]) -> list[Part]:
 
 
 def write_parts(root: Path, segment: int, spans: pa.Table) -> list[Part]:
-    """Write the segment's spans, by hour; writing the same again changes nothing. Durable once this returns."""
+    """Write the segment's spans, by hour; writing the same again changes nothing.
+
+    Durable once this returns.
+    """
     written = []
     for folder, rows in _by_hour(spans["start"].to_numpy()):
         part = Part(folder, segment, segment)
@@ -143,9 +153,12 @@ def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
 
 
 def mergeable(root: Path, parts: Sequence[Part], before: int) -> list[list[Part]]:
-    """Return the runs of small neighbours that are worth a merge: of one folder, received in one hour, and before this time (ns).
+    """Return the runs of small neighbours that are worth a merge.
 
-    No segment older than that may still be on its way: its part would lie within a merged one and be taken for superseded.
+    Of one folder, received in one hour, and before this time (ns).
+
+    No segment older than that may still be on its way: its part would lie within a merged one and
+    be taken for superseded.
     """
     runs: list[list[Part]] = []
     for part in (part for part in without_superseded(parts) if part.last < before):
@@ -158,7 +171,10 @@ def mergeable(root: Path, parts: Sequence[Part], before: int) -> list[list[Part]
 
 
 def delete_forsaken_drafts(root: Path) -> None:
-    """Delete what a crash left half written an hour ago or earlier; what is younger may be somebody's work."""
+    """Delete what a crash left half written an hour ago or earlier.
+
+    What is younger may be somebody's work.
+    """
     for draft in root.glob(f"hour=*/*{_DRAFT}"):
         with contextlib.suppress(FileNotFoundError):
             if time.time() - draft.stat().st_mtime > _FORSAKEN_SECONDS:
@@ -175,7 +191,10 @@ def _part(path: Path) -> Part:
 
 
 def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Yield each hour's folder with its rows; spans without a time are in the hour 1970-01-01T00."""
+    """Yield each hour's folder with its rows.
+
+    Spans without a time are in the hour 1970-01-01T00.
+    """
     hours, where = np.unique(starts // NS_PER_HOUR, return_inverse=True)
     if len(hours) > _MOST_HOURS:
         yield MIXED, np.arange(len(starts))

@@ -41,7 +41,10 @@ class FileRunStore:
         return await asyncio.to_thread(self._unlink_orphans, frozenset(owned)) if owned else 0
 
     def _write(self, version_id: str, runs: Runs) -> None:
-        """Write drafts and rename them, the runs last: their draft is this writer's claim to the version, and they make it whole."""
+        """Write drafts and rename them, the runs last.
+
+        Their draft is this writer's claim to the version, and they make it whole.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         runs_path, calls_path = self._paths(version_id)
         claim = self._claim(version_id)
@@ -72,7 +75,8 @@ class FileRunStore:
             return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
         except FileNotFoundError:
             raise NoGraphError(
-                f"The runs of graph version {version_id!r} are not kept. Ask for the newest version."
+                f"The runs of graph version {version_id!r} are not kept. Ask for the newest"
+                " version."
             ) from None
 
     def _paths(self, version_id: str) -> tuple[Path, Path]:
@@ -105,7 +109,10 @@ class FileRunStore:
 
 
 def share_runs(source: Path, target: Path) -> None:
-    """Let all runs of one folder stand in the other too, as the same files; deleting them in one leaves the other's."""
+    """Let all runs of one folder stand in the other too, as the same files.
+
+    Deleting them in one leaves the other's.
+    """
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.parquet"):
         with suppress(FileExistsError):

@@ -1,7 +1,8 @@
 """The log: deliveries in append-only segment files, each record with its length and checksum.
 
-A segment is the magic bytes, then records: length of the body (u32), CRC-32 of encoding and body (u32), encoding (u8), body.
-All integers are little-endian. What follows the last whole record was never acknowledged.
+A segment is the magic bytes, then records: length of the body (u32), CRC-32 of encoding and body
+(u32), encoding (u8), body. All integers are little-endian. What follows the last whole record was
+never acknowledged.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ _NUMBERS = {encoding: number for number, encoding in _ENCODINGS.items()}
 
 
 class Segment:
-    """A segment file that is this process's own as long as it is open: by its lock others see that its owner lives."""
+    """A segment file that is this process's own as long as it is open.
+
+    By its lock others see that its owner lives.
+    """
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path, self._handle = path, handle
@@ -45,15 +49,19 @@ class SegmentWriter(Segment):
     """A segment that is being written."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file, readable by its owner only; raises FileExistsError rather than write into another's."""
+        """Create the file, readable by its owner only.
+
+        Raises FileExistsError rather than write into another's.
+        """
         super().__init__(
             path,
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600),
         )
         self.size = 0
         try:
-            # Before the first byte: so whoever gets the lock of a file with bytes in it knows that its owner is gone. Another process may
-            # hold it for a moment to see whether that is so: then this file is given up before anything stands in it.
+            # Before the first byte: so whoever gets the lock of a file with bytes in it knows that
+            # its owner is gone. Another process may hold it for a moment to see whether that is so:
+            # then this file is given up before anything stands in it.
             if not take(self._handle):
                 raise FileExistsError(path)
             self._write([MAGIC])
@@ -79,7 +87,9 @@ class SegmentWriter(Segment):
 
 
 def adopt(path: Path) -> Segment | None:
-    """Return a segment whose owner died, its torn tail cut off, as our own; None if its owner lives, or it is gone.
+    """Return a segment whose owner died, its torn tail cut off, as our own.
+
+    None if its owner lives, or it is gone.
 
     One that never got a byte is deleted once it is an hour old.
     """

@@ -1,4 +1,7 @@
-"""A SpanStore in files: a log that is synced before the answer, settled into Parquet shortly after."""
+"""A SpanStore in files.
+
+A log that is synced before the answer, settled into Parquet shortly after.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,9 @@ USE = "spans.lock"
 """Held by each process that has the spans of a data directory open."""
 _SEGMENT_BYTES = 64 * 1024 * 1024
 _QUIET = 60 * NS_PER_SECOND
-"""What was received less than this ago is not merged: another process may be about to begin a segment of that time."""
+"""What was received less than this ago is not merged: another process may be about to begin a
+segment of that time.
+"""
 
 Decode = Callable[[Sequence[Delivery]], Awaitable[pa.Table]]
 """Returns the usable spans of deliveries that were accepted before."""
@@ -81,7 +86,8 @@ class FileSpanStore:
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
         # All writing to the log happens on this one thread: appending and sealing never overlap.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentguard-log")
-        # All work on Parquet files and sealed segments on this one: what a cancelled caller left running ends before the next begins.
+        # All work on Parquet files and sealed segments on this one: what a cancelled caller left
+        # running ends before the next begins.
         self._settler = ThreadPoolExecutor(1, thread_name_prefix="agentguard-settle")
         self._settling = asyncio.Lock()
         self._writer: SegmentWriter | None = None
@@ -126,7 +132,10 @@ class FileSpanStore:
             )
 
     def prepare(self) -> None:
-        """Make the folders, and find what a process that died left: segments that are still to be settled."""
+        """Make the folders, and find what a process that died left.
+
+        Segments that are still to be settled.
+        """
         for folder in (self._log, self._lake, self._bodies):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._adopt()
@@ -145,7 +154,8 @@ class FileSpanStore:
         try:
             writer.append(batch.deliveries)
         except OSError:
-            self._seal()  # after a failed sync nobody knows what the disk holds: nothing more goes into this file
+            # after a failed sync nobody knows what the disk holds: nothing more goes into this file
+            self._seal()
             raise
         self._spans.append(batch.spans)
         if writer.size > _SEGMENT_BYTES:
@@ -269,7 +279,10 @@ async def _run(thread: Executor, function: Callable[[Unpack[A]], T], *args: *A) 
 
 
 def _deliveries(path: Path) -> list[Delivery]:
-    """Return the segment's records; none if it was retired already, on behalf of a caller that did not wait for it."""
+    """Return the segment's records.
+
+    None if it was retired already, on behalf of a caller that did not wait for it.
+    """
     return list(read_segment(path)) if path.exists() else []
 
 

@@ -11,7 +11,9 @@ from cachetools import TTLCache
 from agentguard.coordination.limits import WINDOW_SECONDS, Quota, until_there_is_room
 
 _MOST_CLIENTS = 10_000
-"""Of more than these, the ones that asked longest ago are forgotten: memory must not grow with strangers."""
+"""Of more than these, the ones that asked longest ago are forgotten: memory must not grow with
+strangers.
+"""
 
 
 class MemoryRateLimits:

@@ -33,7 +33,10 @@ class MemoryNotices:
 
 
 class _Listener(AsyncIterator[str]):
-    """What was said to one listener. No generator: these end when a wait for the next is cancelled."""
+    """What was said to one listener.
+
+    No generator: these end when a wait for the next is cancelled.
+    """
 
     def __init__(self) -> None:
         self._unheard: deque[str] = deque(maxlen=_MOST_UNHEARD)

@@ -1,4 +1,7 @@
-"""Deleting what is not shown any more, or never was: in many small transactions, one process at a time."""
+"""Deleting what is not shown any more, or never was.
+
+In many small transactions, one process at a time.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,43 @@ from agentguard.adapters.neo4j.switching import ONE_WRITER
 
 _ONE_CLEANER = "MERGE (lock:AgentGuardLock {name: 'cleaner'}) SET lock:AgentGuardLock WITH lock"
 _DELETE = (
-    f"{_ONE_CLEANER} MATCH (:AgentGuardRetired)-[d]->() WITH d LIMIT 2000 DELETE d RETURN count(*) AS deleted",
-    f"{_ONE_CLEANER} MATCH (n:AgentGuardRetired) WITH n LIMIT 2000 DETACH DELETE n RETURN count(*) AS deleted",
-    f"{_ONE_CLEANER} MATCH (v:AgentGuardRetiredVersion) WITH v LIMIT 1 DELETE v RETURN count(*) AS deleted",
+    (
+        f"{_ONE_CLEANER} MATCH (:AgentGuardRetired)-[d]->() WITH d LIMIT 2000 DELETE d RETURN"
+        " count(*) AS deleted"
+    ),
+    (
+        f"{_ONE_CLEANER} MATCH (n:AgentGuardRetired) WITH n LIMIT 2000 DETACH DELETE n RETURN"
+        " count(*) AS deleted"
+    ),
+    (
+        f"{_ONE_CLEANER} MATCH (v:AgentGuardRetiredVersion) WITH v LIMIT 1 DELETE v RETURN count(*)"
+        " AS deleted"
+    ),
 )
 _LEFT_BEHIND = (
     f"MATCH (v:AgentGuardStagedVersion) WHERE v.staged_at < {moment('$before')} RETURN v.id AS id"
 )
 _RETIRE = (
-    "MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedComponent SET n:AgentGuardRetired",
-    "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedWorkflow SET n:AgentGuardRetired",
-    "MATCH (v:AgentGuardStagedVersion {id: $version}) REMOVE v:AgentGuardStagedVersion SET v:AgentGuardRetiredVersion",
+    (
+        "MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version REMOVE"
+        " n:AgentGuardStagedComponent SET n:AgentGuardRetired"
+    ),
+    (
+        "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE"
+        " n:AgentGuardStagedWorkflow SET n:AgentGuardRetired"
+    ),
+    (
+        "MATCH (v:AgentGuardStagedVersion {id: $version}) REMOVE v:AgentGuardStagedVersion SET"
+        " v:AgentGuardRetiredVersion"
+    ),
 )
 
 
 async def delete_retired(database: Neo4jDatabase) -> None:
-    """Delete all that is retired: relationships before nodes, since one node may have any number of them."""
+    """Delete all that is retired.
+
+    Relationships before nodes, since one node may have any number of them.
+    """
     for statement in _DELETE:
         while (await database.ask(statement))[0]["deleted"]:
             pass

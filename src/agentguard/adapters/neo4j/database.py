@@ -1,4 +1,7 @@
-"""Talking to one database of a Neo4j server: transactions that are retried, waits that end, errors that say what to do."""
+"""Talking to one database of a Neo4j server.
+
+Transactions that are retried, waits that end, errors that say what to do.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,11 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Neo4jDatabase:
-    """One database. Nothing is connected before it is needed; one that is away is said to be so at once, and asked again next time."""
+    """One database.
+
+    Nothing is connected before it is needed; one that is away is said to be so at once, and asked
+    again next time.
+    """
 
     driver: AsyncDriver
     address: str
@@ -51,8 +58,9 @@ class Neo4jDatabase:
     async def transact(self, work: Work[T]) -> T:
         """Do the work in one transaction, durable once this returns; raise Neo4jUnavailableError.
 
-        What may pass (a deadlock, a change of leader) is tried again until the time is up; what two wanted to create at once, once more.
-        Readers too ask whoever takes writes: in a cluster a follower may lag behind what was written last.
+        What may pass (a deadlock, a change of leader) is tried again until the time is up; what two
+        wanted to create at once, once more. Readers too ask whoever takes writes: in a cluster a
+        follower may lag behind what was written last.
         """
         limited = unit_of_work(timeout=self.timeout_seconds)(work)
         try:
@@ -82,7 +90,10 @@ class Neo4jDatabase:
 async def open_neo4j(
     uri: str, credentials: Credentials | None, name: str, timeout_seconds: float
 ) -> AsyncIterator[Neo4jDatabase]:
-    """Make ready to talk to this database, and close all connections at the end; raise Neo4jAddressError."""
+    """Make ready to talk to this database, and close all connections at the end.
+
+    Raise Neo4jAddressError.
+    """
     logging.getLogger("neo4j").addHandler(
         logging.NullHandler()
     )  # or its warnings of retries would go to standard error

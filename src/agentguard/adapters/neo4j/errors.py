@@ -1,4 +1,7 @@
-"""What can go wrong with Neo4j, in one sentence that says what to do. None repeats what the server said: it may hold anything."""
+"""What can go wrong with Neo4j, in one sentence that says what to do.
+
+None repeats what the server said: it may hold anything.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,8 @@ class Neo4jAddressError(InvalidInputError):
 
     def __init__(self) -> None:
         super().__init__(
-            "NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password; those are NEO4J_USER and NEO4J_PASSWORD."
+            "NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password;"
+            " those are NEO4J_USER and NEO4J_PASSWORD."
         )
 
 
@@ -39,13 +43,15 @@ class StagedGraphLostError(Neo4jUnavailableError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Another process deleted the graph before it could be shown, for its writer seemed dead after an hour. Set the clocks of all"
-            " machines alike, and try again."
+            "Another process deleted the graph before it could be shown, for its writer seemed dead"
+            " after an hour. Set the clocks of all machines alike, and try again."
         )
 
 
 def met_another(error: Neo4jError) -> bool:
-    """Whether somebody created the same node, constraint or index at the same time: MERGE and IF NOT EXISTS see it the next time."""
+    """Whether somebody created the same node, constraint or index at the same time: MERGE and IF
+    NOT EXISTS see it the next time.
+    """
     return isinstance(error, ConstraintError) or error.code == _SAME_SCHEMA
 
 
@@ -61,11 +67,20 @@ def _trouble(error: GqlError | TimeoutError | OSError, database: str) -> str:
     if isinstance(error, AuthError) or code == _RATE_LIMIT:
         return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
     if code == _NO_DATABASE:
-        return f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one, `neo4j`."
+        return (
+            f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one,"
+            " `neo4j`."
+        )
     if isinstance(error, TimeoutError) or code in _TIMED_OUT:
-        return "did not answer in time. See what keeps it busy, or raise AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
+        return (
+            "did not answer in time. See what keeps it busy, or raise"
+            " AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
+        )
     if isinstance(error, ConstraintError):
-        return "holds a node with an id that AgentGuard needs for one of its own. Give AgentGuard a database to itself."
+        return (
+            "holds a node with an id that AgentGuard needs for one of its own. Give AgentGuard a"
+            " database to itself."
+        )
     if isinstance(error, DriverError | OSError):
         return "cannot be reached. Start it, or correct NEO4J_URI."
     return f"refused to work ({code}). Its log says more."

@@ -1,4 +1,7 @@
-"""Graph versions in Neo4j: each whole, as a compressed document; the newest also as nodes and relationships that people can query."""
+"""Graph versions in Neo4j: each whole, as a compressed document.
+
+The newest also as nodes and relationships that people can query.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +110,11 @@ class Neo4jGraphStore:
         return await self.database.transact(_whole_history)
 
     async def sweep(self) -> int:
-        """As promised; also say anew how the newest graph stands to the catalogue, which may be another since it was written."""
+        """As promised.
+
+        Also say anew how the newest graph stands to the catalogue, which may be another since it
+        was written.
+        """
         await prepare(self.database)
         await self._clean()
         owned = [row["id"] for row in await self.database.ask(_IDS)]
@@ -139,7 +146,10 @@ class Neo4jGraphStore:
             log.warning("staged_graph_left_behind", graph_version=version_id)
 
     async def _clean(self) -> None:
-        """Delete what nobody sees; should that fail, what was written stands, and the next writer does it."""
+        """Delete what nobody sees.
+
+        Should that fail, what was written stands, and the next writer does it.
+        """
         try:
             await retire_staged(self.database, self.clock() - NS_PER_HOUR)
             await delete_retired(self.database)
@@ -154,7 +164,10 @@ class Neo4jGraphStore:
             await self.database.ask(_RESTATE, rows=pairs, version=found.id)
 
     async def _look(self, statement: str, **parameters: object) -> GraphVersion | None:
-        """Return the version that the statement finds. One that is deleted at that moment may be found in part: then look again."""
+        """Return the version that the statement finds.
+
+        One that is deleted at that moment may be found in part: then look again.
+        """
         for _ in range(_LOOKS):
             found = await self.database.ask(statement, recent=list(self.recent.ids()), **parameters)
             if not found:
@@ -164,7 +177,8 @@ class Neo4jGraphStore:
                 self.recent.add(version)
                 return version
         raise Neo4jUnavailableError(
-            f"Neo4j at {self.database.address} holds a graph that cannot be read. Write it anew: scan again."
+            f"Neo4j at {self.database.address} holds a graph that cannot be read. Write it anew:"
+            " scan again."
         )
 
 
@@ -174,7 +188,10 @@ async def _whole_history(transaction: Transaction) -> History:
 
 
 def _askable(name: str) -> str:
-    """Return the name as one that can be sent; what cannot (an unpaired surrogate) stands in no name that is kept."""
+    """Return the name as one that can be sent.
+
+    What cannot (an unpaired surrogate) stands in no name that is kept.
+    """
     return name.encode(errors="replace").decode()
 
 

@@ -1,4 +1,7 @@
-"""The history of sightings: one node per component or workflow, one per day on which anything was seen."""
+"""The history of sightings.
+
+One node per component or workflow, one per day on which anything was seen.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ class GraphServer:
 
 
 def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str) -> GraphServer:
-    """Ask the server what it is; raise Neo4jAddressError or Neo4jUnavailableError, with what to do, where it does not let us."""
+    """Ask the server what it is.
+
+    Raise Neo4jAddressError or Neo4jUnavailableError, with what to do, where it does not let us.
+    """
     try:
         with _driver(uri, user, password) as driver:
             return _inspect(driver, database)
@@ -52,11 +55,13 @@ def _driver(uri: str, user: str | None, password: str | None) -> Driver:
 def _inspect(driver: Driver, database: str) -> GraphServer:
     with driver.session(database=database) as session:
         kernel = session.run(
-            "CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel' RETURN versions, edition"
+            "CALL dbms.components() YIELD name, versions, edition WHERE name = 'Neo4j Kernel'"
+            " RETURN versions, edition"
         )
         versions, edition = kernel.values()[0]
         unique = session.run(
-            "SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties"
+            "SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes,"
+            " properties"
         ).values()
     constrained = any(
         "UNIQUE" in kind and labels == ["Component"] and properties == ["id"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 def moment(nanoseconds: str) -> str:
     """Return Cypher for the datetime of an expression in nanoseconds since the epoch."""
-    return f"datetime({{epochSeconds: {nanoseconds} / 1000000000, nanosecond: {nanoseconds} % 1000000000}})"
+    return (
+        f"datetime({{epochSeconds: {nanoseconds} / 1000000000, nanosecond: {nanoseconds} %"
+        " 1000000000})"
+    )
 
 
 def nanoseconds(moment: str) -> str:

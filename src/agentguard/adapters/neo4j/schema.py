@@ -1,6 +1,7 @@
 """What Neo4j must know before anything is written: what is unique, and what is looked up.
 
-Labels that start with AgentGuard are our own bookkeeping. Nodes that lack `graph_version` are not ours, whatever their labels.
+Labels that start with AgentGuard are our own bookkeeping. Nodes that lack `graph_version` are not
+ours, whatever their labels.
 """
 
 from __future__ import annotations
@@ -16,20 +17,35 @@ _SCHEMA = (
     "CREATE CONSTRAINT graph_version_id IF NOT EXISTS FOR (v:GraphVersion) REQUIRE v.id IS UNIQUE",
     "CREATE CONSTRAINT sighting_id IF NOT EXISTS FOR (s:Sighting) REQUIRE s.id IS UNIQUE",
     "CREATE CONSTRAINT day_seen IF NOT EXISTS FOR (d:DaySeen) REQUIRE d.day IS UNIQUE",
-    "CREATE CONSTRAINT agentguard_lock IF NOT EXISTS FOR (l:AgentGuardLock) REQUIRE l.name IS UNIQUE",
+    (
+        "CREATE CONSTRAINT agentguard_lock IF NOT EXISTS FOR (l:AgentGuardLock) REQUIRE l.name IS"
+        " UNIQUE"
+    ),
     "CREATE INDEX graph_version_order IF NOT EXISTS FOR (v:GraphVersion) ON (v.sequence)",
-    "CREATE INDEX graph_version_dataset IF NOT EXISTS FOR (v:GraphVersion) ON (v.dataset, v.sequence)",
-    "CREATE INDEX agentguard_staged IF NOT EXISTS FOR (c:AgentGuardStagedComponent) ON (c.graph_version, c.id)",
+    (
+        "CREATE INDEX graph_version_dataset IF NOT EXISTS FOR (v:GraphVersion) ON (v.dataset,"
+        " v.sequence)"
+    ),
+    (
+        "CREATE INDEX agentguard_staged IF NOT EXISTS FOR (c:AgentGuardStagedComponent) ON"
+        " (c.graph_version, c.id)"
+    ),
 )
 _NAMES = [statement.split()[2] for statement in _SCHEMA]
 
 
 # Each constraint has an index of its name; one that is still being filled does not count.
-_THERE = "SHOW INDEXES YIELD name, state WHERE name IN $names AND state = 'ONLINE' RETURN count(*) AS there"
+_THERE = (
+    "SHOW INDEXES YIELD name, state WHERE name IN $names AND state = 'ONLINE' RETURN count(*) AS"
+    " there"
+)
 
 
 async def prepare(database: Neo4jDatabase) -> None:
-    """Create what is missing: at the first write, and again where the database was emptied since."""
+    """Create what is missing.
+
+    At the first write, and again where the database was emptied since.
+    """
     found = await database.ask(_THERE, names=_NAMES)
     if found[0]["there"] < len(_NAMES):
         for statement in _SCHEMA:

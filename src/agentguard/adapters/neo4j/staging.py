@@ -1,4 +1,7 @@
-"""Writing a graph beside the one that is shown: in many transactions, under labels that nobody asks for."""
+"""Writing a graph beside the one that is shown.
+
+In many transactions, under labels that nobody asks for.
+"""
 
 from __future__ import annotations
 
@@ -119,7 +122,8 @@ def _parts(graph: Graph, standings: Mapping[str, str]) -> Iterator[_Part[Any]]:
     yield _Part(
         graph.dependencies,
         _row({"source": lambda d: d.source, "target": lambda d: d.target, **dependency}),
-        f"UNWIND $rows AS row {_ENDS} CREATE (a)-[:DEPENDS_ON {_map(dependency, 2, _MADE_AT)}]->(b)",
+        f"UNWIND $rows AS row {_ENDS} CREATE (a)-[:DEPENDS_ON"
+        f" {_map(dependency, 2, _MADE_AT)}]->(b)",
     )
     yield _Part(
         graph.fallbacks,

@@ -1,8 +1,11 @@
-"""Showing the staged graph in place of the one before it: one transaction that changes labels only, so it is short.
+"""Showing the staged graph in place of the one before it.
 
-Neo4j reads what is committed, but a commit is not applied at one instant: who reads meanwhile meets some nodes as they were and some
-as they will be. So the transaction ends by changing the one node `NewestGraph`: it holds that node's lock while it is applied. Who
-takes the lock first (`SET` of a label that the node has: nothing changes) reads one graph, whole.
+One transaction that changes labels only, so it is short.
+
+Neo4j reads what is committed, but a commit is not applied at one instant: who reads meanwhile meets
+some nodes as they were and some as they will be. So the transaction ends by changing the one node
+`NewestGraph`: it holds that node's lock while it is applied. Who takes the lock first (`SET` of a
+label that the node has: nothing changes) reads one graph, whole.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ READ_WHOLE = "MATCH (newest:NewestGraph) SET newest:NewestGraph"
 """Wait until no graph is being replaced, and let none be replaced before this transaction ends."""
 
 ONE_WRITER = "MERGE (lock:AgentGuardLock {name: 'writer'}) SET lock:AgentGuardLock"
-"""Wait until nobody shows or retires a staged graph, and let nobody do so before this transaction ends."""
+"""Wait until nobody shows or retires a staged graph, and let nobody do so before this transaction
+ends.
+"""
 
 _NEXT_SEQUENCE = f"""
 {ONE_WRITER}
@@ -47,7 +52,10 @@ SET newest = {{graph_version: $version, dataset: $dataset, created_at: {moment("
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """From whatever is shown to this version. Raises StagedGraphLostError where another process took it away."""
+    """From whatever is shown to this version.
+
+    Raises StagedGraphLostError where another process took it away.
+    """
 
     version: GraphVersion
     seen: History
@@ -83,9 +91,21 @@ class Switch:
 
 def _relabel() -> Iterator[str]:
     """Yield what retires the graph that is shown, then what shows the staged one."""
-    yield f"MATCH (n:Component) WHERE n.graph_version IS NOT NULL REMOVE n:Component:{':'.join(LABELS.values())} SET n:AgentGuardRetired"
-    yield "MATCH (n:Workflow) WHERE n.graph_version IS NOT NULL REMOVE n:Workflow SET n:AgentGuardRetired"
+    yield (
+        "MATCH (n:Component) WHERE n.graph_version IS NOT NULL REMOVE"
+        f" n:Component:{':'.join(LABELS.values())} SET n:AgentGuardRetired"
+    )
+    yield (
+        "MATCH (n:Workflow) WHERE n.graph_version IS NOT NULL REMOVE n:Workflow SET"
+        " n:AgentGuardRetired"
+    )
     for kind, label in LABELS.items():
-        staged = f"MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version AND n.type = '{kind.value}'"
+        staged = (
+            "MATCH (n:AgentGuardStagedComponent) WHERE n.graph_version = $version AND n.type ="
+            f" '{kind.value}'"
+        )
         yield f"{staged} REMOVE n:AgentGuardStagedComponent SET n:Component:{label}"
-    yield "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE n:AgentGuardStagedWorkflow SET n:Workflow"
+    yield (
+        "MATCH (n:AgentGuardStagedWorkflow) WHERE n.graph_version = $version REMOVE"
+        " n:AgentGuardStagedWorkflow SET n:Workflow"
+    )

@@ -1,1 +1,4 @@
-"""What processes share through Redis: cache, rate limits, notices. While it is away, work goes on without it."""
+"""What processes share through Redis: cache, rate limits, notices.
+
+While it is away, work goes on without it.
+"""

@@ -14,14 +14,18 @@ from agentguard.coordination.cache import KEPT_SECONDS, MOST_BYTES
 
 _SEAL_BYTES = 16
 _STORED_BYTES = 4 * 1024 * 1024
-"""Of one value in Redis, packed: what documents as large as may be kept need, with room to spare."""
+"""Of one value in Redis, packed: what documents as large as may be kept need, with room to spare.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisCache:
-    """A Cache of plain bytes, packed, never unpickled. Each stands behind a checksum of its key and itself: anything else is not there.
+    """A Cache of plain bytes, packed, never unpickled.
 
-    That finds damage and strangers' keys, no forgery: who may write to this database may forge answers.
+    Each stands behind a checksum of its key and itself: anything else is not there.
+
+    That finds damage and strangers' keys, no forgery: who may write to this database may forge
+    answers.
     """
 
     connection: Connection

@@ -1,4 +1,7 @@
-"""The connection to Redis: every question has a timeout, and after a failure there is a pause in which nothing is asked."""
+"""The connection to Redis.
+
+Every question has a timeout, and after a failure there is a pause in which nothing is asked.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,13 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PREFIX = "agentguard:1:"
-"""Before every key and channel. The number changes with the form of what stands behind them: versions that differ in it do not meet."""
+"""Before every key and channel. The number changes with the form of what stands behind them:
+versions that differ in it do not meet.
+"""
 PAUSE_SECONDS = 2.0
 FAILURES = (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupError)
-"""What a question to Redis may end with; the last three where something else answers in its place."""
+"""What a question to Redis may end with; the last three where something else answers in its place.
+"""
 _CONNECTIONS = 32
 
 
@@ -52,7 +58,11 @@ class Connection:
         return self._away and self.clock() < self._paused_until
 
     async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T:
-        """Return Redis's answer; raise RedisAwayError where it does not come in time, and during the pause that follows, at once."""
+        """Return Redis's answer.
+
+        Raise RedisAwayError where it does not come in time, and during the pause that follows, at
+        once.
+        """
         if self.paused:
             raise RedisAwayError("Redis did not answer a moment ago; it is asked again soon.")
         if self._away:
@@ -94,7 +104,10 @@ class Connection:
 
 @asynccontextmanager
 async def open_connection(url: str, *, timeout_seconds: float) -> AsyncIterator[Connection]:
-    """Give the connection to the database that the URL names. Nothing is asked yet: Redis may come later."""
+    """Give the connection to the database that the URL names.
+
+    Nothing is asked yet: Redis may come later.
+    """
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=_CONNECTIONS,

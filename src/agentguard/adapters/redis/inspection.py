@@ -40,7 +40,10 @@ class KeyServer:
 
 
 def inspect_redis(url: str) -> KeyServer:
-    """Ask the server what it is; raise UnusableServiceError, with what to do, where it does not let us."""
+    """Ask the server what it is.
+
+    Raise UnusableServiceError, with what to do, where it does not let us.
+    """
     try:
         with _client(url) as client:
             client.ping()
@@ -76,11 +79,23 @@ def _described(told: Any) -> KeyServer:
 def _trouble(error: Exception) -> str:
     match error:
         case AuthenticationError() | AuthorizationError():
-            return "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in REDIS_URL."
+            return (
+                "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in"
+                " REDIS_URL."
+            )
         case NoPermissionError():
-            return "does not let this user do what is needed. Give it +ping, +info and the commands of the cache (`ACL SETUSER`)."
+            return (
+                "does not let this user do what is needed. Give it +ping, +info and the commands of"
+                " the cache (`ACL SETUSER`)."
+            )
         case BusyLoadingError():
             return "is still loading its data. Try again in a moment."
         case ResponseError():
-            return "refuses the database in REDIS_URL or REDIS_DB, or is no Redis. Choose a database that it has (0 is always there)."
-    return "cannot be reached. Start it, or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it runs."
+            return (
+                "refuses the database in REDIS_URL or REDIS_DB, or is no Redis. Choose a database"
+                " that it has (0 is always there)."
+            )
+    return (
+        "cannot be reached. Start it, or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it"
+        " runs."
+    )

@@ -13,7 +13,10 @@ from agentguard.coordination.limits import WINDOW_SECONDS, Quota, RateLimits, un
 
 
 class RedisRateLimits:
-    """RateLimits counted in Redis. Its times are those of the processes' clocks: the window is as exact as they agree."""
+    """RateLimits counted in Redis.
+
+    Its times are those of the processes' clocks: the window is as exact as they agree.
+    """
 
     def __init__(self, connection: Connection, limit: int, meanwhile: RateLimits) -> None:
         """`meanwhile` counts in this process while Redis is away."""

@@ -1,4 +1,6 @@
-"""Notices between processes: Redis's channels, one subscription for all topics and all listeners of a process."""
+"""Notices between processes: Redis's channels, one subscription for all topics and all listeners of
+a process.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +27,17 @@ from agentguard.coordination.notices import Notices
 log = structlog.get_logger(__name__)
 
 _QUIET_SECONDS = 5.0
-"""Without a word, after which the subscription is asked whether it lives: a connection may die without a sign."""
+"""Without a word, after which the subscription is asked whether it lives: a connection may die
+without a sign.
+"""
 _ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class RedisNotices:
-    """Notices that go to this process's listeners directly, and to those of others through Redis, whose echo of our own is not heard."""
+    """Notices that go to this process's listeners directly, and to those of others through Redis,
+    whose echo of our own is not heard.
+    """
 
     connection: Connection
     near: Notices
@@ -55,7 +61,9 @@ class RedisNotices:
             yield heard
 
     async def follow(self) -> None:
-        """Pass on what other processes say until cancelled, subscribing again whenever the subscription ends."""
+        """Pass on what other processes say until cancelled, subscribing again whenever the
+        subscription ends.
+        """
         await self._wanted.wait()
         while True:
             try:
@@ -80,7 +88,10 @@ class RedisNotices:
                         await self._pass_on(message)
 
     async def _heard(self, subscription: PubSub) -> AsyncIterator[dict[str, Any]]:
-        """Yield what comes; where it is quiet, ask whether anybody is there, and raise TimeoutError if no answer comes."""
+        """Yield what comes.
+
+        Where it is quiet, ask whether anybody is there, and raise TimeoutError if no answer comes.
+        """
         asked = False
         while True:
             message = await subscription.get_message(
@@ -97,7 +108,10 @@ class RedisNotices:
                     await subscription.ping()
 
     async def _pass_on(self, message: dict[str, Any]) -> None:
-        """Tell our listeners; what others say on these channels in another form is nothing to us."""
+        """Tell our listeners.
+
+        What others say on these channels in another form is nothing to us.
+        """
         try:
             topic = message["channel"].decode().removeprefix(self._channels)
             match orjson.loads(message["data"]):
@@ -107,7 +121,10 @@ class RedisNotices:
             log.debug("notice_not_understood")
 
     async def _until_subscribed(self) -> None:
-        """Wait for the first subscription, unless Redis is away: from then on nothing is missed that others say."""
+        """Wait for the first subscription, unless Redis is away.
+
+        From then on nothing is missed that others say.
+        """
         if not self.connection.paused:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.connection.timeout_seconds):

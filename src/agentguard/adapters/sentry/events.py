@@ -1,4 +1,7 @@
-"""What leaves for Sentry: made anew from the error's types and places, so that nothing that somebody sent or set can be in it."""
+"""What leaves for Sentry.
+
+Made anew from the error's types and places, so that nothing that somebody sent or set can be in it.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,13 @@ _REMEMBERED = 256
 
 @dataclass(slots=True)
 class Outgoing:
-    """Sentry's `before_send`: an allow-list by construction, since of the event that the SDK made only the random id survives.
+    """Sentry's `before_send`.
 
-    Messages, variables, source lines, breadcrumbs, requests, users, tags, host and module lists are left behind; what is no
-    error at all is dropped. The same error at the same place leaves once a minute, with how many there were since.
+    An allow-list by construction, since of the event that the SDK made only the random id survives.
+
+    Messages, variables, source lines, breadcrumbs, requests, users, tags, host and module lists are
+    left behind; what is no error at all is dropped. The same error at the same place leaves once a
+    minute, with how many there were since.
     """
 
     release: str
@@ -67,7 +73,10 @@ class Outgoing:
         }
 
     def _unsent(self, likeness: int) -> int | None:
-        """Return how many like this were not sent since the last one that was; None where this one is not to be sent either."""
+        """Return how many like this were not sent since the last one that was.
+
+        None where this one is not to be sent either.
+        """
         now = self.clock()
         sent, unsent = self._last.pop(likeness, (-_QUIET_SECONDS, 0))
         quiet = now - sent < _QUIET_SECONDS
@@ -78,13 +87,18 @@ class Outgoing:
 
 
 def errors(error: BaseException) -> list[dict[str, Any]]:
-    """Return the error and what led to it as Sentry's exception interface has them: what it all began with first."""
+    """Return the error and what led to it as Sentry's exception interface has them.
+
+    What it all began with first.
+    """
     found = [_described(*each, number) for number, each in enumerate(_family(error))]
     return found[::-1]
 
 
 def _family(error: BaseException) -> Iterator[tuple[BaseException, str, int | None]]:
-    """Yield the error, its causes and the members of groups, each with its relation to which of those before it."""
+    """Yield the error, its causes and the members of groups, each with its relation to which of
+    those before it.
+    """
     waiting: list[tuple[BaseException, str, int | None]] = [(error, "", None)]
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_ERRORS:
@@ -131,12 +145,16 @@ def _described(
 
 
 def _written_elsewhere(error: BaseException) -> list[dict[str, Any]]:
-    """Return the places in a worker process, whose traceback comes as text, as the cause of the error that came from there."""
+    """Return the places in a worker process, whose traceback comes as text, as the cause of the
+    error that came from there.
+    """
     return written_places(str(error)) if type(error).__qualname__ == "_RemoteTraceback" else []
 
 
 def _code(error: BaseException) -> str:
-    """Return what kind of its type the error is, where a closed list of kinds is known, in place of its message."""
+    """Return what kind of its type the error is, where a closed list of kinds is known, in place of
+    its message.
+    """
     match error:
         case AgentGuardError():
             return type(error).code

@@ -27,18 +27,25 @@ class Project:
 
 
 def inspect_dsn(dsn: str) -> Project:
-    """Return where the DSN leads, asking nobody; raise UnusableServiceError where that is nowhere."""
+    """Return where the DSN leads, asking nobody.
+
+    Raise UnusableServiceError where that is nowhere.
+    """
     try:
         found = Dsn(dsn)
     except (BadDsn, ValueError) as error:
         raise UnusableServiceError(
-            "SENTRY_DSN is none. Copy it from the project's settings in Sentry; it looks like https://key@host/42."
+            "SENTRY_DSN is none. Copy it from the project's settings in Sentry; it looks like"
+            " https://key@host/42."
         ) from error
     return Project(found.netloc, found.project_id)
 
 
 def send_test_event(dsn: str, *, release: str, environment: str) -> str:
-    """Send one event and return its id once the intake has taken it; raise UnusableServiceError, with what to do, where it has not."""
+    """Send one event and return its id once the intake has taken it.
+
+    Raise UnusableServiceError, with what to do, where it has not.
+    """
     host = inspect_dsn(dsn).host
     with open_reports(dsn, release=release, environment=environment) as report:
         client = sentry_sdk.get_client()
@@ -56,5 +63,11 @@ def _trouble(reason: str) -> str:
     if status == "429":
         return "takes no more events for now. See the project's quota in Sentry."
     if status != reason:
-        return f"refuses the event (status {status}). Correct SENTRY_DSN: its key or its project is not known there."
-    return "cannot be reached, or does not answer. Correct SENTRY_DSN, and let this machine connect to it."
+        return (
+            f"refuses the event (status {status}). Correct SENTRY_DSN: its key or its project is"
+            " not known there."
+        )
+    return (
+        "cannot be reached, or does not answer. Correct SENTRY_DSN, and let this machine connect"
+        " to it."
+    )

@@ -21,14 +21,18 @@ _WRITTEN = re.compile(
 
 
 def places(traceback: TracebackType | None) -> list[dict[str, Any]]:
-    """Return the traceback as frames of Sentry's stack trace interface, outermost first; a very deep one without its middle."""
+    """Return the traceback as frames of Sentry's stack trace interface, outermost first.
+
+    A very deep one without its middle.
+    """
     return _bounded([_place(frame, line) for frame, line in _steps(traceback)])
 
 
 def written_places(text: str) -> list[dict[str, Any]]:
     """Return the frames of a traceback that another process wrote.
 
-    The text holds messages too, and a message can look like a frame: one is believed only if our code has such a place.
+    The text holds messages too, and a message can look like a frame: one is believed only if our
+    code has such a place.
     """
     found = (
         (match["file"], match["function"], int(match["line"])) for match in _WRITTEN.finditer(text)
@@ -67,7 +71,10 @@ def _described(file: str, function: str, line: int, module: str | None) -> dict[
 
 
 def _relative(file: str) -> str:
-    """Return the file's path below where it was imported from: where that is tells of people and machines."""
+    """Return the file's path below where it was imported from.
+
+    Where that is tells of people and machines.
+    """
     folders = [folder for folder in sys.path if folder and file.startswith(f"{folder}/")]
     return file.removeprefix(f"{max(folders, key=len)}/") if folders else Path(file).name
 

@@ -22,7 +22,10 @@ FLUSH_SECONDS = 2.0
 
 
 class Sender(HttpTransport):
-    """The SDK's transport, which sends from a thread of its own; what it has to drop is said in the log."""
+    """The SDK's transport, which sends from a thread of its own.
+
+    What it has to drop is said in the log.
+    """
 
     TIMEOUT = 5
 
@@ -40,10 +43,11 @@ class Sender(HttpTransport):
 def open_reports(
     dsn: str, *, release: str, environment: str
 ) -> Iterator[Callable[[BaseException, str], str | None]]:
-    """Start the SDK and give what sends an error, under the name of its log event, and returns the id that Sentry has it by.
+    """Start the SDK and give what sends an error, under the name of its log event, and returns the
+    id that Sentry has it by.
 
-    Sending never waits for the intake and never raises. Errors that libraries log with their exception are sent too.
-    When this is left, what waits gets two seconds to leave.
+    Sending never waits for the intake and never raises. Errors that libraries log with their
+    exception are sent too. When this is left, what waits gets two seconds to leave.
     """
     start(dsn, release=release, environment=environment)
     try:
@@ -53,7 +57,9 @@ def open_reports(
 
 
 def start(dsn: str, *, release: str, environment: str) -> None:
-    """Start the SDK with everything switched off by name that could carry more than errors, whatever the environment says."""
+    """Start the SDK with everything switched off by name that could carry more than errors,
+    whatever the environment says.
+    """
     sentry_sdk.init(
         dsn=dsn,
         release=release,

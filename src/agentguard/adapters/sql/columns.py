@@ -16,15 +16,21 @@ _NS_PER_US = 1000
 
 
 class Moment(TypeDecorator[int]):
-    """A time: ns since the epoch in Python, TIMESTAMPTZ in the database, which keeps whole microseconds (the rest is cut off)."""
+    """A time.
+
+    Ns since the epoch in Python, TIMESTAMPTZ in the database, which keeps whole microseconds (the
+    rest is cut off).
+    """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    # SQLAlchemy's signature
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else _EPOCH + timedelta(microseconds=value // _NS_PER_US)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+    # SQLAlchemy's signature
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         if value is None:
             return None
         aware = (
@@ -34,25 +40,35 @@ class Moment(TypeDecorator[int]):
 
 
 class Name(TypeDecorator[str]):
-    """Text of our own making that people ask for by any text: one that PostgreSQL cannot hold is none of ours, so it is found nowhere."""
+    """Text of our own making that people ask for by any text.
+
+    One that PostgreSQL cannot hold is none of ours, so it is found nowhere.
+    """
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    # SQLAlchemy's signature
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return None if value is None else _NOWHERE.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
 class ForeignText(TypeDecorator[str]):
-    """Text from telemetry: any characters, also those that PostgreSQL cannot hold (NUL, unpaired surrogates), written as escapes."""
+    """Text from telemetry.
+
+    Any characters, also those that PostgreSQL cannot hold (NUL, unpaired surrogates), written as
+    escapes.
+    """
 
     impl = String
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    # SQLAlchemy's signature
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return None if value is None else escaped(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    # SQLAlchemy's signature
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
         return None if value is None else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
 
 
@@ -93,8 +109,8 @@ def _(_element: random_id, _compiler: Any, **_options: Any) -> str:
 def _(_element: random_id, _compiler: Any, **_options: Any) -> str:
     variant = "substr('89ab', 1 + (abs(random()) % 4), 1)"
     return (
-        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} || substr(hex(randomblob(2)), 2)"
-        " || hex(randomblob(6))))"
+        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} ||"
+        " substr(hex(randomblob(2)), 2) || hex(randomblob(6))))"
     )
 
 

@@ -33,7 +33,9 @@ _LAST_SET = {
     playbooks: "effectiveness_score",
     audit_logs: "blockchain_tx_hash",
 }
-"""The column that is set last: a row that has it knows all that the same row of the source can know."""
+"""The column that is set last: a row that has it knows all that the same row of the source can
+know.
+"""
 
 Tell = Callable[[str, int], None]
 """Told of a table's name and how many of its rows were just copied."""
@@ -51,9 +53,10 @@ async def count_rows(database: Database) -> dict[str, int]:
 async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
     """Make the target hold every row of the source, and return how many rows that were, by table.
 
-    All of it is there once this returns, or nothing is. Copying again brings what the source got since. Of rows that both have the source's
-    stand, except where the target knows more by now: of a job that went on there, an incident that was resolved there; a sighting becomes
-    as wide as both. Raises DatabaseNotEmptyError where the target has graph versions of its own.
+    All of it is there once this returns, or nothing is. Copying again brings what the source got
+    since. Of rows that both have the source's stand, except where the target knows more by now: of
+    a job that went on there, an incident that was resolved there; a sighting becomes as wide as
+    both. Raises DatabaseNotEmptyError where the target has graph versions of its own.
     """
     async with source.reading() as reading:
 
@@ -69,7 +72,10 @@ async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]
 
 
 async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, place: str) -> None:
-    """A version that the source never had was written by somebody else: the order of writing could not be kept."""
+    """A version that the source never had was written by somebody else.
+
+    The order of writing could not be kept.
+    """
     columns = (graph_versions.c.sequence, graph_versions.c.id)
     known = {row.sequence: row.id for row in await source.execute(select(*columns))}
     newest = max(known, default=0)
@@ -122,5 +128,6 @@ async def _go_on_counting(target: AsyncConnection) -> None:
                 and target.dialect.name == "postgresql"
             ):
                 place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
-                highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608 - names of our own
+                # names of our own
+                highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608
                 await target.execute(text(f"SELECT setval({place}, {highest}, false)"))

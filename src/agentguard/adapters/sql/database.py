@@ -1,4 +1,7 @@
-"""Opening the database: a SQLite file in the data directory, or PostgreSQL; its migrations, its transactions."""
+"""Opening the database: a SQLite file in the data directory, or PostgreSQL.
+
+Its migrations, its transactions.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ _WRITE = {"isolation_level": "SERIALIZABLE"}
 class Database:
     """An open database; several processes may have it open at one time.
 
-    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, or the file locked or its disk full, and works again once
-    that has passed.
+    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, or the file locked or
+    its disk full, and works again once that has passed.
     """
 
     engine: AsyncEngine
@@ -50,8 +53,8 @@ class Database:
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run one transaction as if it were alone in the world; durable once this returns.
 
-        Where others beside it make that impossible it is undone and `work` runs again, so it must do nothing but talk to the database.
-        Cancelled, it may be done or not.
+        Where others beside it make that impossible it is undone and `work` runs again, so it must
+        do nothing but talk to the database. Cancelled, it may be done or not.
         """
         for attempt in range(_MOST_TRIES - 1):
             try:
@@ -59,7 +62,8 @@ class Database:
             except DBAPIError as error:
                 if not may_be_run_again(error):
                     raise
-            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311 - spreads writers in time
+            # spreads writers in time
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
         try:
             return await self._write_once(work)
         except DBAPIError as error:
@@ -81,7 +85,8 @@ class Database:
     async def _write_once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._is_postgresql:
             return await self._write(work)
-        # SQLite works on a thread that knows nothing of cancelling: left in the middle, it would keep the only write lock.
+        # SQLite works on a thread that knows nothing of cancelling: left in the middle, it would
+        # keep the only write lock.
         return await _to_the_end(self._write(work))
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -122,7 +127,9 @@ class Database:
             raise
 
     async def _let_go_of_the_dead(self, connection: AsyncConnection, error: Exception) -> None:
-        """Where the server was not heard of any more, give this connection up, and those that wait in the pool: they are as old."""
+        """Where the server was not heard of any more, give this connection up, and those that wait
+        in the pool: they are as old.
+        """
         if self._is_postgresql and isinstance(error, TimeoutError):
             if connection.sync_connection is not None:
                 await connection.invalidate()
@@ -140,10 +147,11 @@ class Database:
 async def open_database(
     directory: Path, server: PostgreSQL | None = None, *, hurried: bool = True
 ) -> AsyncIterator[Database]:
-    """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate its tables.
+    """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate
+    its tables.
 
-    With `hurried=False` a statement may take any time. Raises DatabaseTooNewError if it is ahead of this version,
-    DatabaseUnreadableError, DatabaseUnavailableError.
+    With `hurried=False` a statement may take any time. Raises DatabaseTooNewError if it is ahead of
+    this version, DatabaseUnreadableError, DatabaseUnavailableError.
     """
     if server is None:
         path = directory / FILE_NAME
@@ -159,7 +167,9 @@ async def open_database(
 
 
 _unattended: set[asyncio.Task[Any]] = set()
-"""What goes on although who began it was cancelled: drivers' threads and servers know nothing of cancelling."""
+"""What goes on although who began it was cancelled: drivers' threads and servers know nothing of
+cancelling.
+"""
 
 
 def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -12,7 +12,8 @@ class DatabaseTooNewError(AgentGuardError):
 
     def __init__(self, place: object, revision: str, head: str) -> None:
         super().__init__(
-            f"{place} was written by a newer AgentGuard (schema {revision!r}, this one knows {head!r}). Upgrade AgentGuard."
+            f"{place} was written by a newer AgentGuard (schema {revision!r}, this one knows"
+            f" {head!r}). Upgrade AgentGuard."
         )
 
 
@@ -23,7 +24,8 @@ class DatabaseUnreadableError(AgentGuardError):
 
     def __init__(self, place: object, reason: str) -> None:
         super().__init__(
-            f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it away to start anew."
+            f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it"
+            " away to start anew."
         )
 
 
@@ -43,5 +45,6 @@ class DatabaseNotEmptyError(ConflictError):
 
     def __init__(self, place: object) -> None:
         super().__init__(
-            f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty database."
+            f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty"
+            " database."
         )

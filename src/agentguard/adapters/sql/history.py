@@ -1,4 +1,7 @@
-"""The history of sightings: one row per component or workflow, one per day on which anything was seen."""
+"""The history of sightings.
+
+One row per component or workflow, one per day on which anything was seen.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,18 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, Sighting
 
 _LONGEST_ID = 2_600
-"""Bytes as stored. PostgreSQL's B-tree takes rows of 2,704 (BTMaxItemSize with pages of 8 KiB), 16 of them its own."""
+"""Bytes as stored. PostgreSQL's B-tree takes rows of 2,704 (BTMaxItemSize with pages of 8 KiB), 16
+of them its own.
+"""
 
 
 async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
-    """Widen what is known by what was seen, and forget what was last seen more than a year ago. The caller commits.
+    """Widen what is known by what was seen, and forget what was last seen more than a year ago.
 
-    What has an id too long for an index is left out: a graph with it is worth more than its history.
+    The caller commits.
+
+    What has an id too long for an index is left out: a graph with it is worth more than its
+    history.
     """
     indexable = [_values(s) for s in seen.sightings if len(escaped(s.id).encode()) <= _LONGEST_ID]
     if indexable:

@@ -28,7 +28,10 @@ _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
 
 @dataclass(frozen=True, slots=True)
 class SqlJobStore:
-    """A JobStore over a database: every change of a job is one conditional UPDATE, so of several at one time one wins."""
+    """A JobStore over a database.
+
+    Every change of a job is one conditional UPDATE, so of several at one time one wins.
+    """
 
     database: Database
 
@@ -154,9 +157,9 @@ def _job(row: RowMapping) -> Job:
         done=row["done"],
         total=row["total"],
         result=None if result is None else orjson.loads(result),
-        error=None
-        if row["error_code"] is None
-        else JobError(row["error_code"], row["error_message"]),
+        error=(
+            None if row["error_code"] is None else JobError(row["error_code"], row["error_message"])
+        ),
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],

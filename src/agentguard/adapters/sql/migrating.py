@@ -1,4 +1,7 @@
-"""Bringing a database's tables to the newest form; one process at a time, the others wait and then find it done."""
+"""Bringing a database's tables to the newest form.
+
+One process at a time, the others wait and then find it done.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ _ADVISORY_LOCK = 0x41474D49
 
 
 def migrate_sqlite(path: Path) -> str | None:
-    """Bring the file to HEAD; return the revision it had. Raises DatabaseUnreadableError, DatabaseUnavailableError."""
+    """Bring the file to HEAD; return the revision it had.
+
+    Raises DatabaseUnreadableError, DatabaseUnavailableError.
+    """
     found = revision_of(path)
     if found == HEAD:
         return found
@@ -39,7 +45,10 @@ def migrate_sqlite(path: Path) -> str | None:
 
 
 async def migrate_postgresql(server: PostgreSQL) -> str | None:
-    """Bring the server's database to HEAD; return the revision it had. Raises DatabaseUnavailableError."""
+    """Bring the server's database to HEAD; return the revision it had.
+
+    Raises DatabaseUnavailableError.
+    """
     try:
         return await _migrate(server.unhurried_engine(), server.place)
     except (DBAPIError, OSError) as error:

@@ -41,7 +41,10 @@ class DatabaseServer:
 
 
 def inspect_postgresql(server: PostgreSQL) -> DatabaseServer:
-    """Ask the server what it is; raise UnusableServiceError, with what to do, where it does not let us."""
+    """Ask the server what it is.
+
+    Raise UnusableServiceError, with what to do, where it does not let us.
+    """
     try:
         return asyncio.run(_inspect(server))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -70,13 +73,22 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
     named: Any = make_url(server.url)
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
-            return f"does not let the user {named.username!r} in. Correct POSTGRES_USER and POSTGRES_PASSWORD, or those in DATABASE_URL."
+            return (
+                f"does not let the user {named.username!r} in. Correct POSTGRES_USER and"
+                " POSTGRES_PASSWORD, or those in DATABASE_URL."
+            )
         case asyncpg.InvalidCatalogNameError():
-            return f"has no database {named.database!r}. Create it (`createdb {named.database}`), or correct POSTGRES_DB or DATABASE_URL."
+            return (
+                f"has no database {named.database!r}. Create it (`createdb {named.database}`), or"
+                " correct POSTGRES_DB or DATABASE_URL."
+            )
         case asyncpg.CannotConnectNowError():
             return "is starting or stopping. Try again in a moment."
         case asyncpg.TooManyConnectionsError():
-            return "has no connection left. Raise its max_connections, or lower AGENTGUARD_DATABASE_POOL_SIZE."
+            return (
+                "has no connection left. Raise its max_connections, or lower"
+                " AGENTGUARD_DATABASE_POOL_SIZE."
+            )
         case asyncpg.PostgresError():
             return f"refuses to say what it is ({type(error).__name__}). Its log says more."
     reason = (
@@ -84,4 +96,7 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
         if isinstance(error, OSError)
         else "it speaks another protocol"
     )
-    return f"cannot be reached: {reason}. Start it, or set POSTGRES_HOST and POSTGRES_PORT, or DATABASE_URL, to where it runs."
+    return (
+        f"cannot be reached: {reason}. Start it, or set POSTGRES_HOST and POSTGRES_PORT, or"
+        " DATABASE_URL, to where it runs."
+    )

@@ -19,9 +19,13 @@ _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
 _GRACE_SECONDS = 1
 _RETRIED = frozenset({"40001", "40P01"})
-"""SQLSTATE: serialization_failure, deadlock_detected. The transaction did nothing and may be run again."""
+"""SQLSTATE: serialization_failure, deadlock_detected. The transaction did nothing and may be run
+again.
+"""
 _AWAY = ("08", "25P03", "28", "3D", "53", "55P03", "57", "58")
-"""Classes of SQLSTATE that speak of the server, not of the statement: no connection, no authorisation, no such database, no resources, …"""
+"""Classes of SQLSTATE that speak of the server, not of the statement: no connection, no
+authorisation, no such database, no resources, …
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,10 @@ class PostgreSQL:
         return f"{place_of(self.url)}{urlsplit(self.url).path}"
 
     def engine(self) -> AsyncEngine:
-        """Return an engine with a bounded pool; a connection that died in it is noticed and replaced."""
+        """Return an engine with a bounded pool.
+
+        A connection that died in it is noticed and replaced.
+        """
         milliseconds = str(int(self.timeout_seconds * 1000))
         limits = {
             "statement_timeout": milliseconds,
@@ -47,7 +54,8 @@ class PostgreSQL:
         }
         return create_async_engine(
             "postgresql+asyncpg://",
-            # The server's own limits come first; this one ends the wait for a server that is not heard of any more.
+            # The server's own limits come first; this one ends the wait for a server that is not
+            # heard of any more.
             async_creator=lambda: self._connect(
                 command_timeout=self.timeout_seconds + _GRACE_SECONDS, **limits
             ),
@@ -69,7 +77,9 @@ class PostgreSQL:
         )
 
     async def _connect(self, *, command_timeout: float | None = None, **limits: str) -> Any:
-        """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq knows."""
+        """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq
+        knows.
+        """
         told = {"application_name": "agentguard", **limits}
         return await asyncpg.connect(
             self.url,
@@ -85,7 +95,9 @@ def may_be_run_again(error: DBAPIError) -> bool:
 
 
 def away(error: BaseException) -> str | None:
-    """Return in words why the server cannot be used, or None where the error speaks of something else."""
+    """Return in words why the server cannot be used, or None where the error speaks of something
+    else.
+    """
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use; raise AGENTGUARD_DATABASE_POOL_SIZE if that lasts"
     cause = error.orig if isinstance(error, DBAPIError) else error

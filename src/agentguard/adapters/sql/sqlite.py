@@ -18,7 +18,9 @@ from agentguard.adapters.sql.errors import DatabaseUnavailableError, DatabaseUnr
 
 FILE_NAME = "agentguard.db"
 WRITE = "agentguard_write"
-"""Execution option of a connection that will write: its transactions take the write lock as they begin."""
+"""Execution option of a connection that will write: its transactions take the write lock as they
+begin.
+"""
 ADVICE = "Free what it needs, or set AGENTGUARD_DATA_DIR to another folder."
 _BUSY_SECONDS = 30
 _AWAY = frozenset(
@@ -33,13 +35,18 @@ _AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""Primary result codes that speak of the file and its disk, not of the statement (https://sqlite.org/rescode.html)."""
+"""Primary result codes that speak of the file and its disk, not of the statement
+(https://sqlite.org/rescode.html).
+"""
 _PRIMARY = 0xFF
 """The bits of a result code that are its primary one; the others say more of the same."""
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:
-    """Return an engine over the file, in WAL mode; several processes may have it open at one time."""
+    """Return an engine over the file, in WAL mode.
+
+    Several processes may have it open at one time.
+    """
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         pool_size=4,
@@ -52,7 +59,9 @@ def sqlite_engine(path: Path) -> AsyncEngine:
 
 
 def away(error: BaseException) -> str | None:
-    """Return in words why the file cannot be used now, or None where the error speaks of something else."""
+    """Return in words why the file cannot be used now, or None where the error speaks of something
+    else.
+    """
     if isinstance(error, PoolTimeoutError):
         return f"all its connections have been in use for {_BUSY_SECONDS} s"
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -65,7 +74,10 @@ def away(error: BaseException) -> str | None:
 
 
 def revision_of(path: Path) -> str | None:
-    """Return the schema's revision, or None for no file or an empty one; raise DatabaseUnreadableError, DatabaseUnavailableError."""
+    """Return the schema's revision, or None for no file or an empty one.
+
+    Raise DatabaseUnreadableError, DatabaseUnavailableError.
+    """
     if not path.exists():
         return None
     with _readable(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
@@ -94,7 +106,10 @@ class DatabaseFile:
 
 
 def inspect_database(directory: Path) -> DatabaseFile | None:
-    """Look at the database in this folder without changing it, or return None where there is none; raises as `revision_of`."""
+    """Look at the database in this folder without changing it, or return None where there is none.
+
+    Raises as `revision_of`.
+    """
     path = directory / FILE_NAME
     if not path.exists():
         return None
@@ -128,7 +143,9 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _configure(engine: Engine) -> None:
-    """Set each connection's mode, and say when transactions begin (the driver's own guess comes too late for a clean lock)."""
+    """Set each connection's mode, and say when transactions begin (the driver's own guess comes too
+    late for a clean lock).
+    """
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)
 

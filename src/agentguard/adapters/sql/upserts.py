@@ -12,7 +12,9 @@ Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> Upsert:
-    """Return an INSERT of the connection's dialect, which knows `on_conflict_do_update`, `on_conflict_do_nothing` and `excluded`."""
+    """Return an INSERT of the connection's dialect, which knows `on_conflict_do_update`,
+    `on_conflict_do_nothing` and `excluded`.
+    """
     return (
         postgresql.insert(table)
         if connection.dialect.name == "postgresql"

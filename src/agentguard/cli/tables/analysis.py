@@ -54,7 +54,10 @@ _CYCLES_SHOWN = 20
 def analysis_parts(
     analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
 ) -> list[RenderableType]:
-    """Return the findings' parts, lists cut after `top` rows; `called` says what to call each component and workflow."""
+    """Return the findings' parts, lists cut after `top` rows.
+
+    `called` says what to call each component and workflow.
+    """
     return [
         spofs_part(analysis["spofs"], called, top=top),
         cycles_part(analysis, called),
@@ -130,7 +133,9 @@ def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
 def risks_part(
     analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
 ) -> RenderableType:
-    """Return the ranking by risk, every factor's contribution beside the score, the first ones explained."""
+    """Return the ranking by risk, every factor's contribution beside the score, the first ones
+    explained.
+    """
     risks = analysis["risks"]
     if not risks:
         return section("Risk", Text("Nothing to rank."))
@@ -151,7 +156,10 @@ def risks_part(
 
 
 def _scale(analysis: Document) -> str:
-    scale = f"0 to 10 (version {analysis['risk_version']}), the sum of the factors; a block shows how much of its weight a factor uses up."
+    scale = (
+        f"0 to 10 (version {analysis['risk_version']}), the sum of the factors; a block shows how"
+        " much of its weight a factor uses up."
+    )
     return f"{scale} Overall risk {analysis['overall_risk']:.1f}: the highest of an agent."
 
 

@@ -53,7 +53,9 @@ def labels(components: Iterable[Document]) -> dict[str, str]:
 def hanging(
     label: str | Text, sentence: str | Text, *, indent: int = 0, width: int = 0, style: str = ""
 ) -> RenderableType:
-    """Return a labelled sentence whose further lines stand below its first one, not below the label."""
+    """Return a labelled sentence whose further lines stand below its first one, not below the
+    label.
+    """
     row = Table.grid(padding=(0, 1))
     row.add_column(min_width=width, no_wrap=True, style=style)
     row.add_column(overflow="fold")
@@ -78,7 +80,10 @@ def failures(failed: int, of: int) -> Text:
 
 
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) in percent; small ones with a decimal, never rounded to 0 or 100 unless they are."""
+    """Return a share (0 to 1) in percent.
+
+    Small ones with a decimal, never rounded to 0 or 100 unless they are.
+    """
     if share is None:
         return "–"
     value = 100 * share
@@ -115,9 +120,11 @@ def trace(evidence: Sequence[Document]) -> Text:
         return Text("–", style="dim")
     first = evidence[0]
     return Text(
-        shorten(first["trace_id"], 9)
-        if len(first["trace_id"]) <= 9
-        else f"{first['trace_id'][:8]}…",
+        (
+            shorten(first["trace_id"], 9)
+            if len(first["trace_id"]) <= 9
+            else f"{first['trace_id'][:8]}…"
+        ),
         style=_link_style(first),
     )
 

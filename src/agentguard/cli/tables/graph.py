@@ -28,7 +28,10 @@ _WEAK = 0.2
 """Less than one observation of explicit evidence gives."""
 _WEAK_SHOWN = 5
 _LARGEST_SHOWN = 5
-_LEGEND = "p95 is right to within 12.5 %. Sure: how strong the evidence is that the one depends on the other, not how often it works."
+_LEGEND = (
+    "p95 is right to within 12.5 %. Sure: how strong the evidence is that the one depends on the"
+    " other, not how often it works."
+)
 _KINDS = (
     "agent",
     "model",
@@ -111,7 +114,10 @@ def components_part(components: Sequence[Document]) -> RenderableType:
     rows = [
         _component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered
     ]
-    title = f"What runs: {plural(agents, 'agent')}, {plural(len(components) - agents, 'other component')}"
+    title = (
+        f"What runs: {plural(agents, 'agent')},"
+        f" {plural(len(components) - agents, 'other component')}"
+    )
     return section(title, Rows(_COMPONENTS, rows), *_weak_lines(ordered, shown_as))
 
 
@@ -167,7 +173,10 @@ def _notes(c: Document, environment: str | None) -> str:
 
 
 def shadows_part(components: Iterable[Document], note: str | None) -> RenderableType:
-    """Return the agents that nobody declared, each with the reason; or why nobody can be called one."""
+    """Return the agents that nobody declared, each with the reason.
+
+    Or why nobody can be called one.
+    """
     if note:
         return section("Shadow agents", faint(note))
     shadows = [c for c in components if c["shadow"]]
@@ -255,14 +264,18 @@ def coverage_part(coverage: Document) -> RenderableType:
     unattributed = sum(coverage["unattributed"].values())
     lines = [
         Text(
-            f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}."
+            f"{plural(coverage['spans'], 'span')} in"
+            f" {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}."
         )
     ]
     gaps = [
         (coverage["duplicates"], "duplicates left out"),
         (
             unattributed,
-            f"spans without a role in any known convention, from {_largest(coverage['unattributed'])}",
+            (
+                "spans without a role in any known convention, from"
+                f" {_largest(coverage['unattributed'])}"
+            ),
         ),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),

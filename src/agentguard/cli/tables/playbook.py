@@ -14,7 +14,10 @@ _PHASES = {"contain": "Contain", "activate_backups": "Activate backups", "recove
 
 
 def playbook_parts(document: Document, *, top: int | None = None) -> list[RenderableType]:
-    """Return the playbook's parts: the situation, then one for each phase; with `top`, long lists cut after so many lines."""
+    """Return the playbook's parts: the situation, then one for each phase.
+
+    With `top`, long lists cut after so many lines.
+    """
     steps = document["steps"]
     owned = any(s["owner"] for s in steps)
     phases = groupby(steps, key=lambda s: (s["phase"], s["timeframe"]))

@@ -1,4 +1,7 @@
-"""Tables that fit: numbers are never cut, names are shortened, the least important columns give way first."""
+"""Tables that fit.
+
+Numbers are never cut, names are shortened, the least important columns give way first.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,11 @@ class Rows:
         return sum(widths) + _GAP * (len(widths) - 1)
 
     def _shared_out(self, kept: Sequence[int], width: int) -> dict[int, int]:
-        """Return each column's width: what numbers need, and for names an equal share of the rest, which short ones leave to long ones."""
+        """Return each column's width.
+
+        What numbers need, and for names an equal share of the rest, which short ones leave to long
+        ones.
+        """
         widths = {i: self._widths[i] for i in kept if self._columns[i].room is None}
         room = width - sum(widths.values()) - _GAP * (len(kept) - 1)
         waiting = sorted(

@@ -38,7 +38,10 @@ _COMPONENTS = (
 
 
 def simulation_parts(document: Document, called: Mapping[str, str]) -> list[RenderableType]:
-    """Return the answer's parts: the verdict, workflows, components with paths, evidence, and what is not known."""
+    """Return the answer's parts.
+
+    The verdict, workflows, components with paths, evidence, and what is not known.
+    """
     return [
         _verdict(document, called),
         _workflows(document["impacted_workflows"]),
@@ -53,9 +56,11 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
     failed = ", ".join(called.get(c, c) for c in document["failed_components"])
     estimate, radius = document["impact_estimate"], document["blast_radius"]
     return section(
-        f"If {failed} fails"
-        if len(document["failed_components"]) == 1
-        else f"If {failed} fail together",
+        (
+            f"If {failed} fails"
+            if len(document["failed_components"]) == 1
+            else f"If {failed} fail together"
+        ),
         _line(
             "Severity",
             Text.assemble(severity(estimate["severity"]), f"  {estimate['severity_reason']}"),
@@ -72,7 +77,8 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
         _line(
             "Hit",
             Text(
-                f"{count(radius['components_hit'])} of {count(radius['components'])} other components"
+                f"{count(radius['components_hit'])} of {count(radius['components'])} other"
+                " components"
             ),
         ),
         _line("Worst case", Text(_worst_case(document["structural"]))),
@@ -81,12 +87,18 @@ def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
 
 
 def _worst_case(structural: Document) -> str:
-    hit = f"{plural(len(structural['components']), 'component')} and {plural(len(structural['workflows']), 'workflow')}"
+    hit = (
+        f"{plural(len(structural['components']), 'component')} and"
+        f" {plural(len(structural['workflows']), 'workflow')}"
+    )
     return f"{hit} fail, by the graph alone"
 
 
 def _method(document: Document) -> str:
-    return f"{document['method']}, seed {document['inputs']['seed']}, graph {document['inputs']['graph_version'] or '–'}"
+    return (
+        f"{document['method']}, seed {document['inputs']['seed']}, graph"
+        f" {document['inputs']['graph_version'] or '–'}"
+    )
 
 
 def _line(label: str, value: Text) -> RenderableType:

@@ -1,4 +1,7 @@
-"""The dialect table read from its files: compiled conditions, names, facts, and what ingest has to keep."""
+"""The dialect table read from its files.
+
+Compiled conditions, names, facts, and what ingest has to keep.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,11 @@ _EVENTS = frozenset({"event:exception", "exception.type"})
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a name is read: an attribute or the span's name, whole or the first group of a pattern in it; an address with its port."""
+    """Where a name is read.
+
+    An attribute or the span's name, whole or the first group of a pattern in it; an address with
+    its port.
+    """
 
     attribute: str | None = None
     pattern: re.Pattern[str] | None = None
@@ -121,17 +128,23 @@ class SpanRule:
     target: tuple[Source, ...] = ()
     server: tuple[Source, ...] = ()
     body: tuple[Source, ...] = ()
-    """Names the agent whose work this step holds where the agent's own span is an empty leaf beside it."""
+    """Names the agent whose work this step holds where the agent's own span is an empty leaf beside
+    it.
+    """
     acting: tuple[Source, ...] = ()
     """Names the agent that acts in this step, where no span stands for the agent."""
     acting_follows: bool = False
     """The agent that acts is the one of the step before."""
     passes: bool = False
-    """A tool that may pass control on: it does where an agent of the name (or, without a name, the next one) then runs beside it."""
+    """A tool that may pass control on: it does where an agent of the name (or, without a name, the
+    next one) then runs beside it.
+    """
     goto: tuple[Source, ...] = ()
     """Names the agent to which control passes when this span ends."""
     hosts: tuple[Source, ...] = ()
-    """Names the agent that this step is, if it calls a model itself and no agent runs above it, or only behind a tool."""
+    """Names the agent that this step is, if it calls a model itself and no agent runs above it, or
+    only behind a tool.
+    """
     hosts_tools: bool = False
     """It must use a tool itself, too."""
     lends: tuple[Source, ...] = ()
@@ -185,8 +198,8 @@ class Dialects:
 def load_dialects(housekeeping: str | None = None) -> Dialects:
     """Read the table that ships with the package.
 
-    `housekeeping`: a pattern to be used in place of the table's own for entry points that are no workflows; empty: all are workflows.
-    Raises re.error where it is no pattern.
+    `housekeeping`: a pattern to be used in place of the table's own for entry points that are no
+    workflows; empty: all are workflows. Raises re.error where it is no pattern.
     """
     folder = files("agentguard.discovery.dialects")
     texts = sorted(

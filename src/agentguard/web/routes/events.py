@@ -26,7 +26,10 @@ DatasetParameter = Annotated[
 async def get_events(
     state: StateOf, dataset: DatasetParameter = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events `graph`, each with `dataset` and `graph_version`: the newest version at once, then what takes its place, as it comes."""
+    """Events `graph`, each with `dataset` and `graph_version`.
+
+    The newest version at once, then what takes its place, as it comes.
+    """
     told: dict[str, str] | None = None
     async for _ in state.streams.looks(GRAPH_STORED):
         found = [each for each in await state.app.graphs.datasets() if dataset in (None, each.name)]
@@ -38,7 +41,10 @@ async def get_events(
 
 
 def _news(found: list[Dataset], told: dict[str, str] | None) -> list[Dataset]:
-    """Return what has a version that was not told, oldest first; at first only what was last written."""
+    """Return what has a version that was not told, oldest first.
+
+    At first only what was last written.
+    """
     if told is None:
         return found[:1]
     return [each for each in reversed(found) if told.get(each.name) != each.newest_version]

@@ -36,7 +36,10 @@ router = APIRouter(prefix="/api", tags=["graph"])
 DatasetParameter = Annotated[
     str | None,
     Query(
-        description="`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written."
+        description=(
+            "`live` for what comes over OTLP, or a scan's dataset; without it, the dataset last"
+            " written."
+        )
     ),
 ]
 FormatParameter = Annotated[
@@ -51,7 +54,8 @@ class SpansNotKeptError(ConflictError):
 
     def __init__(self, dataset: str | None) -> None:
         super().__init__(
-            f"Of dataset {dataset!r} only the graph is kept, not its spans. Scan the files again with this window."
+            f"Of dataset {dataset!r} only the graph is kept, not its spans. Scan the files again"
+            " with this window."
         )
 
 
@@ -75,7 +79,10 @@ async def get_graph(
     dataset: DatasetParameter = None,
     written: FormatParameter = "json",
 ) -> Response:
-    """What runs, what depends on what, and the findings: the newest graph; with a window, that of the OTLP traces that start in it."""
+    """What runs, what depends on what, and the findings: the newest graph.
+
+    With a window, that of the OTLP traces that start in it.
+    """
     if window is not None:
         return await _of_window(state, dataset, window, written)
     version = await state.app.graphs.newest(dataset)

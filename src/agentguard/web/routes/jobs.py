@@ -69,7 +69,8 @@ async def get_job(job: JobOf) -> DocumentResponse:
 
 @router.get("/{job_id}/events", response_class=EventSourceResponse)  # noqa: FAST003 - the same
 async def get_job_events(job: JobOf, state: StateOf) -> AsyncIterator[ServerSentEvent]:
-    """Server-Sent Events: `progress` with the job, without its result, at once and after each change; once it has ended, `end`.
+    """Server-Sent Events: `progress` with the job, without its result, at once and after each
+    change; once it has ended, `end`.
 
     The stream closes then, and when the server stops: who heard no `end` connects again.
     """

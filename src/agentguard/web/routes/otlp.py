@@ -102,7 +102,8 @@ async def _answered(request: Request, state: State, take: Take) -> Response:
             return await take(state, Delivery(body, encoding))
     except ClientDisconnect:
         return Response(status_code=400)  # nobody will read it
-    # The outermost frame of a delivery: an exporter must learn in its own words whether to try again.
+    # The outermost frame of a delivery: an exporter must learn in its own words whether to try
+    # again.
     except Exception as error:
         failed = failure_of(error)
         if failed.status == 500:

@@ -19,7 +19,10 @@ router = APIRouter(prefix="/api", tags=["playbooks"])
 
 @router.post("/playbook", response_model=PlaybookDocument, responses=ACCEPTED)
 async def post_playbook(wanted: FailureRequest, state: StateOf) -> Response:
-    """What to do when these components fail: contain, activate backups, recover; every statement with its evidence."""
+    """What to do when these components fail: contain, activate backups, recover.
+
+    Every statement with its evidence.
+    """
     asked = wanted.failure()
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:

@@ -70,7 +70,10 @@ _BODY: dict[str, Any] = {
 DatasetParameter = Annotated[
     str | None,
     Query(
-        description="Name of the dataset that the graph becomes the newest version of; without it, a new one."
+        description=(
+            "Name of the dataset that the graph becomes the newest version of; without it, a new"
+            " one."
+        )
     ),
 ]
 
@@ -99,7 +102,8 @@ class UploadTooSlowError(AgentGuardError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or over a faster line."
+            f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or"
+            " over a faster line."
         )
 
 
@@ -107,7 +111,9 @@ class UploadTooSlowError(AgentGuardError):
 async def post_scan(
     request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
 ) -> Response:
-    """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON, the plain form, or any trace file."""
+    """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON,
+    the plain form, or any trace file.
+    """
     state.app.scans.check_name(dataset)
     with state.scanning.admit() as admission:
         return await _scanned(request, state, dataset, window, admission)

@@ -21,7 +21,10 @@ router = APIRouter(prefix="/api", tags=["simulation"])
 
 @router.post("/simulate", response_model=SimulationDocument, responses=ACCEPTED)
 async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
-    """What breaks if these components fail: who is hit, which workflows lose what share of their runs."""
+    """What breaks if these components fail.
+
+    Who is hit, which workflows lose what share of their runs.
+    """
     asked = wanted.failure()
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:
@@ -33,5 +36,8 @@ async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
 
 
 def question(version: GraphVersion, endpoint: str, failure: Failure) -> Question:
-    """Return the question about a failure that was found in this graph; by which name its dataset was asked for makes no other answer."""
+    """Return the question about a failure that was found in this graph.
+
+    By which name its dataset was asked for makes no other answer.
+    """
     return Question(version.id, endpoint, replace(failure, dataset=None))

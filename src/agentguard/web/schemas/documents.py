@@ -122,7 +122,9 @@ class GraphDocument(Document):
     nodes: list[NodeDocument]
     edges: list[EdgeDocument]
     window: dict[str, str | None]
-    """`from` and `to`: the times between which its spans lie; null where none is known. `since` and `until`: the window asked for."""
+    """`from` and `to`: the times between which its spans lie; null where none is known. `since` and
+    `until`: the window asked for.
+    """
     environments: list[str]
     analysis: AnalysisDocument
 

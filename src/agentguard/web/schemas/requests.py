@@ -33,7 +33,10 @@ class FailureRequest(BaseModel):
         list[Name],
         Field(
             max_length=100,
-            description="Shared-fate groups that fail: provider:NAME, server:NAME, service:NAME, environment:NAME.",
+            description=(
+                "Shared-fate groups that fail: provider:NAME, server:NAME, service:NAME,"
+                " environment:NAME."
+            ),
         ),
     ] = []
     modes: Annotated[

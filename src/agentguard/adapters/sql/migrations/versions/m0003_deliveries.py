@@ -1,4 +1,7 @@
-"""Jobs for many processes: who holds one, from when on it may be taken up, when it is delivered again."""
+"""Jobs for many processes.
+
+Who holds one, from when on it may be taken up, when it is delivered again.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ def upgrade() -> None:
         jobs.add_column(sa.Column("deliver_at", sa.BigInteger))
     # What was running ran in a process that has ended: it is due at once, as what waited is.
     op.execute("UPDATE jobs SET fence = attempts, due_at = created_at")
-    op.execute(f"UPDATE jobs SET deliver_at = created_at WHERE {_UNFINISHED}")  # noqa: S608 - no input
+    # no input
+    op.execute(f"UPDATE jobs SET deliver_at = created_at WHERE {_UNFINISHED}")  # noqa: S608
     with op.batch_alter_table("jobs") as jobs:
         jobs.alter_column("fence", nullable=False, existing_type=sa.Integer)
         jobs.alter_column("due_at", nullable=False, existing_type=sa.BigInteger)

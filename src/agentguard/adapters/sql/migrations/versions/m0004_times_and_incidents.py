@@ -24,7 +24,8 @@ _OPTIONAL = ("started_at", "finished_at", "deliver_at")
 
 def upgrade() -> None:
     for column in ("id", "name", "environment"):  # from here on these are written with escapes
-        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\', '\\005c')")  # noqa: S608 - names of our own
+        # names of our own
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\', '\\005c')")  # noqa: S608
     for table, columns in _TIMES.items():
         for column in columns:
             _convert(table, column, sa.DateTime(timezone=True), _TO_TIME)
@@ -93,7 +94,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     for column in ("id", "name", "environment"):
-        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\005c', '\\')")  # noqa: S608 - names of our own
+        # names of our own
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\005c', '\\')")  # noqa: S608
     for table in ("audit_logs", "playbooks", "incidents"):
         op.drop_table(table)
     for table, columns in _TIMES.items():
@@ -105,8 +107,8 @@ def downgrade() -> None:
 def _random_id() -> sa.TextClause:
     variant = "substr('89ab', 1 + (abs(random()) % 4), 1)"
     sqlite = (
-        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} || substr(hex(randomblob(2)), 2)"
-        " || hex(randomblob(6))))"
+        f"(lower(hex(randomblob(6)) || '4' || substr(hex(randomblob(2)), 2) || {variant} ||"
+        " substr(hex(randomblob(2)), 2) || hex(randomblob(6))))"
     )
     return _sql(postgresql="gen_random_uuid()", sqlite=sqlite)
 
@@ -125,14 +127,20 @@ _TO_TIME = {
 }
 _TO_NS = {
     "postgresql": "(extract(epoch from {0}) * 1000000)::bigint * 1000",
-    "sqlite": "(CAST(strftime('%s', substr({0}, 1, 19)) AS INTEGER) * 1000000 + CAST(substr({0} || '.000000', 21, 6) AS INTEGER)) * 1000",
+    "sqlite": (
+        "(CAST(strftime('%s', substr({0}, 1, 19)) AS INTEGER) * 1000000 + CAST(substr({0} ||"
+        " '.000000', 21, 6) AS INTEGER)) * 1000"
+    ),
 }
 
 
 def _convert(
     table: str, column: str, kind: sa.types.TypeEngine[Any], expressions: dict[str, str]
 ) -> None:
-    """Give the column another type, its values by the dialect's expression; the database's own casts would spoil them."""
+    """Give the column another type, its values by the dialect's expression.
+
+    The database's own casts would spoil them.
+    """
     dialect = op.get_bind().dialect.name
     expression = expressions[dialect].format(column)
     if dialect == "postgresql":
