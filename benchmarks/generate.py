@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -136,9 +137,10 @@ def _scope_bytes(scope: str) -> bytes:
 
 @cache
 def _form_bytes(form: Form) -> bytes:
-    return Span(
-        name=form.name, kind=form.kind, attributes=_key_values(form.attributes)
-    ).SerializeToString()  # type: ignore[arg-type]  # an enum's int
+    # An enum's int.
+    kind: Any = form.kind
+    span = Span(name=form.name, kind=kind, attributes=_key_values(form.attributes))
+    return span.SerializeToString()
 
 
 def _span_bytes(span: Occurrence) -> bytes:

@@ -105,11 +105,9 @@ class Worker:
     ) -> ChatCompletionMessage:
         edge = f"agent:{agent.name}", f"model:{model}"
         try:
-            # The SDK's message types are a union of dictionaries that plain ones do not match by
-            # type.
-            completion = await self.model.chat.completions.create(
-                model=model, messages=messages, tools=_offered(agent)
-            )  # type: ignore[arg-type]
+            # Plain dictionaries do not match the SDK's union of typed ones.
+            asked: Any = {"messages": messages, "tools": _offered(agent)}
+            completion = await self.model.chat.completions.create(model=model, **asked)
         except APIError:
             self.counts.called(*edge, failed=True)
             raise

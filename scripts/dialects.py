@@ -13,11 +13,11 @@ import orjson
 import pyarrow as pa
 import yaml
 
+from agentguard.discovery.classification import Reader
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.discovery.naming import name_rules
-from agentguard.discovery.reading import Reader
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "traces"
 HEAD = """# What is recognised, and from what

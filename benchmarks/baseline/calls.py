@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agentguard.discovery.classification import Reading
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
-from agentguard.discovery.reading import Reading
 from benchmarks.baseline.trace import Node, Trace
 
 HOLDERS = (

@@ -1,6 +1,6 @@
 """Services that call although no span of theirs was called, object by object.
 
-See agentguard.discovery.origins.
+See agentguard.discovery.missing_server_spans.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
+from agentguard.discovery.classification import Reader, Reading
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.discovery.reading import Reader, Reading
 from agentguard.ingest.facts import fact_of
 from agentguard.ingest.values import kept, plain
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from agentguard.discovery.classification import Reading
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.reading import Reading
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
 from benchmarks.baseline.spans import NO_PARENT, Span
 

@@ -13,7 +13,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.migrating import HEAD, migrate_postgresql, migrate_sqlite
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import FILE_NAME
-from agentguard.bootstrap.choosing import POSTGRESQL, make_folder, postgresql, runs_folder
+from agentguard.bootstrap.wiring import POSTGRESQL, make_folder, postgresql, runs_folder
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.settings import Settings, is_postgresql
 

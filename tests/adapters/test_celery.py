@@ -20,7 +20,7 @@ from kombu import Connection
 from agentguard.adapters.celery.app import main_queue
 from agentguard.adapters.celery.broker import Broker
 from agentguard.adapters.celery.delivery import CeleryDelivery
-from agentguard.jobs.delivery import DeadLetter
+from agentguard.jobs.dispatch import DeadLetter
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock

@@ -34,9 +34,9 @@ from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.export import cypher
+from agentguard.graph.export.formats import cypher
+from agentguard.graph.export.property_graph import COMPONENT, LABELS
 from agentguard.graph.model import Graph
-from agentguard.graph.properties import COMPONENT, LABELS
 from agentguard.graph.runs import no_runs
 from agentguard.graph.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock

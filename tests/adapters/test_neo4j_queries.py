@@ -21,8 +21,14 @@ from agentguard.analysis.analyze import analyze
 from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog, Declared, Entry
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.export.property_graph import (
+    COMPONENT,
+    FALLBACK,
+    LABELS,
+    WORKFLOW,
+    dependency_table,
+)
 from agentguard.graph.model import Dependency, Graph
-from agentguard.graph.properties import COMPONENT, FALLBACK, LABELS, WORKFLOW, dependency_table
 from agentguard.graph.runs import no_runs
 from agentguard.graph.store import GraphVersion
 from agentguard.kernel.clock import system_clock, timestamp

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.scan.pipeline import scan
 from benchmarks.baseline.graph import graph_of
 from benchmarks.facts import of_document, of_network
 from benchmarks.generate import Order, bodies

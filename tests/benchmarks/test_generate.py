@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest.pieces import DocumentPiece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece
 from agentguard.ingest.sources import read_paths
 from benchmarks.fleet import SPANS_PER_RUN
 from benchmarks.generate import Layout, Order, bodies, lines, write

@@ -19,11 +19,11 @@ from pydantic import SecretStr
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.broker import delivery_of
 from agentguard.bootstrap.opening import open_app
-from agentguard.jobs.delivery import BrokerAwayError, DeadLetter, Delivery, NoDeadLettersError
+from agentguard.compute.tasks import task_group
+from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, Delivery, NoDeadLettersError
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
-from agentguard.jobs.tasks import task_group
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port

@@ -16,9 +16,9 @@ from agentguard.adapters.files import parts, segments, spans
 from agentguard.adapters.files.locks import take
 from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
-from agentguard.traces.acceptance import judge, make_decoder
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
+from agentguard.traces.validation import judge, make_decoder
 from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
 
 pytestmark = pytest.mark.anyio

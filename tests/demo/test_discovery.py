@@ -12,8 +12,8 @@ from agentguard.analysis.analyze import analyze
 from agentguard.catalog.loading import load_catalog
 from agentguard.catalog.matching import match
 from agentguard.discovery.dialects.loading import load_dialects
-from agentguard.graph.scanning import Scan, scan
 from agentguard.ingest.sources import read_paths
+from agentguard.scan.pipeline import Scan, scan
 from tests.demo.scoring import COUNTED, counted_in, found_in, references
 
 DEMO = Path(__file__).parents[2] / "demo"

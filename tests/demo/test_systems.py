@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from agentguard.discovery.dialects.loading import load_dialects
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.scan.pipeline import scan
 from demo.receiver import Received, receiving
 from tests.demo.scoring import counted_in, found_in
 

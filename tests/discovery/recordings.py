@@ -15,8 +15,8 @@ import yaml
 
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.model import Dependency, Graph
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece
+from agentguard.scan.pipeline import scan
 
 FOLDER = Path(__file__).parents[1] / "data" / "traces"
 NAMES = sorted(path.parent.name for path in FOLDER.glob("*/truth.yaml"))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from agentguard.graph.documents import View, scan_document
 from agentguard.graph.model import Graph
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 from tests.graph.test_scanning import Recorder, pairs
 

@@ -6,7 +6,7 @@ import pytest
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.model import Graph
-from agentguard.graph.scanning import scan
+from agentguard.scan.pipeline import scan
 from tests.graph.test_scanning import SERVER, Recorder
 
 

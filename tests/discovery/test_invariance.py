@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentguard.discovery.classification import Reader
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.reading import Reader
-from agentguard.discovery.survey import Survey, survey
-from agentguard.graph.build import build
+from agentguard.discovery.prescan import Survey, survey
+from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Coverage, Graph
 from agentguard.graph.runs import Runs
-from agentguard.graph.scanning import graph_of
 from agentguard.ingest.decoding import decode
+from agentguard.scan.pipeline import graph_of
 from agentguard.traces.spool import Spool
 from tests.discovery.recordings import NAMES, dialects, lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.graph.scanning import scan
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import NAMES, bodies, dialects, lines
 
 TOO_LARGE = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 from tests.discovery.recordings import dialects
 
 SERVER, CLIENT = 2, 3

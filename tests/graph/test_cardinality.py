@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from agentguard.discovery.classification import Reader
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import merged
-from agentguard.discovery.reading import Reader
-from agentguard.discovery.survey import survey
-from agentguard.graph.build import build
-from agentguard.graph.cardinality import fold_names
+from agentguard.discovery.prescan import survey
+from agentguard.graph.assembly.build import build
+from agentguard.graph.assembly.cardinality import fold_names
 from agentguard.ingest.decoding import Decoder
 from tests.discovery.recordings import dialects
 from tests.graph.test_scanning import Recorder

@@ -17,7 +17,7 @@ from agentguard.graph.documents import (
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceURLTemplateError, trace_links
 from agentguard.graph.model import Graph
-from agentguard.ingest.pieces import Refusal
+from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 from tests.graph.handmade import CHECKOUT, FRAUD, MODEL, PRICING, SPAN, START, TRACE, shop
 

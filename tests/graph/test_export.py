@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.export import ExportFormat, cypher, dot, export, graphml, mermaid
+from agentguard.graph.export.formats import ExportFormat, cypher, dot, export, graphml, mermaid
+from agentguard.graph.export.sanitizing import hidden
 from agentguard.graph.model import Graph
-from agentguard.graph.printable import hidden
 from tests.graph.handmade import CHECKOUT, component, depends, shop
 
 NASTY = [

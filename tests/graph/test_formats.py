@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agentguard.graph.scanning import scan
 from agentguard.ingest.sources import read_paths
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 
 FORMATS = Path(__file__).parents[1] / "data" / "formats"

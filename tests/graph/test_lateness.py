@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from agentguard.graph.lateness import Watermark
-from agentguard.graph.scanning import graph_of, scan
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
+from agentguard.scan.lateness import Watermark
+from agentguard.scan.pipeline import graph_of, scan
 from tests.discovery.recordings import dialects
 
 MINUTE = 60_000_000_000

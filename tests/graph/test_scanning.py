@@ -7,9 +7,9 @@ from typing import Any
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Dependency, Graph
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import DocumentPiece
-from agentguard.ingest.plain import pieces
+from agentguard.ingest.formats.plain import pieces
+from agentguard.ingest.payloads import DocumentPiece
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5

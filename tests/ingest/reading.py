@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece, Refusal
 from agentguard.ingest.sources import read_upload
 
 FORMATS = Path(__file__).parent.parent / "data" / "formats"

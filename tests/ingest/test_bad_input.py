@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from agentguard.ingest import bodies, text
-from agentguard.ingest.pieces import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest import text
+from agentguard.ingest.formats import otlp_bodies
+from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
 from agentguard.ingest.sources import read_paths, read_upload
 from tests.ingest.reading import FORMATS, documents, reasons, spans
 
@@ -319,7 +320,7 @@ def test_wrong_protobuf_by_its_name_is_left_to_the_decoder(tmp_path) -> None:
 
 
 def test_an_endless_body_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(bodies, "MAX_BODY_BYTES", 1 << 20)
+    monkeypatch.setattr(otlp_bodies, "MAX_BODY_BYTES", 1 << 20)
     endless = b"\x0a\x80\x80\x80\x08\x0a" + bytes(
         3 << 20
     )  # one ResourceSpans that says it has 16 MiB

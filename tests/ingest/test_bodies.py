@@ -16,8 +16,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest import bodies
-from agentguard.ingest.bodies import Form, form_of, holds_spans
+from agentguard.ingest.formats import otlp_bodies
+from agentguard.ingest.formats.otlp_bodies import Form, form_of, holds_spans
 from agentguard.ingest.sources import read_upload
 from tests.ingest import reading
 from tests.ingest.reading import FORMATS, documents, reasons
@@ -64,9 +64,9 @@ def test_a_gzipped_recording_is_handed_on_decompressed() -> None:
 
 
 def test_bodies_written_one_after_the_other_are_split_between_resources(monkeypatch) -> None:
-    monkeypatch.setattr(bodies, "_SPLIT_BYTES", 10_000)
+    monkeypatch.setattr(otlp_bodies, "_SPLIT_BYTES", 10_000)
     stream = b"".join(BODIES) * 3
-    found = list(bodies.bodies(chunked(stream, 7_000), Form.RAW))
+    found = list(otlp_bodies.bodies(chunked(stream, 7_000), Form.RAW))
 
     assert len(found) > 3
     assert b"".join(found) == stream
@@ -121,7 +121,7 @@ def test_where_chunks_end_changes_nothing(sizes, write) -> None:
     assert form is not None
 
     for size in sizes:
-        assert merged(list(bodies.bodies(chunked(stream, size), form))) == merged(BODIES)
+        assert merged(list(otlp_bodies.bodies(chunked(stream, size), form))) == merged(BODIES)
 
 
 @given(st.binary(max_size=300))

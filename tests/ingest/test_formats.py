@@ -12,7 +12,7 @@ import zstandard
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 from agentguard.ingest.sources import read_paths, read_upload
 from tests.ingest.reading import (
     FORMATS,

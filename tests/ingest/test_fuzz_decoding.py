@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import Decoded, decode
-from agentguard.ingest.pieces import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPiece
 from agentguard.ingest.spans import SPAN_SCHEMA
 from benchmarks.generate import Order, bodies
 from tests.ingest.reading import FORMATS

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 from agentguard.ingest.sources import read_upload
 from agentguard.ingest.spans import SPAN_SCHEMA
 from tests.ingest.reading import FORMATS

@@ -11,8 +11,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.ingest import formats
-from agentguard.ingest.pieces import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest import detection
+from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
 from agentguard.ingest.sources import read_upload
 from tests.ingest.reading import FORMATS
 
@@ -224,7 +224,7 @@ def test_whatever_stands_in_a_formats_place_is_answered(inner, wrap) -> None:
         ],
         "tempo": {"trace": {"batches": [inner]}},
     }[wrap]
-    assert formats.format_of(value) is not None
+    assert detection.format_of(value) is not None
 
     check(json.dumps(value).encode(), None)
 

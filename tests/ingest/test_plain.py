@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.ingest.pieces import Refusal
-from agentguard.ingest.plain import instant
+from agentguard.ingest.formats.plain import instant
+from agentguard.ingest.payloads import Refusal
 from tests.ingest.reading import plain, reasons, spans, upload
 
 YEAR_1973, YEAR_2262 = 100_000_000, 9_223_372_036  # seconds

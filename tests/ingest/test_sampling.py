@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.graph.scanning import scan
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 from agentguard.ingest.sampling import probability, threshold
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 
 

@@ -13,10 +13,10 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from agentguard.graph.scanning import scan
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPiece
 from agentguard.ingest.sources import read_paths
+from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

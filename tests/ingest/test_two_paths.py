@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard.ingest.decoding import decode, document_of
-from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece
 from benchmarks.generate import Order, bodies, lines
 from tests.ingest.test_fuzz_decoding import REQUESTS, SEEDS, WANTED
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.compute.pools import WorkerDiedError
 from agentguard.jobs.attempts import Ended, GivenUp, Later, backoff
 from agentguard.jobs.model import Job, JobState, UnknownJobError
-from agentguard.jobs.workers import WorkerDiedError
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.kernel.errors import InvalidInputError, UnavailableError
 from tests.jobs.opening import LEASE_SECONDS, START, Clock, opened, until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.jobs.delivery import NoDeadLettersError
+from agentguard.jobs.dispatch import NoDeadLettersError
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep

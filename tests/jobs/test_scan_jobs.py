@@ -18,10 +18,10 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
-from agentguard.graph.scan_jobs import UploadGoneError
 from agentguard.jobs.attempts import Ended, Work
 from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
+from agentguard.scan.jobs import UploadGoneError
 from agentguard.settings import Settings
 from tests.jobs.uploads import submit_scan
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.jobs.delivery import BrokerAwayError, DeadLetter, NoDeadLettersError
+from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_SECOND

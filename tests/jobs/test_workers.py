@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agentguard.jobs.workers import Process, WorkerDiedError
+from agentguard.compute.pools import Process, WorkerDiedError
 
 pytestmark = pytest.mark.anyio
 

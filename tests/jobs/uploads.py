@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from agentguard.bootstrap.app import App
-from agentguard.graph.scan_jobs import KIND
 from agentguard.jobs.model import Job
+from agentguard.scan.jobs import KIND
 
 AGENT = "PricingAgent"
 

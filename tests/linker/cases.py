@@ -15,9 +15,9 @@ from typing import Any, TypeAlias
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Graph
-from agentguard.graph.scanning import Scan, scan
-from agentguard.ingest.pieces import Piece, Refusal
+from agentguard.ingest.payloads import Piece, Refusal
 from agentguard.ingest.sources import read_upload
+from agentguard.scan.pipeline import Scan, scan
 from agentguard.traces.window import TimeWindow, time_window
 
 FOLDER = Path(__file__).parents[1] / "data" / "linker"

@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agentguard.discovery.classification import Reader
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.reading import Reader
+from agentguard.discovery.prescan import Survey
 from agentguard.discovery.spantree import SpanTree, outline, span_tree
-from agentguard.discovery.survey import Survey
-from agentguard.graph.build import build
+from agentguard.graph.assembly.build import build
 from agentguard.graph.latency import buckets
 from agentguard.graph.model import Graph
-from agentguard.graph.scanning import Scan
-from agentguard.ingest import zipkin_merge
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import Refusal
+from agentguard.ingest.formats import zipkin_merge
+from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.errors import InvalidInputError
+from agentguard.scan.pipeline import Scan
 from tests.linker.cases import Case, cases, dialects, edges, pieces, scanned, wanted, window_of
 
 FORMS = ("zipkin", "otlp", "zipkin_v1")

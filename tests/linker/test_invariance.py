@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.ingest import zipkin_v1
-from agentguard.ingest.zipkin_merge import merged, traces
+from agentguard.ingest.formats import zipkin_v1
+from agentguard.ingest.formats.zipkin_merge import merged, traces
 from tests.linker.cases import cases, edges, scanned
 
 IN_OTLP = [case["otlp"] for case in cases() if case.get("otlp")]

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pytest
 
 from agentguard.adapters.files.spans import open_span_store
-from agentguard.graph.live import graph_of_window
 from agentguard.graph.model import Graph
-from agentguard.traces.acceptance import judge, make_decoder
+from agentguard.scan.live import graph_of_window
 from agentguard.traces.store import Delivery, Encoding, SpanBatch
+from agentguard.traces.validation import judge, make_decoder
 from agentguard.traces.window import TimeWindow
 from tests.linker.cases import Case, cases, dialects, edges, scanned, wanted, window_of
 

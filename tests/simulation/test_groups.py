@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.simulation.groups import UnknownGroupError, members
+from agentguard.simulation.shared_fate import UnknownGroupError, members
 from tests.discovery.recordings import graph
 
 

@@ -11,7 +11,7 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
 from agentguard.simulation.requirements import Need, Requirement, component_requirements
-from agentguard.simulation.use import use_of
+from agentguard.simulation.usage_shares import use_of
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
 

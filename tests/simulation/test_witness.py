@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentguard.graph.scanning import scan
+from agentguard.scan.pipeline import scan
 from agentguard.simulation.engine import simulate
 from tests.discovery.recordings import dialects
 from tests.graph.test_scanning import Recorder

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.traces.acceptance import judge, make_decoder
 from agentguard.traces.store import Delivery, Encoding
+from agentguard.traces.validation import judge, make_decoder
 from tests.traces.spans import NOTHING_WANTED, counts, json, protobuf, request
 
 

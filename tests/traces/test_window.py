@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.pieces import DocumentPiece
+from agentguard.ingest.payloads import DocumentPiece
 from agentguard.traces.window import TimeWindow, TimeWindowError, time_window
-from agentguard.traces.window_words import written_window
+from agentguard.traces.window_parsing import written_window
 from tests.traces.spans import HOUR, NOTHING_WANTED, START
 
 NOW = START + 1000 * HOUR

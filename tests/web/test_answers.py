@@ -17,7 +17,7 @@ from agentguard.playbooks import service as playbooks
 from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
-from agentguard.web.answers import Answers, Question, ground_of, question_key
+from agentguard.web.response_cache import Answers, Question, ground_of, question_key
 from agentguard.web.routes import graph
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
@@ -113,7 +113,7 @@ async def test_other_code_gives_another_ground(
 ):
     async with opened(tmp_path) as app:
         before = ground_of(app)
-        monkeypatch.setattr(f"agentguard.web.answers.{change}", lambda _: "another")
+        monkeypatch.setattr(f"agentguard.web.response_cache.{change}", lambda _: "another")
 
         assert ground_of(app) != before
 

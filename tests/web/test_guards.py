@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from agentguard.web.app import create_app
-from agentguard.web.guards import LoopbackGuard
+from agentguard.web.auth import LoopbackGuard
 from agentguard.web.problems import MEDIA_TYPE
 from tests.web.serving import client_of, opened
 

@@ -17,28 +17,28 @@ from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks
-from agentguard.graph.live import LiveGraph
 from agentguard.graph.model import Graph
-from agentguard.graph.scan_jobs import KIND as SCAN
-from agentguard.graph.scan_jobs import ScanJobs
-from agentguard.graph.scanning import Scan
-from agentguard.graph.scans import ScanService
 from agentguard.graph.store import GraphStore, GraphVersion
 from agentguard.health import Part
 from agentguard.jobs.attempts import Attempts, Work
-from agentguard.jobs.delivery import Delivery
+from agentguard.jobs.dispatch import Delivery
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import Playbooks
+from agentguard.scan.jobs import KIND as SCAN
+from agentguard.scan.jobs import ScanJobs
+from agentguard.scan.live import LiveGraph
+from agentguard.scan.pipeline import Scan
+from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Simulations
+from agentguard.traces.compaction import Upkeep
 from agentguard.traces.receiver import Receiver
 from agentguard.traces.store import SpanStore
-from agentguard.traces.upkeep import Upkeep
 
 
 class NothingUsableError(InvalidInputError):

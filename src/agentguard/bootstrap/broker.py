@@ -8,9 +8,9 @@ import structlog
 
 from agentguard.adapters.celery.broker import Broker
 from agentguard.bootstrap.app import WORKS
-from agentguard.bootstrap.choosing import extra
+from agentguard.bootstrap.wiring import extra
 from agentguard.jobs.attempts import Tries
-from agentguard.jobs.delivery import DeadLetter, Delivery, NoDeadLettersError
+from agentguard.jobs.dispatch import DeadLetter, Delivery, NoDeadLettersError
 from agentguard.jobs.embedded import WITHOUT_BROKER
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import InvalidInputError, UnusableServiceError

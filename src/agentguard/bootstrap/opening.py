@@ -17,35 +17,35 @@ from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.bootstrap.app import App, Serving
 from agentguard.bootstrap.broker import delivery_of
-from agentguard.bootstrap.choosing import coordination, graph_store, make_folder, postgresql
-from agentguard.bootstrap.parts import (
+from agentguard.bootstrap.health_checks import (
     broker_part,
     database_part,
     graphs_part,
     redis_part,
     serving_parts,
 )
+from agentguard.bootstrap.wiring import coordination, graph_store, make_folder, postgresql
 from agentguard.catalog.loading import load_catalogs
+from agentguard.compute.pools import Process, Thread, WorkerDiedError, Workers, nothing
+from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import load_dialects
-from agentguard.graph.announcing import AnnouncedGraphs
 from agentguard.graph.evidence_links import trace_links
-from agentguard.graph.live import LiveGraph
-from agentguard.graph.scans import ScanService
+from agentguard.graph.publishing import AnnouncedGraphs
 from agentguard.graph.store import GraphStore
-from agentguard.jobs.announcing import AnnouncingJobStore
 from agentguard.jobs.embedded import EmbeddedRunner
+from agentguard.jobs.publishing import AnnouncingJobStore
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
-from agentguard.jobs.tasks import task_group
-from agentguard.jobs.workers import Process, Thread, WorkerDiedError, Workers, nothing
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
+from agentguard.scan.live import LiveGraph
+from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
-from agentguard.traces.acceptance import make_decoder, usable_spans
+from agentguard.traces.compaction import Upkeep
 from agentguard.traces.receiver import Load, Receiver
 from agentguard.traces.store import SpanStore
-from agentguard.traces.upkeep import Upkeep
+from agentguard.traces.validation import make_decoder, usable_spans
 
 S = TypeVar("S")
 

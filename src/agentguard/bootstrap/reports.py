@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from agentguard.bootstrap.choosing import extra
+from agentguard.bootstrap.wiring import extra
 from agentguard.logs import Report, nowhere
 from agentguard.settings import Settings
 

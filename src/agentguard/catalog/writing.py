@@ -11,8 +11,8 @@ import yaml
 from agentguard.catalog.model import Catalog, Declared, Entry, Reference
 from agentguard.catalog.reading import SECTIONS
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.export.sanitizing import printable
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.printable import printable
 
 _SEEN = """\
 # AgentGuard's catalogue: what is meant to run. Agents that are seen and not in here are called shadow agents.

@@ -14,7 +14,7 @@ from agentguard.graph.evidence_links import trace_links
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings, load_settings
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_words import written_window
+from agentguard.traces.window_parsing import written_window
 
 
 def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:

@@ -34,7 +34,7 @@ def graph(
     from agentguard.cli.output import print_json, print_report, print_text, shown
     from agentguard.cli.tables.graph import graph_parts
     from agentguard.graph.documents import graph_document
-    from agentguard.graph.export import ExportFormat, export
+    from agentguard.graph.export.formats import ExportFormat, export
 
     found = opened(data_dir, catalog, dataset)
     if output_format not in (GraphFormat.TABLE, GraphFormat.JSON):

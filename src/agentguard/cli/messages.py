@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import AbstractContextManager, redirect_stdout
 
-from agentguard.graph.printable import printable
+from agentguard.graph.export.sanitizing import printable
 
 
 def say(message: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 
 from agentguard.cli.messages import encodable, knows_unicode
-from agentguard.graph.printable import printable, shorten
+from agentguard.graph.export.sanitizing import printable, shorten
 
 _PIPE_WIDTH = 120
 """Columns where the output is not a terminal and COLUMNS says nothing."""
@@ -57,12 +57,13 @@ def console(stream: TextIO) -> Console:
     """
     unicode = knows_unicode(stream.encoding)
     screen = _Screen(
-        file=stream if unicode else _PlainStream(stream),
+        # Rich asks for IO[str] and only writes to it.
+        file=stream if unicode else _PlainStream(stream),  # type: ignore[arg-type]
         markup=False,
         emoji=False,
         highlight=False,
         soft_wrap=False,
-    )  # type: ignore[arg-type]
+    )
     screen.width = (
         min(screen.width, _WIDEST) if stream.isatty() or "COLUMNS" in os.environ else _PIPE_WIDTH
     )

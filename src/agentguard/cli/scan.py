@@ -23,9 +23,9 @@ from agentguard.cli.options import (
 
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
-    from agentguard.graph.scanning import Scan
     from agentguard.graph.store import GraphVersion
-    from agentguard.ingest.pieces import Piece, Refusal
+    from agentguard.ingest.payloads import Piece, Refusal
+    from agentguard.scan.pipeline import Scan
     from agentguard.settings import Settings
     from agentguard.traces.window import TimeWindow
 
@@ -106,7 +106,7 @@ def _only_read(
     pieces: Iterator[Piece | Refusal], window: TimeWindow | None, settings: Settings
 ) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
-    from agentguard.graph.scanning import scan as scan_pieces
+    from agentguard.scan.pipeline import scan as scan_pieces
 
     return scan_pieces(pieces, load_dialects(settings.housekeeping), window=window), {
         "dataset": None,

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from agentguard.adapters.sql.postgres_inspection import inspect_postgresql
 from agentguard.adapters.sql.sqlite import inspect_database
-from agentguard.bootstrap.choosing import extra, postgresql
 from agentguard.bootstrap.reports import release
+from agentguard.bootstrap.wiring import extra, postgresql
 from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.diagnosis.judging import (
     BROKER,

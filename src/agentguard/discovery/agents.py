@@ -10,7 +10,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, folded, names_an_agent, telling_words
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.scene import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
+from agentguard.discovery.span_state import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
 
 _BESIDE = 32
 """Calls of a tool that may be under way at one time, among which the one around a run is looked

@@ -14,7 +14,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import I64
-from agentguard.discovery.scene import Scene
+from agentguard.discovery.span_state import Scene
 
 _ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
 

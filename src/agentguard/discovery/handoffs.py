@@ -12,7 +12,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.scene import Scene, Unseen, by_time, is_below, nearest
+from agentguard.discovery.span_state import Scene, Unseen, by_time, is_below, nearest
 
 
 @dataclass(frozen=True, slots=True)

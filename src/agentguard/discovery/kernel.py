@@ -14,20 +14,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from agentguard.discovery.callers import Callers, callers
+from agentguard.compute.arrays import distinct, mix
+from agentguard.discovery.classification import Reader, Reading
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.ownership import Callers, callers
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
-from agentguard.discovery.reading import Reader, Reading
+from agentguard.discovery.prescan import Survey
+from agentguard.discovery.role_passes import settle
 from agentguard.discovery.rows import COMPONENT, Rows, chosen_rows, nameless
-from agentguard.discovery.scene import Scene
-from agentguard.discovery.settling import settle
+from agentguard.discovery.span_state import Scene
 from agentguard.discovery.spantree import SpanTree, span_tree
-from agentguard.discovery.survey import Survey
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, probability
-from agentguard.ingest.words import distinct, mix
 
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)

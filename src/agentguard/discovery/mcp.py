@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import folded
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.scene import PLAIN, Given, Scene, nearest, nodes
+from agentguard.discovery.span_state import PLAIN, Given, Scene, nearest, nodes
 
 
 def pair_mcp(s: Scene) -> None:

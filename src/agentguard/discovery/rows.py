@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.discovery.callers import Callers
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.ownership import Callers
 from agentguard.discovery.partial import I64, Mask
-from agentguard.discovery.scene import Scene
 from agentguard.discovery.services import DOORS, named, tells_peer
+from agentguard.discovery.span_state import Scene
 
 COMPONENT = {
     Role.AGENT: ComponentKind.AGENT,

@@ -6,7 +6,7 @@ import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask
-from agentguard.discovery.scene import Scene, nearest, nodes
+from agentguard.discovery.span_state import Scene, nearest, nodes
 
 DOORS = (Role.SERVER, Role.CONSUMER)
 CALLS = (Role.CLIENT, Role.DATASTORE, Role.PRODUCER)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from agentguard.compute.arrays import mix, words
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
-from agentguard.ingest.words import mix, words
 from agentguard.traces.trace_ids import with_whole_ids
 
 I64 = NDArray[np.int64]

@@ -26,7 +26,7 @@ from agentguard.graph.model import (
 )
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.graph.store import GraphVersion
-from agentguard.ingest.pieces import Refusal
+from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 
 Document: TypeAlias = dict[str, Any]

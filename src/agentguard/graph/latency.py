@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.ingest.words import groups
+from agentguard.compute.arrays import groups
 
 Histogram: TypeAlias = tuple[tuple[int, int], ...]
 """(bucket, count), ascending."""

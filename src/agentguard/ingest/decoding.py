@@ -13,13 +13,13 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest.flat import Labels, span_table
-from agentguard.ingest.otlp_json import DocumentReader
-from agentguard.ingest.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
-from agentguard.ingest.pieces import DocumentPiece, Piece, ProtobufPiece, Refusal
+from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.formats.otlp_json import DocumentReader
+from agentguard.ingest.formats.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
+from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece, Refusal
+from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
+from agentguard.ingest.span_columns import Labels, span_table
 from agentguard.ingest.spans import SPAN_SCHEMA
-from agentguard.ingest.tally import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
-from agentguard.ingest.wanted import Wanted
 
 _WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentguard.ingest.pieces import Refusal
+from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
 

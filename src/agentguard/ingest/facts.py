@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
+from agentguard.ingest.attribute_selection import Fact
 from agentguard.ingest.values import kept, plain
-from agentguard.ingest.wanted import Fact
 
 _LONGEST_TEXT = 1_000_000
 

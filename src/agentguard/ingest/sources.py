@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from agentguard.ingest import bodies, formats, text
-from agentguard.ingest.bodies import MAX_BODY_BYTES
+from agentguard.ingest import detection, text
 from agentguard.ingest.compression import CHUNK, at_most, inflated, joined
 from agentguard.ingest.errors import UnreadableInputError
-from agentguard.ingest.pieces import Piece, ProtobufPiece, Refusal
+from agentguard.ingest.formats import otlp_bodies
+from agentguard.ingest.formats.otlp_bodies import MAX_BODY_BYTES
+from agentguard.ingest.payloads import Piece, ProtobufPiece, Refusal
 
 TELEMETRY_SUFFIXES = frozenset(
     {
@@ -102,7 +103,7 @@ def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Pi
         yield Refusal(
             _shown(folder),
             "no-telemetry",
-            f"This folder has no file with traces in it. Readable are: {formats.RECOGNISED}.",
+            f"This folder has no file with traces in it. Readable are: {detection.RECOGNISED}.",
         )
 
 
@@ -180,7 +181,7 @@ def _plain(
     """
     head, chunks = _peeked(chunks)
     binary = _CONTROL.search(head[:512]) is not None
-    form = bodies.form_of(head) if binary else None
+    form = otlp_bodies.form_of(head) if binary else None
     suffix = _suffix(Path(origin))
     if form is not None:
         yield from _bodies(chunks, origin, form, strict=strict, limit=limit)
@@ -195,7 +196,7 @@ def _plain(
     elif strict:
         raise UnreadableInputError(
             "unknown-format",
-            f"These bytes are in no format that is known. Readable are: {formats.RECOGNISED}.",
+            f"These bytes are in no format that is known. Readable are: {detection.RECOGNISED}.",
         )
 
 
@@ -221,19 +222,19 @@ def _failing(error: UnreadableInputError) -> Iterator[bytes]:
 
 
 def _bodies(
-    chunks: Iterable[bytes], origin: str, form: bodies.Form, *, strict: bool, limit: int | None
+    chunks: Iterable[bytes], origin: str, form: otlp_bodies.Form, *, strict: bool, limit: int | None
 ) -> Iterator[Piece | Refusal]:
-    found = bodies.bodies(chunks, form)
+    found = otlp_bodies.bodies(chunks, form)
     contents = (
         (joined(inflated([body]), MAX_BODY_BYTES) for body in found)
-        if form is bodies.Form.FRAMED
+        if form is otlp_bodies.Form.FRAMED
         else found
     )
     for number, content in enumerate(at_most(limit, contents), 1):
-        place = origin if form is bodies.Form.RAW else f"{origin}, body {number}"
+        place = origin if form is otlp_bodies.Form.RAW else f"{origin}, body {number}"
         if content.startswith(b"{"):
             yield from text.pieces([content], place, strict=strict)
-        elif bodies.holds_spans(content):
+        elif otlp_bodies.holds_spans(content):
             yield ProtobufPiece(place, content)
         elif strict:
             yield Refusal(

@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from agentguard.ingest import formats
+from agentguard.ingest import detection
 from agentguard.ingest.errors import UnreadableInputError
-from agentguard.ingest.pieces import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPiece, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
 """The longest JSON value, on one line or over many. Parsed, it takes several times as much memory.
@@ -44,8 +44,8 @@ def pieces(
     except UnreadableInputError:
         yield from _document_pieces(itertools.chain([first], lines), origin, strict=strict)
         return
-    if strict or formats.holds_traces(value):
-        yield from formats.pieces(value, f"{origin}:{first[0]}")
+    if strict or detection.holds_traces(value):
+        yield from detection.pieces(value, f"{origin}:{first[0]}")
         yield from _line_pieces(lines, origin)
 
 
@@ -100,7 +100,7 @@ def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece |
         if type(value) is dict and type(value.get("resourceSpans")) is list:
             yield DocumentPiece(place, value, own_ids=False)
         else:
-            yield from formats.pieces(value, place)
+            yield from detection.pieces(value, place)
 
 
 def _document_pieces(
@@ -118,8 +118,8 @@ def _document_pieces(
         except UnreadableInputError as error:
             fault = error
         else:
-            if strict or formats.holds_traces(value):
-                yield from formats.pieces(value, origin)
+            if strict or detection.holds_traces(value):
+                yield from detection.pieces(value, origin)
             return
     if any(_is_trace_document(line) for line in held[:_SEARCHED_LINES]):
         yield from _line_pieces(itertools.chain(held, lines), origin)
@@ -148,7 +148,7 @@ def _held(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | Non
 
 def _is_trace_document(line: Line) -> bool:
     try:
-        return formats.holds_traces(value_of([line]))
+        return detection.holds_traces(value_of([line]))
     except UnreadableInputError:
         return False
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from agentguard.ingest.wanted import Reduction
+from agentguard.ingest.attribute_selection import Reduction
 
 LONGEST = 256
 """Characters of a kept text; a longer one is cut visibly and told apart by a digest of the whole.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from agentguard.jobs.delivery import DeadLetter
+from agentguard.jobs.dispatch import DeadLetter
 from agentguard.jobs.model import Job
 from agentguard.kernel.clock import timestamp
 

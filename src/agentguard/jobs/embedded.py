@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from agentguard.compute.tasks import wait_at_most
 from agentguard.jobs.attempts import Attempts, Later
-from agentguard.jobs.delivery import DeadLetter, NoDeadLettersError
+from agentguard.jobs.dispatch import DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job
-from agentguard.jobs.tasks import wait_at_most
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 
 log = structlog.get_logger(__name__)

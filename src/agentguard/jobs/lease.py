@@ -13,9 +13,9 @@ from typing import TypeVar
 
 import structlog
 
+from agentguard.compute.tasks import task_group
 from agentguard.jobs.model import Job
 from agentguard.jobs.store import JobStore
-from agentguard.jobs.tasks import task_group
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import UnavailableError
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from agentguard.jobs.delivery import DELIVERY_LIMIT, Delivery, NoDeadLettersError
+from agentguard.compute.tasks import wait_at_most
+from agentguard.jobs.dispatch import DELIVERY_LIMIT, Delivery, NoDeadLettersError
 from agentguard.jobs.model import Job, JobError
 from agentguard.jobs.store import JobStore
-from agentguard.jobs.tasks import wait_at_most
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
 from agentguard.kernel.errors import UnavailableError
 

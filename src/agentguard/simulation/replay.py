@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from agentguard.compute.arrays import distinct, mix
 from agentguard.graph.model import Evidence, Graph
-from agentguard.ingest.words import distinct, mix
 from agentguard.simulation.intervals import share_interval
 from agentguard.simulation.model import (
     Assumptions,

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from agentguard.graph.model import Dependency, Fallback, Graph, Workflow
 from agentguard.simulation.intervals import wilson
-from agentguard.simulation.use import Use
+from agentguard.simulation.usage_shares import Use
 
 REQUIRED_SHARE = 0.5
 """A callee used by at least half of its caller's runs is required: without it most runs of the

@@ -21,8 +21,8 @@ from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
-from agentguard.simulation.groups import members
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
+from agentguard.simulation.shared_fate import members
 
 KIND = "simulation"
 

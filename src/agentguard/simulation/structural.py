@@ -16,7 +16,7 @@ from agentguard.simulation.requirements import (
     shared_entries,
     workflow_requirements,
 )
-from agentguard.simulation.use import use_of
+from agentguard.simulation.usage_shares import use_of
 
 
 @dataclass(frozen=True, slots=True)

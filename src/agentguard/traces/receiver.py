@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from agentguard.compute.pools import WorkerDiedError, Workers
 from agentguard.ingest.decoding import Decoder
-from agentguard.jobs.workers import WorkerDiedError, Workers
-from agentguard.traces.acceptance import Judged, Verdict, judge
 from agentguard.traces.batching import Batcher
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
 from agentguard.traces.store import Delivery, SpanBatch, SpanStore
+from agentguard.traces.validation import Judged, Verdict, judge
 
 log = structlog.get_logger(__name__)
 

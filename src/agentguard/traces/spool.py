@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
+from agentguard.compute.arrays import mix, words
 from agentguard.ingest.spans import SPAN_SCHEMA
-from agentguard.ingest.words import mix, words
 
 _IN_MEMORY = 250_000
 """Spans held before they are written out."""

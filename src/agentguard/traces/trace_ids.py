@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.ingest.words import words
+from agentguard.compute.arrays import words
 
 U64 = NDArray[np.uint64]
 

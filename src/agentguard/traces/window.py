@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.ingest.words import distinct, mix, words
+from agentguard.compute.arrays import distinct, mix, words
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.traces.trace_ids import with_whole_ids
 

@@ -17,9 +17,8 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
-from agentguard.web.answers import Answers, ground_of
+from agentguard.web.auth import KeyGuard, LoopbackGuard
 from agentguard.web.bodies import BodyLimit
-from agentguard.web.guards import KeyGuard, LoopbackGuard
 from agentguard.web.limits import FIELDS, RateGuard
 from agentguard.web.metrics import Metrics
 from agentguard.web.problems import (
@@ -30,6 +29,7 @@ from agentguard.web.problems import (
     answer_http_error,
     answer_invalid_request,
 )
+from agentguard.web.response_cache import Answers, ground_of
 from agentguard.web.routes import (
     catalog,
     events,

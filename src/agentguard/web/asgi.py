@@ -11,9 +11,9 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from agentguard.bootstrap.notes import note_closed_door, note_settings
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
+from agentguard.bootstrap.startup_warnings import note_closed_door, note_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings

@@ -8,9 +8,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from agentguard.graph.live import LiveGraph
 from agentguard.graph.model import Graph
 from agentguard.health import Condition, Status
+from agentguard.scan.live import LiveGraph
 from agentguard.traces.receiver import Receiver
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse, Response
 
-from agentguard.ingest.pieces import Refusal
+from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
 from agentguard.traces.store import Encoding

@@ -13,9 +13,9 @@ from contextlib import AsyncExitStack, contextmanager
 import structlog
 import uvicorn
 
-from agentguard.bootstrap.notes import note_closed_door, note_settings
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
+from agentguard.bootstrap.startup_warnings import note_closed_door, note_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings

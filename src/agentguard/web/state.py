@@ -17,8 +17,8 @@ from agentguard.graph.documents import View, origin_of
 from agentguard.graph.store import GraphVersion
 from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
-from agentguard.web.answers import Answers, Compute, Question
 from agentguard.web.metrics import Metrics
+from agentguard.web.response_cache import Answers, Compute, Question
 from agentguard.web.streams import Streams
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_words import written_window
+from agentguard.traces.window_parsing import written_window
 from agentguard.web.state import StateOf
 
 SinceParameter = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from agentguard.bootstrap.broker import worker_of
-from agentguard.bootstrap.notes import note_settings
+from agentguard.bootstrap.startup_warnings import note_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import load_settings

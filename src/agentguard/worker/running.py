@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agentguard.bootstrap.broker import refuse_if_refused, worker_of
-from agentguard.bootstrap.notes import note_settings
+from agentguard.bootstrap.startup_warnings import note_settings
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.worker.process import OpenedApp

@@ -17,7 +17,7 @@ from kombu.exceptions import KombuError
 from agentguard.adapters.celery.app import dead_queue, make_app, queues
 from agentguard.adapters.celery.broker import Broker, task_name
 from agentguard.adapters.celery.letters import read_letters
-from agentguard.jobs.delivery import BrokerAwayError, DeadLetter, NoDeadLettersError
+from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 

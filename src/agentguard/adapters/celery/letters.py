@@ -9,7 +9,7 @@ from typing import Any
 from kombu import Connection, Queue
 from kombu.message import Message
 
-from agentguard.jobs.delivery import DeadLetter
+from agentguard.jobs.dispatch import DeadLetter
 from agentguard.kernel.clock import NS_PER_SECOND
 
 

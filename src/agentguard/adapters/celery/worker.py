@@ -15,7 +15,7 @@ from agentguard.adapters.celery.app import make_app
 from agentguard.adapters.celery.broker import Broker, task_name
 from agentguard.adapters.celery.delivery import Message, connected, send
 from agentguard.jobs.attempts import Ended, GivenUp, Later, Outcome, Tries, backoff
-from agentguard.jobs.delivery import BrokerAwayError
+from agentguard.jobs.dispatch import BrokerAwayError
 from agentguard.jobs.model import UnknownJobError
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import UnavailableError

@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from agentguard.adapters.files.segments import sync_folder
+from agentguard.compute.arrays import words
 from agentguard.ingest.spans import SPAN_SCHEMA
-from agentguard.ingest.words import words
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.traces.window import TimeWindow
 

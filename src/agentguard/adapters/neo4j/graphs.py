@@ -24,12 +24,12 @@ from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE, Switch
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.history import History, history_of
-from agentguard.graph.keeping import Commit, RecentVersions, runs_first
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import Dataset, GraphVersion, RunStore
-from agentguard.kernel.canonical import canonical_json
+from agentguard.graph.version_cache import Commit, RecentVersions, runs_first
 from agentguard.kernel.clock import NS_PER_HOUR, Clock
+from agentguard.kernel.stable_json import canonical_json
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from agentguard.adapters.neo4j.database import Neo4jDatabase
-from agentguard.graph.properties import CONSTRAINT, INDEXES
+from agentguard.graph.export.property_graph import CONSTRAINT, INDEXES
 
 _SCHEMA = (
     CONSTRAINT,

@@ -14,8 +14,7 @@ from typing import Any, Generic, TypeVar
 from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
 from agentguard.adapters.neo4j.moments import moment
 from agentguard.graph.errors import VersionExistsError
-from agentguard.graph.model import Component, Graph
-from agentguard.graph.properties import (
+from agentguard.graph.export.property_graph import (
     COMPONENT,
     FALLBACK,
     TIMES,
@@ -24,6 +23,7 @@ from agentguard.graph.properties import (
     Value,
     dependency_table,
 )
+from agentguard.graph.model import Component, Graph
 from agentguard.graph.store import GraphVersion
 
 T = TypeVar("T")

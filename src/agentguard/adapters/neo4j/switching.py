@@ -17,10 +17,10 @@ from agentguard.adapters.neo4j.database import Transaction, rows
 from agentguard.adapters.neo4j.errors import StagedGraphLostError
 from agentguard.adapters.neo4j.history import add_history
 from agentguard.adapters.neo4j.moments import moment
+from agentguard.graph.export.property_graph import LABELS
 from agentguard.graph.history import History
-from agentguard.graph.keeping import Commit
-from agentguard.graph.properties import LABELS
 from agentguard.graph.store import GRACE, GraphVersion
+from agentguard.graph.version_cache import Commit
 
 READ_WHOLE = "MATCH (newest:NewestGraph) SET newest:NewestGraph"
 """Wait until no graph is being replaced, and let none be replaced before this transaction ends."""

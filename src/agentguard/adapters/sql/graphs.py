@@ -15,12 +15,12 @@ from agentguard.adapters.sql.history import add_history, read_history
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.history import History, history_of
-from agentguard.graph.keeping import Commit, RecentVersions, runs_first
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import GRACE, Dataset, GraphVersion, RunStore
-from agentguard.kernel.canonical import canonical_json
+from agentguard.graph.version_cache import Commit, RecentVersions, runs_first
 from agentguard.kernel.clock import Clock
+from agentguard.kernel.stable_json import canonical_json
 
 _GRAPH = TypeAdapter(Graph)
 

@@ -20,7 +20,7 @@ from agentguard.jobs.model import (
     UnknownJobError,
 )
 from agentguard.jobs.store import JobFilter
-from agentguard.kernel.canonical import canonical_json
+from agentguard.kernel.stable_json import canonical_json
 
 _UNFINISHED = jobs.c.state.in_([state.value for state in UNFINISHED])
 _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]

@@ -30,7 +30,7 @@ from agentguard.cli.tables.rows import (
     sentences,
     text,
 )
-from agentguard.graph.printable import shorten
+from agentguard.graph.export.sanitizing import shorten
 
 _SPOFS = (
     names("Component"),

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from agentguard.graph.printable import shorten
+from agentguard.graph.export.sanitizing import shorten
 
 Document: TypeAlias = Mapping[str, Any]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from agentguard.ingest.attribute_selection import Fact, Reduction, Wanted
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.spans import (
     KIND_CLIENT,
@@ -23,7 +24,6 @@ from agentguard.ingest.spans import (
     KIND_SERVER,
     KIND_UNSPECIFIED,
 )
-from agentguard.ingest.wanted import Fact, Reduction, Wanted
 
 
 class Role(IntEnum):

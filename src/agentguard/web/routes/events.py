@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from agentguard.graph.announcing import GRAPH_STORED
+from agentguard.graph.publishing import GRAPH_STORED
 from agentguard.graph.store import Dataset
 from agentguard.web.state import StateOf
 

@@ -14,14 +14,14 @@ from agentguard.analysis.documents import analysis_document
 from agentguard.catalog.views import view
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import agent_document, agents_document, graph_document
-from agentguard.graph.export import ExportFormat, export
+from agentguard.graph.export.formats import ExportFormat, export
 from agentguard.graph.resolve import resolve
-from agentguard.graph.scanning import Scan
 from agentguard.graph.store import LIVE, Dataset, GraphVersion
 from agentguard.kernel.clock import timestamp
 from agentguard.kernel.errors import ConflictError
+from agentguard.scan.pipeline import Scan
 from agentguard.traces.window import TimeWindow
-from agentguard.web.answers import Question
+from agentguard.web.response_cache import Question
 from agentguard.web.schemas.documents import (
     AgentDocument,
     AgentsDocument,

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from agentguard.jobs.announcing import TOPIC
 from agentguard.jobs.documents import job_document, job_summary, jobs_document
 from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.publishing import TOPIC
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.watching import changes
 from agentguard.web.schemas.documents import JobDocument, JobsDocument

@@ -18,7 +18,7 @@ from agentguard.traces.receiver import Admission
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.bodies import content_encoding, receive, unpacked
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
-from agentguard.web.signals import Signal, count_records
+from agentguard.web.otlp_signals import Signal, count_records
 from agentguard.web.state import State, StateOf
 
 log = structlog.get_logger(__name__)

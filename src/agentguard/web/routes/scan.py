@@ -14,10 +14,10 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from agentguard.graph.scan_jobs import KIND
 from agentguard.ingest.errors import InputTooLargeError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
+from agentguard.scan.jobs import KIND
 from agentguard.traces.receiver import Admission
 from agentguard.traces.window import TimeWindow
 from agentguard.web.bodies import content_encoding, receive, unpack

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from agentguard.graph.store import GraphVersion
 from agentguard.simulation.service import KIND, Failure
-from agentguard.web.answers import Question
+from agentguard.web.response_cache import Question
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.documents import SimulationDocument
 from agentguard.web.schemas.requests import FailureRequest

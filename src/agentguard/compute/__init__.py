@@ -1,0 +1,1 @@
+"""Process pools, asyncio and array helpers that stages share."""

@@ -1,0 +1,218 @@
+"""Who calls whom: for each node, the run or call that it belongs to, any number of spans above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.partial import I64, Mask, Proof
+from agentguard.discovery.span_state import Scene, nearest
+
+_TYPES = tuple(DependencyType)
+_HOLDERS = (
+    Role.AGENT,
+    Role.TOOL,
+    Role.MCP_CLIENT,
+    Role.MCP_SERVER,
+    Role.SERVER,
+    Role.CONSUMER,
+    Role.WORKFLOW,
+)
+_ENTRANCES = (Role.SERVER, Role.CONSUMER)
+_TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
+
+
+@dataclass(slots=True)
+class Callers:
+    """For n spans; rows of spans throughout."""
+
+    holds: Mask
+    """Whether a span can call others."""
+    holder: I64
+    """The nearest span above that can; -1: none"""
+    above: I64
+    """The nearest node of any role above; -1: none"""
+    source: I64
+    """The caller; -1: none"""
+    type: NDArray[np.int8]
+    """Code of the DependencyType where the path to the caller decides it; -1: the callee's role
+    does
+    """
+    proof: NDArray[np.int8]
+    via: NDArray[np.int32]
+    """Code of the text between caller and callee; -1: none"""
+    vias: dict[str, int]
+    """Text → code"""
+    passage: Mask
+    """A consumer that only passes messages on to agents is no caller and no callee of its own."""
+    pending: I64
+    """For agents: the root consumer that started them, whose link tells the rest; -1: none"""
+    depth: I64
+    """Holders above"""
+
+
+def callers(s: Scene) -> Callers:
+    """Find every node's caller."""
+    holds = np.isin(s.role, _HOLDERS)
+    holder = _still_running(s, nearest(s.parent, holds))
+    nodes = ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP))
+    c = Callers(
+        holds=holds,
+        holder=holder,
+        above=nearest(s.parent, nodes),
+        source=holder.copy(),
+        type=np.full(len(holder), -1, np.int8),
+        proof=np.full(len(holder), Proof.STRUCTURE, np.int8),
+        via=np.full(len(holder), -1, np.int32),
+        vias={},
+        passage=_passages(s, holder),
+        pending=np.full(len(holder), -1, np.int64),
+        depth=_depth(holder),
+    )
+    c.type[(s.role == Role.WORKFLOW) & (holder >= 0)] = _TYPES.index(DependencyType.STARTS)
+    _services(s, c)
+    _mcp(s, c)
+    _agents(s, c)
+    return c
+
+
+def _still_running(s: Scene, holder: I64) -> I64:
+    """A model or tool that starts in its process after the agent's run above had ended belongs to a
+    run further up that had not.
+
+    Frameworks leave an ended run's context behind; where no run above was still on, the recorded
+    one stands.
+    """
+    rows = s.rows(Role.MODEL, Role.TOOL)
+    services = s.services()
+    at = holder[rows]
+    while True:
+        ended = (
+            (at >= 0)
+            & (s.role[at] == Role.AGENT)
+            & (services[at] == services[rows])
+            & (s.start[rows] >= s.end[at])
+            & (s.end[at] > s.start[at])
+        )
+        if not ended.any():
+            break
+        at = np.where(ended, holder[at], at)
+    running = (at >= 0) & (s.end[at] >= s.start[rows])
+    settled = holder.copy()
+    settled[rows[running]] = at[running]
+    return settled
+
+
+def _depth(holder: I64) -> I64:
+    depth = np.zeros(len(holder), np.int64)
+    at = holder.copy()
+    while (at >= 0).any():
+        depth[at >= 0] += 1
+        at = np.where(at >= 0, holder[at], -1)
+    return depth
+
+
+def _passages(s: Scene, holder: I64) -> Mask:
+    """Consumers whose every node is an agent's run."""
+    consumers = s.role == Role.CONSUMER
+    nodes = np.flatnonzero(
+        (holder >= 0) & ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP, Role.CONSUMER))
+    )
+    agents = np.zeros(len(holder), np.bool_)
+    others = np.zeros(len(holder), np.bool_)
+    is_agent = s.role[nodes] == Role.AGENT
+    agents[holder[nodes[is_agent]]] = True
+    others[holder[nodes[~is_agent]]] = True
+    passages: Mask = consumers & agents & ~others
+    return passages
+
+
+def _services(s: Scene, c: Callers) -> None:
+    """A service's caller is the service above it, across agents and tools.
+
+    Without one, whatever holds it.
+    """
+    rows = s.rows(*_ENTRANCES)
+    above = nearest(s.parent, np.isin(s.role, _ENTRANCES))
+    c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
+    for row in rows[s.role[rows] == Role.CONSUMER].tolist():
+        if s.name(row):
+            c.via[row] = _code(c, f"queue:{s.name(row)}")
+
+
+def _mcp(s: Scene, c: Callers) -> None:
+    for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist():
+        if s.server.get(row):
+            c.via[row] = _code(c, f"mcp:{s.server[row]}")
+
+
+def _agents(s: Scene, c: Callers) -> None:
+    """Climb from each agent's run through tools and at most one service's door to the agent,
+    workflow or service that wanted it.
+    """
+    rows = s.rows(Role.AGENT)
+    at = c.holder[rows].copy()
+    crossed = np.zeros(len(rows), np.bool_)
+    messaging = np.zeros(len(rows), np.bool_)
+    while True:
+        role = np.where(at >= 0, s.role[at], Role.NONE)
+        tool = np.isin(role, _TOOLS)
+        door = np.isin(role, _ENTRANCES) & ~crossed & (c.holder[at] >= 0)
+        moving = tool | door
+        if not moving.any():
+            break
+        _note_vias(s, c, rows[moving], at[moving], tool[moving])
+        messaging |= door & (role == Role.CONSUMER)
+        crossed |= door
+        at = np.where(moving, c.holder[at], at)
+    waiting = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
+    c.pending[rows[waiting]] = at[waiting]
+    at = np.where(waiting & c.passage[np.maximum(at, 0)], -1, at)
+    c.source[rows] = at
+    c.type[rows[messaging]] = _TYPES.index(DependencyType.MESSAGING)
+    started = (at >= 0) & (s.role[at] == Role.WORKFLOW)
+    c.type[rows[started]] = _TYPES.index(DependencyType.STARTS)
+    _delegated(s, c)
+    _handed(s, c)
+
+
+def _note_vias(s: Scene, c: Callers, rows: I64, passed: I64, tool: Mask) -> None:
+    """Keep what stands between; a tool says more than a protocol."""
+    _, first, inverse = np.unique(s.readings.shape[passed], return_index=True, return_inverse=True)
+    codes = np.array(
+        [_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32
+    )[inverse]
+    for position in np.flatnonzero(np.isin(passed, list(s.given))).tolist():
+        codes[position] = _code(c, _between(s, int(passed[position])))
+    noted = tool | (c.via[rows] < 0)
+    c.via[rows[noted]] = codes[noted]
+
+
+def _between(s: Scene, row: int) -> str:
+    if s.role[row] in _TOOLS:
+        return f"tool:{s.name(row)}"
+    return f"queue:{s.name(row)}" if s.role[row] == Role.CONSUMER and s.name(row) else "http"
+
+
+def _code(c: Callers, text: str) -> int:
+    return c.vias.setdefault(text, len(c.vias))
+
+
+def _delegated(s: Scene, c: Callers) -> None:
+    for row, tool in s.delegated.items():
+        c.via[row] = _code(c, f"tool:{tool}")
+        if row in s.given:
+            c.proof[row] = s.given[row].proof
+
+
+def _handed(s: Scene, c: Callers) -> None:
+    for row, (giver, via, proof) in s.handoffs.items():
+        c.source[row] = giver
+        c.type[row] = _TYPES.index(DependencyType.HANDOFF)
+        c.proof[row] = proof
+        if via:
+            c.via[row] = _code(c, f"tool:{via}")

@@ -1,0 +1,1 @@
+"""Partial results become a graph: traces linked, fallbacks found, calls counted."""

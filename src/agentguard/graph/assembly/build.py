@@ -1,0 +1,466 @@
+"""From findings to the graph: joined calls counted by component, by dependency and by workflow."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from agentguard.compute.arrays import groups
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
+from agentguard.discovery.requested_tools import RULE as REQUESTED
+from agentguard.graph.assembly.cardinality import FOLDED, MOST_NAMES, fold_names
+from agentguard.graph.assembly.evidence import confidence, evidence
+from agentguard.graph.assembly.fallbacks import Rescues, rescues
+from agentguard.graph.assembly.run_tables import run_tables
+from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, Joined, joined
+from agentguard.graph.latency import Histogram, histograms
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
+from agentguard.graph.runs import Runs
+
+_RULES = {
+    "service-name": (
+        "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span"
+        " in it says more"
+    ),
+    REQUESTED: "AgentGuard: a model's answer asks for it; no tool of this service has a span",
+    "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
+    "trace-root": "AgentGuard: the root span of the trace",
+    FOLDED: (
+        f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together"
+    ),
+    SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
+    "crosses-services": "AgentGuard: a span below or above one of another service.name",
+    "calls-out": "AgentGuard: a call out of this service, which has no span of its own there",
+    "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
+}
+_DEPENDENCY_RULES = {
+    Proof.ATTRIBUTE: "an attribute names caller and callee",
+    Proof.STRUCTURE: "the callee's span lies below the caller's",
+    Proof.LINK: "a span link leads from the callee's trace to the caller's span",
+    Proof.SIBLING: "order in time below one parent",
+    Proof.TEXT: "named in an argument of the call",
+    Proof.SERVICE_NAME: "the service's name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """Sums over groups of rows."""
+
+    rows: I64
+    group: I64
+    size: int
+
+    def add(self, values: I64 | Mask | None = None) -> list[int]:
+        """Sum integers over each group (exactly, below 2**53); without values, count."""
+        weights = None if values is None else values[self.rows].astype(np.float64)
+        return list(map(int, np.bincount(self.group, weights, self.size).tolist()))
+
+    def lowest(self, values: I64) -> list[int]:
+        """Return each group's lowest known (positive) value, 0 where none is."""
+        return self._extreme(np.minimum, values, 2**63 - 1)
+
+    def highest(self, values: I64) -> list[int]:
+        """Return each group's highest value."""
+        return self._extreme(np.maximum, values, 0)
+
+    def _extreme(self, pick: np.ufunc, values: I64, none: int) -> list[int]:
+        known = values[self.rows] > 0
+        result = np.full(self.size, none, np.int64)
+        pick.at(result, self.group[known], values[self.rows][known])
+        return list(map(int, np.where(result == 2**63 - 1, 0, result).tolist()))
+
+
+def build(
+    partials: Sequence[Partial],
+    conventions: Mapping[str, str],
+    *,
+    spans_read: int,
+    refused: Mapping[str, int],
+) -> tuple[Graph, Runs]:
+    """Merge the partials into a graph and the runs behind it.
+
+    `conventions`: dialect → its source, for the reasons given.
+    """
+    partial = merged(partials)
+    folded = fold_names(partial)
+    found = joined(partial)
+    rescued = rescues(found)
+    builder = _Builder(partial, found, rescued, conventions)
+    graph = Graph(
+        components=builder.components(),
+        dependencies=builder.dependencies(),
+        fallbacks=builder.fallbacks(),
+        workflows=builder.workflows(),
+        coverage=_coverage(partial, folded, spans_read, refused),
+    )
+    return graph, run_tables(found, rescued, partial)
+
+
+class _Builder:
+    def __init__(
+        self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]
+    ) -> None:
+        self._partial, self._found, self._rescued, self._conventions = (
+            partial,
+            found,
+            rescued,
+            conventions,
+        )
+        self._calls = found.calls
+        self._end = found.calls.start + np.maximum(found.calls.duration, 0)
+        self._timed = found.calls.duration >= 0
+        self._returns: Mask = np.array([t.returns for t in TYPES] + [True], np.bool_)[
+            found.calls.type
+        ]
+        self._ids = [identity.id for identity in found.identities]
+        inferred = np.array(
+            [sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_
+        )
+        self._inferred: Mask = (
+            inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
+        )
+        """Calls whose callee only other calls name: they prove nothing by themselves."""
+
+    def components(self) -> tuple[Component, ...]:
+        calls, found = self._calls, self._found
+        every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
+        sums = _Counts(every, found.component, len(self._ids))
+        ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
+        tokens, durations = (
+            (sums.add(calls.input_tokens), sums.add(calls.output_tokens)),
+            sums.add(np.where(calls.ran & self._timed, calls.duration, 0)),
+        )
+        timed = sums.add(calls.ran & self._timed)
+        first, last = sums.lowest(calls.start), sums.highest(self._end)
+        own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
+        own &= found.component[np.maximum(calls.source, 0)] == found.component
+        selves = sums.add(own)
+        proofs = evidence(
+            calls, self._partial.labels, shown, found.component[shown], len(self._ids)
+        )
+        seen = self._sightings()
+        ran_rows = np.flatnonzero(calls.ran)
+        latencies = self._latencies(ran_rows, found.component[ran_rows], len(self._ids))
+        own_rows = np.flatnonzero(own)
+        own_latencies = self._latencies(own_rows, found.component[own_rows], len(self._ids))
+        return tuple(
+            sorted(
+                (
+                    Component(
+                        id=who.id,
+                        kind=who.kind,
+                        name=who.name,
+                        basis=self._basis(seen[code]),
+                        evidence=proofs[code],
+                        environment=who.environment,
+                        server=who.server,
+                        identified=who.identified,
+                        services=tuple(sorted({s.service for s in seen[code] if s.service})),
+                        providers=tuple(
+                            sorted(
+                                {
+                                    s.provider
+                                    for s in seen[code]
+                                    if s.provider and who.kind is ComponentKind.MODEL
+                                }
+                            )
+                        ),
+                        spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
+                        answered=tuple(sorted({s.answered for s in seen[code] if s.answered})),
+                        invocations=ran[code],
+                        errors=errors[code],
+                        self_calls=selves[code],
+                        self_latency=own_latencies[code],
+                        input_tokens=tokens[0][code],
+                        output_tokens=tokens[1][code],
+                        duration=durations[code],
+                        timed=timed[code],
+                        latency=latencies[code],
+                        first_seen=first[code],
+                        last_seen=last[code],
+                        attributes=dict(min(s.attributes for s in seen[code])),
+                    )
+                    for code, who in enumerate(found.identities)
+                ),
+                key=lambda component: component.id,
+            )
+        )
+
+    def dependencies(self) -> tuple[Dependency, ...]:
+        calls, found = self._calls, self._found
+        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
+        caller = found.component[calls.source[rows]]
+        rows, caller = (
+            rows[caller != found.component[rows]],
+            caller[caller != found.component[rows]],
+        )
+        group, first = groups(caller, found.component[rows], calls.type[rows].astype(np.int64))
+        size = len(first)
+        sums = _Counts(rows, group, size)
+        propagated = self._propagated()
+        shown = ~self._inferred[rows]
+        proofs = evidence(calls, self._partial.labels, rows[shown], group[shown], size)
+        columns = {
+            "calls": sums.add(),
+            "errors": sums.add(calls.failed),
+            "absorbed": sums.add(calls.failed & ~propagated),
+            "propagated": sums.add(calls.failed & propagated),
+            "retries": sums.add(self._rescued.is_retry),
+            "input_tokens": sums.add(calls.input_tokens),
+            "output_tokens": sums.add(calls.output_tokens),
+            "first_seen": sums.lowest(calls.start),
+            "last_seen": sums.highest(self._end),
+            "source_runs": self._source_runs(rows, group, size),
+        }
+        costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
+        waited, delays = self._waited(rows, group, size), self._delays(rows, group, size)
+        vias, bases = self._vias(rows, group, size), self._edge_bases(rows, group, columns["calls"])
+        edges_of = zip(
+            caller[first].tolist(),
+            found.component[rows[first]].tolist(),
+            calls.type[rows[first]].tolist(),
+            strict=True,
+        )
+        edges = [
+            Dependency(
+                source=self._ids[source],
+                target=self._ids[target],
+                type=TYPES[kind],
+                basis=bases[g],
+                evidence=proofs[g],
+                via=vias[g],
+                latency=latencies[g],
+                waited=waited[g],
+                delay=delays[g],
+                cost_usd=costs[g],
+                **{name: values[g] for name, values in columns.items()},
+            )
+            for g, (source, target, kind) in enumerate(edges_of)
+        ]
+        return tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.type)))
+
+    def fallbacks(self) -> tuple[Fallback, ...]:
+        calls = self._calls
+        found = []
+        every = (
+            (how, *item) for how, pairs in self._rescued.fallbacks.items() for item in pairs.items()
+        )
+        for how, (owner, primary, secondary), pairs in every:
+            rows = np.array([row for pair in pairs for row in pair], np.int64)
+            proof = evidence(calls, self._partial.labels, rows, np.zeros(len(rows), np.int64), 1)[0]
+            rescued = sum(not calls.failed[then] for _, then in pairs)
+            found.append(
+                Fallback(
+                    self._ids[owner],
+                    self._ids[primary],
+                    self._ids[secondary],
+                    len(pairs),
+                    rescued,
+                    proof,
+                    how,
+                )
+            )
+        return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.recourse)))
+
+    def workflows(self) -> tuple[Workflow, ...]:
+        calls = self._calls
+        rows = np.flatnonzero(calls.entry >= 0)
+        if not len(rows):
+            return ()
+        codes = calls.entry[rows].astype(np.int64)
+        sums = _Counts(rows, codes, len(self._partial.workflows))
+        runs, failed, nested = sums.add(), sums.add(self._found.lost), sums.add(calls.source >= 0)
+        first, last = sums.lowest(calls.start), sums.highest(self._end)
+        proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
+        entries = self._commonest(codes, self._found.component[rows])
+        starts = self._first_components(rows)
+        firsts = self._commonest(codes, starts)
+        return tuple(
+            sorted(
+                (
+                    Workflow(
+                        who.id,
+                        who.name,
+                        self._ids[entries[code]],
+                        self._ids[firsts[code]],
+                        runs[code],
+                        failed[code],
+                        first[code],
+                        last[code],
+                        proofs[code],
+                        nested[code],
+                    )
+                    for code, who in enumerate(self._partial.workflows)
+                    if runs[code]
+                ),
+                key=lambda workflow: workflow.id,
+            )
+        )
+
+    def _first_components(self, entries: I64) -> I64:
+        """Return, for each entry row, the first component of its run that is no service and no
+        workflow but a nested one; else its own.
+        """
+        calls, found = self._calls, self._found
+        real = np.array(
+            [
+                i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
+                for i in found.identities
+            ],
+            np.bool_,
+        )
+        nested = (calls.entry >= 0) & (calls.source >= 0)
+        rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
+        rows = rows[
+            np.lexsort((calls.span[rows], calls.asked[rows], found.depth[rows], found.within[rows]))
+        ]
+        runs, first = np.unique(found.within[rows], return_index=True)
+        started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
+        own = found.component[entries].tolist()
+        kinds = [i.kind for i in found.identities]
+        return np.array(
+            [
+                self._first(kinds, o, started.get(e, o))
+                for e, o in zip(entries.tolist(), own, strict=True)
+            ],
+            np.int64,
+        )
+
+    def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
+        """A service starts in itself, unless an agent is the first that it calls.
+
+        Any other entry but a workflow is what it starts in.
+        """
+        if kinds[own] is ComponentKind.SERVICE:
+            return (
+                started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
+            )
+        return started if kinds[own] is ComponentKind.WORKFLOW else own
+
+    def _commonest(self, groups: I64, values: I64) -> dict[int, int]:
+        votes: dict[int, Counter[int]] = {}
+        for group, value in zip(groups.tolist(), values.tolist(), strict=True):
+            votes.setdefault(group, Counter())[value] += 1
+        return {
+            group: min((-count, self._ids[value], value) for value, count in vote.items())[2]
+            for group, vote in votes.items()
+        }
+
+    def _propagated(self) -> Mask:
+        """After which failures the caller's run failed too.
+
+        A message's or handoff's failure is the whole run's matter.
+        """
+        calls, run = self._calls, self._found.run
+        caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
+        whole = self._found.lost[np.maximum(run, 0)] & (run >= 0)
+        return np.where(self._returns, caller, whole)
+
+    def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
+        _, first = groups(group, self._calls.source[rows])
+        return list(map(int, np.bincount(group[first], minlength=size).tolist()))
+
+    def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
+        """Sum in nano-dollars, so that the order of rows does not show."""
+        cost = self._calls.cost[rows]
+        given = ~np.isnan(cost)
+        nano = np.bincount(group[given], np.round(cost[given] * 1e9), size)
+        counts = np.bincount(group[given], minlength=size)
+        return [
+            round(total / 1e9, 9) if count else None
+            for total, count in zip(nano.tolist(), counts.tolist(), strict=True)
+        ]
+
+    def _latencies(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        timed = self._timed[rows]
+        return histograms(self._calls.duration[rows[timed]], group[timed], size)
+
+    def _waited(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        waiting = self._calls.halves[rows] & self._returns[rows]
+        return histograms(
+            (self._calls.answered - self._calls.asked)[rows[waiting]], group[waiting], size
+        )
+
+    def _delays(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        late = (self._calls.start - self._calls.answered)[rows]
+        sent = self._calls.halves[rows] & ~self._returns[rows] & (late >= 0)
+        return histograms(late[sent], group[sent], size)
+
+    def _vias(self, rows: I64, group: I64, size: int) -> list[str | None]:
+        """Return the commonest text between caller and callee."""
+        codes = self._calls.via[rows].astype(np.int64)
+        said = codes >= 0
+        pairs, first = groups(group[said], codes[said])
+        best: dict[int, tuple[int, str]] = {}
+        for g, code, count in zip(
+            group[said][first].tolist(),
+            codes[said][first].tolist(),
+            np.bincount(pairs).tolist(),
+            strict=True,
+        ):
+            best[g] = min(best.get(g, (0, "")), (-count, self._partial.vias[code]))
+        return [best[g][1] if g in best else None for g in range(size)]
+
+    def _edge_bases(self, rows: I64, group: I64, counts: list[int]) -> list[Basis]:
+        strongest = np.full(len(counts), max(Proof), np.int64)
+        np.minimum.at(strongest, group, self._calls.proof[rows].astype(np.int64))
+        return [
+            Basis(
+                _DEPENDENCY_RULES[Proof(p)],
+                "AgentGuard ownership rules 2",
+                confidence(Proof(p), n),
+                n,
+            )
+            for p, n in zip(strongest.tolist(), counts, strict=True)
+        ]
+
+    def _sightings(self) -> list[Counter[Sighting]]:
+        """Return each component's sightings and how often each was made."""
+        by_id = {identity: code for code, identity in enumerate(self._ids)}
+        seen: list[Counter[Sighting]] = [Counter() for _ in self._ids]
+        counts = np.bincount(self._calls.sighting, minlength=len(self._partial.sightings)).tolist()
+        for sighting, count in zip(self._partial.sightings, counts, strict=True):
+            if count:
+                seen[by_id[sighting.identity.id]][sighting] += count
+        return seen
+
+    def _basis(self, seen: Counter[Sighting]) -> Basis:
+        """Name the strongest kind of evidence, the commonest rule of it, and the confidence that
+        its count gives.
+        """
+        proof = min(s.proof for s in seen)
+        rules: Counter[str] = Counter()
+        for sighting, count in seen.items():
+            if sighting.proof is proof:
+                rules[sighting.rule] += count
+        rule = min(rules, key=lambda r: (-rules[r], r))
+        convention = _RULES.get(rule) or self._conventions.get(rule.partition("#")[0], rule)
+        return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
+
+
+def _coverage(
+    partial: Partial, folded: dict[str, int], spans_read: int, refused: Mapping[str, int]
+) -> Coverage:
+    return Coverage(
+        spans_read=spans_read,
+        spans=partial.spans,
+        traces=partial.traces,
+        duplicates=partial.duplicates,
+        attributed=dict(sorted(partial.attributed.items())),
+        unattributed=dict(sorted(partial.unattributed.items())),
+        orphans=partial.orphans,
+        sampling=dict(sorted(partial.sampling.items())),
+        folded=folded,
+        housekeeping=dict(sorted(partial.housekeeping.items())),
+        circles=len(partial.circles),
+        unresolved_peers=partial.unresolved_peers,
+        nameless=partial.nameless,
+        refused=dict(sorted(refused.items())),
+        first_seen=partial.first_seen,
+        last_seen=partial.last_seen,
+    )

@@ -1,0 +1,124 @@
+"""Which spans are kept as evidence, and how sure they make us."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentguard.compute.arrays import mix
+from agentguard.discovery.partial import I64, Calls, Proof
+from agentguard.graph.model import Evidence, EvidenceReason
+
+SAMPLES = 3
+"""Spans sampled for each claim, beside the newest, the slowest and a failed one."""
+
+_Z = 1.959964
+"""Two-sided 95 %."""
+_CEILING = {
+    Proof.ATTRIBUTE: 1.0,
+    Proof.STRUCTURE: 0.95,
+    Proof.LINK: 0.95,
+    Proof.SIBLING: 0.85,
+    Proof.TEXT: 0.7,
+    Proof.SERVICE_NAME: 0.5,
+}
+"""How far the best of each kind of evidence can carry."""
+
+
+def confidence(proof: Proof, sightings: int) -> float:
+    """Return the kind's ceiling times the Wilson lower bound (95 %) of `sightings` agreeing out of
+    as many.
+    """
+    return round(_CEILING[proof] * wilson_lower(sightings, sightings), 4)
+
+
+def wilson_lower(successes: int, trials: int) -> float:
+    """Return the lower end of the Wilson score interval at 95 % (Wilson 1927); 0 without trials."""
+    if trials == 0:
+        return 0.0
+    share, z2 = successes / trials, _Z * _Z
+    centre = share + z2 / (2 * trials)
+    spread = _Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
+    return (centre - spread) / (1 + z2 / trials)
+
+
+def evidence(
+    calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, count: int
+) -> list[tuple[Evidence, ...]]:
+    """Return evidence for each of `count` groups of rows.
+
+    A failed one, the slowest, the newest, and a sample.
+
+    The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the
+    spans were split.
+    """
+    hashes = mix(calls.trace[rows, 0], calls.trace[rows, 1], calls.span[rows])
+    failed = calls.failed[rows]
+    picks: list[dict[int, EvidenceReason]] = [{} for _ in range(count)]
+    chosen = [
+        (EvidenceReason.FAILED, _lowest(groups, hashes, np.flatnonzero(failed), 1)),
+        (
+            EvidenceReason.SLOWEST,
+            _lowest(groups, hashes, _greatest(groups, calls.duration[rows], count), 1),
+        ),
+        (
+            EvidenceReason.NEWEST,
+            _lowest(groups, hashes, _greatest(groups, calls.start[rows], count), 1),
+        ),
+        (EvidenceReason.SAMPLE, _lowest(groups, hashes, _few(groups, hashes, count), SAMPLES)),
+    ]
+    for reason, positions in chosen:
+        for position in positions.tolist():
+            picks[int(groups[position])].setdefault(int(rows[position]), reason)
+    return [_distinct(calls, labels, pick) for pick in picks]
+
+
+def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) -> I64:
+    """Return, of the positions, the `most` with the lowest hashes in each group."""
+    order = positions[np.lexsort((hashes[positions], groups[positions]))]
+    ordered = groups[order]
+    starts = np.ones(len(ordered), np.bool_)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    rank = np.arange(len(ordered)) - np.maximum.accumulate(
+        np.where(starts, np.arange(len(ordered)), 0)
+    )
+    return order[rank < most]
+
+
+def _greatest(groups: I64, values: I64, count: int) -> I64:
+    """Return the positions that hold their group's greatest value."""
+    best = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(best, groups, values)
+    return np.flatnonzero(values == best[groups])
+
+
+def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
+    """Return positions that hold the lowest hashes of every group.
+
+    Of large groups only those under a bound that surely has enough.
+    """
+    sizes = np.bincount(groups, minlength=count)
+    bound = np.where(sizes > 256, 64 / np.maximum(sizes, 1), 1.0)
+    low = hashes.astype(np.float64) <= bound[groups] * 2.0**64
+    enough = np.bincount(groups[low], minlength=count) >= np.minimum(sizes, SAMPLES)
+    return np.flatnonzero(low | ~enough[groups])
+
+
+def _distinct(
+    calls: Calls, labels: Mapping[bytes, str], picks: Mapping[int, EvidenceReason]
+) -> tuple[Evidence, ...]:
+    found: dict[tuple[str, str], Evidence] = {}
+    for row, reason in picks.items():
+        trace, span = ids_of(calls, labels, row)
+        found.setdefault((trace, span), Evidence(trace, span, int(calls.start[row]), reason))
+    return tuple(found.values())
+
+
+def ids_of(calls: Calls, labels: Mapping[bytes, str], row: int) -> tuple[str, str]:
+    """Return a row's trace and span id: hex, or as written."""
+    trace = calls.trace[row].astype("<u8").tobytes()
+    span = np.uint64(calls.span[row]).astype("<u8").tobytes()
+    return labels.get(trace, trace.hex()), labels.get(trace + span, span.hex())

@@ -1,0 +1,122 @@
+"""The recorded runs as tables, callers before callees."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from agentguard.discovery.partial import I64, U64, Partial
+from agentguard.graph.assembly.fallbacks import Rescues
+from agentguard.graph.assembly.trace_linking import TYPES, Joined
+from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
+
+_HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint8).reshape(256, 2)
+
+
+def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
+    """Return the runs, in order of start, and their invocations, in order of depth and start within
+    each run.
+    """
+    calls = found.calls
+    rows = np.flatnonzero((found.run >= 0) & calls.ran)
+    entry = found.run[rows]
+    ranks = (
+        np.argsort(np.argsort([identity.id for identity in found.identities]))
+        if found.identities
+        else np.zeros(0, np.int64)
+    )
+    order = np.lexsort(
+        (
+            ranks[found.component[rows]],
+            calls.span[rows],
+            calls.start[rows],
+            found.depth[rows],
+            *_key(calls.trace, calls.start, entry),
+        )
+    )
+    rows = rows[order]
+    entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0) & calls.ran)
+    entries = entries[np.lexsort(_key(calls.trace, calls.start, entries))]
+    position = np.full(len(calls) + 1, -1, np.int64)
+    position[rows] = np.arange(len(rows))
+    number = np.full(len(calls) + 1, -1, np.int64)
+    number[entries] = np.arange(len(entries))
+    ids = pa.array([identity.id for identity in found.identities], pa.string())
+    table = pa.table(
+        [
+            number[found.run[rows]].astype(np.int32),
+            position[calls.source[rows]].astype(np.int32),
+            _coded(
+                np.where(
+                    calls.source[rows] >= 0, found.component[np.maximum(calls.source[rows], 0)], -1
+                ),
+                ids,
+            ),
+            _coded(found.component[rows], ids),
+            _coded(
+                calls.type[rows].astype(np.int64), pa.array([str(t) for t in TYPES], pa.string())
+            ),
+            calls.failed[rows],
+            position[rescued.rescued_by[rows]].astype(np.int32),
+            calls.start[rows],
+            calls.duration[rows],
+            _texts(calls.trace[rows], partial, None),
+            _texts(calls.span[rows].reshape(-1, 1), partial, calls.trace[rows]),
+        ],
+        schema=CALL_SCHEMA,
+    )
+    return Runs(_run_table(found, partial, entries), table)
+
+
+def _key(trace: U64, start: I64, rows: I64) -> tuple[U64 | I64, ...]:
+    return trace[rows, 1], trace[rows, 0], start[rows]
+
+
+def _run_table(found: Joined, partial: Partial, entries: I64) -> pa.Table:
+    calls = found.calls
+    names = pa.array([workflow.id for workflow in partial.workflows], pa.string())
+    return pa.table(
+        [
+            _texts(calls.trace[entries], partial, None),
+            _coded(calls.entry[entries].astype(np.int64), names),
+            found.lost[entries],
+            calls.start[entries],
+            calls.duration[entries],
+        ],
+        schema=RUN_SCHEMA,
+    )
+
+
+def _coded(codes: I64, values: pa.Array) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), values)
+
+
+def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
+    """Return ids as text.
+
+    With `traces`, span ids, which may have been written otherwise than in hex.
+    """
+    if not len(words):
+        return pa.array([], pa.string())
+    raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)
+    text = _HEX[raw].reshape(len(words), -1)
+    offsets = np.arange(len(words) + 1, dtype=np.int32) * text.shape[1]
+    array = pa.StringArray.from_buffers(
+        len(words), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text))
+    )
+    if not partial.labels:
+        return array
+    keys = (
+        raw
+        if traces is None
+        else np.concatenate(
+            [traces.astype("<u8").view(np.uint8).reshape(len(words), -1), raw], axis=1
+        )
+    )
+    return pa.array(
+        [
+            partial.labels.get(key.tobytes(), plain)
+            for key, plain in zip(keys, array.to_pylist(), strict=True)
+        ],
+        pa.string(),
+    )

@@ -1,0 +1,161 @@
+"""Which trace format a JSON value is in, by its shape, and how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from agentguard.ingest.formats import jaeger, langfuse, plain, tempo, zipkin, zipkin_v1
+from agentguard.ingest.formats.otlp_documents import mapping
+from agentguard.ingest.payloads import DocumentPiece, Refusal
+
+RECOGNISED = (
+    "OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v1 and v2 JSON, Tempo API JSON, "
+    'Langfuse exports, and the plain form [{"traceId": …, "spans": […]}]'
+)
+"""For people: everything that can be read."""
+
+_LOOKED_AT = 20  # elements of a list
+
+
+class Format(StrEnum):
+    """Shapes that are told apart; the last two hold no spans."""
+
+    OTLP = "otlp"
+    WRAPPED_OTLP = "wrapped-otlp"
+    JAEGER = "jaeger"
+    ZIPKIN = "zipkin"
+    ZIPKIN_V1 = "zipkin-v1"
+    LANGFUSE = "langfuse"
+    PLAIN = "plain"
+    MANY = "many"
+    """A list of documents that are each of a format."""
+    OTHER_SIGNAL = "other-signal"
+    DEPENDENCIES = "dependencies"
+
+
+def format_of(value: object) -> Format | None:
+    """Return the format of a parsed JSON value, or None where it is none that is known.
+
+    Looks at the first elements only.
+    """
+    if isinstance(value, dict):
+        return _format_of_object(value)
+    return _format_of_list(value) if isinstance(value, list) else None
+
+
+def holds_traces(value: object) -> bool:
+    """Whether the value is in a trace format."""
+    return format_of(value) not in (None, Format.OTHER_SIGNAL, Format.DEPENDENCIES)
+
+
+def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
+    """Yield what the value holds.
+
+    A value without spans, or of no known format, gives one refusal.
+    """
+    match format_of(value):
+        case Format.MANY:
+            for number, item in enumerate(value, 1):
+                yield from pieces(
+                    item if isinstance(item, dict) else None, f"{origin}, document {number}"
+                )
+        case form if form in _READERS:
+            yield from _READERS[form](value, origin)
+        case form:
+            yield Refusal(origin, *_WITHOUT_SPANS[form])
+
+
+def _otlp(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece]:
+    yield DocumentPiece(origin, value, own_ids=False)
+
+
+_READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refusal]]] = {
+    Format.OTLP: _otlp,
+    Format.WRAPPED_OTLP: tempo.pieces,
+    Format.JAEGER: jaeger.pieces,
+    Format.ZIPKIN: zipkin.pieces,
+    Format.ZIPKIN_V1: zipkin_v1.pieces,
+    Format.LANGFUSE: langfuse.pieces,
+    Format.PLAIN: plain.pieces,
+}
+
+_WITHOUT_SPANS = {
+    Format.OTHER_SIGNAL: ("not-traces", "These are OTLP logs or metrics; only traces are used."),
+    Format.DEPENDENCIES: (
+        "not-traces",
+        "This is Jaeger's answer about dependencies, which has no spans; export traces instead.",
+    ),
+    None: (
+        "unknown-format",
+        f"This JSON is in no trace format that is known. Readable are: {RECOGNISED}.",
+    ),
+}
+
+
+def _format_of_object(value: dict[str, Any]) -> Format | None:
+    if not value or isinstance(value.get("resourceSpans"), list):
+        return Format.OTLP
+    if tempo.unwrapped(value) is not None:
+        return Format.WRAPPED_OTLP
+    if isinstance(langfuse.observations(value), list):
+        return Format.LANGFUSE
+    if "resourceLogs" in value or "resourceMetrics" in value:
+        return Format.OTHER_SIGNAL
+    return (
+        _format_of_data(value["data"])
+        if isinstance(value.get("data"), list)
+        else _format_of_spans(value)
+    )
+
+
+def _format_of_spans(value: dict[str, Any]) -> Format | None:
+    if isinstance(value.get("spans"), list):
+        return Format.JAEGER if "traceID" in value or "processes" in value else Format.PLAIN
+    return _format_of_span(value)
+
+
+def _format_of_data(data: list[Any]) -> Format | None:
+    """Tell Jaeger's answers apart: traces, or the dependencies between services."""
+    first = mapping(next(iter(data), {"spans": []}))
+    if isinstance(first.get("spans"), list):
+        return Format.JAEGER
+    return Format.DEPENDENCIES if "callCount" in first else None
+
+
+def _format_of_span(value: dict[str, Any]) -> Format | None:
+    """Tell single spans apart: Zipkin's, and those of the plain form."""
+    if "traceId" not in value:
+        return None
+    if "binaryAnnotations" in value or "endpoint" in mapping(
+        next(iter(_list(value.get("annotations"))), None)
+    ):
+        return Format.ZIPKIN_V1
+    if "id" in value:
+        return Format.ZIPKIN
+    return Format.PLAIN if "spanId" in value and "resource" not in value else None
+
+
+def _format_of_list(value: list[Any]) -> Format | None:
+    """Tell lists by the first of their first elements that shows a format."""
+    if not value:
+        return Format.ZIPKIN
+    if isinstance(value[0], list):
+        spans = [span for trace in value if isinstance(trace, list) for span in trace[:1]]
+        found = _first_format(spans) if spans else Format.ZIPKIN
+        return found if found in (Format.ZIPKIN, Format.ZIPKIN_V1) else None
+    found = _first_format(value)
+    one_by_one = (Format.OTLP, Format.WRAPPED_OTLP, Format.LANGFUSE, Format.OTHER_SIGNAL)
+    return Format.MANY if found in one_by_one else found
+
+
+def _first_format(items: list[Any]) -> Format | None:
+    found = (
+        _format_of_object(item) for item in items[:_LOOKED_AT] if isinstance(item, dict) and item
+    )
+    return next((form for form in found if form is not None), None)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,408 @@
+"""OTLP/JSON documents (in the form of json.loads) to flat columns.
+
+Tempo's old names are taken too.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+
+from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
+from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
+from agentguard.ingest.span_columns import Coded, Flat, Labels
+from agentguard.ingest.spans import id_bytes
+from agentguard.ingest.values import is_amount, kept
+
+_KINDS = {
+    name: n
+    for n, name in enumerate(
+        ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+    )
+}
+_LARGEST = 2**63 - 1
+_WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
+_BASE64 = {16: 24, 8: 12}
+"""Characters of an id in base64."""
+_CONTENT, _LABEL = 3, 4
+"""What an attribute is for, beside the three numbers 0 to 2."""
+
+
+class _Everything:
+    """Holds any key."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+_ALL = _Everything()
+_DEEPEST = 32
+"""Levels of nesting within a value."""
+
+
+class MalformedSpanError(ValueError):
+    """A span's JSON is not what OTLP allows."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class _Texts:
+    """Codes for strings in order of first sight."""
+
+    codes: dict[str, int] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+
+    def add(self, text: str) -> None:
+        self.rows.append(self.codes.setdefault(text, len(self.codes)))
+
+    def coded(self) -> Coded:
+        return Coded(np.array(self.rows, np.int32), list(self.codes))
+
+
+class DocumentReader:
+    """Reads documents span by span into lists; `flat` gives the columns of all that was read."""
+
+    def __init__(self, wanted: Wanted, labels: Labels) -> None:
+        self._wanted, self._labels = wanted, labels
+        self._uses = _uses(wanted)
+        self._event_sources = {
+            s.removeprefix("event:")
+            for s in (f.source for f in wanted.facts)
+            if s.startswith("event:")
+        }
+        self._values: dict[tuple[str, Any], int] = {}
+        self._kept_names: dict[str, str] = {}
+        self.tally = Tally()
+        self._ids: list[tuple[bytes, bytes, bytes]] = []
+        self._names, self._resources, self._scopes = _Texts(), _Texts(), _Texts()
+        self._kinds: list[int] = []
+        self._failed: list[bool] = []
+        self._times: list[tuple[int, int]] = []
+        self._rows: list[int] = []
+        self._codes: list[int] = []
+        self._numbers: list[tuple[float, ...]] = []
+        self._contents: dict[int, dict[str, Any]] = {}
+        self._events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+        self._links: dict[int, list[bytes]] = {}
+        self._trace_labels: dict[int, str] = {}
+        self._span_labels: dict[int, str] = {}
+
+    def read(self, piece: DocumentPiece) -> int:
+        """Add the document's spans, returning how many it held.
+
+        What is wrong with single ones is a refusal.
+        """
+        count = 0
+        for index, (resource, scope, span) in enumerate(_spans(piece.document, self._wanted)):
+            count += 1
+            try:
+                self._span(resource, scope, span, own_ids=piece.own_ids)
+            except MalformedSpanError as error:
+                self.tally.add(piece.origin, index, error.reason, str(error))
+            else:
+                start, end = self._times[-1]
+                if 0 < end < start:
+                    self.tally.add(piece.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
+        return count
+
+    def flat(self) -> Flat:
+        """Return the columns of everything read."""
+        ids, count = self._ids, len(self._kinds)
+        numbers = np.array(self._numbers, np.float64).reshape(count, 3)
+        times = np.array(self._times, np.int64).reshape(count, 2)
+        return Flat(
+            trace=np.frombuffer(b"".join(i[0] for i in ids), np.uint8).reshape(count, 16),
+            span=np.frombuffer(b"".join(i[1] for i in ids), np.uint8).reshape(count, 8),
+            parent=np.frombuffer(b"".join(i[2] for i in ids), np.uint8).reshape(count, 8),
+            name=self._names.coded(),
+            resource=self._resources.coded(),
+            scope=self._scopes.coded(),
+            kind=np.array(self._kinds, np.int8),
+            failed=np.array(self._failed, np.bool_),
+            start=times[:, 0].copy(),
+            end=times[:, 1].copy(),
+            attribute_row=np.array(self._rows, np.int64),
+            attribute_code=np.array(self._codes, np.int32),
+            input_tokens=numbers[:, 0].astype(np.int64),
+            output_tokens=numbers[:, 1].astype(np.int64),
+            cost=numbers[:, 2].copy(),
+            content=self._contents,
+            events=self._events,
+            links=self._links,
+            trace_labels=self._trace_labels,
+            span_labels=self._span_labels,
+        )
+
+    def _span(self, resource: str, scope: str, span: Any, *, own_ids: bool) -> None:
+        if not isinstance(span, dict):
+            raise MalformedSpanError("malformed-span", "A span is not an object.")
+        ids, labels = _ids(span)
+        if not own_ids and labels != (None, None):
+            raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
+        name, kind, times = _text(span.get("name")), _kind(span.get("kind")), _times(span)
+        events = [
+            (_text(e.get("name")), _attributes(e.get("attributes")))
+            for e in _objects(span.get("events"))
+        ]
+        links = [found for link in _objects(span.get("links")) if (found := _link(link))]
+        row = len(self._kinds)
+        self._ids.append(ids)
+        self._names.add(self._name(name))
+        self._resources.add(resource)
+        self._scopes.add(scope)
+        self._kinds.append(kind)
+        self._failed.append(_failed(span.get("status")))
+        self._times.append(times)
+        self._take_attributes(row, span.get("attributes"))
+        self._take_state(row, span.get("traceState"))
+        self._take_events(row, events)
+        if links:
+            self._links[row] = links
+        if labels[0] is not None:
+            self._trace_labels[row] = labels[0]
+        if labels[1] is not None:
+            self._span_labels[row] = labels[1]
+
+    def _take_attributes(self, row: int, written: Any) -> None:
+        numbers: list[float] = [0, 0, float("nan")]
+        for item in written if isinstance(written, list) else ():
+            key = item.get("key") if isinstance(item, dict) else None
+            if not isinstance(key, str) or (use := self._uses.get(key)) is None:
+                continue
+            value = any_value(item.get("value"))
+            if use == _LABEL:
+                code = self._code(key, value)
+                if code >= 0:
+                    self._rows.append(row)
+                    self._codes.append(code)
+            elif use == _CONTENT:
+                self._contents.setdefault(row, {})[key] = value
+            elif is_amount(value):
+                numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
+        self._numbers.append(tuple(numbers))
+
+    def _take_state(self, row: int, written: Any) -> None:
+        found = threshold(written) if isinstance(written, str) and written else None
+        if found is not None:
+            self._rows.append(row)
+            self._codes.append(self._labels.code(SAMPLING_THRESHOLD, found))
+
+    def _name(self, name: str) -> str:
+        known = self._kept_names.get(name)
+        if known is None:
+            known = self._kept_names[name] = str(kept(name))
+        return known
+
+    def _code(self, key: str, value: Any) -> int:
+        known = (key, value if isinstance(value, str) else repr(value))
+        code = self._values.get(known)
+        if code is None:
+            keep = kept(value, self._wanted.reductions.get(key))
+            code = self._values[known] = -1 if keep is None else self._labels.code(key, keep)
+        return code
+
+    def _take_events(self, row: int, events: list[tuple[str, dict[str, Any]]]) -> None:
+        found = [
+            (name, self._event(name, attributes))
+            for name, attributes in events
+            if self._is_wanted(name)
+        ]
+        if found:
+            self._events[row] = found
+
+    def _is_wanted(self, name: str) -> bool:
+        return name in self._wanted.events or any(
+            source.startswith(f"{name}/") for source in self._event_sources
+        )
+
+    def _event(self, name: str, attributes: dict[str, Any]) -> dict[str, Any]:
+        keep = {
+            key: kept(attributes[key])
+            for key in self._wanted.events.get(name, frozenset()) & attributes.keys()
+        }
+        sources = {s.partition("/")[2] for s in self._event_sources if s.startswith(f"{name}/")}
+        return keep | {key: attributes[key] for key in sources & attributes.keys()}
+
+
+def _uses(wanted: Wanted) -> dict[str, int]:
+    """Return what each wanted attribute is for: the place of a number, content, or a label."""
+    uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(
+        wanted.content, _CONTENT
+    )
+    return (
+        uses
+        | dict.fromkeys(wanted.input_tokens, 0)
+        | dict.fromkeys(wanted.output_tokens, 1)
+        | dict.fromkeys(wanted.cost, 2)
+    )
+
+
+def resource_text(attributes: Mapping[str, Any], wanted: Wanted) -> str:
+    """Return the JSON of the resource attributes that are kept."""
+    keep = {key: kept(attributes[key]) for key in sorted(wanted.resource & attributes.keys())}
+    return orjson.dumps({k: v for k, v in keep.items() if v is not None}).decode()
+
+
+def _spans(document: Mapping[str, Any], wanted: Wanted) -> Iterator[tuple[str, str, Any]]:
+    """Yield each span with its resource's kept attributes (JSON) and its scope's name."""
+    for group in _objects(document.get("resourceSpans", document.get("batches"))):
+        resource = group.get("resource")
+        attributes = (
+            _attributes(resource.get("attributes"), wanted.resource)
+            if isinstance(resource, dict)
+            else {}
+        )
+        text = resource_text(attributes, wanted)
+        for scoped in _objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
+            scope = scoped.get("scope", scoped.get("instrumentationLibrary"))
+            name = _text(scope.get("name")) if isinstance(scope, dict) else ""
+            spans = scoped.get("spans")
+            for span in spans if isinstance(spans, list) else []:
+                yield text, str(kept(name)), span
+
+
+def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict[str, Any]:
+    return {
+        key: any_value(item.get("value"), depth)
+        for item in _objects(value)
+        if isinstance(key := item.get("key"), str) and key in keys
+    }
+
+
+def any_value(value: Any, depth: int = 0) -> Any:
+    """Return an OTLP/JSON AnyValue as a plain value.
+
+    A bare scalar is taken as it stands, what is no AnyValue or too deep is None.
+    """
+    if not isinstance(value, dict):
+        return None if isinstance(value, list) else value
+    for kind, inner in value.items():
+        if kind in _PLAIN and depth < _DEEPEST:
+            return _PLAIN[kind](inner, depth + 1)
+    return None
+
+
+def _array(value: Any, depth: int) -> list[Any]:
+    values = value.get("values") if isinstance(value, dict) else None
+    return [any_value(item, depth) for item in values] if isinstance(values, list) else []
+
+
+def _pairs(value: Any, depth: int) -> dict[str, Any]:
+    return _attributes(value.get("values"), depth=depth) if isinstance(value, dict) else {}
+
+
+_PLAIN: Mapping[str, Callable[[Any, int], Any]] = {
+    "stringValue": lambda value, _: _text(value),
+    "intValue": lambda value, _: _number(value),
+    "boolValue": lambda value, _: value is True or value == "true",
+    "doubleValue": lambda value, _: _double(value),
+    "arrayValue": _array,
+    "kvlistValue": _pairs,
+}
+
+
+def _number(value: Any) -> int:
+    try:
+        return max(-_LARGEST, min(int(value), _LARGEST))
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def _double(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _ids(
+    span: Mapping[str, Any],
+) -> tuple[tuple[bytes, bytes, bytes], tuple[str | None, str | None]]:
+    trace, trace_label = _id(span.get("traceId"), 16)
+    own, own_label = _id(span.get("spanId"), 8)
+    if not any(trace):
+        raise MalformedSpanError(
+            WITHOUT_IDS, "A span has no trace id or only zeros in it: every span needs one."
+        )
+    if not any(own):
+        raise MalformedSpanError(
+            WITHOUT_IDS, "A span has no span id or only zeros in it: every span needs one."
+        )
+    parent, _ = _id(span.get("parentSpanId"), 8)
+    return (trace, own, parent), (trace_label, own_label)
+
+
+def _id(value: Any, size: int) -> tuple[bytes, str | None]:
+    """Return the id's bytes and, where these do not show it, its text.
+
+    Hex as in OTLP, or base64 as protobuf's JSON has it.
+    """
+    text = _text(value)
+    if len(text) == 2 * size:
+        try:
+            raw = bytes.fromhex(text)
+        except ValueError:
+            return id_bytes(text, size)
+        return (raw, None) if len(raw) == size else id_bytes(text, size)
+    if len(text) == _BASE64[size] and text.endswith("="):
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except binascii.Error:
+            return id_bytes(text, size)
+        if len(raw) == size:
+            return raw, None
+    return id_bytes(text, size)
+
+
+def _link(link: Mapping[str, Any]) -> bytes:
+    trace, own = _id(link.get("traceId"), 16)[0], _id(link.get("spanId"), 8)[0]
+    return trace + own if any(trace) and any(own) else b""
+
+
+def _kind(value: Any) -> int:
+    if isinstance(value, str) and not value.isdigit():
+        return _KINDS.get(value.upper().removeprefix("SPAN_KIND_"), 0)
+    number = _number(value)
+    return number if 0 <= number < len(_KINDS) else 0
+
+
+def _failed(status: Any) -> bool:
+    code = status.get("code") if isinstance(status, dict) else None
+    return code in (2, "2") or (
+        isinstance(code, str) and code.upper().removeprefix("STATUS_CODE_") == "ERROR"
+    )
+
+
+def _times(span: Mapping[str, Any]) -> tuple[int, int]:
+    return _time(span.get("startTimeUnixNano")), _time(span.get("endTimeUnixNano"))
+
+
+def _time(value: Any) -> int:
+    """Return a time in ns.
+
+    0 (unknown) for what is none, or none that a signed 64-bit integer holds.
+    """
+    try:
+        time = int(value)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return time if 0 < time <= _LARGEST else 0

@@ -1,0 +1,483 @@
+"""OTLP protobuf bodies to flat columns, without per-span Python.
+
+The one place where the code is dense: buffers of a whole chunk of bodies are worked on at once.
+Legal but rare bytes (a value before its key, keys of 128 bytes or more, resources in pieces) take
+the slow path through google.protobuf.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from google.protobuf import descriptor_pb2, descriptor_pool
+from numpy.typing import NDArray
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from ptars import HandlerPool
+
+from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.formats.otlp_json import resource_text
+from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
+from agentguard.ingest.span_columns import I64, U8, Coded, Flat, Labels, with_attributes
+from agentguard.ingest.values import is_amount, kept, plain
+
+U64 = NDArray[np.uint64]
+_F = descriptor_pb2.FieldDescriptorProto
+_CLEAR = np.concatenate(
+    [(np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)) - np.uint64(1), [np.uint64(2**64 - 1)]]
+)
+"""Entry n keeps the first n of eight bytes, read little-endian."""
+_LARGEST = np.uint64(2**63 - 1)
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64)
+_KEY_TAG = 0x0A
+_SMALLEST = 10
+"""Bytes of the smallest KeyValue that can be wanted and that can be read eight bytes at a time."""
+_CONTENT, _LABEL = 3, 4
+"""What an attribute is for, beside the three numbers 0 to 2."""
+
+
+class UnusualBytesError(ValueError):
+    """These bytes are legal, but not in the form that the fast path reads."""
+
+
+def _descriptor() -> Any:
+    """Describe OTLP's trace request again, with the same field numbers, only the fields needed, and
+    attributes as bytes.
+    """
+    file = descriptor_pb2.FileDescriptorProto(
+        name="agentguard/reduced_otlp.proto", package="agentguard.reduced", syntax="proto3"
+    )
+    shape: dict[str, list[tuple[str, int, int, str | None]]] = {
+        "Request": [("resource_spans", 1, _F.TYPE_MESSAGE, "ResourceSpans")],
+        "ResourceSpans": [
+            ("resource", 1, _F.TYPE_BYTES, "*"),
+            ("scope_spans", 2, _F.TYPE_MESSAGE, "ScopeSpans"),
+        ],
+        "ScopeSpans": [("scope", 1, _F.TYPE_BYTES, "*"), ("spans", 2, _F.TYPE_MESSAGE, "Span")],
+        "Span": [
+            ("trace_id", 1, _F.TYPE_BYTES, None),
+            ("span_id", 2, _F.TYPE_BYTES, None),
+            ("trace_state", 3, _F.TYPE_BYTES, None),
+            ("parent_id", 4, _F.TYPE_BYTES, None),
+            ("name", 5, _F.TYPE_BYTES, None),
+            ("kind", 6, _F.TYPE_INT32, None),
+            ("start", 7, _F.TYPE_FIXED64, None),
+            ("end", 8, _F.TYPE_FIXED64, None),
+            ("attributes", 9, _F.TYPE_BYTES, "*"),
+            ("events", 11, _F.TYPE_BYTES, "*"),
+            ("links", 13, _F.TYPE_BYTES, "*"),
+            ("status", 15, _F.TYPE_BYTES, None),
+        ],
+    }
+    for message, fields in shape.items():
+        described = file.message_type.add(name=message)
+        for name, number, kind, of in fields:
+            added = described.field.add(name=name, number=number, type=kind)
+            added.label = _F.LABEL_REPEATED if of else _F.LABEL_OPTIONAL
+            if of and of != "*":
+                added.type_name = f".agentguard.reduced.{of}"
+    return descriptor_pool.DescriptorPool().AddSerializedFile(file.SerializeToString())
+
+
+_FILE = _descriptor()
+_READER = HandlerPool([_FILE]).get_for_message(_FILE.message_types_by_name["Request"])
+
+
+class Chunk(NamedTuple):
+    """Several bodies, decoded."""
+
+    flat: Flat
+    body_of_span: I64
+    """Row of the body that each span came in."""
+    has_ids: NDArray[np.bool_]
+    """Whether its trace id has 16 bytes, its span id 8, neither all zero."""
+
+
+class ProtobufReader:
+    """Decodes chunks of bodies.
+
+    Remembers resources, scopes and attribute values that it has seen.
+    """
+
+    def __init__(self, wanted: Wanted, labels: Labels) -> None:
+        self._wanted, self._labels = wanted, labels
+        self._keys = _KeyTable(wanted)
+        self._numeric = (wanted.input_tokens, wanted.output_tokens, wanted.cost)
+        self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
+        self._codes: dict[bytes, int] = {}
+        self._resources: dict[bytes, str] = {}
+        self._scopes: dict[bytes, str] = {}
+        self._numbers: dict[bytes, float] = {}
+
+    def read(self, bodies: Sequence[bytes]) -> Chunk:
+        """Decode bodies of ExportTraceServiceRequest.
+
+        Raises UnusualBytesError, or ValueError where one is no protobuf.
+        """
+        batch = _READER.list_to_record_batch(list(bodies))
+        groups = batch.column(0)
+        group = groups.flatten()
+        scoped_list = group.field("scope_spans")
+        scoped = scoped_list.flatten()
+        span_list = scoped.field("spans")
+        spans = span_list.flatten()
+        group_of_scope = _owners(scoped_list)
+        scope_of_span = _owners(span_list)
+        group_of_span = group_of_scope[scope_of_span]
+        columns, has_ids = self._columns(spans, group, scoped, group_of_span, scope_of_span)
+        return Chunk(columns, _owners(groups)[group_of_span], has_ids)
+
+    def _columns(
+        self,
+        spans: pa.StructArray,
+        group: pa.StructArray,
+        scoped: pa.StructArray,
+        group_of_span: I64,
+        scope_of_span: I64,
+    ) -> tuple[Flat, NDArray[np.bool_]]:
+        trace, trace_ok = _ids(spans.field("trace_id"), 16)
+        own, own_ok = _ids(spans.field("span_id"), 8)
+        parent, _ = _ids(spans.field("parent_id"), 8)
+        attributes = spans.field("attributes")
+        rows, codes, numbers, content = self._attributes(attributes, len(spans))
+        rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
+        resources = _coded(
+            [self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span
+        )
+        scopes = _coded(
+            [self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span
+        )
+        flat = Flat(
+            trace=trace,
+            span=own,
+            parent=parent,
+            name=_names(spans.field("name")),
+            resource=resources,
+            scope=scopes,
+            kind=_clipped(spans.field("kind")),
+            failed=_failed(spans.field("status")),
+            start=_times(spans.field("start")),
+            end=_times(spans.field("end")),
+            attribute_row=rows,
+            attribute_code=codes,
+            input_tokens=numbers[0].astype(np.int64),
+            output_tokens=numbers[1].astype(np.int64),
+            cost=numbers[2],
+            content=content,
+            events=self._take_events(spans.field("events")),
+            links=_links(spans.field("links")),
+        )
+        return flat, trace_ok & own_ok
+
+    def _attributes(
+        self, lists: pa.ListArray, spans: int
+    ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
+        """Return span rows and codes of the kept attributes, (3, spans) tokens in, tokens out,
+        cost, and the content by span.
+        """
+        raw, owner = lists.flatten(), _owners(lists)
+        picked, use = self._keys.find(raw)
+        numbers = np.zeros((3, spans))
+        numbers[2] = np.nan
+        for column in range(3):
+            mine = picked[use == column]
+            if len(mine):
+                self._take_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
+        text = picked[use == _CONTENT]
+        content: dict[int, dict[str, Any]] = {}
+        for row, value in zip(
+            owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True
+        ):
+            content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
+        labels = picked[use == _LABEL]
+        values, indices = _distinct(raw.take(pa.array(labels)))
+        codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
+        return owner[labels][codes >= 0], codes[codes >= 0], numbers, content
+
+    def _thresholds(self, states: pa.BinaryArray) -> tuple[I64, NDArray[np.int32]]:
+        """Return rows and codes of the sampling thresholds in tracestate."""
+        values, indices = _distinct(states)
+        found = [threshold(value.decode("utf-8", "replace")) for value in values]
+        codes = np.array(
+            [-1 if th is None else self._labels.code(SAMPLING_THRESHOLD, th) for th in found],
+            np.int32,
+        )[indices]
+        rows = np.flatnonzero(codes >= 0)
+        return rows, codes[rows]
+
+    def _take_numbers(
+        self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]
+    ) -> None:
+        """Write the largest number given under any of its names."""
+        values, indices = _distinct(raw)
+        numbers = np.fromiter(
+            (self._number(value, column) for value in values), np.float64, len(values)
+        )[indices]
+        once = len(rows) < 2 or bool((rows[1:] > rows[:-1]).all())
+        if once:
+            into[rows] = np.fmax(into[rows], numbers)
+        else:
+            np.fmax.at(into, rows, numbers)
+
+    def _number(self, raw: bytes, column: int) -> float:
+        number = self._numbers.get(raw)
+        if number is None:
+            pair = KeyValue.FromString(raw)
+            value = plain(pair.value)
+            usable = pair.key in self._numeric[column] and is_amount(value)
+            number = self._numbers[raw] = float(value) if usable else math.nan
+        return number
+
+    def _code(self, raw: bytes) -> int:
+        code = self._codes.get(raw)
+        if code is None:
+            code = self._codes[raw] = self._new_code(KeyValue.FromString(raw))
+        return code
+
+    def _new_code(self, pair: KeyValue) -> int:
+        if pair.key not in self._wanted.labels and pair.key not in self._wanted.reductions:
+            return -1
+        keep = kept(plain(pair.value), self._wanted.reductions.get(pair.key))
+        return -1 if keep is None else self._labels.code(pair.key, keep)
+
+    def _resource(self, raw: bytes) -> str:
+        text = self._resources.get(raw)
+        if text is None:
+            attributes = {
+                pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes
+            }
+            text = self._resources[raw] = resource_text(attributes, self._wanted)
+        return text
+
+    def _scope(self, raw: bytes) -> str:
+        name = self._scopes.get(raw)
+        if name is None:
+            name = self._scopes[raw] = str(kept(InstrumentationScope.FromString(raw).name))
+        return name
+
+    def _take_events(self, lists: pa.ListArray) -> dict[int, list[tuple[str, dict[str, Any]]]]:
+        events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+        for row, raw in zip(_owners(lists).tolist(), lists.flatten().to_pylist(), strict=True):
+            event = Span.Event.FromString(raw)
+            keys = self._event_keys.get(event.name)
+            if keys is not None:
+                found = {
+                    pair.key: plain(pair.value) for pair in event.attributes if pair.key in keys
+                }
+                events.setdefault(row, []).append(
+                    (event.name, {k: kept(v) if keys[k] else v for k, v in found.items()})
+                )
+        return events
+
+
+class _KeyTable:
+    """Finds the wanted among millions of raw KeyValues by their key's length and its first, middle
+    and last eight bytes.
+
+    Two wanted keys never look alike (checked here); whoever parses what was found checks the key
+    exactly.
+    """
+
+    def __init__(self, wanted: Wanted) -> None:
+        uses = [
+            (wanted.input_tokens, 0),
+            (wanted.output_tokens, 1),
+            (wanted.cost, 2),
+            (wanted.content, _CONTENT),
+        ]
+        found = {
+            key.encode(): next((use for keys, use in uses if key in keys), _LABEL)
+            for key in wanted.span_keys
+        }
+        text = b"".join(key + bytes(8) for key in found)
+        starts = np.cumsum([0, *(len(key) + 8 for key in found)])[:-1]
+        lengths = np.fromiter(map(len, found), np.int64, len(found))
+        signatures = _signatures(np.frombuffer(text + bytes(8), np.uint8), starts, lengths)
+        self._slots = np.zeros(1 << 16, np.uint16)
+        if len(set(signatures.tolist())) < len(found):
+            raise ValueError(
+                "Two wanted attributes have keys of one length that look alike: choose another mark"
+                " in _signatures."
+            )
+        order = np.argsort(signatures, kind="stable")
+        self._signatures, self._uses = (
+            signatures[order],
+            np.fromiter(found.values(), np.int8, len(found))[order],
+        )
+        self._collides = len(set((self._signatures >> np.uint64(48)).tolist())) < len(found)
+        self._slots[(self._signatures >> np.uint64(48)).astype(np.int64)] = np.arange(len(found))
+
+    def find(self, raw: pa.BinaryArray) -> tuple[I64, NDArray[np.int8]]:
+        """Return the positions of the wanted ones and what each is for.
+
+        Raises UnusualBytesError for a value before its key.
+        """
+        data, offsets = _buffer(raw)
+        starts, sizes = offsets[:-1], np.diff(offsets)
+        if not (data[starts[sizes > 0]] == _KEY_TAG).all():
+            raise UnusualBytesError
+        usable = np.flatnonzero(sizes > _SMALLEST)
+        starts = starts[usable]
+        lengths = data[starts + 1].astype(np.int64)
+        signatures = _signatures(data, starts + 2, lengths)
+        slots = self._positions(signatures)
+        hit = (self._signatures[slots] == signatures) & (lengths < 128)
+        return usable[hit], self._uses[slots[hit]]
+
+    def _positions(self, signatures: U64) -> I64:
+        if not self._collides:
+            return self._slots[(signatures >> np.uint64(48)).view(np.int64)].astype(np.int64)
+        places: I64 = np.minimum(
+            np.searchsorted(self._signatures, signatures), len(self._signatures) - 1
+        )
+        return places
+
+
+def _event_names(wanted: Wanted) -> set[str]:
+    sources = (
+        fact.source.removeprefix("event:").partition("/")[0]
+        for fact in wanted.facts
+        if fact.source.startswith("event:")
+    )
+    return {*wanted.events, *sources}
+
+
+def _event_keys(wanted: Wanted, name: str) -> Mapping[str, bool]:
+    """Return the event attributes to read, and whether each is kept as a value (otherwise facts are
+    read from it).
+    """
+    sources = (
+        fact.source.removeprefix("event:").partition("/")
+        for fact in wanted.facts
+        if fact.source.startswith("event:")
+    )
+    return {key: False for event, _, key in sources if event == name} | dict.fromkeys(
+        wanted.events.get(name, ()), True
+    )
+
+
+def _owners(lists: pa.ListArray) -> I64:
+    """Return, for each flattened item, the row of the list that holds it."""
+    return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
+
+
+def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
+    """Return a binary array's bytes, padded by 8 at least, and its offsets (n + 1)."""
+    offsets = np.frombuffer(array.buffers()[1], np.int32)[
+        array.offset : array.offset + len(array) + 1
+    ].astype(np.int64)
+    raw = array.buffers()[2]
+    data = np.frombuffer(raw, np.uint8) if raw is not None else np.zeros(0, np.uint8)
+    if len(data) < offsets[-1] + 8:
+        data = np.concatenate([data, np.zeros(16, np.uint8)])
+    return data, offsets
+
+
+def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
+    """Mix the first, the middle and the last eight bytes of each text with its length.
+
+    `data` must reach 8 bytes past every start.
+    """
+    words = (
+        np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
+        if len(data) > 7
+        else np.zeros(1, np.uint64)
+    )
+    first = words[starts] & _CLEAR[np.minimum(lengths, 8)]
+    last = (
+        words[np.minimum(np.where(lengths > 8, starts + lengths - 8, starts), len(words) - 1)]
+        & _CLEAR[np.minimum(lengths, 8)]
+    )
+    middle = (
+        words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)]
+        & _CLEAR[np.minimum(lengths, 8)]
+    )
+    mixed: U64 = (first * _MIX[0]) ^ ((last + lengths.astype(np.uint64)) * _MIX[1])
+    mixed = (mixed ^ (mixed >> np.uint64(29)) ^ middle) * _MIX[2]
+    mixed ^= (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
+    return mixed
+
+
+def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
+    encoded = raw.dictionary_encode()
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(
+        np.int64
+    )
+
+
+def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
+    """Return (n, size) bytes, zeros where an id has another length, and where the id is whole and
+    not all zero.
+    """
+    data, offsets = _buffer(array)
+    whole = np.diff(offsets) == size
+    ids: U8 = np.zeros((len(array), size), np.uint8)
+    if whole.all():
+        ids = data[offsets[0] : offsets[-1]].reshape(-1, size)
+    else:
+        ids[whole] = data[offsets[:-1][whole, None] + np.arange(size)]
+    present: NDArray[np.bool_] = np.any(ids, axis=1)
+    return ids, present
+
+
+def _one_each(lists: pa.ListArray) -> list[bytes]:
+    """Return the only item of each list, empty bytes for none.
+
+    Raises UnusualBytesError for several (legal: they would merge).
+    """
+    counts = np.diff(lists.offsets.to_numpy())
+    if (counts > 1).any():
+        raise UnusualBytesError
+    items = iter(lists.flatten().to_pylist())
+    return [next(items) if count else b"" for count in counts.tolist()]
+
+
+def _coded(values: list[str], rows: I64) -> Coded:
+    """Return the values by code, and each row's code."""
+    codes: dict[str, int] = {}
+    each = np.fromiter(
+        (codes.setdefault(value, len(codes)) for value in values), np.int32, len(values)
+    )
+    return Coded(each[rows], list(codes))
+
+
+def _names(array: pa.BinaryArray) -> Coded:
+    raw, indices = _distinct(array)
+    return _coded([str(kept(name.decode("utf-8", "replace"))) for name in raw], indices)
+
+
+def _clipped(kinds: pa.Array) -> NDArray[np.int8]:
+    values = kinds.to_numpy()
+    return np.where((values >= 0) & (values <= 5), values, 0).astype(np.int8)
+
+
+def _times(array: pa.Array) -> I64:
+    values = array.to_numpy()
+    return np.where(values <= _LARGEST, values, 0).astype(np.int64)
+
+
+def _failed(array: pa.BinaryArray) -> NDArray[np.bool_]:
+    raw, indices = _distinct(array)
+    failed = np.array(
+        [Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_
+    )
+    return failed[indices] if len(failed) else np.zeros(len(array), np.bool_)
+
+
+def _links(lists: pa.ListArray) -> dict[int, list[bytes]]:
+    links: dict[int, list[bytes]] = {}
+    for row, raw in zip(_owners(lists).tolist(), lists.flatten().to_pylist(), strict=True):
+        link = Span.Link.FromString(raw)
+        if (
+            len(link.trace_id) == 16
+            and len(link.span_id) == 8
+            and any(link.trace_id)
+            and any(link.span_id)
+        ):
+            links.setdefault(row, []).append(link.trace_id + link.span_id)
+    return links

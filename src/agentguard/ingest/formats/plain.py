@@ -1,0 +1,136 @@
+"""The plain form: `[{"traceId", "spans": [{spanId, parentSpanId, serviceName, attributes, duration,
+status, timestamp}]}]`.
+
+Only ids are needed. `name`, `kind` and, in a span, `traceId` are read too. Durations are
+microseconds. A timestamp is ISO 8601 text (without an offset: UTC) or a number since 1970, whose
+unit shows in its size: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else
+nanoseconds; so every time from 1973 to 2262, where 64 bits of nanoseconds end, is read right. What
+is neither is an unknown time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from agentguard.ingest.formats.otlp_documents import (
+    KINDS,
+    STATUS_ERROR,
+    STATUS_OK,
+    SpanDocument,
+    attributes,
+    mapping,
+    nanoseconds,
+    objects,
+    text,
+)
+from agentguard.ingest.payloads import DocumentPiece, Refusal
+
+_UNITS = (
+    (1e11, 10**9),
+    (1e14, 10**6),
+    (1e17, 10**3),
+    (float("inf"), 1),
+)  # below: nanoseconds per unit
+_CODES = {"ERROR": STATUS_ERROR, "2": STATUS_ERROR, "OK": STATUS_OK, "1": STATUS_OK}
+
+
+def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+    """Yield one document with all spans, and a refusal for each span without ids."""
+    document = SpanDocument()
+    for place, trace_id, span in _spans(value):
+        converted = _span(span, trace_id)
+        if converted["traceId"] and converted["spanId"]:
+            document.add(_resource(span), "", converted)
+        else:
+            missing = "spanId" if converted["traceId"] else "traceId"
+            yield Refusal(
+                f"{origin}, {place}",
+                "span-without-ids",
+                f"The span has no {missing}: give every span one.",
+            )
+    yield DocumentPiece(origin, document.finished())
+
+
+def instant(value: object) -> int:
+    """Return a timestamp as nanoseconds since 1970 by the rule of this module.
+
+    0 where it is unknown.
+    """
+    if isinstance(value, str) and not _is_number(value):
+        return _iso_nanoseconds(value)
+    try:
+        number = int(text(value)) if not isinstance(value, float) else value
+        scale = next(per_unit for below, per_unit in _UNITS if abs(number) < below)
+        return int(number * scale) if abs(number * scale) < 2**63 else 0
+    except (ValueError, OverflowError, StopIteration):
+        return 0
+
+
+def _is_number(written: str) -> bool:
+    return written.strip().lstrip("-").isdecimal()
+
+
+def _iso_nanoseconds(written: str) -> int:
+    try:
+        moment = datetime.fromisoformat(written.strip())
+    except ValueError:
+        return 0
+    since = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(
+        1970, 1, 1, tzinfo=UTC
+    )
+    return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
+
+
+def _spans(value: object) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield each span with its place in words and its trace's id."""
+    for number, trace in objects([value] if isinstance(value, dict) else value):
+        if isinstance(trace.get("spans"), list):
+            yield from (
+                (f"trace {number}, span {n}", text(trace.get("traceId")), span)
+                for n, span in objects(trace["spans"])
+            )
+        else:
+            yield f"span {number}", "", trace
+
+
+def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
+    start = instant(span.get("timestamp"))
+    return {
+        "traceId": text(span.get("traceId")) or trace_id,
+        "spanId": text(span.get("spanId")),
+        "parentSpanId": text(span.get("parentSpanId")),
+        "name": text(span.get("name")),
+        "kind": _kind(span.get("kind")),
+        "startTimeUnixNano": start,
+        "endTimeUnixNano": start + nanoseconds(span.get("duration")),
+        "attributes": _attributes(span.get("attributes")),
+        "status": _status(span.get("status")),
+    }
+
+
+def _attributes(value: object) -> list[dict[str, Any]]:
+    """Return an object as KeyValues; a list is taken to be KeyValues already."""
+    return (
+        [item for _, item in objects(value)]
+        if isinstance(value, list)
+        else attributes(mapping(value))
+    )
+
+
+def _kind(value: object) -> int:
+    written = text(value).upper().removeprefix("SPAN_KIND_")
+    return int(written) if written in map(str, KINDS.values()) else KINDS.get(written, 0)
+
+
+def _status(value: object) -> dict[str, Any]:
+    status = mapping(value) or {"code": value}
+    code = _CODES.get(text(status.get("code")).upper().removeprefix("STATUS_CODE_"), 0)
+    message = text(status.get("message"))
+    return {"code": code} | ({"message": message} if message else {})
+
+
+def _resource(span: Mapping[str, Any]) -> dict[str, object]:
+    service = text(span.get("serviceName"))
+    return {"service.name": service} if service else {}

@@ -1,0 +1,185 @@
+"""Zipkin v1 JSON (openzipkin/zipkin-api, zipkin-api.yaml).
+
+Annotations say who did what when, addresses are binary annotations.
+
+Follows zipkin2.v1.V1SpanConverter (openzipkin/zipkin 878ce2a).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from agentguard.ingest.formats import zipkin
+from agentguard.ingest.formats.otlp_documents import mapping, nanoseconds, objects, text
+from agentguard.ingest.formats.zipkin_merge import Span
+from agentguard.ingest.payloads import DocumentPiece, Refusal
+
+_KINDS = {
+    "cs": "CLIENT",
+    "cr": "CLIENT",
+    "sr": "SERVER",
+    "ss": "SERVER",
+    "ms": "PRODUCER",
+    "mr": "CONSUMER",
+}
+_BEGIN_AND_END = (("cs", "cr"), ("sr", "ss"), ("ms", "ws"), ("wr", "mr"))
+_COMMON = ("traceId", "id", "parentId", "name")
+_WIRE = frozenset({"ws", "wr"})
+_ADDRESSES = frozenset({"ca", "sa", "ma"})
+
+
+def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+    """Yield one document with all spans as their v2 halves, and a refusal for each span without
+    ids.
+    """
+    found: list[Span] = []
+    for n, span in enumerate(zipkin.spans(value), 1):
+        if text(span.get("traceId")) and text(span.get("id")):
+            found += halves(span)
+        else:
+            yield Refusal(f"{origin}, span {n}", *zipkin.WITHOUT_IDS)
+    yield zipkin.document(found, origin)
+
+
+def halves(span: Mapping[str, Any]) -> list[Span]:
+    """Return a v1 span as v2 spans: one for each side that wrote in it, the client's first."""
+    sides = _Sides(span)
+    for _, note in objects(span.get("annotations")):
+        sides.take(note)
+    _take_times(sides)
+    for _, tag in objects(span.get("binaryAnnotations")):
+        sides.tag(tag)
+    _take_addresses(sides)
+    return sides.found
+
+
+@dataclass(slots=True)
+class _Sides:
+    """A v1 span being taken apart by who wrote its parts."""
+
+    span: Mapping[str, Any]
+    found: list[Span] = field(default_factory=list)
+    core: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """cs, sr … → the annotation."""
+    addresses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """ca, sa, ma → the endpoint."""
+
+    def of(self, endpoint: dict[str, Any], kind: str | None = None) -> Span:
+        """Return the side at this endpoint, a new one where there is none yet.
+
+        Without an endpoint, the first side.
+        """
+        side = next((side for side in self.found if _fits(side, endpoint, kind)), None)
+        if side is None:
+            side = {key: self.span[key] for key in _COMMON if self.span.get(key)}
+            self.found.append(side)
+        if endpoint and not side.get("localEndpoint"):
+            side["localEndpoint"] = endpoint
+        if kind:
+            side["kind"] = kind
+        return side
+
+    def at(self, value: str) -> Span | None:
+        """Return the side that wrote this annotation."""
+        return (
+            self.of(mapping(self.core[value].get("endpoint")), _KINDS.get(value))
+            if value in self.core
+            else None
+        )
+
+    def time(self, value: str) -> int:
+        return _microseconds(self.core[value].get("timestamp")) if value in self.core else 0
+
+    def take(self, note: Mapping[str, Any]) -> None:
+        value, endpoint = text(note.get("value")), mapping(note.get("endpoint"))
+        if (value in _KINDS or value in _WIRE) and endpoint:
+            self.core[value] = note
+            self.of(endpoint, _KINDS.get(value))
+        else:
+            self.of(endpoint).setdefault("annotations", []).append(
+                {"timestamp": note.get("timestamp"), "value": value}
+            )
+
+    def tag(self, tag: Mapping[str, Any]) -> None:
+        key, endpoint, value = text(tag.get("key")), mapping(tag.get("endpoint")), tag.get("value")
+        if key in _ADDRESSES:
+            self.addresses[key] = endpoint
+        elif key != "lc" or value:
+            self.of(endpoint).setdefault("tags", {})[key] = text(value)
+
+
+def _take_times(sides: _Sides) -> None:
+    """Give each side its times: from its own annotations, the first side from the span's too.
+
+    `shared` where two sides wrote.
+    """
+    own = {
+        "timestamp": _microseconds(sides.span.get("timestamp")),
+        "duration": _microseconds(sides.span.get("duration")),
+    }
+    for begin, end in _BEGIN_AND_END:
+        side = sides.at(begin) or sides.at(end)
+        if side is None:
+            continue
+        start, stop = sides.time(begin), sides.time(end)
+        times = {"timestamp": start or stop, "duration": stop - start if start and stop else 0}
+        second = begin in ("sr", "wr") and ("cs" in sides.core or "ms" in sides.core)
+        told = times if second else {key: own[key] or times[key] for key in own}
+        side.update({key: value for key, value in told.items() if value > 0})
+        if second or (begin == "sr" and not own["timestamp"]):
+            side["shared"] = True
+    if not sides.core:
+        sides.of({}).update({key: value for key, value in own.items() if value})
+
+
+def _take_addresses(sides: _Sides) -> None:
+    """Give each side the address of the other."""
+    client, server, broker = (sides.addresses.get(key) for key in ("ca", "sa", "ma"))
+    calling, serving = sides.at("cs") or sides.at("cr"), sides.at("sr") or sides.at("ss")
+    if calling is None and serving is None and (client or server):
+        _told_by_addresses(sides, client, server)
+    elif (
+        serving is not None
+        and client
+        and _name(client) != _name(mapping(serving.get("localEndpoint")))
+    ):
+        serving["remoteEndpoint"] = client
+    if calling is not None and server:
+        calling["remoteEndpoint"] = server
+    messaging = sides.at("mr") or sides.at("ms")
+    if messaging is not None and broker:
+        messaging["remoteEndpoint"] = broker
+
+
+def _told_by_addresses(
+    sides: _Sides, client: dict[str, Any] | None, server: dict[str, Any] | None
+) -> None:
+    if client and server:
+        sides.of(client)["remoteEndpoint"] = server
+    elif server:
+        sides.of({})["remoteEndpoint"] = server
+    elif client:
+        sides.of({}, "SERVER")["remoteEndpoint"] = client
+
+
+def _fits(side: Span, endpoint: Mapping[str, Any], kind: str | None) -> bool:
+    """Whether something written at this endpoint belongs to the side.
+
+    A service that calls itself has a side of each kind.
+    """
+    place = mapping(side.get("localEndpoint"))
+    return (
+        not endpoint
+        or not place
+        or (_name(place) == _name(endpoint) and (kind is None or side.get("kind") in (kind, None)))
+    )
+
+
+def _name(endpoint: Mapping[str, Any]) -> str:
+    return text(endpoint.get("serviceName")).casefold()
+
+
+def _microseconds(value: object) -> int:
+    return nanoseconds(value) // 1000

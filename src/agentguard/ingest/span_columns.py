@@ -1,0 +1,288 @@
+"""Decoded spans before facts are taken.
+
+Flat columns, attributes as (span, code) pairs, and how they become a span table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from agentguard.compute.arrays import distinct
+from agentguard.ingest.attribute_selection import Fact, Wanted
+from agentguard.ingest.facts import fact_of
+from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+U8 = NDArray[np.uint8]
+
+_MOST_LABELS = 400_000
+
+
+class Labels:
+    """Codes for (attribute, value) pairs, with a 64-bit digest each.
+
+    A set of pairs is the sum of its digests.
+    """
+
+    def __init__(self, of_callers: frozenset[str] = frozenset()) -> None:
+        self.items: list[tuple[str, Any]] = []
+        self.of_callers: list[int] = []
+        """Codes of the pairs of these attributes"""
+        self._of_callers = of_callers
+        self._codes: dict[tuple[str, str], int] = {}
+        self._digests = np.zeros(1024, np.uint64)
+
+    def code(self, key: str, value: Any) -> int:
+        """Return the pair's code, a new one where it was not seen before.
+
+        `value`: JSON scalar or list of these.
+        """
+        text = repr(value)
+        code = self._codes.get((key, text))
+        return self._add(key, value, text) if code is None else code
+
+    def digests(self, codes: NDArray[np.int32]) -> U64:
+        """Return the codes' digests."""
+        return self._digests[codes]
+
+    @property
+    def full(self) -> bool:
+        """Whether so many were seen that starting afresh is better than growing on."""
+        return len(self.items) > _MOST_LABELS
+
+    def _add(self, key: str, value: Any, text: str) -> int:
+        code = self._codes[key, text] = len(self.items)
+        self.items.append((key, value))
+        if key in self._of_callers:
+            self.of_callers.append(code)
+        if code >= len(self._digests):
+            self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
+        digest = hashlib.blake2b(
+            f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8
+        ).digest()
+        self._digests[code] = int.from_bytes(digest, "little")
+        return code
+
+
+@dataclass(slots=True)
+class Coded:
+    """A column of few values: a code per span, and the values."""
+
+    codes: NDArray[np.int32]
+    values: list[str]
+
+
+@dataclass(slots=True)
+class Flat:
+    """n spans with m kept attributes.
+
+    Rows of attributes, contents, events and links point at spans; attribute rows ascend.
+    """
+
+    trace: U8
+    """(n, 16)"""
+    span: U8
+    """(n, 8)"""
+    parent: U8
+    """(n, 8); zeros: none"""
+    name: Coded
+    resource: Coded
+    scope: Coded
+    kind: NDArray[np.int8]
+    failed: NDArray[np.bool_]
+    start: I64
+    end: I64
+    attribute_row: I64
+    attribute_code: NDArray[np.int32]
+    input_tokens: I64
+    output_tokens: I64
+    cost: NDArray[np.float64]
+    """NaN: unknown"""
+    content: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """Span row → attribute → text; only attributes that facts are read from."""
+    events: dict[int, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    """Span row → (event name, attributes that are wanted or that facts are read from)."""
+    links: dict[int, list[bytes]] = field(default_factory=dict)
+    """Span row → trace id and span id of each link, 24 bytes."""
+    trace_labels: dict[int, str] = field(default_factory=dict)
+    span_labels: dict[int, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.kind)
+
+
+def span_table(flat: Flat, labels: Labels, wanted: Wanted, keep: NDArray[np.bool_]) -> pa.Table:
+    """Return the span table (SPAN_SCHEMA) of the spans to keep, facts taken, content gone."""
+    _take_events(flat, labels, wanted)
+    _drop_callers_of_servers(flat, labels)
+    sets = _attribute_sets(flat, labels)
+    sets = _with_facts(flat, labels, wanted, sets)
+    start = flat.start
+    columns = [
+        _fixed(flat.trace),
+        _fixed(flat.span),
+        _fixed(flat.parent),
+        _sparse(flat.trace_labels, len(flat)),
+        _sparse(flat.span_labels, len(flat)),
+        _dictionary(flat.name),
+        pa.array(flat.kind),
+        pa.array(flat.failed),
+        pa.array(start),
+        pa.array(np.where(flat.end >= start, flat.end, 0)),
+        _dictionary(flat.resource),
+        _dictionary(flat.scope),
+        _dictionary(sets),
+        pa.array(flat.input_tokens),
+        pa.array(flat.output_tokens),
+        pa.array(flat.cost, mask=np.isnan(flat.cost)),
+        _links(flat.links, len(flat)),
+    ]
+    table = pa.Table.from_arrays(columns, schema=SPAN_SCHEMA)
+    return table if keep.all() else table.filter(pa.array(keep))
+
+
+def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
+    rows, codes = [], []
+    for row, events in flat.events.items():
+        for name, attributes in events:
+            for key in wanted.events.get(name, frozenset()) & attributes.keys():
+                rows.append(row)
+                codes.append(labels.code(key, attributes[key]))
+            if name in wanted.events:
+                rows.append(row)
+                codes.append(labels.code(f"event:{name}", value=True))
+    if not rows:
+        return
+    pairs = np.unique(np.stack([np.array(rows, np.int64), np.array(codes, np.int64)]), axis=1)
+    _append_attributes(flat, pairs[0], pairs[1].astype(np.int32))
+
+
+def _drop_callers_of_servers(flat: Flat, labels: Labels) -> None:
+    """Drop what tells a server's clients apart."""
+    if not labels.of_callers:
+        return
+    of_callers = np.zeros(len(labels.items), np.bool_)
+    of_callers[labels.of_callers] = True
+    serving = np.isin(flat.kind, (KIND_SERVER, KIND_CONSUMER))
+    kept = ~(of_callers[flat.attribute_code] & serving[flat.attribute_row])
+    flat.attribute_row, flat.attribute_code = flat.attribute_row[kept], flat.attribute_code[kept]
+
+
+def _append_attributes(flat: Flat, rows: I64, codes: NDArray[np.int32]) -> None:
+    flat.attribute_row, flat.attribute_code = with_attributes(
+        flat.attribute_row, flat.attribute_code, rows, codes
+    )
+
+
+def with_attributes(
+    rows: I64, codes: NDArray[np.int32], more_rows: I64, more_codes: NDArray[np.int32]
+) -> tuple[I64, NDArray[np.int32]]:
+    """Return rows and codes with more of them, rows ascending again."""
+    if not len(more_rows):
+        return rows, codes
+    row = np.concatenate([rows, more_rows])
+    order = np.argsort(row, kind="stable")
+    return row[order], np.concatenate([codes, more_codes])[order]
+
+
+def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
+    """Give equal attribute sets one code: sum each span's digests, then unique sums."""
+    total = np.concatenate(
+        [np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)]
+    )
+    bounds = np.searchsorted(flat.attribute_row, np.arange(len(flat) + 1))
+    sums = total[bounds[1:]] - total[bounds[:-1]]
+    codes, first = distinct(sums)
+    values = [_json(flat, labels, bounds, row) for row in first.tolist()]
+    return Coded(codes.astype(np.int32), values)
+
+
+def _json(flat: Flat, labels: Labels, bounds: I64, row: int) -> str:
+    codes = flat.attribute_code[bounds[row] : bounds[row + 1]].tolist()
+    return orjson.dumps(
+        dict(sorted((labels.items[code] for code in codes), key=repr)), option=orjson.OPT_SORT_KEYS
+    ).decode()
+
+
+def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Coded:
+    found = list(_facts(flat, wanted, sets))
+    if not found:
+        return sets
+    rows = np.array([row for row, _, _ in found], np.int64)
+    codes = np.array([labels.code(key, value) for _, key, value in found], np.int32)
+    _append_attributes(flat, rows, codes)
+    return _attribute_sets(flat, labels)
+
+
+def _facts(flat: Flat, wanted: Wanted, sets: Coded) -> Iterator[tuple[int, str, str]]:
+    """Yield (span row, attribute, value), at most one value for each attribute of a span.
+
+    The first fact that yields one wins.
+    """
+    which: dict[tuple[int, int, int, int], list[Fact]] = {}
+    for row in sorted(flat.content.keys() | flat.events.keys()):
+        shape = (
+            int(flat.name.codes[row]),
+            int(flat.scope.codes[row]),
+            int(sets.codes[row]),
+            int(flat.kind[row]),
+        )
+        if shape not in which:
+            which[shape] = _applicable(flat, wanted.facts, sets, shape)
+        taken: set[str] = set()
+        for fact in which[shape]:
+            value = (
+                None
+                if fact.into in taken
+                else fact_of(fact, flat.content.get(row, {}), flat.events.get(row, []))
+            )
+            if value is not None:
+                taken.add(fact.into)
+                yield row, fact.into, value
+
+
+def _applicable(
+    flat: Flat, facts: Sequence[Fact], sets: Coded, shape: tuple[int, int, int, int]
+) -> list[Fact]:
+    name, scope, codes, kind = shape
+    attributes: Mapping[str, Any] = orjson.loads(sets.values[codes])
+    return [
+        f
+        for f in facts
+        if f.condition.holds(flat.name.values[name], flat.scope.values[scope], kind, attributes)
+    ]
+
+
+def _fixed(ids: U8) -> pa.Array:
+    rows, size = ids.shape
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(size), rows, [None, pa.py_buffer(np.ascontiguousarray(ids))]
+    )
+
+
+def _dictionary(column: Coded) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(
+        pa.array(column.codes, pa.int32()), pa.array(column.values, pa.string())
+    )
+
+
+def _sparse(values: Mapping[int, str], rows: int) -> pa.Array:
+    if not values:
+        return pa.nulls(rows, pa.string())
+    return pa.array([values.get(row) for row in range(rows)], pa.string())
+
+
+def _links(links: Mapping[int, list[bytes]], rows: int) -> pa.Array:
+    kind = pa.list_(pa.binary(24))
+    return (
+        pa.array([links.get(row) for row in range(rows)], kind) if links else pa.nulls(rows, kind)
+    )

@@ -1,0 +1,1 @@
+"""Spans become stored graph versions: uploads, files and the live dataset."""

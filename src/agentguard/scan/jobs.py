@@ -1,0 +1,133 @@
+"""Scans too large to wait for: uploads in a folder that all processes share, scanned as jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agentguard.graph.store import GraphVersion
+from agentguard.jobs.attempts import Report
+from agentguard.jobs.model import Job
+from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.scan.pipeline import Scan
+from agentguard.scan.service import ScanService
+from agentguard.traces.window import TimeWindow
+
+KIND = "scan"
+_PROGRESS_SECONDS = 0.5
+_MARGIN_SECONDS = 3600
+
+
+class UploadGoneError(AgentGuardError):
+    """What was to be scanned is not in the uploads folder."""
+
+    code = "upload-gone"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The upload is not in the data directory. Servers and workers must share"
+            " AGENTGUARD_DATA_DIR. Send it again."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScanJobs:
+    """Does the jobs of this kind.
+
+    The upload stays until its job has ended, so that any attempt finds it.
+
+    A second run leaves no second graph. The dataset was named when the job was made; an attempt
+    stores under an id of its own, so that what a dead one left half done is in nobody's way, and
+    only if it still holds the job and none before it has stored.
+    """
+
+    scans: ScanService
+    folder: Path
+    answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
+    """Makes the document of a scan, the job's result."""
+    upload_seconds: float
+    """How long an upload may take to come in."""
+
+    def request(
+        self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None
+    ) -> dict[str, Any]:
+        """Return what such a job must know."""
+        between = None if window is None else [window.since, window.until]
+        return {
+            "file": upload.name,
+            "origin": origin,
+            "dataset": self.scans.named(dataset),
+            "window": between,
+        }
+
+    async def run(self, job: Job, report: Report) -> Mapping[str, Any]:
+        """Scan the job's upload (a JobFunction)."""
+        upload = self.folder / job.request["file"]
+        if not await asyncio.to_thread(upload.exists):
+            raise UploadGoneError
+        asked, dataset = job.request.get("window"), self.scans.named(job.request["dataset"])
+        found = await self._read(
+            upload, job.request["origin"], TimeWindow(*asked) if asked else None, report
+        )
+        await report(job.total or 0)
+        version = await self.scans.keep_once(
+            found, dataset, [f"{job.id}-{fence}" for fence in range(1, job.fence + 1)]
+        )
+        return await asyncio.to_thread(self.answer, version, found)
+
+    async def _read(
+        self, upload: Path, origin: str, window: TimeWindow | None, report: Report
+    ) -> Scan:
+        """Scan the upload, reporting meanwhile how far it is."""
+        progress = _progress_file(upload)
+        scanning = asyncio.ensure_future(
+            self.scans.read_file(upload, origin, window=window, progress_file=progress)
+        )
+        try:
+            while not (await asyncio.wait([scanning], timeout=_PROGRESS_SECONDS))[0]:
+                await report(await asyncio.to_thread(_read_number, progress))
+            return await scanning
+        finally:
+            scanning.cancel()
+
+    async def clear(self, job: Job) -> None:
+        """Delete the upload of a job that has ended."""
+        _delete(self.folder / job.request["file"])
+
+    def sweep(self, unfinished: Iterable[Job]) -> None:
+        """Delete uploads that no job waits for, left by processes that died.
+
+        What another process may be receiving just now stays.
+        """
+        wanted = {str(job.request["file"]) for job in unfinished if job.kind == KIND}
+        before = self.scans.clock() - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)
+        for path in self.folder.glob("*"):
+            if path.name.partition(".")[0] not in wanted:
+                _delete_if_older(path, before)
+
+
+def _progress_file(upload: Path) -> Path:
+    return upload.with_name(upload.name + ".progress")
+
+
+def _read_number(path: Path) -> int:
+    try:
+        return int(path.read_text() or 0)
+    except FileNotFoundError:
+        return 0
+
+
+def _delete(upload: Path) -> None:
+    upload.unlink(missing_ok=True)
+    _progress_file(upload).unlink(missing_ok=True)
+
+
+def _delete_if_older(path: Path, before: int) -> None:
+    with suppress(FileNotFoundError):  # another process was first
+        if path.stat().st_mtime_ns < before:
+            path.unlink()

@@ -1,0 +1,165 @@
+"""The dataset `live`.
+
+The graph of the spans received in a window, computed anew when there are new ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import structlog
+
+from agentguard.compute.pools import Workers
+from agentguard.compute.tasks import wait_at_most
+from agentguard.coordination.leases import Leases
+from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.errors import NoGraphError
+from agentguard.graph.model import Graph
+from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
+from agentguard.kernel.ids import sortable_id
+from agentguard.scan.pipeline import Scan, graph_of
+from agentguard.traces.store import SpanSource, SpanStore
+from agentguard.traces.window import TimeWindow
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS = 0.5
+_LOOK_SECONDS = 2.0
+"""How often to look for spans that other processes settled."""
+_LEASE_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class LiveGraph:
+    """Keeps the newest version of `live` equal to the window's graph.
+
+    Of several processes, one does.
+    """
+
+    spans: SpanStore
+    graphs: GraphStore
+    workers: Workers[Dialects]
+    clock: Clock
+    window: int
+    """ns."""
+    settled: asyncio.Event
+    """Set when the window may hold other spans than before."""
+    leases: Leases
+    process: str
+    """This process's name, as no other has it."""
+    graph: Graph | None = None
+    """The newest, or None before the first, and where another process sees to it."""
+    failure: str | None = None
+    """Why the last attempt failed, or None if it did not."""
+    _key: str = field(default="", init=False)
+
+    async def run(self) -> None:
+        """Work until cancelled, at most two thirds of the time."""
+        try:
+            await self._run()
+        finally:
+            await asyncio.shield(self._let_go())
+
+    async def _let_go(self) -> None:
+        """Let another process go on at once; should that fail, it waits until the lease is out."""
+        with contextlib.suppress(OSError, AgentGuardError):
+            await self.leases.release(LIVE, self.process)
+
+    async def _run(self) -> None:
+        while True:
+            self.settled.clear()
+            began = time.monotonic()
+            await self._refresh()
+            await asyncio.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) / 2))
+            await wait_at_most(self.settled, _LOOK_SECONDS)
+
+    async def refresh(self) -> bool:
+        """Compute the graph if there are other spans than last time.
+
+        Return whether that gave a new version.
+        """
+        async with self.spans.window(self.clock() - self.window) as window:
+            if not window.sources or window.key == self._key:
+                return False
+            scan = await self.workers.run(graph_of_sources, window.sources)
+        changed = scan.graph != await self._newest()
+        if changed:
+            now = self.clock()
+            await self.graphs.put(GraphVersion(sortable_id(now), LIVE, now, scan.graph), scan.runs)
+        self.graph, self._key = scan.graph, window.key
+        return changed
+
+    async def of_window(self, window: TimeWindow) -> Scan:
+        """Return the graph of all stored traces that start in the window, however old.
+
+        It is not kept.
+        """
+        async with self.spans.window(0) as stored:
+            return await self.workers.run(graph_of_window, stored.sources, window)
+
+    async def _newest(self) -> Graph | None:
+        if self.graph is None:
+            try:
+                self.graph = (await self.graphs.newest(LIVE)).graph
+            except NoGraphError:
+                return None
+        return self.graph
+
+    async def _refresh(self) -> None:
+        try:
+            if await self.leases.hold(LIVE, self.process, _LEASE_SECONDS):
+                await self.workers.run(_be_there)
+                await self.refresh()
+            else:
+                self.graph, self._key = None, ""
+            self.failure = None
+        # The outermost frame of this loop: deliveries must go on whatever becomes of the graph.
+        except Exception as error:
+            kind = type(error).__name__
+            if not isinstance(error, UnavailableError):
+                log.exception("live_graph_failed")
+            elif self.failure != kind:  # what is away is named once, not at each look
+                log.warning("live_graph_put_off", error=str(error))
+            self.failure = kind
+            if isinstance(
+                error, OSError | AgentGuardError
+            ):  # may pass; anything else would only come again
+                self.settled.set()
+            await asyncio.sleep(_PAUSE_SECONDS * 10)
+
+
+def _be_there(_dialects: Dialects) -> None:
+    """Start the worker before there is work.
+
+    The first spans shall not wait for a process to come up.
+    """
+
+
+def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
+    """Return the graph of all spans in the sources. CPU-bound."""
+    return graph_of(_tables(sources), dialects)
+
+
+def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:
+    """Return the graph of the traces that start in the window.
+
+    First found, then read whole from wherever they lie. CPU-bound.
+    """
+    touching = [source.traces_touching(window) for source in sources]
+    traces = np.unique(np.concatenate([np.zeros(0, np.uint64), *touching]))
+    return graph_of(
+        (table for source in sources for table in source.tables(traces)), dialects, window=window
+    )
+
+
+def _tables(sources: Sequence[SpanSource]) -> Iterator[pa.Table]:
+    for source in sources:
+        yield from source.tables()

@@ -1,0 +1,203 @@
+"""A graph of exactly what is read.
+
+Pieces decoded chunk by chunk, traces gathered, discovered, built.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from agentguard.discovery.classification import Reader
+from agentguard.discovery.dialects.loading import Dialects
+from agentguard.discovery.kernel import discover
+from agentguard.discovery.partial import Partial
+from agentguard.discovery.prescan import Survey, survey
+from agentguard.graph.assembly.build import build
+from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
+from agentguard.ingest.decoding import Decoder
+from agentguard.ingest.payloads import Piece, ProtobufPiece, Refusal
+from agentguard.scan.lateness import Watermark
+from agentguard.traces.spool import Spool
+from agentguard.traces.window import TimeWindow
+
+_CHUNK_BYTES = 8_000_000
+"""Protobuf decoded together."""
+_SHOWN = 100
+"""Refusals of one reason that are kept in full."""
+_CHUNK_SPANS = 8_000
+"""Spans of parsed documents, about ten kilobytes each, decoded together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was read, and what could not be used."""
+
+    graph: Graph
+    runs: Runs
+    refusals: tuple[Refusal, ...]
+
+
+def scan(
+    pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeWindow | None = None
+) -> Scan:
+    """Read every piece and return its graph, with a window that of the traces which belong to it.
+
+    Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
+    """
+    decoder = Decoder(dialects.wanted)
+    refused, watermark = _Refused(), Watermark()
+
+    def tables() -> Iterator[tuple[pa.Table, int]]:
+        for chunk in _chunks(pieces, refused):
+            decoded = decoder.decode(chunk)
+            refused.add(decoded.refusals)
+            watermark.add(decoded.spans)
+            yield decoded.spans, decoded.spans_read
+
+    with _no_cycle_collection():
+        found = _graph(tables(), dialects, refused, window)
+    coverage = replace(found.graph.coverage, late=watermark.late)
+    return replace(found, graph=replace(found.graph, coverage=coverage))
+
+
+def graph_of(
+    tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None
+) -> Scan:
+    """Return the graph of span tables (SPAN_SCHEMA).
+
+    Duplicates and any order are allowed, so which came late is not known.
+    """
+    return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
+
+
+class _Refused:
+    """Refusals, of each reason the first few in full and the rest as a sum."""
+
+    def __init__(self) -> None:
+        self._shown: list[Refusal] = []
+        self._seen: Counter[str] = Counter()
+        self._more: Counter[str] = Counter()
+        self.spans: Counter[str] = Counter()
+
+    def add(self, refusals: Iterable[Refusal]) -> None:
+        for refusal in refusals:
+            self._seen[refusal.reason] += 1
+            self.spans[refusal.reason] += refusal.spans
+            if self._seen[refusal.reason] <= _SHOWN:
+                self._shown.append(refusal)
+            else:
+                self._more[refusal.reason] += refusal.spans
+
+    def all(self) -> tuple[Refusal, ...]:
+        """Return what is shown, then one refusal for all others of each reason."""
+        rest = (
+            Refusal("further on", r, f"{self._seen[r] - _SHOWN:,} more like those above.", spans)
+            for r, spans in self._more.items()
+        )
+        return (*self._shown, *rest)
+
+
+def _graph(
+    tables: Iterable[tuple[pa.Table, int]],
+    dialects: Dialects,
+    refused: _Refused,
+    window: TimeWindow | None,
+) -> Scan:
+    reader = Reader(dialects)
+    seen, read = Survey(), 0
+    with Spool() as spool, Spool() as inside:
+        for table, count in tables:
+            seen |= survey(table, reader) if window is None else Survey()
+            spool.add(table)
+            read += count
+        if window is not None:
+            for part in map(window.select, spool.partitions()):
+                seen |= survey(part, reader)
+                inside.add(part)
+        partials = [
+            discover(part, dialects, reader, seen)
+            for part in (spool if window is None else inside).partitions()
+        ]
+    refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
+    graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    outside = (
+        0
+        if window is None
+        else read - sum(partial.spans + partial.duplicates for partial in partials)
+    )
+    graph = replace(
+        graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0))
+    )
+    return Scan(graph, runs, refused.all())
+
+
+def _circle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
+    """Say where parents led round in a circle; nothing is lost by it."""
+    at = (
+        f"trace {partial.labels.get(trace, trace.hex())}, span"
+        f" {partial.labels.get(trace + span, span.hex())}"
+    )
+    message = (
+        "Its parents lead round in a circle: the circle was cut here, and the span counts as one"
+        " whose parent never came."
+    )
+    return Refusal(at, "cyclic-parents", message, 0)
+
+
+def _chunks(pieces: Iterable[Piece | Refusal], refused: _Refused) -> Iterator[list[Piece]]:
+    """Yield pieces in chunks worth decoding together, setting refusals aside."""
+    chunk: list[Piece] = []
+    size = 0.0
+    for piece in pieces:
+        if isinstance(piece, Refusal):
+            refused.add([piece])
+            continue
+        chunk.append(piece)
+        size += (
+            len(piece.body) / _CHUNK_BYTES
+            if isinstance(piece, ProtobufPiece)
+            else _span_count(piece.document) / _CHUNK_SPANS
+        )
+        if size >= 1:
+            yield chunk
+            chunk, size = [], 0.0
+    if chunk:
+        yield chunk
+
+
+def _span_count(document: Mapping[str, Any]) -> int:
+    """Return about how many spans a document holds, at least 1; its form is not checked yet."""
+    groups = document.get("resourceSpans")
+    scoped = (
+        [s for group in groups if isinstance(group, dict) for s in _list(group.get("scopeSpans"))]
+        if isinstance(groups, list)
+        else []
+    )
+    return max(1, sum(len(_list(s.get("spans"))) for s in scoped if isinstance(s, dict)))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+@contextmanager
+def _no_cycle_collection() -> Iterator[None]:
+    """Parsed documents are many small objects without cycles.
+
+    Looking for cycles among them takes longer than parsing them.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,112 @@
+"""What of a delivery can be taken: all of it, some spans, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from agentguard.compute.pools import Workers
+from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.decoding import Decoder
+from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest.spans import SPAN_SCHEMA
+from agentguard.traces.store import Delivery, Encoding
+
+_AT_A_TIME = 48
+_UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json"})
+_NOT_OTLP = 'The body is no OTLP trace request: expected {"resourceSpans": [...]}.'
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of one delivery."""
+
+    refusals: tuple[Refusal, ...] = ()
+
+    @property
+    def unusable(self) -> Refusal | None:
+        """Why nothing in it can be read, or None if it can."""
+        return next((refusal for refusal in self.refusals if refusal.reason in _UNUSABLE), None)
+
+    @property
+    def rejected(self) -> int:
+        """How many of its spans are left out."""
+        return sum(refusal.spans for refusal in self.refusals)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of several deliveries."""
+
+    verdicts: tuple[Verdict, ...]
+    """One for each delivery, in order."""
+    spans: pa.Table
+    """SPAN_SCHEMA: what can be used of all of them."""
+
+
+def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
+    """Decode the deliveries. Pure but for the decoder's memory of values; CPU-bound."""
+    bodies = {
+        n: delivery.body
+        for n, delivery in enumerate(deliveries)
+        if delivery.encoding is Encoding.PROTOBUF
+    }
+    documents = {
+        n: delivery.body
+        for n, delivery in enumerate(deliveries)
+        if delivery.encoding is Encoding.JSON
+    }
+    found = decoder.decode([ProtobufPiece(str(n), body) for n, body in bodies.items()])
+    refusals: dict[int, list[Refusal]] = {n: [] for n in range(len(deliveries))}
+    for refusal in found.refusals:
+        refusals[int(refusal.origin.partition(",")[0])].append(refusal)
+    tables = [found.spans]
+    for n, body in documents.items():
+        spans, refusals[n] = _judge_document(decoder, body)
+        tables.append(spans)
+    return Judged(
+        tuple(Verdict(tuple(refusals[n])) for n in range(len(deliveries))),
+        pa.concat_tables(tables).unify_dictionaries(),
+    )
+
+
+async def usable_spans(decoders: Workers[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
+    """Decode deliveries that were accepted before, a few at a time."""
+    chunks = [
+        deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)
+    ]
+    return pa.concat_tables(
+        [SPAN_SCHEMA.empty_table(), *[(await decoders.run(judge, chunk)).spans for chunk in chunks]]
+    )
+
+
+def make_decoder(wanted: Wanted) -> Decoder:
+    """Return a decoder: what a worker makes once."""
+    return Decoder(wanted)
+
+
+def _judge_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refusal]]:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return SPAN_SCHEMA.empty_table(), [
+            _refusal(
+                "not-json", f"The body is not JSON: {error}. Check its encoding and Content-Type."
+            )
+        ]
+    if not _is_request(document):
+        return SPAN_SCHEMA.empty_table(), [_refusal("not-otlp-json", _NOT_OTLP)]
+    decoded = decoder.decode([DocumentPiece("body", document, own_ids=False)])
+    return decoded.spans, list(decoded.refusals)
+
+
+def _is_request(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("resourceSpans", []), list)
+
+
+def _refusal(reason: str, message: str) -> Refusal:
+    return Refusal("body", reason, message)
