@@ -17,7 +17,7 @@ from agentguard.discovery.classification import Reader
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.discovery.naming import name_rules
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "traces"
 HEAD = """# What is recognised, and from what
@@ -77,7 +77,7 @@ def seen_by_rule() -> dict[str, Counter[str]]:
     for path in sorted(RECORDINGS.glob("*/traces.jsonl.gz")):
         with gzip.open(path) as lines:
             spans = decoder.decode(
-                [DocumentPiece(str(n), orjson.loads(line)) for n, line in enumerate(lines)]
+                [DocumentPayload(str(n), orjson.loads(line)) for n, line in enumerate(lines)]
             ).spans
         readings = reader.read(pa.concat_tables([spans]).unify_dictionaries().combine_chunks())
         for shape in readings.shape.tolist():

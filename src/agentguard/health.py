@@ -42,7 +42,7 @@ class RoundFailedError(UnavailableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class HealthCheck:
     """Something that must work for the whole to work."""
 
     name: str
@@ -80,7 +80,7 @@ class Checkup:
     Those who come at one moment share the answer, so that probes weigh nothing.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[HealthCheck, ...]
     patience_seconds: float = 2.0
     fresh_seconds: float = 1.0
     clock: Callable[[], float] = time.monotonic
@@ -107,7 +107,7 @@ class Checkup:
             await asyncio.wait(self._asked.values(), timeout=self.patience_seconds)
         return {part.name: self._condition(part) for part in self.parts}
 
-    def _condition(self, part: Part) -> Condition:
+    def _condition(self, part: HealthCheck) -> Condition:
         asked = self._asked[part.name]
         if asked.done() and not asked.cancelled():
             return asked.result()
@@ -119,7 +119,7 @@ class Checkup:
             self.patience_seconds,
         )
 
-    async def _ask(self, part: Part) -> Condition:
+    async def _ask(self, part: HealthCheck) -> Condition:
         began = self.clock()
         try:
             await part.ask()
@@ -133,7 +133,7 @@ class Checkup:
             log.info("part_up", part=part.name)
         return Condition(Status.UP, self.clock() - began)
 
-    def _down(self, part: Part, kind: str, reason: str, seconds: float) -> Condition:
+    def _down(self, part: HealthCheck, kind: str, reason: str, seconds: float) -> Condition:
         if not self._was_down(part):
             log.warning("part_down", part=part.name, error=kind, reason=masked(reason))
         return Condition(
@@ -143,7 +143,7 @@ class Checkup:
             error=f"{kind}. {part.advice}",
         )
 
-    def _was_down(self, part: Part) -> bool:
+    def _was_down(self, part: HealthCheck) -> bool:
         return part.name in self._known and self._known[part.name].status is Status.DOWN
 
 

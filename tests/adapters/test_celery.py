@@ -19,7 +19,7 @@ from kombu import Connection
 
 from agentguard.adapters.celery.app import main_queue
 from agentguard.adapters.celery.broker import Broker
-from agentguard.adapters.celery.delivery import CeleryDelivery
+from agentguard.adapters.celery.delivery import CeleryDispatcher
 from agentguard.jobs.dispatch import DeadLetter
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
@@ -80,7 +80,7 @@ def dying_worker(broker: Broker, folder: Path) -> Iterator[None]:
         worker.wait(60)
 
 
-async def letters(delivery: CeleryDelivery) -> tuple[DeadLetter, ...]:
+async def letters(delivery: CeleryDispatcher) -> tuple[DeadLetter, ...]:
     return await delivery.dead_letters()
 
 
@@ -97,7 +97,7 @@ def queue_at(connection: Connection, name: str, **how):
 async def test_the_queue_is_a_quorum_queue_and_the_message_is_in_it_once_deliver_returns(
     broker: Broker,
 ):
-    await CeleryDelivery(broker, system_clock).deliver(job("a"))
+    await CeleryDispatcher(broker, system_clock).deliver(job("a"))
 
     assert messages(broker, broker.queue) == 1
     wanted = dict(main_queue(broker).queue_arguments or {})
@@ -113,7 +113,7 @@ async def test_the_queue_is_a_quorum_queue_and_the_message_is_in_it_once_deliver
 async def test_a_message_that_kills_every_worker_is_a_dead_letter_and_its_job_fails(
     broker: Broker, tmp_path: Path
 ):
-    delivery = CeleryDelivery(broker, system_clock)
+    delivery = CeleryDispatcher(broker, system_clock)
     clock = Clock()
     clock.now = system_clock()
     async with opened(tmp_path, clock=clock) as here:
@@ -147,7 +147,7 @@ async def test_a_delayed_message_comes_to_its_own_queue_alone(broker: Broker, tm
     with dying_worker(broker, tmp_path), dying_worker(ending, tmp_path):
         pass
 
-    await CeleryDelivery(broker, system_clock).deliver(job("delayed", after=1))
+    await CeleryDispatcher(broker, system_clock).deliver(job("delayed", after=1))
     assert messages(broker, broker.queue) == 0
     await until(lambda: asyncio.to_thread(messages, broker, broker.queue), seconds=30)
 

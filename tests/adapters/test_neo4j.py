@@ -402,7 +402,7 @@ async def test_rows_are_sent_in_batches_that_lose_none(place: Place, tmp_path: P
     assert len(place.ask("MATCH (:Component)-[d:DEPENDS_ON]->() RETURN d")) == len(
         found.dependencies
     )
-    assert {s.id for s in history.sightings} >= {c.id for c in found.components if c.identified}
+    assert {s.id for s in history.components} >= {c.id for c in found.components if c.identified}
 
 
 # Readers while a graph is replaced.

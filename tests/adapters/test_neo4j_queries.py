@@ -121,7 +121,7 @@ def candidates(found: Graph) -> dict[str, set[str]]:
     ]
     reached = defaultdict(set)
     for w in found.workflows:
-        for component in reachable(w.entry, forwards(needed)).keys() - {w.entry}:
+        for component in reachable(w.root_component, forwards(needed)).keys() - {w.root_component}:
             reached[component].add(w.id)
     return reached
 
@@ -222,7 +222,7 @@ def check_shadows(ask: Asking, found: Graph) -> None:
 def test_the_candidates_are_nearly_what_the_analysis_finds():
     agree = only_here = only_there = 0
     for found in map(graph, NAMES):
-        entries = {w.id: w.entry for w in found.workflows}
+        entries = {w.id: w.root_component for w in found.workflows}
         here = {
             (component, w) for component, workflows in candidates(found).items() for w in workflows
         }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
-from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPayload
 from agentguard.scan.pipeline import scan
 from benchmarks.baseline.graph import graph_of
 from benchmarks.facts import of_document, of_network
@@ -24,7 +24,9 @@ def dialects() -> Dialects:
 
 
 def both(requests: Sequence[bytes], dialects: Dialects) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = scan((ProtobufPiece(f"request {n}", body) for n, body in enumerate(requests)), dialects)
+    found = scan(
+        (ProtobufPayload(f"request {n}", body) for n, body in enumerate(requests)), dialects
+    )
     return of_document(asdict(found.graph)), of_network(graph_of(requests, dialects))
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload
 from agentguard.ingest.sources import read_paths
 from benchmarks.fleet import SPANS_PER_RUN
 from benchmarks.generate import Layout, Order, bodies, lines, write
@@ -127,4 +127,4 @@ def test_what_is_written_is_read_back(tmp_path, layout) -> None:
     write(Order(2000, 1, scattered=True), layout, out)
     kinds = Counter(type(item) for item in read_paths([out]))
 
-    assert kinds == {DocumentPiece if layout is Layout.LINES else ProtobufPiece: 4}
+    assert kinds == {DocumentPayload if layout is Layout.LINES else ProtobufPayload: 4}

@@ -205,7 +205,7 @@ def test_an_anchor_that_holds_itself_is_refused():
     assert "must be text" in refused(COMPONENT + "spec: {dependsOn: &a [*a]}")
 
 
-# Joined.
+# LinkedCalls.
 
 
 def catalog(text: str, origin: str) -> Catalog:

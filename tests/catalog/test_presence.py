@@ -13,7 +13,7 @@ from agentguard.catalog.documents import comparison_document
 from agentguard.catalog.presence import Presence, State
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import NS_PER_DAY, History, Sighting
+from agentguard.graph.history import NS_PER_DAY, History, ComponentHistory
 from agentguard.graph.model import Graph
 from tests.simulation.worlds import component, workflow, world
 
@@ -22,8 +22,8 @@ NOW = TODAY * NS_PER_DAY + NS_PER_DAY // 2
 NOTHING = Graph()
 
 
-def sighting(name: str, day: int, kind: ComponentKind = ComponentKind.AGENT) -> Sighting:
-    return Sighting(
+def sighting(name: str, day: int, kind: ComponentKind = ComponentKind.AGENT) -> ComponentHistory:
+    return ComponentHistory(
         f"{kind}:{name}", kind, name, None, (), (day - 1) * NS_PER_DAY, day * NS_PER_DAY + 1
     )
 
@@ -34,7 +34,7 @@ def here(name: str, day: int = TODAY) -> Graph:
 
 
 def presence(
-    *sightings: Sighting,
+    *sightings: ComponentHistory,
     days: range | tuple = (),
     graph: Graph = NOTHING,
     text: str = "[{name: A}]",

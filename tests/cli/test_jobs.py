@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agentguard.adapters.celery.broker import Broker
-from agentguard.adapters.celery.delivery import CeleryDelivery
+from agentguard.adapters.celery.delivery import CeleryDispatcher
 from agentguard.bootstrap.opening import open_app
 from agentguard.cli.main import app
 from agentguard.jobs.model import Job, JobError
@@ -56,8 +56,8 @@ def jobs(tmp_path: Path) -> list[Job]:
             ]
             assert done
             assert failed
-            await opened.jobs.store.settle(done.succeed({"answer": 42}, now))
-            await opened.jobs.store.settle(
+            await opened.jobs.store.release(done.succeed({"answer": 42}, now))
+            await opened.jobs.store.release(
                 failed.fail(JobError("nothing-usable", "No span could be used."), now)
             )
             return made
@@ -71,7 +71,7 @@ def dead_letter(monkeypatch, jobs: list[Job]) -> Job:
     broker = Broker(server("CELERY_BROKER_URL"), f"test.{secrets.token_hex(4)}")
     monkeypatch.setenv("CELERY_BROKER_URL", broker.url)
     monkeypatch.setenv("AGENTGUARD_JOBS_QUEUE", broker.queue)
-    asyncio.run(CeleryDelivery(broker, system_clock).deliver(jobs[2]))
+    asyncio.run(CeleryDispatcher(broker, system_clock).deliver(jobs[2]))
     place = broker.url.partition("@")[2].rstrip("/")
     with amqp.Connection(place) as connection:
         channel: Any = connection.channel()

@@ -279,11 +279,11 @@ async def test_the_history_outlives_versions_and_spans_all_datasets(backend: Bac
     async with backend.opened(clock=clock) as store:
         history = await store.history()
 
-    assert [(s.id, s.kind, s.first_seen, s.last_seen) for s in history.sightings] == [
+    assert [(s.id, s.kind, s.first_seen, s.last_seen) for s in history.components] == [
         ("agent:a", ComponentKind.AGENT, early, late),
         ("agent:b", ComponentKind.AGENT, late, late + 5_000),
     ]
-    assert history.sightings[0].spellings == ("A", "Á")
+    assert history.components[0].spellings == ("A", "Á")
     assert history.days == (19_990, 19_999)
 
 
@@ -298,7 +298,7 @@ async def test_what_was_last_seen_over_a_year_ago_is_forgotten(backend: Backend)
             )
         history = await store.history()
 
-    assert [s.id for s in history.sightings] == [f"agent:{oldest}"]
+    assert [s.id for s in history.components] == [f"agent:{oldest}"]
     assert history.days == (oldest,)
 
 
@@ -340,7 +340,7 @@ async def test_many_writers_of_several_processes_lose_nothing(backend: Backend):
             assert await store.newest(dataset) == put[-1]
             for each in put:
                 await check_whole(store, each)
-        assert Counter(s.name[6] for s in (await store.history()).sightings) == dict.fromkeys(
+        assert Counter(s.name[6] for s in (await store.history()).components) == dict.fromkeys(
             "abcd", 6
         )
         assert (await store.newest()).id == (await store.datasets())[0].newest_version

@@ -17,10 +17,10 @@ import pytest
 from pydantic import SecretStr
 
 from agentguard.bootstrap.app import App
-from agentguard.bootstrap.broker import delivery_of
+from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.opening import open_app
 from agentguard.compute.tasks import task_group
-from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, Delivery, NoDeadLettersError
+from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, JobDispatcher, NoDeadLettersError
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
@@ -131,7 +131,7 @@ class Running:
     """The jobs as a server process sees them: it sweeps and, without a broker, runs them too."""
 
     app: App
-    delivery: Delivery
+    delivery: JobDispatcher
 
     async def ended(self, job: Job) -> Ended:
         async def end() -> Job | None:
@@ -159,7 +159,7 @@ async def running(place: Place) -> AsyncIterator[Running]:
 async def serving(place: Place, app: App) -> AsyncIterator[Running]:
     """What a server process does about jobs; leaving this stops it in good order."""
     embedded = EmbeddedRunner(app.attempts) if place.broker is None else None
-    delivery = embedded or delivery_of(place.settings)
+    delivery = embedded or dispatcher_of(place.settings)
     sweep = Sweep(app.jobs.store, delivery, system_clock, LEASE_SECONDS, app.attempts.clear)
     async with task_group() as tasks:
         loops = [
@@ -276,13 +276,13 @@ async def test_a_delivery_of_no_job_is_set_aside_and_the_next_one_goes_on(place:
 
 async def test_whether_the_broker_answers_is_known(idle: Place):
     async with open_app(idle.settings) as app:
-        await (delivery_of(idle.settings) if idle.broker else EmbeddedRunner(app.attempts)).ping()
+        await (dispatcher_of(idle.settings) if idle.broker else EmbeddedRunner(app.attempts)).ping()
         nowhere = idle.settings.model_copy(update={"celery_broker_url": _elsewhere(idle)})
         with idle.gap("nobody there"):
-            await (delivery_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).ping()
+            await (dispatcher_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).ping()
         with idle.gap("nobody there"):
             now = system_clock()
-            await (delivery_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).deliver(
+            await (dispatcher_of(nowhere) if idle.broker else EmbeddedRunner(app.attempts)).deliver(
                 Job("x", "scan", {}, now, now, now)
             )
 

@@ -161,7 +161,7 @@ async def test_no_job_is_claimed_before_it_is_due_nor_after_it_has_ended(process
         is None
     )
     running = await claimed(processes.one, job().id, now=START + 2 * SECOND)
-    assert await processes.one.settle(running.succeed({}, START + 3 * SECOND))
+    assert await processes.one.release(running.succeed({}, START + 3 * SECOND))
     assert (
         await processes.other.claim(job().id, now=START + 99 * SECOND, until=START + 199 * SECOND)
         is None
@@ -190,11 +190,11 @@ async def test_only_the_attempt_that_holds_the_job_may_report_or_settle_it(proce
     before = await processes.one.get(job().id)
 
     assert not await processes.one.extend(stale, until=START + 99 * SECOND, done=9)
-    assert not await processes.one.settle(stale.succeed({"by": "stale"}, START + 2 * SECOND))
-    assert not await processes.one.settle(stale.fail(JobError("x", "y"), START + 2 * SECOND))
-    assert not await processes.one.settle(stale.give_back(START + 2 * SECOND))
+    assert not await processes.one.release(stale.succeed({"by": "stale"}, START + 2 * SECOND))
+    assert not await processes.one.release(stale.fail(JobError("x", "y"), START + 2 * SECOND))
+    assert not await processes.one.release(stale.give_back(START + 2 * SECOND))
     assert await processes.one.get(job().id) == before
-    assert await processes.other.settle(holder.succeed({"by": "holder"}, START + 3 * SECOND))
+    assert await processes.other.release(holder.succeed({"by": "holder"}, START + 3 * SECOND))
     assert (await processes.one.get(job().id)).result == {"by": "holder"}
 
 
@@ -202,7 +202,7 @@ async def test_a_job_ends_once(processes: Processes):
     await add(processes.one, job())
     running = await claimed(processes.one, job().id)
     ends = [
-        store.settle(running.succeed({"by": n}, START + n * US))
+        store.release(running.succeed({"by": n}, START + n * US))
         for n, store in enumerate(processes.stores * 3)
     ]
 
@@ -219,11 +219,11 @@ async def test_a_job_given_back_is_free_at_once_the_attempt_not_counted_and_the_
     await add(processes.one, job())
     old = await claimed(processes.one, job().id, now=START)
 
-    assert await processes.one.settle(old.give_back(START + US))
+    assert await processes.one.release(old.give_back(START + US))
     new = await claimed(processes.other, job().id, now=START + US)
 
     assert (new.attempts, new.fence) == (1, 2)
-    assert not await processes.one.settle(old.give_back(START + US))
+    assert not await processes.one.release(old.give_back(START + US))
     assert not await processes.one.extend(old, until=START + 99 * SECOND, done=1)
 
 
@@ -231,7 +231,7 @@ async def test_a_job_to_be_tried_again_waits_for_its_time(processes: Processes):
     await add(processes.one, job())
     running = await claimed(processes.one, job().id, now=START)
 
-    assert await processes.one.settle(running.try_again(START + 3 * SECOND, START + 6 * SECOND))
+    assert await processes.one.release(running.try_again(START + 3 * SECOND, START + 6 * SECOND))
 
     waiting = await processes.other.get(job().id)
     assert (waiting.state, waiting.due_at, waiting.deliver_at, waiting.attempts) == (
@@ -252,8 +252,8 @@ async def test_results_and_errors_are_kept(processes: Processes):
     running = [await claimed(processes.one, each.id, now=START + SECOND) for each in (done, failed)]
     result = {"text": "…", "numbers": [1, 0.1, 2**53 + 1], "none": None}
 
-    await processes.one.settle(running[0].succeed(result, START + 2 * SECOND))
-    await processes.one.settle(
+    await processes.one.release(running[0].succeed(result, START + 2 * SECOND))
+    await processes.one.release(
         running[1].fail(JobError("code", "Why. What to do."), START + 2 * SECOND)
     )
 
@@ -276,14 +276,14 @@ async def test_the_queue_is_bounded_also_for_many_at_one_time(processes: Process
     unfinished = await processes.one.unfinished()
     assert len(unfinished) == 5
     running = await claimed(processes.one, unfinished[0].id)
-    await processes.one.settle(running.succeed({}, START))
+    await processes.one.release(running.succeed({}, START))
     await processes.one.add(job(99), most_unfinished=5)
 
 
 async def test_lists_are_newest_first_in_pages_filtered_and_without_results(processes: Processes):
     jobs = [job(n, kind=("scan", "simulation", "playbook")[n % 3]) for n in range(7)]
     await add(processes.one, *jobs)
-    await processes.one.settle(
+    await processes.one.release(
         (await claimed(processes.one, jobs[0].id)).succeed({"large": "…"}, START)
     )
     newest = [each.id for each in reversed(jobs)]
@@ -328,7 +328,7 @@ async def test_a_lease_that_ran_out_is_to_be_delivered_and_what_has_ended_is_not
     await add(processes.one, job(1), job(2))
     await claimed(processes.one, job(1).id, now=START + SECOND, lease=SECOND)
     ended = await claimed(processes.one, job(2).id, now=START + SECOND, lease=SECOND)
-    await processes.one.settle(ended.succeed({}, START + SECOND))
+    await processes.one.release(ended.succeed({}, START + SECOND))
 
     assert await processes.other.undelivered(START + 2 * SECOND - US) == ()
     assert [each.id for each in await processes.other.undelivered(START + 2 * SECOND)] == [

@@ -130,7 +130,7 @@ async def _check(app: App, answer: httpx.Response, check: dict[str, Any]) -> Non
 
 async def _stored(app: App, trace_id: str) -> dict[bytes, str]:
     """Return the attributes (JSON) of each distinct span of the trace."""
-    await serving_of(app).spans.settle()
+    await serving_of(app).spans.compact()
     async with serving_of(app).spans.window(0) as window:
         rows = [
             row

@@ -56,7 +56,7 @@ async def test_appended_spans_show_once_settled_and_stay_after_a_restart(tmp_pat
     async with opened(tmp_path) as store:
         await store.append(batch(protobuf([1, 2]), json([3])))
         before = await held(store)
-        await store.settle()
+        await store.compact()
         after = await held(store)
     async with opened(tmp_path) as store:
         again = await held(store)
@@ -70,7 +70,7 @@ async def test_what_was_never_settled_is_settled_after_a_restart(tmp_path: Path)
         await store.append(batch(protobuf([1, 2])))
         await store.append(batch(json([3], start=START + 5 * HOUR)))
     async with opened(tmp_path) as store:
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {1: 1, 2: 1, 3: 1}
 
@@ -80,7 +80,7 @@ async def test_bodies_are_gone_after_settling_unless_they_are_to_be_kept(tmp_pat
         async with opened(tmp_path / str(keep), keep_bodies=keep) as store:
             await store.append(batch(protobuf([1])))
             assert len(list((tmp_path / str(keep) / "log").iterdir())) == 1
-            await store.settle()
+            await store.compact()
 
         assert list((tmp_path / str(keep) / "log").iterdir()) == []
         assert len(list((tmp_path / str(keep) / "bodies").iterdir())) == keep
@@ -102,12 +102,12 @@ async def test_dying_between_any_two_steps_loses_and_doubles_nothing(
             await store.append(batch(protobuf([n]), json([100 + n], start=START + HOUR)))
             expected |= {n: 1, 100 + n: 1}
             if n < 10:
-                await store.settle()
+                await store.compact()
         with monkeypatch.context() as patched:
             _snapshot_at(patched, step, tmp_path / "alive", tmp_path / "dead")
-            await store.settle()
+            await store.compact()
     async with opened(tmp_path / "dead") as store:
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == expected
 
@@ -147,7 +147,7 @@ async def test_small_parts_are_merged_and_readers_keep_what_they_read(tmp_path: 
     async def receive(store: FileSpanStore, number: int) -> None:
         clock.now += MINUTE // 2
         await store.append(batch(protobuf([number])))
-        await store.settle()
+        await store.compact()
 
     async with opened(tmp_path, clock) as store, opened(tmp_path, clock) as beside:
         for n in range(1, 6):
@@ -158,7 +158,7 @@ async def test_small_parts_are_merged_and_readers_keep_what_they_read(tmp_path: 
             assert counts(
                 table for source in window.sources for table in source.tables()
             ) == dict.fromkeys(range(1, 6), 1)
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == dict.fromkeys(range(1, 31), 1)
         assert len(parts_in(tmp_path / "spans")) < 15
@@ -170,10 +170,10 @@ async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_wa
     clock = Clock()
     async with opened(tmp_path, clock) as store:
         await store.append(batch(protobuf([1])))
-        await store.settle()
+        await store.compact()
         clock.now += 3 * HOUR
         await store.append(batch(protobuf([2])))
-        await store.settle()
+        await store.compact()
 
         assert await held(store, clock.now - HOUR) == {2: 1}
         assert await held(store, clock.now - 4 * HOUR) == {1: 1, 2: 1}
@@ -192,9 +192,9 @@ async def test_the_key_changes_with_new_spans_only(tmp_path: Path):
         for n in range(1, 21):  # with merges among them
             clock.now += MINUTE
             await store.append(batch(protobuf([n])))
-            await store.settle()
+            await store.compact()
             keys.append(await key(store))
-            await store.settle()
+            await store.compact()
             assert await key(store) == keys[-1]
 
     assert len(set(keys)) == 20
@@ -203,7 +203,7 @@ async def test_the_key_changes_with_new_spans_only(tmp_path: Path):
 async def test_spans_of_many_hours_stay_in_one_file(tmp_path: Path):
     async with opened(tmp_path) as store:
         await store.append(batch(*[protobuf([n], start=START + n * HOUR) for n in range(1, 101)]))
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == dict.fromkeys(range(1, 101), 1)
     assert [part.folder for part in parts_in(tmp_path / "spans")] == [MIXED]
@@ -213,7 +213,7 @@ async def test_spans_of_many_hours_stay_in_one_file(tmp_path: Path):
 async def test_any_start_time_can_be_stored(tmp_path: Path, start: int):
     async with opened(tmp_path) as store:
         await store.append(batch(protobuf([1], start=min(start, 2**64 - 1 - 1_000_000))))
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {1: 1}
 
@@ -226,7 +226,7 @@ async def test_a_full_disk_is_said_and_passes(tmp_path: Path, monkeypatch):
             with pytest.raises(StoreUnavailableError):
                 await store.append(batch(protobuf([2])))
         await store.append(batch(protobuf([3])))
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {1: 1, 3: 1}
 
@@ -237,9 +237,9 @@ async def test_a_failed_settling_is_made_up_for(tmp_path: Path, monkeypatch):
         with monkeypatch.context() as broken:
             broken.setattr(parts, "_write", _fail)
             with pytest.raises(OSError, match="No space"):
-                await store.settle()
+                await store.compact()
         await store.append(batch(protobuf([3])))
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {1: 1, 2: 1, 3: 1}
 
@@ -253,13 +253,13 @@ async def test_appending_while_settling_loses_nothing(tmp_path: Path):
 
         async def settle_all() -> None:
             for _ in range(40):
-                await store.settle()
+                await store.compact()
 
         async with asyncio.TaskGroup() as tasks:
             for lane in range(4):
                 tasks.create_task(append_all(lane))
             tasks.create_task(settle_all())
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {lane * 100 + n: 1 for lane in range(4) for n in range(1, 26)}
 
@@ -301,7 +301,7 @@ async def test_what_a_living_process_has_not_settled_is_left_to_it(tmp_path: Pat
         await other.settle()
         assert await held(other) == {}
 
-        await store.settle()
+        await store.compact()
         assert await held(other) == {1: 1}
 
 
@@ -310,10 +310,10 @@ async def test_a_segment_id_is_never_below_one_there_is_whatever_the_clock_says(
     async with opened(tmp_path, clock) as store:
         for n in range(1, 12):
             await store.append(batch(protobuf([n])))
-            await store.settle()
+            await store.compact()
             clock.now -= HOUR
         clock.now += 100 * HOUR
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == dict.fromkeys(range(1, 12), 1)
     firsts = [part.first for part in parts_in(tmp_path / "spans")]
@@ -347,12 +347,12 @@ async def test_a_cancelled_settling_is_made_up_for(tmp_path: Path):
     async with opened(tmp_path) as store:
         for n in range(1, 31):
             await store.append(batch(protobuf([n])))
-            settling = asyncio.create_task(store.settle())
+            settling = asyncio.create_task(store.compact())
             for _ in range(n % 12):
                 await asyncio.sleep(0.0005)
             settling.cancel()
             await asyncio.wait([settling])
-        await store.settle()
+        await store.compact()
         found = await held(store)
     async with opened(tmp_path) as store:
         again = await held(store)
@@ -381,6 +381,6 @@ async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_writ
             await store.append(batch(protobuf([1])))
         assert len(looked) == 1
         assert set((tmp_path / "log").iterdir()).isdisjoint(looked)
-        await store.settle()
+        await store.compact()
 
         assert await held(store) == {1: 1}

@@ -56,7 +56,7 @@ def test_the_sdk_reads_a_tool_call_then_an_answer_with_tokens_and_finish_reasons
         call = first.choices[0].message
         messages += [
             call.model_dump(exclude_none=True),
-            {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "12 pieces"},
+            {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "12 payloads"},
         ]
         second = await ask(messages, "gpt-4o")
         receipt = second.choices[0].message

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from agentguard.discovery.dialects.loading import load_dialects
-from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPayload
 from agentguard.scan.pipeline import scan
 from demo.receiver import Received, receiving
 from tests.demo.scoring import counted_in, found_in
@@ -145,8 +145,9 @@ def test_what_the_systems_count_is_what_they_send(outcome: Outcome) -> None:
 
 
 def test_agentguard_finds_what_they_counted_with_another_seed_too(outcome: Outcome) -> None:
-    pieces = [
-        ProtobufPiece("live", request.SerializeToString()) for request in outcome.received.requests
+    payloads = [
+        ProtobufPayload("live", request.SerializeToString())
+        for request in outcome.received.requests
     ]
 
-    assert found_in(scan(pieces, load_dialects()).graph) == counted_in(outcome.truth)
+    assert found_in(scan(payloads, load_dialects()).graph) == counted_in(outcome.truth)

@@ -15,7 +15,7 @@ import yaml
 
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.model import Dependency, Graph
-from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload
 from agentguard.scan.pipeline import scan
 
 FOLDER = Path(__file__).parents[1] / "data" / "traces"
@@ -32,19 +32,19 @@ def dialects() -> Dialects:
     return load_dialects()
 
 
-def lines(name: str) -> list[Piece]:
+def lines(name: str) -> list[Payload]:
     """The recording as the Collector's file exporter writes it."""
     with gzip.open(FOLDER / name / "traces.jsonl.gz") as file:
         return [
-            DocumentPiece(f"{name}:{number}", orjson.loads(line))
+            DocumentPayload(f"{name}:{number}", orjson.loads(line))
             for number, line in enumerate(file, 1)
         ]
 
 
-def bodies(name: str) -> list[Piece]:
+def bodies(name: str) -> list[Payload]:
     """The recording's raw request bodies."""
     folder = FOLDER / name / "bodies"
-    found: list[Piece] = []
+    found: list[Payload] = []
     if not folder.exists():
         return found
     for line in (folder / "index.jsonl").read_text().splitlines():
@@ -55,9 +55,9 @@ def bodies(name: str) -> list[Piece]:
         raw = path.read_bytes()
         raw = gzip.decompress(raw) if entry.get("content_encoding") == "gzip" else raw
         found.append(
-            ProtobufPiece(entry["file"], raw)
+            ProtobufPayload(entry["file"], raw)
             if path.suffix == ".pb"
-            else DocumentPiece(entry["file"], orjson.loads(raw))
+            else DocumentPayload(entry["file"], orjson.loads(raw))
         )
     return found
 

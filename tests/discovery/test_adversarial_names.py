@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agentguard.graph.documents import View, scan_document
 from agentguard.graph.model import Graph
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 from tests.graph.test_scanning import Recorder, pairs
@@ -103,13 +103,13 @@ def copies() -> list[dict[str, Any]]:
 def test_where_copies_of_a_span_differ_their_content_decides_not_their_order(seed: int) -> None:
     def document(spans: list[dict[str, Any]]) -> bytes:
         resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "app"}}]}
-        pieces = [
-            DocumentPiece(
+        payloads = [
+            DocumentPayload(
                 "test", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [s]}]}]}
             )
             for s in spans
         ]
-        return orjson.dumps(scan_document(scan(pieces, dialects()).graph, View()))
+        return orjson.dumps(scan_document(scan(payloads, dialects()).graph, View()))
 
     shuffled = copies()
     random.Random(seed).shuffle(shuffled)

@@ -15,7 +15,7 @@ def served(housekeeping: str | None, *names: str) -> Graph:
     for trace, name in enumerate(names):
         r.trace = str(trace)
         r.span(name, kind=SERVER, http__request__method="GET")
-    return scan([r.piece()], load_dialects(housekeeping)).graph
+    return scan([r.payload()], load_dialects(housekeeping)).graph
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agentguard.discovery.classification import Reader
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.prescan import Survey, survey
+from agentguard.discovery.prescan import Prescan, survey
 from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Coverage, Graph
 from agentguard.graph.runs import Runs
@@ -65,10 +65,10 @@ def test_order_and_repeated_delivery_change_nothing(name: str, seed: int) -> Non
 
 
 @settings(max_examples=4)
-@given(seed=st.integers(0, 2**32 - 1), pieces=st.integers(2, 40))
-def test_traces_split_over_many_deliveries_give_the_same_graph(seed: int, pieces: int) -> None:
+@given(seed=st.integers(0, 2**32 - 1), payloads=st.integers(2, 40))
+def test_traces_split_over_many_deliveries_give_the_same_graph(seed: int, payloads: int) -> None:
     spans = shuffled(spans_of(MIXED), seed)
-    step = -(-len(spans) // pieces)
+    step = -(-len(spans) // payloads)
     parts = [spans.slice(at, step) for at in range(0, len(spans), step)]
 
     assert without_coverage(graph_of(parts, dialects()).graph) == without_coverage(
@@ -105,7 +105,7 @@ def partial(name: str) -> Partial:
 
 
 def graph_by(spool: Spool, spans: pa.Table) -> tuple[Graph, Runs]:
-    reader, seen = Reader(dialects()), Survey()
+    reader, seen = Reader(dialects()), Prescan()
     with spool:
         for at in range(0, len(spans), 150):
             part = spans.slice(at, 150)

@@ -73,7 +73,7 @@ UNTOLD = {
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
 }
-"""Callers whose counts the spans do not tell: failed calls, retries or runs without a span that was
+"""Owners whose counts the spans do not tell: failed calls, retries or runs without a span that was
 ever exported, handoffs that no trace joins, a DSPy module that failed before it used a tool.
 """
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from tests.discovery.recordings import dialects
 
 SERVER, CLIENT = 2, 3
@@ -26,14 +26,14 @@ def span(
     }
 
 
-def document(*spans: dict[str, Any], service: str = "shop") -> DocumentPiece:
+def document(*spans: dict[str, Any], service: str = "shop") -> DocumentPayload:
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
-    return DocumentPiece(
+    return DocumentPayload(
         "test", {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": list(spans)}]}]}
     )
 
 
-def tree(*documents: DocumentPiece) -> SpanTree:
+def tree(*documents: DocumentPayload) -> SpanTree:
     return span_tree(decode(documents, dialects().wanted).spans)
 
 
@@ -79,7 +79,7 @@ def test_a_span_that_is_its_own_parent_is_a_root() -> None:
 
     assert parents(found) == {"a": None}
     assert found.orphan.tolist() == [False]
-    assert not len(found.circles)
+    assert not len(found.parent_cycles)
 
 
 def test_server_halves_of_several_services_share_an_id_with_their_client() -> None:

@@ -7,7 +7,7 @@ from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import merged
 from agentguard.discovery.prescan import survey
 from agentguard.graph.assembly.build import build
-from agentguard.graph.assembly.cardinality import fold_names
+from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.ingest.decoding import Decoder
 from tests.discovery.recordings import dialects
 from tests.graph.test_scanning import Recorder
@@ -24,22 +24,26 @@ def many_tools() -> Recorder:
 
 
 def test_the_rarest_names_are_counted_together() -> None:
-    spans = Decoder(dialects().wanted).decode([many_tools().piece()]).spans
+    spans = Decoder(dialects().wanted).decode([many_tools().payload()]).spans
     reader = Reader(dialects())
     partial = merged([discover(spans, dialects(), reader, survey(spans, reader))])
 
-    assert fold_names(partial, most=4) == {"tool": 6}
+    assert limit_cardinality(partial, most=4) == {"tool": 6}
 
     graph, _ = build([partial], {}, spans_read=len(spans), refused={})
     other = next(c for c in graph.components if c.name == "other (6)")
     tools = [c for c in graph.components if c.kind == "tool"]
     assert sum(c.invocations for c in tools) == 12
-    assert (other.invocations, other.identified, other.basis.rule) == (6, False, "folded-names")
+    assert (other.invocations, other.identified, other.basis.rule) == (
+        6,
+        False,
+        "cardinality-limit",
+    )
     assert next(c.invocations for c in tools if c.name == "search") == 3
 
 
 def test_few_names_stay_apart() -> None:
     graph = many_tools().graph()
 
-    assert graph.coverage.folded == {}
+    assert graph.coverage.cardinality_limited == {}
     assert len([c for c in graph.components if c.kind == "tool"]) == 10

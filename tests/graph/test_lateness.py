@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.scan.lateness import Watermark
 from agentguard.scan.pipeline import graph_of, scan
 from tests.discovery.recordings import dialects
@@ -13,7 +13,7 @@ from tests.discovery.recordings import dialects
 MINUTE = 60_000_000_000
 
 
-def document(*spans: tuple[int, int]) -> DocumentPiece:
+def document(*spans: tuple[int, int]) -> DocumentPayload:
     written = [
         {
             "traceId": f"{number:032x}",
@@ -24,7 +24,7 @@ def document(*spans: tuple[int, int]) -> DocumentPiece:
         }
         for number, (start, end) in enumerate(spans, 1)
     ]
-    return DocumentPiece("test", {"resourceSpans": [{"scopeSpans": [{"spans": written}]}]})
+    return DocumentPayload("test", {"resourceSpans": [{"scopeSpans": [{"spans": written}]}]})
 
 
 def late(*spans: tuple[int, int]) -> int | None:
@@ -45,8 +45,8 @@ def test_a_few_minutes_are_allowed() -> None:
 
 def test_the_watermark_goes_from_delivery_to_delivery() -> None:
     watermark = Watermark()
-    for piece in (document((100, 101)), document((90, 91))):
-        watermark.add(Decoder(dialects().wanted).decode([piece]).spans)
+    for payload in (document((100, 101)), document((90, 91))):
+        watermark.add(Decoder(dialects().wanted).decode([payload]).spans)
 
     assert watermark.late == 1
 

@@ -5,7 +5,7 @@ The work done again on another model, or passed on to another agent.
 
 from __future__ import annotations
 
-from agentguard.graph.model import Fallback, Graph, Recourse
+from agentguard.graph.model import Fallback, FallbackMode, Graph
 from tests.graph.test_scanning import CONSUMER, PRODUCER, Recorder
 
 
@@ -14,8 +14,8 @@ def run(r: Recorder, trace: str, model: str, *, failed: bool = False) -> None:
     r.model(model, r.agent("planner", failed=failed), failed=failed)
 
 
-def fallbacks(graph: Graph) -> list[tuple[str, str, str, int, Recourse]]:
-    return [(f.owner, f.primary, f.secondary, f.count, f.recourse) for f in graph.fallbacks]
+def fallbacks(graph: Graph) -> list[tuple[str, str, str, int, FallbackMode]]:
+    return [(f.owner, f.primary, f.secondary, f.count, f.fallback_mode) for f in graph.fallbacks]
 
 
 def test_a_run_done_again_on_another_model_is_a_fallback_of_its_caller() -> None:
@@ -26,7 +26,7 @@ def test_a_run_done_again_on_another_model_is_a_fallback_of_its_caller() -> None
     run(r, "ok", "big")
 
     assert fallbacks(r.graph()) == [
-        ("agent:planner", "model:big", "model:small", 2, Recourse.NEXT_RUN)
+        ("agent:planner", "model:big", "model:small", 2, FallbackMode.NEXT_RUN)
     ]
 
 
@@ -70,7 +70,7 @@ def test_within_one_trace_one_repetition_is_enough() -> None:
     r.model("small", r.agent("planner", root))
 
     assert fallbacks(r.graph()) == [
-        ("agent:planner", "model:big", "model:small", 1, Recourse.NEXT_RUN)
+        ("agent:planner", "model:big", "model:small", 1, FallbackMode.NEXT_RUN)
     ]
 
 
@@ -95,7 +95,7 @@ def test_an_agent_that_failing_runs_pass_their_work_on_to_stands_in_for_them() -
     passed_on(r, failed=True)
 
     assert fallbacks(r.graph()) == [
-        ("agent:mixer", "agent:recorder", "agent:spare_recorder", 1, Recourse.PASSED_ON)
+        ("agent:mixer", "agent:recorder", "agent:spare_recorder", 1, FallbackMode.PASSED_ON)
     ]
 
 
@@ -145,7 +145,7 @@ def test_a_workflow_inside_another_has_runs_of_its_own() -> None:
         ),
     )
 
-    flows = {w.name: (w.first, w.runs, w.nested) for w in r.graph().workflows}
+    flows = {w.name: (w.entry, w.runs, w.nested) for w in r.graph().workflows}
 
     assert flows == {"week": ("workflow:day", 2, 0), "day": ("agent:planner", 3, 2)}
 
@@ -161,7 +161,13 @@ def test_a_stand_in_need_not_come_next_if_it_is_only_used_so() -> None:
             r.tool("price_parts_by_catalogue", planner)
 
     assert fallbacks(r.graph()) == [
-        ("agent:planner", "tool:price_parts", "tool:price_parts_by_catalogue", 1, Recourse.SAME_RUN)
+        (
+            "agent:planner",
+            "tool:price_parts",
+            "tool:price_parts_by_catalogue",
+            1,
+            FallbackMode.SAME_RUN,
+        )
     ]
 
 
@@ -173,5 +179,5 @@ def test_a_fallback_that_is_called_often_in_one_run_counts_that_run_once() -> No
         r.model("small", planner)
 
     assert fallbacks(r.graph()) == [
-        ("agent:planner", "model:big", "model:small", 1, Recourse.SAME_RUN)
+        ("agent:planner", "model:big", "model:small", 1, FallbackMode.SAME_RUN)
     ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Dependency, Graph
-from agentguard.ingest.formats.plain import pieces
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.formats.plain import payloads
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
 
@@ -80,7 +80,7 @@ class Recorder:
             **more,
         )
 
-    def piece(self) -> DocumentPiece:
+    def payload(self) -> DocumentPayload:
         groups = [
             {
                 "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": s}}]},
@@ -88,10 +88,10 @@ class Recorder:
             }
             for s, spans in self.spans.items()
         ]
-        return DocumentPiece("test", {"resourceSpans": groups})
+        return DocumentPayload("test", {"resourceSpans": groups})
 
     def graph(self) -> Graph:
-        return scan([self.piece()], dialects()).graph
+        return scan([self.payload()], dialects()).graph
 
 
 def edge(graph: Graph, source: str, target: str) -> Dependency:
@@ -246,7 +246,7 @@ def test_the_plain_forms_service_is_an_agent_by_its_name_and_the_reason_says_so(
         }
     ]
 
-    found = scan(pieces(plain, "body"), dialects()).graph
+    found = scan(payloads(plain, "body"), dialects()).graph
 
     assert [(c.id, c.kind, c.name) for c in found.components] == [
         ("agent:pricingagent", ComponentKind.AGENT, "PricingAgent")
@@ -310,7 +310,7 @@ def test_roots_of_different_traces_are_never_siblings() -> None:
         for n, span in enumerate(r.spans["app"])
     ]
 
-    found = scan([DocumentPiece("test", {"resourceSpans": groups})], dialects()).graph
+    found = scan([DocumentPayload("test", {"resourceSpans": groups})], dialects()).graph
 
     assert [(c.id, c.invocations) for c in found.components] == [("tool:lookup", 2)]
 

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from agentguard.health import (
     Checkup,
     Condition,
-    Part,
+    HealthCheck,
     RoundFailedError,
     Status,
     StillStartingError,
@@ -37,8 +37,8 @@ async def hanging() -> None:
     await asyncio.Event().wait()
 
 
-def part(name: str, ask=fine) -> Part:
-    return Part(name, ask, f"Start {name} again.")
+def part(name: str, ask=fine) -> HealthCheck:
+    return HealthCheck(name, ask, f"Start {name} again.")
 
 
 def failing_with(error: Exception):
@@ -48,7 +48,7 @@ def failing_with(error: Exception):
     return ask
 
 
-async def conditions(*parts: Part) -> Mapping[str, Condition]:
+async def conditions(*parts: HealthCheck) -> Mapping[str, Condition]:
     return await Checkup(parts, patience_seconds=PATIENCE).conditions()
 
 

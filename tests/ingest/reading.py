@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload, Refusal
 from agentguard.ingest.sources import read_upload
 
 FORMATS = Path(__file__).parent.parent / "data" / "formats"
@@ -17,21 +17,21 @@ def expected(folder: str) -> dict[str, Any]:
     return dict(json.loads((FORMATS / folder / "expected.json").read_bytes()))
 
 
-def documents(items: Iterable[Piece | Refusal]) -> list[dict[str, Any]]:
+def documents(items: Iterable[Payload | Refusal]) -> list[dict[str, Any]]:
     """The documents; fails on anything else."""
     found = list(items)
-    assert all(isinstance(item, DocumentPiece) for item in found), found
-    return [item.document for item in found if isinstance(item, DocumentPiece)]
+    assert all(isinstance(item, DocumentPayload) for item in found), found
+    return [item.document for item in found if isinstance(item, DocumentPayload)]
 
 
-def pieces_of(items: Iterable[Piece | Refusal]) -> Iterator[Piece]:
-    """The pieces; fails on refusals."""
+def pieces_of(items: Iterable[Payload | Refusal]) -> Iterator[Payload]:
+    """The payloads; fails on refusals."""
     for item in items:
         assert not isinstance(item, Refusal), item
         yield item
 
 
-def spans(items: Iterable[Piece | Refusal]) -> Iterator[dict[str, Any]]:
+def spans(items: Iterable[Payload | Refusal]) -> Iterator[dict[str, Any]]:
     """Every span with its resource attributes and its scope's name beside."""
     for document in documents(items):
         for group in document["resourceSpans"]:
@@ -50,14 +50,14 @@ def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
     return {a["key"]: next(iter(a["value"].values()), None) for a in attributes}
 
 
-def upload(value: object, filename: str | None = None) -> list[Piece | Refusal]:
+def upload(value: object, filename: str | None = None) -> list[Payload | Refusal]:
     """What is read from a value written as JSON."""
     return list(read_upload(json.dumps(value).encode(), filename))
 
 
-def reasons(items: Iterable[Piece | Refusal]) -> list[str]:
+def reasons(items: Iterable[Payload | Refusal]) -> list[str]:
     return [item.reason for item in items if isinstance(item, Refusal)]
 
 
-def bodies(items: Iterable[Piece | Refusal]) -> list[bytes]:
-    return [item.body for item in items if isinstance(item, ProtobufPiece)]
+def bodies(items: Iterable[Payload | Refusal]) -> list[bytes]:
+    return [item.body for item in items if isinstance(item, ProtobufPayload)]

@@ -15,7 +15,7 @@ import zstandard
 
 from agentguard.ingest import text
 from agentguard.ingest.formats import otlp_bodies
-from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload, Refusal
 from agentguard.ingest.sources import read_paths, read_upload
 from tests.ingest.reading import FORMATS, documents, reasons, spans
 
@@ -189,9 +189,9 @@ def test_a_line_longer_than_the_limit_is_refused_and_skipped(monkeypatch) -> Non
     items = list(read_upload(b"\n".join([lines[0], b"{" + b" " * 5000 + b"}", lines[1]]), "t"))
 
     assert [(type(item), item.origin) for item in items] == [
-        (DocumentPiece, "t:1"),
+        (DocumentPayload, "t:1"),
         (Refusal, "t:2"),
-        (DocumentPiece, "t:3"),
+        (DocumentPayload, "t:3"),
     ]
 
 
@@ -230,7 +230,7 @@ def test_links_to_nowhere_and_pipes_in_a_folder_are_passed_over(tmp_path) -> Non
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "t.json").write_bytes(ONE)
 
-    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPiece]
+    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPayload]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -247,7 +247,7 @@ def test_unreadable_folder_is_refused_and_the_others_read(tmp_path) -> None:
     (tmp_path / "a").mkdir(mode=0)
     (tmp_path / "t.json").write_bytes(ONE)
 
-    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPiece, Refusal]
+    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPayload, Refusal]
 
 
 def test_a_read_error_is_refused_and_the_next_file_read(tmp_path) -> None:
@@ -257,7 +257,7 @@ def test_a_read_error_is_refused_and_the_next_file_read(tmp_path) -> None:
         read_paths([Path("/proc/self/mem"), good])
     )  # opens, but cannot be read at its beginning
 
-    assert [type(item) for item in items] == [Refusal, DocumentPiece]
+    assert [type(item) for item in items] == [Refusal, DocumentPayload]
     assert reasons(items) == ["unreadable-file"]
 
 
@@ -316,7 +316,7 @@ def test_wrong_protobuf_by_its_name_is_left_to_the_decoder(tmp_path) -> None:
     path = tmp_path / "t.pb"
     path.write_bytes(b"\xff\xff\xff\xff" * 10)
 
-    assert list(read_paths([path])) == [ProtobufPiece(str(path), path.read_bytes())]
+    assert list(read_paths([path])) == [ProtobufPayload(str(path), path.read_bytes())]
 
 
 def test_an_endless_body_is_refused(monkeypatch) -> None:

@@ -12,7 +12,7 @@ import zstandard
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.ingest.sources import read_paths, read_upload
 from tests.ingest.reading import (
     FORMATS,
@@ -323,9 +323,9 @@ def test_lines_and_pretty_printed_documents_hold_the_same() -> None:
 def test_origins_name_file_and_line() -> None:
     path = FORMATS / "otlp_jaeger_pairs" / "multi.otlp.jsonl"
 
-    assert [piece.origin for piece in read_paths([path]) if isinstance(piece, DocumentPiece)] == [
-        f"{path}:{n}" for n in (1, 2, 3, 4)
-    ]
+    assert [
+        payload.origin for payload in read_paths([path]) if isinstance(payload, DocumentPayload)
+    ] == [f"{path}:{n}" for n in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
@@ -342,11 +342,11 @@ def test_compression_changes_nothing(path, compress) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_span_of_every_file_is_decoded(path) -> None:
-    pieces = [item for item in read_paths([path]) if isinstance(item, DocumentPiece)]
-    decoded = decode(pieces, WANTED)
+    payloads = [item for item in read_paths([path]) if isinstance(item, DocumentPayload)]
+    decoded = decode(payloads, WANTED)
 
     assert decoded.refusals == ()
-    assert len(decoded.spans) == decoded.spans_read == len(list(spans(pieces)))
+    assert len(decoded.spans) == decoded.spans_read == len(list(spans(payloads)))
     assert all(row["start"] <= row["end"] for row in decoded.spans.to_pylist())
 
 

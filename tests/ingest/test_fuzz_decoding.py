@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import Decoded, decode
-from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPayload
 from agentguard.ingest.spans import SPAN_SCHEMA
 from benchmarks.generate import Order, bodies
 from tests.ingest.reading import FORMATS
@@ -83,7 +83,7 @@ def rows_of(decoded: Decoded) -> list[tuple[Any, ...]]:
     ]
 
 
-GOOD_ROWS = rows_of(decode([ProtobufPiece("good", GOOD)], WANTED))
+GOOD_ROWS = rows_of(decode([ProtobufPayload("good", GOOD)], WANTED))
 
 
 @st.composite
@@ -117,7 +117,11 @@ def check(body: bytes) -> None:
     These stay whole, and where protobuf accepts it the same spans are found.
     """
     decoded = decode(
-        [ProtobufPiece("first", GOOD), ProtobufPiece("odd", body), ProtobufPiece("last", GOOD)],
+        [
+            ProtobufPayload("first", GOOD),
+            ProtobufPayload("odd", body),
+            ProtobufPayload("last", GOOD),
+        ],
         WANTED,
     )
 
@@ -218,7 +222,7 @@ def test_any_legal_request_agrees_with_protobuf(groups) -> None:
 @given(groups=REQUESTS, cut=st.integers(0, 10**6))
 @settings(max_examples=50)
 def test_requests_merged_from_pieces_agree_with_protobuf(groups, cut) -> None:
-    """Fields out of order and in pieces: legal, since a message's parts may come in any order."""
+    """Fields out of order and in payloads: legal, since a message's parts may come in any order."""
     whole = ExportTraceServiceRequest(resource_spans=groups)
     out = bytearray()
     for group in whole.resource_spans:
@@ -257,5 +261,5 @@ def test_a_broken_resource_is_refused_and_spares_its_neighbours() -> None:
     body = b"\x0a\x04\x0a\x02\x0a\x09"  # an attribute that says it is longer than its resource
     check(body)
 
-    decoded = decode([ProtobufPiece("odd", body)], WANTED)
+    decoded = decode([ProtobufPayload("odd", body)], WANTED)
     assert [refusal.reason for refusal in decoded.refusals] == ["bad-protobuf"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.ingest.sources import read_upload
 from agentguard.ingest.spans import SPAN_SCHEMA
 from tests.ingest.reading import FORMATS
@@ -108,7 +108,11 @@ DOCUMENTS = st.dictionaries(
 @settings(max_examples=300)
 def test_any_document_is_answered_and_spares_its_neighbours(document) -> None:
     decoded = decode(
-        [DocumentPiece("first", GOOD), DocumentPiece("odd", document), DocumentPiece("last", GOOD)],
+        [
+            DocumentPayload("first", GOOD),
+            DocumentPayload("odd", document),
+            DocumentPayload("last", GOOD),
+        ],
         WANTED,
     )
 
@@ -133,9 +137,9 @@ def test_values_nested_as_deep_as_json_may_be_are_answered(nest, key) -> None:
     document = f'{{"resourceSpans":[{{"resource":{{"attributes":[{pair}]}},"scopeSpans":[{{"spans":[{span}]}}]}}]}}'
     decoded = decode(
         [
-            piece
-            for piece in read_upload(document.encode(), None)
-            if isinstance(piece, DocumentPiece)
+            payload
+            for payload in read_upload(document.encode(), None)
+            if isinstance(payload, DocumentPayload)
         ],
         WANTED,
     )

@@ -1,4 +1,4 @@
-"""Whatever the bytes are, reading ends and answers with pieces and refusals."""
+"""Whatever the bytes are, reading ends and answers with payloads and refusals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentguard.ingest import detection
-from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload, Refusal
 from agentguard.ingest.sources import read_upload
 from tests.ingest.reading import FORMATS
 
@@ -153,7 +153,7 @@ FORMAT_LIKE = st.recursive(
 
 def check(body: bytes, name: str | None) -> None:
     for item in read_upload(body, name):
-        assert isinstance(item, DocumentPiece | ProtobufPiece | Refusal)
+        assert isinstance(item, DocumentPayload | ProtobufPayload | Refusal)
         assert item.origin.startswith(name or "upload")
         if isinstance(item, Refusal):
             assert item.spans >= 1
@@ -244,4 +244,4 @@ def test_values_nested_as_deep_as_json_may_be_are_answered(depth) -> None:
 
 def test_names_of_uploads_may_be_anything() -> None:
     for name in ("", ".", "/", "a\0b", "..\udcff", "x" * 5000, str(Path("/etc/passwd"))):
-        assert [type(item) for item in read_upload(b"[]", name)] == [DocumentPiece]
+        assert [type(item) for item in read_upload(b"[]", name)] == [DocumentPayload]

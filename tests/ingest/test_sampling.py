@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.ingest.sampling import probability, threshold
 from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
@@ -54,7 +54,7 @@ def test_coverage_tells_how_spans_were_sampled() -> None:
     spans = [span(1, "ot=th:c", 1), span(2, "ot=th:c;rv:abcdef01234567", 1), span(3, "", 1)]
     document = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
 
-    sampling = scan([DocumentPiece("test", document)], dialects()).graph.coverage.sampling
+    sampling = scan([DocumentPayload("test", document)], dialects()).graph.coverage.sampling
 
     assert sampling == {
         "tracestate ot=th:c (keeps 0.25 of all traces)": 2,

@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.payloads import ProtobufPiece
+from agentguard.ingest.payloads import ProtobufPayload
 from agentguard.ingest.sources import read_paths
 from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
@@ -46,7 +46,7 @@ def file_of(folder: Path, *spans: Mapping[str, object]) -> Path:
 
 
 def test_a_body_of_spans_without_ids_is_one_refusal_that_counts_them() -> None:
-    found = decode([ProtobufPiece("body", body(*[Span()] * 50_000, span(1)))], dialects().wanted)
+    found = decode([ProtobufPayload("body", body(*[Span()] * 50_000, span(1)))], dialects().wanted)
 
     assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [
         ("body, span 1", "span-without-ids", 50_000)
@@ -59,7 +59,7 @@ def test_a_span_that_ends_before_it_starts_is_kept_without_a_duration_and_said_w
 ):
     good, bad = span(1, start=5, end=9), span(2, start=9, end=5)
 
-    found = decode([ProtobufPiece("body", body(good, bad))], dialects().wanted)
+    found = decode([ProtobufPayload("body", body(good, bad))], dialects().wanted)
 
     assert [(r.origin, r.reason, r.spans) for r in found.refusals] == [
         ("body, span 2", "negative-duration", 0)
@@ -99,7 +99,7 @@ def test_parents_in_a_circle_are_said_and_nothing_is_lost(tmp_path: Path) -> Non
         f"trace {TRACE}, span {SPAN}",
         f"trace {TRACE}, span {other}",
     }
-    assert (found.graph.coverage.spans, found.graph.coverage.circles) == (2, 1)
+    assert (found.graph.coverage.spans, found.graph.coverage.parent_cycles) == (2, 1)
 
 
 def test_a_million_faults_of_one_reason_stay_a_short_list(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard.ingest.decoding import decode, document_of
-from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece
+from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload
 from benchmarks.generate import Order, bodies, lines
 from tests.ingest.test_fuzz_decoding import REQUESTS, SEEDS, WANTED
 
 
-def rows_of(piece: Piece) -> list[dict[str, Any]]:
+def rows_of(payload: Payload) -> list[dict[str, Any]]:
     """The table's rows, the JSON columns parsed."""
-    rows = decode([piece], WANTED).spans.to_pylist()
+    rows = decode([payload], WANTED).spans.to_pylist()
     return [
         row | {key: orjson.loads(row[key]) for key in ("attributes", "resource")} for row in rows
     ]
@@ -25,7 +25,7 @@ def rows_of(piece: Piece) -> list[dict[str, Any]]:
 
 def check(body: bytes) -> None:
     document = document_of(ExportTraceServiceRequest.FromString(body))
-    assert rows_of(ProtobufPiece("", body)) == rows_of(DocumentPiece("", document))
+    assert rows_of(ProtobufPayload("", body)) == rows_of(DocumentPayload("", document))
 
 
 @pytest.mark.parametrize("body", [seed for seed in SEEDS if len(seed) != 30_000], ids=len)
@@ -37,7 +37,9 @@ def test_generated_protobuf_and_json() -> None:
     order = Order(1000, 4, scattered=True)
 
     for body, line in zip(bodies(order), lines(order), strict=True):
-        assert rows_of(ProtobufPiece("", body)) == rows_of(DocumentPiece("", orjson.loads(line)))
+        assert rows_of(ProtobufPayload("", body)) == rows_of(
+            DocumentPayload("", orjson.loads(line))
+        )
 
 
 @given(groups=REQUESTS)

@@ -297,11 +297,11 @@ class AwayForAWhile:
     def __getattr__(self, name: str):
         return getattr(self._store, name)
 
-    async def settle(self, job: Job) -> bool:
+    async def release(self, job: Job) -> bool:
         if self.times:
             self.times -= 1
             raise UnavailableError("Away.")
-        return await self._store.settle(job)
+        return await self._store.release(job)
 
 
 async def test_a_result_is_not_lost_to_a_store_that_is_away_for_less_than_a_lease(tmp_path: Path):

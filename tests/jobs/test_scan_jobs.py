@@ -109,7 +109,7 @@ class Late:
             )
             if other is not None:
                 result = await self._app.uploaded.run(other, _hold)
-                await self._app.jobs.store.settle(other.succeed(result, system_clock()))
+                await self._app.jobs.store.release(other.succeed(result, system_clock()))
             await report(done)
 
         found = await self._app.uploaded.run(job, after_another)

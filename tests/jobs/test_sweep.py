@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Notebook:
-    """A Delivery to nobody.
+    """A JobDispatcher to nobody.
 
     What a real broker does with its messages is tested with real brokers, here only what it is
     given counts.

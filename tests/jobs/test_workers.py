@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agentguard.compute.pools import Process, WorkerDiedError
+from agentguard.compute.pools import ProcessPool, WorkerDiedError
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +29,7 @@ def _sleep(_state: list[str]) -> None:
 
 
 async def test_closing_does_not_wait_for_what_was_given_up():
-    workers = Process(_prepare)
+    workers = ProcessPool(_prepare)
     await workers.run(_state, "up")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(workers.run(_sleep), 0.1)
@@ -39,7 +39,7 @@ async def test_closing_does_not_wait_for_what_was_given_up():
 
 
 async def test_a_worker_process_is_started_again_when_it_dies():
-    workers = Process(_prepare)
+    workers = ProcessPool(_prepare)
     try:
         assert await workers.run(_state, "a") == ["prepared", "a"]
         with pytest.raises(WorkerDiedError):

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Graph
-from agentguard.ingest.payloads import Piece, Refusal
+from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.sources import read_upload
 from agentguard.scan.pipeline import Scan, scan
 from agentguard.traces.window import TimeWindow, time_window
@@ -43,14 +43,14 @@ def dialects() -> Dialects:
     return load_dialects()
 
 
-def pieces(documents: Iterable[object]) -> Iterable[Piece | Refusal]:
+def payloads(documents: Iterable[object]) -> Iterable[Payload | Refusal]:
     """What is read of documents that come one after the other."""
     for number, document in enumerate(documents, 1):
         yield from read_upload(json.dumps(document).encode(), f"delivery {number}")
 
 
 def scanned(documents: Iterable[object], *, window: TimeWindow | None = None) -> Scan:
-    return scan(pieces(documents), dialects(), window=window)
+    return scan(payloads(documents), dialects(), window=window)
 
 
 def wanted(edges: Iterable[Mapping[str, Any]], *, without: Iterable[str] = ()) -> set[Edge]:

@@ -18,7 +18,7 @@ from agentguard.discovery.classification import Reader
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.prescan import Survey
+from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.spantree import SpanTree, outline, span_tree
 from agentguard.graph.assembly.build import build
 from agentguard.graph.latency import buckets
@@ -28,7 +28,7 @@ from agentguard.ingest.formats import zipkin_merge
 from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.scan.pipeline import Scan
-from tests.linker.cases import Case, cases, dialects, edges, pieces, scanned, wanted, window_of
+from tests.linker.cases import Case, cases, dialects, edges, payloads, scanned, wanted, window_of
 
 FORMS = ("zipkin", "otlp", "zipkin_v1")
 KINDS = {
@@ -135,12 +135,12 @@ def test_trees(case: Case) -> None:
 def test_parents_in_a_circle_are_told(case: Case) -> None:
     found = scanned([case["zipkin"]])
 
-    assert found.graph.coverage.circles == 1
+    assert found.graph.coverage.parent_cycles == 1
     assert [refusal.reason for refusal in found.refusals] == ["cyclic-parents"]
 
 
 def tree_of(case: Case) -> SpanTree:
-    found = [piece for piece in pieces([case["zipkin"]]) if not isinstance(piece, Refusal)]
+    found = [payload for payload in payloads([case["zipkin"]]) if not isinstance(payload, Refusal)]
     return span_tree(decode(found, dialects().wanted).spans)
 
 
@@ -191,8 +191,10 @@ def found_in(link: dict[str, Any], number: int) -> Partial:
         }
         for call in range(link["callCount"])
     ]
-    read = [piece for piece in pieces([spans]) if not isinstance(piece, Refusal)]
-    return discover(decode(read, dialects().wanted).spans, dialects(), Reader(dialects()), Survey())
+    read = [payload for payload in payloads([spans]) if not isinstance(payload, Refusal)]
+    return discover(
+        decode(read, dialects().wanted).spans, dialects(), Reader(dialects()), Prescan()
+    )
 
 
 def counts(graph: Graph) -> dict[str, int]:
@@ -204,7 +206,7 @@ def entries(found: Scan) -> set[str]:
     names = {c.id: c.name for c in found.graph.components}
     calls = found.runs.calls.to_pylist()
     first = {call["run"]: call["target"] for call in reversed(calls) if call["parent"] < 0}
-    assert {w.entry for w in found.graph.workflows} <= set(first.values())
+    assert {w.root_component for w in found.graph.workflows} <= set(first.values())
     return {names[target] for target in first.values()}
 
 
@@ -236,8 +238,8 @@ def latencies(graph: Graph, sides: dict[str, Any]) -> dict[str, list[int]]:
             )
             for side in SIDES & sides.keys()
         }
-    told = {"server": [d.latency for d in edges], "messaging": [d.delay for d in edges]}
-    told["client"] = [d.waited for d in edges] if "server" in sides else told["server"]
+    told = {"server": [d.latency for d in edges], "messaging": [d.queue_delay for d in edges]}
+    told["client"] = [d.client_latency for d in edges] if "server" in sides else told["server"]
     return {
         side: [
             bucket for histogram in told[side] for bucket, count in histogram for _ in range(count)

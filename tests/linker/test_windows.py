@@ -44,7 +44,7 @@ async def stored_graph(folder: Path, documents: Sequence[object], window: TimeWi
         for document in documents:
             delivery = Delivery(json.dumps(document).encode(), Encoding.JSON)
             await store.append(SpanBatch((delivery,), await decode([delivery])))
-            await store.settle()
+            await store.compact()
         async with store.window(0) as kept:
             return graph_of_window(dialects(), kept.sources, window).graph
 

@@ -205,8 +205,8 @@ GATEWAY = world(
     needs("gateway", "Advice", calls=20, source_runs=20),
     needs("Checkout", "Payment"),
     workflows=[
-        replace(workflow("buy", "gateway"), first="Checkout"),
-        replace(workflow("browse", "gateway"), first="Advice"),
+        replace(workflow("buy", "gateway"), entry="Checkout"),
+        replace(workflow("browse", "gateway"), entry="Advice"),
     ],
     components=[component("gateway", ComponentKind.SERVICE, invocations=60)],
 )

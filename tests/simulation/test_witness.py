@@ -17,7 +17,7 @@ def test_the_commonest_way_is_shown_though_a_shorter_one_was_seen_once() -> None
             r.model("gpt-4o", r.agent("mid", r.tool("ask", top)))
         else:
             r.model("gpt-4o", top)
-    found = scan([r.piece()], dialects())
+    found = scan([r.payload()], dialects())
 
     result = simulate(found.graph, found.runs, ["model:gpt-4o"])
 

@@ -9,13 +9,15 @@ import orjson
 import pyarrow as pa
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.traces.store import Delivery, Encoding, SpanBatch
 from agentguard.traces.validation import judge, make_decoder
 
 HOUR = 3600 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
-NOTHING_WANTED = Wanted(frozenset(), {}, frozenset(), frozenset(), frozenset(), frozenset())
+NOTHING_WANTED = AttributeSelection(
+    frozenset(), {}, frozenset(), frozenset(), frozenset(), frozenset()
+)
 
 
 def request(

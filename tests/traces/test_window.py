@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.ingest.decoding import decode
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 from agentguard.traces.window import TimeWindow, TimeWindowError, time_window
 from agentguard.traces.window_parsing import written_window
 from tests.traces.spans import HOUR, NOTHING_WANTED, START
@@ -33,7 +33,7 @@ def spans(*given: tuple[str, str, str, int]) -> pa.Table:
         for t, s, p, n in given
     ]
     document: dict[str, Any] = {"resourceSpans": [{"scopeSpans": [{"spans": found}]}]}
-    return decode([DocumentPiece("test", document)], NOTHING_WANTED).spans
+    return decode([DocumentPayload("test", document)], NOTHING_WANTED).spans
 
 
 def starts(table: pa.Table) -> list[int]:

@@ -17,7 +17,7 @@ import uvicorn
 from agentguard.bootstrap.app import App
 from agentguard.web.app import create_app
 from agentguard.web.server import bind
-from agentguard.web.state import State
+from agentguard.web.state import AppState
 from tests.web.serving import until
 
 Event: TypeAlias = tuple[str, Any]
@@ -26,13 +26,13 @@ Event: TypeAlias = tuple[str, Any]
 @asynccontextmanager
 async def streaming(
     app: App, *, look_seconds: float | None = None
-) -> AsyncIterator[tuple[httpx.AsyncClient, State]]:
+) -> AsyncIterator[tuple[httpx.AsyncClient, AppState]]:
     """Give a client of the application and what its routes share.
 
     Streams look at the stores this often, or as they do.
     """
     api = create_app(app)
-    state: State = api.state.agentguard
+    state: AppState = api.state.agentguard
     if look_seconds is not None:
         state.streams.look_seconds = look_seconds
     server = uvicorn.Server(

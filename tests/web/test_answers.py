@@ -1,4 +1,4 @@
-"""Answers are computed once, and never stale: they are kept under all that they follow from."""
+"""ResponseCache are computed once, and never stale: they are kept under all that they follow from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentguard.playbooks import service as playbooks
 from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
-from agentguard.web.response_cache import Answers, Question, ground_of, question_key
+from agentguard.web.response_cache import Question, ResponseCache, ground_of, question_key
 from agentguard.web.routes import graph
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
@@ -226,7 +226,7 @@ async def test_a_question_that_cannot_be_answered_is_asked_anew_each_time(
 
 
 async def test_different_questions_are_answered_side_by_side():
-    answers, met = Answers(MemoryCache(), {}), asyncio.Barrier(2)
+    answers, met = ResponseCache(MemoryCache(), {}), asyncio.Barrier(2)
 
     async def meet() -> dict[str, Any]:
         await met.wait()
@@ -239,7 +239,12 @@ async def test_different_questions_are_answered_side_by_side():
 
 
 async def test_who_waited_for_an_answer_that_failed_or_was_given_up_computes_it():
-    answers, begun, go, calls = Answers(MemoryCache(), {}), asyncio.Event(), asyncio.Event(), []
+    answers, begun, go, calls = (
+        ResponseCache(MemoryCache(), {}),
+        asyncio.Event(),
+        asyncio.Event(),
+        [],
+    )
 
     async def compute() -> dict[str, Any]:
         calls.append(len(calls))
@@ -270,7 +275,7 @@ async def test_who_waited_for_an_answer_that_failed_or_was_given_up_computes_it(
 
 
 async def test_what_is_too_large_to_keep_is_still_computed_once_for_who_asks_at_a_time():
-    answers, calls = Answers(MemoryCache(), {}), []
+    answers, calls = ResponseCache(MemoryCache(), {}), []
 
     async def compute() -> dict[str, Any]:
         calls.append(1)

@@ -94,7 +94,7 @@ async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path
 async def test_jobs_are_listed_newest_first_in_pages_filtered_and_without_results(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
         made = [await beside.jobs.submit(("scan", "simulation")[n % 2], {}) for n in range(5)]
-        await beside.jobs.store.settle(
+        await beside.jobs.store.release(
             (await claimed(beside, made[0].id)).succeed({"large": "…"}, system_clock())
         )
         first = (await client.get("/api/jobs", params={"limit": 2})).json()
@@ -157,7 +157,7 @@ async def test_events_tell_of_what_happens_in_another_process(tmp_path: Path):
                 running, until=system_clock() + 60 * NS_PER_SECOND, done=4
             )
             told.append(await following(stream))
-            await beside.jobs.store.settle(running.fail(JobError("code", "Why."), system_clock()))
+            await beside.jobs.store.release(running.fail(JobError("code", "Why."), system_clock()))
             told += [event async for event in stream]
 
     assert [(name, shown["state"], shown["progress"]["done"]) for name, shown in told] == [
@@ -172,7 +172,7 @@ async def test_events_tell_of_what_happens_in_another_process(tmp_path: Path):
 async def test_events_of_an_ended_job_are_its_end_alone(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
         job = await beside.jobs.submit("scan", {})
-        await beside.jobs.store.settle((await claimed(beside, job.id)).succeed({}, system_clock()))
+        await beside.jobs.store.release((await claimed(beside, job.id)).succeed({}, system_clock()))
         async with events(client, f"/api/jobs/{job.id}/events") as stream:
             told = [event async for event in stream]
 

@@ -128,7 +128,7 @@ def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
     For how many of its callers and workflows it is the only way, and how many it has.
     """
     ways = [r.members for r in component_requirements(graph, None)] + [
-        (w.entry,) for w in graph.workflows
+        (w.root_component,) for w in graph.workflows
     ]
     alone = Counter(members[0] for members in ways if len(members) == 1)
     needed = Counter(m for members in ways for m in members)

@@ -56,7 +56,14 @@ def _row(
 ) -> SpofWorkflow:
     share = None if lost is None or not runs.seen else lost / runs.seen
     return SpofWorkflow(
-        w.id, w.name, c.id in (w.entry, w.first), structural, runs.seen, runs.failed, lost, share
+        w.id,
+        w.name,
+        c.id in (w.root_component, w.entry),
+        structural,
+        runs.seen,
+        runs.failed,
+        lost,
+        share,
     )
 
 

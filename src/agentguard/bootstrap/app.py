@@ -19,9 +19,9 @@ from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.model import Graph
 from agentguard.graph.store import GraphStore, GraphVersion
-from agentguard.health import Part
+from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
-from agentguard.jobs.dispatch import Delivery
+from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.errors import InvalidInputError
@@ -36,7 +36,7 @@ from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Simulations
-from agentguard.traces.compaction import Upkeep
+from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Receiver
 from agentguard.traces.store import SpanStore
 
@@ -69,9 +69,9 @@ class Serving:
     receiver: Receiver
     spans: SpanStore
     live: LiveGraph
-    upkeep: Upkeep
+    compactor: Compactor
     sweep: Sweep
-    delivery: Delivery
+    delivery: JobDispatcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class App:
     shared: Shared
     jobs: Jobs
     serving: Serving | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[HealthCheck, ...] = ()
     """What must work for a server to be ready."""
 
     @property

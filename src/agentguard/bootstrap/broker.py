@@ -10,7 +10,7 @@ from agentguard.adapters.celery.broker import Broker
 from agentguard.bootstrap.app import WORKS
 from agentguard.bootstrap.wiring import extra
 from agentguard.jobs.attempts import Tries
-from agentguard.jobs.dispatch import DeadLetter, Delivery, NoDeadLettersError
+from agentguard.jobs.dispatch import DeadLetter, JobDispatcher, NoDeadLettersError
 from agentguard.jobs.embedded import WITHOUT_BROKER
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import InvalidInputError, UnusableServiceError
@@ -35,12 +35,12 @@ class NoBrokerError(InvalidInputError):
         )
 
 
-def delivery_of(settings: Settings) -> Delivery:
+def dispatcher_of(settings: Settings) -> JobDispatcher:
     """Return who brings jobs to Celery workers. Raises NoBrokerError, and PackageMissingError."""
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
-        from agentguard.adapters.celery.delivery import CeleryDelivery
-    return CeleryDelivery(broker, system_clock)
+        from agentguard.adapters.celery.delivery import CeleryDispatcher
+    return CeleryDispatcher(broker, system_clock)
 
 
 async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
@@ -50,7 +50,7 @@ async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
     """
     if settings.celery_broker_url is None:
         raise NoDeadLettersError(WITHOUT_BROKER)
-    return await delivery_of(settings).dead_letters()
+    return await dispatcher_of(settings).dead_letters()
 
 
 def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:

@@ -8,37 +8,37 @@ from typing import Any
 
 from agentguard.adapters.sql.database import Database
 from agentguard.bootstrap.app import Serving, Shared
-from agentguard.compute.pools import Workers
+from agentguard.compute.pools import Pool
 from agentguard.graph.store import GraphStore
-from agentguard.health import Part, RoundFailedError, StillStartingError
-from agentguard.jobs.dispatch import Delivery
+from agentguard.health import HealthCheck, RoundFailedError, StillStartingError
+from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
 
 
-def database_part(database: Database, settings: Settings) -> Part:
+def database_part(database: Database, settings: Settings) -> HealthCheck:
     disk = "Look at the disk that AGENTGUARD_DATA_DIR is on."
     server = "Start PostgreSQL, or set DATABASE_URL or POSTGRES_HOST to where it runs."
-    return Part(
+    return HealthCheck(
         "database",
         database.ping,
         f"{server if settings.postgres else disk} `agentguard doctor` says more.",
     )
 
 
-def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[Part, ...]:
+def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[HealthCheck, ...]:
     """Return Neo4j as a part, where graphs are kept there and not in the database."""
     advice = "Start Neo4j, or set NEO4J_URI to where it runs. `agentguard doctor` says more."
-    return (Part("graphs", graphs.ping, advice),) if settings.neo4j else ()
+    return (HealthCheck("graphs", graphs.ping, advice),) if settings.neo4j else ()
 
 
-def redis_part(shared: Shared) -> tuple[Part, ...]:
+def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:
     start = (
         "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says"
         " more."
     )
     return (
         (
-            Part(
+            HealthCheck(
                 "redis",
                 shared.ping_redis,
                 f"{start} Until then everything is slower, nothing is wrong.",
@@ -49,20 +49,20 @@ def redis_part(shared: Shared) -> tuple[Part, ...]:
     )
 
 
-def broker_part(delivery: Delivery, settings: Settings) -> tuple[Part, ...]:
+def broker_part(delivery: JobDispatcher, settings: Settings) -> tuple[HealthCheck, ...]:
     """Return the broker as a part, where there is one."""
     advice = (
         "Start the broker, or set CELERY_BROKER_URL to where it runs. Jobs are kept meanwhile."
         " `agentguard doctor` says more."
     )
-    return (Part("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
+    return (HealthCheck("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
 
 
 def serving_parts(
-    serving: Serving, warming: asyncio.Task[None], workers: Sequence[Workers[Any]]
-) -> tuple[Part, ...]:
+    serving: Serving, warming: asyncio.Task[None], workers: Sequence[Pool[Any]]
+) -> tuple[HealthCheck, ...]:
     async def ask_spans() -> None:
-        _raise_failure(serving.upkeep.failure)
+        _raise_failure(serving.compactor.failure)
         await serving.spans.ping()
 
     async def ask_live_graph() -> None:
@@ -74,18 +74,18 @@ def serving_parts(
         await asyncio.gather(*[each.ping() for each in workers])
 
     return (
-        Part(
+        HealthCheck(
             "spans",
             ask_spans,
             "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write"
             " there.",
         ),
-        Part(
+        HealthCheck(
             "live_graph",
             ask_live_graph,
             "It is tried again by itself; where that does not help, see the error in the log.",
         ),
-        Part(
+        HealthCheck(
             "workers",
             ask_workers,
             "They are started again by themselves; where that repeats, give the machine more"

@@ -16,7 +16,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.bootstrap.app import App, Serving
-from agentguard.bootstrap.broker import delivery_of
+from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
     database_part,
@@ -26,7 +26,7 @@ from agentguard.bootstrap.health_checks import (
 )
 from agentguard.bootstrap.wiring import coordination, graph_store, make_folder, postgresql
 from agentguard.catalog.loading import load_catalogs
-from agentguard.compute.pools import Process, Thread, WorkerDiedError, Workers, nothing
+from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, nothing
 from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.evidence_links import trace_links
@@ -42,7 +42,7 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.scan.live import LiveGraph
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
-from agentguard.traces.compaction import Upkeep
+from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Load, Receiver
 from agentguard.traces.store import SpanStore
 from agentguard.traces.validation import make_decoder, usable_spans
@@ -132,21 +132,25 @@ async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separa
         Load(settings.ingest_max_requests, settings.ingest_max_bytes),
         settings.acknowledge_seconds,
     )
-    upkeep = Upkeep(spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR))
+    compactor = Compactor(
+        spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR)
+    )
     window, process = int(settings.window_hours * NS_PER_HOUR), sortable_id(clock())
-    live = LiveGraph(spans, app.graphs, watchers, clock, window, upkeep.settled, leases, process)
+    live = LiveGraph(
+        spans, app.graphs, watchers, clock, window, compactor.compacted, leases, process
+    )
     await asyncio.to_thread(app.uploaded.sweep, await app.jobs.store.unfinished())
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
-    delivery = embedded or delivery_of(settings)
+    delivery = embedded or dispatcher_of(settings)
     sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds, app.attempts.clear)
     stack.push_async_callback(_settle_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     running = [] if embedded is None else [embedded.run]
-    loops = [tasks.create_task(loop()) for loop in (upkeep.run, live.run, sweep.run, *running)]
+    loops = [tasks.create_task(loop()) for loop in (compactor.run, live.run, sweep.run, *running)]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, upkeep, sweep, delivery)
+    serving = Serving(receiver, spans, live, compactor, sweep, delivery)
     parts = (
         *app.parts,
         *broker_part(delivery, settings),
@@ -168,12 +172,12 @@ async def _stop(
 async def _settle_at_last(spans: SpanStore) -> None:
     """Leave no bodies behind; should that fail, the next start does it."""
     try:
-        await spans.settle()
+        await spans.compact()
     except (OSError, AgentGuardError):
         log.exception("last_settling_failed")
 
 
-async def _warm(decoders: Workers[Any]) -> None:
+async def _warm(decoders: Pool[Any]) -> None:
     """Start the process that decodes ahead of the first delivery.
 
     One that dies is started again when it is needed.
@@ -184,7 +188,9 @@ async def _warm(decoders: Workers[Any]) -> None:
         log.warning("worker_died_while_starting", error=str(error))
 
 
-def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Workers[S]:
-    workers: Process[S] | Thread[S] = Process(prepare) if separate else Thread(prepare)
+def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Pool[S]:
+    workers: ProcessPool[S] | ThreadPool[S] = (
+        ProcessPool(prepare) if separate else ThreadPool(prepare)
+    )
     stack.callback(workers.close)
     return workers

@@ -51,7 +51,7 @@ def presences(
         return ()
     here = _seen_by_entry(Index(matches.catalog, ids(graph)), _in_graph(graph))
     ever = _seen_by_entry(
-        Index(matches.catalog, (s.id for s in history.sightings)), _in_history(history)
+        Index(matches.catalog, (s.id for s in history.components)), _in_history(history)
     )
     judged = _Judge(history.days, now, ghost_days)
     return tuple(
@@ -129,7 +129,7 @@ def _in_graph(graph: Graph) -> Iterator[tuple[Named, _Seen]]:
 
 
 def _in_history(history: History) -> Iterator[tuple[Named, _Seen]]:
-    for s in history.sightings:
+    for s in history.components:
         yield (
             Named(s.kind, s.id, s.name, s.spellings, s.environment),
             _Seen(s.id, s.first_seen, s.last_seen),

@@ -24,7 +24,7 @@ from agentguard.cli.options import (
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
     from agentguard.graph.store import GraphVersion
-    from agentguard.ingest.payloads import Piece, Refusal
+    from agentguard.ingest.payloads import Payload, Refusal
     from agentguard.scan.pipeline import Scan
     from agentguard.settings import Settings
     from agentguard.traces.window import TimeWindow
@@ -75,11 +75,11 @@ def scan(
     settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     with bytes_read(paths) as progress, answers_only():
-        pieces = _pieces(paths, stream, progress)
+        payloads = _pieces(paths, stream, progress)
         found, origin = (
-            _stored(pieces, dataset, window, settings, stopper)
+            _stored(payloads, dataset, window, settings, stopper)
             if store
-            else _only_read(pieces, window, settings)
+            else _only_read(payloads, window, settings)
         )
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format)
@@ -92,7 +92,7 @@ def scan(
 
 def _pieces(
     paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
     for path in paths:
@@ -103,19 +103,19 @@ def _pieces(
 
 
 def _only_read(
-    pieces: Iterator[Piece | Refusal], window: TimeWindow | None, settings: Settings
+    payloads: Iterator[Payload | Refusal], window: TimeWindow | None, settings: Settings
 ) -> tuple[Scan, dict[str, str | None]]:
     from agentguard.discovery.dialects.loading import load_dialects
     from agentguard.scan.pipeline import scan as scan_pieces
 
-    return scan_pieces(pieces, load_dialects(settings.housekeeping), window=window), {
+    return scan_pieces(payloads, load_dialects(settings.housekeeping), window=window), {
         "dataset": None,
         "graph_version": None,
     }
 
 
 def _stored(
-    pieces: Iterator[Piece | Refusal],
+    payloads: Iterator[Payload | Refusal],
     dataset: str | None,
     window: TimeWindow | None,
     settings: Settings,
@@ -128,7 +128,7 @@ def _stored(
     async def scanned() -> tuple[GraphVersion, Scan]:
         async with open_app(settings) as app:
             try:
-                return await app.scans.scan(pieces, dataset=dataset, window=window)
+                return await app.scans.scan(payloads, dataset=dataset, window=window)
             except asyncio.CancelledError:
                 if stopper:
                     stopper.stop()

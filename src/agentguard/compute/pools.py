@@ -33,7 +33,7 @@ class WorkerDiedError(UnavailableError):
         )
 
 
-class Workers(Protocol[S_co]):
+class Pool(Protocol[S_co]):
     """Runs functions away from the event loop.
 
     S is what each worker makes once and hands to every function, a decoder, say.
@@ -54,7 +54,7 @@ class Workers(Protocol[S_co]):
         """
 
 
-class Thread(Generic[S]):
+class ThreadPool(Generic[S]):
     """One thread of this process: for a command, which has nothing else to do."""
 
     def __init__(self, prepare: Callable[[], S]) -> None:
@@ -84,7 +84,7 @@ class Thread(Generic[S]):
         return function(self._state[0], *args, **kwargs)
 
 
-class Process(Generic[S]):
+class ProcessPool(Generic[S]):
     """One process of its own, started when first needed and again when it dies.
 
     `prepare` and all arguments must pickle.

@@ -10,7 +10,15 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, folded, names_an_agent, telling_words
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.span_state import PLAIN, Given, Scene, by_time, is_below, nearest, nodes
+from agentguard.discovery.span_state import (
+    PLAIN,
+    Given,
+    SpanState,
+    by_time,
+    is_below,
+    nearest,
+    nodes,
+)
 
 _BESIDE = 32
 """Calls of a tool that may be under way at one time, among which the one around a run is looked
@@ -22,7 +30,7 @@ _METHOD = re.compile(
 """A method behind the name of what was called."""
 
 
-def adopt_bodies(s: Scene) -> None:
+def adopt_bodies(s: SpanState) -> None:
     """An agent's span that is an empty leaf takes the step of its name beside it as its body."""
     bodies = {i for i, r in enumerate(s.readings.readings) if r.body}
     if not bodies:
@@ -41,7 +49,7 @@ def adopt_bodies(s: Scene) -> None:
             s.parent[body] = agent
 
 
-def act(s: Scene) -> None:
+def act(s: SpanState) -> None:
     """Where no span stands for an agent but steps name who acts, the first step of each stretch
     stands for the agent's run.
     """
@@ -67,7 +75,7 @@ def act(s: Scene) -> None:
                 s.failed[leader] |= s.failed[row] and s.role[row] in PLAIN
 
 
-def promote_hosts(s: Scene) -> None:
+def promote_hosts(s: SpanState) -> None:
     """What encloses the steps of an agent's loop is that agent.
 
     So is a step that calls a model itself, where no agent runs above.
@@ -92,7 +100,7 @@ def promote_hosts(s: Scene) -> None:
             )
 
 
-def _promote_parents(s: Scene) -> None:
+def _promote_parents(s: SpanState) -> None:
     inner = {i for i, r in enumerate(s.readings.readings) if r.of_parent}
     parents = s.parent[np.isin(s.readings.shape, list(inner))] if inner else s.parent[:0]
     for row in np.unique(parents[parents >= 0]).tolist():
@@ -103,7 +111,7 @@ def _promote_parents(s: Scene) -> None:
             )
 
 
-def lend_names(s: Scene) -> None:
+def lend_names(s: SpanState) -> None:
     """A run that names no agent has the name of what was called.
 
     The component or tool around it, where that lends its name.
@@ -118,7 +126,7 @@ def lend_names(s: Scene) -> None:
             s.given[row] = Given(s.reading(above).lends, s.reading(above).rule, Proof.STRUCTURE)
 
 
-def unwrap_agents(s: Scene) -> None:
+def unwrap_agents(s: SpanState) -> None:
     """A span called an agent's run that names none, and only encloses runs of agents that are
     named, is a wrapper around them.
     """
@@ -136,7 +144,7 @@ def unwrap_agents(s: Scene) -> None:
         rows = np.setdiff1d(rows, wrapping)
 
 
-def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
+def agents_by_service(s: SpanState, hosts: frozenset[str]) -> None:
     """A service whose name says agent, and in which no agent has a span of its own, is one.
 
     Its entries are its runs.
@@ -158,7 +166,7 @@ def agents_by_service(s: Scene, hosts: frozenset[str]) -> None:
         s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
 
 
-def settle_workflows(s: Scene) -> None:
+def resolve_workflows(s: SpanState) -> None:
     """Only the root of a trace is a workflow, and what nests in one.
 
     A root that is nothing else, above nodes, is one too.
@@ -190,7 +198,7 @@ def settle_workflows(s: Scene) -> None:
                 )
 
 
-def settle_delegations(s: Scene) -> None:
+def resolve_delegations(s: SpanState) -> None:
     """A delegating tool is the agent's run itself where the agent has no span behind or beside it.
 
     Otherwise a tool.
@@ -224,7 +232,7 @@ def settle_delegations(s: Scene) -> None:
             s.delegated[row] = s.reading(row).name or ""
 
 
-def delegate_by_time(s: Scene) -> None:
+def delegate_by_time(s: SpanState) -> None:
     """An agent's run that no agent's run encloses, but that lies in time within a tool's call of a
     like name beside it, was called by it.
 
@@ -252,17 +260,17 @@ def delegate_by_time(s: Scene) -> None:
             s.parent[row] = max(around, key=lambda tool: (int(s.start[tool]), tool))
 
 
-def _begun(s: Scene, tools: list[int], time: int) -> list[int]:
+def _begun(s: SpanState, tools: list[int], time: int) -> list[int]:
     """Of tools in the order of their start, return the last few that had started by then."""
     return tools[: bisect_right(tools, time, key=lambda row: int(s.start[row]))][-_BESIDE:]
 
 
-def _encloses_in_time(s: Scene, tool: int, run: int) -> bool:
+def _encloses_in_time(s: SpanState, tool: int, run: int) -> bool:
     within = s.timed[tool] and s.start[tool] <= s.start[run] and s.end[run] <= s.end[tool]
     return bool(within) and not is_below(s.parent, tool, run)
 
 
-def tell_unnamed_apart(s: Scene) -> None:
+def tell_unnamed_apart(s: SpanState) -> None:
     """Agents without names are told apart by how deep they stand in each other."""
     unnamed = np.zeros(len(s.role), np.bool_)
     unnamed[[row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]] = True

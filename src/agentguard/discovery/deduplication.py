@@ -8,12 +8,12 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.mcp import unwrap_tools
 from agentguard.discovery.naming import folded, undated
 from agentguard.discovery.partial import I64, Proof
-from agentguard.discovery.span_state import Given, Scene, nearest, nodes
+from agentguard.discovery.span_state import Given, SpanState, nearest, nodes
 
 _DOUBLED = (Role.AGENT, Role.TOOL, Role.MODEL)
 
 
-def drop_doubles(s: Scene) -> None:
+def drop_doubles(s: SpanState) -> None:
     """A call recorded by a wrapper and inside it, or by two instrumentations side by side, counts
     once.
     """
@@ -39,7 +39,7 @@ def drop_doubles(s: Scene) -> None:
     _join_remote_runs(s, labels)
 
 
-def _join_remote_runs(s: Scene, labels: I64) -> None:
+def _join_remote_runs(s: SpanState, labels: I64) -> None:
     """An agent that its caller's side shows too fails there when it fails at home."""
     far = nearest(s.parent, nodes(s) & ~np.isin(s.role, (Role.CLIENT, Role.SERVER)))
     inner = s.rows(Role.AGENT)
@@ -48,7 +48,7 @@ def _join_remote_runs(s: Scene, labels: I64) -> None:
     np.logical_or.at(s.failed, far[inner], s.failed[inner])
 
 
-def _labels(s: Scene) -> I64:
+def _labels(s: SpanState) -> I64:
     """Return a code for the role and name that a span stands for; -1: it has no name."""
     codes: dict[tuple[int, str], int] = {}
     each = [
@@ -65,7 +65,7 @@ def _labels(s: Scene) -> I64:
     return labels
 
 
-def _fold(s: Scene, inner: I64, outer: I64) -> None:
+def _fold(s: SpanState, inner: I64, outer: I64) -> None:
     """Make the inner spans transparent; their failures and tokens count for the outermost."""
     top = np.arange(len(s.role))
     top[inner] = outer
@@ -86,7 +86,7 @@ def _fold(s: Scene, inner: I64, outer: I64) -> None:
     s.role[inner] = Role.STEP
 
 
-def _beside(s: Scene, labels: I64) -> tuple[I64, I64]:
+def _beside(s: SpanState, labels: I64) -> tuple[I64, I64]:
     """Return spans that repeat a sibling's call.
 
     Same callee at the same time, seen by another instrumentation.

@@ -14,7 +14,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import I64
-from agentguard.discovery.span_state import Scene
+from agentguard.discovery.span_state import SpanState
 
 _ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
 
@@ -31,7 +31,9 @@ class Entries:
     """Entry points that are no workflows → how often they were entered"""
 
 
-def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern[str]]) -> Entries:
+def entries(
+    s: SpanState, spans: I64, source: I64, housekeeping: Iterable[re.Pattern[str]]
+) -> Entries:
     """Find the rows that start a workflow's run.
 
     Of each trace the earliest root, else the earliest orphan; and those nested.
@@ -66,7 +68,7 @@ def entries(s: Scene, spans: I64, source: I64, housekeeping: Iterable[re.Pattern
     return found
 
 
-def _starting(s: Scene, spans: I64, source: I64) -> I64:
+def _starting(s: SpanState, spans: I64, source: I64) -> I64:
     lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
     free = np.flatnonzero(
         (source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost
@@ -82,16 +84,16 @@ def _starting(s: Scene, spans: I64, source: I64) -> I64:
     return np.concatenate([free[first], nested])
 
 
-def _serves(s: Scene, row: int) -> bool:
+def _serves(s: SpanState, row: int) -> bool:
     return Role(int(s.role[row])) in (Role.SERVER, Role.CONSUMER)
 
 
-def _housekeeping(s: Scene, row: int, patterns: Iterable[re.Pattern[str]]) -> str | None:
+def _housekeeping(s: SpanState, row: int, patterns: Iterable[re.Pattern[str]]) -> str | None:
     name = s.reading(row).span_name
     return name if _serves(s, row) and any(pattern.search(name) for pattern in patterns) else None
 
 
-def _code(found: Entries, s: Scene, row: int) -> int:
+def _code(found: Entries, s: SpanState, row: int) -> int:
     reading = s.reading(row)
     name = clean(reading.span_name) if _serves(s, row) else s.name(row)
     who = identity(

@@ -12,7 +12,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.span_state import Scene, Unseen, by_time, is_below, nearest
+from agentguard.discovery.span_state import SpanState, Unseen, by_time, is_below, nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class _Marker:
     """Whether it is a handoff whatever follows; otherwise an agent must take it up."""
 
 
-def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
+def resolve_handoffs(s: SpanState, agents: frozenset[str]) -> None:
     """The next run of a handoff's target, not earlier than the handoff, is its receiver.
 
     Where no target is named, the next run.
@@ -54,7 +54,7 @@ def settle_handoffs(s: Scene, agents: frozenset[str]) -> None:
         _settle(s, marker, receiver, known=key in agents)
 
 
-def _markers(s: Scene) -> Iterator[_Marker]:
+def _markers(s: SpanState) -> Iterator[_Marker]:
     passing = [i for i, r in enumerate(s.readings.readings) if r.passes]
     going = [i for i, r in enumerate(s.readings.readings) if r.goto]
     rows = np.flatnonzero(
@@ -82,7 +82,7 @@ def _markers(s: Scene) -> Iterator[_Marker]:
         )
 
 
-def _beside(s: Scene) -> dict[int, list[int]]:
+def _beside(s: SpanState) -> dict[int, list[int]]:
     """Return the runs of agents under each parent, in the order of their start."""
     runs = s.rows(Role.AGENT)
     beside: dict[int, list[int]] = defaultdict(list)
@@ -91,7 +91,7 @@ def _beside(s: Scene) -> dict[int, list[int]]:
     return beside
 
 
-def _run_before(s: Scene, row: int, beside: list[int]) -> int:
+def _run_before(s: SpanState, row: int, beside: list[int]) -> int:
     """Return the last agent's run to start before this span under the same parent, -1 where there
     is none.
     """
@@ -99,7 +99,7 @@ def _run_before(s: Scene, row: int, beside: list[int]) -> int:
     return beside[place - 1] if place else -1
 
 
-def _receiver(s: Scene, marker: _Marker, runs: deque[int], taken: set[int]) -> int | None:
+def _receiver(s: SpanState, marker: _Marker, runs: deque[int], taken: set[int]) -> int | None:
     """Return the first of the waiting runs, in the order of their start, that may take over."""
     if marker.giver < 0:
         return None
@@ -110,7 +110,7 @@ def _receiver(s: Scene, marker: _Marker, runs: deque[int], taken: set[int]) -> i
     return next((row for row in later if not is_below(s.parent, row, marker.row)), None)
 
 
-def _settle(s: Scene, marker: _Marker, receiver: int | None, *, known: bool) -> None:
+def _settle(s: SpanState, marker: _Marker, receiver: int | None, *, known: bool) -> None:
     """`known`: whether the target runs anywhere in the window."""
     if receiver is not None:
         s.handoffs[receiver] = (marker.giver, marker.via, Proof.SIBLING)

@@ -20,12 +20,12 @@ from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
-from agentguard.discovery.ownership import Callers, callers
+from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
-from agentguard.discovery.prescan import Survey
-from agentguard.discovery.role_passes import settle
+from agentguard.discovery.prescan import Prescan
+from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import COMPONENT, Rows, chosen_rows, nameless
-from agentguard.discovery.span_state import Scene
+from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import SpanTree, span_tree
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, probability
 
@@ -46,21 +46,21 @@ _USE = {
 }
 
 
-def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Survey) -> Partial:
+def discover(spans: pa.Table, dialects: Dialects, reader: Reader, survey: Prescan) -> Partial:
     """Return what whole traces (SPAN_SCHEMA; duplicates and any order allowed) show.
 
     `survey`: of all spans, see discovery.survey.
     """
     tree = span_tree(spans)
     readings = reader.read(tree.spans)
-    settled = settle(tree, readings, survey)
-    return _Builder(settled, callers(settled), dialects, survey).partial()
+    state = assign_roles(tree, readings, survey)
+    return _Builder(state, owners(state), dialects, survey).partial()
 
 
 class _Builder:
-    """Turns a settled scene into rows."""
+    """Turns a state scene into rows."""
 
-    def __init__(self, s: Scene, who: Callers, dialects: Dialects, survey: Survey) -> None:
+    def __init__(self, s: SpanState, who: Owners, dialects: Dialects, survey: Prescan) -> None:
         self._s, self._who, self._dialects, self._survey = s, who, dialects, survey
         self._sightings: dict[Sighting, int] = {}
         self._workflows: dict[Identity, int] = {}
@@ -80,7 +80,7 @@ class _Builder:
             ends,
             starts,
             labels,
-            nameless=int(nameless(s, self._who).sum()),
+            unnamed_model_calls=int(nameless(s, self._who).sum()),
             housekeeping=self._housekeeping,
             **_coverage(s),
         )
@@ -326,7 +326,7 @@ class _Builder:
             )
 
 
-def _at_caller(s: Scene, spans: I64, callers: I64) -> I64:
+def _at_caller(s: SpanState, spans: I64, callers: I64) -> I64:
     """Return, for each call, the span that shows it by its caller's clock.
 
     The uppermost of the call in the caller's service.
@@ -378,7 +378,7 @@ def _spelling(who: Identity, reading: Reading) -> str:
     return who.name
 
 
-def _linked_to(tree: SpanTree, survey: Survey) -> list[int]:
+def _linked_to(tree: SpanTree, survey: Prescan) -> list[int]:
     if not len(survey.link_targets):
         return []
     return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], survey.link_targets)).tolist()
@@ -418,7 +418,7 @@ def _sampling(reading: Reading) -> Iterable[str]:
             yield f"sampling.priority={value}"
 
 
-def _coverage(s: Scene) -> dict[str, Any]:
+def _coverage(s: SpanState) -> dict[str, Any]:
     shapes = s.readings.shape[: len(s.tree.spans)]
     counts = np.bincount(shapes, minlength=len(s.readings.readings)).tolist()
     unresolved = np.bincount(
@@ -443,8 +443,8 @@ def _coverage(s: Scene) -> dict[str, Any]:
         "sampling": +sampling,
         "first_seen": int(known.min(initial=2**63 - 1)) if len(known) else 0,
         "last_seen": int(s.end.max(initial=0)),
-        "circles": [
+        "parent_cycles": [
             (s.tree.trace[row].astype("<u8").tobytes(), s.tree.span[row].astype("<u8").tobytes())
-            for row in s.tree.circles
+            for row in s.tree.parent_cycles
         ],
     }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import folded
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.span_state import PLAIN, Given, Scene, nearest, nodes
+from agentguard.discovery.span_state import PLAIN, Given, SpanState, nearest, nodes
 
 
-def pair_mcp(s: Scene) -> None:
+def pair_mcp(s: SpanState) -> None:
     """The server half of an MCP call names the server and the tool.
 
     What lies between the halves is transport.
@@ -35,7 +35,7 @@ def pair_mcp(s: Scene) -> None:
             s.server[row] = told
 
 
-def _unwrap_clients(s: Scene) -> None:
+def _unwrap_clients(s: SpanState) -> None:
     """Two client halves of one call, a client library's around the protocol's own.
 
     The inner one stands next to the server.
@@ -51,7 +51,7 @@ def _unwrap_clients(s: Scene) -> None:
             s.failed[row] |= s.failed[outer]
 
 
-def unwrap_tools(s: Scene) -> None:
+def unwrap_tools(s: SpanState) -> None:
     """A framework's tool span around the MCP call of the same tool is a wrapper.
 
     The MCP call knows the server.

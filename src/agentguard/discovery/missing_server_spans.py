@@ -14,7 +14,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, names_an_agent
 from agentguard.discovery.partial import I64, Proof
 from agentguard.discovery.services import CALLS, DOORS, crossing, places
-from agentguard.discovery.span_state import Given, Scene, nearest
+from agentguard.discovery.span_state import Given, SpanState, nearest
 
 RULE = "calls-out"
 _HOLDERS = (
@@ -29,7 +29,7 @@ _HOLDERS = (
 )
 
 
-def enter_calling(s: Scene, hosts: frozenset[str]) -> None:
+def enter_calling(s: SpanState, hosts: frozenset[str]) -> None:
     """A call out of another service than its parent's.
 
     Somebody had called that service, and its own span is not there.
@@ -38,7 +38,7 @@ def enter_calling(s: Scene, hosts: frozenset[str]) -> None:
     _stand_in(s, entering, hosts)
 
 
-def find_origins(s: Scene, halves: I64, hosts: frozenset[str]) -> None:
+def find_origins(s: SpanState, halves: I64, hosts: frozenset[str]) -> None:
     """Where nothing in a service holds the calls that it makes, its uppermost span stands for it,
     or one put above it does.
 
@@ -59,7 +59,7 @@ def find_origins(s: Scene, halves: I64, hosts: frozenset[str]) -> None:
     _stand_in(s, tops[~silent], hosts)
 
 
-def _stand_in(s: Scene, rows: I64, hosts: frozenset[str]) -> None:
+def _stand_in(s: SpanState, rows: I64, hosts: frozenset[str]) -> None:
     """Put above each of these spans one that stands for its service.
 
     The span itself is what proves it.
@@ -104,7 +104,7 @@ def _reading(of: Reading) -> Reading:
     )
 
 
-def _name_agents(s: Scene, added: I64, hosts: frozenset[str]) -> None:
+def _name_agents(s: SpanState, added: I64, hosts: frozenset[str]) -> None:
     """A service whose name says agent is one here too, see agents.agents_by_service."""
     for row in added.tolist():
         service = s.reading(row).service

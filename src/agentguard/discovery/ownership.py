@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import DependencyType
 from agentguard.discovery.partial import I64, Mask, Proof
-from agentguard.discovery.span_state import Scene, nearest
+from agentguard.discovery.span_state import SpanState, nearest
 
 _TYPES = tuple(DependencyType)
 _HOLDERS = (
@@ -27,7 +27,7 @@ _TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 
 
 @dataclass(slots=True)
-class Callers:
+class Owners:
     """For n spans; rows of spans throughout."""
 
     holds: Mask
@@ -55,12 +55,12 @@ class Callers:
     """Holders above"""
 
 
-def callers(s: Scene) -> Callers:
+def owners(s: SpanState) -> Owners:
     """Find every node's caller."""
     holds = np.isin(s.role, _HOLDERS)
     holder = _still_running(s, nearest(s.parent, holds))
     nodes = ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP))
-    c = Callers(
+    c = Owners(
         holds=holds,
         holder=holder,
         above=nearest(s.parent, nodes),
@@ -80,7 +80,7 @@ def callers(s: Scene) -> Callers:
     return c
 
 
-def _still_running(s: Scene, holder: I64) -> I64:
+def _still_running(s: SpanState, holder: I64) -> I64:
     """A model or tool that starts in its process after the agent's run above had ended belongs to a
     run further up that had not.
 
@@ -116,7 +116,7 @@ def _depth(holder: I64) -> I64:
     return depth
 
 
-def _passages(s: Scene, holder: I64) -> Mask:
+def _passages(s: SpanState, holder: I64) -> Mask:
     """Consumers whose every node is an agent's run."""
     consumers = s.role == Role.CONSUMER
     nodes = np.flatnonzero(
@@ -131,7 +131,7 @@ def _passages(s: Scene, holder: I64) -> Mask:
     return passages
 
 
-def _services(s: Scene, c: Callers) -> None:
+def _services(s: SpanState, c: Owners) -> None:
     """A service's caller is the service above it, across agents and tools.
 
     Without one, whatever holds it.
@@ -144,13 +144,13 @@ def _services(s: Scene, c: Callers) -> None:
             c.via[row] = _code(c, f"queue:{s.name(row)}")
 
 
-def _mcp(s: Scene, c: Callers) -> None:
+def _mcp(s: SpanState, c: Owners) -> None:
     for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist():
         if s.server.get(row):
             c.via[row] = _code(c, f"mcp:{s.server[row]}")
 
 
-def _agents(s: Scene, c: Callers) -> None:
+def _agents(s: SpanState, c: Owners) -> None:
     """Climb from each agent's run through tools and at most one service's door to the agent,
     workflow or service that wanted it.
     """
@@ -180,7 +180,7 @@ def _agents(s: Scene, c: Callers) -> None:
     _handed(s, c)
 
 
-def _note_vias(s: Scene, c: Callers, rows: I64, passed: I64, tool: Mask) -> None:
+def _note_vias(s: SpanState, c: Owners, rows: I64, passed: I64, tool: Mask) -> None:
     """Keep what stands between; a tool says more than a protocol."""
     _, first, inverse = np.unique(s.readings.shape[passed], return_index=True, return_inverse=True)
     codes = np.array(
@@ -192,24 +192,24 @@ def _note_vias(s: Scene, c: Callers, rows: I64, passed: I64, tool: Mask) -> None
     c.via[rows[noted]] = codes[noted]
 
 
-def _between(s: Scene, row: int) -> str:
+def _between(s: SpanState, row: int) -> str:
     if s.role[row] in _TOOLS:
         return f"tool:{s.name(row)}"
     return f"queue:{s.name(row)}" if s.role[row] == Role.CONSUMER and s.name(row) else "http"
 
 
-def _code(c: Callers, text: str) -> int:
+def _code(c: Owners, text: str) -> int:
     return c.vias.setdefault(text, len(c.vias))
 
 
-def _delegated(s: Scene, c: Callers) -> None:
+def _delegated(s: SpanState, c: Owners) -> None:
     for row, tool in s.delegated.items():
         c.via[row] = _code(c, f"tool:{tool}")
         if row in s.given:
             c.proof[row] = s.given[row].proof
 
 
-def _handed(s: Scene, c: Callers) -> None:
+def _handed(s: SpanState, c: Owners) -> None:
     for row, (giver, via, proof) in s.handoffs.items():
         c.source[row] = giver
         c.type[row] = _TYPES.index(DependencyType.HANDOFF)

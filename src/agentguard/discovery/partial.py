@@ -137,7 +137,7 @@ class Partial:
     duplicates: int = 0
     orphans: int = 0
     unresolved_peers: int = 0
-    nameless: int = 0
+    unnamed_model_calls: int = 0
     """Calls of a model that nothing names, made by nobody known."""
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
@@ -148,7 +148,7 @@ class Partial:
     """
     first_seen: int = 0
     last_seen: int = 0
-    circles: list[tuple[bytes, bytes]] = field(default_factory=list)
+    parent_cycles: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Trace and span id at which parents that led round in a circle were cut"""
 
 
@@ -208,13 +208,13 @@ def _codes(codes: I32, table: list[int]) -> I32:
 
 def _add_counts(result: Partial, partial: Partial) -> None:
     result.labels |= partial.labels
-    result.circles += partial.circles
+    result.parent_cycles += partial.parent_cycles
     result.spans += partial.spans
     result.traces += partial.traces
     result.duplicates += partial.duplicates
     result.orphans += partial.orphans
     result.unresolved_peers += partial.unresolved_peers
-    result.nameless += partial.nameless
+    result.unnamed_model_calls += partial.unnamed_model_calls
     result.attributed += partial.attributed
     result.unattributed += partial.unattributed
     result.sampling += partial.sampling

@@ -20,7 +20,7 @@ _RUNS = (Role.AGENT, Role.DELEGATION)
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Prescan:
     """Facts about the whole window."""
 
     hosts: frozenset[str] = frozenset()
@@ -32,8 +32,8 @@ class Survey:
     link_targets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     """Span ids (as words) that links of other spans name."""
 
-    def __or__(self, other: Survey) -> Survey:
-        return Survey(
+    def __or__(self, other: Prescan) -> Prescan:
+        return Prescan(
             self.hosts | other.hosts,
             self.agents | other.agents,
             self.tooled | other.tooled,
@@ -41,7 +41,7 @@ class Survey:
         )
 
 
-def survey(spans: pa.Table, reader: Reader) -> Survey:
+def survey(spans: pa.Table, reader: Reader) -> Prescan:
     """Return what these spans (SPAN_SCHEMA) add."""
     readings = reader.read(spans.unify_dictionaries().combine_chunks()).readings
     hosts = frozenset(r.service for r in readings if r.role in _RUNS or r.acting)
@@ -56,6 +56,6 @@ def survey(spans: pa.Table, reader: Reader) -> Survey:
     links = spans.column("links").combine_chunks()
     links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
     targets = [target[16:] for target in links.flatten().to_pylist()]
-    return Survey(
+    return Prescan(
         hosts, agents, tooled, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64))
     )

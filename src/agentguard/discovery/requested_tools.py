@@ -6,13 +6,13 @@ import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
-from agentguard.discovery.prescan import Survey
-from agentguard.discovery.span_state import Scene, Unseen, nearest
+from agentguard.discovery.prescan import Prescan
+from agentguard.discovery.span_state import SpanState, Unseen, nearest
 
 RULE = "requested-tool"
 
 
-def take_requests(s: Scene, seen: Survey) -> None:
+def take_requests(s: SpanState, seen: Prescan) -> None:
     """Where a service's tools have no spans at all, a tool that a model's answer asks for is used
     by the agent that asked the model.
 

@@ -1,4 +1,4 @@
-"""Roles settled: the passes over a scene, in their order."""
+"""Roles state: the passes over a scene, in their order."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from agentguard.discovery.agents import (
     delegate_by_time,
     lend_names,
     promote_hosts,
-    settle_delegations,
-    settle_workflows,
+    resolve_delegations,
+    resolve_workflows,
     tell_unnamed_apart,
     unwrap_agents,
 )
 from agentguard.discovery.classification import Readings
 from agentguard.discovery.deduplication import drop_doubles
-from agentguard.discovery.handoffs import settle_handoffs
+from agentguard.discovery.handoffs import resolve_handoffs
 from agentguard.discovery.mcp import pair_mcp
 from agentguard.discovery.missing_server_spans import enter_calling, find_origins
-from agentguard.discovery.prescan import Survey
+from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.requested_tools import take_requests
 from agentguard.discovery.services import (
     drop_transport,
@@ -27,31 +27,31 @@ from agentguard.discovery.services import (
     pair_halves,
     set_unresolved_aside,
 )
-from agentguard.discovery.span_state import Scene, unsettled
+from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
 
 
-def settle(tree: SpanTree, readings: Readings, seen: Survey) -> Scene:
+def assign_roles(tree: SpanTree, readings: Readings, seen: Prescan) -> SpanState:
     """Settle the roles. `seen`: what all spans of the window show."""
-    settled = unsettled(tree, readings)
-    adopt_bodies(settled)
-    act(settled)
-    promote_hosts(settled)
-    lend_names(settled)
-    unwrap_agents(settled)
-    agents_by_service(settled, seen.hosts)
-    enter_services(settled)
-    enter_calling(settled, seen.hosts)
-    pair_mcp(settled)
-    halves = pair_halves(settled)
-    drop_transport(settled)
-    set_unresolved_aside(settled)
-    find_origins(settled, halves, seen.hosts)
-    settle_workflows(settled)
-    drop_doubles(settled)
-    settle_delegations(settled)
-    delegate_by_time(settled)
-    tell_unnamed_apart(settled)
-    settle_handoffs(settled, seen.agents)
-    take_requests(settled, seen)
-    return settled
+    state = initial_state(tree, readings)
+    adopt_bodies(state)
+    act(state)
+    promote_hosts(state)
+    lend_names(state)
+    unwrap_agents(state)
+    agents_by_service(state, seen.hosts)
+    enter_services(state)
+    enter_calling(state, seen.hosts)
+    pair_mcp(state)
+    halves = pair_halves(state)
+    drop_transport(state)
+    set_unresolved_aside(state)
+    find_origins(state, halves, seen.hosts)
+    resolve_workflows(state)
+    drop_doubles(state)
+    resolve_delegations(state)
+    delegate_by_time(state)
+    tell_unnamed_apart(state)
+    resolve_handoffs(state, seen.agents)
+    take_requests(state, seen)
+    return state

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.ownership import Callers
+from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, Mask
 from agentguard.discovery.services import DOORS, named, tells_peer
-from agentguard.discovery.span_state import Scene
+from agentguard.discovery.span_state import SpanState
 
 COMPONENT = {
     Role.AGENT: ComponentKind.AGENT,
@@ -91,7 +91,7 @@ class Rows:
         return self.known_costs[self.spans]
 
 
-def nameless(s: Scene, who: Callers) -> Mask:
+def nameless(s: SpanState, who: Owners) -> Mask:
     """Calls of a model that nothing names, made by nobody known.
 
     They are counted, but no component.
@@ -102,7 +102,7 @@ def nameless(s: Scene, who: Callers) -> Mask:
     return found
 
 
-def chosen_rows(s: Scene, who: Callers) -> Rows:
+def chosen_rows(s: SpanState, who: Owners) -> Rows:
     """Choose the rows: callers before callees, then by time.
 
     A server whose resource names no service has none.

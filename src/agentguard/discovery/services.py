@@ -6,14 +6,14 @@ import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask
-from agentguard.discovery.span_state import Scene, nearest, nodes
+from agentguard.discovery.span_state import SpanState, nearest, nodes
 
 DOORS = (Role.SERVER, Role.CONSUMER)
 CALLS = (Role.CLIENT, Role.DATASTORE, Role.PRODUCER)
 _LEAVES = (Role.MODEL, Role.DATASTORE, Role.CLIENT, Role.PRODUCER, Role.MCP_CLIENT)
 
 
-def places(s: Scene) -> I64:
+def places(s: SpanState) -> I64:
     """Return a code for each span's service; -1: nobody knows.
 
     A span that names none is where its parent is, unless something came in there.
@@ -24,19 +24,19 @@ def places(s: Scene) -> I64:
     return np.where(known, s.services(), np.where(np.isin(s.role, DOORS), -1, inherited))
 
 
-def named(s: Scene) -> Mask:
+def named(s: SpanState) -> Mask:
     """Say which spans' resources name a service."""
     return np.array([bool(r.service) for r in s.readings.readings], np.bool_)[s.readings.shape]
 
 
-def tells_peer(s: Scene) -> Mask:
+def tells_peer(s: SpanState) -> Mask:
     """Say which spans tell what is at the other end."""
     told = np.array([bool(r.name) for r in s.readings.readings], np.bool_)[s.readings.shape]
     told[[row for row, given in s.given.items() if given.name]] = True
     return told
 
 
-def crossing(s: Scene, place: I64) -> Mask:
+def crossing(s: SpanState, place: I64) -> Mask:
     """Say which spans are in another service than their parents."""
     differs: Mask = (
         (s.parent >= 0) & (place != place[s.parent]) & (place >= 0) & (place[s.parent] >= 0)
@@ -44,7 +44,7 @@ def crossing(s: Scene, place: I64) -> Mask:
     return differs
 
 
-def enter_services(s: Scene) -> None:
+def enter_services(s: SpanState) -> None:
     """A span without a role whose parent is in another service was called from there, and the
     trace's root serves too.
     """
@@ -55,7 +55,7 @@ def enter_services(s: Scene) -> None:
     s.role[top[silent[top]]] = Role.SERVER
 
 
-def pair_halves(s: Scene) -> I64:
+def pair_halves(s: SpanState) -> I64:
     """A client half with its server half below it is one call, which the server half shows better.
 
     Return the client halves.
@@ -81,7 +81,7 @@ def pair_halves(s: Scene) -> I64:
     return calling
 
 
-def drop_transport(s: Scene) -> None:
+def drop_transport(s: SpanState) -> None:
     """A model's, broker's or MCP server's HTTP and database spans are how it was reached, not calls
     of their own.
     """
@@ -95,7 +95,7 @@ def drop_transport(s: Scene) -> None:
         s.role[carried] = Role.STEP
 
 
-def set_unresolved_aside(s: Scene) -> None:
+def set_unresolved_aside(s: SpanState) -> None:
     """A call of which nobody tells where it went is counted, and makes no component."""
     rows = s.rows(Role.CLIENT, Role.PRODUCER)
     s.unresolved = rows[~tells_peer(s)[rows]]

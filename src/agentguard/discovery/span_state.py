@@ -48,7 +48,7 @@ class Unseen:
 
 
 @dataclass(slots=True)
-class Scene:
+class SpanState:
     """n spans, being settled.
 
     After those of the tree may come some that stand for services, see discovery.origins.
@@ -106,7 +106,7 @@ class Scene:
         return np.flatnonzero(np.isin(self.role, roles))
 
 
-def unsettled(tree: SpanTree, readings: Readings) -> Scene:
+def initial_state(tree: SpanTree, readings: Readings) -> SpanState:
     """Return the spans with the roles that they have by themselves."""
     fails = np.array([-1 if r.fails is None else int(r.fails) for r in readings.readings], np.int8)[
         readings.shape
@@ -116,7 +116,7 @@ def unsettled(tree: SpanTree, readings: Readings) -> Scene:
         _numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens")
     )
     failing = np.where(fails < 0, failed, fails > 0)
-    return Scene(
+    return SpanState(
         tree,
         readings,
         readings.roles(),
@@ -157,11 +157,11 @@ def is_below(parent: I64, row: int, other: int) -> bool:
     return row == other
 
 
-def nodes(s: Scene) -> Mask:
+def nodes(s: SpanState) -> Mask:
     """Whether a span stands for something of its own."""
     return ~np.isin(s.role, PLAIN)
 
 
-def by_time(s: Scene, rows: I64) -> list[int]:
+def by_time(s: SpanState, rows: I64) -> list[int]:
     """Return the rows in the order in which their spans started."""
     return [int(row) for row in rows[np.lexsort((rows, s.start[rows]))]]

@@ -50,7 +50,7 @@ class SpanTree:
     """(n,) row of the parent; -1: none"""
     orphan: Mask
     """(n,) names a parent that is not there, or that would close a cycle"""
-    circles: I64
+    parent_cycles: I64
     """Rows at which parents that led round in a circle were cut"""
     duplicates: int
 

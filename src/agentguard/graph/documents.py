@@ -91,13 +91,13 @@ def coverage_document(coverage: Coverage) -> Document:
         "attributed": dict(sorted(coverage.attributed.items())),
         "unattributed": dict(sorted(coverage.unattributed.items())),
         "orphans": coverage.orphans,
-        "circles": coverage.circles,
+        "parent_cycles": coverage.parent_cycles,
         "late": coverage.late,
         "sampling": dict(coverage.sampling),
-        "folded": dict(coverage.folded),
+        "cardinality_limited": dict(coverage.cardinality_limited),
         "housekeeping": dict(coverage.housekeeping),
         "unresolved_peers": coverage.unresolved_peers,
-        "nameless_calls": coverage.nameless,
+        "unnamed_model_calls": coverage.unnamed_model_calls,
         "outside_window": coverage.outside_window,
         "refused": dict(sorted(coverage.refused.items())),
         "first_seen": timestamp(coverage.first_seen),
@@ -183,7 +183,9 @@ def agent_document(graph: Graph, component_id: str, view: View) -> Document:
         ],
         "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
         "workflows": [
-            shown.workflow(w) for w in graph.workflows if component_id in (w.entry, w.first)
+            shown.workflow(w)
+            for w in graph.workflows
+            if component_id in (w.root_component, w.entry)
         ],
     }
 
@@ -211,7 +213,7 @@ class _Shown:
             "services": list(c.services),
             "providers": list(c.providers),
             "spellings": list(c.spellings),
-            "answered_as": list(c.answered),
+            "response_models": list(c.response_models),
             "invocations": c.invocations,
             "errors": c.errors,
             "self_calls": c.self_calls,
@@ -262,8 +264,8 @@ class _Shown:
             "retries": d.retries,
             "source_runs": d.source_runs,
             "latency_ms": _latency_document(d.latency),
-            "waited_ms": _latency_document(d.waited),
-            "delay_ms": _latency_document(d.delay),
+            "client_latency_ms": _latency_document(d.client_latency),
+            "queue_delay_ms": _latency_document(d.queue_delay),
             "input_tokens": d.input_tokens,
             "output_tokens": d.output_tokens,
             "cost_usd": d.cost_usd,
@@ -278,21 +280,21 @@ class _Shown:
             "secondary": f.secondary,
             "count": f.count,
             "rescued": f.rescued,
-            "recourse": f.recourse.value,
+            "fallback_mode": f.fallback_mode.value,
             "evidence": self._evidence(f.evidence),
         }
 
     def workflow(self, w: Workflow) -> Document:
         """Return a workflow.
 
-        `entry` is the first component that does the work, `root` the component whose spans start
+        `entry` is the first component that does the work, `root_component` the one whose spans start
         the runs.
         """
         return {
             "id": w.id,
             "name": w.name,
-            "entry": w.first,
-            "root": w.entry,
+            "entry": w.entry,
+            "root_component": w.root_component,
             "runs": w.runs,
             "failed": w.failed,
             "nested_runs": w.nested,

@@ -21,7 +21,7 @@ KEPT_DAYS = 366
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ComponentHistory:
     """One component or workflow, named as it was last seen.
 
     Times as in graph.model, which stores keep to the microsecond.
@@ -40,7 +40,7 @@ class Sighting:
 class History:
     """Everything identified that was seen at a known time."""
 
-    sightings: tuple[Sighting, ...] = ()
+    components: tuple[ComponentHistory, ...] = ()
     """By id."""
     days: tuple[int, ...] = ()
     """Days since the epoch, in UTC, on which something was seen; ascending. From the days between
@@ -51,19 +51,21 @@ class History:
 def history_of(graph: Graph, runs: Runs) -> History:
     """Return what this graph adds to the history."""
     seen = {
-        w.id: Sighting(w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen)
+        w.id: ComponentHistory(
+            w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen
+        )
         for w in graph.workflows
     }
     for c in graph.components:
         if c.identified:
-            seen[c.id] = Sighting(
+            seen[c.id] = ComponentHistory(
                 c.id, c.kind, c.name, c.environment, c.spellings, c.first_seen, c.last_seen
             )
     known = tuple(seen[id_] for id_ in sorted(seen) if seen[id_].last_seen > 0)
     return History(known, _days(known, runs))
 
 
-def _days(seen: Iterable[Sighting], runs: Runs) -> tuple[int, ...]:
+def _days(seen: Iterable[ComponentHistory], runs: Runs) -> tuple[int, ...]:
     starts = runs.runs["start"].to_numpy()
     times = [time for s in seen for time in (s.first_seen, s.last_seen)]
     days = np.unique(np.concatenate([starts, np.array(times, dtype=np.int64)]) // NS_PER_DAY)

@@ -67,7 +67,7 @@ class Component:
     providers: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
     """Other names seen for it: case variants, dated model names."""
-    answered: tuple[str, ...] = ()
+    response_models: tuple[str, ...] = ()
     """The names under which a model's server answered."""
     invocations: int = 0
     """How often it ran or was called, each attempt counted once."""
@@ -118,11 +118,11 @@ class Dependency:
     """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of
     the caller's.
     """
-    waited: tuple[tuple[int, int], ...] = ()
+    client_latency: tuple[tuple[int, int], ...] = ()
     """The same calls by the caller's clock, where both halves are there: with the network and the
     queues between.
     """
-    delay: tuple[tuple[int, int], ...] = ()
+    queue_delay: tuple[tuple[int, int], ...] = ()
     """From the end of sending a message to the start of its receipt; not told where clocks put the
     receipt first.
     """
@@ -133,7 +133,7 @@ class Dependency:
     last_seen: int = 0
 
 
-class Recourse(StrEnum):
+class FallbackMode(StrEnum):
     """Where the secondary was tried after the primary had failed."""
 
     SAME_RUN = "same_run"
@@ -155,7 +155,7 @@ class Fallback:
     rescued: int
     """How often the secondary succeeded."""
     evidence: tuple[Evidence, ...] = ()
-    recourse: Recourse = Recourse.SAME_RUN
+    fallback_mode: FallbackMode = FallbackMode.SAME_RUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +164,11 @@ class Workflow:
 
     id: str
     name: str
-    entry: str
+    root_component: str
     """Id of the component that a run starts in: the workflow's own (kind workflow) where a span of
     its own starts the runs.
     """
-    first: str
+    entry: str
     """Id of the first component that is neither a workflow nor a service: the entry itself, or what
     the entry calls first.
     """
@@ -204,7 +204,7 @@ class Coverage:
     """What spans say of how they were sampled → spans; counts in a graph of sampled spans are
     counts of what was kept.
     """
-    folded: dict[str, int] = field(default_factory=dict)
+    cardinality_limited: dict[str, int] = field(default_factory=dict)
     """Kind → names that were counted together as one component, "other", since there were too many.
     """
     late: int | None = None
@@ -215,10 +215,10 @@ class Coverage:
     """Entry points taken for health checks and pollers, not workflows → how often they were
     entered.
     """
-    circles: int = 0
+    parent_cycles: int = 0
     """Places at which parents that led round in a circle were cut."""
     unresolved_peers: int = 0
-    nameless: int = 0
+    unnamed_model_calls: int = 0
     """Calls of a model that nothing names, made by nobody known."""
     outside_window: int = 0
     """Spans read of traces that start outside the window asked for, duplicates included."""

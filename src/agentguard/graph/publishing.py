@@ -8,7 +8,7 @@ from agentguard.coordination.notices import Notices
 from agentguard.graph.history import History
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import Dataset, GraphStore, GraphVersion
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 GRAPH_STORED = "graph"
 """The topic; a notice names the dataset and its new version, as JSON."""
@@ -23,7 +23,7 @@ class AnnouncedGraphs:
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
         await self.store.put(version, runs)
-        notice = canonical_json({"dataset": version.dataset, "graph_version": version.id})
+        notice = stable_json({"dataset": version.dataset, "graph_version": version.id})
         await self.notices.publish(GRAPH_STORED, notice.decode())
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:

@@ -45,7 +45,7 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AttributeSelection:
     """Everything that is kept; the rest of a span is dropped while decoding."""
 
     labels: frozenset[str]
@@ -60,7 +60,7 @@ class Wanted:
     """Event name → its attributes that are kept as if they were the span's."""
     facts: tuple[Fact, ...] = ()
     of_callers: frozenset[str] = frozenset()
-    """Labels that are kept of a caller's spans alone: in a server's they tell its clients apart,
+    """AttributeInterner that are kept of a caller's spans alone: in a server's they tell its clients apart,
     and have as many values.
     """
 

@@ -1,4 +1,4 @@
-"""Pieces of any form to one span table."""
+"""Payloads of any form to one span table."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_json import DocumentReader
 from agentguard.ingest.formats.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
-from agentguard.ingest.payloads import DocumentPiece, Piece, ProtobufPiece, Refusal
-from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
-from agentguard.ingest.span_columns import Labels, span_table
+from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload, Refusal
+from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections
+from agentguard.ingest.span_columns import AttributeInterner, span_table
 from agentguard.ingest.spans import SPAN_SCHEMA
 
 _WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero."
@@ -26,7 +26,7 @@ _WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neit
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What pieces held."""
+    """What payloads held."""
 
     spans: pa.Table
     """SPAN_SCHEMA, in order of arrival."""
@@ -36,37 +36,37 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes pieces, remembering values between calls; use one a thread."""
+    """Decodes payloads, remembering values between calls; use one a thread."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: AttributeSelection) -> None:
         self._wanted = wanted
         self._forget()
 
-    def decode(self, pieces: Sequence[Piece]) -> Decoded:
-        """Return the pieces' spans.
+    def decode(self, payloads: Sequence[Payload]) -> Decoded:
+        """Return the payloads' spans.
 
         What cannot be used is a refusal with its place; it never spoils the rest.
         """
         if self._labels.full:
             self._forget()
-        bodies = [piece for piece in pieces if isinstance(piece, ProtobufPiece)]
-        documents = [piece for piece in pieces if isinstance(piece, DocumentPiece)]
+        bodies = [payload for payload in payloads if isinstance(payload, ProtobufPayload)]
+        documents = [payload for payload in payloads if isinstance(payload, DocumentPayload)]
         parts = self._protobuf(bodies) if bodies else []
         if documents:
             parts.append(self._documents(documents))
         return _joined(parts)
 
     def _forget(self) -> None:
-        self._labels = Labels(self._wanted.of_callers)
+        self._labels = AttributeInterner(self._wanted.of_callers)
         self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
 
-    def _protobuf(self, bodies: Sequence[ProtobufPiece]) -> list[Decoded]:
+    def _protobuf(self, bodies: Sequence[ProtobufPayload]) -> list[Decoded]:
         """Decode all at once.
 
         Where that fails, halve, so that one bad body is found and the others are kept.
         """
         try:
-            chunk = self._protobuf_reader.read([piece.body for piece in bodies])
+            chunk = self._protobuf_reader.read([payload.body for payload in bodies])
         except (UnusualBytesError, DecodeError, ValueError):
             if len(bodies) == 1:
                 return [self._unusual(bodies[0])]
@@ -75,30 +75,30 @@ class Decoder:
         spans = span_table(chunk.flat, self._labels, self._wanted, chunk.has_ids)
         return [Decoded(spans, _faults(chunk, bodies), len(chunk.flat))]
 
-    def _unusual(self, piece: ProtobufPiece) -> Decoded:
+    def _unusual(self, payload: ProtobufPayload) -> Decoded:
         try:
-            document = document_of(ExportTraceServiceRequest.FromString(piece.body))
+            document = document_of(ExportTraceServiceRequest.FromString(payload.body))
         except DecodeError as error:
             message = (
                 f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest,"
                 " or name the file after its format."
             )
             return Decoded(
-                SPAN_SCHEMA.empty_table(), (Refusal(piece.origin, "bad-protobuf", message),), 0
+                SPAN_SCHEMA.empty_table(), (Refusal(payload.origin, "bad-protobuf", message),), 0
             )
-        return self._documents([DocumentPiece(piece.origin, document)])
+        return self._documents([DocumentPayload(payload.origin, document)])
 
-    def _documents(self, pieces: Sequence[DocumentPiece]) -> Decoded:
+    def _documents(self, payloads: Sequence[DocumentPayload]) -> Decoded:
         reader = DocumentReader(self._wanted, self._labels)
-        count = sum(reader.read(piece) for piece in pieces)
+        count = sum(reader.read(payload) for payload in payloads)
         flat = reader.flat()
         spans = span_table(flat, self._labels, self._wanted, np.ones(len(flat), np.bool_))
         return Decoded(spans, tuple(reader.tally.refusals()), count)
 
 
-def decode(pieces: Sequence[Piece], wanted: Wanted) -> Decoded:
-    """Return the pieces' spans, see Decoder.decode."""
-    return Decoder(wanted).decode(pieces)
+def decode(payloads: Sequence[Payload], wanted: AttributeSelection) -> Decoded:
+    """Return the payloads' spans, see Decoder.decode."""
+    return Decoder(wanted).decode(payloads)
 
 
 def document_of(request: ExportTraceServiceRequest) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def _hex(raw: bytes, size: int) -> str:
     return raw.hex() if len(raw) == size else ""
 
 
-def _faults(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...]:
+def _faults(chunk: Chunk, bodies: Sequence[ProtobufPayload]) -> tuple[Refusal, ...]:
     """Return what is wrong with single spans, one refusal for each body and reason."""
-    flat, tally = chunk.flat, Tally()
+    flat, tally = chunk.flat, Rejections()
     _count(tally, chunk, bodies, ~chunk.has_ids, WITHOUT_IDS, _WRONG_IDS, lost=True)
     backwards = chunk.has_ids & (flat.end > 0) & (flat.end < flat.start)
     _count(tally, chunk, bodies, backwards, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
@@ -134,9 +134,9 @@ def _faults(chunk: Chunk, bodies: Sequence[ProtobufPiece]) -> tuple[Refusal, ...
 
 
 def _count(
-    tally: Tally,
+    tally: Rejections,
     chunk: Chunk,
-    bodies: Sequence[ProtobufPiece],
+    bodies: Sequence[ProtobufPayload],
     wrong: NDArray[np.bool_],
     reason: str,
     message: str,

@@ -8,7 +8,7 @@ from typing import Any
 
 from agentguard.ingest.formats import jaeger, langfuse, plain, tempo, zipkin, zipkin_v1
 from agentguard.ingest.formats.otlp_documents import mapping
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 RECOGNISED = (
     "OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v1 and v2 JSON, Tempo API JSON, "
@@ -50,7 +50,7 @@ def holds_traces(value: object) -> bool:
     return format_of(value) not in (None, Format.OTHER_SIGNAL, Format.DEPENDENCIES)
 
 
-def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: Any, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield what the value holds.
 
     A value without spans, or of no known format, gives one refusal.
@@ -58,7 +58,7 @@ def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
     match format_of(value):
         case Format.MANY:
             for number, item in enumerate(value, 1):
-                yield from pieces(
+                yield from payloads(
                     item if isinstance(item, dict) else None, f"{origin}, document {number}"
                 )
         case form if form in _READERS:
@@ -67,18 +67,18 @@ def pieces(value: Any, origin: str) -> Iterator[DocumentPiece | Refusal]:
             yield Refusal(origin, *_WITHOUT_SPANS[form])
 
 
-def _otlp(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece]:
-    yield DocumentPiece(origin, value, own_ids=False)
+def _otlp(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload]:
+    yield DocumentPayload(origin, value, own_ids=False)
 
 
-_READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPiece | Refusal]]] = {
+_READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPayload | Refusal]]] = {
     Format.OTLP: _otlp,
-    Format.WRAPPED_OTLP: tempo.pieces,
-    Format.JAEGER: jaeger.pieces,
-    Format.ZIPKIN: zipkin.pieces,
-    Format.ZIPKIN_V1: zipkin_v1.pieces,
-    Format.LANGFUSE: langfuse.pieces,
-    Format.PLAIN: plain.pieces,
+    Format.WRAPPED_OTLP: tempo.payloads,
+    Format.JAEGER: jaeger.payloads,
+    Format.ZIPKIN: zipkin.payloads,
+    Format.ZIPKIN_V1: zipkin_v1.payloads,
+    Format.LANGFUSE: langfuse.payloads,
+    Format.PLAIN: plain.payloads,
 }
 
 _WITHOUT_SPANS = {

@@ -1,4 +1,4 @@
-"""What a reader hands on: pieces to decode, and refusals with their place."""
+"""What a reader hands on: payloads to decode, and refusals with their place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class ProtobufPiece:
+class ProtobufPayload:
     """One ExportTraceServiceRequest body (opentelemetry.proto.collector.trace.v1), not yet decoded."""
 
     origin: str
@@ -16,7 +16,7 @@ class ProtobufPiece:
 
 
 @dataclass(frozen=True, slots=True)
-class DocumentPiece:
+class DocumentPayload:
     """One OTLP/JSON document in the form of json.loads, `{"resourceSpans": [...]}`.
 
     Foreign formats are brought into it.
@@ -45,4 +45,4 @@ class Refusal:
     """How many spans (or records, where spans cannot be counted) are lost."""
 
 
-Piece = ProtobufPiece | DocumentPiece
+Payload = ProtobufPayload | DocumentPayload

@@ -1,4 +1,4 @@
-"""Faults of single spans, counted by piece and reason.
+"""Faults of single spans, counted by payload and reason.
 
 A million alike are one refusal with the first one's place.
 """
@@ -18,7 +18,7 @@ NEGATIVE_MESSAGE = (
 
 
 @dataclass(slots=True)
-class Tally:
+class Rejections:
     """Adds up faults."""
 
     _found: dict[tuple[str, str], Refusal] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Tally:
         times: int = 1,
         lost: bool = True,
     ) -> None:
-        """Count `times` faults of one reason in a piece, the first at span `position` (from 0).
+        """Count `times` faults of one reason in a payload, the first at span `position` (from 0).
 
         `lost`: the spans are left out.
         """
@@ -50,7 +50,7 @@ class Tally:
         self._times[key] = self._times.get(key, 0) + times
 
     def refusals(self) -> list[Refusal]:
-        """Return one refusal for each piece and reason."""
+        """Return one refusal for each payload and reason."""
         return [self._with_count(refusal, self._times[key]) for key, refusal in self._found.items()]
 
     @staticmethod
@@ -60,6 +60,6 @@ class Tally:
         return Refusal(
             refusal.origin,
             refusal.reason,
-            f"{refusal.message} {times:,} spans of the same piece are like this.",
+            f"{refusal.message} {times:,} spans of the same payload are like this.",
             refusal.spans,
         )

@@ -1,4 +1,4 @@
-"""Files, folders, streams and uploads become pieces; what cannot be read becomes refusals."""
+"""Files, folders, streams and uploads become payloads; what cannot be read becomes refusals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentguard.ingest.compression import CHUNK, at_most, inflated, joined
 from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.formats import otlp_bodies
 from agentguard.ingest.formats.otlp_bodies import MAX_BODY_BYTES
-from agentguard.ingest.payloads import Piece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import Payload, ProtobufPayload, Refusal
 
 TELEMETRY_SUFFIXES = frozenset(
     {
@@ -50,7 +50,7 @@ _JSON_START = re.compile(rb"[ \t\r\n]*[{\[]")
 
 def read_paths(
     paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     """Yield what the files, and the files in the folders (sorted, hidden ones left out), hold.
 
     `progress` is told of the bytes read since the last time. A file given by name is refused where
@@ -71,7 +71,7 @@ def read_stream(
     *,
     progress: Callable[[int], None] | None = None,
     limit: int | None = None,
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     """Yield what the stream holds, as for a file given by name.
 
     Raise InputTooLargeError once its content goes beyond the limit.
@@ -79,7 +79,7 @@ def read_stream(
     yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
 
 
-def read_upload(body: bytes, filename: str | None) -> Iterator[Piece | Refusal]:
+def read_upload(body: bytes, filename: str | None) -> Iterator[Payload | Refusal]:
     """Yield what an uploaded body holds, as for a file given by name."""
     yield from read_stream(io.BytesIO(body), filename or "upload")
 
@@ -91,7 +91,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Piece | Refusal]:
+def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Payload | Refusal]:
     found = False
     closed: list[OSError] = []
     for path in _files_in(folder, closed.append):
@@ -128,7 +128,7 @@ def _suffix(path: Path) -> str:
 
 def _file(
     path: Path, progress: Callable[[int], None] | None, *, strict: bool
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     origin = _shown(path)
     try:
         if not strict and not path.is_file():  # a socket, a pipe, a link to nowhere
@@ -158,13 +158,13 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None] | None) -> Iterato
 
 def _content(
     chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None = None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     yield from _summed(_told_apart(chunks, origin, strict=strict, limit=limit), origin)
 
 
 def _told_apart(
     chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     try:
         yield from _plain(at_most(limit, inflated(chunks)), origin, strict=strict, limit=limit)
     except UnreadableInputError as error:
@@ -175,7 +175,7 @@ def _told_apart(
 
 def _plain(
     chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing
     that is known.
     """
@@ -188,11 +188,11 @@ def _plain(
     elif _UTF16.match(head):
         raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
     elif _JSON_START.match(head) or not head:
-        yield from text.pieces(chunks, origin, strict=strict)
+        yield from text.payloads(chunks, origin, strict=strict)
     elif suffix in _PROTOBUF_SUFFIXES:
-        yield ProtobufPiece(origin, joined(chunks, MAX_BODY_BYTES))
+        yield ProtobufPayload(origin, joined(chunks, MAX_BODY_BYTES))
     elif not binary and (strict or suffix in _JSON_SUFFIXES):
-        yield from text.pieces(chunks, origin, strict=strict)
+        yield from text.payloads(chunks, origin, strict=strict)
     elif strict:
         raise UnreadableInputError(
             "unknown-format",
@@ -223,7 +223,7 @@ def _failing(error: UnreadableInputError) -> Iterator[bytes]:
 
 def _bodies(
     chunks: Iterable[bytes], origin: str, form: otlp_bodies.Form, *, strict: bool, limit: int | None
-) -> Iterator[Piece | Refusal]:
+) -> Iterator[Payload | Refusal]:
     found = otlp_bodies.bodies(chunks, form)
     contents = (
         (joined(inflated([body]), MAX_BODY_BYTES) for body in found)
@@ -233,16 +233,16 @@ def _bodies(
     for number, content in enumerate(at_most(limit, contents), 1):
         place = origin if form is otlp_bodies.Form.RAW else f"{origin}, body {number}"
         if content.startswith(b"{"):
-            yield from text.pieces([content], place, strict=strict)
+            yield from text.payloads([content], place, strict=strict)
         elif otlp_bodies.holds_spans(content):
-            yield ProtobufPiece(place, content)
+            yield ProtobufPayload(place, content)
         elif strict:
             yield Refusal(
                 place, "not-traces", "These are OTLP logs or metrics; only traces are used."
             )
 
 
-def _summed(items: Iterable[Piece | Refusal], origin: str) -> Iterator[Piece | Refusal]:
+def _summed(items: Iterable[Payload | Refusal], origin: str) -> Iterator[Payload | Refusal]:
     """Pass everything on, but sum up refusals of one reason from the 21st on."""
     seen: Counter[str] = Counter()
     lost: Counter[str] = Counter()

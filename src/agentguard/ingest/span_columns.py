@@ -1,6 +1,6 @@
 """Decoded spans before facts are taken.
 
-Flat columns, attributes as (span, code) pairs, and how they become a span table.
+SpanColumns columns, attributes as (span, code) pairs, and how they become a span table.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import distinct
-from agentguard.ingest.attribute_selection import Fact, Wanted
+from agentguard.ingest.attribute_selection import AttributeSelection, Fact
 from agentguard.ingest.facts import fact_of
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA
 
@@ -27,7 +27,7 @@ U8 = NDArray[np.uint8]
 _MOST_LABELS = 400_000
 
 
-class Labels:
+class AttributeInterner:
     """Codes for (attribute, value) pairs, with a 64-bit digest each.
 
     A set of pairs is the sum of its digests.
@@ -82,7 +82,7 @@ class Coded:
 
 
 @dataclass(slots=True)
-class Flat:
+class SpanColumns:
     """n spans with m kept attributes.
 
     Rows of attributes, contents, events and links point at spans; attribute rows ascend.
@@ -120,7 +120,12 @@ class Flat:
         return len(self.kind)
 
 
-def span_table(flat: Flat, labels: Labels, wanted: Wanted, keep: NDArray[np.bool_]) -> pa.Table:
+def span_table(
+    flat: SpanColumns,
+    labels: AttributeInterner,
+    wanted: AttributeSelection,
+    keep: NDArray[np.bool_],
+) -> pa.Table:
     """Return the span table (SPAN_SCHEMA) of the spans to keep, facts taken, content gone."""
     _take_events(flat, labels, wanted)
     _drop_callers_of_servers(flat, labels)
@@ -150,7 +155,7 @@ def span_table(flat: Flat, labels: Labels, wanted: Wanted, keep: NDArray[np.bool
     return table if keep.all() else table.filter(pa.array(keep))
 
 
-def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
+def _take_events(flat: SpanColumns, labels: AttributeInterner, wanted: AttributeSelection) -> None:
     rows, codes = [], []
     for row, events in flat.events.items():
         for name, attributes in events:
@@ -166,7 +171,7 @@ def _take_events(flat: Flat, labels: Labels, wanted: Wanted) -> None:
     _append_attributes(flat, pairs[0], pairs[1].astype(np.int32))
 
 
-def _drop_callers_of_servers(flat: Flat, labels: Labels) -> None:
+def _drop_callers_of_servers(flat: SpanColumns, labels: AttributeInterner) -> None:
     """Drop what tells a server's clients apart."""
     if not labels.of_callers:
         return
@@ -177,7 +182,7 @@ def _drop_callers_of_servers(flat: Flat, labels: Labels) -> None:
     flat.attribute_row, flat.attribute_code = flat.attribute_row[kept], flat.attribute_code[kept]
 
 
-def _append_attributes(flat: Flat, rows: I64, codes: NDArray[np.int32]) -> None:
+def _append_attributes(flat: SpanColumns, rows: I64, codes: NDArray[np.int32]) -> None:
     flat.attribute_row, flat.attribute_code = with_attributes(
         flat.attribute_row, flat.attribute_code, rows, codes
     )
@@ -194,7 +199,7 @@ def with_attributes(
     return row[order], np.concatenate([codes, more_codes])[order]
 
 
-def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
+def _attribute_sets(flat: SpanColumns, labels: AttributeInterner) -> Coded:
     """Give equal attribute sets one code: sum each span's digests, then unique sums."""
     total = np.concatenate(
         [np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)]
@@ -206,14 +211,16 @@ def _attribute_sets(flat: Flat, labels: Labels) -> Coded:
     return Coded(codes.astype(np.int32), values)
 
 
-def _json(flat: Flat, labels: Labels, bounds: I64, row: int) -> str:
+def _json(flat: SpanColumns, labels: AttributeInterner, bounds: I64, row: int) -> str:
     codes = flat.attribute_code[bounds[row] : bounds[row + 1]].tolist()
     return orjson.dumps(
         dict(sorted((labels.items[code] for code in codes), key=repr)), option=orjson.OPT_SORT_KEYS
     ).decode()
 
 
-def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Coded:
+def _with_facts(
+    flat: SpanColumns, labels: AttributeInterner, wanted: AttributeSelection, sets: Coded
+) -> Coded:
     found = list(_facts(flat, wanted, sets))
     if not found:
         return sets
@@ -223,7 +230,9 @@ def _with_facts(flat: Flat, labels: Labels, wanted: Wanted, sets: Coded) -> Code
     return _attribute_sets(flat, labels)
 
 
-def _facts(flat: Flat, wanted: Wanted, sets: Coded) -> Iterator[tuple[int, str, str]]:
+def _facts(
+    flat: SpanColumns, wanted: AttributeSelection, sets: Coded
+) -> Iterator[tuple[int, str, str]]:
     """Yield (span row, attribute, value), at most one value for each attribute of a span.
 
     The first fact that yields one wins.
@@ -251,7 +260,7 @@ def _facts(flat: Flat, wanted: Wanted, sets: Coded) -> Iterator[tuple[int, str, 
 
 
 def _applicable(
-    flat: Flat, facts: Sequence[Fact], sets: Coded, shape: tuple[int, int, int, int]
+    flat: SpanColumns, facts: Sequence[Fact], sets: Coded, shape: tuple[int, int, int, int]
 ) -> list[Fact]:
     name, scope, codes, kind = shape
     attributes: Mapping[str, Any] = orjson.loads(sets.values[codes])

@@ -13,7 +13,7 @@ import orjson
 
 from agentguard.ingest import detection
 from agentguard.ingest.errors import UnreadableInputError
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
 """The longest JSON value, on one line or over many. Parsed, it takes several times as much memory.
@@ -25,9 +25,9 @@ Line = tuple[int, bytes]
 """A line's number from 1, and its bytes: none for a line that is longer than the longest value."""
 
 
-def pieces(
+def payloads(
     chunks: Iterable[bytes], origin: str, *, strict: bool
-) -> Iterator[DocumentPiece | Refusal]:
+) -> Iterator[DocumentPayload | Refusal]:
     """Yield what the text holds; a line that cannot be used is one refusal, the others are used.
 
     Not strict: a text that is empty, or whose first value holds no traces, yields nothing. Where
@@ -42,11 +42,11 @@ def pieces(
     try:
         value = value_of([first])
     except UnreadableInputError:
-        yield from _document_pieces(itertools.chain([first], lines), origin, strict=strict)
+        yield from _document_payloads(itertools.chain([first], lines), origin, strict=strict)
         return
     if strict or detection.holds_traces(value):
-        yield from detection.pieces(value, f"{origin}:{first[0]}")
-        yield from _line_pieces(lines, origin)
+        yield from detection.payloads(value, f"{origin}:{first[0]}")
+        yield from _line_payloads(lines, origin)
 
 
 def value_of(lines: Sequence[Line]) -> Any:
@@ -89,7 +89,7 @@ def _too_large() -> UnreadableInputError:
     )
 
 
-def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece | Refusal]:
+def _line_payloads(lines: Iterable[Line], origin: str) -> Iterator[DocumentPayload | Refusal]:
     for line in lines:
         place = f"{origin}:{line[0]}"
         try:
@@ -98,14 +98,14 @@ def _line_pieces(lines: Iterable[Line], origin: str) -> Iterator[DocumentPiece |
             yield error.refusal(place)
             continue
         if type(value) is dict and type(value.get("resourceSpans")) is list:
-            yield DocumentPiece(place, value, own_ids=False)
+            yield DocumentPayload(place, value, own_ids=False)
         else:
-            yield from detection.pieces(value, place)
+            yield from detection.payloads(value, place)
 
 
-def _document_pieces(
+def _document_payloads(
     lines: Iterator[Line], origin: str, *, strict: bool
-) -> Iterator[DocumentPiece | Refusal]:
+) -> Iterator[DocumentPayload | Refusal]:
     """Read all as one value.
 
     Where that fails, line by line, provided that some line is a trace document by itself.
@@ -119,10 +119,10 @@ def _document_pieces(
             fault = error
         else:
             if strict or detection.holds_traces(value):
-                yield from detection.pieces(value, origin)
+                yield from detection.payloads(value, origin)
             return
     if any(_is_trace_document(line) for line in held[:_SEARCHED_LINES]):
-        yield from _line_pieces(itertools.chain(held, lines), origin)
+        yield from _line_payloads(itertools.chain(held, lines), origin)
         fault = broken_off
     if fault is not None:
         raise fault

@@ -136,7 +136,7 @@ class Attempts:
 
     async def _settled(self, job: Job, lease: Lease) -> Outcome:
         after, outcome = await self._tried(job, lease)
-        await lease.settle(after)
+        await lease.release(after)
         log.info("job_left", job_id=job.id, state=after.state.value, attempt=job.attempts)
         if after.state.final:
             await self.clear(after)
@@ -202,7 +202,7 @@ class Attempts:
     async def _give_back(self, job: Job) -> None:
         """A shutdown in good order is no failed attempt."""
         try:
-            await self.store.settle(job.give_back(self.clock()))
+            await self.store.release(job.give_back(self.clock()))
             log.info("job_given_back", job_id=job.id)
         except (UnavailableError, OSError) as error:
             log.warning("job_not_given_back", job_id=job.id, error=str(error))  # its lease runs out

@@ -51,7 +51,7 @@ class DeadLetter:
     """ns."""
 
 
-class Delivery(Protocol):
+class JobDispatcher(Protocol):
     """Brings jobs to somebody who will run them, at least once; the job store decides who does."""
 
     async def deliver(self, job: Job) -> None:

@@ -20,7 +20,7 @@ WITHOUT_BROKER = "a server that runs jobs itself (CELERY_BROKER_URL is not set)"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRunner:
-    """A Delivery that needs no broker.
+    """A JobDispatcher that needs no broker.
 
     What it was told is gone with the process, and the sweep tells it anew.
     """

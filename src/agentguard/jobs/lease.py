@@ -76,14 +76,14 @@ class Lease:
         if not await self._extend():
             raise LeaseLostError
 
-    async def settle(self, after: Job) -> None:
+    async def release(self, after: Job) -> None:
         """Keep what became of the job, trying again while the store is away.
 
         Raise LeaseLostError if it was not ours any more.
         """
         while True:
             try:
-                kept = await self._store.settle(after)
+                kept = await self._store.release(after)
             except (UnavailableError, OSError) as error:
                 log.warning("job_not_settled_yet", job_id=after.id, error=str(error))
                 await asyncio.sleep(self._seconds / _RENEWALS)

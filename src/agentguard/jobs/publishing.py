@@ -45,8 +45,8 @@ class AnnouncingJobStore:
             job, changed=await self.store.extend(job, until=until, done=done)
         )
 
-    async def settle(self, job: Job) -> bool:
-        return await self._announced(job, changed=await self.store.settle(job))
+    async def release(self, job: Job) -> bool:
+        return await self._announced(job, changed=await self.store.release(job))
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
         return await self.store.undelivered(now)

@@ -53,7 +53,7 @@ class JobStore(Protocol):
         False, and nothing is changed, if `job.fence` is outdated.
         """
 
-    async def settle(self, job: Job) -> bool:
+    async def release(self, job: Job) -> bool:
         """Replace a running job by what became of it.
 
         False, and nothing is changed, if `job.fence` is outdated.

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from agentguard.compute.tasks import wait_at_most
-from agentguard.jobs.dispatch import DELIVERY_LIMIT, Delivery, NoDeadLettersError
+from agentguard.jobs.dispatch import DELIVERY_LIMIT, JobDispatcher, NoDeadLettersError
 from agentguard.jobs.model import Job, JobError
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
@@ -28,7 +28,7 @@ class Sweep:
     """
 
     store: JobStore
-    delivery: Delivery
+    delivery: JobDispatcher
     clock: Clock
     lease_seconds: float
     clear: Callable[[Job], Awaitable[None]]
@@ -75,7 +75,7 @@ class Sweep:
         }
         for job_id in dead:
             claimed = await self.store.claim(job_id, now=now, until=now)
-            if claimed is not None and await self.store.settle(claimed.fail(_DELIVERY_LIMIT, now)):
+            if claimed is not None and await self.store.release(claimed.fail(_DELIVERY_LIMIT, now)):
                 log.warning("job_buried", job_id=job_id)
                 await self.clear(claimed)
         return dead

@@ -8,7 +8,7 @@ from __future__ import annotations
 import orjson
 
 
-def canonical_json(value: object) -> bytes:
+def stable_json(value: object) -> bytes:
     """Return a value of dataclasses, mappings, sequences, strings, numbers, booleans and None as
     JSON.
 

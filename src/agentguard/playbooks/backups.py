@@ -126,7 +126,7 @@ def _unproven(facts: Facts, c: Component) -> Iterator[str]:
 
 def _entry(facts: Facts, c: Component) -> Iterator[str]:
     for w in facts.graph.workflows:
-        if c.id in (w.entry, w.first):
+        if c.id in (w.root_component, w.entry):
             yield (
                 f"{w.name} starts in {facts.name(c.id)}: hold its runs back or queue them; nothing"
                 " before it could reroute them."

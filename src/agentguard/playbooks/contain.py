@@ -123,7 +123,7 @@ def _tell(facts: Facts) -> Draft:
         verifications=("Whoever answers for each workflow has confirmed the message.",),
         rollback=("Give the all-clear after the last step of this playbook.",),
         owners=tuple(w.id for w in workflows),
-        components=tuple(dict.fromkeys(w.entry for w in workflows)),
+        components=tuple(dict.fromkeys(w.root_component for w in workflows)),
         evidence=cited(*(s.evidence for w in workflows for s in w.path)),
     )
 

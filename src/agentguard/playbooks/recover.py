@@ -119,7 +119,7 @@ def _prove(facts: Facts) -> Draft:
             ),
         ),
         owners=tuple(w.id for w in workflows),
-        components=tuple(dict.fromkeys(w.entry for w in workflows)),
+        components=tuple(dict.fromkeys(w.root_component for w in workflows)),
         evidence=cited(*(w.evidence for w in workflows)),
     )
 

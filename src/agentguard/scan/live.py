@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
-from agentguard.compute.pools import Workers
+from agentguard.compute.pools import Pool
 from agentguard.compute.tasks import wait_at_most
 from agentguard.coordination.leases import Leases
 from agentguard.discovery.dialects.loading import Dialects
@@ -46,11 +46,11 @@ class LiveGraph:
 
     spans: SpanStore
     graphs: GraphStore
-    workers: Workers[Dialects]
+    workers: Pool[Dialects]
     clock: Clock
     window: int
     """ns."""
-    settled: asyncio.Event
+    compacted: asyncio.Event
     """Set when the window may hold other spans than before."""
     leases: Leases
     process: str
@@ -75,11 +75,11 @@ class LiveGraph:
 
     async def _run(self) -> None:
         while True:
-            self.settled.clear()
+            self.compacted.clear()
             began = time.monotonic()
             await self._refresh()
             await asyncio.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) / 2))
-            await wait_at_most(self.settled, _LOOK_SECONDS)
+            await wait_at_most(self.compacted, _LOOK_SECONDS)
 
     async def refresh(self) -> bool:
         """Compute the graph if there are other spans than last time.
@@ -132,7 +132,7 @@ class LiveGraph:
             if isinstance(
                 error, OSError | AgentGuardError
             ):  # may pass; anything else would only come again
-                self.settled.set()
+                self.compacted.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
 
 

@@ -1,6 +1,6 @@
 """A graph of exactly what is read.
 
-Pieces decoded chunk by chunk, traces gathered, discovered, built.
+Payloads decoded chunk by chunk, traces gathered, discovered, built.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from agentguard.discovery.classification import Reader
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.prescan import Survey, survey
+from agentguard.discovery.prescan import Prescan, survey
 from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.payloads import Piece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import Payload, ProtobufPayload, Refusal
 from agentguard.scan.lateness import Watermark
 from agentguard.traces.spool import Spool
 from agentguard.traces.window import TimeWindow
@@ -46,9 +46,9 @@ class Scan:
 
 
 def scan(
-    pieces: Iterable[Piece | Refusal], dialects: Dialects, *, window: TimeWindow | None = None
+    payloads: Iterable[Payload | Refusal], dialects: Dialects, *, window: TimeWindow | None = None
 ) -> Scan:
-    """Read every piece and return its graph, with a window that of the traces which belong to it.
+    """Read every payload and return its graph, with a window that of the traces which belong to it.
 
     Memory does not grow with the input beyond the graph's runs: traces are spooled to disk.
     """
@@ -56,7 +56,7 @@ def scan(
     refused, watermark = _Refused(), Watermark()
 
     def tables() -> Iterator[tuple[pa.Table, int]]:
-        for chunk in _chunks(pieces, refused):
+        for chunk in _chunks(payloads, refused):
             decoded = decoder.decode(chunk)
             refused.add(decoded.refusals)
             watermark.add(decoded.spans)
@@ -112,10 +112,10 @@ def _graph(
     window: TimeWindow | None,
 ) -> Scan:
     reader = Reader(dialects)
-    seen, read = Survey(), 0
+    seen, read = Prescan(), 0
     with Spool() as spool, Spool() as inside:
         for table, count in tables:
-            seen |= survey(table, reader) if window is None else Survey()
+            seen |= survey(table, reader) if window is None else Prescan()
             spool.add(table)
             read += count
         if window is not None:
@@ -126,7 +126,7 @@ def _graph(
             discover(part, dialects, reader, seen)
             for part in (spool if window is None else inside).partitions()
         ]
-    refused.add(_circle(partial, *place) for partial in partials for place in partial.circles)
+    refused.add(_circle(partial, *place) for partial in partials for place in partial.parent_cycles)
     graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
     outside = (
         0
@@ -152,19 +152,19 @@ def _circle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
     return Refusal(at, "cyclic-parents", message, 0)
 
 
-def _chunks(pieces: Iterable[Piece | Refusal], refused: _Refused) -> Iterator[list[Piece]]:
-    """Yield pieces in chunks worth decoding together, setting refusals aside."""
-    chunk: list[Piece] = []
+def _chunks(payloads: Iterable[Payload | Refusal], refused: _Refused) -> Iterator[list[Payload]]:
+    """Yield payloads in chunks worth decoding together, setting refusals aside."""
+    chunk: list[Payload] = []
     size = 0.0
-    for piece in pieces:
-        if isinstance(piece, Refusal):
-            refused.add([piece])
+    for payload in payloads:
+        if isinstance(payload, Refusal):
+            refused.add([payload])
             continue
-        chunk.append(piece)
+        chunk.append(payload)
         size += (
-            len(piece.body) / _CHUNK_BYTES
-            if isinstance(piece, ProtobufPiece)
-            else _span_count(piece.document) / _CHUNK_SPANS
+            len(payload.body) / _CHUNK_BYTES
+            if isinstance(payload, ProtobufPayload)
+            else _span_count(payload.document) / _CHUNK_SPANS
         )
         if size >= 1:
             yield chunk

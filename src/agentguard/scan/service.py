@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agentguard.compute.pools import Workers
+from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.store import LIVE, GraphStore, GraphVersion
-from agentguard.ingest.payloads import Piece, Refusal
+from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.sources import read_stream
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import InvalidInputError
@@ -49,7 +49,7 @@ class ScanService:
     """Scans, and keeps what they find."""
 
     graphs: GraphStore
-    workers: Workers[Dialects]
+    workers: Pool[Dialects]
     clock: Clock
     dialects: Callable[[], Dialects]
     file_limit: int
@@ -57,13 +57,13 @@ class ScanService:
 
     async def scan(
         self,
-        pieces: Iterable[Piece | Refusal],
+        payloads: Iterable[Payload | Refusal],
         *,
         dataset: str | None = None,
         store: bool = True,
         window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
-        """Scan pieces on another thread of this process; a scan without any span is not stored.
+        """Scan payloads on another thread of this process; a scan without any span is not stored.
 
         Cancelling stops the reading.
 
@@ -73,7 +73,7 @@ class ScanService:
         stop = threading.Event()
         try:
             found = await asyncio.to_thread(
-                lambda: scan(_until(stop, pieces), self.dialects(), window=window)
+                lambda: scan(_until(stop, payloads), self.dialects(), window=window)
             )
         except asyncio.CancelledError:
             stop.set()
@@ -176,11 +176,13 @@ def scan_path(
         )
 
 
-def _until(stop: threading.Event, pieces: Iterable[Piece | Refusal]) -> Iterator[Piece | Refusal]:
-    for piece in pieces:
+def _until(
+    stop: threading.Event, payloads: Iterable[Payload | Refusal]
+) -> Iterator[Payload | Refusal]:
+    for payload in payloads:
         if stop.is_set():
             return
-        yield piece
+        yield payload
 
 
 def _reporter(into: Path) -> Callable[[int], None]:

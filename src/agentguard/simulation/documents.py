@@ -74,7 +74,7 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
     return {
         "id": w.id,
         "name": w.name,
-        "root": w.entry,
+        "root_component": w.root_component,
         "runs_seen": w.runs_seen,
         "runs_failed": w.runs_failed,
         "runs_lost": w.runs_lost,

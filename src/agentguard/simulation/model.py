@@ -115,7 +115,7 @@ class ImpactedWorkflow:
 
     id: str
     name: str
-    entry: str
+    root_component: str
     runs_seen: int
     """All recorded runs, also those that had failed already."""
     runs_failed: int

@@ -21,7 +21,11 @@ def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, flo
     }
     found: dict[str, float] = {}
     for w in workflows:
-        declared = (of_workflow.get(w.id), of_component.get(w.entry), of_component.get(w.first))
+        declared = (
+            of_workflow.get(w.id),
+            of_component.get(w.root_component),
+            of_component.get(w.entry),
+        )
         values = [value for value in declared if value is not None]
         if values:
             found[w.id] = values[0]

@@ -32,7 +32,7 @@ class Recording:
     parent: NDArray[np.int64]
     run: NDArray[np.int64]
     depth: NDArray[np.int64]
-    """Callers above; 0 for a run's entry."""
+    """Owners above; 0 for a run's entry."""
     failed: NDArray[np.bool_]
     returns: NDArray[np.bool_]
     """Whether the failure rises to the caller (True for entries); otherwise it goes to the run."""

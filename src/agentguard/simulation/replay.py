@@ -357,7 +357,15 @@ def _workflows(
         interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
         path = (*steps.up_to(end), steps.last(w.id, end))
         yield ImpactedWorkflow(
-            w.id, w.name, w.entry, runs, int(failed[number]), count, count / runs, interval, path
+            w.id,
+            w.name,
+            w.root_component,
+            runs,
+            int(failed[number]),
+            count,
+            count / runs,
+            interval,
+            path,
         )
 
 

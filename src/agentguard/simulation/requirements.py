@@ -81,11 +81,13 @@ def workflow_requirements(
     for requirement in components:
         by_owner[requirement.owner].append(requirement)
     for w in graph.workflows:
-        yield Requirement(w.id, (w.entry,), Need.REQUIRED, returns=True)
+        yield Requirement(w.id, (w.root_component,), Need.REQUIRED, returns=True)
         own = (
-            _own_callees(graph, w, use, backups) if w.entry in shared else by_owner.get(w.entry, [])
+            _own_callees(graph, w, use, backups)
+            if w.root_component in shared
+            else by_owner.get(w.root_component, [])
         )
-        if w.entry in shared:
+        if w.root_component in shared:
             yield from (replace(r, owner=w.id, returns=True) for r in own if r.returns)
         yield from (
             _passed_on(w, components, use) if use is not None else _met_on_the_way(w, own, by_owner)
@@ -115,7 +117,7 @@ def _met_on_the_way(
 
     Optional where their caller may do without.
     """
-    seen, waiting = {w.entry}, list(own)
+    seen, waiting = {w.root_component}, list(own)
     while waiting:
         r = waiting.pop()
         if not r.returns:
@@ -128,7 +130,7 @@ def _met_on_the_way(
 
 def shared_entries(graph: Graph) -> frozenset[str]:
     """Return the components in which several workflows start."""
-    starts = Counter(w.entry for w in graph.workflows)
+    starts = Counter(w.root_component for w in graph.workflows)
     return frozenset(entry for entry, count in starts.items() if count > 1)
 
 
@@ -136,10 +138,10 @@ def _own_callees(
     graph: Graph, w: Workflow, use: Use | None, backups: _Backups
 ) -> list[Requirement]:
     """Return what this workflow needs of its entry's callees."""
-    invocations = sum(c.invocations for c in graph.components if c.id == w.entry)
+    invocations = sum(c.invocations for c in graph.components if c.id == w.root_component)
     found = set()
     for d in graph.dependencies:
-        if d.source == w.entry:
+        if d.source == w.root_component:
             share = _share_of_entry(d, w, _share_used(d, invocations, backups, None), use)
             found |= {None if share == 0 else _requirement(d, share, backups)}
     return sorted((r for r in found if r is not None), key=_order)
@@ -154,7 +156,7 @@ def _share_of_entry(
     """
     if use is not None:
         return use.of_entries.get((w.id, d.target), 0.0)
-    return of_all if w.first == w.entry else float(d.target == w.first)
+    return of_all if w.entry == w.root_component else float(d.target == w.entry)
 
 
 def _requirement(d: Dependency, share: float | None, backups: _Backups) -> Requirement | None:

@@ -86,7 +86,7 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
     nodes = (*components, *workflows, *doors)
     index = {component: number for number, component in enumerate(components)}
     owners = {workflow: number for number, workflow in enumerate(workflows, start=len(components))}
-    entries = {w.id: (w.entry,) for w in graph.workflows}
+    entries = {w.id: (w.root_component,) for w in graph.workflows}
     to_door = index | {
         door: number for number, door in enumerate(doors, start=len(components) + len(workflows))
     }
@@ -169,7 +169,7 @@ def _workflows(
         lost = max(0, w.runs - w.failed)
         share = lost / w.runs if w.runs else 0.0
         yield ImpactedWorkflow(
-            w.id, w.name, w.entry, w.runs, w.failed, lost, share, None, paths.up_to(number)
+            w.id, w.name, w.root_component, w.runs, w.failed, lost, share, None, paths.up_to(number)
         )
 
 
@@ -208,9 +208,11 @@ class _Paths:
         workflow = self._of_workflow.get(source) if number >= len(self._s.components) else None
         if workflow is None:
             return (Step(source, target, called),)
-        if workflow.entry == target:
+        if workflow.root_component == target:
             return (Step(source, target, workflow.evidence),)
-        if (workflow.entry, target) in self._of_pair and target not in self._of_callee:
-            below = Step(workflow.entry, target, self._of_pair[workflow.entry, target])
-            return (Step(source, workflow.entry, workflow.evidence), below)
+        if (workflow.root_component, target) in self._of_pair and target not in self._of_callee:
+            below = Step(
+                workflow.root_component, target, self._of_pair[workflow.root_component, target]
+            )
+            return (Step(source, workflow.root_component, workflow.evidence), below)
         return (Step(source, target, self._of_callee.get(target, ())),)

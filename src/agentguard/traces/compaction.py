@@ -18,7 +18,7 @@ _IDLE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
-class Upkeep:
+class Compactor:
     """Settles what arrived, and deletes what is too old."""
 
     spans: SpanStore
@@ -27,14 +27,14 @@ class Upkeep:
     clock: Clock
     retention: int
     """ns."""
-    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    compacted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the windows may have changed."""
     failure: str | None = None
     """Why the last round failed, or None if it did not."""
 
     async def run(self) -> None:
         """Work until cancelled: at once when spans arrive, at least every minute."""
-        self.settled.set()
+        self.compacted.set()
         while True:
             await self._tidy()
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -43,10 +43,10 @@ class Upkeep:
     async def tidy(self) -> None:
         """Settle and expire once."""
         self.arrived.clear()
-        changed = await self.spans.settle()
+        changed = await self.spans.compact()
         expired = await self.spans.expire(self.clock() - self.retention)
         if changed or expired:
-            self.settled.set()
+            self.compacted.set()
 
     async def _tidy(self) -> None:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from agentguard.compute.pools import WorkerDiedError, Workers
+from agentguard.compute.pools import Pool, WorkerDiedError
 from agentguard.ingest.decoding import Decoder
 from agentguard.traces.batching import Batcher
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
@@ -69,7 +69,7 @@ class Receiver:
     """Takes deliveries, many at a time: they share decoding calls and the store's sync."""
 
     store: SpanStore
-    decoders: Workers[Decoder]
+    decoders: Pool[Decoder]
     load: Load
     acknowledge_seconds: float
     arrived: asyncio.Event = field(default_factory=asyncio.Event)

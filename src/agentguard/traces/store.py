@@ -78,7 +78,7 @@ class SpanStore(Protocol):
         Durable once this returns; raise SpansNotStoredError, and keep nothing, otherwise.
         """
 
-    async def settle(self) -> bool:
+    async def compact(self) -> bool:
         """Bring everything appended so far into the form that windows read, and delete the bodies.
 
         Return whether there was anything.

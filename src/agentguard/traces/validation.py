@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from agentguard.compute.pools import Workers
-from agentguard.ingest.attribute_selection import Wanted
+from agentguard.compute.pools import Pool
+from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.decoding import Decoder
-from agentguard.ingest.payloads import DocumentPiece, ProtobufPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload, Refusal
 from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.traces.store import Delivery, Encoding
 
@@ -60,7 +60,7 @@ def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
         for n, delivery in enumerate(deliveries)
         if delivery.encoding is Encoding.JSON
     }
-    found = decoder.decode([ProtobufPiece(str(n), body) for n, body in bodies.items()])
+    found = decoder.decode([ProtobufPayload(str(n), body) for n, body in bodies.items()])
     refusals: dict[int, list[Refusal]] = {n: [] for n in range(len(deliveries))}
     for refusal in found.refusals:
         refusals[int(refusal.origin.partition(",")[0])].append(refusal)
@@ -74,7 +74,7 @@ def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
     )
 
 
-async def usable_spans(decoders: Workers[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
+async def usable_spans(decoders: Pool[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
     """Decode deliveries that were accepted before, a few at a time."""
     chunks = [
         deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)
@@ -84,7 +84,7 @@ async def usable_spans(decoders: Workers[Decoder], deliveries: Sequence[Delivery
     )
 
 
-def make_decoder(wanted: Wanted) -> Decoder:
+def make_decoder(wanted: AttributeSelection) -> Decoder:
     """Return a decoder: what a worker makes once."""
     return Decoder(wanted)
 
@@ -100,7 +100,7 @@ def _judge_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refus
         ]
     if not _is_request(document):
         return SPAN_SCHEMA.empty_table(), [_refusal("not-otlp-json", _NOT_OTLP)]
-    decoded = decoder.decode([DocumentPiece("body", document, own_ids=False)])
+    decoded = decoder.decode([DocumentPayload("body", document, own_ids=False)])
     return decoded.spans, list(decoded.refusals)
 
 

@@ -29,7 +29,7 @@ from agentguard.web.problems import (
     answer_http_error,
     answer_invalid_request,
 )
-from agentguard.web.response_cache import Answers, ground_of
+from agentguard.web.response_cache import ResponseCache, ground_of
 from agentguard.web.routes import (
     catalog,
     events,
@@ -43,7 +43,7 @@ from agentguard.web.routes import (
     scan,
     simulate,
 )
-from agentguard.web.state import State
+from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
 
 _ROUTES = (root, health, metrics, scan, jobs, graph, events, catalog, simulate, playbook)
@@ -83,9 +83,9 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
         app.settings.scan_max_requests,
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
     )
-    answers, streams = Answers(app.cache, ground_of(app)), Streams(app.notices)
+    answers, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
     metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
-    api.state.agentguard = State(app, app.serving, metrics, scanning, checkup, answers, streams)
+    api.state.agentguard = AppState(app, app.serving, metrics, scanning, checkup, answers, streams)
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)

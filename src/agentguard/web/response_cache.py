@@ -1,4 +1,4 @@
-"""Answers about graph versions: each is computed once, and kept under all that it follows from."""
+"""ResponseCache about graph versions: each is computed once, and kept under all that it follows from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import orjson
 
 from agentguard.bootstrap.app import App
 from agentguard.coordination.cache import Cache
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 Compute: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Ground: TypeAlias = Mapping[str, Any]
@@ -42,7 +42,7 @@ class _Flight:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class ResponseCache:
     """Documents as JSON, from the cache where they are there."""
 
     cache: Cache
@@ -81,7 +81,7 @@ def question_key(question: Question, ground: Ground) -> str:
 
     Equal for equal questions on equal ground, and for no others.
     """
-    return hashlib.sha256(canonical_json([question, ground])).hexdigest()
+    return hashlib.sha256(stable_json([question, ground])).hexdigest()
 
 
 def ground_of(app: App) -> Ground:

@@ -18,7 +18,7 @@ from agentguard.graph.store import GraphVersion
 from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
-from agentguard.web.response_cache import Answers, Compute, Question
+from agentguard.web.response_cache import Compute, Question, ResponseCache
 from agentguard.web.streams import Streams
 
 
@@ -43,7 +43,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AppState:
     """The opened application behind the routes."""
 
     app: App
@@ -52,7 +52,7 @@ class State:
     scanning: Load
     """Scans that are received or worked on."""
     checkup: Checkup
-    answers: Answers
+    answers: ResponseCache
     streams: Streams
 
     async def newest(self, dataset: str | None) -> Found:
@@ -72,9 +72,9 @@ class State:
         return Response(await self.answers.of(question, compute), media_type="application/json")
 
 
-def _state(request: Request) -> State:
-    state: State = request.app.state.agentguard
+def _state(request: Request) -> AppState:
+    state: AppState = request.app.state.agentguard
     return state
 
 
-StateOf = Annotated[State, Depends(_state)]
+StateOf = Annotated[AppState, Depends(_state)]

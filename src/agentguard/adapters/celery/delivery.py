@@ -25,8 +25,8 @@ _TIMEOUT_SECONDS = 5.0
 """For each answer of the broker."""
 
 
-class CeleryDelivery:
-    """A Delivery to Celery workers.
+class CeleryDispatcher:
+    """A JobDispatcher to Celery workers.
 
     The message holds the job's id, the broker has confirmed it once `deliver` returns (RabbitMQ).
     """

@@ -103,7 +103,7 @@ class FileSpanStore:
                 f"The spans could not be written to disk ({error.strerror}). Send them again later."
             ) from error
 
-    async def settle(self) -> bool:
+    async def compact(self) -> bool:
         async with self._settling:
             await _run(self._thread, self._seal)
             await _run(self._settler, self._adopt)

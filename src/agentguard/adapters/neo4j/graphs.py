@@ -29,7 +29,7 @@ from agentguard.graph.runs import Runs
 from agentguard.graph.store import Dataset, GraphVersion, RunStore
 from agentguard.graph.version_cache import Commit, RecentVersions, runs_first
 from agentguard.kernel.clock import NS_PER_HOUR, Clock
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +196,7 @@ def _askable(name: str) -> str:
 
 
 def _document(graph: Graph) -> bytes:
-    return zstandard.ZstdCompressor(write_checksum=True).compress(canonical_json(graph))
+    return zstandard.ZstdCompressor(write_checksum=True).compress(stable_json(graph))
 
 
 def _version(row: Record) -> GraphVersion | None:

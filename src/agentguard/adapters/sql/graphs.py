@@ -20,7 +20,7 @@ from agentguard.graph.runs import Runs
 from agentguard.graph.store import GRACE, Dataset, GraphVersion, RunStore
 from agentguard.graph.version_cache import Commit, RecentVersions, runs_first
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 _GRAPH = TypeAdapter(Graph)
 
@@ -37,7 +37,7 @@ class SqlGraphStore:
     recent: RecentVersions = field(default_factory=RecentVersions)
 
     async def put(self, version: GraphVersion, runs: Runs) -> None:
-        document = await asyncio.to_thread(canonical_json, version.graph)
+        document = await asyncio.to_thread(stable_json, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
             stale = await self._write(version, document, seen, commit)

@@ -13,7 +13,7 @@ from agentguard.adapters.sql.columns import escaped
 from agentguard.adapters.sql.tables import days_seen, sightings
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, Sighting
+from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, ComponentHistory
 
 _LONGEST_ID = 2_600
 """Bytes as stored. PostgreSQL's B-tree takes rows of 2,704 (BTMaxItemSize with pages of 8 KiB), 16
@@ -29,7 +29,7 @@ async def add_history(connection: AsyncConnection, seen: History, now: int) -> N
     What has an id too long for an index is left out: a graph with it is worth more than its
     history.
     """
-    indexable = [_values(s) for s in seen.sightings if len(escaped(s.id).encode()) <= _LONGEST_ID]
+    indexable = [_values(s) for s in seen.components if len(escaped(s.id).encode()) <= _LONGEST_ID]
     if indexable:
         await connection.execute(widen(connection), indexable)
     if seen.days:
@@ -72,7 +72,7 @@ def widen(connection: AsyncConnection) -> Executable:
     )
 
 
-def _values(s: Sighting) -> dict[str, object]:
+def _values(s: ComponentHistory) -> dict[str, object]:
     return {
         "id": s.id,
         "kind": s.kind.value,
@@ -84,8 +84,8 @@ def _values(s: Sighting) -> dict[str, object]:
     }
 
 
-def _sighting(row: RowMapping) -> Sighting:
-    return Sighting(
+def _sighting(row: RowMapping) -> ComponentHistory:
+    return ComponentHistory(
         row["id"],
         ComponentKind(row["kind"]),
         row["name"],

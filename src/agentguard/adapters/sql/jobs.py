@@ -20,7 +20,7 @@ from agentguard.jobs.model import (
     UnknownJobError,
 )
 from agentguard.jobs.store import JobFilter
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 _UNFINISHED = jobs.c.state.in_([state.value for state in UNFINISHED])
 _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
@@ -89,7 +89,7 @@ class SqlJobStore:
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
         return await self._changes(_held(job).values(due_at=until, deliver_at=until, done=done))
 
-    async def settle(self, job: Job) -> bool:
+    async def release(self, job: Job) -> bool:
         return await self._changes(_held(job).values(_values(job)))
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
@@ -127,7 +127,7 @@ def _values(job: Job) -> dict[str, Any]:
         "id": job.id,
         "kind": job.kind,
         "state": job.state.value,
-        "request": canonical_json(job.request),
+        "request": stable_json(job.request),
         "attempts": job.attempts,
         "fence": job.fence,
         "due_at": job.due_at,

@@ -279,14 +279,14 @@ def coverage_part(coverage: Document) -> RenderableType:
         ),
         (coverage["orphans"], "spans whose parent never came"),
         (coverage["unresolved_peers"], "calls to a peer that nothing names"),
-        (coverage["nameless_calls"], "calls of a model that nothing names, by nobody known"),
+        (coverage["unnamed_model_calls"], "calls of a model that nothing names, by nobody known"),
         (
             sum(coverage["housekeeping"].values()),
             f"health checks and polls, no runs of a workflow: {_largest(coverage['housekeeping'])}",
         ),
         (
-            sum(coverage["folded"].values()),
-            f'names counted together as "other" ({", ".join(coverage["folded"])})',
+            sum(coverage["cardinality_limited"].values()),
+            f'names counted together as "other" ({", ".join(coverage["cardinality_limited"])})',
         ),
         (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),
     ]

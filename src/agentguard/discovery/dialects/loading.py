@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from agentguard.ingest.attribute_selection import Fact, Reduction, Wanted
+from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.spans import (
     KIND_CLIENT,
@@ -192,7 +192,7 @@ class Dialects:
     """Entry points that are health checks and pollers, not workflows."""
     sources: Mapping[str, str]
     """Dialect → the convention or package, with version, that it follows."""
-    wanted: Wanted
+    wanted: AttributeSelection
 
 
 def load_dialects(housekeeping: str | None = None) -> Dialects:
@@ -240,7 +240,7 @@ def _wanted(
     rules: tuple[SpanRule, ...],
     facts: tuple[Fact, ...],
     errors: tuple[Condition, ...],
-) -> Wanted:
+) -> AttributeSelection:
     conditions = (
         [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
     )
@@ -269,7 +269,7 @@ def _wanted(
         | {key for table in tables for key in table.get("keeps", ())}
         | {"error.type"}
     )
-    return Wanted(
+    return AttributeSelection(
         labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
         reductions=reductions,
         input_tokens=_union(tables, "input_tokens"),

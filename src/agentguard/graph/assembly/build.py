@@ -1,4 +1,4 @@
-"""From findings to the graph: joined calls counted by component, by dependency and by workflow."""
+"""From findings to the graph: link_traces calls counted by component, by dependency and by workflow."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from agentguard.compute.arrays import groups
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
 from agentguard.discovery.requested_tools import RULE as REQUESTED
-from agentguard.graph.assembly.cardinality import FOLDED, MOST_NAMES, fold_names
+from agentguard.graph.assembly.cardinality import CARDINALITY_LIMITED, MOST_NAMES, limit_cardinality
 from agentguard.graph.assembly.evidence import confidence, evidence
-from agentguard.graph.assembly.fallbacks import Rescues, rescues
+from agentguard.graph.assembly.fallbacks import FoundFallbacks, find_fallbacks
 from agentguard.graph.assembly.run_tables import run_tables
-from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, Joined, joined
+from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, LinkedCalls, link_traces
 from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
 from agentguard.graph.runs import Runs
@@ -29,7 +29,7 @@ _RULES = {
     REQUESTED: "AgentGuard: a model's answer asks for it; no tool of this service has a span",
     "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
     "trace-root": "AgentGuard: the root span of the trace",
-    FOLDED: (
+    CARDINALITY_LIMITED: (
         f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together"
     ),
     SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
@@ -87,23 +87,27 @@ def build(
     `conventions`: dialect → its source, for the reasons given.
     """
     partial = merged(partials)
-    folded = fold_names(partial)
-    found = joined(partial)
-    rescued = rescues(found)
+    limited = limit_cardinality(partial)
+    found = link_traces(partial)
+    rescued = find_fallbacks(found)
     builder = _Builder(partial, found, rescued, conventions)
     graph = Graph(
         components=builder.components(),
         dependencies=builder.dependencies(),
         fallbacks=builder.fallbacks(),
         workflows=builder.workflows(),
-        coverage=_coverage(partial, folded, spans_read, refused),
+        coverage=_coverage(partial, limited, spans_read, refused),
     )
     return graph, run_tables(found, rescued, partial)
 
 
 class _Builder:
     def __init__(
-        self, partial: Partial, found: Joined, rescued: Rescues, conventions: Mapping[str, str]
+        self,
+        partial: Partial,
+        found: LinkedCalls,
+        rescued: FoundFallbacks,
+        conventions: Mapping[str, str],
     ) -> None:
         self._partial, self._found, self._rescued, self._conventions = (
             partial,
@@ -171,7 +175,9 @@ class _Builder:
                             )
                         ),
                         spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
-                        answered=tuple(sorted({s.answered for s in seen[code] if s.answered})),
+                        response_models=tuple(
+                            sorted({s.answered for s in seen[code] if s.answered})
+                        ),
                         invocations=ran[code],
                         errors=errors[code],
                         self_calls=selves[code],
@@ -235,8 +241,8 @@ class _Builder:
                 evidence=proofs[g],
                 via=vias[g],
                 latency=latencies[g],
-                waited=waited[g],
-                delay=delays[g],
+                client_latency=waited[g],
+                queue_delay=delays[g],
                 cost_usd=costs[g],
                 **{name: values[g] for name, values in columns.items()},
             )
@@ -265,7 +271,9 @@ class _Builder:
                     how,
                 )
             )
-        return tuple(sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.recourse)))
+        return tuple(
+            sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.fallback_mode))
+        )
 
     def workflows(self) -> tuple[Workflow, ...]:
         calls = self._calls
@@ -444,7 +452,7 @@ class _Builder:
 
 
 def _coverage(
-    partial: Partial, folded: dict[str, int], spans_read: int, refused: Mapping[str, int]
+    partial: Partial, limited: dict[str, int], spans_read: int, refused: Mapping[str, int]
 ) -> Coverage:
     return Coverage(
         spans_read=spans_read,
@@ -455,11 +463,11 @@ def _coverage(
         unattributed=dict(sorted(partial.unattributed.items())),
         orphans=partial.orphans,
         sampling=dict(sorted(partial.sampling.items())),
-        folded=folded,
+        cardinality_limited=limited,
         housekeeping=dict(sorted(partial.housekeeping.items())),
-        circles=len(partial.circles),
+        parent_cycles=len(partial.parent_cycles),
         unresolved_peers=partial.unresolved_peers,
-        nameless=partial.nameless,
+        unnamed_model_calls=partial.unnamed_model_calls,
         refused=dict(sorted(refused.items())),
         first_seen=partial.first_seen,
         last_seen=partial.last_seen,

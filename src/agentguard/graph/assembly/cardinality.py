@@ -15,11 +15,11 @@ MOST_NAMES = 5_000
 """Names of one kind in one environment that stay apart: more are an id that no rule takes out of a
 name, not so many components.
 """
-FOLDED = "folded-names"
+CARDINALITY_LIMITED = "cardinality-limit"
 """The rule of the component that stands for the others."""
 
 
-def fold_names(partial: Partial, most: int = MOST_NAMES) -> dict[str, int]:
+def limit_cardinality(partial: Partial, most: int = MOST_NAMES) -> dict[str, int]:
     """Make one component, "other (n)", of the names beyond the `most` that were seen most often.
 
     Return how many by kind.
@@ -57,4 +57,4 @@ def _other(kind: ComponentKind, environment: str | None, count: int) -> Sighting
         identity(kind, "(other)", environment=environment, identified=False),
         name=f"other ({count:,})",
     )
-    return Sighting(who, who.name, "", None, FOLDED, Proof.STRUCTURE)
+    return Sighting(who, who.name, "", None, CARDINALITY_LIMITED, Proof.STRUCTURE)

@@ -12,7 +12,7 @@ import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask
-from agentguard.graph.assembly.trace_linking import TYPES, Joined
+from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 
 Pairs = dict[tuple[int, int, int], list[tuple[int, int]]]
 """(owner, primary, secondary), component codes → rows (failed call, call that stood in for it)."""
@@ -26,7 +26,7 @@ AGREEING_RUNS = 2
 """The fewest sequences that count where only their order speaks: one may be chance."""
 
 
-def reruns(found: Joined, rescued: Mask) -> Pairs:
+def cross_run_fallbacks(found: LinkedCalls, rescued: Mask) -> Pairs:
     """Find a caller's failed run on one model whose next run, in the same workflow, used another
     and not that one.
 
@@ -46,7 +46,7 @@ def reruns(found: Joined, rescued: Mask) -> Pairs:
     return {key: rows for key, rows in pairs.items() if runs.agree(key, rows)}
 
 
-def stand_ins(found: Joined) -> Pairs:
+def stand_ins(found: LinkedCalls) -> Pairs:
     """Find agents that a failing agent's run passed its work on to, and that were only ever called
     so.
 
@@ -79,7 +79,7 @@ def stand_ins(found: Joined) -> Pairs:
 class _CallerRuns:
     """The runs of every caller of a model, by workflow, in order of their start."""
 
-    def __init__(self, found: Joined) -> None:
+    def __init__(self, found: LinkedCalls) -> None:
         calls = found.calls
         self._found, self._calls = found, calls
         self._model = np.array([i.kind is ComponentKind.MODEL for i in found.identities], np.bool_)[
@@ -142,7 +142,7 @@ class _CallerRuns:
         return int(self._calls.entry[self._found.run[caller]]), int(self._found.component[caller])
 
 
-def _by_start(found: Joined, rows: I64) -> list[int]:
+def _by_start(found: LinkedCalls, rows: I64) -> list[int]:
     calls = found.calls
     return [
         int(r)

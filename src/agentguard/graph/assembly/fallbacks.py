@@ -18,11 +18,11 @@ from agentguard.graph.assembly.cross_run_fallbacks import (
     AGREEING_RUNS,
     SHARE_AFTER_FAILURE,
     Pairs,
-    reruns,
+    cross_run_fallbacks,
     stand_ins,
 )
-from agentguard.graph.assembly.trace_linking import TYPES, Joined
-from agentguard.graph.model import Recourse
+from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
+from agentguard.graph.model import FallbackMode
 
 _ALIKE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)
 """Kinds of which any one may stand in for another."""
@@ -39,17 +39,17 @@ _REDUNDANT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Rescues:
+class FoundFallbacks:
     """Arrays over n rows of calls."""
 
     rescued_by: I64
     """(n,) row of the retry or fallback that followed; -1: none"""
     is_retry: Mask
     """(n,) repeats a failed call of the same caller's run"""
-    fallbacks: dict[Recourse, Pairs]
+    fallbacks: dict[FallbackMode, Pairs]
 
 
-def rescues(found: Joined) -> Rescues:
+def find_fallbacks(found: LinkedCalls) -> FoundFallbacks:
     """Find for every failed call what its caller's run tried next."""
     calls = found.calls
     rescued_by = np.full(len(calls), -1, np.int64)
@@ -85,23 +85,25 @@ def rescues(found: Joined) -> Rescues:
     for pairs in kept.values():
         for row, then in pairs:
             rescued_by[row] = then
-    return Rescues(rescued_by, is_retry, _by_recourse(found, rescued_by, kept))
+    return FoundFallbacks(rescued_by, is_retry, _by_fallback_mode(found, rescued_by, kept))
 
 
-def _by_recourse(found: Joined, rescued_by: I64, same_run: Pairs) -> dict[Recourse, Pairs]:
+def _by_fallback_mode(
+    found: LinkedCalls, rescued_by: I64, same_run: Pairs
+) -> dict[FallbackMode, Pairs]:
     """Return every fallback once: where the same run shows it too, as that run's."""
     others = {
-        Recourse.NEXT_RUN: reruns(found, rescued_by >= 0),
-        Recourse.PASSED_ON: stand_ins(found),
+        FallbackMode.NEXT_RUN: cross_run_fallbacks(found, rescued_by >= 0),
+        FallbackMode.PASSED_ON: stand_ins(found),
     }
     fresh = {
         how: {key: rows for key, rows in pairs.items() if key not in same_run}
         for how, pairs in others.items()
     }
-    return {Recourse.SAME_RUN: same_run} | fresh
+    return {FallbackMode.SAME_RUN: same_run} | fresh
 
 
-def _key(found: Joined, row: int, then: int) -> tuple[int, int, int]:
+def _key(found: LinkedCalls, row: int, then: int) -> tuple[int, int, int]:
     return (
         int(found.component[found.calls.source[row]]),
         int(found.component[row]),
@@ -109,7 +111,7 @@ def _key(found: Joined, row: int, then: int) -> tuple[int, int, int]:
     )
 
 
-def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
+def _later_of_sort(found: LinkedCalls) -> list[tuple[int, list[int]]]:
     """Return (failed call, the calls of its sort that follow in the same caller's run, the first of
     each callee).
     """
@@ -134,7 +136,7 @@ def _later_of_sort(found: Joined) -> list[tuple[int, list[int]]]:
     return pairs
 
 
-def _inside(found: Joined, row: int) -> int:
+def _inside(found: LinkedCalls, row: int) -> int:
     """A model's failed attempt inside another model's successful call.
 
     That call was the fallback.
@@ -143,7 +145,7 @@ def _inside(found: Joined, row: int) -> int:
     return outer if outer >= 0 and found.component[outer] != found.component[row] else -1
 
 
-def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) -> list[int]:
+def _after(found: LinkedCalls, row: int, members: I64, kinds: list[ComponentKind]) -> list[int]:
     calls = found.calls
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
     kind, end = kinds[int(found.component[row])], int(calls.answered[row])
@@ -161,7 +163,7 @@ def _after(found: Joined, row: int, members: I64, kinds: list[ComponentKind]) ->
     return list(later.values())
 
 
-def _uses(found: Joined) -> Counter[tuple[int, int]]:
+def _uses(found: LinkedCalls) -> Counter[tuple[int, int]]:
     """Return in how many of its runs each caller uses each callee."""
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
@@ -181,14 +183,14 @@ def _uses(found: Joined) -> Counter[tuple[int, int]]:
     )
 
 
-def _share(found: Joined, pairs: list[tuple[int, int]], runs: int) -> float:
+def _share(found: LinkedCalls, pairs: list[tuple[int, int]], runs: int) -> float:
     """Return the share of the caller's runs on the secondary in which the primary had failed
     before.
     """
     return len({int(found.calls.source[then]) for _, then in pairs}) / runs
 
 
-def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool:
+def _is_fallback(found: LinkedCalls, pairs: list[tuple[int, int]], runs: int) -> bool:
     """Models stand in for each other.
 
     A tool or agent must do so twice, or at least look like it: once may be chance.
@@ -200,7 +202,7 @@ def _is_fallback(found: Joined, pairs: list[tuple[int, int]], runs: int) -> bool
     )
 
 
-def _akin(found: Joined, row: int, other: int) -> bool:
+def _akin(found: LinkedCalls, row: int, other: int) -> bool:
     """Whether a tool's or agent's name shares a word with the other's.
 
     What does not come next must at least look like a stand-in.
@@ -212,7 +214,7 @@ def _akin(found: Joined, row: int, other: int) -> bool:
     return one.kind is not ComponentKind.MODEL and one.name != two.name and akin(one.name, two.name)
 
 
-def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
+def _told_by_servers(found: LinkedCalls, key: tuple[int, int, int], kept: Pairs) -> bool:
     """One tool name on two MCP servers.
 
     That the second server stands in for the first says it all.
@@ -226,7 +228,7 @@ def _told_by_servers(found: Joined, key: tuple[int, int, int], kept: Pairs) -> b
     return (primary.server, secondary.server) in servers
 
 
-def _told_by_agents(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bool:
+def _told_by_agents(found: LinkedCalls, key: tuple[int, int, int], kept: Pairs) -> bool:
     """Services whose agents stand in for each other: the agents say it all."""
     if found.identities[key[1]].kind is not ComponentKind.SERVICE:
         return False
@@ -242,7 +244,7 @@ def _told_by_agents(found: Joined, key: tuple[int, int, int], kept: Pairs) -> bo
     )
 
 
-def _within(found: Joined, outer: int, inner: int) -> bool:
+def _within(found: LinkedCalls, outer: int, inner: int) -> bool:
     calls = found.calls
     same = (
         bool((calls.trace[outer] == calls.trace[inner]).all())

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 
 from agentguard.discovery.partial import I64, U64, Partial
-from agentguard.graph.assembly.fallbacks import Rescues
-from agentguard.graph.assembly.trace_linking import TYPES, Joined
+from agentguard.graph.assembly.fallbacks import FoundFallbacks
+from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 
 _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint8).reshape(256, 2)
 
 
-def run_tables(found: Joined, rescued: Rescues, partial: Partial) -> Runs:
+def run_tables(found: LinkedCalls, rescued: FoundFallbacks, partial: Partial) -> Runs:
     """Return the runs, in order of start, and their invocations, in order of depth and start within
     each run.
     """
@@ -72,7 +72,7 @@ def _key(trace: U64, start: I64, rows: I64) -> tuple[U64 | I64, ...]:
     return trace[rows, 1], trace[rows, 0], start[rows]
 
 
-def _run_table(found: Joined, partial: Partial, entries: I64) -> pa.Table:
+def _run_table(found: LinkedCalls, partial: Partial, entries: I64) -> pa.Table:
     calls = found.calls
     names = pa.array([workflow.id for workflow in partial.workflows], pa.string())
     return pa.table(

@@ -1,4 +1,4 @@
-"""Findings joined over all traces.
+"""Findings link_traces over all traces.
 
 Links between traces followed, unnamed model calls named, runs told apart.
 """
@@ -23,7 +23,7 @@ SAME_CALLER = "same-caller"
 
 
 @dataclass(slots=True)
-class Joined:
+class LinkedCalls:
     """All calls, with what follows from seeing them together. Arrays over n rows."""
 
     calls: Calls
@@ -44,7 +44,7 @@ class Joined:
     """
 
 
-def joined(partial: Partial) -> Joined:
+def link_traces(partial: Partial) -> LinkedCalls:
     """Follow the links, name what can be named, and assign every row to its run."""
     calls = partial.calls
     _join_workflows(partial)
@@ -57,7 +57,7 @@ def joined(partial: Partial) -> Joined:
     component, by_id = _used(component, by_id)
     top, depth = _tops(calls.source)
     run = _runs(calls, top)
-    return Joined(
+    return LinkedCalls(
         calls,
         _commonest(partial, by_id),
         component,

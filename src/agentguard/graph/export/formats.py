@@ -129,12 +129,12 @@ def cypher(graph: Graph) -> str:
     ]
     lines += [
         f"{_cypher_ends(f.primary, f.secondary)} MERGE (a)-[f:FALLS_BACK_TO {{owner:"
-        f" {_cypher(f.owner)}, recourse: {_cypher(f.recourse.value)}}}]->(b) SET f +="
+        f" {_cypher(f.owner)}, fallback_mode: {_cypher(f.fallback_mode.value)}}}]->(b) SET f +="
         f" {_cypher_map(FALLBACK, f)};"
         for f in graph.fallbacks
     ]
     lines += [
-        f"{_cypher_ends(w.entry, w.first)} MERGE (w:Workflow {{id: {_cypher(w.id)}}}) SET w +="
+        f"{_cypher_ends(w.root_component, w.entry)} MERGE (w:Workflow {{id: {_cypher(w.id)}}}) SET w +="
         f" {_cypher_map(WORKFLOW, w)} MERGE (w)-[:STARTS_IN]->(a) MERGE"
         " (w)-[:FIRST_COMPONENT]->(b);"
         for w in graph.workflows

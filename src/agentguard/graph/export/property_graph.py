@@ -25,7 +25,7 @@ from agentguard.graph.documents import evidence_document, milliseconds
 from agentguard.graph.latency import Histogram, quantile
 from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Graph, Workflow
 from agentguard.kernel.clock import timestamp
-from agentguard.kernel.stable_json import canonical_json
+from agentguard.kernel.stable_json import stable_json
 
 T = TypeVar("T")
 Value: TypeAlias = str | int | float | bool | list[str] | None
@@ -67,7 +67,7 @@ COMPONENT: Table[Component] = {
     "services": lambda c: list(c.services),
     "providers": lambda c: list(c.providers),
     "spellings": lambda c: list(c.spellings),
-    "answered_as": lambda c: list(c.answered),
+    "response_models": lambda c: list(c.response_models),
     "invocations": lambda c: c.invocations,
     "errors": lambda c: c.errors,
     "self_calls": lambda c: c.self_calls,
@@ -84,7 +84,7 @@ COMPONENT: Table[Component] = {
 
 FALLBACK: Table[Fallback] = {
     "owner": lambda f: f.owner,
-    "recourse": lambda f: f.recourse.value,
+    "fallback_mode": lambda f: f.fallback_mode.value,
     "count": lambda f: f.count,
     "rescued": lambda f: f.rescued,
     "evidence": lambda f: _evidence(f.evidence),
@@ -151,4 +151,4 @@ def _evidence(evidence: Iterable[Evidence]) -> str:
 
 
 def _json(value: object) -> str:
-    return canonical_json(value).decode()
+    return stable_json(value).decode()

@@ -16,10 +16,10 @@ from agentguard.ingest.formats.otlp_documents import (
     objects,
     text,
 )
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 
-def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document per trace, and a refusal for each span without ids.
 
     CHILD_OF within the trace is the parent; FOLLOWS_FROM only where there is no CHILD_OF; other
@@ -38,7 +38,7 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
                     "span-without-ids",
                     "A Jaeger span needs traceID and spanID.",
                 )
-        yield DocumentPiece(origin, document.finished())
+        yield DocumentPayload(origin, document.finished())
 
 
 def traces(value: object) -> object:

@@ -22,7 +22,7 @@ from agentguard.ingest.formats.otlp_documents import (
     text,
 )
 from agentguard.ingest.formats.plain import instant
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 _RAW = (
     "attributes",
@@ -31,7 +31,7 @@ _RAW = (
 )  # the parts of metadata that are the span's own
 
 
-def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document with a span per observation, and a refusal for each observation without
     ids.
 
@@ -55,7 +55,7 @@ def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece | Refus
                 "span-without-ids",
                 "An observation needs id and traceId.",
             )
-    yield DocumentPiece(origin, document.finished())
+    yield DocumentPayload(origin, document.finished())
 
 
 def observations(value: Mapping[str, Any]) -> object:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from agentguard.ingest.attribute_selection import Wanted
-from agentguard.ingest.payloads import DocumentPiece
-from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Tally
+from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.payloads import DocumentPayload
+from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
-from agentguard.ingest.span_columns import Coded, Flat, Labels
+from agentguard.ingest.span_columns import AttributeInterner, Coded, SpanColumns
 from agentguard.ingest.spans import id_bytes
 from agentguard.ingest.values import is_amount, kept
 
@@ -73,7 +73,7 @@ class _Texts:
 class DocumentReader:
     """Reads documents span by span into lists; `flat` gives the columns of all that was read."""
 
-    def __init__(self, wanted: Wanted, labels: Labels) -> None:
+    def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
         self._uses = _uses(wanted)
         self._event_sources = {
@@ -83,7 +83,7 @@ class DocumentReader:
         }
         self._values: dict[tuple[str, Any], int] = {}
         self._kept_names: dict[str, str] = {}
-        self.tally = Tally()
+        self.tally = Rejections()
         self._ids: list[tuple[bytes, bytes, bytes]] = []
         self._names, self._resources, self._scopes = _Texts(), _Texts(), _Texts()
         self._kinds: list[int] = []
@@ -98,30 +98,30 @@ class DocumentReader:
         self._trace_labels: dict[int, str] = {}
         self._span_labels: dict[int, str] = {}
 
-    def read(self, piece: DocumentPiece) -> int:
+    def read(self, payload: DocumentPayload) -> int:
         """Add the document's spans, returning how many it held.
 
         What is wrong with single ones is a refusal.
         """
         count = 0
-        for index, (resource, scope, span) in enumerate(_spans(piece.document, self._wanted)):
+        for index, (resource, scope, span) in enumerate(_spans(payload.document, self._wanted)):
             count += 1
             try:
-                self._span(resource, scope, span, own_ids=piece.own_ids)
+                self._span(resource, scope, span, own_ids=payload.own_ids)
             except MalformedSpanError as error:
-                self.tally.add(piece.origin, index, error.reason, str(error))
+                self.tally.add(payload.origin, index, error.reason, str(error))
             else:
                 start, end = self._times[-1]
                 if 0 < end < start:
-                    self.tally.add(piece.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
+                    self.tally.add(payload.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
         return count
 
-    def flat(self) -> Flat:
+    def flat(self) -> SpanColumns:
         """Return the columns of everything read."""
         ids, count = self._ids, len(self._kinds)
         numbers = np.array(self._numbers, np.float64).reshape(count, 3)
         times = np.array(self._times, np.int64).reshape(count, 2)
-        return Flat(
+        return SpanColumns(
             trace=np.frombuffer(b"".join(i[0] for i in ids), np.uint8).reshape(count, 16),
             span=np.frombuffer(b"".join(i[1] for i in ids), np.uint8).reshape(count, 8),
             parent=np.frombuffer(b"".join(i[2] for i in ids), np.uint8).reshape(count, 8),
@@ -235,7 +235,7 @@ class DocumentReader:
         return keep | {key: attributes[key] for key in sources & attributes.keys()}
 
 
-def _uses(wanted: Wanted) -> dict[str, int]:
+def _uses(wanted: AttributeSelection) -> dict[str, int]:
     """Return what each wanted attribute is for: the place of a number, content, or a label."""
     uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(
         wanted.content, _CONTENT
@@ -248,13 +248,15 @@ def _uses(wanted: Wanted) -> dict[str, int]:
     )
 
 
-def resource_text(attributes: Mapping[str, Any], wanted: Wanted) -> str:
+def resource_text(attributes: Mapping[str, Any], wanted: AttributeSelection) -> str:
     """Return the JSON of the resource attributes that are kept."""
     keep = {key: kept(attributes[key]) for key in sorted(wanted.resource & attributes.keys())}
     return orjson.dumps({k: v for k, v in keep.items() if v is not None}).decode()
 
 
-def _spans(document: Mapping[str, Any], wanted: Wanted) -> Iterator[tuple[str, str, Any]]:
+def _spans(
+    document: Mapping[str, Any], wanted: AttributeSelection
+) -> Iterator[tuple[str, str, Any]]:
     """Yield each span with its resource's kept attributes (JSON) and its scope's name."""
     for group in _objects(document.get("resourceSpans", document.get("batches"))):
         resource = group.get("resource")

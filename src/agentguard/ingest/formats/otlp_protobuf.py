@@ -1,7 +1,7 @@
 """OTLP protobuf bodies to flat columns, without per-span Python.
 
 The one place where the code is dense: buffers of a whole chunk of bodies are worked on at once.
-Legal but rare bytes (a value before its key, keys of 128 bytes or more, resources in pieces) take
+Legal but rare bytes (a value before its key, keys of 128 bytes or more, resources in payloads) take
 the slow path through google.protobuf.
 """
 
@@ -20,10 +20,17 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
-from agentguard.ingest.attribute_selection import Wanted
+from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_json import resource_text
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
-from agentguard.ingest.span_columns import I64, U8, Coded, Flat, Labels, with_attributes
+from agentguard.ingest.span_columns import (
+    I64,
+    U8,
+    AttributeInterner,
+    Coded,
+    SpanColumns,
+    with_attributes,
+)
 from agentguard.ingest.values import is_amount, kept, plain
 
 U64 = NDArray[np.uint64]
@@ -91,7 +98,7 @@ _READER = HandlerPool([_FILE]).get_for_message(_FILE.message_types_by_name["Requ
 class Chunk(NamedTuple):
     """Several bodies, decoded."""
 
-    flat: Flat
+    flat: SpanColumns
     body_of_span: I64
     """Row of the body that each span came in."""
     has_ids: NDArray[np.bool_]
@@ -104,7 +111,7 @@ class ProtobufReader:
     Remembers resources, scopes and attribute values that it has seen.
     """
 
-    def __init__(self, wanted: Wanted, labels: Labels) -> None:
+    def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
         self._keys = _KeyTable(wanted)
         self._numeric = (wanted.input_tokens, wanted.output_tokens, wanted.cost)
@@ -139,7 +146,7 @@ class ProtobufReader:
         scoped: pa.StructArray,
         group_of_span: I64,
         scope_of_span: I64,
-    ) -> tuple[Flat, NDArray[np.bool_]]:
+    ) -> tuple[SpanColumns, NDArray[np.bool_]]:
         trace, trace_ok = _ids(spans.field("trace_id"), 16)
         own, own_ok = _ids(spans.field("span_id"), 8)
         parent, _ = _ids(spans.field("parent_id"), 8)
@@ -152,7 +159,7 @@ class ProtobufReader:
         scopes = _coded(
             [self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span
         )
-        flat = Flat(
+        flat = SpanColumns(
             trace=trace,
             span=own,
             parent=parent,
@@ -283,7 +290,7 @@ class _KeyTable:
     exactly.
     """
 
-    def __init__(self, wanted: Wanted) -> None:
+    def __init__(self, wanted: AttributeSelection) -> None:
         uses = [
             (wanted.input_tokens, 0),
             (wanted.output_tokens, 1),
@@ -338,7 +345,7 @@ class _KeyTable:
         return places
 
 
-def _event_names(wanted: Wanted) -> set[str]:
+def _event_names(wanted: AttributeSelection) -> set[str]:
     sources = (
         fact.source.removeprefix("event:").partition("/")[0]
         for fact in wanted.facts
@@ -347,7 +354,7 @@ def _event_names(wanted: Wanted) -> set[str]:
     return {*wanted.events, *sources}
 
 
-def _event_keys(wanted: Wanted, name: str) -> Mapping[str, bool]:
+def _event_keys(wanted: AttributeSelection, name: str) -> Mapping[str, bool]:
     """Return the event attributes to read, and whether each is kept as a value (otherwise facts are
     read from it).
     """

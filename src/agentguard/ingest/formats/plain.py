@@ -25,7 +25,7 @@ from agentguard.ingest.formats.otlp_documents import (
     objects,
     text,
 )
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 _UNITS = (
     (1e11, 10**9),
@@ -36,7 +36,7 @@ _UNITS = (
 _CODES = {"ERROR": STATUS_ERROR, "2": STATUS_ERROR, "OK": STATUS_OK, "1": STATUS_OK}
 
 
-def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document with all spans, and a refusal for each span without ids."""
     document = SpanDocument()
     for place, trace_id, span in _spans(value):
@@ -50,7 +50,7 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
                 "span-without-ids",
                 f"The span has no {missing}: give every span one.",
             )
-    yield DocumentPiece(origin, document.finished())
+    yield DocumentPayload(origin, document.finished())
 
 
 def instant(value: object) -> int:

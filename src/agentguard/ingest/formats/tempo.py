@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from agentguard.ingest.payloads import DocumentPiece
+from agentguard.ingest.payloads import DocumentPayload
 
 _WRAPPINGS = ("trace", "result")
 
@@ -25,10 +25,10 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def pieces(value: dict[str, Any], origin: str) -> Iterator[DocumentPiece]:
+def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload]:
     """Yield the document under its OTLP name."""
     inner = unwrapped(value) or {}
     groups = inner.get("resourceSpans")
-    yield DocumentPiece(
+    yield DocumentPayload(
         origin, {"resourceSpans": groups if isinstance(groups, list) else inner.get("batches", [])}
     )

@@ -22,16 +22,16 @@ from agentguard.ingest.formats.otlp_documents import (
     text,
 )
 from agentguard.ingest.formats.zipkin_merge import Span
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
 """Why a span is refused."""
 
 
-def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document with all spans, and a refusal for each span without ids.
 
-    Pieces of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep
+    Payloads of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep
     their one id; a half that is flagged `shared` and has no kind is the server's, a span without a
     kind that knows both ends of a call is the client's. The remote endpoint's name becomes
     peer.service.
@@ -45,13 +45,13 @@ def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
     yield document(whole, origin)
 
 
-def document(spans: Iterable[Span], origin: str) -> DocumentPiece:
+def document(spans: Iterable[Span], origin: str) -> DocumentPayload:
     """Return spans with ids as one document."""
     found = SpanDocument()
     for trace in zipkin_merge.traces(spans):
         for span in _told_apart(zipkin_merge.merged(trace)):
             found.add(_resource(span), conventions.scope(mapping(span.get("tags"))), _span(span))
-    return DocumentPiece(origin, found.finished())
+    return DocumentPayload(origin, found.finished())
 
 
 def spans(value: object) -> Iterator[Span]:

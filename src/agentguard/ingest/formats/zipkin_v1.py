@@ -14,7 +14,7 @@ from typing import Any
 from agentguard.ingest.formats import zipkin
 from agentguard.ingest.formats.otlp_documents import mapping, nanoseconds, objects, text
 from agentguard.ingest.formats.zipkin_merge import Span
-from agentguard.ingest.payloads import DocumentPiece, Refusal
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 _KINDS = {
     "cs": "CLIENT",
@@ -30,7 +30,7 @@ _WIRE = frozenset({"ws", "wr"})
 _ADDRESSES = frozenset({"ca", "sa", "ma"})
 
 
-def pieces(value: object, origin: str) -> Iterator[DocumentPiece | Refusal]:
+def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document with all spans as their v2 halves, and a refusal for each span without
     ids.
     """

@@ -28,7 +28,7 @@ from agentguard.web.schemas.documents import (
     DatasetsDocument,
     GraphDocument,
 )
-from agentguard.web.state import DocumentResponse, State, StateOf
+from agentguard.web.state import AppState, DocumentResponse, StateOf
 from agentguard.web.windows import WindowAsked
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -95,7 +95,7 @@ async def get_graph(
     )
 
 
-async def _graph_document(state: State, version: GraphVersion) -> dict[str, Any]:
+async def _graph_document(state: AppState, version: GraphVersion) -> dict[str, Any]:
     found, runs = await state.found(version), await state.app.graphs.runs(version.id)
     analysis = analysis_document(
         await asyncio.to_thread(analyze, version.graph, runs, matches=found.matches),
@@ -107,7 +107,7 @@ async def _graph_document(state: State, version: GraphVersion) -> dict[str, Any]
 
 
 async def _of_window(
-    state: State, dataset: str | None, window: TimeWindow, written: str
+    state: AppState, dataset: str | None, window: TimeWindow, written: str
 ) -> Response:
     if dataset not in (None, LIVE):
         raise SpansNotKeptError(dataset)
@@ -117,7 +117,7 @@ async def _of_window(
     return DocumentResponse(await asyncio.to_thread(_window_document, state, scan))
 
 
-def _window_document(state: State, scan: Scan) -> dict[str, Any]:
+def _window_document(state: AppState, scan: Scan) -> dict[str, Any]:
     matches = state.app.matches(scan.graph)
     analysis = analysis_document(
         analyze(scan.graph, scan.runs, matches=matches), links=state.app.links

@@ -19,7 +19,7 @@ from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.bodies import content_encoding, receive, unpacked
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
 from agentguard.web.otlp_signals import Signal, count_records
-from agentguard.web.state import State, StateOf
+from agentguard.web.state import AppState, StateOf
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
     },
 }
 
-Take = Callable[[State, Delivery], Awaitable[Response]]
+Take = Callable[[AppState, Delivery], Awaitable[Response]]
 
 
 @router.post("/traces", openapi_extra=_BODY, responses=_ANSWERS)
@@ -91,7 +91,7 @@ async def metrics(request: Request, state: StateOf) -> Response:
     return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.METRICS))
 
 
-async def _answered(request: Request, state: State, take: Take) -> Response:
+async def _answered(request: Request, state: AppState, take: Take) -> Response:
     encoding = encoding_of(request.headers)
     try:
         packed = content_encoding(request.headers)
@@ -111,7 +111,9 @@ async def _answered(request: Request, state: State, take: Take) -> Response:
         return failure(encoding or Encoding.JSON, failed)
 
 
-async def _body(request: Request, state: State, packed: str | None, admission: Admission) -> bytes:
+async def _body(
+    request: Request, state: AppState, packed: str | None, admission: Admission
+) -> bytes:
     limit, buffer = state.app.settings.max_body_bytes, io.BytesIO()
     try:
         async with asyncio.timeout(state.app.settings.acknowledge_seconds):
@@ -123,14 +125,14 @@ async def _body(request: Request, state: State, packed: str | None, admission: A
     return await unpacked(buffer.getvalue(), packed, limit, admission.grow)
 
 
-async def _take_spans(state: State, delivery: Delivery) -> Response:
+async def _take_spans(state: AppState, delivery: Delivery) -> Response:
     verdict = await state.serving.receiver.receive(delivery)
     if verdict.unusable is not None:
         raise UnusableDeliveryError(verdict.unusable.reason, verdict.unusable.message)
     return success(delivery.encoding, verdict.refusals)
 
 
-async def _count(state: State, delivery: Delivery, signal: Signal) -> Response:
+async def _count(state: AppState, delivery: Delivery, signal: Signal) -> Response:
     state.metrics.not_kept.labels(signal.value).inc(
         await asyncio.to_thread(count_records, delivery, signal)
     )

@@ -23,7 +23,7 @@ from agentguard.traces.window import TimeWindow
 from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.documents import ScanDocument
-from agentguard.web.state import DocumentResponse, State, StateOf
+from agentguard.web.state import AppState, DocumentResponse, StateOf
 from agentguard.web.windows import WindowAsked
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -121,7 +121,7 @@ async def post_scan(
 
 async def _scanned(
     request: Request,
-    state: State,
+    state: AppState,
     dataset: str | None,
     window: TimeWindow | None,
     admission: Admission,
@@ -144,12 +144,12 @@ async def _scanned(
     return DocumentResponse(await asyncio.to_thread(state.app.scan_answer, version, found))
 
 
-async def _as_job(state: State, wanted: dict[str, Any], size: int) -> Response:
+async def _as_job(state: AppState, wanted: dict[str, Any], size: int) -> Response:
     return accepted(await state.app.jobs.submit(KIND, wanted, total=size))
 
 
 async def _received_in_time(
-    request: Request, state: State, upload: Path, admission: Admission
+    request: Request, state: AppState, upload: Path, admission: Admission
 ) -> str:
     """Write what was sent to the upload's file; return what refusals shall call it."""
     seconds = state.app.settings.upload_seconds
@@ -160,7 +160,7 @@ async def _received_in_time(
         raise UploadTooSlowError(seconds) from None
 
 
-async def _received(request: Request, state: State, upload: Path, admission: Admission) -> str:
+async def _received(request: Request, state: AppState, upload: Path, admission: Admission) -> str:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _received_form(request, state, upload, admission)
@@ -171,7 +171,7 @@ async def _received(request: Request, state: State, upload: Path, admission: Adm
 
 
 async def _received_body(
-    request: Request, state: State, upload: Path, admission: Admission
+    request: Request, state: AppState, upload: Path, admission: Admission
 ) -> None:
     packed, limit = content_encoding(request.headers), state.app.settings.max_upload_bytes
     sent = upload.with_name(upload.name + ".sent") if packed else upload
@@ -185,7 +185,9 @@ async def _received_body(
             sent.unlink(missing_ok=True)
 
 
-async def _received_form(request: Request, state: State, upload: Path, admission: Admission) -> str:
+async def _received_form(
+    request: Request, state: AppState, upload: Path, admission: Admission
+) -> str:
     parser = MultiPartParser(
         request.headers,
         _bounded(request, state.app.settings.max_upload_bytes, admission),
@@ -218,7 +220,7 @@ async def _bounded(
         yield chunk
 
 
-def _new_upload(state: State) -> Path:
+def _new_upload(state: AppState) -> Path:
     folder = state.app.uploaded.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     upload = folder / sortable_id(state.app.scans.clock())
