@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LONGEST_FILE_LINES = 400
 LARGEST_REPOSITORY_BYTES = 60_000_000
 
 # Written in parts, so that this file does not hold what it looks for.
@@ -56,18 +55,6 @@ def texts() -> dict[str, str]:
         if b"\0" not in raw:
             texts[name] = raw.decode()
     return texts
-
-
-def test_source_files_stay_short() -> None:
-    long = {
-        name: lines
-        for name, text in texts().items()
-        if name.startswith("src/")
-        and name.endswith(".py")
-        and (lines := text.count("\n")) > LONGEST_FILE_LINES
-    }
-
-    assert long == {}, "a second idea is hiding in these: give it a file of its own"
 
 
 def test_package_files_hold_a_docstring_and_nothing_else() -> None:
