@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,17 @@ CONTRACTS = {
 
 @dataclass(frozen=True)
 class Breach:
-    """One import that a contract must refuse."""
+    """One import that a contract must refuse, and the line that reports it."""
 
     importer: str
     imported: str
+    line: str = ""
+
+    @property
+    def reported(self) -> str:
+        package = self.imported.split(".", 1)[0]  # external modules are reported by their package
+        imported = self.imported if package == "agentguard" else package
+        return self.line or f"{self.importer} -> {imported} (l."
 
 
 BREACHES = {
@@ -36,7 +43,7 @@ BREACHES = {
     "rings": Breach("agentguard.jobs", "agentguard.graph.model"),
     "shells-and-adapters": Breach("agentguard.web", "agentguard.adapters.sql"),
     "adapters-independent": Breach("agentguard.adapters.sql", "agentguard.adapters.files"),
-    "acyclic": Breach("agentguard.graph.model", "agentguard.graph.store"),
+    "acyclic": Breach("agentguard.graph.model", "agentguard.graph.store", ".model -> .store ("),
     "settings": Breach("agentguard.graph", "agentguard.settings"),
     "sql": Breach("agentguard.graph", "sqlalchemy"),
     "neo4j": Breach("agentguard.graph", "neo4j"),
@@ -83,14 +90,22 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextmanager
-def committed(breach: Breach, checkout: Path) -> Iterator[None]:
+def commit(breach: Breach, checkout: Path) -> None:
     path = checkout / "src" / breach.importer.replace(".", "/")
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    clean = path.read_text()
-    path.write_text(f"{clean}\nimport {breach.imported}\n")
-    yield
-    path.write_text(clean)
+    path.write_text(f"{path.read_text()}\nimport {breach.imported}\n")
+
+
+@pytest.fixture(scope="module")
+def broken(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """What the linter says of each contract, by its name, after all breaches at once."""
+    folder = tmp_path_factory.mktemp("broken") / "checkout"
+    shutil.copytree(checkout, folder)
+    for breach in BREACHES.values():
+        commit(breach, folder)
+    heading = re.compile(r"^(.+)\n-{3,}\n", re.MULTILINE)
+    _, *parts = heading.split(lint(folder).stdout)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
 def test_all_contracts_hold(checkout: Path) -> None:
@@ -101,9 +116,20 @@ def test_all_contracts_hold(checkout: Path) -> None:
 
 
 @pytest.mark.parametrize("contract", CONTRACTS)
-def test_each_contract_fails_when_broken(checkout: Path, contract: str) -> None:
-    with committed(BREACHES[contract], checkout):
-        outcome = lint(checkout, "--contract", contract)
+def test_each_contract_fails_when_broken(broken: Mapping[str, str], contract: str) -> None:
+    assert BREACHES[contract].reported in broken[CONTRACTS[contract]]
+
+
+def test_a_new_package_that_no_ring_names_fails(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("grown") / "checkout"
+    shutil.copytree(checkout, folder)
+    package = folder / "src" / "agentguard" / "forgotten"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""A package that pyproject.toml does not name."""\n')
+
+    outcome = lint(folder, "--contract", "rings")
 
     assert outcome.returncode == 1
-    assert f"{CONTRACTS[contract]} BROKEN" in outcome.stdout
+    assert "- agentguard.forgotten\n" in outcome.stdout
