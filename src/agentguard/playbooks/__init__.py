@@ -1,1 +1,1 @@
-"""What to do, step by step, with evidence."""
+"""Recovery playbooks: ordered steps, each with its evidence."""

@@ -10,8 +10,9 @@ from agentguard.playbooks.model import Playbook, PlaybookStep, Situation
 
 
 def playbook_document(playbook: Playbook, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
-    """Return the document of `POST /api/playbook`: `incident`, `estimated_recovery_time` (null,
-    with a reason), `steps[…]` and more.
+    """Return the document of `POST /api/playbook`.
+
+    `estimated_recovery_time` is null, with a reason.
     """
     return {
         "incident": _incident(playbook.situation),

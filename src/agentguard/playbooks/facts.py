@@ -1,7 +1,4 @@
-"""What the steps of a playbook are drawn from.
-
-A graph, a simulation and a catalogue, with the look-ups they need.
-"""
+"""The graph, simulation and catalog behind a playbook's steps, with look-ups."""
 
 from __future__ import annotations
 
@@ -13,10 +10,10 @@ from agentguard.graph.model import Component, Dependency, Evidence, EvidenceReas
 from agentguard.simulation.model import SimulationResult
 
 MAX_EVIDENCE = 10
-"""Spans cited per step: enough to look at in minutes."""
+"""Spans cited per step: as many as a person can inspect in minutes."""
 
 MAX_LISTED = 12
-"""Dependencies spelled out per step, busiest first; the rest is counted in one sentence."""
+"""Dependencies listed per step, busiest first; one sentence counts the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +30,7 @@ class Facts:
         return self.by_id[component_id]
 
     def name(self, id_: str) -> str:
-        """Return the short name, with the id where another component bears the same name.
-
-        Workflows by their names.
-        """
+        """Return the name, followed by the id where two components share the name."""
         c = self.by_id.get(id_)
         if c is None:
             return next((w.name for w in self.graph.workflows if w.id == id_), id_)
@@ -44,10 +38,7 @@ class Facts:
         return c.name if alone else f"{c.name} ({c.id})"
 
     def owner(self, *ids: str) -> str | None:
-        """Return the declared owner of these components or workflows.
-
-        Named once each, None where nobody is.
-        """
+        """Return the declared owners of these components or workflows, or None."""
         if self.matches is None:
             return None
         wanted = set(ids)
@@ -59,20 +50,17 @@ class Facts:
 
     @property
     def failed(self) -> tuple[Component, ...]:
-        """What is out."""
+        """The components that the scenario fails."""
         return tuple(map(self.component, self.result.scenario.failed))
 
     @property
     def down(self) -> frozenset[str]:
-        """Everything that is out or that the outage can take along."""
+        """The failed components and every component that their outage can take down."""
         hit = (c.id for c in self.result.components)
         return frozenset((*self.result.scenario.failed, *hit, *self.result.structural_components))
 
     def calls_to(self, component_id: str) -> tuple[Dependency, ...]:
-        """Return the dependencies of others on it, busiest first.
-
-        Callers that are out themselves are left out.
-        """
+        """Return the dependencies on it, busiest first, except those of failed callers."""
         found = (
             d
             for d in self.graph.dependencies
@@ -86,13 +74,13 @@ class Facts:
         return tuple(sorted(found, key=lambda d: (-d.errors, d.target, d.type.value)))
 
     def fallbacks(self, owner: str, primary: str) -> tuple[Fallback, ...]:
-        """Return what this caller was seen falling back on, the most reliable first."""
+        """Return this caller's observed fallbacks for the primary, most reliable first."""
         found = (f for f in self.graph.fallbacks if (f.owner, f.primary) == (owner, primary))
         return tuple(sorted(found, key=lambda f: (-f.rescued, f.count, f.secondary)))
 
 
 def facts(graph: Graph, result: SimulationResult, matches: Matches | None) -> Facts:
-    """Put the look-ups together."""
+    """Index the graph's components by id."""
     return Facts(graph, result, matches, {c.id: c for c in graph.components})
 
 
@@ -107,7 +95,7 @@ def cited(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
 
 
 def failures(*sources: Iterable[Evidence]) -> tuple[Evidence, ...]:
-    """Return the spans that were kept because they failed."""
+    """Return the cited spans that failed."""
     return tuple(e for e in cited(*sources) if e.reason is EvidenceReason.FAILED)
 
 
@@ -117,14 +105,23 @@ def listed(names: Iterable[str]) -> str:
 
 
 def and_others(calls: Sequence[Dependency]) -> tuple[str, ...]:
-    """Return the sentence about the dependencies that are not spelled out, if there are any."""
+    """Return one sentence that counts the dependencies beyond MAX_LISTED, if any."""
     rest = calls[MAX_LISTED:]
     if not rest:
         return ()
     count, total = len(rest), sum(d.calls for d in rest)
-    return (
-        (
-            f"The same for {count} further dependencies with fewer calls ({total} together);"
-            " `agentguard graph` lists them."
-        ),
-    )
+    noun = "dependency" if count == 1 else "dependencies"
+    more = f"{count} more {noun} with fewer calls ({total} in total)"
+    return (f"Do the same for {more}; `agentguard graph --full` lists them.",)
+
+
+def edge(facts: Facts, d: Dependency) -> str:
+    """Return `caller → callee`."""
+    return f"{facts.name(d.source)} → {facts.name(d.target)}"
+
+
+def within_baseline(subject: str, errors: int, total: int, noun: str) -> str:
+    """Return the check that the error rate is no higher than in the window."""
+    if not total:
+        return f"{subject} stay low: the window holds no {noun} to compare with."
+    return f"{subject} stay at or below the baseline: {errors} of {total} {noun} failed."

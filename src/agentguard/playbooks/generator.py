@@ -1,4 +1,4 @@
-"""Playbooks from facts alone."""
+"""Deterministic playbooks from graph, simulation and catalog."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ GENERATOR = "deterministic-1"
 
 
 def generate(graph: Graph, result: SimulationResult, *, matches: Matches | None = None) -> Playbook:
-    """Return the playbook for the simulated failure: contain, activate backups, recover.
-
-    Deterministic; owners come from matches.
-    """
+    """Return the playbook for the simulated failure; owners come from the matches."""
     known = facts(graph, result, matches)
     drafts = (*contain(known), *activate_backups(known), *recover(known))
     return Playbook(_situation(known), _numbered(known, drafts), GENERATOR, NO_RECOVERY_TIME)
@@ -69,10 +66,10 @@ def _summary(known: Facts, failed: str) -> str:
     runs = (
         f"loses {b.runs_lost} of {b.runs_seen} recorded runs"
         if b.runs_seen
-        else "costs an unknown number of runs (none was recorded)"
+        else "loses an unknown number of runs (none was recorded)"
     )
     hit = f"{b.components_hit} of {b.components} other components"
     return (
-        f"By the {known.result.method.value} simulation the outage of {failed} {runs} and hits"
-        f" {hit}."
+        f"In the {known.result.method.value} simulation, an outage of {failed} {runs} and"
+        f" affects {hit}."
     )

@@ -1,4 +1,4 @@
-"""Playbooks: what to do, in which order, and on which evidence."""
+"""Playbooks, their phases and steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from agentguard.simulation.model import Severity
 
 
 class Phase(StrEnum):
-    """When a step belongs."""
+    """The phase of a step, in order."""
 
     CONTAIN = "contain"
     ACTIVATE_BACKUPS = "activate_backups"
@@ -18,7 +18,7 @@ class Phase(StrEnum):
 
     @property
     def timeframe(self) -> str:
-        """Minutes after the start."""
+        """Minutes after the start of the incident."""
         return _TIMEFRAMES[self]
 
 
@@ -31,7 +31,7 @@ _TIMEFRAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A step before it is numbered and has an owner."""
+    """A step without its number and owner."""
 
     phase: Phase
     title: str
@@ -39,29 +39,26 @@ class Draft:
     verifications: tuple[str, ...]
     rollback: tuple[str, ...]
     owners: tuple[str, ...]
-    """Ids of the components or workflows whose owners should do it."""
+    """Ids of the components or workflows whose owners carry it out."""
     components: tuple[str, ...]
     evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PlaybookStep:
-    """One thing to do.
-
-    Every number and name in it comes from the graph, the simulation or the catalogue.
-    """
+    """One step; its numbers and names come from the graph, simulation or catalog."""
 
     id: str
-    """Stable within the playbook: contain-1, activate_backups-1 …"""
+    """Stable within the playbook: contain-1, activate_backups-1 and so on."""
     title: str
     phase: Phase
     actions: tuple[str, ...]
     verifications: tuple[str, ...]
     rollback: tuple[str, ...]
     owner: str | None
-    """From the catalogue; None where nobody is declared."""
+    """From the catalog; None where no owner is declared."""
     components: tuple[str, ...]
-    """Ids of the components it speaks of."""
+    """Ids of the components that the step names."""
     evidence: tuple[Evidence, ...]
 
 
@@ -81,11 +78,11 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Playbook:
-    """Steps in order; a pure function of graph, simulation and catalogue."""
+    """Steps in order: a pure function of graph, simulation and catalog."""
 
     situation: Situation
     steps: tuple[PlaybookStep, ...]
     generator: str
-    """What wrote it: deterministic-1, or a writer's name."""
+    """Name and version of the generator."""
     recovery_time_reason: str
-    """Why no recovery time is estimated."""
+    """Why the playbook gives no recovery time."""

@@ -1,14 +1,20 @@
-"""Minutes 15 to 30.
-
-Bring it back, let the load in from the inside out, prove that users are served.
-"""
+"""Minutes 15 to 30: restore the component, then traffic, callees before callers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Dependency, Workflow
-from agentguard.playbooks.facts import MAX_LISTED, Facts, and_others, cited, listed
+from agentguard.playbooks.facts import (
+    MAX_LISTED,
+    Facts,
+    and_others,
+    cited,
+    edge,
+    listed,
+    within_baseline,
+)
 from agentguard.playbooks.model import Draft, Phase
 
 
@@ -17,77 +23,86 @@ def recover(facts: Facts) -> Iterator[Draft]:
     for c in facts.failed:
         yield _restore(facts, c)
     if facts.result.components or any(facts.calls_to(c.id) for c in facts.failed):
-        yield _let_in(facts)
+        yield _resume(facts)
     if facts.result.workflows:
-        yield _prove(facts)
+        yield _verify(facts)
 
 
 def _restore(facts: Facts, c: Component) -> Draft:
     name, needs = facts.name(c.id), facts.calls_from(c.id)
-    own = (
-        f"Check {facts.name(d.target)} first: {name} depends on it ({d.errors} of {d.calls} calls"
-        " failed)."
-        for d in needs[:MAX_LISTED]
-    )
     return Draft(
         phase=Phase.RECOVER,
-        title=f"Bring {name} back",
-        actions=(*own, *and_others(needs), f"Restart or repair {name}{_where(c)}."),
+        title=f"Restore {name}",
+        actions=(
+            *(_check_callee(facts, d) for d in needs[:MAX_LISTED]),
+            *and_others(needs),
+            _repair(name, c),
+        ),
         verifications=(
-            (
-                f"{name} fails no more often than the observed {c.errors} of {c.invocations}"
-                " invocations."
-            ),
+            within_baseline(f"Failures of {name}", c.errors, c.invocations, "invocations"),
         ),
-        rollback=(
-            (
-                "If it fails again, keep its callers on hold and stay with the backups of the steps"
-                " before."
-            ),
-        ),
+        rollback=(f"If {name} fails again, keep its callers paused and stay on the backups.",),
         owners=(c.id,),
         components=(c.id, *dict.fromkeys(d.target for d in needs)),
         evidence=cited(c.evidence, *(d.evidence for d in needs)),
     )
 
 
-def _where(c: Component) -> str:
-    return f" (seen in {listed(c.services)})" if c.services else ""
+def _check_callee(facts: Facts, d: Dependency) -> str:
+    return (
+        f"Check {facts.name(d.target)} first: {facts.name(d.source)} depends on it ({d.errors} of"
+        f" {d.calls} calls failed)."
+    )
 
 
-def _let_in(facts: Facts) -> Draft:
-    edges = _inside_out(facts)
+def _repair(name: str, c: Component) -> str:
+    """Return the action for what runs it: a model's provider, an outside operator, or a service."""
+    match c.kind:
+        case ComponentKind.MODEL:
+            return _repair_model(name, c)
+        case ComponentKind.EXTERNAL:
+            return f"Check the status of {name} with its operator: it sends no spans of its own."
+        case ComponentKind.DATASTORE | ComponentKind.QUEUE:
+            return f"Restart or repair {name}{_where('used by', c)}."
+        case _:
+            return f"Restart or repair {name}{_where('runs in', c)}."
+
+
+def _repair_model(name: str, c: Component) -> str:
+    if not c.providers:
+        return f"Check the service that serves {name}: the window names no provider."
+    return (
+        f"Check the status, quota, rate limits and credentials of the provider of {name}:"
+        f" {listed(c.providers)}."
+    )
+
+
+def _where(relation: str, c: Component) -> str:
+    return f" ({relation} {listed(c.services)})" if c.services else ""
+
+
+def _resume(facts: Facts) -> Draft:
+    edges = _callees_first(facts)
     return Draft(
         phase=Phase.RECOVER,
-        title="Let the calls back in, from the inside out",
+        title="Restore traffic gradually, callees before callers",
         actions=(
-            *(
-                f"Let {_edge(facts, d)} through again, a few calls first."
-                for d in edges[:MAX_LISTED]
-            ),
+            *(f"Resume {edge(facts, d)} with a few calls first." for d in edges[:MAX_LISTED]),
             *and_others(edges),
         ),
         verifications=tuple(
-            f"Errors on {_edge(facts, d)} are back to the observed {d.errors} of {d.calls} or"
-            " below."
+            within_baseline(f"Errors on {edge(facts, d)}", d.errors, d.calls, "calls")
             for d in edges[:MAX_LISTED]
         ),
-        rollback=("Hold the last edge let through again if its errors rise.",),
+        rollback=("If errors rise, pause the dependency that was resumed last.",),
         owners=tuple(dict.fromkeys(d.source for d in edges)),
         components=tuple(dict.fromkeys(id_ for d in edges for id_ in (d.target, d.source))),
         evidence=cited(*(d.evidence for d in edges)),
     )
 
 
-def _edge(facts: Facts, d: Dependency) -> str:
-    return f"{facts.name(d.source)} → {facts.name(d.target)}"
-
-
-def _inside_out(facts: Facts) -> list[Dependency]:
-    """The edges along which the failure rose.
-
-    Those of the failed components first, then callers by their distance.
-    """
+def _callees_first(facts: Facts) -> list[Dependency]:
+    """Return the dependencies that carried the failure, nearest to its origin first."""
     by_ends: dict[tuple[str, str], Dependency] = {}
     for d in facts.graph.dependencies:
         by_ends.setdefault((d.source, d.target), d)
@@ -99,33 +114,25 @@ def _inside_out(facts: Facts) -> list[Dependency]:
     return list(edges.values())
 
 
-def _prove(facts: Facts) -> Draft:
+def _verify(facts: Facts) -> Draft:
     seen = {w.id: w for w in facts.graph.workflows}
     workflows = [seen[w.id] for w in facts.result.workflows]
     return Draft(
         phase=Phase.RECOVER,
-        title=(
-            f"Prove that {listed(w.name for w in workflows)} works, and make up for what was lost"
-        ),
-        actions=tuple(_catch_up(w) for w in workflows),
+        title=f"Verify {listed(w.name for w in workflows)}, then rerun what failed",
+        actions=tuple(_rerun(w) for w in workflows),
         verifications=tuple(
-            f"{w.name}: no more failed runs than the observed {w.failed} of {w.runs}."
-            for w in workflows
+            within_baseline(f"Failures of {w.name}", w.failed, w.runs, "runs") for w in workflows
         ),
-        rollback=(
-            (
-                "Hold a workflow's runs again if they fail, and go back to the first step of this"
-                " phase."
-            ),
-        ),
+        rollback=("If a workflow fails again, pause its runs and repeat this phase.",),
         owners=tuple(w.id for w in workflows),
         components=tuple(dict.fromkeys(w.root_component for w in workflows)),
         evidence=cited(*(w.evidence for w in workflows)),
     )
 
 
-def _catch_up(w: Workflow) -> str:
+def _rerun(w: Workflow) -> str:
     return (
-        f"Start one run of {w.name} and follow its trace to the end; then repeat the runs that"
+        f"Start one run of {w.name} and follow its trace to the end, then rerun the runs that"
         " failed during the outage."
     )

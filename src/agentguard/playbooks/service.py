@@ -1,4 +1,4 @@
-"""From what somebody asks to what to do about it."""
+"""The use case: write the playbook of a simulated failure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KIND = "playbook"
 
 @dataclass(frozen=True, slots=True)
 class Playbooks:
-    """Writes playbooks for simulated failures."""
+    """Playbooks of simulated failures."""
 
     simulations: Simulations
 
