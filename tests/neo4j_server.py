@@ -87,7 +87,7 @@ def own_neo4j(folder: Path) -> Iterator[Server]:
         own.stop()
 
 
-def place_of(own: Server) -> Place:
+def endpoint_of(own: Server) -> Place:
     return Place(*(own.settings[name] for name in ("NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD")))
 
 

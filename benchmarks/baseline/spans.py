@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from agentguard.discovery.classification import Reader, Reading
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.ingest.facts import fact_of
+from agentguard.ingest.facts import extract_fact
 from agentguard.ingest.values import kept, plain
 
 LATEST = 2**63 - 1
@@ -178,7 +178,7 @@ class SpanReader:
         taken: dict[str, str] = {}
         for fact in self._wanted.facts:
             if fact.into not in taken and fact.condition.holds(name, scope, kind, attributes):
-                value = fact_of(fact, content, events)
+                value = extract_fact(fact, content, events)
                 if value is not None:
                     taken[fact.into] = value
         return taken

@@ -18,7 +18,7 @@ from agentguard.kernel.errors import UnavailableError
 from scripts.services.process import Server
 from tests.conformance.graph_stores import Backend, Neo4j, step_on
 from tests.conformance.graphs import RUNS, check_whole, line, version
-from tests.neo4j_server import own_neo4j, place_of
+from tests.neo4j_server import own_neo4j, endpoint_of
 
 pytestmark = pytest.mark.anyio
 
@@ -34,7 +34,7 @@ class Killable:
 @contextmanager
 def neo4j(folder: Path) -> Iterator[Killable]:
     with own_neo4j(folder / "neo4j") as server:
-        yield Killable(server, Neo4j(folder, place_of(server), seconds=20))
+        yield Killable(server, Neo4j(folder, endpoint_of(server), seconds=20))
 
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[Killable]]] = {"neo4j": neo4j}

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.traces.store import Delivery, Encoding, SpanBatch
-from agentguard.traces.validation import judge, make_decoder
+from agentguard.traces.validation import validate, make_decoder
 
 HOUR = 3600 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
@@ -60,7 +60,7 @@ def json(ids: Iterable[int], *, trace: int = 1, start: int = START) -> Delivery:
 
 
 def batch(*deliveries: Delivery) -> SpanBatch:
-    return SpanBatch(deliveries, judge(make_decoder(NOTHING_WANTED), deliveries).spans)
+    return SpanBatch(deliveries, validate(make_decoder(NOTHING_WANTED), deliveries).spans)
 
 
 def counts(tables: Iterable[pa.Table]) -> Counter[int]:

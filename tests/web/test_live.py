@@ -72,7 +72,7 @@ async def test_nothing_new_gives_no_new_version_also_after_a_restart(tmp_path):
         first = await live_after(app, [DELIVERY])
         assert not await serving_of(app).live.refresh()
     async with opened(tmp_path) as app:
-        await serving_of(app).compactor.tidy()
+        await serving_of(app).compactor.run_once()
         assert not await serving_of(app).live.refresh()
 
         assert (await app.graphs.newest(LIVE)).id == first.id

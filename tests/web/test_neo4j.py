@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from scripts.services.process import Server
-from tests.neo4j_server import Place, empty_neo4j, own_neo4j, place_of
+from tests.neo4j_server import Place, empty_neo4j, own_neo4j, endpoint_of
 from tests.web.process import running
 from tests.web.systems import shop
 
@@ -126,7 +126,7 @@ def test_without_the_setting_nothing_of_neo4j_is_imported(tmp_path: Path):
 def away(tmp_path: Path) -> Iterator[tuple[Server, Place]]:
     """A server that is not started yet."""
     with own_neo4j(tmp_path / "neo4j") as server:
-        yield server, place_of(server)
+        yield server, endpoint_of(server)
 
 
 def test_a_server_starts_without_neo4j_takes_spans_in_and_shows_them_once_it_is_there(

@@ -26,7 +26,7 @@ from agentguard.bootstrap.health_checks import (
 )
 from agentguard.bootstrap.wiring import coordination, graph_store, make_folder, postgresql
 from agentguard.catalog.loading import load_catalogs
-from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, nothing
+from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.evidence_links import trace_links
@@ -45,7 +45,7 @@ from agentguard.settings import Settings
 from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Load, Receiver
 from agentguard.traces.store import SpanStore
-from agentguard.traces.validation import make_decoder, usable_spans
+from agentguard.traces.validation import make_decoder, decode_accepted
 
 S = TypeVar("S")
 
@@ -121,7 +121,7 @@ async def _serving(stack: AsyncExitStack, app: App, leases: SqlLeases, *, separa
     spans = await stack.enter_async_context(
         open_span_store(
             settings.data_dir,
-            partial(usable_spans, decoders),
+            partial(decode_accepted, decoders),
             clock,
             keep_bodies=settings.keep_content,
         )
@@ -174,7 +174,7 @@ async def _settle_at_last(spans: SpanStore) -> None:
     try:
         await spans.compact()
     except (OSError, AgentGuardError):
-        log.exception("last_settling_failed")
+        log.exception("last_compaction_failed")
 
 
 async def _warm(decoders: Pool[Any]) -> None:
@@ -183,7 +183,7 @@ async def _warm(decoders: Pool[Any]) -> None:
     One that dies is started again when it is needed.
     """
     try:
-        await decoders.run(nothing)
+        await decoders.run(no_op)
     except WorkerDiedError as error:
         log.warning("worker_died_while_starting", error=str(error))
 

@@ -14,7 +14,7 @@ from agentguard.graph.evidence_links import trace_links
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings, load_settings
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_parsing import written_window
+from agentguard.traces.window_parsing import parse_window
 
 
 def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
@@ -30,7 +30,7 @@ def window_asked(since: str | None, until: str | None, lookback: str | None) -> 
 
     Raise TimeWindowError where they contradict each other.
     """
-    return written_window(since=since, until=until, lookback=lookback, now=system_clock())
+    return parse_window(since=since, until=until, lookback=lookback, now=system_clock())
 
 
 def declared(settings: Settings) -> Catalog | None:

@@ -1,1 +1,1 @@
-"""Process pools, asyncio and array helpers that stages share."""
+"""Process pools, asyncio helpers and array helpers shared by the stages."""

@@ -1,4 +1,4 @@
-"""Ids as 64-bit words, and hashes of them."""
+"""Ids as 64-bit words, hashing and factorization of integer arrays."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def words(column: pa.ChunkedArray, width: int) -> U64:
     return data.reshape(len(array), width).view("<u8").astype(np.uint64, copy=False)
 
 
-def distinct(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a code for each key, in order of first sight, and the first row of each code.
+def factorize(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return a code per key, numbered by first occurrence, and the first row of each code.
 
-    By hashing, not sorting.
+    Uses a hash table instead of sorting.
     """
     encoded = pa.array(keys).dictionary_encode()
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -36,18 +36,19 @@ def distinct(keys: U64) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return codes, first
 
 
-def groups(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a code for each distinct row of the columns (values from -1 up, their ranges' product
-    below 2**63), and its first row.
+def factorize_rows(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return a code per row of the columns, and the first row of each code.
+
+    Values must be at least -1, and the product of the columns' ranges must be below 2**63.
     """
     keys = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         keys = keys * (int(column.max(initial=0)) + 2) + (column + 1)
-    return distinct(keys.view(np.uint64))
+    return factorize(keys.view(np.uint64))
 
 
-def mix(*columns: U64) -> U64:
-    """Hash rows of 64-bit words to 64 bits; equal rows have equal hashes."""
+def hash_rows(*columns: U64) -> U64:
+    """Hash each row of 64-bit words to 64 bits."""
     total = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         total = (total ^ (column * _MIX[0])) * _MIX[1]

@@ -1,4 +1,4 @@
-"""Where CPU work runs, so that the event loop stays free: other processes, or one other thread."""
+"""Pools that run CPU-bound work off the event loop, in a process or in a thread."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ P = ParamSpec("P")
 
 
 class WorkerDiedError(UnavailableError):
-    """The process that did the work is gone: killed, out of memory, or crashed."""
+    """The pool process was killed, ran out of memory or crashed."""
 
     code = "worker-died"
 
     def __init__(self) -> None:
         super().__init__(
-            "The process that worked on this died. Try again; if that repeats, the input may be too"
+            "The process that ran this task died. Try again; if it dies again, the input may be too"
             " large for this machine."
         )
 
@@ -36,26 +36,26 @@ class WorkerDiedError(UnavailableError):
 class Pool(Protocol[S_co]):
     """Runs functions away from the event loop.
 
-    S is what each worker makes once and hands to every function, a decoder, say.
+    S is created once per pool and passed to every function, for example a decoder.
     """
 
     async def run(
         self, function: Callable[Concatenate[S_co, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Return the function's answer, or raise what it raises.
+        """Return the function's result, or raise its exception.
 
-        WorkerDiedError if the worker did not survive.
+        Raises WorkerDiedError if the process died.
         """
 
     async def ping(self) -> None:
-        """Return unless the worker died since.
+        """Raise WorkerDiedError once if the process has died since the last call.
 
-        Then raise WorkerDiedError, once: whoever needs it next starts another.
+        The next task starts a new process.
         """
 
 
 class ThreadPool(Generic[S]):
-    """One thread of this process: for a command, which has nothing else to do."""
+    """Runs functions in a single thread, for commands with no_op else to do."""
 
     def __init__(self, prepare: Callable[[], S]) -> None:
         self._prepare = prepare
@@ -70,10 +70,10 @@ class ThreadPool(Generic[S]):
         )
 
     async def ping(self) -> None:
-        """Return at once: a thread lives as long as its process."""
+        """Return immediately: a thread lives as long as its process."""
 
     def close(self) -> None:
-        """Wait for what is running, refuse the rest."""
+        """Wait for the running function and cancel the queued ones."""
         self._executor.shutdown(cancel_futures=True)
 
     def _call(
@@ -85,9 +85,9 @@ class ThreadPool(Generic[S]):
 
 
 class ProcessPool(Generic[S]):
-    """One process of its own, started when first needed and again when it dies.
+    """Runs functions in one child process, started on first use and restarted after it dies.
 
-    `prepare` and all arguments must pickle.
+    `prepare` and all arguments must be picklable.
     """
 
     def __init__(self, prepare: Callable[[], S]) -> None:
@@ -111,18 +111,14 @@ class ProcessPool(Generic[S]):
             self._running -= 1
 
     async def ping(self) -> None:
-        if (
-            self._executor is not None and not self._running
-        ):  # who waits for work in hand learns by itself that the worker died
-            await self.run(nothing)
+        # A caller that waits for a running task gets the error from `run`.
+        if self._executor is not None and not self._running:
+            await self.run(no_op)
 
     def close(self) -> None:
-        """End the process, whatever it is at.
-
-        What still runs there when this closes was given up.
-        """
+        """Kill the process, even while it runs a function; no_op waits for that result."""
         if self._executor is not None:
-            # Python 3.14 has kill_workers for it
+            # Python 3.14 has ProcessPoolExecutor.kill_workers for this.
             for process in tuple((self._executor._processes or {}).values()):  # noqa: SLF001
                 process.kill()
             self._executor.shutdown(cancel_futures=True)
@@ -133,7 +129,7 @@ class ProcessPool(Generic[S]):
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-_state: list[Any] = []  # of this worker process: what `prepare` made
+_state: list[Any] = []  # in the child process: the value returned by `prepare`
 
 
 def _process_executor(prepare: Callable[[], Any]) -> ProcessPoolExecutor:
@@ -143,7 +139,7 @@ def _process_executor(prepare: Callable[[], Any]) -> ProcessPoolExecutor:
 
 
 def _begin(prepare: Callable[[], Any]) -> None:
-    """Leave signals to the parent, and go when it goes."""
+    """Ignore SIGINT and SIGTERM, which the parent handles, and exit when the parent exits."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
@@ -157,8 +153,8 @@ def _follow_parent() -> None:
         os._exit(1)
 
 
-def nothing(_state: object) -> None:
-    """Do what a worker can do only once it is up."""
+def no_op(_state: object) -> None:
+    """Do no_op; completes only if the process has started."""
 
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -1,4 +1,4 @@
-"""Coroutines side by side."""
+"""Helpers for concurrent coroutines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
-    """A TaskGroup that passes on its body's error as it is, not in a group."""
+    """A TaskGroup that re-raises its body's exception without wrapping it in a group."""
     failure: Exception | None = None
     async with asyncio.TaskGroup() as tasks:
         try:
             yield tasks
-        # Whatever the body raises must reach its caller unwrapped, and a TaskGroup would wrap it.
+        # A TaskGroup would wrap the body's exception; callers expect the original one.
         except Exception as error:  # noqa: BLE001 - raised again below
             failure = error
     if failure is not None:
@@ -22,7 +22,7 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float) -> None:
-    """Return when the event is set, or after these seconds."""
+    """Return when the event is set or the timeout expires."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -23,7 +23,7 @@ from agentguard.diagnosis.judging import (
     judge_postgresql,
     judge_redis,
 )
-from agentguard.kernel.masking import place_of
+from agentguard.kernel.masking import endpoint_of
 from agentguard.settings import Settings
 
 _SENTRY = "Sentry"
@@ -75,7 +75,7 @@ def _cache(settings: Settings) -> Iterator[Check]:
     with extra("REDIS_URL"):
         from agentguard.adapters.redis.inspection import inspect_redis
     url = settings.redis.get_secret_value()
-    yield judge_redis(place_of(url), inspect_redis(url))
+    yield judge_redis(endpoint_of(url), inspect_redis(url))
 
 
 def _broker(settings: Settings) -> Iterator[Check]:
@@ -87,7 +87,9 @@ def _broker(settings: Settings) -> Iterator[Check]:
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.inspection import inspect_broker
     url = settings.celery_broker_url.get_secret_value()
-    yield judge_broker(place_of(url), settings.jobs_queue, inspect_broker(url, settings.jobs_queue))
+    yield judge_broker(
+        endpoint_of(url), settings.jobs_queue, inspect_broker(url, settings.jobs_queue)
+    )
 
 
 def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:

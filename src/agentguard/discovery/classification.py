@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import distinct
+from agentguard.compute.arrays import factorize
 from agentguard.discovery.dialects.loading import PEERS, Dialects, Role, Source, SpanRule
 from agentguard.discovery.naming import clean, model_name
 from agentguard.ingest.conditions import Attributes
@@ -221,5 +221,5 @@ def _shapes(columns: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArra
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         size = int(column.max(initial=0)) + 1
-        codes, first = distinct((codes * size + column).view(np.uint64))
+        codes, first = factorize((codes * size + column).view(np.uint64))
     return codes, first

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import distinct, mix
+from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.classification import Reader, Reading
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
@@ -434,7 +434,7 @@ def _coverage(s: SpanState) -> dict[str, Any]:
     known = s.start[s.start > 0]
     return {
         "spans": len(shapes),
-        "traces": len(distinct(mix(s.tree.trace[:, 0], s.tree.trace[:, 1]))[1]),
+        "traces": len(factorize(hash_rows(s.tree.trace[:, 0], s.tree.trace[:, 1]))[1]),
         "duplicates": s.tree.duplicates,
         "orphans": int(s.tree.orphan[: len(shapes)].sum()),
         "unresolved_peers": len(s.unresolved),

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import distinct, mix, words
+from agentguard.compute.arrays import factorize, hash_rows, words
 from agentguard.discovery.classification import Reading, Readings
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask, Proof
@@ -98,7 +98,7 @@ class SpanState:
         Its row, or less than -1 where several spans name one parent that never came; -1: a root.
         """
         wanted = words(self.tree.spans.column("parent_id"), 8)[:, 0]
-        lost, _ = distinct(mix(self.tree.trace[:, 0], self.tree.trace[:, 1], wanted))
+        lost, _ = factorize(hash_rows(self.tree.trace[:, 0], self.tree.trace[:, 1], wanted))
         return np.where((self.parent < 0) & (wanted != 0), -2 - lost, self.parent)
 
     def rows(self, *roles: Role) -> I64:

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import mix, words
+from agentguard.compute.arrays import hash_rows, words
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
-from agentguard.traces.trace_ids import with_whole_ids
+from agentguard.traces.trace_ids import with_full_trace_ids
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -73,7 +73,7 @@ def span_tree(spans: pa.Table) -> SpanTree:
     server halves become the client half's children. A trace id that one side cut to its lower 64
     bits is made whole; a span that names itself as parent is a root.
     """
-    spans = with_whole_ids(spans.unify_dictionaries().combine_chunks())
+    spans = with_full_trace_ids(spans.unify_dictionaries().combine_chunks())
     kept = _distinct(spans)
     table = spans if len(kept) == len(spans) else spans.take(pa.array(kept))
     halves = _halves(table)
@@ -136,7 +136,7 @@ def _distinct(spans: pa.Table) -> I64:
     trace, span = words(spans.column("trace_id"), 16), words(spans.column("span_id"), 8)[:, 0]
     halves = _halves(spans)
     half = np.where(halves.serving, halves.service + 1, 0).astype(np.uint64)
-    key = mix(trace[:, 0], trace[:, 1], span, half)
+    key = hash_rows(trace[:, 0], trace[:, 1], span, half)
     order = np.argsort(key, kind="stable")
     same = key[order][1:] == key[order][:-1]
     if not same.any():
@@ -163,7 +163,7 @@ def _content_digests(spans: pa.Table) -> U64:
             columns.append(array.fill_null(-1).to_numpy(zero_copy_only=False).view(np.uint64))
         else:
             columns.append(array.cast(pa.int64()).to_numpy(zero_copy_only=False).view(np.uint64))
-    return mix(*columns)
+    return hash_rows(*columns)
 
 
 def _sparse_digests(spans: pa.Table, name: str) -> U64:
@@ -181,9 +181,9 @@ def _digest(text: str) -> int:
 
 
 def _parents(trace: U64, span: U64, wanted: U64) -> I64:
-    keys = mix(trace[:, 0], trace[:, 1], span)
+    keys = hash_rows(trace[:, 0], trace[:, 1], span)
     found = pc.index_in(
-        pa.array(mix(trace[:, 0], trace[:, 1], wanted)), value_set=pa.array(keys)
+        pa.array(hash_rows(trace[:, 0], trace[:, 1], wanted)), value_set=pa.array(keys)
     ).fill_null(-1)
     parent = found.to_numpy().astype(np.int64)
     real = (parent >= 0) & (wanted != 0)
@@ -208,11 +208,13 @@ def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> No
     told = (parent[clients] < 0) & (parent[servers] >= 0)
     parent[clients[told]] = parent[servers[told]]
     children = np.flatnonzero(np.isin(parent, clients) & ~halves.serving)
-    places = mix(parent[children].astype(np.uint64), halves.service[children].astype(np.uint64))
+    places = hash_rows(
+        parent[children].astype(np.uint64), halves.service[children].astype(np.uint64)
+    )
     found = pc.index_in(
         pa.array(places),
         value_set=pa.array(
-            mix(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))
+            hash_rows(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))
         ),
     )
     own = found.fill_null(-1).to_numpy().astype(np.int64)

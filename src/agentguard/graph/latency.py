@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import groups
+from agentguard.compute.arrays import factorize_rows
 
 Histogram: TypeAlias = tuple[tuple[int, int], ...]
 """(bucket, count), ascending."""
@@ -29,7 +29,7 @@ def histograms(
 ) -> list[Histogram]:
     """Return the histogram of the durations (ns) of each group, 0 to size - 1."""
     bucket = buckets(durations)
-    codes, first = groups(group, bucket)
+    codes, first = factorize_rows(group, bucket)
     found: list[list[tuple[int, int]]] = [[] for _ in range(size)]
     for g, b, count in zip(
         group[first].tolist(), bucket[first].tolist(), np.bincount(codes).tolist(), strict=True

@@ -1,4 +1,4 @@
-"""What decoding keeps of a span: named by the dialect tables, handed in as a value."""
+"""Selection of the span attributes that decoding keeps, derived from the dialect tables."""
 
 from __future__ import annotations
 
@@ -11,67 +11,65 @@ from agentguard.ingest.conditions import Condition
 
 
 class Reduction(StrEnum):
-    """How a value with many forms becomes one with few before it is kept."""
+    """Reduction of a high-cardinality value before it is stored."""
 
     HOST = "host"
-    """A URL or authority becomes host:port."""
+    """A URL or authority → host:port."""
     PATH = "path"
-    """A URL or path loses query, ids and numbers."""
+    """A URL or path → the path without query, ids and numbers."""
     OPERATION = "operation"
-    """A statement becomes its first word."""
+    """A statement → its first word."""
     FLAG = "flag"
-    """Only that there is one."""
+    """Presence only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something read out of content (arguments, messages) that is itself not kept."""
+    """A value extracted from content (arguments, messages) that is itself not stored."""
 
     into: str
-    """The attribute that holds the fact from then on."""
+    """The attribute that stores the extracted value."""
     source: str
-    """A span attribute, or 'event:' and the event's name and attribute,
+    """A span attribute, or 'event:' with event name and attribute, for example
     'event:gen_ai.tool.message/content'.
     """
     condition: Condition
     path: tuple[str, ...] = ()
-    """Keys to follow in the JSON text; text inside text is parsed again."""
+    """Keys to follow in the JSON text; nested JSON text is parsed too."""
     pattern: Pattern[str] | None = None
-    """Otherwise: the first group of the last match in the text (also tried where JSON was cut
-    short).
-    """
+    """Fallback: the first group of the last match in the text, also if the JSON is truncated."""
     every: bool = False
-    """Not the last match alone: those of all, one a line."""
+    """Store all matches, one per line, instead of the last one."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeSelection:
-    """Everything that is kept; the rest of a span is dropped while decoding."""
+    """The attributes to keep; decoding drops everything else."""
 
     labels: frozenset[str]
-    """Span attributes with few values."""
+    """Low-cardinality span attributes."""
     reductions: Mapping[str, Reduction]
-    """Span attributes kept in reduced form."""
+    """Span attributes stored in reduced form."""
     input_tokens: frozenset[str]
     output_tokens: frozenset[str]
     cost: frozenset[str]
     resource: frozenset[str]
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Event name → its attributes that are kept as if they were the span's."""
+    """Event name → attributes that are stored like span attributes."""
     facts: tuple[Fact, ...] = ()
-    of_callers: frozenset[str] = frozenset()
-    """AttributeInterner that are kept of a caller's spans alone: in a server's they tell its clients apart,
-    and have as many values.
+    caller_only: frozenset[str] = frozenset()
+    """Labels that are stored for client spans only: on server spans they identify the clients and
+    have as many values as there are clients.
     """
 
     @property
     def content(self) -> frozenset[str]:
-        """Attributes that facts are read from."""
+        """Return the attributes that facts are extracted from."""
         return frozenset(fact.source for fact in self.facts if not fact.source.startswith("event:"))
 
     @property
     def span_keys(self) -> frozenset[str]:
-        """Every span attribute that decoding has to look at."""
+        """Return every span attribute that decoding must read."""
         return (
             self.labels
             | self.reductions.keys()

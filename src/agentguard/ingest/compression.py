@@ -1,4 +1,4 @@
-"""gzip and zstd by their magic bytes, in bounded memory."""
+"""Decompression of gzip and zstd, detected by magic bytes, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,23 +11,21 @@ import zstandard
 from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 
 CHUNK = 1 << 20
-"""Bytes handed on at a time, about: what is decompressed at once stays below 32 times this."""
+"""Approximate output chunk size in bytes; a single decompression step stays below 32 times this."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
-_ZSTD_INPUT = (
-    1 << 10
-)  # a zstd block of 4 bytes can hold 128 KiB: so 32 MiB come out of one input at most
+# A zstd block of 4 bytes can expand to 128 KiB, so one input chunk expands to at most 32 MiB.
+_ZSTD_INPUT = 1 << 10
 _ZSTD_WINDOW = 1 << 27
 
 
-def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the chunks' content.
+def decompressed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Return the decompressed content of the chunks.
 
-    Decompressed where it is gzip (RFC 1952) or zstd (RFC 8878), several members too, else as it is.
-
-    Everything before the first fault is yielded, then UnreadableInputError is raised:
+    Handles gzip (RFC 1952) and zstd (RFC 8878) with several members; other content passes through.
+    Yields everything before the first error, then raises UnreadableInputError with reason
     truncated-gzip, corrupt-gzip, truncated-zstd or corrupt-zstd. Zero bytes after the last gzip
     member are padding.
     """
@@ -42,7 +40,7 @@ def inflated(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def at_most(limit: int | None, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the chunks; raise InputTooLargeError instead of the one that goes beyond the limit."""
+    """Yield the chunks; raise InputTooLargeError when their total exceeds the limit (bytes)."""
     size = 0
     for chunk in chunks:
         size += len(chunk)
@@ -52,7 +50,7 @@ def at_most(limit: int | None, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def joined(chunks: Iterable[bytes], limit: int) -> bytes:
-    """Return all chunks in one; raise UnreadableInputError where they are longer than the limit."""
+    """Return the concatenated chunks; raise UnreadableInputError above the limit (bytes)."""
     content = bytearray()
     for chunk in chunks:
         content += chunk
@@ -71,14 +69,15 @@ def too_large(limit: int) -> UnreadableInputError:
 def _corrupt(kind: str, error: Exception) -> UnreadableInputError:
     return UnreadableInputError(
         f"corrupt-{kind}",
-        f"The {kind} data is damaged ({error}); whole records before the damage were used.",
+        f"The {kind} data is corrupt ({error}); the complete records before it were used.",
     )
 
 
 def _truncated(kind: str) -> UnreadableInputError:
     return UnreadableInputError(
         f"truncated-{kind}",
-        f"The {kind} data ends too early; whole records before the cut were used. Copy it again.",
+        f"The {kind} data is truncated; the complete records before the end were used."
+        " Copy the file again.",
     )
 
 
@@ -118,7 +117,7 @@ def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _drained(member: zlib._Decompress) -> Iterator[bytes]:
-    """Yield what the member still holds back, at most a window's worth."""
+    """Yield the output that the member still buffers, at most one window."""
     rest = member.flush()
     if rest:
         yield rest

@@ -1,4 +1,4 @@
-"""Conditions on a span's name, scope, kind and attributes, as the dialect tables write them."""
+"""Conditions of dialect rules on a span's name, scope, kind and attributes."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ Attributes = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """True where every part that is given holds."""
+    """True if every part that is set is true."""
 
     name: re.Pattern[str] | None = None
     scope: re.Pattern[str] | None = None
     kinds: frozenset[int] | None = None
     has: frozenset[str] = frozenset()
     any_of: frozenset[str] = frozenset()
-    """Attributes of which at least one is there."""
+    """At least one of these attributes must be present."""
     lacks: frozenset[str] = frozenset()
     equals: tuple[tuple[str, frozenset[str]], ...] = ()
-    """Attribute and the values that it may have, compared as lower-case text."""
+    """Attribute and its allowed values, compared as lower-case text."""
     matches: tuple[tuple[str, re.Pattern[str]], ...] = ()
-    """Attribute and a pattern found in its text."""
+    """Attribute and a pattern to search in its text."""
     named: str | None = None
-    """An attribute whose text, with or without quotes around it, is the span's name."""
+    """An attribute whose text, without surrounding quotes, must equal the span's name."""
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
-        """Say whether a span with these properties meets the condition."""
-        for (
-            key,
-            values,
-        ) in self.equals:  # a loop, and first: this runs for every rule and every shape of span
+        """Return whether a span with these properties satisfies the condition."""
+        # First, and as a loop: this runs for every rule and every distinct span shape.
+        for key, values in self.equals:
             if key not in attributes or str(attributes[key]).lower() not in values:
                 return False
         return (

@@ -1,4 +1,4 @@
-"""Payloads of any form to one span table."""
+"""Decodes payloads of all formats into one span table."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neit
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What payloads held."""
+    """The result of decoding payloads."""
 
     spans: pa.Table
     """SPAN_SCHEMA, in order of arrival."""
     refusals: tuple[Refusal, ...]
     spans_read: int
-    """Spans found, refused ones included."""
+    """Spans found, including rejected ones."""
 
 
 class Decoder:
-    """Decodes payloads, remembering values between calls; use one a thread."""
+    """Decodes payloads with caches that persist between calls; not thread-safe."""
 
     def __init__(self, wanted: AttributeSelection) -> None:
         self._wanted = wanted
@@ -45,7 +45,7 @@ class Decoder:
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Return the payloads' spans.
 
-        What cannot be used is a refusal with its place; it never spoils the rest.
+        Each error becomes a refusal with its location and never affects other spans.
         """
         if self._labels.full:
             self._forget()
@@ -57,14 +57,11 @@ class Decoder:
         return _joined(parts)
 
     def _forget(self) -> None:
-        self._labels = AttributeInterner(self._wanted.of_callers)
+        self._labels = AttributeInterner(self._wanted.caller_only)
         self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
 
     def _protobuf(self, bodies: Sequence[ProtobufPayload]) -> list[Decoded]:
-        """Decode all at once.
-
-        Where that fails, halve, so that one bad body is found and the others are kept.
-        """
+        """Decode all bodies at once; on failure bisect, to isolate invalid bodies."""
         try:
             chunk = self._protobuf_reader.read([payload.body for payload in bodies])
         except (UnusualBytesError, DecodeError, ValueError):
@@ -80,8 +77,8 @@ class Decoder:
             document = document_of(ExportTraceServiceRequest.FromString(payload.body))
         except DecodeError as error:
             message = (
-                f"Not an OTLP trace request in protobuf ({error}). Send ExportTraceServiceRequest,"
-                " or name the file after its format."
+                f"Not a protobuf OTLP trace request ({error}). Send an ExportTraceServiceRequest,"
+                " or use the file extension of the actual format."
             )
             return Decoded(
                 SPAN_SCHEMA.empty_table(), (Refusal(payload.origin, "bad-protobuf", message),), 0
@@ -93,7 +90,7 @@ class Decoder:
         count = sum(reader.read(payload) for payload in payloads)
         flat = reader.flat()
         spans = span_table(flat, self._labels, self._wanted, np.ones(len(flat), np.bool_))
-        return Decoded(spans, tuple(reader.tally.refusals()), count)
+        return Decoded(spans, tuple(reader.rejections.refusals()), count)
 
 
 def decode(payloads: Sequence[Payload], wanted: AttributeSelection) -> Decoded:
@@ -102,7 +99,7 @@ def decode(payloads: Sequence[Payload], wanted: AttributeSelection) -> Decoded:
 
 
 def document_of(request: ExportTraceServiceRequest) -> dict[str, Any]:
-    """Return the request in the form of OTLP/JSON; ids of a wrong length become empty."""
+    """Return the request as an OTLP/JSON document; ids of a wrong length become empty."""
     document: dict[str, Any] = MessageToDict(request)
     for group, plain_group in zip(
         request.resource_spans, document.get("resourceSpans", []), strict=True
@@ -125,16 +122,16 @@ def _hex(raw: bytes, size: int) -> str:
 
 
 def _faults(chunk: Chunk, bodies: Sequence[ProtobufPayload]) -> tuple[Refusal, ...]:
-    """Return what is wrong with single spans, one refusal for each body and reason."""
-    flat, tally = chunk.flat, Rejections()
-    _count(tally, chunk, bodies, ~chunk.has_ids, WITHOUT_IDS, _WRONG_IDS, lost=True)
+    """Return the errors of single spans: one refusal per body and reason."""
+    flat, rejections = chunk.flat, Rejections()
+    _count(rejections, chunk, bodies, ~chunk.has_ids, WITHOUT_IDS, _WRONG_IDS, lost=True)
     backwards = chunk.has_ids & (flat.end > 0) & (flat.end < flat.start)
-    _count(tally, chunk, bodies, backwards, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
-    return tuple(tally.refusals())
+    _count(rejections, chunk, bodies, backwards, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
+    return tuple(rejections.refusals())
 
 
 def _count(
-    tally: Rejections,
+    rejections: Rejections,
     chunk: Chunk,
     bodies: Sequence[ProtobufPayload],
     wrong: NDArray[np.bool_],
@@ -149,7 +146,7 @@ def _count(
     for body, row, start, count in zip(
         found.tolist(), rows[first].tolist(), starts.tolist(), times.tolist(), strict=True
     ):
-        tally.add(bodies[body].origin, row - start, reason, message, times=count, lost=lost)
+        rejections.add(bodies[body].origin, row - start, reason, message, times=count, lost=lost)
 
 
 def _joined(parts: list[Decoded]) -> Decoded:

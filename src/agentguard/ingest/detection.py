@@ -1,4 +1,4 @@
-"""Which trace format a JSON value is in, by its shape, and how to read it."""
+"""Detects the trace format of a JSON value by its structure and selects the reader."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from agentguard.ingest.formats import jaeger, langfuse, plain, tempo, zipkin, zi
 from agentguard.ingest.formats.otlp_documents import mapping
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
-RECOGNISED = (
+SUPPORTED_FORMATS = (
     "OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v1 and v2 JSON, Tempo API JSON, "
     'Langfuse exports, and the plain form [{"traceId": …, "spans": […]}]'
 )
-"""For people: everything that can be read."""
+"""All supported formats, for messages."""
 
-_LOOKED_AT = 20  # elements of a list
+_INSPECTED_ITEMS = 20  # list elements inspected
 
 
 class Format(StrEnum):
-    """Shapes that are told apart; the last two hold no spans."""
+    """Distinguishable JSON structures; the last two contain no spans."""
 
     OTLP = "otlp"
     WRAPPED_OTLP = "wrapped-otlp"
@@ -30,15 +30,15 @@ class Format(StrEnum):
     LANGFUSE = "langfuse"
     PLAIN = "plain"
     MANY = "many"
-    """A list of documents that are each of a format."""
+    """A list of documents, each in a format of its own."""
     OTHER_SIGNAL = "other-signal"
     DEPENDENCIES = "dependencies"
 
 
 def format_of(value: object) -> Format | None:
-    """Return the format of a parsed JSON value, or None where it is none that is known.
+    """Return the format of a parsed JSON value, or None if it is unknown.
 
-    Looks at the first elements only.
+    Inspects the first elements of a list only.
     """
     if isinstance(value, dict):
         return _format_of_object(value)
@@ -46,14 +46,14 @@ def format_of(value: object) -> Format | None:
 
 
 def holds_traces(value: object) -> bool:
-    """Whether the value is in a trace format."""
+    """Return whether the value is in a trace format."""
     return format_of(value) not in (None, Format.OTHER_SIGNAL, Format.DEPENDENCIES)
 
 
 def payloads(value: Any, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield what the value holds.
+    """Yield the payloads in the value.
 
-    A value without spans, or of no known format, gives one refusal.
+    A value without spans or of an unknown format yields one refusal.
     """
     match format_of(value):
         case Format.MANY:
@@ -82,14 +82,14 @@ _READERS: dict[Format | None, Callable[[Any, str], Iterator[DocumentPayload | Re
 }
 
 _WITHOUT_SPANS = {
-    Format.OTHER_SIGNAL: ("not-traces", "These are OTLP logs or metrics; only traces are used."),
+    Format.OTHER_SIGNAL: ("not-traces", "These are OTLP logs or metrics; only traces are read."),
     Format.DEPENDENCIES: (
         "not-traces",
-        "This is Jaeger's answer about dependencies, which has no spans; export traces instead.",
+        "This is a Jaeger dependencies response, which has no spans. Export traces instead.",
     ),
     None: (
         "unknown-format",
-        f"This JSON is in no trace format that is known. Readable are: {RECOGNISED}.",
+        f"Unknown JSON format. Supported formats: {SUPPORTED_FORMATS}.",
     ),
 }
 
@@ -117,7 +117,7 @@ def _format_of_spans(value: dict[str, Any]) -> Format | None:
 
 
 def _format_of_data(data: list[Any]) -> Format | None:
-    """Tell Jaeger's answers apart: traces, or the dependencies between services."""
+    """Distinguish Jaeger's responses: traces, or the dependencies between services."""
     first = mapping(next(iter(data), {"spans": []}))
     if isinstance(first.get("spans"), list):
         return Format.JAEGER
@@ -125,7 +125,7 @@ def _format_of_data(data: list[Any]) -> Format | None:
 
 
 def _format_of_span(value: dict[str, Any]) -> Format | None:
-    """Tell single spans apart: Zipkin's, and those of the plain form."""
+    """Distinguish single spans: Zipkin's, or those of the plain format."""
     if "traceId" not in value:
         return None
     if "binaryAnnotations" in value or "endpoint" in mapping(
@@ -138,7 +138,7 @@ def _format_of_span(value: dict[str, Any]) -> Format | None:
 
 
 def _format_of_list(value: list[Any]) -> Format | None:
-    """Tell lists by the first of their first elements that shows a format."""
+    """Return the first format found among the first elements of the list."""
     if not value:
         return Format.ZIPKIN
     if isinstance(value[0], list):
@@ -152,7 +152,9 @@ def _format_of_list(value: list[Any]) -> Format | None:
 
 def _first_format(items: list[Any]) -> Format | None:
     found = (
-        _format_of_object(item) for item in items[:_LOOKED_AT] if isinstance(item, dict) and item
+        _format_of_object(item)
+        for item in items[:_INSPECTED_ITEMS]
+        if isinstance(item, dict) and item
     )
     return next((form for form in found if form is not None), None)
 

@@ -1,4 +1,4 @@
-"""What can go wrong while reading foreign bytes."""
+"""Errors of reading untrusted bytes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
 
 class UnreadableInputError(InvalidInputError):
-    """Bytes or values that cannot be used from here on.
-
-    The only error that parsers of this stage raise.
-    """
+    """Bytes or values that cannot be parsed; the only error that parsers of this stage raise."""
 
     code = "unreadable-input"
 
@@ -23,20 +20,20 @@ class UnreadableInputError(InvalidInputError):
         return {"reason": self.reason}
 
     def refusal(self, origin: str) -> Refusal:
-        """Return the same as a value, with its place."""
+        """Return this error as a refusal at the given origin."""
         return Refusal(origin, self.reason, str(self))
 
 
 class InputTooLargeError(AgentGuardError):
-    """The whole input is longer than allowed: none of it is used."""
+    """The input exceeds the size limit; none of it is used."""
 
     code = "body-too-large"
     status = 413
 
     @classmethod
     def over(cls, limit: int) -> InputTooLargeError:
-        """Return the error for this limit, in bytes."""
+        """Return the error for this limit in bytes."""
         return cls(
-            f"The body is larger than {limit:,} bytes, as sent or unpacked. Send smaller ones, or"
-            " raise the limit in the settings."
+            f"The body is larger than {limit:,} bytes, compressed or decompressed. Send smaller"
+            " requests, or raise the limit in the settings."
         )

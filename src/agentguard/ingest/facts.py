@@ -1,4 +1,4 @@
-"""Facts read out of content before the content is dropped."""
+"""Extracts facts from content before the content is dropped."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from agentguard.ingest.values import kept, plain
 _LONGEST_TEXT = 1_000_000
 
 
-def fact_of(
+def extract_fact(
     fact: Fact, content: Mapping[str, Any], events: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> str | None:
-    """Return the fact's value, or None where the content does not hold it."""
+    """Return the fact's value, or None if the content does not contain it."""
     for text in _texts(fact, content, events):
         value = _follow(text, fact.path) if fact.path else None
         if value is None and fact.pattern is not None:
@@ -38,7 +38,7 @@ def _texts(
 
 
 def _follow(value: Any, path: tuple[str, ...]) -> Any:
-    """Walk the path; text on the way is read as JSON; '*' takes the first item that leads on."""
+    """Walk the path, parsing JSON text on the way; '*' takes the first item with a value."""
     if not path:
         return value
     if isinstance(value, str):
@@ -57,8 +57,5 @@ def _follow(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _readable(value: Any) -> Any:
-    """Return the value.
-
-    From protobuf it comes as the attribute's raw bytes, parsed only now that it is needed.
-    """
+    """Parse a raw protobuf attribute (bytes), which is left unparsed until needed."""
     return plain(KeyValue.FromString(value).value) if isinstance(value, bytes) else value

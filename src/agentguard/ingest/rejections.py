@@ -1,7 +1,4 @@
-"""Faults of single spans, counted by payload and reason.
-
-A million alike are one refusal with the first one's place.
-"""
+"""Counts errors of single spans by payload and reason."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ from agentguard.ingest.payloads import Refusal
 WITHOUT_IDS = "span-without-ids"
 NEGATIVE = "negative-duration"
 NEGATIVE_MESSAGE = (
-    "It ends before it starts: the span is kept, its duration counts as unknown. Check the sender's"
+    "The span ends before it starts. It is kept, but its duration is unknown. Check the sender's"
     " clock."
 )
 
 
 @dataclass(slots=True)
 class Rejections:
-    """Adds up faults."""
+    """Aggregates errors; equal ones become one refusal with the location of the first."""
 
     _found: dict[tuple[str, str], Refusal] = field(default_factory=dict)
     _times: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -34,9 +31,9 @@ class Rejections:
         times: int = 1,
         lost: bool = True,
     ) -> None:
-        """Count `times` faults of one reason in a payload, the first at span `position` (from 0).
+        """Count `times` errors of one reason in a payload, the first at span `position` (from 0).
 
-        `lost`: the spans are left out.
+        `lost`: the spans are dropped.
         """
         key = origin, reason
         known = self._found.get(key)
@@ -50,7 +47,7 @@ class Rejections:
         self._times[key] = self._times.get(key, 0) + times
 
     def refusals(self) -> list[Refusal]:
-        """Return one refusal for each payload and reason."""
+        """Return one refusal per payload and reason."""
         return [self._with_count(refusal, self._times[key]) for key, refusal in self._found.items()]
 
     @staticmethod
@@ -60,6 +57,6 @@ class Rejections:
         return Refusal(
             refusal.origin,
             refusal.reason,
-            f"{refusal.message} {times:,} spans of the same payload are like this.",
+            f"{refusal.message} {times:,} spans of this payload are affected.",
             refusal.spans,
         )

@@ -1,4 +1,4 @@
-"""Files, folders, streams and uploads become payloads; what cannot be read becomes refusals."""
+"""Reads payloads from files, folders, streams and uploads; errors become refusals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from agentguard.ingest import detection, text
-from agentguard.ingest.compression import CHUNK, at_most, inflated, joined
+from agentguard.ingest.compression import CHUNK, at_most, decompressed, joined
 from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.formats import otlp_bodies
 from agentguard.ingest.formats.otlp_bodies import MAX_BODY_BYTES
@@ -33,15 +33,15 @@ TELEMETRY_SUFFIXES = frozenset(
         ".txt",
     }
 )
-"""Files in folders are opened if they end so, or have no suffix; what compression and rotation
-append is passed over.
+"""In folders, files with one of these suffixes or with none are opened; suffixes of compression and
+log rotation are ignored.
 """
 
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 _PROTOBUF_SUFFIXES = frozenset({".pb", ".bin", ".otlp", ".proto"})
 _APPENDED = re.compile(r"\.(?:gz|gzip|zst|zstd|[\dT_-]+)", re.IGNORECASE)
 _HEAD = 1 << 16
-_SHOWN = 20  # refusals of one reason and one file that are given one by one
+_REPORTED = 20  # refusals per reason and file that are reported individually
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = re.compile(rb"\xff\xfe|\xfe\xff|\x00[{\[]|[{\[]\x00")
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f]")
@@ -51,12 +51,12 @@ _JSON_START = re.compile(rb"[ \t\r\n]*[{\[]")
 def read_paths(
     paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
 ) -> Iterator[Payload | Refusal]:
-    """Yield what the files, and the files in the folders (sorted, hidden ones left out), hold.
+    """Yield the payloads of the files and of the files in the folders (sorted, no hidden ones).
 
-    `progress` is told of the bytes read since the last time. A file given by name is refused where
-    it cannot be used; one found in a folder is passed over without a word where it is not
-    telemetry. Formats and compression are told from contents. Memory is bounded by the largest
-    single JSON value or protobuf body, see ingest.text and ingest.bodies.
+    `progress` receives the number of bytes read since its last call. A file given by name is
+    refused if it cannot be used; a file in a folder is silently skipped if it is not telemetry.
+    Format and compression are detected from the content. Memory is bounded by the largest JSON
+    value or protobuf body, see ingest.text and ingest.formats.otlp_bodies.
     """
     for path in paths:
         if _is_folder(path):
@@ -72,43 +72,44 @@ def read_stream(
     progress: Callable[[int], None] | None = None,
     limit: int | None = None,
 ) -> Iterator[Payload | Refusal]:
-    """Yield what the stream holds, as for a file given by name.
+    """Yield the payloads of the stream, as for a file given by name.
 
-    Raise InputTooLargeError once its content goes beyond the limit.
+    Raises InputTooLargeError when the content exceeds the limit (bytes).
     """
     yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
 
 
 def read_upload(body: bytes, filename: str | None) -> Iterator[Payload | Refusal]:
-    """Yield what an uploaded body holds, as for a file given by name."""
+    """Yield the payloads of an uploaded body, as for a file given by name."""
     yield from read_stream(io.BytesIO(body), filename or "upload")
 
 
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # a name that is too long, a closed folder above it: opening it will say so
+    except OSError:  # name too long or parent folder unreadable: opening reports it
         return False
 
 
 def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Payload | Refusal]:
     found = False
-    closed: list[OSError] = []
-    for path in _files_in(folder, closed.append):
+    errors: list[OSError] = []
+    for path in _files_in(folder, errors.append):
         for item in _file(path, progress, strict=False):
             found = True
             yield item
-    yield from (_unreadable(os.fsdecode(error.filename), error) for error in closed)
-    if not found and not closed:
+    yield from (_unreadable(os.fsdecode(error.filename), error) for error in errors)
+    if not found and not errors:
         yield Refusal(
-            _shown(folder),
+            _display_name(folder),
             "no-telemetry",
-            f"This folder has no file with traces in it. Readable are: {detection.RECOGNISED}.",
+            "No file with traces in this folder."
+            f" Supported formats: {detection.SUPPORTED_FORMATS}.",
         )
 
 
-def _files_in(folder: Path, tell: Callable[[OSError], None]) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder, onerror=tell):
+def _files_in(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (
             Path(root, name)
@@ -122,30 +123,30 @@ def _may_be_telemetry(path: Path) -> bool:
 
 
 def _suffix(path: Path) -> str:
-    said = [suffix.lower() for suffix in path.suffixes if not _APPENDED.fullmatch(suffix)]
-    return said[-1] if said else ""
+    suffixes = [suffix.lower() for suffix in path.suffixes if not _APPENDED.fullmatch(suffix)]
+    return suffixes[-1] if suffixes else ""
 
 
 def _file(
     path: Path, progress: Callable[[int], None] | None, *, strict: bool
 ) -> Iterator[Payload | Refusal]:
-    origin = _shown(path)
+    origin = _display_name(path)
     try:
-        if not strict and not path.is_file():  # a socket, a pipe, a link to nowhere
+        if not strict and not path.is_file():  # a socket, a pipe or a dangling link
             return
         with path.open("rb") as stream:
             yield from _content(_chunks(stream, progress), origin, strict=strict)
     except FileNotFoundError:
-        yield Refusal(origin, "missing-file", "There is no such file or folder.")
+        yield Refusal(origin, "missing-file", "No such file or folder.")
     except OSError as error:
         yield _unreadable(origin, error)
 
 
 def _unreadable(origin: str, error: OSError) -> Refusal:
-    return Refusal(origin, "unreadable-file", f"It cannot be read: {error.strerror or error}.")
+    return Refusal(origin, "unreadable-file", f"Cannot be read: {error.strerror or error}.")
 
 
-def _shown(path: Path) -> str:
+def _display_name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -159,34 +160,36 @@ def _chunks(stream: BinaryIO, progress: Callable[[int], None] | None) -> Iterato
 def _content(
     chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None = None
 ) -> Iterator[Payload | Refusal]:
-    yield from _summed(_told_apart(chunks, origin, strict=strict, limit=limit), origin)
+    yield from _aggregate_refusals(
+        _decompressed_content(chunks, origin, strict=strict, limit=limit), origin
+    )
 
 
-def _told_apart(
+def _decompressed_content(
     chunks: Iterable[bytes], origin: str, *, strict: bool, limit: int | None
 ) -> Iterator[Payload | Refusal]:
     try:
-        yield from _plain(at_most(limit, inflated(chunks)), origin, strict=strict, limit=limit)
+        yield from _by_content(
+            at_most(limit, decompressed(chunks)), origin, strict=strict, limit=limit
+        )
     except UnreadableInputError as error:
         yield error.refusal(origin)
     except OSError as error:
         yield _unreadable(origin, error)
 
 
-def _plain(
+def _by_content(
     chunks: Iterator[bytes], origin: str, *, strict: bool, limit: int | None
 ) -> Iterator[Payload | Refusal]:
-    """Read decompressed content by what its beginning shows: UTF-16, protobuf, JSON, or nothing
-    that is known.
-    """
-    head, chunks = _peeked(chunks)
+    """Dispatch decompressed content by its first bytes: UTF-16, protobuf, JSON or unknown."""
+    head, chunks = _peek(chunks)
     binary = _CONTROL.search(head[:512]) is not None
     form = otlp_bodies.form_of(head) if binary else None
     suffix = _suffix(Path(origin))
     if form is not None:
         yield from _bodies(chunks, origin, form, strict=strict, limit=limit)
     elif _UTF16.match(head):
-        raise UnreadableInputError("utf-16", "The text is UTF-16; convert it to UTF-8 first.")
+        raise UnreadableInputError("utf-16", "The text is UTF-16. Convert it to UTF-8.")
     elif _JSON_START.match(head) or not head:
         yield from text.payloads(chunks, origin, strict=strict)
     elif suffix in _PROTOBUF_SUFFIXES:
@@ -196,27 +199,26 @@ def _plain(
     elif strict:
         raise UnreadableInputError(
             "unknown-format",
-            f"These bytes are in no format that is known. Readable are: {detection.RECOGNISED}.",
+            f"Unknown binary format. Supported formats: {detection.SUPPORTED_FORMATS}.",
         )
 
 
-def _peeked(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Return the first bytes (some KiB, or all) and the chunks from the start, both without a byte
-    order mark.
+def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Return the head (at most 64 KiB) and all chunks, both without a byte order mark.
 
-    A fault met on the way is met again at its place.
+    An error while peeking is raised again at its position in the chunks.
     """
     head = b""
     try:
         while len(head) < _HEAD and (chunk := next(chunks, b"")):
             head += chunk
     except UnreadableInputError as error:
-        chunks = _failing(error)
+        chunks = _raise_later(error)
     head = head.removeprefix(_BOM)
     return head[:_HEAD], itertools.chain([head] if head else [], chunks)
 
 
-def _failing(error: UnreadableInputError) -> Iterator[bytes]:
+def _raise_later(error: UnreadableInputError) -> Iterator[bytes]:
     yield from ()
     raise error
 
@@ -226,7 +228,7 @@ def _bodies(
 ) -> Iterator[Payload | Refusal]:
     found = otlp_bodies.bodies(chunks, form)
     contents = (
-        (joined(inflated([body]), MAX_BODY_BYTES) for body in found)
+        (joined(decompressed([body]), MAX_BODY_BYTES) for body in found)
         if form is otlp_bodies.Form.FRAMED
         else found
     )
@@ -238,20 +240,22 @@ def _bodies(
             yield ProtobufPayload(place, content)
         elif strict:
             yield Refusal(
-                place, "not-traces", "These are OTLP logs or metrics; only traces are used."
+                place, "not-traces", "These are OTLP logs or metrics; only traces are read."
             )
 
 
-def _summed(items: Iterable[Payload | Refusal], origin: str) -> Iterator[Payload | Refusal]:
-    """Pass everything on, but sum up refusals of one reason from the 21st on."""
+def _aggregate_refusals(
+    items: Iterable[Payload | Refusal], origin: str
+) -> Iterator[Payload | Refusal]:
+    """Pass items through, but aggregate refusals of one reason from the 21st on."""
     seen: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for item in items:
         if isinstance(item, Refusal):
             seen[item.reason] += 1
-            if seen[item.reason] > _SHOWN:
+            if seen[item.reason] > _REPORTED:
                 lost[item.reason] += item.spans
                 continue
         yield item
     for reason, spans in lost.items():
-        yield Refusal(origin, reason, f"{seen[reason] - _SHOWN} more like those above.", spans)
+        yield Refusal(origin, reason, f"{seen[reason] - _REPORTED} more of the same kind.", spans)

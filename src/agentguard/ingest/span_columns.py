@@ -1,7 +1,4 @@
-"""Decoded spans before facts are taken.
-
-SpanColumns columns, attributes as (span, code) pairs, and how they become a span table.
-"""
+"""Decoded spans as flat columns, and their conversion to a span table."""
 
 from __future__ import annotations
 
@@ -15,9 +12,9 @@ import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import distinct
+from agentguard.compute.arrays import factorize
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact
-from agentguard.ingest.facts import fact_of
+from agentguard.ingest.facts import extract_fact
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA
 
 I64 = NDArray[np.int64]
@@ -28,42 +25,42 @@ _MOST_LABELS = 400_000
 
 
 class AttributeInterner:
-    """Codes for (attribute, value) pairs, with a 64-bit digest each.
+    """Interns (attribute, value) pairs as codes, with a 64-bit digest each.
 
-    A set of pairs is the sum of its digests.
+    The digest of a set of pairs is the sum of their digests.
     """
 
-    def __init__(self, of_callers: frozenset[str] = frozenset()) -> None:
+    def __init__(self, caller_only: frozenset[str] = frozenset()) -> None:
         self.items: list[tuple[str, Any]] = []
-        self.of_callers: list[int] = []
-        """Codes of the pairs of these attributes"""
-        self._of_callers = of_callers
+        self.caller_only: list[int] = []
+        """Codes of caller-only attributes."""
+        self._caller_only = caller_only
         self._codes: dict[tuple[str, str], int] = {}
         self._digests = np.zeros(1024, np.uint64)
 
     def code(self, key: str, value: Any) -> int:
-        """Return the pair's code, a new one where it was not seen before.
+        """Return the pair's code, adding it if it is new.
 
-        `value`: JSON scalar or list of these.
+        `value` is a JSON scalar or a list of JSON scalars.
         """
         text = repr(value)
         code = self._codes.get((key, text))
         return self._add(key, value, text) if code is None else code
 
     def digests(self, codes: NDArray[np.int32]) -> U64:
-        """Return the codes' digests."""
+        """Return the digests of the codes."""
         return self._digests[codes]
 
     @property
     def full(self) -> bool:
-        """Whether so many were seen that starting afresh is better than growing on."""
+        """Return whether the table is so large that it should be replaced by an empty one."""
         return len(self.items) > _MOST_LABELS
 
     def _add(self, key: str, value: Any, text: str) -> int:
         code = self._codes[key, text] = len(self.items)
         self.items.append((key, value))
-        if key in self._of_callers:
-            self.of_callers.append(code)
+        if key in self._caller_only:
+            self.caller_only.append(code)
         if code >= len(self._digests):
             self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
         digest = hashlib.blake2b(
@@ -75,7 +72,7 @@ class AttributeInterner:
 
 @dataclass(slots=True)
 class Coded:
-    """A column of few values: a code per span, and the values."""
+    """A dictionary-encoded column: a code per span, and the values."""
 
     codes: NDArray[np.int32]
     values: list[str]
@@ -83,9 +80,9 @@ class Coded:
 
 @dataclass(slots=True)
 class SpanColumns:
-    """n spans with m kept attributes.
+    """n spans with m stored attributes as (span row, code) pairs, before facts are extracted.
 
-    Rows of attributes, contents, events and links point at spans; attribute rows ascend.
+    Rows of attributes, contents, events and links refer to spans; attribute rows are ascending.
     """
 
     trace: U8
@@ -106,13 +103,13 @@ class SpanColumns:
     input_tokens: I64
     output_tokens: I64
     cost: NDArray[np.float64]
-    """NaN: unknown"""
+    """NaN: unknown."""
     content: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """Span row → attribute → text; only attributes that facts are read from."""
+    """Span row → attribute → text; only attributes that facts are extracted from."""
     events: dict[int, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
-    """Span row → (event name, attributes that are wanted or that facts are read from)."""
+    """Span row → (event name, attributes that are stored or that facts are extracted from)."""
     links: dict[int, list[bytes]] = field(default_factory=dict)
-    """Span row → trace id and span id of each link, 24 bytes."""
+    """Span row → trace id and span id of each link (24 bytes)."""
     trace_labels: dict[int, str] = field(default_factory=dict)
     span_labels: dict[int, str] = field(default_factory=dict)
 
@@ -126,9 +123,9 @@ def span_table(
     wanted: AttributeSelection,
     keep: NDArray[np.bool_],
 ) -> pa.Table:
-    """Return the span table (SPAN_SCHEMA) of the spans to keep, facts taken, content gone."""
+    """Return the span table (SPAN_SCHEMA) of the spans in `keep`, with facts, without content."""
     _take_events(flat, labels, wanted)
-    _drop_callers_of_servers(flat, labels)
+    _drop_caller_only_attributes(flat, labels)
     sets = _attribute_sets(flat, labels)
     sets = _with_facts(flat, labels, wanted, sets)
     start = flat.start
@@ -171,14 +168,14 @@ def _take_events(flat: SpanColumns, labels: AttributeInterner, wanted: Attribute
     _append_attributes(flat, pairs[0], pairs[1].astype(np.int32))
 
 
-def _drop_callers_of_servers(flat: SpanColumns, labels: AttributeInterner) -> None:
-    """Drop what tells a server's clients apart."""
-    if not labels.of_callers:
+def _drop_caller_only_attributes(flat: SpanColumns, labels: AttributeInterner) -> None:
+    """Drop caller-only attributes of server and consumer spans."""
+    if not labels.caller_only:
         return
-    of_callers = np.zeros(len(labels.items), np.bool_)
-    of_callers[labels.of_callers] = True
+    caller_only = np.zeros(len(labels.items), np.bool_)
+    caller_only[labels.caller_only] = True
     serving = np.isin(flat.kind, (KIND_SERVER, KIND_CONSUMER))
-    kept = ~(of_callers[flat.attribute_code] & serving[flat.attribute_row])
+    kept = ~(caller_only[flat.attribute_code] & serving[flat.attribute_row])
     flat.attribute_row, flat.attribute_code = flat.attribute_row[kept], flat.attribute_code[kept]
 
 
@@ -191,7 +188,7 @@ def _append_attributes(flat: SpanColumns, rows: I64, codes: NDArray[np.int32]) -
 def with_attributes(
     rows: I64, codes: NDArray[np.int32], more_rows: I64, more_codes: NDArray[np.int32]
 ) -> tuple[I64, NDArray[np.int32]]:
-    """Return rows and codes with more of them, rows ascending again."""
+    """Return rows and codes with the additional pairs, sorted by row."""
     if not len(more_rows):
         return rows, codes
     row = np.concatenate([rows, more_rows])
@@ -200,13 +197,13 @@ def with_attributes(
 
 
 def _attribute_sets(flat: SpanColumns, labels: AttributeInterner) -> Coded:
-    """Give equal attribute sets one code: sum each span's digests, then unique sums."""
+    """Assign equal attribute sets the same code, by the sums of their digests."""
     total = np.concatenate(
         [np.zeros(1, np.uint64), np.cumsum(labels.digests(flat.attribute_code), dtype=np.uint64)]
     )
     bounds = np.searchsorted(flat.attribute_row, np.arange(len(flat) + 1))
     sums = total[bounds[1:]] - total[bounds[:-1]]
-    codes, first = distinct(sums)
+    codes, first = factorize(sums)
     values = [_json(flat, labels, bounds, row) for row in first.tolist()]
     return Coded(codes.astype(np.int32), values)
 
@@ -233,9 +230,9 @@ def _with_facts(
 def _facts(
     flat: SpanColumns, wanted: AttributeSelection, sets: Coded
 ) -> Iterator[tuple[int, str, str]]:
-    """Yield (span row, attribute, value), at most one value for each attribute of a span.
+    """Yield (span row, attribute, value), at most one value per attribute and span.
 
-    The first fact that yields one wins.
+    The first fact with a value wins.
     """
     which: dict[tuple[int, int, int, int], list[Fact]] = {}
     for row in sorted(flat.content.keys() | flat.events.keys()):
@@ -252,7 +249,7 @@ def _facts(
             value = (
                 None
                 if fact.into in taken
-                else fact_of(fact, flat.content.get(row, {}), flat.events.get(row, []))
+                else extract_fact(fact, flat.content.get(row, {}), flat.events.get(row, []))
             )
             if value is not None:
                 taken.add(fact.into)

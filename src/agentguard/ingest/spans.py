@@ -1,4 +1,4 @@
-"""The span table: what is kept of each span, in Arrow columns."""
+"""The Arrow schema of the span table."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ SPAN_SCHEMA = pa.schema(
         pa.field("trace_id", pa.binary(16), nullable=False),
         pa.field("span_id", pa.binary(8), nullable=False),
         pa.field("parent_id", pa.binary(8), nullable=False),  # zeros: no parent
-        pa.field("trace_label", pa.string()),  # the id as written, where it is not 32 hex digits
-        pa.field("span_label", pa.string()),  # the id as written, where it is not 16 hex digits
+        pa.field("trace_label", pa.string()),  # the id as written, unless it is 32 hex digits
+        pa.field("span_label", pa.string()),  # the id as written, unless it is 16 hex digits
         pa.field("name", _LABEL, nullable=False),
         pa.field("kind", pa.int8(), nullable=False),  # opentelemetry.proto.trace.v1.Span.SpanKind
         pa.field("failed", pa.bool_(), nullable=False),  # status code ERROR
         pa.field("start", pa.int64(), nullable=False),  # ns since the epoch; 0: unknown
         pa.field("end", pa.int64(), nullable=False),  # ns, never before start; 0: unknown
-        pa.field("resource", _LABEL, nullable=False),  # JSON object of the resource attributes kept
+        pa.field("resource", _LABEL, nullable=False),  # JSON object of stored resource attributes
         pa.field("scope", _LABEL, nullable=False),  # instrumentation scope's name
-        pa.field(
-            "attributes", _LABEL, nullable=False
-        ),  # JSON object of the span attributes and facts kept
+        # JSON object of stored span attributes and facts
+        pa.field("attributes", _LABEL, nullable=False),
         pa.field("input_tokens", pa.int64(), nullable=False),
         pa.field("output_tokens", pa.int64(), nullable=False),
         pa.field("cost_usd", pa.float64()),
@@ -36,16 +35,16 @@ SPAN_SCHEMA = pa.schema(
 KIND_UNSPECIFIED, KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_CONSUMER = range(6)
 
 _TRACE = 16
-"""Bytes of a trace id, and hex digits of one cut to 64 bits."""
+"""Bytes of a trace id, and hex digits of one truncated to 64 bits."""
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
-    """Return an id's bytes, and the id as written where those bytes do not show it.
+    """Return an id's bytes, and the id as written unless the bytes represent it.
 
-    Exactly 2 × size hex digits are the bytes themselves, half as many for a trace are its lower
-    half; anything else is hashed (BLAKE2b), so that ids of any form join as ids do. An empty id
-    gives zeros.
+    2 × size hex digits are the bytes themselves; 16 hex digits of a trace id are its lower half;
+    anything else is hashed (BLAKE2b), so that ids of any form can be joined. An empty id gives
+    zeros.
     """
     if not written:
         return bytes(size), None

@@ -1,7 +1,4 @@
-"""JSON in files: one value per line, or one value over many lines.
-
-In bounded memory, faults with their line.
-"""
+"""Reads JSON text, one value per line or one value over many lines, in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,28 +13,28 @@ from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
-"""The longest JSON value, on one line or over many. Parsed, it takes several times as much memory.
-"""
+"""Maximum size of a JSON value on one or many lines. Parsed, it takes several times the memory."""
 
 _SEARCHED_LINES = 1000
 
 Line = tuple[int, bytes]
-"""A line's number from 1, and its bytes: none for a line that is longer than the longest value."""
+"""Line number from 1, and its bytes; empty for a line above the maximum size."""
 
 
 def payloads(
     chunks: Iterable[bytes], origin: str, *, strict: bool
 ) -> Iterator[DocumentPayload | Refusal]:
-    """Yield what the text holds; a line that cannot be used is one refusal, the others are used.
+    """Yield the payloads in the text; an unusable line is one refusal, the others are used.
 
-    Not strict: a text that is empty, or whose first value holds no traces, yields nothing. Where
-    nothing can be used, or the text breaks off, UnreadableInputError is raised after what is whole.
+    Unless `strict`, an empty text, or one whose first value contains no traces, yields nothing. If
+    nothing is usable or the text is truncated, UnreadableInputError is raised after the complete
+    payloads.
     """
     lines = _lines(chunks)
     first = next(lines, None)
     if first is None:
         if strict:
-            raise UnreadableInputError("empty-file", "There is nothing in it.")
+            raise UnreadableInputError("empty-file", "The file is empty.")
         return
     try:
         value = value_of([first])
@@ -50,9 +47,9 @@ def payloads(
 
 
 def value_of(lines: Sequence[Line]) -> Any:
-    """Return the JSON value that stands on these lines.
+    """Return the JSON value on these lines.
 
-    Raise UnreadableInputError that says where it is wrong.
+    Raises UnreadableInputError with the position of the error.
     """
     if not all(data for _, data in lines) or _size(lines) > MAX_VALUE_BYTES:
         raise _too_large()
@@ -61,31 +58,31 @@ def value_of(lines: Sequence[Line]) -> Any:
             lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines)
         )
     except orjson.JSONDecodeError as error:
-        raise _fault(error, lines[min(error.lineno, len(lines)) - 1][0]) from error
+        raise _parse_error(error, lines[min(error.lineno, len(lines)) - 1][0]) from error
 
 
 def _size(lines: Iterable[Line]) -> int:
     return sum(len(data) + 1 for _, data in lines) - 1
 
 
-def _fault(error: orjson.JSONDecodeError, line: int) -> UnreadableInputError:
+def _parse_error(error: orjson.JSONDecodeError, line: int) -> UnreadableInputError:
     place = f"line {line}, column {error.colno}"
     if "depth" in error.msg:
         return UnreadableInputError(
-            "too-deep", f"The JSON is nested deeper than 1024 levels ({place})."
+            "too-deep", f"The JSON is nested more than 1024 levels deep ({place})."
         )
     if "UTF-8" in error.msg:
         return UnreadableInputError(
-            "not-utf8", f"The text is not UTF-8 ({place}); convert it first."
+            "not-utf8", f"The text is not UTF-8 ({place}). Convert it to UTF-8."
         )
-    return UnreadableInputError("not-json", f"The JSON is broken ({place}): {error.msg}.")
+    return UnreadableInputError("not-json", f"Invalid JSON ({place}): {error.msg}.")
 
 
 def _too_large() -> UnreadableInputError:
     limit = f"{MAX_VALUE_BYTES >> 20} MiB"
     return UnreadableInputError(
         "value-too-large",
-        f"A JSON value is longer than {limit}; split it, or write one request per line.",
+        f"A JSON value exceeds {limit}. Split it, or write one request per line.",
     )
 
 
@@ -106,44 +103,44 @@ def _line_payloads(lines: Iterable[Line], origin: str) -> Iterator[DocumentPaylo
 def _document_payloads(
     lines: Iterator[Line], origin: str, *, strict: bool
 ) -> Iterator[DocumentPayload | Refusal]:
-    """Read all as one value.
+    """Read all lines as one value.
 
-    Where that fails, line by line, provided that some line is a trace document by itself.
+    If that fails, read line by line, provided that some line is a trace document by itself.
     """
-    held, fault = _held(lines)
-    broken_off = fault
-    if broken_off is None:
+    buffered, read_error = _buffer(lines)
+    error = read_error
+    if read_error is None:
         try:
-            value = value_of(held)
-        except UnreadableInputError as error:
-            fault = error
+            value = value_of(buffered)
+        except UnreadableInputError as value_error:
+            error = value_error
         else:
             if strict or detection.holds_traces(value):
                 yield from detection.payloads(value, origin)
             return
-    if any(_is_trace_document(line) for line in held[:_SEARCHED_LINES]):
-        yield from _line_payloads(itertools.chain(held, lines), origin)
-        fault = broken_off
-    if fault is not None:
-        raise fault
+    if any(_is_trace_document(line) for line in buffered[:_SEARCHED_LINES]):
+        yield from _line_payloads(itertools.chain(buffered, lines), origin)
+        error = read_error
+    if error is not None:
+        raise error
 
 
-def _held(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | None]:
-    """Take lines until they are longer than the longest value.
+def _buffer(lines: Iterator[Line]) -> tuple[list[Line], UnreadableInputError | None]:
+    """Collect lines up to the maximum size of a value.
 
-    Return them, and the fault at which the text broke off.
+    Returns the lines, and the error at which the input ended.
     """
-    held: list[Line] = []
+    buffered: list[Line] = []
     size = -1
     try:
         for line in lines:
-            held.append(line)
+            buffered.append(line)
             size += len(line[1]) + 1
             if size > MAX_VALUE_BYTES:
                 break
     except UnreadableInputError as error:
-        return held, error
-    return held, None
+        return buffered, error
+    return buffered, None
 
 
 def _is_trace_document(line: Line) -> bool:
@@ -156,7 +153,7 @@ def _is_trace_document(line: Line) -> bool:
 def _lines(chunks: Iterable[bytes]) -> Iterator[Line]:
     """Yield the lines that are not blank.
 
-    A last line without its end counts only where the chunks end without a fault.
+    An unterminated last line is yielded only if the input ends without an error.
     """
     parts: list[bytes] = []
     size, number = 0, 1

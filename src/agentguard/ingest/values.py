@@ -1,4 +1,4 @@
-"""Attribute values in the one form that is kept: reduced, masked, capped."""
+"""Normalization of attribute values: reduced, masked, truncated."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from agentguard.ingest.attribute_selection import Reduction
 
-LONGEST = 256
-"""Characters of a kept text; a longer one is cut visibly and told apart by a digest of the whole.
-"""
+MAX_TEXT_LENGTH = 256
+"""Maximum length of a stored text; a longer one is truncated and ends with a digest."""
 
-_MOST = 10**15
+_MAX_AMOUNT = 10**15
 
 _SECRET = re.compile(
     r"(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}|xox[abpr]-[A-Za-z0-9-]{10,}"
@@ -29,10 +28,7 @@ _VARYING = re.compile(
 
 
 def kept(value: Any, reduction: Reduction | None = None) -> Any:
-    """Return the value as it is kept: text, number, truth or list of these.
-
-    None where nothing is kept.
-    """
+    """Return the value to store (text, number, bool or list of these), or None to drop it."""
     if isinstance(value, str):
         return capped(_SECRET.sub("[secret]", reduced(value, reduction)))
     if isinstance(value, list):
@@ -47,15 +43,15 @@ def kept(value: Any, reduction: Reduction | None = None) -> Any:
 
 
 def is_amount(value: Any) -> bool:
-    """Say whether a value can be an amount of tokens or money.
+    """Return whether the value is a usable number of tokens or amount of money.
 
-    A finite number that integers and sums of them can hold.
+    It must be finite and small enough for 64-bit sums.
     """
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _MOST
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _MAX_AMOUNT
 
 
 def plain(value: AnyValue) -> Any:
-    """Return an AnyValue as text, number, truth, list or dict; bytes and nothing as None."""
+    """Return an AnyValue as text, number, bool, list or dict; bytes and empty values as None."""
     which = value.WhichOneof("value")
     if which is None or which == "bytes_value":
         return None
@@ -67,12 +63,12 @@ def plain(value: AnyValue) -> Any:
 
 
 def capped(text: str) -> str:
-    """Return the text, a long one cut and ended by a digest; lone surrogates replaced."""
+    """Return the text, truncated with a digest if too long; lone surrogates are replaced."""
     clean = text.encode("utf-8", "replace").decode()
-    if len(clean) <= LONGEST:
+    if len(clean) <= MAX_TEXT_LENGTH:
         return clean
     digest = hashlib.blake2b(clean.encode(), digest_size=4).hexdigest()
-    return f"{clean[: LONGEST - 10]}…{digest}"
+    return f"{clean[: MAX_TEXT_LENGTH - 10]}…{digest}"
 
 
 def reduced(text: str, reduction: Reduction | None) -> str:

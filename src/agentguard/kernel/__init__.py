@@ -1,1 +1,1 @@
-"""What every stage may use: errors, ids, clock, canonical JSON, paging."""
+"""Building blocks for every stage: errors, ids, clock, stable JSON, masking."""

@@ -1,4 +1,4 @@
-"""Time as a value: what needs it gets a clock."""
+"""Time as integer nanoseconds, from a clock passed as an argument."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ NS_PER_HOUR = 3600 * NS_PER_SECOND
 
 
 def system_clock() -> int:
-    """Return the time to the microsecond, which is what databases keep.
+    """Return the current time, truncated to the microsecond, the precision of the databases.
 
-    A time that was stored is the same time when it is read.
+    A time therefore survives a round trip through storage unchanged.
     """
     return time.time_ns() // NS_PER_MICROSECOND * NS_PER_MICROSECOND
 

@@ -1,4 +1,4 @@
-"""The one tree of errors; each has a stable code and an HTTP status."""
+"""The error hierarchy: each error has a stable code and an HTTP status."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from typing import ClassVar
 
 
 class AgentGuardError(Exception):
-    """Anything AgentGuard raises on purpose: the message says what happened, then what to do."""
+    """Base of all deliberate errors; the message says what happened, then what to do."""
 
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
 
     @property
     def extensions(self) -> dict[str, object]:
-        """Further members for the RFC 9457 problem document; none by default."""
+        """Return additional members for the RFC 9457 problem document; none by default."""
         return {}
 
 
 class NotFoundError(AgentGuardError):
-    """What was asked for does not exist."""
+    """The requested object does not exist."""
 
     code = "not-found"
     status = 404
 
 
 class ConflictError(AgentGuardError):
-    """The request contradicts what is there."""
+    """The request conflicts with the current state."""
 
     code = "conflict"
     status = 409
 
 
 class InvalidInputError(AgentGuardError):
-    """The request or the input cannot be used as it is."""
+    """The request or input is invalid."""
 
     code = "invalid-input"
     status = 400
 
 
 class UnavailableError(AgentGuardError):
-    """A part that is needed is away or full; trying again later can help."""
+    """A required dependency is unreachable or overloaded; a retry may succeed."""
 
     code = "unavailable"
     status = 503
 
 
 class UnusableServiceError(UnavailableError):
-    """A service that is set is away, does not let us in, or is not what we need.
+    """A configured service is unreachable, rejected the credentials or is unsupported.
 
-    Found by looking at it.
+    Raised by the checks that run against the service itself.
     """
 
     code = "unusable-service"

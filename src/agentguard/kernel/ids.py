@@ -1,4 +1,4 @@
-"""Ids that sort by the time they were made."""
+"""Ids that sort by creation time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import secrets
 
 
 def sortable_id(now: int) -> str:
-    """Return an id whose text order is the order of `now` (ns), unique across processes: 16 hex
-    digits of time, 8 of chance.
+    """Return an id that sorts by `now` (ns) and is unique across processes.
+
+    16 hex digits of time, then 8 random hex digits.
     """
     return f"{now:016x}-{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Text that may go where secrets must not."""
+"""Removal of credentials from text that is logged or displayed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _CREDENTIALS = re.compile(r"//[^/\s]*@")
 
 
 def masked(text: str) -> str:
-    """Return the text with user and password taken out of every URL in it."""
+    """Return the text with user and password masked in every URL."""
     return _CREDENTIALS.sub("//…@", text)
 
 
-def place_of(url: str) -> str:
-    """Return where the URL points, for people: scheme, host and port, nothing secret."""
+def endpoint_of(url: str) -> str:
+    """Return scheme, host and port of the URL, without credentials or path."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

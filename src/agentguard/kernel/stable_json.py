@@ -1,7 +1,4 @@
-"""One way to write a value as JSON.
-
-Sorted keys, no spaces, UTF-8, so that equal values are equal bytes.
-"""
+"""Deterministic JSON: sorted keys, no spaces, UTF-8; equal values give equal bytes."""
 
 from __future__ import annotations
 
@@ -9,9 +6,10 @@ import orjson
 
 
 def stable_json(value: object) -> bytes:
-    """Return a value of dataclasses, mappings, sequences, strings, numbers, booleans and None as
-    JSON.
+    """Return the value as JSON.
 
-    Floats come back as the same floats; integers must fit 64 bits.
+    Accepts dataclasses, mappings, sequences, strings, numbers, booleans and None. Floats
+    round-trip; integers must fit into 64 bits. This is not RFC 8785: NaN becomes null, and keys
+    sort by code point.
     """
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentguard.compute.arrays import distinct, mix
+from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.graph.model import Evidence, Graph
 from agentguard.simulation.intervals import share_interval
 from agentguard.simulation.model import (
@@ -385,13 +385,15 @@ class _Steps:
                 np.uint64(0),
                 self._way[np.maximum(found.cause[here], 0)],
             )
-            self._way[found.row[here]] = mix(before, r.target[found.row[here]].astype(np.uint64))
+            self._way[found.row[here]] = hash_rows(
+                before, r.target[found.row[here]].astype(np.uint64)
+            )
 
     def alike(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return, for each row, how many rows with the same value in `of` failed in the same way,
         through the same components.
         """
-        codes, _ = distinct(mix(self._way[rows], of.astype(np.uint64)))
+        codes, _ = factorize(hash_rows(self._way[rows], of.astype(np.uint64)))
         return np.bincount(codes)[codes] if len(codes) else codes
 
     def commonest(self, rows: NDArray[np.int64]) -> int:

@@ -1,1 +1,1 @@
-"""Span tables at rest and in order: windows, duplicates, partitions by trace."""
+"""Storage of span tables: validation, batching, windows, compaction, partitions by trace."""

@@ -1,4 +1,4 @@
-"""Many waiting callers, one call: what comes while a call is under way goes into the next."""
+"""Batching of concurrent calls: items that arrive during one call form the next."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ Out = TypeVar("Out")
 
 
 class ShuttingDownError(UnavailableError):
-    """Nothing new is taken in."""
+    """The server is shutting down and accepts nothing new."""
 
     code = "shutting-down"
 
     def __init__(self) -> None:
-        super().__init__("AgentGuard is shutting down. Send this again when it is back.")
+        super().__init__("AgentGuard is shutting down. Send this again after the restart.")
 
 
 class Batcher(Generic[In, Out]):
-    """Gathers single items into calls of `work`, which returns one answer, or one error, for each
-    item in order.
+    """Groups single items into calls of `work`.
+
+    `work` returns one result or one exception per item, in order.
     """
 
     def __init__(
@@ -42,9 +43,9 @@ class Batcher(Generic[In, Out]):
         self._closed = False
 
     async def submit(self, item: In) -> Out:
-        """Return the item's answer or raise its error.
+        """Return the item's result or raise its error.
 
-        The work is done even if the caller does not wait for it.
+        The item is processed even if the caller is cancelled.
         """
         if self._closed:
             raise ShuttingDownError
@@ -54,9 +55,9 @@ class Batcher(Generic[In, Out]):
         return await future
 
     async def run(self) -> None:
-        """Work until closed and empty.
+        """Process items until closed and empty.
 
-        May run several times at once: then so many calls are under way at most.
+        Concurrent calls of `run` set the maximum number of concurrent calls of `work`.
         """
         while self._waiting or not self._closed:
             if self._waiting:
@@ -66,7 +67,7 @@ class Batcher(Generic[In, Out]):
                 await self._wake.wait()
 
     def close(self) -> None:
-        """Let `run` end once nothing waits."""
+        """Make `run` return once the queue is empty."""
         self._closed = True
         self._wake.set()
 
@@ -82,18 +83,18 @@ class Batcher(Generic[In, Out]):
 
     async def _work_on(self, taken: list[tuple[In, asyncio.Future[Out]]]) -> None:
         try:
-            answers = await self._work([item for item, _ in taken])
-        # Whoever waits gets the error; this loop must serve the next ones.
+            results = await self._work([item for item, _ in taken])
+        # The waiting callers get the error; the loop must go on.
         except Exception as error:  # noqa: BLE001
-            answers = [error] * len(taken)
-        for (_, future), answer in zip(taken, answers, strict=True):
-            _settle(future, answer)
+            results = [error] * len(taken)
+        for (_, future), result in zip(taken, results, strict=True):
+            _resolve(future, result)
 
 
-def _settle(future: asyncio.Future[Out], answer: Out | Exception) -> None:
-    if future.done():  # the caller went away
+def _resolve(future: asyncio.Future[Out], result: Out | Exception) -> None:
+    if future.done():  # the caller was cancelled
         return
-    if isinstance(answer, Exception):
-        future.set_exception(answer)
+    if isinstance(result, Exception):
+        future.set_exception(result)
     else:
-        future.set_result(answer)
+        future.set_result(result)

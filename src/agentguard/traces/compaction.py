@@ -1,4 +1,4 @@
-"""Keeps the span store in order while deliveries come in."""
+"""Background compaction and retention of the span store."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ _IDLE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Compactor:
-    """Settles what arrived, and deletes what is too old."""
+    """Compacts appended spans and deletes expired ones."""
 
     spans: SpanStore
     arrived: asyncio.Event
-    """Set by whoever appends."""
+    """Set after each append."""
     clock: Clock
     retention: int
     """ns."""
     compacted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the windows may have changed."""
     failure: str | None = None
-    """Why the last round failed, or None if it did not."""
+    """Exception type of the last failed round, or None if the last round succeeded."""
 
     async def run(self) -> None:
-        """Work until cancelled: at once when spans arrive, at least every minute."""
+        """Run until cancelled: as soon as spans arrive, and at least every minute."""
         self.compacted.set()
         while True:
-            await self._tidy()
+            await self._run_once()
             await asyncio.sleep(_PAUSE_SECONDS)
             await wait_at_most(self.arrived, _IDLE_SECONDS)
 
-    async def tidy(self) -> None:
-        """Settle and expire once."""
+    async def run_once(self) -> None:
+        """Compact and expire once."""
         self.arrived.clear()
         changed = await self.spans.compact()
         expired = await self.spans.expire(self.clock() - self.retention)
         if changed or expired:
             self.compacted.set()
 
-    async def _tidy(self) -> None:
+    async def _run_once(self) -> None:
         try:
-            await self.tidy()
+            await self.run_once()
             self.failure = None
-        # The outermost frame of this loop. Whatever it was, a full disk or a dead worker: the log
-        # keeps everything until a later round.
+        # Outermost frame of this loop. After any failure, such as a full disk or a dead pool
+        # process, the write-ahead log keeps the spans until a later round succeeds.
         except Exception as error:
-            log.exception("settling_failed")
+            log.exception("compaction_failed")
             self.failure = type(error).__name__
             self.arrived.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)

@@ -1,4 +1,4 @@
-"""What can go wrong while spans are taken in, in the words of gRPC that OTLP answers with."""
+"""Errors of span intake, with the gRPC status codes that OTLP responses use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RpcCode(IntEnum):
 
 
 class SpansNotStoredError(AgentGuardError):
-    """The store did not take the spans, for this reason."""
+    """The store rejected the spans."""
 
     code = "spans-not-stored"
 
@@ -39,7 +39,7 @@ class SpansNotStoredError(AgentGuardError):
 
 
 class StoreUnavailableError(SpansNotStoredError, UnavailableError):
-    """The store cannot take spans at present: a full disk, say."""
+    """The store cannot accept spans at the moment, for example because the disk is full."""
 
     code = "store-unavailable"
 
@@ -48,18 +48,18 @@ class StoreUnavailableError(SpansNotStoredError, UnavailableError):
 
 
 class IngestFullError(UnavailableError):
-    """More requests are in work than may be."""
+    """The limit of requests in progress is reached."""
 
     code = "ingest-full"
 
     def __init__(self) -> None:
         super().__init__(
-            "Too many requests are in work. Send this one again after the time in Retry-After."
+            "Too many requests in progress. Retry after the number of seconds in Retry-After."
         )
 
 
 class UnusableDeliveryError(AgentGuardError):
-    """Nothing in this delivery can be read."""
+    """The delivery contains no readable span."""
 
     code = "unusable-delivery"
     status = 400

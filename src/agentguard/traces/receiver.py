@@ -1,4 +1,4 @@
-"""Takes deliveries in: judged, durable, then answered."""
+"""Span intake: validates deliveries, stores them durably, then acknowledges."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentguard.ingest.decoding import Decoder
 from agentguard.traces.batching import Batcher
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
 from agentguard.traces.store import Delivery, SpanBatch, SpanStore
-from agentguard.traces.validation import Judged, Verdict, judge
+from agentguard.traces.validation import DeliveryResult, ValidatedBatch, validate
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +25,7 @@ _BATCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Load:
-    """What is in work: counted from a request's first byte to its answer."""
+    """Requests in progress, counted from the first byte received to the response."""
 
     most_requests: int
     most_bytes: int
@@ -34,7 +34,7 @@ class Load:
 
     @contextmanager
     def admit(self) -> Iterator[Admission]:
-        """Hold one request's place; raise IngestFullError if there is none."""
+        """Reserve a slot for one request; raise IngestFullError if none is free."""
         if self.requests >= self.most_requests or self.bytes >= self.most_bytes:
             raise IngestFullError
         admission = Admission(self)
@@ -48,15 +48,15 @@ class Load:
 
 @dataclass(slots=True)
 class Admission:
-    """One request's share of the load."""
+    """The share of one request in the load."""
 
     load: Load
     bytes: int = 0
 
     def grow(self, size: int) -> None:
-        """Count more bytes held for this request.
+        """Count more bytes for this request.
 
-        Raise IngestFullError if that is too much for all of them together.
+        Raises IngestFullError if the total of all requests exceeds the limit.
         """
         if self.load.bytes + size > self.load.most_bytes and self.load.requests > 1:
             raise IngestFullError
@@ -66,19 +66,19 @@ class Admission:
 
 @dataclass(slots=True)
 class Receiver:
-    """Takes deliveries, many at a time: they share decoding calls and the store's sync."""
+    """Accepts concurrent deliveries, which share decoding calls and fsyncs of the store."""
 
     store: SpanStore
     decoders: Pool[Decoder]
     load: Load
     acknowledge_seconds: float
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set whenever spans were stored."""
+    """Set after each append."""
     received: int = 0
-    """Spans made durable since the start."""
+    """Spans stored durably since the start."""
     refused: Counter[str] = field(default_factory=Counter)
-    """Spans (or whole deliveries) refused since the start, by reason."""
-    _batcher: Batcher[Delivery, Verdict] = field(init=False)
+    """Rejected spans (or whole deliveries) since the start, by reason."""
+    _batcher: Batcher[Delivery, DeliveryResult] = field(init=False)
 
     def __post_init__(self) -> None:
         self._batcher = Batcher(
@@ -88,10 +88,10 @@ class Receiver:
             most_weight=_BATCH_BYTES,
         )
 
-    async def receive(self, delivery: Delivery) -> Verdict:
-        """Return what came of the delivery; what it did not refuse is durable by then.
+    async def receive(self, delivery: Delivery) -> DeliveryResult:
+        """Return the validation result; accepted spans are durable when this returns.
 
-        Raises SpansNotStoredError where the store did not take it, or did not in time.
+        Raises SpansNotStoredError if the store rejected the spans or the timeout expired.
         """
         try:
             async with asyncio.timeout(self.acknowledge_seconds):
@@ -99,40 +99,42 @@ class Receiver:
         except TimeoutError:
             raise SpansNotStoredError(
                 RpcCode.DEADLINE_EXCEEDED,
-                "The spans did not become durable in time. Send them again.",
+                "The spans were not stored in time. Send them again.",
             ) from None
 
     async def run(self) -> None:
-        """Serve until closed."""
+        """Process deliveries until closed."""
         async with asyncio.TaskGroup() as tasks:
-            # The second decodes while the first waits for the disk.
+            # One decodes while the other waits for the disk.
             tasks.create_task(self._batcher.run())
             tasks.create_task(self._batcher.run())
 
     def close(self) -> None:
-        """Let `run` end when everything taken in is answered."""
+        """Make `run` return once all accepted deliveries are answered."""
         self._batcher.close()
 
-    async def _take_in(self, deliveries: Sequence[Delivery]) -> Sequence[Verdict | Exception]:
+    async def _take_in(
+        self, deliveries: Sequence[Delivery]
+    ) -> Sequence[DeliveryResult | Exception]:
         try:
-            judged = await self.decoders.run(judge, deliveries)
+            validated = await self.decoders.run(validate, deliveries)
         except WorkerDiedError as error:
             if len(deliveries) == 1:
                 log.exception("delivery_killed_decoder", bytes=len(deliveries[0].body))
                 return [SpansNotStoredError(RpcCode.INTERNAL, str(error))]
-            return [answer for delivery in deliveries for answer in await self._take_in([delivery])]
-        await self._keep(deliveries, judged)
-        for refusal in (refusal for verdict in judged.verdicts for refusal in verdict.refusals):
+            return [result for delivery in deliveries for result in await self._take_in([delivery])]
+        await self._keep(deliveries, validated)
+        for refusal in (refusal for result in validated.results for refusal in result.refusals):
             self.refused[refusal.reason] += refusal.spans
-        return judged.verdicts
+        return validated.results
 
-    async def _keep(self, deliveries: Sequence[Delivery], judged: Judged) -> None:
+    async def _keep(self, deliveries: Sequence[Delivery], validated: ValidatedBatch) -> None:
         usable = tuple(
             d
-            for d, verdict in zip(deliveries, judged.verdicts, strict=True)
-            if verdict.unusable is None
+            for d, result in zip(deliveries, validated.results, strict=True)
+            if result.unusable is None
         )
-        if len(judged.spans):
-            await self.store.append(SpanBatch(usable, judged.spans))
-            self.received += len(judged.spans)
+        if len(validated.spans):
+            await self.store.append(SpanBatch(usable, validated.spans))
+            self.received += len(validated.spans)
             self.arrived.set()

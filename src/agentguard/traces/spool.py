@@ -1,7 +1,4 @@
-"""Spans gathered by trace.
-
-In memory while they are few, on disk in partitions when they are many.
-"""
+"""Spans grouped by trace, in memory up to a limit, then in partitions on disk."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from agentguard.compute.arrays import mix, words
+from agentguard.compute.arrays import hash_rows, words
 from agentguard.ingest.spans import SPAN_SCHEMA
 
 _IN_MEMORY = 250_000
-"""Spans held before they are written out."""
+"""Spans held in memory before they are written to disk."""
 _PARTITIONS = 32
 
 
 class Spool:
-    """Takes span tables in any order; gives them back in partitions of whole traces."""
+    """Accepts span tables in any order and returns them in partitions of complete traces."""
 
     def __init__(self, *, in_memory: int = _IN_MEMORY, partitions: int = _PARTITIONS) -> None:
         self._in_memory, self._count = in_memory, partitions
@@ -47,14 +44,14 @@ class Spool:
         self._stack.close()
 
     def add(self, spans: pa.Table) -> None:
-        """Take spans (SPAN_SCHEMA)."""
+        """Add spans (SPAN_SCHEMA)."""
         self._held.append(spans)
         self._rows += len(spans)
         if self._rows > self._in_memory:
             self._write_out()
 
     def partitions(self) -> Iterator[pa.Table]:
-        """Yield the spans, each trace whole in one table. Nothing can be added afterwards."""
+        """Yield the spans; each trace is in exactly one table. Ends the use of `add`."""
         if not self._files:
             yield pa.concat_tables([SPAN_SCHEMA.empty_table(), *self._held])
             return
@@ -73,9 +70,8 @@ class Spool:
             self._open()
         spans = pa.concat_tables(self._held).unify_dictionaries().combine_chunks()
         trace = words(spans.column("trace_id"), 16)
-        part = (mix(trace[:, 1]) % np.uint64(self._count)).astype(
-            np.int64
-        )  # the upper half may be cut off in some spans of a trace
+        # Only the lower half: some spans of a trace may have the upper half cut off.
+        part = (hash_rows(trace[:, 1]) % np.uint64(self._count)).astype(np.int64)
         order = np.argsort(part, kind="stable")
         bounds = np.searchsorted(part[order], np.arange(self._count + 1))
         for number, writer in enumerate(self._writers):
@@ -92,9 +88,7 @@ class Spool:
 
 
 def _compact(spans: pa.Table) -> pa.Table:
-    """Drop dictionary entries that no row uses, so that a slice does not carry the whole
-    dictionary.
-    """
+    """Drop unused dictionary entries, so that a slice does not carry the whole dictionary."""
     columns = [
         _reencoded(column) if pa.types.is_dictionary(column.type) else column
         for column in spans.columns

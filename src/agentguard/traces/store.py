@@ -1,4 +1,4 @@
-"""The port to where spans are kept."""
+"""The port of the span store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ U64 = NDArray[np.uint64]
 
 
 class Encoding(StrEnum):
-    """How a delivery's body is written."""
+    """Serialization of a delivery's body."""
 
     PROTOBUF = "protobuf"
     JSON = "json"
@@ -26,7 +26,7 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One OTLP export request, unpacked, as it came."""
+    """One OTLP export request, decompressed but not decoded."""
 
     body: bytes
     encoding: Encoding
@@ -34,7 +34,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class SpanBatch:
-    """Deliveries, and all spans in them that can be used."""
+    """Deliveries with all their valid spans."""
 
     deliveries: tuple[Delivery, ...]
     spans: pa.Table
@@ -42,61 +42,60 @@ class SpanBatch:
 
 
 class SpanSource(Protocol):
-    """Some spans at rest; pickles, so that a worker process can read them."""
+    """Stored spans; picklable, so that a pool process can read them."""
 
     def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
         """Yield the spans in tables (SPAN_SCHEMA) of bounded size.
 
-        With `traces`, those whose trace ids have one of these lower halves.
+        `traces` selects traces by the lower halves of their ids.
         """
 
     def traces_touching(self, window: TimeWindow) -> U64:
-        """Return the lower halves (words) of the ids of all traces with a span in the window.
+        """Return the lower id halves (words) of all traces with a span in the window.
 
-        Opens nothing that cannot have any.
+        Skips files whose time range does not overlap the window.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The spans received since some moment."""
+    """The spans received since a given time."""
 
     sources: tuple[SpanSource, ...]
     key: str
-    """Equal keys, equal spans: so nothing is computed twice."""
+    """Cache key: windows with equal keys hold equal spans."""
 
 
 class SpanStore(Protocol):
-    """Spans in order of arrival, deliveries kept as they come.
+    """Spans in order of arrival, deliveries stored unmodified.
 
-    Whoever reads drops duplicates by trace id and span id.
+    Readers deduplicate by trace id and span id.
     """
 
     async def append(self, batch: SpanBatch) -> None:
-        """Keep all of it.
+        """Store the batch.
 
-        Durable once this returns; raise SpansNotStoredError, and keep nothing, otherwise.
+        Durable once this returns. Raises SpansNotStoredError and stores nothing otherwise.
         """
 
     async def compact(self) -> bool:
-        """Bring everything appended so far into the form that windows read, and delete the bodies.
+        """Convert everything appended so far to the format that windows read; delete the bodies.
 
-        Return whether there was anything.
-
-        Killed at any moment, it loses and doubles nothing.
+        Returns whether there was anything to convert. Crash-safe: a kill at any point neither
+        loses nor duplicates spans.
         """
 
     async def ping(self) -> None:
-        """Return if spans could be made durable now; raise what stands in the way otherwise."""
+        """Raise if spans could not be stored durably now."""
 
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
-        """The settled spans received at this time (ns) or later, to the hour.
+        """Return the compacted spans received at or after this time (ns), rounded to the hour.
 
         They stay readable inside the context.
         """
 
     async def expire(self, received_before: int) -> int:
-        """Delete spans received before this time (ns), to the hour.
+        """Delete spans received before this time (ns), rounded to the hour.
 
-        Return how many sources went.
+        Returns the number of deleted sources.
         """

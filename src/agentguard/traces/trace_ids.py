@@ -1,4 +1,4 @@
-"""Trace ids of which one side kept only the lower 64 bits, made whole again."""
+"""Restoration of trace ids that some spans carry truncated to the lower 64 bits."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from agentguard.compute.arrays import words
 U64 = NDArray[np.uint64]
 
 
-def with_whole_ids(spans: pa.Table) -> pa.Table:
-    """Return the spans (SPAN_SCHEMA; whole traces) with every trace under its longest id.
+def with_full_trace_ids(spans: pa.Table) -> pa.Table:
+    """Return the spans (SPAN_SCHEMA; complete traces) with truncated trace ids restored.
 
-    A trace id whose upper half is zero is the lower half of the one whole id that ends so; where
-    there are several, it stays.
+    A trace id whose upper half is zero is replaced by the full id with the same lower half. If
+    several full ids share that lower half, it stays unchanged.
     """
     trace = words(spans.column("trace_id"), 16)
     short = np.flatnonzero(trace[:, 0] == 0)
     if len(short) in (0, len(trace)):
         return spans
     upper = _upper_halves(trace)
-    made_whole = short[[int(low) in upper for low in trace[short, 1].tolist()]]
-    if not len(made_whole):
+    restored = short[[int(low) in upper for low in trace[short, 1].tolist()]]
+    if not len(restored):
         return spans
     trace = trace.copy()
-    trace[made_whole, 0] = [upper[int(low)] for low in trace[made_whole, 1].tolist()]
-    return _with_ids(spans, trace, made_whole)
+    trace[restored, 0] = [upper[int(low)] for low in trace[restored, 1].tolist()]
+    return _with_ids(spans, trace, restored)
 
 
 def _upper_halves(trace: U64) -> dict[int, int]:
-    """Return, for each lower half that a single whole id has, its upper half."""
+    """Return lower half → upper half, for each lower half that only one full id has."""
     whole = np.unique(trace[trace[:, 0] != 0], axis=0)
     lower, count = np.unique(whole[:, 1], return_counts=True)
     single = set(lower[count == 1].tolist())

@@ -1,4 +1,4 @@
-"""What of a delivery can be taken: all of it, some spans, or nothing."""
+"""Validation of deliveries: accepts all, some or none of their spans."""
 
 from __future__ import annotations
 
@@ -18,38 +18,38 @@ from agentguard.traces.store import Delivery, Encoding
 
 _AT_A_TIME = 48
 _UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json"})
-_NOT_OTLP = 'The body is no OTLP trace request: expected {"resourceSpans": [...]}.'
+_NOT_OTLP = 'The body is not an OTLP trace request: expected {"resourceSpans": [...]}.'
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of one delivery."""
+class DeliveryResult:
+    """The validation result of one delivery."""
 
     refusals: tuple[Refusal, ...] = ()
 
     @property
     def unusable(self) -> Refusal | None:
-        """Why nothing in it can be read, or None if it can."""
+        """Return why the whole delivery is unreadable, or None if it is readable."""
         return next((refusal for refusal in self.refusals if refusal.reason in _UNUSABLE), None)
 
     @property
     def rejected(self) -> int:
-        """How many of its spans are left out."""
+        """Return the number of rejected spans."""
         return sum(refusal.spans for refusal in self.refusals)
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """What came of several deliveries."""
+class ValidatedBatch:
+    """The validation results of several deliveries."""
 
-    verdicts: tuple[Verdict, ...]
-    """One for each delivery, in order."""
+    results: tuple[DeliveryResult, ...]
+    """One per delivery, in order."""
     spans: pa.Table
-    """SPAN_SCHEMA: what can be used of all of them."""
+    """SPAN_SCHEMA: the accepted spans of all deliveries."""
 
 
-def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
-    """Decode the deliveries. Pure but for the decoder's memory of values; CPU-bound."""
+def validate(decoder: Decoder, deliveries: Sequence[Delivery]) -> ValidatedBatch:
+    """Decode the deliveries. CPU-bound; pure except for the decoder's value cache."""
     bodies = {
         n: delivery.body
         for n, delivery in enumerate(deliveries)
@@ -66,30 +66,33 @@ def judge(decoder: Decoder, deliveries: Sequence[Delivery]) -> Judged:
         refusals[int(refusal.origin.partition(",")[0])].append(refusal)
     tables = [found.spans]
     for n, body in documents.items():
-        spans, refusals[n] = _judge_document(decoder, body)
+        spans, refusals[n] = _validate_document(decoder, body)
         tables.append(spans)
-    return Judged(
-        tuple(Verdict(tuple(refusals[n])) for n in range(len(deliveries))),
+    return ValidatedBatch(
+        tuple(DeliveryResult(tuple(refusals[n])) for n in range(len(deliveries))),
         pa.concat_tables(tables).unify_dictionaries(),
     )
 
 
-async def usable_spans(decoders: Pool[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
-    """Decode deliveries that were accepted before, a few at a time."""
+async def decode_accepted(decoders: Pool[Decoder], deliveries: Sequence[Delivery]) -> pa.Table:
+    """Decode deliveries that were accepted before, in chunks."""
     chunks = [
         deliveries[start : start + _AT_A_TIME] for start in range(0, len(deliveries), _AT_A_TIME)
     ]
     return pa.concat_tables(
-        [SPAN_SCHEMA.empty_table(), *[(await decoders.run(judge, chunk)).spans for chunk in chunks]]
+        [
+            SPAN_SCHEMA.empty_table(),
+            *[(await decoders.run(validate, chunk)).spans for chunk in chunks],
+        ]
     )
 
 
 def make_decoder(wanted: AttributeSelection) -> Decoder:
-    """Return a decoder: what a worker makes once."""
+    """Return the decoder that a pool process creates once."""
     return Decoder(wanted)
 
 
-def _judge_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refusal]]:
+def _validate_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refusal]]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -1,7 +1,4 @@
-"""Windows of event time as people write them: moments in ISO 8601, or how long ago.
-
-Durations such as 15m.
-"""
+"""Parsing of time windows: ISO 8601 times, ages and durations such as 15m."""
 
 from __future__ import annotations
 
@@ -13,40 +10,36 @@ from agentguard.traces.window import TimeWindow, TimeWindowError, time_window
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
-_LATEST = 2**63 - 1
+_MAX_TIME = 2**63 - 1
 
 
-def written_window(
+def parse_window(
     *, since: str | None, until: str | None, lookback: str | None, now: int
 ) -> TimeWindow | None:
-    """Return the window that these words ask for, None where there are none.
+    """Return the requested window, or None if no argument is given.
 
-    Without an end, a lookback ends now (ns).
-
-    `since` and `until` are moments, see `moment`; `lookback` is a duration. Raises TimeWindowError.
+    `since` and `until` are times, see `parse_time`; `lookback` is a duration that ends at `now`
+    (ns) unless `until` is given. Raises TimeWindowError.
     """
     if since is lookback is until is None:
         return None
-    end = None if until is None else moment(until, "until", now)
+    end = None if until is None else parse_time(until, "until", now)
     return time_window(
-        since=None if since is None else moment(since, "since", now),
+        since=None if since is None else parse_time(since, "since", now),
         until=now if end is None and lookback is not None else end,
-        lookback=None if lookback is None else duration(lookback, "lookback"),
+        lookback=None if lookback is None else parse_duration(lookback, "lookback"),
     )
 
 
-def moment(words: str, name: str, now: int) -> int:
-    """Return the moment in ns: ISO 8601 (without an offset, UTC), or a duration.
-
-    So long before now.
-    """
-    if _DURATION.fullmatch(words.strip()):
-        return now - duration(words, name)
+def parse_time(text: str, name: str, now: int) -> int:
+    """Return a time in ns from ISO 8601 (UTC if it has no offset) or from an age such as 15m."""
+    if _DURATION.fullmatch(text.strip()):
+        return now - parse_duration(text, name)
     try:
-        at = datetime.fromisoformat(words.strip())
+        at = datetime.fromisoformat(text.strip())
     except ValueError:
         message = (
-            f"{name} is {words!r}: write a time as 2026-11-25T10:00:00Z, or how long ago it was, as"
+            f"{name} is {text!r}. Use a time such as 2026-11-25T10:00:00Z or an age such as"
             " 90s, 15m, 24h or 7d."
         )
         raise TimeWindowError(message) from None
@@ -57,9 +50,11 @@ def moment(words: str, name: str, now: int) -> int:
     ) * NS_PER_SECOND + since_epoch.microseconds * 1_000
 
 
-def duration(words: str, name: str) -> int:
-    """Return the duration in ns."""
-    found = _DURATION.fullmatch(words.strip())
+def parse_duration(text: str, name: str) -> int:
+    """Return a duration such as 15m in ns."""
+    found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise TimeWindowError(f"{name} is {words!r}: write a duration as 90s, 15m, 24h, 7d or 2w.")
-    return min(round(float(found[1]) * _UNITS[found[2].lower()] * NS_PER_SECOND), _LATEST)
+        raise TimeWindowError(
+            f"{name} is {text!r}. Use a duration such as 90s, 15m, 24h, 7d or 2w."
+        )
+    return min(round(float(found[1]) * _UNITS[found[2].lower()] * NS_PER_SECOND), _MAX_TIME)

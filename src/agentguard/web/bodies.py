@@ -9,7 +9,7 @@ from typing import BinaryIO
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, at_most, inflated
+from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, at_most, decompressed
 from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 
@@ -138,7 +138,7 @@ def _checked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
     head = next(chunks, b"")
     if not head.startswith(_MAGIC[encoding]):
         raise DamagedBodyError(f"Content-Encoding says {encoding}, but the body is not.")
-    yield from inflated(_with(head, chunks))
+    yield from decompressed(_with(head, chunks))
 
 
 def _with(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

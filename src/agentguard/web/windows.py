@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_parsing import written_window
+from agentguard.traces.window_parsing import parse_window
 from agentguard.web.state import StateOf
 
 SinceParameter = Annotated[
@@ -39,7 +39,7 @@ def _window(
     until: UntilParameter = None,
     lookback: LookbackParameter = None,
 ) -> TimeWindow | None:
-    return written_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
+    return parse_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
 
 
 WindowAsked = Annotated[TimeWindow | None, Depends(_window)]

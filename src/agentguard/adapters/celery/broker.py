@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from agentguard.kernel.masking import place_of
+from agentguard.kernel.masking import endpoint_of
 
 
 def task_name(kind: str) -> str:
@@ -38,4 +38,4 @@ class Broker:
     @property
     def place(self) -> str:
         """Where it is, for people; no password."""
-        return place_of(self.url)
+        return endpoint_of(self.url)

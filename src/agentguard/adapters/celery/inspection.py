@@ -13,7 +13,7 @@ from kombu.exceptions import KombuError
 from kombu.utils.url import parse_url
 
 from agentguard.kernel.errors import UnusableServiceError
-from agentguard.kernel.masking import place_of
+from agentguard.kernel.masking import endpoint_of
 
 _TIMEOUT_SECONDS = 5.0
 _NOT_FOUND = "404"
@@ -121,9 +121,9 @@ def _look(channel: Any, queue: str) -> tuple[bool, int, int]:
 def _unusable(url: str, error: Exception) -> UnusableServiceError:
     refusal = _refusal(error)
     if refusal is not None:
-        return NotLetInError(f"{place_of(url)} {refusal}")
+        return NotLetInError(f"{endpoint_of(url)} {refusal}")
     return UnusableServiceError(
-        f"{place_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs."
+        f"{endpoint_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs."
     )
 
 

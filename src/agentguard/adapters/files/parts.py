@@ -88,7 +88,7 @@ class ParquetSource:
             return np.zeros(0, np.uint64)
         with pq.ParquetFile(self.path) as file:
             spans = file.read(["trace_id", "start"])
-        return np.unique(_lower_halves(spans)[window.holds(spans.column("start").to_numpy())])
+        return np.unique(_lower_halves(spans)[window.contains(spans.column("start").to_numpy())])
 
 
 def _batches(

@@ -18,7 +18,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from agentguard.kernel.errors import UnusableServiceError
-from agentguard.kernel.masking import place_of
+from agentguard.kernel.masking import endpoint_of
 
 _TIMEOUT_SECONDS = 5.0
 
@@ -49,7 +49,7 @@ def inspect_redis(url: str) -> KeyServer:
             client.ping()
             return _described(client.info())
     except (RedisError, OSError) as error:
-        raise UnusableServiceError(f"{place_of(url)} {_trouble(error)}") from error
+        raise UnusableServiceError(f"{endpoint_of(url)} {_trouble(error)}") from error
 
 
 def _client(url: str) -> Redis:

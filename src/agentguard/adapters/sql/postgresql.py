@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from agentguard.kernel.masking import place_of
+from agentguard.kernel.masking import endpoint_of
 
 ADVICE = "Start it, or correct DATABASE_URL or POSTGRES_…."
 _RECYCLE_SECONDS = 1800
@@ -39,7 +39,7 @@ class PostgreSQL:
     @property
     def place(self) -> str:
         """Server and database; nobody's name and no password, wherever in the URL they stand."""
-        return f"{place_of(self.url)}{urlsplit(self.url).path}"
+        return f"{endpoint_of(self.url)}{urlsplit(self.url).path}"
 
     def engine(self) -> AsyncEngine:
         """Return an engine with a bounded pool.

@@ -278,7 +278,7 @@ def _wanted(
         resource=_RESOURCE,
         events=_EXCEPTION,
         facts=facts,
-        of_callers=_union(tables, "of_callers"),
+        caller_only=_union(tables, "caller_only"),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentguard.compute.arrays import groups
+from agentguard.compute.arrays import factorize_rows
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
 from agentguard.discovery.requested_tools import RULE as REQUESTED
@@ -205,7 +205,9 @@ class _Builder:
             rows[caller != found.component[rows]],
             caller[caller != found.component[rows]],
         )
-        group, first = groups(caller, found.component[rows], calls.type[rows].astype(np.int64))
+        group, first = factorize_rows(
+            caller, found.component[rows], calls.type[rows].astype(np.int64)
+        )
         size = len(first)
         sums = _Counts(rows, group, size)
         propagated = self._propagated()
@@ -370,7 +372,7 @@ class _Builder:
         return np.where(self._returns, caller, whole)
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
-        _, first = groups(group, self._calls.source[rows])
+        _, first = factorize_rows(group, self._calls.source[rows])
         return list(map(int, np.bincount(group[first], minlength=size).tolist()))
 
     def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
@@ -403,7 +405,7 @@ class _Builder:
         """Return the commonest text between caller and callee."""
         codes = self._calls.via[rows].astype(np.int64)
         said = codes >= 0
-        pairs, first = groups(group[said], codes[said])
+        pairs, first = factorize_rows(group[said], codes[said])
         best: dict[int, tuple[int, str]] = {}
         for g, code, count in zip(
             group[said][first].tolist(),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import mix
+from agentguard.compute.arrays import hash_rows
 from agentguard.discovery.partial import I64, Calls, Proof
 from agentguard.graph.model import Evidence, EvidenceReason
 
@@ -55,7 +55,7 @@ def evidence(
     The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the
     spans were split.
     """
-    hashes = mix(calls.trace[rows, 0], calls.trace[rows, 1], calls.span[rows])
+    hashes = hash_rows(calls.trace[rows, 0], calls.trace[rows, 1], calls.span[rows])
     failed = calls.failed[rows]
     picks: list[dict[int, EvidenceReason]] = [{} for _ in range(count)]
     chosen = [

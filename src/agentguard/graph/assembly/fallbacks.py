@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentguard.compute.arrays import groups
+from agentguard.compute.arrays import factorize_rows
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import akin
 from agentguard.discovery.partial import I64, Mask
@@ -167,10 +167,10 @@ def _uses(found: LinkedCalls) -> Counter[tuple[int, int]]:
     """Return in how many of its runs each caller uses each callee."""
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
-    _, once = groups(calls.source[rows], found.component[rows])
+    _, once = factorize_rows(calls.source[rows], found.component[rows])
     rows = rows[once]
     owner, callee = found.component[calls.source[rows]], found.component[rows]
-    pairs, first = groups(owner, callee)
+    pairs, first = factorize_rows(owner, callee)
     counts = np.bincount(pairs, minlength=len(first))
     return Counter(
         dict(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agentguard.compute.arrays import distinct, mix
+from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import I64, Calls, LinkEnd, Mask, Partial, Proof
@@ -89,7 +89,7 @@ def _follow_links(partial: Partial) -> None:
         calls.proof[row] = Proof.LINK
         if via is not None and calls.via[row] < 0:
             calls.via[row] = _via(partial, via)
-    trace, _ = distinct(mix(calls.trace[:, 0], calls.trace[:, 1]))
+    trace, _ = factorize(hash_rows(calls.trace[:, 0], calls.trace[:, 1]))
     calls.entry[np.isin(trace, trace[list(linked)])] = -1
 
 

@@ -1,1 +1,1 @@
-"""One module for each trace format."""
+"""One module per trace format."""

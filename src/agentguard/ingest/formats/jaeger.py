@@ -1,6 +1,4 @@
-"""Jaeger JSON, as its query service and its user interface give it (`{"data": [trace, …]}`, or one
-trace).
-"""
+"""Jaeger JSON from the query service or the UI: `{"data": [trace, …]}`, or one trace."""
 
 from __future__ import annotations
 
@@ -22,8 +20,8 @@ from agentguard.ingest.payloads import DocumentPayload, Refusal
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document per trace, and a refusal for each span without ids.
 
-    CHILD_OF within the trace is the parent; FOLLOWS_FROM only where there is no CHILD_OF; other
-    references become links. Whole ancestors embedded in references are not spans of their own.
+    CHILD_OF within the trace is the parent, else FOLLOWS_FROM; other references become links.
+    Complete ancestors embedded in references are not spans of their own.
     """
     for number, trace in objects(traces(value)):
         document = SpanDocument()
@@ -42,17 +40,14 @@ def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
 
 
 def traces(value: object) -> object:
-    """Return the list of traces in any of the wrappings."""
+    """Return the list of traces from any of the envelopes."""
     if isinstance(value, dict):
         return value.get("data", [value])
     return value
 
 
 def tag_values(tags: object) -> dict[str, object]:
-    """Return Jaeger tags `[{key, type, value}]` as a mapping.
-
-    Numbers written as text are numbers again.
-    """
+    """Return Jaeger tags `[{key, type, value}]` as a mapping, with numbers in text parsed."""
     return {text(tag.get("key")): _tag_value(tag) for _, tag in objects(tags)}
 
 
@@ -96,10 +91,10 @@ def _failed(error: object) -> bool:
 
 def _references(span: Mapping[str, Any], trace_id: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the parent's id and the links."""
-    said = [r for _, r in objects(span.get("references"))]
+    raw = [r for _, r in objects(span.get("references"))]
     references = [
         (text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID")))
-        for r in said
+        for r in raw
     ]
     here = [r for r in references if r[1] == trace_id and r[2]]
     parent = next((r for r in here if r[0] != "FOLLOWS_FROM"), here[0] if here else None)

@@ -1,8 +1,8 @@
-"""Langfuse exports: `{"trace": {…}, "observations": […]}`, or a trace with its observations inside.
+"""Langfuse exports: `{"trace": {…}, "observations": […]}`, or a trace with nested observations.
 
-Spans that Langfuse received as OTLP keep their attributes, resource and scope in an observation's
-metadata (an object, or its JSON text). What Langfuse itself knows is added under the names of its
-own OTLP mapping (`langfuse.observation.*`).
+Spans that Langfuse received over OTLP keep their attributes, resource and scope in the
+observation's metadata (an object or its JSON text). Langfuse's own fields are added under the names
+of its OTLP mapping (`langfuse.observation.*`).
 """
 
 from __future__ import annotations
@@ -24,19 +24,14 @@ from agentguard.ingest.formats.otlp_documents import (
 from agentguard.ingest.formats.plain import instant
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
-_RAW = (
-    "attributes",
-    "resourceAttributes",
-    "scope",
-)  # the parts of metadata that are the span's own
+# Metadata keys that hold the span's own OTLP data
+_RAW = ("attributes", "resourceAttributes", "scope")
 
 
 def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document with a span per observation, and a refusal for each observation without
-    ids.
+    """Yield one document with a span per observation, and a refusal per observation without ids.
 
-    A model call's tokens are also given as gen_ai.usage.*, where the span does not give them
-    itself.
+    A model call's tokens are also stored as gen_ai.usage.*, unless the span has these attributes.
     """
     trace = mapping(value.get("trace")) or value
     document = SpanDocument()
@@ -59,7 +54,7 @@ def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload | R
 
 
 def observations(value: Mapping[str, Any]) -> object:
-    """Return the list of observations, beside the trace or inside it; None where there is none."""
+    """Return the observations next to the trace or inside it; None if there are none."""
     found = value.get("observations")
     return found if isinstance(found, list) else mapping(value.get("trace")).get("observations")
 

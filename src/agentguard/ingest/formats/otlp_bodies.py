@@ -1,8 +1,8 @@
-"""OTLP protobuf in files: one body, bodies each after its length, in bounded memory.
+"""OTLP protobuf files: one body or length-prefixed bodies, read in bounded memory.
 
-An ExportTraceServiceRequest is nothing but repetitions of field 1 (ResourceSpans), and two requests
-one after the other are one request (protobuf, "Encoding", "Last One Wins"); so a body of any size
-is split between these fields.
+An ExportTraceServiceRequest consists only of repeated field 1 (ResourceSpans), and two concatenated
+requests are one request (protobuf, "Encoding", "Last One Wins"), so a body of any size can be split
+between these fields.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from agentguard.ingest.compression import too_large
 from agentguard.ingest.errors import UnreadableInputError
 
 MAX_BODY_BYTES = 128 << 20
-"""The longest body after its length, and the longest single ResourceSpans."""
+"""Maximum size of a length-prefixed body and of a single ResourceSpans."""
 
 _SPLIT_BYTES = 1 << 20
 _RESOURCE_SPANS = b"\x0a"  # field 1, length-delimited
@@ -24,32 +24,25 @@ _LONGEST_VARINT = 10
 _COMPRESSED = (b"\x28\xb5\x2f\xfd", b"\x1f\x8b")
 
 LengthAt = Callable[[bytes | bytearray, int], tuple[int, int]]
-"""From data and a place in it: the length that is written there (-1: not whole yet) and where it
-ends.
-"""
+"""Reads the length at a position: returns the length (-1: incomplete) and where it ends."""
 
 
 class Form(Enum):
-    """How bodies stand in a file."""
+    """Framing of bodies in a file."""
 
     RAW = auto()
-    """Bodies without anything between."""
+    """Concatenated bodies without framing."""
     DELIMITED = auto()
-    """Each after its length as a varint (protobuf's own delimited streams)."""
+    """Varint length prefix (protobuf's delimited streams)."""
     FRAMED = auto()
-    """Each after its length in four bytes, big end first (the Collector's file exporter: proto, or
-    compressed).
-    """
+    """Four-byte big-endian length prefix (the Collector's file exporter: proto, or compressed)."""
 
 
 def form_of(head: bytes) -> Form | None:
-    """Return the form that a file with this beginning (some KiB, or all of it) has, or None where
-    it is no OTLP protobuf.
-    """
+    """Return the framing of a file with this head (some KiB or all), or None if not OTLP."""
     try:
-        if (
-            len(head) > _LENGTH_BYTES and head[0] < 8 and _is_frame(head)
-        ):  # no protobuf begins with a byte below 8
+        # No protobuf message starts with a byte below 8.
+        if len(head) > _LENGTH_BYTES and head[0] < 8 and _is_frame(head):
             return Form.FRAMED
         length, at = _varint(head, 0)
         if _is_request(head):
@@ -64,9 +57,9 @@ def form_of(head: bytes) -> Form | None:
 
 
 def bodies(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
-    """Yield bodies, split and joined freely where the form allows it; contents are not checked.
+    """Yield bodies, split and joined where the framing allows it; contents are not validated.
 
-    Where the input breaks off, what is whole is yielded before UnreadableInputError is raised.
+    If the input is truncated, complete bodies are yielded before UnreadableInputError is raised.
     """
     match form:
         case Form.RAW:
@@ -78,11 +71,11 @@ def bodies(chunks: Iterable[bytes], form: Form) -> Iterator[bytes]:
 
 
 def holds_spans(body: bytes) -> bool:
-    """Whether the first record of the body can be a span, and not an OTLP log record or metric,
-    whose bodies have the same form.
+    """Return whether the first record can be a span rather than an OTLP log record or metric.
 
-    Log records begin with, or soon have, a time in a fixed64 field 1 or 11; metrics have neither
-    fixed64 times nor a 16-byte first field. Bodies without any record pass.
+    The bodies of all signals have the same structure. Log records have a fixed64 time in field 1 or
+    11 near the start; metrics have neither fixed64 times nor a 16-byte first field. Bodies without
+    records return True.
     """
     record = body
     for number in (1, 2, 2):  # resource_*, scope_*, the records
@@ -108,9 +101,9 @@ def _is_frame(head: bytes) -> bool:
 
 
 def _is_request(head: bytes, size: int | None = None) -> bool:
-    """Whether a request (of this size, if known) can begin so.
+    """Return whether the bytes can be the head of a request (of this size, if known).
 
-    A ResourceSpans with a known first field, then its like or the end.
+    A ResourceSpans with a known first field, followed by another one or by the end.
     """
     length, at = _varint(head, 1)
     end = at + length
@@ -136,7 +129,7 @@ def _raw(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _whole_fields(buffer: bytearray) -> Iterator[bytes]:
-    """Take the whole fields that the buffer begins with out of it, and yield them as one body."""
+    """Remove the complete fields at the start of the buffer and yield them as one body."""
     end = 0
     while following := _field_end(buffer, end):
         end = following
@@ -159,12 +152,12 @@ def _prefixed(chunks: Iterable[bytes], length_at: LengthAt) -> Iterator[bytes]:
         del buffer[:at]
     if buffer:
         raise UnreadableInputError(
-            "truncated-body", "The file ends within a body; the bodies before it were used."
+            "truncated-body", "The file ends inside a body; the bodies before it were used."
         )
 
 
 def _prefixed_end(buffer: bytearray, at: int, length_at: LengthAt) -> tuple[int, int] | None:
-    """Return where the next body begins and ends, or None where it is not whole yet."""
+    """Return start and end of the next body, or None if it is incomplete."""
     length, start = length_at(buffer, at)
     if length > MAX_BODY_BYTES:
         raise too_large(MAX_BODY_BYTES)
@@ -172,9 +165,9 @@ def _prefixed_end(buffer: bytearray, at: int, length_at: LengthAt) -> tuple[int,
 
 
 def _field_end(data: bytes | bytearray, at: int) -> int:
-    """Return where the field at this place ends, or 0 where the data ends first.
+    """Return the end of the field at this position, or 0 if the field is incomplete.
 
-    Raise where no field begins here.
+    Raises UnreadableInputError if no field starts here.
     """
     tag, after = _varint(data, at)
     if tag < 0:
@@ -194,8 +187,9 @@ def _field_end(data: bytes | bytearray, at: int) -> int:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number, wire type and bytes (of length-delimited ones, else none) of the message's
-    fields, up to the first fault.
+    """Yield number, wire type and bytes of the message's fields, up to the first error.
+
+    The bytes are empty unless the field is length-delimited.
     """
     at = 0
     try:
@@ -209,9 +203,9 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
-    """Return the varint at this place and where it ends; (-1, at) where the data ends within it.
+    """Return the varint at this position and its end; (-1, at) if it is incomplete.
 
-    Raise where it has over ten bytes.
+    Raises UnreadableInputError if it has more than ten bytes.
     """
     value = 0
     for place, byte in enumerate(data[at : at + _LONGEST_VARINT]):
@@ -226,7 +220,7 @@ def _varint(data: bytes | bytearray, at: int) -> tuple[int, int]:
 def _not_protobuf() -> UnreadableInputError:
     return UnreadableInputError(
         "bad-protobuf",
-        "This is no OTLP trace body from some byte on; what came before it was used.",
+        "Invalid protobuf: from some byte on, not an OTLP trace body; the data before it was used.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The parts of an OTLP/JSON document, put together from other formats' values."""
+"""Builds OTLP/JSON documents from the values of other formats."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ KINDS = {"INTERNAL": 1, "SERVER": 2, "CLIENT": 3, "PRODUCER": 4, "CONSUMER": 5}
 
 STATUS_OK, STATUS_ERROR = 1, 2
 
-_DEEPEST = 16  # levels of nesting kept as structure; what is deeper is kept as JSON text
+_MAX_DEPTH = 16  # levels of nesting kept as structure; deeper values become JSON text
 _INT64 = range(-(2**63), 2**63)
 
 
 @dataclass(slots=True)
 class SpanDocument:
-    """Collects spans by resource and scope."""
+    """Groups spans by resource and scope."""
 
     _groups: dict[bytes, tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]] = field(
         default_factory=dict
     )
 
     def add(self, resource: Mapping[str, object], scope: str, span: dict[str, Any]) -> None:
-        """Add a span (OTLP/JSON form) of this scope under the resource with these attributes."""
+        """Add a span (OTLP/JSON) of this scope under the resource with these attributes."""
         written = attributes(resource)
         _, scopes = self._groups.setdefault(orjson.dumps(written), ({"attributes": written}, {}))
         scopes.setdefault(scope, []).append(span)
 
     def finished(self) -> dict[str, Any]:
-        """Return the document, resources and scopes in order of first sight."""
+        """Return the document, with resources and scopes in order of first occurrence."""
         return {
             "resourceSpans": [
                 {
@@ -47,7 +47,7 @@ class SpanDocument:
 
 
 def attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
-    """Return the values as OTLP KeyValues; those that are null are left out."""
+    """Return the values as OTLP KeyValues, without nulls."""
     return [
         {"key": key, "value": any_value(value)}
         for key, value in values.items()
@@ -56,12 +56,9 @@ def attributes(values: Mapping[str, object]) -> list[dict[str, Any]]:
 
 
 def any_value(value: object, depth: int = 0) -> dict[str, Any]:
-    """Return a JSON value as an OTLP AnyValue.
-
-    What is nested deeper than 16 levels becomes JSON text.
-    """
+    """Return a JSON value as an OTLP AnyValue; below 16 levels of nesting, as JSON text."""
     match value:
-        case list() | dict() if depth >= _DEEPEST:
+        case list() | dict() if depth >= _MAX_DEPTH:
             return {"stringValue": json_text(value)}
         case list():
             return {"arrayValue": {"values": [any_value(item, depth + 1) for item in value]}}
@@ -92,7 +89,7 @@ def _scalar(value: object) -> dict[str, Any]:
 
 
 def json_text(value: object) -> str:
-    """Return the value as JSON text, or the empty text where it is nested too deep to be written."""
+    """Return the value as JSON text, or the empty text if it is nested too deeply."""
     try:
         return orjson.dumps(value, default=str).decode()
     except orjson.JSONEncodeError:
@@ -100,31 +97,28 @@ def json_text(value: object) -> str:
 
 
 def objects(value: object) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the list's objects with their position from 1.
+    """Yield the objects of a list with their position from 1.
 
-    What is no object is passed over, what is no list is empty.
+    Other items are skipped; a value that is not a list yields nothing.
     """
     if isinstance(value, list):
         yield from ((n, item) for n, item in enumerate(value, 1) if isinstance(item, dict))
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Return the value if it is an object, else an empty one."""
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, dict) else {}
 
 
 def text(value: object) -> str:
-    """Return a scalar as text; null, objects and lists give the empty text."""
+    """Return a scalar as text; null, objects and lists become the empty text."""
     if isinstance(value, str):
         return value
     return "" if value is None or isinstance(value, dict | list) else str(value)
 
 
 def nanoseconds(microseconds: object) -> int:
-    """Return microseconds (a number, or digits as text) as nanoseconds.
-
-    0 where they are unknown or no number.
-    """
+    """Return microseconds (a number or numeric text) as nanoseconds, or 0 if invalid."""
     if isinstance(microseconds, int):
         return microseconds * 1000
     try:

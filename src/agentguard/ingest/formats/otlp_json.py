@@ -1,7 +1,4 @@
-"""OTLP/JSON documents (in the form of json.loads) to flat columns.
-
-Tempo's old names are taken too.
-"""
+"""Reads OTLP/JSON documents (as from json.loads) into flat columns; accepts Tempo's old names."""
 
 from __future__ import annotations
 
@@ -28,28 +25,28 @@ _KINDS = {
         ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
     )
 }
-_LARGEST = 2**63 - 1
-_WRONG_ID = "A span needs a trace id of 32 hex digits and a span id of 16, neither all zero."
+_MAX_INT64 = 2**63 - 1
+_WRONG_ID = "A span needs a trace id of 32 and a span id of 16 hex digits, neither all zeros."
 _BASE64 = {16: 24, 8: 12}
-"""Characters of an id in base64."""
+"""Base64 characters of an id, by its size in bytes."""
 _CONTENT, _LABEL = 3, 4
-"""What an attribute is for, beside the three numbers 0 to 2."""
+"""Use of an attribute; 0 to 2 are the numeric columns."""
 
 
 class _Everything:
-    """Holds any key."""
+    """Contains every key."""
 
     def __contains__(self, key: object) -> bool:
         return True
 
 
 _ALL = _Everything()
-_DEEPEST = 32
-"""Levels of nesting within a value."""
+_MAX_DEPTH = 32
+"""Maximum nesting depth of a value."""
 
 
 class MalformedSpanError(ValueError):
-    """A span's JSON is not what OTLP allows."""
+    """A span's JSON is not valid OTLP."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -58,7 +55,7 @@ class MalformedSpanError(ValueError):
 
 @dataclass(slots=True)
 class _Texts:
-    """Codes for strings in order of first sight."""
+    """Interns strings in order of first occurrence."""
 
     codes: dict[str, int] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
@@ -71,7 +68,7 @@ class _Texts:
 
 
 class DocumentReader:
-    """Reads documents span by span into lists; `flat` gives the columns of all that was read."""
+    """Reads documents span by span into lists; `flat` returns the columns of all of them."""
 
     def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
@@ -83,7 +80,7 @@ class DocumentReader:
         }
         self._values: dict[tuple[str, Any], int] = {}
         self._kept_names: dict[str, str] = {}
-        self.tally = Rejections()
+        self.rejections = Rejections()
         self._ids: list[tuple[bytes, bytes, bytes]] = []
         self._names, self._resources, self._scopes = _Texts(), _Texts(), _Texts()
         self._kinds: list[int] = []
@@ -99,25 +96,24 @@ class DocumentReader:
         self._span_labels: dict[int, str] = {}
 
     def read(self, payload: DocumentPayload) -> int:
-        """Add the document's spans, returning how many it held.
-
-        What is wrong with single ones is a refusal.
-        """
+        """Add the document's spans and return their number; errors of spans become refusals."""
         count = 0
         for index, (resource, scope, span) in enumerate(_spans(payload.document, self._wanted)):
             count += 1
             try:
                 self._span(resource, scope, span, own_ids=payload.own_ids)
             except MalformedSpanError as error:
-                self.tally.add(payload.origin, index, error.reason, str(error))
+                self.rejections.add(payload.origin, index, error.reason, str(error))
             else:
                 start, end = self._times[-1]
                 if 0 < end < start:
-                    self.tally.add(payload.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
+                    self.rejections.add(
+                        payload.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False
+                    )
         return count
 
     def flat(self) -> SpanColumns:
-        """Return the columns of everything read."""
+        """Return the columns of all spans read so far."""
         ids, count = self._ids, len(self._kinds)
         numbers = np.array(self._numbers, np.float64).reshape(count, 3)
         times = np.array(self._times, np.int64).reshape(count, 2)
@@ -146,7 +142,7 @@ class DocumentReader:
 
     def _span(self, resource: str, scope: str, span: Any, *, own_ids: bool) -> None:
         if not isinstance(span, dict):
-            raise MalformedSpanError("malformed-span", "A span is not an object.")
+            raise MalformedSpanError("malformed-span", "A span must be an object.")
         ids, labels = _ids(span)
         if not own_ids and labels != (None, None):
             raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
@@ -164,9 +160,9 @@ class DocumentReader:
         self._kinds.append(kind)
         self._failed.append(_failed(span.get("status")))
         self._times.append(times)
-        self._take_attributes(row, span.get("attributes"))
-        self._take_state(row, span.get("traceState"))
-        self._take_events(row, events)
+        self._add_attributes(row, span.get("attributes"))
+        self._add_trace_state(row, span.get("traceState"))
+        self._add_events(row, events)
         if links:
             self._links[row] = links
         if labels[0] is not None:
@@ -174,7 +170,7 @@ class DocumentReader:
         if labels[1] is not None:
             self._span_labels[row] = labels[1]
 
-    def _take_attributes(self, row: int, written: Any) -> None:
+    def _add_attributes(self, row: int, written: Any) -> None:
         numbers: list[float] = [0, 0, float("nan")]
         for item in written if isinstance(written, list) else ():
             key = item.get("key") if isinstance(item, dict) else None
@@ -192,7 +188,7 @@ class DocumentReader:
                 numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
         self._numbers.append(tuple(numbers))
 
-    def _take_state(self, row: int, written: Any) -> None:
+    def _add_trace_state(self, row: int, written: Any) -> None:
         found = threshold(written) if isinstance(written, str) and written else None
         if found is not None:
             self._rows.append(row)
@@ -212,7 +208,7 @@ class DocumentReader:
             code = self._values[known] = -1 if keep is None else self._labels.code(key, keep)
         return code
 
-    def _take_events(self, row: int, events: list[tuple[str, dict[str, Any]]]) -> None:
+    def _add_events(self, row: int, events: list[tuple[str, dict[str, Any]]]) -> None:
         found = [
             (name, self._event(name, attributes))
             for name, attributes in events
@@ -236,7 +232,7 @@ class DocumentReader:
 
 
 def _uses(wanted: AttributeSelection) -> dict[str, int]:
-    """Return what each wanted attribute is for: the place of a number, content, or a label."""
+    """Return the use of each selected attribute: a numeric column, content or label."""
     uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(
         wanted.content, _CONTENT
     )
@@ -249,7 +245,7 @@ def _uses(wanted: AttributeSelection) -> dict[str, int]:
 
 
 def resource_text(attributes: Mapping[str, Any], wanted: AttributeSelection) -> str:
-    """Return the JSON of the resource attributes that are kept."""
+    """Return the JSON of the resource attributes to store."""
     keep = {key: kept(attributes[key]) for key in sorted(wanted.resource & attributes.keys())}
     return orjson.dumps({k: v for k, v in keep.items() if v is not None}).decode()
 
@@ -257,7 +253,7 @@ def resource_text(attributes: Mapping[str, Any], wanted: AttributeSelection) -> 
 def _spans(
     document: Mapping[str, Any], wanted: AttributeSelection
 ) -> Iterator[tuple[str, str, Any]]:
-    """Yield each span with its resource's kept attributes (JSON) and its scope's name."""
+    """Yield each span with its stored resource attributes (JSON) and its scope's name."""
     for group in _objects(document.get("resourceSpans", document.get("batches"))):
         resource = group.get("resource")
         attributes = (
@@ -291,15 +287,15 @@ def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict
 
 
 def any_value(value: Any, depth: int = 0) -> Any:
-    """Return an OTLP/JSON AnyValue as a plain value.
+    """Return an OTLP/JSON AnyValue as a Python value.
 
-    A bare scalar is taken as it stands, what is no AnyValue or too deep is None.
+    A bare scalar is returned unchanged; an invalid or too deeply nested value gives None.
     """
     if not isinstance(value, dict):
         return None if isinstance(value, list) else value
     for kind, inner in value.items():
-        if kind in _PLAIN and depth < _DEEPEST:
-            return _PLAIN[kind](inner, depth + 1)
+        if kind in _DECODERS and depth < _MAX_DEPTH:
+            return _DECODERS[kind](inner, depth + 1)
     return None
 
 
@@ -312,7 +308,7 @@ def _pairs(value: Any, depth: int) -> dict[str, Any]:
     return _attributes(value.get("values"), depth=depth) if isinstance(value, dict) else {}
 
 
-_PLAIN: Mapping[str, Callable[[Any, int], Any]] = {
+_DECODERS: Mapping[str, Callable[[Any, int], Any]] = {
     "stringValue": lambda value, _: _text(value),
     "intValue": lambda value, _: _number(value),
     "boolValue": lambda value, _: value is True or value == "true",
@@ -324,7 +320,7 @@ _PLAIN: Mapping[str, Callable[[Any, int], Any]] = {
 
 def _number(value: Any) -> int:
     try:
-        return max(-_LARGEST, min(int(value), _LARGEST))
+        return max(-_MAX_INT64, min(int(value), _MAX_INT64))
     except (TypeError, ValueError, OverflowError):
         return 0
 
@@ -343,20 +339,20 @@ def _ids(
     own, own_label = _id(span.get("spanId"), 8)
     if not any(trace):
         raise MalformedSpanError(
-            WITHOUT_IDS, "A span has no trace id or only zeros in it: every span needs one."
+            WITHOUT_IDS, "The span has no trace id, or one of only zeros; every span needs one."
         )
     if not any(own):
         raise MalformedSpanError(
-            WITHOUT_IDS, "A span has no span id or only zeros in it: every span needs one."
+            WITHOUT_IDS, "The span has no span id, or one of only zeros; every span needs one."
         )
     parent, _ = _id(span.get("parentSpanId"), 8)
     return (trace, own, parent), (trace_label, own_label)
 
 
 def _id(value: Any, size: int) -> tuple[bytes, str | None]:
-    """Return the id's bytes and, where these do not show it, its text.
+    """Return the id's bytes and, unless they represent it, its text.
 
-    Hex as in OTLP, or base64 as protobuf's JSON has it.
+    Accepts hex as in OTLP, and base64 as in protobuf's JSON mapping.
     """
     text = _text(value)
     if len(text) == 2 * size:
@@ -399,12 +395,9 @@ def _times(span: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def _time(value: Any) -> int:
-    """Return a time in ns.
-
-    0 (unknown) for what is none, or none that a signed 64-bit integer holds.
-    """
+    """Return a time in ns, or 0 (unknown) if invalid or outside signed 64-bit integers."""
     try:
         time = int(value)
     except (TypeError, ValueError, OverflowError):
         return 0
-    return time if 0 < time <= _LARGEST else 0
+    return time if 0 < time <= _MAX_INT64 else 0

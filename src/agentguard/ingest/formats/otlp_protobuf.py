@@ -1,8 +1,8 @@
-"""OTLP protobuf bodies to flat columns, without per-span Python.
+"""Decodes OTLP protobuf bodies into flat columns, without per-span Python.
 
-The one place where the code is dense: buffers of a whole chunk of bodies are worked on at once.
-Legal but rare bytes (a value before its key, keys of 128 bytes or more, resources in payloads) take
-the slow path through google.protobuf.
+The code is dense because it processes the buffers of a whole chunk of bodies at once. Valid but
+rare encodings (a value before its key, keys of 128 bytes or more, split resources) take the slow
+path through google.protobuf.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ _F = descriptor_pb2.FieldDescriptorProto
 _CLEAR = np.concatenate(
     [(np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)) - np.uint64(1), [np.uint64(2**64 - 1)]]
 )
-"""Entry n keeps the first n of eight bytes, read little-endian."""
+"""Entry n masks the first n of eight little-endian bytes."""
 _LARGEST = np.uint64(2**63 - 1)
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64)
 _KEY_TAG = 0x0A
 _SMALLEST = 10
-"""Bytes of the smallest KeyValue that can be wanted and that can be read eight bytes at a time."""
+"""Bytes of the smallest KeyValue that can match and that can be read eight bytes at a time."""
 _CONTENT, _LABEL = 3, 4
-"""What an attribute is for, beside the three numbers 0 to 2."""
+"""Use of an attribute; 0 to 2 are the numeric columns."""
 
 
 class UnusualBytesError(ValueError):
-    """These bytes are legal, but not in the form that the fast path reads."""
+    """Valid protobuf that the fast path does not support."""
 
 
 def _descriptor() -> Any:
-    """Describe OTLP's trace request again, with the same field numbers, only the fields needed, and
-    attributes as bytes.
+    """Return OTLP's trace request with the same field numbers, reduced to the needed fields.
+
+    Attributes stay undecoded bytes.
     """
     file = descriptor_pb2.FileDescriptorProto(
         name="agentguard/reduced_otlp.proto", package="agentguard.reduced", syntax="proto3"
@@ -96,20 +97,17 @@ _READER = HandlerPool([_FILE]).get_for_message(_FILE.message_types_by_name["Requ
 
 
 class Chunk(NamedTuple):
-    """Several bodies, decoded."""
+    """Several decoded bodies."""
 
     flat: SpanColumns
     body_of_span: I64
-    """Row of the body that each span came in."""
+    """Row of the body that contains each span."""
     has_ids: NDArray[np.bool_]
-    """Whether its trace id has 16 bytes, its span id 8, neither all zero."""
+    """Whether trace id (16 bytes) and span id (8 bytes) are complete and not all zeros."""
 
 
 class ProtobufReader:
-    """Decodes chunks of bodies.
-
-    Remembers resources, scopes and attribute values that it has seen.
-    """
+    """Decodes chunks of bodies, with caches of resources, scopes and attribute values."""
 
     def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
@@ -122,9 +120,9 @@ class ProtobufReader:
         self._numbers: dict[bytes, float] = {}
 
     def read(self, bodies: Sequence[bytes]) -> Chunk:
-        """Decode bodies of ExportTraceServiceRequest.
+        """Decode ExportTraceServiceRequest bodies.
 
-        Raises UnusualBytesError, or ValueError where one is no protobuf.
+        Raises UnusualBytesError, or ValueError if a body is not protobuf.
         """
         batch = _READER.list_to_record_batch(list(bodies))
         groups = batch.column(0)
@@ -154,10 +152,10 @@ class ProtobufReader:
         rows, codes, numbers, content = self._attributes(attributes, len(spans))
         rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         resources = _coded(
-            [self._resource(raw) for raw in _one_each(group.field("resource"))], group_of_span
+            [self._resource(raw) for raw in _single_items(group.field("resource"))], group_of_span
         )
         scopes = _coded(
-            [self._scope(raw) for raw in _one_each(scoped.field("scope"))], scope_of_span
+            [self._scope(raw) for raw in _single_items(scoped.field("scope"))], scope_of_span
         )
         flat = SpanColumns(
             trace=trace,
@@ -184,8 +182,9 @@ class ProtobufReader:
     def _attributes(
         self, lists: pa.ListArray, spans: int
     ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
-        """Return span rows and codes of the kept attributes, (3, spans) tokens in, tokens out,
-        cost, and the content by span.
+        """Return rows and codes of stored attributes, a (3, spans) array of numbers, and content.
+
+        The numbers are input tokens, output tokens and cost.
         """
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw)
@@ -194,7 +193,7 @@ class ProtobufReader:
         for column in range(3):
             mine = picked[use == column]
             if len(mine):
-                self._take_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
+                self._add_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
         text = picked[use == _CONTENT]
         content: dict[int, dict[str, Any]] = {}
         for row, value in zip(
@@ -202,13 +201,13 @@ class ProtobufReader:
         ):
             content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
         labels = picked[use == _LABEL]
-        values, indices = _distinct(raw.take(pa.array(labels)))
+        values, indices = _dictionary_encoded(raw.take(pa.array(labels)))
         codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
         return owner[labels][codes >= 0], codes[codes >= 0], numbers, content
 
     def _thresholds(self, states: pa.BinaryArray) -> tuple[I64, NDArray[np.int32]]:
         """Return rows and codes of the sampling thresholds in tracestate."""
-        values, indices = _distinct(states)
+        values, indices = _dictionary_encoded(states)
         found = [threshold(value.decode("utf-8", "replace")) for value in values]
         codes = np.array(
             [-1 if th is None else self._labels.code(SAMPLING_THRESHOLD, th) for th in found],
@@ -217,11 +216,11 @@ class ProtobufReader:
         rows = np.flatnonzero(codes >= 0)
         return rows, codes[rows]
 
-    def _take_numbers(
+    def _add_numbers(
         self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]
     ) -> None:
-        """Write the largest number given under any of its names."""
-        values, indices = _distinct(raw)
+        """Store the largest number given under any of the column's names."""
+        values, indices = _dictionary_encoded(raw)
         numbers = np.fromiter(
             (self._number(value, column) for value in values), np.float64, len(values)
         )[indices]
@@ -283,11 +282,10 @@ class ProtobufReader:
 
 
 class _KeyTable:
-    """Finds the wanted among millions of raw KeyValues by their key's length and its first, middle
-    and last eight bytes.
+    """Finds selected keys among millions of raw KeyValues, by a signature of each key.
 
-    Two wanted keys never look alike (checked here); whoever parses what was found checks the key
-    exactly.
+    The signature mixes the key's length with its first, middle and last eight bytes. Selected keys
+    have distinct signatures (checked here); the parser of a match compares the whole key.
     """
 
     def __init__(self, wanted: AttributeSelection) -> None:
@@ -308,7 +306,7 @@ class _KeyTable:
         self._slots = np.zeros(1 << 16, np.uint16)
         if len(set(signatures.tolist())) < len(found):
             raise ValueError(
-                "Two wanted attributes have keys of one length that look alike: choose another mark"
+                "Two selected attribute keys have the same signature: change the mixing constants"
                 " in _signatures."
             )
         order = np.argsort(signatures, kind="stable")
@@ -320,7 +318,7 @@ class _KeyTable:
         self._slots[(self._signatures >> np.uint64(48)).astype(np.int64)] = np.arange(len(found))
 
     def find(self, raw: pa.BinaryArray) -> tuple[I64, NDArray[np.int8]]:
-        """Return the positions of the wanted ones and what each is for.
+        """Return the positions of selected attributes, and the use of each.
 
         Raises UnusualBytesError for a value before its key.
         """
@@ -355,8 +353,9 @@ def _event_names(wanted: AttributeSelection) -> set[str]:
 
 
 def _event_keys(wanted: AttributeSelection, name: str) -> Mapping[str, bool]:
-    """Return the event attributes to read, and whether each is kept as a value (otherwise facts are
-    read from it).
+    """Return the event attributes to read.
+
+    The value says whether the attribute is stored; otherwise facts are extracted from it.
     """
     sources = (
         fact.source.removeprefix("event:").partition("/")
@@ -369,12 +368,12 @@ def _event_keys(wanted: AttributeSelection, name: str) -> Mapping[str, bool]:
 
 
 def _owners(lists: pa.ListArray) -> I64:
-    """Return, for each flattened item, the row of the list that holds it."""
+    """Return, for each flattened item, the row of its list."""
     return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
 
 
 def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
-    """Return a binary array's bytes, padded by 8 at least, and its offsets (n + 1)."""
+    """Return a binary array's bytes, padded by at least 8, and its offsets (n + 1)."""
     offsets = np.frombuffer(array.buffers()[1], np.int32)[
         array.offset : array.offset + len(array) + 1
     ].astype(np.int64)
@@ -386,9 +385,9 @@ def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
 
 
 def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
-    """Mix the first, the middle and the last eight bytes of each text with its length.
+    """Hash the first, middle and last eight bytes of each text together with its length.
 
-    `data` must reach 8 bytes past every start.
+    `data` must extend 8 bytes beyond every start.
     """
     words = (
         np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
@@ -410,7 +409,7 @@ def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
     return mixed
 
 
-def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
+def _dictionary_encoded(raw: pa.Array) -> tuple[list[bytes], I64]:
     encoded = raw.dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(
         np.int64
@@ -418,9 +417,7 @@ def _distinct(raw: pa.Array) -> tuple[list[bytes], I64]:
 
 
 def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
-    """Return (n, size) bytes, zeros where an id has another length, and where the id is whole and
-    not all zero.
-    """
+    """Return (n, size) bytes, zeros for ids of another length, and which are not all zeros."""
     data, offsets = _buffer(array)
     whole = np.diff(offsets) == size
     ids: U8 = np.zeros((len(array), size), np.uint8)
@@ -432,10 +429,10 @@ def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
     return ids, present
 
 
-def _one_each(lists: pa.ListArray) -> list[bytes]:
-    """Return the only item of each list, empty bytes for none.
+def _single_items(lists: pa.ListArray) -> list[bytes]:
+    """Return the only item of each list, or empty bytes.
 
-    Raises UnusualBytesError for several (legal: they would merge).
+    Raises UnusualBytesError for several items (valid protobuf: they would merge).
     """
     counts = np.diff(lists.offsets.to_numpy())
     if (counts > 1).any():
@@ -445,7 +442,7 @@ def _one_each(lists: pa.ListArray) -> list[bytes]:
 
 
 def _coded(values: list[str], rows: I64) -> Coded:
-    """Return the values by code, and each row's code."""
+    """Dictionary-encode the values and return the code of each row."""
     codes: dict[str, int] = {}
     each = np.fromiter(
         (codes.setdefault(value, len(codes)) for value in values), np.int32, len(values)
@@ -454,7 +451,7 @@ def _coded(values: list[str], rows: I64) -> Coded:
 
 
 def _names(array: pa.BinaryArray) -> Coded:
-    raw, indices = _distinct(array)
+    raw, indices = _dictionary_encoded(array)
     return _coded([str(kept(name.decode("utf-8", "replace"))) for name in raw], indices)
 
 
@@ -469,7 +466,7 @@ def _times(array: pa.Array) -> I64:
 
 
 def _failed(array: pa.BinaryArray) -> NDArray[np.bool_]:
-    raw, indices = _distinct(array)
+    raw, indices = _dictionary_encoded(array)
     failed = np.array(
         [Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_
     )

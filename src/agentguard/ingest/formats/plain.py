@@ -1,11 +1,11 @@
-"""The plain form: `[{"traceId", "spans": [{spanId, parentSpanId, serviceName, attributes, duration,
-status, timestamp}]}]`.
+"""The plain format: a JSON list of traces with their spans.
 
-Only ids are needed. `name`, `kind` and, in a span, `traceId` are read too. Durations are
-microseconds. A timestamp is ISO 8601 text (without an offset: UTC) or a number since 1970, whose
-unit shows in its size: below 1e11 seconds, below 1e14 milliseconds, below 1e17 microseconds, else
-nanoseconds; so every time from 1973 to 2262, where 64 bits of nanoseconds end, is read right. What
-is neither is an unknown time.
+`[{"traceId", "spans": [{spanId, parentSpanId, serviceName, attributes, duration, status,
+timestamp}]}]`. Only ids are required; `name`, `kind` and, in a span, `traceId` are read too.
+Durations are in microseconds. A timestamp is ISO 8601 text (UTC if it has no offset) or a number
+since 1970 whose unit follows from its magnitude: below 1e11 seconds, below 1e14 milliseconds, below
+1e17 microseconds, else nanoseconds. That is correct from 1973 to 2262, the end of 64-bit
+nanoseconds. Any other timestamp is unknown.
 """
 
 from __future__ import annotations
@@ -27,12 +27,8 @@ from agentguard.ingest.formats.otlp_documents import (
 )
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
-_UNITS = (
-    (1e11, 10**9),
-    (1e14, 10**6),
-    (1e17, 10**3),
-    (float("inf"), 1),
-)  # below: nanoseconds per unit
+# Upper bound → nanoseconds per unit
+_UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (float("inf"), 1))
 _CODES = {"ERROR": STATUS_ERROR, "2": STATUS_ERROR, "OK": STATUS_OK, "1": STATUS_OK}
 
 
@@ -48,16 +44,13 @@ def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
             yield Refusal(
                 f"{origin}, {place}",
                 "span-without-ids",
-                f"The span has no {missing}: give every span one.",
+                f"The span has no {missing}; every span needs one.",
             )
     yield DocumentPayload(origin, document.finished())
 
 
 def instant(value: object) -> int:
-    """Return a timestamp as nanoseconds since 1970 by the rule of this module.
-
-    0 where it is unknown.
-    """
+    """Return a timestamp as nanoseconds since 1970 by this module's rule; 0 if unknown."""
     if isinstance(value, str) and not _is_number(value):
         return _iso_nanoseconds(value)
     try:
@@ -84,7 +77,7 @@ def _iso_nanoseconds(written: str) -> int:
 
 
 def _spans(value: object) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield each span with its place in words and its trace's id."""
+    """Yield each span with its location and its trace id."""
     for number, trace in objects([value] if isinstance(value, dict) else value):
         if isinstance(trace.get("spans"), list):
             yield from (
@@ -111,7 +104,7 @@ def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
 
 
 def _attributes(value: object) -> list[dict[str, Any]]:
-    """Return an object as KeyValues; a list is taken to be KeyValues already."""
+    """Return an object as KeyValues; a list is assumed to contain KeyValues already."""
     return (
         [item for _, item in objects(value)]
         if isinstance(value, list)

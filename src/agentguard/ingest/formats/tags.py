@@ -1,5 +1,6 @@
-"""How OpenTelemetry facts travel inside the tags of Jaeger and Zipkin spans ("OpenTelemetry to
-non-OTLP exporters", v1.50).
+"""OpenTelemetry data in the tags of Jaeger and Zipkin spans.
+
+Specification: "OpenTelemetry to non-OTLP exporters", v1.50.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 
 from agentguard.ingest.formats.otlp_documents import KINDS, STATUS_ERROR, STATUS_OK, text
 
-_CARRIERS = frozenset(
+_SPAN_FIELD_TAGS = frozenset(
     {
         "span.kind",
         "otel.scope.name",
@@ -29,32 +30,27 @@ def scope(tags: Mapping[str, object]) -> str:
 
 
 def kind(name: object) -> int:
-    """Return the OTLP number of a kind written in words, in any case; 0 where there is none."""
+    """Return the OTLP number of a span kind's name in any case; 0 if unknown."""
     return KINDS.get(text(name).upper(), 0)
 
 
 def status(tags: Mapping[str, object], *, failed: bool) -> dict[str, Any]:
-    """Return the OTLP status: `failed` is what the format itself says, the rest is read from the
-    tags.
-    """
+    """Return the OTLP status from the tags; `failed` is the error flag of the format itself."""
     code = STATUS_ERROR if failed else _CODES.get(text(tags.get("otel.status_code")).upper(), 0)
     message = text(tags.get("otel.status_description")) or _error_text(tags)
     return {"code": code} | ({"message": message} if message and code == STATUS_ERROR else {})
 
 
 def attributes(tags: Mapping[str, object]) -> dict[str, object]:
-    """Return the tags that are attributes.
-
-    Those that only carry other parts of a span are left out.
-    """
+    """Return the tags that are attributes, without those that encode other span fields."""
     return {
         key: value
         for key, value in tags.items()
-        if key not in _CARRIERS and not (key == "error" and not _error_text(tags))
+        if key not in _SPAN_FIELD_TAGS and not (key == "error" and not _error_text(tags))
     }
 
 
 def _error_text(tags: Mapping[str, object]) -> str:
-    """Return the error tag where it says more than yes or no."""
-    said = text(tags.get("error"))
-    return "" if said.casefold() in ("true", "false", "") else said
+    """Return the error tag unless it is merely a boolean."""
+    error = text(tags.get("error"))
+    return "" if error.casefold() in ("true", "false", "") else error

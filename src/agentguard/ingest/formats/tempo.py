@@ -1,8 +1,6 @@
-"""Tempo's HTTP API: `batches` for `resourceSpans`, its v2 wrapping `{"trace": …}`, and Jaeger v3's
-`{"result": …}`.
+"""Tempo's HTTP API (`batches`, v2 `{"trace": …}`) and Jaeger v3 (`{"result": …}`).
 
-Ids in base64, names for enums and the names from before OTLP 0.15 need no treatment here: decoding
-takes them.
+Base64 ids, enum names and pre-0.15 OTLP names need no conversion: the decoder accepts them.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ _WRAPPINGS = ("trace", "result")
 
 
 def unwrapped(value: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the object that holds `batches` or `resourceSpans`, or None where there is none."""
+    """Return the object that contains `batches` or `resourceSpans`, or None."""
     for inner in (value, *(value.get(name) for name in _WRAPPINGS)):
         if isinstance(inner, dict) and (
             isinstance(inner.get("batches"), list) or isinstance(inner.get("resourceSpans"), list)
@@ -26,7 +24,7 @@ def unwrapped(value: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload]:
-    """Yield the document under its OTLP name."""
+    """Yield the document with its OTLP member name."""
     inner = unwrapped(value) or {}
     groups = inner.get("resourceSpans")
     yield DocumentPayload(

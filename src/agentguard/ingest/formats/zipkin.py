@@ -1,7 +1,4 @@
-"""Zipkin v2 JSON (openzipkin/zipkin-api, zipkin2-api.yaml).
-
-A list of spans, a list of such lists, or one span.
-"""
+"""Zipkin v2 JSON (openzipkin/zipkin-api, zipkin2-api.yaml): spans, lists of spans, or one span."""
 
 from __future__ import annotations
 
@@ -25,37 +22,36 @@ from agentguard.ingest.formats.zipkin_merge import Span
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
-"""Why a span is refused."""
+"""Reason and message for a span without ids."""
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
     """Yield one document with all spans, and a refusal for each span without ids.
 
-    Payloads of one span are put together, see ingest.zipkin_merge. The halves of a shared span keep
-    their one id; a half that is flagged `shared` and has no kind is the server's, a span without a
-    kind that knows both ends of a call is the client's. The remote endpoint's name becomes
-    peer.service.
+    Partial reports of one span are merged, see zipkin_merge. Client and server halves of a shared
+    span keep their common id. A `shared` half without a kind is the server's; a span without a kind
+    but with both endpoints is the client's. The remote endpoint's name becomes peer.service.
     """
-    whole: list[Span] = []
+    accepted: list[Span] = []
     for n, span in enumerate(spans(value), 1):
         if text(span.get("traceId")) and text(span.get("id")):
-            whole.append(span)
+            accepted.append(span)
         else:
             yield Refusal(f"{origin}, span {n}", *WITHOUT_IDS)
-    yield document(whole, origin)
+    yield document(accepted, origin)
 
 
 def document(spans: Iterable[Span], origin: str) -> DocumentPayload:
     """Return spans with ids as one document."""
     found = SpanDocument()
     for trace in zipkin_merge.traces(spans):
-        for span in _told_apart(zipkin_merge.merged(trace)):
+        for span in _with_unique_ids(zipkin_merge.merged(trace)):
             found.add(_resource(span), conventions.scope(mapping(span.get("tags"))), _span(span))
     return DocumentPayload(origin, found.finished())
 
 
 def spans(value: object) -> Iterator[Span]:
-    """Yield the spans of any of the three shapes."""
+    """Yield the spans of any of the three structures."""
     if isinstance(value, dict):
         yield value
     elif isinstance(value, list):
@@ -63,9 +59,10 @@ def spans(value: object) -> Iterator[Span]:
             yield from (span for _, span in objects(item if isinstance(item, list) else [item]))
 
 
-def _told_apart(spans: Iterable[Span]) -> Iterator[Span]:
-    """Give a further server half of one id and one service (a proxy tried again, a message came
-    again) an id of its own.
+def _with_unique_ids(spans: Iterable[Span]) -> Iterator[Span]:
+    """Assign a new id to repeated server halves of one id and service.
+
+    They occur when a proxy retries or a message is delivered again.
     """
     seen: set[tuple[str, str]] = set()
     for span in spans:
@@ -74,10 +71,10 @@ def _told_apart(spans: Iterable[Span]) -> Iterator[Span]:
             seen |= {half} if span.get("shared") is True else set()
             yield span
         else:
-            place = mapping(span.get("localEndpoint"))
+            endpoint = mapping(span.get("localEndpoint"))
             known = [
                 half[0],
-                *(place.get(key) for key in ("serviceName", "ipv4", "ipv6", "port")),
+                *(endpoint.get(key) for key in ("serviceName", "ipv4", "ipv6", "port")),
                 span.get("timestamp"),
             ]
             name = "/".join(map(text, known))
@@ -95,7 +92,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
         "spanId": text(span.get("id")),
         "parentSpanId": text(span.get("parentId")),
         "name": text(span.get("name")),
-        "kind": conventions.kind(span.get("kind")) or _kind_by_place(span),
+        "kind": conventions.kind(span.get("kind")) or _kind_by_endpoints(span),
         "startTimeUnixNano": start,
         "endTimeUnixNano": start + nanoseconds(span.get("duration")),
         "attributes": attributes(
@@ -106,7 +103,7 @@ def _span(span: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _kind_by_place(span: Mapping[str, Any]) -> int:
+def _kind_by_endpoints(span: Mapping[str, Any]) -> int:
     if span.get("shared") is True:
         return KINDS["SERVER"]
     return (
@@ -117,7 +114,7 @@ def _kind_by_place(span: Mapping[str, Any]) -> int:
 
 
 def _failed(tags: Mapping[str, object]) -> bool:
-    """The mere presence of the tag `error` says so, an empty one too."""
+    """Return whether the tag `error` is present, even if empty."""
     return "error" in tags and text(tags["error"]).casefold() != "false"
 
 

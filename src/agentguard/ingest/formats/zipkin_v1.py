@@ -1,8 +1,7 @@
-"""Zipkin v1 JSON (openzipkin/zipkin-api, zipkin-api.yaml).
+"""Zipkin v1 JSON (openzipkin/zipkin-api, zipkin-api.yaml), converted to v2 spans.
 
-Annotations say who did what when, addresses are binary annotations.
-
-Follows zipkin2.v1.V1SpanConverter (openzipkin/zipkin 878ce2a).
+Annotations record events of both sides; addresses are binary annotations. Follows
+zipkin2.v1.V1SpanConverter (openzipkin/zipkin 878ce2a).
 """
 
 from __future__ import annotations
@@ -31,9 +30,7 @@ _ADDRESSES = frozenset({"ca", "sa", "ma"})
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document with all spans as their v2 halves, and a refusal for each span without
-    ids.
-    """
+    """Yield one document with all spans as v2 halves, and a refusal for each span without ids."""
     found: list[Span] = []
     for n, span in enumerate(zipkin.spans(value), 1):
         if text(span.get("traceId")) and text(span.get("id")):
@@ -44,20 +41,20 @@ def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
 
 
 def halves(span: Mapping[str, Any]) -> list[Span]:
-    """Return a v1 span as v2 spans: one for each side that wrote in it, the client's first."""
+    """Return a v1 span as v2 spans: one per reporting side, the client's first."""
     sides = _Sides(span)
-    for _, note in objects(span.get("annotations")):
-        sides.take(note)
-    _take_times(sides)
+    for _, annotation in objects(span.get("annotations")):
+        sides.take(annotation)
+    _set_times(sides)
     for _, tag in objects(span.get("binaryAnnotations")):
         sides.tag(tag)
-    _take_addresses(sides)
+    _set_remote_endpoints(sides)
     return sides.found
 
 
 @dataclass(slots=True)
 class _Sides:
-    """A v1 span being taken apart by who wrote its parts."""
+    """A v1 span, split by reporting side."""
 
     span: Mapping[str, Any]
     found: list[Span] = field(default_factory=list)
@@ -67,11 +64,8 @@ class _Sides:
     """ca, sa, ma → the endpoint."""
 
     def of(self, endpoint: dict[str, Any], kind: str | None = None) -> Span:
-        """Return the side at this endpoint, a new one where there is none yet.
-
-        Without an endpoint, the first side.
-        """
-        side = next((side for side in self.found if _fits(side, endpoint, kind)), None)
+        """Return the side at this endpoint, adding it if needed; without endpoint, the first."""
+        side = next((side for side in self.found if _belongs_to(side, endpoint, kind)), None)
         if side is None:
             side = {key: self.span[key] for key in _COMMON if self.span.get(key)}
             self.found.append(side)
@@ -82,7 +76,7 @@ class _Sides:
         return side
 
     def at(self, value: str) -> Span | None:
-        """Return the side that wrote this annotation."""
+        """Return the side that recorded this annotation."""
         return (
             self.of(mapping(self.core[value].get("endpoint")), _KINDS.get(value))
             if value in self.core
@@ -92,14 +86,14 @@ class _Sides:
     def time(self, value: str) -> int:
         return _microseconds(self.core[value].get("timestamp")) if value in self.core else 0
 
-    def take(self, note: Mapping[str, Any]) -> None:
-        value, endpoint = text(note.get("value")), mapping(note.get("endpoint"))
+    def take(self, annotation: Mapping[str, Any]) -> None:
+        value, endpoint = text(annotation.get("value")), mapping(annotation.get("endpoint"))
         if (value in _KINDS or value in _WIRE) and endpoint:
-            self.core[value] = note
+            self.core[value] = annotation
             self.of(endpoint, _KINDS.get(value))
         else:
             self.of(endpoint).setdefault("annotations", []).append(
-                {"timestamp": note.get("timestamp"), "value": value}
+                {"timestamp": annotation.get("timestamp"), "value": value}
             )
 
     def tag(self, tag: Mapping[str, Any]) -> None:
@@ -110,10 +104,10 @@ class _Sides:
             self.of(endpoint).setdefault("tags", {})[key] = text(value)
 
 
-def _take_times(sides: _Sides) -> None:
-    """Give each side its times: from its own annotations, the first side from the span's too.
+def _set_times(sides: _Sides) -> None:
+    """Set each side's times from its own annotations; the first side also uses the span's.
 
-    `shared` where two sides wrote.
+    Sets `shared` if both sides reported.
     """
     own = {
         "timestamp": _microseconds(sides.span.get("timestamp")),
@@ -126,20 +120,20 @@ def _take_times(sides: _Sides) -> None:
         start, stop = sides.time(begin), sides.time(end)
         times = {"timestamp": start or stop, "duration": stop - start if start and stop else 0}
         second = begin in ("sr", "wr") and ("cs" in sides.core or "ms" in sides.core)
-        told = times if second else {key: own[key] or times[key] for key in own}
-        side.update({key: value for key, value in told.items() if value > 0})
+        values = times if second else {key: own[key] or times[key] for key in own}
+        side.update({key: value for key, value in values.items() if value > 0})
         if second or (begin == "sr" and not own["timestamp"]):
             side["shared"] = True
     if not sides.core:
         sides.of({}).update({key: value for key, value in own.items() if value})
 
 
-def _take_addresses(sides: _Sides) -> None:
-    """Give each side the address of the other."""
+def _set_remote_endpoints(sides: _Sides) -> None:
+    """Set each side's remote endpoint to the other side's address."""
     client, server, broker = (sides.addresses.get(key) for key in ("ca", "sa", "ma"))
     calling, serving = sides.at("cs") or sides.at("cr"), sides.at("sr") or sides.at("ss")
     if calling is None and serving is None and (client or server):
-        _told_by_addresses(sides, client, server)
+        _infer_from_addresses(sides, client, server)
     elif (
         serving is not None
         and client
@@ -153,7 +147,7 @@ def _take_addresses(sides: _Sides) -> None:
         messaging["remoteEndpoint"] = broker
 
 
-def _told_by_addresses(
+def _infer_from_addresses(
     sides: _Sides, client: dict[str, Any] | None, server: dict[str, Any] | None
 ) -> None:
     if client and server:
@@ -164,16 +158,16 @@ def _told_by_addresses(
         sides.of({}, "SERVER")["remoteEndpoint"] = client
 
 
-def _fits(side: Span, endpoint: Mapping[str, Any], kind: str | None) -> bool:
-    """Whether something written at this endpoint belongs to the side.
+def _belongs_to(side: Span, endpoint: Mapping[str, Any], kind: str | None) -> bool:
+    """Return whether a record at this endpoint belongs to the side.
 
-    A service that calls itself has a side of each kind.
+    A service that calls itself has one side of each kind.
     """
-    place = mapping(side.get("localEndpoint"))
+    local = mapping(side.get("localEndpoint"))
     return (
         not endpoint
-        or not place
-        or (_name(place) == _name(endpoint) and (kind is None or side.get("kind") in (kind, None)))
+        or not local
+        or (_name(local) == _name(endpoint) and (kind is None or side.get("kind") in (kind, None)))
     )
 
 
