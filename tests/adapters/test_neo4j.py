@@ -165,7 +165,7 @@ async def test_workflows_and_fallbacks_are_in_the_graph(place: Place, tmp_path: 
     )
     (workflow,) = place.ask(
         "MATCH (b)<-[:FIRST_COMPONENT]-(w:Workflow)-[:STARTS_IN]->(a) RETURN w.id, w.runs,"
-        " w.failed, a.id, b.id"
+        " w.failed, w.entry, w.root, a.id, b.id"
     )
     assert list(fallback.values()) == [
         "tool:charge_card",
@@ -178,6 +178,8 @@ async def test_workflows_and_fallbacks_are_in_the_graph(place: Place, tmp_path: 
         "workflow:checkout",
         10,
         2,
+        "agent:Checkout",
+        "POST /checkout",
         "agent:Checkout",
         "agent:Checkout",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.naming import clean
 from agentguard.graph.model import Graph
 from tests.graph.test_scanning import CLIENT, SERVER, Recorder, edge, pairs
 
@@ -171,6 +172,24 @@ def test_workflows_that_differ_in_case_are_one_under_the_commonest_spelling() ->
     assert [(w.id, w.name, w.runs) for w in r.graph().workflows] == [
         ("workflow:writer", "Writer", 3)
     ]
+
+
+def test_a_workflows_root_is_the_commonest_name_of_its_root_spans() -> None:
+    r = Recorder()
+    for trace, name in enumerate(("POST /ask/17", "POST /ask/18", "ask again")):
+        r.trace = str(trace)
+        r.span(
+            name,
+            gen_ai__operation__name="invoke_agent",
+            gen_ai__agent__name="desk",
+        )
+    r.trace = "orphan"
+    r.agent("lost", "a parent that never came")
+
+    roots = {w.name: w.root for w in r.graph().workflows}
+
+    assert roots["desk"] == clean("POST /ask/17")
+    assert roots["lost"] == ""
 
 
 def test_people_receive_no_handoff() -> None:

@@ -99,6 +99,7 @@ def shop() -> Graph:
                 START,
                 START,
                 EVIDENCE,
+                root="POST /checkout",
             ),
         ),
         coverage=Coverage(

@@ -39,6 +39,7 @@ def test_scan_has_all_that_clients_rely_on():
         "id": "workflow:checkout",
         "name": "checkout",
         "entry": CHECKOUT.id,
+        "root": "POST /checkout",
         "root_component": CHECKOUT.id,
         "runs": 10,
         "failed": 2,

@@ -77,6 +77,8 @@ def _spof_workflow(w: SpofWorkflow) -> dict[str, Any]:
     return {
         "id": w.workflow,
         "name": w.name,
+        "entry": w.entry,
+        "root": w.root or None,
         "is_entry": w.is_entry,
         "structural": w.structural,
         "runs_seen": w.runs_seen,

@@ -20,6 +20,10 @@ class SpofWorkflow:
 
     workflow: str
     name: str
+    entry: str
+    """Id of the first component that does its work."""
+    root: str
+    """Name of its runs' root spans; empty where unknown."""
     is_entry: bool
     """The workflow starts in this component."""
     structural: bool

@@ -58,6 +58,8 @@ def _row(
     return SpofWorkflow(
         w.id,
         w.name,
+        w.entry,
+        w.root,
         c.id in (w.root_component, w.entry),
         structural,
         runs.seen,

@@ -25,8 +25,12 @@ class Entries:
 
     codes: NDArray[np.int32]
     """(rows,) code of the workflow that the row starts; -1: it starts none"""
+    roots: NDArray[np.int32]
+    """(rows,) code of the name of the root span of that run; -1: unknown"""
     workflows: dict[Identity, int] = field(default_factory=dict)
     """Workflow → code"""
+    root_names: dict[str, int] = field(default_factory=dict)
+    """Root span's name → code"""
     housekeeping: Counter[str] = field(default_factory=Counter)
     """Entry points that are no workflows → how often they were entered"""
 
@@ -42,7 +46,8 @@ def entries(
     `housekeeping`: names of entry points that are health checks and pollers. What only stands for
     the service of an orphaned call starts nothing: its run had begun elsewhere.
     """
-    found = Entries(np.full(len(spans), -1, np.int32))
+    nothing = np.full(len(spans), -1, np.int32)
+    found = Entries(nothing, nothing.copy())
     starting = _starting(s, spans, source)
     tops = spans[starting]
     shapes, example, inverse = np.unique(
@@ -62,6 +67,8 @@ def entries(
         row = int(tops[position])
         if _housekeeping(s, row, housekeeping) is None:
             found.codes[starting[position]] = _code(found, s, row)
+    roots = np.array([_root(found, s, row) for row in tops[example].tolist()], np.int32)
+    found.roots[starting] = np.where(s.tree.orphan[tops], -1, roots[inverse]) if len(roots) else -1
     entered = np.bincount(inverse, minlength=len(shapes)).tolist()
     for position, name in idle.items():
         found.housekeeping[name] += entered[position]
@@ -102,3 +109,8 @@ def _code(found: Entries, s: SpanState, row: int) -> int:
         environment=reading.environment,
     )
     return found.workflows.setdefault(who, len(found.workflows))
+
+
+def _root(found: Entries, s: SpanState, row: int) -> int:
+    name = clean(s.reading(row).span_name)
+    return -1 if name is None else found.root_names.setdefault(name, len(found.root_names))

@@ -21,7 +21,7 @@ from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.ownership import Owners, owners
-from agentguard.discovery.partial import Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
+from agentguard.discovery.partial import I32, Calls, LinkEnd, LinkStart, Partial, Proof, Sighting
 from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import COMPONENT, Rows, chosen_rows, nameless
@@ -64,6 +64,7 @@ class _Builder:
         self._s, self._who, self._dialects, self._survey = s, who, dialects, survey
         self._sightings: dict[Sighting, int] = {}
         self._workflows: dict[Identity, int] = {}
+        self._roots: dict[str, int] = {}
         self._housekeeping: Counter[str] = Counter()
 
     def partial(self) -> Partial:
@@ -77,6 +78,7 @@ class _Builder:
             list(self._sightings),
             list(self._who.vias),
             list(self._workflows),
+            list(self._roots),
             ends,
             starts,
             labels,
@@ -113,8 +115,8 @@ class _Builder:
             (np.arange(len(spans)) >= len(rows.unseen)) & (rows.shown | ~models),
         )
         tokens = [np.where(answers, column[spans], 0) for column in s.tokens]
-        entry = np.full(len(spans), -1, np.int32)
-        entry[main] = self._entered(rows.primary, source[main])
+        entry, root = np.full((2, len(spans)), -1, np.int32)
+        entry[main], root[main] = self._entered(rows.primary, source[main])
         at_caller = _at_caller(s, spans, holder)
         return Calls(
             trace=s.tree.trace[spans],
@@ -135,6 +137,7 @@ class _Builder:
             cost=np.where(answers, rows.costs, np.nan),
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
+            root=root,
             inside=self._inside(rows, len(spans)),
         )
 
@@ -278,10 +281,12 @@ class _Builder:
         )
         return self._sightings.setdefault(sighting, len(self._sightings))
 
-    def _entered(self, spans: I64, source: I64) -> NDArray[np.int32]:
+    def _entered(self, spans: I64, source: I64) -> tuple[I32, I32]:
+        """Return, by row, the codes of the workflow that it starts and of its root span's name."""
         found = entries(self._s, spans, source, self._dialects.housekeeping)
         self._workflows, self._housekeeping = found.workflows, found.housekeeping
-        return found.codes
+        self._roots = found.root_names
+        return found.codes, found.roots
 
     def _links(self, rows: Rows) -> tuple[list[LinkEnd], list[LinkStart]]:
         s = self._s

@@ -90,6 +90,8 @@ class Calls:
     """(n,) whether this is an invocation; otherwise it only shows that the component exists"""
     entry: I32
     """(n,) code of the workflow that this row starts; -1: it starts none"""
+    root: I32
+    """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown"""
     inside: I64
     """(n,) row whose span encloses this one although it is not its caller (a model's attempt inside
     another's call); -1: none
@@ -128,6 +130,8 @@ class Partial:
     sightings: list[Sighting] = field(default_factory=list)
     vias: list[str] = field(default_factory=list)
     workflows: list[Identity] = field(default_factory=list)
+    roots: list[str] = field(default_factory=list)
+    """Names of root spans."""
     link_ends: list[LinkEnd] = field(default_factory=list)
     link_starts: list[LinkStart] = field(default_factory=list)
     labels: dict[bytes, str] = field(default_factory=dict)
@@ -158,9 +162,10 @@ def merged(partials: Sequence[Partial]) -> Partial:
     sightings: dict[Sighting, int] = {}
     vias: dict[str, int] = {}
     workflows: dict[Identity, int] = {}
+    roots: dict[str, int] = {}
     parts, offset = [], 0
     for partial in partials:
-        parts.append(_recoded(partial, offset, sightings, vias, workflows))
+        parts.append(_recoded(partial, offset, sightings, vias, workflows, roots))
         result.link_ends += [
             LinkEnd(e.trace, e.span, e.row + offset, e.via) for e in partial.link_ends
         ]
@@ -177,7 +182,8 @@ def merged(partials: Sequence[Partial]) -> Partial:
                 for f in fields(Calls)
             }
         )
-    result.sightings, result.vias, result.workflows = list(sightings), list(vias), list(workflows)
+    result.sightings, result.vias = list(sightings), list(vias)
+    result.workflows, result.roots = list(workflows), list(roots)
     return result
 
 
@@ -187,6 +193,7 @@ def _recoded(
     sightings: dict[Sighting, int],
     vias: dict[str, int],
     workflows: dict[Identity, int],
+    roots: dict[str, int],
 ) -> Calls:
     calls = partial.calls
     changed = {f.name: getattr(calls, f.name) for f in fields(Calls)}
@@ -197,6 +204,7 @@ def _recoded(
     changed["entry"] = _codes(
         calls.entry, [workflows.setdefault(w, len(workflows)) for w in partial.workflows]
     )
+    changed["root"] = _codes(calls.root, [roots.setdefault(r, len(roots)) for r in partial.roots])
     changed["source"] = np.where(calls.source >= 0, calls.source + offset, -1)
     changed["inside"] = np.where(calls.inside >= 0, calls.inside + offset, -1)
     return Calls(**changed)
@@ -234,7 +242,7 @@ def _no_calls() -> Calls:
         "halves": np.bool_,
         "cost": np.float64,
     }
-    kinds |= {"ran": np.bool_, "entry": np.int32, "span": np.uint64}
+    kinds |= {"ran": np.bool_, "entry": np.int32, "root": np.int32, "span": np.uint64}
     columns: dict[str, Any] = {
         f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"
     }

@@ -294,6 +294,7 @@ class _Shown:
             "id": w.id,
             "name": w.name,
             "entry": w.entry,
+            "root": w.root or None,
             "root_component": w.root_component,
             "runs": w.runs,
             "failed": w.failed,

@@ -180,6 +180,8 @@ class Workflow:
     evidence: tuple[Evidence, ...] = ()
     nested: int = 0
     """Of the runs, how many were started inside another workflow's."""
+    root: str = ""
+    """The commonest name of its runs' root spans; empty where none was seen."""
 
 
 @dataclass(frozen=True, slots=True)

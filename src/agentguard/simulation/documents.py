@@ -74,6 +74,8 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
     return {
         "id": w.id,
         "name": w.name,
+        "entry": w.entry,
+        "root": w.root or None,
         "root_component": w.root_component,
         "runs_seen": w.runs_seen,
         "runs_failed": w.runs_failed,

@@ -115,7 +115,12 @@ class ImpactedWorkflow:
 
     id: str
     name: str
+    entry: str
+    """Id of the first component that does its work."""
+    root: str
+    """Name of its runs' root spans; empty where unknown."""
     root_component: str
+    """Id of the component whose spans start its runs."""
     runs_seen: int
     """All recorded runs, also those that had failed already."""
     runs_failed: int

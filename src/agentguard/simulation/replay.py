@@ -359,6 +359,8 @@ def _workflows(
         yield ImpactedWorkflow(
             w.id,
             w.name,
+            w.entry,
+            w.root,
             w.root_component,
             runs,
             int(failed[number]),

@@ -169,7 +169,17 @@ def _workflows(
         lost = max(0, w.runs - w.failed)
         share = lost / w.runs if w.runs else 0.0
         yield ImpactedWorkflow(
-            w.id, w.name, w.root_component, w.runs, w.failed, lost, share, None, paths.up_to(number)
+            w.id,
+            w.name,
+            w.entry,
+            w.root,
+            w.root_component,
+            w.runs,
+            w.failed,
+            lost,
+            share,
+            None,
+            paths.up_to(number),
         )
 
 

@@ -133,7 +133,11 @@ def _parts(graph: Graph, standings: Mapping[str, str]) -> Iterator[_Part[Any]]:
     yield _Part(
         graph.workflows,
         _row(
-            {"root_component": lambda w: w.root_component, "entry": lambda w: w.entry, **WORKFLOW}
+            {
+                "starts_in": lambda w: w.root_component,
+                "first_component": lambda w: w.entry,
+                **WORKFLOW,
+            }
         ),
         f"UNWIND $rows AS row {_ENDS} CREATE (w:AgentGuardStagedWorkflow {_map(WORKFLOW, 2)}) "
         "CREATE (w)-[:STARTS_IN]->(a) CREATE (w)-[:FIRST_COMPONENT]->(b)",

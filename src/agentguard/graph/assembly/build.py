@@ -287,9 +287,13 @@ class _Builder:
         runs, failed, nested = sums.add(), sums.add(self._found.lost), sums.add(calls.source >= 0)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
-        entries = self._commonest(codes, self._found.component[rows])
+        entries = _commonest(codes, self._found.component[rows], self._ids)
         starts = self._first_components(rows)
-        firsts = self._commonest(codes, starts)
+        firsts = _commonest(codes, starts, self._ids)
+        rooted = calls.root[rows] >= 0
+        roots = _commonest(
+            codes[rooted], calls.root[rows][rooted].astype(np.int64), self._partial.roots
+        )
         return tuple(
             sorted(
                 (
@@ -303,7 +307,8 @@ class _Builder:
                         first[code],
                         last[code],
                         proofs[code],
-                        nested[code],
+                        nested=nested[code],
+                        root=self._partial.roots[roots[code]] if code in roots else "",
                     )
                     for code, who in enumerate(self._partial.workflows)
                     if runs[code]
@@ -351,15 +356,6 @@ class _Builder:
                 started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
             )
         return started if kinds[own] is ComponentKind.WORKFLOW else own
-
-    def _commonest(self, groups: I64, values: I64) -> dict[int, int]:
-        votes: dict[int, Counter[int]] = {}
-        for group, value in zip(groups.tolist(), values.tolist(), strict=True):
-            votes.setdefault(group, Counter())[value] += 1
-        return {
-            group: min((-count, self._ids[value], value) for value, count in vote.items())[2]
-            for group, vote in votes.items()
-        }
 
     def _propagated(self) -> Mask:
         """After which failures the caller's run failed too.
@@ -451,6 +447,17 @@ class _Builder:
         rule = min(rules, key=lambda r: (-rules[r], r))
         convention = _RULES.get(rule) or self._conventions.get(rule.partition("#")[0], rule)
         return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
+
+
+def _commonest(groups: I64, values: I64, names: Sequence[str]) -> dict[int, int]:
+    """Return each group's commonest value; of two as common, the one whose name sorts first."""
+    votes: dict[int, Counter[int]] = {}
+    for group, value in zip(groups.tolist(), values.tolist(), strict=True):
+        votes.setdefault(group, Counter())[value] += 1
+    return {
+        group: min((-count, names[value], value) for value, count in vote.items())[2]
+        for group, vote in votes.items()
+    }
 
 
 def _coverage(

@@ -93,6 +93,8 @@ FALLBACK: Table[Fallback] = {
 WORKFLOW: Table[Workflow] = {
     "id": lambda w: w.id,
     "name": lambda w: w.name,
+    "entry": lambda w: w.entry,
+    "root": lambda w: w.root or None,
     "runs": lambda w: w.runs,
     "failed": lambda w: w.failed,
     "nested_runs": lambda w: w.nested,
