@@ -85,7 +85,7 @@ def test_packages_that_everyone_needs(place):
 def test_packages_that_lose_all_of_a_recommendation_are_degraded(debian, place):
     cone = debian_cone()
     soft = tuple((owner, tuple(members)) for owner, members in cone["soft"])
-    structure = Structure(tuple(cone["nodes"]), (), (), place, debian, soft)
+    structure = Structure(tuple(cone["nodes"]), (), (), place, debian, soft, runs={})
 
     for package, answer in debian_answers()["packages"].items():
         found = {d.id for d in degraded(structure, [package])}

@@ -16,6 +16,7 @@ from agentguard.analysis.model import (
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.simulation.model import SHARE_OF
 
 
 def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
@@ -58,6 +59,7 @@ def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> di
             },
             "components": [_centrality(c) for c in analysis.centrality],
         },
+        "share_of": SHARE_OF,
         "method": analysis.method.value,
         "seed": analysis.seed,
     }

@@ -13,7 +13,7 @@ from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import blast_radius
 from agentguard.simulation.fixpoint import single_failures
-from agentguard.simulation.model import BlastRadius, Method
+from agentguard.simulation.model import BlastRadius, Method, WorkflowRuns
 from agentguard.simulation.recording import Recording, recording
 from agentguard.simulation.replay import replay, rescue_chances
 from agentguard.simulation.structural import Structure, structure
@@ -23,14 +23,6 @@ _ROWS_AT_ONCE = 500_000
 
 _OUTAGES_AT_ONCE = 500
 """Outages replayed in one pass, for the same reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowRuns:
-    """How often a workflow ran."""
-
-    seen: int
-    failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +55,7 @@ def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
     s = structure(graph, runs)
     worst = _Worst(s)
     if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
-        return _structural(graph, s, worst)
+        return _structural(s, worst)
     return _replayed(graph, s, worst, recording(graph, runs, seed=seed))
 
 
@@ -101,17 +93,16 @@ class _Worst:
         return frozenset(self._s.workflows[place] for place in hit)
 
 
-def _structural(graph: Graph, s: Structure, worst: _Worst) -> Impacts:
-    workflows = {w.id: WorkflowRuns(w.runs, w.failed) for w in graph.workflows}
-    seen = sum(w.seen for w in workflows.values())
+def _structural(s: Structure, worst: _Worst) -> Impacts:
+    seen = sum(w.seen for w in s.runs.values())
     found: dict[str, Impact] = {}
     for number, component in enumerate(s.components):
         down = worst.workflows_down(number)
-        lost = sum(max(0, workflows[w].seen - workflows[w].failed) for w in down)
+        lost = sum(s.runs[w].seen - s.runs[w].failed for w in down)
         found[component] = Impact(
             component, _radius(s, lost, seen, worst.components_hit(number)), down, None
         )
-    return Impacts(Method.STRUCTURAL, workflows, found)
+    return Impacts(Method.STRUCTURAL, s.runs, found)
 
 
 def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impacts:
@@ -124,7 +115,7 @@ def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impact
             s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0)
         )
         found[component] = Impact(component, radius, worst.workflows_down(i), of_workflow)
-    return Impacts(Method.REPLAY, _workflow_runs(r), found)
+    return Impacts(Method.REPLAY, s.runs, found)
 
 
 def _losses(
@@ -175,12 +166,6 @@ def _parts(r: Recording, s: Structure) -> Iterator[list[int]]:
             rows += count
     if part:
         yield part
-
-
-def _workflow_runs(r: Recording) -> dict[str, WorkflowRuns]:
-    seen = np.bincount(r.run_workflow, minlength=len(r.workflows)).tolist()
-    failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows)).tolist()
-    return {w: WorkflowRuns(seen[i], failed[i]) for i, w in enumerate(r.workflows)}
 
 
 def _radius(s: Structure, lost: int, seen: int, hit: int) -> BlastRadius:

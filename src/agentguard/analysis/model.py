@@ -33,14 +33,15 @@ class SpofWorkflow:
     runs_lost: int | None
     """In the replay; None without recorded runs."""
     share: float | None
-    """runs_lost / runs_seen."""
+    """runs_lost / runs_seen; see simulation.model.SHARE_OF."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spof:
     """A component whose failure alone makes a workflow fail.
 
-    Structurally, or in at least half of the replayed runs that had succeeded.
+    By the structural rules, or because the replay loses at least half of the workflow's runs or
+    every run that had succeeded.
     """
 
     component: str

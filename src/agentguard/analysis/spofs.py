@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agentguard.analysis.impact import Impact, Impacts, WorkflowRuns
+from agentguard.analysis.impact import Impact, Impacts
 from agentguard.analysis.model import Spof, SpofWorkflow
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph, Workflow
+from agentguard.simulation.model import WorkflowRuns
 
 LOST_SHARE = 0.5
-"""A component without which at least half of a workflow's runs (that had succeeded) are lost is a
-single point of failure.
+"""A component whose outage loses at least this share of a workflow's runs (see SHARE_OF), or every
+run that had succeeded, is a single point of failure of the workflow.
 """
 
 
 def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
-    """Return them, most runs lost first.
+    """Return the single points of failure, most runs lost first.
 
-    Entries count (and say so); a `workflow` component is no part that could fail alone.
+    Entries are included and marked as such. A component of kind `workflow` cannot fail alone, so
+    it is never one.
     """
     parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
     points = [s for s in (_spof(graph, c, found) for c in parts) if s.workflows]
@@ -48,7 +50,9 @@ def _workflows(
 
 
 def _brings_down(lost: int | None, runs: WorkflowRuns) -> bool:
-    return lost is not None and lost > 0 and lost >= LOST_SHARE * (runs.seen - runs.failed)
+    if not lost:
+        return False
+    return lost >= LOST_SHARE * runs.seen or lost == runs.seen - runs.failed
 
 
 def _row(
@@ -70,7 +74,7 @@ def _row(
 
 
 def _lost(s: Spof) -> int:
-    """Runs lost in all its workflows; where nothing was replayed, the runs that it could cost."""
+    """Runs lost in all its workflows; without a replay, every run that had succeeded."""
     return sum(
         w.runs_seen - w.runs_failed if w.runs_lost is None else w.runs_lost for w in s.workflows
     )

@@ -1,4 +1,4 @@
-"""Latency histograms that merge: four buckets per doubling, read off the bits of a double."""
+"""Latency histograms that merge: four buckets per doubling, taken from the bits of a double."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from agentguard.compute.arrays import factorize_rows
 Histogram: TypeAlias = tuple[tuple[int, int], ...]
 """(bucket, count), ascending."""
 
+RELATIVE_WIDTH = 0.25
+"""How much longer than the lower bound of its bucket a duration is at most: 25 %."""
+
 _SHIFT = 50  # keeps the exponent and two bits of the mantissa
 
 
 def buckets(durations: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return each duration's bucket (ns.
+    """Return the bucket of each duration (ns); a negative duration counts as 0.
 
-    Negative durations count as 0): equal width within a doubling, 25 % wide at most.
+    The four buckets of a doubling are equally wide, so each is at most 25 % wide.
     """
     return np.maximum(durations, 0).astype(np.float64).view(np.int64) >> _SHIFT
 
@@ -39,20 +42,30 @@ def histograms(
 
 
 def bounds(bucket: int) -> tuple[float, float]:
-    """Return a bucket's lower and upper bound in ns."""
+    """Return the lower and upper bound of a bucket in ns."""
     edges = np.array([bucket << _SHIFT, (bucket + 1) << _SHIFT], dtype=np.int64).view(np.float64)
     return float(edges[0]), float(edges[1])
 
 
-def quantile(histogram: Iterable[tuple[int, int]], q: float) -> float | None:
-    """Return the q-quantile in ns (the middle of the bucket that holds it, so within 12.5 %), or
-    None where nothing was seen.
-    """
+def quantile_bucket(histogram: Iterable[tuple[int, int]], q: float) -> int | None:
+    """Return the bucket that holds the q-quantile; None for an empty histogram."""
     rows = sorted(histogram)
     rank = q * sum(count for _, count in rows)
     for bucket, count in rows:
         rank -= count
         if rank <= 0 and count:
-            low, high = bounds(bucket)
-            return (low + high) / 2 if bucket else 0.0
+            return bucket
     return None
+
+
+def quantile(histogram: Iterable[tuple[int, int]], q: float) -> float | None:
+    """Return the q-quantile in ns, to two significant digits; None for an empty histogram.
+
+    It is the middle of the bucket that holds the quantile, rounded. The rounded value lies in the
+    same bucket, so it is within 25 % of the measured one; a third digit would say nothing.
+    """
+    bucket = quantile_bucket(histogram, q)
+    if bucket is None:
+        return None
+    low, high = bounds(bucket)
+    return float(f"{(low + high) / 2:.2g}") if bucket else 0.0

@@ -11,6 +11,7 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.rates import per_hour, too_short
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
+    SHARE_OF,
     Assumptions,
     BlastRadius,
     ImpactedComponent,
@@ -47,6 +48,7 @@ def simulation_document(
             "components": list(result.structural_components),
             "workflows": list(result.structural_workflows),
         },
+        "share_of": SHARE_OF,
         "method": result.method.value,
         "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
         "inputs": _inputs(result),

@@ -55,6 +55,20 @@ class Thresholds:
 
 DEFAULT_THRESHOLDS = Thresholds()
 
+SHARE_OF = (
+    "All runs recorded in the window (of the workflow, where one is named), failed runs included."
+    " A run inside a run of another workflow counts as a part of that one."
+)
+"""The denominator of every share of runs: in simulations, single points of failure and risk."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRuns:
+    """How many runs of a workflow were recorded, and how many of these failed."""
+
+    seen: int
+    failed: int
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -122,7 +136,7 @@ class ImpactedWorkflow:
     root_component: str
     """Id of the component whose spans start its runs."""
     runs_seen: int
-    """All recorded runs, also those that had failed already."""
+    """All recorded runs, failed runs included; see SHARE_OF."""
     runs_failed: int
     """Runs that had failed in the recording: never counted as lost."""
     runs_lost: int
@@ -130,7 +144,7 @@ class ImpactedWorkflow:
     case).
     """
     share: float
-    """runs_lost / runs_seen; 0 where no run was seen."""
+    """runs_lost / runs_seen; 0 where no run was recorded."""
     interval: Interval | None
     """Of the share; None for the structural method, which makes no statement about chance."""
     path: tuple[Step, ...]

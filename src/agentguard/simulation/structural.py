@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agentguard.graph.model import Evidence, Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.fixpoint import Requirements, failures, requirements
-from agentguard.simulation.model import Degraded, ImpactedComponent, ImpactedWorkflow, Outcome, Step
+from agentguard.simulation.model import (
+    Degraded,
+    ImpactedComponent,
+    ImpactedWorkflow,
+    Outcome,
+    Step,
+    WorkflowRuns,
+)
 from agentguard.simulation.requirements import (
     Need,
     Requirement,
@@ -17,6 +24,7 @@ from agentguard.simulation.requirements import (
     workflow_requirements,
 )
 from agentguard.simulation.usage_shares import use_of
+from agentguard.simulation.workflow_runs import workflow_runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class Structure:
     needs: Requirements
     """The required groups."""
     optional: tuple[tuple[int, tuple[int, ...]], ...]
+    runs: Mapping[str, WorkflowRuns]
+    """Workflow id → its runs."""
 
     def label(self, number: int) -> str:
         """The id of a component or workflow."""
@@ -99,7 +109,13 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
     ]
     required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
     return Structure(
-        components, workflows, doors, index, requirements(len(nodes), required), optional
+        components=components,
+        workflows=workflows,
+        doors=doors,
+        index=index,
+        needs=requirements(len(nodes), required),
+        optional=optional,
+        runs=workflow_runs(graph, runs),
     )
 
 
@@ -131,7 +147,7 @@ def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
         workflows=tuple(
             sorted(_workflows(graph, s, down, paths), key=lambda w: (-w.runs_lost, w.id))
         ),
-        runs_seen=sum(w.runs for w in graph.workflows),
+        runs_seen=sum(w.seen for w in s.runs.values()),
         workflows_seen=len(graph.workflows),
         assumptions=None,
     )
@@ -166,18 +182,18 @@ def _workflows(
     by_id = {w.id: w for w in graph.workflows}
     for number in down.workflows:
         w = by_id[s.label(number)]
-        lost = max(0, w.runs - w.failed)
-        share = lost / w.runs if w.runs else 0.0
+        runs = s.runs[w.id]
+        lost = runs.seen - runs.failed
         yield ImpactedWorkflow(
             w.id,
             w.name,
             w.entry,
             w.root,
             w.root_component,
-            w.runs,
-            w.failed,
+            runs.seen,
+            runs.failed,
             lost,
-            share,
+            lost / runs.seen if runs.seen else 0.0,
             None,
             paths.up_to(number),
         )

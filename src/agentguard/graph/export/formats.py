@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 from xml.sax.saxutils import escape
 
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.documents import milliseconds
 from agentguard.graph.export.property_graph import (
     COMPONENT,
     CONSTRAINT,
@@ -172,7 +173,7 @@ def _dependency_values(d: Dependency) -> dict[str, Value]:
         "errors": d.errors,
         "absorbed": d.absorbed,
         "propagated": d.propagated,
-        "p95_ms": None if p95 is None else round(p95 / 1e6, 6),
+        "p95_ms": None if p95 is None else milliseconds(p95),
         "confidence": d.basis.confidence,
     }
     return {key: value for key, value in values.items() if value is not None}
