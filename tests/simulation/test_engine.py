@@ -16,7 +16,7 @@ from agentguard.graph.runs import no_runs
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import blast_radius, simulate
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
-from agentguard.simulation.intervals import wilson
+from agentguard.graph.significance import wilson
 from agentguard.simulation.model import Method, Severity, Thresholds
 from tests.simulation.worlds import call, component, needs, record, workflow, world
 

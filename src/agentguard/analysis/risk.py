@@ -11,7 +11,7 @@ from agentguard.analysis.model import Centrality, Risk, RiskFactor
 from agentguard.catalog.matching import Match, Matches, Standing
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
-from agentguard.simulation.intervals import wilson
+from agentguard.graph.significance import wilson
 from agentguard.simulation.requirements import component_requirements
 
 WEIGHTS = {

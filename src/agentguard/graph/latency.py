@@ -49,9 +49,13 @@ def bounds(bucket: int) -> tuple[float, float]:
 
 def quantile_bucket(histogram: Iterable[tuple[int, int]], q: float) -> int | None:
     """Return the bucket that holds the q-quantile; None for an empty histogram."""
-    rows = sorted(histogram)
-    rank = q * sum(count for _, count in rows)
-    for bucket, count in rows:
+    rows = list(histogram)
+    return rank_bucket(rows, q * sum(count for _, count in rows))
+
+
+def rank_bucket(histogram: Iterable[tuple[int, int]], rank: float) -> int | None:
+    """Return the bucket of the rank-th shortest duration, from 1; None where there is none."""
+    for bucket, count in sorted(histogram):
         rank -= count
         if rank <= 0 and count:
             return bucket

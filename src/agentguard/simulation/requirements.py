@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agentguard.graph.model import Dependency, Fallback, Graph, Workflow
-from agentguard.simulation.intervals import wilson
+from agentguard.graph.significance import wilson
 from agentguard.simulation.usage_shares import Use
 
 REQUIRED_SHARE = 0.5
