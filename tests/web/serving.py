@@ -27,9 +27,15 @@ async def opened(directory: Path, **settings: Any) -> AsyncIterator[App]:
 
 
 def client_of(
-    api: Any, *, peer: tuple[str, int] = LOCAL, url: str = "http://127.0.0.1:8000", **how: Any
+    api: Any,
+    *,
+    peer: tuple[str, int] = LOCAL,
+    url: str = "http://127.0.0.1:8000",
+    raise_app_exceptions: bool = True,
+    **how: Any,
 ) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(api, client=peer), base_url=url, **how)
+    transport = httpx.ASGITransport(api, client=peer, raise_app_exceptions=raise_app_exceptions)
+    return httpx.AsyncClient(transport=transport, base_url=url, **how)
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""ResponseCache are computed once, and never stale: they are kept under all that they follow from."""
+"""Answers about graph versions: each is computed once and kept under all its inputs."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from agentguard.web.app import create_app
-from agentguard.web.auth import LoopbackGuard
+from agentguard.web.auth import Authentication, Authenticator
 from agentguard.web.problems import MEDIA_TYPE
 from tests.web.serving import client_of, opened
 
@@ -65,7 +65,7 @@ async def test_without_a_key_other_machines_are_refused_everywhere(open_api, pee
 
             assert answer.status_code == 403
             assert answer.headers["content-type"] == MEDIA_TYPE
-            assert answer.json()["code"] == "not-local"
+            assert answer.json()["code"] == "loopback-only"
         assert (await client.post("/v1/traces", content=b"")).status_code == 403
 
 
@@ -217,7 +217,7 @@ def _scope(**members):
 async def test_bare_scopes(scope, status):
     api = Starlette(
         routes=[Route("/", lambda _: PlainTextResponse("in"))],
-        middleware=[Middleware(LoopbackGuard, origins=())],
+        middleware=[Middleware(Authentication, authenticator=Authenticator(None, frozenset()))],
     )
     sent = []
 

@@ -15,6 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from agentguard.cli.messages import say
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.problems import internal_problem, problem
 
 EXIT_CODES = (
     "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the"
@@ -71,34 +72,11 @@ def _invoke(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
         if type(error).__module__.startswith("typer."):
             raise
         _report(error)
-        _fail(ctx, error, internal_problem(error))
-
-
-def problem(error: AgentGuardError) -> dict[str, Any]:
-    """Return the RFC 9457 problem document for an error, as the API would answer it."""
-    return {
-        "type": f"urn:agentguard:problem:{error.code}",
-        "title": error.code.replace("-", " ").capitalize(),
-        "status": error.status,
-        "detail": str(error),
-        "code": error.code,
-        **error.extensions,
-    }
-
-
-def internal_problem(error: Exception) -> dict[str, Any]:
-    """Return the problem document for a fault of our own."""
-    detail = (
-        f"AgentGuard met an error of its own ({type(error).__name__}: {error}). `agentguard --debug"
-        " …` shows where."
-    )
-    return {
-        "type": "urn:agentguard:problem:internal",
-        "title": "Internal",
-        "status": 500,
-        "detail": detail,
-        "code": "internal",
-    }
+        detail = (
+            f"An internal error occurred ({type(error).__name__}: {error}). Run `agentguard"
+            " --debug …` to see where."
+        )
+        _fail(ctx, error, internal_problem(detail))
 
 
 def leave_quietly() -> NoReturn:

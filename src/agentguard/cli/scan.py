@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
-from agentguard.cli.command import ExitCode, problem
+from agentguard.cli.command import ExitCode
 from agentguard.cli.messages import answers_only, say
 from agentguard.cli.options import (
     CatalogOption,
@@ -168,6 +168,7 @@ def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoRetu
     """End as an error would, without saying again what was said of each refusal."""
     from agentguard.bootstrap.app import NothingUsableError
     from agentguard.cli.output import print_json
+    from agentguard.kernel.problems import problem
 
     if output_format is Format.JSON:
         print_json(problem(NothingUsableError(document)))

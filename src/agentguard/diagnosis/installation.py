@@ -24,6 +24,7 @@ from agentguard.settings import MIB, Settings, unknown_settings, unused_settings
 
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2
+_OTHER_KEY = "an AgentGuard with another key"
 
 
 def installation(settings: Settings) -> list[Group]:
@@ -224,4 +225,4 @@ def _agentguard_at(host: str, port: int, settings: Settings) -> str | None:
 def _named(answer: Mapping[str, Any]) -> str | None:
     if "AgentGuard" in str(answer.get("message", "")):
         return f"AgentGuard {answer.get('version')}"
-    return "an AgentGuard with another key" if answer.get("code") == "key-needed" else None
+    return _OTHER_KEY if answer.get("code") == "authentication-required" else None

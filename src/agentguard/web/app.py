@@ -1,7 +1,8 @@
-"""The application: routes, problems, guards."""
+"""The web application: routes, middleware and error handlers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -17,18 +18,17 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
-from agentguard.web.auth import KeyGuard, LoopbackGuard
+from agentguard.web.auth import Authentication, Authenticator
 from agentguard.web.bodies import BodyLimit
-from agentguard.web.limits import FIELDS, RateGuard
-from agentguard.web.metrics import Metrics
-from agentguard.web.problems import (
-    MEDIA_TYPE,
+from agentguard.web.errors import (
     LastResort,
-    Problem,
     answer_error,
     answer_http_error,
     answer_invalid_request,
 )
+from agentguard.web.limits import FIELDS, RateGuard
+from agentguard.web.metrics import Metrics
+from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, ground_of
 from agentguard.web.routes import (
     catalog,
@@ -56,29 +56,16 @@ _PROBLEM: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(app: App, *, process: str | None = None) -> FastAPI:
-    """Return the API over an application opened with `serving=True`.
+    """Return the web application over an application opened with `serving=True`.
 
-    The caller opens it before, and closes it after.
-
-    `process` names this one where several processes serve one address.
+    The caller opens that one before and closes it afterwards. `process` names this process where
+    several serve one address.
     """
     if app.serving is None:
-        raise ValueError("The API needs an application opened with serving=True.")
+        raise ValueError("The web application needs an application opened with serving=True.")
     if not structlog.is_configured():
         configure_logs(debug=app.settings.debug)
-    api = _Api(
-        title="AgentGuard",
-        version=root.VERSION,
-        summary="Find, understand and rehearse the failures of multi-agent systems.",
-        docs_url=None,
-        redoc_url=None,
-        middleware=_middleware(app),
-        exception_handlers={
-            AgentGuardError: answer_error,
-            HTTPException: answer_http_error,
-            RequestValidationError: answer_invalid_request,
-        },
-    )
+    api = new_api(_middleware(app))
     scanning = Load(
         app.settings.scan_max_requests,
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
@@ -86,6 +73,25 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
     answers, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
     metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
     api.state.agentguard = AppState(app, app.serving, metrics, scanning, checkup, answers, streams)
+    return api
+
+
+def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
+    """Return the routes with nothing behind them: enough to describe the API."""
+    api = _Api(
+        title="AgentGuard",
+        version=root.VERSION,
+        summary="Find, understand and simulate the failures of multi-agent systems.",
+        openapi_url=None,  # documentation.py has routes for these
+        docs_url=None,
+        redoc_url=None,
+        middleware=middleware,
+        exception_handlers={
+            AgentGuardError: answer_error,
+            HTTPException: answer_http_error,
+            RequestValidationError: answer_invalid_request,
+        },
+    )
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM)
     api.include_router(otlp.router)
@@ -95,7 +101,7 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
 
 
 class _Api(FastAPI):
-    """FastAPI, with problems where it would describe its own form of errors."""
+    """FastAPI, with problem documents in place of its own error schemas."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -116,7 +122,7 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _middleware(app: App) -> list[Middleware]:
-    """Return the layers, outermost first."""
+    """Return the middleware, outermost first."""
     settings = app.settings
     cors = Middleware(
         CORSMiddleware,
@@ -126,19 +132,11 @@ def _middleware(app: App) -> list[Middleware]:
         expose_headers=["Location", "Retry-After", *FIELDS],
     )
     bodies = Middleware(BodyLimit, limit=settings.max_body_bytes, except_below=("/v1/", scan.PATH))
-    # Who may not ask is not counted either: strangers use up nobody's requests.
+    # After authentication: refused requests use up nobody's quota.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
-    if settings.api_key is None:
-        return [
-            Middleware(LastResort),
-            Middleware(LoopbackGuard, origins=settings.cors_origins),
-            cors,
-            *inner,
-        ]
-    # A preflight cannot carry a key: so CORS stands before the guard.
-    return [
-        Middleware(LastResort),
-        cors,
-        Middleware(KeyGuard, key=settings.api_key.get_secret_value()),
-        *inner,
-    ]
+    key = None if settings.api_key is None else settings.api_key.get_secret_value().encode()
+    authenticator = Authenticator(key, frozenset(settings.cors_origins))
+    authentication = Middleware(Authentication, authenticator=authenticator)
+    # A preflight request cannot carry a key, so CORS answers before a key is checked.
+    outer = [authentication, cors] if key is None else [cors, authentication]
+    return [Middleware(LastResort), *outer, *inner]

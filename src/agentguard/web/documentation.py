@@ -1,18 +1,25 @@
-"""/docs and /redoc from files of our own, so that they work without the internet."""
+"""The OpenAPI document, and /docs and /redoc from packaged files, without internet access."""
 
 from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
+
+from agentguard.web.permissions import PUBLIC
 
 _ASSETS = "/docs/assets"
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs")

@@ -1,7 +1,6 @@
-"""How often a client may ask.
+"""Rate limits per client.
 
-The RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11 (May 2026), and 429 where it is too
-often.
+The RateLimit fields of draft-ietf-httpapi-ratelimit-headers-11 (May 2026), and 429 above the limit.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentguard.coordination.limits import WINDOW_SECONDS, Quota, RateLimits
+from agentguard.kernel.problems import problem_document
 from agentguard.web.problems import ProblemResponse
 
 FIELDS = ("RateLimit-Policy", "RateLimit")
@@ -20,13 +20,10 @@ _POLICY = "minute"
 
 
 class RateGuard:
-    """Lets a client make so many requests below /api in a minute, and tells it how many are left.
+    """ASGI middleware that limits each client's requests below /api per minute.
 
-    Pure ASGI, as the other guards.
-
-    It stands behind them, so who is counted holds the key, or is on this machine. A client is then
-    the address that it speaks from: what forwarding headers say is not believed, so behind a proxy
-    all are one client.
+    It acts after authentication, so refused requests are not counted. A client is the peer address:
+    forwarding headers are not trusted, so all clients behind a proxy share one limit.
     """
 
     def __init__(self, app: ASGIApp, *, limits: RateLimits) -> None:
@@ -38,7 +35,7 @@ class RateGuard:
             return
         quota = await self._limits.admit(_client(scope))
         if quota.admitted:
-            await self._app(scope, receive, _telling(quota, send))
+            await self._app(scope, receive, _with_fields(quota, send))
         else:
             await _too_many(quota)(scope, receive, send)
 
@@ -48,13 +45,13 @@ def _client(scope: Scope) -> str:
     return "unix" if client is None else str(client[0])
 
 
-def _telling(quota: Quota, send: Send) -> Send:
-    async def tell(message: Message) -> None:
+def _with_fields(quota: Quota, send: Send) -> Send:
+    async def send_with_fields(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).update(_fields(quota))
         await send(message)
 
-    return tell
+    return send_with_fields
 
 
 def _fields(quota: Quota) -> dict[str, str]:
@@ -71,14 +68,8 @@ def _fields(quota: Quota) -> dict[str, str]:
 def _too_many(quota: Quota) -> ProblemResponse:
     seconds = math.ceil(quota.seconds)
     detail = (
-        f"More than {quota.limit:,} requests came from this client within a minute. Come again in"
-        f" {seconds} seconds."
+        f"This client sent more than {quota.limit:,} requests within a minute. Retry after"
+        f" {seconds} s."
     )
-    headers = _fields(quota) | {"Retry-After": str(seconds)}
-    return ProblemResponse(
-        429,
-        "too-many-requests",
-        detail,
-        headers=headers,
-        extensions={"violated-policies": [_POLICY]},
-    )
+    document = problem_document(429, "too-many-requests", detail, {"violated-policies": [_POLICY]})
+    return ProblemResponse(document, _fields(quota) | {"Retry-After": str(seconds)})

@@ -1,6 +1,6 @@
-"""How OTLP/HTTP 1.x answers.
+"""Responses of OTLP/HTTP 1.x.
 
-In the request's encoding, errors as google.rpc.Status, refused spans as partial success.
+In the request's encoding: errors as google.rpc.Status, refused spans as partial success.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ _HTTP = {
     RpcCode.DATA_LOSS: 503,
     RpcCode.UNAUTHENTICATED: 401,
 }
-"""Where the status of an error is not 500. 429 and 503 tell an exporter to try again."""
+"""HTTP statuses of errors that are not 500. On 429 and 503 an exporter retries."""
 _RPC_OF_STATUS = {
     400: RpcCode.INVALID_ARGUMENT,
+    401: RpcCode.UNAUTHENTICATED,
+    403: RpcCode.PERMISSION_DENIED,
     413: RpcCode.INVALID_ARGUMENT,
     415: RpcCode.INVALID_ARGUMENT,
     503: RpcCode.UNAVAILABLE,
@@ -66,7 +68,7 @@ def unsupported() -> Response:
 
 
 def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
-    """Answer that everything but the refused spans was taken."""
+    """Answer that all spans except the refused ones were accepted."""
     rejected = sum(refusal.spans for refusal in refusals)
     message = " ".join(dict.fromkeys(refusal.message for refusal in refusals[:_SHOWN]))
     if encoding is Encoding.JSON:
@@ -84,9 +86,12 @@ def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
     return _answer(encoding, 200, response.SerializeToString())
 
 
-def failure(encoding: Encoding, failed: Failure) -> Response:
-    """Answer that nothing was taken; with Retry-After where trying again can help."""
-    headers = RETRY_AFTER if failed.status in (429, 503) else None
+def failure(
+    encoding: Encoding, failed: Failure, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer that nothing was accepted; with Retry-After if a retry can help."""
+    if failed.status in (429, 503):
+        headers = RETRY_AFTER
     if encoding is Encoding.JSON:
         return _answer(
             encoding,
@@ -99,7 +104,7 @@ def failure(encoding: Encoding, failed: Failure) -> Response:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Translate an error; what is not raised on purpose says nothing about its cause."""
+    """Translate an error; an unexpected one does not reveal its cause."""
     match error:
         case SpansNotStoredError():
             return Failure(_HTTP.get(error.rpc, 500), error.rpc, str(error))
@@ -109,9 +114,7 @@ def failure_of(error: Exception) -> Failure:
             return Failure(503, RpcCode.UNAVAILABLE, str(error))
         case AgentGuardError() if error.status in _RPC_OF_STATUS:
             return Failure(error.status, _RPC_OF_STATUS[error.status], str(error))
-    return Failure(
-        500, RpcCode.INTERNAL, "AgentGuard met an error of its own; its log has the cause."
-    )
+    return Failure(500, RpcCode.INTERNAL, "An internal error occurred. The log has its cause.")
 
 
 def _answer(

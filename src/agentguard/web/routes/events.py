@@ -8,8 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from agentguard.accounts.principal import Permission
 from agentguard.graph.publishing import GRAPH_STORED
 from agentguard.graph.store import Dataset
+from agentguard.web.permissions import requires
 from agentguard.web.state import StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -22,7 +24,7 @@ DatasetParameter = Annotated[
 ]
 
 
-@router.get("/events", response_class=EventSourceResponse)
+@router.get("/events", dependencies=[requires(Permission.READ)], response_class=EventSourceResponse)
 async def get_events(
     state: StateOf, dataset: DatasetParameter = None
 ) -> AsyncIterator[ServerSentEvent]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
+from agentguard.accounts.principal import Permission
 from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
 from agentguard.catalog.views import view
@@ -21,6 +22,7 @@ from agentguard.kernel.clock import timestamp
 from agentguard.kernel.errors import ConflictError
 from agentguard.scan.pipeline import Scan
 from agentguard.traces.window import TimeWindow
+from agentguard.web.permissions import requires
 from agentguard.web.response_cache import Question
 from agentguard.web.schemas.documents import (
     AgentDocument,
@@ -64,7 +66,7 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/datasets", response_model=DatasetsDocument)
+@router.get("/datasets", dependencies=[requires(Permission.READ)], response_model=DatasetsDocument)
 async def get_datasets(state: StateOf) -> Response:
     """All datasets, last written first, each with its newest graph version."""
     return DocumentResponse(
@@ -72,7 +74,12 @@ async def get_datasets(state: StateOf) -> Response:
     )
 
 
-@router.get("/graph", response_model=GraphDocument, responses=_TEXT)
+@router.get(
+    "/graph",
+    dependencies=[requires(Permission.READ)],
+    response_model=GraphDocument,
+    responses=_TEXT,
+)
 async def get_graph(
     state: StateOf,
     window: WindowAsked,
@@ -126,7 +133,7 @@ def _window_document(state: AppState, scan: Scan) -> dict[str, Any]:
     return origin | graph_document(scan.graph, view(matches, state.app.links), analysis=analysis)
 
 
-@router.get("/agents", response_model=AgentsDocument)
+@router.get("/agents", dependencies=[requires(Permission.READ)], response_model=AgentsDocument)
 async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Response:
     """All agents, and which of them nobody declared."""
     found = await state.newest(dataset)
@@ -135,7 +142,11 @@ async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Respon
     )
 
 
-@router.get("/agents/{agent_id:path}", response_model=AgentDocument)
+@router.get(
+    "/agents/{agent_id:path}",
+    dependencies=[requires(Permission.READ)],
+    response_model=AgentDocument,
+)
 async def get_agent(agent_id: str, state: StateOf, dataset: DatasetParameter = None) -> Response:
     """One agent, by id or unique name, with what it depends on and what depends on it."""
     found = await state.newest(dataset)

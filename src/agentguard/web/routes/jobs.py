@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from agentguard.accounts.principal import Permission
 from agentguard.jobs.documents import job_document, job_summary, jobs_document
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.publishing import TOPIC
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.watching import changes
+from agentguard.web.permissions import requires
 from agentguard.web.schemas.documents import JobDocument, JobsDocument
 from agentguard.web.state import DocumentResponse, StateOf
 
@@ -47,7 +49,7 @@ async def _known(job_id: str, state: StateOf) -> Job:
 JobOf = Annotated[Job, Depends(_known)]
 
 
-@router.get("", response_model=JobsDocument)
+@router.get("", dependencies=[requires(Permission.READ)], response_model=JobsDocument)
 async def get_jobs(
     state: StateOf,
     states: StateParameter = [],  # noqa: B006 - FastAPI copies it
@@ -61,18 +63,22 @@ async def get_jobs(
     )
 
 
-@router.get("/{job_id}", response_model=JobDocument)  # noqa: FAST003 - JobOf takes it
+@router.get("/{job_id}", dependencies=[requires(Permission.READ)], response_model=JobDocument)  # noqa: FAST003 - JobOf takes it
 async def get_job(job: JobOf) -> DocumentResponse:
     """How far a job is, and what came of it."""
     return DocumentResponse(job_document(job))
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse)  # noqa: FAST003 - the same
+@router.get(
+    "/{job_id}/events",  # noqa: FAST003 - JobOf takes it
+    dependencies=[requires(Permission.READ)],
+    response_class=EventSourceResponse,
+)
 async def get_job_events(job: JobOf, state: StateOf) -> AsyncIterator[ServerSentEvent]:
-    """Server-Sent Events: `progress` with the job, without its result, at once and after each
-    change; once it has ended, `end`.
+    """Stream the job's progress as Server-Sent Events.
 
-    The stream closes then, and when the server stops: who heard no `end` connects again.
+    `progress` with the job, without its result, at once and after each change; `end` when the job
+    has ended. The stream closes then, and when the server stops: reconnect if no `end` came.
     """
     async for seen in changes(
         state.app.jobs.store, job.id, state.streams.looks(TOPIC, look_seconds=_LOOK_SECONDS)

@@ -6,6 +6,8 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
+from agentguard.accounts.principal import Permission
+from agentguard.web.permissions import requires
 from agentguard.web.state import StateOf
 
 router = APIRouter(tags=["about"])
@@ -13,6 +15,7 @@ router = APIRouter(tags=["about"])
 
 @router.get(
     "/metrics",
+    dependencies=[requires(Permission.READ)],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )

@@ -13,12 +13,14 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
+from agentguard.accounts.principal import Permission
 from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
 from agentguard.traces.receiver import Admission
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.bodies import content_encoding, receive, unpacked
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
 from agentguard.web.otlp_signals import Signal, count_records
+from agentguard.web.permissions import requires
 from agentguard.web.state import AppState, StateOf
 
 log = structlog.get_logger(__name__)
@@ -67,7 +69,9 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 Take = Callable[[AppState, Delivery], Awaitable[Response]]
 
 
-@router.post("/traces", openapi_extra=_BODY, responses=_ANSWERS)
+@router.post(
+    "/traces", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+)
 async def traces(request: Request, state: StateOf) -> Response:
     """Take spans in: once this answers with 200, they are on disk."""
     began = time.perf_counter()
@@ -79,13 +83,17 @@ async def traces(request: Request, state: StateOf) -> Response:
     return response
 
 
-@router.post("/logs", openapi_extra=_BODY, responses=_ANSWERS)
+@router.post(
+    "/logs", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+)
 async def logs(request: Request, state: StateOf) -> Response:
     """Accept log records, count them, and let them go: only spans are kept."""
     return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.LOGS))
 
 
-@router.post("/metrics", openapi_extra=_BODY, responses=_ANSWERS)
+@router.post(
+    "/metrics", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+)
 async def metrics(request: Request, state: StateOf) -> Response:
     """Accept metrics, count them, and let them go: only spans are kept."""
     return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.METRICS))

@@ -7,7 +7,9 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from agentguard.accounts.principal import Permission
 from agentguard.playbooks.service import KIND
+from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.routes.simulate import question
 from agentguard.web.schemas.documents import PlaybookDocument
@@ -17,7 +19,12 @@ from agentguard.web.state import StateOf
 router = APIRouter(prefix="/api", tags=["playbooks"])
 
 
-@router.post("/playbook", response_model=PlaybookDocument, responses=ACCEPTED)
+@router.post(
+    "/playbook",
+    dependencies=[requires(Permission.SIMULATE)],
+    response_model=PlaybookDocument,
+    responses=ACCEPTED,
+)
 async def post_playbook(wanted: FailureRequest, state: StateOf) -> Response:
     """What to do when these components fail: contain, activate backups, recover.
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
+from agentguard.web.permissions import PUBLIC
 from agentguard.web.schemas.documents import Root
 from agentguard.web.state import DocumentResponse
 
@@ -14,7 +15,7 @@ router = APIRouter(tags=["about"])
 VERSION = version("agentguard")
 
 
-@router.get("/", response_model=Root)
+@router.get("/", dependencies=[PUBLIC], response_model=Root)
 async def root() -> DocumentResponse:
     """Say who answers."""
     return DocumentResponse(

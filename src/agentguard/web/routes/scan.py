@@ -14,6 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
+from agentguard.accounts.principal import Permission
 from agentguard.ingest.errors import InputTooLargeError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
@@ -21,6 +22,7 @@ from agentguard.scan.jobs import KIND
 from agentguard.traces.receiver import Admission
 from agentguard.traces.window import TimeWindow
 from agentguard.web.bodies import content_encoding, receive, unpack
+from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.documents import ScanDocument
 from agentguard.web.state import AppState, DocumentResponse, StateOf
@@ -107,7 +109,13 @@ class UploadTooSlowError(AgentGuardError):
         )
 
 
-@router.post("/scan", response_model=ScanDocument, responses=ACCEPTED, openapi_extra=_BODY)
+@router.post(
+    "/scan",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=ScanDocument,
+    responses=ACCEPTED,
+    openapi_extra=_BODY,
+)
 async def post_scan(
     request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
 ) -> Response:

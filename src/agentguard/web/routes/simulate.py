@@ -8,8 +8,10 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from agentguard.accounts.principal import Permission
 from agentguard.graph.store import GraphVersion
 from agentguard.simulation.service import KIND, Failure
+from agentguard.web.permissions import requires
 from agentguard.web.response_cache import Question
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.documents import SimulationDocument
@@ -19,7 +21,12 @@ from agentguard.web.state import StateOf
 router = APIRouter(prefix="/api", tags=["simulation"])
 
 
-@router.post("/simulate", response_model=SimulationDocument, responses=ACCEPTED)
+@router.post(
+    "/simulate",
+    dependencies=[requires(Permission.SIMULATE)],
+    response_model=SimulationDocument,
+    responses=ACCEPTED,
+)
 async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
     """What breaks if these components fail.
 

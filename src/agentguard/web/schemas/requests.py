@@ -59,7 +59,7 @@ class FailureRequest(BaseModel):
     @model_validator(mode="after")
     def _name_something(self) -> FailureRequest:
         if not self.wanted and not self.groups:
-            raise ValueError("give agent_id, agent_ids or groups")
+            raise ValueError("must name what fails: agent_id, agent_ids or groups")
         return self
 
     @property

@@ -1,0 +1,168 @@
+"""Every route declares one permission, and enforces it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from fastapi.routing import RouteContext, iter_route_contexts
+from google.rpc.status_pb2 import Status
+from starlette.middleware import Middleware
+
+from agentguard.accounts.principal import EVERY_PERMISSION, Permission, Principal, PrincipalKind
+from agentguard.kernel.errors import AgentGuardError
+from agentguard.traces.errors import RpcCode
+from agentguard.web.app import new_api
+from agentguard.web.auth import Authentication, Authenticator
+from agentguard.web.permissions import Requirement
+from agentguard.web.problems import MEDIA_TYPE
+from tests.web.serving import client_of
+
+pytestmark = pytest.mark.anyio
+
+ASSETS = "/docs/assets"
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+
+
+class Fixed:
+    """Authenticates every request as one principal."""
+
+    def __init__(self, *permissions: Permission) -> None:
+        self._actor = Principal("api-key:test", PrincipalKind.API_KEY, frozenset(permissions))
+
+    def authenticate(self, _scope) -> Principal:
+        return self._actor
+
+
+def requirements(route: RouteContext) -> list[Permission | None]:
+    found = [each.call for each in route.dependant.dependencies]
+    return [each.permission for each in found if isinstance(each, Requirement)]
+
+
+ROUTES = [
+    (method, route.path, requirements(route))
+    for route in iter_route_contexts(new_api().routes)
+    if route.path != ASSETS
+    for method in sorted(route.methods - {"HEAD"})
+]
+OPERATIONS = [(method, path, found[0]) for method, path, found in ROUTES if found]
+GUARDED = [each for each in OPERATIONS if each[2] is not None]
+PUBLIC = [(method, path) for method, path, permission in OPERATIONS if permission is None]
+
+
+def client_with(authenticator):
+    """Return a client of routes with nothing behind them: allowed requests get status 500."""
+    layers = [Middleware(Authentication, authenticator=authenticator)]
+    return client_of(new_api(layers), raise_app_exceptions=False)
+
+
+def written(path: str) -> str:
+    return re.sub(r"\{[^}]*\}", "x", path)
+
+
+@pytest.mark.parametrize(("method", "path", "found"), ROUTES)
+def test_every_route_declares_exactly_one_permission_or_is_public(method, path, found):
+    assert len(found) == 1
+
+
+def test_only_the_root_health_checks_and_documentation_are_public():
+    assert {path for _, path in PUBLIC} == {
+        "/",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+    }
+
+
+@pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
+def test_permissions_follow_what_a_route_does(method, path, permission):
+    expected = {
+        "/v1/": Permission.INGEST,
+        "/api/scan": Permission.OPERATE,
+        "/api/simulate": Permission.SIMULATE,
+        "/api/playbook": Permission.SIMULATE,
+    }
+    prefix = next((each for each in expected if path.startswith(each)), None)
+
+    assert permission is (Permission.READ if method == "GET" else expected[prefix])
+
+
+@pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
+async def test_a_principal_without_the_permission_gets_403(method, path, permission):
+    async with client_with(Fixed(*EVERY_PERMISSION - {permission})) as client:
+        answer = await client.request(method, written(path), headers=PROTOBUF)
+
+    assert answer.status_code == 403
+    if path.startswith("/v1/"):
+        assert Status.FromString(answer.content).code == RpcCode.PERMISSION_DENIED.value
+    else:
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        assert answer.json()["code"] == "permission-denied"
+        assert repr(permission.value) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
+async def test_the_permission_alone_is_enough(method, path, permission):
+    async with client_with(Fixed(permission)) as client:
+        answer = await client.request(method, written(path))
+
+    assert answer.status_code not in (401, 403)
+
+
+@pytest.mark.parametrize(("method", "path"), PUBLIC)
+async def test_public_routes_need_no_permission(method, path):
+    async with client_with(Fixed()) as client:
+        answer = await client.request(method, written(path))
+
+    assert answer.status_code not in (401, 403)
+
+
+@pytest.mark.parametrize(("method", "path", "permission"), OPERATIONS)
+async def test_without_the_key_all_routes_but_health_checks_answer_401(method, path, permission):
+    async with client_with(Authenticator(b"open-sesame", frozenset())) as client:
+        answer = await client.request(method, written(path))
+
+    if path.startswith("/health"):
+        assert answer.status_code not in (401, 403)
+        return
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    if path.startswith("/v1/"):
+        assert answer.json()["code"] == RpcCode.UNAUTHENTICATED.value
+    else:
+        assert answer.json()["code"] == "authentication-required"
+
+
+@pytest.mark.parametrize(
+    ("authenticator", "headers", "id_"),
+    [
+        (Authenticator(None, frozenset()), {}, "loopback"),
+        (
+            Authenticator(b"open-sesame", frozenset()),
+            {"Authorization": "Bearer open-sesame"},
+            "api-key:bootstrap",
+        ),
+    ],
+)
+def test_the_key_and_the_loopback_rule_give_every_permission(authenticator, headers, id_):
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "path": "/", "headers": raw, "client": ("127.0.0.1", 1)}
+
+    actor = authenticator.authenticate(scope)
+
+    assert (actor.id, actor.permissions) == (id_, EVERY_PERMISSION)
+
+
+def test_a_remote_request_without_a_key_is_refused_with_what_to_do():
+    scope = {"type": "http", "path": "/", "headers": [], "client": ("8.8.8.8", 1)}
+
+    with pytest.raises(AgentGuardError) as refused:
+        Authenticator(None, frozenset()).authenticate(scope)
+
+    assert str(refused.value) == (
+        "The client's address is not a loopback address. No API key is set: only loopback requests"
+        " are accepted. Set AGENTGUARD_API_KEY to accept others."
+    )
