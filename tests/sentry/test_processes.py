@@ -120,7 +120,7 @@ def test_a_command_that_meets_an_error_of_its_own_tells_it(tmp_path):
         )
 
         assert done.returncode == 1
-        assert "an error of its own (FileExistsError" in done.stderr
+        assert "An internal error occurred (FileExistsError" in done.stderr
         assert_tells_the_place(there.event("command_crashed"), "agentguard/cli/scan.py")
         assert_tells_nothing_else(there, str(tmp_path))
 

@@ -58,8 +58,8 @@ async def test_the_refusal_is_a_problem_with_a_stable_code(tmp_path: Path):
         "status": 429,
         "code": "too-many-requests",
         "detail": (
-            "More than 1 requests came from this client within a minute. Come again in"
-            f" {refused.headers['retry-after']} seconds."
+            "This client sent more than 1 requests within a minute. Retry after"
+            f" {refused.headers['retry-after']} s."
         ),
         "violated-policies": ["minute"],
     }
