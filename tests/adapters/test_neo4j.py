@@ -34,7 +34,7 @@ from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.export.formats import cypher
+from agentguard.graph.export.cypher import cypher
 from agentguard.graph.export.property_graph import COMPONENT, LABELS
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import no_runs

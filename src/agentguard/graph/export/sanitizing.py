@@ -1,6 +1,6 @@
-"""Names from strangers, made safe to show.
+"""Makes names from telemetry safe to show.
 
-No control characters, no bidirectional tricks, no endless lines.
+Without control characters, bidirectional overrides and endless lines.
 """
 
 from __future__ import annotations
@@ -8,21 +8,17 @@ from __future__ import annotations
 import unicodedata
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a terminal acts on or does not show: controls, formats, surrogates,
+"""Unicode categories that a terminal interprets or does not show: controls, formats, surrogates,
 private use, unassigned, separators.
 """
 
 _MARKS = frozenset({"Mn", "Me"})
 _MAX_MARKS = 3
-"""Combining marks in a row that are shown as they are; more would climb over the neighbouring
-lines.
-"""
+"""Combining marks in a row that are shown; more would overlap the neighboring lines."""
 
 
 def printable(text: str) -> str:
-    r"""Return the text with every character that is not plainly visible written as an escape, such
-    as `\u202e` or `\x1b`.
-    """
+    r"""Return the text with every invisible character escaped, such as `\u202e` or `\x1b`."""
     if text.isascii() and text.isprintable():
         return text
     shown: list[str] = []
@@ -34,14 +30,14 @@ def printable(text: str) -> str:
 
 
 def hidden(char: str) -> bool:
-    """Whether a terminal would act on this character, or show nothing for it."""
+    """Return whether a terminal would interpret this character, or show nothing for it."""
     return unicodedata.category(char) in _HIDDEN
 
 
 def shorten(text: str, limit: int) -> str:
-    """Return at most `limit` characters of the text, the middle left out visibly.
+    """Return at most `limit` characters of the text, with an ellipsis in place of its middle.
 
-    Its end often tells more than its middle.
+    The end of a name often says more than its middle.
     """
     if len(text) <= limit:
         return text
