@@ -19,9 +19,8 @@ def analyze(
 ) -> Analysis:
     """Return the findings.
 
-    Without matches (or without a catalogue in them) the exposure factor is left out and said so.
-
-    CPU-bound: seconds for some hundred components and 50,000 runs.
+    Without matches, or without a catalog in them, risk has no exposure factor and `risk_note` says
+    so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
     names = sorted(c.id for c in graph.components)
     edges = _edges(graph, names)

@@ -11,8 +11,9 @@ import rustworkx as rx
 from agentguard.analysis.digraph import digraph
 
 EXACT_WORK = 50_000_000
-"""Nodes × edges up to which betweenness is exact: about two seconds. Above it, it is estimated from
-SAMPLED_SOURCES sources.
+"""Nodes × edges up to which betweenness is exact: about two seconds.
+
+Above it, betweenness is estimated from SAMPLED_SOURCES sources.
 """
 
 SAMPLED_SOURCES = 200
@@ -20,13 +21,15 @@ SAMPLED_SOURCES = 200
 _DAMPING = 0.85
 _TOLERANCE = 1e-13
 _SEQUENTIAL = 2**31
-"""A parallel threshold that is never reached: sums in a fixed order are the same bits every time.
+"""A threshold for parallel work that is never reached.
+
+Sums in a fixed order are the same bits every time.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Betweenness:
-    """Values by node, directed, normalised by (n-1)(n-2), and how they were found."""
+    """Betweenness by node (directed, normalized by (n-1)(n-2)) and how it was computed."""
 
     values: tuple[float, ...]
     exact: bool
@@ -36,11 +39,10 @@ class Betweenness:
 def betweenness(
     size: int, edges: Sequence[tuple[int, int]], *, seed: int, exact_work: int = EXACT_WORK
 ) -> Betweenness:
-    """Return the share of ordered pairs of other nodes whose shortest paths pass through each node
-    (Brandes 2001).
+    """Return each node's share of the shortest paths between all ordered pairs of other nodes.
 
-    Exact up to exact_work = nodes × edges; above, from seeded sampled sources, scaled up (Brandes
-    and Pich 2007).
+    Exact up to exact_work = nodes × edges (Brandes 2001); above, scaled up from sampled sources
+    (Brandes and Pich 2007).
     """
     proper = sorted({(a, b) for a, b in edges if a != b})
     if size < 3:
@@ -60,9 +62,9 @@ def betweenness(
 def sampled_betweenness(
     size: int, edges: Sequence[tuple[int, int]], sources: Sequence[int]
 ) -> tuple[float, ...]:
-    """Return betweenness from these sources alone, scaled to all.
+    """Return betweenness from these sources alone, scaled to all nodes.
 
-    Equal to the exact value where all nodes are sources.
+    Exact when every node is a source.
     """
     following: list[list[int]] = [[] for _ in range(size)]
     for a, b in edges:
@@ -76,8 +78,9 @@ def sampled_betweenness(
 
 
 def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
-    """Return PageRank along the edges with damping 0.85, uniform teleport, the mass of nodes
-    without callees spread evenly.
+    """Return PageRank along the edges: damping 0.85, uniform teleport.
+
+    The rank of nodes without callees is spread evenly.
     """
     if not size:
         return ()
@@ -88,7 +91,7 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
 
 
 def _dependencies(source: int, following: list[list[int]]) -> dict[int, float]:
-    """Return by node how much of the shortest paths from source to all others pass through it."""
+    """Return, by node, its share of the shortest paths from source to all other nodes."""
     paths, distance, order = {source: 1.0}, {source: 0}, [source]
     before: dict[int, list[int]] = {source: []}
     for node in order:

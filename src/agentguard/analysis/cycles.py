@@ -10,17 +10,14 @@ import rustworkx as rx
 from agentguard.analysis.digraph import digraph
 
 MAX_SIMPLE_CYCLES = 100
-"""There can be exponentially many; more than this are counted as truncated."""
+"""There can be exponentially many; beyond this number the list is marked as truncated."""
 
 _MAX_STEPS = 1_000
-"""Cycles looked at before the enumeration gives up on finding shorter ones to list."""
+"""Cycles enumerated at most before the shortest of them are listed."""
 
 
 def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
-    """Return the components of two or more nodes, each sorted, in order of their first node.
-
-    Self-loops make none. Linear.
-    """
+    """Return the strongly connected components of two or more nodes, sorted. Linear time."""
     return sorted(
         sorted(part)
         for part in rx.strongly_connected_components(digraph(size, edges))
@@ -31,9 +28,9 @@ def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list
 def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> list[int]:
     """Return one shortest cycle within a strongly connected component, from its smallest node on.
 
-    Breadth-first from every node with more than one way on (any cycle passes one, unless the whole
-    is a ring), never deeper than the best so far: edges × such nodes at worst, little where a short
-    cycle exists.
+    Breadth-first search from every node with more than one successor: every cycle passes such a
+    node, unless the component is one single cycle. No search goes deeper than the shortest cycle
+    found. Worst case: edges × such nodes.
     """
     within = set(members)
     following: dict[int, list[int]] = {m: [] for m in members}
@@ -50,9 +47,7 @@ def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> 
 
 
 def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], bool]:
-    """Return simple cycles of two or more nodes, shortest first, and whether there are more than
-    are listed.
-    """
+    """Return simple cycles of two or more nodes, shortest first, and whether some are left out."""
     proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
     seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MAX_STEPS)]
     turned = sorted(

@@ -20,12 +20,11 @@ from agentguard.simulation.model import SHARE_OF
 
 
 def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
-    """Return `analysis` of `GET /api/graph` and the whole of `agentguard analyze --format json`.
+    """Return the findings: `analysis` of `GET /api/graph`, and what `agentguard analyze` prints.
 
-    `spof_agents`, `circular_dependencies` (each with an agent in it), `risk_scores` (of agents),
-    `overall_risk` (their highest); `spof_components`, `circular_components`,
-    `component_risk_scores` for other kinds; `spofs`, `cycles`, `risks`, `centrality` with all
-    details.
+    `spof_agents`, `circular_dependencies` (cycles with an agent), `risk_scores` (of agents) and
+    `overall_risk` (the highest of these); `spof_components`, `circular_components` and
+    `component_risk_scores` for other kinds; `spofs`, `cycles`, `risks` and `centrality` in detail.
     """
     agents = {r.component for r in analysis.risks if r.kind is ComponentKind.AGENT}
     with_agents = [c for c in analysis.cycles if agents.intersection(c.witness)]

@@ -1,4 +1,4 @@
-"""What each component's failure alone would cost: every single outage, simulated in one pass."""
+"""The impact of every single outage, simulated in one pass."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ _OUTAGES_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """The cost of one component's outage."""
+    """The impact of one component's outage."""
 
     component: str
     blast_radius: BlastRadius
     structural_workflows: frozenset[str]
     """Workflow ids that fail by the structural rules."""
     runs_lost: Mapping[str, int] | None
-    """Workflow id → runs lost in the replay, zeros left out; None without recorded runs."""
+    """Workflow id → runs lost in the replay, without zeros; None without recorded runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Impacts:
-    """All components' impacts in order of id, and what they are measured against."""
+    """The impacts of all components in order of id, and the runs they are shares of."""
 
     method: Method
     workflows: Mapping[str, WorkflowRuns]
@@ -47,10 +47,10 @@ class Impacts:
 
 
 def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
-    """Return the impact of every component, as `simulate` would find it one by one.
+    """Return the impact of every component, equal to what `simulate` finds one by one.
 
-    The structural part costs a few sweeps over the dependencies; replays cost, summed over
-    components, the calls times their depth.
+    The structural part takes a few passes over the dependencies; the replays take, summed over the
+    components, the number of calls times their depth.
     """
     s = structure(graph, runs)
     worst = _Worst(s)
@@ -60,7 +60,7 @@ def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
 
 
 class _Worst:
-    """What every single outage brings down by the structural rules."""
+    """What fails with every single outage by the structural rules."""
 
     def __init__(self, s: Structure) -> None:
         width = (s.needs.size + 7) // 8
@@ -69,9 +69,7 @@ class _Worst:
         self._bits = np.frombuffer(rows, dtype=np.uint8).reshape(s.needs.size, width)
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
-        """Return, by outage of these components and node of the structure, whether the node is
-        down.
-        """
+        """Return (outages, nodes): whether the outage of a component fails a node."""
         doors = (self._s.door(number) for number in numbers)
         behind = [
             number if door is None else door for number, door in zip(numbers, doors, strict=True)
@@ -83,11 +81,11 @@ class _Worst:
         return ((self._bits[:, at >> 3] >> (at & 7).astype(np.uint8)) & 1).T.astype(np.bool_)
 
     def components_hit(self, number: int) -> int:
-        """How many other components this one's outage brings down."""
+        """Return how many other components fail with this one."""
         return int(self.of([number])[0, : len(self._s.components)].sum()) - 1
 
     def workflows_down(self, number: int) -> frozenset[str]:
-        """Ids of the workflows that this component's outage brings down."""
+        """Return the ids of the workflows that fail with this component."""
         first = len(self._s.components)
         hit = np.flatnonzero(self.of([number])[0, first : first + len(self._s.workflows)])
         return frozenset(self._s.workflows[place] for place in hit)
@@ -121,9 +119,7 @@ def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impact
 def _losses(
     graph: Graph, r: Recording, s: Structure, worst: _Worst
 ) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
-    """Return, by component number, the runs lost per workflow and how many other components are
-    hit.
-    """
+    """Return, by component number, the runs lost per workflow, and how many others are hit."""
     lost: dict[int, dict[str, int]] = defaultdict(dict)
     hit: dict[int, int] = {}
     place = {component: i for i, component in enumerate(r.components)}
@@ -154,7 +150,7 @@ def _losses(
 
 
 def _parts(r: Recording, s: Structure) -> Iterator[list[int]]:
-    """Split the components that were called into parts of bounded work and memory."""
+    """Split the called components into parts of bounded work and memory."""
     part: list[int] = []
     rows = 0
     for number, count in enumerate(np.diff(r.target_start).tolist()):

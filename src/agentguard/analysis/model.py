@@ -9,14 +9,12 @@ from agentguard.graph.model import Evidence
 from agentguard.simulation.model import Method
 
 RISK_VERSION = "1"
-"""Changes whenever a factor, a weight or a definition changes: scores of different versions do not
-compare.
-"""
+"""Changes with every factor, weight or definition: compare scores of equal versions only."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpofWorkflow:
-    """One workflow that a component alone brings down."""
+    """A workflow that fails when the component alone fails."""
 
     workflow: str
     name: str
@@ -65,15 +63,13 @@ class Cycle:
 
 @dataclass(frozen=True, slots=True)
 class Centrality:
-    """How much runs through a component."""
+    """How central a component is."""
 
     component: str
     betweenness: float
-    """Share of all ordered pairs (0 to 1) whose shortest dependency paths pass through it;
-    directed.
-    """
+    """Share of all ordered pairs (0 to 1) whose shortest directed paths pass through it."""
     pagerank: float
-    """Damping 0.85, along caller → callee: high where much is depended on. Sums to 1."""
+    """Along caller → callee with damping 0.85: high for what many depend on. Sums to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +84,12 @@ class RiskFactor:
     contribution: float
     """10 × weight × value."""
     reason: str
-    """The counts behind the value, as a sentence."""
+    """A sentence with the counts behind the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """A component's risk, 0 to 10: the sum of its factors' contributions."""
+    """A component's risk, 0 to 10: the sum of the contributions of its factors."""
 
     component: str
     name: str
@@ -105,10 +101,10 @@ class Risk:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """All findings on one graph; a pure function of graph, runs, catalogue matches and seed."""
+    """All findings on one graph: a pure function of graph, runs, catalog matches and seed."""
 
     method: Method
-    """Behind impact and runs lost."""
+    """How impact and runs lost were found."""
     seed: int
     spofs: tuple[Spof, ...]
     """Most runs lost first."""
@@ -117,16 +113,16 @@ class Analysis:
     simple_cycles: tuple[tuple[str, ...], ...]
     """Simple cycles, shortest first, up to a bound."""
     cycles_truncated: bool
-    """Whether there are more simple cycles than listed."""
+    """Whether `simple_cycles` leaves some out."""
     centrality: tuple[Centrality, ...]
     betweenness_exact: bool
-    """False where it was estimated from sampled sources."""
+    """False where betweenness was estimated from sampled sources."""
     betweenness_sources: int
-    """How many sources it was computed from."""
+    """How many sources betweenness was computed from."""
     risks: tuple[Risk, ...]
     """Highest first."""
     risk_version: str
     risk_note: str | None
-    """What the scores leave out, and why."""
+    """What the scores leave out and why."""
     overall_risk: float
-    """The highest score of an agent; of any component where there is no agent."""
+    """The highest score of an agent; without agents, of any component."""

@@ -1,4 +1,4 @@
-"""Risk, 0 to 10, and what it is made of."""
+"""Risk, 0 to 10, and the factors it is the sum of."""
 
 from __future__ import annotations
 
@@ -21,23 +21,24 @@ WEIGHTS = {
     "centrality": 0.10,
     "exposure": 0.15,
 }
-"""What each factor can contribute, of 1. Judgement, not measurement: cost first, then chance, then
-what could soften it. Changing one means a new RISK_VERSION.
+"""The largest share of the score that each factor can contribute.
+
+Judgment, not measurement: impact first, then likelihood, then mitigation. A change needs a new
+RISK_VERSION.
 """
 
 NO_CATALOG_NOTE = (
-    "No catalogue is set, so exposure (shadow, no owner) is left out and its weight is shared out"
-    " among the other factors."
+    "No catalog is set: the exposure factor (shadow agent, no owner) is left out, and its weight is"
+    " distributed among the other factors."
 )
 
 _NO_OWNER = 0.5
-"""Exposure of what nobody is named for, between declared with an owner (0) and a shadow agent (1).
-"""
+"""Exposure of a component without an owner: between an owned one (0) and a shadow agent (1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A factor's value, 0 to 1, and why."""
+    """A factor's value, 0 to 1, and the reason."""
 
     value: float
     reason: str
@@ -46,7 +47,7 @@ class _Value:
 def risks(
     graph: Graph, found: Impacts, centrality: tuple[Centrality, ...], matches: Matches | None
 ) -> tuple[Risk, ...]:
-    """Return all components' risks, highest first; `workflow` components bear none of their own."""
+    """Return the risk of every component, highest first; `workflow` components have none."""
     alternatives = _alternatives(graph)
     central = _Central(centrality)
     standing = (
@@ -92,7 +93,7 @@ def _factor(name: str, v: _Value, weight: float) -> RiskFactor:
 def _impact(impact: Impact) -> _Value:
     b = impact.blast_radius
     runs = f"loses {b.runs_lost} of {b.runs_seen} runs and " if b.runs_seen else ""
-    note = "" if b.runs_seen else "; no run was seen"
+    note = "" if b.runs_seen else "; no run was recorded"
     return _Value(
         b.score / 10,
         f"Its outage {runs}hits {b.components_hit} of {b.components} other components{note}.",
@@ -102,10 +103,11 @@ def _impact(impact: Impact) -> _Value:
 def _likelihood(graph: Graph, c: Component) -> _Value:
     errors, tried = (c.errors, c.invocations) if c.invocations else _as_called(graph, c.id)
     if not tried:
-        return _Value(1.0, "No invocation was counted, so nothing bounds its failure rate.")
+        return _Value(1.0, "No invocation was counted: the failure rate is unbounded.")
     upper = wilson(min(errors, tried), tried)[1]
     return _Value(
-        upper, f"Failed {errors} of {tried} times; with 95 % confidence at most {upper:.1%}."
+        upper,
+        f"{errors} of {tried} invocations failed; with 95 % confidence at most {upper:.1%} do.",
     )
 
 
@@ -116,17 +118,14 @@ def _as_called(graph: Graph, component: str) -> tuple[int, int]:
 
 def _redundancy(alone: int, needed_by: int) -> _Value:
     if not needed_by:
-        return _Value(0.0, "Nothing was seen to depend on it.")
+        return _Value(0.0, "No component or workflow depends on it.")
     return _Value(
-        alone / needed_by, f"For {alone} of {needed_by} that depend on it no alternative was seen."
+        alone / needed_by, f"{alone} of {needed_by} dependents were seen with no alternative."
     )
 
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
-    """Return by component.
-
-    For how many of its callers and workflows it is the only way, and how many it has.
-    """
+    """Return, by component, how many dependents have no alternative to it, and how many it has."""
     ways = [r.members for r in component_requirements(graph, None)] + [
         (w.root_component,) for w in graph.workflows
     ]
@@ -136,7 +135,7 @@ def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
 
 
 class _Central:
-    """Centrality relative to the graph's most central component."""
+    """Centrality relative to the most central component of the graph."""
 
     def __init__(self, centrality: tuple[Centrality, ...]) -> None:
         self._of = {c.component: c for c in centrality}
@@ -156,7 +155,7 @@ class _Central:
 
 def _exposure(m: Match | None) -> _Value:
     if m is not None and m.standing is Standing.SHADOW:
-        return _Value(1.0, "A shadow agent: seen, and nobody declared it.")
+        return _Value(1.0, "It is a shadow agent: seen but not declared.")
     if m is not None and m.entry is not None and m.entry.owner:
-        return _Value(0.0, f"Declared, owned by {m.entry.owner}.")
-    return _Value(_NO_OWNER, "The catalogue names no owner for it.")
+        return _Value(0.0, f"It is declared and owned by {m.entry.owner}.")
+    return _Value(_NO_OWNER, "The catalog names no owner for it.")
