@@ -45,7 +45,7 @@ def test_scan_has_all_that_clients_rely_on():
         "failed": 2,
         "nested_runs": 0,
         "runs_per_hour": None,
-        "runs_per_hour_reason": "Only 0 s observed; a rate per hour needs at least 10 minutes.",
+        "runs_per_hour_reason": "Only 0 s were observed; a rate per hour needs at least 10 minutes.",
         "first_seen": "2023-11-14T22:13:20.000000001Z",
         "last_seen": "2023-11-14T22:13:20.000000001Z",
         "evidence": None,

@@ -11,22 +11,20 @@ _EXAMPLE = "http://localhost:16686/trace/{trace_id}"
 
 
 class TraceURLTemplateError(InvalidInputError):
-    """The template cannot give links."""
+    """The template is not a usable URL."""
 
     code = "trace-url-template"
 
 
 @dataclass(frozen=True, slots=True)
 class TraceLinks:
-    """What turns a trace id into a link.
-
-    A template with `{trace_id}` (and, if wanted, `{span_id}`); None gives no links.
-    """
+    """Makes links of trace ids, from a template with `{trace_id}` and optionally `{span_id}`."""
 
     template: str | None = None
+    """None: no links."""
 
     def url(self, trace_id: str, span_id: str = "") -> str | None:
-        """Return the link to this trace, ids percent-encoded, or None where no template is set."""
+        """Return the link to this trace, ids percent-encoded; None without a template."""
         if self.template is None:
             return None
         link = self.template.replace("{trace_id}", quote(trace_id, safe=""))
@@ -37,15 +35,15 @@ NO_LINKS = TraceLinks()
 
 
 def trace_links(template: str | None) -> TraceLinks:
-    """Return the links that AGENTGUARD_TRACE_URL asks for.
+    """Return the links for AGENTGUARD_TRACE_URL.
 
-    Raise TraceURLTemplateError where it is no http(s) URL with `{trace_id}`.
+    Raises TraceURLTemplateError where it is not an http(s) URL with `{trace_id}`.
     """
     if not template:
         return NO_LINKS
     if "{trace_id}" not in template:
         raise TraceURLTemplateError(
-            f"AGENTGUARD_TRACE_URL {template!r} has no {{trace_id}} in it. Write it like"
+            f"AGENTGUARD_TRACE_URL {template!r} does not contain {{trace_id}}. Write it like"
             f" {_EXAMPLE}."
         )
     if not _is_web_address(template):

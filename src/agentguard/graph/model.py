@@ -1,7 +1,7 @@
 """The dependency graph: components, dependencies, fallbacks, workflows, coverage.
 
-An edge source → target says that the source depends on the target: failure travels from target to
-source. All sequences are sorted, so equal graphs are equal values and give byte-identical JSON.
+An edge source → target means that the source depends on the target: failure travels from target
+to source. All sequences are sorted, so equal graphs are equal values and give byte-identical JSON.
 Times are nanoseconds since the Unix epoch (0 = unknown); durations are nanoseconds.
 """
 
@@ -15,7 +15,7 @@ from agentguard.traces.window import TimeWindow
 
 
 class EvidenceReason(StrEnum):
-    """Why this span was kept out of many."""
+    """Why this span was chosen as evidence."""
 
     SAMPLE = "sample"
     NEWEST = "newest"
@@ -25,7 +25,7 @@ class EvidenceReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One span behind a claim; ids as hex (or as written, where the source's ids are not hex)."""
+    """One span that supports a claim; ids are hex, or as written where the source's are not hex."""
 
     trace_id: str
     span_id: str
@@ -35,24 +35,18 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """Why something is believed.
-
-    The rule, the convention it rests on, and how sure that makes us (0 to 1).
-    """
+    """Why a claim is made: the rule, the convention behind it, and the confidence (0 to 1)."""
 
     rule: str
     convention: str
     confidence: float
     observations: int = 0
-    """How many spans or calls agree."""
+    """Number of spans or calls that support it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A node.
-
-    The id is a function of environment, kind and name (and, for an MCP tool, its server) alone.
-    """
+    """A node; its id depends on environment, kind, name and (for an MCP tool) server alone."""
 
     id: str
     kind: ComponentKind
@@ -62,7 +56,7 @@ class Component:
     environment: str | None = None
     server: str | None = None
     identified: bool = True
-    """False where spans show that it exists but nothing in them names it."""
+    """False where spans show that it exists but do not name it."""
     services: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
     spellings: tuple[str, ...] = ()
@@ -70,23 +64,23 @@ class Component:
     response_models: tuple[str, ...] = ()
     """The names under which a model's server answered."""
     invocations: int = 0
-    """How often it ran or was called, each attempt counted once."""
+    """Number of times it ran or was called; each attempt counts once."""
     errors: int = 0
     self_calls: int = 0
     self_latency: tuple[tuple[int, int], ...] = ()
-    """Histogram of the durations of these, on the side that was called; see graph.latency."""
+    """Histogram of the callee-side durations of the self calls; see graph.latency."""
     input_tokens: int = 0
     output_tokens: int = 0
     duration: int = 0
-    """Sum over the invocations whose duration is known."""
+    """Sum over the invocations with a known duration."""
     timed: int = 0
-    """How many these are."""
+    """Number of invocations with a known duration."""
     latency: tuple[tuple[int, int], ...] = ()
-    """Mergeable histogram of these durations; see graph.latency."""
+    """Mergeable histogram of the known durations; see graph.latency."""
     first_seen: int = 0
     last_seen: int = 0
     attributes: dict[str, str] = field(default_factory=dict)
-    """Identifying attributes of a sample span, content excluded."""
+    """Identifying attributes of a sample span, without content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +93,9 @@ class Dependency:
     basis: Basis
     evidence: tuple[Evidence, ...]
     via: str | None = None
-    """The tool, MCP server, queue or protocol between the two, where there is one."""
+    """The tool, MCP server, queue or protocol between source and target, if any."""
     calls: int = 0
-    """Attempts, failed ones included."""
+    """Attempts, including failed ones."""
     errors: int = 0
     """Attempts that failed from the caller's view."""
     absorbed: int = 0
@@ -111,20 +105,18 @@ class Dependency:
     retries: int = 0
     """Attempts that repeat a failed one of the same caller's run."""
     source_runs: int = 0
-    """Distinct runs of the source in which it made this call (compare with the source's
-    invocations).
-    """
+    """Distinct runs of the source with this call (compare with the source's invocations)."""
     latency: tuple[tuple[int, int], ...] = ()
-    """Mergeable histogram: (bucket, count); see graph.latency. Of the callee's own spans, else of
-    the caller's.
-    """
+    """Mergeable histogram of the callee's own spans, else of the caller's; see graph.latency."""
     client_latency: tuple[tuple[int, int], ...] = ()
-    """The same calls by the caller's clock, where both halves are there: with the network and the
-    queues between.
+    """The same calls as the caller measured them, network and queues included.
+
+    Only calls with a client span and a server span.
     """
     queue_delay: tuple[tuple[int, int], ...] = ()
-    """From the end of sending a message to the start of its receipt; not told where clocks put the
-    receipt first.
+    """From the end of sending a message to the start of its receipt.
+
+    Left out where the clocks put the receipt first.
     """
     input_tokens: int = 0
     output_tokens: int = 0
@@ -134,105 +126,97 @@ class Dependency:
 
 
 class FallbackMode(StrEnum):
-    """Where the secondary was tried after the primary had failed."""
+    """Where the secondary was tried after the primary failed."""
 
     SAME_RUN = "same_run"
     """In the owner's same run."""
     NEXT_RUN = "next_run"
-    """In the owner's next run: the failed one was lost, and its work done again."""
+    """In the owner's next run: the failed run was lost and its work repeated."""
     PASSED_ON = "passed_on"
-    """By a message or handoff of the failing primary itself, to the owner's benefit."""
+    """By a message or handoff from the failing primary itself, on behalf of the owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Primary failed, and secondary, of the same sort, was then tried in its place."""
+    """An observed fallback: the primary failed, and a secondary of the same kind was tried."""
 
     owner: str
     primary: str
     secondary: str
     count: int
     rescued: int
-    """How often the secondary succeeded."""
+    """How often the secondary succeeded after the primary had failed."""
     evidence: tuple[Evidence, ...] = ()
     fallback_mode: FallbackMode = FallbackMode.SAME_RUN
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """What starts runs: the unit in which users feel failure."""
+    """What starts a trace: the unit in which users experience failure."""
 
     id: str
     name: str
     root_component: str
-    """Id of the component that a run starts in: the workflow's own (kind workflow) where a span of
-    its own starts the runs.
+    """Id of the component in which a run starts.
+
+    It has kind workflow where a span of the workflow itself starts the runs.
     """
     entry: str
-    """Id of the first component that is neither a workflow nor a service: the entry itself, or what
-    the entry calls first.
+    """Id of the first component that does the work: neither a workflow nor a service.
+
+    The root component itself, or the first component that it calls.
     """
     runs: int
-    """Every start, also those inside another workflow's runs."""
+    """All starts, including those inside another workflow's runs."""
     failed: int
     first_seen: int
     last_seen: int
     evidence: tuple[Evidence, ...] = ()
     nested: int = 0
-    """Of the runs, how many were started inside another workflow's."""
+    """Number of the runs that started inside another workflow's runs."""
     root: str = ""
     """The commonest name of its runs' root spans; empty where none was seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was read, and what could be made of it.
-
-    The only part of a graph that depends on deliveries.
-    """
+    """What was read and understood; the only part of a graph that depends on deliveries."""
 
     spans_read: int = 0
     spans: int = 0
-    """Distinct spans after duplicates were dropped."""
+    """Distinct spans, after deduplication."""
     traces: int = 0
     duplicates: int = 0
     attributed: dict[str, int] = field(default_factory=dict)
-    """Dialect → spans to which it gave a role."""
+    """Dialect → spans that it gave a role."""
     unattributed: dict[str, int] = field(default_factory=dict)
-    """Scope name → spans without any role."""
+    """Instrumentation scope → spans without a role."""
     orphans: int = 0
-    """Spans whose parent never came, or would close a circle."""
+    """Spans whose parent is missing, or would close a cycle."""
     sampling: dict[str, int] = field(default_factory=dict)
-    """What spans say of how they were sampled → spans; counts in a graph of sampled spans are
-    counts of what was kept.
-    """
+    """How spans say they were sampled → spans; a graph of sampled spans counts sampled spans."""
     cardinality_limited: dict[str, int] = field(default_factory=dict)
-    """Kind → names that were counted together as one component, "other", since there were too many.
-    """
+    """Kind → names beyond the cardinality limit, counted together as one component "other"."""
     late: int | None = None
-    """Spans that came more than five minutes behind newer ones; None where the order of arrival is
-    not known.
-    """
+    """Spans that arrived over five minutes behind newer ones; None where the order is unknown."""
     housekeeping: dict[str, int] = field(default_factory=dict)
-    """Entry points taken for health checks and pollers, not workflows → how often they were
-    entered.
-    """
+    """Entry points of health checks and pollers, which are no workflows → number of starts."""
     parent_cycles: int = 0
-    """Places at which parents that led round in a circle were cut."""
+    """Cycles of parent links that were cut."""
     unresolved_peers: int = 0
     unnamed_model_calls: int = 0
-    """Calls of a model that nothing names, made by nobody known."""
+    """Model calls that name neither the model nor a known caller."""
     outside_window: int = 0
-    """Spans read of traces that start outside the window asked for, duplicates included."""
+    """Spans read of traces outside the requested window, including duplicates."""
     refused: dict[str, int] = field(default_factory=dict)
-    """Reason → spans or records that could not be used."""
+    """Reason → spans or records that were rejected."""
     first_seen: int = 0
     last_seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What discovery found in a window of spans."""
+    """The dependency graph of a window of spans."""
 
     components: tuple[Component, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
@@ -240,8 +224,8 @@ class Graph:
     workflows: tuple[Workflow, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
     asked: TimeWindow | None = None
-    """The window of event time that was asked for; None: all that was read."""
+    """The requested window of event time; None: everything that was read."""
 
     def component(self, component_id: str) -> Component | None:
-        """The component with exactly this id, or None."""
+        """Return the component with this exact id, or None."""
         return next((c for c in self.components if c.id == component_id), None)

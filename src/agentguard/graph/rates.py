@@ -1,4 +1,4 @@
-"""Rates per hour, given only where enough was observed."""
+"""Rates per hour, only for windows that are long enough."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from agentguard.graph.model import Graph
 from agentguard.kernel.clock import NS_PER_SECOND
 
 MIN_OBSERVED_SECONDS = 600
-"""A rate per hour needs at least ten minutes of observation."""
+"""Shortest window for a rate per hour: ten minutes."""
 
 
 def observed_seconds(graph: Graph) -> float | None:
-    """Return the length of the window: what was read, else the workflows' own first to last run.
-
-    None where no time is known.
-    """
+    """Return the length of time that spans and runs cover; None where no time is known."""
     spans = [
         (graph.coverage.first_seen, graph.coverage.last_seen),
         *((w.first_seen, w.last_seen) for w in graph.workflows),
@@ -25,13 +22,13 @@ def observed_seconds(graph: Graph) -> float | None:
 
 
 def per_hour(count: float, seconds: float | None) -> float | None:
-    """Return the rate, or None where too little was observed; `too_short` then says so."""
+    """Return the rate per hour; None for too short a window, `too_short` then gives the reason."""
     return None if seconds is None or seconds < MIN_OBSERVED_SECONDS else count * 3600 / seconds
 
 
 def too_short(seconds: float | None) -> str:
-    """Say why there is no rate per hour."""
-    seen = "an unknown time" if seconds is None else f"{seconds:.0f} s"
+    """Return the reason why there is no rate per hour."""
+    seen = "an unknown time was" if seconds is None else f"{seconds:.0f} s were"
     return (
         f"Only {seen} observed; a rate per hour needs at least {MIN_OBSERVED_SECONDS // 60}"
         " minutes."

@@ -1,4 +1,4 @@
-"""The recorded runs behind a graph: one row per run of a workflow, one per invocation within it."""
+"""The recorded runs behind a graph: one row per run of a workflow and per invocation in it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,8 @@ CALL_SCHEMA = pa.schema(
 class Runs:
     """Every run of the window and every invocation in it.
 
-    A call's parent always stands in an earlier row, and all calls of a run stand together, runs in
-    row order: so one forward pass sees callers before callees, one backward pass callees before
-    callers.
+    A call's parent is always in an earlier row, and the calls of a run are consecutive, runs in row
+    order: a forward pass sees callers before callees, a backward pass callees before callers.
     """
 
     runs: pa.Table

@@ -1,17 +1,14 @@
 """The graph as a property graph: labels, relationships, properties.
 
-What Neo4j stores and what the Cypher export writes.
+Neo4j stores this model, and the Cypher export writes it.
 
-    (:Component:Agent)-[:DEPENDS_ON]->(:Component:Tool)        a component with its kind; an arrow
-    points to what is depended on
-    (:Component)-[:FALLS_BACK_TO]->(:Component)                from the primary to the secondary
-    that was tried in its place
-    (:Workflow)-[:STARTS_IN]->(:Component)                     the component that its runs start in
-    (:Workflow)-[:FIRST_COMPONENT]->(:Component)               the first that is neither a workflow
-    nor a service
+    (:Component:Agent)-[:DEPENDS_ON]->(:Component:Tool)   from the caller to the callee
+    (:Component)-[:FALLS_BACK_TO]->(:Component)           from the primary to the secondary
+    (:Workflow)-[:STARTS_IN]->(:Component)                the root component of its runs
+    (:Workflow)-[:FIRST_COMPONENT]->(:Component)          the entry: the first that does the work
 
-Each table names the properties in their order. Times are ISO 8601 (None: unknown), for
-`datetime()`; a map cannot be a property, so `metadata` and `evidence` are JSON.
+Each table names the properties in order. Times are ISO 8601 (None: unknown), for `datetime()`; a
+map cannot be a property, so `metadata` and `evidence` are JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ from agentguard.kernel.stable_json import stable_json
 T = TypeVar("T")
 Value: TypeAlias = str | int | float | bool | list[str] | None
 Table: TypeAlias = Mapping[str, Callable[[T], Value]]
-"""Property → what it is of a thing."""
+"""Property → function from an item to its value."""
 
 LABELS: Mapping[ComponentKind, str] = {
     ComponentKind.AGENT: "Agent",
@@ -43,9 +40,7 @@ LABELS: Mapping[ComponentKind, str] = {
     ComponentKind.EXTERNAL: "External",
     ComponentKind.WORKFLOW: "EntryPoint",
 }
-"""Beside `Component`. What a workflow's runs start in is an entry point; `Workflow` is what users
-feel, with its runs.
-"""
+"""Second label of each component. A `Workflow` node is no component: it counts runs."""
 
 CONSTRAINT = "CREATE CONSTRAINT component_id IF NOT EXISTS FOR (c:Component) REQUIRE c.id IS UNIQUE"
 INDEXES = (
@@ -55,7 +50,7 @@ INDEXES = (
 )
 
 TIMES = frozenset({"first_seen", "last_seen", "timestamp"})
-"""The properties that are times."""
+"""Properties that are times."""
 
 COMPONENT: Table[Component] = {
     "id": lambda c: c.id,
@@ -107,7 +102,7 @@ WORKFLOW: Table[Workflow] = {
 def dependency_table(graph: Graph) -> Table[Dependency]:
     """Return the table of this graph's dependencies.
 
-    Two of its properties also say how the callee stands beside others.
+    `in_most_runs` and `fallbacks` depend on the rest of the graph.
     """
     invocations = {c.id: c.invocations for c in graph.components}
     covered = Counter((f.owner, f.primary) for f in graph.fallbacks if 2 * f.rescued >= f.count)
