@@ -5,7 +5,7 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage services services-stop lint format types contracts bench bench-neo4j build pins picture docs setup
+.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-neo4j build pins picture docs setup
 
 help: ## Show these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -15,10 +15,14 @@ demo: ## Run two real multi-agent systems and show what AgentGuard finds (KEEP=1
 	@.venv/bin/agentguard demo $(if $(filter 1 true yes,$(KEEP)),--keep)
 
 test: setup ## Run the tests (PYTEST_ARGS=…, JOBS=…)
-	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+test-all: setup ## Run the tests and the full kill and health matrices, and note in tests/matrix.sha256 that they passed
+	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup -m "" $(PYTEST_ARGS)
+	@$(if $(PYTEST_ARGS),,$(PY) -m scripts.matrix write)
 
 coverage: setup ## Run the tests and write which lines and branches they reach to htmlcov/ (PYTEST_ARGS=…, JOBS=…)
-	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --cov --cov-report=html $(PYTEST_ARGS)
+	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup --cov --cov-report=html $(PYTEST_ARGS)
 	@$(PY) -m coverage report --format=total | sed 's/$$/ % of lines and branches/'
 
 services: setup ## Start PostgreSQL, Redis, RabbitMQ, Neo4j and an EVM node on free loopback ports, and print their settings

@@ -45,7 +45,7 @@ from tests.discovery.recordings import NAMES, graph
 from tests.graph.handmade import START, component, depends, shop
 from tests.neo4j_server import DATABASE, Place, empty_neo4j
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("neo4j")]
 
 
 @pytest.fixture

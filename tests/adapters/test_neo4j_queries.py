@@ -36,7 +36,7 @@ from agentguard.kernel.ids import sortable_id
 from tests.discovery.recordings import NAMES, graph
 from tests.neo4j_server import DATABASE, Place, empty_neo4j
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("neo4j")]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "neo4j.md").read_text()
 QUERIES = dict(re.findall(r"^### (.*?)\n.*?^```cypher\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))

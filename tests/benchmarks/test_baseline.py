@@ -17,6 +17,8 @@ from benchmarks.baseline.graph import graph_of
 from benchmarks.facts import of_document, of_network
 from benchmarks.generate import Order, bodies
 
+pytestmark = pytest.mark.xdist_group("baseline")
+
 
 @pytest.fixture(scope="module")
 def dialects() -> Dialects:

@@ -35,7 +35,13 @@ pytestmark = pytest.mark.anyio
 HOUR = 3600 * NS_PER_SECOND
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "postgresql",
+        pytest.param("neo4j", marks=pytest.mark.xdist_group("neo4j")),
+    ]
+)
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Backend]:
     with BACKENDS[request.param](tmp_path) as empty:
         yield empty
@@ -445,6 +451,15 @@ def _put_and_die(backend: Backend, put: GraphVersion, step: int) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    "backend",
+    [
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.matrix),
+        pytest.param("neo4j", marks=[pytest.mark.matrix, pytest.mark.xdist_group("neo4j")]),
+    ],
+    indirect=True,
+)
 async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing(backend: Backend):
     context = _context()
     long_ago = system_clock() - 2 * HOUR

@@ -20,7 +20,7 @@ from tests.conformance.graph_stores import Backend, Neo4j, step_on
 from tests.conformance.graphs import RUNS, check_whole, line, version
 from tests.neo4j_server import own_neo4j, endpoint_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("graph_store_servers"), pytest.mark.matrix]
 
 
 @dataclass(frozen=True)

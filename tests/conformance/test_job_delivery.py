@@ -32,7 +32,7 @@ from tests.jobs.uploads import submit_held_scan, submit_scan, submit_troubled_sc
 from tests.jobs.worker_process import working
 from tests.services import server
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("job_delivery")]
 
 LEASE_SECONDS = 2.0
 ATTEMPTS = 2

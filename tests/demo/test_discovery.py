@@ -16,6 +16,8 @@ from agentguard.ingest.sources import read_paths
 from agentguard.scan.pipeline import Scan, scan
 from tests.demo.scoring import COUNTED, counted_in, found_in, references
 
+pytestmark = pytest.mark.xdist_group("demo_discovery")
+
 DEMO = Path(__file__).parents[2] / "demo"
 TRUTH = counted_in(yaml.safe_load((DEMO / "truth.yaml").read_text()))
 

@@ -16,6 +16,8 @@ from agentguard.catalog.reading import read_catalog
 from demo.recording import document
 from demo.runner import SYSTEMS
 
+pytestmark = pytest.mark.xdist_group("demo_recording")
+
 DEMO = Path(__file__).parents[2] / "demo"
 RECORDING = files("agentguard.demo_recording")
 TRUTH: dict[str, Any] = yaml.safe_load((DEMO / "truth.yaml").read_text())

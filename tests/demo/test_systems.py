@@ -18,6 +18,8 @@ from agentguard.scan.pipeline import scan
 from demo.receiver import Received, receiving
 from tests.demo.scoring import counted_in, found_in
 
+pytestmark = pytest.mark.xdist_group("demo_systems")
+
 RUN = Path(__file__).parents[2] / "demo" / "run.py"
 PATIENCE_SECONDS = 180
 

@@ -17,6 +17,8 @@ from scripts.services.process import free_port
 from tests.deploy import compose
 from tests.deploy.container import IMAGE, RECORDING, Container, listing, new_container, strays
 
+pytestmark = pytest.mark.xdist_group("deploy")
+
 GRACE_SECONDS = compose.seconds(compose.read()["services"]["agentguard"]["stop_grace_period"])
 
 

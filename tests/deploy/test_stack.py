@@ -26,6 +26,8 @@ from tests.deploy.keys import key
 from tests.deploy.servers import SERVICES, rabbitmq_answers, redis_answers, redis_version
 from tests.deploy.stack import Stack
 
+pytestmark = pytest.mark.xdist_group("deploy")
+
 AGENTGUARD = SERVICES["agentguard"]
 GRACE_SECONDS = compose.seconds(AGENTGUARD["stop_grace_period"])
 
@@ -89,7 +91,11 @@ def scan_as_job(client: httpx.Client) -> str:
 
 
 @pytest.mark.parametrize(
-    "environment", [AGENTGUARD["environment"], kubernetes.settings()], ids=["compose", "kubernetes"]
+    "environment",
+    [
+        pytest.param(AGENTGUARD["environment"], id="compose"),
+        pytest.param(kubernetes.settings(), id="kubernetes", marks=pytest.mark.matrix),
+    ],
 )
 def test_the_server_works_with_the_settings_of_the_file(
     running_stack: Stack, environment: Mapping[str, str]
@@ -109,6 +115,7 @@ def test_the_server_works_with_the_settings_of_the_file(
     assert agents
 
 
+@pytest.mark.matrix
 def test_gunicorn_serves_with_the_command_of_its_file(container: Container) -> None:
     words = compose.read(compose.GUNICORN, {"GUNICORN_WORKERS": "2"})["services"]["agentguard"][
         "command"

@@ -28,6 +28,8 @@ from tests.diagnosis.doctor import PASSWORD, Doctor, with_password
 from tests.sentry.intake import intake
 from tests.services import own, server
 
+pytestmark = pytest.mark.xdist_group("diagnosis")
+
 CLOSED = "127.0.0.1:1"
 
 

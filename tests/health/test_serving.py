@@ -28,6 +28,8 @@ from scripts.services.redis import redis
 from tests.services import own
 from tests.web.process import Server, running
 
+pytestmark = pytest.mark.xdist_group("health")
+
 SERVICES: dict[str, Callable[[Path], Service]] = {
     "database": postgresql,
     "graphs": neo4j,
@@ -37,7 +39,16 @@ SERVICES: dict[str, Callable[[Path], Service]] = {
 """Services by the name of the part that a server has once their settings are given."""
 
 
-@pytest.fixture(params=SERVICES, scope="module")
+SLOW = ("graphs", "broker")
+"""Those that take seconds to start: `make test-all` kills and stops them too."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=pytest.mark.matrix if name in SLOW else ()) for name in SERVICES
+    ],
+    scope="module",
+)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("contracts")
+
 ROOT = Path(__file__).parents[2]
 CONTRACTS = {
     c["id"]: c["name"]

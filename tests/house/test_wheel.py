@@ -14,6 +14,8 @@ from typing import TypeAlias
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("wheel")
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "agentguard"
 Command: TypeAlias = Callable[..., "subprocess.CompletedProcess[str]"]

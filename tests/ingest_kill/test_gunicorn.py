@@ -27,7 +27,7 @@ from tests.neo4j_server import empty_neo4j
 from tests.services import redis_url
 from tests.traces.spans import json
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("neo4j")]
 
 WORKERS = 4
 STARTED = re.compile(r"\[(\d+)\] \[INFO\] Application startup complete")
@@ -102,11 +102,14 @@ async def settings():
             }
 
 
-async def test_killed_workers_lose_and_double_nothing(tmp_path: Path, settings: dict[str, str]):
+@pytest.mark.parametrize("kills", [1, pytest.param(3, marks=pytest.mark.matrix)])
+async def test_killed_workers_lose_and_double_nothing(
+    tmp_path: Path, settings: dict[str, str], kills: int
+):
     senders = Senders()
     with running(tmp_path, **settings) as server:
         killed: list[int] = []
-        for round_ in range(3):
+        for round_ in range(kills):
             workers = server.workers(WORKERS + round_)
             threads = [
                 thread for _ in range(3) for thread in senders.send_until_it_dies(server.port)

@@ -7,15 +7,16 @@ import random
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.ingest_kill.senders import Senders, shown_live, stored, wait_for
 from tests.web.process import running
 
-KILLS = 10
 
-
-def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
+@pytest.mark.parametrize("kills", [2, pytest.param(10, marks=pytest.mark.matrix)])
+def test_kills_during_ingest_lose_and_double_nothing(tmp_path: Path, kills: int):
     senders, chance = Senders(), random.Random(3)
-    for _ in range(KILLS):
+    for _ in range(kills):
         with running(tmp_path) as server:
             before = len(senders.acknowledged)
             threads = senders.send_until_it_dies(server.port)
@@ -30,7 +31,7 @@ def test_ten_kills_during_ingest_lose_and_double_nothing(tmp_path: Path):
         assert server.stop() == 0
     kept = asyncio.run(stored(tmp_path / "data"))
 
-    assert len(senders.acknowledged) >= KILLS * 50
+    assert len(senders.acknowledged) >= kills * 50
     assert senders.acknowledged - kept.keys() == set()
     assert {span for span, times in kept.items() if times != 1} == set()
     assert shown == {"spans": len(kept), "duplicates": 0}

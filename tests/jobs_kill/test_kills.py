@@ -37,12 +37,12 @@ from tests.jobs.worker_process import Worker, working
 from tests.services import own
 from tests.web.process import Server, running
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("jobs_kill")]
 
 LEASE_SECONDS = 2.0
 
 
-@pytest.fixture(scope="module", params=[rabbitmq, redis])
+@pytest.fixture(scope="module", params=[rabbitmq, pytest.param(redis, marks=pytest.mark.matrix)])
 def broker(request, tmp_path_factory) -> Iterator[process.Server]:
     with own(request.param, tmp_path_factory.mktemp("broker")) as server:
         yield server
@@ -185,6 +185,7 @@ async def fleet(
         yield Fleet(directory, broker, database, app, variables)
 
 
+@pytest.mark.matrix
 async def test_a_workers_child_killed_in_the_middle_of_a_job(tmp_path: Path, broker, database):
     async with fleet(tmp_path, broker, database) as here:
         with here.serving(), here.working() as worker:
@@ -214,6 +215,7 @@ async def test_a_whole_worker_killed_in_the_middle_of_a_job(tmp_path: Path, brok
                 await here.all_ended([held.job, waiting], attempts=[2, 1])
 
 
+@pytest.mark.matrix
 async def test_the_broker_killed_with_jobs_queued_and_running(tmp_path: Path, broker, database):
     """The running job goes on without the broker and ends while it is away: nothing runs twice."""
     async with fleet(tmp_path, broker, database) as here:
@@ -230,6 +232,7 @@ async def test_the_broker_killed_with_jobs_queued_and_running(tmp_path: Path, br
             await here.all_ended([held.job, *waiting], attempts=[1] * 4)
 
 
+@pytest.mark.matrix
 async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker, database):
     async with fleet(tmp_path, broker, database) as here:
         with here.serving() as server, here.working():
@@ -245,6 +248,7 @@ async def test_jobs_made_while_the_broker_is_away(tmp_path: Path, broker, databa
             )
 
 
+@pytest.mark.matrix
 async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, broker, database):
     async with fleet(tmp_path, broker, database) as here:
         with here.serving() as server, here.working(name="first") as worker:
@@ -263,6 +267,7 @@ async def test_everything_killed_with_jobs_queued_and_running(tmp_path: Path, br
             await here.all_ended([held.job, *waiting], attempts=[2, 1, 1, 1])
 
 
+@pytest.mark.matrix
 async def test_kills_at_any_moment_while_large_scans_are_worked_on(
     tmp_path: Path, broker, database
 ):

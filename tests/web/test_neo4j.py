@@ -18,6 +18,8 @@ from tests.neo4j_server import Place, empty_neo4j, own_neo4j, endpoint_of
 from tests.web.process import running
 from tests.web.systems import shop
 
+pytestmark = pytest.mark.xdist_group("neo4j")
+
 CODE = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
 """Where the code under test is, for processes that get no other variable."""
 SECRET = "the-secret-word"

@@ -20,6 +20,8 @@ from agentguard.web.problems import MEDIA_TYPE
 from tests.web.process import Server
 from tests.web.systems import shop
 
+pytestmark = pytest.mark.xdist_group("openapi")
+
 PATHS = [
     "/",
     "/health",
