@@ -118,22 +118,19 @@ def test_it_shows_what_the_systems_sent_and_stops_its_server(environment, tmp_pa
     found = json.loads(done.stdout)
     assert found["graph"]["coverage"]["spans"] == SPANS
     assert [n["label"] for n in found["graph"]["nodes"] if n["shadow"]] == ["PaymentAgent"]
-    assert (
-        found["simulation"]["failed_agent"]
-        == found["riskiest"]
-        == found["graph"]["analysis"]["risks"][0]["id"]
-    )
+    assert found["simulation"]["failed_agent"] == found["worst_component"]
+    assert found["worst_component"] in {s["id"] for s in found["graph"]["analysis"]["spofs"]}
     assert found["playbook"]["steps"]
     assert "scripted" in found["note"]
     assert not runs(server_of(tmp_path / "data")[0])
 
 
-def test_every_line_on_how_to_go_on_works(environment, tmp_path):
+def test_every_command_to_continue_with_works(environment, tmp_path):
     systems(tmp_path / "demo")
     done = demo(environment, tmp_path)
     lines = [
         line.strip()
-        for line in done.stderr.split("To go on:")[1].splitlines()
+        for line in done.stderr.split("To continue:")[1].splitlines()
         if line.startswith("  ") and "API" not in line
     ]
 
@@ -148,16 +145,15 @@ def test_every_line_on_how_to_go_on_works(environment, tmp_path):
     )
 
     assert [line for line in lines if not line.startswith(". ")][1:3] == [
-        "agentguard graph",
-        "agentguard analyze",
+        "agentguard graph --dataset live",
+        "agentguard analyze --dataset live",
     ]
     assert again.returncode == 0, again.stderr
     for words in (
-        "What runs",
-        "Dependencies: 3",
-        "Shadow agents: 1",
+        "Components: 4 (2 agents)",
+        "1 shadow agent: PaymentAgent",
         "Single points of failure",
-        "Risk ranking",
+        "Risk, 0 to 10",
         "If ",
         "Playbook: Outage of",
     ):
@@ -177,7 +173,7 @@ def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_
 
     try:
         assert done.returncode == 0, done.stderr
-        assert f"Port {environment['AGENTGUARD_API_PORT']} is taken" in done.stderr
+        assert f"Port {environment['AGENTGUARD_API_PORT']} is in use" in done.stderr
         assert f"{url}/docs" in done.stderr
         assert f"kill {pid}" in done.stderr
         assert printed(environment, tmp_path, "graph") == httpx.get(f"{url}/api/graph").json()

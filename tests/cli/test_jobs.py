@@ -83,7 +83,7 @@ def test_without_jobs_it_says_so():
     done = agentguard("jobs")
 
     assert done.exit_code == 0
-    assert "There are no such jobs." in done.stdout
+    assert "No job matches." in done.stdout
 
 
 def test_jobs_are_shown_newest_first(jobs: list[Job]):

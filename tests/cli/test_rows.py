@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from agentguard.cli.tables.rows import MAX_ROWS, Rows, dispensable, names, number, sentences, text
+from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
 
 words = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=60)
 COLUMNS = (
@@ -68,7 +68,10 @@ def test_sentences_wrap_and_lose_no_word():
 
 
 def test_rows_left_out_are_counted():
-    lines = printed(Rows((number("N"),), [[str(i)] for i in range(MAX_ROWS + 7)]), 80)
+    rows = [[str(i)] for i in range(27)]
 
-    assert len(lines) == MAX_ROWS + 3
-    assert "7 more" in lines[-1]
+    cut, whole = (printed(Rows((number("N"),), rows, top=top), 80) for top in (20, None))
+
+    assert len(cut) == 20 + 3
+    assert "7 more" in cut[-1]
+    assert len(whole) == 27 + 2

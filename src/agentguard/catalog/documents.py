@@ -50,6 +50,8 @@ def _catalog(catalog: Catalog) -> dict[str, Any]:
 def _match(m: Match, links: TraceLinks) -> dict[str, Any]:
     return {
         "id": m.component,
+        "name": m.name,
+        "kind": m.kind.value,
         "standing": m.standing.value,
         "reason": m.reason,
         "entry": None if m.entry is None else _entry(m.entry),

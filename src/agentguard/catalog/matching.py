@@ -35,6 +35,8 @@ class Match:
     """The finding on one component, with why."""
 
     component: str
+    name: str
+    kind: ComponentKind
     standing: Standing
     reason: str
     entry: Entry | None
@@ -166,5 +168,14 @@ def _finding(
     c: Component, standing: Standing, reason: str, entry: Entry | None, claims: Sequence[Claim] = ()
 ) -> Match:
     return Match(
-        c.id, standing, reason, entry, c.first_seen, c.last_seen, c.evidence, tuple(claims)
+        component=c.id,
+        name=c.name,
+        kind=c.kind,
+        standing=standing,
+        reason=reason,
+        entry=entry,
+        first_seen=c.first_seen,
+        last_seen=c.last_seen,
+        evidence=c.evidence,
+        claims=tuple(claims),
     )

@@ -8,6 +8,7 @@ from agentguard.cli.options import (
     DatasetOption,
     Format,
     FormatOption,
+    FullOption,
     examples,
 )
 
@@ -18,6 +19,7 @@ EXAMPLES = examples(
 
 def analyze(
     dataset: DatasetOption = None,
+    full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -39,4 +41,4 @@ def analyze(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(analysis_parts(shown(document), shown(found.names())))
+        print_report(analysis_parts(shown(document), shown(found.names()), full=full))

@@ -17,6 +17,7 @@ from agentguard.cli.options import (
     DatasetOption,
     Format,
     FormatOption,
+    FullOption,
     examples,
 )
 
@@ -141,10 +142,11 @@ def check(
             show_default=False,
         ),
     ] = None,
+    full: FullOption = False,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare the catalogue with what was seen: declared, shadow, unidentified; ghosts and drift.
+    """Compare the catalog with what was seen: declared, shadow, unidentified; ghosts and drift.
 
     Exits with 0 whatever is found, unless --fail-on names it.
     """
@@ -165,7 +167,7 @@ def check(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(catalog_parts(shown(document)))
+        print_report(catalog_parts(shown(document), full=full))
     _fail_on(document, fail_on or ())
 
 

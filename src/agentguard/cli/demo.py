@@ -1,4 +1,4 @@
-"""`agentguard demo`: two real multi-agent systems, and what AgentGuard finds in them."""
+"""`agentguard demo`: run two multi-agent systems and report what AgentGuard finds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,30 +19,32 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentguard.cli.messages import say
-from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
+from agentguard.cli.options import DataDirOption, Format, FormatOption, FullOption, examples
 from agentguard.kernel.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
 
-EXAMPLES = examples("agentguard demo", "agentguard demo --keep --seed 11", "agentguard demo --load")
+EXAMPLES = examples(
+    "agentguard demo", "agentguard demo --keep --seed 11", "agentguard demo --load --full"
+)
 
 SCRIPTED = (
     "The model behind these agents is scripted; services, HTTP between them, SDKs and spans are"
     " real."
 )
 _SYSTEMS = (("ecommerce", "an e-commerce shop"), ("content", "a content pipeline"))
-_SETTLE_SECONDS = 60.0
+_WAIT_SECONDS = 60.0
 
 
 class NoDemoSystemsError(InvalidInputError):
-    """The demo systems are not here."""
+    """The folder holds no demo systems."""
 
     code = "no-demo-systems"
 
 
 class DemoSystemError(UnavailableError):
-    """A demo system did not run."""
+    """A demo system failed."""
 
     code = "demo-system"
 
@@ -49,14 +52,15 @@ class DemoSystemError(UnavailableError):
 def demo(
     load: Annotated[
         bool,
-        typer.Option("--load", help="Show the recording that comes with AgentGuard; run nothing."),
+        typer.Option("--load", help="Analyze the packaged recording instead of running systems."),
     ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the demo systems' errors.", min=0)] = 7,
+    full: FullOption = False,
+    seed: Annotated[int, typer.Option(help="Seed of the injected errors.", min=0)] = 7,
     systems: Annotated[
         Path,
         typer.Option(
-            help="Folder of the demo systems, from a checkout.",
+            help="Folder of the demo systems in a checkout.",
             show_default="./demo",
             file_okay=False,
         ),
@@ -67,28 +71,40 @@ def demo(
     """Run two real multi-agent systems and show what AgentGuard finds.
 
     Starts a server on this machine, runs a shop and a content pipeline whose agents call a scripted
-    model, then shows agents, dependencies, single points of failure and risk, rehearses the
-    riskiest component's failure and writes its playbook.
+    model, then reports the main findings, simulates the failure of the worst single point of
+    failure and writes its playbook. --full prints every table.
     """
     if load:
-        _load(data_dir, output_format)
+        _load(data_dir, output_format, full=full)
     else:
-        _perform(systems, seed, data_dir, output_format, keep=keep)
+        _perform(systems, seed, data_dir, output_format, keep=keep, full=full)
 
 
-def _load(data_dir: Path | None, output_format: Format) -> None:
-    from agentguard.cli.demo_report import loaded, report
-    from agentguard.cli.progress import steps
+def _load(data_dir: Path | None, output_format: Format, *, full: bool) -> None:
+    from agentguard.cli.demo_report import DATASET, loaded, report
+    from agentguard.cli.progress import spinner
 
-    with steps(1) as begin:
-        begin("Loading the recording")
+    with spinner("Analyzing the recording"):
         found = loaded(data_dir)
-    report(found.documents, output_format, intro=f"A recording of two demo systems. {SCRIPTED}")
-    say(_going_on(found.data_dir, found.catalog, found.documents, url=None))
+    follow_up = _FollowUp(found.data_dir, found.catalog, DATASET, _worst(found.documents))
+    report(
+        found.documents,
+        output_format,
+        intro=f"A recording of two demo systems. {SCRIPTED}",
+        next_command=follow_up.next_command(),
+        full=full,
+    )
+    say(follow_up.text(url=None))
 
 
 def _perform(
-    systems: Path, seed: int, data_dir: Path | None, output_format: Format, *, keep: bool
+    systems: Path,
+    seed: int,
+    data_dir: Path | None,
+    output_format: Format,
+    *,
+    keep: bool,
+    full: bool,
 ) -> None:
     from agentguard.cli.choices import settings_with
     from agentguard.cli.demo_report import report
@@ -101,7 +117,7 @@ def _perform(
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port(settings.api_port)
     if port != settings.api_port:
-        say(f"Port {settings.api_port} is taken, so the server listens on {port}.")
+        say(f"Port {settings.api_port} is in use: the server listens on {port} instead.")
     catalog = _catalog(systems)
     server = start(
         folder,
@@ -112,18 +128,25 @@ def _perform(
     kept = False
     try:
         documents = _documents(server, runner, seed)
-        report(documents, output_format, intro=f"Two demo systems, just run. {SCRIPTED}")
+        follow_up = _FollowUp(folder, catalog, "live", _worst(documents))
+        report(
+            documents,
+            output_format,
+            intro=f"Two demo systems, run just now. {SCRIPTED}",
+            next_command=follow_up.next_command(),
+            full=full,
+        )
         kept = keep
     finally:
         if not kept:
             server.stop()
-    say(_going_on(folder, catalog, documents, url=server.url if keep else None))
+    say(follow_up.text(url=server.url if keep else None))
     if keep:
-        say(f"The server goes on: {server.url}/docs. End it with: kill {server.process.pid}")
+        say(f"The server is still running: {server.url}/docs. Stop it: kill {server.process.pid}")
 
 
 def _documents(server: DemoServer, runner: Path, seed: int) -> dict[str, Any]:
-    """Run both systems against the server; return what it says of them."""
+    """Run both systems against the server; return its documents about them."""
     from agentguard.cli.demo_report import asked
     from agentguard.cli.progress import steps
 
@@ -134,14 +157,14 @@ def _documents(server: DemoServer, runner: Path, seed: int) -> dict[str, Any]:
         for system, about in _SYSTEMS:
             begin(f"Running {about}")
             expected += _spans_sent(server, runner, system, seed)
-        begin("Waiting for the graph to hold every span")
-        _settle(server, expected)
-        begin("Asking what breaks, and what to do then")
+        begin("Waiting until the graph holds every span")
+        _wait_for_spans(server, expected)
+        begin("Simulating the worst failure and writing its playbook")
         return asked(server)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    """End as told, after everything started here is stopped."""
+    """Exit on a signal, after everything started here has been stopped."""
     raise SystemExit(128 + number)
 
 
@@ -149,8 +172,8 @@ def _runner(systems: Path) -> Path:
     runner = systems / "run.py"
     if not runner.is_file():
         raise NoDemoSystemsError(
-            f"There are no demo systems in {systems}. They come with a checkout (give its folder"
-            " with --systems); `agentguard demo --load` shows a recording of them."
+            f"{str(systems)!r} holds no demo systems. Give their folder in a checkout with"
+            " --systems, or run `agentguard demo --load` to analyze a recording of them."
         )
     return runner
 
@@ -181,10 +204,7 @@ def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int
 
 
 def _finished(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
-    """Run to the end.
-
-    Where we are ended before, the program gets the time to stop its own processes.
-    """
+    """Run the command to its end; if interrupted, let it stop its own processes first."""
     pipe = subprocess.PIPE
     # the checkout's own
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:  # noqa: S603
@@ -201,18 +221,15 @@ def _last_lines(text: str) -> str:
     return "\n".join(text.splitlines()[-15:])
 
 
-def _settle(server: DemoServer, expected: int) -> None:
-    """Wait until the live graph holds as many spans as were sent.
-
-    Say so where it does not in time.
-    """
-    give_up = time.monotonic() + _SETTLE_SECONDS
+def _wait_for_spans(server: DemoServer, expected: int) -> None:
+    """Wait until the live graph holds as many spans as were sent; report a timeout."""
+    give_up = time.monotonic() + _WAIT_SECONDS
     held = _spans_held(server)
     while held < expected:
         if time.monotonic() >= give_up:
             say(
-                f"The graph holds {held:,} of {expected:,} spans after {_SETTLE_SECONDS:.0f} s;"
-                " what follows is about those."
+                f"The graph holds {held:,} of {expected:,} spans after {_WAIT_SECONDS:.0f} s;"
+                " the report covers those."
             )
             return
         time.sleep(0.3)
@@ -228,37 +245,79 @@ def _spans_held(server: DemoServer) -> int:
         return 0  # no graph yet
 
 
-def _activation() -> list[str]:
-    """Return the line that brings this very command onto PATH, where it is not there."""
-    activate = Path(sys.prefix) / "bin" / "activate"
-    here = shutil.which("agentguard")
-    there = (
-        here is not None and Path(here).resolve() == Path(sys.prefix, "bin", "agentguard").resolve()
-    )
-    return (
-        [] if there or not activate.is_file() else [f"  . {shlex.quote(os.path.relpath(activate))}"]
-    )
-
-
-def _going_on(
-    data_dir: Path, catalog: Path | None, documents: dict[str, Any], *, url: str | None
-) -> str:
+def _worst(documents: dict[str, Any]) -> str:
+    """Return the label of the component whose failure was simulated."""
     from agentguard.cli.tables.graph import names_by_id
 
-    variables: dict[str, Any] = {"AGENTGUARD_DATA_DIR": data_dir.resolve()} | (
-        {"AGENTGUARD_CATALOG": catalog.resolve()} if catalog else {}
-    )
-    component = shlex.quote(names_by_id(documents["graph"])[documents["riskiest"]])
-    docs = f"{url}/docs" if url else "http://127.0.0.1:8000/docs once `agentguard serve` runs"
-    lines = [
-        "To go on:",
-        *_activation(),
-        "  export "
-        + " ".join(f"{name}={shlex.quote(str(value))}" for name, value in variables.items()),
-        "  agentguard graph",
-        "  agentguard analyze",
-        f"  agentguard simulate {component}",
-        f"  agentguard playbook {component}",
-        f"  API: {docs}",
-    ]
-    return "\n".join(lines)
+    return names_by_id(documents["graph"])[documents["worst_component"]]
+
+
+@dataclass(frozen=True, slots=True)
+class _FollowUp:
+    """Commands that continue from the demonstration's data."""
+
+    data_dir: Path
+    catalog: Path | None
+    dataset: str
+    component: str
+
+    def next_command(self) -> str:
+        """Return one command that runs as it is, without any setting."""
+        catalog = ["--catalog", _short_path(self.catalog)] if self.catalog else []
+        words = [
+            "agentguard" if _on_path() else _short_path(_installed("agentguard")),
+            "playbook",
+            self.component,
+            "--dataset",
+            self.dataset,
+            "--data-dir",
+            _short_path(self.data_dir),
+            *catalog,
+        ]
+        return shlex.join(words)
+
+    def text(self, *, url: str | None) -> str:
+        """Return the commands to continue with, one per line."""
+        component = shlex.quote(self.component)
+        commands = ("graph", "analyze", f"simulate {component}", f"playbook {component}")
+        lines = [
+            "To continue:",
+            *_activation(),
+            f"  export {self._settings()}",
+            *(f"  agentguard {command} --dataset {self.dataset}" for command in commands),
+            f"  API: {url or 'http://127.0.0.1:8000'}/docs{'' if url else _SERVE}",
+        ]
+        return "\n".join(lines)
+
+    def _settings(self) -> str:
+        variables = {"AGENTGUARD_DATA_DIR": self.data_dir, "AGENTGUARD_CATALOG": self.catalog}
+        return " ".join(
+            f"{name}={shlex.quote(str(path.resolve()))}" for name, path in variables.items() if path
+        )
+
+
+_SERVE = " while `agentguard serve` is running"
+
+
+def _installed(program: str) -> Path:
+    return Path(sys.prefix, "bin", program)
+
+
+def _on_path() -> bool:
+    """Return whether `agentguard` on PATH is this installation."""
+    found = shutil.which("agentguard")
+    return found is not None and Path(found).resolve() == _installed("agentguard").resolve()
+
+
+def _activation() -> list[str]:
+    """Return the line that puts this installation on PATH, if it is needed."""
+    activate = _installed("activate")
+    if _on_path() or not activate.is_file():
+        return []
+    return [f"  . {shlex.quote(_short_path(activate))}"]
+
+
+def _short_path(path: Path) -> str:
+    """Return the path, relative to the working directory where that is shorter."""
+    absolute = str(path.resolve())
+    return min(absolute, os.path.relpath(absolute), key=len)

@@ -1,4 +1,4 @@
-"""What the demonstration shows, from a server's answers or from a recording."""
+"""The demonstration's documents, from a server or a recording, and their report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
 from rich.text import Text
 
 from agentguard.analysis.analyze import analyze
@@ -18,11 +17,9 @@ from agentguard.cli.choices import settings_with
 from agentguard.cli.messages import answers_only
 from agentguard.cli.opening import Opened, opened
 from agentguard.cli.options import Format
-from agentguard.cli.output import print_json, print_report, shown
-from agentguard.cli.tables.analysis import analysis_parts
-from agentguard.cli.tables.graph import graph_parts, names_by_id
-from agentguard.cli.tables.playbook import playbook_parts
-from agentguard.cli.tables.simulation import simulation_parts
+from agentguard.cli.output import print_json, print_lines, print_report, shown
+from agentguard.cli.tables.demo import full_parts, highlights, overview_parts
+from agentguard.cli.tables.graph import names_by_id
 from agentguard.graph.documents import graph_document
 from agentguard.ingest.sources import read_paths
 from agentguard.kernel.errors import InvalidInputError
@@ -35,21 +32,17 @@ if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
 
 DATASET = "demo"
-_TOP = 12
-"""Rows of each ranking; `agentguard analyze` shows all."""
-_LINES = 4
-"""Lines of each list in the playbook; `agentguard playbook` shows all."""
 
 
 class NothingFoundError(InvalidInputError):
-    """The graph is empty, so there is nothing to rehearse."""
+    """The graph is empty, so there is no failure to simulate."""
 
     code = "nothing-found"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The recording's documents, and where it was put."""
+    """The recording's documents, its data directory and its catalog."""
 
     documents: dict[str, Any]
     data_dir: Path
@@ -59,17 +52,12 @@ class Loaded:
 def asked(server: DemoServer) -> dict[str, Any]:
     """Return the documents of the live graph, from the server's API."""
     graph = server.get("/api/graph?dataset=live")
-    riskiest = _riskiest(graph["analysis"])
-    body = {"agent_id": riskiest, "dataset": "live"}
-    return _documents(
-        graph, riskiest, server.post("/api/simulate", body), server.post("/api/playbook", body)
-    )
+    body = {"agent_id": worst_component(graph["analysis"]), "dataset": "live"}
+    return _documents(graph, server.post("/api/simulate", body), server.post("/api/playbook", body))
 
 
 def loaded(data_dir: Path | None) -> Loaded:
-    """Load the recording that ships with the package as the dataset `demo` and return its
-    documents.
-    """
+    """Scan the packaged recording into the dataset `demo` and return its documents."""
     recording = Path(str(files("agentguard") / "demo_recording"))
     catalog = recording / "catalog.yaml"
     settings = settings_with(data_dir, [catalog])
@@ -83,22 +71,24 @@ async def _load(settings: Settings, recording: Path) -> None:
         await app.scans.scan(read_paths([recording]), dataset=DATASET)
 
 
-def report(documents: dict[str, Any], output_format: Format, *, intro: str) -> None:
+def report(
+    documents: dict[str, Any],
+    output_format: Format,
+    *,
+    intro: str,
+    next_command: str,
+    full: bool = False,
+) -> None:
     """Print the documents as one report, or as one JSON document."""
     if output_format is Format.JSON:
         print_json({"note": intro} | documents)
-    else:
-        print_report([Text(intro, style="italic"), *_parts(shown(documents))])
-
-
-def _parts(documents: dict[str, Any]) -> list[RenderableType]:
-    called = names_by_id(documents["graph"])
-    return [
-        *graph_parts(documents["graph"]),
-        *analysis_parts(documents["graph"]["analysis"], called, top=_TOP),
-        *simulation_parts(documents["simulation"], called),
-        *playbook_parts(documents["playbook"], top=_LINES),
-    ]
+        return
+    safe = shown(documents)
+    graph, simulation, playbook = (safe[part] for part in ("graph", "simulation", "playbook"))
+    parts = (full_parts if full else overview_parts)(graph, simulation, playbook)
+    print_lines(highlights(graph, simulation, names_by_id(graph), next_command))
+    print_lines([Text()])
+    print_report([Text(intro, style="italic"), *parts])
 
 
 def _computed(found: Opened) -> dict[str, Any]:
@@ -106,11 +96,9 @@ def _computed(found: Opened) -> dict[str, Any]:
     analysis = analysis_document(
         analyze(found.graph, found.runs, matches=found.matches), links=links
     )
-    riskiest = _riskiest(analysis)
-    result = found.simulation([riskiest], None, 0)
+    result = found.simulation([worst_component(analysis)], None, 0)
     return _documents(
         found.origin() | graph_document(found.graph, found.view, analysis=analysis),
-        riskiest,
         found.origin() | simulation_document(result, links=links),
         found.origin()
         | playbook_document(generate(found.graph, result, matches=found.matches), links=links),
@@ -118,14 +106,29 @@ def _computed(found: Opened) -> dict[str, Any]:
 
 
 def _documents(
-    graph: dict[str, Any], riskiest: str, simulation: dict[str, Any], playbook: dict[str, Any]
+    graph: dict[str, Any], simulation: dict[str, Any], playbook: dict[str, Any]
 ) -> dict[str, Any]:
-    return {"graph": graph, "riskiest": riskiest, "simulation": simulation, "playbook": playbook}
+    worst = simulation["failed_components"][0]
+    return {
+        "graph": graph,
+        "worst_component": worst,
+        "simulation": simulation,
+        "playbook": playbook,
+    }
 
 
-def _riskiest(analysis: dict[str, Any]) -> str:
+def worst_component(analysis: dict[str, Any]) -> str:
+    """Return the single point of failure that loses the most runs, else the riskiest component.
+
+    The higher risk decides between equal losses. Raises NothingFoundError for an empty graph.
+    """
     if not analysis["risks"]:
         raise NothingFoundError(
-            "The graph is empty: no component was found, so there is nothing to rehearse."
+            "The graph holds no component, so there is no failure to simulate. Check that the demo"
+            " systems sent their spans."
         )
-    return str(analysis["risks"][0]["id"])
+    risks: dict[str, float] = {r["id"]: r["score"] for r in analysis["risks"]}
+    lost: dict[str, int] = {
+        s["id"]: sum(w["runs_lost"] or 0 for w in s["workflows"]) for s in analysis["spofs"]
+    }
+    return max(lost or risks, key=lambda id_: (lost.get(id_, 0), risks.get(id_, 0)))

@@ -1,4 +1,4 @@
-"""A server of AgentGuard's own, for as long as the demonstration lasts."""
+"""The server that `agentguard demo` starts and stops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class DemoServerError(UnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class DemoServer:
-    """A running server and how to speak to it."""
+    """A running server and its API."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -41,14 +41,11 @@ class DemoServer:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Base URL of the API."""
         return f"http://{_HOST}:{self.port}"
 
     def wait_until_ready(self) -> None:
-        """Return once it takes spans.
-
-        Raise DemoServerError, with the end of its log, where it does not come up.
-        """
+        """Return once it accepts spans; raise DemoServerError with the end of its log."""
         give_up = time.monotonic() + _START_SECONDS
         while time.monotonic() < give_up and self.process.poll() is None:
             if self._is_ready():
@@ -60,24 +57,15 @@ class DemoServer:
         )
 
     def get(self, path: str) -> dict[str, Any]:
-        """Return the document at this path.
-
-        Raise DemoServerError with the problem's detail where there is none.
-        """
+        """Return the document at this path; raise DemoServerError with the problem's detail."""
         return self._document("GET", path, None)
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to this JSON body.
-
-        Raise DemoServerError with the problem's detail where it is refused.
-        """
+        """Return the answer to this JSON body; raise DemoServerError with the problem's detail."""
         return self._document("POST", path, json.dumps(body).encode())
 
     def stop(self) -> None:
-        """End the server.
-
-        Once this returns, all that it acknowledged is on disk and it runs no more.
-        """
+        """Stop the server; once this returns, all acknowledged spans are on disk."""
         if self.process.poll() is not None:
             return
         self.process.terminate()
@@ -99,12 +87,12 @@ class DemoServer:
             document = dict(json.loads(answer))
         except (OSError, http.client.HTTPException, ValueError, TypeError) as error:
             raise DemoServerError(
-                f"{self.url}{path} gave no answer: {error!r}. The server's log is {self.log}."
+                f"{self.url}{path} did not answer: {error!r}. See the server's log, {self.log}."
             ) from None
         if status != http.HTTPStatus.OK:
             raise DemoServerError(
-                f"{self.url}{path} answered {status}: {document.get('detail')} The server's log is"
-                f" {self.log}."
+                f"{self.url}{path} answered {status}: {document.get('detail')} See the"
+                f" server's log, {self.log}."
             )
         return document
 
@@ -128,9 +116,7 @@ class DemoServer:
 
 
 def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -> DemoServer:
-    """Start `agentguard serve` on this port of 127.0.0.1, in a session of its own so that it can
-    outlive us.
-    """
+    """Start `agentguard serve` on 127.0.0.1, in its own session so that it can outlive this one."""
     log = data_dir / "server.log"
     environment = os.environ | {"AGENTGUARD_DATA_DIR": str(data_dir), "AGENTGUARD_OTLP_PORT": "0"}
     if catalog:
@@ -158,9 +144,7 @@ def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -
 
 
 def free_port(wanted: int) -> int:
-    """Return the wanted port of 127.0.0.1, or another that is free where something listens there
-    already.
-    """
+    """Return the wanted port of 127.0.0.1, or another free one if it is in use."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -169,4 +153,4 @@ def free_port(wanted: int) -> int:
             except OSError:
                 continue
             return int(probe.getsockname()[1])
-    raise DemoServerError("No port of 127.0.0.1 is free. Is there a network at all?")
+    raise DemoServerError("No port of 127.0.0.1 is free. Check the loopback interface.")

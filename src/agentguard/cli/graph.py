@@ -6,6 +6,7 @@ from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
     DatasetOption,
+    FullOption,
     GraphFormat,
     GraphFormatOption,
     examples,
@@ -20,6 +21,7 @@ EXAMPLES = examples(
 
 def graph(
     dataset: DatasetOption = None,
+    full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: GraphFormatOption = GraphFormat.TABLE,
@@ -41,7 +43,8 @@ def graph(
         print_text(export(found.graph, ExportFormat(output_format.value)))
         return
     if output_format is GraphFormat.TABLE:
-        print_report(graph_parts(shown(graph_document(found.graph, found.view, analysis={}))))
+        document = found.origin() | graph_document(found.graph, found.view, analysis={})
+        print_report(graph_parts(shown(document), full=full))
         return
     analysis = analysis_document(
         analyze(found.graph, found.runs, matches=found.matches), links=found.view.links

@@ -1,4 +1,4 @@
-"""Messages for people, on standard error."""
+"""Messages on standard error."""
 
 from __future__ import annotations
 
@@ -9,27 +9,24 @@ from agentguard.graph.export.sanitizing import printable
 
 
 def say(message: str) -> None:
-    """Print a message on standard error; what a stranger wrote in it cannot act on the terminal."""
+    """Print a message on standard error, with control characters escaped."""
     text = "\n".join(printable(line) for line in message.split("\n"))
     sys.stderr.write(f"{encodable(text, sys.stderr.encoding)}\n")
     sys.stderr.flush()
 
 
 def answers_only() -> AbstractContextManager[object]:
-    """Keep standard output for the answer.
-
-    What log lines and libraries print there goes to standard error meanwhile.
-    """
+    """Redirect what log lines and libraries print on standard output to standard error."""
     return redirect_stdout(sys.stderr)
 
 
 def knows_unicode(encoding: str | None) -> bool:
-    """Whether every character can be written in this encoding."""
+    """Return whether the encoding covers all of Unicode."""
     return (encoding or "ascii").lower().replace("-", "").startswith("utf")
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    """Return the text with what the encoding cannot hold written as escapes."""
+    """Return the text, with escapes for characters that the encoding lacks."""
     return (
         text
         if knows_unicode(encoding)

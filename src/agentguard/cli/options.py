@@ -35,6 +35,7 @@ FormatOption: TypeAlias = Annotated[
 GraphFormatOption: TypeAlias = Annotated[
     GraphFormat, typer.Option("--format", "-f", help="For people (table), or in this language.")
 ]
+FullOption: TypeAlias = Annotated[bool, typer.Option("--full", help="Show every row.")]
 DatasetOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

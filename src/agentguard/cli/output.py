@@ -1,4 +1,4 @@
-"""Answers, on standard output: one JSON document, text for programs, or a report for people."""
+"""Standard output: one JSON document, text for programs, or a report for people."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from agentguard.cli.messages import encodable, knows_unicode
 from agentguard.graph.export.sanitizing import printable, shorten
 
 _PIPE_WIDTH = 120
-"""Columns where the output is not a terminal and COLUMNS says nothing."""
+"""Columns where the output is not a terminal and COLUMNS is not set."""
 
 _WIDEST = 140
 _LONGEST = 400
-"""Characters of one name or sentence in a report; JSON has them whole."""
+"""Characters of one name or sentence in a report; JSON has them in full."""
 
 _PLAIN = str.maketrans("→←…×–’·●✓↺█░▁▂▃▄▅▆▇", "><~x-'-*v@#.1234567")
-"""One character for one, so that columns stay in line where the terminal knows no Unicode."""
+"""Replacements of one character each, so that columns stay aligned without Unicode."""
 
 
 def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on standard output: ASCII, so that no terminal acts on a name and no
-    encoding matters.
-    """
+    """Print one JSON document on standard output, in ASCII: safe for any terminal and encoding."""
     sys.stdout.write(json_text(document))
     sys.stdout.flush()
 
@@ -38,12 +37,12 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print text that is ready for programs on standard output."""
+    """Print text for programs on standard output."""
     sys.stdout.write(encodable(text, sys.stdout.encoding))
 
 
 def print_report(parts: Iterable[RenderableType]) -> None:
-    """Print what presenters made on standard output, with an empty line between the parts."""
+    """Print the parts on standard output, with an empty line between them."""
     screen = console(sys.stdout)
     for number, part in enumerate(parts):
         if number:
@@ -51,10 +50,15 @@ def print_report(parts: Iterable[RenderableType]) -> None:
         screen.print(part)
 
 
+def print_lines(lines: Iterable[Text]) -> None:
+    """Print each text on standard output as one line, however wide."""
+    screen = console(sys.stdout)
+    for line in lines:
+        screen.print(line, soft_wrap=True)
+
+
 def console(stream: TextIO) -> Console:
-    """Return a console that takes every string as it is (no markup, no emoji codes) and writes what
-    the stream's encoding can hold.
-    """
+    """Return a console without markup or emoji codes, limited to the stream's encoding."""
     unicode = knows_unicode(stream.encoding)
     screen = _Screen(
         # Rich asks for IO[str] and only writes to it.
@@ -71,10 +75,7 @@ def console(stream: TextIO) -> Console:
 
 
 def shown(value: Any) -> Any:
-    """Return a document with every string in it safe to print on standard output.
-
-    Presenters take nothing else.
-    """
+    """Return the document with every string safe to print; presenters take nothing else."""
     if isinstance(value, str):
         return shorten(
             encodable(printable(shorten(value, _LONGEST)), sys.stdout.encoding), _LONGEST
@@ -85,14 +86,14 @@ def shown(value: Any) -> Any:
 
 
 class _Screen(Console):
-    """Rich's console, but a reader that went away is for the outermost frame to deal with."""
+    """Rich's console, except that BrokenPipeError reaches the outermost frame."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 class _PlainStream:
-    """A stream that knows no Unicode, given the nearest plain character instead."""
+    """A stream without Unicode: each character is replaced with the nearest plain one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -8,6 +8,7 @@ from agentguard.cli.options import (
     DatasetOption,
     Format,
     FormatOption,
+    FullOption,
     examples,
 )
 from agentguard.cli.simulate import ComponentsArgument, MethodOption, SeedOption
@@ -23,6 +24,8 @@ def playbook(
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
+    *,
+    full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -47,4 +50,4 @@ def playbook(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(playbook_parts(shown(document)))
+        print_report(playbook_parts(shown(document), full=full))

@@ -1,10 +1,10 @@
-"""Progress bars, on standard error and only where a person looks at it."""
+"""Progress bars, on standard error and only on a terminal."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from rich.progress import (
@@ -20,14 +20,14 @@ from rich.progress import (
 from agentguard.cli.output import console
 
 _WORTH_A_BAR = 4 * 1024 * 1024
-"""Bytes; less is read before a bar could be seen."""
+"""Bytes; fewer are read before a bar would be visible."""
 
 
 @contextmanager
 def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
     """Show how much of these files has been read.
 
-    Gives what to tell of bytes, or None where no bar is wanted.
+    Yield the callback for bytes read, or None where no bar is shown.
     """
     total = None if Path("-") in paths else sum(_sizes(paths))
     if not sys.stderr.isatty() or (total is not None and total < _WORTH_A_BAR):
@@ -47,7 +47,7 @@ def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
 
 @contextmanager
 def rows_copied() -> Iterator[Callable[[int, int], None]]:
-    """Show how many rows of all have been copied; gives what to tell both numbers."""
+    """Show how many rows have been copied; yield the callback (done, total)."""
     columns = (
         SpinnerColumn(),
         TextColumn("Copying rows"),
@@ -62,11 +62,16 @@ def rows_copied() -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+def spinner(text: str) -> AbstractContextManager[object]:
+    """Show the text while work goes on; nothing without a terminal."""
+    return console(sys.stderr).status(text) if sys.stderr.isatty() else nullcontext()
+
+
 @contextmanager
 def steps(total: int) -> Iterator[Callable[[str], None]]:
-    """Show how far some steps have come; each call names the step that begins.
+    """Show the progress of several steps; yield the callback that starts the next one.
 
-    Without a terminal each is a line.
+    Without a terminal, print one line per step.
     """
     screen = console(sys.stderr)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())

@@ -15,6 +15,7 @@ from agentguard.cli.options import (
     DataDirOption,
     Format,
     FormatOption,
+    FullOption,
     LookbackOption,
     SinceOption,
     UntilOption,
@@ -57,6 +58,7 @@ def scan(
     since: SinceOption = None,
     until: UntilOption = None,
     lookback: LookbackOption = None,
+    full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -82,7 +84,7 @@ def scan(
             else _only_read(payloads, window, settings)
         )
     _tell_refusals(found.refusals)
-    _print(found, origin, settings, output_format)
+    _print(found, origin, settings, output_format, full=full)
     if store:
         say(
             f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard"
@@ -146,7 +148,12 @@ def _tell_refusals(refusals: Sequence[Refusal]) -> None:
 
 
 def _print(
-    found: Scan, origin: dict[str, str | None], settings: Settings, output_format: Format
+    found: Scan,
+    origin: dict[str, str | None],
+    settings: Settings,
+    output_format: Format,
+    *,
+    full: bool,
 ) -> None:
     from agentguard.catalog.matching import match
     from agentguard.cli.choices import declared, view_of
@@ -161,7 +168,7 @@ def _print(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(graph_parts(shown(document)))
+        print_report(graph_parts(shown(document), full=full))
 
 
 def _end_with_nothing(document: dict[str, Any], output_format: Format) -> NoReturn:

@@ -13,6 +13,7 @@ from agentguard.cli.options import (
     DatasetOption,
     Format,
     FormatOption,
+    FullOption,
     examples,
 )
 
@@ -59,6 +60,8 @@ def simulate(
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
+    *,
+    full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -80,4 +83,4 @@ def simulate(
     if output_format is Format.JSON:
         print_json(document)
     else:
-        print_report(simulation_parts(shown(document), shown(found.names())))
+        print_report(simulation_parts(shown(document), shown(found.names()), full=full))

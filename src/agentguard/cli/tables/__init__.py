@@ -1,1 +1,1 @@
-"""What answers look like to people: JSON documents in, Rich renderables out."""
+"""Presenters of tables: JSON documents in, Rich renderables out."""

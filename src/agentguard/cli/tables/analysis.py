@@ -10,6 +10,7 @@ from rich.text import Text
 from agentguard.cli.tables.cells import (
     NAME_WIDTH,
     Document,
+    answer,
     bar,
     count,
     faint,
@@ -17,14 +18,17 @@ from agentguard.cli.tables.cells import (
     height,
     name,
     percent,
+    plural,
     section,
     trace,
 )
+from agentguard.cli.tables.origin import origin_part
 from agentguard.cli.tables.rows import (
-    MAX_ROWS,
+    ROWS,
     Column,
     Rows,
     dispensable,
+    left_out,
     names,
     number,
     sentences,
@@ -37,42 +41,50 @@ _SPOFS = (
     text("Kind"),
     number("Runs lost"),
     dispensable(text(""), 2),
-    sentences("Workflows that it brings down alone"),
+    sentences("Workflows lost"),
     dispensable(text("Trace"), 1),
 )
 _FACTORS = {
-    "likelihood": "Likely",
-    "exposure": "Exposed",
-    "redundancy": "No spare",
-    "centrality": "Central",
+    "redundancy": "No fallback",
 }
 _EXPLAINED = 3
-"""Components whose factors are spelled out below the ranking."""
-_CYCLES_SHOWN = 20
+"""Components whose factors are explained below the ranking."""
 
 
 def analysis_parts(
-    analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
+    analysis: Document, called: Mapping[str, str], *, full: bool = False
 ) -> list[RenderableType]:
-    """Return the findings' parts, lists cut after `top` rows.
+    """Return the parts of an analysis; `full` shows every row.
 
-    `called` says what to call each component and workflow.
+    `called` maps ids of components and workflows to their labels.
     """
+    top = None if full else ROWS
     return [
+        Group(origin_part(analysis), answer(_summary(analysis, called))),
         spofs_part(analysis["spofs"], called, top=top),
-        cycles_part(analysis, called),
-        risks_part(analysis, called, top=top),
+        cycles_part(analysis, called, top=top),
+        risks_part(analysis, called, top=top, explained=None if full else _EXPLAINED),
     ]
 
 
+def _summary(analysis: Document, called: Mapping[str, str]) -> str:
+    found = f"{plural(len(analysis['spofs']), 'single point')} of failure"
+    cycles = plural(len(analysis["cycles"]), "cycle")
+    if not analysis["risks"]:
+        return f"{found}; {cycles}."
+    first = analysis["risks"][0]
+    label = shorten(called.get(first["id"], first["name"]), NAME_WIDTH)
+    return f"{found}; {cycles}; highest risk: {label}, {first['score']:.1f} of 10."
+
+
 def spofs_part(
-    spofs: Sequence[Document], called: Mapping[str, str], *, top: int = MAX_ROWS
+    spofs: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
 ) -> RenderableType:
-    """Return the components whose failure alone brings a workflow down."""
+    """Return the components whose failure alone makes a workflow fail."""
     if not spofs:
         return section(
             "Single points of failure",
-            Text("None: no component's failure alone brings a workflow down."),
+            Text("None: no single failure makes a workflow fail."),
         )
     rows = [_spof_row(s, called) for s in spofs]
     return section(f"Single points of failure: {len(spofs):,}", Rows(_SPOFS, rows, top=top))
@@ -104,16 +116,16 @@ def _brought_down(workflows: Sequence[Document]) -> str:
     return "; ".join([*losing, f"{rest:,} more in the worst case"] if rest else losing)
 
 
-def cycles_part(analysis: Document, called: Mapping[str, str]) -> RenderableType:
-    """Return one shortest cycle of each group of components that depend on each other."""
+def cycles_part(
+    analysis: Document, called: Mapping[str, str], *, top: int | None = None
+) -> RenderableType:
+    """Return one shortest cycle of each strongly connected group."""
     cycles = analysis["cycles"]
     if not cycles:
         return section("Cycles", Text("None."))
-    lines = [_cycle_line(c, called) for c in cycles[:_CYCLES_SHOWN]]
-    if len(cycles) > _CYCLES_SHOWN:
-        lines.append(
-            faint(f"… and {len(cycles) - _CYCLES_SHOWN:,} more; --format json has all of them.")
-        )
+    lines = [_cycle_line(c, called) for c in cycles[:top]]
+    if len(lines) < len(cycles):
+        lines.append(faint(left_out(len(cycles) - len(lines))))
     return section(f"Cycles: {len(cycles):,}", *lines)
 
 
@@ -124,18 +136,20 @@ def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
     )
     more = len(cycle["components"]) - len(cycle["witness"])
     if more > 0:
-        line.append(f"  ({more:,} more components in it)", style="dim")
-    line.append("  seen in ", style="dim").append_text(trace(cycle["evidence"]))
+        line.append(f"  ({plural(more, 'more component')} in the group)", style="dim")
+    line.append("  trace ", style="dim").append_text(trace(cycle["evidence"]))
     line.no_wrap = False
     return line
 
 
 def risks_part(
-    analysis: Document, called: Mapping[str, str], *, top: int = MAX_ROWS
+    analysis: Document,
+    called: Mapping[str, str],
+    *,
+    top: int | None = None,
+    explained: int | None = _EXPLAINED,
 ) -> RenderableType:
-    """Return the ranking by risk, every factor's contribution beside the score, the first ones
-    explained.
-    """
+    """Return the ranking by risk with each factor's contribution, the first ones explained."""
     risks = analysis["risks"]
     if not risks:
         return section("Risk", Text("Nothing to rank."))
@@ -150,17 +164,18 @@ def risks_part(
     ]
     ranking = Rows(columns, [_risk_row(r, factors, called) for r in risks], top=top)
     notes = [faint(n) for n in (_scale(analysis), analysis.get("risk_note")) if n]
-    return section(
-        "Risk ranking", ranking, *notes, Text(""), _explained(risks[:_EXPLAINED], called)
-    )
+    parts: list[RenderableType] = [ranking, *notes]
+    if explained != 0:
+        parts += [Text(""), _explained(risks[:explained], called)]
+    return section("Risk, 0 to 10", *parts)
 
 
 def _scale(analysis: Document) -> str:
-    scale = (
-        f"0 to 10 (version {analysis['risk_version']}), the sum of the factors; a block shows how"
-        " much of its weight a factor uses up."
+    return (
+        f"Risk is the sum of its factors (version {analysis['risk_version']}); a block shows a"
+        f" factor's share of its weight. Overall risk: {analysis['overall_risk']:.1f}, the highest"
+        " of an agent."
     )
-    return f"{scale} Overall risk {analysis['overall_risk']:.1f}: the highest of an agent."
 
 
 def _factor_names(risks: Iterable[Document]) -> list[str]:
@@ -201,7 +216,7 @@ def _explained(risks: Iterable[Document], called: Mapping[str, str]) -> Group:
     for r in risks:
         lines.append(
             Text.assemble(
-                name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f}, because"
+                name(called.get(r["id"], r["name"]), style="bold"), f"  {r['score']:.1f} ="
             )
         )
         lines += [

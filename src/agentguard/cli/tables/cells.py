@@ -1,4 +1,4 @@
-"""The small parts that all tables are made of."""
+"""Cells and lines shared by all tables."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def faint(text: str) -> Text:
 
 
 def name(text: str | None, *, style: str = "", width: int = NAME_WIDTH) -> Text:
-    """Return a name, the middle of a very long one left out visibly."""
+    """Return a name, a very long one without its middle."""
     return Text(shorten(text or "–", width), style=style, no_wrap=True, overflow="ellipsis")
 
 
 def labels(components: Iterable[Document]) -> dict[str, str]:
-    """Return what to call each component: its name where no other bears it, else its id."""
+    """Return the label of each component: its name where it is unique, else its id."""
     known = list(components)
     bearers: dict[str, int] = {}
     for c in known:
@@ -53,9 +53,7 @@ def labels(components: Iterable[Document]) -> dict[str, str]:
 def hanging(
     label: str | Text, sentence: str | Text, *, indent: int = 0, width: int = 0, style: str = ""
 ) -> RenderableType:
-    """Return a labelled sentence whose further lines stand below its first one, not below the
-    label.
-    """
+    """Return a labelled sentence, wrapped with a hanging indent."""
     row = Table.grid(padding=(0, 1))
     row.add_column(min_width=width, no_wrap=True, style=style)
     row.add_column(overflow="fold")
@@ -69,7 +67,26 @@ def count(number: float | None) -> str:
 
 def plural(number: int, noun: str) -> str:
     """Return the number with its noun."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    if number == 1:
+        return f"{number:,} {noun}"
+    return f"{number:,} {noun[:-1]}ies" if noun.endswith("y") else f"{number:,} {noun}s"
+
+
+def counted(numbers: Sequence[tuple[int, str]]) -> str:
+    """Return the numbers above 0 with their nouns, joined by commas."""
+    return ", ".join(plural(number, noun) for number, noun in numbers if number)
+
+
+def first_names(named: Sequence[str], limit: int = 3) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ", ".join(shorten(each, NAME_WIDTH) for each in named[:limit])
+    rest = len(named) - limit
+    return f"{shown} and {rest:,} more" if rest > 0 else shown
+
+
+def answer(sentence: str) -> Text:
+    """Return the line that sums the report up."""
+    return Text(sentence, style="bold")
 
 
 def failures(failed: int, of: int) -> Text:
@@ -80,10 +97,7 @@ def failures(failed: int, of: int) -> Text:
 
 
 def percent(share: float | None) -> str:
-    """Return a share (0 to 1) in percent.
-
-    Small ones with a decimal, never rounded to 0 or 100 unless they are.
-    """
+    """Return a share (0 to 1) in percent; only exact 0 and 1 read 0% and 100%."""
     if share is None:
         return "–"
     value = 100 * share
@@ -95,27 +109,29 @@ def percent(share: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Return a duration in the unit that fits it."""
+    """Return a duration (ms) in a readable unit."""
     if value is None:
         return "–"
+    if 0 < value < 0.1:
+        return "<0.1 ms"
     if value < 1000:
         return f"{value:.0f} ms" if value >= 10 else f"{value:.1f} ms"
     return f"{value / 1000:.1f} s" if value < 600_000 else f"{value / 60_000:.0f} min"
 
 
 def bar(share: float, width: int = 10, *, style: str = "red") -> Text:
-    """Return a share (0 to 1) as a horizontal bar; anything above nothing shows."""
+    """Return a share (0 to 1) as a horizontal bar; any share above 0 is visible."""
     full = min(width, max(round(share * width), 1 if share > 0 else 0))
     return Text.assemble(("█" * full, style), ("░" * (width - full), "dim"))
 
 
 def height(share: float) -> str:
-    """Return a share (0 to 1) as one character of that height, a blank for nothing."""
+    """Return a share (0 to 1) as one block of that height; 0 is blank."""
     return _EIGHTHS[min(7, int(share * 8))] if share > 0 else " "
 
 
 def trace(evidence: Sequence[Document]) -> Text:
-    """Return the first trace id, short, linked where a trace viewer is known."""
+    """Return the first trace id, shortened, with its link where a trace viewer is set."""
     if not evidence:
         return Text("–", style="dim")
     first = evidence[0]
@@ -130,7 +146,7 @@ def trace(evidence: Sequence[Document]) -> Text:
 
 
 def trace_lines(evidence: Iterable[Document], *, limit: int = 5) -> list[Text]:
-    """Return whole trace ids, each once, with their links; the rest is counted."""
+    """Return distinct trace ids in full, with their links; one line counts the rest."""
     by_trace = {e["trace_id"]: e for e in evidence}
     lines = [_trace_line(e) for e in list(by_trace.values())[:limit]]
     rest = len(by_trace) - limit

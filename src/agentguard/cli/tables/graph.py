@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.cells import (
     Document,
+    answer,
     bar,
     count,
+    counted,
     failures,
     faint,
+    first_names,
     hanging,
     labels,
     milliseconds,
@@ -22,15 +25,16 @@ from agentguard.cli.tables.cells import (
     section,
     trace,
 )
-from agentguard.cli.tables.rows import Rows, dispensable, names, number, text
+from agentguard.cli.tables.origin import origin_part
+from agentguard.cli.tables.rows import ROWS, Rows, dispensable, left_out, names, number, text
 
 _WEAK = 0.2
-"""Less than one observation of explicit evidence gives."""
+"""Confidence below what one observation of explicit evidence gives."""
 _WEAK_SHOWN = 5
 _LARGEST_SHOWN = 5
 _LEGEND = (
-    "p95 is right to within 12.5 %. Sure: how strong the evidence is that the one depends on the"
-    " other, not how often it works."
+    "p95 is accurate to 12.5 %. Conf.: confidence that the caller depends on the callee, from the"
+    " kind and amount of evidence."
 )
 _KINDS = (
     "agent",
@@ -46,7 +50,7 @@ _KINDS = (
 _COMPONENTS = (
     names("Component"),
     text("Kind"),
-    number("Runs"),
+    number("Calls"),
     number("Failed"),
     number("p95"),
     dispensable(number("Tokens")),
@@ -54,57 +58,93 @@ _COMPONENTS = (
 )
 _DEPENDENCIES = (
     names("Caller"),
-    names("depends on"),
+    names("Callee"),
     text("Type"),
     number("Calls"),
     number("Failed"),
     number("p95"),
-    dispensable(number("Sure"), 2),
+    dispensable(number("Conf."), 2),
     dispensable(text("Trace"), 1),
 )
 _FALLBACKS = (
     names("Caller"),
-    names("after a failure of"),
-    names("tried"),
-    number("Times"),
-    number("Rescued"),
+    names("Failed callee"),
+    names("Fallback"),
+    number("Used"),
+    number("Succeeded"),
     dispensable(text("Trace")),
 )
 _WORKFLOWS = (
     names("Workflow"),
-    names("starts in"),
+    names("Entry"),
     number("Runs"),
     number("Failed"),
     dispensable(text("")),
 )
 
 
-def graph_parts(document: Document) -> list[RenderableType]:
-    """Return all parts of a scan's or a graph's document."""
-    components = document["components"] if "components" in document else document["nodes"]
-    dependencies = document["dependencies"] if "dependencies" in document else document["edges"]
-    by_id = names_by_id(document)
+def graph_parts(document: Document, *, full: bool = False) -> list[RenderableType]:
+    """Return the parts of a scan's or a graph's document; `full` shows every row."""
+    top = None if full else ROWS
+    components, by_id = components_of(document), names_by_id(document)
     parts = [
-        components_part(components),
-        shadows_part(components, document.get("shadow_note")),
-        dependencies_part(dependencies, by_id),
-        fallbacks_part(document["fallbacks"], by_id),
-        workflows_part(document["workflows"], by_id),
+        summary_part(document),
+        shadows_part(components, document.get("shadow_note"), top=top),
+        components_part(components, top=top),
+        workflows_part(document["workflows"], by_id, top=top),
+        fallbacks_part(document["fallbacks"], by_id, top=top),
+        dependencies_part(dependencies_of(document), by_id, top=top),
         coverage_part(document["coverage"]),
     ]
     return [part for part in parts if part is not None]
 
 
+def components_of(document: Document) -> Sequence[Document]:
+    """Return the components of a scan's or a graph's document."""
+    components: Sequence[Document] = document.get("components") or document.get("nodes", ())
+    return components
+
+
+def dependencies_of(document: Document) -> Sequence[Document]:
+    """Return the dependencies of a scan's or a graph's document."""
+    dependencies: Sequence[Document] = document.get("dependencies") or document.get("edges", ())
+    return dependencies
+
+
 def names_by_id(document: Document) -> dict[str, str]:
-    """Return what to call each component and workflow of a scan's or a graph's document."""
-    components = document["components"] if "components" in document else document["nodes"]
-    return {w["id"]: w["name"] for w in document["workflows"]} | labels(components)
+    """Return the label of each component and workflow of a scan's or a graph's document."""
+    workflows = {w["id"]: w["name"] for w in document["workflows"]}
+    return workflows | labels(components_of(document))
 
 
-def components_part(components: Sequence[Document]) -> RenderableType:
-    """Return what runs: agents first, then the other kinds."""
+def summary_part(document: Document) -> RenderableType:
+    """Return the heading and the one-line summary of a scan's or a graph's document."""
+    return Group(origin_part(document), answer(_summary(document)))
+
+
+def _summary(document: Document) -> str:
+    components, workflows = components_of(document), document["workflows"]
+    agents = sum(c["kind"] == "agent" for c in components)
+    shadows = [c["name"] for c in components if c["shadow"]]
+    found = [
+        (agents, "agent"),
+        (len(components) - agents, "other component"),
+        (len(dependencies_of(document)), "dependency"),
+        (len(workflows), "workflow"),
+    ]
+    failed, runs = sum(w["failed"] for w in workflows), sum(w["runs"] for w in workflows)
+    sentences = [
+        counted(found) or "No components",
+        f"{failed:,} of {plural(runs, 'run')} failed" if runs else "",
+        f"{plural(len(shadows), 'shadow agent')}: {first_names(shadows)}" if shadows else "",
+    ]
+    return "; ".join(sentence for sentence in sentences if sentence) + "."
+
+
+def components_part(components: Sequence[Document], *, top: int | None = None) -> RenderableType:
+    """Return the components, agents first."""
     if not components:
-        return section("What runs", Text("Nothing was recognised as a component."))
+        return section("Components", Text("None was recognized in the spans."))
     agents = sum(c["kind"] == "agent" for c in components)
     ordered = sorted(
         components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"])
@@ -114,28 +154,25 @@ def components_part(components: Sequence[Document]) -> RenderableType:
     rows = [
         _component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered
     ]
-    title = (
-        f"What runs: {plural(agents, 'agent')},"
-        f" {plural(len(components) - agents, 'other component')}"
-    )
-    return section(title, Rows(_COMPONENTS, rows), *_weak_lines(ordered, shown_as))
+    title = f"Components: {len(components):,} ({plural(agents, 'agent')})"
+    return section(title, Rows(_COMPONENTS, rows, top=top), *_weak_lines(ordered, shown_as))
 
 
 def _weak_lines(components: Iterable[Document], shown_as: Mapping[str, str]) -> list[Text]:
-    """Return on what those components rest that are hardly more than a guess."""
+    """Return the evidence of the components with very low confidence."""
     weak = [c for c in components if c["confidence"] < _WEAK]
     lines = [
         Text.assemble(
             "Weak evidence: ",
             name(shown_as[c["id"]]),
-            f" is only {percent(c['confidence'])} sure. {c['basis']['convention']}.",
+            f" has a confidence of {percent(c['confidence'])}. {c['basis']['convention']}.",
         )
         for c in weak[:_WEAK_SHOWN]
     ]
     return (
         lines
         if len(weak) <= _WEAK_SHOWN
-        else [*lines, faint(f"… and {len(weak) - _WEAK_SHOWN:,} more on weak evidence.")]
+        else [*lines, faint(f"… and {len(weak) - _WEAK_SHOWN:,} more with weak evidence.")]
     )
 
 
@@ -172,40 +209,53 @@ def _notes(c: Document, environment: str | None) -> str:
     return "; ".join(note for note in notes if note) or " "
 
 
-def shadows_part(components: Iterable[Document], note: str | None) -> RenderableType:
-    """Return the agents that nobody declared, each with the reason.
-
-    Or why nobody can be called one.
-    """
+def shadows_part(
+    components: Iterable[Document], note: str | None, *, top: int | None = None
+) -> RenderableType:
+    """Return the undeclared agents with the reasons, or the note why none can be told."""
     if note:
         return section("Shadow agents", faint(note))
     shadows = [c for c in components if c["shadow"]]
     if not shadows:
-        return section("Shadow agents", Text("None: every agent seen is in the catalogue."))
-    lines = [
+        return section("Shadow agents", Text("None: every observed agent is in the catalog."))
+    lines: list[RenderableType] = [
         hanging("●", Text.assemble(name(c["name"], style="bold yellow"), f"  {c['shadow_reason']}"))
-        for c in shadows
+        for c in shadows[:top]
     ]
+    lines += [faint(left_out(len(shadows) - len(lines)))] if len(lines) < len(shadows) else []
     return section(f"Shadow agents: {len(shadows):,}", *lines)
 
 
 def dependencies_part(
-    dependencies: Sequence[Document], called: Mapping[str, str]
+    dependencies: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
 ) -> RenderableType:
-    """Return who depends on what, by caller."""
+    """Return the dependencies by caller; with `top`, those with the most failed calls."""
     if not dependencies:
-        return section("Dependencies", Text("None was seen."))
+        return section("Dependencies", Text("None was observed."))
+    worst = sorted(dependencies, key=lambda d: (-d["errors"], -d["calls"], d["source"]))[:top]
+    rows = list(_dependency_rows(worst, called))
+    title, rest = f"Dependencies: {len(dependencies):,}", len(dependencies) - len(worst)
+    if not rest:
+        return section(title, Rows(_DEPENDENCIES, rows), faint(_LEGEND))
+    return section(
+        f"{title}, the {len(worst)} with the most failed calls",
+        Rows(_DEPENDENCIES, rows),
+        faint(left_out(rest)),
+        faint(_LEGEND),
+    )
+
+
+def _dependency_rows(
+    dependencies: Iterable[Document], called: Mapping[str, str]
+) -> Iterator[list[str | Text]]:
+    """Yield the rows by caller, busiest callee first; a repeated caller is dim."""
     ordered = sorted(
         dependencies,
         key=lambda d: (called.get(d["source"], d["source"]).casefold(), -d["calls"], d["target"]),
     )
-    rows: list[list[str | Text]] = []
     for before, d in zip([None, *ordered], ordered, strict=False):
         repeated = before is not None and before["source"] == d["source"]
-        rows.append(_dependency_row(d, called, repeated=repeated))
-    return section(
-        f"Dependencies: {len(dependencies):,}", Rows(_DEPENDENCIES, rows), faint(_LEGEND)
-    )
+        yield _dependency_row(d, called, repeated=repeated)
 
 
 def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -> list[str | Text]:
@@ -222,9 +272,9 @@ def _dependency_row(d: Document, called: Mapping[str, str], *, repeated: bool) -
 
 
 def fallbacks_part(
-    fallbacks: Sequence[Document], called: Mapping[str, str]
+    fallbacks: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
 ) -> RenderableType | None:
-    """Return what was tried after a failure, or None where nothing was."""
+    """Return the fallbacks, or None where there are none."""
     if not fallbacks:
         return None
     rows: list[list[str | Text]] = [
@@ -239,13 +289,15 @@ def fallbacks_part(
         ]
         for f in fallbacks
     ]
-    return section(f"Fallbacks seen: {len(fallbacks):,}", Rows(_FALLBACKS, rows))
+    return section(f"Observed fallbacks: {len(fallbacks):,}", Rows(_FALLBACKS, rows, top=top))
 
 
-def workflows_part(workflows: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
-    """Return what starts runs, and how often these failed."""
+def workflows_part(
+    workflows: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
+) -> RenderableType:
+    """Return the workflows with their runs and failures."""
     if not workflows:
-        return section("Workflows", faint("None: no trace has a beginning that could be named."))
+        return section("Workflows", faint("None: no trace has a named root span."))
     rows: list[list[str | Text]] = [
         [
             name(w["name"]),
@@ -256,49 +308,39 @@ def workflows_part(workflows: Sequence[Document], called: Mapping[str, str]) -> 
         ]
         for w in workflows
     ]
-    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows))
+    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows, top=top))
 
 
 def coverage_part(coverage: Document) -> RenderableType:
     """Return what was read and what could not be used."""
-    unattributed = sum(coverage["unattributed"].values())
-    lines = [
-        Text(
-            f"{plural(coverage['spans'], 'span')} in"
-            f" {plural(coverage['traces'], 'trace')}{_seen_between(coverage)}."
-        )
-    ]
-    gaps = [
-        (coverage["duplicates"], "duplicates left out"),
-        (
-            unattributed,
-            (
-                "spans without a role in any known convention, from"
-                f" {_largest(coverage['unattributed'])}"
-            ),
-        ),
-        (coverage["orphans"], "spans whose parent never came"),
-        (coverage["unresolved_peers"], "calls to a peer that nothing names"),
-        (coverage["unnamed_model_calls"], "calls of a model that nothing names, by nobody known"),
-        (
-            sum(coverage["housekeeping"].values()),
-            f"health checks and polls, no runs of a workflow: {_largest(coverage['housekeeping'])}",
-        ),
-        (
-            sum(coverage["cardinality_limited"].values()),
-            f'names counted together as "other" ({", ".join(coverage["cardinality_limited"])})',
-        ),
-        (sum(coverage["refused"].values()), f"refused ({_reasons(coverage['refused'])})"),
-    ]
-    lines += (
-        [faint(f"  Read by {_largest(coverage['attributed'])}.")] if coverage["attributed"] else []
-    )
-    lines += [faint(f"  {number:,} {what}") for number, what in gaps if number]
+    read = f"{plural(coverage['spans'], 'span')} in {plural(coverage['traces'], 'trace')}"
+    lines = [Text(f"{read}{_seen_between(coverage)}.")]
+    if coverage["attributed"]:
+        lines.append(faint(f"  Conventions: {_largest(coverage['attributed'])}."))
+    lines += [faint(f"  {what}: {number:,}") for number, what in _gaps(coverage) if number]
     lines += [
-        faint(f"  {number:,} sampled: {what}; counts are of what was kept")
+        faint(f"  Sampled spans ({what}): {number:,}; counts cover the spans that were kept")
         for what, number in coverage["sampling"].items()
     ]
-    return section("What was read", Group(*lines))
+    return section("Coverage", Group(*lines))
+
+
+def _gaps(coverage: Document) -> list[tuple[int, str]]:
+    roleless, polls = coverage["unattributed"], coverage["housekeeping"]
+    merged, refused = coverage["cardinality_limited"], coverage["refused"]
+    return [
+        (coverage["duplicates"], "Duplicate spans ignored"),
+        (sum(roleless.values()), f"Spans of no known convention ({_largest(roleless)})"),
+        (coverage["orphans"], "Spans whose parent is missing"),
+        (coverage["unresolved_peers"], "Calls to an unnamed peer"),
+        (coverage["unnamed_model_calls"], "Model calls without a model name or caller"),
+        (
+            sum(polls.values()),
+            f"Health checks and polls, not counted as workflow runs ({_largest(polls)})",
+        ),
+        (sum(merged.values()), f'Names merged into "other" by the limit ({", ".join(merged)})'),
+        (sum(refused.values()), f"Spans refused ({_largest(refused)})"),
+    ]
 
 
 def _seen_between(coverage: Document) -> str:
@@ -308,13 +350,8 @@ def _seen_between(coverage: Document) -> str:
 
 
 def _largest(counts: Mapping[str, int]) -> str:
-    """Name the largest, with their counts, and say how many more there are."""
+    """Return the largest counts with their names, and how many more there are."""
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in ordered[:_LARGEST_SHOWN])
-    return shown + (
-        f" and {len(ordered) - _LARGEST_SHOWN} more" if len(ordered) > _LARGEST_SHOWN else ""
-    )
-
-
-def _reasons(refused: Mapping[str, int]) -> str:
-    return ", ".join(f"{reason} {number:,}" for reason, number in refused.items())
+    rest = len(ordered) - _LARGEST_SHOWN
+    return f"{shown} and {rest:,} more" if rest > 0 else shown

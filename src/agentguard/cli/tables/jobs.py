@@ -1,4 +1,4 @@
-"""Jobs, and the dead letters of those that failed for good."""
+"""Jobs, and the dead letters of jobs that failed after their last attempt."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _JOBS = (
     text("Job"),
     text("Kind"),
     text("State"),
-    number("Done"),
+    number("Progress"),
     number("Attempts"),
-    dispensable(text("Made"), 1),
+    dispensable(text("Created"), 1),
     dispensable(sentences("Error"), 2),
 )
-_LETTERS = (text("Job"), names("Task"), text("Reason"), text("Died"))
+_LETTERS = (text("Job"), names("Task"), text("Reason"), text("Dead-lettered"))
 _STYLES = {"failed": "red", "succeeded": "green", "running": "yellow"}
 
 
@@ -37,9 +37,7 @@ def jobs_parts(document: Document) -> list[RenderableType]:
         for j in jobs
     ]
     parts: list[RenderableType] = [
-        section(plural(len(jobs), "job"), Rows(_JOBS, rows))
-        if jobs
-        else faint("There are no such jobs.")
+        section(plural(len(jobs), "job"), Rows(_JOBS, rows)) if jobs else faint("No job matches.")
     ]
     if document["next"]:
         parts.append(faint(f"More: agentguard jobs --before {document['next']}"))
@@ -53,13 +51,13 @@ def job_parts(document: Document) -> list[RenderableType]:
     facts = {
         "Kind": document["kind"],
         "State": _state(document),
-        "Done": _done(document),
+        "Progress": _done(document),
         "Attempts": str(document["attempts"]),
-        "Made": _moment(document["created_at"]),
+        "Created": _moment(document["created_at"]),
         "Started": _moment(document["started_at"]),
         "Finished": _moment(document["finished_at"]),
         "Error": _error(document),
-        "Result": "--format json prints it" if document["result"] is not None else "–",
+        "Result": "shown by --format json" if document["result"] is not None else "–",
     }
     return [
         section(
@@ -70,10 +68,10 @@ def job_parts(document: Document) -> list[RenderableType]:
 
 
 def dead_letters_part(document: Document) -> RenderableType:
-    """Return what lies in the dead-letter queue."""
+    """Return the messages in the dead-letter queue."""
     letters = document["dead_letters"]
     if not letters:
-        return faint("There are no dead letters.")
+        return faint("The dead-letter queue is empty.")
     rows: list[list[str | Text]] = [
         [d["job_id"], d["task"], d["reason"], _moment(d["died_at"])] for d in letters
     ]

@@ -1,4 +1,4 @@
-"""What became of a database."""
+"""The result of a migration."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _COLUMNS = (text("Table"), number("Rows"))
 
 
 def migration_parts(document: Document) -> list[RenderableType]:
-    """Return where the tables are, of which form, and what was copied."""
+    """Return the database, its schema revision and the rows copied."""
     return [Text(_sentence(document)), *_copied(document)]
 
 
 def _sentence(document: Document) -> str:
     place, before, after = document["database"], document["revision_before"], document["revision"]
     if before is None:
-        return f"{place}: made all tables (schema {after})."
+        return f"{place}: created all tables (schema {after})."
     if before == after:
         return f"{place}: up to date (schema {after})."
-    return f"{place}: brought from schema {before} to {after}."
+    return f"{place}: migrated from schema {before} to {after}."
 
 
 def _copied(document: Document) -> list[RenderableType]:

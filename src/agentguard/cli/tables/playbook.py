@@ -1,44 +1,59 @@
-"""What to do now, phase by phase."""
+"""A playbook, phase by phase."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.cells import Document, faint, hanging, section, severity, trace_lines
+from agentguard.cli.tables.origin import origin_part
+from agentguard.cli.tables.rows import left_out
 
 _PHASES = {"contain": "Contain", "activate_backups": "Activate backups", "recover": "Recover"}
+_LINES = 4
+"""Lines of one list without --full."""
+_LABEL = 6
+"""Width of the labels: owner, do, verify, undo, trace."""
 
 
-def playbook_parts(document: Document, *, top: int | None = None) -> list[RenderableType]:
-    """Return the playbook's parts: the situation, then one for each phase.
-
-    With `top`, long lists cut after so many lines.
-    """
-    steps = document["steps"]
+def playbook_parts(document: Document, *, full: bool = False) -> list[RenderableType]:
+    """Return the parts of a playbook; `full` shows every line."""
+    steps, top = document["steps"], None if full else _LINES
     owned = any(s["owner"] for s in steps)
     phases = groupby(steps, key=lambda s: (s["phase"], s["timeframe"]))
     return [
-        _situation(document),
+        Group(origin_part(document), _situation(document)),
         *(_phase(phase, list(group), owned=owned, top=top) for phase, group in phases),
     ]
+
+
+def outline_part(document: Document) -> RenderableType:
+    """Return the titles of the steps, by phase."""
+    phases = groupby(document["steps"], key=lambda s: (s["phase"], s["timeframe"]))
+    lines = [
+        hanging(label if not place else "", step["title"], indent=2, width=27, style="dim")
+        for label, steps in ((f"{time}  {_PHASES.get(key, key)}", s) for (key, time), s in phases)
+        for place, step in enumerate(steps)
+    ]
+    return section(f"Playbook: {document['incident']['title']}", *lines)
 
 
 def _situation(document: Document) -> RenderableType:
     incident = document["incident"]
     lines = [
         Text.assemble(severity(incident["severity"]), f"  {incident['summary']}"),
-        hanging(
-            "Recovery time:",
-            document["estimated_recovery_time"] or document["estimated_recovery_time_reason"],
-            style="dim",
-        ),
-        hanging("Written by:", document["generator"], width=14, style="dim"),
+        hanging("Recovery time", _recovery_time(document), width=13, style="dim"),
+        hanging("Generator", document["generator"], width=13, style="dim"),
     ]
     return section(f"Playbook: {incident['title']}", *lines)
+
+
+def _recovery_time(document: Document) -> str:
+    known = document["estimated_recovery_time"]
+    return str(known or f"unknown. {document['estimated_recovery_time_reason']}")
 
 
 def _phase(
@@ -57,20 +72,20 @@ def _step(number: int, step: Document, *, owned: bool, top: int | None) -> Itera
     yield hanging(Text(f"{number}.", style="bold"), Text(step["title"], style="bold"))
     if owned:
         yield hanging(
-            "who", step["owner"] or "nobody is declared as owner", indent=3, width=5, style="dim"
+            "owner", step["owner"] or "none declared", indent=3, width=_LABEL, style="dim"
         )
     yield from _lines("do", "cyan", step["actions"], top)
-    yield from _lines("check", "green", step["verifications"], top)
+    yield from _lines("verify", "green", step["verifications"], top)
     yield from _lines("undo", "yellow", step["rollback"], top)
     for place, line in enumerate(trace_lines(step["evidence"], limit=1)):
-        yield hanging("" if place else "trace", line, indent=3, width=5, style="dim")
+        yield hanging("" if place else "trace", line, indent=3, width=_LABEL, style="dim")
 
 
 def _lines(
     word: str, style: str, sentences: Sequence[str], top: int | None
 ) -> Iterator[RenderableType]:
     for sentence in sentences[:top]:
-        yield hanging(word, sentence, indent=3, width=5, style=f"dim {style}")
-    left_out = len(sentences[top:]) if top else 0
-    if left_out:
-        yield hanging("", faint(f"… and {left_out:,} more"), indent=3, width=5)
+        yield hanging(word, sentence, indent=3, width=_LABEL, style=f"dim {style}")
+    rest = len(sentences[top:]) if top else 0
+    if rest:
+        yield hanging("", faint(left_out(rest)), indent=3, width=_LABEL)

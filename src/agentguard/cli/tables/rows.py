@@ -1,6 +1,6 @@
-"""Tables that fit.
+"""Tables that fit the terminal.
 
-Numbers are never cut, names are shortened, the least important columns give way first.
+Numbers are never cut, names are shortened, and the least important columns are dropped first.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-MAX_ROWS = 200
-"""Rows shown of one table; the rest is counted, and in the JSON document."""
+ROWS = 20
+"""Rows of a table without --full; one line counts the rest."""
 
 _GAP = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `dispensable` ones give way in a narrow terminal, the highest number first."""
+    """One column; in a narrow terminal the highest `dispensable` is dropped first, 0 never."""
 
     title: str
     right: bool = False
     room: int | None = None
-    """Width that a column which can shrink should at least get; None where it cannot shrink."""
+    """Smallest width of a column that can shrink; None where it cannot."""
     wraps: bool = False
     dispensable: int = 0
 
@@ -43,29 +43,29 @@ def number(title: str) -> Column:
 
 
 def names(title: str) -> Column:
-    """Return a column of names, cut where there is no room."""
+    """Return a column of names, shortened where there is no room."""
     return Column(title, room=18)
 
 
 def sentences(title: str) -> Column:
-    """Return a column of sentences, broken into lines where there is no room."""
+    """Return a column of sentences, wrapped where there is no room."""
     return Column(title, room=32, wraps=True)
 
 
 def dispensable(column: Column, order: int = 1) -> Column:
-    """Return the column as one that gives way."""
+    """Return the column as one that may be dropped."""
     return replace(column, dispensable=order)
 
 
 class Rows:
-    """A table of texts that fits itself to the width that it is given."""
+    """A table that fits the console's width, cut after `top` rows; None shows all."""
 
     def __init__(
         self,
         columns: Sequence[Column],
         rows: Sequence[Sequence[str | Text]],
         *,
-        top: int = MAX_ROWS,
+        top: int | None = None,
     ) -> None:
         self._columns = columns
         self._rows = rows[:top]
@@ -79,7 +79,7 @@ class Rows:
         kept = self._fitting(options.max_width)
         yield self._table(kept, self._shared_out(kept, options.max_width))
         if self._left_out:
-            yield Text(f"… and {self._left_out:,} more.", style="dim")
+            yield Text(left_out(self._left_out), style="dim")
 
     def _fitting(self, width: int) -> list[int]:
         kept = list(range(len(self._columns)))
@@ -95,10 +95,9 @@ class Rows:
         return sum(widths) + _GAP * (len(widths) - 1)
 
     def _shared_out(self, kept: Sequence[int], width: int) -> dict[int, int]:
-        """Return each column's width.
+        """Return each column's width: numbers in full, names an equal share of what is left.
 
-        What numbers need, and for names an equal share of the rest, which short ones leave to long
-        ones.
+        Names shorter than their share leave the rest to longer ones.
         """
         widths = {i: self._widths[i] for i in kept if self._columns[i].room is None}
         room = width - sum(widths.values()) - _GAP * (len(kept) - 1)
@@ -130,6 +129,11 @@ class Rows:
         for row in self._rows:
             made.add_row(*(row[i] for i in kept))
         return made
+
+
+def left_out(count: int) -> str:
+    """Return the line that stands for rows which are not shown."""
+    return f"… and {count:,} more; --full shows all."
 
 
 def _plain(cell: str | Text) -> str:

@@ -1,16 +1,18 @@
-"""What breaks if this fails."""
+"""What a failure affects: workflows, components and the assumptions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.cells import (
     Document,
+    answer,
     bar,
     count,
+    first_names,
     hanging,
     name,
     percent,
@@ -19,7 +21,8 @@ from agentguard.cli.tables.cells import (
     severity,
     trace_lines,
 )
-from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
+from agentguard.cli.tables.origin import origin_part
+from agentguard.cli.tables.rows import ROWS, Rows, dispensable, names, number, sentences, text
 
 _WORKFLOWS = (
     names("Workflow"),
@@ -27,78 +30,87 @@ _WORKFLOWS = (
     number("Lost"),
     number("Share"),
     text(""),
-    dispensable(text("95 % range"), 1),
+    dispensable(text("95 % interval"), 1),
 )
 _COMPONENTS = (
-    names("Hit"),
+    names("Component"),
     text("Kind"),
-    dispensable(number("Runs hit")),
-    sentences("The failure travels"),
+    dispensable(number("Calls affected")),
+    sentences("Path of the failure"),
 )
 
 
-def simulation_parts(document: Document, called: Mapping[str, str]) -> list[RenderableType]:
-    """Return the answer's parts.
+def simulation_parts(
+    document: Document, called: Mapping[str, str], *, full: bool = False
+) -> list[RenderableType]:
+    """Return the parts of a simulation; `full` shows every row.
 
-    The verdict, workflows, components with paths, evidence, and what is not known.
+    `called` maps ids of components and workflows to their labels.
     """
+    top = None if full else ROWS
     return [
-        _verdict(document, called),
-        _workflows(document["impacted_workflows"]),
-        _components(document["impacted_components"], called),
+        Group(origin_part(document), verdict_part(document, called)),
+        workflows_part(document["impacted_workflows"], top=top),
+        _components(document["impacted_components"], called, top=top),
         *_degraded(document["degraded"], called),
         *_evidence(document),
-        _unknown(document),
+        _assumptions(document),
     ]
 
 
-def _verdict(document: Document, called: Mapping[str, str]) -> RenderableType:
-    failed = ", ".join(called.get(c, c) for c in document["failed_components"])
+def verdict_part(document: Document, called: Mapping[str, str]) -> RenderableType:
+    """Return what the failure costs, in one line and then in figures."""
     estimate, radius = document["impact_estimate"], document["blast_radius"]
-    return section(
-        (
-            f"If {failed} fails"
-            if len(document["failed_components"]) == 1
-            else f"If {failed} fail together"
-        ),
-        _line(
-            "Severity",
-            Text.assemble(severity(estimate["severity"]), f"  {estimate['severity_reason']}"),
-        ),
-        _line(
-            "Blast radius",
-            Text.assemble(
-                bar(radius["score"] / 10), f"  {radius['score']:.1f} of 10 = {_formula(radius)}"
-            ),
-        ),
-        _line(
-            "Runs lost", Text(f"{count(radius['runs_lost'])} of {count(radius['runs_seen'])} seen")
-        ),
-        _line(
-            "Hit",
-            Text(
-                f"{count(radius['components_hit'])} of {count(radius['components'])} other"
-                " components"
-            ),
-        ),
+    score = f"  {radius['score']:.1f} of 10 = {_formula(radius)}"
+    return Group(
+        answer(_summary(document, called)),
+        _line("Severity", Text.assemble(severity(estimate["severity"]), _because(estimate))),
+        _line("Blast radius", Text.assemble(bar(radius["score"] / 10), score)),
+        _line("Value lost", Text(value_lost(estimate))),
         _line("Worst case", Text(_worst_case(document["structural"]))),
         _line("Method", Text(_method(document))),
     )
 
 
-def _worst_case(structural: Document) -> str:
-    hit = (
-        f"{plural(len(structural['components']), 'component')} and"
-        f" {plural(len(structural['workflows']), 'workflow')}"
+def _summary(document: Document, called: Mapping[str, str]) -> str:
+    failed, radius = document["failed_components"], document["blast_radius"]
+    verb = "fails" if len(failed) == 1 else "fail together"
+    runs = (
+        f"{count(radius['runs_lost'])} of {plural(radius['runs_seen'], 'recorded run')} lost"
+        if radius["runs_seen"]
+        else "no recorded run to replay"
     )
-    return f"{hit} fail, by the graph alone"
+    return (
+        f"If {first_names([called.get(c, c) for c in failed])} {verb}: {runs},"
+        f" {count(radius['components_hit'])} of {count(radius['components'])} other components"
+        " affected."
+    )
+
+
+def _because(estimate: Document) -> str:
+    return f"  {estimate['severity_reason']}"
+
+
+def value_lost(estimate: Document) -> str:
+    """Return the money that the lost runs were worth, or why it is unknown."""
+    if estimate["revenue_risk"] is None:
+        return f"unknown. {estimate['revenue_risk_reason'] or ''}".strip()
+    return _amount(estimate["revenue_risk"], estimate["currency"])
+
+
+def _amount(amount: float, currency: str | None) -> str:
+    return f"{amount:,.2f} {currency or ''}".strip()
+
+
+def _worst_case(structural: Document) -> str:
+    components = plural(len(structural["components"]), "component")
+    workflows = plural(len(structural["workflows"]), "workflow")
+    return f"{components} and {workflows} fail if nothing absorbs the failure"
 
 
 def _method(document: Document) -> str:
-    return (
-        f"{document['method']}, seed {document['inputs']['seed']}, graph"
-        f" {document['inputs']['graph_version'] or '–'}"
-    )
+    inputs = document["inputs"]
+    return f"{document['method']}, seed {inputs['seed']}, graph {inputs['graph_version'] or '–'}"
 
 
 def _line(label: str, value: Text) -> RenderableType:
@@ -112,9 +124,10 @@ def _formula(radius: Document) -> str:
     return f"10 × (0.6 × {percent(radius['runs_share'])} of runs + 0.4 × {components})"
 
 
-def _workflows(workflows: Sequence[Document]) -> RenderableType:
+def workflows_part(workflows: Sequence[Document], *, top: int | None = None) -> RenderableType:
+    """Return the workflows that lose runs."""
     if not workflows:
-        return section("Workflows", Text("None loses a run."))
+        return section("Workflows that lose runs", Text("None."))
     rows: list[list[str | Text]] = [
         [
             name(w["name"], style="bold"),
@@ -126,26 +139,28 @@ def _workflows(workflows: Sequence[Document]) -> RenderableType:
         ]
         for w in workflows
     ]
-    return section("Workflows that lose runs", Rows(_WORKFLOWS, rows))
+    return section("Workflows that lose runs", Rows(_WORKFLOWS, rows, top=top))
 
 
 def _range(interval: Document | None) -> str:
     return "–" if interval is None else f"{percent(interval['low'])} to {percent(interval['high'])}"
 
 
-def _components(components: Sequence[Document], called: Mapping[str, str]) -> RenderableType:
+def _components(
+    components: Sequence[Document], called: Mapping[str, str], *, top: int | None
+) -> RenderableType:
     if not components:
-        return section("Who is hit", Text("No other component."))
+        return section("Components affected", Text("None."))
     rows: list[list[str | Text]] = [
         [
             name(called.get(c["id"], c["name"]), style="bold"),
             c["kind"],
             _hit(c),
-            travelled(c["path"], called),
+            _path(c["path"], called),
         ]
         for c in components
     ]
-    return section("Who is hit, and by which path", Rows(_COMPONENTS, rows))
+    return section("Components affected", Rows(_COMPONENTS, rows, top=top))
 
 
 def _degraded(degraded: Sequence[Document], called: Mapping[str, str]) -> list[RenderableType]:
@@ -153,10 +168,10 @@ def _degraded(degraded: Sequence[Document], called: Mapping[str, str]) -> list[R
         return []
     lost = [", ".join(called.get(c, c) for c in d["lost"]) for d in degraded]
     lines = [
-        hanging("●", f"{called.get(d['id'], d['id'])} goes on without {what}")
+        hanging("●", f"{called.get(d['id'], d['id'])} continues without {what}")
         for d, what in zip(degraded, lost, strict=True)
     ]
-    return [section("Degraded", *lines)]
+    return [section("Degraded, not failed", *lines)]
 
 
 def _hit(c: Document) -> str:
@@ -167,8 +182,8 @@ def _hit(c: Document) -> str:
     )
 
 
-def travelled(path: Sequence[Document], called: Mapping[str, str]) -> Text:
-    """Return the way of a failure, from what failed first to whom it reached."""
+def _path(path: Sequence[Document], called: Mapping[str, str]) -> Text:
+    """Return the path of a failure, from its origin to the affected component."""
     ids = [path[0]["target"], *(step["source"] for step in path)] if path else []
     line = Text(" → ").join(name(called.get(i, i), width=32) for i in ids)
     line.no_wrap = False
@@ -183,7 +198,7 @@ def _evidence(document: Document) -> list[RenderableType]:
         return []
     return [
         section(
-            "Evidence: traces in which these dependencies were seen",
+            "Evidence: traces that hold these dependencies",
             *(hanging("●", line) for line in lines),
         )
     ]
@@ -195,19 +210,13 @@ def _path_evidence(hit: Iterable[Document]) -> Iterator[Document]:
             yield from step["evidence"]
 
 
-def _unknown(document: Document) -> RenderableType:
+def _assumptions(document: Document) -> RenderableType:
     estimate = document["impact_estimate"]
-    money = estimate["revenue_risk"]
-    lines = [f"Value at risk: {_amount(money, estimate['currency'])}"] if money is not None else []
     reasons = (
-        estimate["revenue_risk_reason"],
+        estimate["revenue_risk_reason"] if estimate["revenue_risk"] is not None else None,
         estimate["estimated_recovery_time_reason"],
         (document["assumptions"] or {}).get("note"),
     )
     return section(
-        "What that rests on", *(hanging("●", line) for line in [*lines, *(r for r in reasons if r)])
+        "Assumptions and limits", *(hanging("●", reason) for reason in reasons if reason)
     )
-
-
-def _amount(amount: float, currency: str | None) -> str:
-    return f"{amount:,.2f} {currency or ''}".strip()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from agentguard.catalog.drift import Aspect
 from agentguard.catalog.matching import Standing
 from agentguard.catalog.presence import State
+from agentguard.discovery.kinds import ComponentKind
 from agentguard.jobs.model import JobState
 from agentguard.simulation.model import Severity
 
@@ -157,6 +158,8 @@ class CatalogMatchDocument(Document):
     """How one component stands to the catalogue."""
 
     id: str
+    name: str
+    kind: ComponentKind
     standing: Standing
     reason: str
     first_seen: str | None
