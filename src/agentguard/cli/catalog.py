@@ -1,4 +1,4 @@
-"""`agentguard catalog`: what was declared, and what was seen."""
+"""`agentguard catalog`: declared components, compared with observed ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agentguard.settings import Settings
 
 app = typer.Typer(
-    help="Write and check the catalogue of what people declared.",
+    help="Write and check the catalog of declared components.",
     no_args_is_help=True,
     rich_markup_mode=None,
     epilog=EXIT_CODES,
@@ -47,10 +47,7 @@ _IMPORT_EXAMPLES = examples(
 
 
 class FailOn(StrEnum):
-    """What `catalog check` can be told to fail on.
-
-    The document's member that lists it stands beside.
-    """
+    """Findings that `catalog check` can fail on."""
 
     SHADOW = "shadow"
     UNIDENTIFIED = "unidentified"
@@ -61,7 +58,7 @@ class FailOn(StrEnum):
 
     @property
     def member(self) -> str:
-        """The member of the document that lists such findings."""
+        """Return the document's member that lists such findings."""
         return _MEMBERS[self]
 
 
@@ -87,9 +84,9 @@ def init(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a first catalogue from what was seen; owners and values are yours to fill in.
+    """Write a first catalog of the observed components; fill in owners and values yourself.
 
-    It is YAML, or JSON, which YAML holds.
+    As YAML, or as JSON with --format json.
     """
     from agentguard.catalog.writing import catalog_text
     from agentguard.cli.opening import opened
@@ -102,16 +99,15 @@ def init(
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", help="Files of any of these forms.", show_default=False),
+        typer.Argument(metavar="FILE…", help="Files in any of these formats.", show_default=False),
     ],
     output: OutputOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Write a catalogue from A2A agent cards, Backstage's catalog-info.yaml and other catalogues,
-    told by their contents.
+    """Write a catalog from A2A agent cards, Backstage's catalog-info.yaml and other catalogs.
 
-    Each entry says which file and line it comes from. What stands in several files is one entry;
-    what the first file says holds.
+    The format is detected from the content. Each entry names its file and line. An entry that
+    several files declare is written once; the first file takes precedence.
     """
     from agentguard.catalog.loading import load_catalogs
     from agentguard.catalog.model import Catalog
@@ -120,7 +116,7 @@ def import_(
     catalog = load_catalogs(files) or Catalog()
     for note in catalog.notes:
         say(note)
-    _deliver(imported_text(catalog), output, output_format, "Look through it")
+    _deliver(imported_text(catalog), output, output_format, "Review it")
 
 
 @app.command("check", cls=Command, epilog=_CHECK_EXAMPLES)
@@ -131,14 +127,14 @@ def check(
         int | None,
         typer.Option(
             min=1,
-            help="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS.",
+            help="Days without spans that make a ghost, instead of AGENTGUARD_GHOST_DAYS.",
             show_default=False,
         ),
     ] = None,
     fail_on: Annotated[
         list[FailOn] | None,
         typer.Option(
-            help="Exit with 1 where there is such a finding; may be given several times.",
+            help="Exit with 1 if there is such a finding; may be given several times.",
             show_default=False,
         ),
     ] = None,
@@ -146,9 +142,9 @@ def check(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Compare the catalog with what was seen: declared, shadow, unidentified; ghosts and drift.
+    """Compare the catalog with the graph: shadow agents, ghosts and drift.
 
-    Exits with 0 whatever is found, unless --fail-on names it.
+    Exits with 0 whatever it finds, except for findings named by --fail-on.
     """
     from agentguard.catalog.documents import comparison_document
     from agentguard.cli.choices import settings_with
@@ -172,15 +168,12 @@ def check(
 
 
 def _ask_for_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
-    """Without a catalogue nothing can be found.
-
-    A check that is to fail on findings must not pass for that.
-    """
+    """Raise InvalidInputError for --fail-on without a catalog, which could find nothing."""
     from agentguard.kernel.errors import InvalidInputError
 
     if fail_on and not settings.catalog:
         raise InvalidInputError(
-            "No catalogue is set, so --fail-on could find nothing. Give one with --catalog, or set"
+            "No catalog is set, so --fail-on cannot find anything. Give one with --catalog, or set"
             " AGENTGUARD_CATALOG."
         )
 
@@ -197,7 +190,7 @@ def _fail_on(document: dict[str, Any], fail_on: Sequence[FailOn]) -> None:
 
 
 def _deliver(text: str, output: Path | None, output_format: Format, then: str) -> None:
-    """Write a catalogue to a new file, or print it."""
+    """Write a catalog to a new file, or print it."""
     import yaml
 
     from agentguard.cli.output import json_text, print_text
@@ -219,9 +212,9 @@ def _write_new(path: Path, text: str) -> None:
             file.write(text)
     except FileExistsError:
         raise ConflictError(
-            f"{path} is there already, and a catalogue is never overwritten. Choose another name."
+            f"{str(path)!r} exists, and a catalog is never overwritten. Choose another name."
         ) from None
     except OSError as error:
         raise InvalidInputError(
-            f"{path} cannot be written: {error.strerror}. Choose another place."
+            f"{str(path)!r} cannot be written: {error.strerror}. Choose another path."
         ) from None

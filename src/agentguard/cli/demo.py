@@ -24,6 +24,7 @@ from agentguard.kernel.errors import InvalidInputError, UnavailableError
 
 if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
+    from agentguard.settings import Settings
 
 EXAMPLES = examples(
     "agentguard demo", "agentguard demo --keep --seed 11", "agentguard demo --load --full"
@@ -108,23 +109,14 @@ def _perform(
 ) -> None:
     from agentguard.cli.choices import settings_with
     from agentguard.cli.demo_report import report
-    from agentguard.cli.demo_server import free_port, start
 
     settings = settings_with(data_dir, None)
     signal.signal(signal.SIGTERM, _end)
     runner = _runner(systems)
     folder = data_dir or Path(tempfile.mkdtemp(prefix="agentguard-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
-    port = free_port(settings.api_port)
-    if port != settings.api_port:
-        say(f"Port {settings.api_port} is in use: the server listens on {port} instead.")
     catalog = _catalog(systems)
-    server = start(
-        folder,
-        catalog,
-        port=port,
-        key=settings.api_key.get_secret_value() if settings.api_key else None,
-    )
+    server = _started(settings, folder, catalog)
     kept = False
     try:
         documents = _documents(server, runner, seed)
@@ -143,6 +135,17 @@ def _perform(
     say(follow_up.text(url=server.url if keep else None))
     if keep:
         say(f"The server is still running: {server.url}/docs. Stop it: kill {server.process.pid}")
+
+
+def _started(settings: Settings, folder: Path, catalog: Path | None) -> DemoServer:
+    """Start the server on the API's port, or on another where that is in use."""
+    from agentguard.cli.demo_server import free_port, start
+
+    port = free_port(settings.api_port)
+    if port != settings.api_port:
+        say(f"Port {settings.api_port} is in use: the server listens on {port} instead.")
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    return start(folder, catalog, port=port, key=key)
 
 
 def _documents(server: DemoServer, runner: Path, seed: int) -> dict[str, Any]:

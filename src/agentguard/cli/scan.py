@@ -86,10 +86,14 @@ def scan(
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format, full=full)
     if store:
-        say(
-            f"Stored as dataset {origin['dataset']} in {settings.data_dir}. Go on with: agentguard"
-            f" analyze --dataset {origin['dataset']}"
-        )
+        _tell_stored(str(origin["dataset"]), settings)
+
+
+def _tell_stored(dataset: str, settings: Settings) -> None:
+    say(
+        f"Stored as dataset {dataset} in {settings.data_dir}. Next: agentguard analyze --dataset"
+        f" {dataset}"
+    )
 
 
 def _pieces(
