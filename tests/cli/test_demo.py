@@ -25,7 +25,8 @@ if system == "content":
     {content}
 bodies = json.loads((here / "bodies.json").read_text())
 for body in bodies:
-    request = urllib.request.Request(url + "/v1/traces", json.dumps(body).encode(), {{"Content-Type": "application/json"}})
+    headers = {{"Content-Type": "application/json"}}
+    request = urllib.request.Request(url + "/v1/traces", json.dumps(body).encode(), headers)
     urllib.request.urlopen(request).close()
 print(json.dumps({{"spans_sent": 4 * len(bodies)}}))
 """
