@@ -17,7 +17,6 @@ from agentguard.cli.tables.cells import (
     hanging,
     height,
     name,
-    percent,
     plural,
     section,
     trace,
@@ -39,9 +38,8 @@ from agentguard.graph.export.sanitizing import shorten
 _SPOFS = (
     names("Component"),
     text("Kind"),
-    number("Runs lost"),
     dispensable(text(""), 2),
-    sentences("Workflows lost"),
+    sentences("Runs lost of each workflow"),
     dispensable(text("Trace"), 1),
 )
 _FACTORS = {
@@ -92,28 +90,25 @@ def spofs_part(
 
 def _spof_row(spof: Document, called: Mapping[str, str]) -> list[str | Text]:
     workflows = sorted(spof["workflows"], key=lambda w: -(w["share_lost"] or 0))
-    lost, seen = (sum(w[key] or 0 for w in workflows) for key in ("runs_lost", "runs_seen"))
-    replayed = any(w["runs_lost"] is not None for w in workflows)
     return [
         name(called.get(spof["id"], spof["name"]), style="bold"),
         spof["kind"],
-        f"{count(lost)} of {count(seen)}" if replayed else "–",
-        bar(lost / seen if replayed and seen else 0),
-        Text(_brought_down(workflows)),
+        bar(workflows[0]["share_lost"] or 0 if workflows else 0),
+        Text(_losses(workflows)),
         trace(spof["evidence"]),
     ]
 
 
-def _brought_down(workflows: Sequence[Document]) -> str:
-    losing = [
-        f"{shorten(w['name'], NAME_WIDTH)} {percent(w['share_lost'])}"
-        for w in workflows
-        if w["runs_lost"]
-    ]
+def _losses(workflows: Sequence[Document]) -> str:
+    losing = [_loss(w) for w in workflows if w["runs_lost"]]
     if not losing:
         return f"{'; '.join(shorten(w['name'], NAME_WIDTH) for w in workflows)} (worst case)"
     rest = len(workflows) - len(losing)
     return "; ".join([*losing, f"{rest:,} more in the worst case"] if rest else losing)
+
+
+def _loss(w: Document) -> str:
+    return f"{shorten(w['name'], NAME_WIDTH)} {count(w['runs_lost'])} of {count(w['runs_seen'])}"
 
 
 def cycles_part(

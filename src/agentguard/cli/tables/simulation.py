@@ -199,7 +199,7 @@ def _evidence(document: Document) -> list[RenderableType]:
     return [
         section(
             "Evidence: traces that hold these dependencies",
-            *(hanging("●", line) for line in lines),
+            *(hanging("●" if line.plain[0] != "…" else "", line) for line in lines),
         )
     ]
 
