@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
@@ -28,6 +26,7 @@ from agentguard.kernel.ids import sortable_id
 from tests.conformance.graph_stores import BACKENDS, DIED, Backend, dying_at
 from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, line, version
 from tests.discovery.recordings import NAMES, graph
+from tests.forking import CONTEXT
 from tests.graph.handmade import shop
 
 pytestmark = pytest.mark.anyio
@@ -404,13 +403,6 @@ def _size(found: Graph) -> tuple[int, int]:
     return len(found.components), len(found.dependencies)
 
 
-def _context() -> ForkServerContext:
-    """Processes that know nothing of this one, quickly started."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.conformance.test_graph_store"])
-    return context
-
-
 async def _end(process) -> int:
     await asyncio.to_thread(process.join, 120)
     return process.exitcode
@@ -427,7 +419,7 @@ def _put_many(backend: Backend, dataset: str, count: int) -> None:
 
 async def test_processes_write_beside_each_other_from_nothing_on(backend: Backend):
     processes = [
-        _context().Process(target=_put_many, args=(backend, name, 15)) for name in ("a", "b", "c")
+        CONTEXT.Process(target=_put_many, args=(backend, name, 15)) for name in ("a", "b", "c")
     ]
     for process in processes:
         process.start()
@@ -461,7 +453,6 @@ def _put_and_die(backend: Backend, put: GraphVersion, step: int) -> None:
     indirect=True,
 )
 async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing(backend: Backend):
-    context = _context()
     long_ago = system_clock() - 2 * HOUR
     before = GraphVersion(sortable_id(long_ago), "a", long_ago, shop())
     async with backend.opened(clock=system_clock, kept=1) as store:
@@ -470,7 +461,7 @@ async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing
     for step in range(1_000):
         at = long_ago + (step + 1) * 1_000
         put = GraphVersion(sortable_id(at), "a", at, line(step % 7 + 1, f"{step}-"))
-        process = context.Process(target=_put_and_die, args=(backend, put, step))
+        process = CONTEXT.Process(target=_put_and_die, args=(backend, put, step))
         process.start()
         code = await _end(process)
         async with backend.opened(clock=system_clock) as store:
@@ -504,10 +495,9 @@ def _put_and_be_killed(backend: Backend, put: GraphVersion, done) -> None:
 
 
 async def test_what_put_returned_for_is_there_when_its_writer_is_killed(backend: Backend):
-    context = _context()
-    done = context.Event()
+    done = CONTEXT.Event()
     put = version("a", SteppingClock())
-    process = context.Process(target=_put_and_be_killed, args=(backend, put, done))
+    process = CONTEXT.Process(target=_put_and_be_killed, args=(backend, put, done))
     process.start()
     assert await asyncio.to_thread(done.wait, 120)
     process.kill()

@@ -6,27 +6,28 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-START = (
-    "from agentguard.settings import load_settings; from agentguard.web.server import serve;"
-    " serve(load_settings())"
-)
+from agentguard.settings import load_settings
+from agentguard.web.server import serve
+from tests.forking import ForkedProcess
+
+
+def _serve() -> None:
+    serve(load_settings())
 
 
 class Server:
-    """A running server; its log is in `log`."""
+    """A running server; its log is in `log`.
+
+    Without a command it is forked from a process that has imported AgentGuard.
+    """
 
     def __init__(
-        self,
-        directory: Path,
-        *,
-        command: Sequence[str] = (sys.executable, "-c", START),
-        **variables: str,
+        self, directory: Path, *, command: Sequence[str] | None = None, **variables: str
     ) -> None:
         self.log = directory / "server.log"
         environment = inherited() | {
@@ -34,16 +35,8 @@ class Server:
             "AGENTGUARD_OTLP_PORT": "0",
             "API_PORT": "0",
         }
-        with self.log.open("ab") as log:
-            size = log.tell()
-            self.process = subprocess.Popen(
-                command,
-                env=environment | variables,
-                stderr=log,
-                stdout=log,
-                cwd=directory,
-                start_new_session=True,
-            )
+        size = self.log.stat().st_size if self.log.exists() else 0
+        self.process = self._start(directory, command, environment | variables)
         self.port = self._port(size)
 
     @property
@@ -59,16 +52,35 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(60)
 
+    def _start(
+        self, directory: Path, command: Sequence[str] | None, environment: Mapping[str, str]
+    ) -> ForkedProcess | subprocess.Popen[bytes]:
+        if command is None:
+            return ForkedProcess(_serve, self.log, directory=directory, environment=environment)
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                env=environment,
+                stderr=log,
+                stdout=log,
+                cwd=directory,
+                start_new_session=True,
+            )
+
     def _port(self, since: int) -> int:
         until = time.monotonic() + 120
         while time.monotonic() < until:
-            if found := re.search(rb"url=http://127\.0\.0\.1:(\d+)", self.log.read_bytes()[since:]):
+            if found := self._answers_at(since):
                 return int(found[1])
             if self.process.poll() is not None:
                 break
             time.sleep(0.02)
         self.kill()
         raise AssertionError(self.log.read_text())
+
+    def _answers_at(self, since: int) -> re.Match[bytes] | None:
+        log = self.log.read_bytes()[since:] if self.log.exists() else b""
+        return re.search(rb"url=http://127\.0\.0\.1:(\d+)", log)
 
 
 def inherited() -> dict[str, str]:
