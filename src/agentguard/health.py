@@ -1,7 +1,4 @@
-"""How the parts are.
-
-Each is asked for real, side by side with the others, and not for longer than a moment.
-"""
+"""Health checks of the parts of a process, run concurrently with a timeout."""
 
 from __future__ import annotations
 
@@ -20,39 +17,39 @@ from agentguard.kernel.masking import masked
 log = structlog.get_logger(__name__)
 
 Ask: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns if the part works. Raises what stands in the way, StillStartingError where it only takes
-time. May be cancelled.
+"""Returns if the part works and raises otherwise: StillStartingError if it only needs more time.
+May be cancelled.
 """
 
 
 class StillStartingError(UnavailableError):
-    """The part does not work yet, and nothing is wrong with that."""
+    """The part is still starting; this is not a failure."""
 
     code = "still-starting"
 
 
 class RoundFailedError(UnavailableError):
-    """What the part does again and again failed the last time."""
+    """The last run of a periodic task failed."""
 
     code = "round-failed"
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"The last round failed with {kind}.")
+        super().__init__(f"The last run failed with {kind}.")
         self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """Something that must work for the whole to work."""
+    """A check of one part that the process needs."""
 
     name: str
     ask: Ask
     advice: str
-    """What to do where it does not work: a sentence for who keeps it running."""
+    """A sentence that tells the operator what to do if it fails."""
 
 
 class Status(StrEnum):
-    """Whether a part works; the worst comes first."""
+    """State of a part; the worst comes first."""
 
     DOWN = "down"
     STARTING = "starting"
@@ -61,24 +58,19 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What came of asking a part."""
+    """The result of a health check."""
 
     status: Status
     seconds: float
-    """Until it answered, or until nobody waited any longer."""
+    """Duration of the check."""
     detail: str | None = None
     error: str | None = None
-    """The kind of error, then what to do. Not its message, which may name hosts and users: that is
-    in the log.
-    """
+    """Kind of error and advice. The message is only logged, because it may name hosts and users."""
 
 
 @dataclass(slots=True)
 class Checkup:
-    """Asks parts, whoever wants to know.
-
-    Those who come at one moment share the answer, so that probes weigh nothing.
-    """
+    """Runs the health checks and caches their results briefly, so that probes are cheap."""
 
     parts: tuple[HealthCheck, ...]
     patience_seconds: float = 2.0
@@ -90,7 +82,10 @@ class Checkup:
     _known_at: float = float("-inf")
 
     async def conditions(self) -> Mapping[str, Condition]:
-        """Return how each part is, within `patience_seconds`, and not older than `fresh_seconds`."""
+        """Return the condition of each part.
+
+        Takes at most `patience_seconds`; results are at most `fresh_seconds` old.
+        """
         async with self._turn:
             if self.clock() - self._known_at >= self.fresh_seconds:
                 self._known, self._known_at = await self._ask_all(), self.clock()
@@ -99,9 +94,8 @@ class Checkup:
     async def _ask_all(self) -> dict[str, Condition]:
         for part in self.parts:
             running = self._asked.get(part.name)
-            if (
-                running is None or running.done()
-            ):  # one that neither answers nor can be cancelled is not asked twice at a time
+            # A check that hangs and cannot be cancelled must not be started a second time.
+            if running is None or running.done():
                 self._asked[part.name] = asyncio.create_task(self._ask(part))
         if self._asked:
             await asyncio.wait(self._asked.values(), timeout=self.patience_seconds)
@@ -115,7 +109,7 @@ class Checkup:
         return self._down(
             part,
             "TimeoutError",
-            f"No answer within {self.patience_seconds:g} seconds.",
+            f"No response within {self.patience_seconds:g} s.",
             self.patience_seconds,
         )
 
@@ -125,8 +119,8 @@ class Checkup:
             await part.ask()
         except StillStartingError as error:
             return Condition(Status.STARTING, self.clock() - began, detail=str(error))
-        # The outermost frame of asking: whatever is raised is the answer.
-        except Exception as error:  # noqa: BLE001 - told in the answer and in the log
+        # Outermost frame of a check: any exception is its result.
+        except Exception as error:  # noqa: BLE001 - reported in the result and in the log
             kind = error.kind if isinstance(error, RoundFailedError) else type(error).__name__
             return self._down(part, kind, str(error), self.clock() - began)
         if self._was_down(part):
@@ -139,7 +133,7 @@ class Checkup:
         return Condition(
             Status.DOWN,
             seconds,
-            detail=f"{kind}; the log says more.",
+            detail=f"{kind}; see the log for details.",
             error=f"{kind}. {part.advice}",
         )
 
@@ -148,7 +142,7 @@ class Checkup:
 
 
 def worst(conditions: Mapping[str, Condition]) -> Status:
-    """Return how all parts together are."""
+    """Return the worst status of all parts; UP if there are none."""
     return min(
         (condition.status for condition in conditions.values()),
         key=list(Status).index,

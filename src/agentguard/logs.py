@@ -1,4 +1,4 @@
-"""How a process logs: events on standard error, and errors to who wants to be told of them too."""
+"""Logging to standard error, and reporting of logged errors."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import structlog
 from structlog.typing import EventDict
 
 Report: TypeAlias = Callable[[BaseException, str], str | None]
-"""Tells of an error that was logged under this event; returns the id by which it is found there, or
-None if it was not told.
+"""Reports an error that was logged under this event's name; returns the report's id, or None if the
+error was not reported.
 """
 
 
 def nowhere(_error: BaseException, _event: str) -> str | None:
-    """Tell nobody."""
+    """Report nothing."""
     return None
 
 
 def configure_logs(*, debug: bool, report: Report = nowhere) -> None:
-    """Log to standard error, tracebacks without the values of variables.
+    """Log to standard error.
 
-    These may be telemetry, or keys.
+    Tracebacks omit the values of variables, which may be telemetry or keys.
     """
     structlog.configure(
         processors=[
@@ -46,9 +46,7 @@ def configure_logs(*, debug: bool, report: Report = nowhere) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Reported:
-    """A processor that reports errors logged with their exception, and notes in the log what they
-    are found by.
-    """
+    """A processor that reports errors logged with their exception and logs the report's id."""
 
     report: Report
 
@@ -63,10 +61,7 @@ class _Reported:
 
 
 def _exception(given: Any) -> BaseException | None:
-    """Return the exception that structlog was given.
-
-    Itself, as a triple, or as the word that there is one.
-    """
+    """Return the exception given to structlog: itself, its `exc_info` triple, or true."""
     found = (
         given[1]
         if isinstance(given, tuple)

@@ -1,4 +1,4 @@
-"""How long a Redis that does not answer is waited for, and how it comes back."""
+"""Timeouts of an unresponsive Redis, and recovery from them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentguard.adapters.redis.cache import RedisCache
 from agentguard.adapters.redis.connection import (
     PAUSE_SECONDS,
     Connection,
-    RedisAwayError,
+    RedisUnavailableError,
     open_connection,
 )
 from agentguard.adapters.redis.limits import RedisRateLimits
@@ -84,7 +84,7 @@ async def test_who_does_not_answer_is_waited_for_no_longer_than_set():
         connected(silent.url, timeout_seconds=0.01) as (connection, _),
         asyncio.timeout(10),
     ):
-        with pytest.raises(RedisAwayError, match="does not answer"):
+        with pytest.raises(RedisUnavailableError, match="Redis is unavailable"):
             await connection.ping()
 
 
@@ -139,7 +139,7 @@ async def test_where_nothing_listens_the_error_says_where_and_what_to_do():
     async with listening(None) as gone:
         url = gone.url
     async with connected(url.replace("redis://", "redis://:secret-word@")) as (connection, _):
-        with pytest.raises(RedisAwayError) as raised:
+        with pytest.raises(RedisUnavailableError) as raised:
             await connection.ping()
 
     assert "127.0.0.1" in str(raised.value)
@@ -150,21 +150,21 @@ async def test_where_nothing_listens_the_error_says_where_and_what_to_do():
 async def test_a_ping_asks_during_the_pause_too_and_ends_it_where_it_is_answered():
     async with connected(redis_url(), timeout_seconds=20) as (connection, _):
         connection.timeout_seconds = 0
-        with pytest.raises(RedisAwayError):
-            await connection.ask(lambda redis: redis.get("key"))
+        with pytest.raises(RedisUnavailableError):
+            await connection.execute(lambda redis: redis.get("key"))
         paused = connection.paused
         connection.timeout_seconds = 20
         await connection.ping()
 
         assert paused
         assert not connection.paused
-        await connection.ask(lambda redis: redis.get("key"))
+        await connection.execute(lambda redis: redis.get("key"))
 
 
 async def test_more_questions_at_a_time_than_connections_wait_for_their_turn():
     async with connected(redis_url(), timeout_seconds=20) as (connection, _):
         answers = await asyncio.gather(
-            *[connection.ask(lambda redis: redis.echo(b"x")) for _ in range(500)]
+            *[connection.execute(lambda redis: redis.echo(b"x")) for _ in range(500)]
         )
 
     assert len(answers) == 500

@@ -20,7 +20,12 @@ from agentguard.bootstrap.app import App
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.opening import open_app
 from agentguard.compute.tasks import task_group
-from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, JobDispatcher, NoDeadLettersError
+from agentguard.jobs.dispatch import (
+    BrokerUnavailableError,
+    DeadLetter,
+    JobDispatcher,
+    NoDeadLettersError,
+)
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
@@ -43,8 +48,8 @@ GAPS: dict[tuple[str, str], type[Exception]] = {
         "dead letters",
     ): NoDeadLettersError,  # there is no broker to keep them: the jobs table says what failed
     ("redis", "dead letters"): NoDeadLettersError,  # Redis has no dead-letter queue: likewise
-    ("rabbitmq", "nobody there"): BrokerAwayError,
-    ("redis", "nobody there"): BrokerAwayError,
+    ("rabbitmq", "nobody there"): BrokerUnavailableError,
+    ("redis", "nobody there"): BrokerUnavailableError,
 }
 """Who cannot do what, and what it raises instead."""
 

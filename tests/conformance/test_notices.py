@@ -189,7 +189,7 @@ async def test_what_others_say_on_our_channels_is_not_passed_on(strange: bytes):
 async def test_a_subscription_that_died_without_a_sign_is_noticed_and_made_anew(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    for name in ("_QUIET_SECONDS", "_ANSWER_SECONDS", "PAUSE_SECONDS"):
+    for name in ("_PING_AFTER_SECONDS", "_PING_TIMEOUT_SECONDS", "PAUSE_SECONDS"):
         monkeypatch.setattr(f"agentguard.adapters.redis.notices.{name}", 0.2)
     topic = new_topic()
     async with (

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from agentguard.adapters.files import parts, segments, spans
-from agentguard.adapters.files.locks import take
+from agentguard.adapters.files.locks import try_lock
 from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.traces.errors import StoreUnavailableError
@@ -135,7 +135,7 @@ def _snapshot_at(patched: pytest.MonkeyPatch, step: str, alive: Path, dead: Path
         case "write_parts:done":
             after(spans, "write_parts")
         case "retire":
-            after(FileSpanStore, "_retire")
+            after(FileSpanStore, "_delete_segment")
         case "merge:written":
             after(spans, "merge_parts")
     assert not dead.exists()
@@ -271,9 +271,9 @@ async def test_several_processes_write_and_read_one_directory(tmp_path: Path):
             clock.now += MINUTE
             await one.append(batch(protobuf([n])))
             await other.append(batch(json([n + 1])))
-            await (one if n % 4 == 1 else other).settle()
-        await one.settle()
-        await other.settle()
+            await (one if n % 4 == 1 else other).compact()
+        await one.compact()
+        await other.compact()
         found = await held(one), await held(other)
 
     assert found == (dict.fromkeys(range(1, 41), 1),) * 2
@@ -289,8 +289,8 @@ async def test_an_old_segment_of_another_process_is_never_taken_for_merged(tmp_p
         for n in range(1, 21):
             clock.now += MINUTE
             await quick.append(batch(protobuf([n])))
-            await quick.settle()
-        await slow.settle()
+            await quick.compact()
+        await slow.compact()
 
         assert await held(quick) == dict.fromkeys([*range(1, 21), 99], 1)
 
@@ -298,7 +298,7 @@ async def test_an_old_segment_of_another_process_is_never_taken_for_merged(tmp_p
 async def test_what_a_living_process_has_not_settled_is_left_to_it(tmp_path: Path):
     async with opened(tmp_path) as store, opened(tmp_path) as other:
         await store.append(batch(protobuf([1])))
-        await other.settle()
+        await other.compact()
         assert await held(other) == {}
 
         await store.compact()
@@ -373,11 +373,11 @@ async def test_a_segment_whose_lock_another_process_holds_for_a_look_is_not_writ
         if not looked:
             looked.extend((tmp_path / "log").iterdir())
             return False
-        return take(handle)
+        return try_lock(handle)
 
     async with opened(tmp_path) as store:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(segments, "take", held_at_first)
+            patched.setattr(segments, "try_lock", held_at_first)
             await store.append(batch(protobuf([1])))
         assert len(looked) == 1
         assert set((tmp_path / "log").iterdir()).isdisjoint(looked)

@@ -31,20 +31,28 @@ def told(settings: dict[str, Any], variables: dict[str, str] | None = None) -> l
 @pytest.mark.parametrize(
     ("settings", "variables", "sentence"),
     [
-        ({"api_host": EVERYWHERE}, {}, "only this machine is answered. Set a key"),
+        (
+            {"api_host": EVERYWHERE},
+            {},
+            "only loopback requests are accepted. Set AGENTGUARD_API_KEY",
+        ),
         (
             {"api_host": "agents.example", "api_key": "k", "debug": True},
             {},
             "DEBUG logs every request",
         ),
-        ({}, SEVERAL, "take turns to write to SQLite. Set DATABASE_URL"),
+        ({}, SEVERAL, "SQLite allows one writer at a time. Set DATABASE_URL"),
         (
             {**POSTGRESQL, "rate_limit": 60},
             SEVERAL,
-            "counts AGENTGUARD_RATE_LIMIT for itself. Set REDIS_URL",
+            "applies AGENTGUARD_RATE_LIMIT separately. Set REDIS_URL",
         ),
         (BROKER, {}, "only workers on this machine"),
-        ({**POSTGRESQL, **REDIS, "celery_broker_url": "redis://cache/1"}, {}, "name one Redis"),
+        (
+            {**POSTGRESQL, **REDIS, "celery_broker_url": "redis://cache/1"},
+            {},
+            "name the same Redis server",
+        ),
         ({"window_hours": 48, "retention_hours": 24}, {}, "spans are deleted after 24 hours"),
     ],
 )

@@ -18,7 +18,7 @@ def test_a_data_directory_that_is_a_file_is_broken_and_says_what_to_set(
     finding, detail = doctor.only("data directory")
 
     assert finding == "broken"
-    assert "cannot be written to: Not a directory. Set AGENTGUARD_DATA_DIR" in detail
+    assert "is not writable: Not a directory. Set AGENTGUARD_DATA_DIR" in detail
 
 
 def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest.MonkeyPatch):
@@ -29,4 +29,4 @@ def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest
     finding, detail = doctor.only("disk")
 
     assert finding == "broken"
-    assert "Make room there" in detail
+    assert "Free some space" in detail

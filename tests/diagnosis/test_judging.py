@@ -35,7 +35,7 @@ def test_what_is_new_enough_is_fine():
 
     assert {check.finding for check in checks} == {Finding.FINE}
     assert checks[2].detail.startswith("p: Valkey 8.0.1,")
-    assert checks[3].detail == "p: RabbitMQ 4.1.0; 1,234 wait in the queue 'q', 2 listen to it."
+    assert checks[3].detail == "p: RabbitMQ 4.1.0; messages in the queue 'q': 1,234; workers: 2."
 
 
 @pytest.mark.parametrize(
@@ -59,4 +59,4 @@ def test_an_older_schema_is_fine_and_says_who_brings_it_up():
     (check,) = judge_postgresql(replace(POSTGRESQL, revision="0001"))
 
     assert check.finding is Finding.FINE
-    assert f"the next start brings it to {HEAD}" in check.detail
+    assert f"the next start updates it to {HEAD}" in check.detail

@@ -149,9 +149,9 @@ class TestPostgreSQL:
         told = " ".join(check["detail"] for check in checks)
         assert {check["finding"] for check in checks} == {"broken"}
         for sentence in (
-            "keeps text as LATIN1",
-            "takes no writes",
-            "does not let this user create tables",
+            "has the encoding LATIN1",
+            "is read-only",
+            "does not allow this user to create tables",
         ):
             assert sentence in told
 
@@ -219,7 +219,7 @@ class TestRedis:
 
         assert full[0] == "warning"
         assert (
-            "takes nothing more once it holds 100 MiB. Set its maxmemory-policy to allkeys-lru."
+            "rejects writes once it holds 100 MiB. Set its maxmemory-policy to allkeys-lru."
             in full[1]
         )
         assert forgetful[0] == "fine"
@@ -232,7 +232,7 @@ class TestRedis:
             client.replicaof("NO", "ONE")
 
         assert finding == "broken"
-        assert "a copy that takes no writes. Set REDIS_URL to the primary server." in detail
+        assert "is a read-only replica. Set REDIS_URL to the primary server." in detail
 
     def test_a_wrong_password_and_none_are_told(self, doctor: Doctor, redis_server: Server):
         url = redis_server.settings["AGENTGUARD_REDIS_URL"]
@@ -247,10 +247,10 @@ class TestRedis:
 
         assert wrong[0] == none[0] == "broken"
         assert (
-            "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in"
+            "rejected the password or requires one. Correct REDIS_PASSWORD, or the password in"
             " REDIS_URL." in wrong[1]
         )
-        assert "or wants one" in none[1]
+        assert "or requires one" in none[1]
 
     def test_a_database_number_that_it_does_not_have_is_told(self, doctor: Doctor):
         finding, detail = doctor.only(
@@ -258,7 +258,7 @@ class TestRedis:
         )
 
         assert finding == "broken"
-        assert "refuses the database in REDIS_URL or REDIS_DB" in detail
+        assert "rejected the database in REDIS_URL or REDIS_DB" in detail
 
 
 class TestBroker:
@@ -281,18 +281,19 @@ class TestBroker:
 
         assert missing[0] == alone[0] == "warning"
         assert "RabbitMQ 3." in missing[1]
-        assert f"there is no queue {queue!r} yet. Start a worker" in missing[1]
-        assert (
-            f"1 wait in the queue {queue!r}, and nobody listens to it. Start a worker." in alone[1]
-        )
+        assert f"the queue {queue!r} does not exist yet. Start a worker" in missing[1]
+        assert f"messages in the queue {queue!r}: 1; it has no workers. Start a worker." in alone[1]
         assert heard[0] == "fine"
-        assert "1 listen to it" in heard[1]
+        assert "workers: 1." in heard[1]
 
     def test_a_wrong_password_is_told(self, doctor: Doctor, url: str):
         finding, detail = doctor.only("broker", CELERY_BROKER_URL=with_password(url))
 
         assert finding == "broken"
-        assert "does not let us in. Correct user and password in CELERY_BROKER_URL" in detail
+        assert (
+            "rejected the credentials or denied access. Correct user and password in CELERY_BROKER_URL"
+            in detail
+        )
 
     def test_a_virtual_host_that_is_not_there_is_told(self, doctor: Doctor, url: str):
         finding, detail = doctor.only(
@@ -314,13 +315,13 @@ class TestBroker:
         assert there == (
             "warning",
             (
-                f"{url.removesuffix('/0')}: Redis; there is no queue 'agentguard' yet. Start a"
-                " worker, which makes it."
+                f"{url.removesuffix('/0')}: Redis; the queue 'agentguard' does not exist yet. Start"
+                " a worker, which creates it."
             ),
         )
         assert wrong[0] == "broken"
         assert (
-            "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL."
+            "rejected the password or requires one. Correct the password in CELERY_BROKER_URL."
             in wrong[1]
         )
 
@@ -351,8 +352,8 @@ class TestSentry:
     @pytest.mark.parametrize(
         ("status", "sentence"),
         [
-            (403, "refuses the event (status 403). Correct SENTRY_DSN"),
-            (429, "takes no more events"),
+            (403, "rejected the event (status 403). Correct SENTRY_DSN"),
+            (429, "is rate limiting events"),
         ],
     )
     def test_an_event_that_is_refused_is_a_fault(self, doctor: Doctor, status: int, sentence: str):
@@ -368,14 +369,14 @@ class TestSentry:
         )
 
         assert finding == "broken"
-        assert "cannot be reached, or does not answer. Correct SENTRY_DSN" in detail
+        assert "is unreachable or did not respond. Correct SENTRY_DSN" in detail
 
 
 WHAT_TO_DO = {
     "database": "Start it, or set POSTGRES_HOST and POSTGRES_PORT, or DATABASE_URL",
     "graph store": "Start it, or correct NEO4J_URI",
-    "cache": "Start it, or set REDIS_URL, or REDIS_HOST and REDIS_PORT",
-    "broker": "Start it, or set CELERY_BROKER_URL",
+    "cache": "Start it, or correct REDIS_URL (or REDIS_HOST and REDIS_PORT)",
+    "broker": "Start it, or correct CELERY_BROKER_URL",
 }
 """By check."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, NoDeadLettersError
+from agentguard.jobs.dispatch import BrokerUnavailableError, DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_SECOND
@@ -39,7 +39,7 @@ class Notebook:
 
     async def ping(self) -> None:
         if self.away:
-            raise BrokerAwayError("amqp://here", "refused")
+            raise BrokerUnavailableError("amqp://here", "refused")
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
         if self._letters is None:
@@ -95,7 +95,7 @@ async def test_a_job_made_while_the_broker_is_away_is_delivered_when_it_is_back(
         delivery = Notebook()
         delivery.away = True
         job = await here.submit()
-        with pytest.raises(BrokerAwayError):
+        with pytest.raises(BrokerUnavailableError):
             await sweep_of(here, delivery).sweep()
         delivery.away = False
 
@@ -165,7 +165,7 @@ async def test_it_goes_on_whatever_a_look_came_to(tmp_path: Path):
             job = await here.submit()
             sweep.wake()
             await until(lambda: _is(lambda: delivery.tried > 1))
-            assert sweep.failure == "BrokerAwayError"
+            assert sweep.failure == "BrokerUnavailableError"
             delivery.away = False
             sweep.wake()
             await until(

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.adapters.sentry.events import Outgoing, errors
-from agentguard.adapters.sentry.places import written_places
+from agentguard.adapters.sentry.events import EventFilter, errors
+from agentguard.adapters.sentry.stack_frames import parse_frames
 from agentguard.kernel.errors import NotFoundError
 
 SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=6, max_size=20).map(
@@ -45,8 +45,8 @@ DISGUISES = (
 )
 
 
-def outgoing(clock: Callable[[], float]) -> Outgoing:
-    return Outgoing("agentguard@1", "test", clock)
+def outgoing(clock: Callable[[], float]) -> EventFilter:
+    return EventFilter("agentguard@1", "test", clock)
 
 
 def sent(event: dict[str, Any], hint: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_what_is_no_error_is_not_sent(data, secret):
 
 @given(secret=SECRET, disguise=st.sampled_from(DISGUISES))
 def test_a_message_that_looks_like_a_place_in_the_code_is_not_taken_for_one(secret, disguise):
-    assert secret not in json.dumps(written_places(disguise.format(secret)))
+    assert secret not in json.dumps(parse_frames(disguise.format(secret)))
 
 
 def test_release_environment_and_place_are_told():

@@ -83,7 +83,7 @@ class Shared:
     limits: RateLimits | None
     """None: any number of requests may come."""
     ping_redis: Callable[[], Awaitable[None]] | None = None
-    """Raises RedisAwayError where it does not answer; None: there is none."""
+    """Raises RedisUnavailableError where it does not answer; None: there is none."""
 
 
 @dataclass(frozen=True, slots=True)

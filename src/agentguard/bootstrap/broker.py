@@ -46,7 +46,7 @@ def dispatcher_of(settings: Settings) -> JobDispatcher:
 async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
     """Return what the broker will not deliver any more.
 
-    Raise NoDeadLettersError, BrokerAwayError, and PackageMissingError.
+    Raise NoDeadLettersError, BrokerUnavailableError, and PackageMissingError.
     """
     if settings.celery_broker_url is None:
         raise NoDeadLettersError(WITHOUT_BROKER)
@@ -67,16 +67,16 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
 
 
 def refuse_if_refused(settings: Settings) -> None:
-    """Raise NotLetInError where the broker refuses us: a worker would ask again for ever.
+    """Raise BrokerRefusedError where the broker refuses us: a worker would ask again for ever.
 
     One that is away is waited for.
     """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
-        from agentguard.adapters.celery.inspection import NotLetInError, inspect_broker
+        from agentguard.adapters.celery.inspection import BrokerRefusedError, inspect_broker
     try:
         inspect_broker(broker.url, broker.queue)
-    except NotLetInError:
+    except BrokerRefusedError:
         raise
     except UnusableServiceError as error:
         log.warning("broker_away", detail=str(error))

@@ -1,4 +1,4 @@
-"""`agentguard doctor`: whether everything is in order."""
+"""`agentguard doctor`: checks of the installation."""
 
 from __future__ import annotations
 
@@ -20,20 +20,18 @@ def doctor(
     send_test_event: Annotated[
         bool,
         typer.Option(
-            "--send-test-event", help="Send Sentry an event, to see whether errors arrive."
+            "--send-test-event", help="Send a test event to Sentry to check error reporting."
         ),
     ] = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Check what AgentGuard stands on.
+    """Check the installation and the configured services.
 
-    Settings, data directory, disk, spans, ports, catalogue, and every service that is set.
-
-    PostgreSQL, Neo4j, Redis and the broker are asked for real; what is broken is said with what to
-    do about it. Changes nothing. Exits with 1 where something is broken; a warning alone is no
-    failure.
+    Covers settings, data directory, disk, spans, ports, catalog, PostgreSQL, Neo4j, Redis, the
+    broker and Sentry. Each finding that is not fine says what to do. Changes nothing. Exits with 1
+    if a check is broken, and with 0 if there are only warnings.
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.messages import answers_only
@@ -42,7 +40,7 @@ def doctor(
     from agentguard.diagnosis.checks import Finding, diagnosis_document
     from agentguard.diagnosis.diagnose import diagnose
 
-    with answers_only():  # what libraries print while they are asked
+    with answers_only():  # libraries may print while they connect
         checks = diagnose(settings_with(data_dir, catalog), send_test_event=send_test_event)
     document = diagnosis_document(checks)
     if output_format is Format.JSON:

@@ -1,4 +1,5 @@
-"""How processes work beside each other.
+"""Coordination between processes.
 
-A cache, rate limits and notices, shared for speed and never for truth; leases, in the database.
+Ports to a shared cache, rate limits and notices, none of which is a source of truth, and to
+leases, which are kept in the database.
 """

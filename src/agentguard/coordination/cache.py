@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MOST_BYTES = 32 * 1024 * 1024
-"""Of one value; what is larger is not kept."""
+"""Maximum size of one value; larger values are not cached."""
 KEPT_SECONDS = 3600
 
 
 class Cache(Protocol):
-    """Answers by key.
+    """Cached answers by key.
 
-    A key names all that the answer follows from (a graph's version, say), so that what is found is
-    never stale.
+    A key identifies everything that the answer depends on (a graph version, for example), so that
+    a cached value is never stale.
     """
 
     async def get(self, key: str) -> bytes | None:
-        """Return exactly the bytes that were put there last, or None.
+        """Return exactly the bytes last put under this key.
 
-        Nothing was, it is gone, or the cache is away. Never raises.
+        Return None if there are none, they expired or the cache is unavailable. Never raises.
         """
 
     async def put(self, key: str, value: bytes) -> None:
-        """Keep this for a while, if possible: what is too large is not kept, what is old goes.
+        """Store the value for up to KEPT_SECONDS, best effort; drop values above MOST_BYTES.
 
         Never raises.
         """
@@ -32,10 +32,7 @@ class Cache(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Layered:
-    """A Cache in front of another one.
-
-    The near one is asked first, and keeps what the far one had.
-    """
+    """A two-level Cache: the near level is read first and filled from the far level."""
 
     near: Cache
     far: Cache

@@ -10,36 +10,32 @@ WINDOW_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """Where a client stands after a request."""
+    """A client's quota after a request."""
 
     admitted: bool
-    """Whether the request may go on. One that may not is not counted."""
+    """Whether the request is admitted. A rejected request is not counted."""
     limit: int
-    """Requests that the moving minute has room for."""
+    """Requests per moving minute."""
     left: int
-    """How many of them are left."""
+    """Requests remaining in the current window."""
     seconds: float
-    """Until there is room for one more than now, since the oldest request counted leaves the
-    minute; above 0, at most 60.
-    """
+    """Time until the oldest counted request leaves the window; above 0, at most 60."""
 
 
 def until_there_is_room(oldest: float, now: float) -> float:
-    """Return the seconds after which the oldest request counted has left the minute, whatever the
-    clocks that wrote it say.
+    """Return the seconds until the oldest counted request leaves the window.
+
+    The result is clamped to (0, 60], in case the clocks of two processes disagree.
     """
     return min(max(oldest + WINDOW_SECONDS - now, 0.001), WINDOW_SECONDS)
 
 
 class RateLimits(Protocol):
-    """Counts requests by client over a moving minute.
-
-    In no 60 seconds are more admitted than the limit.
-    """
+    """Counts requests per client; no 60-second interval admits more than the limit."""
 
     async def admit(self, client: str) -> Quota:
-        """Count one request of this client, where there is room for it.
+        """Count one request of this client, if it is within the limit.
 
-        The count is one for all processes; where what they share is away, each counts for itself,
-        from nothing. Never raises.
+        All processes share one count. While the shared store is unavailable, each process counts
+        for itself, starting at zero. Never raises.
         """

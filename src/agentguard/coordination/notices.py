@@ -1,4 +1,4 @@
-"""The port to notices: what one process tells all others, at once, with no promise."""
+"""The port to notices: best-effort messages from one process to all others."""
 
 from __future__ import annotations
 
@@ -8,25 +8,23 @@ from typing import Protocol
 
 
 class Notices(Protocol):
-    """Says that something changed, so that who waits can look.
+    """Change notifications, so that listeners know when to read a store again.
 
-    A notice may be lost: who must know looks now and then anyhow.
-
-    The text is a hint, no truth: others may share what carries it. What counts stands in the
-    stores.
+    A notice can be lost: a listener that must not miss a change also polls. The text is a hint and
+    not to be trusted, because the channel may be shared; the stores are authoritative.
     """
 
     async def publish(self, topic: str, text: str) -> None:
-        """Tell who listens to the topic, in any process.
+        """Notify the listeners of a topic in every process.
 
-        In this one also while what joins them is away. Never raises, waits for nobody.
+        Local listeners are notified even while the channel is unavailable. Never raises, and does
+        not wait for listeners.
         """
 
     def listen(self, topic: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
-        """Give the notices of this topic from now on, each once, a publisher's in its order.
+        """Yield an iterator over the notices of a topic from now on.
 
-        A listener that is too slow loses the oldest.
-
-        The iterator waits, and goes on waiting while the service behind it is away. Waiting may be
-        cancelled and taken up again.
+        Each notice arrives once, and those of one publisher in order. A slow listener loses the
+        oldest. The iterator keeps waiting while the channel is unavailable; a wait can be
+        cancelled and resumed.
         """

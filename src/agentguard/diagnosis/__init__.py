@@ -1,1 +1,1 @@
-"""Checks of everything that AgentGuard stands on."""
+"""Checks of the installation and of the services that it uses."""

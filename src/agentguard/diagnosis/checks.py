@@ -1,4 +1,4 @@
-"""A check and what it found."""
+"""Checks and their findings."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from agentguard.kernel.errors import AgentGuardError
 
 
 class Finding(StrEnum):
-    """How something is."""
+    """The result of a check."""
 
     FINE = "fine"
     WARNING = "warning"
-    """It works, but not as somebody may believe."""
+    """It works, but possibly not as intended."""
     BROKEN = "broken"
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What one check found."""
+    """One check and its finding."""
 
     name: str
     finding: Finding
@@ -30,16 +30,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Checks that look at one thing."""
+    """Checks of one subject."""
 
     name: str
-    look: Callable[[], Iterator[Check]]
+    run: Callable[[], Iterator[Check]]
 
     def checks(self) -> list[Check]:
-        """Look; that something cannot be looked at is a finding too."""
+        """Run the checks; an expected error of theirs becomes a BROKEN finding."""
         found: list[Check] = []
         try:
-            found.extend(self.look())
+            found.extend(self.run())
         except (OSError, AgentGuardError) as error:
             found.append(Check(self.name, Finding.BROKEN, str(error)))
         return found

@@ -1,4 +1,4 @@
-"""Settings that are each in order and together do not do what somebody may believe."""
+"""Settings that are valid on their own but conflict in combination."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from agentguard.diagnosis.checks import Check, Finding
 from agentguard.settings import Settings
 
 PROCESSES = "WEB_CONCURRENCY"
-"""What gunicorn and uvicorn read to know how many processes to start."""
+"""Number of processes, read by gunicorn and uvicorn."""
 
 
 def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[Check]:
-    """Yield a warning for each, or that there are none. Asks nobody."""
+    """Yield a warning for each conflict, or one FINE finding. Contacts no service."""
     several = _number(variables.get(PROCESSES, "")) > 1
     found = [
         *_reachable(settings),
@@ -24,7 +24,7 @@ def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[C
     ]
     yield from (Check("combination", Finding.WARNING, sentence) for sentence in found)
     if not found:
-        yield Check("combination", Finding.FINE, "The settings go together.")
+        yield Check("combination", Finding.FINE, "The settings are consistent.")
 
 
 def _reachable(settings: Settings) -> Iterator[str]:
@@ -32,26 +32,26 @@ def _reachable(settings: Settings) -> Iterator[str]:
         return
     if settings.api_key is None:
         yield (
-            f"API_HOST is {settings.api_host}, but without AGENTGUARD_API_KEY only this machine is"
-            " answered. Set a key, or API_HOST to 127.0.0.1."
+            f"API_HOST is {settings.api_host}, but no API key is set: only loopback requests are"
+            " accepted. Set AGENTGUARD_API_KEY, or set API_HOST to 127.0.0.1."
         )
     if settings.debug:
         yield (
-            "DEBUG logs every request, and API_HOST lets other machines in. Unset DEBUG where many"
-            " people ask."
+            "DEBUG logs every request, and API_HOST accepts connections from other machines. Unset"
+            " DEBUG in production."
         )
 
 
 def _processes(settings: Settings, *, several: bool) -> Iterator[str]:
     if several and settings.postgres is None:
         yield (
-            f"{PROCESSES} starts several processes, which take turns to write to SQLite. Set"
-            " DATABASE_URL for them to write side by side."
+            f"{PROCESSES} starts several processes, but SQLite allows one writer at a time. Set"
+            " DATABASE_URL to use PostgreSQL."
         )
     if several and settings.redis is None and settings.rate_limit:
         yield (
-            f"{PROCESSES} starts several processes, each of which counts AGENTGUARD_RATE_LIMIT for"
-            " itself. Set REDIS_URL for one count."
+            f"{PROCESSES} starts several processes, and each applies AGENTGUARD_RATE_LIMIT"
+            " separately. Set REDIS_URL to share one count."
         )
 
 
@@ -60,17 +60,17 @@ def _workers(settings: Settings) -> Iterator[str]:
         return
     if settings.postgres is None:
         yield (
-            "CELERY_BROKER_URL hands jobs to workers, but the table that says what they are is"
-            " SQLite's: only workers on this machine, with the same AGENTGUARD_DATA_DIR, can do"
-            " them. Set DATABASE_URL for workers elsewhere."
+            "CELERY_BROKER_URL is set, but jobs are stored in SQLite: only workers on this machine"
+            " with the same AGENTGUARD_DATA_DIR can run them. Set DATABASE_URL to run workers on"
+            " other machines."
         )
     if settings.redis is not None and _server(settings.redis.get_secret_value()) == _server(
         settings.celery_broker_url.get_secret_value()
     ):
         yield (
-            "REDIS_URL and CELERY_BROKER_URL name one Redis: made to forget what is old when it is"
-            " full, it loses jobs' messages too (they are found again, later); made to keep all, it"
-            " takes no more answers. Give each a server."
+            "REDIS_URL and CELERY_BROKER_URL name the same Redis server. When it is full, an"
+            " eviction policy drops job messages too (they are redelivered later), and without one"
+            " the cache accepts no more values. Use a separate server for each."
         )
 
 
@@ -78,8 +78,8 @@ def _times(settings: Settings) -> Iterator[str]:
     if settings.window_hours > settings.retention_hours:
         yield (
             f"AGENTGUARD_WINDOW_HOURS is {settings.window_hours:g}, but spans are deleted after"
-            f" {settings.retention_hours:g} hours (AGENTGUARD_RETENTION_HOURS): the live graph"
-            " shows no more than those."
+            f" {settings.retention_hours:g} hours (AGENTGUARD_RETENTION_HOURS), so the live graph"
+            " covers only those. Raise the retention or shorten the window."
         )
 
 

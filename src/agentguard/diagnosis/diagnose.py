@@ -1,4 +1,4 @@
-"""Everything that AgentGuard stands on, looked at side by side."""
+"""All checks, run in parallel."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from agentguard.settings import Settings
 
 
 def diagnose(settings: Settings, *, send_test_event: bool = False) -> tuple[Check, ...]:
-    """Run every check; changes nothing, and asks only this machine and the services that are set.
+    """Run every check, without changing anything.
 
-    Sentry is asked nothing, unless `send_test_event` says to send it an event.
+    Contacts only this machine and the configured services. Sentry is contacted only if
+    `send_test_event` is true; it then receives an event.
     """
     groups = [
         *installation(settings),
         *services(settings, send_test_event=send_test_event),
         Group("combination", lambda: combinations(settings, environment())),
     ]
-    with ThreadPoolExecutor(
-        len(groups)
-    ) as pool:  # one that is away shall not keep the others waiting
+    with ThreadPoolExecutor(len(groups)) as pool:  # an unreachable service delays no other check
         return tuple(check for found in pool.map(Group.checks, groups) for check in found)

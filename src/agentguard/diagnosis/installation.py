@@ -1,4 +1,4 @@
-"""Checks of what is on this machine: settings, folders, span files, ports, catalogue."""
+"""Checks of this machine: settings, folders, span files, ports and catalog."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from agentguard.settings import MIB, Settings, unknown_settings, unused_settings
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2
 _OTHER_KEY = "an AgentGuard with another key"
+_CATALOG = "catalog"
 
 
 def installation(settings: Settings) -> list[Group]:
-    """Return the checks of what is on this machine."""
+    """Return the checks of this machine."""
     return [
         Group("versions", _versions),
         Group("settings", lambda: _settings(environment())),
@@ -37,7 +38,7 @@ def installation(settings: Settings) -> list[Group]:
         Group("spans", lambda: _spans(settings.data_dir)),
         Group("API port", lambda: _api_port(settings)),
         Group("OTLP port", lambda: _otlp_port(settings)),
-        Group("catalogue", lambda: _catalogue(settings.catalog)),
+        Group(_CATALOG, lambda: _catalog(settings.catalog)),
         Group("trace links", lambda: _trace_links(settings.trace_url)),
         Group("dialects", _dialects),
     ]
@@ -57,15 +58,15 @@ def _settings(variables: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             "settings",
             Finding.WARNING,
-            f"{name} is set, but this version has no such part: it changes nothing.",
+            f"{name} is set, but this version does not have that feature; it is ignored.",
         )
     for name in unknown_settings(variables):
         yield Check(
             "settings",
             Finding.WARNING,
-            f"{name} is set, but there is no such setting. A slip of the pen?",
+            f"{name} is set, but there is no such setting. Check its spelling.",
         )
-    yield Check("settings", Finding.FINE, "They can be read and agree with each other.")
+    yield Check("settings", Finding.FINE, "The settings are valid.")
 
 
 def _data_directory(folder: Path) -> Iterator[Check]:
@@ -76,19 +77,19 @@ def _data_directory(folder: Path) -> Iterator[Check]:
             "data directory",
             finding,
             f"{folder} does not exist yet;"
-            f" {'it can be made' if finding is Finding.FINE else f'{above} is not writable'}.",
+            f" {'it can be created' if finding is Finding.FINE else f'{above} is not writable'}.",
         )
         return
     try:
         _write_to(folder)
     except OSError as error:
         reason = (
-            f"{folder} cannot be written to: {error.strerror}. Set AGENTGUARD_DATA_DIR to a folder"
-            " that can."
+            f"{folder} is not writable: {error.strerror}. Set AGENTGUARD_DATA_DIR to a writable"
+            " folder."
         )
         yield Check("data directory", Finding.BROKEN, reason)
         return
-    yield Check("data directory", Finding.FINE, f"{folder} can be written to.")
+    yield Check("data directory", Finding.FINE, f"{folder} is writable.")
 
 
 def _write_to(folder: Path) -> None:
@@ -109,27 +110,27 @@ def _disk(folder: Path) -> Iterator[Check]:
     advice = (
         ""
         if finding is Finding.FINE
-        else " Make room there, or set AGENTGUARD_DATA_DIR to another disk."
+        else " Free some space, or set AGENTGUARD_DATA_DIR to another disk."
     )
-    yield Check("disk", finding, f"{free / MIB:,.0f} MiB are free at {above}.{advice}")
+    yield Check("disk", finding, f"{free / MIB:,.0f} MiB free at {above}.{advice}")
 
 
 def _spans(folder: Path) -> Iterator[Check]:
     found = inspect_span_files(folder)
-    yield Check("spans", _left_behind(found), _span_detail(found))
+    yield Check("spans", _segments_finding(found), _span_detail(found))
 
 
-def _left_behind(found: SpanFiles) -> Finding:
+def _segments_finding(found: SpanFiles) -> Finding:
     return Finding.WARNING if found.segments and not found.in_use else Finding.FINE
 
 
 def _span_detail(found: SpanFiles) -> str:
-    server = "A server has them open" if found.in_use else "No server has them open"
+    server = "In use by a server" if found.in_use else "Not in use by a server"
     settled = f"{found.parts:,} Parquet files, {found.part_bytes / MIB:,.1f} MiB"
     left = f"{found.segments:,} log segments, {found.segment_bytes / MIB:,.1f} MiB"
     hint = (
-        " The next start of the server settles what the last one left in the log."
-        if _left_behind(found) is Finding.WARNING
+        " The next start of the server compacts the remaining log segments."
+        if _segments_finding(found) is Finding.WARNING
         else ""
     )
     return f"{server}; {settled}; {left}.{hint}"
@@ -137,9 +138,9 @@ def _span_detail(found: SpanFiles) -> str:
 
 def _api_port(settings: Settings) -> Iterator[Check]:
     if settings.api_port == 0:
-        yield Check("API port", Finding.FINE, "Any free port is taken.")
+        yield Check("API port", Finding.FINE, "API_PORT is 0: the system chooses a free port.")
         return
-    taken, who = _who_listens(settings.api_host, settings.api_port, settings)
+    taken, who = _listener(settings.api_host, settings.api_port, settings)
     place = f"Port {settings.api_port} on {settings.api_host}"
     if not taken:
         yield Check("API port", Finding.FINE, f"{place} is free.")
@@ -149,17 +150,19 @@ def _api_port(settings: Settings) -> Iterator[Check]:
         yield Check(
             "API port",
             Finding.BROKEN,
-            f"{place} is taken by something else; `agentguard serve` needs another: set API_PORT.",
+            f"{place} is in use by another program. Set API_PORT to a free port.",
         )
 
 
 def _otlp_port(settings: Settings) -> Iterator[Check]:
     if settings.otlp_port == 0:
         yield Check(
-            "OTLP port", Finding.FINE, "Not wanted: OTLP is received on the API's port only."
+            "OTLP port",
+            Finding.FINE,
+            "AGENTGUARD_OTLP_PORT is 0: OTLP is received on the API's port only.",
         )
         return
-    taken, who = _who_listens("127.0.0.1", settings.otlp_port, settings)
+    taken, who = _listener("127.0.0.1", settings.otlp_port, settings)
     place = f"Port {settings.otlp_port} on 127.0.0.1"
     if not taken:
         yield Check("OTLP port", Finding.FINE, f"{place} is free.")
@@ -169,16 +172,17 @@ def _otlp_port(settings: Settings) -> Iterator[Check]:
         yield Check(
             "OTLP port",
             Finding.WARNING,
-            f"{place} is taken by something else: spans sent there do not come here.",
+            f"{place} is in use by another program, which receives the spans that are sent there."
+            " Send spans to the API's port, or stop that program.",
         )
 
 
-def _catalogue(paths: Sequence[Path]) -> Iterator[Check]:
+def _catalog(paths: Sequence[Path]) -> Iterator[Check]:
     catalog = load_catalogs(paths)
     if catalog is None:
-        yield Check("catalogue", Finding.FINE, "None is set; `agentguard catalog init` writes one.")
+        yield Check(_CATALOG, Finding.FINE, "None is set; `agentguard catalog init` writes one.")
         return
-    yield Check("catalogue", Finding.FINE, f"{catalog.origin}: {len(catalog.entries):,} entries.")
+    yield Check(_CATALOG, Finding.FINE, f"{catalog.origin}: {len(catalog.entries):,} entries.")
 
 
 def _trace_links(template: str | None) -> Iterator[Check]:
@@ -187,7 +191,7 @@ def _trace_links(template: str | None) -> Iterator[Check]:
         "trace links",
         Finding.FINE,
         (
-            "AGENTGUARD_TRACE_URL gives links."
+            "AGENTGUARD_TRACE_URL is valid: evidence has links."
             if template
             else "AGENTGUARD_TRACE_URL is not set: evidence has no links."
         ),
@@ -195,12 +199,12 @@ def _trace_links(template: str | None) -> Iterator[Check]:
 
 
 def _dialects() -> Iterator[Check]:
-    yield Check("dialects", Finding.FINE, f"{len(load_dialects().rules):,} rules are at hand.")
+    yield Check("dialects", Finding.FINE, f"{len(load_dialects().rules):,} rules loaded.")
 
 
-def _who_listens(host: str, port: int, settings: Settings) -> tuple[bool, str | None]:
-    """Return whether something listens there, and which AgentGuard it is, if it is one."""
-    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - asked about, not bound
+def _listener(host: str, port: int, settings: Settings) -> tuple[bool, str | None]:
+    """Return whether the port is in use, and by which AgentGuard, if it is one."""
+    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     try:
         with socket.create_connection((asked, port), timeout=_TIMEOUT_SECONDS):
             pass

@@ -1,7 +1,4 @@
-"""What to think of a service that let us in.
-
-From what it is to a finding and a sentence, asking nobody.
-"""
+"""Findings about services from the results of their inspection, without contacting them."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from agentguard.adapters.sql.sqlite import DatabaseFile
 from agentguard.diagnosis.checks import Check, Finding
 from agentguard.settings import MIB
 
-if TYPE_CHECKING:  # these need packages that are there only where the services are used
+if TYPE_CHECKING:  # these need packages that are installed only where the services are used
     from agentguard.adapters.celery.inspection import BrokerQueue
     from agentguard.adapters.neo4j.inspection import GraphServer
     from agentguard.adapters.redis.inspection import KeyServer
@@ -28,15 +25,19 @@ def judge_file(found: DatabaseFile | None) -> Iterator[Check]:
         yield Check(
             DATABASE,
             Finding.FINE,
-            "There is none yet; the first command that stores something makes it.",
+            "The database does not exist yet; the first command that stores something creates it.",
         )
         return
     for fault in found.faults:
-        yield Check(DATABASE, Finding.BROKEN, f"It is damaged: {fault}. Restore it from a backup.")
+        yield Check(
+            DATABASE,
+            Finding.BROKEN,
+            f"The database is corrupt: {fault}. Restore it from a backup.",
+        )
     newer = found.revision is not None and found.revision > HEAD
     detail = (
-        f"Schema {found.revision} (this version's: {HEAD}), journal mode {found.mode},"
-        f" {found.log_bytes / MIB:,.1f} MiB of log."
+        f"Schema {found.revision} (this version needs {HEAD}), journal mode {found.mode},"
+        f" {found.log_bytes / MIB:,.1f} MiB of write-ahead log."
     )
     yield Check(DATABASE, Finding.BROKEN if newer else Finding.FINE, detail)
 
@@ -56,28 +57,29 @@ def _faults(found: DatabaseServer) -> Iterator[str]:
     if found.major < _OLDEST_POSTGRESQL:
         yield f"is PostgreSQL {found.version}. Upgrade it to {_OLDEST_POSTGRESQL} or newer."
     if found.encoding != "UTF8":
-        yield f"keeps text as {found.encoding}. Create the database anew with the encoding UTF8."
+        yield f"has the encoding {found.encoding}. Recreate the database with the encoding UTF8."
     if found.read_only:
         yield (
-            "takes no writes. Set DATABASE_URL or POSTGRES_HOST to the primary server, not to a"
-            " copy of it."
+            "is read-only. Set DATABASE_URL or POSTGRES_HOST to the primary server, not to a"
+            " replica."
         )
     if not found.may_create:
         yield (
-            "does not let this user create tables. Say `GRANT CREATE ON SCHEMA public TO …` there."
+            "does not allow this user to create tables. Run `GRANT CREATE ON SCHEMA public TO …`"
+            " there."
         )
     if found.revision is not None and found.revision > HEAD:
         yield (
-            f"was written by a newer AgentGuard (schema {found.revision}, this one knows {HEAD})."
-            " Upgrade AgentGuard."
+            f"was written by a newer AgentGuard (schema {found.revision}; this version supports up"
+            f" to {HEAD}). Upgrade AgentGuard."
         )
 
 
 def _schema(revision: str | None) -> str:
     if revision is None:
-        return "no tables yet; `agentguard migrate` or the first start makes them"
+        return "no tables yet; `agentguard migrate` or the first start creates them"
     return f"schema {revision}" + (
-        "" if revision == HEAD else f"; `agentguard migrate` or the next start brings it to {HEAD}"
+        "" if revision == HEAD else f"; `agentguard migrate` or the next start updates it to {HEAD}"
     )
 
 
@@ -88,9 +90,9 @@ def judge_neo4j(place: str, found: GraphServer) -> Check:
             GRAPH_STORE, Finding.BROKEN, f"{known}. Upgrade it to {_OLDEST_NEO4J} or newer."
         )
     prepared = (
-        "it has what graphs need"
+        "constraints and indexes exist"
         if found.constrained
-        else "nothing of ours is there yet, the first graph prepares it"
+        else "the first graph will create constraints and indexes"
     )
     return Check(GRAPH_STORE, Finding.FINE, f"{known}; {prepared}.")
 
@@ -101,24 +103,24 @@ def judge_redis(place: str, found: KeyServer) -> Check:
         return Check(
             CACHE,
             Finding.BROKEN,
-            f"{known}, a copy that takes no writes. Set REDIS_URL to the primary server.",
+            f"{known} is a read-only replica. Set REDIS_URL to the primary server.",
         )
     if found.like_redis < _OLDEST_REDIS:
         return Check(
             CACHE,
             Finding.WARNING,
-            f"{known} is older than what is tested. Upgrade it to {_OLDEST_REDIS} or newer.",
+            f"{known} is older than the tested versions. Upgrade it to {_OLDEST_REDIS} or newer.",
         )
     if found.most_bytes and found.eviction == "noeviction":
         full = (
-            f"takes nothing more once it holds {found.most_bytes / MIB:,.0f} MiB. Set its"
+            f"rejects writes once it holds {found.most_bytes / MIB:,.0f} MiB. Set its"
             " maxmemory-policy to allkeys-lru."
         )
         return Check(CACHE, Finding.WARNING, f"{known} {full}")
     limit = (
         f"maxmemory {found.most_bytes / MIB:,.0f} MiB"
         if found.most_bytes
-        else "no maxmemory: it may fill its machine's"
+        else "no maxmemory, so it can use all memory of its host"
     )
     return Check(CACHE, Finding.FINE, f"{known}, maxmemory-policy {found.eviction}, {limit}.")
 
@@ -132,15 +134,10 @@ def judge_broker(place: str, queue: str, found: BrokerQueue) -> Check:
         return Check(
             BROKER,
             Finding.WARNING,
-            f"{known}; there is no queue {queue!r} yet. Start a worker, which makes it.",
+            f"{known}; the queue {queue!r} does not exist yet. Start a worker, which creates it.",
         )
-    waiting = f"{known}; {found.messages:,} wait in the queue {queue!r}"
+    waiting = f"{known}; messages in the queue {queue!r}: {found.messages:,}"
     if found.consumers == 0:
-        return Check(
-            BROKER, Finding.WARNING, f"{waiting}, and nobody listens to it. Start a worker."
-        )
-    return Check(
-        BROKER,
-        Finding.FINE,
-        f"{waiting}{'' if found.consumers is None else f', {found.consumers:,} listen to it'}.",
-    )
+        return Check(BROKER, Finding.WARNING, f"{waiting}; it has no workers. Start a worker.")
+    workers = "" if found.consumers is None else f"; workers: {found.consumers:,}"
+    return Check(BROKER, Finding.FINE, f"{waiting}{workers}.")

@@ -1,7 +1,4 @@
-"""Checks of the services that are set.
-
-Each is asked for real, and where one is broken the sentence says what to do.
-"""
+"""Checks of the configured services; each is contacted, except Sentry."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ _SENTRY = "Sentry"
 
 
 def services(settings: Settings, *, send_test_event: bool) -> list[Group]:
-    """Return the checks of what may be a server of its own."""
+    """Return the checks of the database and of the optional services."""
     return [
         Group(DATABASE, lambda: _database(settings)),
         Group(GRAPH_STORE, lambda: _graph_store(settings)),
@@ -69,7 +66,7 @@ def _cache(settings: Settings) -> Iterator[Check]:
         yield Check(
             CACHE,
             Finding.FINE,
-            "REDIS_URL is not set: cache, rate limits and live updates are in each process.",
+            "REDIS_URL is not set: cache, rate limits and live updates are per process.",
         )
         return
     with extra("REDIS_URL"):
@@ -80,9 +77,7 @@ def _cache(settings: Settings) -> Iterator[Check]:
 
 def _broker(settings: Settings) -> Iterator[Check]:
     if settings.celery_broker_url is None:
-        yield Check(
-            BROKER, Finding.FINE, "CELERY_BROKER_URL is not set: the server runs jobs itself."
-        )
+        yield Check(BROKER, Finding.FINE, "CELERY_BROKER_URL is not set: the server runs the jobs.")
         return
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.inspection import inspect_broker
@@ -94,7 +89,7 @@ def _broker(settings: Settings) -> Iterator[Check]:
 
 def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
     if settings.sentry_dsn is None:
-        yield Check(_SENTRY, Finding.FINE, "SENTRY_DSN is not set: errors are in the log only.")
+        yield Check(_SENTRY, Finding.FINE, "SENTRY_DSN is not set: errors are only logged.")
         return
     with extra("SENTRY_DSN"):
         from agentguard.adapters.sentry.inspection import inspect_dsn
@@ -107,8 +102,10 @@ def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:
     )
     if not send_test_event:
         yield Check(
-            _SENTRY, Finding.FINE, f"{known} It was not asked; --send-test-event sends it an event."
+            _SENTRY,
+            Finding.FINE,
+            f"{known} Sentry was not contacted; --send-test-event sends it an event.",
         )
         return
     event = send(dsn, release=release(), environment=settings.sentry_environment)
-    yield Check(_SENTRY, Finding.FINE, f"{known} It took the event {event}.")
+    yield Check(_SENTRY, Finding.FINE, f"{known} Sentry accepted the event {event}.")

@@ -9,7 +9,7 @@ from agentguard.jobs.model import Job
 from agentguard.kernel.errors import UnavailableError
 
 
-class BrokerAwayError(UnavailableError):
+class BrokerUnavailableError(UnavailableError):
     """The broker does not answer."""
 
     code = "broker-away"
@@ -57,17 +57,17 @@ class JobDispatcher(Protocol):
     async def deliver(self, job: Job) -> None:
         """Hand the job over to be tried at `job.due_at` or later.
 
-        Raises BrokerAwayError where that cannot be done now.
+        Raises BrokerUnavailableError where that cannot be done now.
 
         Once this returns the broker has it for good, but a broker may lose what it has: who must be
         sure delivers again.
         """
 
     async def ping(self) -> None:
-        """Ask the broker something; raise BrokerAwayError if it does not answer."""
+        """Ask the broker something; raise BrokerUnavailableError if it does not answer."""
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
         """Return what will not be delivered any more, oldest first.
 
-        Raise NoDeadLettersError or BrokerAwayError.
+        Raise NoDeadLettersError or BrokerUnavailableError.
         """

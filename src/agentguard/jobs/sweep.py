@@ -51,7 +51,7 @@ class Sweep:
             await wait_at_most(self._wake, _LOOK_SECONDS)
 
     async def sweep(self) -> None:
-        """Deliver what is to be delivered; raise BrokerAwayError where that cannot be done now."""
+        """Deliver what is to be delivered; raise BrokerUnavailableError where that cannot be done now."""
         now = self.clock()
         waiting = await self.store.undelivered(now)
         buried = await self._bury([job for job in waiting if job.due_at + self._lease <= now], now)

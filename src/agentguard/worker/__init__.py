@@ -1,1 +1,1 @@
-"""A Celery worker that runs jobs."""
+"""The Celery worker that runs jobs."""

@@ -1,7 +1,4 @@
-"""The application in a worker's process.
-
-Opened at its first job, on an event loop that goes on between jobs.
-"""
+"""The application inside a worker process."""
 
 from __future__ import annotations
 
@@ -27,9 +24,10 @@ _GIVE_BACK_SECONDS = 10
 
 
 class OpenedApp:
-    """Tries jobs in this process (Tries).
+    """Attempts jobs in this process (implements Tries).
 
-    Made before a worker forks, it opens nothing until the fork has its first job.
+    It is created before the worker forks; each fork opens the application at its first job, on an
+    event loop that keeps running between jobs.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -43,7 +41,7 @@ class OpenedApp:
         trying = asyncio.run_coroutine_threadsafe(self._try(job_id, ended), self._running_loop())
         try:
             return trying.result()
-        finally:  # a signal's SystemExit comes out of the waiting
+        finally:  # a signal handler may raise SystemExit while waiting
             if trying.cancel():
                 ended.wait(_GIVE_BACK_SECONDS)
 

@@ -12,13 +12,11 @@ from agentguard.worker.process import OpenedApp
 
 
 def work(settings: Settings, concurrency: int | None) -> int:
-    """Run jobs until told to stop; return the exit code.
+    """Run jobs until stopped; return the exit code.
 
-    Raises NoBrokerError, NotLetInError, and PackageMissingError.
+    Raise NoBrokerError, BrokerRefusedError or PackageMissingError.
     """
-    os.environ.setdefault(
-        "REMAP_SIGTERM", "SIGQUIT"
-    )  # read where Celery is imported, which is below
+    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # before Celery is imported, which reads it
     configure_logs(debug=settings.debug)
     note_settings()
     refuse_if_refused(settings)

@@ -1,1 +1,1 @@
-"""Jobs brought to Celery workers, over RabbitMQ or Redis."""
+"""Delivery of jobs to Celery workers through RabbitMQ or Redis."""

@@ -1,4 +1,4 @@
-"""The Celery application: its queues, and how sure of each message it is."""
+"""The Celery application, its queues and its delivery guarantees."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from agentguard.adapters.celery.broker import Broker
-from agentguard.adapters.celery.steps import FreeSlots, declaring
+from agentguard.adapters.celery.steps import FreeSlots, declare_step
 
-_MOST_DEAD_LETTERS = 1000
+_MAX_DEAD_LETTERS = 1000
 _CONNECT_SECONDS = 4
 
 
@@ -23,8 +23,8 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         broker_transport_options=transport | (options or {}),
         broker_connection_timeout=_CONNECT_SECONDS,
         broker_connection_retry_on_startup=True,
-        broker_connection_max_retries=None,  # a broker may be away for as long as it likes
-        # RabbitMQ closes the channel of a job that takes longer than its consumer_timeout
+        broker_connection_max_retries=None,  # retry for ever
+        # RabbitMQ closes the channel of a job that exceeds its consumer_timeout.
         broker_channel_error_retry=True,
         result_backend=broker.results,
         task_ignore_result=broker.results is None,
@@ -34,25 +34,25 @@ def make_app(broker: Broker, *, options: dict[str, Any] | None = None) -> Celery
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
-        # A running job needs no broker: it goes on, and who gets its message meanwhile finds it
-        # taken.
+        # A running job does not need the broker. If its message is redelivered meanwhile, the
+        # other worker finds the job leased.
         worker_cancel_long_running_tasks_on_connection_loss=False,
-        # Its queues are exclusive to a node's name: two workers of one name would shut each other
-        # out for good.
+        # Remote-control queues are exclusive to a node name: a second worker with the same name
+        # could never connect.
         worker_enable_remote_control=False,
         worker_redirect_stdouts=False,
     )
-    app.steps["consumer"].add(declaring(dead_queue(broker)) if broker.rabbitmq else FreeSlots)
+    app.steps["consumer"].add(declare_step(dead_queue(broker)) if broker.rabbitmq else FreeSlots)
     return app
 
 
 def main_queue(broker: Broker) -> Queue:
     """Return the queue of jobs.
 
-    With RabbitMQ a quorum queue that passes on what it gives up to the dead-letter queue.
+    On RabbitMQ it is a quorum queue that dead-letters messages to `dead_queue`.
     """
-    # Delayed delivery needs a topic exchange, and matches by the end of the key: so a dot in a
-    # queue's name must not part words.
+    # Delayed delivery needs a topic exchange and matches the end of the routing key, so a dot in
+    # the queue's name must not act as a word separator.
     key = broker.queue.replace(".", "~")
     exchange = Exchange(broker.queue, type="topic")
     return Queue(
@@ -61,20 +61,21 @@ def main_queue(broker: Broker) -> Queue:
 
 
 def dead_queue(broker: Broker) -> Queue:
-    """Return RabbitMQ's queue of dead letters.
+    """Return RabbitMQ's dead-letter queue.
 
-    Not a quorum queue: RabbitMQ 4 counts each look at a letter there, to drop it in the end.
+    Not a quorum queue: RabbitMQ 4 would count each inspection of a message as a delivery and drop
+    it at the delivery limit.
     """
     return Queue(
         broker.dead_queue,
         Exchange(""),
         broker.dead_queue,
-        queue_arguments={"x-max-length": _MOST_DEAD_LETTERS},
+        queue_arguments={"x-max-length": _MAX_DEAD_LETTERS},
     )
 
 
 def queues(broker: Broker) -> list[Queue]:
-    """Return all queues that a message may come to lie in."""
+    """Return all queues that may hold a message."""
     return [dead_queue(broker), main_queue(broker)] if broker.rabbitmq else [main_queue(broker)]
 
 
@@ -85,5 +86,5 @@ def _quorum(broker: Broker) -> dict[str, Any]:
         "x-dead-letter-exchange": "",
         "x-dead-letter-routing-key": broker.dead_queue,
         "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",  # at-least-once asks for it
+        "x-overflow": "reject-publish",  # required by at-least-once dead lettering
     }

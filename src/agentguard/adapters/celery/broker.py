@@ -1,4 +1,4 @@
-"""Which broker, and what lies there under which name. Needs no foreign package."""
+"""Addresses and names on the broker. Needs no third-party package."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def task_name(kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where jobs are handed over."""
+    """The broker that distributes jobs."""
 
     url: str
-    """With password."""
+    """Includes the password."""
     queue: str
     results: str | None = None
-    """Where Celery keeps results of its own, if anywhere."""
+    """URL of Celery's own result backend, if set."""
     delivery_limit: int = 20
-    """Times that RabbitMQ brings one message again because the worker ended, or lost the
-    connection, before it said what came of it.
+    """Redeliveries by RabbitMQ of one message whose worker died or disconnected before it
+    acknowledged or rejected the message.
     """
 
     @property
@@ -37,5 +37,5 @@ class Broker:
 
     @property
     def place(self) -> str:
-        """Where it is, for people; no password."""
+        """Its address for messages, without the password."""
         return endpoint_of(self.url)

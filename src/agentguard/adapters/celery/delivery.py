@@ -1,4 +1,4 @@
-"""Jobs handed to a broker."""
+"""Delivery of jobs to a broker."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from kombu.exceptions import KombuError
 
 from agentguard.adapters.celery.app import dead_queue, make_app, queues
 from agentguard.adapters.celery.broker import Broker, task_name
-from agentguard.adapters.celery.letters import read_letters
-from agentguard.jobs.dispatch import BrokerAwayError, DeadLetter, NoDeadLettersError
+from agentguard.adapters.celery.dead_letters import read_dead_letters
+from agentguard.jobs.dispatch import BrokerUnavailableError, DeadLetter, NoDeadLettersError
 from agentguard.jobs.model import Job
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 
 _TIMEOUT_SECONDS = 5.0
-"""For each answer of the broker."""
+"""Timeout of each reply of the broker."""
 
 
 class CeleryDispatcher:
     """A JobDispatcher to Celery workers.
 
-    The message holds the job's id, the broker has confirmed it once `deliver` returns (RabbitMQ).
+    A message holds only the job's id. On RabbitMQ, the broker has confirmed it when `deliver`
+    returns.
     """
 
     def __init__(self, broker: Broker, clock: Clock) -> None:
@@ -61,38 +62,40 @@ class CeleryDispatcher:
 
     def _dead_letters(self) -> tuple[DeadLetter, ...]:
         with connected(self._app, self._broker) as connection:
-            return read_letters(connection, dead_queue(self._broker))
+            return read_dead_letters(connection, dead_queue(self._broker))
 
 
 @contextmanager
 def connected(app: Celery, broker: Broker) -> Iterator[Connection]:
-    """A connection of its own, so that none is ever met in a state that an earlier failure left.
+    """Open a fresh connection, so that no earlier failure can affect it.
 
-    Raises BrokerAwayError.
+    Raises BrokerUnavailableError.
     """
     try:
         with app.connection_for_write() as connection:
             connection.ensure_connection(max_retries=0)
             yield connection
     except (KombuError, AMQPError, MessageNacked, OSError) as error:
-        raise BrokerAwayError(broker.place, str(error).strip() or type(error).__name__) from error
+        raise BrokerUnavailableError(
+            broker.place, str(error).strip() or type(error).__name__
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Says: try this job."""
+    """A request to attempt a job."""
 
     task: str
     job_id: str
     delay: int = 0
-    """ns from now, until when it waits with the broker."""
+    """ns from now until the broker delivers it."""
     retries: int = 0
 
 
 def send(app: Celery, broker: Broker, connection: Connection, message: Message) -> None:
-    """Publish the message; a delay is rounded up to whole seconds.
+    """Publish the message; its delay is rounded up to whole seconds.
 
-    Raises what the broker raises.
+    Raises the exceptions of the broker's client.
     """
     app.send_task(
         message.task,

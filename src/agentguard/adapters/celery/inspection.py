@@ -1,4 +1,4 @@
-"""What a broker is and what lies in our queue, without changing it."""
+"""Read-only inspection of a broker and its job queue."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _NOT_FOUND = "404"
 
 @dataclass(frozen=True, slots=True)
 class BrokerQueue:
-    """Our queue, as a broker that let us in tells of it."""
+    """The job queue as reported by the broker."""
 
     product: str
     version: str | None
-    """None where the broker does not say."""
+    """None if the broker does not report it."""
     exists: bool
     messages: int
     consumers: int | None
-    """Who listens: workers; None where the broker does not know."""
+    """Number of workers that consume from it; None if the broker does not report it."""
 
     @property
     def release(self) -> tuple[int, ...]:
@@ -39,17 +39,17 @@ class BrokerQueue:
         )
 
 
-class NotLetInError(UnusableServiceError):
-    """The broker is there and refuses us: waiting does not help."""
+class BrokerRefusedError(UnusableServiceError):
+    """The broker is running and rejects the connection; retrying does not help."""
 
     code = "broker-refuses"
 
 
 def inspect_broker(url: str, queue: str) -> BrokerQueue:
-    """Ask the broker what it is and what lies in the queue.
+    """Return the broker's product and version, and the state of the queue.
 
-    Raises UnusableServiceError, with what to do, where it is away, NotLetInError where it refuses
-    us.
+    Raise BrokerRefusedError if the broker rejects the connection and UnusableServiceError if it is
+    unreachable, each with advice.
     """
     inspect = _inspect_rabbitmq if urlsplit(url).scheme in ("amqp", "amqps") else _inspect_redis
     return inspect(url, queue)
@@ -59,14 +59,18 @@ def _inspect_rabbitmq(url: str, queue: str) -> BrokerQueue:
     connection = _rabbitmq(parse_url(url))
     try:
         connection.connect()
-        exists, messages, consumers = _look(connection.channel(), queue)
-        told = connection.server_properties
+        exists, messages, consumers = _inspect_queue(connection.channel(), queue)
+        properties = connection.server_properties
         connection.close()
         return BrokerQueue(
-            told.get("product", "AMQP"), told.get("version"), exists, messages, consumers
+            properties.get("product", "AMQP"),
+            properties.get("version"),
+            exists,
+            messages,
+            consumers,
         )
     except (AMQPError, OSError) as error:
-        raise _unusable(url, error) from error
+        raise _failure(url, error) from error
     finally:
         connection.collect()
 
@@ -94,7 +98,7 @@ def _inspect_redis(url: str, queue: str) -> BrokerQueue:
     connection: Any = kombu.Connection(url, transport_options=limits)
     try:
         connection.connect()
-        exists, messages, _ = _look(connection.channel(), queue)
+        exists, messages, _ = _inspect_queue(connection.channel(), queue)
         return BrokerQueue("Redis", None, exists, messages, None)
     except (
         KombuError,
@@ -102,28 +106,28 @@ def _inspect_redis(url: str, queue: str) -> BrokerQueue:
         *connection.connection_errors,
         *connection.channel_errors,
     ) as error:
-        raise _unusable(url, error) from error
+        raise _failure(url, error) from error
     finally:
         connection.release()
 
 
-def _look(channel: Any, queue: str) -> tuple[bool, int, int]:
-    """Return whether the queue is there, its messages and its consumers."""
+def _inspect_queue(channel: Any, queue: str) -> tuple[bool, int, int]:
+    """Return whether the queue exists, and its number of messages and consumers."""
     try:
         found = channel.queue_declare(queue, passive=True)
     except ChannelError as error:
-        if str(error.reply_code) != _NOT_FOUND:  # a number or text, as the transport likes
+        if str(error.reply_code) != _NOT_FOUND:  # int or str, depending on the transport
             raise
         return False, 0, 0
     return True, found.message_count, found.consumer_count
 
 
-def _unusable(url: str, error: Exception) -> UnusableServiceError:
+def _failure(url: str, error: Exception) -> UnusableServiceError:
     refusal = _refusal(error)
     if refusal is not None:
-        return NotLetInError(f"{endpoint_of(url)} {refusal}")
+        return BrokerRefusedError(f"{endpoint_of(url)} {refusal}")
     return UnusableServiceError(
-        f"{endpoint_of(url)} cannot be reached. Start it, or set CELERY_BROKER_URL to where it runs."
+        f"{endpoint_of(url)} is unreachable. Start it, or correct CELERY_BROKER_URL."
     )
 
 
@@ -131,14 +135,15 @@ def _refusal(error: Exception) -> str | None:
     match error:
         case AccessRefused():
             return (
-                "does not let us in. Correct user and password in CELERY_BROKER_URL, and what the"
-                " user may do there."
+                "rejected the credentials or denied access. Correct user and password in"
+                " CELERY_BROKER_URL, and check the user's permissions."
             )
         case NotAllowed():
             return (
-                "has no such virtual host. Correct the last part of CELERY_BROKER_URL; the usual"
-                " one is written `//`."
+                "has no such virtual host, or denies access to it. Correct the path of"
+                " CELERY_BROKER_URL; the default virtual host is written `//`."
             )
-    if "Authentication" in type(error).__name__:  # of Redis's client, which is another adapter's
-        return "does not accept the password, or wants one. Correct the one in CELERY_BROKER_URL."
+    # By name, because only adapters.redis may import Redis's client.
+    if "Authentication" in type(error).__name__:
+        return "rejected the password or requires one. Correct the password in CELERY_BROKER_URL."
     return None

@@ -1,4 +1,4 @@
-"""What a worker does at every connection beside what Celery does."""
+"""Extra steps of a Celery consumer, run at every connection."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from kombu import Queue
 from kombu.transport.virtual import QoS
 
 
-def declaring(queue: Queue) -> type[bootsteps.StartStopStep]:
-    """Return a step that sees to it that there is this queue for what dies."""
+def declare_step(queue: Queue) -> type[bootsteps.StartStopStep]:
+    """Return a step that declares a queue."""
 
     class Declare(bootsteps.StartStopStep):
         requires = ("celery.worker.consumer.connection:Connection",)
@@ -23,27 +23,27 @@ def declaring(queue: Queue) -> type[bootsteps.StartStopStep]:
 
 
 class FreeSlots(bootsteps.StartStopStep):
-    """With Redis: a message that cannot be acknowledged makes room for the next one all the same.
+    """On Redis, free the prefetch slot of a message even if acknowledging it fails.
 
-    Kombu 5.7 keeps its place. A worker whose jobs all end while Redis is away then asks for nothing
-    any more, so it does not notice either that it has to connect again. Redis gives that message
-    out once more, after its visibility timeout; it finds the job ended.
+    Kombu 5.7 keeps the slot occupied. A worker whose jobs all finish while Redis is unreachable
+    would then stop fetching, and never notice that it must reconnect. Redis redelivers the message
+    after its visibility timeout; by then the job is finished, so nothing runs twice.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, parent: Any) -> None:
-        places = parent.task_consumer.channel.qos
-        places.ack = _freeing(places, places.ack)
-        places.reject = _freeing(places, places.reject)
+        qos = parent.task_consumer.channel.qos
+        qos.ack = _freeing_slot(qos, qos.ack)
+        qos.reject = _freeing_slot(qos, qos.reject)
 
 
-def _freeing(places: QoS, answer: Callable[..., None]) -> Callable[..., None]:
-    def free(delivery_tag: str, **how: Any) -> None:
+def _freeing_slot(qos: QoS, acknowledge: Callable[..., None]) -> Callable[..., None]:
+    def free(delivery_tag: str, **options: Any) -> None:
         try:
-            answer(delivery_tag, **how)
+            acknowledge(delivery_tag, **options)
         except Exception:
-            QoS.ack(places, delivery_tag)  # in this process's memory alone
+            QoS.ack(qos, delivery_tag)  # only in this process's memory
             raise
 
     return free

@@ -1,4 +1,4 @@
-"""A Celery worker: takes messages that name jobs, and says what became of each message."""
+"""A Celery worker that attempts jobs and acknowledges, rejects or delays their messages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentguard.adapters.celery.app import make_app
 from agentguard.adapters.celery.broker import Broker, task_name
 from agentguard.adapters.celery.delivery import Message, connected, send
 from agentguard.jobs.attempts import Ended, GivenUp, Later, Outcome, Tries, backoff
-from agentguard.jobs.dispatch import BrokerAwayError
+from agentguard.jobs.dispatch import BrokerUnavailableError
 from agentguard.jobs.model import UnknownJobError
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import UnavailableError
@@ -26,7 +26,7 @@ JobTask: TypeAlias = Task[Any, Any]
 
 
 class CeleryWorker:
-    """The Celery application with a task for each kind of jobs."""
+    """The Celery application with one task per kind of job."""
 
     def __init__(
         self,
@@ -39,16 +39,16 @@ class CeleryWorker:
     ) -> None:
         self._broker, self._tries, self._clock = broker, tries, clock
         self.app = make_app(broker)
-        # What is not done when it has to stop is given back, not waited for (with SIGTERM, where
-        # REMAP_SIGTERM=SIGQUIT is set).
+        # At a soft shutdown (SIGTERM with REMAP_SIGTERM=SIGQUIT), jobs that are still running
+        # after this time are requeued.
         self.app.conf.worker_soft_shutdown_timeout = shutdown_seconds
         for kind in kinds:
             self._add(task_name(kind))
         worker_process_shutdown.connect(self._close, weak=False)
-        celeryd_after_setup.connect(_be_quiet, weak=False)
+        celeryd_after_setup.connect(_silence_deprecation, weak=False)
 
     def run(self, concurrency: int | None) -> int:
-        """Work until told to stop, in so many processes (None: as many as there are CPUs).
+        """Work until stopped, in `concurrency` processes (None: one per CPU).
 
         Return the exit code.
         """
@@ -73,7 +73,7 @@ class CeleryWorker:
         except UnknownJobError as error:
             raise Reject(str(error), requeue=False) from error
         except (UnavailableError, OSError) as error:
-            log.warning("job_not_tried", job_id=job_id, error=str(error))
+            log.warning("job_not_attempted", job_id=job_id, error=str(error))
             outcome = Later(self._clock() + backoff(task.request.retries + 1))
         self._answer(task, job_id, outcome)
 
@@ -82,30 +82,30 @@ class CeleryWorker:
             case Ended():
                 return
             case GivenUp():
-                raise Reject(f"Job {job_id} has failed for good.", requeue=False)
+                raise Reject(f"Job {job_id} failed permanently.", requeue=False)
             case Later(at):
-                self._send_again(task, job_id, at)
+                self._redeliver(task, job_id, at)
             case _:
                 assert_never(outcome)
 
-    def _send_again(self, task: JobTask, job_id: str, at: int) -> None:
+    def _redeliver(self, task: JobTask, job_id: str, at: int) -> None:
         try:
             with connected(self.app, self._broker) as connection:
                 message = Message(
                     str(task.name), job_id, at - self._clock(), task.request.retries + 1
                 )
                 send(self.app, self._broker, connection, message)
-        except BrokerAwayError as error:  # the sweep of a server delivers it anew
-            log.warning("job_not_delivered_again", job_id=job_id, error=str(error))
+        except BrokerUnavailableError as error:  # a server's sweep will redeliver the job
+            log.warning("job_not_redelivered", job_id=job_id, error=str(error))
 
     def _close(self, **_signal: Any) -> None:
         self._tries.close()
 
 
-def _be_quiet(**_signal: Any) -> None:
-    """Celery says at every loss of the connection that a default will change.
+def _silence_deprecation(**_signal: Any) -> None:
+    """Silence a deprecation warning about a default that `make_app` sets explicitly.
 
-    `make_app` has decided that one.
+    Celery repeats it at every loss of the connection.
     """
     warnings.filterwarnings(
         "ignore", category=CPendingDeprecationWarning, module="celery.worker.consumer"

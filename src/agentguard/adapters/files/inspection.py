@@ -1,39 +1,41 @@
-"""What stands in a data directory's span files, without opening them for writing."""
+"""Read-only inspection of a data directory's span files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentguard.adapters.files.locks import alone
+from agentguard.adapters.files.locks import exclusive
 from agentguard.adapters.files.parts import parts_in
 from agentguard.adapters.files.segments import SUFFIX
-from agentguard.adapters.files.spans import USE
+from agentguard.adapters.files.spans import USE_LOCK
 
 
 @dataclass(frozen=True, slots=True)
 class SpanFiles:
-    """Counts of files and bytes."""
+    """Number and size of the files."""
 
     in_use: bool
     """Whether a server has them open."""
     segments: int
-    """Of the log, not yet settled."""
+    """Log segments that are not compacted yet."""
     segment_bytes: int
     parts: int
     part_bytes: int
 
 
 def inspect_span_files(directory: Path) -> SpanFiles:
-    """Look at the span files in a data directory; raises OSError where they cannot be read."""
+    """Inspect the span files of a data directory; raise OSError if they are unreadable."""
     segments = [path.stat().st_size for path in directory.joinpath("log").glob(f"*{SUFFIX}")]
     lake = directory / "spans"
     parts = [part.path(lake).stat().st_size for part in parts_in(lake)]
-    return SpanFiles(_in_use(directory / USE), len(segments), sum(segments), len(parts), sum(parts))
+    return SpanFiles(
+        _in_use(directory / USE_LOCK), len(segments), sum(segments), len(parts), sum(parts)
+    )
 
 
 def _in_use(path: Path) -> bool:
     if not path.exists():
         return False
-    with alone(path) as unused:
+    with exclusive(path) as unused:
         return not unused

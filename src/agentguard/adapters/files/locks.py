@@ -1,7 +1,4 @@
-"""Locks on files, held by many or by one.
-
-The system lets go of them when their holder dies (flock(2)).
-"""
+"""Shared and exclusive file locks, which the kernel releases when their holder dies (flock(2))."""
 
 from __future__ import annotations
 
@@ -16,26 +13,26 @@ from pathlib import Path
 _PAUSE_SECONDS = 0.01
 
 
-def take(handle: int) -> bool:
-    """Lock an open file for this handle alone; return whether that was possible."""
+def try_lock(handle: int) -> bool:
+    """Lock an open file exclusively without waiting; return whether that succeeded."""
     return _locked(handle, fcntl.LOCK_EX)
 
 
 @asynccontextmanager
 async def shared(path: Path) -> AsyncIterator[None]:
-    """Hold the lock together with others, waiting while one holds it alone."""
+    """Hold a shared lock, waiting while it is held exclusively."""
     with _opened(path) as handle:
-        # another process lets go, and tells nobody
+        # flock(2) gives no notification when another process releases the lock.
         while not _locked(handle, fcntl.LOCK_SH):  # noqa: ASYNC110
             await asyncio.sleep(_PAUSE_SECONDS)
         yield
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[bool]:
-    """Hold the lock alone, if nobody holds it now: gives whether that was possible."""
+def exclusive(path: Path) -> Iterator[bool]:
+    """Try to hold the lock exclusively without waiting; yield whether that succeeded."""
     with _opened(path) as handle:
-        yield take(handle)
+        yield try_lock(handle)
 
 
 @contextmanager

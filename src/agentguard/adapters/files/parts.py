@@ -1,12 +1,9 @@
-"""Spans as Parquet.
+"""Spans as Parquet files, partitioned by the hour in which they started.
 
-One folder for each hour in which spans started, in it parts named after the log segments they came
-from.
-
-`hour=2026-11-23T22/<first>-<last>.parquet` holds the spans of that hour from the segments first to
-last. A part whose range lies within another's in the same folder is superseded: it was merged into
-the other and is about to be deleted. So writing a part again after a crash, and merging, neither
-lose nor double anything.
+`hour=2026-11-23T22/<first>-<last>.parquet` holds the spans of that hour from the log segments
+first to last. A part whose range lies within another's in the same folder is superseded: it was
+merged into the other and is about to be deleted. Rewriting a part after a crash, and merging
+parts, therefore neither lose nor duplicate spans.
 """
 
 from __future__ import annotations
@@ -33,21 +30,18 @@ from agentguard.traces.window import TimeWindow
 U64 = NDArray[np.uint64]
 
 MIXED = "hour=mixed"
-"""Where the spans of a segment go that touches more hours than that."""
-_MOST_HOURS = 48
+"""Folder for the spans of a segment that covers more than _MAX_HOURS hours."""
+_MAX_HOURS = 48
 _DRAFT = ".draft"
-_FORSAKEN_SECONDS = 3600
+_STALE_SECONDS = 3600
 _BATCH_ROWS = 65_536
 SMALL_BYTES = 16 * 1024 * 1024
-_MOST_SMALL = 8
+_MAX_SMALL = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Part:
-    """One Parquet file.
-
-    First and last are segment ids: the time (ns) at which each segment began.
-    """
+    """One Parquet file; first and last are segment ids: the start times (ns) of the segments."""
 
     folder: str
     first: int
@@ -57,7 +51,7 @@ class Part:
         return root / self.folder / f"{self.first:016x}-{self.last:016x}.parquet"
 
     def supersedes(self, other: Part) -> bool:
-        """Whether the other's spans are all in this one."""
+        """Whether this part contains all spans of the other."""
         return (
             self != other
             and self.folder == other.folder
@@ -68,7 +62,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource:
-    """A SpanSource: one part."""
+    """A SpanSource that reads one part."""
 
     path: Path
 
@@ -94,7 +88,7 @@ class ParquetSource:
 def _batches(
     file: pq.ParquetFile, group: int, rows: NDArray[np.bool_] | None
 ) -> Iterator[pa.Table]:
-    """Yield a row group's spans in tables of bounded size, only the rows asked for."""
+    """Yield the selected rows of a row group in tables of bounded size."""
     at = 0
     for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group]):
         table = pa.Table.from_batches([batch]).cast(SPAN_SCHEMA)
@@ -107,7 +101,7 @@ def _lower_halves(spans: pa.Table) -> U64:
 
 
 def _hour(folder: str) -> tuple[int, int]:
-    """Return the times (ns) between which a folder's spans start."""
+    """Return the interval (ns) in which the spans of a folder start."""
     if folder == MIXED:
         return 0, 2**63 - 1
     start = (
@@ -118,12 +112,12 @@ def _hour(folder: str) -> tuple[int, int]:
 
 
 def parts_in(root: Path) -> list[Part]:
-    """Return every part on disk, superseded ones too, sorted."""
+    """Return every part on disk, including superseded ones, sorted."""
     return sorted(_part(path) for path in root.glob("hour=*/*.parquet"))
 
 
 def without_superseded(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts, each once, whose spans are in no other part."""
+    """Return the distinct parts that no other part supersedes."""
     kept: list[Part] = []
     for part in sorted(set(parts), key=lambda p: (p.folder, p.first, -p.last)):
         if not (kept and kept[-1].supersedes(part)):
@@ -132,10 +126,7 @@ def without_superseded(parts: Sequence[Part]) -> list[Part]:
 
 
 def write_parts(root: Path, segment: int, spans: pa.Table) -> list[Part]:
-    """Write the segment's spans, by hour; writing the same again changes nothing.
-
-    Durable once this returns.
-    """
+    """Write the segment's spans by hour. Idempotent, and durable when it returns."""
     written = []
     for folder, rows in _by_hour(spans["start"].to_numpy()):
         part = Part(folder, segment, segment)
@@ -145,7 +136,7 @@ def write_parts(root: Path, segment: int, spans: pa.Table) -> list[Part]:
 
 
 def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
-    """Write one part with the spans of these, neighbours in one folder, which are then superseded."""
+    """Write one part with the spans of adjacent parts of one folder, which it supersedes."""
     merged = Part(parts[0].folder, parts[0].first, parts[-1].last)
     tables = [table for part in parts for table in ParquetSource(part.path(root)).tables()]
     _write(merged.path(root), pa.concat_tables(tables).unify_dictionaries().combine_chunks())
@@ -153,35 +144,34 @@ def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
 
 
 def mergeable(root: Path, parts: Sequence[Part], before: int) -> list[list[Part]]:
-    """Return the runs of small neighbours that are worth a merge.
+    """Return runs of small adjacent parts that are worth merging.
 
-    Of one folder, received in one hour, and before this time (ns).
-
-    No segment older than that may still be on its way: its part would lie within a merged one and
-    be taken for superseded.
+    The parts of a run are in one folder, were received within one hour, and before `before` (ns).
+    No older segment may still be pending: its part would lie within the merged range and count as
+    superseded.
     """
     runs: list[list[Part]] = []
     for part in (part for part in without_superseded(parts) if part.last < before):
         small = part.path(root).stat().st_size < SMALL_BYTES
-        if small and runs and runs[-1] and _near(runs[-1][-1], part):
+        if small and runs and runs[-1] and _adjacent(runs[-1][-1], part):
             runs[-1].append(part)
         else:
             runs.append([part] if small else [])
-    return [run for run in runs if len(run) > _MOST_SMALL]
+    return [run for run in runs if len(run) > _MAX_SMALL]
 
 
-def delete_forsaken_drafts(root: Path) -> None:
-    """Delete what a crash left half written an hour ago or earlier.
+def delete_stale_drafts(root: Path) -> None:
+    """Delete incomplete files at least an hour old, left by a crash.
 
-    What is younger may be somebody's work.
+    Younger ones may belong to a running writer.
     """
     for draft in root.glob(f"hour=*/*{_DRAFT}"):
         with contextlib.suppress(FileNotFoundError):
-            if time.time() - draft.stat().st_mtime > _FORSAKEN_SECONDS:
+            if time.time() - draft.stat().st_mtime > _STALE_SECONDS:
                 draft.unlink()
 
 
-def _near(one: Part, other: Part) -> bool:
+def _adjacent(one: Part, other: Part) -> bool:
     return one.folder == other.folder and one.first // NS_PER_HOUR == other.last // NS_PER_HOUR
 
 
@@ -191,12 +181,9 @@ def _part(path: Path) -> Part:
 
 
 def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
-    """Yield each hour's folder with its rows.
-
-    Spans without a time are in the hour 1970-01-01T00.
-    """
+    """Yield each hour's folder with its rows; spans without a time belong to 1970-01-01T00."""
     hours, where = np.unique(starts // NS_PER_HOUR, return_inverse=True)
-    if len(hours) > _MOST_HOURS:
+    if len(hours) > _MAX_HOURS:
         yield MIXED, np.arange(len(starts))
         return
     for n, hour in enumerate(hours.tolist()):

@@ -1,4 +1,4 @@
-"""A RunStore in files: two Parquet files a graph version, its runs and their calls."""
+"""A RunStore in files: two Parquet files per graph version, for its runs and their calls."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FileRunStore:
     def _write(self, version_id: str, runs: Runs) -> None:
         """Write drafts and rename them, the runs last.
 
-        Their draft is this writer's claim to the version, and they make it whole.
+        The draft of the runs reserves the version for this writer; its rename commits the version.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         runs_path, calls_path = self._paths(version_id)
@@ -75,7 +75,7 @@ class FileRunStore:
             return Runs(_table(runs_path, RUN_SCHEMA), _table(calls_path, CALL_SCHEMA))
         except FileNotFoundError:
             raise NoGraphError(
-                f"The runs of graph version {version_id!r} are not kept. Ask for the newest"
+                f"The runs of graph version {version_id!r} have been deleted. Request the newest"
                 " version."
             ) from None
 
@@ -102,17 +102,14 @@ class FileRunStore:
         for path in self.folder.glob("*.parquet*"):
             try:
                 old = path.stat().st_mtime_ns < before
-            except FileNotFoundError:  # another process was quicker
+            except FileNotFoundError:  # deleted by another process
                 continue
             if old:
                 yield path
 
 
 def share_runs(source: Path, target: Path) -> None:
-    """Let all runs of one folder stand in the other too, as the same files.
-
-    Deleting them in one leaves the other's.
-    """
+    """Hard-link the runs of one folder into another; deleting one link leaves the other."""
     target.mkdir(parents=True, exist_ok=True)
     for path in source.glob("*.parquet"):
         with suppress(FileExistsError):

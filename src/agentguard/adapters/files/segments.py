@@ -1,8 +1,8 @@
-"""The log: deliveries in append-only segment files, each record with its length and checksum.
+"""The write-ahead log: deliveries in append-only segment files.
 
 A segment is the magic bytes, then records: length of the body (u32), CRC-32 of encoding and body
-(u32), encoding (u8), body. All integers are little-endian. What follows the last whole record was
-never acknowledged.
+(u32), encoding (u8), body. All integers are little-endian. Bytes after the last complete record
+were never acknowledged.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from agentguard.adapters.files.locks import take
+from agentguard.adapters.files.locks import try_lock
 from agentguard.traces.store import Delivery, Encoding
 
 MAGIC = b"AGLOG\x00\x01\n"
 SUFFIX = ".log"
-_FORSAKEN_SECONDS = 3600
+_STALE_SECONDS = 3600
 _RECORD = struct.Struct("<IIB")
 _ENCODINGS = {1: Encoding.PROTOBUF, 2: Encoding.JSON}
 _NUMBERS = {encoding: number for number, encoding in _ENCODINGS.items()}
 
 
 class Segment:
-    """A segment file that is this process's own as long as it is open.
+    """A segment file that this process owns, and holds locked, while it is open.
 
-    By its lock others see that its owner lives.
+    The lock shows other processes that the owner is alive.
     """
 
     def __init__(self, path: Path, handle: int) -> None:
@@ -37,32 +37,29 @@ class Segment:
 
     @property
     def id(self) -> int:
-        """The time (ns) at which it began; later segments have higher ones."""
+        """Its start time (ns); later segments have higher ids."""
         return segment_id(self.path)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the file, which releases its lock."""
         os.close(self._handle)
 
 
 class SegmentWriter(Segment):
-    """A segment that is being written."""
+    """A segment open for appending."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file, readable by its owner only.
-
-        Raises FileExistsError rather than write into another's.
-        """
+        """Create the file with mode 0600; raise FileExistsError if it exists."""
         super().__init__(
             path,
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600),
         )
         self.size = 0
         try:
-            # Before the first byte: so whoever gets the lock of a file with bytes in it knows that
-            # its owner is gone. Another process may hold it for a moment to see whether that is so:
-            # then this file is given up before anything stands in it.
-            if not take(self._handle):
+            # Lock before the first byte is written: a process that can lock a non-empty file then
+            # knows that its owner is dead. If such a process holds the lock right now to check,
+            # abandon this still empty file.
+            if not try_lock(self._handle):
                 raise FileExistsError(path)
             self._write([MAGIC])
             sync_folder(path.parent)
@@ -72,7 +69,7 @@ class SegmentWriter(Segment):
             raise
 
     def append(self, deliveries: Sequence[Delivery]) -> None:
-        """Write all and sync once; raises OSError, leaving the segment as it was."""
+        """Write all deliveries and sync once; on OSError the segment is unchanged."""
         self._write([part for delivery in deliveries for part in _record(delivery)])
 
     def _write(self, parts: Sequence[bytes]) -> None:
@@ -87,21 +84,20 @@ class SegmentWriter(Segment):
 
 
 def adopt(path: Path) -> Segment | None:
-    """Return a segment whose owner died, its torn tail cut off, as our own.
+    """Take over a segment whose owner died and truncate its torn tail.
 
-    None if its owner lives, or it is gone.
-
-    One that never got a byte is deleted once it is an hour old.
+    Return None if its owner is alive, it no longer exists or it is empty. An empty segment that is
+    at least an hour old is deleted.
     """
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    if take(handle) and path.exists():
+    if try_lock(handle) and path.exists():
         if os.fstat(handle).st_size:
             cut_torn_tail(path)
             return Segment(path, handle)
-        if time.time() - os.fstat(handle).st_mtime > _FORSAKEN_SECONDS:
+        if time.time() - os.fstat(handle).st_mtime > _STALE_SECONDS:
             path.unlink(missing_ok=True)
     os.close(handle)
     return None
@@ -117,19 +113,19 @@ def segment_id(path: Path) -> int:
 
 
 def read_segment(path: Path) -> Iterator[Delivery]:
-    """Yield the segment's whole records, up to the first that is torn."""
+    """Yield the segment's records up to the first torn one."""
     with path.open("rb") as stream:
         for _, delivery in _records(stream, path.stat().st_size):
             yield delivery
 
 
 def cut_torn_tail(path: Path) -> int:
-    """Cut what follows the last whole record; return how many bytes that was."""
+    """Truncate the segment after its last complete record; return the bytes removed."""
     size = path.stat().st_size
     with path.open("rb+") as stream:
         end = max(
             (end for end, _ in _records(stream, size)),
-            default=len(MAGIC) if _starts_well(stream) else 0,
+            default=len(MAGIC) if _has_magic(stream) else 0,
         )
         if end < size:
             stream.truncate(end)
@@ -138,7 +134,7 @@ def cut_torn_tail(path: Path) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the folder's names durable: created, renamed, removed."""
+    """Make creations, renames and deletions in the folder durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -156,8 +152,8 @@ def _checksum(number: int, body: bytes) -> int:
 
 
 def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, Delivery]]:
-    """Yield each whole record with the offset of its end."""
-    if not _starts_well(stream):
+    """Yield each complete record with the offset of its end."""
+    if not _has_magic(stream):
         return
     end = len(MAGIC)
     while len(head := stream.read(_RECORD.size)) == _RECORD.size:
@@ -171,7 +167,7 @@ def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, Delivery]]:
         yield end, Delivery(body, _ENCODINGS[number])
 
 
-def _starts_well(stream: BinaryIO) -> bool:
+def _has_magic(stream: BinaryIO) -> bool:
     stream.seek(0)
     return stream.read(len(MAGIC)) == MAGIC
 

@@ -1,7 +1,4 @@
-"""A SpanStore in files.
-
-A log that is synced before the answer, settled into Parquet shortly after.
-"""
+"""A SpanStore in files: a write-ahead log that is compacted into Parquet files."""
 
 from __future__ import annotations
 
@@ -19,11 +16,11 @@ from typing import TypeVar, TypeVarTuple, Unpack
 import pyarrow as pa
 import structlog
 
-from agentguard.adapters.files.locks import alone, shared
+from agentguard.adapters.files.locks import exclusive, shared
 from agentguard.adapters.files.parts import (
     ParquetSource,
     Part,
-    delete_forsaken_drafts,
+    delete_stale_drafts,
     merge_parts,
     mergeable,
     parts_in,
@@ -49,28 +46,30 @@ A = TypeVarTuple("A")
 
 log = structlog.get_logger(__name__)
 
-USE = "spans.lock"
-"""Held by each process that has the spans of a data directory open."""
+USE_LOCK = "spans.lock"
+"""Lock file, held shared by every process that has a data directory's spans open."""
 _SEGMENT_BYTES = 64 * 1024 * 1024
-_QUIET = 60 * NS_PER_SECOND
-"""What was received less than this ago is not merged: another process may be about to begin a
-segment of that time.
-"""
+_MERGE_DELAY = 60 * NS_PER_SECOND
+"""Minimum age of merged spans: another process may be about to create a segment of that time."""
 
 Decode = Callable[[Sequence[Delivery]], Awaitable[pa.Table]]
-"""Returns the usable spans of deliveries that were accepted before."""
+"""Returns the valid spans of deliveries that were accepted before."""
 
 
 @dataclass(slots=True)
 class _Sealed:
-    """A segment that gets no more records; its spans are at hand unless it was found."""
+    """A segment that is closed for appending."""
 
     segment: Segment
     spans: list[pa.Table] | None
+    """Its decoded spans; None for a segment adopted from a dead process."""
 
 
 class FileSpanStore:
-    """Any number of processes may write: each its own segments, which another adopts if it dies."""
+    """A SpanStore for any number of processes.
+
+    Each process writes its own segments; if it dies, another process adopts them.
+    """
 
     def __init__(self, directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool) -> None:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -79,17 +78,17 @@ class FileSpanStore:
             directory / "spans",
             directory / "bodies",
         )
-        self._reading, self._keeping = (
+        self._read_lock, self._maintenance_lock = (
             directory / "spans.reading.lock",
             directory / "spans.keeping.lock",
         )
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
-        # All writing to the log happens on this one thread: appending and sealing never overlap.
+        # One thread for all writes to the log, so that appending and sealing never overlap.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="agentguard-log")
-        # All work on Parquet files and sealed segments on this one: what a cancelled caller left
-        # running ends before the next begins.
-        self._settler = ThreadPoolExecutor(1, thread_name_prefix="agentguard-settle")
-        self._settling = asyncio.Lock()
+        # One thread for Parquet files and sealed segments: work that a cancelled caller left
+        # running finishes before the next begins.
+        self._compactor = ThreadPoolExecutor(1, thread_name_prefix="agentguard-compact")
+        self._compacting = asyncio.Lock()
         self._writer: SegmentWriter | None = None
         self._spans: list[pa.Table] = []
         self._sealed: list[_Sealed] = []
@@ -100,17 +99,17 @@ class FileSpanStore:
         except OSError as error:
             log.exception("append_failed")
             raise StoreUnavailableError(
-                f"The spans could not be written to disk ({error.strerror}). Send them again later."
+                f"The spans could not be written to disk: {error.strerror}. Retry later."
             ) from error
 
     async def compact(self) -> bool:
-        async with self._settling:
+        async with self._compacting:
             await _run(self._thread, self._seal)
-            await _run(self._settler, self._adopt)
+            await _run(self._compactor, self._adopt)
             pending = list(self._sealed)
             for sealed in pending:
-                await self._settle(sealed)
-            await _run(self._settler, self._keep_in_order)
+                await self._compact_segment(sealed)
+            await _run(self._compactor, self._merge_small_files)
             return bool(pending)
 
     async def ping(self) -> None:
@@ -118,7 +117,7 @@ class FileSpanStore:
 
     @asynccontextmanager
     async def window(self, received_since: int) -> AsyncIterator[Window]:
-        async with shared(self._reading):
+        async with shared(self._read_lock):
             found = without_superseded(await asyncio.to_thread(parts_in, self._lake))
             parts = [
                 part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
@@ -126,23 +125,20 @@ class FileSpanStore:
             yield Window(tuple(ParquetSource(part.path(self._lake)) for part in parts), _key(parts))
 
     async def expire(self, received_before: int) -> int:
-        async with self._settling:
+        async with self._compacting:
             return await _run(
-                self._settler, self._expire, received_before - received_before % NS_PER_HOUR
+                self._compactor, self._expire, received_before - received_before % NS_PER_HOUR
             )
 
     def prepare(self) -> None:
-        """Make the folders, and find what a process that died left.
-
-        Segments that are still to be settled.
-        """
+        """Create the folders and adopt the segments of dead processes."""
         for folder in (self._log, self._lake, self._bodies):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._adopt()
 
     def close(self) -> None:
         self._thread.shutdown()
-        self._settler.shutdown()
+        self._compactor.shutdown()
         for segment in (
             *(sealed.segment for sealed in self._sealed),
             *([self._writer] if self._writer else []),
@@ -154,7 +150,7 @@ class FileSpanStore:
         try:
             writer.append(batch.deliveries)
         except OSError:
-            # after a failed sync nobody knows what the disk holds: nothing more goes into this file
+            # After a failed sync the file's content on disk is unknown: append nothing more to it.
             self._seal()
             raise
         self._spans.append(batch.spans)
@@ -162,14 +158,14 @@ class FileSpanStore:
             self._seal()
 
     def _probe(self) -> None:
-        """Write to the log's folder as an append would, and leave nothing behind."""
+        """Write and sync a temporary file in the log's folder."""
         with tempfile.TemporaryFile(dir=self._log) as probe:
             probe.write(b"agentguard")
             probe.flush()
             os.fsync(probe.fileno())
 
     def _new_segment(self) -> SegmentWriter:
-        """Begin a segment whose id is higher than all there are, whatever the clock says."""
+        """Create a segment whose id is above all existing ones, even if the clock went back."""
         newest = max(
             [
                 *(part.last for part in parts_in(self._lake)),
@@ -181,7 +177,7 @@ class FileSpanStore:
         while True:
             try:
                 return SegmentWriter(self._log / f"{number:016x}{SUFFIX}")
-            except FileExistsError:  # another process was quicker
+            except FileExistsError:  # created by another process meanwhile
                 number += 1
 
     def _seal(self) -> None:
@@ -199,19 +195,18 @@ class FileSpanStore:
                 log.info("segment_adopted", segment=path.name)
                 self._sealed.append(_Sealed(segment, None))
 
-    async def _settle(self, sealed: _Sealed) -> None:
+    async def _compact_segment(self, sealed: _Sealed) -> None:
         tables = sealed.spans
-        sealed.spans = (
-            None  # should this fail, the next attempt reads the log: memory stays bounded
-        )
+        # If this attempt fails, the next one reads the log, which bounds memory.
+        sealed.spans = None
         if tables is None:
-            deliveries = await _run(self._settler, _deliveries, sealed.segment.path)
+            deliveries = await _run(self._compactor, _deliveries, sealed.segment.path)
             tables = [await self._decode(deliveries)]
         spans = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        await _run(self._settler, write_parts, self._lake, sealed.segment.id, spans)
-        await _run(self._settler, self._retire, sealed)
+        await _run(self._compactor, write_parts, self._lake, sealed.segment.id, spans)
+        await _run(self._compactor, self._delete_segment, sealed)
 
-    def _retire(self, sealed: _Sealed) -> None:
+    def _delete_segment(self, sealed: _Sealed) -> None:
         path = sealed.segment.path
         if self._keep_bodies and path.exists():
             path.rename(self._bodies / path.name)
@@ -222,34 +217,36 @@ class FileSpanStore:
             self._sealed.remove(sealed)
             sealed.segment.close()
 
-    def _keep_in_order(self) -> None:
-        """Merge small files and delete what was merged, unless another process is at it."""
-        with alone(self._keeping) as mine:
+    def _merge_small_files(self) -> None:
+        """Merge small files and delete superseded ones, unless another process does it."""
+        with exclusive(self._maintenance_lock) as mine:
             if not mine:
                 return
-            waiting = min(
+            oldest_pending = min(
                 (segment_id(path) for path in segments_in(self._log)), default=self._clock()
             )
             for run in mergeable(
-                self._lake, parts_in(self._lake), min(waiting, self._clock() - _QUIET)
+                self._lake, parts_in(self._lake), min(oldest_pending, self._clock() - _MERGE_DELAY)
             ):
                 merge_parts(self._lake, run)
             found = parts_in(self._lake)
-            self._delete_unread(set(found) - set(without_superseded(found)))
-            delete_forsaken_drafts(self._lake)
+            self._delete_if_unread(set(found) - set(without_superseded(found)))
+            delete_stale_drafts(self._lake)
 
     def _expire(self, hour: int) -> int:
-        with alone(self._keeping) as mine:
+        with exclusive(self._maintenance_lock) as mine:
             if not mine:
                 return 0
             _delete([path for path in self._bodies.glob(f"*{SUFFIX}") if segment_id(path) < hour])
-            return self._delete_unread({part for part in parts_in(self._lake) if part.last < hour})
+            return self._delete_if_unread(
+                {part for part in parts_in(self._lake) if part.last < hour}
+            )
 
-    def _delete_unread(self, parts: set[Part]) -> int:
-        """Delete files if nobody reads any now; otherwise a later round does."""
+    def _delete_if_unread(self, parts: set[Part]) -> int:
+        """Delete files unless a reader holds the lock; otherwise a later compaction does."""
         if not parts:
             return 0
-        with alone(self._reading) as unread:
+        with exclusive(self._read_lock) as unread:
             if unread:
                 _delete([part.path(self._lake) for part in parts])
             return len(parts) if unread else 0
@@ -259,9 +256,9 @@ class FileSpanStore:
 async def open_span_store(
     directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool
 ) -> AsyncIterator[FileSpanStore]:
-    """Open the spans of this data directory, beside other processes that have them open."""
+    """Open the spans of a data directory, which several processes may have open."""
     store = FileSpanStore(directory, decode, clock, keep_bodies=keep_bodies)
-    async with shared(directory / USE):
+    async with shared(directory / USE_LOCK):
         try:
             await asyncio.to_thread(store.prepare)
             yield store
@@ -281,7 +278,7 @@ async def _run(thread: Executor, function: Callable[[Unpack[A]], T], *args: *A) 
 def _deliveries(path: Path) -> list[Delivery]:
     """Return the segment's records.
 
-    None if it was retired already, on behalf of a caller that did not wait for it.
+    They are empty if the segment was already deleted for a caller that was cancelled meanwhile.
     """
     return list(read_segment(path)) if path.exists() else []
 

@@ -1,1 +1,1 @@
-"""What processes share, for one process alone: cache, rate limits and notices in its own memory."""
+"""Cache, rate limits and notices in the memory of one process."""

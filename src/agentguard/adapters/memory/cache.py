@@ -1,4 +1,4 @@
-"""The cache of one process, bounded in bytes and in time."""
+"""An in-process cache, bounded in bytes and time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALL_BYTES = 2 * MOST_BYTES
 
 
 class MemoryCache:
-    """A Cache: what was not asked for longest goes first."""
+    """A Cache that evicts the least recently used value first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._values: TTLCache[str, bytes] = TTLCache(

@@ -1,4 +1,4 @@
-"""The rate limits of one process."""
+"""In-process rate limits."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from cachetools import TTLCache
 
 from agentguard.coordination.limits import WINDOW_SECONDS, Quota, until_there_is_room
 
-_MOST_CLIENTS = 10_000
-"""Of more than these, the ones that asked longest ago are forgotten: memory must not grow with
-strangers.
-"""
+_MAX_CLIENTS = 10_000
+"""Above this number, the least recently active clients are forgotten, which bounds memory."""
 
 
 class MemoryRateLimits:
-    """RateLimits with the time of each request, by client."""
+    """RateLimits that keep the time of each request per client."""
 
     def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit, self._clock = limit, clock
         self._requests: TTLCache[str, deque[float]] = TTLCache(
-            _MOST_CLIENTS, WINDOW_SECONDS + 1, timer=clock
+            _MAX_CLIENTS, WINDOW_SECONDS + 1, timer=clock
         )
 
     async def admit(self, client: str) -> Quota:
@@ -33,7 +31,7 @@ class MemoryRateLimits:
         admitted = len(requests) < self._limit
         if admitted:
             requests.append(now)
-            self._requests[client] = requests  # put anew, its minute begins again
+            self._requests[client] = requests  # assigning again restarts the TTL
         return Quota(
             admitted,
             self._limit,

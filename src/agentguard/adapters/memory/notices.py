@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-_MOST_UNHEARD = 100
+_MAX_PENDING = 100
 
 
 class MemoryNotices:
@@ -18,7 +18,7 @@ class MemoryNotices:
 
     async def publish(self, topic: str, text: str) -> None:
         for listener in self._listeners.get(topic, ()):
-            listener.hear(text)
+            listener.push(text)
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[str]]:
@@ -33,21 +33,21 @@ class MemoryNotices:
 
 
 class _Listener(AsyncIterator[str]):
-    """What was said to one listener.
+    """The pending notices of one listener.
 
-    No generator: these end when a wait for the next is cancelled.
+    Not a generator, because cancelling a wait would end it.
     """
 
     def __init__(self) -> None:
-        self._unheard: deque[str] = deque(maxlen=_MOST_UNHEARD)
-        self._spoken = asyncio.Event()
+        self._pending: deque[str] = deque(maxlen=_MAX_PENDING)
+        self._arrived = asyncio.Event()
 
-    def hear(self, text: str) -> None:
-        self._unheard.append(text)
-        self._spoken.set()
+    def push(self, text: str) -> None:
+        self._pending.append(text)
+        self._arrived.set()
 
     async def __anext__(self) -> str:
-        while not self._unheard:
-            self._spoken.clear()
-            await self._spoken.wait()
-        return self._unheard.popleft()
+        while not self._pending:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._pending.popleft()

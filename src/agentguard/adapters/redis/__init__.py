@@ -1,4 +1,4 @@
-"""What processes share through Redis: cache, rate limits, notices.
+"""Cache, rate limits and notices that processes share through Redis.
 
-While it is away, work goes on without it.
+While Redis is unavailable, each process continues without it.
 """

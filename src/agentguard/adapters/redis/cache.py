@@ -1,4 +1,4 @@
-"""The cache that processes share through Redis."""
+"""The cache shared by processes through Redis."""
 
 from __future__ import annotations
 
@@ -9,68 +9,66 @@ from dataclasses import dataclass
 
 import zstandard
 
-from agentguard.adapters.redis.connection import PREFIX, Connection, RedisAwayError
+from agentguard.adapters.redis.connection import PREFIX, Connection, RedisUnavailableError
 from agentguard.coordination.cache import KEPT_SECONDS, MOST_BYTES
 
-_SEAL_BYTES = 16
+_CHECKSUM_BYTES = 16
 _STORED_BYTES = 4 * 1024 * 1024
-"""Of one value in Redis, packed: what documents as large as may be kept need, with room to spare.
-"""
+"""Maximum compressed size of one value; ample for a document of MOST_BYTES."""
 
 
 @dataclass(frozen=True, slots=True)
 class RedisCache:
-    """A Cache of plain bytes, packed, never unpickled.
+    """A Cache of zstd-compressed bytes; nothing is unpickled.
 
-    Each stands behind a checksum of its key and itself: anything else is not there.
-
-    That finds damage and strangers' keys, no forgery: who may write to this database may forge
-    answers.
+    Each value is prefixed with a checksum of its key and content; a mismatch counts as a miss.
+    The checksum detects corruption and foreign keys, not forgery: anyone who can write to the
+    Redis database can forge cached answers.
     """
 
     connection: Connection
 
     async def get(self, key: str) -> bytes | None:
         try:
-            # Not GET: whatever stands there, no more than can be ours is read.
-            stored = await self.connection.ask(
-                lambda redis: redis.getrange(_name(key), 0, _STORED_BYTES - 1)
+            # GETRANGE bounds what is read if a foreign value is stored under this key.
+            stored = await self.connection.execute(
+                lambda redis: redis.getrange(_key(key), 0, _STORED_BYTES - 1)
             )
-        except RedisAwayError:
+        except RedisUnavailableError:
             return None
-        return await asyncio.to_thread(_opened, key, stored) if stored else None
+        return await asyncio.to_thread(_unpack, key, stored) if stored else None
 
     async def put(self, key: str, value: bytes) -> None:
-        stored = await asyncio.to_thread(_sealed, key, value) if len(value) <= MOST_BYTES else b""
-        with suppress(RedisAwayError):
+        stored = await asyncio.to_thread(_pack, key, value) if len(value) <= MOST_BYTES else b""
+        with suppress(RedisUnavailableError):
             if 0 < len(stored) <= _STORED_BYTES:
-                await self.connection.ask(
-                    lambda redis: redis.set(_name(key), stored, ex=KEPT_SECONDS)
+                await self.connection.execute(
+                    lambda redis: redis.set(_key(key), stored, ex=KEPT_SECONDS)
                 )
             else:
-                await self.connection.ask(lambda redis: redis.delete(_name(key)))
+                await self.connection.execute(lambda redis: redis.delete(_key(key)))
 
 
-def _name(key: str) -> str:
+def _key(key: str) -> str:
     return f"{PREFIX}cache:{key}"
 
 
-def _sealed(key: str, value: bytes) -> bytes:
+def _pack(key: str, value: bytes) -> bytes:
     packed = zstandard.compress(value, 1)
-    return _seal(key, packed) + packed
+    return _checksum(key, packed) + packed
 
 
-def _opened(key: str, stored: object) -> bytes | None:
-    if not isinstance(stored, bytes):  # what answers is no Redis
+def _unpack(key: str, stored: object) -> bytes | None:
+    if not isinstance(stored, bytes):  # the server is not Redis
         return None
-    seal, packed = stored[:_SEAL_BYTES], stored[_SEAL_BYTES:]
+    checksum, packed = stored[:_CHECKSUM_BYTES], stored[_CHECKSUM_BYTES:]
     try:
-        if seal != _seal(key, packed) or zstandard.frame_content_size(packed) > MOST_BYTES:
+        if checksum != _checksum(key, packed) or zstandard.frame_content_size(packed) > MOST_BYTES:
             return None
         return zstandard.decompress(packed)
     except zstandard.ZstdError:
         return None
 
 
-def _seal(key: str, packed: bytes) -> bytes:
-    return hashlib.blake2b(key.encode() + b"\0" + packed, digest_size=_SEAL_BYTES).digest()
+def _checksum(key: str, packed: bytes) -> bytes:
+    return hashlib.blake2b(key.encode() + b"\0" + packed, digest_size=_CHECKSUM_BYTES).digest()

@@ -1,6 +1,6 @@
 """The connection to Redis.
 
-Every question has a timeout, and after a failure there is a pause in which nothing is asked.
+Every command has a timeout. After a failure, no commands are sent for PAUSE_SECONDS.
 """
 
 from __future__ import annotations
@@ -25,78 +25,82 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 PREFIX = "agentguard:1:"
-"""Before every key and channel. The number changes with the form of what stands behind them:
-versions that differ in it do not meet.
+"""Prefix of every key and channel. The number is the version of the stored format: AgentGuard
+versions with different numbers do not read each other's data.
 """
 PAUSE_SECONDS = 2.0
 FAILURES = (RedisError, OSError, TimeoutError, ValueError, TypeError, LookupError)
-"""What a question to Redis may end with; the last three where something else answers in its place.
-"""
+"""Exceptions of a failed command; the last three occur when the server is not Redis."""
 _CONNECTIONS = 32
 
 
-class RedisAwayError(UnavailableError):
-    """Redis gives no answer."""
+class RedisUnavailableError(UnavailableError):
+    """Redis is unreachable, timed out or returned an error."""
 
     code = "redis-away"
 
 
 @dataclass(slots=True)
 class Connection:
-    """One process's connections to one database of Redis, and whether it is worth asking now."""
+    """A process's connections to one Redis database, with a circuit breaker."""
 
     redis: Redis
     database: int
     timeout_seconds: float
     clock: Callable[[], float] = time.monotonic
-    _away: bool = field(default=False, init=False)
+    _unavailable: bool = field(default=False, init=False)
     _paused_until: float = field(default=0.0, init=False)
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is asked now."""
-        return self._away and self.clock() < self._paused_until
+        """Whether commands are currently rejected without being sent."""
+        return self._unavailable and self.clock() < self._paused_until
 
-    async def ask(self, question: Callable[[Redis], Awaitable[T]]) -> T:
-        """Return Redis's answer.
+    async def execute(self, command: Callable[[Redis], Awaitable[T]]) -> T:
+        """Return the reply to a command.
 
-        Raise RedisAwayError where it does not come in time, and during the pause that follows, at
-        once.
+        Raise RedisUnavailableError if it fails or times out, and immediately during the pause
+        after a failure.
         """
         if self.paused:
-            raise RedisAwayError("Redis did not answer a moment ago; it is asked again soon.")
-        if self._away:
-            self._pause()  # one asks whether it is back, and the others need not wait with it
-        return await self._ask(question)
+            raise RedisUnavailableError(
+                f"Redis failed less than {PAUSE_SECONDS:g} s ago; the connection is retried soon."
+            )
+        if self._unavailable:
+            self._pause()  # one caller probes; the others fail fast meanwhile
+        return await self._execute(command)
 
     async def ping(self) -> None:
-        """Ask whether it answers, pause or not; raise RedisAwayError where it does not."""
-        await self._ask(lambda redis: redis.ping())
+        """Send PING, even during the pause; raise RedisUnavailableError if it fails."""
+        await self._execute(lambda redis: redis.ping())
 
-    async def _ask(self, question: Callable[[Redis], Awaitable[T]]) -> T:
+    async def _execute(self, command: Callable[[Redis], Awaitable[T]]) -> T:
         try:
             async with asyncio.timeout(self.timeout_seconds):
-                answer = await question(self.redis)
+                answer = await command(self.redis)
         except FAILURES as error:
-            self._left(error)
-            raise RedisAwayError(
-                f"Redis does not answer: {_reason(error)}. Check REDIS_URL, and that it runs."
+            self._mark_unavailable(error)
+            raise RedisUnavailableError(
+                f"Redis is unavailable ({_reason(error)}). Check that it is running and that"
+                " REDIS_URL is correct."
             ) from error
-        self._came_back()
+        self._mark_available()
         return answer
 
-    def _left(self, error: Exception) -> None:
-        if not self._away:
+    def _mark_unavailable(self, error: Exception) -> None:
+        if not self._unavailable:
             log.warning(
-                "redis_away", reason=_reason(error), detail="Work goes on without it, more slowly."
+                "redis_unavailable",
+                reason=_reason(error),
+                detail="Continuing without the shared cache, rate limits and notices.",
             )
-        self._away = True
+        self._unavailable = True
         self._pause()
 
-    def _came_back(self) -> None:
-        if self._away:
-            log.info("redis_back")
-        self._away = False
+    def _mark_available(self) -> None:
+        if self._unavailable:
+            log.info("redis_available")
+        self._unavailable = False
 
     def _pause(self) -> None:
         self._paused_until = self.clock() + PAUSE_SECONDS
@@ -104,9 +108,9 @@ class Connection:
 
 @asynccontextmanager
 async def open_connection(url: str, *, timeout_seconds: float) -> AsyncIterator[Connection]:
-    """Give the connection to the database that the URL names.
+    """Yield the connection to the database in the URL.
 
-    Nothing is asked yet: Redis may come later.
+    No command is sent: Redis may be started later.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -114,10 +118,8 @@ async def open_connection(url: str, *, timeout_seconds: float) -> AsyncIterator[
         timeout=timeout_seconds,
         socket_timeout=timeout_seconds,
         socket_connect_timeout=timeout_seconds,
-        protocol=2,  # says all that is needed, also with older servers, and connects in fewer steps
-        retry=Retry(
-            NoBackoff(), 1
-        ),  # after a restart of Redis the connections in the pool are dead, and a new one works
+        protocol=2,  # sufficient here, supported by older servers, and needs no HELLO
+        retry=Retry(NoBackoff(), 1),  # pooled connections are dead after Redis restarts
     )
     async with pool:
         yield Connection(

@@ -1,4 +1,4 @@
-"""What a Redis server is and how it is set up, without changing it."""
+"""Read-only inspection of a Redis server."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class KeyServer:
-    """A server that let us in."""
+    """A server that accepted the credentials."""
 
     product: str
     version: str
     like_redis: int
-    """The major version of Redis that it is, or says that it is like."""
+    """Major version of Redis that it is, or reports compatibility with."""
     most_bytes: int
-    """What it may hold; 0 = as much as the machine has."""
+    """`maxmemory`; 0 = unlimited."""
     eviction: str
-    """What it does when that is full: the name of a `maxmemory-policy`."""
+    """`maxmemory-policy`."""
     read_only: bool
-    """Whether it is a copy of another server, which takes no writes."""
+    """Whether it is a read-only replica."""
 
 
 def inspect_redis(url: str) -> KeyServer:
-    """Ask the server what it is.
+    """Return the server's product, version and memory policy.
 
-    Raise UnusableServiceError, with what to do, where it does not let us.
+    Raise UnusableServiceError, with advice, if it is unreachable or rejects the connection.
     """
     try:
         with _client(url) as client:
             client.ping()
-            return _described(client.info())
+            return _parse_info(client.info())
     except (RedisError, OSError) as error:
-        raise UnusableServiceError(f"{endpoint_of(url)} {_trouble(error)}") from error
+        raise UnusableServiceError(f"{endpoint_of(url)} {_advice(error)}") from error
 
 
 def _client(url: str) -> Redis:
@@ -62,40 +62,36 @@ def _client(url: str) -> Redis:
     )
 
 
-def _described(told: Any) -> KeyServer:
-    name = str(
-        told.get("server_name", "redis")
-    )  # Valkey says its name, and for Redis's clients also the version it is like
+def _parse_info(info: Any) -> KeyServer:
+    # Valkey reports its own name and version, and the Redis version that it is compatible with.
+    name = str(info.get("server_name", "redis"))
     return KeyServer(
         product=name.capitalize(),
-        version=str(told.get(f"{name}_version", told["redis_version"])),
-        like_redis=int(str(told["redis_version"]).partition(".")[0]),
-        most_bytes=int(told.get("maxmemory", 0)),
-        eviction=str(told.get("maxmemory_policy", "noeviction")),
-        read_only=told.get("role") == "slave",
+        version=str(info.get(f"{name}_version", info["redis_version"])),
+        like_redis=int(str(info["redis_version"]).partition(".")[0]),
+        most_bytes=int(info.get("maxmemory", 0)),
+        eviction=str(info.get("maxmemory_policy", "noeviction")),
+        read_only=info.get("role") == "slave",
     )
 
 
-def _trouble(error: Exception) -> str:
+def _advice(error: Exception) -> str:
     match error:
         case AuthenticationError() | AuthorizationError():
             return (
-                "does not accept the password, or wants one. Correct REDIS_PASSWORD, or the one in"
+                "rejected the password or requires one. Correct REDIS_PASSWORD, or the password in"
                 " REDIS_URL."
             )
         case NoPermissionError():
             return (
-                "does not let this user do what is needed. Give it +ping, +info and the commands of"
-                " the cache (`ACL SETUSER`)."
+                "denied a command to this user. Grant +ping, +info and the commands of the cache"
+                " (`ACL SETUSER`)."
             )
         case BusyLoadingError():
-            return "is still loading its data. Try again in a moment."
+            return "is still loading its data. Retry in a few seconds."
         case ResponseError():
             return (
-                "refuses the database in REDIS_URL or REDIS_DB, or is no Redis. Choose a database"
-                " that it has (0 is always there)."
+                "rejected the database in REDIS_URL or REDIS_DB, or is not Redis. Choose a database"
+                " that exists (0 always does)."
             )
-    return (
-        "cannot be reached. Start it, or set REDIS_URL, or REDIS_HOST and REDIS_PORT, to where it"
-        " runs."
-    )
+    return "is unreachable. Start it, or correct REDIS_URL (or REDIS_HOST and REDIS_PORT)."

@@ -1,6 +1,4 @@
-"""Notices between processes: Redis's channels, one subscription for all topics and all listeners of
-a process.
-"""
+"""Notices between processes over Redis Pub/Sub, with one subscription per process."""
 
 from __future__ import annotations
 
@@ -20,57 +18,56 @@ from agentguard.adapters.redis.connection import (
     PAUSE_SECONDS,
     PREFIX,
     Connection,
-    RedisAwayError,
+    RedisUnavailableError,
 )
 from agentguard.coordination.notices import Notices
 
 log = structlog.get_logger(__name__)
 
-_QUIET_SECONDS = 5.0
-"""Without a word, after which the subscription is asked whether it lives: a connection may die
-without a sign.
-"""
-_ANSWER_SECONDS = 2.0
+_PING_AFTER_SECONDS = 5.0
+"""Silence after which the subscription is pinged: a connection can die without an error."""
+_PING_TIMEOUT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class RedisNotices:
-    """Notices that go to this process's listeners directly, and to those of others through Redis,
-    whose echo of our own is not heard.
+    """Notices to local listeners directly, and to other processes through Redis.
+
+    A process ignores its own messages when Redis delivers them back.
     """
 
     connection: Connection
-    near: Notices
-    """Of this process."""
+    local: Notices
+    """Notices within this process."""
     _sender: str = field(default_factory=lambda: secrets.token_hex(8))
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set once somebody listens: who only publishes needs no subscription."""
+    """Set by the first listener: a process that only publishes does not subscribe."""
     _subscribed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def publish(self, topic: str, text: str) -> None:
-        await self.near.publish(topic, text)
+        await self.local.publish(topic, text)
         message = orjson.dumps({"sender": self._sender, "text": text})
-        with suppress(RedisAwayError):
-            await self.connection.ask(lambda redis: redis.publish(self._channels + topic, message))
+        with suppress(RedisUnavailableError):
+            await self.connection.execute(
+                lambda redis: redis.publish(self._channels + topic, message)
+            )
 
     @asynccontextmanager
     async def listen(self, topic: str) -> AsyncIterator[AsyncIterator[str]]:
-        async with self.near.listen(topic) as heard:
+        async with self.local.listen(topic) as heard:
             self._wanted.set()
-            await self._until_subscribed()
+            await self._wait_until_subscribed()
             yield heard
 
     async def follow(self) -> None:
-        """Pass on what other processes say until cancelled, subscribing again whenever the
-        subscription ends.
-        """
+        """Forward notices of other processes until cancelled; resubscribe after failures."""
         await self._wanted.wait()
         while True:
             try:
                 await self._follow()
             except FAILURES as error:
                 log.debug("notices_interrupted", reason=str(error))
-            # The outermost frame of this loop: whatever comes over a channel, the process goes on.
+            # Outermost frame of this loop: no message may stop the process.
             except Exception:
                 log.exception("notices_failed")
             self._subscribed.clear()
@@ -80,50 +77,44 @@ class RedisNotices:
         async with self.connection.redis.pubsub() as subscription:
             async with asyncio.timeout(self.connection.timeout_seconds):
                 await subscription.psubscribe(f"{self._channels}*")
-            async for message in self._heard(subscription):
+            async for message in self._messages(subscription):
                 match message["type"]:
                     case "psubscribe":
                         self._subscribed.set()
                     case "pmessage":
-                        await self._pass_on(message)
+                        await self._forward(message)
 
-    async def _heard(self, subscription: PubSub) -> AsyncIterator[dict[str, Any]]:
-        """Yield what comes.
-
-        Where it is quiet, ask whether anybody is there, and raise TimeoutError if no answer comes.
-        """
-        asked = False
+    async def _messages(self, subscription: PubSub) -> AsyncIterator[dict[str, Any]]:
+        """Yield messages; ping after silence, and raise TimeoutError if no reply arrives."""
+        pinged = False
         while True:
             message = await subscription.get_message(
-                timeout=_ANSWER_SECONDS if asked else _QUIET_SECONDS
+                timeout=_PING_TIMEOUT_SECONDS if pinged else _PING_AFTER_SECONDS
             )
             if message is not None:
-                asked = False
+                pinged = False
                 yield message
-            elif asked:
-                raise TimeoutError("The subscription is not answered.")
+            elif pinged:
+                raise TimeoutError("The subscription did not reply to a ping.")
             else:
-                asked = True
+                pinged = True
                 async with asyncio.timeout(self.connection.timeout_seconds):
                     await subscription.ping()
 
-    async def _pass_on(self, message: dict[str, Any]) -> None:
-        """Tell our listeners.
-
-        What others say on these channels in another form is nothing to us.
-        """
+    async def _forward(self, message: dict[str, Any]) -> None:
+        """Forward a message to local listeners; ignore messages in a foreign format."""
         try:
             topic = message["channel"].decode().removeprefix(self._channels)
             match orjson.loads(message["data"]):
                 case {"sender": str(sender), "text": str(text)} if sender != self._sender:
-                    await self.near.publish(topic, text)
+                    await self.local.publish(topic, text)
         except ValueError:
-            log.debug("notice_not_understood")
+            log.debug("notice_malformed")
 
-    async def _until_subscribed(self) -> None:
-        """Wait for the first subscription, unless Redis is away.
+    async def _wait_until_subscribed(self) -> None:
+        """Wait until subscribed, unless Redis is unavailable.
 
-        From then on nothing is missed that others say.
+        From then on, no published notice is missed while the connection lasts.
         """
         if not self.connection.paused:
             with suppress(TimeoutError):
@@ -132,5 +123,5 @@ class RedisNotices:
 
     @property
     def _channels(self) -> str:
-        """Channels do not belong to a database, so its number is in their names."""
+        """Prefix of channel names; Pub/Sub ignores the database, so its number is included."""
         return f"{PREFIX}notices:{self.connection.database}:"

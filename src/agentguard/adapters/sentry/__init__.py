@@ -1,1 +1,1 @@
-"""Sentry: errors, and nothing but errors, told to an intake."""
+"""Reporting of errors, and of nothing else, to Sentry."""

@@ -1,6 +1,7 @@
-"""What leaves for Sentry.
+"""Events sent to Sentry.
 
-Made anew from the error's types and places, so that nothing that somebody sent or set can be in it.
+Each is built from the types and stack frames of an error, so that it cannot contain user data or
+settings.
 """
 
 from __future__ import annotations
@@ -17,28 +18,26 @@ from typing import Any
 from sentry_sdk import VERSION
 from sentry_sdk.types import Event, Hint
 
-from agentguard.adapters.sentry.places import places, written_places
+from agentguard.adapters.sentry.stack_frames import parse_frames, stack_frames
 from agentguard.kernel.errors import AgentGuardError
 
 LOG_EVENT = "log_event"
-"""Where a hint names the log event."""
+"""Key of the log event's name in a hint."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _LOG_EVENT = re.compile(r"[a-z][a-z0-9_]{2,60}")
-_MOST_ERRORS = 20
-_QUIET_SECONDS = 60.0
-_REMEMBERED = 256
+_MAX_ERRORS = 20
+_REPEAT_SECONDS = 60.0
+_MAX_FINGERPRINTS = 256
 
 
 @dataclass(slots=True)
-class Outgoing:
-    """Sentry's `before_send`.
+class EventFilter:
+    """Sentry's `before_send`, an allow-list: only the random id of the SDK's event is kept.
 
-    An allow-list by construction, since of the event that the SDK made only the random id survives.
-
-    Messages, variables, source lines, breadcrumbs, requests, users, tags, host and module lists are
-    left behind; what is no error at all is dropped. The same error at the same place leaves once a
-    minute, with how many there were since.
+    Messages, variables, source lines, breadcrumbs, requests, users, tags, host and module lists
+    are removed, and events without an exception are dropped. The same error with the same stack is
+    sent at most once a minute, with the number of occurrences that were suppressed before it.
     """
 
     release: str
@@ -52,7 +51,7 @@ class Outgoing:
         if not isinstance(error, BaseException):
             return None
         values = errors(error)
-        unsent = self._unsent(hash(str(values)))
+        unsent = self._suppressed_since(hash(str(values)))
         if unsent is None:
             return None
         return _identity(event) | {
@@ -72,45 +71,46 @@ class Outgoing:
             "tags": _tags(hint) | {"unsent_before": str(unsent)},
         }
 
-    def _unsent(self, likeness: int) -> int | None:
-        """Return how many like this were not sent since the last one that was.
+    def _suppressed_since(self, fingerprint: int) -> int | None:
+        """Return how many equal errors were suppressed since the last one sent.
 
-        None where this one is not to be sent either.
+        Return None if this one is suppressed too.
         """
         now = self.clock()
-        sent, unsent = self._last.pop(likeness, (-_QUIET_SECONDS, 0))
-        quiet = now - sent < _QUIET_SECONDS
-        self._last[likeness] = (sent, unsent + 1) if quiet else (now, 0)
-        while len(self._last) > _REMEMBERED:
+        sent, unsent = self._last.pop(fingerprint, (-_REPEAT_SECONDS, 0))
+        quiet = now - sent < _REPEAT_SECONDS
+        self._last[fingerprint] = (sent, unsent + 1) if quiet else (now, 0)
+        while len(self._last) > _MAX_FINGERPRINTS:
             self._last.popitem(last=False)
         return None if quiet else unsent
 
 
 def errors(error: BaseException) -> list[dict[str, Any]]:
-    """Return the error and what led to it as Sentry's exception interface has them.
+    """Return the error and its causes in the form of Sentry's exception interface.
 
-    What it all began with first.
+    The root cause comes first.
     """
-    found = [_described(*each, number) for number, each in enumerate(_family(error))]
+    found = [_described(*each, number) for number, each in enumerate(_related_errors(error))]
     return found[::-1]
 
 
-def _family(error: BaseException) -> Iterator[tuple[BaseException, str, int | None]]:
-    """Yield the error, its causes and the members of groups, each with its relation to which of
-    those before it.
+def _related_errors(error: BaseException) -> Iterator[tuple[BaseException, str, int | None]]:
+    """Yield the error, its causes and the members of groups.
+
+    Each comes with its relation to an earlier one, and that one's index.
     """
     waiting: list[tuple[BaseException, str, int | None]] = [(error, "", None)]
     seen: set[int] = set()
-    while waiting and len(seen) < _MOST_ERRORS:
+    while waiting and len(seen) < _MAX_ERRORS:
         each, relation, parent = waiting.pop(0)
         if id(each) in seen:
             continue
-        waiting += _behind(each, len(seen))
+        waiting += _causes(each, len(seen))
         seen.add(id(each))
         yield each, relation, parent
 
 
-def _behind(error: BaseException, number: int) -> Iterator[tuple[BaseException, str, int]]:
+def _causes(error: BaseException, number: int) -> Iterator[tuple[BaseException, str, int]]:
     if error.__cause__ is not None:
         yield error.__cause__, "__cause__", number
     elif error.__context__ is not None and not error.__suppress_context__:
@@ -134,7 +134,7 @@ def _described(
         mechanism |= {"parent_id": parent, "source": relation}
     if isinstance(error, BaseExceptionGroup):
         mechanism["is_exception_group"] = True
-    frames = _written_elsewhere(error) or places(error.__traceback__)
+    frames = _remote_frames(error) or stack_frames(error.__traceback__)
     known = {
         "type": kind.__qualname__,
         "module": kind.__module__,
@@ -144,16 +144,18 @@ def _described(
     return known | ({"stacktrace": {"frames": frames}} if frames else {})
 
 
-def _written_elsewhere(error: BaseException) -> list[dict[str, Any]]:
-    """Return the places in a worker process, whose traceback comes as text, as the cause of the
-    error that came from there.
+def _remote_frames(error: BaseException) -> list[dict[str, Any]]:
+    """Return the frames of a worker process's traceback, which arrives as text.
+
+    `concurrent.futures` attaches it as the cause of the error.
     """
-    return written_places(str(error)) if type(error).__qualname__ == "_RemoteTraceback" else []
+    return parse_frames(str(error)) if type(error).__qualname__ == "_RemoteTraceback" else []
 
 
 def _code(error: BaseException) -> str:
-    """Return what kind of its type the error is, where a closed list of kinds is known, in place of
-    its message.
+    """Return a code from a closed set that says which error of its type it is, or "".
+
+    It takes the place of the message, which may contain user data.
     """
     match error:
         case AgentGuardError():
@@ -163,7 +165,7 @@ def _code(error: BaseException) -> str:
             return name if name in vars(sqlite3) else ""
         case OSError():
             return errno.errorcode.get(error.errno, "") if isinstance(error.errno, int) else ""
-    sqlstate = getattr(type(error), "sqlstate", "")  # asyncpg has a class for each
+    sqlstate = getattr(type(error), "sqlstate", "")  # asyncpg has one class per SQLSTATE
     return sqlstate if isinstance(sqlstate, str) else ""
 
 

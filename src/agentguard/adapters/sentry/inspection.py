@@ -1,4 +1,4 @@
-"""Where a DSN leads, and whether an event arrives there."""
+"""Inspection of a DSN, and sending of a test event."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class TestEventError(Exception):
-    """No error: it asks whether errors arrive."""
+    """Not a failure: a test of error reporting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Where errors go; no key."""
+    """Destination of error reports, without the key."""
 
     host: str
     number: str
 
 
 def inspect_dsn(dsn: str) -> Project:
-    """Return where the DSN leads, asking nobody.
+    """Return the project of the DSN, without contacting it.
 
-    Raise UnusableServiceError where that is nowhere.
+    Raise UnusableServiceError if the DSN is invalid.
     """
     try:
         found = Dsn(dsn)
     except (BadDsn, ValueError) as error:
         raise UnusableServiceError(
-            "SENTRY_DSN is none. Copy it from the project's settings in Sentry; it looks like"
-            " https://key@host/42."
+            "SENTRY_DSN is not a valid DSN. Copy it from the project's settings in Sentry; it looks"
+            " like https://key@host/42."
         ) from error
     return Project(found.netloc, found.project_id)
 
 
 def send_test_event(dsn: str, *, release: str, environment: str) -> str:
-    """Send one event and return its id once the intake has taken it.
+    """Send one event and return its id when Sentry has accepted it.
 
-    Raise UnusableServiceError, with what to do, where it has not.
+    Raise UnusableServiceError, with advice, if it was not accepted.
     """
     host = inspect_dsn(dsn).host
     with open_reports(dsn, release=release, environment=environment) as report:
@@ -61,13 +61,13 @@ def send_test_event(dsn: str, *, release: str, environment: str) -> str:
 def _trouble(reason: str) -> str:
     status = reason.removeprefix("status_")
     if status == "429":
-        return "takes no more events for now. See the project's quota in Sentry."
+        return "is rate limiting events. Check the project's quota in Sentry."
     if status != reason:
         return (
-            f"refuses the event (status {status}). Correct SENTRY_DSN: its key or its project is"
-            " not known there."
+            f"rejected the event (status {status}). Correct SENTRY_DSN: its key or project is"
+            " unknown there."
         )
     return (
-        "cannot be reached, or does not answer. Correct SENTRY_DSN, and let this machine connect"
-        " to it."
+        "is unreachable or did not respond. Correct SENTRY_DSN, and allow connections from this"
+        " machine to it."
     )

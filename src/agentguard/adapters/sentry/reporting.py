@@ -1,4 +1,4 @@
-"""Starting the Sentry SDK, telling it about errors, and stopping it within a bounded time."""
+"""Starting the Sentry SDK, reporting errors, and stopping it within a bounded time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import structlog
 from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import HttpTransport
 
-from agentguard.adapters.sentry.events import LOG_EVENT, Outgoing
+from agentguard.adapters.sentry.events import LOG_EVENT, EventFilter
 
 log = structlog.get_logger(__name__)
 
@@ -22,17 +22,14 @@ FLUSH_SECONDS = 2.0
 
 
 class Sender(HttpTransport):
-    """The SDK's transport, which sends from a thread of its own.
-
-    What it has to drop is said in the log.
-    """
+    """The SDK's transport, which sends in a background thread and logs dropped events."""
 
     TIMEOUT = 5
 
     def __init__(self, options: dict[str, Any]) -> None:
         super().__init__(options)
         self.dropped: deque[str] = deque(maxlen=10)
-        """Why the last events were dropped that were."""
+        """Reasons of the most recently dropped events."""
 
     def on_dropped_event(self, reason: str) -> None:
         self.dropped.append(reason)
@@ -43,11 +40,11 @@ class Sender(HttpTransport):
 def open_reports(
     dsn: str, *, release: str, environment: str
 ) -> Iterator[Callable[[BaseException, str], str | None]]:
-    """Start the SDK and give what sends an error, under the name of its log event, and returns the
-    id that Sentry has it by.
+    """Start the SDK and yield a function that reports an error under its log event's name.
 
-    Sending never waits for the intake and never raises. Errors that libraries log with their
-    exception are sent too. When this is left, what waits gets two seconds to leave.
+    The function returns the event's id in Sentry; it never blocks and never raises. Errors that
+    libraries log with their exception are reported too. On exit, pending events are flushed for at
+    most FLUSH_SECONDS.
     """
     start(dsn, release=release, environment=environment)
     try:
@@ -57,8 +54,9 @@ def open_reports(
 
 
 def start(dsn: str, *, release: str, environment: str) -> None:
-    """Start the SDK with everything switched off by name that could carry more than errors,
-    whatever the environment says.
+    """Start the SDK with every option off that could send more than errors.
+
+    The options are explicit, so that SENTRY_* environment variables cannot enable them.
     """
     sentry_sdk.init(
         dsn=dsn,
@@ -66,7 +64,7 @@ def start(dsn: str, *, release: str, environment: str) -> None:
         environment=environment,
         server_name="",
         transport=Sender,
-        before_send=Outgoing(release, environment, time.time),
+        before_send=EventFilter(release, environment, time.time),
         before_send_transaction=lambda _event, _hint: None,
         default_integrations=False,
         auto_enabling_integrations=False,
@@ -95,6 +93,6 @@ def report(error: BaseException, event: str) -> str | None:
 
 
 def stop() -> None:
-    """Send what waits, for two seconds at most."""
+    """Flush pending events for at most FLUSH_SECONDS."""
     sentry_sdk.get_client().close(timeout=FLUSH_SECONDS)
     sentry_sdk.get_global_scope().set_client(None)

@@ -1,4 +1,4 @@
-"""Where in the code something happened: file, function and line, and not one value."""
+"""Stack frames with file, function and line, and without values."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-_MOST = 100
-_OUTERMOST = 10
-_NAMELESS = frozenset(
+_MAX_FRAMES = 100
+_OUTERMOST_FRAMES = 10
+_ANONYMOUS = frozenset(
     {"<module>", "<lambda>", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 )
-_WRITTEN = re.compile(
+_FRAME_LINE = re.compile(
     r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)$', re.MULTILINE
 )
 
 
-def places(traceback: TracebackType | None) -> list[dict[str, Any]]:
+def stack_frames(traceback: TracebackType | None) -> list[dict[str, Any]]:
     """Return the traceback as frames of Sentry's stack trace interface, outermost first.
 
-    A very deep one without its middle.
+    The middle of a very deep traceback is left out.
     """
-    return _bounded([_place(frame, line) for frame, line in _steps(traceback)])
+    return _bounded([_frame(frame, line) for frame, line in _traceback_entries(traceback)])
 
 
-def written_places(text: str) -> list[dict[str, Any]]:
-    """Return the frames of a traceback that another process wrote.
+def parse_frames(text: str) -> list[dict[str, Any]]:
+    """Return the frames of a traceback that another process formatted.
 
-    The text holds messages too, and a message can look like a frame: one is believed only if our
-    code has such a place.
+    The text contains messages too, and a message can look like a frame: a frame is accepted only
+    if that function and line exist in an importable file.
     """
     found = (
-        (match["file"], match["function"], int(match["line"])) for match in _WRITTEN.finditer(text)
+        (match["file"], match["function"], int(match["line"]))
+        for match in _FRAME_LINE.finditer(text)
     )
     return _bounded(
         [
-            _described(file, function, line, None)
+            _as_frame(file, function, line, None)
             for file, function, line in found
-            if _is_there(file, function, line)
+            if _exists(file, function, line)
         ]
     )
 
 
-def _steps(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
+def _traceback_entries(traceback: TracebackType | None) -> Iterator[tuple[FrameType, int]]:
     while traceback is not None:
         yield traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
 
 
-def _place(frame: FrameType, line: int) -> dict[str, Any]:
+def _frame(frame: FrameType, line: int) -> dict[str, Any]:
     module = frame.f_globals.get("__name__")
-    return _described(
+    return _as_frame(
         frame.f_code.co_filename,
         frame.f_code.co_name,
         line,
@@ -62,7 +63,7 @@ def _place(frame: FrameType, line: int) -> dict[str, Any]:
     )
 
 
-def _described(file: str, function: str, line: int, module: str | None) -> dict[str, Any]:
+def _as_frame(file: str, function: str, line: int, module: str | None) -> dict[str, Any]:
     name = _relative(file)
     ours = name.startswith("agentguard/")
     return {"filename": name, "function": function, "lineno": line, "in_app": ours} | (
@@ -71,25 +72,29 @@ def _described(file: str, function: str, line: int, module: str | None) -> dict[
 
 
 def _relative(file: str) -> str:
-    """Return the file's path below where it was imported from.
+    """Return the file's path relative to its import root.
 
-    Where that is tells of people and machines.
+    Absolute paths can reveal names of users and hosts.
     """
     folders = [folder for folder in sys.path if folder and file.startswith(f"{folder}/")]
     return file.removeprefix(f"{max(folders, key=len)}/") if folders else Path(file).name
 
 
-def _is_there(file: str, function: str, line: int) -> bool:
+def _exists(file: str, function: str, line: int) -> bool:
     if not file.endswith(".py") or not any(
         folder and file.startswith(f"{folder}/") for folder in sys.path
     ):
         return False
     lines = linecache.getlines(file)
-    known = function in _NAMELESS or any(
+    known = function in _ANONYMOUS or any(
         re.search(rf"\b(?:def|class) {re.escape(function)}\b", each) for each in lines
     )
     return known and line <= len(lines)
 
 
 def _bounded(frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return frames if len(frames) <= _MOST else [*frames[:_OUTERMOST], *frames[_OUTERMOST - _MOST :]]
+    return (
+        frames
+        if len(frames) <= _MAX_FRAMES
+        else [*frames[:_OUTERMOST_FRAMES], *frames[_OUTERMOST_FRAMES - _MAX_FRAMES :]]
+    )

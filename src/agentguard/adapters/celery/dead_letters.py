@@ -1,4 +1,4 @@
-"""Reading RabbitMQ's dead letters without taking them away."""
+"""Reading RabbitMQ's dead letters without consuming them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from agentguard.jobs.dispatch import DeadLetter
 from agentguard.kernel.clock import NS_PER_SECOND
 
 
-def read_letters(connection: Connection, queue: Queue) -> tuple[DeadLetter, ...]:
-    """Return what lies in the queue, oldest first.
+def read_dead_letters(connection: Connection, queue: Queue) -> tuple[DeadLetter, ...]:
+    """Return the messages of the queue, oldest first, and leave them there.
 
-    While they are read, another reader does not see them.
+    They are invisible to other readers meanwhile.
     """
     with connection.channel() as channel:
         dead = queue(channel)
         dead.declare()
         return tuple(letter for message in _messages(dead) for letter in _letter(message))
-    # Closing the channel puts them all back where they were.
+    # Closing the channel requeues them all in place.
 
 
 def _messages(queue: Any) -> Iterator[Message]:
@@ -31,7 +31,7 @@ def _messages(queue: Any) -> Iterator[Message]:
 
 
 def _letter(message: Message) -> Iterator[DeadLetter]:
-    """Yield what the message says, if it is one of ours."""
+    """Yield the dead letter, if the message is one of AgentGuard's."""
     headers: Mapping[str, Any] = message.headers or {}
     match message.payload:
         case [[str(job_id)], *_]:
