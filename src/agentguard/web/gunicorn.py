@@ -32,7 +32,6 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "auto",
-        "http": "auto",
         "lifespan": "on",
         **options(_chosen),
     }
