@@ -1,4 +1,4 @@
-"""What is set: the environment before .env, secrets in files, and the names that settings go by."""
+"""Environment variables, .env, secrets in files, and the names of settings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHARED_NAMES = (
     "SENTRY_ENVIRONMENT",
 )
 PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
-"""Settings that have a second, plain name: the one that people's .env files have already."""
+"""Settings that have a second name without a prefix, as commonly used in .env files."""
 
 UNUSED_NAMES = tuple(
     name
@@ -46,13 +46,14 @@ UNUSED_NAMES = tuple(
     )
     for name in (plain, f"AGENTGUARD_{plain}")
 )
-"""Settings of parts that this version does not have: `unused_settings` names those that are set, so
-that nobody believes they work.
-"""
+"""Settings of features that this version does not have; `unused_settings` reports those set."""
 
 
 def environment() -> Mapping[str, str]:
-    """Return what is set, the environment before .env, names in upper case, empty values left out."""
+    """Return the variables of .env and the environment, which takes precedence.
+
+    Names are in upper case; empty values are left out.
+    """
     merged = {**dotenv_values(".env"), **os.environ}
     return {name.upper(): value for name, value in merged.items() if value}
 
@@ -60,8 +61,7 @@ def environment() -> Mapping[str, str]:
 def secrets_in_files(
     variables: Mapping[str, str], fields: Iterable[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Return what stands in the files that …_FILE names, by the setting's name, and what is wrong
-    with these.
+    """Return the secrets in files named by …_FILE variables, by field, and a list of errors.
 
     `fields` are the settings' names in lower case, without AGENTGUARD_.
     """
@@ -70,13 +70,13 @@ def secrets_in_files(
     named = [(field, name) for field in fields for name in names_of(field)]
     for field, name in ((field, name) for field, name in named if f"{name}_FILE" in variables):
         if name in variables:
-            faults.append(f"{name} and {name}_FILE are both set; set one of them")
+            faults.append(f"{name} and {name}_FILE are both set; set only one of them")
             continue
         try:
             found[field] = _secret(Path(variables[f"{name}_FILE"]))
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            faults.append(f"{name}_FILE names a file that cannot be read: {reason}")
+            faults.append(f"{name}_FILE names an unreadable file: {reason}")
         except ValueError as error:
             faults.append(f"{name}_FILE names a file that {error}")
     return found, faults
@@ -95,10 +95,10 @@ def names_of(field: str) -> tuple[str, ...]:
 
 
 def disagreements(variables: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each setting whose two names say two things."""
+    """Return a sentence for each setting whose two names have different values."""
     pairs = [(a, b) for a, b in PLAIN_NAMES.items() if a in variables and b in variables]
     return [
-        f"{a} and {b} disagree; set one of them"
+        f"{a} and {b} have different values; set only one of them"
         for a, b in pairs
         if variables[a].strip() != variables[b].strip()
     ]

@@ -1,4 +1,4 @@
-"""Bringing the database up to date, and moving from SQLite to PostgreSQL."""
+"""Updating the database's tables, and copying SQLite into PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import FILE_NAME
 from agentguard.bootstrap.wiring import POSTGRESQL, make_folder, postgresql, runs_folder
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
-from agentguard.settings import Settings, is_postgresql
+from agentguard.service_urls import is_postgresql
+from agentguard.settings import Settings
 
 Progress = Callable[[int, int], None]
-"""Told of the rows copied so far, and of all."""
+"""Called with the number of rows copied so far and the total."""
 
 
 class NothingToCopyError(NotFoundError):
@@ -28,26 +29,26 @@ class NothingToCopyError(NotFoundError):
 
 
 class TargetURLError(InvalidInputError):
-    """The database to copy into cannot be named like this."""
+    """The target of a copy is not a PostgreSQL URL."""
 
     code = "bad-target-url"
 
     def __init__(self) -> None:
         super().__init__(
-            "That is no URL of PostgreSQL. Write it like"
+            "The target is not a PostgreSQL URL. Write it like"
             " postgresql://user:password@host:5432/agentguard."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """What became of a database."""
+    """The result of a migration."""
 
     place: str
     revision_before: str | None
-    """None for one that was empty."""
+    """None for an empty database."""
     copied: dict[str, int] | None = None
-    """Rows by table, where it became a copy."""
+    """Rows by table, if SQLite was copied into it."""
 
     def document(self) -> dict[str, Any]:
         """Return the document of `agentguard migrate --format json`."""
@@ -60,7 +61,10 @@ class Migrated:
 
 
 def migrate(settings: Settings) -> Migrated:
-    """Create or update the tables of the database that is set; raises what opening it raises."""
+    """Create or update the tables of the configured database.
+
+    Raise the errors of opening it.
+    """
     server = postgresql(settings)
     if server is not None:
         return Migrated(server.place, asyncio.run(migrate_postgresql(server)))
@@ -70,23 +74,21 @@ def migrate(settings: Settings) -> Migrated:
 
 
 def copy_to(settings: Settings, url: str, progress: Progress) -> Migrated:
-    """Copy what stands in the data directory's SQLite file into PostgreSQL.
+    """Copy the data directory's SQLite database into PostgreSQL.
 
-    Raises NothingToCopyError, DatabaseNotEmptyError.
+    Raise TargetURLError, NothingToCopyError or DatabaseNotEmptyError.
     """
     path = settings.data_dir / FILE_NAME
     if not is_postgresql(url):
         raise TargetURLError
     if not path.exists():
         raise NothingToCopyError(
-            f"There is no database {path}. Name the data directory with --data-dir."
+            f"There is no database {str(path)!r}. Set the data directory with --data-dir."
         )
     here, there = runs_folder(settings.data_dir), runs_folder(settings.data_dir, POSTGRESQL)
-    share_runs(here, there)  # before the rows: whoever reads a row finds its runs
+    share_runs(here, there)  # before the rows, so that a reader of a row finds its runs
     migrated = asyncio.run(_copy(settings, PostgreSQL(url), progress))
-    share_runs(
-        here, there
-    )  # and after them: meanwhile a server could take runs without a row for a dead writer's
+    share_runs(here, there)  # again: a server may have deleted runs that had no row yet as orphans
     return migrated
 
 

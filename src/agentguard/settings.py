@@ -1,16 +1,12 @@
-"""Settings.
-
-Environment and .env, the names with AGENTGUARD_ first, the plain names that people already have
-beside them.
-"""
+"""Settings, read from the environment and .env."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -34,17 +30,19 @@ from agentguard.environment import (
     secrets_in_files,
 )
 from agentguard.kernel.errors import InvalidInputError
-
-_DATABASE_SCHEMES = ("postgresql", "postgres", "postgresql+asyncpg")
-_NEO4J_SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-_REDIS_SCHEMES = ("redis", "rediss")
-_BROKER_SCHEMES = ("amqp", "amqps", *_REDIS_SCHEMES)
+from agentguard.service_urls import (
+    URL_PARTS,
+    different_parts,
+    postgres_url,
+    redis_url,
+    url_fault,
+)
 
 MIB = 1024 * 1024
 
 
 class SettingsError(InvalidInputError):
-    """The settings contradict each other or cannot be read."""
+    """The settings are invalid or contradict each other."""
 
     code = "bad-settings"
 
@@ -55,12 +53,15 @@ def _names(name: str) -> AliasChoices:
 
 
 def _shared(name: str, **more: Any) -> Any:
-    """Return a field that has a plain name too, and no default but None unless it is given."""
+    """Return a field that also has a name without the prefix; its default is None."""
     return Field(validation_alias=_names(name), **{"default": None, **more})
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Sizes in bytes, spans of time in the unit that the name says."""
+    """All settings. Sizes are in bytes, durations in the unit that the name states.
+
+    The docstrings of the fields appear in docs/settings.md.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="AGENTGUARD_",
@@ -73,112 +74,144 @@ class Settings(BaseSettings):
     )
 
     api_host: str = Field(default="127.0.0.1", validation_alias=_names("api_host"))
+    """Address that `agentguard serve` listens on. Without `AGENTGUARD_API_KEY` only loopback
+    requests are accepted, whatever the address.
+    """
     api_port: int = Field(default=8000, ge=0, le=65535, validation_alias=_names("api_port"))
-    """0 lets the system choose."""
+    """Port of the API and of OTLP/HTTP. 0 lets the system choose a free port."""
     otlp_port: int = Field(default=4318, ge=0, le=65535)
-    """Where OTLP is received too, on 127.0.0.1, when that port is free; 0 = nowhere."""
+    """Additional port for OTLP/HTTP on 127.0.0.1, used if it is free; 0 disables it."""
     debug: bool = Field(default=False, validation_alias=_names("debug"))
+    """Log more detail, including every request."""
     data_dir: Path = Path("agentguard-data")
+    """Folder of the database, the spans and the write-ahead log."""
     api_key: SecretStr | None = None
+    """Key that clients must send as `Authorization: Bearer …`. Unset: only loopback requests are
+    accepted.
+    """
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    """Web origins whose pages may call the API, separated by commas."""
     catalog: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Files that declare components, separated by commas: AgentGuard catalogs, A2A cards or
+    Backstage entities; see [catalog.md](catalog.md).
+    """
     ghost_days: int = Field(default=7, ge=1)
-    """Who is declared and was not seen for this many days is a ghost."""
+    """A declared component that was not seen for this many days is a ghost."""
     trace_url: str | None = None
+    """URL template with `{trace_id}` that links evidence to your Jaeger or Tempo."""
     housekeeping: str | None = None
-    """Pattern of entry points that are health checks and polls, not workflows, in place of the
-    built-in one; empty: every entry is one.
+    """Regular expression of entry points that are health checks or polls, not workflows. Replaces
+    the built-in one; empty: every entry point is a workflow.
     """
     keep_content: bool = False
-    """Whether the bodies of deliveries, prompts and answers included, are kept for as long as their
-    spans are.
-    """
+    """Keep the received request bodies, including prompts and responses, as long as their spans."""
 
     database_url: SecretStr | None = _shared("database_url")
     """`postgresql://user:password@host:port/database`. Unset: SQLite in the data directory."""
     postgres_host: str | None = _shared("postgres_host")
-    """The same in parts, in place of a URL: whichever is set switches to PostgreSQL."""
+    """Host of PostgreSQL, instead of a URL. Setting any `POSTGRES_…` variable selects PostgreSQL.
+    Default: `localhost`.
+    """
     postgres_port: int | None = _shared("postgres_port", ge=1, le=65535)
+    """Default: 5432."""
     postgres_db: str | None = _shared("postgres_db")
+    """Name of the database. Default: `agentguard`."""
     postgres_user: str | None = _shared("postgres_user")
+    """Default: `agentguard`."""
     postgres_password: SecretStr | None = _shared("postgres_password")
+    """Password of PostgreSQL."""
+    migrate_to: SecretStr | None = None
+    """URL of the PostgreSQL database into which `agentguard migrate` copies the SQLite database."""
     database_pool_size: int = Field(default=10, ge=1)
-    """Connections to PostgreSQL that one process holds at most."""
+    """Maximum number of PostgreSQL connections per process."""
     database_timeout_seconds: float = Field(default=30, gt=0)
-    """How long one statement, or the wait for a connection, may take with PostgreSQL."""
+    """Timeout of one PostgreSQL statement, and of waiting for a connection."""
     neo4j_uri: str | None = _shared("neo4j_uri")
-    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` where user, password or
-    database is set, otherwise graphs are kept in the database.
+    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` if user, password or
+    database is set; otherwise graphs are kept in the database.
     """
     neo4j_user: str | None = _shared("neo4j_user")
+    """Default: `neo4j`."""
     neo4j_password: SecretStr | None = _shared("neo4j_password")
+    """Unset: no authentication."""
     neo4j_database: str | None = _shared("neo4j_database")
+    """Default: `neo4j`."""
     neo4j_timeout_seconds: float = Field(default=30, gt=0)
-    """How long one transaction with Neo4j, or the wait for a connection, may take."""
+    """Timeout of one Neo4j transaction, and of waiting for a connection."""
     redis_url: SecretStr | None = _shared("redis_url")
-    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are in each
+    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are per
     process.
     """
     redis_host: str | None = _shared("redis_host")
-    """The same in parts, in place of a URL: whichever is set switches to Redis."""
+    """Host of Redis, instead of a URL. Setting any of `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB` and
+    `REDIS_PASSWORD` selects Redis. Default: `localhost`.
+    """
     redis_port: int | None = _shared("redis_port", ge=1, le=65535)
+    """Default: 6379."""
     redis_db: int | None = _shared("redis_db", ge=0)
+    """Number of the database. Default: 0."""
     redis_password: SecretStr | None = _shared("redis_password")
+    """Password of Redis."""
     redis_timeout_seconds: float = Field(default=0.5, gt=0)
-    """How long Redis may take to answer before the work goes on without it."""
+    """Timeout of Redis, after which work continues without it."""
     celery_broker_url: SecretStr | None = _shared("celery_broker_url")
-    """`amqp://user:password@host:5672//` or `redis://…`. Unset: the server runs jobs itself."""
+    """`amqp://user:password@host:5672//` or `redis://…`. Unset: the server runs the jobs."""
     celery_result_backend: SecretStr | None = _shared("celery_result_backend")
-    """Where Celery keeps results of its own, for its tools; what came of a job stands in the jobs
-    table in any case.
+    """Result backend for Celery's own tools, a `redis://…` URL. Results of jobs are in the
+    database in any case.
     """
     jobs_queue: str = Field(default="agentguard", pattern=r"^[A-Za-z0-9._-]{1,100}$")
-    """Name of the queue; installations that share a broker need different ones."""
+    """Name of the job queue. Installations that share a broker need different names."""
     job_attempts: int = Field(default=3, ge=1)
-    """How often a job is tried before it fails."""
+    """Maximum number of attempts of a job."""
     job_lease_seconds: float = Field(default=30, gt=0)
-    """After this long without a sign of life from who works on a job, it is given to another."""
+    """A job whose worker sends no heartbeat for this long is given to another worker."""
     sentry_dsn: SecretStr | None = _shared("sentry_dsn")
-    """Unset: errors are in the log only."""
+    """DSN of the Sentry project that receives errors. Unset: errors are only logged."""
     sentry_environment: str = _shared(
         "sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$"
     )
-    """What Sentry calls this installation."""
+    """Name of this environment in Sentry."""
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to /api a client (an address; behind a proxy all are one) may make in a minute; 0 =
-    any number.
+    """Requests to `/api` per minute and client address; clients behind one proxy share an address.
+    0 disables the limit.
     """
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
-    """Share of runs lost from which a failure is CRITICAL."""
+    """Share of runs lost at which a failure is CRITICAL."""
     severity_high: float = Field(default=0.25, ge=0, le=1)
+    """The same for HIGH."""
     severity_medium: float = Field(default=0.05, ge=0, le=1)
+    """The same for MEDIUM; below it, a failure is LOW."""
 
     max_body_bytes: int = Field(default=64 * MIB, ge=1)
-    """Of one OTLP delivery or JSON request, unpacked."""
+    """Maximum size of one OTLP or JSON request, decompressed."""
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
-    """Of one scan, as sent and unpacked."""
+    """Maximum size of one scan, both as sent and decompressed."""
     scan_max_requests: int = Field(default=8, ge=1)
-    """Scans that are received or worked on at one time, jobs left out; more are told to come again.
+    """Maximum number of scan requests in progress, not counting jobs. Further requests are
+    rejected with a `Retry-After` header.
     """
     upload_seconds: float = Field(default=3600, gt=0)
-    """How long the body of one scan may take to come in."""
+    """Time limit for receiving the body of one scan."""
     job_bytes: int = Field(default=8 * MIB, ge=0)
     """A scan larger than this, as sent, becomes a job."""
     ingest_max_requests: int = Field(default=256, ge=1)
-    """Deliveries in work at one time; more are told to come again."""
+    """Maximum number of OTLP requests in progress. Further requests are rejected with a
+    `Retry-After` header.
+    """
     ingest_max_bytes: int = Field(default=256 * MIB, ge=1)
-    """Of all deliveries in work at one time, unpacked."""
+    """Maximum total size of OTLP requests in progress, decompressed."""
     acknowledge_seconds: float = Field(default=30, gt=0)
-    """How long a delivery may wait to become durable."""
+    """Time limit for making an OTLP request durable."""
     shutdown_seconds: int = Field(default=10, ge=1)
-    """How long requests in work get at shutdown."""
+    """Time that requests in progress have to finish at shutdown."""
     window_hours: float = Field(default=24, gt=0)
-    """The live graph shows the spans received in this many hours."""
+    """The live graph covers the spans received in the last this many hours."""
     retention_hours: float = Field(default=7 * 24, gt=0)
-    """Spans received before that are deleted."""
+    """Spans are deleted this many hours after they were received."""
     versions_kept: int = Field(default=20, ge=1)
-    """Graph versions kept of each dataset."""
+    """Number of graph versions kept per dataset."""
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -206,7 +239,7 @@ class Settings(BaseSettings):
             ):
                 raise PydanticCustomError(
                     "bad_origin",
-                    "{origin} is no origin; write it like http://localhost:3000",
+                    "{origin} is not an origin; write it like http://localhost:3000",
                     {"origin": origin},
                 )
         return value
@@ -218,7 +251,7 @@ class Settings(BaseSettings):
         if not (text.isascii() and text.isprintable()) or " " in text:
             raise PydanticCustomError(
                 "bad_key",
-                "the key must be printable ASCII without spaces, or no client can send it",
+                "the key must be printable ASCII without spaces, so that clients can send it",
             )
         return value
 
@@ -229,7 +262,7 @@ class Settings(BaseSettings):
             re.compile(value or "")
         except re.error as error:
             raise PydanticCustomError(
-                "bad_pattern", "the pattern cannot be read: {why}", {"why": str(error)}
+                "bad_pattern", "invalid regular expression: {why}", {"why": str(error)}
             ) from None
         return value
 
@@ -242,6 +275,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "database_url",
+        "migrate_to",
         "redis_url",
         "celery_broker_url",
         "celery_result_backend",
@@ -250,46 +284,20 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
-        schemes, example = _URLS[field.field_name or ""]
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
-        if text is not None and not _is_url(text, schemes):
-            raise PydanticCustomError(
-                "bad_url",
-                "this is no URL it can use; write it like {example}",
-                {"example": example},
-            )
-        if text is not None and (fault := _url_fault(field.field_name or "", text)):
-            raise PydanticCustomError(
-                "bad_url", "{fault}; write it like {example}", {"fault": fault, "example": example}
-            )
+        if text is not None and (fault := url_fault(field.field_name or "", text)):
+            raise PydanticCustomError("bad_url", "{fault}", {"fault": fault})
         return value
 
     @property
     def postgres(self) -> SecretStr | None:
-        """URL of PostgreSQL, from whichever names it was set by; None = SQLite."""
+        """URL of PostgreSQL, whichever way it is set; None = SQLite."""
         if self.database_url is not None:
             return SecretStr(
                 "postgresql://" + self.database_url.get_secret_value().split("://", 1)[1]
             )
-        if all(
-            part is None
-            for part in (
-                self.postgres_host,
-                self.postgres_port,
-                self.postgres_db,
-                self.postgres_user,
-                self.postgres_password,
-            )
-        ):
-            return None
-        password = (
-            f":{quote(self.postgres_password.get_secret_value(), safe='')}"
-            if self.postgres_password
-            else ""
-        )
-        user = quote(self.postgres_user or "agentguard", safe="")
-        place = f"{self.postgres_host or 'localhost'}:{self.postgres_port or 5432}/{quote(self.postgres_db or 'agentguard', safe='')}"
-        return SecretStr(f"postgresql://{user}{password}@{place}")
+        parts = self.url_parts("postgres")
+        return SecretStr(postgres_url(parts)) if parts else None
 
     @property
     def neo4j(self) -> str | None:
@@ -299,22 +307,20 @@ class Settings(BaseSettings):
 
     @property
     def redis(self) -> SecretStr | None:
-        """URL of Redis, from whichever names it was set by; None = in process."""
+        """URL of Redis, whichever way it is set; None = no Redis."""
         if self.redis_url is not None:
             return self.redis_url
-        if all(
-            part is None
-            for part in (self.redis_host, self.redis_port, self.redis_db, self.redis_password)
-        ):
-            return None
-        password = (
-            f":{quote(self.redis_password.get_secret_value(), safe='')}@"
-            if self.redis_password
-            else ""
-        )
-        return SecretStr(
-            f"redis://{password}{self.redis_host or 'localhost'}:{self.redis_port or 6379}/{self.redis_db or 0}"
-        )
+        parts = self.url_parts("redis")
+        return SecretStr(redis_url(parts)) if parts else None
+
+    def url_parts(self, service: str) -> dict[str, str]:
+        """Return the parts of a service's URL that are set separately."""
+        values = {part: getattr(self, f"{service}_{part}", None) for part in URL_PARTS}
+        return {
+            part: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for part, value in values.items()
+            if value not in (None, "", SecretStr(""))
+        }
 
     @model_validator(mode="wrap")
     @classmethod
@@ -343,47 +349,33 @@ class Settings(BaseSettings):
         return settings
 
 
-_URLS = {
-    "database_url": (_DATABASE_SCHEMES, "postgresql://user:password@host:5432/agentguard"),
-    "neo4j_uri": (_NEO4J_SCHEMES, "bolt://host:7687"),
-    "redis_url": (_REDIS_SCHEMES, "redis://host:6379/0"),
-    "celery_broker_url": (_BROKER_SCHEMES, "amqp://user:password@host:5672//"),
-    "celery_result_backend": (_REDIS_SCHEMES, "redis://host:6379/1"),
-    "sentry_dsn": (("http", "https"), "https://key@host/42"),
-}
-
-
 def load_settings() -> Settings:
-    """Read environment and .env.
+    """Read the environment and .env.
 
-    Raise SettingsError with every fault at once, each with its setting's name and without its
-    value.
+    Raise SettingsError with all errors at once; each names its setting but not its value.
     """
     try:
         return Settings()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SettingsError(f"The file .env cannot be read: {reason}.") from None
+        raise SettingsError(f"The file .env is unreadable: {reason}.") from None
     except ValidationError as error:
         lines = [
             _sentence([str(part) for part in fault["loc"]], fault["msg"])
             for fault in error.errors()
         ]
         raise SettingsError(
-            "The settings cannot be used.\n" + "\n".join(f"- {line}" for line in lines)
+            "The settings are invalid.\n" + "\n".join(f"- {line}" for line in lines)
         ) from None
 
 
 def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names that are set for parts that this version does not have."""
+    """Return the variables that are set for features that this version does not have."""
     return tuple(name for name in UNUSED_NAMES if name in variables)
 
 
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names that start with AGENTGUARD_ and mean nothing.
-
-    Most likely a slip of the pen.
-    """
+    """Return the variables with the prefix AGENTGUARD_ that are no settings: probable typos."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
     known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(
@@ -392,82 +384,42 @@ def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def secret_fields() -> tuple[str, ...]:
-    """Return the settings that may stand in a file, named by the same name with _FILE behind it."""
+    """Return the settings that can be read from a file named by `<setting>_FILE`."""
     return tuple(
         name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
     )
 
 
 def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]:
-    """Yield what speaks against each other.
+    """Yield a sentence for each contradiction between settings.
 
-    A faulty field has its default here, which nobody chose, and speaks against nothing.
+    Fields in `faulty` hold their defaults, which the user did not choose, and are ignored.
     """
     rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
     if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
-        yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must not fall in this order"
+        yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must be in ascending order"
     if (
         settings.celery_result_backend is not None
         and settings.celery_broker_url is None
         and "celery_broker_url" not in faulty
     ):
         yield (
-            "CELERY_RESULT_BACKEND is set, but no CELERY_BROKER_URL: without a broker nothing"
-            " uses it"
+            "CELERY_RESULT_BACKEND is set without CELERY_BROKER_URL; it has no effect without a"
+            " broker"
         )
-    if settings.database_url is not None:
-        yield from _parts_against_url("DATABASE_URL", settings.database_url, settings, "postgres")
-    if settings.redis_url is not None:
-        yield from _parts_against_url("REDIS_URL", settings.redis_url, settings, "redis")
-
-
-def _parts_against_url(name: str, url: SecretStr, settings: Settings, prefix: str) -> Iterator[str]:
-    """Yield each part that is set beside the URL and says something else."""
-    parts = urlsplit(url.get_secret_value())
-    whole = {
-        "host": parts.hostname,
-        "port": parts.port or {"postgres": 5432, "redis": 6379}[prefix],
-        "db": unquote(parts.path.strip("/")),
-        "user": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-    }
-    for part, value in whole.items():
-        given = getattr(settings, f"{prefix}_{part}", None)
-        plain = given.get_secret_value() if isinstance(given, SecretStr) else given
-        if plain is not None and str(plain) != str(
-            value or (0 if (prefix, part) == ("redis", "db") else "")
-        ):
-            yield f"{prefix.upper()}_{part.upper()} and {name} disagree; set one of them"
-
-
-def is_postgresql(url: str) -> bool:
-    """Whether this names a database of PostgreSQL."""
-    return _is_url(url, _DATABASE_SCHEMES)
-
-
-def _is_url(text: str, schemes: Sequence[str]) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in schemes and bool(parts.hostname)
-
-
-def _url_fault(field: str, text: str) -> str | None:
-    """Return what is wrong with a URL of the right kind, or None."""
-    parts = urlsplit(text)
-    if field == "neo4j_uri" and "@" in parts.netloc:
-        return "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD"
-    if field == "sentry_dsn" and not (parts.username and parts.path.rpartition("/")[2].isdecimal()):
-        return "it has no key or no number of a project"
-    if (
-        parts.scheme in _REDIS_SCHEMES
-        and not parts.path.strip("/").isdecimal()
-        and parts.path.strip("/")
+    for service, name, url in (
+        ("postgres", "DATABASE_URL", settings.database_url),
+        ("redis", "REDIS_URL", settings.redis_url),
     ):
-        return "its database is no number"
-    return None
+        if url is not None:
+            different = different_parts(
+                url.get_secret_value(), service, settings.url_parts(service)
+            )
+            for part in different:
+                yield (
+                    f"{service.upper()}_{part.upper()} and {name} have different values; set only"
+                    " one of them"
+                )
 
 
 def _fields(error: ValidationError) -> frozenset[str]:
@@ -475,7 +427,7 @@ def _fields(error: ValidationError) -> frozenset[str]:
 
 
 def _field(name: str) -> str:
-    """Return the field that is meant by any of its names."""
+    """Return the field of a setting's name."""
     return name.lower().removeprefix("agentguard_")
 
 

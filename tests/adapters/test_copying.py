@@ -245,7 +245,13 @@ async def test_the_command_migrates_and_copies_and_says_what_it_did(
         copied = agentguard(
             "migrate", "--to", server.url, "--data-dir", str(tmp_path), "--format", "json"
         )
-        table = agentguard("migrate", "--to", server.url, "--data-dir", str(tmp_path))
+        (tmp_path / "target").write_text(server.url)
+        table = agentguard(
+            "migrate",
+            "--data-dir",
+            str(tmp_path),
+            AGENTGUARD_MIGRATE_TO_FILE=str(tmp_path / "target"),
+        )
 
     assert json.loads(made.stdout)["revision_before"] is None
     assert "up to date" in again.stdout

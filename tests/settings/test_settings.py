@@ -40,7 +40,9 @@ def test_names_that_agree_are_fine_and_names_that_disagree_are_an_error(monkeypa
 
     monkeypatch.delenv("API_PORT")
     (tmp_path / ".env").write_text("API_PORT=9002\n")
-    with pytest.raises(SettingsError, match="AGENTGUARD_API_PORT and API_PORT disagree"):
+    with pytest.raises(
+        SettingsError, match="AGENTGUARD_API_PORT and API_PORT have different values"
+    ):
         load_settings()
 
 
@@ -205,7 +207,7 @@ def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
         load_settings()
     monkeypatch.delenv(f"AGENTGUARD_{name}")
     (tmp_path / "secret").unlink()
-    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+    with pytest.raises(SettingsError, match="names an unreadable file: No such file"):
         load_settings()
 
 
@@ -249,7 +251,7 @@ def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
     monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://r/3")
 
     with pytest.raises(
-        SettingsError, match="CELERY_BROKER_URL_FILE names a file that cannot be read"
+        SettingsError, match="CELERY_BROKER_URL_FILE names an unreadable file"
     ) as error:
         load_settings()
     assert len(str(error.value).splitlines()) == 2
@@ -261,16 +263,16 @@ def test_a_secret_file_that_cannot_be_read_contradicts_nothing(monkeypatch):
         (
             "NEO4J_URI",
             "bolt://neo4j:secret@host:7687",
-            "user and password do not belong here, but in NEO4J_USER and NEO4J_PASSWORD",
+            "user and password belong in NEO4J_USER and NEO4J_PASSWORD",
         ),
-        ("SENTRY_DSN", "https://sentry.example/42", "it has no key or no number of a project"),
+        ("SENTRY_DSN", "https://sentry.example/42", "the key or the project number is missing"),
         (
             "SENTRY_DSN",
             "https://secret@sentry.example/project",
-            "it has no key or no number of a project",
+            "the key or the project number is missing",
         ),
-        ("REDIS_URL", "redis://:secret@host/cache", "its database is no number"),
-        ("CELERY_BROKER_URL", "redis://:secret@host/jobs", "its database is no number"),
+        ("REDIS_URL", "redis://:secret@host/cache", "the database must be a number"),
+        ("CELERY_BROKER_URL", "redis://:secret@host/jobs", "the database must be a number"),
         ("SENTRY_ENVIRONMENT", "a/b", "pattern"),
     ],
 )
@@ -287,5 +289,5 @@ def test_a_url_that_no_service_could_use_is_refused_at_the_start(
 def test_a_file_of_settings_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / ".env").write_bytes(b"API_PORT=\xff\n")
 
-    with pytest.raises(SettingsError, match=r"The file \.env cannot be read: it is not UTF-8"):
+    with pytest.raises(SettingsError, match=r"The file \.env is unreadable: it is not UTF-8"):
         load_settings()
