@@ -147,6 +147,21 @@ class TestScan:
 
         assert first == second
 
+    def test_files_of_a_folder_without_traces_are_named(self, tmp_path):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        write_traces(folder / "a.jsonl")
+        (folder / "notes.txt").write_text("no spans here")
+        (folder / "picture.bin").write_bytes(b"\x89PNG\r\n\x1a\n\0\0")
+        (folder / "readme.md").write_text("not opened")
+
+        done = agentguard("scan", folder)
+
+        assert done.exit_code == 0
+        assert f"{folder / 'notes.txt'}: Skipped" in done.stderr
+        assert "readme.md" not in done.stderr
+        assert "a.jsonl" not in done.stderr
+
     def test_files_folders_and_standard_input_are_read_as_one(self, tmp_path):
         folder = tmp_path / "folder"
         folder.mkdir()

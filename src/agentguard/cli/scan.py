@@ -76,13 +76,15 @@ def scan(
 
     settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
+    skipped: list[Path] = []
     with bytes_read(paths) as progress, answers_only():
-        payloads = _pieces(paths, stream, progress)
+        payloads = _pieces(paths, stream, progress, skipped.append)
         found, origin = (
             _stored(payloads, dataset, window, settings, stopper)
             if store
             else _only_read(payloads, window, settings)
         )
+    _tell_skipped(skipped)
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format, full=full)
     if store:
@@ -97,7 +99,10 @@ def _tell_stored(dataset: str, settings: Settings) -> None:
 
 
 def _pieces(
-    paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None
+    paths: Sequence[Path],
+    stream: BinaryIO | None,
+    progress: Callable[[int], None] | None,
+    skipped: Callable[[Path], None],
 ) -> Iterator[Payload | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
@@ -105,7 +110,7 @@ def _pieces(
         if stream and path == Path("-"):
             yield from read_stream(stream, "standard input", progress=progress)
         else:
-            yield from read_paths([path], progress=progress)
+            yield from read_paths([path], progress=progress, skipped=skipped)
 
 
 def _only_read(
@@ -142,6 +147,13 @@ def _stored(
 
     version, found = asyncio.run(scanned())
     return found, {"dataset": version.dataset, "graph_version": version.id}
+
+
+def _tell_skipped(skipped: Sequence[Path]) -> None:
+    for path in skipped[:_REFUSALS_SHOWN]:
+        say(f"{path}: Skipped; it contains no traces in a supported format.")
+    if len(skipped) > _REFUSALS_SHOWN:
+        say(f"… and {len(skipped) - _REFUSALS_SHOWN:,} more files without traces.")
 
 
 def _tell_refusals(refusals: Sequence[Refusal]) -> None:

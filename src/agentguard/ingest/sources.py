@@ -49,18 +49,21 @@ _JSON_START = re.compile(rb"[ \t\r\n]*[{\[]")
 
 
 def read_paths(
-    paths: Sequence[Path], *, progress: Callable[[int], None] | None = None
+    paths: Sequence[Path],
+    *,
+    progress: Callable[[int], None] | None = None,
+    skipped: Callable[[Path], None] | None = None,
 ) -> Iterator[Payload | Refusal]:
     """Yield the payloads of the files and of the files in the folders (sorted, no hidden ones).
 
     `progress` receives the number of bytes read since its last call. A file given by name is
-    refused if it cannot be used; a file in a folder is silently skipped if it is not telemetry.
-    Format and compression are detected from the content. Memory is bounded by the largest JSON
-    value or protobuf body, see ingest.text and ingest.formats.otlp_bodies.
+    refused if it cannot be used; a file in a folder that is not telemetry is skipped, and `skipped`
+    receives its path. Format and compression are detected from the content. Memory is bounded by
+    the largest JSON value or protobuf body, see ingest.text and ingest.formats.otlp_bodies.
     """
     for path in paths:
         if _is_folder(path):
-            yield from _folder(path, progress)
+            yield from _folder(path, progress, skipped or _ignore)
         else:
             yield from _file(path, progress, strict=True)
 
@@ -91,13 +94,22 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Payload | Refusal]:
+def _ignore(_path: Path) -> None:
+    """Report a skipped file to nobody."""
+
+
+def _folder(
+    folder: Path, progress: Callable[[int], None] | None, skipped: Callable[[Path], None]
+) -> Iterator[Payload | Refusal]:
     found = False
     errors: list[OSError] = []
     for path in _files_in(folder, errors.append):
+        used = False
         for item in _file(path, progress, strict=False):
-            found = True
+            found = used = True
             yield item
+        if not used:
+            skipped(path)
     yield from (_unreadable(os.fsdecode(error.filename), error) for error in errors)
     if not found and not errors:
         yield Refusal(
