@@ -7,6 +7,7 @@ import re
 import subprocess
 from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 
 import pytest
 
@@ -27,8 +28,8 @@ REGISTRY_HOSTS = tuple(
     )
 )
 INDEX_OPTIONS = tuple("--" + option for option in ("index-url", "extra-index-url", "find-links"))
-MACHINE_PATH = re.compile(r"(?<![\w.~>}\])/-])/(?:work|root|home|Users|opt)/\w")
-NEIGHBOUR = "../" + "shared"
+MACHINE_PATH = re.compile(r"(?<![\w.~>}\])/-])/(?:root|home|Users|opt)/\w")
+SIBLING = re.compile(r"(?<![\w./])\.\./(?P<name>[\w-]+)[\w./-]*")
 
 
 def tracked() -> list[Path]:
@@ -104,14 +105,33 @@ def test_machine_paths_are_recognised() -> None:
     assert not MACHINE_PATH.search("docs" + home)
 
 
-def test_nothing_reads_outside_the_checkout() -> None:
+def test_no_file_names_a_neighbour_of_the_checkout() -> None:
+    neighbours = {path.name for path in ROOT.parent.iterdir()} - {ROOT.name}
     found = [
-        name
-        for name, text in texts().items()
-        if NEIGHBOUR in text or NEIGHBOUR.replace("../", "/work/") in text
+        (name, path) for name, text in texts().items() for path in outside(name, text, neighbours)
     ]
 
     assert found == []
+
+
+def outside(name: str, text: str, neighbours: set[str]) -> list[str]:
+    """Return the paths in a file that lead to something beside the checkout."""
+    relative = [
+        match.group()
+        for match in SIBLING.finditer(text)
+        if match["name"] in neighbours and not (ROOT / name).parent.joinpath(match.group()).exists()
+    ]
+    parent = f"{ROOT.parent}/"
+    shared = ROOT.parent in (Path("/"), Path(gettempdir()))
+    return relative + ([parent] if not shared and parent in text else [])
+
+
+def test_neighbours_of_the_checkout_are_recognised() -> None:
+    up = "../"
+
+    assert outside("docs/a.md", f"see {up}there/x", {"there"}) == [f"{up}there/x"]
+    assert outside("docs/a.md", f"see {up}README.md", {"README"}) == []
+    assert outside("docs/a.md", f"see {up}there", {"elsewhere"}) == []
 
 
 def test_the_repository_stays_small() -> None:
