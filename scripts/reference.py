@@ -1,6 +1,6 @@
-"""Write the generated pages of docs/: settings, command line, API, dialects.
+"""Write the generated pages of docs/: settings, command line, API, dialects, database.
 
-`make docs` runs it; tests hold the pages to the code.
+`make docs` runs it; tests compare the pages with the code.
 """
 
 from __future__ import annotations
@@ -27,56 +27,23 @@ from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
+from scripts.database import database_page
 from scripts.dialects import dialects_page
+from scripts.markdown import table
 
 DOCS = Path(__file__).parents[1] / "docs"
 NOTE = "<!-- Written by scripts/reference.py (`make docs`): change the code, not this page. -->\n"
 
-MEANINGS = {
-    "api_host": (
-        "Address that `agentguard serve` listens on. Without `AGENTGUARD_API_KEY` it answers"
-        " loopback only, whatever the address."
-    ),
-    "api_port": "Port of the API and of OTLP/HTTP. 0 lets the system choose.",
-    "debug": "More detail in the log.",
-    "data_dir": "Folder of the database, the spans and the log.",
-    "api_key": (
-        "What clients must send as `Authorization: Bearer …`. Unset: only loopback is let in."
-    ),
-    "cors_origins": "Web origins whose pages may call the API, separated by commas.",
-    "catalog": (
-        "Files of what people declared, separated by commas: catalogues, A2A cards, Backstage; see"
-        " [catalog.md](catalog.md)."
-    ),
-    "ghost_days": "What is declared and was not seen for this many days is a ghost.",
-    "trace_url": (
-        "Template with `{trace_id}` that turns evidence into links to your Jaeger or Tempo."
-    ),
-    "postgres_port": "5432 unless set.",
-    "postgres_db": "`agentguard` unless set.",
-    "postgres_user": "`agentguard` unless set.",
-    "postgres_password": "",
-    "neo4j_user": "`neo4j` unless set.",
-    "neo4j_password": "Unset: no authentication is tried.",
-    "neo4j_database": "`neo4j` unless set.",
-    "redis_port": "6379 unless set.",
-    "redis_db": "0 unless set.",
-    "redis_password": "",
-    "severity_high": "The same for HIGH.",
-    "severity_medium": "The same for MEDIUM; below it is LOW.",
-}
-"""Where the docstring beside the setting does not speak to the person who sets it."""
-
 
 def docstrings(module: types.ModuleType, owner: str) -> dict[str, str]:
-    """The strings that follow a class's attributes."""
+    """Return the docstrings of a class's attributes, on one line each."""
     body = next(
         n
         for n in ast.parse(inspect.getsource(module)).body
         if isinstance(n, ast.ClassDef) and n.name == owner
     ).body
     return {
-        field.target.id: note.value.value
+        field.target.id: " ".join(note.value.value.split())
         for field, note in itertools.pairwise(body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)
@@ -94,7 +61,7 @@ def setting_names(field: str) -> str:
 def setting_default(info: FieldInfo) -> str:
     default = info.default
     match default:
-        case None | SecretStr():
+        case None | SecretStr() | ():
             return ""
         case tuple():
             return f"`{','.join(default)}`"
@@ -106,49 +73,40 @@ def setting_default(info: FieldInfo) -> str:
             return f"`{default}`"
 
 
+SETTINGS_HEAD = """# Settings
+
+Settings are read from the environment and from `.env` in the working directory; the environment
+takes precedence. Some settings have two names: set only one of them. Two names with different
+values, and invalid values, are errors at startup.
+
+A secret can be read from a file: append `_FILE` to the setting's name
+(`POSTGRES_PASSWORD_FILE=/run/secrets/db`). Line breaks at the end of the file are ignored.
+Setting both a secret and its file, and an empty or unreadable file, are errors at startup. This
+works for:
+"""
+
+
 def settings_page() -> str:
-    notes = {**docstrings(settings, "Settings"), **MEANINGS}
+    meanings = docstrings(settings, "Settings")
     rows = [
-        f"| {setting_names(name)} | {setting_default(info)} | {notes[name]} |"
+        (setting_names(name), setting_default(info), meanings[name])
         for name, info in Settings.model_fields.items()
     ]
+    secrets = [f"- {setting_names(field)}" for field in settings.secret_fields()]
     return "\n".join(
         [
             NOTE,
-            "# Settings",
+            SETTINGS_HEAD,
+            *secrets,
             "",
-            (
-                "Read from the environment and from `.env` in the working directory; the"
-                " environment wins. Where a setting has two names, set"
-            ),
-            (
-                "one of them: two that disagree are an error at start, and so is a value that"
-                " cannot be read."
-            ),
-            "",
-            (
-                "A secret may stand in a file that the same name with `_FILE` behind it names"
-                " (`POSTGRES_PASSWORD_FILE=/run/secrets/db`);"
-            ),
-            (
-                "line ends at its end do not count. A setting and its file together, or a file that"
-                " is empty or unreadable, are an error"
-            ),
-            (
-                "at start. These may:"
-                f" {', '.join(setting_names(field) for field in settings.secret_fields())}."
-            ),
-            "",
-            "| setting | default | meaning |",
-            "| --- | --- | --- |",
-            *rows,
+            *table(("setting", "default", "meaning"), rows),
             "",
         ]
     )
 
 
 def commands(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command's words after `agentguard`, groups before their commands."""
+    """Yield the words of every command after `agentguard`, groups before their commands."""
     for name, command in group.commands.items():
         yield (*path, name)
         if isinstance(command, TyperGroup):
@@ -176,7 +134,7 @@ def cli_page() -> str:
             "# Command line",
             "",
             (
-                "JSON alone goes to standard output, messages go to standard error. Settings:"
+                "Results go to standard output, messages go to standard error. Settings:"
                 " [settings.md](settings.md)."
             ),
             "",
@@ -199,13 +157,16 @@ async def openapi() -> dict[str, Any]:
 
 API_HEAD = """# API
 
-In short; `agentguard serve` shows all of it at `/docs`. JSON in, JSON out; times are RFC 3339 with nanoseconds. Documents carry at least
-the members named here, and the command line's `--format json` prints the same ones. Errors of everything but OTLP are problems
-(RFC 9457, `application/problem+json`) with a stable `code`; OTLP answers as OTLP asks. With `AGENTGUARD_API_KEY` set, every request but
-`/health*` needs `Authorization: Bearer …`; without it, only loopback is let in.
+An overview; `agentguard serve` shows the complete reference at `/docs`. Requests and responses
+are JSON; times are RFC 3339 with nanoseconds. A document has at least the members named here, and
+`--format json` on the command line prints the same documents. Errors are problem documents (RFC
+9457, `application/problem+json`) with a stable `code`, except on OTLP endpoints, which follow the
+OTLP specification. If `AGENTGUARD_API_KEY` is set, every request except `/health*` needs the
+header `Authorization: Bearer …`; otherwise only loopback requests are accepted.
 
 ```
-curl http://127.0.0.1:8000/api/simulate -H 'Content-Type: application/json' -d '{"agent_id": "checkout-agent"}'
+curl http://127.0.0.1:8000/api/simulate -H 'Content-Type: application/json' \\
+  -d '{"agent_id": "checkout-agent"}'
 curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 ```
 """
@@ -214,46 +175,48 @@ curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 def api_page() -> str:
     document = asyncio.run(openapi())
     operations = [
-        (method, path, told)
+        (method, path, operation)
         for path, methods in document["paths"].items()
-        for method, told in methods.items()
+        for method, operation in methods.items()
     ]
     rows = [
-        f"| `{method.upper()} {path}` | {' '.join(told['description'].split())} |"
-        for method, path, told in operations
+        (f"`{method.upper()} {path}`", operation["description"])
+        for method, path, operation in operations
     ]
     sections = [
         line
         for operation in operations
         for line in operation_section(*operation, document["components"]["schemas"])
     ]
-    return "\n".join([NOTE, API_HEAD, "| request | |", "| --- | --- |", *rows, "", *sections])
+    return "\n".join([NOTE, API_HEAD, *table(("request", "what it does"), rows), "", *sections])
 
 
 def operation_section(
-    method: str, path: str, told: Mapping[str, Any], schemas: Mapping[str, Any]
+    method: str, path: str, operation: Mapping[str, Any], schemas: Mapping[str, Any]
 ) -> list[str]:
     lines = [
         f"- `{p['name']}` ({p['in']}): {p.get('description', '')}".rstrip(": ")
-        for p in told.get("parameters", ())
+        for p in operation.get("parameters", ())
     ]
-    for kind, body in told.get("requestBody", {}).get("content", {}).items():
+    for kind, body in operation.get("requestBody", {}).get("content", {}).items():
         lines.append(f"- body, `{kind}`{members(body['schema'], schemas)}")
-    for status, answer in told["responses"].items():
-        bodies = answer.get("content", {}).values()
-        described = next(
-            (text for body in bodies if (text := members(body.get("schema", {}), schemas))), ""
-        )
-        if status != "default":
-            lines.append(
-                f"- {status}:"
-                f" {answer['description'].rstrip('.').replace('Successful Response', 'the answer')}{described}"
-            )
+    lines += [
+        f"- {status}: {response_line(response, schemas)}"
+        for status, response in operation["responses"].items()
+        if status != "default"
+    ]
     return [f"## {method.upper()} {path}", "", *lines, ""]
 
 
+def response_line(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
+    bodies = response.get("content", {}).values()
+    described = (members(body.get("schema", {}), schemas) for body in bodies)
+    text = response["description"].rstrip(".").replace("Successful Response", "the document")
+    return text + next(filter(None, described), "")
+
+
 def members(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
-    """The members of the document that a schema refers to."""
+    """Return the members of the document that a schema refers to."""
     name = schema.get("$ref", "").rpartition("/")[2]
     return ": " + ", ".join(f"`{member}`" for member in schemas[name]["properties"]) if name else ""
 
@@ -261,6 +224,7 @@ def members(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api_page,
     "cli.md": cli_page,
+    "database.md": lambda: NOTE + "\n" + database_page(),
     "dialects.md": lambda: NOTE + "\n" + dialects_page(),
     "settings.md": settings_page,
 }

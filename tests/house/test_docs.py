@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from agentguard.adapters.sql.tables import metadata
+from scripts.database import PROMISED
+from scripts.markdown import table
 from scripts.reference import DOCS, PAGES
 
 ROOT = Path(__file__).parents[2]
@@ -63,3 +66,30 @@ def test_the_architecture_fits_on_a_few_pages() -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_generated_pages_are_current(page: str) -> None:
     assert (DOCS / page).read_text() == PAGES[page](), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_row_of_a_generated_table_has_as_many_cells_as_its_head(page: str) -> None:
+    tables = re.findall(r"(?:^\|.*\n)+", prose(DOCS / page), re.MULTILINE)
+
+    for lines in (found.splitlines() for found in tables):
+        assert lines[1].replace("-", "").replace("|", "").strip() == ""
+        assert {(line[-1], cells(line)) for line in lines} == {("|", cells(lines[0]))}
+
+
+def cells(line: str) -> int:
+    return len(re.findall(r"(?<!\\)\|", line)) - 1
+
+
+def test_cells_may_hold_pipes_and_line_breaks() -> None:
+    lines = table(("a", "b"), [("x | y", "one\n  two"), ("", "z")])
+
+    assert lines == ["| a | b |", "| --- | --- |", r"| x \| y | one two |", "| | z |"]
+
+
+@pytest.mark.parametrize("name", PROMISED)
+def test_promised_tables_keep_their_columns(name: str) -> None:
+    assert (
+        list(PROMISED[name])
+        == [c.name for c in metadata.tables[name].columns][: len(PROMISED[name])]
+    )

@@ -20,14 +20,14 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            help="Address to listen on; 127.0.0.1 unless API_HOST says otherwise.",
+            help="Address to listen on; default: API_HOST, or 127.0.0.1.",
             show_default=False,
         ),
     ] = None,
     port: Annotated[
         int | None,
         typer.Option(
-            help="Port; 0 takes a free one. 8000 unless API_PORT says otherwise.",
+            help="Port; 0 chooses a free one; default: API_PORT, or 8000.",
             min=0,
             max=65535,
             show_default=False,
@@ -37,13 +37,12 @@ def serve(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Serve the API, take spans in over OTLP, and keep the live graph, until told to stop (SIGTERM
-    or Ctrl-C).
+    """Serve the API, receive spans over OTLP/HTTP and maintain the live graph.
 
-    OTLP is received on the API's port and, where that is free, on 127.0.0.1:4318 too. Without
-    AGENTGUARD_API_KEY only this machine is answered. Exits with 1 where the port is taken. With
-    --format json, one document with the process id and the addresses is printed as soon as
-    connections are taken; what happens then is logged on standard error in either format.
+    Runs until SIGTERM or Ctrl-C. OTLP/HTTP is received on the API's port and, if it is free, on
+    127.0.0.1:4318 (AGENTGUARD_OTLP_PORT). Without AGENTGUARD_API_KEY only loopback requests are
+    accepted. Exits with 1 if the API's port is in use. With --format json, one document with the
+    process id and the URLs is printed when connections are accepted. The log is on standard error.
     """
     from importlib import import_module
 

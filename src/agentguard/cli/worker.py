@@ -1,4 +1,4 @@
-"""`agentguard worker`: runs jobs that a broker brings."""
+"""`agentguard worker`: runs jobs from a broker."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def worker(
     concurrency: Annotated[
         int | None,
         typer.Option(
-            help="Jobs that run at one time, each in a process of its own; one per CPU.",
+            help="Jobs to run in parallel, each in its own process; default: one per CPU.",
             min=1,
             show_default=False,
         ),
@@ -27,18 +27,18 @@ def worker(
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Run jobs (large scans, simulations, playbooks) until told to stop.
+    """Run jobs (large scans, simulations, playbooks) until stopped.
 
-    A Celery worker for the queue that AGENTGUARD_JOBS_QUEUE names.
+    This is a Celery worker for the queue AGENTGUARD_JOBS_QUEUE. If CELERY_BROKER_URL is set,
+    servers run no jobs; start any number of workers, on any machine with the same settings,
+    database and data directory. RabbitMQ keeps jobs that failed permanently as dead letters
+    (`agentguard jobs dead`); Redis has no dead letters.
 
-    With CELERY_BROKER_URL set, servers run no jobs themselves; start as many workers as you like,
-    on any machine that has the same settings, database and data directory. RabbitMQ keeps what
-    failed for good as dead letters (`agentguard jobs dead`); Redis works too, without them.
-
-    SIGTERM lets running jobs go on for AGENTGUARD_SHUTDOWN_SECONDS, then gives them back: another
-    worker starts them again, and this attempt is not counted. Ctrl-C waits for running jobs, a
-    second one gives them back. A worker that dies loses nothing: after AGENTGUARD_JOB_LEASE_SECONDS
-    its jobs go to others, each at most AGENTGUARD_JOB_ATTEMPTS times. The log is on standard error.
+    On SIGTERM, running jobs may continue for AGENTGUARD_SHUTDOWN_SECONDS; then they are requeued
+    for another worker, and the attempt is not counted. Ctrl-C waits for running jobs; a second one
+    requeues them. If a worker dies, its jobs are given to other workers after
+    AGENTGUARD_JOB_LEASE_SECONDS, each at most AGENTGUARD_JOB_ATTEMPTS times. The log is on
+    standard error.
     """
     from importlib import import_module
 

@@ -1,0 +1,135 @@
+"""The page about the database: every table with its columns, and what is promised about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import Column, Table
+from sqlalchemy.dialects import postgresql
+
+from agentguard.adapters.sql.tables import metadata
+from scripts.markdown import code
+from scripts.markdown import table as markdown_table
+
+HEAD = """# Database
+
+AgentGuard creates and updates its tables itself ([deploy.md](deploy.md)), in SQLite
+(`agentguard.db` in the data directory) or in PostgreSQL. Spans, runs and uploads are files in the
+data directory, not tables.
+
+## What is promised
+
+**Stable.** The tables `incidents`, `playbooks` and `audit_logs` with the columns and indexes
+listed below. Later versions may add columns to these tables, but keep the names, types and
+meaning of the listed ones, so that other programs can query them. Ids and creation times have
+defaults, so that rows can be inserted with any SQL client. This version creates these tables and
+does not write to them yet.
+
+**Internal.** All other tables. They may change in any version, and other programs should not use
+them; use the API ([api.md](api.md)) or the command line ([cli.md](cli.md)) instead. They are
+listed here for operators who inspect a database. Alembic keeps the schema's revision in one more
+table, `alembic_version`.
+
+Types are those of PostgreSQL. In SQLite, UUID is 32 hexadecimal digits, TIMESTAMPTZ is UTC text
+with microseconds, JSONB is JSON text and BYTEA is BLOB.
+"""
+
+PROMISED: Mapping[str, Mapping[str, str]] = {
+    "incidents": {
+        "id": "Random UUID.",
+        "agent_id": "Id of the component that failed.",
+        "incident_type": "Kind of the incident.",
+        "severity": "`CRITICAL`, `HIGH`, `MEDIUM` or `LOW`.",
+        "blast_radius_score": "Blast radius of the failure.",
+        "impacted_agents": "The affected agents.",
+        "playbook": "The playbook as it was written for the incident.",
+        "audit_trail": "What was done about the incident.",
+        "blockchain_proof": "Proof of the incident's anchored audit entries.",
+        "created_at": "When the incident was opened.",
+        "resolved_at": "When it was resolved; NULL while it is open.",
+    },
+    "playbooks": {
+        "id": "Random UUID.",
+        "incident_id": "The incident.",
+        "title": "Title.",
+        "steps": "Its steps, in order.",
+        "effectiveness_score": "How well it worked; NULL while unknown.",
+        "created_at": "When it was written.",
+    },
+    "audit_logs": {
+        "id": "Random UUID.",
+        "incident_id": "The incident, if the entry belongs to one.",
+        "log_type": "Kind of the entry.",
+        "evidence": "What the entry records.",
+        "blockchain_tx_hash": "Transaction that anchors the entry.",
+        "created_at": "When it was written.",
+    },
+}
+"""Tables that other programs may use; their columns stay."""
+
+INTERNAL: Mapping[str, str] = {
+    "graph_versions": "Versions of the dependency graph, by dataset.",
+    "component_history": "When each component was first and last seen, and under which spellings.",
+    "sightings": "When each component was first and last seen, and under which spellings.",
+    "days_seen": "Days (since 1970-01-01) on which spans were seen at all.",
+    "jobs": "Jobs, their progress and their results.",
+    "leases": "Which process currently does work that only one has to do.",
+    "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
+}
+
+
+def database_page() -> str:
+    """Return the page; raise KeyError for a table without a description."""
+    tables = metadata.tables.values()
+    promised = [table for table in tables if table.name in PROMISED]
+    internal = [table for table in tables if table.name not in PROMISED]
+    return "\n".join(
+        [
+            HEAD,
+            "## Stable tables",
+            "",
+            *(line for table in promised for line in _promised(table)),
+            "## Internal tables",
+            "",
+            *(line for table in internal for line in _internal(table)),
+        ]
+    )
+
+
+def _promised(table: Table) -> Iterator[str]:
+    meanings = PROMISED[table.name]
+    rows = [(*_described(c), meanings.get(c.name, "*Internal.*")) for c in table.columns]
+    yield from (f"### {table.name}", "")
+    yield from markdown_table(("column", "type", "constraints", "meaning"), rows)
+    yield ""
+    indexes = [code(index.name) for index in table.indexes if str(index.name).startswith("idx_")]
+    if indexes:
+        yield from (f"Stable indexes: {', '.join(sorted(indexes))}.", "")
+
+
+def _internal(table: Table) -> Iterator[str]:
+    yield from (f"### {table.name}", "", INTERNAL[table.name], "")
+    yield from markdown_table(
+        ("column", "type", "constraints"), [_described(c) for c in table.columns]
+    )
+    yield ""
+
+
+def _described(column: Column[object]) -> tuple[str, str, str]:
+    return code(column.name), _type(column), _constraints(column)
+
+
+def _type(column: Column[object]) -> str:
+    name = column.type.compile(dialect=postgresql.dialect())
+    return "TIMESTAMPTZ" if name == "TIMESTAMP WITH TIME ZONE" else name
+
+
+def _constraints(column: Column[object]) -> str:
+    named = [
+        ("primary key", column.primary_key),
+        ("not NULL", not column.nullable and not column.primary_key),
+        ("unique", bool(column.unique)),
+        ("has a default", column.server_default is not None),
+    ]
+    references = [f"references `{key.target_fullname}`" for key in column.foreign_keys]
+    return ", ".join([name for name, holds in named if holds] + references)
