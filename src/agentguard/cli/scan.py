@@ -76,15 +76,13 @@ def scan(
 
     settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
-    skipped: list[Path] = []
     with bytes_read(paths) as progress, answers_only():
-        payloads = _pieces(paths, stream, progress, skipped.append)
+        payloads = _pieces(paths, stream, progress)
         found, origin = (
             _stored(payloads, dataset, window, settings, stopper)
             if store
             else _only_read(payloads, window, settings)
         )
-    _tell_skipped(skipped)
     _tell_refusals(found.refusals)
     _print(found, origin, settings, output_format, full=full)
     if store:
@@ -99,18 +97,17 @@ def _tell_stored(dataset: str, settings: Settings) -> None:
 
 
 def _pieces(
-    paths: Sequence[Path],
-    stream: BinaryIO | None,
-    progress: Callable[[int], None] | None,
-    skipped: Callable[[Path], None],
+    paths: Sequence[Path], stream: BinaryIO | None, progress: Callable[[int], None] | None
 ) -> Iterator[Payload | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
+    skipped: list[Path] = []
     for path in paths:
         if stream and path == Path("-"):
             yield from read_stream(stream, "standard input", progress=progress)
         else:
-            yield from read_paths([path], progress=progress, skipped=skipped)
+            yield from read_paths([path], progress=progress, skipped=skipped.append)
+    _tell_skipped(skipped)
 
 
 def _only_read(
