@@ -18,13 +18,13 @@ from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import (
     audit_logs,
+    component_history,
     days_seen,
     graph_versions,
     incidents,
     jobs,
     metadata,
     playbooks,
-    sightings,
 )
 from agentguard.kernel.clock import system_clock
 from tests.databases import empty_database
@@ -56,7 +56,7 @@ WAITING = {
 ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
-    sightings: [
+    component_history: [
         {
             "id": ODD,
             "kind": "agent",
@@ -161,7 +161,9 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
             )
         )
         await copied.write(
-            lambda c: c.execute(update(sightings).values(first_seen=NOW, last_seen=NOW + 5_000))
+            lambda c: c.execute(
+                update(component_history).values(first_seen=NOW, last_seen=NOW + 5_000)
+            )
         )
         await copied.write(lambda c: c.execute(update(incidents).values(resolved_at=NOW)))
         await copied.write(lambda c: c.execute(update(playbooks).values(effectiveness_score=0.5)))
@@ -174,7 +176,9 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
                 await connection.execute(select(jobs.c.id, jobs.c.state).order_by(jobs.c.id))
             ).all()
             seen = (
-                await connection.execute(select(sightings.c.first_seen, sightings.c.last_seen))
+                await connection.execute(
+                    select(component_history.c.first_seen, component_history.c.last_seen)
+                )
             ).one()
             kept = [
                 (await connection.execute(select(column))).scalar_one()
@@ -215,7 +219,7 @@ async def test_a_database_with_graphs_of_its_own_is_refused_and_left_as_it_was(
 
 async def test_a_copy_that_fails_on_the_way_leaves_nothing(source: Database, tmp_path: Path):
     def full(table: str, _rows: int) -> None:
-        if table == "sightings":
+        if table == "component_history":
             raise OSError("the line broke")
 
     async with target(tmp_path) as copied:
@@ -256,7 +260,7 @@ async def test_the_command_migrates_and_copies_and_says_what_it_did(
     assert json.loads(made.stdout)["revision_before"] is None
     assert "up to date" in again.stdout
     assert json.loads(copied.stdout)["copied"]["days_seen"] == 250
-    assert "sightings" in table.stdout
+    assert "component_history" in table.stdout
 
 
 async def test_graphs_that_were_copied_can_still_be_replayed_and_the_old_ones_too(tmp_path: Path):

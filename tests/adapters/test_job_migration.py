@@ -12,8 +12,8 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from agentguard.adapters.sql.database import open_database
-from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.jobs.model import JobState
+from tests.conformance.job_stores import job_transactions
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ async def test_what_waited_or_ran_is_due_at_once_and_what_had_ended_stays(tmp_pa
         )
 
     async with open_database(tmp_path) as database:
-        store = SqlJobStore(database)
+        store = job_transactions(database)
         assert [job.id for job in await store.undelivered(1000000)] == ["a", "b"]
         taken_up = await store.claim("b", now=1000000, until=9000000)
         assert taken_up is not None

@@ -13,9 +13,8 @@ from typing import Any
 
 import pytest
 
-from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.neo4j.database import open_neo4j
-from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
+from agentguard.adapters.neo4j.projection import Neo4jProjection
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.analysis.analyze import analyze
 from agentguard.catalog.matching import match
@@ -29,7 +28,6 @@ from agentguard.graph.export.property_graph import (
     dependency_table,
 )
 from agentguard.graph.model import Dependency, Graph
-from agentguard.graph.runs import no_runs
 from agentguard.graph.store import GraphVersion
 from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.kernel.ids import sortable_id
@@ -62,16 +60,14 @@ def every_second_agent(found: Graph) -> Catalog:
     return Catalog(tuple(Entry(Declared.AGENT, c.id, c.name) for c in agents[::2]))
 
 
-async def show(place: Place, folder: Path, found: Graph) -> None:
+async def show(place: Place, found: Graph) -> None:
     """Make it the newest graph, with every second agent declared."""
     catalog = every_second_agent(found)
     standings = {m.component: m.standing.value for m in match(found, catalog).components}
     async with open_neo4j(place.uri, place.credentials, DATABASE, 60) as database:
-        store = Neo4jGraphStore(
-            database, FileRunStore(folder, system_clock), system_clock, 20, lambda _: standings
-        )
+        projection = Neo4jProjection(database, system_clock, lambda _: standings)
         now = system_clock()
-        await store.put(GraphVersion(sortable_id(now), "recorded", now, found), no_runs())
+        await projection.project(GraphVersion(sortable_id(now), "recorded", now, found))
 
 
 class Asking:
@@ -151,11 +147,9 @@ def test_the_page_names_every_label_and_property():
 
 
 @pytest.mark.parametrize("name", RECORDED)
-async def test_the_answers_are_those_computed_from_the_graph(
-    name: str, place: Place, tmp_path: Path
-):
+async def test_the_answers_are_those_computed_from_the_graph(name: str, place: Place):
     found = graph(name)
-    await show(place, tmp_path, found)
+    await show(place, found)
     with place.session() as session:
         ask = Asking(session)
         check_dependents(ask, found)

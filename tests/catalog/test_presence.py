@@ -13,7 +13,7 @@ from agentguard.catalog.documents import comparison_document
 from agentguard.catalog.presence import Presence, State
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import NS_PER_DAY, History, ComponentHistory
+from agentguard.graph.history import NS_PER_DAY, ComponentHistory, History
 from agentguard.graph.model import Graph
 from tests.simulation.worlds import component, workflow, world
 

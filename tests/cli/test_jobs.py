@@ -20,6 +20,7 @@ from agentguard.jobs.model import Job, JobError
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port
+from tests.acting import TESTER
 from tests.services import server
 
 
@@ -46,7 +47,7 @@ def jobs(tmp_path: Path) -> list[Job]:
     async def make() -> list[Job]:
         async with open_app(Settings(data_dir=tmp_path / "data")) as opened:
             made = [
-                await opened.jobs.submit(kind, {}, total=10)
+                await opened.jobs.submit(TESTER, kind, {}, total=10)
                 for kind in ("scan", "simulation", "scan")
             ]
             now = system_clock()

@@ -1,6 +1,6 @@
-"""The graph stores that are held to one suite.
+"""Where graphs are stored: every place is held to one suite.
 
-Each empty at first, opened as any process would open it, and able to die in the middle.
+Each is empty at first, opened as any process would open it, and able to die in the middle.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from typing import Any, Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.files.runs import FileRunStore
+from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.neo4j.database import Neo4jDatabase, Work, open_neo4j
-from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
+from agentguard.adapters.neo4j.projection import Neo4jProjection
 from agentguard.adapters.sql.database import Database, open_database
-from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.coordination.dispatching import Dispatcher
+from agentguard.graph.projection import GraphProjection, Projector
+from agentguard.graph.publishing import GRAPH_STORED, PROJECTION, GraphPublisher, graph_notices
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import GraphStore, GraphVersion, RunStore
-from agentguard.kernel.clock import Clock
+from agentguard.graph.store import GraphVersion, RunStore
+from agentguard.graph.versions import Graphs
+from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
+from tests.acting import TESTER
 from tests.conformance.graphs import SteppingClock
 from tests.databases import empty_database
 from tests.neo4j_server import DATABASE, Place, empty_neo4j
@@ -53,6 +59,47 @@ def dying_at(step: int) -> Step:
     return count
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One process's view of the stored graphs."""
+
+    graphs: Graphs
+    publisher: GraphPublisher
+
+    async def put(self, version: GraphVersion, runs: Runs) -> None:
+        await self.publisher.publish(TESTER, version, runs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.graphs, name)
+
+
+def stored(
+    database: Database,
+    run_store: RunStore,
+    clock: Clock,
+    *,
+    kept: int = 20,
+    projection: GraphProjection | None = None,
+) -> Stored:
+    """Join what a process needs to store graphs."""
+    unit_of_work = SqlUnitOfWork(database, clock)
+    graphs = Graphs(unit_of_work, run_store)
+    handlers = {GRAPH_STORED: graph_notices(MemoryNotices())}
+    if projection is not None:
+        handlers[PROJECTION] = Projector(graphs, projection).handle
+    outbox = Dispatcher(unit_of_work, handlers, clock)
+    publisher = GraphPublisher(
+        unit_of_work,
+        run_store,
+        graphs.recent,
+        outbox,
+        clock,
+        kept,
+        projected=projection is not None,
+    )
+    return Stored(graphs, publisher)
+
+
 class Backend(Protocol):
     """One kind of store; a value, so that it can be handed to another process."""
 
@@ -62,10 +109,10 @@ class Backend(Protocol):
 
     def opened(
         self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
-    ) -> AbstractAsyncContextManager[GraphStore]:
+    ) -> AbstractAsyncContextManager[Stored]:
         """Open it as one more process."""
 
-    def check(self, newest: GraphVersion) -> None:
+    async def check(self, newest: GraphVersion) -> None:
         """Check what else must be so when this is the newest version."""
 
 
@@ -81,18 +128,20 @@ class Sql:
     @asynccontextmanager
     async def opened(
         self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
-    ) -> AsyncIterator[GraphStore]:
+    ) -> AsyncIterator[Stored]:
         clock = clock or SteppingClock()
         runs = SteppingRuns(FileRunStore(self.folder, clock), step)
         async with open_database(self.directory, self.server) as base:
-            yield SqlGraphStore(SteppingDatabase(**_fields(base), step=step), runs, clock, kept)
+            yield stored(SteppingDatabase(**_fields(base), step=step), runs, clock, kept=kept)
 
-    def check(self, newest: GraphVersion) -> None:
+    async def check(self, newest: GraphVersion) -> None:
         pass
 
 
 @dataclass(frozen=True)
-class Neo4j:
+class WithNeo4j:
+    """A database, and the newest graph in Neo4j."""
+
     directory: Path
     place: Place
     seconds: float = 60
@@ -104,18 +153,29 @@ class Neo4j:
     @asynccontextmanager
     async def opened(
         self, *, kept: int = 20, clock: Clock | None = None, step: Step = step_on
-    ) -> AsyncIterator[GraphStore]:
+    ) -> AsyncIterator[Stored]:
         clock = clock or SteppingClock()
         runs = SteppingRuns(FileRunStore(self.folder, clock), step)
-        async with open_neo4j(
-            self.place.uri, self.place.credentials, DATABASE, self.seconds
-        ) as base:
-            yield Neo4jGraphStore(
-                SteppingNeo4j(**_fields(base), step=step), runs, clock, kept, lambda _: {}
+        async with (
+            open_database(self.directory) as base,
+            open_neo4j(self.place.uri, self.place.credentials, DATABASE, self.seconds) as server,
+        ):
+            neo4j = SteppingNeo4j(**_fields(server), step=step)
+            yield stored(
+                SteppingDatabase(**_fields(base), step=step),
+                runs,
+                clock,
+                kept=kept,
+                projection=Neo4jProjection(neo4j, clock, lambda _: {}),
             )
 
-    def check(self, newest: GraphVersion) -> None:
-        """It, and nothing else, is shown under the labels that people query."""
+    async def check(self, newest: GraphVersion) -> None:
+        """It, and nothing else, is shown under the labels that people query.
+
+        A server that starts first does what a dead process left undone.
+        """
+        async with self.opened(clock=_in_an_hour) as store:
+            assert await store.publisher.outbox.drain(PROJECTION)
         shown = self.place.ask("MATCH (c:Component) RETURN c.id AS id, c.graph_version AS version")
         assert {row["version"] for row in shown} == {newest.id}
         assert sorted(row["id"] for row in shown) == sorted(c.id for c in newest.graph.components)
@@ -123,6 +183,11 @@ class Neo4j:
             "MATCH (:Component)-[d:DEPENDS_ON]->(:Component) RETURN count(*) AS n"
         )
         assert edges == [{"n": len(newest.graph.dependencies)}]
+
+
+def _in_an_hour() -> int:
+    """Return a time at which no dead process's claim holds any more."""
+    return system_clock() + NS_PER_HOUR
 
 
 @contextmanager
@@ -141,11 +206,11 @@ def postgresql(directory: Path) -> Iterator[Backend]:
 @contextmanager
 def neo4j(directory: Path) -> Iterator[Backend]:
     with empty_neo4j() as place:
-        yield Neo4j(directory, place)
+        yield WithNeo4j(directory, place)
 
 
 BACKENDS = {"sqlite": sqlite, "postgresql": postgresql, "neo4j": neo4j}
-"""Each promise of the port is kept by each of them: there are no gaps to declare."""
+"""Each promise is kept by each of them: there are no gaps to declare."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from agentguard.graph.model import (
     Graph,
 )
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
-from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.graph.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.window import TimeWindow
@@ -90,6 +91,6 @@ def line(length: int, name: str = "a") -> Graph:
     )
 
 
-async def check_whole(store: GraphStore, found: GraphVersion) -> None:
+async def check_whole(store: Any, found: GraphVersion) -> None:
     assert (await store.runs(found.id)).runs.equals(RUNS.runs)
     assert await store.get(found.id) == found

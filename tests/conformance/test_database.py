@@ -30,13 +30,13 @@ from agentguard.adapters.sql.migrating import HEAD, migrate_sqlite
 from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, revision_of
 from agentguard.adapters.sql.tables import (
     audit_logs,
+    component_history,
     days_seen,
     graph_versions,
     incidents,
     jobs,
     metadata,
     playbooks,
-    sightings,
 )
 from agentguard.kernel.clock import system_clock
 from tests.databases import KINDS, empty_database
@@ -90,20 +90,22 @@ async def test_readers_see_one_moment(database: Database):
 
 async def test_read_and_written_by_many_at_once_nothing_is_lost(database: Database):
     await database.write(
-        lambda connection: connection.execute(insert(sightings).values(counter(0)))
+        lambda connection: connection.execute(insert(component_history).values(counter(0)))
     )
 
     async def increment(connection):
-        seen = (await connection.execute(select(sightings.c.last_seen))).scalar_one()
+        seen = (await connection.execute(select(component_history.c.last_seen))).scalar_one()
         await asyncio.sleep(0)
-        await connection.execute(update(sightings).values(last_seen=seen + 1_000))
+        await connection.execute(update(component_history).values(last_seen=seen + 1_000))
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(12):
             tasks.create_task(database.write(increment))
 
     async with database.reading() as connection:
-        assert (await connection.execute(select(sightings.c.last_seen))).scalar_one() == 12_000
+        assert (
+            await connection.execute(select(component_history.c.last_seen))
+        ).scalar_one() == 12_000
 
 
 async def test_cancelled_writers_leave_no_lock_behind(database: Database):
@@ -180,18 +182,24 @@ def test_foreign_text_becomes_storable_and_comes_back_whole(text: str):
 async def test_times_and_foreign_text_come_back_from_the_database(database: Database):
     now, odd = system_clock(), "a\0b\\0 \\ ü 🤖 '\""
     await database.write(
-        lambda c: c.execute(insert(sightings).values({**counter(now), "id": odd, "name": odd}))
+        lambda c: c.execute(
+            insert(component_history).values({**counter(now), "id": odd, "name": odd})
+        )
     )
 
     async with database.reading() as connection:
         row = (
-            (await connection.execute(select(sightings).where(sightings.c.id == odd)))
+            (
+                await connection.execute(
+                    select(component_history).where(component_history.c.id == odd)
+                )
+            )
             .mappings()
             .one()
         )
         later = (
             await connection.execute(
-                select(func.count()).where(sightings.c.last_seen > now - 1_000)
+                select(func.count()).where(component_history.c.last_seen > now - 1_000)
             )
         ).scalar()
 
@@ -367,7 +375,7 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
     }
     await database.write(lambda c: c.execute(insert(graph_versions).values(version)))
     await database.write(
-        lambda c: c.execute(insert(sightings).values({**counter(now), "name": "C:\\dead"}))
+        lambda c: c.execute(insert(component_history).values({**counter(now), "name": "C:\\dead"}))
     )
 
     await migrated(database, command.downgrade, "0002")
@@ -376,7 +384,7 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
         old = (await connection.execute(text("SELECT created_at FROM graph_versions"))).scalar_one()
     await migrated(database, command.upgrade, "head")
     async with database.reading() as connection:
-        name = (await connection.execute(select(sightings.c.name))).scalar_one()
+        name = (await connection.execute(select(component_history.c.name))).scalar_one()
         times = [(await connection.execute(select(column))).scalar_one() for column in TIMES]
     await migrated(database, command.downgrade, "base")
     async with database.reading() as connection:
@@ -390,7 +398,12 @@ async def test_every_migration_can_be_undone_and_done_again_with_what_is_in_the_
     assert await days(database) == []
 
 
-TIMES = (jobs.c.created_at, jobs.c.started_at, graph_versions.c.created_at, sightings.c.last_seen)
+TIMES = (
+    jobs.c.created_at,
+    jobs.c.started_at,
+    graph_versions.c.created_at,
+    component_history.c.last_seen,
+)
 
 
 async def test_many_processes_may_open_an_empty_database_at_once(server, tmp_path: Path):

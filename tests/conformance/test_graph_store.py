@@ -1,4 +1,4 @@
-"""Every promise of the GraphStore port, kept by every adapter.
+"""Graphs are stored whole or not at all, wherever they are stored.
 
 Alone, beside others, and through crashes.
 """
@@ -20,10 +20,10 @@ from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, no_runs
-from agentguard.graph.store import GRACE, GraphStore, GraphVersion
+from agentguard.graph.store import GRACE, GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.kernel.ids import sortable_id
-from tests.conformance.graph_stores import BACKENDS, DIED, Backend, dying_at
+from tests.conformance.graph_stores import BACKENDS, DIED, Backend, Stored, dying_at
 from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, line, version
 from tests.discovery.recordings import NAMES, graph
 from tests.forking import CONTEXT
@@ -136,11 +136,6 @@ async def test_an_empty_store_has_no_newest_graph(backend: Backend):
     async with backend.opened() as store:
         with pytest.raises(NoGraphError, match="There is no graph yet"):
             await store.newest()
-
-
-async def test_it_answers_a_ping(backend: Backend):
-    async with backend.opened() as store:
-        await store.ping()
 
 
 async def test_a_taken_id_is_refused_and_changes_nothing(backend: Backend):
@@ -371,7 +366,7 @@ async def test_readers_see_whole_versions_that_never_go_back(backend: Backend):
     order = {each.id: place for place, each in enumerate(put)}
     written = asyncio.Event()
 
-    async def read(store: GraphStore) -> int:
+    async def read(store: Stored) -> int:
         seen = 0
         reads = 0
         while not written.is_set() or not reads:
@@ -385,7 +380,7 @@ async def test_readers_see_whole_versions_that_never_go_back(backend: Backend):
                 put[order[dataset.newest_version]].graph
             )
             await check_whole(store, found)
-            store.recent.forget([found.id])  # type: ignore[attr-defined]  # so that every look goes to the server
+            store.recent.forget([found.id])  # so that every look goes to the server
             reads += 1
         return reads
 
@@ -468,7 +463,7 @@ async def test_a_writer_that_dies_at_any_step_leaves_all_of_a_version_or_nothing
             newest = await store.newest()
             assert newest in (before, put)
             await check_whole(store, newest)
-        backend.check(newest)
+        await backend.check(newest)
         assert code in (0, DIED)
         if code == 0:
             break

@@ -1,12 +1,9 @@
-"""Graph stores whose server is killed: what was promised is there when it is back.
-
-What was not is there whole, or not at all.
-"""
+"""Projections whose server is killed: what is stored is shown once the server is back."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from agentguard.kernel.clock import system_clock
-from agentguard.kernel.errors import UnavailableError
 from scripts.services.process import Server
-from tests.conformance.graph_stores import Backend, Neo4j, step_on
+from tests.conformance.graph_stores import Backend, WithNeo4j
 from tests.conformance.graphs import RUNS, check_whole, line, version
-from tests.neo4j_server import own_neo4j, endpoint_of
+from tests.neo4j_server import endpoint_of, own_neo4j
 
 pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("graph_store_servers"), pytest.mark.matrix]
 
@@ -34,7 +30,7 @@ class Killable:
 @contextmanager
 def neo4j(folder: Path) -> Iterator[Killable]:
     with own_neo4j(folder / "neo4j") as server:
-        yield Killable(server, Neo4j(folder, endpoint_of(server), seconds=20))
+        yield Killable(server, WithNeo4j(folder, endpoint_of(server), seconds=20))
 
 
 SERVERS: dict[str, Callable[[Path], AbstractContextManager[Killable]]] = {"neo4j": neo4j}
@@ -49,33 +45,25 @@ def killable(
         yield found
 
 
-async def test_what_put_returned_for_survives_the_server_and_the_store_finds_it_again(
-    killable: Killable,
+async def test_what_is_stored_while_the_server_is_down_is_shown_once_it_is_back(
+    killable: Killable, capsys: pytest.CaptureFixture[str]
 ):
-    async with killable.backend.opened() as store:
-        put = version("a", system_clock, line(20))
-        await store.put(put, RUNS)
+    async with killable.backend.opened(clock=system_clock) as store:
+        await store.put(version("a", system_clock, line(20)), RUNS)
         killable.server.kill()
+        put = version("a", system_clock, line(30))
         async with asyncio.timeout(60):
-            for question in (
-                store.newest(),
-                store.get(put.id),
-                store.datasets(),
-                store.history(),
-                store.ping(),
-                store.put(put, RUNS),
-            ):
-                with pytest.raises(UnavailableError):
-                    await question
-        await asyncio.to_thread(killable.server.start)
-
+            await store.put(put, RUNS)
+        assert "projection_pending" in capsys.readouterr().out
         assert await store.newest() == put
         await check_whole(store, put)
-    killable.backend.check(put)
+        await asyncio.to_thread(killable.server.start)
+
+    await killable.backend.check(put)
 
 
 @pytest.mark.parametrize("part", [0.45, 0.6])
-async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(
+async def test_a_put_in_whose_middle_the_server_dies_is_stored_and_shown_later(
     killable: Killable, part: float
 ):
     steps = at = 0
@@ -87,29 +75,18 @@ async def test_a_put_in_whose_middle_the_server_dies_is_whole_or_not_there(
             killable.server.kill()
 
     backend = killable.backend
-    async with backend.opened(step=step) as store:
+    async with backend.opened(clock=system_clock, step=step) as store:
         await store.put(version("a", system_clock), RUNS)  # the first has more to prepare
         steps = 0
-        before = version("a", system_clock, line(30, "before"))
-        await store.put(before, RUNS)
+        await store.put(version("a", system_clock, line(30, "before")), RUNS)
         at, steps = round(steps * part), 0
         put = version("a", system_clock, line(50, "after"))
-        returned = await _returns(store.put(put, RUNS))
-    assert steps >= at
+        await store.put(put, RUNS)
+        assert steps >= at
+        assert await store.newest() == put
     await asyncio.to_thread(killable.server.start)
 
-    async with backend.opened(step=step_on) as store:
-        newest = await store.newest()
-        assert newest in ((put,) if returned else (before, put))
-        await check_whole(store, newest)
-        backend.check(newest)
+    await backend.check(put)
+    async with backend.opened(clock=system_clock) as store:
         await store.put(last := version("a", system_clock, line(3)), RUNS)
-        backend.check(last)
-
-
-async def _returns(call: Awaitable[None]) -> bool:
-    try:
-        await call
-    except UnavailableError:
-        return False
-    return True
+    await backend.check(last)

@@ -32,6 +32,7 @@ from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port
+from tests.acting import TESTER
 from tests.jobs.opening import until
 from tests.jobs.uploads import submit_held_scan, submit_scan, submit_troubled_scan
 from tests.jobs.worker_process import working
@@ -196,7 +197,9 @@ async def test_jobs_of_every_kind_have_who_does_them(place: Place):
             "seed": 0,
             "dataset": "kinds",
         }
-        asked = [await here.app.jobs.submit(kind, failure) for kind in ("simulation", "playbook")]
+        asked = [
+            await here.app.jobs.submit(TESTER, kind, failure) for kind in ("simulation", "playbook")
+        ]
 
         simulation, playbook = [await here.ended(job) for job in asked]
 
@@ -208,7 +211,7 @@ async def test_a_kind_that_only_a_newer_version_knows_waits_for_it_and_holds_up_
     place: Place,
 ):
     async with running(place) as here:
-        unknown = await here.app.jobs.submit("of_tomorrow", {})
+        unknown = await here.app.jobs.submit(TESTER, "of_tomorrow", {})
         await here.ended(await submit_scan(here.app, "after"))
         await here.ended(await submit_scan(here.app, "long-after"))
 
@@ -218,7 +221,7 @@ async def test_a_kind_that_only_a_newer_version_knows_waits_for_it_and_holds_up_
 
 async def test_no_job_runs_before_its_time(place: Place):
     async with running(place) as here:
-        job = await here.app.jobs.submit("playbook", {})
+        job = await here.app.jobs.submit(TESTER, "playbook", {})
         later = replace(job, id=f"{job.id}-later", due_at=system_clock() + 2 * NS_PER_SECOND)
         await here.app.jobs.store.add(later, most_unfinished=99)
 

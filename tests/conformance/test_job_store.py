@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from agentguard.adapters.sql.database import open_database
-from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.jobs.model import Job, JobError, JobState, TooManyJobsError, UnknownJobError
-from agentguard.jobs.store import JobFilter, JobStore
+from agentguard.jobs.store import JobFilter
+from agentguard.jobs.transactions import JobTransactions
+from tests.conformance.job_stores import job_transactions
 from tests.databases import KINDS, empty_database
 
 pytestmark = pytest.mark.anyio
@@ -32,14 +33,14 @@ PROCESSES = 4
 class Processes:
     """The same jobs as several processes see them, each over a database of its own that it opened."""
 
-    stores: list[JobStore]
+    stores: list[JobTransactions]
 
     @property
-    def one(self) -> JobStore:
+    def one(self) -> JobTransactions:
         return self.stores[0]
 
     @property
-    def other(self) -> JobStore:
+    def other(self) -> JobTransactions:
         return self.stores[1]
 
 
@@ -51,7 +52,7 @@ async def processes(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIter
             await stack.enter_async_context(open_database(tmp_path, server))
             for _ in range(PROCESSES)
         ]
-        yield Processes([SqlJobStore(database) for database in opened])
+        yield Processes([job_transactions(database) for database in opened])
 
 
 def job(number: int = 0, *, kind: str = "scan", **more) -> Job:
@@ -69,13 +70,13 @@ def job(number: int = 0, *, kind: str = "scan", **more) -> Job:
     )
 
 
-async def add(store: JobStore, *jobs: Job) -> None:
+async def add(store: JobTransactions, *jobs: Job) -> None:
     for each in jobs:
         await store.add(each, most_unfinished=1000)
 
 
 async def claimed(
-    store: JobStore, job_id: str, *, now: int = START + SECOND, lease: int = 30 * SECOND
+    store: JobTransactions, job_id: str, *, now: int = START + SECOND, lease: int = 30 * SECOND
 ) -> Job:
     found = await store.claim(job_id, now=now, until=now + lease)
     assert found is not None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from agentguard.adapters.sql.database import open_database
-from agentguard.adapters.sql.leases import SqlLeases
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.kernel.clock import NS_PER_SECOND
 from tests.databases import KINDS, empty_database
 
@@ -21,6 +22,19 @@ class Clock:
 
     def __call__(self) -> int:
         return self.now
+
+
+@dataclass(frozen=True)
+class Process:
+    """Holds leases, each call in a transaction of its own."""
+
+    unit_of_work: SqlUnitOfWork
+
+    async def hold(self, name: str, holder: str, seconds: float) -> bool:
+        return await self.unit_of_work.run(lambda s: s.leases.hold(name, holder, seconds))
+
+    async def release(self, name: str, holder: str) -> None:
+        await self.unit_of_work.run(lambda s: s.leases.release(name, holder))
 
 
 @pytest.fixture
@@ -36,7 +50,7 @@ async def processes(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
         databases = [
             await stack.enter_async_context(open_database(tmp_path, server)) for _ in range(4)
         ]
-        yield [SqlLeases(database, clock) for database in databases]
+        yield [Process(SqlUnitOfWork(database, clock)) for database in databases]
 
 
 async def test_one_holds_it_until_it_is_out(processes, clock: Clock):

@@ -18,7 +18,7 @@ from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_super
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
-from agentguard.traces.validation import validate, make_decoder
+from agentguard.traces.validation import make_decoder, validate
 from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
 
 pytestmark = pytest.mark.anyio

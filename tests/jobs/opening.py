@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentguard.accounts.principal import Permission
 from agentguard.adapters.sql.database import open_database
-from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.jobs.attempts import Attempts, JobFunction, Work
 from agentguard.jobs.model import Job
 from agentguard.jobs.queue import Jobs
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import NS_PER_SECOND
+from tests.acting import TESTER
+from tests.conformance.job_stores import job_transactions
 
 START = 1_800_000_000 * NS_PER_SECOND
 LEASE_SECONDS = 30.0
@@ -41,12 +44,11 @@ class Opened:
     clock: Clock
 
     @property
-    def store(self) -> SqlJobStore:
-        assert isinstance(self.jobs.store, SqlJobStore)
+    def store(self) -> JobTransactions:
         return self.jobs.store
 
     async def submit(self, kind: str = "work", **request: Any) -> Job:
-        return await self.jobs.submit(kind, request)
+        return await self.jobs.submit(TESTER, kind, request)
 
 
 @asynccontextmanager
@@ -62,8 +64,11 @@ async def opened(
     clock = clock or Clock()
     works = {} if run is None else {"work": Work(run, clear) if clear else Work(run)}
     async with open_database(directory) as database:
-        store = SqlJobStore(database)
-        yield Opened(Jobs(store, clock), Attempts(store, works, clock, most, lease), clock)
+        store = job_transactions(database, clock=clock)
+        permissions = {"work": Permission.OPERATE}
+        yield Opened(
+            Jobs(store, clock, permissions), Attempts(store, works, clock, most, lease), clock
+        )
 
 
 async def until(question: Callable[[], Awaitable[Any]], *, seconds: float = 20) -> Any:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.compute.pools import WorkerDiedError
 from agentguard.jobs.attempts import Ended, GivenUp, Later, backoff
 from agentguard.jobs.model import Job, JobState, UnknownJobError
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.kernel.errors import InvalidInputError, UnavailableError
 from tests.jobs.opening import LEASE_SECONDS, START, Clock, opened, until
@@ -193,7 +193,7 @@ async def test_a_shutdown_in_good_order_is_no_failed_attempt(tmp_path: Path):
 
 
 async def test_a_shutdown_in_the_middle_of_a_claim_is_no_failed_attempt(tmp_path: Path):
-    class Slow(SqlJobStore):
+    class Slow(JobTransactions):
         async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
             claimed = await super().claim(job_id, now=now, until=until)
             claiming.set()
@@ -205,7 +205,7 @@ async def test_a_shutdown_in_the_middle_of_a_claim_is_no_failed_attempt(tmp_path
         job = await here.submit(number=3)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(
-                replace(here.attempts, store=Slow(here.store.database)).run(job.id)
+                replace(here.attempts, store=Slow(*_parts(here.store))).run(job.id)
             )
             await claiming.wait()
             running.cancel()
@@ -288,27 +288,27 @@ async def test_a_result_that_comes_too_late_is_not_kept(tmp_path: Path):
         assert (held.state, held.fence, held.result) == (JobState.RUNNING, 2, None)
 
 
-class AwayForAWhile:
-    """A job store that cannot be reached the first few times that it should settle."""
+class AwayForAWhile(JobTransactions):
+    """A job store that cannot be reached the first few times that it should release a job."""
 
-    def __init__(self, store, times: int) -> None:
-        self._store, self.times = store, times
-
-    def __getattr__(self, name: str):
-        return getattr(self._store, name)
+    failures = 2
 
     async def release(self, job: Job) -> bool:
-        if self.times:
-            self.times -= 1
+        if AwayForAWhile.failures:
+            AwayForAWhile.failures -= 1
             raise UnavailableError("Away.")
-        return await self._store.release(job)
+        return await super().release(job)
+
+
+def _parts(store: JobTransactions):
+    return store.unit_of_work, store.outbox, store.notices
 
 
 async def test_a_result_is_not_lost_to_a_store_that_is_away_for_less_than_a_lease(tmp_path: Path):
     async with opened(tmp_path, double, lease=1.5) as here:
         job = await here.submit(number=2)
         attempts = type(here.attempts)(
-            AwayForAWhile(here.store, 2), here.attempts.works, here.clock, 3, 1.5
+            AwayForAWhile(*_parts(here.store)), here.attempts.works, here.clock, 3, 1.5
         )
 
         assert await attempts.run(job.id) == Ended()

@@ -16,6 +16,7 @@ import orjson
 from agentguard.bootstrap.app import App
 from agentguard.jobs.model import Job
 from agentguard.scan.jobs import KIND
+from tests.acting import TESTER
 
 AGENT = "PricingAgent"
 
@@ -39,7 +40,7 @@ async def submit_scan(app: App, dataset: str) -> Job:
     upload = _new(app)
     upload.write_bytes(spans())
     return await app.jobs.submit(
-        KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
+        TESTER, KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
     )
 
 
@@ -89,7 +90,7 @@ async def submit_held_scan(app: App, dataset: str) -> HeldScan:
     upload = _new(app)
     os.mkfifo(upload)
     job = await app.jobs.submit(
-        KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
+        TESTER, KIND, app.uploaded.request(upload, "upload", dataset, None), total=len(spans())
     )
     return HeldScan(job, upload)
 
@@ -102,7 +103,7 @@ async def submit_troubled_scan(app: App) -> Job:
     upload = _new(app)
     upload.mkdir()
     return await app.jobs.submit(
-        KIND, app.uploaded.request(upload, "upload", "troubled", None), total=1
+        TESTER, KIND, app.uploaded.request(upload, "upload", "troubled", None), total=1
     )
 
 

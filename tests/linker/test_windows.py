@@ -17,7 +17,7 @@ from agentguard.adapters.files.spans import open_span_store
 from agentguard.graph.model import Graph
 from agentguard.scan.live import graph_of_window
 from agentguard.traces.store import Delivery, Encoding, SpanBatch
-from agentguard.traces.validation import validate, make_decoder
+from agentguard.traces.validation import make_decoder, validate
 from agentguard.traces.window import TimeWindow
 from tests.linker.cases import Case, cases, dialects, edges, scanned, wanted, window_of
 

@@ -13,10 +13,10 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.runs import no_runs
+from agentguard.graph.significance import wilson
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import blast_radius, simulate
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
-from agentguard.graph.significance import wilson
 from agentguard.simulation.model import Method, Severity, Thresholds
 from tests.simulation.worlds import call, component, needs, record, workflow, world
 

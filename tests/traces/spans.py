@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.traces.store import Delivery, Encoding, SpanBatch
-from agentguard.traces.validation import validate, make_decoder
+from agentguard.traces.validation import make_decoder, validate
 
 HOUR = 3600 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from agentguard.traces.store import Delivery, Encoding
-from agentguard.traces.validation import validate, make_decoder
+from agentguard.traces.validation import make_decoder, validate
 from tests.traces.spans import NOTHING_WANTED, counts, json, protobuf, request
 
 

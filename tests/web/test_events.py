@@ -21,6 +21,7 @@ from agentguard.coordination.notices import Notices
 from agentguard.ingest.sources import read_stream
 from agentguard.settings import Settings
 from scripts.services.redis import redis as redis_server
+from tests.acting import TESTER
 from tests.services import own, redis_url
 from tests.web.process import running
 from tests.web.serving import opened, until
@@ -53,7 +54,9 @@ async def scan_beside(directory: Path, dataset: str, **settings: Any) -> Any:
     body.write_text(json.dumps(shop(2)))
     async with open_app(Settings(data_dir=directory / "data", **settings)) as app:
         with body.open("rb") as stream:
-            version, _ = await app.scans.scan(list(read_stream(stream, "beside")), dataset=dataset)
+            version, _ = await app.scans.scan(
+                TESTER, list(read_stream(stream, "beside")), dataset=dataset
+            )
     return event_of(version.dataset, version.id)
 
 

@@ -17,6 +17,7 @@ from agentguard.jobs.model import Job, JobError
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port
+from tests.acting import TESTER
 from tests.jobs.uploads import submit_held_scan
 from tests.web.serving import opened, served, until
 from tests.web.streaming import events, following, streaming
@@ -93,7 +94,9 @@ async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path
 
 async def test_jobs_are_listed_newest_first_in_pages_filtered_and_without_results(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
-        made = [await beside.jobs.submit(("scan", "simulation")[n % 2], {}) for n in range(5)]
+        made = [
+            await beside.jobs.submit(TESTER, ("scan", "simulation")[n % 2], {}) for n in range(5)
+        ]
         await beside.jobs.store.release(
             (await claimed(beside, made[0].id)).succeed({"large": "…"}, system_clock())
         )
@@ -148,7 +151,7 @@ async def test_events_tell_of_a_scans_way_to_its_end(tmp_path: Path):
 
 async def test_events_tell_of_what_happens_in_another_process(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
-        job = await beside.jobs.submit("scan", {}, total=10)
+        job = await beside.jobs.submit(TESTER, "scan", {}, total=10)
         async with events(client, f"/api/jobs/{job.id}/events") as stream:
             told = [await following(stream)]
             running = await claimed(beside, job.id)
@@ -171,7 +174,7 @@ async def test_events_tell_of_what_happens_in_another_process(tmp_path: Path):
 
 async def test_events_of_an_ended_job_are_its_end_alone(tmp_path: Path):
     async with kept(tmp_path) as (beside, client):
-        job = await beside.jobs.submit("scan", {})
+        job = await beside.jobs.submit(TESTER, "scan", {})
         await beside.jobs.store.release((await claimed(beside, job.id)).succeed({}, system_clock()))
         async with events(client, f"/api/jobs/{job.id}/events") as stream:
             told = [event async for event in stream]
@@ -191,7 +194,7 @@ async def test_events_end_when_the_server_stops(tmp_path: Path):
         opened(tmp_path, celery_broker_url=nowhere()) as app,
         streaming(app) as (client, state),
     ):
-        job = await app.jobs.submit("scan", {})
+        job = await app.jobs.submit(TESTER, "scan", {})
         async with events(client, f"/api/jobs/{job.id}/events") as stream:
             first = await following(stream)
             state.streams.end()

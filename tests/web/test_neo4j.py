@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from scripts.services.process import Server
-from tests.neo4j_server import Place, empty_neo4j, own_neo4j, endpoint_of
+from tests.neo4j_server import Place, empty_neo4j, endpoint_of, own_neo4j
 from tests.web.process import running
 from tests.web.systems import shop
 

@@ -7,18 +7,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.accounts.principal import Permission
 from agentguard.catalog.comparing import Comparison, compare
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.views import view
 from agentguard.coordination.cache import Cache
+from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
 from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.graph.projection import GraphProjection
+from agentguard.graph.store import GraphVersion
+from agentguard.graph.versions import Graphs
 from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher
@@ -91,12 +95,15 @@ class App:
     """Everything a shell needs, opened."""
 
     settings: Settings
-    graphs: GraphStore
+    graphs: Graphs
     catalog: Catalog | None
     links: TraceLinks
     scans: ScanService
     shared: Shared
     jobs: Jobs
+    outbox: Dispatcher
+    projection: GraphProjection | None = None
+    """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
     parts: tuple[HealthCheck, ...] = ()
     """What must work for a server to be ready."""
@@ -183,3 +190,10 @@ WORKS: Mapping[str, Callable[[App], Work]] = {
     PLAYBOOK: lambda app: Work(app.playbooks.run),
 }
 """The explicit table of jobs: kind → function."""
+
+PERMISSIONS: Mapping[str, Permission] = {
+    SCAN: Permission.OPERATE,
+    SIMULATION: Permission.SIMULATE,
+    PLAYBOOK: Permission.SIMULATE,
+}
+"""Kind → what submitting such a job requires."""

@@ -9,7 +9,7 @@ from typing import Any
 from agentguard.adapters.sql.database import Database
 from agentguard.bootstrap.app import Serving, Shared
 from agentguard.compute.pools import Pool
-from agentguard.graph.store import GraphStore
+from agentguard.graph.projection import GraphProjection
 from agentguard.health import HealthCheck, RoundFailedError, StillStartingError
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
@@ -25,10 +25,13 @@ def database_part(database: Database, settings: Settings) -> HealthCheck:
     )
 
 
-def graphs_part(graphs: GraphStore, settings: Settings) -> tuple[HealthCheck, ...]:
-    """Return Neo4j as a part, where graphs are kept there and not in the database."""
-    advice = "Start Neo4j, or set NEO4J_URI to where it runs. `agentguard doctor` says more."
-    return (HealthCheck("graphs", graphs.ping, advice),) if settings.neo4j else ()
+def projection_part(projection: GraphProjection | None) -> tuple[HealthCheck, ...]:
+    """Return the check of Neo4j, where the newest graph is shown there."""
+    advice = (
+        "Start Neo4j, or set NEO4J_URI to its address. Until then it shows an older graph. See"
+        " `agentguard doctor`."
+    )
+    return () if projection is None else (HealthCheck("graphs", projection.ping, advice),)
 
 
 def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import asyncio
+import shutil
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agentguard.adapters.files.runs import FileRunStore
+import structlog
+
+from agentguard.adapters.files.runs import FileRunStore, share_runs
 from agentguard.adapters.memory.cache import MemoryCache
 from agentguard.adapters.memory.limits import MemoryRateLimits
 from agentguard.adapters.memory.notices import MemoryNotices
-from agentguard.adapters.sql.database import Database
-from agentguard.adapters.sql.graphs import SqlGraphStore
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.bootstrap.app import Shared
 from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog
 from agentguard.compute.tasks import task_group
 from agentguard.coordination.cache import Layered
+from agentguard.graph.importing import GraphImport
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphStore
+from agentguard.graph.projection import GraphProjection
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.errors import InvalidInputError, PackageMissingError
+from agentguard.kernel.errors import InvalidInputError, PackageMissingError, UnavailableError
 from agentguard.settings import Settings
+
+if TYPE_CHECKING:
+    from agentguard.adapters.neo4j.database import Neo4jDatabase
+
+log = structlog.get_logger(__name__)
 
 
 class DataDirectoryError(InvalidInputError):
@@ -65,53 +75,70 @@ POSTGRESQL, NEO4J = "postgresql", "neo4j"
 
 
 def runs_folder(data_dir: Path, store: str = "") -> Path:
-    """Return where the runs of graph versions are.
+    """Return the folder of the runs of a database's graph versions: SQLite's, or another store's.
 
-    Of SQLite's, or of another store's in a folder of their own.
-
-    Each store deletes runs that none of its versions own, and whoever goes back to another one
-    finds that one's where they were.
+    Each store deletes runs that none of its versions own, so each has a folder of its own. That of
+    Neo4j is left from when it held the versions.
     """
     return data_dir / "graphs" / store
 
 
-async def graph_store(
-    stack: AsyncExitStack,
-    settings: Settings,
-    database: Database,
-    catalog: Catalog | None,
-    clock: Clock,
-) -> GraphStore:
-    store = NEO4J if settings.neo4j else POSTGRESQL if settings.postgres else ""
-    run_store = FileRunStore(runs_folder(settings.data_dir, store), clock)
+def run_store(settings: Settings, clock: Clock) -> FileRunStore:
+    return FileRunStore(_runs_folder(settings), clock)
+
+
+def _runs_folder(settings: Settings) -> Path:
+    return runs_folder(settings.data_dir, POSTGRESQL if settings.postgres else "")
+
+
+async def open_neo4j_database(stack: AsyncExitStack, settings: Settings) -> Neo4jDatabase | None:
+    """Return the Neo4j database that is set, not connected yet, or None."""
     if settings.neo4j is None:
-        return SqlGraphStore(database, run_store, clock, settings.versions_kept)
-    return await _neo4j_graphs(
-        stack, settings, settings.neo4j, run_store, partial(_standings, catalog)
-    )
-
-
-async def _neo4j_graphs(
-    stack: AsyncExitStack,
-    settings: Settings,
-    uri: str,
-    run_store: FileRunStore,
-    standings: Callable[[Graph], Mapping[str, str]],
-) -> GraphStore:
+        return None
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.database import Credentials, open_neo4j
-        from agentguard.adapters.neo4j.graphs import Neo4jGraphStore
     password = settings.neo4j_password
     who = (
         Credentials(settings.neo4j_user or "neo4j", password.get_secret_value())
         if password
         else None
     )
-    opening = open_neo4j(
-        uri, who, settings.neo4j_database or "neo4j", settings.neo4j_timeout_seconds
-    )
-    server = await stack.enter_async_context(opening)
-    return Neo4jGraphStore(server, run_store, run_store.clock, settings.versions_kept, standings)
+    name = settings.neo4j_database or "neo4j"
+    opening = open_neo4j(settings.neo4j, who, name, settings.neo4j_timeout_seconds)
+    return await stack.enter_async_context(opening)
+
+
+def projection_in(
+    neo4j: Neo4jDatabase | None, catalog: Catalog | None, clock: Clock
+) -> GraphProjection | None:
+    if neo4j is None:
+        return None
+    from agentguard.adapters.neo4j.projection import Neo4jProjection
+
+    return Neo4jProjection(neo4j, clock, partial(_standings, catalog))
+
+
+async def import_former_graphs(
+    neo4j: Neo4jDatabase | None, settings: Settings, unit_of_work: SqlUnitOfWork
+) -> None:
+    """Move graph versions that an older AgentGuard kept in Neo4j into the database.
+
+    Their folder of runs tells that there may be some; it goes once they are moved. Where Neo4j is
+    unreachable a warning is logged, and the next start tries again.
+    """
+    former = runs_folder(settings.data_dir, NEO4J)
+    if neo4j is None or not await asyncio.to_thread(former.exists):
+        return
+    from agentguard.adapters.neo4j.former_graphs import Neo4jFormerGraphs
+
+    await asyncio.to_thread(share_runs, former, _runs_folder(settings))
+    try:
+        moved = await GraphImport(unit_of_work, unit_of_work.clock).run(Neo4jFormerGraphs(neo4j))
+    except UnavailableError as error:
+        log.warning("graphs_not_moved_from_neo4j", error=str(error))
+        return
+    await asyncio.to_thread(shutil.rmtree, former)
+    log.info("graphs_moved_from_neo4j", versions=moved)
 
 
 def _standings(catalog: Catalog | None, graph: Graph) -> dict[str, str]:

@@ -18,6 +18,7 @@ from agentguard.cli.messages import answers_only
 from agentguard.cli.opening import Opened, opened
 from agentguard.cli.options import Format
 from agentguard.cli.output import print_json, print_lines, print_report, shown
+from agentguard.cli.principal import os_user
 from agentguard.cli.tables.demo import full_parts, highlights, overview_parts
 from agentguard.cli.tables.graph import names_by_id
 from agentguard.graph.documents import graph_document
@@ -68,7 +69,7 @@ def loaded(data_dir: Path | None) -> Loaded:
 
 async def _load(settings: Settings, recording: Path) -> None:
     async with open_app(settings) as app:
-        await app.scans.scan(read_paths([recording]), dataset=DATASET)
+        await app.scans.scan(os_user(), read_paths([recording]), dataset=DATASET)
 
 
 def report(

@@ -132,11 +132,12 @@ def _stored(
     import asyncio
 
     from agentguard.bootstrap.opening import open_app
+    from agentguard.cli.principal import os_user
 
     async def scanned() -> tuple[GraphVersion, Scan]:
         async with open_app(settings) as app:
             try:
-                return await app.scans.scan(payloads, dataset=dataset, window=window)
+                return await app.scans.scan(os_user(), payloads, dataset=dataset, window=window)
             except asyncio.CancelledError:
                 if stopper:
                     stopper.stop()

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Leases(Protocol):
-    """Leases by name, kept in the database."""
+    """Leases by name, in the database; every method runs in the caller's transaction."""
 
     async def hold(self, name: str, holder: str, seconds: float) -> bool:
         """Acquire or renew the lease for `seconds` from now; return whether the holder has it.
@@ -17,3 +17,10 @@ class Leases(Protocol):
 
     async def release(self, name: str, holder: str) -> None:
         """Release the lease; a no-op if the holder does not have it."""
+
+
+class LeaseStores(Protocol):
+    """What holding a lease needs."""
+
+    @property
+    def leases(self) -> Leases: ...

@@ -1,48 +1,152 @@
-"""Graph versions, announced: whoever waits for a new one need not look all the time."""
+"""Stores graph versions: run files first, then one transaction, then what follows from it."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
+import structlog
+
+from agentguard.accounts.principal import Permission, Principal
+from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
-from agentguard.graph.history import History
+from agentguard.coordination.outbox import Outbox, OutboxEntry
+from agentguard.graph.history import History, history_of
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import Dataset, GraphStore, GraphVersion
+from agentguard.graph.store import (
+    GRACE,
+    ComponentHistories,
+    GraphVersion,
+    GraphVersions,
+    RunStore,
+)
+from agentguard.graph.version_cache import RecentVersions
+from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
+from agentguard.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
 
 GRAPH_STORED = "graph"
-"""The topic; a notice names the dataset and its new version, as JSON."""
+"""A topic of the outbox and of notices: a dataset has a new version; both named, as JSON."""
+PROJECTION = "graph-projection"
+"""A topic of the outbox: the projection must show the newest version."""
+
+
+class PublishStores(Protocol):
+    """What storing a version needs."""
+
+    @property
+    def graphs(self) -> GraphVersions: ...
+
+    @property
+    def history(self) -> ComponentHistories: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
 
 
 @dataclass(frozen=True, slots=True)
-class AnnouncedGraphs:
-    """A GraphStore that tells of each version once it is durable."""
+class GraphPublisher:
+    """Stores new graph versions.
 
-    store: GraphStore
-    notices: Notices
+    The newest versions of each dataset are kept, `kept` of them, and those made within GRACE;
+    storing one deletes the others.
+    """
 
-    async def put(self, version: GraphVersion, runs: Runs) -> None:
-        await self.store.put(version, runs)
-        notice = stable_json({"dataset": version.dataset, "graph_version": version.id})
-        await self.notices.publish(GRAPH_STORED, notice.decode())
+    unit_of_work: UnitOfWork[PublishStores]
+    run_store: RunStore
+    recent: RecentVersions
+    outbox: Dispatcher
+    clock: Clock
+    kept: int
+    projected: bool
+    """Whether the graphs are also shown in a projection."""
 
-    async def newest(self, dataset: str | None = None) -> GraphVersion:
-        return await self.store.newest(dataset)
+    async def publish(self, actor: Principal, version: GraphVersion, runs: Runs) -> None:
+        """Store a version with its runs, its history and its follow-ups; durable on return.
 
-    async def get(self, version_id: str) -> GraphVersion:
-        return await self.store.get(version_id)
+        Readers see all of it or nothing; it is the newest from then on. The follow-ups are done
+        before this returns; where one fails, a warning is logged and the outbox tries again.
+        Raises PermissionDeniedError; VersionExistsError, and changes nothing, where the id is
+        taken. After any other error the version may be there, whole, or not.
+        """
+        actor.require(Permission.OPERATE)
+        document = await asyncio.to_thread(stable_json, version.graph)
+        seen = await asyncio.to_thread(history_of, version.graph, runs)
+        async with runs_first(self.run_store, version.id, runs) as commit:
+            stale = await self._write(version, document, seen, commit)
+        self.recent.add(version)
+        self.recent.forget(stale)
+        await self.run_store.delete(stale)
+        await self._follow_up(version)
 
-    async def runs(self, version_id: str) -> Runs:
-        return await self.store.runs(version_id)
+    async def _write(
+        self, version: GraphVersion, document: bytes, seen: History, commit: Commit
+    ) -> tuple[str, ...]:
+        """Write everything in one transaction; return the ids of the versions it deleted."""
 
-    async def datasets(self) -> tuple[Dataset, ...]:
-        return await self.store.datasets()
+        async def work(stores: PublishStores) -> tuple[str, ...]:
+            commit.begun = False
+            now = self.clock()
+            await stores.graphs.add(version, document)
+            await stores.history.add(seen, now)
+            stale = await stores.graphs.prune(version.dataset, kept=self.kept, before=now - GRACE)
+            await self._announce(stores.outbox, version)
+            commit.begun = True
+            return stale
 
-    async def history(self) -> History:
-        return await self.store.history()
+        return await self.unit_of_work.run(work)
 
-    async def sweep(self) -> int:
-        return await self.store.sweep()
+    async def _announce(self, outbox: Outbox, version: GraphVersion) -> None:
+        told = {"dataset": version.dataset, "graph_version": version.id}
+        await outbox.put(GRAPH_STORED, version.dataset, told)
+        if self.projected:
+            await outbox.put(PROJECTION, "newest", told)
 
-    async def ping(self) -> None:
-        await self.store.ping()
+    async def _follow_up(self, version: GraphVersion) -> None:
+        await self.outbox.drain(GRAPH_STORED)
+        if self.projected and not await self.outbox.drain(PROJECTION):
+            log.warning(
+                "projection_pending",
+                graph_version=version.id,
+                detail="The graph is stored, but Neo4j does not show it yet. A running server"
+                " tries again until it does.",
+            )
+
+
+def graph_notices(notices: Notices) -> Handler:
+    """Return the handler of GRAPH_STORED: it publishes a notice."""
+
+    async def publish(entry: OutboxEntry) -> None:
+        await notices.publish(GRAPH_STORED, stable_json(entry.payload).decode())
+
+    return publish
+
+
+@dataclass(slots=True)
+class Commit:
+    """The commit of the row that owns a version's runs."""
+
+    begun: bool = False
+    """Whether it may have happened: from then on an error does not mean that the row is absent."""
+
+
+@asynccontextmanager
+async def runs_first(store: RunStore, version_id: str, runs: Runs) -> AsyncIterator[Commit]:
+    """Write the run files, then let the body write the row that owns them.
+
+    If the body fails before its commit, the files are deleted. If it fails later they stay: the
+    row may be there, and if it is not, `sweep` deletes them.
+    """
+    await store.put(version_id, runs)
+    commit = Commit()
+    try:
+        yield commit
+    except BaseException:
+        if not commit.begun:
+            await store.delete([version_id])
+        raise

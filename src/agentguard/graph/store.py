@@ -1,4 +1,4 @@
-"""The ports to where graph versions are kept, and the recorded runs behind them."""
+"""The ports to stored graph versions, their history and the recorded runs behind them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ LIVE = "live"
 """The dataset that OTLP deliveries feed."""
 
 GRACE = 60 * NS_PER_SECOND
-"""ns. A version is kept at least this long after it was made, for who found it and has not read its
-runs yet.
-"""
+"""ns. A version is kept at least this long, for readers that found it and still read its runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +23,7 @@ class GraphVersion:
     """One stored graph: immutable once written."""
 
     id: str
-    """Sortable by the time at which it was asked for. Each attempt at a job stores under an id of
-    its own, the job's and its number.
-    """
+    """Sortable by time. Each attempt at a job has an id of its own: the job's and a number."""
     dataset: str
     created_at: int
     """ns, in whole microseconds."""
@@ -36,7 +32,7 @@ class GraphVersion:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A named set of spans with graph versions of its own."""
+    """A named set of spans, and its newest graph version."""
 
     name: str
     newest_version: str
@@ -46,76 +42,68 @@ class Dataset:
     dependencies: int
 
 
-class GraphStore(Protocol):
-    """Graph versions by dataset, shared by any number of processes.
+class GraphVersions(Protocol):
+    """Graph versions by dataset; every method runs in the caller's transaction."""
 
-    The newest versions of each dataset are kept, as many as the store was told to, and those made
-    within GRACE; `put` lets the others go. A store that cannot be reached raises UnavailableError.
-    """
+    async def add(self, version: GraphVersion, document: bytes) -> None:
+        """Add a version, with its graph as stable JSON; from then on it is the newest.
 
-    async def put(self, version: GraphVersion, runs: Runs) -> None:
-        """Add a version with its runs.
-
-        Durable once this returns; readers see all of it or nothing of it.
-
-        It is the newest from then on, whatever the times in it say. Raises VersionExistsError, and
-        changes nothing, where its id is kept already. After any other error it may be there, whole,
-        or not.
+        The order of adding counts, whatever the times say. Raises VersionExistsError where the id
+        is taken; the transaction cannot go on then.
         """
 
-    async def newest(self, dataset: str | None = None) -> GraphVersion:
-        """Return the newest version of the dataset, or of the dataset last written.
-
-        Raise NoGraphError if there is none.
-        """
+    async def newest_id(self, dataset: str | None = None) -> str | None:
+        """Return the id of the newest version of the dataset, or of all; None if there is none."""
 
     async def get(self, version_id: str) -> GraphVersion:
         """Return this version; raise NoGraphError if it is not kept."""
 
-    async def runs(self, version_id: str) -> Runs:
-        """Return the runs behind this version; raise NoGraphError if it is not kept."""
-
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""
 
-    async def history(self) -> History:
-        """Return what was ever seen, in any dataset, also of versions that are not kept any more.
+    async def ids(self) -> tuple[str, ...]:
+        """Return the ids of all versions, in the order of adding."""
 
-        For a year after it was last seen.
+    async def prune(self, dataset: str, *, kept: int, before: int) -> tuple[str, ...]:
+        """Delete versions of the dataset made before this time (ns), except the newest `kept`.
+
+        Return their ids.
         """
 
-    async def sweep(self) -> int:
-        """Delete what writers that died left behind, over an hour old.
+    async def order_by_time(self) -> None:
+        """Put all versions in the order of their times, once older ones were added late."""
 
-        Return how many files of runs. Others may write meanwhile.
-        """
 
-    async def ping(self) -> None:
-        """Ask where the graphs are kept for a sign of life: a real question, really answered."""
+class ComponentHistories(Protocol):
+    """When components were seen; every method runs in the caller's transaction."""
+
+    async def add(self, seen: History, now: int) -> None:
+        """Merge what a graph adds, and forget what was last seen over a year before `now` (ns)."""
+
+    async def read(self) -> History:
+        """Return what was seen in any dataset, also in versions that are not kept any more."""
 
 
 class RunStore(Protocol):
-    """The recorded runs of graph versions, kept apart from the graphs.
+    """The recorded runs of graph versions, in files.
 
-    Who finds a version may read its runs from any process.
+    Written before the version's transaction, so whoever finds a version can read its runs.
     """
 
     async def put(self, version_id: str, runs: Runs) -> None:
-        """Keep them.
+        """Store them; durable and whole once this returns, invisible before.
 
-        Durable and whole once this returns, not there before; raise VersionExistsError where this
-        version has runs.
+        Raise VersionExistsError where this version has runs.
         """
 
     async def get(self, version_id: str) -> Runs:
         """Return them; raise NoGraphError if they are not kept."""
 
     async def delete(self, version_ids: Iterable[str]) -> None:
-        """Let the runs of these versions go; those that are not there are no error."""
+        """Delete the runs of these versions; missing ones are no error."""
 
     async def sweep(self, owned: Collection[str]) -> int:
         """Delete files over an hour old that belong to none of these versions; return how many.
 
-        Where there are no versions at all nothing is deleted: a store that was just emptied or
-        exchanged may come back.
+        Without any version nothing is deleted: an emptied or exchanged store may come back.
         """

@@ -11,7 +11,7 @@ import structlog
 
 from agentguard.jobs.lease import Lease, LeaseLostError
 from agentguard.jobs.model import Job, JobError
-from agentguard.jobs.store import JobStore
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 
@@ -81,7 +81,7 @@ class Tries(Protocol):
 class Attempts:
     """Tries jobs."""
 
-    store: JobStore
+    store: JobTransactions
     works: Mapping[str, Work]
     """The explicit table: kind → what does it."""
     clock: Clock

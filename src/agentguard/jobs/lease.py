@@ -15,7 +15,7 @@ import structlog
 
 from agentguard.compute.tasks import task_group
 from agentguard.jobs.model import Job
-from agentguard.jobs.store import JobStore
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import UnavailableError
 
@@ -35,7 +35,7 @@ class Lease:
     """One attempt's hold on a job."""
 
     def __init__(
-        self, store: JobStore, job: Job, clock: Clock, *, seconds: float, since: float
+        self, store: JobTransactions, job: Job, clock: Clock, *, seconds: float, since: float
     ) -> None:
         """Of a job that was claimed after `since`, by the event loop's clock.
 

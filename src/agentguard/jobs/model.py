@@ -1,4 +1,4 @@
-"""A job: long work that a request asked for and does not wait for."""
+"""A job: long work that a request starts and does not wait for."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ class UnknownJobError(NotFoundError):
 
     def __init__(self, job_id: str) -> None:
         super().__init__(
-            f"There is no job {job_id!r}. Its id stands in the answer that started it; `agentguard"
-            " jobs` lists all."
+            f"There is no job {job_id!r}. The response that started it has its id; list all with"
+            " `agentguard jobs`."
         )
 
 
 class TooManyJobsError(UnavailableError):
-    """More jobs wait than may."""
+    """The queue is full."""
 
     code = "too-many-jobs"
 
     def __init__(self) -> None:
-        super().__init__("Too many jobs are waiting. Try again when some are done.")
+        super().__init__("Too many jobs are waiting. Try again when some have finished.")
 
 
 class JobState(StrEnum):
-    """How far a job is."""
+    """Where a job is in its life."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -41,7 +41,7 @@ class JobState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has ended."""
         return self in (JobState.SUCCEEDED, JobState.FAILED)
 
 
@@ -65,30 +65,26 @@ class Job:
     request: Mapping[str, Any]
     created_at: int
     due_at: int
-    """From when on somebody may take it up. While it runs that is the end of the lease of who works
-    on it.
-    """
+    """The earliest time of the next attempt; while the job runs, the end of its lease."""
     deliver_at: int | None
-    """When somebody is to be told of it (again), unless it was taken up by then; None once it has
-    ended.
-    """
+    """When it is delivered (again) unless it was claimed by then; None once it has ended."""
     state: JobState = JobState.QUEUED
     attempts: int = 0
-    """How often it was started; a start that an orderly shutdown ended is not counted."""
+    """How often it was started; starts that a graceful shutdown ended are not counted."""
     fence: int = 0
-    """Counts every start: what is said of the job under an older number is not heard, for somebody
-    else has it by now.
-    """
+    """Counts every start; a change under an older number is refused: another attempt has it."""
     done: int = 0
     total: int | None = None
-    """`done` of `total`, in the unit of its kind (bytes for a scan); None = not known."""
+    """Of `done`, in the unit of its kind (bytes for a scan); None = unknown."""
     result: Mapping[str, Any] | None = None
     error: JobError | None = None
     started_at: int | None = None
     finished_at: int | None = None
+    submitted_by: str | None = None
+    """The id of the principal who submitted it; None for jobs of older versions."""
 
     def give_back(self, due_at: int) -> Job:
-        """Return the job as one that waits until then, as if this attempt had not been."""
+        """Return the job, queued until then, without counting this attempt."""
         return replace(
             self,
             state=JobState.QUEUED,
@@ -99,7 +95,7 @@ class Job:
         )
 
     def try_again(self, due_at: int, deliver_at: int) -> Job:
-        """Return the job as one that waits until then."""
+        """Return the job, queued until then."""
         return replace(self, state=JobState.QUEUED, done=0, due_at=due_at, deliver_at=deliver_at)
 
     def succeed(self, result: Mapping[str, Any], now: int) -> Job:

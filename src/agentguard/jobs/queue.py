@@ -1,4 +1,4 @@
-"""What requests ask of jobs: to keep one, and how far it is."""
+"""Submits jobs and reads them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.jobs.model import Job
-from agentguard.jobs.store import JobFilter, JobStore
+from agentguard.jobs.store import JobFilter
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.ids import sortable_id
 
@@ -20,23 +22,33 @@ def _nobody() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """All jobs, whoever runs them."""
+    """All jobs, whichever process runs them."""
 
-    store: JobStore
+    store: JobTransactions
     clock: Clock
+    permissions: Mapping[str, Permission]
+    """By kind: what submitting such a job requires."""
     wake: Callable[[], None] = _nobody
-    """Says that a job is to be delivered. Where nobody is told, any server's sweep sees it."""
+    """Called when a job is to be delivered; the sweep of any server would find it later."""
 
     async def submit(
-        self, kind: str, request: Mapping[str, Any], *, total: int | None = None
+        self, actor: Principal, kind: str, request: Mapping[str, Any], *, total: int | None = None
     ) -> Job:
-        """Keep a new job and return it; it will run, whatever is away just now.
+        """Queue a new job and return it; it will run, whichever service is unreachable now.
 
-        Raises TooManyJobsError.
+        Raises PermissionDeniedError, TooManyJobsError.
         """
+        actor.require(self.permissions[kind])
         now = self.clock()
         job = Job(
-            sortable_id(now), kind, request, created_at=now, due_at=now, deliver_at=now, total=total
+            sortable_id(now),
+            kind,
+            request,
+            created_at=now,
+            due_at=now,
+            deliver_at=now,
+            total=total,
+            submitted_by=actor.id,
         )
         await self.store.add(job, most_unfinished=_MOST_UNFINISHED)
         self.wake()
@@ -47,5 +59,5 @@ class Jobs:
         return await self.store.get(job_id)
 
     async def newest(self, wanted: JobFilter, limit: int) -> tuple[Job, ...]:
-        """Return the jobs made last, newest first, without their results."""
+        """Return the newest jobs, newest first, without their results."""
         return await self.store.newest(wanted, limit)

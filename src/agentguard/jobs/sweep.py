@@ -11,7 +11,7 @@ import structlog
 from agentguard.compute.tasks import wait_at_most
 from agentguard.jobs.dispatch import DELIVERY_LIMIT, JobDispatcher, NoDeadLettersError
 from agentguard.jobs.model import Job, JobError
-from agentguard.jobs.store import JobStore
+from agentguard.jobs.transactions import JobTransactions
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
 from agentguard.kernel.errors import UnavailableError
 
@@ -27,7 +27,7 @@ class Sweep:
     Any number may run: each delivery is made by one of them.
     """
 
-    store: JobStore
+    store: JobTransactions
     delivery: JobDispatcher
     clock: Clock
     lease_seconds: float

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from agentguard.jobs.model import Job
-from agentguard.jobs.store import JobStore
+from agentguard.jobs.transactions import JobTransactions
 
 
-async def changes(store: JobStore, job_id: str, looks: AsyncIterator[None]) -> AsyncIterator[Job]:
+async def changes(
+    store: JobTransactions, job_id: str, looks: AsyncIterator[None]
+) -> AsyncIterator[Job]:
     """Yield the job as it is, then whenever something that people see of it has changed, until it
     has ended.
 

@@ -1,4 +1,4 @@
-"""Scans too large to wait for: uploads in a folder that all processes share, scanned as jobs."""
+"""Scans that run as jobs: uploads in a folder that all processes share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentguard.accounts.principal import system_principal
 from agentguard.graph.store import GraphVersion
 from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
@@ -19,44 +20,43 @@ from agentguard.scan.service import ScanService
 from agentguard.traces.window import TimeWindow
 
 KIND = "scan"
+_WORKER = system_principal("worker")
 _PROGRESS_SECONDS = 0.5
 _MARGIN_SECONDS = 3600
 
 
 class UploadGoneError(AgentGuardError):
-    """What was to be scanned is not in the uploads folder."""
+    """The upload of a scan job is missing."""
 
     code = "upload-gone"
 
     def __init__(self) -> None:
         super().__init__(
-            "The upload is not in the data directory. Servers and workers must share"
-            " AGENTGUARD_DATA_DIR. Send it again."
+            "The upload is not in the data directory. Let servers and workers share"
+            " AGENTGUARD_DATA_DIR, and send it again."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ScanJobs:
-    """Does the jobs of this kind.
+    """Runs scan jobs.
 
-    The upload stays until its job has ended, so that any attempt finds it.
-
-    A second run leaves no second graph. The dataset was named when the job was made; an attempt
-    stores under an id of its own, so that what a dead one left half done is in nobody's way, and
-    only if it still holds the job and none before it has stored.
+    The upload stays until its job has ended, so every attempt finds it. Running a job twice stores
+    one graph: the dataset is named when the job is submitted, each attempt stores under an id of
+    its own, and only if it still holds the job and no earlier attempt has stored.
     """
 
     scans: ScanService
     folder: Path
     answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
-    """Makes the document of a scan, the job's result."""
+    """Returns the document of a scan, the job's result."""
     upload_seconds: float
-    """How long an upload may take to come in."""
+    """How long receiving an upload may take."""
 
     def request(
         self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None
     ) -> dict[str, Any]:
-        """Return what such a job must know."""
+        """Return the request of a scan job."""
         between = None if window is None else [window.since, window.until]
         return {
             "file": upload.name,
@@ -76,14 +76,14 @@ class ScanJobs:
         )
         await report(job.total or 0)
         version = await self.scans.keep_once(
-            found, dataset, [f"{job.id}-{fence}" for fence in range(1, job.fence + 1)]
+            _WORKER, found, dataset, [f"{job.id}-{n}" for n in range(1, job.fence + 1)]
         )
         return await asyncio.to_thread(self.answer, version, found)
 
     async def _read(
         self, upload: Path, origin: str, window: TimeWindow | None, report: Report
     ) -> Scan:
-        """Scan the upload, reporting meanwhile how far it is."""
+        """Scan the upload and report progress meanwhile."""
         progress = _progress_file(upload)
         scanning = asyncio.ensure_future(
             self.scans.read_file(upload, origin, window=window, progress_file=progress)
@@ -100,9 +100,9 @@ class ScanJobs:
         _delete(self.folder / job.request["file"])
 
     def sweep(self, unfinished: Iterable[Job]) -> None:
-        """Delete uploads that no job waits for, left by processes that died.
+        """Delete uploads that no job needs, left by processes that died.
 
-        What another process may be receiving just now stays.
+        Uploads that another process may still be receiving stay.
         """
         wanted = {str(job.request["file"]) for job in unfinished if job.kind == KIND}
         before = self.scans.clock() - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)

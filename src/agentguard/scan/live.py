@@ -1,7 +1,4 @@
-"""The dataset `live`.
-
-The graph of the spans received in a window, computed anew when there are new ones.
-"""
+"""The dataset `live`: the graph of the spans received in a window, recomputed as they arrive."""
 
 from __future__ import annotations
 
@@ -15,50 +12,53 @@ import numpy as np
 import pyarrow as pa
 import structlog
 
+from agentguard.accounts.principal import system_principal
 from agentguard.compute.pools import Pool
 from agentguard.compute.tasks import wait_at_most
-from agentguard.coordination.leases import Leases
+from agentguard.coordination.leases import LeaseStores
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
-from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.versions import Graphs
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan, graph_of
 from agentguard.traces.store import SpanSource, SpanStore
 from agentguard.traces.window import TimeWindow
+from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
+_LIVE = system_principal("live")
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
-"""How often to look for spans that other processes settled."""
+"""How often to look for spans that other processes compacted."""
 _LEASE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
 class LiveGraph:
-    """Keeps the newest version of `live` equal to the window's graph.
-
-    Of several processes, one does.
-    """
+    """Keeps the newest version of `live` equal to the window's graph, in one of all processes."""
 
     spans: SpanStore
-    graphs: GraphStore
+    graphs: Graphs
+    publisher: GraphPublisher
     workers: Pool[Dialects]
     clock: Clock
     window: int
     """ns."""
     compacted: asyncio.Event
-    """Set when the window may hold other spans than before."""
-    leases: Leases
+    """Set when the spans in the window may have changed."""
+    unit_of_work: UnitOfWork[LeaseStores]
     process: str
-    """This process's name, as no other has it."""
+    """This process's unique name."""
     graph: Graph | None = None
-    """The newest, or None before the first, and where another process sees to it."""
+    """The newest; None before the first, and while another process holds the lease."""
     failure: str | None = None
-    """Why the last attempt failed, or None if it did not."""
+    """Why the last attempt failed; None if it succeeded."""
     _key: str = field(default="", init=False)
 
     async def run(self) -> None:
@@ -66,12 +66,17 @@ class LiveGraph:
         try:
             await self._run()
         finally:
-            await asyncio.shield(self._let_go())
+            await asyncio.shield(self._release())
 
-    async def _let_go(self) -> None:
-        """Let another process go on at once; should that fail, it waits until the lease is out."""
+    async def _hold(self) -> bool:
+        return await self.unit_of_work.run(
+            lambda stores: stores.leases.hold(LIVE, self.process, _LEASE_SECONDS)
+        )
+
+    async def _release(self) -> None:
+        """Let another process go on at once; if that fails, it waits until the lease expires."""
         with contextlib.suppress(OSError, AgentGuardError):
-            await self.leases.release(LIVE, self.process)
+            await self.unit_of_work.run(lambda stores: stores.leases.release(LIVE, self.process))
 
     async def _run(self) -> None:
         while True:
@@ -82,10 +87,7 @@ class LiveGraph:
             await wait_at_most(self.compacted, _LOOK_SECONDS)
 
     async def refresh(self) -> bool:
-        """Compute the graph if there are other spans than last time.
-
-        Return whether that gave a new version.
-        """
+        """Compute the graph if the spans changed; return whether that gave a new version."""
         async with self.spans.window(self.clock() - self.window) as window:
             if not window.sources or window.key == self._key:
                 return False
@@ -93,15 +95,13 @@ class LiveGraph:
         changed = scan.graph != await self._newest()
         if changed:
             now = self.clock()
-            await self.graphs.put(GraphVersion(sortable_id(now), LIVE, now, scan.graph), scan.runs)
+            version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
+            await self.publisher.publish(_LIVE, version, scan.runs)
         self.graph, self._key = scan.graph, window.key
         return changed
 
     async def of_window(self, window: TimeWindow) -> Scan:
-        """Return the graph of all stored traces that start in the window, however old.
-
-        It is not kept.
-        """
+        """Return the graph of all stored traces that start in the window, without storing it."""
         async with self.spans.window(0) as stored:
             return await self.workers.run(graph_of_window, stored.sources, window)
 
@@ -115,32 +115,27 @@ class LiveGraph:
 
     async def _refresh(self) -> None:
         try:
-            if await self.leases.hold(LIVE, self.process, _LEASE_SECONDS):
-                await self.workers.run(_be_there)
+            if await self._hold():
+                await self.workers.run(_start)
                 await self.refresh()
             else:
                 self.graph, self._key = None, ""
             self.failure = None
-        # The outermost frame of this loop: deliveries must go on whatever becomes of the graph.
+        # The outermost frame of a loop: receiving spans goes on, whatever happens to the graph.
         except Exception as error:
             kind = type(error).__name__
             if not isinstance(error, UnavailableError):
                 log.exception("live_graph_failed")
-            elif self.failure != kind:  # what is away is named once, not at each look
-                log.warning("live_graph_put_off", error=str(error))
+            elif self.failure != kind:  # logged once, not at each attempt
+                log.warning("live_graph_postponed", error=str(error))
             self.failure = kind
-            if isinstance(
-                error, OSError | AgentGuardError
-            ):  # may pass; anything else would only come again
+            if isinstance(error, OSError | AgentGuardError):  # others would only repeat
                 self.compacted.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
 
 
-def _be_there(_dialects: Dialects) -> None:
-    """Start the worker before there is work.
-
-    The first spans shall not wait for a process to come up.
-    """
+def _start(_dialects: Dialects) -> None:
+    """Start the worker process before there is work: the first spans should not wait for it."""
 
 
 def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
@@ -149,10 +144,7 @@ def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
 
 
 def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:
-    """Return the graph of the traces that start in the window.
-
-    First found, then read whole from wherever they lie. CPU-bound.
-    """
+    """Return the graph of the traces that start in the window, read whole. CPU-bound."""
     touching = [source.traces_touching(window) for source in sources]
     traces = np.unique(np.concatenate([np.zeros(0, np.uint64), *touching]))
     return graph_of(

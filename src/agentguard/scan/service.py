@@ -1,4 +1,4 @@
-"""Scans: the graph of exactly what was handed in, kept as a dataset's newest version."""
+"""Scans: the graph of exactly the given input, stored as a dataset's newest version."""
 
 from __future__ import annotations
 
@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.store import LIVE, GraphStore, GraphVersion
+from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.versions import Graphs
 from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.sources import read_stream
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
@@ -29,46 +32,48 @@ _REPORT_SECONDS = 0.2
 
 
 class DatasetNameError(InvalidInputError):
-    """A dataset cannot bear this name."""
+    """A scan cannot store its graph under this name."""
 
     code = "bad-dataset-name"
 
     def __init__(self, name: str) -> None:
         why = (
-            "belongs to OTLP deliveries"
+            "is reserved for spans received over OTLP"
             if name == LIVE
-            else "needs 1 to 100 letters, digits, dots, dashes or underscores"
+            else "must have 1 to 100 letters, digits, dots, dashes or underscores"
         )
         super().__init__(
-            f"A scan's dataset cannot be called {name!r}: the name {why}. Choose another."
+            f"A scan's dataset cannot be named {name!r}: the name {why}. Choose another."
         )
 
 
 @dataclass(frozen=True, slots=True)
 class ScanService:
-    """Scans, and keeps what they find."""
+    """Scans, and stores what they find."""
 
-    graphs: GraphStore
+    graphs: Graphs
+    publisher: GraphPublisher
     workers: Pool[Dialects]
     clock: Clock
     dialects: Callable[[], Dialects]
     file_limit: int
-    """Bytes of a file's content, unpacked, for `scan_file`."""
+    """Most bytes of a file's content, decompressed, for `scan_file`."""
 
     async def scan(
         self,
+        actor: Principal,
         payloads: Iterable[Payload | Refusal],
         *,
         dataset: str | None = None,
         store: bool = True,
         window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
-        """Scan payloads on another thread of this process; a scan without any span is not stored.
+        """Scan payloads in a thread of this process; a scan without any span is not stored.
 
-        Cancelling stops the reading.
-
-        Without a dataset the scan gets one of its own. Raises DatasetNameError.
+        Without a dataset the scan gets one of its own. Cancelling stops the reading. Raises
+        PermissionDeniedError, DatasetNameError.
         """
+        actor.require(Permission.OPERATE)
         name = self.named(dataset)
         stop = threading.Event()
         try:
@@ -80,26 +85,28 @@ class ScanService:
             raise
         version = self._version(name, found)
         if store:
-            await self._keep(version, found)
+            await self._keep(actor, version, found)
         return version, found
 
     async def scan_file(
         self,
+        actor: Principal,
         path: Path,
         origin: str,
         *,
         dataset: str | None = None,
         window: TimeWindow | None = None,
     ) -> tuple[GraphVersion, Scan]:
-        """Scan one file in a worker; `origin` is what refusals call it.
+        """Scan one file in a worker process and store the graph; refusals name it `origin`.
 
-        Raises DatasetNameError, and InputTooLargeError where the content is longer than
-        `file_limit`.
+        Raises PermissionDeniedError, DatasetNameError, and InputTooLargeError where the content
+        exceeds `file_limit`.
         """
+        actor.require(Permission.OPERATE)
         name = self.named(dataset)
         found = await self.read_file(path, origin, window=window)
         version = self._version(name, found)
-        await self._keep(version, found)
+        await self._keep(actor, version, found)
         return version, found
 
     async def read_file(
@@ -110,27 +117,28 @@ class ScanService:
         window: TimeWindow | None = None,
         progress_file: Path | None = None,
     ) -> Scan:
-        """Scan one file as `scan_file` does, but keep nothing.
+        """Scan one file as `scan_file` does, but store nothing.
 
-        Bytes read are written to `progress_file`, as text.
+        The number of bytes read is written to `progress_file`, as text.
         """
         return await self.workers.run(
             scan_path, path, origin, progress_file, self.file_limit, window
         )
 
-    async def keep_once(self, found: Scan, dataset: str, ids: Sequence[str]) -> GraphVersion:
-        """Keep what an attempt at a job found and return its version.
+    async def keep_once(
+        self, actor: Principal, found: Scan, dataset: str, ids: Sequence[str]
+    ) -> GraphVersion:
+        """Store the result of an attempt at a job unless an earlier one did; return the version.
 
-        If an earlier attempt kept it already, return that one.
-
-        `ids` are those of the attempts so far, this one's last. Two at one time could both keep it:
-        whoever calls this holds the job.
+        `ids` are the version ids of the attempts so far, this one's last. Two concurrent attempts
+        could both store theirs, so the caller must hold the job. Raises PermissionDeniedError.
         """
+        actor.require(Permission.OPERATE)
         for earlier in ids[:-1]:
             with contextlib.suppress(NoGraphError):
                 return await self.graphs.get(earlier)
         version = self._version(dataset, found, ids[-1])
-        await self._keep(version, found)
+        await self._keep(actor, version, found)
         return version
 
     def check_name(self, dataset: str | None) -> None:
@@ -138,12 +146,13 @@ class ScanService:
         self.named(dataset)
 
     def named(self, dataset: str | None) -> str:
-        """Return the name that a scan's dataset gets: the one asked for, or a new one.
+        """Return the name of a scan's dataset: the requested one, or a new one.
 
         Raise DatasetNameError.
         """
         if dataset is None:
-            return f"scan-{datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC):%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
+            now = datetime.fromtimestamp(self.clock() / NS_PER_SECOND, UTC)
+            return f"scan-{now:%Y%m%dT%H%M%S}-{sortable_id(0)[-4:]}"
         if dataset == LIVE or not _NAME.fullmatch(dataset):
             raise DatasetNameError(dataset)
         return dataset
@@ -152,9 +161,9 @@ class ScanService:
         now = self.clock()
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
-    async def _keep(self, version: GraphVersion, found: Scan) -> None:
+    async def _keep(self, actor: Principal, version: GraphVersion, found: Scan) -> None:
         if found.graph.coverage.spans:
-            await self.graphs.put(version, found.runs)
+            await self.publisher.publish(actor, version, found.runs)
 
 
 def scan_path(
@@ -165,7 +174,7 @@ def scan_path(
     limit: int,
     window: TimeWindow | None = None,
 ) -> Scan:
-    """Scan one file; raise InputTooLargeError where its content is longer than the limit.
+    """Scan one file; raise InputTooLargeError where its content exceeds the limit.
 
     CPU-bound.
     """
@@ -186,7 +195,7 @@ def _until(
 
 
 def _reporter(into: Path) -> Callable[[int], None]:
-    """Return what adds up the bytes it is told of and writes the sum to a file, now and then."""
+    """Return a function that sums the bytes reported to it and writes the sum to a file."""
     done, due = 0, 0.0
 
     def report(size: int) -> None:

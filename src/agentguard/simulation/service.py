@@ -16,7 +16,8 @@ from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import GraphStore, GraphVersion
+from agentguard.graph.store import GraphVersion
+from agentguard.graph.versions import Graphs
 from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
 from agentguard.simulation.documents import simulation_document
@@ -64,7 +65,7 @@ class Simulations:
     A job's is the newest when the job runs, and its result says which that was.
     """
 
-    graphs: GraphStore
+    graphs: Graphs
     catalog: Catalog | None
     links: TraceLinks
     thresholds: Thresholds

@@ -1,1 +1,1 @@
-"""Graphs in Neo4j."""
+"""The newest graph in Neo4j."""

@@ -1,15 +1,12 @@
-"""Deleting what is not shown any more, or never was.
-
-In many small transactions, one process at a time.
-"""
+"""Deletes graphs that are not shown, in many small transactions, one process at a time."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
+from agentguard.adapters.neo4j.drafts import ONE_WRITER
 from agentguard.adapters.neo4j.moments import moment
-from agentguard.adapters.neo4j.switching import ONE_WRITER
 
 _ONE_CLEANER = "MERGE (lock:AgentGuardLock {name: 'cleaner'}) SET lock:AgentGuardLock WITH lock"
 _DELETE = (
@@ -26,8 +23,13 @@ _DELETE = (
         " AS deleted"
     ),
 )
-_LEFT_BEHIND = (
-    f"MATCH (v:AgentGuardStagedVersion) WHERE v.staged_at < {moment('$before')} RETURN v.id AS id"
+_ABANDONED = (
+    f"MATCH (v:AgentGuardStagedVersion) WHERE v.staged_at < {moment('$before')}"
+    " RETURN v.id AS id, coalesce(v.writer, '') AS writer"
+)
+_IS_THERE = (
+    "MATCH (v:AgentGuardStagedVersion {id: $version}) WHERE coalesce(v.writer, '') = $writer"
+    " RETURN v.id"
 )
 _RETIRE = (
     (
@@ -55,18 +57,24 @@ async def delete_retired(database: Neo4jDatabase) -> None:
             pass
 
 
-async def retire_staged(database: Neo4jDatabase, before: int) -> None:
+async def retire_abandoned(database: Neo4jDatabase, before: int) -> None:
     """Retire what was staged before this time (ns) and never shown: its writer died."""
-    found = await database.ask(_LEFT_BEHIND, before=before)
-    for row in found:
-        await retire(database, row["id"])
+    for row in await database.ask(_ABANDONED, before=before):
+        await retire(database, row["id"], row["writer"])
 
 
-async def retire(database: Neo4jDatabase, version_id: str) -> None:
-    """Retire what was staged of this version, if its writer gave up."""
-    await database.transact(partial(_retire, version_id))
+async def retire(database: Neo4jDatabase, version_id: str, writer: str) -> None:
+    """Retire what this writer staged of the version, if no other writer took it over."""
+    await database.transact(partial(_retire_own, version_id, writer))
 
 
-async def _retire(version_id: str, transaction: Transaction) -> None:
-    for statement in (ONE_WRITER, *_RETIRE):
+async def _retire_own(version_id: str, writer: str, transaction: Transaction) -> None:
+    await rows(transaction, ONE_WRITER)
+    if await rows(transaction, _IS_THERE, version=version_id, writer=writer):
+        await retire_staged(version_id, transaction)
+
+
+async def retire_staged(version_id: str, transaction: Transaction) -> None:
+    """Retire whatever is staged of the version; the transaction has ONE_WRITER's lock."""
+    for statement in _RETIRE:
         await rows(transaction, statement, version=version_id)

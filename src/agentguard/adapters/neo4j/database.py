@@ -1,7 +1,4 @@
-"""Talking to one database of a Neo4j server.
-
-Transactions that are retried, waits that end, errors that say what to do.
-"""
+"""One database of a Neo4j server: retried transactions, time limits, errors with advice."""
 
 from __future__ import annotations
 
@@ -27,12 +24,12 @@ from agentguard.adapters.neo4j.errors import Neo4jAddressError, met_another, una
 T = TypeVar("T")
 Transaction: TypeAlias = AsyncManagedTransaction
 Work: TypeAlias = Callable[[Transaction], Awaitable[T]]
-"""Runs in a transaction, once or more often: only its last run counts."""
+"""Runs in a transaction, possibly more than once: only the last run counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who asks."""
+    """The user that AgentGuard logs in as."""
 
     user: str
     password: str
@@ -40,11 +37,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Neo4jDatabase:
-    """One database.
-
-    Nothing is connected before it is needed; one that is away is said to be so at once, and asked
-    again next time.
-    """
+    """One database; connected when first used, and tried again at each use while unreachable."""
 
     driver: AsyncDriver
     address: str
@@ -52,15 +45,15 @@ class Neo4jDatabase:
     timeout_seconds: float
 
     async def ping(self) -> None:
-        """Ask it something; raise Neo4jUnavailableError where it does not answer."""
+        """Run a query; raise Neo4jUnavailableError where it fails."""
         await self.ask("RETURN 1")
 
     async def transact(self, work: Work[T]) -> T:
         """Do the work in one transaction, durable once this returns; raise Neo4jUnavailableError.
 
-        What may pass (a deadlock, a change of leader) is tried again until the time is up; what two
-        wanted to create at once, once more. Readers too ask whoever takes writes: in a cluster a
-        follower may lag behind what was written last.
+        Transient failures (a deadlock, a change of leader) are retried within the time limit, a
+        conflict over creating the same node once. Reads go to the leader too: in a cluster a
+        follower may lag behind.
         """
         limited = unit_of_work(timeout=self.timeout_seconds)(work)
         try:
@@ -72,13 +65,13 @@ class Neo4jDatabase:
                     if not met_another(error):
                         raise
                     return await self._transact(limited)
-        except (CypherSyntaxError, CypherTypeError):  # a fault of our own
+        except (CypherSyntaxError, CypherTypeError):  # a bug in AgentGuard
             raise
         except (GqlError, TimeoutError, OSError) as error:
             raise unavailable(error, self.address, self.name) from error
 
     async def ask(self, statement: str, **parameters: object) -> Sequence[Record]:
-        """Run one statement in a transaction of its own; return its rows."""
+        """Run one statement in its own transaction and return its rows."""
         return await self.transact(lambda transaction: rows(transaction, statement, **parameters))
 
     async def _transact(self, work: Work[T]) -> T:
@@ -90,13 +83,9 @@ class Neo4jDatabase:
 async def open_neo4j(
     uri: str, credentials: Credentials | None, name: str, timeout_seconds: float
 ) -> AsyncIterator[Neo4jDatabase]:
-    """Make ready to talk to this database, and close all connections at the end.
-
-    Raise Neo4jAddressError.
-    """
-    logging.getLogger("neo4j").addHandler(
-        logging.NullHandler()
-    )  # or its warnings of retries would go to standard error
+    """Prepare connections to this database and close them at the end; raise Neo4jAddressError."""
+    # Without a handler the driver's warnings of retries would go to standard error.
+    logging.getLogger("neo4j").addHandler(logging.NullHandler())
     driver = _driver(uri, credentials, timeout_seconds)
     async with driver:
         yield Neo4jDatabase(driver, uri, name, timeout_seconds)
@@ -120,6 +109,6 @@ def _driver(uri: str, credentials: Credentials | None, timeout_seconds: float) -
 
 
 async def rows(transaction: Transaction, statement: str, **parameters: object) -> Sequence[Record]:
-    """Return all rows of a statement's answer."""
+    """Run a statement and return all its rows."""
     result = await transaction.run(statement, parameters)
     return [row async for row in result]

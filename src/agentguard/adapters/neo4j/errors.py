@@ -1,7 +1,4 @@
-"""What can go wrong with Neo4j, in one sentence that says what to do.
-
-None repeats what the server said: it may hold anything.
-"""
+"""Errors of Neo4j, each with advice; none repeats the server's message, which may hold anything."""
 
 from __future__ import annotations
 
@@ -19,38 +16,39 @@ _TIMED_OUT = (
 
 
 class Neo4jAddressError(InvalidInputError):
-    """The driver cannot use this URI."""
+    """NEO4J_URI is malformed."""
 
     code = "bad-neo4j-uri"
 
     def __init__(self) -> None:
         super().__init__(
-            "NEO4J_URI cannot be used. Write it like bolt://host:7687, without user and password;"
-            " those are NEO4J_USER and NEO4J_PASSWORD."
+            "NEO4J_URI is invalid. Write it like bolt://host:7687, without user and password;"
+            " those belong in NEO4J_USER and NEO4J_PASSWORD."
         )
 
 
 class Neo4jUnavailableError(UnavailableError):
-    """Neo4j is away, or does not do what it is asked."""
+    """Neo4j is unreachable, or refuses what AgentGuard needs."""
 
     code = "neo4j-unavailable"
 
 
 class StagedGraphLostError(Neo4jUnavailableError):
-    """What was written was taken for a dead writer's before it could be shown."""
+    """Another process replaced or deleted the staged graph before it was shown."""
 
     code = "staged-graph-lost"
 
     def __init__(self) -> None:
         super().__init__(
-            "Another process deleted the graph before it could be shown, for its writer seemed dead"
-            " after an hour. Set the clocks of all machines alike, and try again."
+            "Another process took over or deleted the staged graph before it was shown. If this"
+            " repeats, synchronise the clocks of all machines."
         )
 
 
 def met_another(error: Neo4jError) -> bool:
-    """Whether somebody created the same node, constraint or index at the same time: MERGE and IF
-    NOT EXISTS see it the next time.
+    """Return whether another transaction created the same node, constraint or index meanwhile.
+
+    MERGE and IF NOT EXISTS find it the next time.
     """
     return isinstance(error, ConstraintError) or error.code == _SAME_SCHEMA
 
@@ -58,29 +56,26 @@ def met_another(error: Neo4jError) -> bool:
 def unavailable(
     error: GqlError | TimeoutError | OSError, address: str, database: str
 ) -> Neo4jUnavailableError:
-    """Return what the driver's error means for who runs AgentGuard."""
+    """Return the driver's error as advice for the operator."""
     return Neo4jUnavailableError(f"Neo4j at {address} {_trouble(error, database)}")
 
 
 def _trouble(error: GqlError | TimeoutError | OSError, database: str) -> str:
     code = error.code if isinstance(error, Neo4jError) else None
     if isinstance(error, AuthError) or code == _RATE_LIMIT:
-        return "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
+        return "rejected the credentials. Correct NEO4J_USER and NEO4J_PASSWORD."
     if code == _NO_DATABASE:
         return (
             f"has no database {database!r}. Correct NEO4J_DATABASE; the Community edition has one,"
             " `neo4j`."
         )
     if isinstance(error, TimeoutError) or code in _TIMED_OUT:
-        return (
-            "did not answer in time. See what keeps it busy, or raise"
-            " AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
-        )
+        return "did not answer in time. Check its load, or raise AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
     if isinstance(error, ConstraintError):
         return (
-            "holds a node with an id that AgentGuard needs for one of its own. Give AgentGuard a"
+            "has a node of another application with the id of a component. Give AgentGuard a"
             " database to itself."
         )
     if isinstance(error, DriverError | OSError):
-        return "cannot be reached. Start it, or correct NEO4J_URI."
-    return f"refused to work ({code}). Its log says more."
+        return "is unreachable. Start it, or correct NEO4J_URI."
+    return f"refused the request ({code}). See its log."

@@ -1,4 +1,4 @@
-"""What a Neo4j server is and what our database in it has, without changing it."""
+"""Inspects a Neo4j server and its database without changing them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _TIMEOUT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GraphServer:
-    """A server that let us in."""
+    """A server that accepted the credentials."""
 
     version: str
     edition: str
     constrained: bool
-    """Whether a component's id is unique in the database: so once AgentGuard has written there."""
+    """Whether component ids are unique in the database: true once AgentGuard has written there."""
 
     @property
     def major(self) -> int:
@@ -27,10 +27,7 @@ class GraphServer:
 
 
 def inspect_neo4j(uri: str, user: str | None, password: str | None, database: str) -> GraphServer:
-    """Ask the server what it is.
-
-    Raise Neo4jAddressError or Neo4jUnavailableError, with what to do, where it does not let us.
-    """
+    """Return what the server is; raise Neo4jAddressError or Neo4jUnavailableError."""
     try:
         with _driver(uri, user, password) as driver:
             return _inspect(driver, database)

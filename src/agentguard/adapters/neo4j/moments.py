@@ -1,4 +1,4 @@
-"""Times: nanoseconds here, datetimes in Neo4j, which keep every one of them."""
+"""Times: nanoseconds here, datetimes in Neo4j, which keep every nanosecond."""
 
 from __future__ import annotations
 

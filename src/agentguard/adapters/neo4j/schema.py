@@ -1,7 +1,7 @@
-"""What Neo4j must know before anything is written: what is unique, and what is looked up.
+"""Constraints and indexes, created before anything is written.
 
-Labels that start with AgentGuard are our own bookkeeping. Nodes that lack `graph_version` are not
-ours, whatever their labels.
+Labels that start with AgentGuard are internal. Nodes that lack `graph_version` belong to others,
+whatever their labels.
 """
 
 from __future__ import annotations
@@ -14,17 +14,9 @@ from agentguard.graph.export.property_graph import CONSTRAINT, INDEXES
 _SCHEMA = (
     CONSTRAINT,
     *INDEXES,
-    "CREATE CONSTRAINT graph_version_id IF NOT EXISTS FOR (v:GraphVersion) REQUIRE v.id IS UNIQUE",
-    "CREATE CONSTRAINT sighting_id IF NOT EXISTS FOR (s:Sighting) REQUIRE s.id IS UNIQUE",
-    "CREATE CONSTRAINT day_seen IF NOT EXISTS FOR (d:DaySeen) REQUIRE d.day IS UNIQUE",
     (
         "CREATE CONSTRAINT agentguard_lock IF NOT EXISTS FOR (l:AgentGuardLock) REQUIRE l.name IS"
         " UNIQUE"
-    ),
-    "CREATE INDEX graph_version_order IF NOT EXISTS FOR (v:GraphVersion) ON (v.sequence)",
-    (
-        "CREATE INDEX graph_version_dataset IF NOT EXISTS FOR (v:GraphVersion) ON (v.dataset,"
-        " v.sequence)"
     ),
     (
         "CREATE INDEX agentguard_staged IF NOT EXISTS FOR (c:AgentGuardStagedComponent) ON"
@@ -42,10 +34,7 @@ _THERE = (
 
 
 async def prepare(database: Neo4jDatabase) -> None:
-    """Create what is missing.
-
-    At the first write, and again where the database was emptied since.
-    """
+    """Create what is missing: at the first write, and where the database was emptied since."""
     found = await database.ask(_THERE, names=_NAMES)
     if found[0]["there"] < len(_NAMES):
         for statement in _SCHEMA:

@@ -1,7 +1,4 @@
-"""Writing a graph beside the one that is shown.
-
-In many transactions, under labels that nobody asks for.
-"""
+"""Writes a graph beside the one that is shown, in many transactions, under labels of its own."""
 
 from __future__ import annotations
 
@@ -11,9 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
+from agentguard.adapters.neo4j.cleaning import retire_staged
 from agentguard.adapters.neo4j.database import Neo4jDatabase, Transaction, rows
+from agentguard.adapters.neo4j.drafts import ONE_WRITER, Draft
+from agentguard.adapters.neo4j.errors import StagedGraphLostError
 from agentguard.adapters.neo4j.moments import moment
-from agentguard.graph.errors import VersionExistsError
 from agentguard.graph.export.property_graph import (
     COMPONENT,
     FALLBACK,
@@ -24,21 +23,20 @@ from agentguard.graph.export.property_graph import (
     dependency_table,
 )
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.store import GraphVersion
 
 T = TypeVar("T")
 
 _SENT_AT_ONCE = 500
-"""Rows. The driver packs them on the event loop, which this holds up for some 10 ms."""
+"""Rows. The driver packs them on the event loop, which this blocks for some 10 ms."""
 _WRITTEN_AT_ONCE = 5_000
-"""Rows in one transaction: the server holds each several times over in memory until it commits."""
+"""Rows in one transaction: the server holds each several times in memory until the commit."""
 
-_VERSION = f"""
-OPTIONAL MATCH (there:GraphVersion {{id: $version}})
-WITH there WHERE there IS NULL
-CREATE (v:AgentGuardStagedVersion {{
-  id: $version, dataset: $dataset, created_at: {moment("$created_at")}, staged_at: {moment("$now")},
-  components: $components, dependencies: $dependencies, graph: $graph}})
+_STAGE = f"""
+CREATE (:AgentGuardStagedVersion {{
+  id: $version, writer: $writer, staged_at: {moment("$staged_at")}}})"""
+_STILL_OURS = """
+MATCH (v:AgentGuardStagedVersion {id: $version, writer: $writer})
+SET v:AgentGuardStagedVersion
 RETURN v.id"""
 _ENDS = """
 MATCH (a:AgentGuardStagedComponent {graph_version: $version, id: row[0]})
@@ -49,14 +47,14 @@ _MADE_AT = f", timestamp: {moment('$created_at')}"
 
 @dataclass(frozen=True, slots=True)
 class _Part(Generic[T]):
-    """All things of one sort in a graph, and what writes them."""
+    """All elements of one kind in a graph, and the statement that writes them."""
 
     items: Sequence[T]
     row: Callable[[T], list[Value]]
     statement: str
 
     def transactions(self) -> Iterator[Callable[[], list[list[Value]]]]:
-        """Yield what makes the rows of each transaction. CPU-bound."""
+        """Yield functions that make the rows of one transaction each. CPU-bound."""
         for start in range(0, len(self.items), _WRITTEN_AT_ONCE):
             yield partial(self._rows, self.items[start : start + _WRITTEN_AT_ONCE])
 
@@ -64,46 +62,35 @@ class _Part(Generic[T]):
         return [self.row(item) for item in items]
 
 
-async def stage(
-    database: Neo4jDatabase,
-    version: GraphVersion,
-    document: bytes,
-    standings: Mapping[str, str],
-    now: int,
-) -> None:
-    """Write the version and its graph where no reader looks; raise VersionExistsError."""
-    await database.transact(partial(_stage_version, version, document, now))
+async def stage(database: Neo4jDatabase, draft: Draft, standings: Mapping[str, str]) -> None:
+    """Write the draft's graph where no reader looks, in place of other drafts of its version.
+
+    Raise StagedGraphLostError as soon as another writer takes the version over.
+    """
+    await database.transact(partial(_begin, draft))
     writing: Awaitable[None] = asyncio.sleep(0)
-    for part in _parts(version.graph, standings):
+    for part in _parts(draft.version.graph, standings):
         for make in part.transactions():
-            made, _ = await asyncio.gather(
+            made, _ = await asyncio.gather(  # made while the ones before are written
                 asyncio.to_thread(make), writing
-            )  # these are made while those before are written
-            writing = database.transact(partial(_send, part.statement, made, version))
+            )
+            writing = database.transact(partial(_send, part.statement, made, draft))
     await writing
 
 
-async def _stage_version(
-    version: GraphVersion, document: bytes, now: int, transaction: Transaction
-) -> None:
-    graph = version.graph
-    counts = {"components": len(graph.components), "dependencies": len(graph.dependencies)}
-    moments = {"created_at": version.created_at, "now": now}
-    if not await rows(
-        transaction,
-        _VERSION,
-        version=version.id,
-        dataset=version.dataset,
-        graph=document,
-        **counts,
-        **moments,
-    ):
-        raise VersionExistsError(version.id)
+async def _begin(draft: Draft, transaction: Transaction) -> None:
+    await rows(transaction, ONE_WRITER)
+    await retire_staged(draft.version.id, transaction)
+    named = {"version": draft.version.id, "writer": draft.writer}
+    await rows(transaction, _STAGE, **named, staged_at=draft.staged_at)
 
 
 async def _send(
-    statement: str, made: list[list[Value]], version: GraphVersion, transaction: Transaction
+    statement: str, made: list[list[Value]], draft: Draft, transaction: Transaction
 ) -> None:
+    version = draft.version
+    if not await rows(transaction, _STILL_OURS, version=version.id, writer=draft.writer):
+        raise StagedGraphLostError
     for start in range(0, len(made), _SENT_AT_ONCE):
         some = made[start : start + _SENT_AT_ONCE]
         await rows(
@@ -149,7 +136,7 @@ def _row(table: Table[T]) -> Callable[[T], list[Value]]:
 
 
 def _map(names: Iterable[str], offset: int = 0, more: str = "") -> str:
-    """Return Cypher for the properties of a row whose values, from the offset on, have these names."""
+    """Return Cypher for the properties with these names, from the row's values after the offset."""
     values = ((name, f"row[{place}]") for place, name in enumerate(names, start=offset))
     properties = (
         f"{name}: {f'datetime({value})' if name in TIMES else value}" for name, value in values

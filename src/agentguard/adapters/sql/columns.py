@@ -1,4 +1,4 @@
-"""Types and defaults of columns that are the same value in SQLite and in PostgreSQL."""
+"""Column types and defaults with the same values in SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ _NS_PER_US = 1000
 
 
 class Moment(TypeDecorator[int]):
-    """A time.
-
-    Ns since the epoch in Python, TIMESTAMPTZ in the database, which keeps whole microseconds (the
-    rest is cut off).
-    """
+    """A time: ns since the epoch in Python, TIMESTAMPTZ in the database, cut to microseconds."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -33,16 +29,15 @@ class Moment(TypeDecorator[int]):
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         if value is None:
             return None
-        aware = (
-            value if value.tzinfo else value.replace(tzinfo=UTC)
-        )  # SQLite keeps UTC without saying so
+        # SQLite stores UTC without a zone.
+        aware = value if value.tzinfo else value.replace(tzinfo=UTC)
         return (aware - _EPOCH) // timedelta(microseconds=1) * _NS_PER_US
 
 
 class Name(TypeDecorator[str]):
-    """Text of our own making that people ask for by any text.
+    """A name made by AgentGuard, looked up by any text.
 
-    One that PostgreSQL cannot hold is none of ours, so it is found nowhere.
+    Text that PostgreSQL cannot store is no such name, so it finds nothing.
     """
 
     impl = String
@@ -54,11 +49,7 @@ class Name(TypeDecorator[str]):
 
 
 class ForeignText(TypeDecorator[str]):
-    """Text from telemetry.
-
-    Any characters, also those that PostgreSQL cannot hold (NUL, unpaired surrogates), written as
-    escapes.
-    """
+    """Text from telemetry; what PostgreSQL cannot store (NUL, lone surrogates) is escaped."""
 
     impl = String
     cache_ok = True

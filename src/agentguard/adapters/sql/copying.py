@@ -1,4 +1,4 @@
-"""Copying a SQLite file into PostgreSQL: everything, in one transaction, as often as wanted."""
+"""Copies a SQLite file into PostgreSQL, in one transaction; may be repeated."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.history import widen
 from agentguard.adapters.sql.tables import (
     audit_logs,
+    component_history,
     graph_versions,
     incidents,
     jobs,
     leases,
     metadata,
+    outbox,
     playbooks,
-    sightings,
 )
 from agentguard.adapters.sql.upserts import insert_into
 
 _BATCH_ROWS = 100
-_TABLES = [table for table in metadata.sorted_tables if table is not leases]
-"""All but what processes hold at the moment."""
+_TABLES = [table for table in metadata.sorted_tables if table not in (leases, outbox)]
+"""All but the leases and follow-ups of running processes."""
 
 _LAST_SET = {
     jobs: "finished_at",
@@ -33,12 +34,10 @@ _LAST_SET = {
     playbooks: "effectiveness_score",
     audit_logs: "blockchain_tx_hash",
 }
-"""The column that is set last: a row that has it knows all that the same row of the source can
-know.
-"""
+"""The column that is set last: a row that has it is newer than the same row of the source."""
 
 Tell = Callable[[str, int], None]
-"""Told of a table's name and how many of its rows were just copied."""
+"""Called with a table's name and the number of rows just copied."""
 
 
 async def count_rows(database: Database) -> dict[str, int]:
@@ -51,12 +50,12 @@ async def count_rows(database: Database) -> dict[str, int]:
 
 
 async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]:
-    """Make the target hold every row of the source, and return how many rows that were, by table.
+    """Copy every row of the source into the target; return the number of rows by table.
 
-    All of it is there once this returns, or nothing is. Copying again brings what the source got
-    since. Of rows that both have the source's stand, except where the target knows more by now: of
-    a job that went on there, an incident that was resolved there; a sighting becomes as wide as
-    both. Raises DatabaseNotEmptyError where the target has graph versions of its own.
+    All or nothing. Repeating it adds what the source got since. Where both have a row, the source's
+    wins unless the target's is newer: a job that ran on there, an incident resolved there. The
+    history of a component spans both. Raises DatabaseNotEmptyError where the target has graph
+    versions of its own.
     """
     async with source.reading() as reading:
 
@@ -65,17 +64,14 @@ async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]
             copied = {
                 table.name: await _copy_table(table, reading, writing, tell) for table in _TABLES
             }
-            await _go_on_counting(writing)
+            await _advance_sequences(writing)
             return copied
 
         return await target.write(work)
 
 
 async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, place: str) -> None:
-    """A version that the source never had was written by somebody else.
-
-    The order of writing could not be kept.
-    """
+    """Refuse versions that the source never had: the order of writing could not be kept."""
     columns = (graph_versions.c.sequence, graph_versions.c.id)
     known = {row.sequence: row.id for row in await source.execute(select(*columns))}
     newest = max(known, default=0)
@@ -97,7 +93,9 @@ async def _copy_table(
 
 
 async def _put(table: Table, rows: Sequence[dict[str, Any]], target: AsyncConnection) -> None:
-    await target.execute(widen(target) if table is sightings else _upsert(table, target), rows)
+    await target.execute(
+        widen(target) if table is component_history else _upsert(table, target), rows
+    )
 
 
 def _upsert(table: Table, target: AsyncConnection) -> Executable:
@@ -118,8 +116,8 @@ def _upsert(table: Table, target: AsyncConnection) -> Executable:
     return new.on_conflict_do_update(index_elements=keys, set_=others, where=and_(true(), *behind))
 
 
-async def _go_on_counting(target: AsyncConnection) -> None:
-    """Let PostgreSQL's own numbers begin behind the copied ones."""
+async def _advance_sequences(target: AsyncConnection) -> None:
+    """Let PostgreSQL's sequences continue after the copied numbers."""
     for table in _TABLES:
         for column in table.primary_key:
             if (
@@ -128,6 +126,6 @@ async def _go_on_counting(target: AsyncConnection) -> None:
                 and target.dialect.name == "postgresql"
             ):
                 place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
-                # names of our own
+                # constant names
                 highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608
                 await target.execute(text(f"SELECT setval({place}, {highest}, false)"))

@@ -1,7 +1,4 @@
-"""Opening the database: a SQLite file in the data directory, or PostgreSQL.
-
-Its migrations, its transactions.
-"""
+"""The database, a SQLite file in the data directory or PostgreSQL, and its transactions."""
 
 from __future__ import annotations
 
@@ -36,25 +33,25 @@ _WRITE = {"isolation_level": "SERIALIZABLE"}
 class Database:
     """An open database; several processes may have it open at one time.
 
-    Whatever is done raises DatabaseUnavailableError while PostgreSQL is away, or the file locked or
-    its disk full, and works again once that has passed.
+    Every method raises DatabaseUnavailableError while PostgreSQL is unreachable, the file locked or
+    its disk full, and works again afterwards.
     """
 
     engine: AsyncEngine
     place: str
-    """Where it is, for people; no password."""
+    """Its address, for people, without a password."""
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view of the data."""
+        """Open a read transaction: one consistent snapshot."""
         async with self._transaction(_READ if self._is_postgresql else {}) as connection:
             yield connection
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        """Run one transaction as if it were alone in the world; durable once this returns.
+        """Run `work` in one serialisable transaction; durable once this returns.
 
-        Where others beside it make that impossible it is undone and `work` runs again, so it must
-        do nothing but talk to the database. Cancelled, it may be done or not.
+        After a conflict with concurrent transactions it is rolled back and `work` runs again, so
+        it must do nothing but talk to the database. Cancelled, it may have been committed or not.
         """
         for attempt in range(_MOST_TRIES - 1):
             try:
@@ -69,24 +66,22 @@ class Database:
         except DBAPIError as error:
             if may_be_run_again(error):
                 raise DatabaseUnavailableError(
-                    self.place, "too many write to the same at one time", "Try again."
+                    self.place, "too many concurrent writes conflict", "Try again."
                 ) from error
             raise
 
     async def ping(self) -> None:
-        """Read what every database of ours has; raise what stands in the way."""
+        """Run a query that every migrated database answers."""
         if not self._is_postgresql:
-            await asyncio.to_thread(
-                Path(self.place).stat
-            )  # an open file answers even where it was deleted
+            # An open file can be read even after it was deleted.
+            await asyncio.to_thread(Path(self.place).stat)
         async with self.reading() as connection:
             await connection.execute(text("SELECT version_num FROM alembic_version"))
 
     async def _write_once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._is_postgresql:
             return await self._write(work)
-        # SQLite works on a thread that knows nothing of cancelling: left in the middle, it would
-        # keep the only write lock.
+        # SQLite's thread cannot be cancelled: abandoned, it would keep the only write lock.
         return await _to_the_end(self._write(work))
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -107,8 +102,8 @@ class Database:
             async with connection.begin():
                 yield connection
         except (DBAPIError, TimeoutError) as error:
-            await self._let_go_of_the_dead(connection, error)
-            self._say_if_away(error)
+            await self._drop_dead(connection, error)
+            self._raise_if_unavailable(error)
             raise
         finally:
             await asyncio.shield(_attended(connection.close()))
@@ -122,23 +117,21 @@ class Database:
             _attended(_close_once(starting, connection))
             raise
         except (DBAPIError, PoolTimeoutError, OSError) as error:
-            await self._let_go_of_the_dead(connection, error)
-            self._say_if_away(error)
+            await self._drop_dead(connection, error)
+            self._raise_if_unavailable(error)
             raise
 
-    async def _let_go_of_the_dead(self, connection: AsyncConnection, error: Exception) -> None:
-        """Where the server was not heard of any more, give this connection up, and those that wait
-        in the pool: they are as old.
-        """
+    async def _drop_dead(self, connection: AsyncConnection, error: Exception) -> None:
+        """After a silent timeout drop this connection, and the pooled ones, which are as old."""
         if self._is_postgresql and isinstance(error, TimeoutError):
             if connection.sync_connection is not None:
                 await connection.invalidate()
             await self.engine.dispose()
 
-    def _say_if_away(self, error: Exception) -> None:
-        """Raise DatabaseUnavailableError if that is what the error means."""
+    def _raise_if_unavailable(self, error: Exception) -> None:
+        """Raise DatabaseUnavailableError if the error means that."""
         dialect = postgresql if self._is_postgresql else sqlite
-        reason = dialect.away(error)
+        reason = dialect.unavailability(error)
         if reason is not None:
             raise DatabaseUnavailableError(self.place, reason, dialect.ADVICE) from error
 
@@ -147,8 +140,7 @@ class Database:
 async def open_database(
     directory: Path, server: PostgreSQL | None = None, *, hurried: bool = True
 ) -> AsyncIterator[Database]:
-    """Open PostgreSQL or, without a server, the SQLite file in this folder, and create or migrate
-    its tables.
+    """Open PostgreSQL, or the SQLite file in this folder; create or migrate the tables.
 
     With `hurried=False` a statement may take any time. Raises DatabaseTooNewError if it is ahead of
     this version, DatabaseUnreadableError, DatabaseUnavailableError.
@@ -167,9 +159,7 @@ async def open_database(
 
 
 _unattended: set[asyncio.Task[Any]] = set()
-"""What goes on although who began it was cancelled: drivers' threads and servers know nothing of
-cancelling.
-"""
+"""Work that goes on after its caller was cancelled: drivers and servers cannot be cancelled."""
 
 
 def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -181,7 +171,7 @@ def _attended(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 
 def _left(task: asyncio.Task[Any]) -> None:
-    """Forget the task; where nobody waited for it to the end, its error is nobody's."""
+    """Forget the task, and its error where nobody waited for it."""
     _unattended.discard(task)
     if not task.cancelled():
         task.exception()
@@ -194,7 +184,7 @@ async def _close_once(started: asyncio.Task[AsyncConnection], connection: AsyncC
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for the work also when cancelled, and be cancelled only then."""
+    """Wait for the work even when cancelled, and raise the cancellation afterwards."""
     task = _attended(work)
     try:
         return await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""What can be wrong with a database."""
+"""Errors of databases."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class DatabaseTooNewError(AgentGuardError):
 
 
 class DatabaseUnreadableError(AgentGuardError):
-    """The file is damaged, or no database at all."""
+    """The file is damaged or not a database."""
 
     code = "database-unreadable"
 
     def __init__(self, place: object, reason: str) -> None:
         super().__init__(
             f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it"
-            " away to start anew."
+            " away to start with an empty one."
         )
 
 
 class DatabaseUnavailableError(UnavailableError):
-    """The database does not answer, not in time, or does not let us in."""
+    """The database is unreachable, too slow, or rejects the credentials."""
 
     code = "database-unavailable"
 
@@ -39,7 +39,7 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class DatabaseNotEmptyError(ConflictError):
-    """The database that shall become a copy has graphs of its own."""
+    """The target of a copy has graphs of its own."""
 
     code = "database-not-empty"
 

@@ -1,62 +1,63 @@
-"""The history of sightings.
-
-One row per component or workflow, one per day on which anything was seen.
-"""
+"""The history of components: one row per component or workflow, one per day with activity."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import orjson
 from sqlalchemy import Executable, RowMapping, case, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.columns import escaped
-from agentguard.adapters.sql.tables import days_seen, sightings
+from agentguard.adapters.sql.tables import component_history, days_seen
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History, ComponentHistory
+from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, ComponentHistory, History
 
 _LONGEST_ID = 2_600
-"""Bytes as stored. PostgreSQL's B-tree takes rows of 2,704 (BTMaxItemSize with pages of 8 KiB), 16
-of them its own.
+"""Bytes as stored. PostgreSQL's B-tree takes entries of 2,704 bytes, 16 of them a header.
+
+(BTMaxItemSize with pages of 8 KiB.)
 """
 
 
-async def add_history(connection: AsyncConnection, seen: History, now: int) -> None:
-    """Widen what is known by what was seen, and forget what was last seen more than a year ago.
+@dataclass(frozen=True, slots=True)
+class SqlComponentHistories:
+    """A ComponentHistories over one transaction."""
 
-    The caller commits.
+    connection: AsyncConnection
 
-    What has an id too long for an index is left out: a graph with it is worth more than its
-    history.
-    """
-    indexable = [_values(s) for s in seen.components if len(escaped(s.id).encode()) <= _LONGEST_ID]
-    if indexable:
-        await connection.execute(widen(connection), indexable)
-    if seen.days:
-        await connection.execute(
-            insert_into(connection, days_seen).on_conflict_do_nothing(),
-            [{"day": day} for day in seen.days],
+    async def add(self, seen: History, now: int) -> None:
+        """Merge what was seen, except for ids too long for the index."""
+        indexable = [
+            _values(s) for s in seen.components if len(escaped(s.id).encode()) <= _LONGEST_ID
+        ]
+        if indexable:
+            await self.connection.execute(widen(self.connection), indexable)
+        if seen.days:
+            known = insert_into(self.connection, days_seen).on_conflict_do_nothing()
+            await self.connection.execute(known, [{"day": day} for day in seen.days])
+        await self._forget(now // NS_PER_DAY - KEPT_DAYS)
+
+    async def read(self) -> History:
+        rows = (await self.connection.execute(select(component_history))).mappings().all()
+        days = await self.connection.execute(select(days_seen.c.day).order_by(days_seen.c.day))
+        # Sorted here: the order of text in a database depends on its collation.
+        seen = sorted(map(_component_history, rows), key=lambda s: s.id)
+        return History(tuple(seen), tuple(days.scalars()))
+
+    async def _forget(self, oldest_day: int) -> None:
+        last_seen = component_history.c.last_seen
+        await self.connection.execute(
+            delete(component_history).where(last_seen < oldest_day * NS_PER_DAY)
         )
-    oldest = now // NS_PER_DAY - KEPT_DAYS
-    await connection.execute(delete(sightings).where(sightings.c.last_seen < oldest * NS_PER_DAY))
-    await connection.execute(delete(days_seen).where(days_seen.c.day < oldest))
-
-
-async def read_history(connection: AsyncConnection) -> History:
-    rows = (await connection.execute(select(sightings))).mappings().all()
-    days = (
-        (await connection.execute(select(days_seen.c.day).order_by(days_seen.c.day)))
-        .scalars()
-        .all()
-    )
-    # Sorted here: a database's order of text depends on its collation.
-    return History(tuple(sorted(map(_sighting, rows), key=lambda s: s.id)), tuple(days))
+        await self.connection.execute(delete(days_seen).where(days_seen.c.day < oldest_day))
 
 
 def widen(connection: AsyncConnection) -> Executable:
-    """Return what puts sightings in; one that is known already becomes as wide as both together."""
-    new = insert_into(connection, sightings)
-    known, seen = sightings.c, new.excluded
+    """Return an upsert that keeps the earliest first_seen and the latest last_seen."""
+    new = insert_into(connection, component_history)
+    known, seen = component_history.c, new.excluded
     return new.on_conflict_do_update(
         index_elements=[known.id],
         set_={
@@ -84,7 +85,7 @@ def _values(s: ComponentHistory) -> dict[str, object]:
     }
 
 
-def _sighting(row: RowMapping) -> ComponentHistory:
+def _component_history(row: RowMapping) -> ComponentHistory:
     return ComponentHistory(
         row["id"],
         ComponentKind(row["kind"]),

@@ -9,7 +9,6 @@ import orjson
 from sqlalchemy import RowMapping, Select, Update, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.tables import jobs
 from agentguard.jobs.model import (
     UNFINISHED,
@@ -28,23 +27,18 @@ _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
 
 @dataclass(frozen=True, slots=True)
 class SqlJobStore:
-    """A JobStore over a database.
+    """A JobStore over one transaction.
 
-    Every change of a job is one conditional UPDATE, so of several at one time one wins.
+    Every change of a job is one conditional UPDATE: of several concurrent ones, one succeeds.
     """
 
-    database: Database
+    connection: AsyncConnection
 
     async def add(self, job: Job, *, most_unfinished: int) -> None:
-        async def work(connection: AsyncConnection) -> None:
-            unfinished = (
-                await connection.execute(select(func.count()).select_from(jobs).where(_UNFINISHED))
-            ).scalar_one()
-            if unfinished >= most_unfinished:
-                raise TooManyJobsError
-            await connection.execute(insert(jobs).values(_values(job)))
-
-        await self.database.write(work)
+        count = select(func.count()).select_from(jobs).where(_UNFINISHED)
+        if (await self.connection.execute(count)).scalar_one() >= most_unfinished:
+            raise TooManyJobsError
+        await self.connection.execute(insert(jobs).values(_values(job)))
 
     async def get(self, job_id: str) -> Job:
         found = await self._read(select(jobs).where(jobs.c.id == job_id))
@@ -75,15 +69,8 @@ class SqlJobStore:
             "done": 0,
         }
         counted = {"attempts": jobs.c.attempts + 1, "fence": jobs.c.fence + 1}
-
-        async def work(connection: AsyncConnection) -> RowMapping | None:
-            return (
-                (await connection.execute(claim.values(started | counted).returning(*jobs.c)))
-                .mappings()
-                .first()
-            )
-
-        row = await self.database.write(work)
+        claimed = claim.values(started | counted).returning(*jobs.c)
+        row = (await self.connection.execute(claimed)).mappings().first()
         return None if row is None else _job(row)
 
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
@@ -104,16 +91,12 @@ class SqlJobStore:
         return await self._changes(same.values(deliver_at=deliver_at))
 
     async def _read(self, statement: Select[Any]) -> tuple[Job, ...]:
-        async with self.database.reading() as connection:
-            return tuple(_job(row) for row in (await connection.execute(statement)).mappings())
+        return tuple(_job(row) for row in (await self.connection.execute(statement)).mappings())
 
     async def _changes(self, statement: Update) -> bool:
         """Change one job; return whether its condition held."""
-
-        async def work(connection: AsyncConnection) -> bool:
-            return (await connection.execute(statement.returning(jobs.c.id))).first() is not None
-
-        return await self.database.write(work)
+        found = await self.connection.execute(statement.returning(jobs.c.id))
+        return found.first() is not None
 
 
 def _held(job: Job) -> Update:
@@ -140,6 +123,7 @@ def _values(job: Job) -> dict[str, Any]:
         "created_at": job.created_at,
         "started_at": job.started_at,
         "finished_at": job.finished_at,
+        "submitted_by": job.submitted_by,
     }
 
 
@@ -163,4 +147,5 @@ def _job(row: RowMapping) -> Job:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        submitted_by=row["submitted_by"],
     )

@@ -1,7 +1,4 @@
-"""Bringing a database's tables to the newest form.
-
-One process at a time, the others wait and then find it done.
-"""
+"""Migrates a database to the newest schema: one process at a time, while the others wait."""
 
 from __future__ import annotations
 
@@ -21,16 +18,16 @@ from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavaila
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import WRITE, revision_of
 
-HEAD = "0005"
-"""The newest migration; a test holds it to the migrations folder."""
+HEAD = "0006"
+"""The newest migration; a test compares it with the migrations folder."""
 
 _LOCK_SECONDS = 60
 _ADVISORY_LOCK = 0x41474D49
-"""Of PostgreSQL: any number, the same in all versions."""
+"""PostgreSQL's lock: any number, the same in all versions."""
 
 
 def migrate_sqlite(path: Path) -> str | None:
-    """Bring the file to HEAD; return the revision it had.
+    """Migrate the file to HEAD; return the revision it had.
 
     Raises DatabaseUnreadableError, DatabaseUnavailableError.
     """
@@ -45,14 +42,14 @@ def migrate_sqlite(path: Path) -> str | None:
 
 
 async def migrate_postgresql(server: PostgreSQL) -> str | None:
-    """Bring the server's database to HEAD; return the revision it had.
+    """Migrate the server's database to HEAD; return the revision it had.
 
     Raises DatabaseUnavailableError.
     """
     try:
         return await _migrate(server.unhurried_engine(), server.place)
     except (DBAPIError, OSError) as error:
-        reason = postgresql.away(error)
+        reason = postgresql.unavailability(error)
         if reason is None:
             raise
         raise DatabaseUnavailableError(server.place, reason, postgresql.ADVICE) from error
@@ -62,7 +59,7 @@ async def _migrate_file(path: Path) -> None:
     try:
         await _migrate(sqlite.sqlite_engine(path), path)
     except DBAPIError as error:
-        reason = sqlite.away(error)
+        reason = sqlite.unavailability(error)
         if reason is None:
             raise
         raise DatabaseUnavailableError(path, reason, sqlite.ADVICE) from error
@@ -79,7 +76,7 @@ async def _migrate(engine: AsyncEngine, place: object) -> str | None:
 
 
 def _upgrade(connection: Connection, place: object) -> str | None:
-    """Run what is missing in the connection's transaction: all of it or nothing."""
+    """Run the missing migrations in the connection's transaction: all or nothing."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
     found = _revision(connection)

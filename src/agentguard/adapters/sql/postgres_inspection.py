@@ -1,4 +1,4 @@
-"""What a PostgreSQL server is and lets us do, without changing it."""
+"""Inspects a PostgreSQL server and our rights on it, without changing it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SELECT current_setting('server_version') AS version,
 
 @dataclass(frozen=True, slots=True)
 class DatabaseServer:
-    """A server that let us in."""
+    """A server that accepted the credentials."""
 
     place: str
     version: str
@@ -37,14 +37,11 @@ class DatabaseServer:
     may_create: bool
     """Whether our user may create tables."""
     revision: str | None
-    """Of our tables, or None where there are none."""
+    """The schema's revision; None where there are no tables."""
 
 
 def inspect_postgresql(server: PostgreSQL) -> DatabaseServer:
-    """Ask the server what it is.
-
-    Raise UnusableServiceError, with what to do, where it does not let us.
-    """
+    """Return what the server is; raise UnusableServiceError, with advice, where that fails."""
     try:
         return asyncio.run(_inspect(server))
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -74,7 +71,7 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
     match error:
         case asyncpg.InvalidAuthorizationSpecificationError():
             return (
-                f"does not let the user {named.username!r} in. Correct POSTGRES_USER and"
+                f"rejected the credentials of {named.username!r}. Correct POSTGRES_USER and"
                 " POSTGRES_PASSWORD, or those in DATABASE_URL."
             )
         case asyncpg.InvalidCatalogNameError():
@@ -90,13 +87,13 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
                 " AGENTGUARD_DATABASE_POOL_SIZE."
             )
         case asyncpg.PostgresError():
-            return f"refuses to say what it is ({type(error).__name__}). Its log says more."
+            return f"refused the request ({type(error).__name__}). See its log."
     reason = (
         getattr(error, "strerror", None) or "no answer in time"
         if isinstance(error, OSError)
-        else "it speaks another protocol"
+        else "the service speaks another protocol"
     )
     return (
-        f"cannot be reached: {reason}. Start it, or set POSTGRES_HOST and POSTGRES_PORT, or"
-        " DATABASE_URL, to where it runs."
+        f"is unreachable: {reason}. Start it, or set POSTGRES_HOST and POSTGRES_PORT, or"
+        " DATABASE_URL, to its address."
     )

@@ -1,4 +1,4 @@
-"""PostgreSQL: its connections, its limits in time, what its errors mean."""
+"""PostgreSQL: connections, time limits, the meaning of its errors."""
 
 from __future__ import annotations
 
@@ -19,18 +19,14 @@ _RECYCLE_SECONDS = 1800
 _CONNECT_SECONDS = 10
 _GRACE_SECONDS = 1
 _RETRIED = frozenset({"40001", "40P01"})
-"""SQLSTATE: serialization_failure, deadlock_detected. The transaction did nothing and may be run
-again.
-"""
-_AWAY = ("08", "25P03", "28", "3D", "53", "55P03", "57", "58")
-"""Classes of SQLSTATE that speak of the server, not of the statement: no connection, no
-authorisation, no such database, no resources, …
-"""
+"""SQLSTATE: serialization_failure, deadlock_detected. The transaction can be run again."""
+_UNAVAILABLE = ("08", "25P03", "28", "3D", "53", "55P03", "57", "58")
+"""Classes of SQLSTATE about the server, not the statement: connection, authorisation, resources."""
 
 
 @dataclass(frozen=True, slots=True)
 class PostgreSQL:
-    """Where the server is, and how long it may take."""
+    """A server's address and time limits."""
 
     url: str = field(repr=False)
     pool_size: int = 10
@@ -38,14 +34,11 @@ class PostgreSQL:
 
     @property
     def place(self) -> str:
-        """Server and database; nobody's name and no password, wherever in the URL they stand."""
+        """Server and database, without user and password, wherever the URL has them."""
         return f"{endpoint_of(self.url)}{urlsplit(self.url).path}"
 
     def engine(self) -> AsyncEngine:
-        """Return an engine with a bounded pool.
-
-        A connection that died in it is noticed and replaced.
-        """
+        """Return an engine with a bounded pool that replaces dead connections."""
         milliseconds = str(int(self.timeout_seconds * 1000))
         limits = {
             "statement_timeout": milliseconds,
@@ -54,8 +47,7 @@ class PostgreSQL:
         }
         return create_async_engine(
             "postgresql+asyncpg://",
-            # The server's own limits come first; this one ends the wait for a server that is not
-            # heard of any more.
+            # The server's own limits come first; this one ends the wait for a silent server.
             async_creator=lambda: self._connect(
                 command_timeout=self.timeout_seconds + _GRACE_SECONDS, **limits
             ),
@@ -68,7 +60,7 @@ class PostgreSQL:
         )
 
     def unhurried_engine(self) -> AsyncEngine:
-        """Return an engine whose statements may take any time: for migrations and copies."""
+        """Return an engine without time limits, for migrations and copies."""
         return create_async_engine(
             "postgresql+asyncpg://",
             async_creator=self._connect,
@@ -77,9 +69,7 @@ class PostgreSQL:
         )
 
     async def _connect(self, *, command_timeout: float | None = None, **limits: str) -> Any:
-        """Connect with the driver's own reading of the URL, which knows sslmode and all that libpq
-        knows.
-        """
+        """Connect; the driver parses the URL, with sslmode and all else that libpq knows."""
         told = {"application_name": "agentguard", **limits}
         return await asyncpg.connect(
             self.url,
@@ -90,14 +80,12 @@ class PostgreSQL:
 
 
 def may_be_run_again(error: DBAPIError) -> bool:
-    """Whether the transaction failed only because of others beside it."""
+    """Return whether the transaction failed only because of concurrent ones."""
     return _state(error.orig) in _RETRIED
 
 
-def away(error: BaseException) -> str | None:
-    """Return in words why the server cannot be used, or None where the error speaks of something
-    else.
-    """
+def unavailability(error: BaseException) -> str | None:
+    """Return why the server cannot be used; None where the error has another cause."""
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use; raise AGENTGUARD_DATABASE_POOL_SIZE if that lasts"
     cause = error.orig if isinstance(error, DBAPIError) else error
@@ -107,7 +95,9 @@ def away(error: BaseException) -> str | None:
         return cause.strerror or str(cause)
     told = _state(cause)
     if told is not None:
-        return str(cause).partition(">: ")[2] or str(cause) if told.startswith(_AWAY) else None
+        return (
+            str(cause).partition(">: ")[2] or str(cause) if told.startswith(_UNAVAILABLE) else None
+        )
     lost = isinstance(error, DBAPIError) and error.connection_invalidated
     return "the connection was lost" if lost or isinstance(cause, asyncpg.InterfaceError) else None
 

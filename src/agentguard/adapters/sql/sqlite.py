@@ -1,4 +1,4 @@
-"""SQLite: the file, its mode, how its transactions begin."""
+"""SQLite: the file, its mode, how transactions begin."""
 
 from __future__ import annotations
 
@@ -18,12 +18,10 @@ from agentguard.adapters.sql.errors import DatabaseUnavailableError, DatabaseUnr
 
 FILE_NAME = "agentguard.db"
 WRITE = "agentguard_write"
-"""Execution option of a connection that will write: its transactions take the write lock as they
-begin.
-"""
+"""Execution option of a connection that will write: its transactions begin with the write lock."""
 ADVICE = "Free what it needs, or set AGENTGUARD_DATA_DIR to another folder."
 _BUSY_SECONDS = 30
-_AWAY = frozenset(
+_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_CANTOPEN,
@@ -35,18 +33,13 @@ _AWAY = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-"""Primary result codes that speak of the file and its disk, not of the statement
-(https://sqlite.org/rescode.html).
-"""
+"""Primary result codes about the file and its disk (https://sqlite.org/rescode.html)."""
 _PRIMARY = 0xFF
-"""The bits of a result code that are its primary one; the others say more of the same."""
+"""The bits of a result code that are its primary code."""
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:
-    """Return an engine over the file, in WAL mode.
-
-    Several processes may have it open at one time.
-    """
+    """Return an engine over the file, in WAL mode; several processes may have it open."""
     engine = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         pool_size=4,
@@ -58,19 +51,16 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     return engine
 
 
-def away(error: BaseException) -> str | None:
-    """Return in words why the file cannot be used now, or None where the error speaks of something
-    else.
-    """
+def unavailability(error: BaseException) -> str | None:
+    """Return why the file cannot be used now; None where the error has another cause."""
     if isinstance(error, PoolTimeoutError):
         return f"all its connections have been in use for {_BUSY_SECONDS} s"
     cause = error.orig if isinstance(error, DBAPIError) else error
     if not isinstance(cause, sqlite3.Error):
         return None
-    code: int | None = getattr(
-        cause, "sqlite_errorcode", None
-    )  # unset where SQLite was not even asked
-    return str(cause) if code is not None and code & _PRIMARY in _AWAY else None
+    # Unset where the error did not come from SQLite itself.
+    code: int | None = getattr(cause, "sqlite_errorcode", None)
+    return str(cause) if code is not None and code & _PRIMARY in _UNAVAILABLE else None
 
 
 def revision_of(path: Path) -> str | None:
@@ -94,19 +84,19 @@ def revision_of(path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFile:
-    """What stands in a database file."""
+    """The state of a database file."""
 
     revision: str | None
     mode: str
     """SQLite's journal mode; `wal` once AgentGuard has opened it."""
     log_bytes: int
-    """Of the write-ahead log beside it."""
+    """Size of the write-ahead log."""
     faults: tuple[str, ...]
-    """What SQLite's quick check found."""
+    """The findings of SQLite's quick check."""
 
 
 def inspect_database(directory: Path) -> DatabaseFile | None:
-    """Look at the database in this folder without changing it, or return None where there is none.
+    """Inspect the database in this folder without changing it; None where there is none.
 
     Raises as `revision_of`.
     """
@@ -136,15 +126,16 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        reason = away(error)
+        reason = unavailability(error)
         if reason is not None:
             raise DatabaseUnavailableError(path, reason, ADVICE) from error
         raise DatabaseUnreadableError(path, str(error)) from error
 
 
 def _configure(engine: Engine) -> None:
-    """Set each connection's mode, and say when transactions begin (the driver's own guess comes too
-    late for a clean lock).
+    """Set each connection's mode, and begin transactions explicitly.
+
+    The driver would begin them too late to take the lock in time.
     """
     event.listen(engine, "connect", _set_pragmas)
     event.listen(engine, "begin", _begin)

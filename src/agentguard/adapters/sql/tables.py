@@ -37,20 +37,20 @@ metadata = MetaData(
 graph_versions = Table(
     "graph_versions",
     metadata,
-    # The order of writing; the ids' order could be disturbed by a clock set back.
+    # The order of writing; the order of ids would change with a clock set back.
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("id", Name, nullable=False, unique=True),
     Column("dataset", Name, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("components", Integer, nullable=False),
     Column("dependencies", Integer, nullable=False),
-    Column("graph", LargeBinary, nullable=False),  # canonical JSON
+    Column("graph", LargeBinary, nullable=False),  # stable JSON
     Index("ix_graph_versions_dataset_sequence", "dataset", "sequence"),
     sqlite_autoincrement=True,
 )
 
-sightings = Table(
-    "sightings",
+component_history = Table(
+    "component_history",
     metadata,
     Column("id", ForeignText, primary_key=True),
     Column("kind", String, nullable=False),
@@ -84,6 +84,7 @@ jobs = Table(
     Column("created_at", Moment, nullable=False),
     Column("started_at", Moment),
     Column("finished_at", Moment),
+    Column("submitted_by", ForeignText),  # a principal's id; NULL for jobs of older versions
 )
 
 incidents = Table(
@@ -133,4 +134,19 @@ leases = Table(
     Column("name", String, primary_key=True),
     Column("holder", String, nullable=False),
     Column("until", Moment, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("topic", Name, nullable=False),
+    Column("key", ForeignText, nullable=False),
+    Column("payload", LargeBinary, nullable=False),  # JSON
+    Column("created_at", Moment, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_until", Moment),
+    Index("ix_outbox_topic_key", "topic", "key"),
+    sqlite_autoincrement=True,
 )

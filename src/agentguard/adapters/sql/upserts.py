@@ -1,4 +1,4 @@
-"""INSERT … ON CONFLICT, which SQLite and PostgreSQL both have and SQLAlchemy spells twice."""
+"""INSERT … ON CONFLICT, which SQLAlchemy has once for SQLite and once for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ Upsert: TypeAlias = postgresql.Insert | sqlite.Insert
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> Upsert:
-    """Return an INSERT of the connection's dialect, which knows `on_conflict_do_update`,
-    `on_conflict_do_nothing` and `excluded`.
-    """
+    """Return an INSERT of the connection's dialect, with `on_conflict_do_update` and the like."""
     return (
         postgresql.insert(table)
         if connection.dialect.name == "postgresql"

@@ -11,8 +11,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from agentguard.accounts.principal import Permission
 from agentguard.jobs.documents import job_document, job_summary, jobs_document
 from agentguard.jobs.model import Job, JobState
-from agentguard.jobs.publishing import TOPIC
 from agentguard.jobs.store import JobFilter
+from agentguard.jobs.transactions import TOPIC
 from agentguard.jobs.watching import changes
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.documents import JobDocument, JobsDocument

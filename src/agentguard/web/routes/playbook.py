@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.playbooks.service import KIND
+from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.routes.simulate import question
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api", tags=["playbooks"])
     response_model=PlaybookDocument,
     responses=ACCEPTED,
 )
-async def post_playbook(wanted: FailureRequest, state: StateOf) -> Response:
+async def post_playbook(wanted: FailureRequest, state: StateOf, actor: ActorOf) -> Response:
     """What to do when these components fail: contain, activate backups, recover.
 
     Every statement with its evidence.
@@ -33,7 +34,7 @@ async def post_playbook(wanted: FailureRequest, state: StateOf) -> Response:
     asked = wanted.failure()
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:
-        return accepted(await state.app.jobs.submit(KIND, asked.request()))
+        return accepted(await state.app.jobs.submit(actor, KIND, asked.request()))
     return await state.answer(
         question(version, "playbook", failure),
         partial(state.app.playbooks.document, version, failure),

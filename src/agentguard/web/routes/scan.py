@@ -21,6 +21,7 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.scan.jobs import KIND
 from agentguard.traces.receiver import Admission
 from agentguard.traces.window import TimeWindow
+from agentguard.web.auth import principal_of
 from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
@@ -134,26 +135,22 @@ async def _scanned(
     window: TimeWindow | None,
     admission: Admission,
 ) -> Response:
+    actor = await principal_of(request)
     upload = await asyncio.to_thread(_new_upload, state)
     try:
         origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
-            return await _as_job(
-                state, state.app.uploaded.request(upload, origin, dataset, window), size
-            )
+            wanted = state.app.uploaded.request(upload, origin, dataset, window)
+            return accepted(await state.app.jobs.submit(actor, KIND, wanted, total=size))
         version, found = await state.app.scans.scan_file(
-            upload, origin, dataset=dataset, window=window
+            actor, upload, origin, dataset=dataset, window=window
         )
     except BaseException:
         upload.unlink(missing_ok=True)
         raise
     upload.unlink(missing_ok=True)
     return DocumentResponse(await asyncio.to_thread(state.app.scan_answer, version, found))
-
-
-async def _as_job(state: AppState, wanted: dict[str, Any], size: int) -> Response:
-    return accepted(await state.app.jobs.submit(KIND, wanted, total=size))
 
 
 async def _received_in_time(

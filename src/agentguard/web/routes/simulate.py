@@ -11,6 +11,7 @@ from starlette.responses import Response
 from agentguard.accounts.principal import Permission
 from agentguard.graph.store import GraphVersion
 from agentguard.simulation.service import KIND, Failure
+from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.response_cache import Question
 from agentguard.web.routes.jobs import ACCEPTED, accepted
@@ -27,7 +28,7 @@ router = APIRouter(prefix="/api", tags=["simulation"])
     response_model=SimulationDocument,
     responses=ACCEPTED,
 )
-async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
+async def post_simulate(wanted: FailureRequest, state: StateOf, actor: ActorOf) -> Response:
     """What breaks if these components fail.
 
     Who is hit, which workflows lose what share of their runs.
@@ -35,7 +36,7 @@ async def post_simulate(wanted: FailureRequest, state: StateOf) -> Response:
     asked = wanted.failure()
     version, failure = await state.app.simulations.found(asked)
     if wanted.background:
-        return accepted(await state.app.jobs.submit(KIND, asked.request()))
+        return accepted(await state.app.jobs.submit(actor, KIND, asked.request()))
     return await state.answer(
         question(version, "simulate", failure),
         partial(state.app.simulations.document, version, failure),

@@ -1,0 +1,66 @@
+"""The UnitOfWork over a database: one connection, one transaction, all stores."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from agentguard.adapters.sql.database import Database
+from agentguard.adapters.sql.graphs import SqlGraphVersions
+from agentguard.adapters.sql.history import SqlComponentHistories
+from agentguard.adapters.sql.jobs import SqlJobStore
+from agentguard.adapters.sql.leases import SqlLeases
+from agentguard.adapters.sql.outbox import SqlOutbox
+from agentguard.coordination.leases import Leases
+from agentguard.coordination.outbox import Outbox
+from agentguard.graph.store import ComponentHistories, GraphVersions
+from agentguard.jobs.store import JobStore
+from agentguard.kernel.clock import Clock
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlStores:
+    """Every store, bound to one transaction; none opens a transaction of its own."""
+
+    connection: AsyncConnection
+    clock: Clock
+
+    @property
+    def graphs(self) -> GraphVersions:
+        return SqlGraphVersions(self.connection)
+
+    @property
+    def history(self) -> ComponentHistories:
+        return SqlComponentHistories(self.connection)
+
+    @property
+    def jobs(self) -> JobStore:
+        return SqlJobStore(self.connection)
+
+    @property
+    def leases(self) -> Leases:
+        return SqlLeases(self.connection, self.clock)
+
+    @property
+    def outbox(self) -> Outbox:
+        return SqlOutbox(self.connection, self.clock)
+
+
+@dataclass(frozen=True, slots=True)
+class SqlUnitOfWork:
+    """A UnitOfWork[SqlStores]."""
+
+    database: Database
+    clock: Clock
+
+    async def run(self, work: Callable[[SqlStores], Awaitable[T]]) -> T:
+        return await self.database.write(lambda c: work(SqlStores(c, self.clock)))
+
+    async def read(self, work: Callable[[SqlStores], Awaitable[T]]) -> T:
+        async with self.database.reading() as connection:
+            return await work(SqlStores(connection, self.clock))

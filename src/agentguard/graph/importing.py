@@ -1,0 +1,73 @@
+"""Moves graph versions of a former store into the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentguard.graph.history import History
+from agentguard.graph.store import ComponentHistories, GraphVersion, GraphVersions
+from agentguard.kernel.clock import Clock
+from agentguard.kernel.stable_json import stable_json
+from agentguard.unit_of_work import UnitOfWork
+
+
+class FormerGraphs(Protocol):
+    """A store that held graph versions before the database did; raises UnavailableError."""
+
+    async def versions(self) -> tuple[GraphVersion, ...]:
+        """Return all versions that can be read, in the order of writing."""
+
+    async def history(self) -> History:
+        """Return what was seen."""
+
+    async def forget(self) -> None:
+        """Delete versions and history; repeating it is harmless."""
+
+
+class ImportStores(Protocol):
+    """What an import needs."""
+
+    @property
+    def graphs(self) -> GraphVersions: ...
+
+    @property
+    def history(self) -> ComponentHistories: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GraphImport:
+    """Copies what is absent from the database, in one transaction, then deletes the original.
+
+    Their runs must be in the run store already. Safe to repeat, also after a crash anywhere.
+    """
+
+    unit_of_work: UnitOfWork[ImportStores]
+    clock: Clock
+
+    async def run(self, former: FormerGraphs) -> int:
+        """Import everything; return the number of versions that were new."""
+        versions, seen = await former.versions(), await former.history()
+        documents = await asyncio.to_thread(lambda: [stable_json(v.graph) for v in versions])
+
+        async def work(stores: ImportStores) -> int:
+            known = frozenset(await stores.graphs.ids())
+            new = [
+                pair for pair in zip(versions, documents, strict=True) if pair[0].id not in known
+            ]
+            await _add(stores, new)
+            await stores.history.add(seen, self.clock())
+            return len(new)
+
+        added = await self.unit_of_work.run(work)
+        await former.forget()
+        return added
+
+
+async def _add(stores: ImportStores, new: Sequence[tuple[GraphVersion, bytes]]) -> None:
+    for version, document in new:
+        await stores.graphs.add(version, document)
+    if new:
+        await stores.graphs.order_by_time()

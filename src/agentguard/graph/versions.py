@@ -1,0 +1,85 @@
+"""Reads stored graph versions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agentguard.graph.errors import NoGraphError
+from agentguard.graph.history import History
+from agentguard.graph.runs import Runs
+from agentguard.graph.store import (
+    ComponentHistories,
+    Dataset,
+    GraphVersion,
+    GraphVersions,
+    RunStore,
+)
+from agentguard.graph.version_cache import RecentVersions
+from agentguard.unit_of_work import UnitOfWork
+
+
+class GraphReadStores(Protocol):
+    """What reading needs."""
+
+    @property
+    def graphs(self) -> GraphVersions: ...
+
+    @property
+    def history(self) -> ComponentHistories: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Graphs:
+    """The stored graph versions, shared by any number of processes.
+
+    Every method raises UnavailableError where the database is unreachable.
+    """
+
+    unit_of_work: UnitOfWork[GraphReadStores]
+    run_store: RunStore
+    recent: RecentVersions = field(default_factory=RecentVersions)
+
+    async def newest(self, dataset: str | None = None) -> GraphVersion:
+        """Return the newest version of the dataset, or of the dataset last written.
+
+        Raise NoGraphError if there is none.
+        """
+
+        async def work(stores: GraphReadStores) -> GraphVersion:
+            version_id = await stores.graphs.newest_id(dataset)
+            if version_id is None:
+                raise NoGraphError.of(dataset)
+            return self.recent.get(version_id) or await stores.graphs.get(version_id)
+
+        return self._recent(await self.unit_of_work.read(work))
+
+    async def get(self, version_id: str) -> GraphVersion:
+        """Return this version; raise NoGraphError if it is not kept."""
+        return self._recent(
+            await self.unit_of_work.read(lambda stores: stores.graphs.get(version_id))
+        )
+
+    async def runs(self, version_id: str) -> Runs:
+        """Return the runs behind this version; raise NoGraphError if they are not kept."""
+        return await self.run_store.get(version_id)
+
+    async def datasets(self) -> tuple[Dataset, ...]:
+        """Return all datasets, last written first."""
+        return await self.unit_of_work.read(lambda stores: stores.graphs.datasets())
+
+    async def history(self) -> History:
+        """Return what was seen in the last year, in any dataset."""
+        return await self.unit_of_work.read(lambda stores: stores.history.read())
+
+    async def sweep(self) -> int:
+        """Delete run files over an hour old that no version owns; return how many.
+
+        Writers leave them behind when they die between the files and the transaction.
+        """
+        owned = await self.unit_of_work.read(lambda stores: stores.graphs.ids())
+        return await self.run_store.sweep(owned)
+
+    def _recent(self, version: GraphVersion) -> GraphVersion:
+        self.recent.add(version)
+        return version

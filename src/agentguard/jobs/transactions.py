@@ -1,0 +1,105 @@
+"""Each step of a job's life as one transaction, announced through the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from agentguard.coordination.dispatching import Dispatcher, Handler
+from agentguard.coordination.notices import Notices
+from agentguard.coordination.outbox import Outbox, OutboxEntry
+from agentguard.jobs.model import Job
+from agentguard.jobs.store import JobFilter, JobStore
+from agentguard.unit_of_work import UnitOfWork
+
+TOPIC = "jobs"
+"""A topic of the outbox and of notices; a notice's text is the id of the job that changed."""
+
+
+class JobStores(Protocol):
+    """What jobs need."""
+
+    @property
+    def jobs(self) -> JobStore: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobTransactions:
+    """The methods of JobStore, each in a transaction of its own: durable once it returns.
+
+    Changes of a job's state are announced through the outbox. Progress is announced directly: it
+    comes twice a second, and a lost notice of it does no harm.
+    """
+
+    unit_of_work: UnitOfWork[JobStores]
+    outbox: Dispatcher
+    notices: Notices
+
+    async def add(self, job: Job, *, most_unfinished: int) -> None:
+        async def work(stores: JobStores) -> None:
+            await stores.jobs.add(job, most_unfinished=most_unfinished)
+            await stores.outbox.put(TOPIC, job.id, {})
+
+        await self.unit_of_work.run(work)
+        await self.outbox.drain(TOPIC)
+
+    async def get(self, job_id: str) -> Job:
+        return await self.unit_of_work.read(lambda stores: stores.jobs.get(job_id))
+
+    async def newest(self, wanted: JobFilter, limit: int) -> tuple[Job, ...]:
+        return await self.unit_of_work.read(lambda stores: stores.jobs.newest(wanted, limit))
+
+    async def unfinished(self) -> tuple[Job, ...]:
+        return await self.unit_of_work.read(lambda stores: stores.jobs.unfinished())
+
+    async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
+        async def work(stores: JobStores) -> Job | None:
+            claimed = await stores.jobs.claim(job_id, now=now, until=until)
+            if claimed is not None:
+                await stores.outbox.put(TOPIC, job_id, {})
+            return claimed
+
+        claimed = await self.unit_of_work.run(work)
+        if claimed is not None:
+            await self.outbox.drain(TOPIC)
+        return claimed
+
+    async def extend(self, job: Job, *, until: int, done: int) -> bool:
+        held = await self.unit_of_work.run(
+            lambda stores: stores.jobs.extend(job, until=until, done=done)
+        )
+        if held:
+            await self.notices.publish(TOPIC, job.id)
+        return held
+
+    async def release(self, job: Job) -> bool:
+        kept = await self.unit_of_work.run(partial(_release, job))
+        if kept:
+            await self.outbox.drain(TOPIC)
+        return kept
+
+    async def undelivered(self, now: int) -> tuple[Job, ...]:
+        return await self.unit_of_work.read(lambda stores: stores.jobs.undelivered(now))
+
+    async def postpone(self, job: Job, deliver_at: int) -> bool:
+        return await self.unit_of_work.run(lambda stores: stores.jobs.postpone(job, deliver_at))
+
+
+async def _release(job: Job, stores: JobStores) -> bool:
+    kept = await stores.jobs.release(job)
+    if kept:
+        await stores.outbox.put(TOPIC, job.id, {})
+    return kept
+
+
+def job_notices(notices: Notices) -> Handler:
+    """Return the handler of TOPIC: it publishes a notice."""
+
+    async def publish(entry: OutboxEntry) -> None:
+        await notices.publish(TOPIC, entry.key)
+
+    return publish
