@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ import structlog
 from agentguard.adapters.files.spans import open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
-from agentguard.bootstrap.app import PERMISSIONS, App, Serving, Shared
+from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -23,31 +23,16 @@ from agentguard.bootstrap.health_checks import (
     redis_part,
     serving_parts,
 )
-from agentguard.bootstrap.wiring import (
-    coordination,
-    import_former_graphs,
-    make_folder,
-    open_neo4j_database,
-    postgresql,
-    projection_in,
-    run_store,
-)
-from agentguard.catalog.loading import load_catalogs
-from agentguard.catalog.model import Catalog
+from agentguard.bootstrap.storage import Storage, open_storage
+from agentguard.bootstrap.wiring import make_folder, postgresql
 from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
-from agentguard.coordination.dispatching import Dispatcher, Handler
-from agentguard.coordination.notices import Notices
-from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.evidence_links import trace_links
-from agentguard.graph.projection import GraphProjection, Projector
-from agentguard.graph.publishing import GRAPH_STORED, PROJECTION, GraphPublisher, graph_notices
-from agentguard.graph.versions import Graphs
+from agentguard.graph.projection import Projector
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
-from agentguard.jobs.transactions import TOPIC as JOB_CHANGED
-from agentguard.jobs.transactions import JobTransactions, job_notices
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
@@ -72,42 +57,18 @@ async def open_app(
     in_processes: bool = True,
     clock: Clock = system_clock,
 ) -> AsyncIterator[App]:
-    """Open what is in the data directory, creating and migrating it where needed, and close it in
-    good order.
+    """Open what is in the data directory, and close it in good order.
 
-    With `serving`, also take spans in, keep the live graph and run jobs: any number of processes
-    may. `in_processes=False` keeps all work in this process.
+    Creates and migrates it where needed. With `serving`, also take spans in, keep the live graph
+    and run jobs: any number of processes may. `in_processes=False` keeps all work in this process.
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir)
         database = await stack.enter_async_context(
             open_database(settings.data_dir, postgresql(settings))
         )
-        unit_of_work = SqlUnitOfWork(database, clock)
-        load = partial(load_dialects, settings.housekeeping)
-        dialects = cache(load)
-        workers = _workers(
-            stack,
-            dialects if not (serving and in_processes) else load,
-            separate=serving and in_processes,
-        )
-        storage = await _storage(stack, settings, unit_of_work)
-        graphs, shared = storage.graphs, storage.shared
-        scans = ScanService(
-            graphs, storage.publisher, workers, clock, dialects, settings.max_upload_bytes
-        )
-        transactions = JobTransactions(unit_of_work, storage.outbox, shared.notices)
-        app = App(
-            settings,
-            graphs,
-            storage.catalog,
-            trace_links(settings.trace_url),
-            scans,
-            shared,
-            Jobs(transactions, clock, PERMISSIONS),
-            storage.outbox,
-            storage.projection,
-        )
+        storage = await open_storage(stack, settings, SqlUnitOfWork(database, clock))
+        app = _application(stack, settings, storage, separate=serving and in_processes)
         if not serving:
             yield app
             return
@@ -115,54 +76,33 @@ async def open_app(
         parts = (
             database_part(database, settings),
             *projection_part(app.projection),
-            *redis_part(shared),
+            *redis_part(app.shared),
         )
-        yield await _serving(stack, replace(app, parts=parts), unit_of_work, separate=in_processes)
+        app = replace(app, parts=parts)
+        yield await _serving(stack, app, storage.unit_of_work, separate=in_processes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Storage:
-    """Where graphs are kept, what follows from storing one, and what processes share."""
-
-    catalog: Catalog | None
-    graphs: Graphs
-    publisher: GraphPublisher
-    outbox: Dispatcher
-    projection: GraphProjection | None
-    shared: Shared
-
-
-async def _storage(
-    stack: AsyncExitStack, settings: Settings, unit_of_work: SqlUnitOfWork
-) -> _Storage:
-    clock = unit_of_work.clock
-    shared = await coordination(stack, settings)
-    catalog = await asyncio.to_thread(load_catalogs, settings.catalog)
-    neo4j = await open_neo4j_database(stack, settings)
-    await import_former_graphs(neo4j, settings, unit_of_work)
-    projection = projection_in(neo4j, catalog, clock)
-    graphs = Graphs(unit_of_work, run_store(settings, clock))
-    outbox = Dispatcher(unit_of_work, _handlers(shared.notices, graphs, projection), clock)
-    publisher = GraphPublisher(
-        unit_of_work,
-        graphs.run_store,
-        graphs.recent,
-        outbox,
-        clock,
-        settings.versions_kept,
-        projected=projection is not None,
+def _application(
+    stack: AsyncExitStack, settings: Settings, storage: Storage, *, separate: bool
+) -> App:
+    """Return the application over its storage; `separate` scans in processes of their own."""
+    load = partial(load_dialects, settings.housekeeping)
+    dialects, clock = cache(load), storage.unit_of_work.clock
+    workers = _workers(stack, load if separate else dialects, separate=separate)
+    scans = ScanService(
+        storage.graphs, storage.publisher, workers, clock, dialects, settings.max_upload_bytes
     )
-    return _Storage(catalog, graphs, publisher, outbox, projection, shared)
-
-
-def _handlers(
-    notices: Notices, graphs: Graphs, projection: GraphProjection | None
-) -> dict[str, Handler]:
-    """Return the explicit table of what follows a transaction: topic → handler."""
-    handlers = {GRAPH_STORED: graph_notices(notices), JOB_CHANGED: job_notices(notices)}
-    if projection is not None:
-        handlers[PROJECTION] = Projector(graphs, projection).handle
-    return handlers
+    return App(
+        settings,
+        storage.graphs,
+        storage.catalog,
+        trace_links(settings.trace_url),
+        scans,
+        storage.shared,
+        Jobs(storage.jobs, clock, PERMISSIONS),
+        storage.outbox,
+        storage.projection,
+    )
 
 
 async def _tidy(app: App) -> None:
@@ -203,27 +143,16 @@ async def _serving(
     compactor = Compactor(
         spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR)
     )
-    window, process = int(settings.window_hours * NS_PER_HOUR), sortable_id(clock())
-    live = LiveGraph(
-        spans,
-        app.graphs,
-        app.scans.publisher,
-        watchers,
-        clock,
-        window,
-        compactor.compacted,
-        unit_of_work,
-        process,
-    )
+    live = _live_graph(app, spans, watchers, compactor, unit_of_work)
     await asyncio.to_thread(app.uploaded.sweep, await app.jobs.store.unfinished())
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     delivery = embedded or dispatcher_of(settings)
     sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds, app.attempts.clear)
-    stack.push_async_callback(_settle_at_last, spans)
+    stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
-    running = [] if embedded is None else [embedded.run]
-    looping = (compactor.run, live.run, sweep.run, app.outbox.run, *running)
+    looping = [compactor.run, live.run, sweep.run, app.outbox.run]
+    looping += [] if embedded is None else [embedded.run]
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
@@ -236,18 +165,39 @@ async def _serving(
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
 
+def _live_graph(
+    app: App,
+    spans: SpanStore,
+    workers: Pool[Dialects],
+    compactor: Compactor,
+    unit_of_work: SqlUnitOfWork,
+) -> LiveGraph:
+    clock = app.scans.clock
+    return LiveGraph(
+        spans,
+        app.graphs,
+        app.scans.publisher,
+        workers,
+        clock,
+        int(app.settings.window_hours * NS_PER_HOUR),
+        compactor.compacted,
+        unit_of_work,
+        sortable_id(clock()),
+    )
+
+
 async def _stop(
     receiver: Receiver, receiving: asyncio.Task[None], loops: list[asyncio.Task[None]]
 ) -> None:
-    """Answer what was taken in, then stop the rest."""
+    """Answer the requests that were accepted, then stop the loops."""
     receiver.close()
     await asyncio.wait([receiving])
     for loop in loops:
         loop.cancel()
 
 
-async def _settle_at_last(spans: SpanStore) -> None:
-    """Leave no bodies behind; should that fail, the next start does it."""
+async def _compact_at_last(spans: SpanStore) -> None:
+    """Compact what is left, so that no bodies stay; if that fails, the next start does it."""
     try:
         await spans.compact()
     except (OSError, AgentGuardError):
