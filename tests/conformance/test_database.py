@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from datetime import UTC, datetime
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -19,7 +21,19 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, func, insert, inspect, select, text, update
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    LargeBinary,
+    bindparam,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import dialect as postgresql_dialect
 from sqlalchemy.exc import IntegrityError
 
@@ -38,8 +52,12 @@ from agentguard.adapters.sql.tables import (
     metadata,
     playbooks,
 )
+from agentguard.graph.former_names import antiquated, modernised
+from agentguard.graph.model import Graph
 from agentguard.kernel.clock import system_clock
+from agentguard.kernel.stable_json import stable_json
 from tests.databases import KINDS, empty_database
+from tests.graph.handmade import shop
 
 pytestmark = pytest.mark.anyio
 
@@ -283,7 +301,8 @@ async def test_the_tables_and_indexes_that_people_query_are_named_as_documented(
         )
 
     assert {"idx_incidents_agent", "idx_incidents_created", "idx_audit_logs_incident"} <= indexes
-    assert columns == NAMED
+    for table, promised in NAMED.items():
+        assert set(promised) <= set(columns[table])
 
 
 NAMED = {
@@ -404,6 +423,87 @@ TIMES = (
     graph_versions.c.created_at,
     component_history.c.last_seen,
 )
+
+
+FORMER = {
+    "components": [
+        {"id": "model:m", "answered": ["m-1"], "basis": {"rule": "folded-names", "confidence": 1}},
+        {"id": "agent:a", "answered": [], "basis": {"rule": "invoke_agent", "confidence": 1}},
+    ],
+    "dependencies": [
+        {"source": "a", "waited": [[1, 2]], "delay": [], "basis": {"rule": "parent"}, "calls": 1}
+    ],
+    "fallbacks": [{"owner": "a", "recourse": "same_run"}],
+    "workflows": [{"id": "w", "entry": "workflow:w", "first": "agent:a", "runs": 1}],
+    "coverage": {"circles": 1, "folded": {"tool": 2}, "nameless": 3, "spans": 4},
+    "asked": None,
+}
+"""A graph as it was stored before revision 0006."""
+
+
+async def test_a_graph_stored_under_the_former_names_is_renamed_and_back_again(database: Database):
+    await migrated(database, command.downgrade, "0005")
+    former = text(
+        "INSERT INTO sightings VALUES ('a', 'agent', 'a', NULL, :no, :at, :at)"
+    ).bindparams(bindparam("no", type_=LargeBinary), bindparam("at", type_=DateTime(timezone=True)))
+    values = {
+        "id": "v",
+        "dataset": "d",
+        "created_at": 0,
+        "components": 2,
+        "dependencies": 1,
+        "graph": orjson.dumps(FORMER),
+    }
+    await database.write(lambda c: c.execute(insert(graph_versions).values(values)))
+    await database.write(lambda c: c.execute(former, {"no": b"[]", "at": datetime.now(tz=UTC)}))
+
+    await migrated(database, command.upgrade, "head")
+    async with database.reading() as connection:
+        graph = orjson.loads(
+            (await connection.execute(select(graph_versions.c.graph))).scalar_one()
+        )
+        names = list((await connection.execute(select(component_history.c.name))).scalars())
+    await migrated(database, command.downgrade, "0005")
+    async with database.reading() as connection:
+        back = (await connection.execute(select(graph_versions.c.graph))).scalar_one()
+        left = (await connection.execute(text("SELECT name FROM sightings"))).scalar_one()
+    await migrated(database, command.upgrade, "head")
+
+    assert names == ["a"]
+    assert left == "a"
+    assert orjson.loads(back) == FORMER
+    component, plain = graph["components"]
+    assert (component["response_models"], component["basis"]["rule"]) == (
+        ["m-1"],
+        "cardinality-limit",
+    )
+    assert plain["basis"]["rule"] == "invoke_agent"
+    assert graph["dependencies"] == [
+        {
+            "source": "a",
+            "client_latency": [[1, 2]],
+            "queue_delay": [],
+            "basis": {"rule": "parent"},
+            "calls": 1,
+        }
+    ]
+    assert graph["fallbacks"] == [{"owner": "a", "fallback_mode": "same_run"}]
+    assert graph["workflows"] == [
+        {"id": "w", "root_component": "workflow:w", "entry": "agent:a", "runs": 1}
+    ]
+    assert graph["coverage"] == {
+        "parent_cycles": 1,
+        "cardinality_limited": {"tool": 2},
+        "unnamed_model_calls": 3,
+        "spans": 4,
+    }
+
+
+def test_a_graph_of_today_survives_its_former_names():
+    for graph in (shop(), Graph()):
+        document = stable_json(graph)
+        assert modernised(document) == document
+        assert orjson.loads(modernised(antiquated(document))) == orjson.loads(document)
 
 
 async def test_many_processes_may_open_an_empty_database_at_once(server, tmp_path: Path):
