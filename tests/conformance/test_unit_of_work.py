@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select
 
 from agentguard.accounts.principal import (
@@ -74,7 +75,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[PostgreSQL | N
 
 @pytest.fixture
 async def opened(server: PostgreSQL | None, tmp_path: Path) -> AsyncIterator[Opened]:
-    settings = Settings(data_dir=tmp_path, database_url=server.url if server else None)
+    settings = Settings(data_dir=tmp_path, database_url=SecretStr(server.url) if server else None)
     async with open_app(settings) as app, open_database(tmp_path, server) as database:
         yield Opened(app, database, tmp_path)
 
@@ -121,11 +122,11 @@ SERVICES = (ScanService, GraphPublisher, Jobs)
 
 async def steps_of_jobs(opened: Opened) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Return the steps of a job's life, which no principal calls, each ready to be made."""
-    jobs, now = opened.app.jobs, system_clock()
+    jobs = opened.app.jobs
     waiting = await jobs.submit(TESTER, KIND, {"file": "a"})
-    running = await jobs.store.claim(
-        (await jobs.submit(TESTER, KIND, {"file": "b"})).id, now=now + 10**9, until=now + 2 * 10**9
-    )
+    due = await jobs.submit(TESTER, KIND, {"file": "b"})
+    now = system_clock()
+    running = await jobs.store.claim(due.id, now=now, until=now + 2 * 10**9)
     assert running is not None
     return {
         "claim": lambda: jobs.store.claim(waiting.id, now=now + 10**9, until=now + 2 * 10**9),
