@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     """Timeout of one PostgreSQL statement, and of waiting for a connection."""
     neo4j_uri: str | None = _shared("neo4j_uri")
     """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` if user, password or
-    database is set; otherwise graphs are kept in the database.
+    database is set; otherwise Neo4j is not used.
     """
     neo4j_user: str | None = _shared("neo4j_user")
     """Default: `neo4j`."""
@@ -301,7 +301,7 @@ class Settings(BaseSettings):
 
     @property
     def neo4j(self) -> str | None:
-        """URI of Neo4j; None = graphs are kept in the database."""
+        """URI of Neo4j; None = the newest graph is shown nowhere else."""
         named = self.neo4j_user or self.neo4j_password or self.neo4j_database
         return self.neo4j_uri or ("bolt://localhost:7687" if named else None)
 
