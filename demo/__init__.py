@@ -1,4 +1,1 @@
-"""Two small multi-agent systems whose telemetry shows what AgentGuard does.
-
-An e-commerce shop and a content pipeline.
-"""
+"""Two small multi-agent systems with telemetry: an online shop and a content pipeline."""

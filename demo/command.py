@@ -17,9 +17,10 @@ from demo.runner import SYSTEMS, Order, perform
 from demo.summary import summary, truth_text
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_NOTE = """The model behind the agents is scripted, and nothing leaves this machine. A receiver that wants a key gets it from
-OTEL_EXPORTER_OTLP_HEADERS, for example "Authorization=Bearer KEY". What the systems themselves counted is printed as one line of JSON.
-Exit codes: 0 fine, 1 something did not start, ended early or refused spans, 2 wrong use."""
+_NOTE = """The model behind the agents is scripted, and all traffic stays on loopback. If the
+receiver requires a key, set OTEL_EXPORTER_OTLP_HEADERS, for example to "Authorization=Bearer KEY".
+Prints what the systems counted about themselves as one line of JSON. Exit codes: 0 success, 1 a
+process did not start or ended early, or the receiver rejected spans, 2 wrong use."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(f"The demo failed: {error}")
         return 1
     except KeyboardInterrupt:
-        _tell("Interrupted; every process of the demo was stopped.")
+        _tell("Interrupted. All demo processes are stopped.")
         return 130
     return _report(counted, arguments.seed, arguments.truth)
 
@@ -49,8 +50,8 @@ def _report(counted: Mapping[str, Counts], seed: int, truth_path: Path | None) -
     refused = total(counted.values()).spans_refused
     if refused:
         _tell(
-            f"The receiver did not take {refused} spans; its answers are above. Does it run, and"
-            " does it want a key?"
+            f"The receiver rejected {refused} spans; its responses are above. Check that it is"
+            " running and whether it requires a key."
         )
     return 1 if refused else 0
 
@@ -63,11 +64,11 @@ def _parser() -> argparse.ArgumentParser:
         "--otlp",
         required=True,
         type=_loopback_url,
-        help="base URL of the OTLP/HTTP receiver, http://127.0.0.1:4318 say",
+        help="base URL of the OTLP/HTTP receiver, for example http://127.0.0.1:4318",
     )
     parser.add_argument("--system", choices=[*SYSTEMS, "all"], default="all")
     parser.add_argument(
-        "--seed", type=int, default=7, help="decides what is ordered and which errors are injected"
+        "--seed", type=int, default=7, help="seed of the requests and the injected errors"
     )
     parser.add_argument(
         "--runs",
@@ -77,9 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--patience", type=float, default=60.0, help="seconds that the processes may take to start"
     )
-    parser.add_argument(
-        "--truth", type=Path, help="also write all that was counted to this YAML file"
-    )
+    parser.add_argument("--truth", type=Path, help="also write the full counts to this YAML file")
     return parser
 
 
@@ -87,7 +86,7 @@ def _loopback_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme != "http" or parts.hostname not in _LOOPBACK:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not on this machine; the demo only sends to http://127.0.0.1:PORT"
+            f"{text!r} is not a loopback URL; give http://127.0.0.1:PORT"
         )
     return text
 
@@ -95,7 +94,7 @@ def _loopback_url(text: str) -> str:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError("give at least one run")
+        raise argparse.ArgumentTypeError(f"{text!r} is below 1; give at least one run")
     return number
 
 

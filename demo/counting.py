@@ -1,4 +1,4 @@
-"""What a process counts about itself, owing nothing to its telemetry."""
+"""What a process counts about itself, independently of its telemetry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Edge = tuple[str, str]
 
 @dataclass(slots=True)
 class Counts:
-    """Calls and failed calls by (caller, callee), runs by entry point, and how failures were met."""
+    """Calls and errors by (caller, callee), runs by entry point, retries and fallbacks."""
 
     calls: Counter[Edge] = field(default_factory=Counter)
     errors: Counter[Edge] = field(default_factory=Counter)
@@ -23,7 +23,7 @@ class Counts:
     fallbacks: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """(owner, primary, secondary)."""
     tokens: Counter[str] = field(default_factory=Counter)
-    """Model → tokens in and out, as the replies said."""
+    """Model → input and output tokens, as reported by the replies."""
     spans_sent: int = 0
     spans_refused: int = 0
 

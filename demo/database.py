@@ -1,4 +1,4 @@
-"""The SQLite database of a demo system, as a tool sees it."""
+"""The SQLite database of a demo system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.counting import Counts
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One system's database in the hands of one tool."""
+    """One system's database, opened by one tool."""
 
     path: Path
     name: str
@@ -32,7 +32,7 @@ class Database:
 
 
 def create_database(path: Path, schema: str) -> None:
-    """Make the file and fill it."""
+    """Create the file and fill it."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(schema)
 

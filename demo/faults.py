@@ -21,7 +21,7 @@ def chance(seed: int, *parts: object) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """At this point, a share of the tasks meets an error on its first attempts."""
+    """An error that a share of the tasks meets on its first attempts."""
 
     point: str
     """A tool's name, or "AgentName/model-name" for a model call."""
@@ -29,12 +29,12 @@ class Fault:
     status: int = 503
     message: str = "temporarily unavailable"
     attempts: int = ALWAYS
-    """How many attempts fail before one is let through."""
+    """How many attempts fail before one succeeds."""
 
 
 @dataclass(slots=True)
 class FaultPlan:
-    """The faults of one process, and which attempts it has seen."""
+    """The faults of one process, and the attempts so far."""
 
     seed: int
     faults: Sequence[Fault]

@@ -1,6 +1,6 @@
 """A scripted model behind the OpenAI chat-completions protocol.
 
-It follows each agent's script, and fails where it is told to.
+It follows each agent's script, and fails where a fault is injected.
 
 Nothing here is a language model. Token counts are about a quarter of the characters; a reply takes
 a few milliseconds.
@@ -27,7 +27,7 @@ from demo.scripts import ERROR, Answer, CallTool, Step, Task, ToolResult, next_m
 
 _CREATED = 1_700_000_000
 _DATED = {"gpt-4o": "gpt-4o-2024-08-06", "gpt-4o-mini": "gpt-4o-mini-2024-07-18"}
-"""Requested model → the name that the reply bears."""
+"""Requested model → model name in the reply."""
 _SECONDS = {"gpt-4o": 0.012, "gpt-4o-mini": 0.004}
 """Requested model → shortest time to a reply; the longest is three times that."""
 _ERROR_TYPES = {429: "rate_limit_error", 500: "server_error", 503: "server_error"}
@@ -37,7 +37,7 @@ Body = dict[str, Any]
 
 @dataclass(slots=True)
 class ModelServer:
-    """The scripts of all agents, and what was asked of them."""
+    """The scripts of all agents, and the requests so far."""
 
     scripts: Mapping[str, tuple[Step, ...]]
     faults: FaultPlan

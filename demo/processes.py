@@ -1,9 +1,7 @@
-"""Services as processes of their own.
+"""Services as child processes on free loopback ports, stopped gracefully.
 
-Started on free loopback ports, waited for, stopped gracefully, never left behind.
-
-Each child holds one end of a pipe. When the runner says stop, or is gone in whatever way, the pipe
-ends and the child stops itself.
+Each child holds one end of a pipe. When the runner sends stop or ends in any way, the pipe closes
+and the child stops itself, so that no process is left behind.
 """
 
 from __future__ import annotations
@@ -36,15 +34,15 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the message is for people."""
+    """The demo cannot continue; the message is for people."""
 
 
 class NotStartedError(DemoError):
-    """A process of the demo did not come up."""
+    """A demo process did not start."""
 
 
 class EndedEarlyError(DemoError):
-    """A process of the demo ended before it was told to."""
+    """A demo process ended before it was stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +57,7 @@ class Post:
     addresses: Mapping[str, str]
 
     def serve(self, app: Any) -> None:
-        """Serve the ASGI app until the runner says stop or is gone."""
+        """Serve the ASGI app until the runner sends stop or ends."""
         server = uvicorn.Server(
             uvicorn.Config(app, timeout_graceful_shutdown=_GRACE_SECONDS, **_SERVER)
         )
@@ -72,7 +70,7 @@ class Post:
         server.run(sockets=[self.listener])
 
     def hand_in(self, counts: Counts) -> None:
-        """Give the runner, if there still is one, what this process counted."""
+        """Send this process's counts to the runner, if it is still there."""
         with suppress(OSError):
             self.pipe.send(counts)
 
@@ -129,9 +127,9 @@ class Fleet:
         self._children[name] = _Child(process, ours)
 
     def wait_until_ready(self, seconds: float) -> None:
-        """Return when every process answers.
+        """Return once every process responds.
 
-        Raise NotStartedError for the first that died or did not answer in time.
+        Raises NotStartedError for the first that ended or did not respond in time.
         """
         deadline = time.monotonic() + seconds
         with httpx.Client(trust_env=False, timeout=5) as client:
@@ -141,10 +139,7 @@ class Fleet:
                     time.sleep(_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """Stop all processes: ask, wait, and end those that do not listen.
-
-        Harmless when called again.
-        """
+        """Stop all processes, killing those that do not stop in time; idempotent."""
         for listener in self._listeners.values():
             listener.close()
         for child in self._children.values():
@@ -156,12 +151,9 @@ class Fleet:
             self._collect(name, child, deadline)
 
     def counted_by(self, name: str) -> Counts:
-        """Return what a stopped process handed in.
-
-        Raise EndedEarlyError where it went without doing so.
-        """
+        """Return the counts of a stopped process; raise EndedEarlyError if it sent none."""
         if name not in self._handed_in:
-            raise EndedEarlyError(f"{name} ended before its time; its messages are above.")
+            raise EndedEarlyError(f"{name} ended early; its messages are above.")
         return self._handed_in[name]
 
     def _collect(self, name: str, child: _Child, deadline: float) -> None:
@@ -176,9 +168,7 @@ class Fleet:
 
 
 def keep_to_this_machine() -> None:
-    """Make this process and its children ignore proxies and the shell's telemetry settings, and let
-    children find this package.
-    """
+    """Ignore proxies and the shell's telemetry settings, here and in child processes."""
     for name in list(os.environ):
         if name.upper() in _PROXIES or (name.startswith("OTEL_") and not name.endswith("_HEADERS")):
             del os.environ[name]
@@ -203,6 +193,5 @@ def _give_up_on(name: str, child: _Child, deadline: float) -> None:
         )
     if time.monotonic() > deadline:
         raise NotStartedError(
-            f"{name} did not answer in time; the machine may be busy: try again, or give it longer"
-            " with --patience."
+            f"{name} did not respond in time. Retry, or allow more time with --patience."
         )

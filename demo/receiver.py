@@ -1,4 +1,4 @@
-"""A small OTLP/HTTP receiver that keeps what arrives."""
+"""A small OTLP/HTTP receiver that keeps the requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def receiving() -> Iterator[Received]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     received = Received(f"http://127.0.0.1:{server.server_address[1]}")

@@ -1,4 +1,4 @@
-"""Record the demo systems: what their telemetry was, and what they counted themselves."""
+"""Record the demo systems: their telemetry and their own counts."""
 
 from __future__ import annotations
 

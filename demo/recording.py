@@ -1,4 +1,4 @@
-"""From live demo systems to the recording that ships in the package."""
+"""Records the demo systems for the package."""
 
 from __future__ import annotations
 
@@ -62,9 +62,7 @@ def main() -> int:
 
 
 def packed(requests: Iterable[ExportTraceServiceRequest]) -> bytes:
-    """Return the requests as gzipped OTLP JSON lines, one request a line, as the Collector's file
-    exporter writes them.
-    """
+    """Return the requests as gzipped OTLP JSON lines, as the Collector's file exporter does."""
     lines = (
         json.dumps(document(request), ensure_ascii=False, separators=(",", ":")) + "\n"
         for request in requests
@@ -74,9 +72,7 @@ def packed(requests: Iterable[ExportTraceServiceRequest]) -> bytes:
 
 
 def document(request: ExportTraceServiceRequest) -> dict[str, Any]:
-    """Return the request as OTLP/JSON, which writes ids in hex where protobuf's own JSON has base64
-    (OTLP 1.x, JSON encoding).
-    """
+    """Return the request as OTLP/JSON: ids in hex, where protobuf's own JSON has base64."""
     return {
         key: _hex_ids(value)
         for key, value in MessageToDict(request, use_integers_for_enums=True).items()

@@ -1,7 +1,4 @@
-"""One run of the demo.
-
-Start the model server and the systems, send them work, stop them, add up what they counted.
-"""
+"""One run of the demo: start the systems, send them requests, stop them, sum their counts."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ Progress = Callable[[str], None]
 
 
 class NotReceivedError(DemoError):
-    """The receiver does not take what the demo sends."""
+    """The receiver does not accept the demo's spans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +58,22 @@ class Order:
     """Base URL of the OTLP/HTTP receiver."""
     seed: int
     runs: int | None
-    """Main runs of each system; None = what the system itself finds enough."""
+    """Main runs of each system; None: the system's default."""
     patience_seconds: float
-    """How long the processes may take to come up."""
+    """How long the processes may take to start."""
     users: int = 8
-    """How many requests are under way at a time: more are done sooner, and each takes longer."""
+    """Concurrent requests: more finish sooner, but each takes longer."""
 
 
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
-    """Run the systems and return what each counted, after every process has sent its spans and
-    ended.
+    """Run the systems and return their counts, after all spans are sent and all processes ended.
 
-    Raises DemoError where a process does not come up or goes early, or the receiver does not take
-    spans.
+    Raises DemoError if a process does not start or ends early, or the receiver rejects spans.
     """
     if not takes_spans(order.otlp):
         raise NotReceivedError(
-            f"No OTLP receiver took an empty request at {order.otlp}/v1/traces. Does it run, and"
-            " does it want a key?"
+            f"No OTLP receiver accepted an empty request at {order.otlp}/v1/traces. Check that it"
+            " is running and whether it requires a key."
         )
     with (
         tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder,
@@ -91,7 +86,7 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
         fleet.wait_until_ready(order.patience_seconds)
         for system in order.systems:
             asyncio.run(_drive(fleet.addresses[system.services[0].name], system, order, progress))
-        progress("Stopping the services; they send their last spans.")
+        progress("Stopping the services, which flush their spans.")
         fleet.stop()
         return {system.name: _counted(fleet, system) for system in order.systems}
 
@@ -119,7 +114,7 @@ def _start(fleet: Fleet, order: Order, folder: Path) -> None:
 def serve_model(
     scripts: dict[str, tuple[Step, ...]], seed: int, faults: tuple[Fault, ...], post: Post
 ) -> None:
-    """Run the model server until the runner says stop."""
+    """Run the model server until the runner sends stop."""
     server = ModelServer(scripts, FaultPlan(seed, faults))
     post.serve(server.app())
     post.hand_in(server.counts)
@@ -144,7 +139,7 @@ async def _drive(entry: str, system: System, order: Order, progress: Progress) -
                 users.create_task(user())
     except* httpx.HTTPError as errors:
         raise EndedEarlyError(
-            f"The entry of {system.name} does not answer: {errors.exceptions[0]!r}"
+            f"The entry service of {system.name} does not respond: {errors.exceptions[0]!r}"
         ) from errors
 
 

@@ -10,31 +10,29 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FAILED = "FAILED"
-"""How the final answer of an agent that gives up begins."""
+"""Prefix of the final answer of an agent that gives up."""
 ERROR = "ERROR"
-"""How the result of a tool that failed begins."""
+"""Prefix of the result of a failed tool."""
 
 Task = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that an agent does by calling a tool (or another agent, which looks the same to a
-    model).
-    """
+    """One step of an agent: a call of a tool or, alike to the model, of another agent."""
 
     tools: tuple[str, ...]
     """Tried in this order until one succeeds; the same name twice is a retry, another name a
     fallback.
     """
     optional: bool = False
-    """Whether the agent goes on when all of them failed."""
+    """Whether the agent continues after all of them failed."""
     when: str | None = None
     """Only for tasks in which this key is true."""
     unless: str | None = None
     """Not for tasks in which this key is true."""
     adds: Mapping[str, Any] = field(default_factory=dict)
-    """What the agent adds to the task that it hands on."""
+    """What the agent adds to the task that it passes on."""
 
     def applies_to(self, task: Task) -> bool:
         """Whether an agent with this task takes the step."""
@@ -45,7 +43,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What one earlier tool call of the conversation came to."""
+    """The result of an earlier tool call of the conversation."""
 
     tool: str
     succeeded: bool
@@ -63,7 +61,7 @@ class CallTool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The model's last word."""
+    """The model's final answer."""
 
     text: str
 

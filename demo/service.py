@@ -20,12 +20,12 @@ from demo.worker import AgentFailedError, Worker
 
 _TIMEOUT_SECONDS = 30.0
 MODEL_SERVER = "model-server"
-"""Name under which the directory of addresses lists the model server."""
+"""The model server's key in the addresses."""
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
 
 
 def serve(system: System, name: str, seed: int, otlp: str, database: Path, post: Post) -> None:
-    """Run the service `name` of the system until the runner says stop; then send the last spans."""
+    """Run the service `name` of the system until the runner sends stop, then flush its spans."""
     counts = Counts()
     provider = start_telemetry(name, system, otlp, counts)
     model = AsyncOpenAI(

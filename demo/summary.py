@@ -11,7 +11,7 @@ from demo.counting import Counts, total
 
 
 def summary(counted: Mapping[str, Counts]) -> dict[str, Any]:
-    """Return the totals, and the same by system."""
+    """Return the totals, overall and by system."""
     return {
         **_totals(total(counted.values())),
         "systems": {name: _totals(counts) for name, counts in counted.items()},
@@ -39,10 +39,7 @@ def _to(kind: str, edges: Mapping[tuple[str, str], int]) -> int:
 
 
 def truth(counted: Mapping[str, Counts]) -> dict[str, Any]:
-    """Return what a reader of the telemetry should find.
-
-    Components, edges with calls and errors, runs, retries, fallbacks.
-    """
+    """Return what the telemetry should show: components, edges, runs, retries, fallbacks."""
     counts = total(counted.values())
     return {
         "agents": [

@@ -13,12 +13,12 @@ from demo.faults import Fault
 from demo.scripts import Step, Task
 
 Tool = Callable[[Task, Database], str]
-"""Gets the task as the model hands it on; returns what the model is told."""
+"""Takes the task from the model; returns the result for the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """An agent: which models it asks, which tools it has, which other agents it may ask."""
+    """An agent with its models, tools and the agents that it may call."""
 
     name: str
     description: str
@@ -29,12 +29,12 @@ class Agent:
     tools: Mapping[str, Tool] = field(default_factory=dict)
     colleagues: tuple[str, ...] = ()
     script: tuple[Step, ...] = ()
-    """What the scripted model does in this agent's place."""
+    """The script that the model follows for this agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One process: agents that live in it, and paths at which outsiders start them."""
+    """One process: its agents, and the paths of the entry points."""
 
     name: str
     agents: tuple[Agent, ...] = ()
@@ -44,7 +44,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a user of the system sends."""
+    """A user's request to the system."""
 
     path: str
     task: Task
@@ -59,14 +59,14 @@ class System:
     faults: tuple[Fault, ...]
     database: str
     schema: str
-    """SQL that makes and fills the database."""
+    """SQL that creates and fills the database."""
     default_runs: int
     conventions: str
     """Which generations of the semantic conventions its telemetry speaks:
     OTEL_SEMCONV_STABILITY_OPT_IN.
     """
     requests: Callable[[int, int], Sequence[Request]]
-    """From seed and number of main runs to what users send."""
+    """(seed, number of main runs) → the users' requests."""
 
     @property
     def agents(self) -> dict[str, Agent]:
@@ -75,5 +75,5 @@ class System:
 
     @property
     def homes(self) -> dict[str, str]:
-        """Agent → name of the service it lives in."""
+        """Agent → name of its service."""
         return {agent.name: service.name for service in self.services for agent in service.agents}

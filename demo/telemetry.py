@@ -34,14 +34,14 @@ _PROBE_TIMEOUT_SECONDS = 3
 
 
 class CountedExporter(SpanExporter):
-    """Counts what the receiver took and what it did not."""
+    """Counts the spans that the receiver accepted and rejected."""
 
     def __init__(self, exporter: SpanExporter, counts: Counts) -> None:
         self._exporter = exporter
         self._counts = counts
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Pass the spans on."""
+        """Export the spans."""
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             self._counts.spans_sent += len(spans)
@@ -103,13 +103,13 @@ def _endpoint(otlp: str) -> str:
 
 
 def stop_telemetry(provider: TracerProvider) -> None:
-    """Send what is left and close."""
+    """Flush the remaining spans and shut down."""
     provider.force_flush(_FLUSH_TIMEOUT_MILLIS)
     provider.shutdown()
 
 
 def trace_requests(app: FastAPI) -> None:
-    """Have requests to the app traced, readiness probes excepted."""
+    """Trace requests to the app, except readiness probes."""
     FastAPIInstrumentor.instrument_app(
         app, excluded_urls="/health", exclude_spans=["send", "receive"]
     )

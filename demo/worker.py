@@ -27,11 +27,11 @@ Message = dict[str, Any]
 
 
 class AgentFailedError(Exception):
-    """An agent could not do its task."""
+    """An agent failed its task."""
 
 
 class ToolFailedError(Exception):
-    """A tool could not do its part."""
+    """A tool failed."""
 
 
 @dataclass(frozen=True, slots=True)

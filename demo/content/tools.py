@@ -1,4 +1,4 @@
-"""What the agents of the content pipeline can do besides writing."""
+"""The tools of the content pipeline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from demo.scripts import Task
 
 SCHEMA = """
 CREATE TABLE articles (id TEXT PRIMARY KEY, topic TEXT NOT NULL);
-INSERT INTO articles VALUES ('archive-1', 'harbour'), ('archive-2', 'forest'), ('archive-3', 'market');
+INSERT INTO articles VALUES
+  ('archive-1', 'harbour'), ('archive-2', 'forest'), ('archive-3', 'market');
 """
 
 

@@ -1,4 +1,4 @@
-"""What the agents of the e-commerce system can do besides talking."""
+"""The tools of the online shop."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def campaign_calendar(task: Task, _: Database) -> str:
 
 
 def issue_coupon(task: Task, _: Database) -> str:
-    """Make a coupon code."""
+    """Create a coupon code."""
     return f"coupon LOYAL-{task['id']}"
 
 
 def stock_lookup(task: Task, database: Database) -> str:
-    """Count the pieces in stock."""
+    """Count the items in stock."""
     rows = database.run("SELECT pieces FROM stock WHERE item = ?", (task["item"],))
     return f"{rows[0][0]} pieces of {task['item']}"
 
@@ -51,7 +51,7 @@ def charge_southpay(task: Task, _: Database) -> str:
 
 
 def book_courier(task: Task, database: Database) -> str:
-    """Book a courier and write it down."""
+    """Book a courier and record the booking."""
     database.run("INSERT INTO shipments (order_id) VALUES (?)", (task["id"],))
     return f"courier booked for {task['id']}"
 
