@@ -184,3 +184,44 @@ def test_what_continues_without_the_failed_component_is_named():
 
     assert "Checkout continues without send_invoice" in printed(made)
     assert "Workflows that lose runs\nNone." in printed(made)
+
+
+def drifting(count: int) -> dict:
+    """The shop's comparison, with the drift of one entry found for `count` entries."""
+    made = documents(shop(), FAILED)["catalog"]
+    first = next(d for d in made["drift"] if d["aspect"] == "models")
+    drift = [{**first, "entry": {**first["entry"], "name": f"Agent{n}"}} for n in range(count)]
+    return {**made, "drift": drift}
+
+
+def catalog_text(document: dict, *, full: bool) -> str:
+    file = io.StringIO()
+    screen = Console(file=file, width=100, markup=False, emoji=False, highlight=False)
+    for part in catalog_parts(shown(document), full=full):
+        screen.print(part)
+    return file.getvalue()
+
+
+def test_the_same_finding_on_many_entries_is_one_line_until_full():
+    document = drifting(8)
+    reason = document["drift"][0]["reason"].split()[0]
+
+    grouped, each = (catalog_text(document, full=full) for full in (False, True))
+
+    assert "8 entries: Agent0, Agent1, Agent2, Agent3, Agent4 and 3 more" in grouped
+    assert reason not in grouped.split("Drift: 8")[1].split("Ghosts")[0]
+    assert each.split("Drift: 8")[1].count(reason) == 8
+
+
+def test_a_few_findings_are_shown_with_their_reasons():
+    assert "entries:" not in catalog_text(drifting(3), full=False)
+
+
+def test_components_are_counted_by_standing_and_kind_until_full():
+    document = documents(shop(), FAILED)["catalog"]
+    ids = [c["id"] for c in document["components"]]
+
+    grouped, each = (catalog_text(document, full=full) for full in (False, True))
+
+    assert not any(id_ in grouped.split("Drift")[0] for id_ in ids)
+    assert all(id_ in each for id_ in ids)

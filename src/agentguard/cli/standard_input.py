@@ -1,4 +1,4 @@
-"""Standard input that another thread can be told to stop reading."""
+"""Standard input that can be stopped while another thread reads it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _LOOK_SECONDS = 0.2
 
 
 class StandardInput(io.RawIOBase):
-    """Reads standard input; after `stop`, it ends, even in the middle of waiting for more."""
+    """Reads standard input; `stop` ends it, even while a read is waiting."""
 
     def __init__(self) -> None:
         self._number = sys.stdin.fileno()
         self._stopped = False
 
     def stop(self) -> None:
-        """End the input within a moment.
+        """End the input soon.
 
         Called on Ctrl-C, when nobody may ever write to it again.
         """
@@ -38,7 +38,7 @@ class StandardInput(io.RawIOBase):
 
 
 def standard_input() -> tuple[BinaryIO, StandardInput | None]:
-    """Return standard input, and what stops it; None where it is no open file, as in a test."""
+    """Return standard input and its stopper, or None where it is no open file, as in a test."""
     try:
         raw = StandardInput()
     except (OSError, ValueError):
