@@ -12,9 +12,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.packaged_yaml import parse
 
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")
 _TELLING = 3
@@ -46,7 +45,7 @@ class NameRule:
 @cache
 def name_rules(section: str) -> tuple[NameRule, ...]:
     """Return the rules for `components` or `models`, in the order in which they are applied."""
-    table = yaml.safe_load(files("agentguard.discovery").joinpath("names.yaml").read_text("utf-8"))
+    table = parse(files("agentguard.discovery").joinpath("names.yaml").read_text("utf-8"))
     return tuple(_name_rule(raw) for raw in table[section])
 
 

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
-
+from agentguard.discovery.packaged_yaml import parse
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.spans import (
@@ -195,6 +195,7 @@ class Dialects:
     wanted: AttributeSelection
 
 
+@cache
 def load_dialects(housekeeping: str | None = None) -> Dialects:
     """Read the table that ships with the package.
 
@@ -207,7 +208,7 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
         for entry in folder.iterdir()
         if entry.name.endswith(".yaml")
     )
-    dialects = dialects_of([yaml.safe_load(text) for _, text in texts])
+    dialects = dialects_of([parse(text) for _, text in texts])
     if housekeeping is None:
         return dialects
     return replace(dialects, housekeeping=(re.compile(housekeeping),) if housekeeping else ())
