@@ -165,9 +165,7 @@ class App:
         return match(graph, self.catalog)
 
     async def compare(self, graph: Graph) -> Comparison:
-        """Return the catalogue against this graph and against everything that was ever seen, as of
-        now.
-        """
+        """Return the catalog compared with this graph and with everything ever seen, as of now."""
         history = await self.graphs.history()
         now, days = self.scans.clock(), self.settings.ghost_days
         return await asyncio.to_thread(

@@ -1,1 +1,1 @@
-"""Long work, run outside a request."""
+"""Jobs: long work that runs outside a request."""

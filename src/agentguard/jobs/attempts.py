@@ -1,4 +1,4 @@
-"""One attempt at a job, in whichever process: claimed, worked on under a lease, settled once."""
+"""One attempt at a job, in any process: claimed, run under a lease, released once."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ log = structlog.get_logger(__name__)
 
 Report: TypeAlias = Callable[[int], Awaitable[None]]
 JobFunction: TypeAlias = Callable[[Job, Report], Awaitable[Mapping[str, Any]]]
-"""Does the job and returns its result (plain JSON); reports how much is done.
+"""Does the job and returns its result (plain JSON); reports progress.
 
-It may run again after it was cut off anywhere: what it leaves behind must be the same after two
-runs as after one. Reporting asks the table whether this attempt still holds the job, and ends it if
-not: so it reports just before it leaves something. What it raises decides what happens then: an
-UnavailableError or OSError may pass, so it is tried again; any other AgentGuardError is the job's
-answer.
+It may run again after an interruption anywhere, so it must be idempotent. Reporting checks that
+this attempt still holds the job and ends it otherwise, so it reports just before it stores
+something. An UnavailableError or OSError is transient: the job is tried again. Any other
+AgentGuardError is the job's result.
 """
 
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1, 60
@@ -37,23 +36,21 @@ async def _nothing(_job: Job) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What there is to do for the jobs of one kind."""
+    """The functions for jobs of one kind."""
 
     run: JobFunction
     clear: Callable[[Job], Awaitable[None]] = _nothing
-    """Called when a job has ended, to delete what only it needed. It is not called where the
-    process dies just then.
-    """
+    """Called when a job has ended, to delete what only it needed; not if the process dies then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The job has ended, now or before."""
+    """The job has ended, now or earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """The job cannot be taken up yet."""
+    """The job cannot be started yet."""
 
     at: int
     """ns."""
@@ -61,39 +58,39 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """The job has failed now, after as many attempts as it may have."""
+    """The job has failed in its last attempt."""
 
 
 Outcome: TypeAlias = Ended | Later | GivenUp
 
 
 class Tries(Protocol):
-    """Tries jobs where nothing can be awaited."""
+    """Runs attempts in synchronous code."""
 
     def run(self, job_id: str) -> Outcome:
-        """As `Attempts.run`; what ends the process while it waits gives the job back first."""
+        """Do as `Attempts.run`; if the process is ended meanwhile, give the job back first."""
 
     def close(self) -> None:
-        """Close what was opened for that, before the process ends. Harmless where nothing was."""
+        """Close what was opened, before the process ends; harmless if nothing was."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Tries jobs."""
+    """Runs attempts at jobs."""
 
     store: JobTransactions
     works: Mapping[str, Work]
-    """The explicit table: kind → what does it."""
+    """The explicit table: kind → functions."""
     clock: Clock
     most: int
-    """How often a job is tried."""
+    """Attempts per job."""
     lease_seconds: float
 
     async def run(self, job_id: str) -> Outcome:
-        """Try the job, if it is to be had, and return what is to be done about it then.
+        """Run an attempt if the job can be claimed, and return what comes next.
 
-        Cancelling gives the job back. Raises UnknownJobError, and what the store raises while it is
-        away.
+        Cancelling gives the job back. Raises UnknownJobError, and UnavailableError where the
+        database is unreachable.
         """
         began, now = asyncio.get_running_loop().time(), self.clock()
         job = await self._claimed(job_id, now)
@@ -102,7 +99,7 @@ class Attempts:
         log.info("job_started", job_id=job.id, kind=job.kind, attempt=job.attempts)
         lease = Lease(self.store, job, self.clock, seconds=self.lease_seconds, since=began)
         try:
-            return await lease.hold(lambda: self._settled(job, lease))
+            return await lease.hold(lambda: self._released(job, lease))
         except LeaseLostError:
             log.warning("job_lost", job_id=job.id, attempt=job.attempts)
             return self._waiting(await self.store.get(job_id))
@@ -111,19 +108,16 @@ class Attempts:
             raise
 
     async def clear(self, job: Job) -> None:
-        """Delete what only this job needed, now that it has ended.
-
-        Nothing that its end could depend on.
-        """
+        """Delete what only this job needed, now that it has ended."""
         if job.kind not in self.works:
             return
         try:
             await self.works[job.kind].clear(job)
         except OSError:
-            log.warning("job_not_cleared_up_after", job_id=job.id, exc_info=True)
+            log.warning("job_not_cleared", job_id=job.id, exc_info=True)
 
     async def _claimed(self, job_id: str, now: int) -> Job | None:
-        """Claim the job; a claim that is cancelled on its way is waited for, and given back."""
+        """Claim the job; a claim cancelled on its way is waited for and given back."""
         claiming = asyncio.ensure_future(self.store.claim(job_id, now=now, until=now + self._lease))
         try:
             return await asyncio.shield(claiming)
@@ -134,7 +128,7 @@ class Attempts:
     def _waiting(self, job: Job) -> Outcome:
         return Ended() if job.state.final else Later(max(job.due_at, self.clock() + NS_PER_SECOND))
 
-    async def _settled(self, job: Job, lease: Lease) -> Outcome:
+    async def _released(self, job: Job, lease: Lease) -> Outcome:
         after, outcome = await self._tried(job, lease)
         await lease.release(after)
         log.info("job_left", job_id=job.id, state=after.state.value, attempt=job.attempts)
@@ -150,7 +144,7 @@ class Attempts:
         )
 
     def _not_ours(self, job: Job) -> tuple[Job, Outcome]:
-        """A newer version made it: one that knows its kind will come by."""
+        """Leave the job of a newer version to a process that knows its kind."""
         log.warning("job_of_unknown_kind", job_id=job.id, kind=job.kind)
         due_at = self.clock() + self._lease
         return job.give_back(due_at), Later(due_at)
@@ -164,8 +158,7 @@ class Attempts:
             return self._after_trouble(lease.job, error)
         except AgentGuardError as error:
             return lease.job.fail(JobError(error.code, str(error)), self.clock()), Ended()
-        # The outermost frame of a job: whatever happened, the process goes on and the job says that
-        # it failed.
+        # The outermost frame of a job: whatever happened, the job fails and the process goes on.
         except Exception:
             log.exception("job_crashed", job_id=job.id)
             return lease.job.fail(_INTERNAL, self.clock()), Ended()
@@ -183,10 +176,10 @@ class Attempts:
         return job.fail(reason, self.clock()), GivenUp()
 
     def _interrupted(self, job: Job) -> tuple[Job, Outcome]:
-        """The lease of the last attempt has run out: this one only says so."""
+        """Fail the job: the lease of its last attempt has expired."""
         message = (
-            f"Who worked on this job was killed, or could not be reached, in each of {self.most}"
-            " attempts. Send it again, in parts."
+            f"The worker was killed or became unreachable in each of {self.most} attempts. Send the"
+            " input again, in smaller parts."
         )
         return (
             replace(job, attempts=self.most).fail(JobError("interrupted", message), self.clock()),
@@ -200,7 +193,7 @@ class Attempts:
             await self._give_back(job)
 
     async def _give_back(self, job: Job) -> None:
-        """A shutdown in good order is no failed attempt."""
+        """Release the job: a graceful shutdown is no failed attempt."""
         try:
             await self.store.release(job.give_back(self.clock()))
             log.info("job_given_back", job_id=job.id)
@@ -213,12 +206,10 @@ class Attempts:
 
 
 _INTERNAL = JobError(
-    "internal", "The job failed for a reason that is in the log of who worked on it."
+    "internal", "The job failed unexpectedly. See the worker's log for the reason."
 )
 
 
 def backoff(attempt: int) -> int:
-    """Return how long to wait after so many attempts in vain, in ns: 1 s, 2 s, 4 s … at most a
-    minute.
-    """
+    """Return the pause after so many failed attempts, in ns: 1 s, 2 s, 4 s … at most 60 s."""
     return min(_FIRST_PAUSE_SECONDS << (attempt - 1), _LONGEST_PAUSE_SECONDS) * NS_PER_SECOND

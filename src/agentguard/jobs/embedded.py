@@ -1,4 +1,4 @@
-"""Runs jobs in this process, one after the other."""
+"""Runs jobs in this process, one after another."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ WITHOUT_BROKER = "a server that runs jobs itself (CELERY_BROKER_URL is not set)"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedRunner:
-    """A JobDispatcher that needs no broker.
-
-    What it was told is gone with the process, and the sweep tells it anew.
-    """
+    """A JobDispatcher without a broker; after a restart the sweep delivers the jobs again."""
 
     attempts: Attempts
     _due: dict[str, int] = field(default_factory=dict)
@@ -48,15 +45,14 @@ class EmbeddedRunner:
                 await wait_at_most(self._wake, self._pause() / NS_PER_SECOND)
 
     async def run_next(self) -> bool:
-        """Try the job that is due for the longest time; return whether there was one."""
+        """Run the job that has been due longest; return whether there was one."""
         job_id = min(self._due, key=lambda known: self._due[known], default=None)
         if job_id is None or self._due[job_id] > self.attempts.clock():
             return False
         del self._due[job_id]
         try:
             outcome = await self.attempts.run(job_id)
-        # The outermost frame of this loop: the next job must have its turn, and the sweep brings
-        # this one again.
+        # The outermost frame of a loop: the next job runs, and the sweep delivers this one again.
         except Exception:
             log.exception("attempt_failed", job_id=job_id)
             return True

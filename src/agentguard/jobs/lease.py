@@ -1,8 +1,4 @@
-"""Holding a job.
-
-A lease that is renewed while the work goes on, and that ends the work when somebody else has the
-job.
-"""
+"""The lease of a running job: renewed during the work, which ends when another attempt has it."""
 
 from __future__ import annotations
 
@@ -24,11 +20,11 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _RENEWALS = 3
-"""Tries to renew in the time of one lease."""
+"""Renewals per lease duration."""
 
 
 class LeaseLostError(Exception):
-    """Somebody else has the job, or may have it: what this attempt found does not count."""
+    """Another attempt has the job, or may have it: this one's result does not count."""
 
 
 class Lease:
@@ -37,24 +33,18 @@ class Lease:
     def __init__(
         self, store: JobTransactions, job: Job, clock: Clock, *, seconds: float, since: float
     ) -> None:
-        """Of a job that was claimed after `since`, by the event loop's clock.
-
-        So it ends here before anybody else may begin.
-        """
+        """Take over a claim made after `since` (event loop time), so that it ends here first."""
         self._store, self._job, self._clock, self._seconds = store, job, clock, seconds
         self._done = job.done
         self._ends = asyncio.timeout_at(since + seconds)
 
     @property
     def job(self) -> Job:
-        """The job, with what was reported of it."""
+        """The job, with the reported progress."""
         return replace(self._job, done=self._done)
 
     async def hold(self, work: Callable[[], Awaitable[T]]) -> T:
-        """Do the work and return or raise what it does.
-
-        Raise LeaseLostError, the work cancelled, as soon as the job is not ours.
-        """
+        """Run `work`; cancel it and raise LeaseLostError if the lease is lost."""
         try:
             async with self._ends, task_group() as tasks:
                 renewing = tasks.create_task(self._renew())
@@ -68,24 +58,21 @@ class Lease:
             raise
 
     async def report(self, done: int) -> None:
-        """Note how much is done (a Report).
-
-        Raise LeaseLostError if the job is not ours any more.
-        """
+        """Record progress (a Report); raise LeaseLostError if the lease is lost."""
         self._done = done
         if not await self._extend():
             raise LeaseLostError
 
     async def release(self, after: Job) -> None:
-        """Keep what became of the job, trying again while the store is away.
+        """Store the job's new state, retrying while the database is unreachable.
 
-        Raise LeaseLostError if it was not ours any more.
+        Raise LeaseLostError if the lease was lost.
         """
         while True:
             try:
                 kept = await self._store.release(after)
             except (UnavailableError, OSError) as error:
-                log.warning("job_not_settled_yet", job_id=after.id, error=str(error))
+                log.warning("job_not_released_yet", job_id=after.id, error=str(error))
                 await asyncio.sleep(self._seconds / _RENEWALS)
                 continue
             if not kept:
@@ -99,15 +86,14 @@ class Lease:
                 self._ends.reschedule(0)
 
     async def _extend(self) -> bool:
-        """Lease the job for longer; return whether it is ours, as far as is known."""
+        """Prolong the lease; return whether it is held, as far as is known."""
         now = asyncio.get_running_loop().time()
         until = self._clock() + int(self._seconds * NS_PER_SECOND)
         try:
             held = await self._store.extend(self._job, until=until, done=self._done)
         except (UnavailableError, OSError) as error:
-            log.warning(
-                "lease_not_renewed", job_id=self._job.id, error=str(error)
-            )  # it may still be next time, before it ends
+            # The next renewal may succeed before the lease ends.
+            log.warning("lease_not_renewed", job_id=self._job.id, error=str(error))
             return True
         if held and not self._ends.expired():
             self._ends.reschedule(now + self._seconds)

@@ -1,4 +1,4 @@
-"""Sees to it that every job that waits is delivered, and delivered again where nothing came of it."""
+"""Delivers waiting jobs, again and again until they have ended."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Sweep:
-    """Looks at the jobs table whenever it is woken, and now and then.
+    """Looks for jobs to deliver, regularly and when woken.
 
-    Any number may run: each delivery is made by one of them.
+    Any number of processes may sweep: one of them makes each delivery.
     """
 
     store: JobTransactions
@@ -32,11 +32,11 @@ class Sweep:
     clock: Clock
     lease_seconds: float
     clear: Callable[[Job], Awaitable[None]]
-    """Deletes what only a job needed that has ended."""
+    """Deletes what only an ended job needed."""
     failure: str | None = None
-    """Why the last look failed, or None if it did not."""
+    """Why the last look failed; None if it succeeded."""
     _said: str | None = field(default=None, init=False)
-    """The trouble that was told of since the last delivery."""
+    """The failure that was logged since the last delivery."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def wake(self) -> None:
@@ -51,7 +51,7 @@ class Sweep:
             await wait_at_most(self._wake, _LOOK_SECONDS)
 
     async def sweep(self) -> None:
-        """Deliver what is to be delivered; raise BrokerUnavailableError where that cannot be done now."""
+        """Deliver all due jobs; raise BrokerUnavailableError if the broker is unreachable."""
         now = self.clock()
         waiting = await self.store.undelivered(now)
         buried = await self._bury([job for job in waiting if job.due_at + self._lease <= now], now)
@@ -60,10 +60,7 @@ class Sweep:
                 await self._deliver(job, now)
 
     async def _bury(self, overdue: list[Job], now: int) -> set[str]:
-        """End the jobs that the broker has given up, and return their ids.
-
-        Delivered again, they would go the same way.
-        """
+        """Fail the jobs that the broker gave up, and return their ids: a retry would fail too."""
         if not overdue:
             return set()
         try:
@@ -88,15 +85,14 @@ class Sweep:
             await self.delivery.deliver(job)
             self._said = None
         except UnavailableError:
-            await self.store.postpone(
-                replace(job, deliver_at=again), now
-            )  # so that the next look, of whichever process, tries again
+            # The next look, of any process, tries again.
+            await self.store.postpone(replace(job, deliver_at=again), now)
             raise
 
     def _patience(self, job: Job, now: int) -> int:
-        """Return how long to wait for somebody to take the job up.
+        """Return how long to wait for a claim before the next delivery, in ns.
 
-        Ever longer, so that absent workers find no heap of deliveries.
+        It grows, so that workers that come back find few deliveries.
         """
         return min(max(now - job.due_at, self._lease), NS_PER_HOUR)
 
@@ -110,12 +106,10 @@ class Sweep:
             self.failure = None
         except (UnavailableError, OSError) as error:  # it may pass: the next look tries again
             self.failure = type(error).__name__
-            if (
-                self._said != self.failure
-            ):  # said once, not every second, also where other processes' looks succeed between
+            if self._said != self.failure:  # logged once, not every second
                 log.warning("jobs_not_delivered", error=str(error))
             self._said = self.failure
-        # The outermost frame of this loop: jobs must go on whatever became of this look.
+        # The outermost frame of a loop: the next look tries again.
         except Exception as error:
             log.exception("sweep_failed")
             self.failure = type(error).__name__
@@ -123,6 +117,5 @@ class Sweep:
 
 _DELIVERY_LIMIT = JobError(
     "worker-died",
-    "Worker after worker ended before it could begin with this job: see their logs. Then send it"
-    " again.",
+    "Every worker died before it could start this job. See the workers' logs, then send it again.",
 )

@@ -1,4 +1,4 @@
-"""Following one job from any process."""
+"""Follows one job from any process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from agentguard.jobs.transactions import JobTransactions
 async def changes(
     store: JobTransactions, job_id: str, looks: AsyncIterator[None]
 ) -> AsyncIterator[Job]:
-    """Yield the job as it is, then whenever something that people see of it has changed, until it
-    has ended.
+    """Yield the job now and after each visible change, until it has ended.
 
-    It is looked at whenever `looks` says so, and no more after the last one. Raises
-    UnknownJobError.
+    It is read at every item of `looks`, and no longer once these end. Raises UnknownJobError.
     """
     told: object = None
     async for _ in looks:
