@@ -112,7 +112,7 @@ class TestPostgreSQL:
 
         assert finding == "broken"
         assert (
-            "does not let the user 'agentguard' in. Correct POSTGRES_USER and POSTGRES_PASSWORD"
+            "rejected the credentials of 'agentguard'. Correct POSTGRES_USER and POSTGRES_PASSWORD"
             in detail
         )
 
@@ -187,7 +187,7 @@ class TestNeo4j:
 
         assert finding == "broken"
         assert (
-            "does not accept the user or the password. Correct NEO4J_USER and NEO4J_PASSWORD."
+            "rejected the credentials. Correct NEO4J_USER and NEO4J_PASSWORD."
             in detail
         )
 
