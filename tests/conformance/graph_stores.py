@@ -66,8 +66,8 @@ class Stored:
     graphs: Graphs
     publisher: GraphPublisher
 
-    async def put(self, version: GraphVersion, runs: Runs) -> None:
-        await self.publisher.publish(TESTER, version, runs)
+    async def put(self, version: GraphVersion, runs: Runs) -> bool:
+        return await self.publisher.publish(TESTER, version, runs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.graphs, name)

@@ -186,10 +186,7 @@ class TestNeo4j:
         finding, detail = doctor.only("graph store", **settings | {"NEO4J_PASSWORD": PASSWORD})
 
         assert finding == "broken"
-        assert (
-            "rejected the credentials. Correct NEO4J_USER and NEO4J_PASSWORD."
-            in detail
-        )
+        assert "rejected the credentials. Correct NEO4J_USER and NEO4J_PASSWORD." in detail
 
     def test_a_database_that_is_not_there_is_named(self, doctor: Doctor, settings):
         finding, detail = doctor.only("graph store", **settings, NEO4J_DATABASE="nowhere")

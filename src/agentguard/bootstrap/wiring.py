@@ -137,6 +137,8 @@ async def import_former_graphs(
     except UnavailableError as error:
         log.warning("graphs_not_moved_from_neo4j", error=str(error))
         return
+    # Again: a sweep meanwhile could delete runs whose versions were not there yet.
+    await asyncio.to_thread(share_runs, former, _runs_folder(settings))
     await asyncio.to_thread(shutil.rmtree, former)
     log.info("graphs_moved_from_neo4j", versions=moved)
 

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
-
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
@@ -27,8 +25,6 @@ from agentguard.graph.version_cache import RecentVersions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork
-
-log = structlog.get_logger(__name__)
 
 GRAPH_STORED = "graph"
 """A topic of the outbox and of notices: a dataset has a new version; both named, as JSON."""
@@ -66,13 +62,20 @@ class GraphPublisher:
     projected: bool
     """Whether the graphs are also shown in a projection."""
 
-    async def publish(self, actor: Principal, version: GraphVersion, runs: Runs) -> None:
+    async def publish(
+        self,
+        actor: Principal,
+        version: GraphVersion,
+        runs: Runs,
+        *,
+        await_projection: bool = True,
+    ) -> bool:
         """Store a version with its runs, its history and its follow-ups; durable on return.
 
-        Readers see all of it or nothing; it is the newest from then on. The follow-ups are done
-        before this returns; where one fails, a warning is logged and the outbox tries again.
-        Raises PermissionDeniedError; VersionExistsError, and changes nothing, where the id is
-        taken. After any other error the version may be there, whole, or not.
+        Readers see all of it or nothing; it is the newest from then on. Returns False if the
+        projection does not show it yet: the outbox goes on trying. Raises PermissionDeniedError;
+        VersionExistsError, and changes nothing, where the id is taken. After any other error the
+        version may be there, whole, or not.
         """
         actor.require(Permission.OPERATE)
         document = await asyncio.to_thread(stable_json, version.graph)
@@ -82,7 +85,10 @@ class GraphPublisher:
         self.recent.add(version)
         self.recent.forget(stale)
         await self.run_store.delete(stale)
-        await self._follow_up(version)
+        await self.outbox.drain(GRAPH_STORED)
+        if not self.projected:
+            return True
+        return await_projection and await self.outbox.drain(PROJECTION)
 
     async def _write(
         self, version: GraphVersion, document: bytes, seen: History, commit: Commit
@@ -106,16 +112,6 @@ class GraphPublisher:
         await outbox.put(GRAPH_STORED, version.dataset, told)
         if self.projected:
             await outbox.put(PROJECTION, "newest", told)
-
-    async def _follow_up(self, version: GraphVersion) -> None:
-        await self.outbox.drain(GRAPH_STORED)
-        if self.projected and not await self.outbox.drain(PROJECTION):
-            log.warning(
-                "projection_pending",
-                graph_version=version.id,
-                detail="The graph is stored, but Neo4j does not show it yet. A running server"
-                " tries again until it does.",
-            )
 
 
 def graph_notices(notices: Notices) -> Handler:

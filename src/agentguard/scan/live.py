@@ -96,7 +96,7 @@ class LiveGraph:
         if changed:
             now = self.clock()
             version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
-            await self.publisher.publish(_LIVE, version, scan.runs)
+            await self.publisher.publish(_LIVE, version, scan.runs, await_projection=False)
         self.graph, self._key = scan.graph, window.key
         return changed
 

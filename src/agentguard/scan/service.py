@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
@@ -27,8 +29,13 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan, scan
 from agentguard.traces.window import TimeWindow
 
+log = structlog.get_logger(__name__)
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORT_SECONDS = 0.2
+_PENDING = (
+    "The graph is stored, but Neo4j does not show it yet. A running server retries until it does."
+)
 
 
 class DatasetNameError(InvalidInputError):
@@ -162,8 +169,10 @@ class ScanService:
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
     async def _keep(self, actor: Principal, version: GraphVersion, found: Scan) -> None:
-        if found.graph.coverage.spans:
-            await self.publisher.publish(actor, version, found.runs)
+        if not found.graph.coverage.spans:
+            return
+        if not await self.publisher.publish(actor, version, found.runs):
+            log.warning("projection_pending", graph_version=version.id, detail=_PENDING)
 
 
 def scan_path(
