@@ -70,7 +70,6 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
 INTERNAL: Mapping[str, str] = {
     "graph_versions": "Versions of the dependency graph, by dataset.",
     "component_history": "When each component was first and last seen, and under which spellings.",
-    "sightings": "When each component was first and last seen, and under which spellings.",
     "days_seen": "Days (since 1970-01-01) on which spans were seen at all.",
     "jobs": "Jobs, their progress and their results.",
     "leases": "Which process currently does work that only one has to do.",
