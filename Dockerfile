@@ -1,13 +1,13 @@
-# AgentGuard's image: one for the server, the worker and the migrations. docs/deploy.md tells how it is run.
+# AgentGuard's image for the server, the worker and migrations; see docs/deploy.md.
 #
-# Base images are pinned by tag; who publishes an image should pin their digests. CI has no Docker engine: it checks this file
-# with hadolint, and runs what it says (ENV, CMD, HEALTHCHECK, STOPSIGNAL) without one; see tests/deploy/.
+# Base images are pinned by tag; pin digests if you publish an image. CI has no Docker engine: it checks this file with
+# hadolint, and applies ENV, CMD, HEALTHCHECK and STOPSIGNAL without one; see tests/deploy/.
 
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 
-# What AgentGuard needs, in a layer that lasts until one of these two files changes. pip stays outside the environment it fills.
+# Dependencies, in a layer that is cached until one of these two files changes. pip stays outside the environment it fills.
 COPY constraints.txt pyproject.toml ./
 RUN python -m venv /tools \
     && /tools/bin/pip install --constraint constraints.txt pip build hatchling \
@@ -33,8 +33,8 @@ RUN groupadd --gid 10001 agentguard \
 COPY --from=build /app /app
 COPY deploy/docker/healthcheck.py /app/healthcheck.py
 
-# Nothing is written but /data and /tmp: the root file system may be read-only. OTLP comes in on the API's port; the second
-# listener that AGENTGUARD_OTLP_PORT asks for would be on the container's own loopback, where nobody sends anything.
+# Only /data and /tmp are written, so the root file system may be read-only. OTLP is received on the API's port; the additional
+# port AGENTGUARD_OTLP_PORT would listen on the container's own loopback, which no client can reach.
 ENV PATH=/app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
@@ -46,5 +46,5 @@ WORKDIR /
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "/app/healthcheck.py", "/health/live"]
-# Without AGENTGUARD_API_KEY only the container itself is answered.
+# Without AGENTGUARD_API_KEY only requests from inside the container are accepted.
 CMD ["agentguard", "serve", "--host", "0.0.0.0"]

@@ -178,8 +178,11 @@ def _form(role: str, first: int, second: int, tool: int) -> Form:
             return {"chat": _chat, "tool": _tool, "database": _database}[verb](agent, table)
 
 
+_FIELDS = ("pricing", "support", "billing", "search", "risk", "routing", "review", "planning")
+
+
 def _agent(n: int) -> str:
-    return f"{('pricing', 'support', 'billing', 'search', 'risk', 'routing', 'review', 'planning')[n % 8]}-agent-{n:02}"
+    return f"{_FIELDS[n % 8]}-agent-{n:02}"
 
 
 def _service(n: int) -> str:

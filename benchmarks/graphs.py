@@ -19,7 +19,7 @@ _TYPES = [kind for kind in DependencyType if kind is not DependencyType.STARTS]
 
 
 def made_up(components: int, dependencies: int, seed: int) -> Graph:
-    """Return a graph of this size, of which a hundredth of the components are entries of workflows."""
+    """Return a graph of this size; one in a hundred components is an entry point."""
     chance = random.Random(seed)
     nodes = [_component(n, chance) for n in range(components)]
     entries = nodes[: max(1, components // 100)]

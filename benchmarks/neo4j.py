@@ -49,7 +49,8 @@ _EMPTY = (
     "MATCH (n) WITH n LIMIT 500 DETACH DELETE n RETURN count(*) AS n",
 )
 _MERGE_ONE = """
-MERGE (a:Single {id: $source}) MERGE (b:Single {id: $target}) MERGE (a)-[d:SINGLE {type: $type}]->(b)
+MERGE (a:Single {id: $source}) MERGE (b:Single {id: $target})
+MERGE (a)-[d:SINGLE {type: $type}]->(b)
 SET d.calls = $calls, d.errors = $errors"""
 _COUNT = "MATCH (c:Component) RETURN c.graph_version AS version, count(*) AS n"
 

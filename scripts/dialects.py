@@ -1,4 +1,4 @@
-"""The page about the dialect table: what is recognised, from what, and which recordings show it."""
+"""The page about the dialects: their rules, and the recordings that verify them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.payloads import DocumentPayload
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "traces"
-HEAD = """# What is recognised, and from what
+HEAD = """# Recognized spans and names
 
-Discovery gives each span a role by the first rule of this table that holds. The rules are data
-(`src/agentguard/discovery/dialects/`), read in the order of this page. *Verified* names the recordings of real frameworks
-(`tests/data/traces/`) in which a rule gave spans their role; a rule without one rests on the source that its dialect names, and is marked
-unverified. Conditions on one line all hold; attributes are named as they come in OTLP.
+Discovery gives each span the role of the first rule that matches. The rules are data
+(`src/agentguard/discovery/dialects/`), applied in the order of this page. *Verified* lists the
+recordings of real frameworks (`tests/data/traces/`) in which a rule matched spans; a rule without a
+recording is based on its dialect's source and marked *unverified*. All conditions of a rule must
+hold; attributes have their names in OTLP.
 """
 NAMES_HEAD = """## Names
 
-What is taken out of names, in this order (`src/agentguard/discovery/names.yaml`). Nothing is lost: every spelling stays visible at its
-component, and so does the name under which a model answered.
+Parts that are removed from names, in this order (`src/agentguard/discovery/names.yaml`). Nothing is
+lost: a component lists all its spellings, and a model the names in its responses.
 
 | names of | rule | takes out | after | example |
 | --- | --- | --- | --- | --- |
@@ -103,7 +104,7 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
     yield from (
         f"## {table['id']}",
         "",
-        f"{table['about']}. Version {table['version']}. After: {table['source']}.",
+        f"{table['about']}. Version {table['version']}. Source: {table['source']}.",
         "",
     )
     if table.get("spans"):
@@ -122,16 +123,16 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
         yield ""
     for fact in table.get("facts", ()):
         yield (
-            f"- Out of `{fact['from']}`, before content is dropped, `{fact['into']}` is read where"
+            f"- `{fact['into']}` is extracted from `{fact['from']}`, before content is dropped, if"
             f" {_condition(fact['when'])}."
         )
     for error in table.get("errors", ()):
-        yield f"- A failure, whatever the status says: {_condition(error['when'])}."
+        yield f"- Counts as a failure, whatever its status: {_condition(error['when'])}."
     if table.get("control_flow"):
-        yield f"- Control flow, no failure: exceptions {_codes(table['control_flow'])}."
+        yield f"- Control flow, not a failure: exceptions {_codes(table['control_flow'])}."
     if "housekeeping" in table:
         yield (
-            "- Housekeeping, no workflow: entry points whose name matches"
+            "- Housekeeping, not a workflow: entry points whose name matches"
             f" {_code(table['housekeeping'])}."
         )
     yield ""
@@ -140,7 +141,7 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
 def _name_source(source: str | Mapping[str, str]) -> str:
     if isinstance(source, str):
         return _code(source)
-    return f"{_code(source['attribute'])} in part" if "attribute" in source else "the span's name"
+    return f"{_code(source['attribute'])} (part)" if "attribute" in source else "the span's name"
 
 
 def _condition(when: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Make .venv in this checkout and install AgentGuard with one extra (dev, demo), at the versions that constraints.txt pins.
+# Create .venv in this checkout and install AgentGuard with one extra (dev, demo), at the versions pinned in constraints.txt.
 #
-# Quick when there is nothing to do: a stamp in .venv remembers what was installed. PYTHON=/path/to/python chooses the interpreter.
+# Returns quickly if nothing changed: a stamp in .venv records what was installed. PYTHON=/path/to/python selects the interpreter.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 extra=${1:?usage: scripts/setup.sh dev|demo}
@@ -13,7 +13,7 @@ new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/
 
 makes_venvs() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
-# Print the first Python that is new enough; one that can make virtual environments goes before one that cannot.
+# Print the first Python that is new enough, preferring one that can create virtual environments.
 find_python() {
     local candidate found=()
     for candidate in ${PYTHON:-python3.11 /usr/bin/python3.11 python3 /usr/bin/python3 python3.12 python3.13}; do
@@ -54,7 +54,7 @@ make_venv() {
     "$python" -m venv --clear "$venv"
 }
 
-# What the environment depends on: the interpreter, the place, the declared and the pinned versions.
+# Everything that the environment depends on: interpreter, path, declared and pinned versions.
 fingerprint() {
     { "$venv/bin/python" -c 'import sys; print(sys.version)'; echo "$PWD" "$extra"; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
 }

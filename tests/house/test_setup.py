@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Machine:
-    """A checkout with only the set-up script in it, and a PATH on which commands can be replaced."""
+    """A checkout with only the set-up script, and a PATH on which commands can be replaced."""
 
     def __init__(self, folder: Path) -> None:
         self.checkout = folder / "checkout"
