@@ -31,7 +31,7 @@ PROCESSES = 4
 
 @dataclass
 class Processes:
-    """The same jobs as several processes see them, each over a database of its own that it opened."""
+    """The same jobs as several processes see them, each over a database that it opened."""
 
     stores: list[JobTransactions]
 

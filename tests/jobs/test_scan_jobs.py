@@ -43,7 +43,7 @@ async def claimed(app: App, job: Job) -> Job:
     return taken
 
 
-async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph_and_the_same_answer(
+async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph(
     tmp_path: Path,
 ):
     async with open_app(Settings(data_dir=tmp_path)) as app:
@@ -58,7 +58,7 @@ async def test_a_job_that_runs_again_after_its_graph_was_stored_leaves_one_graph
     assert await versions(tmp_path) == 1
 
 
-async def test_a_job_that_runs_again_after_it_died_between_the_runs_and_the_row_of_its_graph_stores_it(
+async def test_a_job_that_died_between_the_runs_and_the_row_of_its_graph_stores_it(
     tmp_path: Path,
 ):
     async with open_app(Settings(data_dir=tmp_path)) as app:

@@ -1,7 +1,4 @@
-"""What was seen when.
-
-Of every component and workflow the first and last time, and the days on which anything was seen.
-"""
+"""When components and workflows were first and last seen, and on which days anything was."""
 
 from __future__ import annotations
 
@@ -17,15 +14,12 @@ from agentguard.kernel.clock import NS_PER_HOUR
 
 NS_PER_DAY = 24 * NS_PER_HOUR
 KEPT_DAYS = 366
-"""What was last seen longer ago than that is forgotten."""
+"""What was last seen earlier is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class ComponentHistory:
-    """One component or workflow, named as it was last seen.
-
-    Times as in graph.model, which stores keep to the microsecond.
-    """
+    """One component or workflow, as last seen; times as in graph.model, cut to microseconds."""
 
     id: str
     kind: ComponentKind
@@ -38,18 +32,16 @@ class ComponentHistory:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Everything identified that was seen at a known time."""
+    """All identified components and workflows seen at a known time."""
 
     components: tuple[ComponentHistory, ...] = ()
     """By id."""
     days: tuple[int, ...] = ()
-    """Days since the epoch, in UTC, on which something was seen; ascending. From the days between
-    them nothing follows.
-    """
+    """Days since the epoch (UTC) on which anything was seen, ascending; others are unknown."""
 
 
 def history_of(graph: Graph, runs: Runs) -> History:
-    """Return what this graph adds to the history."""
+    """Return what this graph and its runs add to the history."""
     seen = {
         w.id: ComponentHistory(
             w.id, ComponentKind.WORKFLOW, w.name, None, (), w.first_seen, w.last_seen
