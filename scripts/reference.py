@@ -1,15 +1,15 @@
-"""Write the generated pages of docs/: settings, command line, API, dialects, database.
+"""Write schemas/openapi.json and the generated pages of docs/.
 
-`make docs` runs it; tests compare the pages with the code.
+Settings, command line, API, dialects, database. `make docs` runs it; tests compare the pages with
+the code.
 """
 
 from __future__ import annotations
 
 import ast
-import asyncio
 import inspect
 import itertools
-import tempfile
+import json
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -22,16 +22,17 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from agentguard import settings
-from agentguard.bootstrap.opening import open_app
 from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
 from agentguard.settings import Settings
-from agentguard.web.app import create_app
+from agentguard.web.app import new_api
 from scripts.database import database_page
 from scripts.dialects import dialects_page
 from scripts.markdown import table
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+OPENAPI = ROOT / "schemas" / "openapi.json"
 NOTE = "<!-- Written by scripts/reference.py (`make docs`): change the code, not this page. -->\n"
 
 
@@ -147,12 +148,8 @@ def cli_page() -> str:
     )
 
 
-async def openapi() -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_app(
-            Settings(data_dir=Path(folder)), serving=True, in_processes=False
-        ) as opened:
-            return create_app(opened).openapi()
+def openapi_text() -> str:
+    return json.dumps(new_api().openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 API_HEAD = """# API
@@ -173,7 +170,7 @@ curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 
 
 def api_page() -> str:
-    document = asyncio.run(openapi())
+    document = new_api().openapi()
     operations = [
         (method, path, operation)
         for path, methods in document["paths"].items()
@@ -233,6 +230,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def main() -> None:
     for name, page in PAGES.items():
         (DOCS / name).write_text(page())
+    OPENAPI.write_text(openapi_text())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from agentguard.bootstrap.app import App, Serving
 from agentguard.bootstrap.opening import open_app
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
+from tests.web.strict import check_response
 
 LOCAL = ("127.0.0.1", 50_000)
 
@@ -34,8 +35,10 @@ def client_of(
     raise_app_exceptions: bool = True,
     **how: Any,
 ) -> httpx.AsyncClient:
+    """Return a client that holds every response strictly against the OpenAPI document."""
     transport = httpx.ASGITransport(api, client=peer, raise_app_exceptions=raise_app_exceptions)
-    return httpx.AsyncClient(transport=transport, base_url=url, **how)
+    hooks = {"response": [check_response]}
+    return httpx.AsyncClient(transport=transport, base_url=url, event_hooks=hooks, **how)
 
 
 @asynccontextmanager

@@ -70,15 +70,14 @@ def milliseconds(duration: float) -> float:
 
 
 def evidence_document(evidence: Evidence, links: TraceLinks = NO_LINKS) -> Document:
-    """Return one span behind a claim; `url` only where a trace viewer is known."""
-    document: Document = {
+    """Return one span behind a claim; `url` is None without a trace viewer."""
+    return {
         "trace_id": evidence.trace_id,
         "span_id": evidence.span_id,
         "timestamp": timestamp(evidence.time),
         "reason": evidence.reason.value,
+        "url": links.url(evidence.trace_id, evidence.span_id),
     }
-    url = links.url(evidence.trace_id, evidence.span_id)
-    return document if url is None else document | {"url": url}
 
 
 def coverage_document(coverage: Coverage) -> Document:
@@ -244,9 +243,12 @@ class _Shown:
         } | self.component(c)
 
     def node(self, c: Component) -> Document:
-        node = {"id": c.id, "label": c.name, "type": c.kind.value}
-        if c.kind is ComponentKind.AGENT:
-            node["agent_type"] = self._agent_type(c)
+        node = {
+            "id": c.id,
+            "label": c.name,
+            "type": c.kind.value,
+            "agent_type": self._agent_type(c) if c.kind is ComponentKind.AGENT else None,
+        }
         return node | self.component(c)
 
     def dependency(self, d: Dependency) -> Document:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -28,6 +28,7 @@ from agentguard.web.errors import (
 )
 from agentguard.web.limits import FIELDS, RateGuard
 from agentguard.web.metrics import Metrics
+from agentguard.web.parameters import refuse_unknown_parameters
 from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, ground_of
 from agentguard.web.routes import (
@@ -43,6 +44,7 @@ from agentguard.web.routes import (
     scan,
     simulate,
 )
+from agentguard.web.schemas.graph import GraphEvent
 from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
 
@@ -92,9 +94,10 @@ def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
             RequestValidationError: answer_invalid_request,
         },
     )
+    known_parameters = [Depends(refuse_unknown_parameters)]
     for module in _ROUTES:
-        api.include_router(module.router, responses=_PROBLEM)
-    api.include_router(otlp.router)
+        api.include_router(module.router, responses=_PROBLEM, dependencies=known_parameters)
+    api.include_router(otlp.router, dependencies=known_parameters)
     documentation.mount_assets(api)
     api.include_router(documentation.router)
     return api
@@ -111,7 +114,8 @@ class _Api(FastAPI):
 
 def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    schemas["Problem"] = Problem.model_json_schema()
+    for model in (Problem, GraphEvent):  # no route has them as its response model
+        schemas[model.__name__] = model.model_json_schema()
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for path in schema["paths"].values():

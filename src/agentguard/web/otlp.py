@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -112,6 +113,8 @@ def failure_of(error: Exception) -> Failure:
             return Failure(429, RpcCode.RESOURCE_EXHAUSTED, str(error))
         case UnavailableError():
             return Failure(503, RpcCode.UNAVAILABLE, str(error))
+        case AgentGuardError() if error.status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            return Failure(400, RpcCode.INVALID_ARGUMENT, str(error))
         case AgentGuardError() if error.status in _RPC_OF_STATUS:
             return Failure(error.status, _RPC_OF_STATUS[error.status], str(error))
     return Failure(500, RpcCode.INTERNAL, "An internal error occurred. The log has its cause.")

@@ -8,10 +8,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from agentguard.coordination.notices import Notices
 
 _LOOK_SECONDS = 5.0
+
+
+def event_stream(events: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that streams these events."""
+    schema = {"type": "string", "description": f"Server-Sent Events {events}"}
+    return {200: {"content": {"text/event-stream": {"schema": schema}}}}
 
 
 @dataclass(slots=True)

@@ -155,11 +155,11 @@ def trace_lines(evidence: Iterable[Document], *, limit: int = 5) -> list[Text]:
 
 def _trace_line(evidence: Document) -> Text:
     line = Text.assemble((shorten(evidence["trace_id"], 64), _link_style(evidence)))
-    return line.append(f"  {evidence['url']}", style="dim") if "url" in evidence else line
+    return line.append(f"  {evidence['url']}", style="dim") if evidence["url"] else line
 
 
 def _link_style(evidence: Document) -> str:
-    return f"link {evidence['url']}" if "url" in evidence else ""
+    return f"link {evidence['url']}" if evidence["url"] else ""
 
 
 def severity(word: str) -> Text:

@@ -9,13 +9,18 @@ from agentguard.accounts.principal import Permission
 from agentguard.catalog.documents import comparison_document
 from agentguard.web.permissions import requires
 from agentguard.web.routes.graph import DatasetParameter
-from agentguard.web.schemas.documents import CatalogDocument
+from agentguard.web.schemas.catalog import CatalogDocument
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["catalog"])
 
 
-@router.get("/catalog", dependencies=[requires(Permission.READ)], response_model=CatalogDocument)
+@router.get(
+    "/catalog",
+    operation_id="get_catalog",
+    dependencies=[requires(Permission.READ)],
+    response_model=CatalogDocument,
+)
 async def get_catalog(state: StateOf, dataset: DatasetParameter = None) -> Response:
     """What was declared against what was seen: shadow agents, ghosts, drift, each with why."""
     found = await state.newest(dataset)

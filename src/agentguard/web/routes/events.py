@@ -13,6 +13,7 @@ from agentguard.graph.publishing import GRAPH_STORED
 from agentguard.graph.store import Dataset
 from agentguard.web.permissions import requires
 from agentguard.web.state import StateOf
+from agentguard.web.streams import event_stream
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
@@ -24,7 +25,13 @@ DatasetParameter = Annotated[
 ]
 
 
-@router.get("/events", dependencies=[requires(Permission.READ)], response_class=EventSourceResponse)
+@router.get(
+    "/events",
+    operation_id="stream_graph_events",
+    dependencies=[requires(Permission.READ)],
+    response_class=EventSourceResponse,
+    responses=event_stream("`graph`, whose data is a GraphEvent."),
+)
 async def get_events(
     state: StateOf, dataset: DatasetParameter = None
 ) -> AsyncIterator[ServerSentEvent]:

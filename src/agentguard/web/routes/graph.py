@@ -24,12 +24,8 @@ from agentguard.scan.pipeline import Scan
 from agentguard.traces.window import TimeWindow
 from agentguard.web.permissions import requires
 from agentguard.web.response_cache import Question
-from agentguard.web.schemas.documents import (
-    AgentDocument,
-    AgentsDocument,
-    DatasetsDocument,
-    GraphDocument,
-)
+from agentguard.web.schemas.components import AgentDetailsDocument, AgentsDocument
+from agentguard.web.schemas.graph import DatasetsDocument, GraphDocument
 from agentguard.web.state import AppState, DocumentResponse, StateOf
 from agentguard.web.windows import WindowAsked
 
@@ -66,7 +62,12 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/datasets", dependencies=[requires(Permission.READ)], response_model=DatasetsDocument)
+@router.get(
+    "/datasets",
+    operation_id="list_datasets",
+    dependencies=[requires(Permission.READ)],
+    response_model=DatasetsDocument,
+)
 async def get_datasets(state: StateOf) -> Response:
     """All datasets, last written first, each with its newest graph version."""
     return DocumentResponse(
@@ -76,6 +77,7 @@ async def get_datasets(state: StateOf) -> Response:
 
 @router.get(
     "/graph",
+    operation_id="get_graph",
     dependencies=[requires(Permission.READ)],
     response_model=GraphDocument,
     responses=_TEXT,
@@ -133,7 +135,12 @@ def _window_document(state: AppState, scan: Scan) -> dict[str, Any]:
     return origin | graph_document(scan.graph, view(matches, state.app.links), analysis=analysis)
 
 
-@router.get("/agents", dependencies=[requires(Permission.READ)], response_model=AgentsDocument)
+@router.get(
+    "/agents",
+    operation_id="list_agents",
+    dependencies=[requires(Permission.READ)],
+    response_model=AgentsDocument,
+)
 async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Response:
     """All agents, and which of them nobody declared."""
     found = await state.newest(dataset)
@@ -144,8 +151,9 @@ async def get_agents(state: StateOf, dataset: DatasetParameter = None) -> Respon
 
 @router.get(
     "/agents/{agent_id:path}",
+    operation_id="get_agent",
     dependencies=[requires(Permission.READ)],
-    response_model=AgentDocument,
+    response_model=AgentDetailsDocument,
 )
 async def get_agent(agent_id: str, state: StateOf, dataset: DatasetParameter = None) -> Response:
     """One agent, by id or unique name, with what it depends on and what depends on it."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from agentguard.health import Condition, Status, worst
 from agentguard.web.permissions import PUBLIC
-from agentguard.web.schemas.documents import Health
+from agentguard.web.schemas.about import Health
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(tags=["about"])
@@ -20,19 +20,33 @@ _DOWN: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/health/live", dependencies=[PUBLIC], response_model=Health)
+@router.get(
+    "/health/live", operation_id="get_liveness", dependencies=[PUBLIC], response_model=Health
+)
 async def live() -> Response:
     """Whether the process answers at all."""
     return DocumentResponse({"status": "up", "parts": {}})
 
 
-@router.get("/health", dependencies=[PUBLIC], response_model=Health, responses=_DOWN)
+@router.get(
+    "/health",
+    operation_id="get_health",
+    dependencies=[PUBLIC],
+    response_model=Health,
+    responses=_DOWN,
+)
 async def health(state: StateOf) -> Response:
     """How everything is, part by part, asked now; 503 if something is down."""
     return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN,))
 
 
-@router.get("/health/ready", dependencies=[PUBLIC], response_model=Health, responses=_DOWN)
+@router.get(
+    "/health/ready",
+    operation_id="get_readiness",
+    dependencies=[PUBLIC],
+    response_model=Health,
+    responses=_DOWN,
+)
 async def ready(state: StateOf) -> Response:
     """The same; 503 unless everything is up."""
     return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN, Status.STARTING))

@@ -15,8 +15,9 @@ from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC
 from agentguard.jobs.watching import changes
 from agentguard.web.permissions import requires
-from agentguard.web.schemas.documents import JobDocument, JobsDocument
+from agentguard.web.schemas.jobs import JobDocument, JobsDocument
 from agentguard.web.state import DocumentResponse, StateOf
+from agentguard.web.streams import event_stream
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -49,7 +50,12 @@ async def _known(job_id: str, state: StateOf) -> Job:
 JobOf = Annotated[Job, Depends(_known)]
 
 
-@router.get("", dependencies=[requires(Permission.READ)], response_model=JobsDocument)
+@router.get(
+    "",
+    operation_id="list_jobs",
+    dependencies=[requires(Permission.READ)],
+    response_model=JobsDocument,
+)
 async def get_jobs(
     state: StateOf,
     states: StateParameter = [],  # noqa: B006 - FastAPI copies it
@@ -63,7 +69,12 @@ async def get_jobs(
     )
 
 
-@router.get("/{job_id}", dependencies=[requires(Permission.READ)], response_model=JobDocument)  # noqa: FAST003 - JobOf takes it
+@router.get(
+    "/{job_id}",  # noqa: FAST003 - JobOf takes it
+    operation_id="get_job",
+    dependencies=[requires(Permission.READ)],
+    response_model=JobDocument,
+)
 async def get_job(job: JobOf) -> DocumentResponse:
     """How far a job is, and what came of it."""
     return DocumentResponse(job_document(job))
@@ -71,8 +82,10 @@ async def get_job(job: JobOf) -> DocumentResponse:
 
 @router.get(
     "/{job_id}/events",  # noqa: FAST003 - JobOf takes it
+    operation_id="stream_job_events",
     dependencies=[requires(Permission.READ)],
     response_class=EventSourceResponse,
+    responses=event_stream("`progress` and `end`, whose data is a JobSummary."),
 )
 async def get_job_events(job: JobOf, state: StateOf) -> AsyncIterator[ServerSentEvent]:
     """Stream the job's progress as Server-Sent Events.

@@ -15,6 +15,7 @@ router = APIRouter(tags=["about"])
 
 @router.get(
     "/metrics",
+    operation_id="get_metrics",
     dependencies=[requires(Permission.READ)],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},

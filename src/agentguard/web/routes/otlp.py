@@ -32,21 +32,37 @@ _BODY: dict[str, Any] = {
         "required": True,
         "content": {
             "application/x-protobuf": {"schema": {"type": "string", "format": "binary"}},
-            "application/json": {"schema": {"type": "object"}},
+            "application/json": {"schema": {"type": "object", "additionalProperties": True}},
         },
     }
 }
 _STATUS = {
     "schema": {
         "type": "object",
+        "description": "google.rpc.Status",
         "properties": {"code": {"type": "integer"}, "message": {"type": "string"}},
+        "required": ["code", "message"],
+    }
+}
+_SUCCESS = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "partialSuccess": {
+                "type": "object",
+                "properties": {
+                    "rejectedSpans": {"type": "string"},
+                    "errorMessage": {"type": "string"},
+                },
+            }
+        },
     }
 }
 _PROTOBUF = {"schema": {"type": "string", "format": "binary"}}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Taken; `partialSuccess` counts what was not.",
-        "content": {"application/x-protobuf": _PROTOBUF},
+        "description": "Accepted; `partialSuccess` counts what was rejected.",
+        "content": {"application/json": _SUCCESS, "application/x-protobuf": _PROTOBUF},
     },
     **{
         status: {
@@ -54,14 +70,17 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
             "content": {"application/json": _STATUS, "application/x-protobuf": _PROTOBUF},
         }
         for status, text in (
-            (400, "Nothing in it can be read."),
-            (413, "Too large."),
-            (429, "Too much is in work."),
-            (503, "Not now."),
+            (400, "Nothing in the body can be read, or a query parameter is unknown."),
+            (401, "The request has no valid API key."),
+            (403, "The permission `ingest` is missing."),
+            (413, "The body is too large."),
+            (429, "Too many requests are in progress."),
+            (500, "An internal error occurred."),
+            (503, "Temporarily unavailable."),
         )
     },
     415: {
-        "description": "Neither protobuf nor JSON, or packed in an unknown way.",
+        "description": "The content type is neither protobuf nor JSON, or the encoding is unknown.",
         "content": {"text/plain": {"schema": {"type": "string"}}},
     },
 }
@@ -70,7 +89,11 @@ Take = Callable[[AppState, Delivery], Awaitable[Response]]
 
 
 @router.post(
-    "/traces", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+    "/traces",
+    operation_id="export_traces",
+    dependencies=[requires(Permission.INGEST)],
+    openapi_extra=_BODY,
+    responses=_RESPONSES,
 )
 async def traces(request: Request, state: StateOf) -> Response:
     """Take spans in: once this answers with 200, they are on disk."""
@@ -84,7 +107,11 @@ async def traces(request: Request, state: StateOf) -> Response:
 
 
 @router.post(
-    "/logs", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+    "/logs",
+    operation_id="export_logs",
+    dependencies=[requires(Permission.INGEST)],
+    openapi_extra=_BODY,
+    responses=_RESPONSES,
 )
 async def logs(request: Request, state: StateOf) -> Response:
     """Accept log records, count them, and let them go: only spans are kept."""
@@ -92,7 +119,11 @@ async def logs(request: Request, state: StateOf) -> Response:
 
 
 @router.post(
-    "/metrics", dependencies=[requires(Permission.INGEST)], openapi_extra=_BODY, responses=_ANSWERS
+    "/metrics",
+    operation_id="export_metrics",
+    dependencies=[requires(Permission.INGEST)],
+    openapi_extra=_BODY,
+    responses=_RESPONSES,
 )
 async def metrics(request: Request, state: StateOf) -> Response:
     """Accept metrics, count them, and let them go: only spans are kept."""

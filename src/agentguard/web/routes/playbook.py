@@ -13,7 +13,7 @@ from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.routes.simulate import question
-from agentguard.web.schemas.documents import PlaybookDocument
+from agentguard.web.schemas.playbooks import PlaybookDocument
 from agentguard.web.schemas.requests import FailureRequest
 from agentguard.web.state import StateOf
 
@@ -22,6 +22,7 @@ router = APIRouter(prefix="/api", tags=["playbooks"])
 
 @router.post(
     "/playbook",
+    operation_id="create_playbook",
     dependencies=[requires(Permission.SIMULATE)],
     response_model=PlaybookDocument,
     responses=ACCEPTED,

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 
 from agentguard.web.permissions import PUBLIC
-from agentguard.web.schemas.documents import Root
+from agentguard.web.schemas.about import Root
 from agentguard.web.state import DocumentResponse
 
 router = APIRouter(tags=["about"])
@@ -15,7 +15,7 @@ router = APIRouter(tags=["about"])
 VERSION = version("agentguard")
 
 
-@router.get("/", dependencies=[PUBLIC], response_model=Root)
+@router.get("/", operation_id="get_root", dependencies=[PUBLIC], response_model=Root)
 async def root() -> DocumentResponse:
     """Say who answers."""
     return DocumentResponse(

@@ -25,7 +25,7 @@ from agentguard.web.auth import principal_of
 from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
-from agentguard.web.schemas.documents import ScanDocument
+from agentguard.web.schemas.graph import ScanDocument
 from agentguard.web.state import AppState, DocumentResponse, StateOf
 from agentguard.web.windows import WindowAsked
 
@@ -34,14 +34,13 @@ router = APIRouter(prefix="/api", tags=["graph"])
 PATH = "/api/scan"
 """Its bodies go to disk, under a limit of their own."""
 
+_OBJECT = {"type": "object", "additionalProperties": True}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "application/json": {
-                "schema": {
-                    "oneOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]
-                },
+                "schema": {"oneOf": [_OBJECT, {"type": "array", "items": _OBJECT}]},
                 "examples": {
                     "plain": {
                         "value": [
@@ -112,6 +111,7 @@ class UploadTooSlowError(AgentGuardError):
 
 @router.post(
     "/scan",
+    operation_id="scan",
     dependencies=[requires(Permission.OPERATE)],
     response_model=ScanDocument,
     responses=ACCEPTED,

@@ -15,8 +15,8 @@ from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.response_cache import Question
 from agentguard.web.routes.jobs import ACCEPTED, accepted
-from agentguard.web.schemas.documents import SimulationDocument
 from agentguard.web.schemas.requests import FailureRequest
+from agentguard.web.schemas.simulation import SimulationDocument
 from agentguard.web.state import StateOf
 
 router = APIRouter(prefix="/api", tags=["simulation"])
@@ -24,6 +24,7 @@ router = APIRouter(prefix="/api", tags=["simulation"])
 
 @router.post(
     "/simulate",
+    operation_id="simulate",
     dependencies=[requires(Permission.SIMULATE)],
     response_model=SimulationDocument,
     responses=ACCEPTED,

@@ -1,0 +1,84 @@
+"""Documents about graphs, scans and datasets."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from agentguard.web.schemas.analysis import AnalysisDocument
+from agentguard.web.schemas.common import Document, Origin, Time, WindowDocument
+from agentguard.web.schemas.components import (
+    AgentDocument,
+    ComponentDocument,
+    CoverageDocument,
+    DependencyDocument,
+    FallbackDocument,
+    NodeDocument,
+    WorkflowDocument,
+)
+
+
+class RefusalDocument(Document):
+    """A part of the input that could not be used."""
+
+    origin: str
+    reason: str
+    message: str
+    spans: int
+
+
+class ScanDocument(Document):
+    """The result of a scan."""
+
+    dataset: str
+    graph_version: str
+    agents: list[AgentDocument]
+    shadow_agents: list[AgentDocument]
+    shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
+    components: list[ComponentDocument]
+    dependencies: list[DependencyDocument]
+    fallbacks: list[FallbackDocument]
+    workflows: list[WorkflowDocument]
+    window: WindowDocument
+    coverage: CoverageDocument
+    total_agents: int
+    total_components: int
+    total_dependencies: int
+    refusals: list[RefusalDocument] = Field(description="The first 100.")
+    refusals_total: int
+
+
+class GraphDocument(Origin):
+    """Components, dependencies and the findings about them."""
+
+    nodes: list[NodeDocument]
+    edges: list[DependencyDocument]
+    fallbacks: list[FallbackDocument]
+    workflows: list[WorkflowDocument]
+    shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
+    window: WindowDocument
+    environments: list[str]
+    coverage: CoverageDocument
+    analysis: AnalysisDocument
+
+
+class DatasetDocument(Document):
+    """A dataset and its newest graph."""
+
+    name: str
+    graph_version: str
+    created_at: Time | None
+    total_components: int
+    total_dependencies: int
+
+
+class DatasetsDocument(Document):
+    """All datasets, the last written first."""
+
+    datasets: list[DatasetDocument]
+
+
+class GraphEvent(Document):
+    """Data of the event `graph`: a dataset has a new graph version."""
+
+    dataset: str
+    graph_version: str

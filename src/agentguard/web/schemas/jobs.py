@@ -1,0 +1,55 @@
+"""Documents about jobs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from agentguard.jobs.model import JobState
+from agentguard.web.schemas.common import Document, Time
+from agentguard.web.schemas.graph import ScanDocument
+from agentguard.web.schemas.playbooks import PlaybookDocument
+from agentguard.web.schemas.simulation import SimulationDocument
+
+
+class JobErrorDocument(Document):
+    """Why a job failed."""
+
+    code: str
+    message: str
+
+
+class JobProgress(Document):
+    """How much is done."""
+
+    done: int
+    total: int | None
+    unit: Literal["bytes"] | None
+
+
+class JobSummary(Document):
+    """A job, without its result."""
+
+    id: str
+    kind: str
+    state: JobState
+    attempts: int = Field(description="How often it was started.")
+    progress: JobProgress
+    error: JobErrorDocument | None
+    created_at: Time | None
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class JobDocument(JobSummary):
+    """A job and its result."""
+
+    result: ScanDocument | SimulationDocument | PlaybookDocument | None
+
+
+class JobsDocument(Document):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobSummary]
+    next: str | None = Field(description="`before` of the next page; null after the last.")
