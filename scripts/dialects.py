@@ -1,4 +1,4 @@
-"""The page about the dialects: their rules, and the recordings that verify them."""
+"""Generates docs/dialects.md from the dialect table and the recordings that verify it."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import orjson
 import pyarrow as pa
 import yaml
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.discovery.naming import name_rules
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.payloads import DocumentPayload
 
 RECORDINGS = Path(__file__).parents[1] / "tests" / "data" / "traces"
-HEAD = """# Recognized spans and names
+HEAD = """# Dialects
 
-Discovery gives each span the role of the first rule that matches. The rules are data
-(`src/agentguard/discovery/dialects/`), applied in the order of this page. *Verified* lists the
-recordings of real frameworks (`tests/data/traces/`) in which a rule matched spans; a rule without a
-recording is based on its dialect's source and marked *unverified*. All conditions of a rule must
-hold; attributes have their names in OTLP.
+Discovery assigns each span the role of the first matching rule. The rules are data
+(`src/agentguard/discovery/dialects/`) and apply in the order of this page. *Verified* lists the
+recordings of real frameworks (`tests/data/traces/`) in which a rule assigned a role; an
+*unverified* rule is based on the dialect's source only. All conditions on a line must hold;
+attributes have their OTLP names.
 """
 NAMES_HEAD = """## Names
 
-Parts that are removed from names, in this order (`src/agentguard/discovery/names.yaml`). Nothing is
-lost: a component lists all its spellings, and a model the names in its responses.
+Patterns removed from names, in order of application (`src/agentguard/discovery/names.yaml`).
+Nothing is lost: components list all their spellings and response models.
 
-| names of | rule | takes out | after | example |
+| names of | rule | removes | source | example |
 | --- | --- | --- | --- | --- |
 """
 
@@ -48,7 +48,7 @@ def dialects_page() -> str:
     return "\n".join(
         [
             HEAD,
-            "| dialect | what | verified |",
+            "| dialect | instrumentation | verified |",
             "| --- | --- | --- |",
             *overview,
             "",
@@ -71,19 +71,21 @@ def tables() -> list[dict[str, Any]]:
 
 
 def seen_by_rule() -> dict[str, Counter[str]]:
-    """Return, for each rule, how many spans of each recording it gave their role."""
+    """Return the number of classified spans by rule and recording."""
     dialects = load_dialects()
-    reader, decoder = Reader(dialects), Decoder(dialects.wanted)
+    classifier, decoder = Classifier(dialects), Decoder(dialects.wanted)
     seen: dict[str, Counter[str]] = {rule.label: Counter() for rule in dialects.rules}
     for path in sorted(RECORDINGS.glob("*/traces.jsonl.gz")):
         with gzip.open(path) as lines:
             spans = decoder.decode(
                 [DocumentPayload(str(n), orjson.loads(line)) for n, line in enumerate(lines)]
             ).spans
-        readings = reader.read(pa.concat_tables([spans]).unify_dictionaries().combine_chunks())
-        for shape in readings.shape.tolist():
-            if readings.readings[shape].rule:
-                seen[readings.readings[shape].rule][path.parent.name] += 1
+        classifications = classifier.classify(
+            pa.concat_tables([spans]).unify_dictionaries().combine_chunks()
+        )
+        for shape in classifications.shape.tolist():
+            if classifications.by_shape[shape].rule:
+                seen[classifications.by_shape[shape].rule][path.parent.name] += 1
     return seen
 
 
@@ -127,12 +129,12 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
             f" {_condition(fact['when'])}."
         )
     for error in table.get("errors", ()):
-        yield f"- Counts as a failure, whatever its status: {_condition(error['when'])}."
+        yield f"- Failed regardless of status: {_condition(error['when'])}."
     if table.get("control_flow"):
-        yield f"- Control flow, not a failure: exceptions {_codes(table['control_flow'])}."
+        yield f"- Control flow, not failures: exceptions {_codes(table['control_flow'])}."
     if "housekeeping" in table:
         yield (
-            "- Housekeeping, not a workflow: entry points whose name matches"
+            "- Housekeeping, not workflows: entry points whose name matches"
             f" {_code(table['housekeeping'])}."
         )
     yield ""
@@ -141,11 +143,11 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
 def _name_source(source: str | Mapping[str, str]) -> str:
     if isinstance(source, str):
         return _code(source)
-    return f"{_code(source['attribute'])} (part)" if "attribute" in source else "the span's name"
+    return f"part of {_code(source['attribute'])}" if "attribute" in source else "span name"
 
 
 def _condition(when: Mapping[str, Any]) -> str:
-    said = {
+    texts = {
         "name": lambda v: f"span name ~ {_code(v)}",
         "scope": lambda v: f"scope ~ {_code(v)}",
         "kinds": lambda v: f"kind is {' or '.join(v)}",
@@ -153,10 +155,10 @@ def _condition(when: Mapping[str, Any]) -> str:
         "any": lambda v: f"has any of {_codes(v)}",
         "lacks": lambda v: f"lacks {_codes(v)}",
         "equals": lambda v: "; ".join(f"{_code(k)} = {_codes(_list(x))}" for k, x in v.items()),
-        "named": lambda v: f"the span's name = {_code(v)}",
+        "named": lambda v: f"span name = {_code(v)}",
         "matches": lambda v: "; ".join(f"{_code(k)} ~ {_code(x)}" for k, x in v.items()),
     }
-    return "; ".join(said[part](value) for part, value in when.items())
+    return "; ".join(texts[part](value) for part, value in when.items())
 
 
 def _list(value: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from agentguard.discovery.classification import Reading
+from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, clean, identity
@@ -53,7 +53,7 @@ USE = {
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One invocation, or a mere sighting."""
+    """One invocation, or a mere observation."""
 
     trace_id: bytes
     span_id: bytes
@@ -99,7 +99,7 @@ def _holder(node: Node) -> Node | None:
 
 def _had_ended(run: Node, node: Node) -> bool:
     """Whether an agent's run in the same process was over when the node started."""
-    here = run.role is Role.AGENT and run.reading.service == node.reading.service
+    here = run.role is Role.AGENT and run.classification.service == node.classification.service
     return here and node.start >= run.end > run.start
 
 
@@ -186,17 +186,24 @@ def _call(node: Node, who: Identity, *, ran: bool = True) -> Call:
 def _who(node: Node) -> Identity:
     placed = node.given is not None or node.server is not None
     if node.role in ENTRANCES and not placed:
-        return _identity(node.role, clean(node.reading.service), None, node.reading)
-    return _identity(node.role, node.name, clean(node.server), node.reading, level=node.level)
+        return _identity(node.role, clean(node.classification.service), None, node.classification)
+    return _identity(
+        node.role, node.name, clean(node.server), node.classification, level=node.level
+    )
 
 
 def _identity(
-    role: Role, name: str | None, server: str | None, reading: Reading, *, level: int = 0
+    role: Role,
+    name: str | None,
+    server: str | None,
+    classification: Classification,
+    *,
+    level: int = 0,
 ) -> Identity:
     if name:
-        return identity(KIND[role], name, environment=reading.environment, server=server)
+        return identity(KIND[role], name, environment=classification.environment, server=server)
     place = (
-        f"{reading.service} {clean(reading.span_name) or ''}".strip()
+        f"{classification.service} {clean(classification.span_name) or ''}".strip()
         if role is not Role.MODEL
         else ""
     )
@@ -204,7 +211,7 @@ def _identity(
     return identity(
         KIND[role],
         place or "(unnamed)",
-        environment=reading.environment,
+        environment=classification.environment,
         server=server,
         identified=False,
     )
@@ -217,7 +224,10 @@ def _server_calls(
         if node.server:
             name = clean(node.server) or "(unnamed)"
             call = _call(
-                node, identity(ComponentKind.MCP_SERVER, name, environment=node.reading.environment)
+                node,
+                identity(
+                    ComponentKind.MCP_SERVER, name, environment=node.classification.environment
+                ),
             )
             call.source = primary.get(source) if (source := callers[node].source) else None
             call.type = DependencyType.CALLS_MCP if call.source else None
@@ -227,7 +237,9 @@ def _server_calls(
 def _unmet_calls(trace: Trace, primary: dict[Node, Call]) -> Iterator[Call]:
     for marker, giver in trace.unmet:
         call = _call(
-            marker, _identity(Role.AGENT, marker.reading.target, None, marker.reading), ran=False
+            marker,
+            _identity(Role.AGENT, marker.classification.target, None, marker.classification),
+            ran=False,
         )
         call.source = primary.get(giver)
         call.type = DependencyType.HANDOFF if call.source else None
@@ -244,12 +256,16 @@ def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
     if not free:
         return
     node = min(free, key=lambda n: (n.orphan, n.start, n.row))
-    reading, serves = node.reading, node.role in ENTRANCES
-    if serves and any(pattern.search(reading.span_name) for pattern in dialects.housekeeping):
+    classification, serves = node.classification, node.role in ENTRANCES
+    if serves and any(
+        pattern.search(classification.span_name) for pattern in dialects.housekeeping
+    ):
         return
-    name = clean(reading.span_name) if serves else node.name
-    name = name or clean(reading.span_name) or "(unnamed)"
-    primary[node].entry = identity(ComponentKind.WORKFLOW, name, environment=reading.environment)
+    name = clean(classification.span_name) if serves else node.name
+    name = name or clean(classification.span_name) or "(unnamed)"
+    primary[node].entry = identity(
+        ComponentKind.WORKFLOW, name, environment=classification.environment
+    )
 
 
 def _links(trace: Trace, callers: dict[Node, Caller], primary: dict[Node, Call]) -> Iterable[Link]:

@@ -28,8 +28,8 @@ def graph_of(bodies: Iterable[bytes], dialects: Dialects) -> nx.MultiDiGraph:
     hosts: set[str] = set()
     for span in SpanReader(dialects).read(bodies):
         traces[span.trace_id].append(span)
-        if span.reading.role in (Role.AGENT, Role.DELEGATION) or span.reading.acting:
-            hosts.add(span.reading.service)
+        if span.classification.role in (Role.AGENT, Role.DELEGATION) or span.classification.acting:
+            hosts.add(span.classification.service)
     calls: list[Call] = []
     ends: dict[tuple[bytes, bytes], Call] = {}
     links: list[Link] = []

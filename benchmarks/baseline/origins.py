@@ -32,7 +32,7 @@ def find_origins(trace: Trace, halves: list[Node]) -> None:
     entered = [
         node.parent
         for node in trace.of(*DOORS)
-        if node.parent and node.parent.reading.service != node.reading.service
+        if node.parent and node.parent.classification.service != node.classification.service
     ]
     tops = {
         top for node in (*trace.of(*CALLS), *entered, *halves) if (top := _unheld(node)) is not None
@@ -48,18 +48,18 @@ def _unheld(node: Node) -> Node | None:
     """The uppermost node of this service above, if none on the way can call."""
     while node.role not in HOLDERS:
         above = node.parent
-        if above is None or above.reading.service != node.reading.service:
+        if above is None or above.classification.service != node.classification.service:
             return node
         node = above
     return None
 
 
 def _stand_in(top: Node, row: int) -> Node:
-    reading = replace(top.reading, role=Role.SERVER, name=None)
+    classification = replace(top.classification, role=Role.SERVER, name=None)
     failed = top.failed and top.parent is None
     node = Node(
         top.span,
-        reading,
+        classification,
         Role.SERVER,
         row,
         failed,

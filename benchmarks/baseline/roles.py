@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import clean, folded, names_an_agent
+from agentguard.discovery.naming import clean, is_agent_name, normalized
 from agentguard.discovery.partial import Proof
 from benchmarks.baseline.origins import find_origins
 from benchmarks.baseline.trace import PLAIN, Given, Node, Trace, by_time
@@ -43,13 +43,13 @@ def settle(trace: Trace, hosts: frozenset[str]) -> None:
 
 def _adopt_bodies(trace: Trace) -> None:
     waiting: dict[tuple[Node | None, str], list[Node]] = defaultdict(list)
-    for node in by_time(n for n in trace.nodes if n.reading.body and n.parent):
-        waiting[node.parent, folded(node.reading.body or "")].append(node)
+    for node in by_time(n for n in trace.nodes if n.classification.body and n.parent):
+        waiting[node.parent, normalized(node.classification.body or "")].append(node)
     if not waiting:
         return
     parents = {node.parent for node in trace.nodes}
     for agent in by_time(n for n in trace.of(Role.AGENT) if n not in parents):
-        beside = waiting.get((agent.parent, folded(agent.reading.name or "")), [])
+        beside = waiting.get((agent.parent, normalized(agent.classification.name or "")), [])
         body = next((n for n in beside if agent.start <= n.start <= agent.end), None)
         if body is not None:
             beside.remove(body)
@@ -59,21 +59,23 @@ def _adopt_bodies(trace: Trace) -> None:
 def _act(trace: Trace) -> None:
     beside: dict[Node | None, list[Node]] = defaultdict(list)
     for node in by_time(
-        n for n in trace.nodes if (n.reading.acting or n.reading.acting_follows) and n.parent
+        n
+        for n in trace.nodes
+        if (n.classification.acting or n.classification.acting_follows) and n.parent
     ):
         beside[node.parent].append(node)
     for steps in beside.values():
         leader: Node | None = None
         for node in steps:
-            acting = node.reading.acting
+            acting = node.classification.acting
             if acting and (
                 leader is None
                 or leader.given is None
-                or folded(acting) != folded(leader.given.name or "")
+                or normalized(acting) != normalized(leader.given.name or "")
             ):
                 leader = node
                 node.role = Role.AGENT
-                node.given = Given(acting, f"{node.reading.rule} (acting)", Proof.TEXT)
+                node.given = Given(acting, f"{node.classification.rule} (acting)", Proof.TEXT)
             elif leader is not None:
                 node.parent = leader
                 leader.end = max(leader.end, node.end)
@@ -82,18 +84,18 @@ def _act(trace: Trace) -> None:
 
 def _agents_by_service(trace: Trace, hosts: frozenset[str]) -> None:
     for node in trace.of(Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW):
-        service = node.reading.service
-        enters = node.parent is None or node.parent.reading.service != service
-        if enters and names_an_agent(service) and service not in hosts:
+        service = node.classification.service
+        enters = node.parent is None or node.parent.classification.service != service
+        if enters and is_agent_name(service) and service not in hosts:
             node.role = Role.AGENT
             node.given = Given(clean(service), "service-name", Proof.SERVICE_NAME)
 
 
 def _enter_services(trace: Trace) -> None:
-    silent = [node for node in trace.of(Role.NONE) if node.reading.service]
+    silent = [node for node in trace.of(Role.NONE) if node.classification.service]
     for node in silent:
-        above = node.parent.reading.service if node.parent else ""
-        if above and above != node.reading.service:
+        above = node.parent.classification.service if node.parent else ""
+        if above and above != node.classification.service:
             node.role = Role.SERVER
             top = list(node.above())[-1]
             if top in silent:
@@ -111,20 +113,20 @@ def _pair_mcp(trace: Trace) -> None:
             for step in (*between, node):
                 step.role = Role.STEP
             above.failed |= node.failed
-            above.server = node.reading.service
-            above.given = Given(node.name or above.name, node.reading.rule, Proof.ATTRIBUTE)
+            above.server = node.classification.service
+            above.given = Given(node.name or above.name, node.classification.rule, Proof.ATTRIBUTE)
         else:
-            node.server = node.reading.service
+            node.server = node.classification.service
     for node in trace.of(Role.MCP_CLIENT):
-        if node.server is None and node.reading.server:
-            node.server = node.reading.server
+        if node.server is None and node.classification.server:
+            node.server = node.classification.server
 
 
 def _pair_halves(trace: Trace) -> list[Node]:
     paired = []
     for node in trace.of(Role.SERVER, Role.AGENT):
         above = node.parent
-        other = above is not None and above.reading.service != node.reading.service
+        other = above is not None and above.classification.service != node.classification.service
         if above is not None and above.role is Role.CLIENT and (node.role is Role.SERVER or other):
             node.failed |= above.failed
             paired.append(above)
@@ -147,7 +149,7 @@ def _settle_workflows(trace: Trace) -> None:
             wrapper
             and wrapper.role is Role.AGENT
             and wrapper.parent is None
-            and folded(wrapper.name or "") == folded(node.name or "-")
+            and normalized(wrapper.name or "") == normalized(node.name or "-")
         ):
             wrapper.role = Role.WORKFLOW
         node.role = Role.STEP
@@ -157,8 +159,10 @@ def _settle_workflows(trace: Trace) -> None:
     for node in trace.of(Role.NONE, Role.STEP):
         if node.parent is None and not node.orphan and node in with_nodes:
             node.role = Role.WORKFLOW
-            if not node.reading.name:
-                node.given = Given(clean(node.reading.span_name), "trace-root", Proof.STRUCTURE)
+            if not node.classification.name:
+                node.given = Given(
+                    clean(node.classification.span_name), "trace-root", Proof.STRUCTURE
+                )
 
 
 def _drop_transport(trace: Trace) -> None:
@@ -182,7 +186,7 @@ def _unwrap_tools(trace: Trace) -> None:
         if (
             wrapper
             and wrapper.role is Role.TOOL
-            and folded(wrapper.name or "") == folded(node.name or "-")
+            and normalized(wrapper.name or "") == normalized(node.name or "-")
         ):
             wrapper.role = Role.STEP
             node.failed |= wrapper.failed
@@ -190,7 +194,7 @@ def _unwrap_tools(trace: Trace) -> None:
 
 def _label(node: Node) -> Label:
     return (
-        (int(node.role if node.given else node.reading.role), folded(node.name))
+        (int(node.role if node.given else node.classification.role), normalized(node.name))
         if node.name
         else None
     )
@@ -231,7 +235,7 @@ def _fold(pairs: Pairs) -> None:
         top.input_tokens = max(top.input_tokens, inner.input_tokens)
         top.output_tokens = max(top.output_tokens, inner.output_tokens)
     for inner, outer in named:
-        outer.given = Given(inner.name, inner.reading.rule, Proof.ATTRIBUTE)
+        outer.given = Given(inner.name, inner.classification.rule, Proof.ATTRIBUTE)
     for inner in outer_of:
         inner.role = Role.STEP
 
@@ -246,7 +250,7 @@ def _beside(trace: Trace, labels: dict[Node, Label]) -> Pairs:
         (second, first)
         for group in groups.values()
         for first, second in pairwise(group)
-        if first.reading.scope != second.reading.scope
+        if first.classification.scope != second.classification.scope
         and second.start < first.end
         and first.parent is second.parent
     ]
@@ -257,7 +261,7 @@ def _settle_delegations(trace: Trace) -> None:
     tops = trace.tops() if rows else {}
     agents = trace.of(Role.AGENT)
     for node in rows:
-        target = node.reading.target
+        target = node.classification.target
         behind = [a for a in agents if tops[a] is node]
         behind += [
             a
@@ -268,11 +272,11 @@ def _settle_delegations(trace: Trace) -> None:
             node.role = Role.TOOL
         else:
             node.role = Role.AGENT
-            node.given = Given(target, node.reading.rule, Proof.TEXT)
+            node.given = Given(target, node.classification.rule, Proof.TEXT)
 
 
 def _named(nodes: Iterable[Node], name: str) -> bool:
-    return any(folded(node.name or "") == folded(name) for node in nodes)
+    return any(normalized(node.name or "") == normalized(name) for node in nodes)
 
 
 def _tell_unnamed_apart(trace: Trace) -> None:
@@ -286,16 +290,16 @@ def _settle_handoffs(trace: Trace) -> None:
     giver_of = {marker: marker.nearest(Role.AGENT) for marker in markers}
     waiting: dict[str, list[Node]] = defaultdict(list)
     for node in by_time(trace.of(Role.AGENT)):
-        waiting[folded(node.name or "")].append(node)
+        waiting[normalized(node.name or "")].append(node)
     for marker in by_time(markers):
-        giver, target = giver_of[marker], marker.reading.target
+        giver, target = giver_of[marker], marker.classification.target
         marker.role = Role.STEP
         if giver is None or not target:
             continue
-        receivers = waiting[folded(target)]
+        receivers = waiting[normalized(target)]
         receiver = next((n for n in receivers if n.start >= marker.start and n is not giver), None)
         if receiver is None:
             trace.unmet.append((marker, giver))
         else:
             receivers.remove(receiver)
-            trace.handoffs[receiver] = (giver, marker.reading.name, Proof.SIBLING)
+            trace.handoffs[receiver] = (giver, marker.classification.name, Proof.SIBLING)

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-from agentguard.discovery.classification import Reader, Reading
+from agentguard.discovery.classification import Classification, Classifier
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.ingest.facts import extract_fact
 from agentguard.ingest.values import kept, plain
@@ -48,7 +48,7 @@ class Span:
     output_tokens: int
     links: tuple[bytes, ...]
     resource: str
-    reading: Reading
+    classification: Classification
     """What the dialects make of its name, scope, kind and attributes."""
 
 
@@ -58,7 +58,7 @@ class SpanReader:
     def __init__(self, dialects: Dialects) -> None:
         wanted = dialects.wanted
         self._wanted = wanted
-        self._reader = Reader(dialects)
+        self._reader = Classifier(dialects)
         uses = [
             (wanted.input_tokens, Use.TOKENS_IN),
             (wanted.output_tokens, Use.TOKENS_OUT),
@@ -110,7 +110,9 @@ class SpanReader:
             output_tokens=tokens_out,
             links=tuple(links),
             resource=resource,
-            reading=self._reader.one(name, scope, kind, _json(attributes), resource),
+            classification=self._reader.classify_shape(
+                name, scope, kind, _json(attributes), resource
+            ),
         )
 
     def _sorted(self, message: Message) -> tuple[dict[str, Any], dict[str, Any], int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from agentguard.discovery.classification import Reading
+from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import Proof
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
@@ -28,7 +28,7 @@ class Node:
     """A span in its trace, being settled."""
 
     span: Span
-    reading: Reading
+    classification: Classification
     role: Role
     row: int
     failed: bool
@@ -50,7 +50,7 @@ class Node:
 
     @property
     def name(self) -> str | None:
-        return self.given.name if self.given else self.reading.name
+        return self.given.name if self.given else self.classification.name
 
     @property
     def stands(self) -> bool:
@@ -120,12 +120,12 @@ def joined(trace_id: bytes, spans: Iterable[Span]) -> Trace:
 
 
 def _node(span: Span, row: int) -> Node:
-    reading = span.reading
-    failed = span.failed if reading.fails is None else reading.fails
+    classification = span.classification
+    failed = span.failed if classification.fails is None else classification.fails
     return Node(
         span,
-        reading,
-        reading.role,
+        classification,
+        classification.role,
         row,
         failed,
         span.start,

@@ -18,7 +18,7 @@ from agentguard.adapters.neo4j.projection import Neo4jProjection
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.analysis.analyze import analyze
 from agentguard.catalog.matching import match
-from agentguard.catalog.model import Catalog, Declared, Entry
+from agentguard.catalog.model import Catalog, Entry, EntryKind
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.export.property_graph import (
     COMPONENT,
@@ -57,7 +57,7 @@ def place() -> Iterator[Place]:
 
 def every_second_agent(found: Graph) -> Catalog:
     agents = [c for c in found.components if c.kind is ComponentKind.AGENT]
-    return Catalog(tuple(Entry(Declared.AGENT, c.id, c.name) for c in agents[::2]))
+    return Catalog(tuple(Entry(EntryKind.AGENT, c.id, c.name) for c in agents[::2]))
 
 
 async def show(place: Place, found: Graph) -> None:

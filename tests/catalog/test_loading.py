@@ -1,6 +1,6 @@
 """Catalogues, A2A agent cards and Backstage entities.
 
-Told apart by their contents, joined, bounded, one kind of error.
+Told apart by their contents, merge, bounded, one kind of error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from agentguard.catalog.backstage import entity_name
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.loading import load_catalog, load_catalogs, read_declarations
 from agentguard.catalog.matching import Standing, match
-from agentguard.catalog.model import Catalog, Declared, Entry, Reference, joined
+from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference, merge
 from agentguard.catalog.nodes import MAX_CHARACTERS
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import imported_text
@@ -46,7 +46,7 @@ def test_an_agent_card_declares_its_agent_with_the_providers_organization_as_own
     ):
         (entry,) = catalog.entries
         assert (entry.declares, entry.name, entry.owner, entry.line) == (
-            Declared.AGENT,
+            EntryKind.AGENT,
             name,
             owner,
             1,
@@ -62,7 +62,7 @@ def test_backstage_components_resources_and_apis_are_entries_of_any_kind_and_the
 
     assert catalog.entries == (
         Entry(
-            Declared.ANY,
+            EntryKind.ANY,
             None,
             "checkout-agent",
             "shop-team",
@@ -72,11 +72,12 @@ def test_backstage_components_resources_and_apis_are_entries_of_any_kind_and_the
             ("CheckoutAgent",),
             depends_on=uses,
         ),
-        Entry(Declared.ANY, None, "payments", "finance/payments-team", None, 19, path),
-        Entry(Declared.ANY, None, "orders", "platform", None, 29, path),
-        Entry(Declared.ANY, None, "price-tools", "pricing-team", None, 38, path),
+        Entry(EntryKind.ANY, None, "payments", "finance/payments-team", None, 19, path),
+        Entry(EntryKind.ANY, None, "orders", "platform", None, 29, path),
+        Entry(EntryKind.ANY, None, "price-tools", "pricing-team", None, 38, path),
     )
-    assert catalog.notes == (f"{path}, line 49: a System is nothing that runs, so it is left out.",)
+    (note,) = catalog.notes
+    assert note.startswith(f"{path}, line 49: skipped; a System")
 
 
 @pytest.mark.parametrize(
@@ -104,14 +105,14 @@ def test_a_title_with_a_star_declares_nothing_but_itself():
     [
         (json.dumps({**CARD, "name": None}), "without a name"),
         (json.dumps({**CARD, "name": " "}), "without a name"),
-        (json.dumps({**CARD, "name": 7}), "name is no text"),
-        (json.dumps({**CARD, "name": "\ud800"}), "name is no text"),
-        (json.dumps({**CARD, "provider": "Acme"}), "provider is no object"),
-        (json.dumps({**CARD, "provider": {"organization": ["x"]}}), "organization is no text"),
+        (json.dumps({**CARD, "name": 7}), "name is not text"),
+        (json.dumps({**CARD, "name": "\ud800"}), "name is not text"),
+        (json.dumps({**CARD, "provider": "Acme"}), "provider is not an object"),
+        (json.dumps({**CARD, "provider": {"organization": ["x"]}}), "organization is not text"),
         (json.dumps({"hello": 1}), "unknown key 'hello'"),
         ('{"capabilities": ' + "[" * 100_000, ""),
         (COMPONENT.replace("name: a", "title: a"), "needs the text 'name'"),
-        (COMPONENT.replace("name: a", "name: 3"), "put it in quotes"),
+        (COMPONENT.replace("name: a", "name: 3"), "must be text, not '3'"),
         (COMPONENT.replace("name: a", "name: []"), "name must be text"),
         (COMPONENT.replace("kind: Component", "kind: {}"), "kind must be text"),
         (COMPONENT.replace("metadata: {name: a}", "metadata: a"), "needs the text 'name'"),
@@ -213,7 +214,7 @@ def catalog(text: str, origin: str) -> Catalog:
 
 
 def test_one_thing_in_two_files_is_one_entry_and_the_first_file_holds():
-    both = joined(
+    both = merge(
         [
             catalog("agents: [{id: x, name: A, value_per_run: 2}]", "one"),
             catalog(
@@ -237,7 +238,7 @@ def test_one_thing_in_two_files_is_one_entry_and_the_first_file_holds():
 
 
 def test_two_ids_are_two_things_whatever_their_names():
-    both = joined(
+    both = merge(
         [catalog("[{id: dev/a, name: A}]", "one"), catalog("[{id: prod/a, name: A}]", "two")]
     )
 
@@ -252,11 +253,11 @@ def test_namesakes_in_other_environments_or_of_another_kind_stay_apart():
         "workflows: [{name: A}]",
     ]
 
-    assert len(joined([catalog(text, str(n)) for n, text in enumerate(texts)]).entries) == 4
+    assert len(merge([catalog(text, str(n)) for n, text in enumerate(texts)]).entries) == 4
 
 
 def test_what_backstage_declares_of_either_kind_joins_the_agent_of_that_name():
-    both = joined(
+    both = merge(
         [
             catalog("[{name: A, aliases: [abc-*]}]", "one"),
             read_declarations(COMPONENT + "spec: {owner: me}", origin="two"),
@@ -264,17 +265,15 @@ def test_what_backstage_declares_of_either_kind_joins_the_agent_of_that_name():
     )
 
     (entry,) = both.entries
-    assert (entry.declares, entry.owner, entry.aliases) == (Declared.ANY, "me", ("abc-*",))
+    assert (entry.declares, entry.owner, entry.aliases) == (EntryKind.ANY, "me", ("abc-*",))
 
 
 def test_a_written_out_alias_joins_what_bears_that_name_unless_a_name_does():
     card = catalog("[{name: kasse, owner: me}]", "card")
 
-    (one,) = joined([catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c"), card]).entries
-    (other,) = joined([card, catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c")]).entries
-    two = joined(
-        [catalog("[{name: Checkout, aliases: [kasse]}, {name: Kasse}]", "c"), card]
-    ).entries
+    (one,) = merge([catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c"), card]).entries
+    (other,) = merge([card, catalog("[{name: Checkout, aliases: [kasse, kas*]}]", "c")]).entries
+    two = merge([catalog("[{name: Checkout, aliases: [kasse]}, {name: Kasse}]", "c"), card]).entries
 
     assert (one.name, one.owner) == ("Checkout", "me")
     assert (other.name, other.owner, other.aliases) == ("kasse", "me", ("kasse", "kas*"))
@@ -282,8 +281,10 @@ def test_a_written_out_alias_joins_what_bears_that_name_unless_a_name_does():
 
 
 def test_two_currencies_are_an_error():
-    with pytest.raises(CatalogFormatError, match="two: its currency is 'USD', but one says 'EUR'"):
-        joined(
+    with pytest.raises(
+        CatalogFormatError, match="two: its currency is 'USD', but one declares 'EUR'"
+    ):
+        merge(
             [
                 catalog("{agents: [], currency: EUR}", "one"),
                 catalog("{agents: [], currency: USD}", "two"),
@@ -291,7 +292,7 @@ def test_two_currencies_are_an_error():
         )
 
 
-def test_no_files_are_no_catalogue():
+def test_no_files_are_no_catalog():
     assert load_catalogs([]) is None
 
 
@@ -317,12 +318,12 @@ def test_what_is_imported_says_where_each_entry_comes_from_and_declares_the_same
     assert expected.count(Standing.SHADOW) == 1
     for entry in found.entries:
         assert f"# from {entry.place}" in text
-    assert "a System is nothing that runs" in text
+    assert "skipped; a System" in text
 
 
 entries = st.builds(
     Entry,
-    st.sampled_from(Declared),
+    st.sampled_from(EntryKind),
     name=st.text("abc \n#:'\"é", min_size=1, max_size=6).filter(str.strip),
     owner=st.none() | st.text("xy\n#: ", min_size=1, max_size=5).filter(str.strip),
     value_per_run=st.none() | st.floats(0, 1e9),

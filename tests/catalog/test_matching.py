@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.catalog.aliases import fits
+from agentguard.catalog.aliases import matches_alias
 from agentguard.catalog.comparing import compare
 from agentguard.catalog.matching import Standing, match
-from agentguard.catalog.model import joined
+from agentguard.catalog.model import merge
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import catalog_text
 from agentguard.discovery.kinds import ComponentKind
@@ -41,7 +41,7 @@ SEEN = graph(
 )
 
 
-def test_without_a_catalogue_nobody_is_called_shadow():
+def test_without_a_catalog_nobody_is_called_shadow():
     matches = match(SEEN, None)
 
     assert {m.standing for m in matches.components} == {Standing.UNKNOWN}
@@ -116,7 +116,7 @@ def test_a_workflows_entry_does_not_declare_an_agent_of_its_name():
 
 
 @pytest.mark.parametrize(
-    ("alias", "name", "fits"),
+    ("alias", "name", "matches_alias"),
     [
         ("checkout-*", "checkout-7f", True),
         ("CHECKOUT-*", "Checkout-7F", True),
@@ -132,8 +132,8 @@ def test_a_workflows_entry_does_not_declare_an_agent_of_its_name():
         ("ab.d*", "abcd-1", False),
     ],
 )
-def test_an_alias_fits_whole_names_alone(alias, name, fits):
-    expected = Standing.DECLARED if fits else Standing.SHADOW
+def test_an_alias_fits_whole_names_alone(alias, name, matches_alias):
+    expected = Standing.DECLARED if matches_alias else Standing.SHADOW
 
     assert standings(graph(agent("agent:x", name)), f"[{{name: Other, aliases: [{alias!r}]}}]") == {
         "agent:x": expected
@@ -149,7 +149,7 @@ def test_an_alias_fits_a_spelling_and_the_reason_names_it():
 
     assert (
         found.reason
-        == "The name 'checkout-2024' fits the alias 'checkout-*' of 'Checkout' in c.yaml, line 1."
+        == "The name 'checkout-2024' matches the alias 'checkout-*' of 'Checkout' in c.yaml, line 1."
     )
 
 
@@ -224,7 +224,7 @@ letters = st.text("ab-", min_size=1, max_size=6)
 def test_without_wildcards_no_alias_fits_another_name_and_with_them_it_fits_as_the_plain_definition_says(
     name, alias
 ):
-    assert fits(alias, name) == naive_fit(alias, name)
+    assert matches_alias(alias, name) == naive_fit(alias, name)
 
 
 def naive_fit(alias: str, name: str) -> bool:
@@ -236,7 +236,7 @@ def naive_fit(alias: str, name: str) -> bool:
 
 
 def test_no_alias_takes_exponential_time():
-    assert not fits("a*" * 40 + "b", "a" * 5_000)
+    assert not matches_alias("a*" * 40 + "b", "a" * 5_000)
 
 
 @given(
@@ -247,7 +247,7 @@ def test_no_alias_takes_exponential_time():
 def test_findings_are_the_same_each_time(order):
     first, second = (
         match(
-            SEEN, joined([read_catalog(text, origin=f"{n}") for n, text in enumerate(order)])
+            SEEN, merge([read_catalog(text, origin=f"{n}") for n, text in enumerate(order)])
         ).components
         for _ in range(2)
     )
@@ -283,7 +283,7 @@ def graphs(draw) -> Graph:
 
 @settings(max_examples=150, deadline=None)
 @given(seen=graphs())
-def test_a_catalogue_written_from_what_was_seen_declares_all_of_it_and_nothing_drifts(seen):
+def test_a_catalog_written_from_what_was_seen_declares_all_of_it_and_nothing_drifts(seen):
     catalog = read_catalog(catalog_text(seen), origin="c")
     found = compare(seen, catalog, History(), now=0, ghost_days=7)
 

@@ -60,7 +60,7 @@ def test_what_was_last_seen_more_days_ago_than_it_takes_is_a_ghost():
     found = presence(sighting("A", TODAY - 8), days=range(TODAY - 8, TODAY + 1))
 
     assert found.state is State.GHOST
-    assert "though since then something was seen on 8 days" in found.reason
+    assert "since then 8 days had observations" in found.reason
     assert found.last_seen == (TODAY - 8) * NS_PER_DAY + 1
 
 
@@ -75,14 +75,14 @@ def test_too_few_days_observed_make_no_ghost_and_that_is_said():
         presence(sighting("A", TODAY - 30), days=(TODAY - 30, TODAY - 1, TODAY)),
     ):
         assert found.state is State.NOT_SEEN
-        assert "only 2 days observed, too few to call it a ghost (7)" in found.reason
+        assert "only 2 days with observations; a ghost needs 7" in found.reason
 
 
 def test_where_nothing_was_observed_lately_nobody_is_a_ghost():
     found = presence(days=range(TODAY - 100, TODAY - 50))
 
     assert found.state is State.NOT_SEEN
-    assert "nothing at all was seen in the last 7 days" in found.reason
+    assert "no observations from the last 7 days" in found.reason
 
 
 def test_without_any_history_it_is_only_not_seen():
@@ -171,7 +171,7 @@ def test_the_document_lists_ghosts_and_the_not_seen_with_owner_place_and_reason(
     assert (document["days_observed"], document["ghost_days"]) == (10, 7)
 
 
-def test_without_a_catalogue_the_document_says_so_and_finds_nothing():
+def test_without_a_catalog_the_document_says_so_and_finds_nothing():
     document = comparison_document(compare(here("A"), None, History(), now=NOW, ghost_days=7))
 
     assert document["catalog"] is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.loading import load_catalog
-from agentguard.catalog.model import Criticality, Declared, Entry, Reference
+from agentguard.catalog.model import Criticality, Entry, EntryKind, Reference
 from agentguard.catalog.reading import read_catalog
 
 FULL = """\
@@ -48,7 +48,7 @@ def test_everything_that_can_be_declared():
     assert (catalog.currency, catalog.origin) == ("EUR", "c.yaml")
     assert catalog.entries == (
         Entry(
-            Declared.AGENT,
+            EntryKind.AGENT,
             "agent:shop/checkout",
             "CheckoutAgent",
             "shop-team",
@@ -61,17 +61,17 @@ def test_everything_that_can_be_declared():
             models=(Reference("gpt-4o"),),
             tools=(),
         ),
-        Entry(Declared.AGENT, None, "Übersetzer", None, None, 12, "c.yaml"),
-        Entry(Declared.WORKFLOW, None, "POST /checkout", None, 48.0, 14, "c.yaml"),
-        Entry(Declared.COMPONENT, "model:gpt-4o", None, "platform", None, 16, "c.yaml"),
-        Entry(Declared.ANY, None, "ledger", None, None, 18, "c.yaml", ("ledger-*", "books")),
+        Entry(EntryKind.AGENT, None, "Übersetzer", None, None, 12, "c.yaml"),
+        Entry(EntryKind.WORKFLOW, None, "POST /checkout", None, 48.0, 14, "c.yaml"),
+        Entry(EntryKind.COMPONENT, "model:gpt-4o", None, "platform", None, 16, "c.yaml"),
+        Entry(EntryKind.ANY, None, "ledger", None, None, 18, "c.yaml", ("ledger-*", "books")),
     )
 
 
 def test_a_plain_list_is_a_list_of_agents():
     assert read_catalog("- {name: A}\n- {name: B}", origin="c").entries == (
-        Entry(Declared.AGENT, None, "A", None, None, 1, "c"),
-        Entry(Declared.AGENT, None, "B", None, None, 2, "c"),
+        Entry(EntryKind.AGENT, None, "A", None, None, 1, "c"),
+        Entry(EntryKind.AGENT, None, "B", None, None, 2, "c"),
     )
 
 
@@ -88,23 +88,47 @@ def test_an_empty_section_is_fine():
         (
             "agents:\n  - name: A\n  - name: B\n  - name: a",
             "c.yaml:4:",
-            "declared already in line 2",
+            "already declared in line 2",
         ),
         (
             "agents:\n  - {id: x, name: A}\n  - {id: x, name: B}",
             "c.yaml:3:",
-            "declared already in line 2",
+            "already declared in line 2",
         ),
-        ("agents:\n  - name: A\n    name: B", "c.yaml:3:", "twice"),
-        ("agents:\n  - name: A\n    value_per_run: -1", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    value_per_run: .inf", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    value_per_run: .nan", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    value_per_run: '5'", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    value_per_run: 1:30", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    value_per_run: yes", "c.yaml:3:", "from 0 up"),
-        ("agents:\n  - name: A\n    owner: no", "c.yaml:3:", "put it in quotes"),
-        ("agents:\n  - name: 12", "c.yaml:2:", "put it in quotes"),
-        ("agents:\n  - name: 2026-01-01", "c.yaml:2:", "put it in quotes"),
+        ("agents:\n  - name: A\n    name: B", "c.yaml:3:", "duplicate key 'name'"),
+        (
+            "agents:\n  - name: A\n    value_per_run: -1",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        (
+            "agents:\n  - name: A\n    value_per_run: .inf",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        (
+            "agents:\n  - name: A\n    value_per_run: .nan",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        (
+            "agents:\n  - name: A\n    value_per_run: '5'",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        (
+            "agents:\n  - name: A\n    value_per_run: 1:30",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        (
+            "agents:\n  - name: A\n    value_per_run: yes",
+            "c.yaml:3:",
+            "must be a number of at least 0",
+        ),
+        ("agents:\n  - name: A\n    owner: no", "c.yaml:3:", "must be text, not"),
+        ("agents:\n  - name: 12", "c.yaml:2:", "must be text, not"),
+        ("agents:\n  - name: 2026-01-01", "c.yaml:2:", "must be text, not"),
         ("agents:\n  - name: [A]", "c.yaml:2:", "must be text"),
         ("agents:\n  - name: ''", "c.yaml:2:", "is empty"),
         ("agents:\n  - CheckoutAgent", "c.yaml:2:", "must be a mapping"),
@@ -116,15 +140,19 @@ def test_an_empty_section_is_fine():
         (
             "agents:\n  - name: A\n    aliases: [ok-1, '*']",
             "c.yaml:3:",
-            "the alias '*' fits nearly every name",
+            "the alias '*' matches nearly every name",
         ),
         ("agents:\n  - name: A\n    aliases: ['a?*']", "c.yaml:3:", "at least 3 letters or digits"),
-        ("agents:\n  - name: A\n    aliases: ['*agent*']", "c.yaml:3:", "somewhere inside"),
+        (
+            "agents:\n  - name: A\n    aliases: ['*agent*']",
+            "c.yaml:3:",
+            "the alias '*agent*' matches every name",
+        ),
         ("agents:\n  - name: A\n    aliases: agent-*", "c.yaml:3:", "must be a list"),
         (
             "agents:\n  - {name: A, aliases: [x-1]}\n  - {name: B, aliases: [X-1]}",
             "c.yaml:3:",
-            "declared already in line 2",
+            "already declared in line 2",
         ),
         (
             "agents:\n  - name: A\n    criticality: urgent",
@@ -132,9 +160,9 @@ def test_an_empty_section_is_fine():
             "one of critical, high, medium, low",
         ),
         ("agents:\n  - name: A\n    models: gpt-4o", "c.yaml:3:", "must be a list"),
-        ("agents:\n  - name: A\n    tools: [4]", "c.yaml:3:", "put it in quotes"),
+        ("agents:\n  - name: A\n    tools: [4]", "c.yaml:3:", "must be text, not"),
         ("workflows:\n  - name: A\n    models: []", "c.yaml:3:", "unknown key 'models'"),
-        ('agents:\n  - name: "\\ud800"', "c.yaml:2:", "half a character"),
+        ('agents:\n  - name: "\\ud800"', "c.yaml:2:", "lone surrogate"),
         ("\x00", "c.yaml", "is not YAML"),
         ("", "c.yaml", "is empty"),
         ("# nothing", "c.yaml", "is empty"),
@@ -155,7 +183,7 @@ def test_what_is_wrong_is_said_with_its_line(text, place, says):
         st.text(max_size=60), st.text(alphabet="agents:-{}[]&*!|>\n '\"name1.", max_size=60)
     )
 )
-def test_any_text_gives_a_catalogue_or_that_one_error(text):
+def test_any_text_gives_a_catalog_or_that_one_error(text):
     with suppress(CatalogFormatError):
         assert read_catalog(text, origin="c").origin == "c"
 
@@ -186,12 +214,12 @@ def test_a_file_that_cannot_be_used_is_the_same_error(tmp_path, content):
         load_catalog(path)
 
 
-def test_a_folder_is_no_catalogue(tmp_path):
+def test_a_folder_is_no_catalog(tmp_path):
     with pytest.raises(CatalogFormatError, match="cannot be read"):
         load_catalog(tmp_path)
 
 
-def test_the_example_in_the_documentation_is_a_catalogue():
+def test_the_example_in_the_documentation_is_a_catalog():
     page = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
 

@@ -10,7 +10,7 @@ from agentguard.analysis.documents import analysis_document
 from agentguard.catalog.comparing import compare
 from agentguard.catalog.documents import comparison_document
 from agentguard.catalog.matching import match
-from agentguard.catalog.model import Catalog, Declared, Entry, Reference
+from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
 from agentguard.catalog.views import view
 from agentguard.graph.documents import graph_document
 from agentguard.graph.evidence_links import trace_links
@@ -28,13 +28,13 @@ TEMPLATE = "http://jaeger:16686/trace/{trace_id}"
 def documents(
     graph: Graph, failed: str, *, owner: str = "payments team", template: str | None = None
 ) -> dict[str, Any]:
-    catalog = Catalog((Entry(Declared.AGENT, id=PRICING.id, owner=owner),), origin="catalog.yaml")
+    catalog = Catalog((Entry(EntryKind.AGENT, id=PRICING.id, owner=owner),), origin="catalog.yaml")
     drifting = Entry(
-        Declared.AGENT, id=CHECKOUT.id, owner=owner, models=(Reference(owner),), tools=()
+        EntryKind.AGENT, id=CHECKOUT.id, owner=owner, models=(Reference(owner),), tools=()
     )
     drifted = replace(
         catalog,
-        entries=(*catalog.entries, drifting, Entry(Declared.AGENT, name="Gone", owner=owner)),
+        entries=(*catalog.entries, drifting, Entry(EntryKind.AGENT, name="Gone", owner=owner)),
     )
     matches = match(graph, catalog)
     shown = view(matches, trace_links(template))

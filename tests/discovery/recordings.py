@@ -67,13 +67,13 @@ def graph(name: str) -> Graph:
     return scan(lines(name), dialects()).graph
 
 
-def folded(name: str) -> str:
+def normalized(name: str) -> str:
     return re.sub(r"[\s_\-]+", " ", str(name)).strip().casefold()
 
 
 def node(reference: str) -> Node:
     kind, _, name = reference.partition(":")
-    return _KINDS.get(kind, kind), folded(name)
+    return _KINDS.get(kind, kind), normalized(name)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def truth(name: str) -> Truth:
     raw: dict[str, Any] = yaml.safe_load((FOLDER / name / "truth.yaml").read_text())
     skip = raw.get("not_scored") or {}
     alias = {
-        ("model", folded(m["response_name"])): ("model", folded(m["name"]))
+        ("model", normalized(m["response_name"])): ("model", normalized(m["name"]))
         for m in raw.get("models") or []
         if m.get("response_name")
     }
@@ -102,16 +102,16 @@ def truth(name: str) -> Truth:
         for other in others
     }
     tools = raw.get("tools") or []
-    neutral = {("tool", folded(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS} | {
-        node(n) for n in skip.get("nodes") or []
+    neutral = {
+        ("tool", normalized(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS
+    } | {node(n) for n in skip.get("nodes") or []}
+    nodes = {("agent", normalized(a["name"])) for a in raw.get("agents") or []} | {
+        ("tool", normalized(t["name"])) for t in tools
     }
-    nodes = {("agent", folded(a["name"])) for a in raw.get("agents") or []} | {
-        ("tool", folded(t["name"])) for t in tools
+    nodes |= {("model", normalized(m["name"])) for m in raw.get("models") or []} | {
+        ("mcp", normalized(m["name"])) for m in raw.get("mcp_servers") or []
     }
-    nodes |= {("model", folded(m["name"])) for m in raw.get("models") or []} | {
-        ("mcp", folded(m["name"])) for m in raw.get("mcp_servers") or []
-    }
-    nodes |= {("datastore", folded(d["name"])) for d in raw.get("datastores") or []}
+    nodes |= {("datastore", normalized(d["name"])) for d in raw.get("datastores") or []}
     edges: dict[tuple[Node, Node], tuple[int, int]] = {}
     free: set[tuple[Node, Node]] = set()
     for edge in raw.get("edges") or []:
@@ -155,4 +155,4 @@ def found_edges(name: str) -> dict[tuple[Node, Node], list[Dependency]]:
 
 
 def _named(found: Graph) -> dict[str, Node]:
-    return {c.id: (_KINDS.get(c.kind, str(c.kind)), folded(c.name)) for c in found.components}
+    return {c.id: (_KINDS.get(c.kind, str(c.kind)), normalized(c.name)) for c in found.components}

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.prescan import Prescan, survey
+from agentguard.discovery.prescan import Prescan, prescan
 from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Coverage, Graph
 from agentguard.graph.runs import Runs
@@ -100,18 +100,18 @@ def test_partial_findings_merge_in_any_order() -> None:
 
 
 def partial(name: str) -> Partial:
-    spans, reader = spans_of((name,)), Reader(dialects())
-    return discover(spans, dialects(), reader, survey(spans, reader))
+    spans, classifier = spans_of((name,)), Classifier(dialects())
+    return discover(spans, dialects(), classifier, prescan(spans, classifier))
 
 
 def graph_by(spool: Spool, spans: pa.Table) -> tuple[Graph, Runs]:
-    reader, seen = Reader(dialects()), Prescan()
+    classifier, seen = Classifier(dialects()), Prescan()
     with spool:
         for at in range(0, len(spans), 150):
             part = spans.slice(at, 150)
-            seen |= survey(part, reader)
+            seen |= prescan(part, classifier)
             spool.add(part)
-        found = [discover(table, dialects(), reader, seen) for table in spool.partitions()]
+        found = [discover(table, dialects(), classifier, seen) for table in spool.partitions()]
     return build(found, dialects().sources, spans_read=len(spans), refused={})
 
 

@@ -10,9 +10,9 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import (
     clean,
     identity,
+    is_agent_name,
     model_name,
     name_rules,
-    names_an_agent,
     undated,
 )
 
@@ -82,11 +82,11 @@ def test_one_tool_name_on_two_servers_is_two_tools() -> None:
     ["PricingAgent", "support-bot", "research_assistant", "agent", "worker-3", "HTTPAgent"],
 )
 def test_services_that_say_agent_are_recognised(service: str) -> None:
-    assert names_an_agent(service)
+    assert is_agent_name(service)
 
 
 @pytest.mark.parametrize(
     "service", ["payments", "reagent-store", "robotics", "agency", "coworkers"]
 )
 def test_words_that_only_contain_agent_are_not(service: str) -> None:
-    assert not names_an_agent(service)
+    assert not is_agent_name(service)

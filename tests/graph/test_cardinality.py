@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import merged
-from agentguard.discovery.prescan import survey
+from agentguard.discovery.prescan import prescan
 from agentguard.graph.assembly.build import build
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.ingest.decoding import Decoder
@@ -25,8 +25,8 @@ def many_tools() -> Recorder:
 
 def test_the_rarest_names_are_counted_together() -> None:
     spans = Decoder(dialects().wanted).decode([many_tools().payload()]).spans
-    reader = Reader(dialects())
-    partial = merged([discover(spans, dialects(), reader, survey(spans, reader))])
+    classifier = Classifier(dialects())
+    partial = merged([discover(spans, dialects(), classifier, prescan(spans, classifier))])
 
     assert limit_cardinality(partial, most=4) == {"tool": 6}
 

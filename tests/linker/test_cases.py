@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import Partial
@@ -146,8 +146,8 @@ def tree_of(case: Case) -> SpanTree:
 
 def tree_keys(tree: SpanTree) -> list[tuple[str, str, bool]]:
     """Each row's span id, service, and whether it is a server's half."""
-    services = [reading.service for reading in Reader(dialects()).read(tree.spans).readings]
-    shape = Reader(dialects()).read(tree.spans).shape
+    services = [c.service for c in Classifier(dialects()).classify(tree.spans).by_shape]
+    shape = Classifier(dialects()).classify(tree.spans).shape
     ids = [raw.hex() for raw in tree.spans.column("span_id").to_pylist()]
     serving = (tree.spans.column("kind").to_numpy() == 2).tolist()
     return [(own, services[shape[row]], serving[row]) for row, own in enumerate(ids)]
@@ -193,7 +193,7 @@ def found_in(link: dict[str, Any], number: int) -> Partial:
     ]
     read = [payload for payload in payloads([spans]) if not isinstance(payload, Refusal)]
     return discover(
-        decode(read, dialects().wanted).spans, dialects(), Reader(dialects()), Prescan()
+        decode(read, dialects().wanted).spans, dialects(), Classifier(dialects()), Prescan()
     )
 
 

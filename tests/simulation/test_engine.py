@@ -87,7 +87,7 @@ def test_without_runs_seen_the_score_and_the_severity_rest_on_components_and_say
     assert result.blast_radius.score == 10
     assert (result.severity, result.severity_reason) == (
         Severity.CRITICAL,
-        "no run was seen; 2 of 2 components hit",
+        "no runs recorded; 2 of 2 components hit",
     )
 
 
@@ -128,11 +128,11 @@ def test_money_comes_from_the_entrys_value_where_the_workflow_has_none():
     assert simulate(GRAPH, RUNS, ["Y"], catalog=catalog()).money.amount == 16.0
 
 
-def test_without_a_catalogue_there_is_no_money_and_a_reason():
+def test_without_a_catalog_there_is_no_money_and_a_reason():
     money = simulate(GRAPH, RUNS, ["B"]).money
 
     assert (money.amount, money.per_hour) == (None, None)
-    assert money.reason == "No catalogue is set, so no run has a value."
+    assert money.reason == "No catalog is configured, so no run has a value."
 
 
 def test_runs_without_a_value_are_left_out_and_named():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentguard.discovery.kinds import DependencyType
 from agentguard.simulation.recording import recording
 from agentguard.simulation.replay import replay, rescue_chances, structural_failures
-from agentguard.simulation.structural import fallen, structure
+from agentguard.simulation.structural import failed_nodes, structure
 from tests.simulation.strategies import NAMES, recorded_worlds, scenarios, seeds
 
 
@@ -78,7 +78,9 @@ def absorption_history(calls, recorded):
 
 def plain_structural_failures(graph, runs, failed):
     s = structure(graph, runs)
-    return failed | {s.components[n] for n in fallen(s, [s.index[f] for f in failed]).components}
+    return failed | {
+        s.components[n] for n in failed_nodes(s, [s.index[f] for f in failed]).components
+    }
 
 
 def rescue_chance(graph, calls, replaces, i, down) -> float:

@@ -11,7 +11,7 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
 from agentguard.simulation.requirements import Need, Requirement, component_requirements
-from agentguard.simulation.usage_shares import use_of
+from agentguard.simulation.usage_shares import usage_shares
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
 
@@ -112,14 +112,14 @@ def test_what_mostly_failed_to_help_is_no_alternative(rescued, members):
 
 
 def test_a_fallbacks_fallback_belongs_to_the_same_group():
-    backups = [fallback("A", "B", "C"), fallback("A", "C", "D")]
+    fallbacks = [fallback("A", "B", "C"), fallback("A", "C", "D")]
 
-    assert found(needs("A", "B"), fallbacks=backups) == {("B", "C", "D"): Need.REQUIRED}
+    assert found(needs("A", "B"), fallbacks=fallbacks) == {("B", "C", "D"): Need.REQUIRED}
 
 
 def test_two_that_stand_in_for_each_other_are_one_group_seen_from_both_sides():
-    backups = [fallback("A", "B", "C"), fallback("A", "C", "B")]
-    graph = world(needs("A", "B"), needs("A", "C"), fallbacks=backups)
+    fallbacks = [fallback("A", "B", "C"), fallback("A", "C", "B")]
+    graph = world(needs("A", "B"), needs("A", "C"), fallbacks=fallbacks)
 
     assert failing(graph, "B") == failing(graph, "C") == set()
     assert failing(graph, "B", "C") == {"A"}
@@ -182,10 +182,10 @@ def test_a_rarely_taken_way_does_not_make_its_handoffs_necessary():
 
 def test_the_order_of_the_graph_does_not_matter():
     parts = (needs("A", "B"), needs("A", "C", calls=3), needs("C", "D"), needs("B", "D"))
-    backups = [fallback("A", "B", "C", 3, 2), fallback("A", "B", "D", 3, 3)]
-    there = world(*parts, fallbacks=backups, workflows=[workflow("v", "A"), workflow("w", "C")])
+    fallbacks = [fallback("A", "B", "C", 3, 2), fallback("A", "B", "D", 3, 3)]
+    there = world(*parts, fallbacks=fallbacks, workflows=[workflow("v", "A"), workflow("w", "C")])
     back = world(
-        *parts[::-1], fallbacks=backups[::-1], workflows=[workflow("w", "C"), workflow("v", "A")]
+        *parts[::-1], fallbacks=fallbacks[::-1], workflows=[workflow("w", "C"), workflow("v", "A")]
     )
 
     for failed in "ABCD":
@@ -290,7 +290,7 @@ def test_a_looping_caller_counts_once_per_run():
 def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
     rescued = ("w", call("A", call("B", failed=True), call("C", rescues=True)))
     retried = ("w", call("A", call("B", failed=True), call("B", rescues=True)))
-    use = use_of(
+    use = usage_shares(
         record(
             [
                 rescued,
@@ -303,7 +303,7 @@ def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
     )
 
     assert use is not None
-    assert use.of_callers == {("A", "B"): 3 / 4, ("B", "C"): 1 / 4, ("B", "D"): 1 / 4}
-    assert use.of_entries == {("w", "B"): 2 / 3, ("v", "C"): 1.0, ("u", "B"): 1.0}
-    assert use.of_workflows == {}
-    assert use_of(None) is None
+    assert use.by_caller == {("A", "B"): 3 / 4, ("B", "C"): 1 / 4, ("B", "D"): 1 / 4}
+    assert use.by_root_component == {("w", "B"): 2 / 3, ("v", "C"): 1.0, ("u", "B"): 1.0}
+    assert use.by_workflow == {}
+    assert usage_shares(None) is None

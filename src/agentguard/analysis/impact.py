@@ -70,9 +70,10 @@ class _Worst:
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return (outages, nodes): whether the outage of a component fails a node."""
-        doors = (self._s.door(number) for number in numbers)
+        entry_nodes = (self._s.entry_node(number) for number in numbers)
         behind = [
-            number if door is None else door for number, door in zip(numbers, doors, strict=True)
+            number if entry_node is None else entry_node
+            for number, entry_node in zip(numbers, entry_nodes, strict=True)
         ]
         return self._columns(numbers) | self._columns(behind)
 

@@ -1,1 +1,1 @@
-"""What people declared, matched against what was seen."""
+"""The catalog of declared components, and its comparison with the observed graph."""

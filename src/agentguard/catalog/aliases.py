@@ -1,4 +1,4 @@
-"""Alias patterns: other names, matched whole, whatever their case."""
+"""Alias patterns: further names of an entry, matched as a whole and case-insensitively."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ import re
 from functools import lru_cache
 
 LEAST_CHARACTERS = 3
-"""Letters and digits that a pattern must hold beside its wildcards."""
+"""Minimum number of letters and digits in a pattern, not counting wildcards."""
 
 _WILD = frozenset("*?")
 
 
 def is_pattern(alias: str) -> bool:
-    """Whether the alias has wildcards; without any it is just another name."""
+    """Return whether the alias has wildcards; otherwise it is an exact name."""
     return not _WILD.isdisjoint(alias)
 
 
-def fault_of(alias: str) -> str | None:
-    """Return why the alias is too broad to declare anything, or None where it is not."""
+def alias_problem(alias: str) -> str | None:
+    """Return why the alias is too broad, or None if it is acceptable."""
     if not is_pattern(alias):
         return None
     if sum(c.isalnum() for c in alias) < LEAST_CHARACTERS:
         return (
-            f"fits nearly every name; write at least {LEAST_CHARACTERS} letters or digits beside"
-            " its wildcards"
+            f"matches nearly every name; use at least {LEAST_CHARACTERS} letters or digits besides"
+            " the wildcards"
         )
     if alias[0] in _WILD and alias[-1] in _WILD:
-        return (
-            "fits every name with this text somewhere inside; give the name's beginning or its end"
-        )
+        return "matches every name that contains this text; remove the first or the last wildcard"
     return None
 
 
-def fits(alias: str, name: str) -> bool:
-    """Whether the alias is this name as a whole: `*` stands for any characters, `?` for one.
+def matches_alias(alias: str, name: str) -> bool:
+    """Return whether the alias matches the whole name: `*` any characters, `?` exactly one.
 
     No other character is special.
     """
@@ -43,6 +41,5 @@ def fits(alias: str, name: str) -> bool:
 
 @lru_cache(maxsize=16384)
 def _expression(alias: str) -> re.Pattern[str]:
-    # fnmatch's expressions try no two ways of sharing characters out among wildcards, so none takes
-    # exponential time.
+    # fnmatch's expressions never backtrack into an earlier wildcard: matching is not exponential.
     return re.compile(fnmatch.translate(alias.casefold().replace("[", "[[]")))

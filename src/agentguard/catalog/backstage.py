@@ -1,6 +1,4 @@
-"""Backstage's `catalog-info.yaml` (descriptor format, backstage.io/v1alpha1 and v1beta1) as entries
-of a catalogue.
-"""
+"""Reads Backstage's `catalog-info.yaml` (backstage.io/v1alpha1, v1beta1) as catalog entries."""
 
 from __future__ import annotations
 
@@ -8,31 +6,26 @@ from dataclasses import dataclass
 
 import yaml
 
-from agentguard.catalog.model import Catalog, Declared, Entry, Reference
+from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
 from agentguard.catalog.nodes import Nodes, is_null, line_of
 
 _KINDS = frozenset({"component", "api", "resource"})
-"""What may be seen running. A Backstage kind does not say whether it is an agent, so these are
-entries of either.
+"""Backstage kinds that can be observed at run time. They do not say whether it is an agent, so the
+entries match agents and other components.
 """
 
 
 def is_backstage(roots: list[yaml.Node]) -> bool:
-    """Whether these documents are Backstage entities.
-
-    The first is a mapping with `apiVersion` and `kind`.
-    """
+    """Return whether these documents are Backstage entities, by `apiVersion` and `kind`."""
     return bool(roots) and {"apiVersion", "kind"} <= _member_nodes(roots[0]).keys()
 
 
 def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
     """Return entries for all Components, APIs and Resources.
 
-    Raise CatalogFormatError with the line.
-
     Name: metadata.name, with metadata.title as an alias. Owner: spec.owner. Dependencies:
-    spec.dependsOn. Entities of other kinds (systems, groups, locations …) are nothing that runs:
-    they are left out, and said so in the notes.
+    spec.dependsOn. Entities of other kinds (systems, groups, locations …) have no run-time
+    behavior; they are skipped with a note. Raises CatalogFormatError with the line.
     """
     reader = _Reader(Nodes(origin))
     entries: list[Entry] = []
@@ -43,15 +36,13 @@ def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
             entries.append(reader.entry(root, kind))
         else:
             notes.append(
-                f"{origin}, line {line_of(root)}: a {kind} is nothing that runs, so it is left out."
+                f"{origin}, line {line_of(root)}: skipped; a {kind} is not observable at run time."
             )
     return Catalog(tuple(entries), None, origin, tuple(notes))
 
 
 def entity_name(reference: str) -> str:
-    """Return an entity reference (`[kind:][namespace/]name`) without its kind and without the
-    namespace `default`.
-    """
+    """Return an entity reference (`[kind:][namespace/]name`) without kind and default namespace."""
     return reference.rpartition(":")[2].removeprefix("default/")
 
 
@@ -65,7 +56,7 @@ class _Reader:
         name = self.required(about, "name", f"the metadata of this {kind}")
         details = {} if spec is None else _member_nodes(spec)
         return Entry(
-            Declared.ANY,
+            EntryKind.ANY,
             name=name,
             owner=self._owner(details),
             line=line_of(root),
@@ -79,14 +70,14 @@ class _Reader:
         text = None if found is None else self.nodes.text(found, key)
         if text is None:
             raise self.nodes.error(
-                node, f"{where} needs the text {key!r}, as Backstage's descriptor format has it."
+                node, f"{where} needs the text {key!r} (Backstage descriptor format)."
             )
         return text
 
     def _title(self, about: yaml.Node, name: str) -> tuple[str, ...]:
         node = _member_nodes(about).get("title")
         title = None if node is None else self.nodes.text(node, "title")
-        # A title is text, not a pattern: wildcards in it would fit other names.
+        # A title is text, not a pattern: its wildcards would match other names.
         return () if title is None or title == name or {"*", "?"} & set(title) else (title,)
 
     def _owner(self, details: dict[str, yaml.Node]) -> str | None:
@@ -108,7 +99,7 @@ class _Reader:
 
 
 def _member_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
-    """Return a mapping's members by key, the last of doubled ones; empty where it is no mapping."""
+    """Return a mapping's members by key, the last of duplicates; empty if it is not a mapping."""
     if not isinstance(node, yaml.MappingNode):
         return {}
     return {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}

@@ -1,4 +1,4 @@
-"""Everything that a catalogue says of a graph, and the graph of the catalogue."""
+"""Comparison of a graph with the catalog: matches, presence and drift."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class Comparison:
     presences: tuple[Presence, ...]
     drifts: tuple[Drift, ...]
     days_observed: int
-    """Different days on which something was seen, in any dataset."""
+    """Number of days with observations, in any dataset."""
     ghost_days: int
 
 
 def compare(
     graph: Graph, catalog: Catalog | None, history: History, *, now: int, ghost_days: int
 ) -> Comparison:
-    """Compare; `now` in ns since the epoch."""
+    """Compare the graph with the catalog; `now` in ns since the epoch."""
     matches = match(graph, catalog)
     present = presences(graph, matches, history, now=now, ghost_days=ghost_days)
     return Comparison(matches, present, drifts(graph, matches), len(history.days), ghost_days)

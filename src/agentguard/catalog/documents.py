@@ -1,4 +1,4 @@
-"""The JSON document of a comparison with the catalogue."""
+"""The JSON document of a comparison with the catalog."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from agentguard.kernel.clock import timestamp
 
 
 def comparison_document(found: Comparison, links: TraceLinks = NO_LINKS) -> dict[str, Any]:
-    """Return how everything seen stands to the catalogue, and how every entry stands to what was
-    seen.
-    """
+    """Return the standing of every component and the presence and drift of every entry."""
     matches = found.matches
     return {
         "catalog": None if matches.catalog is None else _catalog(matches.catalog),

@@ -1,4 +1,4 @@
-"""Drift: what was declared otherwise than it was seen, or declared twice and differently."""
+"""Drift: differences between declared and observed dependencies, and conflicting owners."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentguard.catalog.claims import Rank
+from agentguard.catalog.candidates import Rank
 from agentguard.catalog.matching import Match, Matches
 from agentguard.catalog.model import Entry, Reference
 from agentguard.discovery.kinds import ComponentKind
@@ -14,10 +14,10 @@ from agentguard.graph.model import Component, Dependency, Graph
 
 
 class Aspect(StrEnum):
-    """In what an entry drifts."""
+    """The aspect in which an entry drifts."""
 
     DEPENDENCIES = "dependencies"
-    """On agents, services, datastores, queues, MCP servers: everything but models and tools."""
+    """On agents, services, datastores, queues and MCP servers: all except models and tools."""
     MODELS = "models"
     TOOLS = "tools"
     OWNER = "owner"
@@ -25,7 +25,7 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A dependency that was seen and is not declared; its evidence is the dependency's."""
+    """An observed but undeclared dependency, with its evidence."""
 
     dependency: Dependency
     target: Component
@@ -33,7 +33,7 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """An owner, and where it is declared."""
+    """An owner and where it is declared."""
 
     name: str
     place: str
@@ -41,27 +41,26 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """The finding on one entry and one aspect."""
+    """The drift of one entry in one aspect."""
 
     entry: Entry
     aspect: Aspect
     components: tuple[str, ...]
-    """What was seen of the entry."""
+    """Ids of the components that the entry matches."""
     reason: str
     missing: tuple[str, ...] = ()
-    """Declared and not seen, as it was written."""
+    """EntryKind but not observed, as written."""
     extra: tuple[Extra, ...] = ()
     owners: tuple[Owner, ...] = ()
 
 
 def drifts(graph: Graph, matches: Matches) -> tuple[Drift, ...]:
-    """Return all drift of entries that were seen, in the order of the catalogue.
+    """Return the drift of all matched entries, in the order of the catalog.
 
-    A list that an entry declares is taken for complete: what its components were seen to use beyond
-    it is extra, what none of them was seen to use is missing. What an entry does not declare is not
-    compared.
+    A declared list is assumed to be complete: observed uses that it lacks are extra, listed ones
+    that no component of the entry uses are missing. Undeclared lists are not compared.
     """
-    seen = _Seen(graph, matches)
+    seen = _ObservedUses(graph, matches)
     of_entry: dict[int, list[Match]] = {}
     for m in matches.components:
         if m.entry is not None:
@@ -78,8 +77,8 @@ def drifts(graph: Graph, matches: Matches) -> tuple[Drift, ...]:
     )
 
 
-class _Seen:
-    """The graph's dependencies by caller, and by what names the entries call each component."""
+class _ObservedUses:
+    """The graph's dependencies by caller, and the names by which entries refer to components."""
 
     def __init__(self, graph: Graph, matches: Matches) -> None:
         self._components = {c.id: c for c in graph.components}
@@ -116,9 +115,9 @@ class _Seen:
                 )
 
     def _is(self, reference: Reference, target: Component) -> bool:
-        """Whether the reference means this component.
+        """Return whether the reference means this component.
 
-        By id, with or without the environment, or by kind and name.
+        By id, with or without the environment, or by name and optional kind.
         """
         if reference.text == target.id:
             return True
@@ -143,14 +142,18 @@ def _names(c: Component, entry: Entry | None) -> frozenset[str]:
 
 
 def _declared(entry: Entry) -> Mapping[Aspect, list[Reference]]:
-    """Return what the entry lists, by aspect.
+    """Return the references of the entry by aspect.
 
-    A model or tool among the dependencies counts with its own kind.
+    Models and tools in `depends_on` belong to the aspect of their kind.
     """
     listed: dict[Aspect, list[Reference]] = {}
-    given = ((Aspect.MODELS, entry.models), (Aspect.TOOLS, entry.tools))
+    declared_lists = ((Aspect.MODELS, entry.models), (Aspect.TOOLS, entry.tools))
     listed.update(
-        {aspect: list(references) for aspect, references in given if references is not None}
+        {
+            aspect: list(references)
+            for aspect, references in declared_lists
+            if references is not None
+        }
     )
     others = entry.depends_on or ()
     for r in others:
@@ -169,23 +172,23 @@ def _aspect(kind: ComponentKind) -> Aspect:
 def _reason(
     entry: Entry, aspect: Aspect, missing: tuple[str, ...], extra: tuple[Extra, ...]
 ) -> str:
-    parts = [f"declares {', '.join(missing)}, which was not seen to be used"] if missing else []
+    parts = [f"declares {', '.join(missing)}, which was not observed"] if missing else []
     if extra:
         names = ", ".join(dict.fromkeys(e.target.name for e in extra))
-        parts.append(f"was seen to use {names}, which its {aspect} do not list")
+        parts.append(f"uses {names}, which its {aspect} do not list")
     return f"{entry.label} ({entry.place}) {'; it '.join(parts)}."
 
 
 def _owners(entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
-    """Return that files disagree on the owner.
+    """Yield a drift if files disagree about the owner.
 
-    Entries of one file that differ are meant so (an id, and its namesakes elsewhere).
+    Different owners within one file are intended (an id, and other components of the same name).
     """
     matched = list(found)
     claimed = (
         c.entry
         for m in matched
-        for c in m.claims
+        for c in m.candidates
         if c.rank in (Rank.ID, Rank.NAME) and c.entry.origin != entry.origin
     )
     entries = (entry, *entry.also, *(e for other in claimed for e in (other, *other.also)))
@@ -193,20 +196,20 @@ def _owners(entry: Entry, found: Iterable[Match]) -> Iterable[Drift]:
         dict.fromkeys(
             Owner(e.owner, e.place)
             for e in entries
-            if e.owner is not None and (e is not entry or _states(e))
+            if e.owner is not None and (e is not entry or _declares_owner(e))
         )
     )
     if len({o.name.casefold() for o in owners}) > 1:
-        said = ", but ".join(f"{o.place} says {o.name!r}" for o in owners)
+        problem = ", but ".join(f"{o.place} says {o.name!r}" for o in owners)
         yield Drift(
             entry,
             Aspect.OWNER,
             tuple(m.component for m in matched),
-            f"The owner of {entry.label}: {said}.",
+            f"The owner of {entry.label}: {problem}.",
             owners=owners,
         )
 
 
-def _states(entry: Entry) -> bool:
-    """Whether the owner is the entry's own, not filled in from another file."""
+def _declares_owner(entry: Entry) -> bool:
+    """Return whether the entry declares the owner itself, instead of inheriting it from a file."""
     return all(other.owner != entry.owner for other in entry.also)

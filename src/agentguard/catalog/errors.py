@@ -1,4 +1,4 @@
-"""What can go wrong with a catalogue."""
+"""Errors of catalog files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from agentguard.kernel.errors import InvalidInputError
 
 
 class CatalogFormatError(InvalidInputError):
-    """The file is not a catalogue; says where and what to do."""
+    """The file is not a valid catalog; the message has the position and the remedy."""
 
     code = "catalog-format"
 

@@ -1,6 +1,4 @@
-"""Files of declarations, told apart by what is in them: YAML catalogues, A2A agent cards, Backstage
-entities.
-"""
+"""Loads declarations by content: YAML catalogs, A2A agent cards and Backstage entities."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import Any
 from agentguard.catalog.agent_cards import is_agent_card, read_agent_card
 from agentguard.catalog.backstage import is_backstage, read_backstage
 from agentguard.catalog.errors import CatalogFormatError
-from agentguard.catalog.model import Catalog, joined
+from agentguard.catalog.model import Catalog, merge
 from agentguard.catalog.nodes import MAX_CHARACTERS, documents
 from agentguard.catalog.reading import catalog_of
 
@@ -20,18 +18,18 @@ _MAX_BYTES = 4 * MAX_CHARACTERS
 
 
 def load_catalogs(paths: Sequence[Path]) -> Catalog | None:
-    """Return what all these files declare, joined; None where there are no files.
+    """Return the merged declarations of all files, or None without files.
 
     Raises CatalogFormatError.
     """
     found = [load_catalog(path) for path in paths]
-    return joined(found) if len(found) > 1 else next(iter(found), None)
+    return merge(found) if len(found) > 1 else next(iter(found), None)
 
 
 def load_catalog(path: Path) -> Catalog:
-    """Return what this file declares.
+    """Return the declarations of a file.
 
-    Raise CatalogFormatError also where it is missing or unreadable.
+    Raises CatalogFormatError, also if the file is missing or unreadable.
     """
     try:
         with path.open("rb") as stream:
@@ -53,9 +51,9 @@ def load_catalog(path: Path) -> Catalog:
 
 
 def read_declarations(text: str, *, origin: str) -> Catalog:
-    """Return what a text of any of the three forms declares.
+    """Return the declarations in a text of any supported format.
 
-    Raise CatalogFormatError, and nothing else.
+    Raises only CatalogFormatError.
     """
     card = _json_object(text)
     if is_agent_card(card):
@@ -65,15 +63,15 @@ def read_declarations(text: str, *, origin: str) -> Catalog:
         return read_backstage(roots, origin=origin)
     if not roots:
         raise CatalogFormatError(
-            origin, None, "is empty. Write a first one with `agentguard catalog init`."
+            origin, None, "is empty. Create a catalog with `agentguard catalog init`."
         )
     return catalog_of(roots, origin)
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    """Return the JSON object that the text is, or an empty one.
+    """Return the text as a JSON object, or an empty one if it is not.
 
-    Cards are read as JSON, for which YAML is no full stand-in.
+    Agent cards are parsed as JSON because YAML is not a superset of it in practice.
     """
     if len(text) > MAX_CHARACTERS or not text.lstrip().startswith("{"):
         return {}

@@ -1,4 +1,4 @@
-"""What was declared against what was seen."""
+"""Matches observed components and workflows with catalog entries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentguard.catalog.claims import Claim, Index, Named, Rank
+from agentguard.catalog.candidates import Candidate, Index, Rank, Subject
 from agentguard.catalog.model import Catalog, Entry
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import NO_CATALOG
@@ -14,25 +14,24 @@ from agentguard.graph.model import Component, Evidence, Graph, Workflow
 
 
 class Standing(StrEnum):
-    """How a component stands to the catalogue."""
+    """The standing of a component with respect to the catalog."""
 
     DECLARED = "declared"
     SHADOW = "shadow"
-    """An agent that was seen and that nobody declared."""
+    """An observed agent without a catalog entry."""
     UNIDENTIFIED = "unidentified"
-    """An agent that nothing in the spans names: it cannot be matched, so it is not called shadow.
-    """
+    """An agent without a name in its spans: it cannot be matched and is not called shadow."""
     AMBIGUOUS = "ambiguous"
-    """Aliases of several entries fit it, so it is declared, but not as which of them."""
+    """Aliases of several entries match: it is declared, but the entry is undetermined."""
     UNDECLARED = "undeclared"
-    """Another kind of component without an entry; only agents are called shadow."""
+    """Another component without an entry; only agents are called shadow."""
     UNKNOWN = "unknown"
-    """There is no catalogue to match against."""
+    """There is no catalog."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The finding on one component, with why."""
+    """The result for one component, with the reason."""
 
     component: str
     name: str
@@ -43,48 +42,47 @@ class Match:
     first_seen: int
     last_seen: int
     evidence: tuple[Evidence, ...]
-    claims: tuple[Claim, ...] = ()
-    """Every entry that fits it, strongest first."""
+    candidates: tuple[Candidate, ...] = ()
+    """Every matching entry, strongest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """The findings on all components, in the graph's order."""
+    """The results for all components, in the order of the graph."""
 
     catalog: Catalog | None
     components: tuple[Match, ...]
     workflows: tuple[tuple[str, Entry], ...]
-    """Workflow id → its entry, where one matches."""
+    """Workflow id → matching entry."""
     unmatched: tuple[Entry, ...]
-    """Entries that fit nothing seen in this window."""
+    """Entries that match nothing in this window."""
 
     @property
     def shadow(self) -> tuple[Match, ...]:
-        """The shadow agents; always empty without a catalogue."""
+        """Return the shadow agents; always empty without a catalog."""
         return self.standing(Standing.SHADOW)
 
     @property
     def note(self) -> str | None:
-        """What to say where there is no catalogue; None where there is one."""
+        """Return the note for a missing catalog, or None."""
         return NO_CATALOG if self.catalog is None else None
 
     def of(self, component_id: str) -> Match | None:
-        """The finding on this component, or None where the graph does not have it."""
+        """Return the match of this component, or None if the graph does not contain it."""
         return next((m for m in self.components if m.component == component_id), None)
 
     def standing(self, standing: Standing) -> tuple[Match, ...]:
-        """The findings of this kind."""
+        """Return the matches with this standing."""
         return tuple(m for m in self.components if m.standing is standing)
 
 
 def match(graph: Graph, catalog: Catalog | None) -> Matches:
-    """Return how every component stands to the catalogue.
+    """Return the standing of every component.
 
-    By exact id, else by equal name, else by alias, never by part of a name.
-
-    Case is ignored in names. An entry whose id is the id of something seen speaks by its name of
-    that alone; otherwise its id and its name are compared with names. Where several entries fit,
-    the strongest wins; aliases of equal strength make it ambiguous.
+    Entries match by exact id, else by name, else by alias, case-insensitively and never by
+    substring. An entry whose id is observed matches by name only that component; otherwise its id
+    and name are both compared with names. The strongest match wins; several aliases of equal
+    strength are ambiguous.
     """
     if catalog is None:
         return Matches(
@@ -95,31 +93,38 @@ def match(graph: Graph, catalog: Catalog | None) -> Matches:
         )
     index = Index(catalog, ids(graph))
     components = tuple(_component_match(c, index) for c in graph.components)
-    flows = [(w, index.claims(named_workflow(w))) for w in graph.workflows]
-    workflows = tuple((w.id, claims[0].entry) for w, claims in flows if len(_rivals(claims)) == 1)
-    fitting = {
+    flows = [(w, index.candidates(workflow_subject(w))) for w in graph.workflows]
+    workflows = tuple(
+        (w.id, candidates[0].entry)
+        for w, candidates in flows
+        if len(_ambiguous_candidates(candidates)) == 1
+    )
+    matching = {
         id(c.entry)
-        for claims in (*(m.claims for m in components), *(claims for _, claims in flows))
-        for c in claims
+        for candidates in (
+            *(m.candidates for m in components),
+            *(candidates for _, candidates in flows),
+        )
+        for c in candidates
     }
     return Matches(
-        catalog, components, workflows, tuple(e for e in catalog.entries if id(e) not in fitting)
+        catalog, components, workflows, tuple(e for e in catalog.entries if id(e) not in matching)
     )
 
 
 def ids(graph: Graph) -> set[str]:
-    """Return the ids of everything that entries can speak of."""
+    """Return the ids of all components and workflows."""
     return {c.id for c in graph.components} | {w.id for w in graph.workflows}
 
 
-def named(c: Component) -> Named:
-    """Return what entries are compared with of a component."""
-    return Named(c.kind, c.id, c.name, c.spellings, c.environment)
+def component_subject(c: Component) -> Subject:
+    """Return the identity of a component for matching."""
+    return Subject(c.kind, c.id, c.name, c.spellings, c.environment)
 
 
-def named_workflow(w: Workflow) -> Named:
-    """Return what entries are compared with of a workflow."""
-    return Named(ComponentKind.WORKFLOW, w.id, w.name)
+def workflow_subject(w: Workflow) -> Subject:
+    """Return the identity of a workflow for matching."""
+    return Subject(ComponentKind.WORKFLOW, w.id, w.name)
 
 
 def _component_match(c: Component, index: Index) -> Match:
@@ -127,45 +132,49 @@ def _component_match(c: Component, index: Index) -> Match:
         return _finding(
             c,
             Standing.UNIDENTIFIED,
-            "Nothing in its spans names it, so it cannot be compared with the catalogue.",
+            "Its spans do not name it, so it cannot be compared with the catalog.",
             None,
         )
-    claims = index.claims(named(c))
-    rivals = _rivals(claims)
-    if len(rivals) > 1:
-        return _finding(c, Standing.AMBIGUOUS, _ambiguity(c, rivals), None, claims)
-    if claims:
-        return _finding(c, Standing.DECLARED, claims[0].reason, claims[0].entry, claims)
+    candidates = index.candidates(component_subject(c))
+    ambiguous = _ambiguous_candidates(candidates)
+    if len(ambiguous) > 1:
+        return _finding(c, Standing.AMBIGUOUS, _ambiguity(c, ambiguous), None, candidates)
+    if candidates:
+        return _finding(c, Standing.DECLARED, candidates[0].reason, candidates[0].entry, candidates)
     if c.kind is ComponentKind.AGENT:
         reason = (
             f"Seen in {c.invocations} invocations, but no agent in {index.origin} has the id"
             f" {c.id!r} or the name {c.name!r}"
         )
-        return _finding(c, Standing.SHADOW, f"{reason}, and no alias fits it.", None)
+        return _finding(c, Standing.SHADOW, f"{reason}, and no alias matches it.", None)
     return _finding(
         c,
         Standing.UNDECLARED,
-        f"No entry in {index.origin} has this id, name or alias; only agents are called shadow.",
+        f"No entry in {index.origin} matches by id, name or alias; only agents are called shadow.",
         None,
     )
 
 
-def _rivals(claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims among which nothing decides: all aliases as strong as the strongest.
+def _ambiguous_candidates(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the equally strong aliases, or the single strongest match.
 
-    Names and ids never are rivals.
+    Matches by name or id are never ambiguous.
     """
-    first = [c for c in claims if c.strength == claims[0].strength]
-    return first if claims and claims[0].rank in (Rank.ALIAS, Rank.PATTERN) else first[:1]
+    first = [c for c in candidates if c.strength == candidates[0].strength]
+    return first if candidates and candidates[0].rank in (Rank.ALIAS, Rank.PATTERN) else first[:1]
 
 
-def _ambiguity(c: Component, rivals: Sequence[Claim]) -> str:
-    said = " ".join(claim.reason for claim in rivals)
-    return f"{said} Give its id {c.id!r} or its name to one of these entries."
+def _ambiguity(c: Component, ambiguous: Sequence[Candidate]) -> str:
+    reasons = " ".join(candidate.reason for candidate in ambiguous)
+    return f"{reasons} Add the id {c.id!r} or the name to one of these entries."
 
 
 def _finding(
-    c: Component, standing: Standing, reason: str, entry: Entry | None, claims: Sequence[Claim] = ()
+    c: Component,
+    standing: Standing,
+    reason: str,
+    entry: Entry | None,
+    candidates: Sequence[Candidate] = (),
 ) -> Match:
     return Match(
         component=c.id,
@@ -177,5 +186,5 @@ def _finding(
         first_seen=c.first_seen,
         last_seen=c.last_seen,
         evidence=c.evidence,
-        claims=tuple(claims),
+        candidates=tuple(candidates),
     )

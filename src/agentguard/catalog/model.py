@@ -1,4 +1,4 @@
-"""What people declared: agents, workflows and other components."""
+"""Declarations of agents, workflows and other components."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from agentguard.catalog.errors import CatalogFormatError
 from agentguard.discovery.kinds import ComponentKind
 
 
-class Declared(StrEnum):
-    """What an entry speaks of."""
+class EntryKind(StrEnum):
+    """What an entry declares."""
 
     AGENT = "agent"
     WORKFLOW = "workflow"
     COMPONENT = "component"
-    """Any kind of component but agents and workflows."""
+    """Any component except agents and workflows."""
     ANY = "any"
-    """An agent or any other component: for sources that do not tell the two apart."""
+    """An agent or another component: for sources that do not distinguish them."""
 
     @property
     def kinds(self) -> frozenset[ComponentKind]:
-        """The kinds of components that such an entry can be."""
+        """Return the component kinds that such an entry can match."""
         return _KINDS[self]
 
 
 _KINDS = {
-    Declared.AGENT: frozenset({ComponentKind.AGENT}),
-    Declared.WORKFLOW: frozenset({ComponentKind.WORKFLOW}),
-    Declared.COMPONENT: frozenset(ComponentKind) - {ComponentKind.AGENT, ComponentKind.WORKFLOW},
-    Declared.ANY: frozenset(ComponentKind) - {ComponentKind.WORKFLOW},
+    EntryKind.AGENT: frozenset({ComponentKind.AGENT}),
+    EntryKind.WORKFLOW: frozenset({ComponentKind.WORKFLOW}),
+    EntryKind.COMPONENT: frozenset(ComponentKind) - {ComponentKind.AGENT, ComponentKind.WORKFLOW},
+    EntryKind.ANY: frozenset(ComponentKind) - {ComponentKind.WORKFLOW},
 }
 
 
@@ -40,7 +40,7 @@ _KIND_NAMES = {kind.value: kind for kind in ComponentKind}
 
 
 class Criticality(StrEnum):
-    """How bad it is when it fails, as its people see it; from worst to least."""
+    """Criticality as declared by the owners, highest first."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -50,72 +50,69 @@ class Criticality(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A declared dependency: an id, a name, or a name with its kind before it (`model:gpt-4o`)."""
+    """A declared dependency: an id, a name, or a name prefixed by its kind (`model:gpt-4o`)."""
 
     text: str
 
     @property
     def kind(self) -> ComponentKind | None:
-        """The kind that it names, or None where it may be any."""
+        """Return the kind in the prefix, or None if it may be any."""
         kind, colon, _ = self.text.partition(":")
         return _KIND_NAMES.get(kind) if colon else None
 
     @property
     def name(self) -> str:
-        """The name alone."""
+        """Return the name without the kind."""
         return self.text if self.kind is None else self.text.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One declaration; id or name is given, or both.
+    """One declaration with an id, a name or both.
 
-    Lists are None where nothing is declared: an empty one says that there is none.
+    Lists are None if not declared; an empty list declares that there are none.
     """
 
-    declares: Declared
+    declares: EntryKind
     id: str | None = None
     name: str | None = None
     owner: str | None = None
     value_per_run: float | None = None
     line: int = 0
-    """Where it stands in the file, from 1; 0 where there is no file."""
+    """Line in the file, from 1; 0 without a file."""
     origin: str = ""
     """The file's path, for messages."""
     aliases: tuple[str, ...] = ()
-    """Other names, with `*` for any characters and `?` for one; see catalog.aliases."""
+    """Further names, with wildcards `*` and `?`; see catalog.aliases."""
     environment: str | None = None
-    """Where given, names and aliases speak of components in this environment alone."""
+    """If set, names and aliases match only in this environment."""
     criticality: Criticality | None = None
     depends_on: tuple[Reference, ...] | None = None
     models: tuple[Reference, ...] | None = None
     tools: tuple[Reference, ...] | None = None
     also: tuple[Entry, ...] = ()
-    """What other files declare of the same thing."""
+    """Declarations of the same component in other files."""
 
     @property
     def label(self) -> str:
-        """What to call it in a message."""
+        """Return the display name."""
         return self.name or self.id or ""
 
     @property
     def place(self) -> str:
-        """The file and line that it stands in."""
+        """Return the file and line of the declaration."""
         return (
-            f"{self.origin or 'the catalogue'}, line {self.line}"
+            f"{self.origin or 'the catalog'}, line {self.line}"
             if self.line
-            else self.origin or "the catalogue"
+            else self.origin or "the catalog"
         )
 
-    def filled_from(self, other: Entry) -> Entry:
-        """Return this entry with what it leaves open taken from another file's.
-
-        The other one is kept beside it.
-        """
+    def merged_with(self, other: Entry) -> Entry:
+        """Return this entry with missing fields taken from another file's entry, kept in `also`."""
         return replace(
             self,
             declares=(
-                Declared.ANY if Declared.ANY in (self.declares, other.declares) else self.declares
+                EntryKind.ANY if EntryKind.ANY in (self.declares, other.declares) else self.declares
             ),
             id=self.id or other.id,
             name=self.name or other.name,
@@ -132,58 +129,56 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All declarations of one file, or of several."""
+    """All declarations of one or more files."""
 
     entries: tuple[Entry, ...] = ()
     currency: str | None = None
-    """Of every value_per_run; as declared."""
+    """Currency of all value_per_run, as declared."""
     origin: str = ""
-    """The file's path, for messages; of several files, all of them."""
+    """The paths of the files, for messages."""
     notes: tuple[str, ...] = ()
-    """What was left out of foreign files, and why."""
+    """What was skipped in foreign files, and why."""
 
 
-def joined(catalogs: Sequence[Catalog]) -> Catalog:
-    """Return several files' declarations as one.
+def merge(catalogs: Sequence[Catalog]) -> Catalog:
+    """Merge the declarations of several files; earlier files take precedence.
 
-    What bears one id, name or written-out alias is one entry, what earlier files say first.
-
-    Raises CatalogFormatError where two files name different currencies.
+    Entries with the same id, name or literal alias become one. Raises CatalogFormatError if two
+    files declare different currencies.
     """
     entries: list[Entry] = []
     for catalog in catalogs:
-        entries = _with(entries, catalog.entries)
+        entries = _merged_entries(entries, catalog.entries)
     notes = tuple(note for catalog in catalogs for note in catalog.notes)
     return Catalog(
         tuple(entries), _currency(catalogs), ", ".join(c.origin for c in catalogs), notes
     )
 
 
-def _with(known: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
-    """Return the known entries, filled from another file's.
-
-    Doubles within one file are that file's business.
-    """
+def _merged_entries(known: Sequence[Entry], added: Sequence[Entry]) -> list[Entry]:
+    """Return the known entries merged with another file's; duplicates within a file are kept."""
     entries = list(known)
     places: dict[_Key, int] = {}
-    for keys in (_own_keys, _alias_keys):
+    for keys in (_identity_keys, _alias_keys):
         for place, entry in enumerate(known):
             for key in keys(entry):
                 places.setdefault(key, place)
     for entry in added:
-        found = (places[key] for key in (*_own_keys(entry), *_alias_keys(entry)) if key in places)
+        found = (
+            places[key] for key in (*_identity_keys(entry), *_alias_keys(entry)) if key in places
+        )
         same = next((place for place in found if _same(entries[place], entry)), None)
         if same is None:
             entries.append(entry)
         else:
-            entries[same] = entries[same].filled_from(entry)
+            entries[same] = entries[same].merged_with(entry)
     return entries
 
 
 _Key: TypeAlias = tuple[ComponentKind, str | None, str]
 
 
-def _own_keys(entry: Entry) -> list[_Key]:
+def _identity_keys(entry: Entry) -> list[_Key]:
     texts = [f"id {entry.id}"] if entry.id else []
     return _keys(entry, [*texts, *([f"name {entry.name.casefold()}"] if entry.name else [])])
 
@@ -201,7 +196,7 @@ def _keys(entry: Entry, texts: Sequence[str]) -> list[_Key]:
 
 
 def _same(one: Entry, other: Entry) -> bool:
-    """Whether two entries of one name can be one: not with two ids."""
+    """Return whether two entries of one name can be merged: not with two different ids."""
     return one.id is None or other.id is None or one.id == other.id
 
 
@@ -209,9 +204,9 @@ def _currency(catalogs: Sequence[Catalog]) -> str | None:
     named = [c for c in catalogs if c.currency is not None]
     for other in named[1:]:
         if other.currency != named[0].currency:
-            said = (
-                f"its currency is {other.currency!r}, but {named[0].origin} says"
+            problem = (
+                f"its currency is {other.currency!r}, but {named[0].origin} declares"
                 f" {named[0].currency!r}. Use one."
             )
-            raise CatalogFormatError(other.origin, None, said)
+            raise CatalogFormatError(other.origin, None, problem)
     return named[0].currency if named else None

@@ -1,6 +1,4 @@
-"""YAML as nodes rather than values, so that every complaint has a line, and nothing is built of
-what nobody asked for.
-"""
+"""Reads YAML as nodes instead of values, so that every error has a line number."""
 
 from __future__ import annotations
 
@@ -12,17 +10,15 @@ import yaml
 from agentguard.catalog.errors import CatalogFormatError
 
 MAX_CHARACTERS = 8 * 1024 * 1024
-"""Of one file: more than ten thousand agents with all that they use."""
+"""Maximum size of a file: enough for more than ten thousand agents with their dependencies."""
 
 _TEXT, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
 
 def documents(text: str, origin: str) -> list[yaml.Node]:
-    """Return the root of every document that is not empty.
+    """Return the root of every document that is not empty; raise only CatalogFormatError.
 
-    Raise CatalogFormatError, and nothing else.
-
-    Anchors are shared, not copied: a node that many aliases name stands in memory once.
+    Anchors are shared, not copied: a node exists once in memory regardless of its aliases.
     """
     if len(text) > MAX_CHARACTERS:
         raise CatalogFormatError(
@@ -39,15 +35,13 @@ def documents(text: str, origin: str) -> list[yaml.Node]:
         ) from None
     except yaml.YAMLError as error:
         raise CatalogFormatError(origin, None, f"is not YAML: {error}.") from None
-    except (
-        ValueError,
-        OverflowError,
-    ):  # PyYAML lets these through: escapes beyond Unicode, versions of thousands of digits
+    # PyYAML does not catch these: escapes beyond Unicode, versions with thousands of digits.
+    except (ValueError, OverflowError):
         raise CatalogFormatError(
-            origin, None, "is not YAML: it holds a character or a number that there is not."
+            origin, None, "is not YAML: it contains an invalid character or number."
         ) from None
     except RecursionError:
-        raise CatalogFormatError(origin, None, "is nested too deeply for a catalogue.") from None
+        raise CatalogFormatError(origin, None, "is nested too deeply for a catalog.") from None
     return [root for root in roots if not is_null(root)]
 
 
@@ -59,19 +53,19 @@ def line_of(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def shown(node: yaml.Node) -> str:
-    """Return what to call the node in a complaint."""
+def described(node: yaml.Node) -> str:
+    """Return how to refer to the node in an error message."""
     return repr(node.value[:60]) if isinstance(node, yaml.ScalarNode) else "a list or mapping"
 
 
-def is_whole(text: str) -> bool:
-    """Whether the text can be written down at all: escapes can smuggle in lone surrogates."""
+def is_encodable(text: str) -> bool:
+    """Return whether the text is encodable: escapes can produce lone surrogates."""
     return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 @dataclass(frozen=True, slots=True)
 class Nodes:
-    """Reads the nodes of one file."""
+    """Reads the nodes of a file."""
 
     origin: str
 
@@ -79,48 +73,48 @@ class Nodes:
         return CatalogFormatError(self.origin, line_of(node), problem)
 
     def members(self, node: yaml.Node, allowed: tuple[str, ...]) -> Iterator[tuple[str, yaml.Node]]:
-        """Yield a mapping's members; other keys than these, and doubled ones, are errors."""
+        """Yield a mapping's members; unknown and duplicate keys are errors."""
         if not isinstance(node, yaml.MappingNode):
             raise self.error(node, f"must be a mapping with the keys {', '.join(allowed)}.")
         seen: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.value not in allowed:
                 raise self.error(
-                    key, f"unknown key {shown(key)}; the keys here are {', '.join(allowed)}."
+                    key, f"unknown key {described(key)}; allowed keys: {', '.join(allowed)}."
                 )
             if key.value in seen:
-                raise self.error(key, f"the key {key.value!r} stands here twice. Keep one.")
+                raise self.error(key, f"duplicate key {key.value!r}. Remove one of them.")
             seen.add(key.value)
             yield key.value, value
 
     def items(self, node: yaml.Node, example: str) -> list[yaml.Node]:
         """Return a list's items."""
         if not isinstance(node, yaml.SequenceNode):
-            raise self.error(node, f"must be a list of entries, each like `{example}`.")
+            raise self.error(node, f"must be a list of entries such as `{example}`.")
         return list(node.value)
 
     def text(self, node: yaml.Node, key: str) -> str | None:
         """Return text, or None for null.
 
-        What YAML takes for a number, a date or a truth value is an error, as is empty text.
+        Numbers, dates and booleans in YAML are errors, and so is empty text.
         """
         if is_null(node):
             return None
         if not isinstance(node, yaml.ScalarNode) or node.tag != _TEXT:
-            raise self.error(node, f"{key} must be text, not {shown(node)}; put it in quotes.")
+            raise self.error(node, f"{key} must be text, not {described(node)}. Put it in quotes.")
         if not node.value.strip():
-            raise self.error(node, f"{key} is empty. Leave it out or give it a value.")
-        if not is_whole(node.value):
+            raise self.error(node, f"{key} is empty. Remove it or set a value.")
+        if not is_encodable(node.value):
             raise self.error(
-                node, f"{key} holds half a character (a lone surrogate). Write the whole one."
+                node, f"{key} contains a lone surrogate. Write the complete character."
             )
         return str(node.value)
 
     def texts(self, node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]] | None:
-        """Return a list of texts, each with its node, or None for null."""
+        """Return a list of texts with their nodes, or None for null."""
         if is_null(node):
             return None
         if not isinstance(node, yaml.SequenceNode):
-            raise self.error(node, f"{key} must be a list, like `{key}: [one, another]`.")
+            raise self.error(node, f"{key} must be a list, such as `{key}: [one, another]`.")
         read = [(self.text(item, key), item) for item in node.value]
         return [(text, item) for text, item in read if text is not None]

@@ -1,4 +1,4 @@
-"""Whether what was declared is still there: seen, not seen, or a ghost."""
+"""Presence of declared components: seen, not seen, or ghost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agentguard.catalog.claims import Index, Named
-from agentguard.catalog.matching import Matches, ids, named, named_workflow
+from agentguard.catalog.candidates import Index, Subject
+from agentguard.catalog.matching import Matches, component_subject, ids, workflow_subject
 from agentguard.catalog.model import Entry
 from agentguard.graph.history import NS_PER_DAY, History
 from agentguard.graph.model import Graph
@@ -15,37 +15,37 @@ from agentguard.kernel.clock import timestamp
 
 
 class State(StrEnum):
-    """How an entry stands to what was seen."""
+    """The presence of an entry."""
 
     SEEN = "seen"
     NOT_SEEN = "not_seen"
-    """Nothing in this graph fits it; that alone says little."""
+    """Nothing in this graph matches it; this alone is not a finding."""
     GHOST = "ghost"
-    """Declared, and not seen for as many days as it takes, though something was seen on as many."""
+    """EntryKind but not seen for `ghost_days`, although enough days had observations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The finding on one entry, with why."""
+    """The presence of one entry, with the reason."""
 
     entry: Entry
     state: State
     reason: str
     components: tuple[str, ...]
-    """What fits it in this graph."""
+    """Ids of the components in this graph that match."""
     first_seen: int
-    """In the whole history and this graph; 0 = never, or at no known time."""
+    """In the whole history and this graph; 0: never, or at an unknown time."""
     last_seen: int
 
 
 def presences(
     graph: Graph, matches: Matches, history: History, *, now: int, ghost_days: int
 ) -> tuple[Presence, ...]:
-    """Return how every entry stands, in the catalogue's order.
+    """Return the presence of every entry, in the order of the catalog.
 
     A ghost was last seen more than `ghost_days` before `now` (or never), and since then (or ever)
-    something was seen on at least that many days, the last of them within `ghost_days`: where
-    nothing at all was observed, absence proves nothing.
+    there were observations on at least that many days, the last of them within `ghost_days`.
+    Without observations, absence proves nothing.
     """
     if matches.catalog is None:
         return ()
@@ -53,27 +53,26 @@ def presences(
     ever = _seen_by_entry(
         Index(matches.catalog, (s.id for s in history.components)), _in_history(history)
     )
-    judged = _Judge(history.days, now, ghost_days)
+    rules = _PresenceRules(history.days, now, ghost_days)
     return tuple(
-        judged.presence(e, here.get(id(e), []), ever.get(id(e), []))
-        for e in matches.catalog.entries
+        rules.presence(e, here.get(id(e), []), ever.get(id(e), [])) for e in matches.catalog.entries
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Occurrence:
     id: str
     first: int
     last: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Judge:
+class _PresenceRules:
     days: tuple[int, ...]
     now: int
     ghost_days: int
 
-    def presence(self, entry: Entry, here: list[_Seen], ever: list[_Seen]) -> Presence:
+    def presence(self, entry: Entry, here: list[_Occurrence], ever: list[_Occurrence]) -> Presence:
         every = [*here, *ever]
         first, last = (
             min((s.first for s in every if s.first), default=0),
@@ -85,30 +84,30 @@ class _Judge:
     def _state(self, last: int, *, timeless: bool, here: bool) -> tuple[State, str]:
         absent = State.SEEN if here else State.NOT_SEEN
         if timeless:
-            return absent, "Seen, at a time that its spans do not say."
+            return absent, "Seen; its spans have no timestamps."
         since = [day for day in self.days if last // NS_PER_DAY < day <= self.now // NS_PER_DAY]
-        told = f"Last seen {timestamp(last)}" if last else "Never seen"
+        when = f"Last seen {timestamp(last)}" if last else "Never seen"
         if last and self.now - last <= self.ghost_days * NS_PER_DAY:
-            return absent, f"{told}." if here else f"Not in this graph. {told}."
+            return absent, f"{when}." if here else f"Not in this graph. {when}."
         if not since or since[-1] < self.now // NS_PER_DAY - self.ghost_days:
             return (
                 absent,
                 (
-                    f"{told}; nothing at all was seen in the last {_days(self.ghost_days)}, so"
-                    " nothing follows from that."
+                    f"{when}; there are no observations from the last {_days(self.ghost_days)}, so"
+                    " this is not a finding."
                 ),
             )
         if len(since) < self.ghost_days:
             return (
                 absent,
                 (
-                    f"{told}; {_since(last)} only {_days(len(since))} observed, too few to call it"
-                    f" a ghost ({self.ghost_days})."
+                    f"{when}; {_since(last)} only {_days(len(since))} with observations; a ghost"
+                    f" needs {self.ghost_days}."
                 ),
             )
         return (
             State.GHOST,
-            f"{told}, though {_since(last)} something was seen on {_days(len(since))}.",
+            f"{when}, although {_since(last)} {_days(len(since))} had observations.",
         )
 
 
@@ -120,26 +119,28 @@ def _since(last: int) -> str:
     return "since then" if last else "so far"
 
 
-def _in_graph(graph: Graph) -> Iterator[tuple[Named, _Seen]]:
+def _in_graph(graph: Graph) -> Iterator[tuple[Subject, _Occurrence]]:
     for c in graph.components:
         if c.identified:
-            yield named(c), _Seen(c.id, c.first_seen, c.last_seen)
+            yield component_subject(c), _Occurrence(c.id, c.first_seen, c.last_seen)
     for w in graph.workflows:
-        yield named_workflow(w), _Seen(w.id, w.first_seen, w.last_seen)
+        yield workflow_subject(w), _Occurrence(w.id, w.first_seen, w.last_seen)
 
 
-def _in_history(history: History) -> Iterator[tuple[Named, _Seen]]:
+def _in_history(history: History) -> Iterator[tuple[Subject, _Occurrence]]:
     for s in history.components:
         yield (
-            Named(s.kind, s.id, s.name, s.spellings, s.environment),
-            _Seen(s.id, s.first_seen, s.last_seen),
+            Subject(s.kind, s.id, s.name, s.spellings, s.environment),
+            _Occurrence(s.id, s.first_seen, s.last_seen),
         )
 
 
-def _seen_by_entry(index: Index, seen: Iterable[tuple[Named, _Seen]]) -> dict[int, list[_Seen]]:
-    found: dict[int, list[_Seen]] = {}
+def _seen_by_entry(
+    index: Index, seen: Iterable[tuple[Subject, _Occurrence]]
+) -> dict[int, list[_Occurrence]]:
+    found: dict[int, list[_Occurrence]] = {}
     for what, times in seen:
-        for claim in index.claims(what):
-            if times not in found.setdefault(id(claim.entry), []):
-                found[id(claim.entry)].append(times)
+        for candidate in index.candidates(what):
+            if times not in found.setdefault(id(candidate.entry), []):
+                found[id(candidate.entry)].append(times)
     return found

@@ -1,4 +1,4 @@
-"""Catalogues from YAML, as people write them."""
+"""Reads catalogs from YAML."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import yaml
 
-from agentguard.catalog.aliases import fault_of
+from agentguard.catalog.aliases import alias_problem
 from agentguard.catalog.errors import CatalogFormatError
-from agentguard.catalog.model import Catalog, Criticality, Declared, Entry, Reference
-from agentguard.catalog.nodes import Nodes, documents, is_null, line_of, shown
+from agentguard.catalog.model import Catalog, Criticality, Entry, EntryKind, Reference
+from agentguard.catalog.nodes import Nodes, described, documents, is_null, line_of
 
 SECTIONS = {
-    "agents": Declared.AGENT,
-    "workflows": Declared.WORKFLOW,
-    "components": Declared.COMPONENT,
-    "any": Declared.ANY,
+    "agents": EntryKind.AGENT,
+    "workflows": EntryKind.WORKFLOW,
+    "components": EntryKind.COMPONENT,
+    "any": EntryKind.ANY,
 }
 _KEYS = ("id", "name", "aliases", "owner", "criticality", "value_per_run")
 _COMPONENT_KEYS = (*_KEYS, "environment", "depends_on", "models", "tools")
@@ -26,29 +26,27 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def read_catalog(text: str, *, origin: str) -> Catalog:
-    """Return the catalogue written in this YAML text.
+    """Return the catalog in this YAML text.
 
-    Raise CatalogFormatError, and nothing else, with the line.
-
-    A mapping of `agents`, `workflows`, `components`, `any` (lists of entries; id or name needed)
-    and `currency`; or just a list of entries, which are agents. Unknown keys, doubled ids and
-    over-broad aliases are errors.
+    A mapping of `agents`, `workflows`, `components`, `any` (lists of entries with id or name) and
+    `currency`; or a list of agents. Unknown keys, duplicate ids and overly broad aliases are
+    errors. Raises only CatalogFormatError, with the line.
     """
     roots = documents(text, origin)
     if not roots:
         raise CatalogFormatError(
-            origin, None, "is empty. Write a first one with `agentguard catalog init`."
+            origin, None, "is empty. Create a catalog with `agentguard catalog init`."
         )
     return catalog_of(roots, origin)
 
 
 def catalog_of(roots: list[yaml.Node], origin: str) -> Catalog:
-    """Return the catalogue that these documents, at least one, are; raise CatalogFormatError."""
+    """Return the catalog in these documents (at least one); raise CatalogFormatError."""
     reader = _Reader(Nodes(origin))
     if len(roots) > 1:
         raise reader.nodes.error(
             roots[1],
-            "a second document begins here. A catalogue is one; put this into a file of its own.",
+            "a second document starts here. Move it to a file of its own.",
         )
     return reader.catalog(roots[0])
 
@@ -59,7 +57,7 @@ class _Reader:
 
     def catalog(self, root: yaml.Node) -> Catalog:
         if isinstance(root, yaml.SequenceNode):
-            return self._checked(list(self._entries(root, Declared.AGENT)), None)
+            return self._checked(list(self._entries(root, EntryKind.AGENT)), None)
         entries: list[Entry] = []
         currency: str | None = None
         for key, node in self.nodes.members(root, (*SECTIONS, "currency")):
@@ -70,23 +68,23 @@ class _Reader:
         return self._checked(entries, currency)
 
     def _checked(self, entries: list[Entry], currency: str | None) -> Catalog:
-        seen: dict[tuple[Declared, str | None, str], int] = {}
+        seen: dict[tuple[EntryKind, str | None, str], int] = {}
         for entry in entries:
             for what in _claims(entry):
                 key = (entry.declares, entry.environment, what)
                 if key in seen:
-                    said = f"{what} is declared already in line {seen[key]}. Keep one of them."
-                    raise CatalogFormatError(self.nodes.origin, entry.line, said)
+                    problem = f"{what} is already declared in line {seen[key]}. Remove one of them."
+                    raise CatalogFormatError(self.nodes.origin, entry.line, problem)
                 seen[key] = entry.line
         return Catalog(tuple(entries), currency, self.nodes.origin)
 
-    def _entries(self, node: yaml.Node, declares: Declared) -> Iterator[Entry]:
+    def _entries(self, node: yaml.Node, declares: EntryKind) -> Iterator[Entry]:
         for item in self.nodes.items(node, "- name: CheckoutAgent"):
             yield self._entry(item, declares)
 
-    def _entry(self, node: yaml.Node, declares: Declared) -> Entry:
+    def _entry(self, node: yaml.Node, declares: EntryKind) -> Entry:
         found = dict(
-            self.nodes.members(node, _KEYS if declares is Declared.WORKFLOW else _COMPONENT_KEYS)
+            self.nodes.members(node, _KEYS if declares is EntryKind.WORKFLOW else _COMPONENT_KEYS)
         )
         name, id_, owner, environment = (
             self._text(found, key) for key in ("name", "id", "owner", "environment")
@@ -115,16 +113,17 @@ class _Reader:
     def _aliases(self, node: yaml.Node) -> tuple[str, ...]:
         aliases = self.nodes.texts(node, "aliases") or []
         for alias, item in aliases:
-            fault = fault_of(alias)
-            if fault is not None:
-                raise self.nodes.error(item, f"the alias {alias!r} {fault}.")
+            problem = alias_problem(alias)
+            if problem is not None:
+                raise self.nodes.error(item, f"the alias {alias!r} {problem}.")
         return tuple(dict.fromkeys(alias for alias, _ in aliases))
 
     def _criticality(self, node: yaml.Node) -> Criticality | None:
         text = self.nodes.text(node, "criticality")
         if text is not None and text not in _CRITICALITIES:
             raise self.nodes.error(
-                node, f"criticality must be one of {', '.join(_CRITICALITIES)}, not {shown(node)}."
+                node,
+                f"criticality must be one of {', '.join(_CRITICALITIES)}, not {described(node)}.",
             )
         return None if text is None else _CRITICALITIES[text]
 
@@ -138,19 +137,19 @@ class _Reader:
         value = _number(node)
         if value is None or not math.isfinite(value) or value < 0:
             raise self.nodes.error(
-                node, f"value_per_run must be a number from 0 up, not {shown(node)}."
+                node, f"value_per_run must be a number of at least 0, not {described(node)}."
             )
         return value
 
 
 def _claims(entry: Entry) -> list[str]:
-    """Return what no other entry of its section and environment may claim too."""
+    """Return what must be unique within a section and environment."""
     own = f"id {entry.id!r}" if entry.id is not None else f"name {entry.label.casefold()!r}"
     return [own, *(f"alias {alias.casefold()!r}" for alias in entry.aliases)]
 
 
 def _number(node: yaml.Node) -> float | None:
-    """Return a plain decimal number; YAML's sexagesimal, octal and binary forms are none here."""
+    """Return a decimal number; YAML's sexagesimal, octal and binary forms are rejected."""
     if not isinstance(node, yaml.ScalarNode) or node.tag not in _NUMBERS:
         return None
     try:

@@ -1,4 +1,4 @@
-"""What the catalogue adds to the documents about a graph."""
+"""Catalog data in graph documents: shadow agents, owners and values."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 
 
 def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:
-    """Return the view that calls shadow agents by that name and shows owner and value beside what
-    is declared.
-    """
+    """Return the view that marks shadow agents and adds owner and value to declared components."""
     shadows = None if matches.catalog is None else {m.component: m.reason for m in matches.shadow}
     return View(
         links=links,

@@ -1,4 +1,4 @@
-"""Catalogues as YAML: a first one from what was seen, and one from what other files declare."""
+"""Writes catalogs as YAML, from an observed graph or from imported files."""
 
 from __future__ import annotations
 
@@ -8,28 +8,31 @@ from typing import Any
 
 import yaml
 
-from agentguard.catalog.model import Catalog, Declared, Entry, Reference
+from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
 from agentguard.catalog.reading import SECTIONS
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.export.sanitizing import printable
 from agentguard.graph.model import Component, Graph
 
-_SEEN = """\
-# AgentGuard's catalogue: what is meant to run. Agents that are seen and not in here are called shadow agents.
-# Take out what nobody answers for; fill in owner, criticality (critical, high, medium, low), and value_per_run where a run is worth
-# money (currency: any text). An id matches exactly; a name matches whole, whatever its case; `aliases: [checkout-*]` gives other names.
-# models, tools and depends_on are what was seen: whatever differs from them later is called drift. Take out a list to leave it open.
+_HEADER = """\
+# AgentGuard catalog: what is meant to run. Observed agents that are not listed here are called
+# shadow agents.
+# - Remove entries that nobody is responsible for.
+# - Set owner, criticality (critical, high, medium, low), and value_per_run if a run is worth money
+#   (currency: any text).
+# - An id matches exactly; a name matches as a whole, case-insensitively. `aliases: [checkout-*]`
+#   adds names.
+# - models, tools and depends_on list what was observed; later differences are called drift.
+#   Remove a list to skip its comparison.
 """
-_IMPORTED = "# AgentGuard's catalogue, from what other files declare.\n"
+_IMPORT_HEADER = "# AgentGuard catalog, imported from other files.\n"
 
 
 def catalog_text(graph: Graph) -> str:
-    """Return YAML that declares all that is identified in the graph, with what agents use.
+    """Return YAML that declares everything identified in the graph, with what agents use.
 
-    Owners and values left open (null).
-
-    read_catalog reads it back: then everything is declared, and nothing drifts. Unidentified agents
-    are left out: there is nothing to declare.
+    Owners and values are null. Read back by read_catalog, everything is declared and nothing
+    drifts. Unidentified agents are omitted, because they have no name to declare.
     """
     uses = _Uses(graph)
     flows = {w.id: w.name for w in graph.workflows} | {
@@ -38,27 +41,30 @@ def catalog_text(graph: Graph) -> str:
     identified = [c for c in graph.components if c.identified]
     sections: dict[str, list[dict[str, Any]]] = {
         "agents": [
-            _open(c.id, c.name) | uses.of(c) for c in identified if c.kind is ComponentKind.AGENT
+            _undeclared_fields(c.id, c.name) | uses.of(c)
+            for c in identified
+            if c.kind is ComponentKind.AGENT
         ],
         "workflows": [
-            _open(id_, name) | {"value_per_run": None} for id_, name in sorted(flows.items())
+            _undeclared_fields(id_, name) | {"value_per_run": None}
+            for id_, name in sorted(flows.items())
         ],
         "components": [
-            _Line(_open(c.id, c.name)) for c in identified if c.kind in Declared.COMPONENT.kinds
+            _Line(_undeclared_fields(c.id, c.name))
+            for c in identified
+            if c.kind in EntryKind.COMPONENT.kinds
         ],
     }
     return (
-        _SEEN
+        _HEADER
         + "currency: null\n"
-        + "".join(f"{key}:{_below(entries)}" for key, entries in sections.items())
+        + "".join(f"{key}:{_section(entries)}" for key, entries in sections.items())
     )
 
 
 def imported_text(catalog: Catalog) -> str:
-    """Return YAML that declares what the catalogue does, each entry below a comment that says where
-    it comes from.
-    """
-    parts = [_IMPORTED, *(f"# {printable(note)}\n" for note in catalog.notes)]
+    """Return the catalog as YAML, each entry with a comment that names its origin."""
+    parts = [_IMPORT_HEADER, *(f"# {printable(note)}\n" for note in catalog.notes)]
     parts += (
         [f"currency: {_yaml(_Quoted(catalog.currency))}"] if catalog.currency is not None else []
     )
@@ -73,11 +79,11 @@ def imported_text(catalog: Catalog) -> str:
 
 
 class _Uses:
-    """What each component was seen to use, in words that mean it alone."""
+    """The observed dependencies of each component, as unambiguous references."""
 
     def __init__(self, graph: Graph) -> None:
         self._by_id = {c.id: c for c in graph.components}
-        self._bearers = Counter(c.name.casefold() for c in graph.components)
+        self._name_counts = Counter(c.name.casefold() for c in graph.components)
         self._used: dict[str, list[Component]] = {}
         for d in graph.dependencies:
             if d.target in self._by_id:
@@ -100,23 +106,21 @@ class _Uses:
         return _Row(_Quoted(self._text(c)) for c in components)
 
     def _text(self, c: Component) -> str:
-        """Return its name where no other component bears it and it cannot be taken for anything
-        else, otherwise its id.
-        """
-        alone = (
-            self._bearers[c.name.casefold()] == 1
+        """Return the component's name if it is unique and unambiguous, otherwise its id."""
+        unique = (
+            self._name_counts[c.name.casefold()] == 1
             and c.name.strip()
             and Reference(c.name).kind is None
         )
-        return c.name if alone and c.name not in self._by_id else c.id
+        return c.name if unique and c.name not in self._by_id else c.id
 
 
-def _open(id_: str, name: str) -> dict[str, Any]:
+def _undeclared_fields(id_: str, name: str) -> dict[str, Any]:
     return {"id": _Quoted(id_), "name": _Quoted(name), "owner": None}
 
 
 def _fields(e: Entry) -> dict[str, Any]:
-    """Return what the entry declares, in the keys of a catalogue."""
+    """Return the entry's declarations under the keys of a catalog."""
     texts = {"id": e.id, "name": e.name, "environment": e.environment, "owner": e.owner}
     lists = {"depends_on": e.depends_on, "models": e.models, "tools": e.tools}
     fields: dict[str, Any] = {key: _Quoted(text) for key, text in texts.items() if text is not None}
@@ -134,7 +138,7 @@ def _place(e: Entry) -> str:
     return f"# from {' and '.join(printable(one.place) for one in (e, *e.also))}\n"
 
 
-def _below(entries: list[dict[str, Any]]) -> str:
+def _section(entries: list[dict[str, Any]]) -> str:
     return f"\n{_yaml(entries)}" if entries else " []\n"
 
 
@@ -143,28 +147,25 @@ def _yaml(value: object) -> str:
 
 
 class _Quoted(str):
-    """Text that came from elsewhere.
-
-    Always in double quotes, the only style of YAML that can hold every character.
-    """
+    """Untrusted text, always in double quotes: the only YAML style that holds every character."""
 
     __slots__ = ()
 
 
 class _Row(list[str]):
-    """A list that stands on one line."""
+    """A list on one line."""
 
     __slots__ = ()
 
 
 class _Line(dict[str, Any]):
-    """A mapping that stands on one line."""
+    """A mapping on one line."""
 
     __slots__ = ()
 
 
 class _Dumper(yaml.SafeDumper):
-    """Knows quoted text, and writes no anchors."""
+    """Writes quoted text, and no anchors."""
 
     # PyYAML's own name and arguments
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002

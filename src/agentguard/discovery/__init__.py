@@ -1,1 +1,1 @@
-"""Spans become components, calls and runs."""
+"""Discovery of components, calls and workflow runs from spans."""

@@ -1,4 +1,4 @@
-"""Agents, their delegations and workflows: who runs, where its own span does not say so."""
+"""Role passes for agents: infers runs, delegations and workflows that no span states directly."""
 
 from __future__ import annotations
 
@@ -8,133 +8,148 @@ from bisect import bisect_right
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import clean, folded, names_an_agent, telling_words
+from agentguard.discovery.naming import clean, distinctive_words, is_agent_name, normalized
 from agentguard.discovery.partial import Proof
 from agentguard.discovery.span_state import (
-    PLAIN,
-    Given,
+    TRANSPARENT,
+    AssignedRole,
     SpanState,
     by_time,
-    is_below,
-    nearest,
+    is_descendant,
+    nearest_ancestor,
     nodes,
 )
 
-_BESIDE = 32
-"""Calls of a tool that may be under way at one time, among which the one around a run is looked
-for.
-"""
+_MAX_CONCURRENT_CALLS = 32
+"""Concurrent calls of a tool that are searched for the one that encloses a run."""
 _METHOD = re.compile(
     r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$"
 )
-"""A method behind the name of what was called."""
+"""A method suffix of a callable's name."""
 
 
-def adopt_bodies(s: SpanState) -> None:
-    """An agent's span that is an empty leaf takes the step of its name beside it as its body."""
-    bodies = {i for i, r in enumerate(s.readings.readings) if r.body}
+def attach_agent_bodies(s: SpanState) -> None:
+    """Make the sibling step with an agent's name the child of its otherwise empty agent span."""
+    bodies = {i for i, r in enumerate(s.classifications.by_shape) if r.body}
     if not bodies:
         return
-    steps = np.flatnonzero(np.isin(s.readings.shape, list(bodies)) & (s.parent >= 0))
-    waiting: dict[tuple[int, str], list[int]] = {}
+    steps = np.flatnonzero(np.isin(s.classifications.shape, list(bodies)) & (s.parent >= 0))
+    candidates: dict[tuple[int, str], list[int]] = {}
     for row in by_time(s, steps):
-        waiting.setdefault((int(s.parent[row]), folded(s.reading(row).body or "")), []).append(row)
+        candidates.setdefault(
+            (int(s.parent[row]), normalized(s.classification(row).body or "")), []
+        ).append(row)
     agents = s.rows(Role.AGENT)
     leaves = agents[np.bincount(s.parent[s.parent >= 0], minlength=len(s.parent))[agents] == 0]
     for agent in by_time(s, leaves):
-        beside = waiting.get((int(s.parent[agent]), folded(s.reading(agent).name or "")), [])
-        body = next((row for row in beside if s.start[agent] <= s.start[row] <= s.end[agent]), None)
+        siblings = candidates.get(
+            (int(s.parent[agent]), normalized(s.classification(agent).name or "")), []
+        )
+        body = next(
+            (row for row in siblings if s.start[agent] <= s.start[row] <= s.end[agent]), None
+        )
         if body is not None:
-            beside.remove(body)
+            siblings.remove(body)
             s.parent[body] = agent
 
 
-def act(s: SpanState) -> None:
-    """Where no span stands for an agent but steps name who acts, the first step of each stretch
-    stands for the agent's run.
+def infer_acting_agents(s: SpanState) -> None:
+    """Make the first step of each consecutive sequence of one acting agent that agent's run.
+
+    Applies where no span represents the agent, but steps name the agent that acts.
     """
-    shapes = [i for i, r in enumerate(s.readings.readings) if r.acting or r.acting_follows]
+    shapes = [i for i, r in enumerate(s.classifications.by_shape) if r.acting or r.acting_follows]
     if not shapes:
         return
-    beside: dict[int, list[int]] = {}
-    family = s.families()
-    for row in by_time(s, np.flatnonzero(np.isin(s.readings.shape, shapes) & (family != -1))):
-        beside.setdefault(int(family[row]), []).append(row)
-    for steps in beside.values():
+    siblings: dict[int, list[int]] = {}
+    family = s.parent_codes()
+    for row in by_time(
+        s, np.flatnonzero(np.isin(s.classifications.shape, shapes) & (family != -1))
+    ):
+        siblings.setdefault(int(family[row]), []).append(row)
+    for steps in siblings.values():
         leader = -1
         for row in steps:
-            acting = s.reading(row).acting
-            if acting and (leader < 0 or folded(acting) != folded(s.given[leader].name or "")):
+            acting = s.classification(row).acting
+            if acting and (
+                leader < 0 or normalized(acting) != normalized(s.assigned[leader].name or "")
+            ):
                 leader = row
                 s.role[row] = Role.AGENT
-                s.given[row] = Given(acting, f"{s.reading(row).rule} (acting)", Proof.TEXT)
+                s.assigned[row] = AssignedRole(
+                    acting, f"{s.classification(row).rule} (acting)", Proof.TEXT
+                )
             elif leader >= 0:
                 s.parent[row] = leader
                 s.end[leader] = max(s.end[leader], s.end[row])
                 s.timed[leader] |= s.timed[row]
-                s.failed[leader] |= s.failed[row] and s.role[row] in PLAIN
+                s.failed[leader] |= s.failed[row] and s.role[row] in TRANSPARENT
 
 
-def promote_hosts(s: SpanState) -> None:
-    """What encloses the steps of an agent's loop is that agent.
+def promote_enclosing_steps(s: SpanState) -> None:
+    """Turn spans that enclose the steps of an agent's loop, or call a model directly, into agents.
 
-    So is a step that calls a model itself, where no agent runs above.
-
-    An agent further up with a tool in between does not count: that is another agent behind a tool.
+    A step that calls a model becomes an agent only if no agent runs above it; an agent above a tool
+    does not count, because it is the caller of that tool.
     """
-    _promote_parents(s)
-    hosts = {i for i, r in enumerate(s.readings.readings) if r.hosts}
-    host = np.isin(s.readings.shape, list(hosts)) & np.isin(s.role, (Role.STEP, Role.NONE))
+    _promote_loop_parents(s)
+    hosts = {i for i, r in enumerate(s.classifications.by_shape) if r.hosts}
+    host = np.isin(s.classifications.shape, list(hosts)) & np.isin(s.role, (Role.STEP, Role.NONE))
     if not host.any():
         return
     runs = np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION, Role.MCP_CLIENT))
-    holder, run = nearest(s.parent, host | runs), nearest(s.parent, runs)
+    holder, run = nearest_ancestor(s.parent, host | runs), nearest_ancestor(s.parent, runs)
     calling = {int(row) for row in holder[s.rows(Role.MODEL)]}
     using = {int(row) for row in holder[s.rows(Role.TOOL, Role.MCP_CLIENT, Role.DELEGATION)]}
     for row in sorted(calling - {-1}):
-        free = host[row] and (run[row] < 0 or s.role[run[row]] != Role.AGENT)
-        if free and (row in using or not s.reading(row).hosts_tools):
+        eligible = host[row] and (run[row] < 0 or s.role[run[row]] != Role.AGENT)
+        if eligible and (row in using or not s.classification(row).hosts_tools):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(
-                s.reading(row).hosts, f"{s.reading(row).rule} (calls a model)", Proof.STRUCTURE
+            s.assigned[row] = AssignedRole(
+                s.classification(row).hosts,
+                f"{s.classification(row).rule} (calls a model)",
+                Proof.STRUCTURE,
             )
 
 
-def _promote_parents(s: SpanState) -> None:
-    inner = {i for i, r in enumerate(s.readings.readings) if r.of_parent}
-    parents = s.parent[np.isin(s.readings.shape, list(inner))] if inner else s.parent[:0]
+def _promote_loop_parents(s: SpanState) -> None:
+    inner = {i for i, r in enumerate(s.classifications.by_shape) if r.of_parent}
+    parents = s.parent[np.isin(s.classifications.shape, list(inner))] if inner else s.parent[:0]
     for row in np.unique(parents[parents >= 0]).tolist():
         if s.role[row] in (Role.STEP, Role.NONE, Role.WORKFLOW):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(
-                s.name(row) or clean(s.reading(row).span_name), "encloses-loop", Proof.STRUCTURE
+            s.assigned[row] = AssignedRole(
+                s.name(row) or clean(s.classification(row).span_name),
+                "encloses-loop",
+                Proof.STRUCTURE,
             )
 
 
-def lend_names(s: SpanState) -> None:
-    """A run that names no agent has the name of what was called.
-
-    The component or tool around it, where that lends its name.
-    """
-    lending = [i for i, r in enumerate(s.readings.readings) if r.lends]
+def inherit_agent_names(s: SpanState) -> None:
+    """Name unnamed agent runs after the component or tool above them, if its rule allows it."""
+    lending = [i for i, r in enumerate(s.classifications.by_shape) if r.lends]
     if not lending:
         return
     unnamed = [row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]
-    lender = nearest(s.parent, np.isin(s.readings.shape, lending) | (s.role == Role.AGENT))[unnamed]
+    lender = nearest_ancestor(
+        s.parent, np.isin(s.classifications.shape, lending) | (s.role == Role.AGENT)
+    )[unnamed]
     for row, above in zip(unnamed, lender.tolist(), strict=True):
         if above >= 0 and s.role[above] != Role.AGENT:
-            s.given[row] = Given(s.reading(above).lends, s.reading(above).rule, Proof.STRUCTURE)
+            s.assigned[row] = AssignedRole(
+                s.classification(above).lends, s.classification(above).rule, Proof.STRUCTURE
+            )
 
 
-def unwrap_agents(s: SpanState) -> None:
-    """A span called an agent's run that names none, and only encloses runs of agents that are
-    named, is a wrapper around them.
-    """
-    unnamed = {i for i, r in enumerate(s.readings.readings) if r.role is Role.AGENT and not r.name}
-    rows = np.flatnonzero(np.isin(s.readings.shape, list(unnamed)) & (s.role == Role.AGENT))
+def demote_wrapper_agents(s: SpanState) -> None:
+    """Demote unnamed agent spans that only enclose runs of named agents to steps."""
+    unnamed = {
+        i for i, r in enumerate(s.classifications.by_shape) if r.role is Role.AGENT and not r.name
+    }
+    rows = np.flatnonzero(np.isin(s.classifications.shape, list(unnamed)) & (s.role == Role.AGENT))
     rows = np.array([row for row in rows.tolist() if not s.name(row)], np.int64)
     while len(rows):
-        runs = nearest(s.parent, np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION)))
+        runs = nearest_ancestor(s.parent, np.isin(s.role, (Role.AGENT, Role.TOOL, Role.DELEGATION)))
         uses = np.unique(runs[s.rows(Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.DATASTORE)])
         named = [row for row in s.rows(Role.AGENT).tolist() if s.name(row)]
         wrapping = np.setdiff1d(np.intersect1d(rows, runs[named]), uses)
@@ -144,13 +159,16 @@ def unwrap_agents(s: SpanState) -> None:
         rows = np.setdiff1d(rows, wrapping)
 
 
-def agents_by_service(s: SpanState, hosts: frozenset[str]) -> None:
-    """A service whose name says agent, and in which no agent has a span of its own, is one.
+def infer_agents_by_service(s: SpanState, agent_services: frozenset[str]) -> None:
+    """Turn services with an agent's name but without agent spans into agents.
 
-    Its entries are its runs.
+    The spans at which calls enter the service become its runs.
     """
     named = np.array(
-        [names_an_agent(r.service) and r.service not in hosts for r in s.readings.readings],
+        [
+            is_agent_name(r.service) and r.service not in agent_services
+            for r in s.classifications.by_shape
+        ],
         np.bool_,
     )
     if not named.any():
@@ -159,28 +177,30 @@ def agents_by_service(s: SpanState, hosts: frozenset[str]) -> None:
     entering = (s.parent < 0) | (services[s.parent] != services)
     for row in np.flatnonzero(
         entering
-        & named[s.readings.shape]
+        & named[s.classifications.shape]
         & np.isin(s.role, (Role.NONE, Role.STEP, Role.SERVER, Role.WORKFLOW))
     ).tolist():
         s.role[row] = Role.AGENT
-        s.given[row] = Given(clean(s.reading(row).service), "service-name", Proof.SERVICE_NAME)
+        s.assigned[row] = AssignedRole(
+            clean(s.classification(row).service), "service-name", Proof.SERVICE_NAME
+        )
 
 
 def resolve_workflows(s: SpanState) -> None:
-    """Only the root of a trace is a workflow, and what nests in one.
+    """Keep the workflow role only for trace roots and for workflows that may nest.
 
-    A root that is nothing else, above nodes, is one too.
+    A root without a role above nodes becomes a workflow.
     """
-    above = nearest(s.parent, nodes(s))
+    above = nearest_ancestor(s.parent, nodes(s))
     inner = s.rows(Role.WORKFLOW)
     for row in inner[above[inner] >= 0].tolist():
         wrapper = int(above[row])
-        if s.reading(row).nests and s.role[wrapper] == Role.WORKFLOW:
+        if s.classification(row).nests and s.role[wrapper] == Role.WORKFLOW:
             continue
         if (
             s.role[wrapper] == Role.AGENT
             and s.parent[wrapper] < 0
-            and folded(s.name(wrapper) or "") == folded(s.name(row) or "-")
+            and normalized(s.name(wrapper) or "") == normalized(s.name(row) or "-")
         ):
             s.role[wrapper] = Role.WORKFLOW
         s.role[row] = Role.STEP
@@ -188,57 +208,58 @@ def resolve_workflows(s: SpanState) -> None:
         (s.parent < 0) & ~s.tree.orphan & np.isin(s.role, (Role.NONE, Role.STEP))
     )
     if len(roots):
-        top = nearest(s.parent, s.parent < 0)
+        top = nearest_ancestor(s.parent, s.parent < 0)
         with_nodes = np.unique(top[nodes(s) & (top >= 0)])
         for row in np.intersect1d(roots, with_nodes).tolist():
             s.role[row] = Role.WORKFLOW
-            if not s.reading(row).name:
-                s.given[row] = Given(
-                    clean(_METHOD.sub("", s.reading(row).span_name)), "trace-root", Proof.STRUCTURE
+            if not s.classification(row).name:
+                s.assigned[row] = AssignedRole(
+                    clean(_METHOD.sub("", s.classification(row).span_name)),
+                    "trace-root",
+                    Proof.STRUCTURE,
                 )
 
 
 def resolve_delegations(s: SpanState) -> None:
-    """A delegating tool is the agent's run itself where the agent has no span behind or beside it.
+    """Turn a delegating tool into the agent's run if the agent has no span inside or next to it.
 
-    Otherwise a tool.
+    Otherwise it stays a tool.
     """
     rows = s.rows(Role.DELEGATION)
     if not len(rows):
         return
-    above = nearest(s.parent, nodes(s))
+    above = nearest_ancestor(s.parent, nodes(s))
     agents: dict[int, list[int]] = {}
     for agent in s.rows(Role.AGENT).tolist():
         if above[agent] >= 0:
             agents.setdefault(int(above[agent]), []).append(agent)
     for row in rows.tolist():
-        target = s.reading(row).target
-        beside = [
+        target = s.classification(row).target
+        siblings = [
             a
             for a in agents.get(int(above[row]), ())
             if s.start[row] <= s.start[a] and s.end[a] <= s.end[row]
         ]
         found = [
             a
-            for a in (*agents.get(row, ()), *beside)
-            if not target or folded(s.name(a) or "") == folded(target)
+            for a in (*agents.get(row, ()), *siblings)
+            if not target or normalized(s.name(a) or "") == normalized(target)
         ]
         if found or not target:
             s.role[row] = Role.TOOL
-            s.delegated.update({agent: s.reading(row).name or "" for agent in found})
+            s.delegated.update({agent: s.classification(row).name or "" for agent in found})
         else:
             s.role[row] = Role.AGENT
-            s.given[row] = Given(target, s.reading(row).rule, Proof.TEXT)
-            s.delegated[row] = s.reading(row).name or ""
+            s.assigned[row] = AssignedRole(target, s.classification(row).rule, Proof.TEXT)
+            s.delegated[row] = s.classification(row).name or ""
 
 
-def delegate_by_time(s: SpanState) -> None:
-    """An agent's run that no agent's run encloses, but that lies in time within a tool's call of a
-    like name beside it, was called by it.
+def infer_delegations_by_time(s: SpanState) -> None:
+    """Move top-level agent runs below the tool call with a similar name that encloses them in time.
 
-    So where an instrumentation draws all runs flat, side by side.
+    For instrumentations that record all runs as siblings.
     """
-    above = nearest(s.parent, s.role == Role.AGENT)
+    above = nearest_ancestor(s.parent, s.role == Role.AGENT)
     agents = s.rows(Role.AGENT)
     lone = agents[(above[agents] < 0) & (s.parent[agents] >= 0)]
     flat = [row for row in lone.tolist() if row not in s.delegated]
@@ -246,35 +267,37 @@ def delegate_by_time(s: SpanState) -> None:
         return
     tools: dict[tuple[bytes, str], list[int]] = {}
     for row in by_time(s, s.rows(Role.TOOL)):
-        for word in telling_words(s.name(row) or "") if above[row] >= 0 else ():
+        for word in distinctive_words(s.name(row) or "") if above[row] >= 0 else ():
             tools.setdefault((s.tree.trace[row].tobytes(), word), []).append(row)
     for row in flat:
         trace = s.tree.trace[row].tobytes()
-        alike = {
+        similar = {
             t
-            for word in telling_words(s.name(row) or "")
-            for t in _begun(s, tools.get((trace, word), []), int(s.start[row]))
+            for word in distinctive_words(s.name(row) or "")
+            for t in _started_before(s, tools.get((trace, word), []), int(s.start[row]))
         }
-        around = [tool for tool in alike if _encloses_in_time(s, tool, row)]
+        around = [tool for tool in similar if _encloses_in_time(s, tool, row)]
         if around:
             s.parent[row] = max(around, key=lambda tool: (int(s.start[tool]), tool))
 
 
-def _begun(s: SpanState, tools: list[int], time: int) -> list[int]:
-    """Of tools in the order of their start, return the last few that had started by then."""
-    return tools[: bisect_right(tools, time, key=lambda row: int(s.start[row]))][-_BESIDE:]
+def _started_before(s: SpanState, tools: list[int], time: int) -> list[int]:
+    """Return the last tools, in order of start, that had started at this time."""
+    return tools[: bisect_right(tools, time, key=lambda row: int(s.start[row]))][
+        -_MAX_CONCURRENT_CALLS:
+    ]
 
 
 def _encloses_in_time(s: SpanState, tool: int, run: int) -> bool:
     within = s.timed[tool] and s.start[tool] <= s.start[run] and s.end[run] <= s.end[tool]
-    return bool(within) and not is_below(s.parent, tool, run)
+    return bool(within) and not is_descendant(s.parent, tool, run)
 
 
-def tell_unnamed_apart(s: SpanState) -> None:
-    """Agents without names are told apart by how deep they stand in each other."""
+def number_unnamed_agents(s: SpanState) -> None:
+    """Distinguish nested agents without names by their nesting depth."""
     unnamed = np.zeros(len(s.role), np.bool_)
     unnamed[[row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]] = True
-    above = nearest(s.parent, unnamed)
+    above = nearest_ancestor(s.parent, unnamed)
     for row in np.flatnonzero(unnamed).tolist():
         level, at = 0, int(above[row])
         while at >= 0:

@@ -1,7 +1,4 @@
-"""What a span says of itself.
-
-Its role, and the names in it, read by the dialect table once for each shape of span.
-"""
+"""Classification of spans by the dialect table: role and names, once per distinct span shape."""
 
 from __future__ import annotations
 
@@ -27,13 +24,13 @@ _PROVIDERS = (
     "llm.system",
     "ai.model.provider",
 )
-_ANSWERED = ("gen_ai.response.model", "ai.response.model")
+_RESPONSE_MODELS = ("gen_ai.response.model", "ai.response.model")
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What one shape of span says."""
+class Classification:
+    """The classification of one span shape."""
 
     role: Role
     service: str
@@ -41,11 +38,11 @@ class Reading:
     scope: str
     span_name: str
     name: str | None = None
-    """The component's name, cleaned; None where the span does not tell."""
+    """The component's cleaned name; None if the span does not contain it."""
     spelling: str | None = None
     """The name as written."""
     explicit: bool = False
-    """Whether an attribute told the name, rather than the span's own name."""
+    """Whether the name comes from an attribute instead of the span's name."""
     target: str | None = None
     server: str | None = None
     body: str | None = None
@@ -60,38 +57,38 @@ class Reading:
     of_parent: bool = False
     nests: bool = False
     provider: str | None = None
-    answered: str | None = None
+    response_model: str | None = None
     rule: str = ""
     dialect: str = ""
     fails: bool | None = None
-    """True: failed whatever its status says; False: control flow, never failed; None: as its status
-    says.
-    """
+    """True: failed regardless of status; False: control flow, not failed; None: by status."""
     attributes: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Readings:
-    """The readings of n spans."""
+class Classifications:
+    """The classifications of n spans."""
 
     shape: NDArray[np.int64]
-    """(n,) index into readings"""
-    readings: list[Reading]
+    """(n,) index into classifications."""
+    by_shape: list[Classification]
 
     def roles(self) -> NDArray[np.int8]:
-        """Return each span's role."""
-        return np.array([reading.role for reading in self.readings], np.int8)[self.shape]
+        """Return the role of each span."""
+        return np.array([classification.role for classification in self.by_shape], np.int8)[
+            self.shape
+        ]
 
 
-class Reader:
-    """Reads shapes by one dialect table, remembering those seen."""
+class Classifier:
+    """Classifies span shapes by the dialect table, with a cache."""
 
     def __init__(self, dialects: Dialects) -> None:
         self._dialects = dialects
-        self._known: dict[tuple[str, str, int, str, str], Reading] = {}
+        self._known: dict[tuple[str, str, int, str, str], Classification] = {}
 
-    def read(self, spans: pa.Table) -> Readings:
-        """Return what the spans (SPAN_SCHEMA, one chunk a column) say."""
+    def classify(self, spans: pa.Table) -> Classifications:
+        """Return the classifications of the spans (SPAN_SCHEMA, one chunk per column)."""
         columns = [
             spans.column(key).combine_chunks()
             for key in ("name", "scope", "attributes", "resource")
@@ -100,8 +97,8 @@ class Reader:
         codes = [column.indices.to_numpy().astype(np.int64) for column in columns]
         shape, first = _shapes([kind, *codes])
         texts = [column.dictionary.to_pylist() for column in columns]
-        readings = [
-            self.one(
+        classifications = [
+            self.classify_shape(
                 texts[0][codes[0][i]],
                 texts[1][codes[1][i]],
                 int(kind[i]),
@@ -110,44 +107,46 @@ class Reader:
             )
             for i in first.tolist()
         ]
-        return Readings(shape, readings)
+        return Classifications(shape, classifications)
 
-    def one(self, name: str, scope: str, kind: int, attributes: str, resource: str) -> Reading:
-        """Return what a span of this shape says; attributes and resource as JSON objects."""
+    def classify_shape(
+        self, name: str, scope: str, kind: int, attributes: str, resource: str
+    ) -> Classification:
+        """Return the classification of one shape; attributes and resource are JSON objects."""
         key = (name, scope, kind, attributes, resource)
-        reading = self._known.get(key)
-        if reading is None:
+        classification = self._known.get(key)
+        if classification is None:
             if len(self._known) > 200_000:
                 self._known.clear()
-            reading = self._known[key] = self._read(
+            classification = self._known[key] = self._classify(
                 name, scope, kind, orjson.loads(attributes), orjson.loads(resource)
             )
-        return reading
+        return classification
 
-    def _read(
+    def _classify(
         self, name: str, scope: str, kind: int, attributes: dict[str, Any], resource: dict[str, Any]
-    ) -> Reading:
-        told = (
+    ) -> Classification:
+        visible = (
             {key: resource[key] for key in PEERS & resource.keys()} | attributes
             if kind == KIND_CLIENT
             else attributes
         )
         rule = next(
-            (r for r in self._dialects.rules if r.condition.holds(name, scope, kind, told)), None
+            (r for r in self._dialects.rules if r.condition.holds(name, scope, kind, visible)), None
         )
         environment = _first(resource, _ENVIRONMENTS)
-        place = Reading(
+        base = Classification(
             role=Role.NONE,
             service=str(resource.get("service.name", "")),
             environment=str(environment) if environment else None,
             scope=scope,
             span_name=name,
             provider=_first(attributes, _PROVIDERS),
-            answered=_first(attributes, _ANSWERED),
+            response_model=_first(attributes, _RESPONSE_MODELS),
             fails=self._fails(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
-        return _by_rule(place, rule, name, told) if rule else place
+        return _by_rule(base, rule, name, visible) if rule else base
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
         thrown = [
@@ -164,45 +163,48 @@ class Reader:
         )
 
 
-def _by_rule(place: Reading, rule: SpanRule, name: str, attributes: Attributes) -> Reading:
-    spelling, source = _named(rule.name, name, attributes)
+def _by_rule(
+    base: Classification, rule: SpanRule, name: str, attributes: Attributes
+) -> Classification:
+    spelling, source = _first_name(rule.name, name, attributes)
     read = model_name if rule.role is Role.MODEL else clean
-    return Reading(
+    return Classification(
         role=rule.role,
-        service=place.service,
-        environment=place.environment,
-        scope=place.scope,
-        span_name=place.span_name,
+        service=base.service,
+        environment=base.environment,
+        scope=base.scope,
+        span_name=base.span_name,
         name=read(spelling),
         spelling=spelling,
         explicit=source is not None and source.attribute is not None,
-        target=clean(_named(rule.target, name, attributes)[0]),
-        server=clean(_named(rule.server, name, attributes)[0]),
-        body=clean(_named(rule.body, name, attributes)[0]),
-        acting=clean(_named(rule.acting, name, attributes)[0]),
+        target=clean(_first_name(rule.target, name, attributes)[0]),
+        server=clean(_first_name(rule.server, name, attributes)[0]),
+        body=clean(_first_name(rule.body, name, attributes)[0]),
+        acting=clean(_first_name(rule.acting, name, attributes)[0]),
         acting_follows=rule.acting_follows,
         passes=rule.passes,
-        goto=clean(_named(rule.goto, name, attributes)[0]),
-        hosts=clean(_named(rule.hosts, name, attributes)[0]),
+        goto=clean(_first_name(rule.goto, name, attributes)[0]),
+        hosts=clean(_first_name(rule.hosts, name, attributes)[0]),
         hosts_tools=rule.hosts_tools,
-        lends=clean(_named(rule.lends, name, attributes)[0]),
+        lends=clean(_first_name(rule.lends, name, attributes)[0]),
         requested=tuple(
             filter(
-                None, map(clean, (_named(rule.requested, name, attributes)[0] or "").splitlines())
+                None,
+                map(clean, (_first_name(rule.requested, name, attributes)[0] or "").splitlines()),
             )
         ),
         of_parent=rule.of_parent,
         nests=rule.nests,
-        provider=place.provider,
-        answered=place.answered,
+        provider=base.provider,
+        response_model=base.response_model,
         rule=rule.label,
         dialect=rule.dialect,
-        fails=place.fails,
-        attributes=place.attributes,
+        fails=base.fails,
+        attributes=base.attributes,
     )
 
 
-def _named(
+def _first_name(
     sources: Iterable[Source], name: str, attributes: Attributes
 ) -> tuple[str | None, Source | None]:
     for source in sources:
@@ -217,7 +219,7 @@ def _first(values: Attributes, keys: Iterable[str]) -> str | None:
 
 
 def _shapes(columns: list[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a code for each distinct row of the columns, and the first row of each."""
+    """Return a code per row of the columns, and the first row of each code."""
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         size = int(column.max(initial=0)) + 1

@@ -1,26 +1,24 @@
-"""Calls recorded more than once, counted once."""
+"""Deduplication of calls that are recorded by more than one span."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.mcp import unwrap_tools
-from agentguard.discovery.naming import folded, undated
+from agentguard.discovery.mcp import demote_mcp_wrappers
+from agentguard.discovery.naming import normalized, undated
 from agentguard.discovery.partial import I64, Proof
-from agentguard.discovery.span_state import Given, SpanState, nearest, nodes
+from agentguard.discovery.span_state import AssignedRole, SpanState, nearest_ancestor, nodes
 
-_DOUBLED = (Role.AGENT, Role.TOOL, Role.MODEL)
+_DEDUPLICATED_ROLES = (Role.AGENT, Role.TOOL, Role.MODEL)
 
 
-def drop_doubles(s: SpanState) -> None:
-    """A call recorded by a wrapper and inside it, or by two instrumentations side by side, counts
-    once.
-    """
-    unwrap_tools(s)
+def deduplicate_calls(s: SpanState) -> None:
+    """Count a call once if a wrapper and an inner span, or two instrumentations, recorded it."""
+    demote_mcp_wrappers(s)
     labels = _labels(s)
-    above = nearest(s.parent, nodes(s))
-    inner = np.flatnonzero(np.isin(s.role, _DOUBLED) & (above >= 0))
+    above = nearest_ancestor(s.parent, nodes(s))
+    inner = np.flatnonzero(np.isin(s.role, _DEDUPLICATED_ROLES) & (above >= 0))
     outer = above[inner]
     same = (
         (s.role[inner] == s.role[outer]) & (labels[inner] == labels[outer]) & (labels[inner] >= 0)
@@ -34,39 +32,39 @@ def drop_doubles(s: SpanState) -> None:
     tries = np.bincount(outer, minlength=len(s.role))
     attempts = (tries[outer] > 1) & np.isin(s.role[outer], (Role.MODEL, Role.TOOL))
     s.role[outer[attempts]] = Role.STEP
-    _fold(s, inner[~attempts], outer[~attempts])
-    _fold(s, *_beside(s, labels))
-    _join_remote_runs(s, labels)
+    _merge_into_outer(s, inner[~attempts], outer[~attempts])
+    _merge_into_outer(s, *_sibling_duplicates(s, labels))
+    _propagate_remote_failures(s, labels)
 
 
-def _join_remote_runs(s: SpanState, labels: I64) -> None:
-    """An agent that its caller's side shows too fails there when it fails at home."""
-    far = nearest(s.parent, nodes(s) & ~np.isin(s.role, (Role.CLIENT, Role.SERVER)))
+def _propagate_remote_failures(s: SpanState, labels: I64) -> None:
+    """Propagate an agent run's failure to the caller-side span of the same run."""
+    outer = nearest_ancestor(s.parent, nodes(s) & ~np.isin(s.role, (Role.CLIENT, Role.SERVER)))
     inner = s.rows(Role.AGENT)
-    inner = inner[(far[inner] >= 0) & (s.role[far[inner]] == Role.AGENT) & (labels[inner] >= 0)]
-    inner = inner[labels[inner] == labels[far[inner]]]
-    np.logical_or.at(s.failed, far[inner], s.failed[inner])
+    inner = inner[(outer[inner] >= 0) & (s.role[outer[inner]] == Role.AGENT) & (labels[inner] >= 0)]
+    inner = inner[labels[inner] == labels[outer[inner]]]
+    np.logical_or.at(s.failed, outer[inner], s.failed[inner])
 
 
 def _labels(s: SpanState) -> I64:
-    """Return a code for the role and name that a span stands for; -1: it has no name."""
+    """Return a code for the role and name of each span; -1: no name."""
     codes: dict[tuple[int, str], int] = {}
     each = [
-        codes.setdefault((r.role, folded(undated(r.name))), len(codes)) if r.name else -1
-        for r in s.readings.readings
+        codes.setdefault((r.role, normalized(undated(r.name))), len(codes)) if r.name else -1
+        for r in s.classifications.by_shape
     ]
-    labels = np.array(each, np.int64)[s.readings.shape]
-    for row, given in s.given.items():
+    labels = np.array(each, np.int64)[s.classifications.shape]
+    for row, assigned in s.assigned.items():
         labels[row] = (
-            codes.setdefault((int(s.role[row]), folded(undated(given.name))), len(codes))
-            if given.name
+            codes.setdefault((int(s.role[row]), normalized(undated(assigned.name))), len(codes))
+            if assigned.name
             else -1
         )
     return labels
 
 
-def _fold(s: SpanState, inner: I64, outer: I64) -> None:
-    """Make the inner spans transparent; their failures and tokens count for the outermost."""
+def _merge_into_outer(s: SpanState, inner: I64, outer: I64) -> None:
+    """Make inner spans transparent and add their failures and tokens to the outermost span."""
     top = np.arange(len(s.role))
     top[inner] = outer
     while not (top[top] == top).all():
@@ -82,29 +80,29 @@ def _fold(s: SpanState, inner: I64, outer: I64) -> None:
         np.bool_,
     )
     for row, child in zip(outer[named].tolist(), inner[named].tolist(), strict=True):
-        s.given[row] = Given(s.name(child), s.reading(child).rule, Proof.ATTRIBUTE)
+        s.assigned[row] = AssignedRole(s.name(child), s.classification(child).rule, Proof.ATTRIBUTE)
     s.role[inner] = Role.STEP
 
 
-def _beside(s: SpanState, labels: I64) -> tuple[I64, I64]:
-    """Return spans that repeat a sibling's call.
+def _sibling_duplicates(s: SpanState, labels: I64) -> tuple[I64, I64]:
+    """Return spans that duplicate a sibling's call, and those siblings.
 
-    Same callee at the same time, seen by another instrumentation.
+    They have the same callee and overlap in time, but come from different instrumentations.
     """
     rows = np.flatnonzero(
         np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
     )
-    above = nearest(s.parent, nodes(s))
+    above = nearest_ancestor(s.parent, nodes(s))
     rows = rows[np.lexsort((rows, s.start[rows], labels[rows], above[rows]))]
     first, second = rows[:-1], rows[1:]
     scopes: dict[str, int] = {}
     scope = np.array(
-        [scopes.setdefault(r.scope, len(scopes)) for r in s.readings.readings], np.int64
-    )[s.readings.shape]
-    doubled = (
+        [scopes.setdefault(r.scope, len(scopes)) for r in s.classifications.by_shape], np.int64
+    )[s.classifications.shape]
+    duplicated = (
         (above[first] == above[second])
         & (labels[first] == labels[second])
         & (scope[first] != scope[second])
     )
-    doubled &= (s.start[second] < s.end[first]) & (s.parent[first] == s.parent[second])
-    return second[doubled], first[doubled]
+    duplicated &= (s.start[second] < s.end[first]) & (s.parent[first] == s.parent[second])
+    return second[duplicated], first[duplicated]

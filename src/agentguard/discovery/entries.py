@@ -1,4 +1,4 @@
-"""Where runs of workflows start."""
+"""Detection of workflow entry points."""
 
 from __future__ import annotations
 
@@ -21,74 +21,85 @@ _ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Ro
 
 @dataclass(slots=True)
 class Entries:
-    """The workflows that rows start."""
+    """The workflows and the rows that start them."""
 
     codes: NDArray[np.int32]
-    """(rows,) code of the workflow that the row starts; -1: it starts none"""
+    """(rows,) code of the workflow that the row starts; -1: none."""
     roots: NDArray[np.int32]
-    """(rows,) code of the name of the root span of that run; -1: unknown"""
+    """(rows,) code of the name of the run's root span; -1: unknown."""
     workflows: dict[Identity, int] = field(default_factory=dict)
-    """Workflow → code"""
+    """Workflow → code."""
     root_names: dict[str, int] = field(default_factory=dict)
-    """Root span's name → code"""
+    """Root span's name → code."""
     housekeeping: Counter[str] = field(default_factory=Counter)
-    """Entry points that are no workflows → how often they were entered"""
+    """Excluded entry points (health checks, pollers) → number of runs."""
 
 
 def entries(
     s: SpanState, spans: I64, source: I64, housekeeping: Iterable[re.Pattern[str]]
 ) -> Entries:
-    """Find the rows that start a workflow's run.
+    """Find the rows that start a workflow run.
 
-    Of each trace the earliest root, else the earliest orphan; and those nested.
-
-    `spans` (rows,): the span of each row; `source` (rows,): its caller's row, -1: none.
-    `housekeeping`: names of entry points that are health checks and pollers. What only stands for
-    the service of an orphaned call starts nothing: its run had begun elsewhere.
+    These are the earliest root of each trace, else its earliest orphan, and nested workflows.
+    `spans` (rows,) is the span of each row, `source` (rows,) the caller's row (-1: none).
+    `housekeeping` matches names of health checks and pollers. An inserted server span of an
+    orphaned call starts no run: that run started elsewhere.
     """
-    nothing = np.full(len(spans), -1, np.int32)
-    found = Entries(nothing, nothing.copy())
-    starting = _starting(s, spans, source)
+    unknown = np.full(len(spans), -1, np.int32)
+    found = Entries(unknown, unknown.copy())
+    starting = _entry_rows(s, spans, source)
     tops = spans[starting]
     shapes, example, inverse = np.unique(
-        s.readings.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True
+        s.classifications.shape[tops] * 32 + s.role[tops], return_index=True, return_inverse=True
     )
-    idle = {
-        position: name
-        for position, row in enumerate(tops[example].tolist())
-        if (name := _housekeeping(s, row, housekeeping)) is not None
-    }
+    examples = list(enumerate(tops[example].tolist()))
+    excluded = _excluded(s, examples, housekeeping)
     each = np.array(
-        [-1 if p in idle else _code(found, s, row) for p, row in enumerate(tops[example].tolist())],
-        np.int32,
+        [-1 if p in excluded else _code(found, s, row) for p, row in examples], np.int32
     )
     found.codes[starting] = each[inverse] if len(shapes) else found.codes[starting]
-    for position in np.flatnonzero(np.isin(tops, list(s.given))).tolist():
-        row = int(tops[position])
-        if _housekeeping(s, row, housekeeping) is None:
-            found.codes[starting[position]] = _code(found, s, row)
-    roots = np.array([_root(found, s, row) for row in tops[example].tolist()], np.int32)
-    found.roots[starting] = np.where(s.tree.orphan[tops], -1, roots[inverse]) if len(roots) else -1
+    _set_assigned(found, s, starting, tops, housekeeping)
+    if len(shapes):
+        roots = _root_codes(found, s, tops[example])[inverse]
+        found.roots[starting] = np.where(s.tree.orphan[tops], -1, roots)
     entered = np.bincount(inverse, minlength=len(shapes)).tolist()
-    for position, name in idle.items():
+    for position, name in excluded.items():
         found.housekeeping[name] += entered[position]
     return found
 
 
-def _starting(s: SpanState, spans: I64, source: I64) -> I64:
+def _set_assigned(
+    found: Entries, s: SpanState, starting: I64, tops: I64, patterns: Iterable[re.Pattern[str]]
+) -> None:
+    """Set the codes of spans whose role or name does not follow from their shape."""
+    for position in np.flatnonzero(np.isin(tops, list(s.assigned))).tolist():
+        row = int(tops[position])
+        if _housekeeping(s, row, patterns) is None:
+            found.codes[starting[position]] = _code(found, s, row)
+
+
+def _excluded(
+    s: SpanState, examples: Iterable[tuple[int, int]], patterns: Iterable[re.Pattern[str]]
+) -> dict[int, str]:
+    """Return position → name of the examples that are health checks or pollers."""
+    names = ((position, _housekeeping(s, row, patterns)) for position, row in examples)
+    return {position: name for position, name in names if name is not None}
+
+
+def _entry_rows(s: SpanState, spans: I64, source: I64) -> I64:
     lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
-    free = np.flatnonzero(
+    top_rows = np.flatnonzero(
         (source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost
     )
-    tops = spans[free]
+    tops = spans[top_rows]
     order = np.lexsort(
         (tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0])
     )
-    tops, free = tops[order], free[order]
+    tops, top_rows = tops[order], top_rows[order]
     first = np.ones(len(tops), np.bool_)
     first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
     nested = np.flatnonzero((source >= 0) & (s.role[spans] == Role.WORKFLOW))
-    return np.concatenate([free[first], nested])
+    return np.concatenate([top_rows[first], nested])
 
 
 def _serves(s: SpanState, row: int) -> bool:
@@ -96,21 +107,24 @@ def _serves(s: SpanState, row: int) -> bool:
 
 
 def _housekeeping(s: SpanState, row: int, patterns: Iterable[re.Pattern[str]]) -> str | None:
-    name = s.reading(row).span_name
+    name = s.classification(row).span_name
     return name if _serves(s, row) and any(pattern.search(name) for pattern in patterns) else None
 
 
 def _code(found: Entries, s: SpanState, row: int) -> int:
-    reading = s.reading(row)
-    name = clean(reading.span_name) if _serves(s, row) else s.name(row)
-    who = identity(
+    classification = s.classification(row)
+    name = clean(classification.span_name) if _serves(s, row) else s.name(row)
+    workflow = identity(
         ComponentKind.WORKFLOW,
-        name or clean(reading.span_name) or "(unnamed)",
-        environment=reading.environment,
+        name or clean(classification.span_name) or "(unnamed)",
+        environment=classification.environment,
     )
-    return found.workflows.setdefault(who, len(found.workflows))
+    return found.workflows.setdefault(workflow, len(found.workflows))
 
 
-def _root(found: Entries, s: SpanState, row: int) -> int:
-    name = clean(s.reading(row).span_name)
-    return -1 if name is None else found.root_names.setdefault(name, len(found.root_names))
+def _root_codes(found: Entries, s: SpanState, rows: I64) -> NDArray[np.int32]:
+    names = [clean(s.classification(row).span_name) for row in rows.tolist()]
+    codes = found.root_names
+    return np.array(
+        [-1 if name is None else codes.setdefault(name, len(codes)) for name in names], np.int32
+    )

@@ -1,4 +1,4 @@
-"""The kinds of components and the types of dependencies between them."""
+"""Component kinds and dependency types."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ComponentKind(StrEnum):
-    """What a component is."""
+    """The kind of a component."""
 
     AGENT = "agent"
     TOOL = "tool"
@@ -20,7 +20,7 @@ class ComponentKind(StrEnum):
 
 
 class DependencyType(StrEnum):
-    """How a caller uses a callee."""
+    """How the caller uses the callee."""
 
     STARTS = "starts"
     """A workflow starts an agent, a tool or a model."""
@@ -35,8 +35,8 @@ class DependencyType(StrEnum):
 
     @property
     def returns(self) -> bool:
-        """Whether the caller waits for the callee.
+        """Return whether the caller waits for the callee.
 
-        A failure then rises to the caller, otherwise to the workflow.
+        If so, a failure propagates to the caller, otherwise directly to the workflow.
         """
         return self not in (DependencyType.HANDOFF, DependencyType.MESSAGING)

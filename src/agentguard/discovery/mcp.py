@@ -1,66 +1,69 @@
-"""Calls of the Model Context Protocol: the halves paired, the wrappers taken off."""
+"""Role passes for the Model Context Protocol: pairs client and server spans, removes wrappers."""
 
 from __future__ import annotations
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import folded
+from agentguard.discovery.naming import normalized
 from agentguard.discovery.partial import Proof
-from agentguard.discovery.span_state import PLAIN, Given, SpanState, nearest, nodes
+from agentguard.discovery.span_state import (
+    TRANSPARENT,
+    AssignedRole,
+    SpanState,
+    nearest_ancestor,
+    nodes,
+)
 
 
-def pair_mcp(s: SpanState) -> None:
-    """The server half of an MCP call names the server and the tool.
+def pair_mcp_spans(s: SpanState) -> None:
+    """Merge each MCP server span into its client span; spans in between are transport.
 
-    What lies between the halves is transport.
+    The server span provides the names of the server and the tool.
     """
-    _unwrap_clients(s)
+    _demote_outer_clients(s)
     for row in s.rows(Role.MCP_SERVER).tolist():
         between, above = [], int(s.parent[row])
-        while above >= 0 and s.role[above] in (*PLAIN, Role.CLIENT, Role.SERVER):
+        while above >= 0 and s.role[above] in (*TRANSPARENT, Role.CLIENT, Role.SERVER):
             between.append(above)
             above = int(s.parent[above])
         if above >= 0 and s.role[above] == Role.MCP_CLIENT and above not in s.server:
             s.role[between] = Role.STEP
             s.role[row] = Role.STEP
             s.failed[above] |= s.failed[row]
-            s.server[above] = s.reading(row).service
-            s.given[above] = Given(
-                s.name(row) or s.name(above), s.reading(row).rule, Proof.ATTRIBUTE
+            s.server[above] = s.classification(row).service
+            s.assigned[above] = AssignedRole(
+                s.name(row) or s.name(above), s.classification(row).rule, Proof.ATTRIBUTE
             )
         else:
-            s.server[row] = s.reading(row).service
+            s.server[row] = s.classification(row).service
     for row in s.rows(Role.MCP_CLIENT).tolist():
-        told = s.reading(row).server
-        if row not in s.server and told:
-            s.server[row] = told
+        server = s.classification(row).server
+        if row not in s.server and server:
+            s.server[row] = server
 
 
-def _unwrap_clients(s: SpanState) -> None:
-    """Two client halves of one call, a client library's around the protocol's own.
-
-    The inner one stands next to the server.
-    """
+def _demote_outer_clients(s: SpanState) -> None:
+    """Demote the outer of two nested client spans of one call, recorded by a client library."""
     calls = s.rows(Role.MCP_CLIENT)
-    above = nearest(s.parent, nodes(s))
+    above = nearest_ancestor(s.parent, nodes(s))
     for row in sorted(calls[above[calls] >= 0].tolist(), key=lambda row: -int(s.start[row])):
         outer = int(above[row])
-        if s.role[outer] == Role.MCP_CLIENT and folded(s.name(outer) or "") == folded(
+        if s.role[outer] == Role.MCP_CLIENT and normalized(s.name(outer) or "") == normalized(
             s.name(row) or s.name(outer) or ""
         ):
             s.role[outer] = Role.STEP
             s.failed[row] |= s.failed[outer]
 
 
-def unwrap_tools(s: SpanState) -> None:
-    """A framework's tool span around the MCP call of the same tool is a wrapper.
+def demote_mcp_wrappers(s: SpanState) -> None:
+    """Demote a framework's tool span around the MCP call of the same tool.
 
-    The MCP call knows the server.
+    The MCP call has the server's name.
     """
     calls = s.rows(Role.MCP_CLIENT, Role.MCP_SERVER)
-    above = nearest(s.parent, nodes(s))
+    above = nearest_ancestor(s.parent, nodes(s))
     for row in calls[above[calls] >= 0].tolist():
         wrapper = int(above[row])
-        if s.role[wrapper] == Role.TOOL and folded(s.name(wrapper) or "") == folded(
+        if s.role[wrapper] == Role.TOOL and normalized(s.name(wrapper) or "") == normalized(
             s.name(row) or "-"
         ):
             s.role[wrapper] = Role.STEP

@@ -1,7 +1,4 @@
-"""Services that call although no span of theirs was called.
-
-Each call needs somebody who makes it.
-"""
+"""Inserts server spans for services that make calls but have no server span of their own."""
 
 from __future__ import annotations
 
@@ -9,12 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from agentguard.discovery.classification import Reading, Readings
+from agentguard.discovery.classification import Classification, Classifications
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import clean, names_an_agent
+from agentguard.discovery.naming import clean, is_agent_name
 from agentguard.discovery.partial import I64, Proof
-from agentguard.discovery.services import CALLS, DOORS, crossing, places
-from agentguard.discovery.span_state import Given, SpanState, nearest
+from agentguard.discovery.services import (
+    CALLING_ROLES,
+    SERVING_ROLES,
+    crosses_services,
+    service_codes,
+)
+from agentguard.discovery.span_state import AssignedRole, SpanState, nearest_ancestor
 
 RULE = "calls-out"
 _HOLDERS = (
@@ -29,52 +31,53 @@ _HOLDERS = (
 )
 
 
-def enter_calling(s: SpanState, hosts: frozenset[str]) -> None:
-    """A call out of another service than its parent's.
+def insert_servers_above_calls(s: SpanState, agent_services: frozenset[str]) -> None:
+    """Insert a server span above calls whose parent span is in another service.
 
-    Somebody had called that service, and its own span is not there.
+    The service was called, but did not record its server span.
     """
-    entering = np.flatnonzero(crossing(s, places(s)) & np.isin(s.role, CALLS))
-    _stand_in(s, entering, hosts)
+    entering = np.flatnonzero(
+        crosses_services(s, service_codes(s)) & np.isin(s.role, CALLING_ROLES)
+    )
+    _insert_server_spans(s, entering, agent_services)
 
 
-def find_origins(s: SpanState, halves: I64, hosts: frozenset[str]) -> None:
-    """Where nothing in a service holds the calls that it makes, its uppermost span stands for it,
-    or one put above it does.
+def insert_missing_servers(s: SpanState, halves: I64, agent_services: frozenset[str]) -> None:
+    """Find the server span of calls that no span in their service owns.
 
-    `halves`: the calling halves that were paired with their server halves.
+    The topmost span of the service becomes a server span, or gets one above it. `halves` are the
+    client spans that were paired with server spans.
     """
-    place = places(s)
-    apart = (s.parent >= 0) & (place != place[s.parent])
-    local = np.where(apart, -1, s.parent)
-    entered = np.flatnonzero(crossing(s, place) & np.isin(s.role, DOORS))
-    calling = np.unique(np.concatenate([s.rows(*CALLS), s.parent[entered], halves]))
+    place = service_codes(s)
+    crosses = (s.parent >= 0) & (place != place[s.parent])
+    local = np.where(crosses, -1, s.parent)
+    entered = np.flatnonzero(crosses_services(s, place) & np.isin(s.role, SERVING_ROLES))
+    calling = np.unique(np.concatenate([s.rows(*CALLING_ROLES), s.parent[entered], halves]))
     holds = np.isin(s.role, _HOLDERS)
-    held = holds | (nearest(local, holds) >= 0)
+    held = holds | (nearest_ancestor(local, holds) >= 0)
     calling = calling[(place[calling] >= 0) & ~held[calling]]
-    top = np.where(local >= 0, nearest(local, local < 0), np.arange(len(local)))
+    top = np.where(local >= 0, nearest_ancestor(local, local < 0), np.arange(len(local)))
     tops = np.unique(top[calling])
-    silent = s.role[tops] == Role.NONE
-    s.role[tops[silent]] = Role.SERVER
-    _stand_in(s, tops[~silent], hosts)
+    unassigned = s.role[tops] == Role.NONE
+    s.role[tops[unassigned]] = Role.SERVER
+    _insert_server_spans(s, tops[~unassigned], agent_services)
 
 
-def _stand_in(s: SpanState, rows: I64, hosts: frozenset[str]) -> None:
-    """Put above each of these spans one that stands for its service.
-
-    The span itself is what proves it.
-    """
+def _insert_server_spans(s: SpanState, rows: I64, agent_services: frozenset[str]) -> None:
+    """Insert a server span above each of these spans, which serves as its evidence."""
     if not len(rows):
         return
     count = len(s.role)
     added = np.arange(count, count + len(rows))
-    shapes, inverse = np.unique(s.readings.shape[rows], return_inverse=True)
-    readings = [_reading(s.readings.readings[shape]) for shape in shapes.tolist()]
+    shapes, inverse = np.unique(s.classifications.shape[rows], return_inverse=True)
+    classifications = [
+        _server_classification(s.classifications.by_shape[shape]) for shape in shapes.tolist()
+    ]
     above = s.parent[rows]
     failed = s.failed[rows] & (above < 0)
-    s.readings = Readings(
-        np.concatenate([s.readings.shape, len(s.readings.readings) + inverse]),
-        [*s.readings.readings, *readings],
+    s.classifications = Classifications(
+        np.concatenate([s.classifications.shape, len(s.classifications.by_shape) + inverse]),
+        [*s.classifications.by_shape, *classifications],
     )
     s.tree = replace(
         s.tree,
@@ -89,11 +92,11 @@ def _stand_in(s: SpanState, rows: I64, hosts: frozenset[str]) -> None:
     s.failed = np.concatenate([s.failed, failed])
     s.timed = np.concatenate([s.timed, np.zeros(len(rows), np.bool_)])
     s.tokens = (np.pad(s.tokens[0], (0, len(rows))), np.pad(s.tokens[1], (0, len(rows))))
-    _name_agents(s, added, hosts)
+    _promote_agent_services(s, added, agent_services)
 
 
-def _reading(of: Reading) -> Reading:
-    return Reading(
+def _server_classification(of: Classification) -> Classification:
+    return Classification(
         role=Role.SERVER,
         service=of.service,
         environment=of.environment,
@@ -104,10 +107,10 @@ def _reading(of: Reading) -> Reading:
     )
 
 
-def _name_agents(s: SpanState, added: I64, hosts: frozenset[str]) -> None:
-    """A service whose name says agent is one here too, see agents.agents_by_service."""
+def _promote_agent_services(s: SpanState, added: I64, agent_services: frozenset[str]) -> None:
+    """Turn inserted spans into agents if the service has an agent's name, see agents."""
     for row in added.tolist():
-        service = s.reading(row).service
-        if service not in hosts and names_an_agent(service):
+        service = s.classification(row).service
+        if service not in agent_services and is_agent_name(service):
             s.role[row] = Role.AGENT
-            s.given[row] = Given(clean(service), "service-name", Proof.SERVICE_NAME)
+            s.assigned[row] = AssignedRole(clean(service), "service-name", Proof.SERVICE_NAME)

@@ -1,7 +1,4 @@
-"""Names as components bear them: run ids taken out, models under one name.
-
-Ids from identity alone.
-"""
+"""Component names and ids: removes run ids, unifies model names, derives ids from identity."""
 
 from __future__ import annotations
 
@@ -16,16 +13,16 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.packaged_yaml import parse
 
 _COMPOSITE = re.compile(r"^[a-z_]+:.*,")
-_TELLING = 3
-_COMMON = frozenset({"agent", "tool", "the", "and", "for", "ask", "get", "call", "run"})
+_MIN_WORD_LENGTH = 3
+_GENERIC_WORDS = frozenset({"agent", "tool", "the", "and", "for", "ask", "get", "call", "run"})
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """What is taken out of names, by whose authority.
+    """A pattern to remove from names, with its source.
 
-    `examples` pairs names as written with what the rules leave.
+    `examples` pairs names as written with the result of all rules.
     """
 
     id: str
@@ -33,18 +30,18 @@ class NameRule:
     source: str
     pattern: re.Pattern[str]
     release: bool = False
-    """Tells releases of one model apart, rather than ways to write one release."""
+    """Whether it separates releases of one model instead of spellings of one release."""
     examples: tuple[tuple[str, str], ...] = ()
 
     @property
     def kept(self) -> str:
-        """What is put in place of a match: the pattern's group, where it has one."""
+        """Return the replacement of a match: the pattern's group, if it has one."""
         return r"\1" if self.pattern.groups else ""
 
 
 @cache
 def name_rules(section: str) -> tuple[NameRule, ...]:
-    """Return the rules for `components` or `models`, in the order in which they are applied."""
+    """Return the rules for `components` or `models`, in order of application."""
     table = parse(files("agentguard.discovery").joinpath("names.yaml").read_text("utf-8"))
     return tuple(_name_rule(raw) for raw in table[section])
 
@@ -69,7 +66,7 @@ def _without(rules: Iterable[NameRule], name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What makes a component the one it is."""
+    """The identity of a component."""
 
     id: str
     kind: ComponentKind
@@ -88,9 +85,9 @@ def identity(
     server: str | None = None,
     identified: bool = True,
 ) -> Identity:
-    """Return the identity.
+    """Return the identity of a component.
 
-    Names that differ only in case have one id, and so have a model's dated and undated names.
+    Names that differ only in case share an id, and so do dated and undated names of a model.
     """
     place = f"{environment}/" if environment else ""
     within = f"{server}/" if server else ""
@@ -103,10 +100,7 @@ def identity(
 
 @lru_cache(maxsize=65536)
 def clean(name: str | None) -> str | None:
-    """Return the name without uuids, addresses, hashes and version numbers.
-
-    None where nothing is left.
-    """
+    """Return the name without UUIDs, addresses, hashes and version numbers; None if empty."""
     if name is None:
         return None
     left = _without(name_rules("components"), name)
@@ -115,10 +109,7 @@ def clean(name: str | None) -> str | None:
 
 @lru_cache(maxsize=65536)
 def model_name(name: str | None) -> str | None:
-    """Return the model's name without a provider or path before it.
-
-    None for what is no single model.
-    """
+    """Return the model's name without provider or path prefix; None for a composite name."""
     if name is None or _COMPOSITE.match(name):
         return None
     return (
@@ -129,47 +120,44 @@ def model_name(name: str | None) -> str | None:
 
 @lru_cache(maxsize=65536)
 def undated(model: str) -> str:
-    """Return the model's name without the mark of its release.
-
-    Requested and answered names then agree.
-    """
+    """Return the model's name without its release, so that request and response models match."""
     return _without((rule for rule in name_rules("models") if rule.release), model) or model
 
 
 @lru_cache(maxsize=65536)
-def folded(name: str) -> str:
-    """Return the name as it is compared: without case, runs of spaces, '-' and '_' as one."""
+def normalized(name: str) -> str:
+    """Return the name for comparison: casefolded, runs of spaces, '-' and '_' as one space."""
     return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
 
 
 @lru_cache(maxsize=65536)
 def agent_key(name: str) -> str:
-    """Return an agent's name as tools and arguments speak of it.
+    """Return an agent's name as tools and arguments refer to it.
 
-    Folded, without separators and the word agent at its end.
+    Normalized, without separators and without the suffix "agent".
     """
-    joined = folded(name).replace(" ", "")
+    joined = normalized(name).replace(" ", "")
     return joined.removesuffix("agent") or joined
 
 
-def akin(one: str, other: str) -> bool:
-    """Say whether two names share a word by more than chance.
-
-    One of three letters or more that is not agent or tool.
-    """
-    return bool(telling_words(one) & telling_words(other))
+def share_word(one: str, other: str) -> bool:
+    """Return whether two names share a distinctive word of at least three letters."""
+    return bool(distinctive_words(one) & distinctive_words(other))
 
 
 @lru_cache(maxsize=65536)
-def telling_words(name: str) -> frozenset[str]:
-    """Return the words of a name that two names share by more than chance."""
-    words = folded(_CAMEL.sub(" ", name)).split()
-    return frozenset(word.removesuffix("s") for word in words if len(word) >= _TELLING) - _COMMON
+def distinctive_words(name: str) -> frozenset[str]:
+    """Return the distinctive words of a name: at least three letters, no generic terms."""
+    words = normalized(_CAMEL.sub(" ", name)).split()
+    return (
+        frozenset(word.removesuffix("s") for word in words if len(word) >= _MIN_WORD_LENGTH)
+        - _GENERIC_WORDS
+    )
 
 
 @lru_cache(maxsize=65536)
-def names_an_agent(service: str) -> bool:
-    """Say whether a service's name has one of the words agent, bot, assistant, worker."""
+def is_agent_name(service: str) -> bool:
+    """Return whether a service's name contains the word agent, bot, assistant or worker."""
     words = re.split(r"[^a-zA-Z]+", _CAMEL.sub(" ", service))
     return any(
         word.casefold() in {"agent", "agents", "bot", "assistant", "worker"} for word in words

@@ -1,4 +1,4 @@
-"""Who calls whom: for each node, the run or call that it belongs to, any number of spans above."""
+"""Call ownership: finds the caller of each node at any distance above it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import DependencyType
 from agentguard.discovery.partial import I64, Mask, Proof
-from agentguard.discovery.span_state import SpanState, nearest
+from agentguard.discovery.span_state import SpanState, nearest_ancestor
 
 _TYPES = tuple(DependencyType)
 _HOLDERS = (
@@ -22,54 +22,52 @@ _HOLDERS = (
     Role.CONSUMER,
     Role.WORKFLOW,
 )
-_ENTRANCES = (Role.SERVER, Role.CONSUMER)
+_SERVING_ROLES = (Role.SERVER, Role.CONSUMER)
 _TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 
 
 @dataclass(slots=True)
 class Owners:
-    """For n spans; rows of spans throughout."""
+    """Ownership of n spans; indexes are rows of spans."""
 
     holds: Mask
     """Whether a span can call others."""
     holder: I64
-    """The nearest span above that can; -1: none"""
+    """The nearest span above that can call others; -1: none."""
     above: I64
-    """The nearest node of any role above; -1: none"""
+    """The nearest node above, of any role; -1: none."""
     source: I64
-    """The caller; -1: none"""
+    """The caller; -1: none."""
     type: NDArray[np.int8]
-    """Code of the DependencyType where the path to the caller decides it; -1: the callee's role
-    does
-    """
+    """Code of the DependencyType if the path to the caller decides it; -1: by the callee's role."""
     proof: NDArray[np.int8]
     via: NDArray[np.int32]
-    """Code of the text between caller and callee; -1: none"""
+    """Code of the text between caller and callee; -1: none."""
     vias: dict[str, int]
-    """Text → code"""
-    passage: Mask
-    """A consumer that only passes messages on to agents is no caller and no callee of its own."""
+    """Text → code."""
+    relay: Mask
+    """Whether the span is a consumer that only forwards messages to agents: not a call node."""
     pending: I64
-    """For agents: the root consumer that started them, whose link tells the rest; -1: none"""
+    """For agents: the root consumer that started them, whose link leads to the caller; -1: none."""
     depth: I64
-    """Holders above"""
+    """Number of holders above."""
 
 
 def owners(s: SpanState) -> Owners:
-    """Find every node's caller."""
+    """Find the caller of every node."""
     holds = np.isin(s.role, _HOLDERS)
-    holder = _still_running(s, nearest(s.parent, holds))
+    holder = _skip_ended_runs(s, nearest_ancestor(s.parent, holds))
     nodes = ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP))
     c = Owners(
         holds=holds,
         holder=holder,
-        above=nearest(s.parent, nodes),
+        above=nearest_ancestor(s.parent, nodes),
         source=holder.copy(),
         type=np.full(len(holder), -1, np.int8),
         proof=np.full(len(holder), Proof.STRUCTURE, np.int8),
         via=np.full(len(holder), -1, np.int32),
         vias={},
-        passage=_passages(s, holder),
+        relay=_relays(s, holder),
         pending=np.full(len(holder), -1, np.int64),
         depth=_depth(holder),
     )
@@ -80,12 +78,11 @@ def owners(s: SpanState) -> Owners:
     return c
 
 
-def _still_running(s: SpanState, holder: I64) -> I64:
-    """A model or tool that starts in its process after the agent's run above had ended belongs to a
-    run further up that had not.
+def _skip_ended_runs(s: SpanState, holder: I64) -> I64:
+    """Reassign a model or tool call that starts after its agent run ended to an outer, active run.
 
-    Frameworks leave an ended run's context behind; where no run above was still on, the recorded
-    one stands.
+    Some frameworks leak the context of a finished run. Only holders in the same process are
+    skipped; if no outer run was active, the recorded owner stays.
     """
     rows = s.rows(Role.MODEL, Role.TOOL)
     services = s.services()
@@ -102,9 +99,9 @@ def _still_running(s: SpanState, holder: I64) -> I64:
             break
         at = np.where(ended, holder[at], at)
     running = (at >= 0) & (s.end[at] >= s.start[rows])
-    settled = holder.copy()
-    settled[rows[running]] = at[running]
-    return settled
+    adjusted = holder.copy()
+    adjusted[rows[running]] = at[running]
+    return adjusted
 
 
 def _depth(holder: I64) -> I64:
@@ -116,8 +113,8 @@ def _depth(holder: I64) -> I64:
     return depth
 
 
-def _passages(s: SpanState, holder: I64) -> Mask:
-    """Consumers whose every node is an agent's run."""
+def _relays(s: SpanState, holder: I64) -> Mask:
+    """Return the consumers whose only direct callees are agent runs."""
     consumers = s.role == Role.CONSUMER
     nodes = np.flatnonzero(
         (holder >= 0) & ~np.isin(s.role, (Role.NONE, Role.STEP, Role.SETUP, Role.CONSUMER))
@@ -132,12 +129,9 @@ def _passages(s: SpanState, holder: I64) -> Mask:
 
 
 def _services(s: SpanState, c: Owners) -> None:
-    """A service's caller is the service above it, across agents and tools.
-
-    Without one, whatever holds it.
-    """
-    rows = s.rows(*_ENTRANCES)
-    above = nearest(s.parent, np.isin(s.role, _ENTRANCES))
+    """Assign each service the service above it, across agents and tools, else its holder."""
+    rows = s.rows(*_SERVING_ROLES)
+    above = nearest_ancestor(s.parent, np.isin(s.role, _SERVING_ROLES))
     c.source[rows] = np.where(above[rows] >= 0, above[rows], c.holder[rows])
     for row in rows[s.role[rows] == Role.CONSUMER].tolist():
         if s.name(row):
@@ -151,8 +145,9 @@ def _mcp(s: SpanState, c: Owners) -> None:
 
 
 def _agents(s: SpanState, c: Owners) -> None:
-    """Climb from each agent's run through tools and at most one service's door to the agent,
-    workflow or service that wanted it.
+    """Assign each agent run the agent, workflow or service that started it.
+
+    Climbs through tools and at most one service boundary.
     """
     rows = s.rows(Role.AGENT)
     at = c.holder[rows].copy()
@@ -161,32 +156,34 @@ def _agents(s: SpanState, c: Owners) -> None:
     while True:
         role = np.where(at >= 0, s.role[at], Role.NONE)
         tool = np.isin(role, _TOOLS)
-        door = np.isin(role, _ENTRANCES) & ~crossed & (c.holder[at] >= 0)
+        door = np.isin(role, _SERVING_ROLES) & ~crossed & (c.holder[at] >= 0)
         moving = tool | door
         if not moving.any():
             break
-        _note_vias(s, c, rows[moving], at[moving], tool[moving])
+        _set_vias(s, c, rows[moving], at[moving], tool[moving])
         messaging |= door & (role == Role.CONSUMER)
         crossed |= door
         at = np.where(moving, c.holder[at], at)
-    waiting = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
-    c.pending[rows[waiting]] = at[waiting]
-    at = np.where(waiting & c.passage[np.maximum(at, 0)], -1, at)
+    unresolved = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
+    c.pending[rows[unresolved]] = at[unresolved]
+    at = np.where(unresolved & c.relay[np.maximum(at, 0)], -1, at)
     c.source[rows] = at
     c.type[rows[messaging]] = _TYPES.index(DependencyType.MESSAGING)
     started = (at >= 0) & (s.role[at] == Role.WORKFLOW)
     c.type[rows[started]] = _TYPES.index(DependencyType.STARTS)
-    _delegated(s, c)
-    _handed(s, c)
+    _assign_delegations(s, c)
+    _assign_handoffs(s, c)
 
 
-def _note_vias(s: SpanState, c: Owners, rows: I64, passed: I64, tool: Mask) -> None:
-    """Keep what stands between; a tool says more than a protocol."""
-    _, first, inverse = np.unique(s.readings.shape[passed], return_index=True, return_inverse=True)
+def _set_vias(s: SpanState, c: Owners, rows: I64, passed: I64, tool: Mask) -> None:
+    """Record what lies between caller and callee; a tool takes precedence over a protocol."""
+    _, first, inverse = np.unique(
+        s.classifications.shape[passed], return_index=True, return_inverse=True
+    )
     codes = np.array(
         [_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32
     )[inverse]
-    for position in np.flatnonzero(np.isin(passed, list(s.given))).tolist():
+    for position in np.flatnonzero(np.isin(passed, list(s.assigned))).tolist():
         codes[position] = _code(c, _between(s, int(passed[position])))
     noted = tool | (c.via[rows] < 0)
     c.via[rows[noted]] = codes[noted]
@@ -202,14 +199,14 @@ def _code(c: Owners, text: str) -> int:
     return c.vias.setdefault(text, len(c.vias))
 
 
-def _delegated(s: SpanState, c: Owners) -> None:
+def _assign_delegations(s: SpanState, c: Owners) -> None:
     for row, tool in s.delegated.items():
         c.via[row] = _code(c, f"tool:{tool}")
-        if row in s.given:
-            c.proof[row] = s.given[row].proof
+        if row in s.assigned:
+            c.proof[row] = s.assigned[row].proof
 
 
-def _handed(s: SpanState, c: Owners) -> None:
+def _assign_handoffs(s: SpanState, c: Owners) -> None:
     for row, (giver, via, proof) in s.handoffs.items():
         c.source[row] = giver
         c.type[row] = _TYPES.index(DependencyType.HANDOFF)

@@ -1,15 +1,12 @@
-"""What discovery finds in some whole traces.
-
-Calls by row, and the tables that their codes point into. Partials merge.
-"""
+"""Partial discovery results of complete traces, and their merge."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,28 +17,29 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
+T = TypeVar("T")
 
 
 class Proof(IntEnum):
-    """What kind of evidence a claim rests on, strongest first."""
+    """Kind of evidence for a claim, strongest first."""
 
     ATTRIBUTE = 0
-    """An attribute says it."""
+    """Stated by an attribute."""
     STRUCTURE = 1
-    """Parent and child, or the span's own name, say it."""
+    """Derived from parent and child, or from the span's name."""
     LINK = 2
-    """A span link says it."""
+    """Derived from a span link."""
     SIBLING = 3
-    """Order in time under one parent says it."""
+    """Derived from the order in time under one parent."""
     TEXT = 4
-    """Text inside content says it."""
+    """Extracted from text content."""
     SERVICE_NAME = 5
-    """Only the service's name says it."""
+    """Derived from the service's name only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """How a component was seen: all that rows of one kind have in common."""
+class Observation:
+    """A component's identity with the rule and proof of its occurrence, shared by many rows."""
 
     identity: Identity
     spelling: str
@@ -50,51 +48,51 @@ class Sighting:
     rule: str
     proof: Proof
     attributes: tuple[tuple[str, str], ...] = ()
-    answered: str | None = None
-    """The name under which a model's server answered."""
+    response_model: str | None = None
+    """The model name in the response."""
 
 
 @dataclass(slots=True)
 class Calls:
-    """Rows of calls. A caller's row stands before its callees' rows within one trace."""
+    """Rows of calls; within a trace, a caller's row precedes its callees' rows."""
 
     trace: U64
-    """(n, 2) words of the trace id"""
+    """(n, 2) words of the trace id."""
     span: U64
-    """(n,) word of the span id"""
-    sighting: I32
-    """(n,) code of the callee's sighting"""
+    """(n,) word of the span id."""
+    observation: I32
+    """(n,) code of the callee's observation."""
     source: I64
-    """(n,) row of the caller's own invocation; -1: none seen"""
+    """(n,) row of the caller's own invocation; -1: none."""
     type: NDArray[np.int8]
-    """(n,) code of the DependencyType; -1: none (an entry, or only a sighting)"""
+    """(n,) code of the DependencyType; -1: none (an entry, or only an observation)."""
     via: I32
-    """(n,) code of the text between the two; -1: none"""
+    """(n,) code of the text between caller and callee; -1: none."""
     proof: NDArray[np.int8]
-    """(n,) Proof of the dependency"""
+    """(n,) Proof of the dependency."""
     failed: Mask
     start: I64
     duration: I64
-    """(n,) ns; -1: unknown"""
-    asked: I64
-    """(n,) start by the caller's clock"""
-    answered: I64
-    """(n,) end by the caller's clock"""
-    halves: Mask
-    """(n,) whether these two are those of a span of the caller's, apart from the callee's own"""
+    """(n,) ns; -1: unknown."""
+    client_start: I64
+    """(n,) start by the caller's clock, ns."""
+    client_end: I64
+    """(n,) end by the caller's clock, ns."""
+    has_client_span: Mask
+    """(n,) whether these times come from a client span, separate from the callee's own span."""
     input_tokens: I64
     output_tokens: I64
     cost: NDArray[np.float64]
-    """(n,) US dollars; NaN: not given"""
+    """(n,) US dollars; NaN: unknown."""
     ran: Mask
-    """(n,) whether this is an invocation; otherwise it only shows that the component exists"""
+    """(n,) whether this is an invocation; otherwise it only proves that the component exists."""
     entry: I32
-    """(n,) code of the workflow that this row starts; -1: it starts none"""
+    """(n,) code of the workflow that this row starts; -1: none."""
     root: I32
-    """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown"""
+    """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown."""
     inside: I64
-    """(n,) row whose span encloses this one although it is not its caller (a model's attempt inside
-    another's call); -1: none
+    """(n,) row whose span encloses this one without being its caller, for example a model attempt
+    inside another model call; -1: none.
     """
 
     def __len__(self) -> int:
@@ -103,18 +101,18 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class LinkEnd:
-    """A span at one end of a link between traces: where it is, and the row that acts there."""
+    """The linked end of a span link between traces."""
 
     trace: tuple[int, int]
     span: int
     row: int
-    """At the linked span: the row of its holder. At the linking span: the row that it started."""
+    """The row of the linked span's holder."""
     via: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class LinkStart:
-    """A row that has no caller in its own trace but a link to a span of another."""
+    """A row without a caller in its own trace, but with a link to a span in another one."""
 
     row: int
     to_trace: tuple[int, int]
@@ -124,10 +122,10 @@ class LinkStart:
 
 @dataclass(slots=True)
 class Partial:
-    """One partition's findings."""
+    """The result for one partition."""
 
     calls: Calls
-    sightings: list[Sighting] = field(default_factory=list)
+    observations: list[Observation] = field(default_factory=list)
     vias: list[str] = field(default_factory=list)
     workflows: list[Identity] = field(default_factory=list)
     roots: list[str] = field(default_factory=list)
@@ -135,44 +133,34 @@ class Partial:
     link_ends: list[LinkEnd] = field(default_factory=list)
     link_starts: list[LinkStart] = field(default_factory=list)
     labels: dict[bytes, str] = field(default_factory=dict)
-    """Id bytes (16: trace, 24: trace and span) → the id as written, where it is not hex."""
+    """Id bytes (16: trace, 24: trace and span) → the id as written, if it is not hex."""
     spans: int = 0
     traces: int = 0
     duplicates: int = 0
     orphans: int = 0
     unresolved_peers: int = 0
     unnamed_model_calls: int = 0
-    """Calls of a model that nothing names, made by nobody known."""
+    """Model calls with neither a model name nor a known caller."""
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
     sampling: Counter[str] = field(default_factory=Counter)
-    """What spans say of how they were sampled → spans."""
+    """Statement about sampling → number of spans."""
     housekeeping: Counter[str] = field(default_factory=Counter)
-    """Entry points that are health checks and pollers, not workflows → how often they were entered.
-    """
+    """Excluded entry points (health checks, pollers) → number of runs."""
     first_seen: int = 0
     last_seen: int = 0
     parent_cycles: list[tuple[bytes, bytes]] = field(default_factory=list)
-    """Trace and span id at which parents that led round in a circle were cut"""
+    """Trace and span id at which each parent cycle was cut."""
 
 
 def merged(partials: Sequence[Partial]) -> Partial:
-    """Return all findings as one. Up to the order of rows, associative and commutative."""
+    """Merge the results; associative and commutative up to the order of rows."""
     result = Partial(_no_calls())
-    sightings: dict[Sighting, int] = {}
-    vias: dict[str, int] = {}
-    workflows: dict[Identity, int] = {}
-    roots: dict[str, int] = {}
+    tables = _Tables()
     parts, offset = [], 0
     for partial in partials:
-        parts.append(_recoded(partial, offset, sightings, vias, workflows, roots))
-        result.link_ends += [
-            LinkEnd(e.trace, e.span, e.row + offset, e.via) for e in partial.link_ends
-        ]
-        result.link_starts += [
-            LinkStart(s.row + offset, s.to_trace, s.to_span, s.messaging)
-            for s in partial.link_starts
-        ]
+        parts.append(tables.recode(partial, offset))
+        _add_links(result, partial, offset)
         _add_counts(result, partial)
         offset += len(partial.calls)
     if parts:
@@ -182,36 +170,42 @@ def merged(partials: Sequence[Partial]) -> Partial:
                 for f in fields(Calls)
             }
         )
-    result.sightings, result.vias = list(sightings), list(vias)
-    result.workflows, result.roots = list(workflows), list(roots)
+    result.observations, result.vias = list(tables.observations), list(tables.vias)
+    result.workflows, result.roots = list(tables.workflows), list(tables.roots)
     return result
 
 
-def _recoded(
-    partial: Partial,
-    offset: int,
-    sightings: dict[Sighting, int],
-    vias: dict[str, int],
-    workflows: dict[Identity, int],
-    roots: dict[str, int],
-) -> Calls:
-    calls = partial.calls
-    changed = {f.name: getattr(calls, f.name) for f in fields(Calls)}
-    changed["sighting"] = _codes(
-        calls.sighting, [sightings.setdefault(s, len(sightings)) for s in partial.sightings]
-    )
-    changed["via"] = _codes(calls.via, [vias.setdefault(v, len(vias)) for v in partial.vias])
-    changed["entry"] = _codes(
-        calls.entry, [workflows.setdefault(w, len(workflows)) for w in partial.workflows]
-    )
-    changed["root"] = _codes(calls.root, [roots.setdefault(r, len(roots)) for r in partial.roots])
-    changed["source"] = np.where(calls.source >= 0, calls.source + offset, -1)
-    changed["inside"] = np.where(calls.inside >= 0, calls.inside + offset, -1)
-    return Calls(**changed)
+@dataclass(slots=True)
+class _Tables:
+    """Code tables shared by the merged partials."""
+
+    observations: dict[Observation, int] = field(default_factory=dict)
+    vias: dict[str, int] = field(default_factory=dict)
+    workflows: dict[Identity, int] = field(default_factory=dict)
+    roots: dict[str, int] = field(default_factory=dict)
+
+    def recode(self, partial: Partial, offset: int) -> Calls:
+        """Return the partial's calls with codes of these tables and rows moved by `offset`."""
+        calls = partial.calls
+        return replace(
+            calls,
+            observation=_recoded(calls.observation, partial.observations, self.observations),
+            via=_recoded(calls.via, partial.vias, self.vias),
+            entry=_recoded(calls.entry, partial.workflows, self.workflows),
+            root=_recoded(calls.root, partial.roots, self.roots),
+            source=np.where(calls.source >= 0, calls.source + offset, -1),
+            inside=np.where(calls.inside >= 0, calls.inside + offset, -1),
+        )
 
 
-def _codes(codes: I32, table: list[int]) -> I32:
-    return np.array([*table, -1], np.int32)[codes]
+def _recoded(codes: I32, values: Sequence[T], table: dict[T, int]) -> I32:
+    new = [table.setdefault(value, len(table)) for value in values]
+    return np.array([*new, -1], np.int32)[codes]
+
+
+def _add_links(result: Partial, partial: Partial, offset: int) -> None:
+    result.link_ends += [replace(end, row=end.row + offset) for end in partial.link_ends]
+    result.link_starts += [replace(start, row=start.row + offset) for start in partial.link_starts]
 
 
 def _add_counts(result: Partial, partial: Partial) -> None:
@@ -234,12 +228,12 @@ def _add_counts(result: Partial, partial: Partial) -> None:
 
 def _no_calls() -> Calls:
     kinds = {
-        "sighting": np.int32,
+        "observation": np.int32,
         "type": np.int8,
         "via": np.int32,
         "proof": np.int8,
         "failed": np.bool_,
-        "halves": np.bool_,
+        "has_client_span": np.bool_,
         "cost": np.float64,
     }
     kinds |= {"ran": np.bool_, "entry": np.int32, "root": np.int32, "span": np.uint64}

@@ -1,7 +1,4 @@
-"""What discovery must know of all spans before it can read any trace.
-
-Taken in one cheap pass, merged by union.
-"""
+"""A cheap first pass over all spans, for facts that the kernel needs about the whole window."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
 
@@ -21,41 +18,44 @@ _RUNS = (Role.AGENT, Role.DELEGATION)
 
 @dataclass(frozen=True, slots=True)
 class Prescan:
-    """Facts about the whole window."""
+    """Facts about the whole window; merged by union."""
 
-    hosts: frozenset[str] = frozenset()
-    """Services in which agents have spans of their own."""
+    agent_services: frozenset[str] = frozenset()
+    """Services that contain agent spans."""
     agents: frozenset[str] = frozenset()
-    """Keys (naming.agent_key) of the agents that have spans of their own."""
-    tooled: frozenset[str] = frozenset()
-    """Services in which tools have spans of their own."""
+    """Keys (naming.agent_key) of agents that have spans."""
+    tool_services: frozenset[str] = frozenset()
+    """Services that contain tool spans."""
     link_targets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    """Span ids (as words) that links of other spans name."""
+    """Span ids (as words) that are targets of span links."""
 
     def __or__(self, other: Prescan) -> Prescan:
         return Prescan(
-            self.hosts | other.hosts,
+            self.agent_services | other.agent_services,
             self.agents | other.agents,
-            self.tooled | other.tooled,
+            self.tool_services | other.tool_services,
             np.union1d(self.link_targets, other.link_targets),
         )
 
 
-def survey(spans: pa.Table, reader: Reader) -> Prescan:
-    """Return what these spans (SPAN_SCHEMA) add."""
-    readings = reader.read(spans.unify_dictionaries().combine_chunks()).readings
-    hosts = frozenset(r.service for r in readings if r.role in _RUNS or r.acting)
+def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:
+    """Return the facts of these spans (SPAN_SCHEMA)."""
+    classifications = classifier.classify(spans.unify_dictionaries().combine_chunks()).by_shape
+    agent_services = frozenset(r.service for r in classifications if r.role in _RUNS or r.acting)
     agents = frozenset(
         agent_key(name)
-        for r in readings
+        for r in classifications
         if r.role in _RUNS or r.acting
         for name in (r.name or r.acting,)
         if name
     )
-    tooled = frozenset(r.service for r in readings if r.role in _TOOLS)
+    tool_services = frozenset(r.service for r in classifications if r.role in _TOOLS)
     links = spans.column("links").combine_chunks()
     links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
     targets = [target[16:] for target in links.flatten().to_pylist()]
     return Prescan(
-        hosts, agents, tooled, np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64))
+        agent_services,
+        agents,
+        tool_services,
+        np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)),
     )

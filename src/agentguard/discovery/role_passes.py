@@ -1,57 +1,60 @@
-"""Roles state: the passes over a scene, in their order."""
+"""Assigns final roles to spans by a fixed sequence of passes."""
 
 from __future__ import annotations
 
 from agentguard.discovery.agents import (
-    act,
-    adopt_bodies,
-    agents_by_service,
-    delegate_by_time,
-    lend_names,
-    promote_hosts,
+    attach_agent_bodies,
+    demote_wrapper_agents,
+    infer_acting_agents,
+    infer_agents_by_service,
+    infer_delegations_by_time,
+    inherit_agent_names,
+    number_unnamed_agents,
+    promote_enclosing_steps,
     resolve_delegations,
     resolve_workflows,
-    tell_unnamed_apart,
-    unwrap_agents,
 )
-from agentguard.discovery.classification import Readings
-from agentguard.discovery.deduplication import drop_doubles
+from agentguard.discovery.classification import Classifications
+from agentguard.discovery.deduplication import deduplicate_calls
 from agentguard.discovery.handoffs import resolve_handoffs
-from agentguard.discovery.mcp import pair_mcp
-from agentguard.discovery.missing_server_spans import enter_calling, find_origins
+from agentguard.discovery.mcp import pair_mcp_spans
+from agentguard.discovery.missing_server_spans import (
+    insert_missing_servers,
+    insert_servers_above_calls,
+)
 from agentguard.discovery.prescan import Prescan
-from agentguard.discovery.requested_tools import take_requests
+from agentguard.discovery.requested_tools import infer_requested_tools
 from agentguard.discovery.services import (
-    drop_transport,
-    enter_services,
-    pair_halves,
-    set_unresolved_aside,
+    drop_transport_spans,
+    exclude_unresolved_calls,
+    infer_server_spans,
+    pair_client_server_spans,
 )
 from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
 
 
-def assign_roles(tree: SpanTree, readings: Readings, seen: Prescan) -> SpanState:
-    """Settle the roles. `seen`: what all spans of the window show."""
-    state = initial_state(tree, readings)
-    adopt_bodies(state)
-    act(state)
-    promote_hosts(state)
-    lend_names(state)
-    unwrap_agents(state)
-    agents_by_service(state, seen.hosts)
-    enter_services(state)
-    enter_calling(state, seen.hosts)
-    pair_mcp(state)
-    halves = pair_halves(state)
-    drop_transport(state)
-    set_unresolved_aside(state)
-    find_origins(state, halves, seen.hosts)
+def assign_roles(tree: SpanTree, classifications: Classifications, seen: Prescan) -> SpanState:
+    """Assign the final roles; `seen` covers all spans of the window."""
+    state = initial_state(tree, classifications)
+    attach_agent_bodies(state)
+    infer_acting_agents(state)
+    promote_enclosing_steps(state)
+    inherit_agent_names(state)
+    demote_wrapper_agents(state)
+    infer_agents_by_service(state, seen.agent_services)
+    infer_server_spans(state)
+    insert_servers_above_calls(state, seen.agent_services)
+    pair_mcp_spans(state)
+    halves = pair_client_server_spans(state)
+    drop_transport_spans(state)
+    exclude_unresolved_calls(state)
+    insert_missing_servers(state, halves, seen.agent_services)
     resolve_workflows(state)
-    drop_doubles(state)
+    deduplicate_calls(state)
     resolve_delegations(state)
-    delegate_by_time(state)
-    tell_unnamed_apart(state)
+    infer_delegations_by_time(state)
+    number_unnamed_agents(state)
     resolve_handoffs(state, seen.agents)
-    take_requests(state, seen)
+    infer_requested_tools(state, seen)
     return state

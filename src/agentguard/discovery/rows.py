@@ -1,4 +1,4 @@
-"""Which spans become rows of calls, and which rows stand for what no span shows."""
+"""Selection of the spans that become rows of calls, and rows for components without spans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, Mask
-from agentguard.discovery.services import DOORS, named, tells_peer
+from agentguard.discovery.services import SERVING_ROLES, has_peer_name, has_service_name
 from agentguard.discovery.span_state import SpanState
 
 COMPONENT = {
@@ -28,62 +28,62 @@ COMPONENT = {
     Role.PRODUCER: ComponentKind.QUEUE,
     Role.WORKFLOW: ComponentKind.WORKFLOW,
 }
-"""What the spans of each role are; those of others are no components."""
+"""The component kind of each role; spans of other roles are not components."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Spans in the order of their rows: unseen, primary, mcp, told only, and unseen again."""
+    """Spans in row order: peers, primary, mcp, inferred, and the calls of the peers."""
 
-    unseen: I64
-    """Servers without a known caller and consumers that name who is at the other end. No span shows
-    that component: it has the first of the two rows, the second is its call of this server, or its
-    delivery to this consumer.
+    peers: I64
+    """Servers without a known caller, and consumers, that name their peer. No span shows the peer:
+    it gets the first of two rows; the second is its call of the server or its delivery to the
+    consumer.
     """
     primary: I64
     mcp: I64
     """MCP servers of calls."""
-    told_only: I64
-    """Spans that tell of calls whose callees have no span."""
-    tellers: I64
-    """The agents' runs that made these calls."""
+    inferred: I64
+    """Spans that are evidence of calls whose callees have no span."""
+    inferred_callers: I64
+    """The agent runs that made these calls."""
     row_of: I64
-    """(spans,) → primary row; -1: none"""
+    """(spans,) → primary row; -1: none."""
     known_costs: NDArray[np.float64]
-    """(spans,)"""
+    """(spans,) US dollars; NaN: unknown."""
 
     @property
     def spans(self) -> I64:
-        return np.concatenate([self.unseen, self.primary, self.mcp, self.told_only, self.unseen])
+        return np.concatenate([self.peers, self.primary, self.mcp, self.inferred, self.peers])
 
     @property
-    def main(self) -> slice:
-        """Where the primary rows stand."""
-        return slice(len(self.unseen), len(self.unseen) + len(self.primary))
+    def primary_rows(self) -> slice:
+        """Return the slice of the primary rows."""
+        return slice(len(self.peers), len(self.peers) + len(self.primary))
 
     @property
-    def told(self) -> slice:
-        """Where the calls by unseen components stand."""
-        return slice(len(self.spans) - len(self.unseen), len(self.spans))
+    def peer_calls(self) -> slice:
+        """Return the slice of the calls made by peers."""
+        return slice(len(self.spans) - len(self.peers), len(self.spans))
 
     @property
-    def shown(self) -> Mask:
-        """Whether the row's own span shows the call itself."""
-        shown = np.ones(len(self.spans), np.bool_)
-        shown[: len(self.unseen)] = False
-        shown[self.main.stop + len(self.mcp) : self.told.start] = False
-        return shown
+    def recorded(self) -> Mask:
+        """Return whether the row's span records the call itself."""
+        recorded = np.ones(len(self.spans), np.bool_)
+        recorded[: len(self.peers)] = False
+        recorded[self.primary_rows.stop + len(self.mcp) : self.peer_calls.start] = False
+        return recorded
 
     @property
-    def nobody(self) -> I64:
-        """No caller for each unseen component."""
-        return np.full(len(self.unseen), -1, np.int64)
+    def no_callers(self) -> I64:
+        """Return -1 (no caller) for each peer."""
+        return np.full(len(self.peers), -1, np.int64)
 
     @property
     def ran(self) -> Mask:
-        """Whether rows are invocations: those of spans and of their MCP servers."""
+        """Return whether rows are invocations: those of spans and of their MCP servers."""
         ran = np.zeros(len(self.spans), np.bool_)
-        ran[self.main.start : self.main.stop + len(self.mcp)] = True
+        ran[self.primary_rows.start : self.primary_rows.stop + len(self.mcp)] = True
         return ran
 
     @property
@@ -91,38 +91,45 @@ class Rows:
         return self.known_costs[self.spans]
 
 
-def nameless(s: SpanState, who: Owners) -> Mask:
-    """Calls of a model that nothing names, made by nobody known.
+def unnamed_model_calls(s: SpanState, ownership: Owners) -> Mask:
+    """Return the model calls with neither a model name nor a known caller.
 
-    They are counted, but no component.
+    They are counted, but are not components.
     """
-    told = np.array([r.name is not None for r in s.readings.readings], np.bool_)[s.readings.shape]
-    told[list(s.given)] = True
-    found: Mask = (s.role == Role.MODEL) & ~told & (who.source < 0)
+    has_name = np.array([r.name is not None for r in s.classifications.by_shape], np.bool_)[
+        s.classifications.shape
+    ]
+    has_name[list(s.assigned)] = True
+    found: Mask = (s.role == Role.MODEL) & ~has_name & (ownership.source < 0)
     return found
 
 
-def chosen_rows(s: SpanState, who: Owners) -> Rows:
-    """Choose the rows: callers before callees, then by time.
+def select_rows(s: SpanState, ownership: Owners) -> Rows:
+    """Select the rows, callers before callees, then by time.
 
-    A server whose resource names no service has none.
+    A server span whose resource has no service name gets no row.
     """
-    doors = np.isin(s.role, DOORS)
+    doors = np.isin(s.role, SERVING_ROLES)
     spans = np.flatnonzero(
-        np.isin(s.role, list(COMPONENT)) & ~who.passage & ~(doors & ~named(s)) & ~nameless(s, who)
+        np.isin(s.role, list(COMPONENT))
+        & ~ownership.relay
+        & ~(doors & ~has_service_name(s))
+        & ~unnamed_model_calls(s, ownership)
     )
-    primary = spans[np.lexsort((spans, s.start[spans], who.depth[spans]))]
-    telling = doors[primary] & tells_peer(s)[primary]
-    unseen = primary[telling & ((s.role[primary] == Role.CONSUMER) | (who.source[primary] < 0))]
+    primary = spans[np.lexsort((spans, s.start[spans], ownership.depth[spans]))]
+    telling = doors[primary] & has_peer_name(s)[primary]
+    peers = primary[
+        telling & ((s.role[primary] == Role.CONSUMER) | (ownership.source[primary] < 0))
+    ]
     row_of = np.full(len(s.role), -1, np.int64)
-    row_of[primary] = np.arange(len(unseen), len(unseen) + len(primary))
+    row_of[primary] = np.arange(len(peers), len(peers) + len(primary))
     mcp = np.array(
         [row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)],
         np.int64,
     )
-    told_only = np.array([(call.row, call.caller) for call in s.unseen], np.int64).reshape(
-        len(s.unseen), 2
+    inferred = np.array([(call.row, call.caller) for call in s.inferred_calls], np.int64).reshape(
+        len(s.inferred_calls), 2
     )
     costs = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
     costs = np.pad(costs, (0, len(s.role) - len(costs)), constant_values=np.nan)
-    return Rows(unseen, primary, mcp, told_only[:, 0], told_only[:, 1], row_of, costs)
+    return Rows(peers, primary, mcp, inferred[:, 0], inferred[:, 1], row_of, costs)

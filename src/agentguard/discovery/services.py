@@ -1,4 +1,4 @@
-"""Services and the halves of their calls."""
+"""Role passes for services: pairs client and server spans and drops transport spans."""
 
 from __future__ import annotations
 
@@ -6,69 +6,72 @@ import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask
-from agentguard.discovery.span_state import SpanState, nearest, nodes
+from agentguard.discovery.span_state import SpanState, nearest_ancestor, nodes
 
-DOORS = (Role.SERVER, Role.CONSUMER)
-CALLS = (Role.CLIENT, Role.DATASTORE, Role.PRODUCER)
-_LEAVES = (Role.MODEL, Role.DATASTORE, Role.CLIENT, Role.PRODUCER, Role.MCP_CLIENT)
+SERVING_ROLES = (Role.SERVER, Role.CONSUMER)
+CALLING_ROLES = (Role.CLIENT, Role.DATASTORE, Role.PRODUCER)
+_REMOTE_ROLES = (Role.MODEL, Role.DATASTORE, Role.CLIENT, Role.PRODUCER, Role.MCP_CLIENT)
 
 
-def places(s: SpanState) -> I64:
-    """Return a code for each span's service; -1: nobody knows.
+def service_codes(s: SpanState) -> I64:
+    """Return a code for the service of each span; -1: unknown.
 
-    A span that names none is where its parent is, unless something came in there.
+    A span without a service name inherits it from its parent, unless a call enters there.
     """
-    known = named(s)
-    above = nearest(s.parent, known | np.isin(s.role, DOORS))
+    known = has_service_name(s)
+    above = nearest_ancestor(s.parent, known | np.isin(s.role, SERVING_ROLES))
     inherited = np.where((above >= 0) & known[above], s.services()[above], -1)
-    return np.where(known, s.services(), np.where(np.isin(s.role, DOORS), -1, inherited))
+    return np.where(known, s.services(), np.where(np.isin(s.role, SERVING_ROLES), -1, inherited))
 
 
-def named(s: SpanState) -> Mask:
-    """Say which spans' resources name a service."""
-    return np.array([bool(r.service) for r in s.readings.readings], np.bool_)[s.readings.shape]
+def has_service_name(s: SpanState) -> Mask:
+    """Return which spans have a service name in their resource."""
+    return np.array([bool(r.service) for r in s.classifications.by_shape], np.bool_)[
+        s.classifications.shape
+    ]
 
 
-def tells_peer(s: SpanState) -> Mask:
-    """Say which spans tell what is at the other end."""
-    told = np.array([bool(r.name) for r in s.readings.readings], np.bool_)[s.readings.shape]
-    told[[row for row, given in s.given.items() if given.name]] = True
-    return told
+def has_peer_name(s: SpanState) -> Mask:
+    """Return which spans name their peer."""
+    peer_named = np.array([bool(r.name) for r in s.classifications.by_shape], np.bool_)[
+        s.classifications.shape
+    ]
+    peer_named[[row for row, assigned in s.assigned.items() if assigned.name]] = True
+    return peer_named
 
 
-def crossing(s: SpanState, place: I64) -> Mask:
-    """Say which spans are in another service than their parents."""
+def crosses_services(s: SpanState, place: I64) -> Mask:
+    """Return which spans are in another service than their parents."""
     differs: Mask = (
         (s.parent >= 0) & (place != place[s.parent]) & (place >= 0) & (place[s.parent] >= 0)
     )
     return differs
 
 
-def enter_services(s: SpanState) -> None:
-    """A span without a role whose parent is in another service was called from there, and the
-    trace's root serves too.
+def infer_server_spans(s: SpanState) -> None:
+    """Turn role-less spans whose parent is in another service into server spans.
+
+    The root of such a trace becomes a server span too.
     """
-    silent = (s.role == Role.NONE) & named(s)
-    entering = silent & crossing(s, places(s))
-    top = nearest(s.parent, s.parent < 0)[entering]
+    unassigned = (s.role == Role.NONE) & has_service_name(s)
+    entering = unassigned & crosses_services(s, service_codes(s))
+    top = nearest_ancestor(s.parent, s.parent < 0)[entering]
     s.role[entering] = Role.SERVER
-    s.role[top[silent[top]]] = Role.SERVER
+    s.role[top[unassigned[top]]] = Role.SERVER
 
 
-def pair_halves(s: SpanState) -> I64:
-    """A client half with its server half below it is one call, which the server half shows better.
+def pair_client_server_spans(s: SpanState) -> I64:
+    """Merge each client span with the server span below it into one call; return the client spans.
 
-    Return the client halves.
-
-    Local spans may lie between. A client or producer that names no peer is also the calling half of
-    a consumer.
+    The server span represents the call; local spans may lie between. A client or producer without a
+    peer name is also paired with a consumer.
     """
-    above = nearest(s.parent, nodes(s))
-    doors = s.rows(*DOORS)
-    doors = doors[(above[doors] >= 0) & named(s)[doors]]
-    silent = ~tells_peer(s)[above[doors]]
-    halves = (s.role[above[doors]] == Role.CLIENT) & ((s.role[doors] == Role.SERVER) | silent)
-    halves |= (s.role[above[doors]] == Role.PRODUCER) & silent
+    above = nearest_ancestor(s.parent, nodes(s))
+    doors = s.rows(*SERVING_ROLES)
+    doors = doors[(above[doors] >= 0) & has_service_name(s)[doors]]
+    unassigned = ~has_peer_name(s)[above[doors]]
+    halves = (s.role[above[doors]] == Role.CLIENT) & ((s.role[doors] == Role.SERVER) | unassigned)
+    halves |= (s.role[above[doors]] == Role.PRODUCER) & unassigned
     agents = s.rows(Role.AGENT)
     services, parent = s.services(), s.parent[agents]
     agents = agents[
@@ -81,22 +84,20 @@ def pair_halves(s: SpanState) -> I64:
     return calling
 
 
-def drop_transport(s: SpanState) -> None:
-    """A model's, broker's or MCP server's HTTP and database spans are how it was reached, not calls
-    of their own.
-    """
+def drop_transport_spans(s: SpanState) -> None:
+    """Drop HTTP and database spans below calls of models, brokers and MCP servers: transport."""
     while True:
-        above = nearest(s.parent, nodes(s))
+        above = nearest_ancestor(s.parent, nodes(s))
         inner = s.rows(Role.CLIENT, Role.DATASTORE)
         inner = inner[above[inner] >= 0]
-        carried = inner[np.isin(s.role[above[inner]], _LEAVES)]
-        if not len(carried):
+        transport = inner[np.isin(s.role[above[inner]], _REMOTE_ROLES)]
+        if not len(transport):
             return
-        s.role[carried] = Role.STEP
+        s.role[transport] = Role.STEP
 
 
-def set_unresolved_aside(s: SpanState) -> None:
-    """A call of which nobody tells where it went is counted, and makes no component."""
+def exclude_unresolved_calls(s: SpanState) -> None:
+    """Count client and producer spans without a peer name as unresolved and drop them."""
     rows = s.rows(Role.CLIENT, Role.PRODUCER)
-    s.unresolved = rows[~tells_peer(s)[rows]]
+    s.unresolved = rows[~has_peer_name(s)[rows]]
     s.role[s.unresolved] = Role.STEP

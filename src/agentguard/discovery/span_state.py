@@ -1,9 +1,7 @@
-"""Spans with their roles settled.
+"""Mutable state of the role passes: spans with roles, parents, times and failures.
 
-Halves paired, agents without spans of their own given one, doubles told apart.
-
-A *node* is a span with a role of its own; all others are transparent. Every function here works on
-arrays over spans.
+A *node* is a span with a role of its own; all others are transparent. Functions work on arrays over
+spans.
 """
 
 from __future__ import annotations
@@ -15,17 +13,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize, hash_rows, words
-from agentguard.discovery.classification import Reading, Readings
+from agentguard.discovery.classification import Classification, Classifications
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.spantree import SpanTree
 
-PLAIN = (Role.NONE, Role.STEP, Role.SETUP)
+TRANSPARENT = (Role.NONE, Role.STEP, Role.SETUP)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """A role that a span has by its place among others, not by what it says itself."""
+class AssignedRole:
+    """A role that follows from the span's position, not from its own attributes."""
 
     name: str | None
     rule: str
@@ -33,14 +31,11 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Unseen:
-    """A call whose callee has no span.
-
-    A handoff whose receiver never ran, a tool that only a model's answer names.
-    """
+class InferredCall:
+    """A call without a span of the callee, such as a handoff whose target never ran."""
 
     row: int
-    """The span that tells of it."""
+    """The span that is the evidence."""
     caller: int
     name: str | None
     role: Role
@@ -49,68 +44,69 @@ class Unseen:
 
 @dataclass(slots=True)
 class SpanState:
-    """n spans, being settled.
+    """n spans during role assignment.
 
-    After those of the tree may come some that stand for services, see discovery.origins.
+    The spans of the tree, followed by inserted server spans, see discovery.missing_server_spans.
     """
 
     tree: SpanTree
-    readings: Readings
+    classifications: Classifications
     role: NDArray[np.int8]
     parent: I64
     start: I64
     end: I64
     failed: Mask
     timed: Mask
-    """Whether the end is known; where it is not, it stands as the start."""
+    """Whether the end is known; otherwise it equals the start."""
     tokens: tuple[I64, I64]
-    given: dict[int, Given] = field(default_factory=dict)
+    assigned: dict[int, AssignedRole] = field(default_factory=dict)
     server: dict[int, str] = field(default_factory=dict)
     """MCP call → the server's name."""
     delegated: dict[int, str] = field(default_factory=dict)
-    """Agent run → the tool that it was delegated through"""
+    """Agent run → the tool through which it was delegated."""
     nested: dict[int, int] = field(default_factory=dict)
-    """Agent run without a name → how many such runs enclose it"""
+    """Unnamed agent run → number of unnamed runs that enclose it."""
     handoffs: dict[int, tuple[int, str | None, Proof]] = field(default_factory=dict)
-    """Agent run → (the giver's run, via, proof)."""
-    unseen: list[Unseen] = field(default_factory=list)
+    """Receiving agent run → (the sender's run, via, proof)."""
+    inferred_calls: list[InferredCall] = field(default_factory=list)
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Calls of which nobody tells where they went"""
+    """Calls with an unknown destination."""
 
-    def reading(self, row: int) -> Reading:
-        """What this span says of itself."""
-        return self.readings.readings[int(self.readings.shape[row])]
+    def classification(self, row: int) -> Classification:
+        """Return this span's own classification."""
+        return self.classifications.by_shape[int(self.classifications.shape[row])]
 
     def name(self, row: int) -> str | None:
-        """The name of the component that this span stands for."""
-        return self.given[row].name if row in self.given else self.reading(row).name
+        """Return the name of the component that this span represents."""
+        return self.assigned[row].name if row in self.assigned else self.classification(row).name
 
     def services(self) -> I64:
-        """A code for each span's service."""
+        """Return a code for the service of each span."""
         codes: dict[str, int] = {}
         return np.array(
-            [codes.setdefault(r.service, len(codes)) for r in self.readings.readings], np.int64
-        )[self.readings.shape]
+            [codes.setdefault(r.service, len(codes)) for r in self.classifications.by_shape],
+            np.int64,
+        )[self.classifications.shape]
 
-    def families(self) -> I64:
-        """A code for each span's parent.
+    def parent_codes(self) -> I64:
+        """Return a code for the parent of each span.
 
-        Its row, or less than -1 where several spans name one parent that never came; -1: a root.
+        The parent's row, less than -1 for a shared missing parent, or -1 for a root.
         """
-        wanted = words(self.tree.spans.column("parent_id"), 8)[:, 0]
-        lost, _ = factorize(hash_rows(self.tree.trace[:, 0], self.tree.trace[:, 1], wanted))
-        return np.where((self.parent < 0) & (wanted != 0), -2 - lost, self.parent)
+        parent_id = words(self.tree.spans.column("parent_id"), 8)[:, 0]
+        missing, _ = factorize(hash_rows(self.tree.trace[:, 0], self.tree.trace[:, 1], parent_id))
+        return np.where((self.parent < 0) & (parent_id != 0), -2 - missing, self.parent)
 
     def rows(self, *roles: Role) -> I64:
-        """The spans that have one of the roles."""
+        """Return the spans with one of the roles."""
         return np.flatnonzero(np.isin(self.role, roles))
 
 
-def initial_state(tree: SpanTree, readings: Readings) -> SpanState:
-    """Return the spans with the roles that they have by themselves."""
-    fails = np.array([-1 if r.fails is None else int(r.fails) for r in readings.readings], np.int8)[
-        readings.shape
-    ]
+def initial_state(tree: SpanTree, classifications: Classifications) -> SpanState:
+    """Return the spans with the roles of their own classification."""
+    fails = np.array(
+        [-1 if r.fails is None else int(r.fails) for r in classifications.by_shape], np.int8
+    )[classifications.shape]
     failed = tree.spans.column("failed").to_numpy(zero_copy_only=False)
     start, end, into, out = (
         _numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens")
@@ -118,8 +114,8 @@ def initial_state(tree: SpanTree, readings: Readings) -> SpanState:
     failing = np.where(fails < 0, failed, fails > 0)
     return SpanState(
         tree,
-        readings,
-        readings.roles(),
+        classifications,
+        classifications.roles(),
         tree.parent.copy(),
         start,
         np.maximum(start, end),
@@ -134,11 +130,8 @@ def _numbers(spans: pa.Table, key: str) -> I64:
     return numbers
 
 
-def nearest(parent: I64, mask: Mask) -> I64:
-    """Return, for each span, the nearest span above it (not itself) where the mask holds.
-
-    -1 where there is none.
-    """
+def nearest_ancestor(parent: I64, mask: Mask) -> I64:
+    """Return, for each span, the nearest proper ancestor in the mask; -1: none."""
     rows = np.arange(len(parent))
     jump = np.where(mask | (parent < 0), rows, parent)
     while True:
@@ -150,18 +143,18 @@ def nearest(parent: I64, mask: Mask) -> I64:
     return np.where((above >= 0) & mask[above], above, -1)
 
 
-def is_below(parent: I64, row: int, other: int) -> bool:
-    """Say whether a span hangs below the other, or is it."""
+def is_descendant(parent: I64, row: int, other: int) -> bool:
+    """Return whether the span `row` is `other` or one of its descendants."""
     while row >= 0 and row != other:
         row = int(parent[row])
     return row == other
 
 
 def nodes(s: SpanState) -> Mask:
-    """Whether a span stands for something of its own."""
-    return ~np.isin(s.role, PLAIN)
+    """Return which spans are nodes."""
+    return ~np.isin(s.role, TRANSPARENT)
 
 
 def by_time(s: SpanState, rows: I64) -> list[int]:
-    """Return the rows in the order in which their spans started."""
+    """Return the rows in order of start."""
     return [int(row) for row in rows[np.lexsort((rows, s.start[rows]))]]

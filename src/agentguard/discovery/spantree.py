@@ -1,4 +1,4 @@
-"""Spans joined to their parents: duplicates dropped, shared ids split, cycles cut."""
+"""Builds span trees: deduplicates spans, splits shared ids and cuts parent cycles."""
 
 from __future__ import annotations
 
@@ -36,45 +36,43 @@ _CONTENT = (
 
 @dataclass(frozen=True, slots=True)
 class SpanTree:
-    """Distinct spans and their parents."""
+    """Deduplicated spans and their parents."""
 
     spans: pa.Table
-    """SPAN_SCHEMA, one chunk a column, duplicates dropped; n rows in an order that depends on the
-    ids and services alone.
-    """
+    """SPAN_SCHEMA, one chunk per column, deduplicated; n rows, ordered by ids and services only."""
     trace: U64
-    """(n, 2)"""
+    """(n, 2) words of the trace id."""
     span: U64
-    """(n,)"""
+    """(n,) word of the span id."""
     parent: I64
-    """(n,) row of the parent; -1: none"""
+    """(n,) row of the parent; -1: none."""
     orphan: Mask
-    """(n,) names a parent that is not there, or that would close a cycle"""
+    """(n,) whether the parent is missing, or was cut to break a cycle."""
     parent_cycles: I64
-    """Rows at which parents that led round in a circle were cut"""
+    """Rows at which parent cycles were cut."""
     duplicates: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Halves:
-    """What tells rows of one span id apart."""
+    """What distinguishes rows that share a span id."""
 
     serving: Mask
-    """(n,) the half of a server or consumer"""
+    """(n,) whether it is the server or consumer half."""
     service: I64
-    """(n,) rank of the service's name"""
+    """(n,) rank of the service's name."""
 
 
 def span_tree(spans: pa.Table) -> SpanTree:
-    """Join the spans (SPAN_SCHEMA; whole traces) to their parents.
+    """Join the spans (SPAN_SCHEMA; complete traces) to their parents.
 
-    A span delivered twice counts once; where two copies differ, their content decides which is
-    kept. A client half and server halves of several services may share an id: all are kept, and the
-    server halves become the client half's children. A trace id that one side cut to its lower 64
-    bits is made whole; a span that names itself as parent is a root.
+    Duplicates count once; if two copies differ, their content decides which is kept. A client half
+    and server halves of several services may share an id: all are kept, and the server halves
+    become children of the client half. Trace ids truncated to the lower 64 bits are restored; a
+    span that is its own parent becomes a root.
     """
     spans = with_full_trace_ids(spans.unify_dictionaries().combine_chunks())
-    kept = _distinct(spans)
+    kept = _rows_to_keep(spans)
     table = spans if len(kept) == len(spans) else spans.take(pa.array(kept))
     halves = _halves(table)
     place = (np.where(halves.serving, halves.service, -1), halves.serving)
@@ -87,11 +85,11 @@ def span_tree(spans: pa.Table) -> SpanTree:
     )
     table = table.take(pa.array(order)).combine_chunks()
     trace, span = words(table.column("trace_id"), 16), words(table.column("span_id"), 8)[:, 0]
-    wanted = words(table.column("parent_id"), 8)[:, 0]
-    wanted = np.where(wanted == span, np.uint64(0), wanted)
-    parent = _parents(trace, span, wanted)
+    parent_id = words(table.column("parent_id"), 8)[:, 0]
+    parent_id = np.where(parent_id == span, np.uint64(0), parent_id)
+    parent = _parents(trace, span, parent_id)
     _split_shared_ids(_Halves(halves.serving[order], halves.service[order]), trace, span, parent)
-    orphan = (parent < 0) & (wanted != 0)
+    orphan = (parent < 0) & (parent_id != 0)
     cut = _cycle_cuts(parent)
     parent[cut] = -1
     orphan[cut] = True
@@ -99,12 +97,10 @@ def span_tree(spans: pa.Table) -> SpanTree:
 
 
 def outline(tree: SpanTree) -> tuple[I64, I64]:
-    """Return the tree as it is shown.
+    """Return the tree for display: each span's parent, and the rows in order of start.
 
-    Each span's parent, and the rows in the order of their start, those without a time first.
-
-    Where a trace has roots, the first of them is the head that its other roots and its orphans hang
-    under, as in Zipkin's tree. That shows a trace whole; it says nothing of who called whom.
+    Spans without a time come first. Further roots and orphans of a trace become children of its
+    first root, as in Zipkin's UI; these edges do not represent calls.
     """
     start = tree.spans.column("start").to_numpy()
     order = np.lexsort((np.arange(len(start)), start))
@@ -131,8 +127,8 @@ def _halves(table: pa.Table) -> _Halves:
     )
 
 
-def _distinct(spans: pa.Table) -> I64:
-    """Return the rows to keep, one for each span id, half and, of server halves, service."""
+def _rows_to_keep(spans: pa.Table) -> I64:
+    """Return the rows to keep: one per span id and half, and per service for server halves."""
     trace, span = words(spans.column("trace_id"), 16), words(spans.column("span_id"), 8)[:, 0]
     halves = _halves(spans)
     half = np.where(halves.serving, halves.service + 1, 0).astype(np.uint64)
@@ -167,7 +163,7 @@ def _content_digests(spans: pa.Table) -> U64:
 
 
 def _sparse_digests(spans: pa.Table, name: str) -> U64:
-    """Digest a column that few rows fill."""
+    """Digest a sparse column."""
     digests = np.zeros(len(spans), np.uint64)
     rows = np.flatnonzero(spans.column(name).is_valid().to_numpy())
     digests[rows] = [
@@ -180,23 +176,22 @@ def _digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _parents(trace: U64, span: U64, wanted: U64) -> I64:
+def _parents(trace: U64, span: U64, parent_id: U64) -> I64:
     keys = hash_rows(trace[:, 0], trace[:, 1], span)
     found = pc.index_in(
-        pa.array(hash_rows(trace[:, 0], trace[:, 1], wanted)), value_set=pa.array(keys)
+        pa.array(hash_rows(trace[:, 0], trace[:, 1], parent_id)), value_set=pa.array(keys)
     ).fill_null(-1)
     parent = found.to_numpy().astype(np.int64)
-    real = (parent >= 0) & (wanted != 0)
-    real &= (span[parent] == wanted) & (trace[parent] == trace).all(axis=1)
+    real = (parent >= 0) & (parent_id != 0)
+    real &= (span[parent] == parent_id) & (trace[parent] == trace).all(axis=1)
     return np.where(real, parent, -1)
 
 
 def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> None:
-    """Where a client half and server halves share an id, put these below it, and the children of
-    their services below them.
+    """Make server halves children of the client half that shares their id.
 
-    Children that serve were called: they stay with the client half. A client half without a parent
-    takes that of a server half.
+    Children in a server half's service move below it; children that are server spans were called
+    and stay with the client half. A client half without a parent takes a server half's.
     """
     first = np.ones(len(span), np.bool_)
     first[1:] = (span[1:] != span[:-1]) | (trace[1:] != trace[:-1]).any(axis=1)
@@ -205,14 +200,14 @@ def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> No
     if not len(servers):
         return
     clients = leader[servers]
-    told = (parent[clients] < 0) & (parent[servers] >= 0)
-    parent[clients[told]] = parent[servers[told]]
+    inherited = (parent[clients] < 0) & (parent[servers] >= 0)
+    parent[clients[inherited]] = parent[servers[inherited]]
     children = np.flatnonzero(np.isin(parent, clients) & ~halves.serving)
-    places = hash_rows(
+    parents_and_services = hash_rows(
         parent[children].astype(np.uint64), halves.service[children].astype(np.uint64)
     )
     found = pc.index_in(
-        pa.array(places),
+        pa.array(parents_and_services),
         value_set=pa.array(
             hash_rows(clients.astype(np.uint64), halves.service[servers].astype(np.uint64))
         ),
@@ -223,7 +218,7 @@ def _split_shared_ids(halves: _Halves, trace: U64, span: U64, parent: I64) -> No
 
 
 def _cycle_cuts(parent: I64) -> I64:
-    """Return a row of each cycle: the first, in the order of ids."""
+    """Return one row per cycle, the first in the order of ids."""
     rows = np.arange(len(parent))
     up = np.where(parent >= 0, parent, rows)
     for _ in range(max(1, int(np.ceil(np.log2(max(2, len(parent))))) + 1)):

@@ -19,17 +19,19 @@ def resolve(
     """
     allowed = set(kinds)
     pool = [c for c in graph.components if c.kind in allowed]
-    folded = wanted.casefold()
-    exact = [c for c in pool if c.id == wanted] or [c for c in pool if c.id.casefold() == folded]
-    found = exact or [c for c in pool if c.name.casefold() == folded]
+    normalized = wanted.casefold()
+    exact = [c for c in pool if c.id == wanted] or [
+        c for c in pool if c.id.casefold() == normalized
+    ]
+    found = exact or [c for c in pool if c.name.casefold() == normalized]
     if len(found) == 1:
         return found[0]
     if found:
         raise AmbiguousComponentError(wanted, tuple(sorted(c.id for c in found)))
-    raise UnknownComponentError(wanted, _near(pool, folded))
+    raise UnknownComponentError(wanted, _near(pool, normalized))
 
 
-def _near(pool: list[Component], folded: str) -> tuple[str, ...]:
+def _near(pool: list[Component], normalized: str) -> tuple[str, ...]:
     by_text = {text.casefold(): c.id for c in pool for text in (c.name, c.id)}
-    close = difflib.get_close_matches(folded, by_text, n=5, cutoff=0.5)
+    close = difflib.get_close_matches(normalized, by_text, n=5, cutoff=0.5)
     return tuple(dict.fromkeys(by_text[text] for text in close))

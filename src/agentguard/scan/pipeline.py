@@ -14,11 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from agentguard.discovery.classification import Reader
+from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial
-from agentguard.discovery.prescan import Prescan, survey
+from agentguard.discovery.prescan import Prescan, prescan
 from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
@@ -111,19 +111,19 @@ def _graph(
     refused: _Refused,
     window: TimeWindow | None,
 ) -> Scan:
-    reader = Reader(dialects)
+    classifier = Classifier(dialects)
     seen, read = Prescan(), 0
     with Spool() as spool, Spool() as inside:
         for table, count in tables:
-            seen |= survey(table, reader) if window is None else Prescan()
+            seen |= prescan(table, classifier) if window is None else Prescan()
             spool.add(table)
             read += count
         if window is not None:
             for part in map(window.select, spool.partitions()):
-                seen |= survey(part, reader)
+                seen |= prescan(part, classifier)
                 inside.add(part)
         partials = [
-            discover(part, dialects, reader, seen)
+            discover(part, dialects, classifier, seen)
             for part in (spool if window is None else inside).partitions()
         ]
     refused.add(_circle(partial, *place) for partial in partials for place in partial.parent_cycles)

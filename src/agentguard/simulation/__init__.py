@@ -1,1 +1,1 @@
-"""What fails if this fails."""
+"""Simulation of component failures: which components, workflows and runs are affected."""

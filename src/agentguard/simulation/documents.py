@@ -27,9 +27,8 @@ def simulation_document(
 ) -> dict[str, Any]:
     """Return the document of `POST /api/simulate` and `agentguard simulate --format json`.
 
-    `failed_agent`, `impacted_agents`, `impacted_count`, `blast_radius_score`, `impacted_workflows`,
-    `impact_estimate` and more. `impacted_count` counts components of all kinds, as
-    `impacted_components` lists them; `impacted_agents` are the ids of agents.
+    `impacted_count` counts the components of all kinds in `impacted_components`; `impacted_agents`
+    lists the ids of agents only.
     """
     return {
         "failed_agent": result.scenario.failed[0],
@@ -158,19 +157,19 @@ def _notes(a: Assumptions) -> Iterator[str]:
     if a.precedents:
         p = a.precedents[0]
         more = (
-            f", and likewise on {len(a.precedents) - 1} other dependencies"
+            f", and in the same way on {len(a.precedents) - 1} other dependencies"
             if len(a.precedents) > 1
             else ""
         )
-        seen = f"{p.absorbed} of {p.seen} earlier failures were"
+        seen = f"{p.absorbed} of {p.seen} recorded failures were absorbed"
         yield (
-            f"{p.calls} failing calls {p.source} → {p.target} were taken as absorbed because"
+            f"{p.calls} failing calls {p.source} → {p.target} were assumed to be absorbed because"
             f" {seen}{more}."
         )
     if a.absorption_unknown:
         yield (
-            f"For {a.absorption_unknown} failing calls no failure of the same dependency was ever"
-            " seen without a retry or fallback; they count as not absorbed (worst case)."
+            f"{a.absorption_unknown} failing calls are on dependencies without a recorded failure"
+            " that no retry or fallback followed; they count as not absorbed (worst case)."
         )
 
 

@@ -1,4 +1,4 @@
-"""One way in to all methods of simulation."""
+"""Entry point of all simulation methods."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from agentguard.simulation.recording import recording
 _RUNS_WEIGHT, _COMPONENTS_WEIGHT = 0.6, 0.4
 
 
-def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
+def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     graph: Graph,
     runs: Runs | None,
     failed: Sequence[str],
@@ -40,12 +40,12 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
     catalog: Catalog | None = None,
     graph_version: str | None = None,
 ) -> SimulationResult:
-    """Return what fails when these components (exact ids, see graph.resolve) are out at once.
+    """Return what fails during a simultaneous outage of these components.
 
-    Without a method: replay where there are recorded runs, else structural. The structural worst
-    case stands beside a replay. Raises UnknownComponentError for an id that the graph does not
-    have, EmptyScenarioError for none at all and NothingToReplayError for a replay without runs.
-    CPU-bound: seconds for a million calls.
+    `failed` holds exact ids, see graph.resolve. Default method: replay if there are recorded runs,
+    else structural; a replay's result includes the structural worst case. Raises
+    UnknownComponentError for an unknown id, EmptyScenarioError without ids and NothingToReplayError
+    for a replay without runs. CPU-bound: seconds for a million calls.
     """
     scenario = _scenario(graph, failed)
     chosen = method or (Method.REPLAY if _recorded(runs) else Method.STRUCTURAL)
@@ -91,7 +91,7 @@ def simulate(  # noqa: PLR0913 - what makes a result repeatable, all of it
 def blast_radius(
     *, runs_lost: int, runs_seen: int, components_hit: int, components: int
 ) -> BlastRadius:
-    """Return the score 0 to 10; `components` counts all but the failed ones."""
+    """Return the score from 0 to 10; `components` excludes the failed ones."""
     components_share = components_hit / components if components else 0.0
     runs_share = runs_lost / runs_seen if runs_seen else None
     weighed = (
@@ -108,7 +108,7 @@ def _scenario(graph: Graph, failed: Iterable[str]) -> Scenario:
     known = {c.id for c in graph.components}
     wanted = tuple(sorted(set(failed)))
     if not wanted:
-        raise EmptyScenarioError("Nothing was said to fail. Name at least one component.")
+        raise EmptyScenarioError("No component to fail. Name at least one.")
     for component in wanted:
         if component not in known:
             raise UnknownComponentError(component, ())
@@ -124,7 +124,7 @@ def _replay(
 ) -> Outcome:
     if runs is None or not _recorded(runs):
         raise NothingToReplayError(
-            "This graph has no recorded runs to replay. Use the structural method."
+            "This graph has no recorded runs to replay. UsageShares the structural method."
         )
     return replay.simulate(graph, recording(graph, runs, seed=seed), s, scenario.failed, seed=seed)
 
@@ -138,5 +138,5 @@ def _severity(radius: BlastRadius, thresholds: Thresholds) -> tuple[Severity, st
     share = radius.components_share
     return (
         thresholds.severity(share),
-        f"no run was seen; {radius.components_hit} of {radius.components} components hit",
+        f"no runs recorded; {radius.components_hit} of {radius.components} components hit",
     )

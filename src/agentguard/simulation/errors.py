@@ -1,4 +1,4 @@
-"""What can go wrong with simulations."""
+"""Errors of simulations."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from agentguard.kernel.errors import InvalidInputError
 
 
 class NothingToReplayError(InvalidInputError):
-    """A replay was asked for, and there are no recorded runs."""
+    """A replay was requested, but there are no recorded runs."""
 
     code = "nothing-to-replay"
 
 
 class EmptyScenarioError(InvalidInputError):
-    """Nothing was said to fail."""
+    """The scenario contains no component."""
 
     code = "empty-scenario"

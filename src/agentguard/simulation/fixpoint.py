@@ -1,7 +1,4 @@
-"""What fails when something fails, where some needs can be met in several ways.
-
-Works on integers alone: any data with owners and groups of alternatives goes through it.
-"""
+"""Failure propagation over AND/OR requirements, as a least fixpoint over integer nodes."""
 
 from __future__ import annotations
 
@@ -11,34 +8,30 @@ from functools import reduce
 from operator import and_
 
 _BROKEN = -1
-"""Cause of a node that nothing could ever keep alive: one of its groups has no member."""
+"""Cause of a node with an unsatisfiable group: one without members."""
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """Nodes 0 … size-1 and their groups.
+    """Nodes 0 … size-1 and their requirement groups; a group's owner fails with its last member.
 
-    The owner of a group fails once every member of it has failed.
-
-    Made by `requirements`, which drops doubled members; reading it backwards (`groups_of`) makes
-    each failure cost its own edges only.
+    Built by `requirements`, which removes duplicate members. The reverse index `groups_of` limits
+    the cost of a failure to the edges it affects.
     """
 
     size: int
     owners: tuple[int, ...]
     members: tuple[tuple[int, ...], ...]
     groups_of: tuple[tuple[int, ...], ...]
-    """Node → the groups that it is a member of."""
+    """Node → the groups that contain it."""
     broken: frozenset[int]
-    """What fails even when nothing does: owners of groups that nothing can meet, and all they bring
-    down.
-    """
+    """Nodes that fail in every scenario: owners of unsatisfiable groups, and their dependents."""
 
 
 def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requirements:
-    """Return the requirements given as (owner, members) pairs; linear in the members.
+    """Build requirements from (owner, members) pairs; linear in the number of members.
 
-    An empty group can never be met.
+    An empty group is unsatisfiable.
     """
     pairs = [(owner, tuple(sorted(set(members)))) for owner, members in groups]
     groups_of: list[list[int]] = [[] for _ in range(size)]
@@ -53,11 +46,11 @@ def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requ
 
 
 def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
-    """Return what fails besides, each with its cause: the member whose failure was the last straw.
+    """Return the additional failures, each with its cause: the group member that failed last.
 
-    The least fixpoint: nodes that only hold each other up stay alive. Without the failed nodes
-    themselves and without what was broken before. In order of distance from the failed nodes, so
-    that following the causes gives a shortest path down. Linear in the edges of what fails.
+    This is the least fixpoint: nodes that only depend on each other stay alive. It excludes the
+    failed nodes themselves and broken nodes. The order is by distance from the failed nodes, so
+    following the causes gives a shortest path. Linear in the edges of failing nodes.
     """
     start = sorted(set(failed))
     causes = _spread(needs, start)
@@ -69,13 +62,12 @@ def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
 
 
 def single_failures(needs: Requirements) -> tuple[int, ...]:
-    """Return, by node, in which of all single failures it fails.
+    """Return, by node, a bit set of the single failures that bring it down.
 
-    Bit x is set where the failure of x alone brings it down.
-
-    The same as `failures` of every node in turn (its own bit and those of broken nodes left as they
-    are), for the price of a few sweeps over the edges: one machine word carries 64 failures. Sweeps
-    go from callees to callers, so only cycles need a second one.
+    Bit x is set if the failure of x alone makes the node fail. Equal to `failures` of every node in
+    turn (plus each node's own bit and all bits of broken nodes), but computed in a few sweeps over
+    the edges with 64 failures per machine word. Sweeps run from callees to callers, so only cycles
+    need more than one.
     """
     every = (1 << needs.size) - 1
     fails = [every if node in needs.broken else 1 << node for node in range(needs.size)]
@@ -101,10 +93,7 @@ def _owned(needs: Requirements) -> list[list[int]]:
 
 
 def _callees_first(needs: Requirements, owned: list[list[int]]) -> list[int]:
-    """Return the nodes in depth-first postorder.
-
-    But for cycles, every member before the owners of its groups.
-    """
+    """Return the nodes in depth-first postorder: members before owners, except in cycles."""
     order: list[int] = []
     seen = bytearray(needs.size)
     for root in range(needs.size):
@@ -127,7 +116,7 @@ def _members(needs: Requirements, groups: list[int]) -> Iterator[int]:
 
 
 def _spread(needs: Requirements, start: Iterable[int]) -> dict[int, int]:
-    """Return every failed node with its cause, the given ones with _BROKEN; breadth first."""
+    """Return every failed node with its cause, initial nodes with _BROKEN; breadth first."""
     causes = dict.fromkeys(needs.broken, _BROKEN) | dict.fromkeys(start, _BROKEN)
     left: dict[int, int] = {}
     level = list(causes)

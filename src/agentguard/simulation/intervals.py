@@ -13,9 +13,9 @@ _RESAMPLES = 1_000
 def share_interval(lost: int, seen: int, rng: np.random.Generator) -> Interval:
     """Return the 95 % percentile bootstrap interval of lost / seen over resampled runs.
 
-    Drawing `seen` runs with replacement, of which `lost` are lost, is one binomial draw: no run
-    needs to be touched. Where no run or every run is lost, resampling shows no spread at all,
-    although the next run may differ: there it is the Wilson interval.
+    Drawing `seen` runs with replacement, of which `lost` are lost, is one binomial draw. If no run
+    or every run is lost, resampling has no spread although the next run may differ; the result is
+    then the Wilson interval.
     """
     if lost in (0, seen):
         return Interval(*wilson(lost, seen), method="wilson")

@@ -1,4 +1,4 @@
-"""What a simulation is asked, and what it answers."""
+"""Inputs and results of simulations."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Evidence
 
 NO_RECOVERY_TIME = (
-    "The recordings hold failures of single calls, not recoveries from an outage, so nothing"
-    " supports an estimate."
+    "The recordings contain failures of single calls, not recoveries from outages, so a recovery"
+    " time cannot be estimated."
 )
-"""Why no recovery time is ever estimated from them."""
+"""Why there is no estimated recovery time."""
 
 
 class Method(StrEnum):
-    """How the answer is found."""
+    """Simulation method."""
 
     STRUCTURAL = "structural"
     REPLAY = "replay"
 
 
 class Severity(StrEnum):
-    """How bad it is for users."""
+    """Severity for users."""
 
     CRITICAL = "CRITICAL"
     HIGH = "HIGH"
@@ -33,11 +33,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """From which share of runs lost a failure is critical, high or medium; below medium it is low.
+    """Minimum shares of lost runs for critical, high and medium severity; below, it is low.
 
-    The defaults are a convention, not a measurement: every second run lost is an outage for users,
-    every fourth is felt by most of them within a few visits, every twentieth is what a 95 %
-    objective would just allow.
+    The defaults are a convention, not a measurement: losing every second run is an outage for
+    users, every fourth is noticed by most of them within a few visits, and every twentieth is the
+    error budget of a 95 % objective.
     """
 
     critical: float = 0.5
@@ -72,7 +72,7 @@ class WorkflowRuns:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What fails: these components, all of them at once and wholly (an outage)."""
+    """A simultaneous, complete outage of components."""
 
     failed: tuple[str, ...]
     """Component ids, sorted, at least one."""
@@ -80,47 +80,45 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One dependency along which a failure rose."""
+    """One dependency on the path of a failure."""
 
     source: str
-    """Component (or workflow) id that was hit."""
+    """Id of the component (or workflow) that was hit."""
     target: str
-    """Component id whose failure hit it."""
+    """Id of the component whose failure hit it."""
     evidence: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ImpactedComponent:
-    """A component hit by the failure of others: always a (transitive) caller, never a callee."""
+    """A component hit by other failures: a direct or indirect caller, never a callee."""
 
     id: str
     name: str
     kind: ComponentKind
     path: tuple[Step, ...]
-    """From the failed component (target of the first step) up to this one (source of the last): the
-    shortest seen.
+    """From the failed component (target of the first step) to this one (source of the last): the
+    shortest path found.
     """
     invocations: int | None = None
     """Invocations in the recorded runs (replay only)."""
     invocations_hit: int | None = None
-    """Of these, how many had succeeded and would have failed (replay only)."""
+    """Successful invocations that would have failed (replay only)."""
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """The spans that prove each dependency of the path."""
+        """Return the evidence of all dependencies on the path."""
         return tuple(item for step in self.path for item in step.evidence)
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % range of a share."""
+    """A 95 % interval of a share."""
 
     low: float
     high: float
     method: str
-    """bootstrap, or wilson where every run or none was lost (resampling equal outcomes shows no
-    spread).
-    """
+    """bootstrap, or wilson if all or none of the runs were lost (resampling has no spread)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,28 +134,24 @@ class ImpactedWorkflow:
     root_component: str
     """Id of the component whose spans start its runs."""
     runs_seen: int
-    """All recorded runs, failed runs included; see SHARE_OF."""
+    """All recorded runs, including failed ones; see SHARE_OF."""
     runs_failed: int
-    """Runs that had failed in the recording: never counted as lost."""
+    """Runs that failed in the recording; never counted as lost."""
     runs_lost: int
-    """Runs that had succeeded and would have failed. Structural: all that had succeeded (worst
-    case).
-    """
+    """Successful runs that would have failed. Structural: all successful runs (worst case)."""
     share: float
-    """runs_lost / runs_seen; 0 where no run was recorded."""
+    """runs_lost / runs_seen; 0 without recorded runs."""
     interval: Interval | None
-    """Of the share; None for the structural method, which makes no statement about chance."""
+    """Interval of the share; None for the structural method, which is not statistical."""
     path: tuple[Step, ...]
-    """From the failed component up to the workflow (its id is the source of the last step)."""
+    """From the failed component to the workflow (its id is the source of the last step)."""
     value_lost: float | None = None
-    """runs_lost × value per run, where the catalogue gives one."""
+    """runs_lost × value per run, if the catalog declares one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
-    """A component (or workflow) that still works but has lost every member of an optional
-    requirement.
-    """
+    """A component (or workflow) that works but lost all members of an optional requirement."""
 
     id: str
     lost: tuple[str, ...]
@@ -166,8 +160,9 @@ class Degraded:
 
 @dataclass(frozen=True, slots=True)
 class BlastRadius:
-    """The score 0 to 10 and what it is made of: 10 × (0.6 × share of runs lost + 0.4 × share of
-    components hit).
+    """The score from 0 to 10 with its factors.
+
+    10 × (0.6 × share of runs lost + 0.4 × share of components hit).
     """
 
     score: float
@@ -175,19 +170,19 @@ class BlastRadius:
     runs_seen: int
     components_hit: int
     components: int
-    """All components but the failed ones."""
+    """All components except the failed ones."""
     runs_share: float | None
-    """None where no run was seen; the score is then 10 × components_share."""
+    """None without recorded runs; the score is then 10 × components_share."""
     components_share: float
 
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """Value lost, only ever from the catalogue's value per run."""
+    """Value lost, computed only from the catalog's value per run."""
 
     amount: float | None
     reason: str | None
-    """Why there is no amount, or what the amount leaves out."""
+    """Why there is no amount, or what it excludes."""
     per_hour: float | None
     per_hour_reason: str | None
     currency: str | None
@@ -195,50 +190,42 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """Earlier failures of a dependency by which failing calls were taken as absorbed."""
+    """Recorded failures of a dependency that justify treating failing calls as absorbed."""
 
     source: str
     target: str
     absorbed: int
-    """Failures that no retry or fallback followed, and that the source (after a handoff: the run)
-    survived.
-    """
+    """Failures without retry or fallback that the source (after a handoff: the run) survived."""
     seen: int
-    """All failures that no retry or fallback followed."""
+    """All failures without retry or fallback."""
     calls: int
-    """How many calls of this simulation it decided."""
+    """Number of simulated calls decided by this precedent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """On how many calls the replay had to decide by history, and on how many there was none."""
+    """How many calls the replay decided by history, and how many without any."""
 
     calls_failed: int = 0
-    """Calls to the failed components in the recorded runs that had succeeded."""
+    """Successful recorded calls to the failed components."""
     rescued_by_history: int = 0
-    """Failed calls that a fallback of this caller, seen in the window, would have rescued (seeded
-    draw).
-    """
+    """Failing calls that a recorded fallback of the caller would have recovered (seeded draw)."""
     absorbed_by_history: int = 0
-    """Failed calls that the caller absorbed, as it did with this callee's failures before (seeded
-    draw).
-    """
+    """Failing calls that the caller absorbed, as it did earlier failures (seeded draw)."""
     absorption_unknown: int = 0
-    """Failed calls on dependencies that never failed in the window: counted as not absorbed (worst
-    case).
-    """
+    """Failing calls on dependencies without recorded failures: not absorbed (worst case)."""
     precedents: tuple[Precedent, ...] = ()
-    """What absorbed_by_history rests on, most calls first."""
+    """The basis of absorbed_by_history, most calls first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one method finds, before it is weighed."""
+    """The result of one method, before scoring."""
 
     components: tuple[ImpactedComponent, ...]
     workflows: tuple[ImpactedWorkflow, ...]
     runs_seen: int
-    """Of all workflows, hit or not."""
+    """Of all workflows, whether hit or not."""
     workflows_seen: int
     assumptions: Assumptions | None
 
@@ -247,7 +234,7 @@ class Outcome:
 class SimulationResult:
     """What fails if these components fail.
 
-    Repeatable bit for bit from graph version, scenario, method and seed.
+    Deterministic for a graph version, scenario, method and seed.
     """
 
     scenario: Scenario
@@ -256,20 +243,20 @@ class SimulationResult:
     graph_version: str | None
     thresholds: Thresholds
     components: tuple[ImpactedComponent, ...]
-    """Sorted by length of path, then id."""
+    """Sorted by path length, then id."""
     workflows: tuple[ImpactedWorkflow, ...]
-    """Sorted by runs lost (most first), then id."""
+    """Sorted by runs lost (descending), then id."""
     workflows_seen: int
     degraded: tuple[Degraded, ...]
-    """By the structural rules, for both methods; without those listed as impacted."""
+    """By the structural rules, for both methods; excludes impacted ones."""
     structural_components: tuple[str, ...]
-    """Ids that fail by the structural rules: the worst case, shown beside a replay."""
+    """Ids that fail by the structural rules: the worst case, reported next to a replay."""
     structural_workflows: tuple[str, ...]
     blast_radius: BlastRadius
     severity: Severity
     severity_reason: str
     money: Money
     observed_seconds: float | None
-    """Length of the window; None where unknown."""
+    """Length of the window; None if unknown."""
     assumptions: Assumptions | None
     """None for the structural method."""

@@ -1,4 +1,4 @@
-"""What lost runs are worth, by the catalogue's value per run and nothing else."""
+"""Monetary value of lost runs, from the catalog's value per run only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentguard.simulation.model import ImpactedWorkflow, Money
 def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, float]:
     """Return the value of one run by workflow id.
 
-    As declared for the workflow, else for the component that it starts in.
+    Declared for the workflow, else for its root component, else for its entry.
     """
     of_workflow = {workflow: entry.value_per_run for workflow, entry in matches.workflows}
     of_component = {
@@ -35,10 +35,7 @@ def run_values(matches: Matches, workflows: Sequence[Workflow]) -> dict[str, flo
 def money(
     matches: Matches, workflows: Sequence[ImpactedWorkflow], observed_seconds: float | None
 ) -> Money:
-    """Return the value lost with the recorded runs.
-
-    Workflows must carry their value_lost already.
-    """
+    """Return the value lost with the recorded runs; `value_lost` of the workflows must be set."""
     currency = matches.catalog.currency if matches.catalog else None
     priced = [w.value_lost for w in workflows if w.value_lost is not None]
     reason = _reason(matches, workflows)
@@ -53,13 +50,13 @@ def money(
 
 def _reason(matches: Matches, workflows: Sequence[ImpactedWorkflow]) -> str | None:
     if matches.catalog is None:
-        return "No catalogue is set, so no run has a value."
+        return "No catalog is configured, so no run has a value."
     if not workflows:
         return "No run is lost."
     unpriced = [w.name for w in workflows if w.value_lost is None]
     if not unpriced:
         return None
     return (
-        f"The catalogue gives no value_per_run for {', '.join(unpriced)}; those lost runs are left"
-        " out."
+        f"The catalog has no value_per_run for {', '.join(unpriced)}; these lost runs are not"
+        " included."
     )

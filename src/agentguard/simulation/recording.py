@@ -1,4 +1,4 @@
-"""Recorded runs as flat integer arrays, ready to be replayed under any scenario."""
+"""Recorded runs as flat integer arrays, prepared for replay."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 _RETURNING = {t.value for t in DependencyType if t.returns}
 _WATCHED = {t.value for t in DependencyType if t is not DependencyType.MESSAGING}
-_MULTIPLIER = np.uint64(0x100000001B3)  # FNV's prime: odd, so powers of it never vanish modulo 2^64
+_MULTIPLIER = np.uint64(0x100000001B3)  # the FNV prime; odd, so its powers are never 0 mod 2^64
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One row per call as in Runs.calls, components and workflows by number; -1 stands for none."""
+    """One row per call as in Runs.calls; components and workflows are numbered, -1 means none."""
 
     runs: Runs
     components: tuple[str, ...]
@@ -32,26 +32,26 @@ class Recording:
     parent: NDArray[np.int64]
     run: NDArray[np.int64]
     depth: NDArray[np.int64]
-    """Owners above; 0 for a run's entry."""
+    """Number of callers above; 0 for a run's entry."""
     failed: NDArray[np.bool_]
     returns: NDArray[np.bool_]
-    """Whether the failure rises to the caller (True for entries); otherwise it goes to the run."""
+    """Whether a failure propagates to the caller (True for entries), otherwise to the run."""
     pair: NDArray[np.int64]
-    """Which (owner, primary) of `pairs` the call is; -1 where that caller was never seen to fall
-    back, or has done so already here.
+    """Index of the call's (owner, primary) in `pairs`; -1 if that caller has no recorded fallback,
+    or already used it for this call.
     """
     pairs: tuple[tuple[int, int], ...]
     dependency: NDArray[np.int64]
     final: NDArray[np.int64]
-    """By dependency: recorded failures that no retry or fallback followed."""
+    """By dependency: recorded failures without retry or fallback."""
     absorbed: NDArray[np.int64]
-    """By dependency: of these, how many the caller (after a handoff: the run) survived."""
+    """By dependency: how many of these the caller (after a handoff: the run) survived."""
     rescue_draw: NDArray[np.float64]
     absorb_draw: NDArray[np.float64]
     by_target: NDArray[np.int64]
     """Rows ordered by target."""
     target_start: NDArray[np.int64]
-    """Target t owns by_target[target_start[t]:target_start[t + 1]]."""
+    """The rows of target t are by_target[target_start[t]:target_start[t + 1]]."""
     run_failed: NDArray[np.bool_]
     run_workflow: NDArray[np.int64]
 
@@ -61,13 +61,13 @@ class Recording:
 
 
 def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
-    """Prepare runs for replay: a few passes over the calls (a million in about a second).
+    """Prepare runs for replay in a few passes over the calls (a million in about a second).
 
-    Whether a failing call is rescued or absorbed is drawn once per call, from seed, trace id and
-    span id: the same call gets the same luck in every scenario and in any order of rows. Absorption
-    counts only failures that neither retry nor fallback followed: those that did follow say nothing
-    about an outage, which retries do not end. After a message it counts none: a run that had ended
-    before cannot show whether the failure did harm.
+    Whether a failing call is recovered or absorbed is drawn once per call from seed, trace id and
+    span id, so the draw is the same in every scenario and row order. Absorption counts only
+    failures without retry or fallback: the others say nothing about an outage, which retries do not
+    end. It counts none after a message: a run that ended earlier cannot show whether the failure
+    did harm.
     """
     calls = runs.calls
     components = tuple(
@@ -88,12 +88,12 @@ def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
     returns = _of_type(calls, _RETURNING) | (parent < 0)
     run_failed = _booleans(runs.runs, "failed")
     dependency = np.unique(_pack(source, target, returns, len(components)), return_inverse=True)[1]
-    upset = (
+    caller_failed = (
         np.where(returns & (parent >= 0), failed[parent], run_failed[run]) if len(run) else failed
     )
     final = failed & (rescued_by < 0) & (parent >= 0) & _of_type(calls, _WATCHED)
     pairs = _pairs(graph, components)
-    fresh = _not_yet_replaced(target, rescued_by)
+    fresh = _first_choices(target, rescued_by)
     spans = _hash(calls, "trace_id") * _MULTIPLIER + _hash(calls, "span_id")
     order = np.argsort(target, kind="stable")
     return Recording(
@@ -110,7 +110,7 @@ def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
         pairs=pairs,
         dependency=dependency,
         final=_count(dependency, final),
-        absorbed=_count(dependency, final & ~upset),
+        absorbed=_count(dependency, final & ~caller_failed),
         rescue_draw=_uniform(spans, seed, 1),
         absorb_draw=_uniform(spans, seed, 2),
         by_target=order,
@@ -192,12 +192,10 @@ def _pair_of(
     return np.where((keys[place] == wanted) & (source >= 0), place, -1)
 
 
-def _not_yet_replaced(
-    target: NDArray[np.int64], rescued_by: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return False for calls that stand in for a different callee that had failed.
+def _first_choices(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return False for calls that replace a failed call to another callee.
 
-    Their caller has used its fallback up.
+    Their caller has already used its fallback.
     """
     replaces = np.full(len(target), -1, dtype=np.int64)
     rescued = np.flatnonzero(rescued_by >= 0)
@@ -213,7 +211,7 @@ def _not_yet_replaced(
 
 
 def _depths(parent: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Count callers by pointer jumping: as many passes as the depth has binary digits."""
+    """Count the callers of each row by pointer jumping, in log2(depth) passes."""
     above = np.where(parent >= 0, parent, np.arange(len(parent)))
     depth = (parent >= 0).astype(np.int64)
     while True:
@@ -252,8 +250,9 @@ def _hash_array(texts: pa.LargeStringArray) -> NDArray[np.uint64]:
 
 
 def _uniform(hashes: NDArray[np.uint64], seed: int, salt: int) -> NDArray[np.float64]:
-    """Return a number in [0, 1) for each hash: SplitMix64's finaliser (Steele, Lea, Flood 2014)
-    over hash, seed and salt.
+    """Return a number in [0, 1) per hash.
+
+    SplitMix64's finalizer (Steele, Lea, Flood 2014) over hash, seed and salt.
     """
     start = np.random.SeedSequence([seed, salt]).generate_state(1, np.uint64)[0]
     z = hashes ^ start

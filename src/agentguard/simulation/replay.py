@@ -1,10 +1,10 @@
-"""The replay method: whether each recorded run would have survived.
+"""The replay method: which recorded runs would have survived the failure.
 
-Every call to a failed component fails. Its caller then fails too, unless a fallback that this
-caller was seen using rescues it, or the caller survives as it survived this callee's failures
-before; and so on up each run's own tree, deepest calls first. After a handoff or a message the
-failure goes to the run, past the caller, which had finished. What had failed in the recording stays
-as it was. A call below a component that is out is never made.
+Every call to a failed component fails. Its caller fails too, unless a recorded fallback of the
+caller recovers the call, or the caller absorbs it as it absorbed this callee's earlier failures;
+and so on up each run's tree, deepest calls first. After a handoff or message the failure affects
+the run instead of the caller, which has already finished. Recorded failures stay as they were.
+Calls below a failed component are never made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from agentguard.simulation.model import (
     Step,
 )
 from agentguard.simulation.recording import Recording
-from agentguard.simulation.structural import Structure, fallen
+from agentguard.simulation.structural import Structure, failed_nodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,20 +39,17 @@ _NO_CAUSE = -1
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of the recorded runs under several scenarios at once.
-
-    One row per (scenario, call) that newly fails.
-    """
+    """Replayed runs of several scenarios; one row per (scenario, call) that newly fails."""
 
     scenario: NDArray[np.int64]
     row: NDArray[np.int64]
     cause: NDArray[np.int64]
-    """The call below whose failure made this one fail; -1 where its own target is out."""
+    """The call below that made this one fail; -1 if its own target is out."""
     distance: NDArray[np.int64]
-    """Failures between this call and the failed component."""
+    """Number of failures between this call and the failed component."""
     lost_scenario: NDArray[np.int64]
     lost_run: NDArray[np.int64]
-    """Runs that had succeeded and are lost, each once per scenario."""
+    """Successful runs that are lost, once per scenario."""
     lost_by: NDArray[np.int64]
     """The call whose failure reached the run."""
     assumptions: tuple[Assumptions, ...]
@@ -61,11 +59,10 @@ class Replayed:
 def replay(
     r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]
 ) -> Replayed:
-    """Replay every scenario (sets of component numbers) over all runs.
+    """Replay every scenario (a set of component numbers) over all runs.
 
-    Chances from `rescue_chances`.
-
-    Costs what fails: the calls to the failed components and their callers, not the whole recording.
+    `chances` comes from `rescue_chances`. The cost depends on the failing calls and their callers
+    only, not on the size of the recording.
     """
     level = _first_failures(r, scenarios)
     done: list[_Failures] = []
@@ -74,10 +71,12 @@ def replay(
     for depth in range(int(r.depth[level.row].max(initial=-1)), -1, -1):
         here = r.depth[level.row] == depth
         now, level = level.take(here).once(len(r.target)), level.take(~here)
-        risen = now.take(_rises(r, now, chances, counts))
+        propagated = now.take(_propagates(r, now, chances, counts))
         done.append(now)
-        lost.append(risen.take(_reaches_run(r, risen) & ~r.run_failed[r.run[risen.row]]))
-        level = level.join(_callers(r, risen))
+        lost.append(
+            propagated.take(_reaches_run(r, propagated) & ~r.run_failed[r.run[propagated.row]])
+        )
+        level = level.join(_callers(r, propagated))
     fails, ends = _joined(done), _first_per_run(r, _joined(lost))
     return Replayed(
         fails.scenario,
@@ -92,12 +91,11 @@ def replay(
 
 
 def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return, by scenario and (owner, primary) pair, how often what stands of the owner's fallbacks
-    would succeed.
+    """Return the probability that a fallback succeeds, by scenario and (owner, primary) pair.
 
-    As often as each did in the window (rescued of tried), tried one after the other. `down`, by
-    scenario and component: one that fails in the scenario, itself or structurally, counts for
-    nothing; a fallback that shares its primary's fate is none.
+    Each fallback succeeds as often as in the window (rescued of tried); they are tried one after
+    the other. `down`, by scenario and component: fallbacks that fail in the scenario, directly or
+    structurally, do not count.
     """
     number, place = (
         {text: i for i, text in enumerate(r.components)},
@@ -114,16 +112,14 @@ def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArr
 def structural_failures(
     r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]
 ) -> NDArray[np.bool_]:
-    """Return, by scenario and component (by the recording's numbers), what is out or fails
-    structurally.
-    """
+    """Return, by scenario and component number, what is out or fails structurally."""
     number = {text: i for i, text in enumerate(r.components)}
     down = np.zeros((len(scenarios), len(r.components)), dtype=np.bool_)
     for i, failed in enumerate(scenarios):
         start = [s.index[r.components[f]] for f in failed if r.components[f] in s.index]
-        down[i, sorted(failed | {number[s.components[n]] for n in fallen(s, start).components})] = (
-            True
-        )
+        down[
+            i, sorted(failed | {number[s.components[n]] for n in failed_nodes(s, start).components})
+        ] = True
     return down
 
 
@@ -186,7 +182,7 @@ def _firsts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def _first_failures(r: Recording, scenarios: Sequence[frozenset[int]]) -> _Failures:
-    """Calls to the failed components that had succeeded and would still be made."""
+    """Return the successful calls to failed components that would still be made."""
     rows = [np.sort(np.concatenate([r.rows_of(c) for c in sorted(failed)])) for failed in scenarios]
     row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
     scenario = np.repeat(np.arange(len(scenarios)), [len(part) for part in rows])
@@ -222,20 +218,20 @@ def _below_failed(
         climbing, above = climbing[~hit], r.parent[above[~hit]]
 
 
-def _rises(
+def _propagates(
     r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts
 ) -> NDArray[np.bool_]:
-    """Which failures the caller neither rescues nor absorbs."""
-    rescued, absorbed = _verdicts(r, now.scenario, now.row, chances)
+    """Return which failures the caller neither recovers from nor absorbs."""
+    rescued, absorbed = _recovered_and_absorbed(r, now.scenario, now.row, chances)
     unknown = (r.parent[now.row] >= 0) & (r.final[r.dependency[now.row]] == 0)
     counts.add(now.scenario, rescued, absorbed, ~rescued & unknown)
     return ~rescued & ~absorbed
 
 
-def _verdicts(
+def _recovered_and_absorbed(
     r: Recording, scenario: NDArray[np.int64], row: NDArray[np.int64], chances: NDArray[np.float64]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which failing calls a fallback rescues, and which of the others their caller absorbs."""
+    """Return which failing calls a fallback recovers, and which others the caller absorbs."""
     pair, dependency = r.pair[row], r.dependency[row]
     chance = (
         np.where(pair >= 0, chances[scenario, pair], 0.0)
@@ -249,29 +245,27 @@ def _verdicts(
     return rescued, ~rescued & absorbed
 
 
-def _reaches_run(r: Recording, risen: _Failures) -> NDArray[np.bool_]:
-    return (r.parent[risen.row] < 0) | ~r.returns[risen.row]
+def _reaches_run(r: Recording, propagated: _Failures) -> NDArray[np.bool_]:
+    return (r.parent[propagated.row] < 0) | ~r.returns[propagated.row]
 
 
-def _callers(r: Recording, risen: _Failures) -> _Failures:
-    """Return the callers' own calls, where the failure is not past them and they had not failed
-    anyway.
-    """
-    up = risen.take(~_reaches_run(r, risen))
+def _callers(r: Recording, propagated: _Failures) -> _Failures:
+    """Return the calls of the callers that receive the failure and had not failed already."""
+    up = propagated.take(~_reaches_run(r, propagated))
     above = r.parent[up.row]
     fresh = ~r.failed[above]
     return _Failures(up.scenario[fresh], above[fresh], up.row[fresh], up.distance[fresh] + 1)
 
 
 def _first_per_run(r: Recording, lost: _Failures) -> _Failures:
-    """Keep each (scenario, run) once, by the nearest failure."""
+    """Keep each (scenario, run) once, with the nearest failure."""
     key = lost.scenario * len(r.run_failed) + r.run[lost.row]
     order = np.lexsort((lost.row, lost.distance, key))
     return lost.take(order[_firsts(key[order])])
 
 
 class _Counts:
-    """What the answers rest on, by scenario."""
+    """Counts behind the assumptions, by scenario."""
 
     def __init__(self, scenarios: int, first: NDArray[np.int64]) -> None:
         self._size = scenarios
@@ -302,10 +296,8 @@ class _Counts:
 def _precedents(
     r: Recording, found: Replayed, chances: NDArray[np.float64]
 ) -> tuple[Precedent, ...]:
-    """Return the dependencies whose failures were taken as absorbed, with the few or many cases
-    that this rests on.
-    """
-    absorbed = found.row[_verdicts(r, found.scenario, found.row, chances)[1]]
+    """Return the dependencies whose failures were treated as absorbed, with their history."""
+    absorbed = found.row[_recovered_and_absorbed(r, found.scenario, found.row, chances)[1]]
     dependencies, first, counts = np.unique(
         r.dependency[absorbed], return_index=True, return_counts=True
     )
@@ -329,7 +321,7 @@ def _components(
 ) -> Iterable[ImpactedComponent]:
     hit = r.target[found.row]
     invocations = np.bincount(r.target, minlength=len(r.components))
-    order = np.lexsort((found.row, found.distance, -steps.alike(found.row, hit), hit))
+    order = np.lexsort((found.row, found.distance, -steps.same_path_counts(found.row, hit), hit))
     counts = Counter(hit.tolist())
     by_id = {c.id: c for c in graph.components}
     for place in order[_firsts(hit[order])]:
@@ -346,13 +338,13 @@ def _workflows(
     graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed: int
 ) -> Iterable[ImpactedWorkflow]:
     by_id = {w.id: w for w in graph.workflows}
-    seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
-    failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
+    per_workflow = partial(np.bincount, minlength=len(r.workflows))
+    seen, failed = per_workflow(r.run_workflow), per_workflow(r.run_workflow[r.run_failed])
     lost_in = r.run_workflow[found.lost_run]
-    lost = np.bincount(lost_in, minlength=len(r.workflows))
+    lost = per_workflow(lost_in)
     for number in np.flatnonzero(lost):
         w = by_id[r.workflows[number]]
-        end = steps.commonest(found.lost_by[lost_in == number])
+        end = steps.most_frequent(found.lost_by[lost_in == number])
         count, runs = int(lost[number]), int(seen[number])
         interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
         path = (*steps.up_to(end), steps.last(w.id, end))
@@ -372,47 +364,43 @@ def _workflows(
 
 
 class _Steps:
-    """The way of a failure, read off one recorded run."""
+    """Failure paths in recorded runs."""
 
     def __init__(self, r: Recording, found: Replayed) -> None:
         self._r = r
         self._cause = dict(zip(found.row.tolist(), found.cause.tolist(), strict=True))
         self._distance = np.zeros(len(r.target), np.int64)
         self._distance[found.row] = found.distance
-        self._way = np.zeros(len(r.target), np.uint64)
+        self._path_hash = np.zeros(len(r.target), np.uint64)
         for distance in np.unique(found.distance):
             here = found.distance == distance
             before = np.where(
                 found.cause[here] == _NO_CAUSE,
                 np.uint64(0),
-                self._way[np.maximum(found.cause[here], 0)],
+                self._path_hash[np.maximum(found.cause[here], 0)],
             )
-            self._way[found.row[here]] = hash_rows(
+            self._path_hash[found.row[here]] = hash_rows(
                 before, r.target[found.row[here]].astype(np.uint64)
             )
 
-    def alike(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return, for each row, how many rows with the same value in `of` failed in the same way,
-        through the same components.
-        """
-        codes, _ = factorize(hash_rows(self._way[rows], of.astype(np.uint64)))
+    def same_path_counts(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return, for each row, how many rows with the same value in `of` have the same path."""
+        codes, _ = factorize(hash_rows(self._path_hash[rows], of.astype(np.uint64)))
         return np.bincount(codes)[codes] if len(codes) else codes
 
-    def commonest(self, rows: NDArray[np.int64]) -> int:
-        """Return a row that failed in the commonest way.
-
-        Of several the shortest, then the earliest.
-        """
+    def most_frequent(self, rows: NDArray[np.int64]) -> int:
+        """Return a row with the most frequent path; of several the shortest, then the earliest."""
         order = np.lexsort(
-            (rows, self._distance[rows], -self.alike(rows, np.zeros(len(rows), np.int64)))
+            (
+                rows,
+                self._distance[rows],
+                -self.same_path_counts(rows, np.zeros(len(rows), np.int64)),
+            )
         )
         return int(rows[order[0]])
 
     def up_to(self, row: int) -> tuple[Step, ...]:
-        """Return the steps, the failed component's first.
-
-        Calls of a component to itself are no steps.
-        """
+        """Return the steps, the failed component's first, without self-calls."""
         steps: list[Step] = []
         while (cause := self._cause[row]) != _NO_CAUSE:
             if self._r.target[cause] != self._r.target[row]:

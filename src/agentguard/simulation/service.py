@@ -1,7 +1,4 @@
-"""From what somebody asks to what fails.
-
-The graph is looked up, names become components, the simulation is run.
-"""
+"""Simulation use cases: looks up the graph, resolves names and runs the simulation."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ KIND = "simulation"
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What fails, and how the consequences are found."""
+    """A simulation request."""
 
     wanted: tuple[str, ...]
     """Ids or unique names of components."""
@@ -38,15 +35,15 @@ class Failure:
     method: Method | None = None
     seed: int = 0
     dataset: str | None = None
-    """None = the dataset last written."""
+    """None: the dataset last written."""
 
     def request(self) -> dict[str, Any]:
-        """Return it as a job keeps it."""
+        """Return the request as stored with a job."""
         return asdict(self)
 
     @staticmethod
     def of(request: Mapping[str, Any]) -> Failure:
-        """Return what a job kept."""
+        """Return the request of a stored job."""
         method = request["method"]
         named, groups = tuple(request["wanted"]), tuple(request["groups"])
         return Failure(
@@ -60,9 +57,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Simulations:
-    """Simulates failures of the newest graph.
+    """Simulates failures on the newest graph.
 
-    A job's is the newest when the job runs, and its result says which that was.
+    A job uses the graph that is newest when it runs; its result contains the version.
     """
 
     graphs: Graphs
@@ -71,20 +68,20 @@ class Simulations:
     thresholds: Thresholds
 
     async def found(self, asked: Failure) -> tuple[GraphVersion, Failure]:
-        """Return the newest graph, and the failure with ids in it where names and groups were.
+        """Return the newest graph, and the request with names and groups resolved to ids.
 
-        Raises NoGraphError, and what an unknown or ambiguous name raises.
+        Raises NoGraphError, and the errors of unknown or ambiguous names.
         """
         version = await self.graphs.newest(asked.dataset)
         return version, replace(asked, wanted=_components(asked, version.graph), groups=())
 
     async def simulate(self, version: GraphVersion, failure: Failure) -> SimulationResult:
-        """Return what a failure that was `found` does to this graph."""
+        """Simulate a request returned by `found` on this graph."""
         runs = await self.graphs.runs(version.id)
         return await asyncio.to_thread(self._simulate, version, runs, failure)
 
     async def document(self, version: GraphVersion, failure: Failure) -> dict[str, Any]:
-        """Return the document of that."""
+        """Return the document of the simulation."""
         result = await self.simulate(version, failure)
         return origin_of(version) | await asyncio.to_thread(
             simulation_document, result, links=self.links

@@ -1,4 +1,4 @@
-"""Components that fail together: one provider, one MCP server, one service, one environment."""
+"""Shared-fate groups: components with the same provider, MCP server, service or environment."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from agentguard.kernel.errors import NotFoundError
 
 
 class UnknownGroupError(NotFoundError):
-    """No components share this."""
+    """No component belongs to this group."""
 
     code = "unknown-group"
 
     def __init__(self, wanted: str, known: tuple[str, ...]) -> None:
         there = ", ".join(known[:20]) or "none"
-        super().__init__(
-            f"No components of this graph share {wanted!r}. Groups that there are: {there}."
-        )
+        super().__init__(f"No components of this graph share {wanted!r}. Known groups: {there}.")
         self.known = known
 
     @property
@@ -26,10 +24,10 @@ class UnknownGroupError(NotFoundError):
 
 
 def members(graph: Graph, group: str) -> tuple[str, ...]:
-    """Return the ids of the components in a group, written `provider:NAME`, `server:NAME`,
-    `service:NAME` or `environment:NAME`.
+    """Return the ids of a group's components, ignoring case.
 
-    Case is ignored. Raises UnknownGroupError with the groups that there are.
+    Groups are `provider:NAME`, `server:NAME`, `service:NAME` and `environment:NAME`. Raises
+    UnknownGroupError with the known groups.
     """
     found = tuple(
         c.id for c in graph.components if group.casefold() in {g.casefold() for g in _groups(c)}

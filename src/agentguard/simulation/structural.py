@@ -23,24 +23,22 @@ from agentguard.simulation.requirements import (
     shared_entries,
     workflow_requirements,
 )
-from agentguard.simulation.usage_shares import use_of
+from agentguard.simulation.usage_shares import usage_shares
 from agentguard.simulation.workflow_runs import workflow_runs
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A graph's requirements, numbered.
+    """A graph's requirements as numbered nodes: components, workflows, shared entries.
 
-    Components first (by id), then workflows (by id), then shared entries once more.
-
-    A component in which several workflows start fails by the rules like any other; but what one
-    workflow needs of it does not bring down the others. They need only that it is not out itself:
-    that is its second node, its door.
+    Each part is sorted by id. If several workflows start in one component, that component fails by
+    the rules like any other, but what one workflow requires of it must not bring down the others:
+    they only require that it is not out itself. It therefore has a second node.
     """
 
     components: tuple[str, ...]
     workflows: tuple[str, ...]
-    doors: tuple[str, ...]
+    entry_nodes: tuple[str, ...]
     """Component ids."""
     index: dict[str, int]
     """Component id → number."""
@@ -51,67 +49,64 @@ class Structure:
     """Workflow id → its runs."""
 
     def label(self, number: int) -> str:
-        """The id of a component or workflow."""
+        """Return the id of a component or workflow."""
         place = number - len(self.components)
         if place < 0:
             return self.components[number]
         return (
             self.workflows[place]
             if place < len(self.workflows)
-            else self.doors[place - len(self.workflows)]
+            else self.entry_nodes[place - len(self.workflows)]
         )
 
-    def door(self, number: int) -> int | None:
-        """The second node of a component, where it has one."""
+    def entry_node(self, number: int) -> int | None:
+        """Return the second node of a component, or None."""
         component = self.components[number]
         return (
-            len(self.components) + len(self.workflows) + self.doors.index(component)
-            if component in self.doors
+            len(self.components) + len(self.workflows) + self.entry_nodes.index(component)
+            if component in self.entry_nodes
             else None
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Fallen:
-    """What a scenario brings down, each with the node whose failure was the last straw."""
+class FailedNodes:
+    """Failed nodes of a scenario, each with its cause; numbers as in the structure."""
 
     components: dict[int, int]
     workflows: dict[int, int]
-    """Numbers as in the structure."""
+    """Workflow number → number of the cause."""
 
 
 def structure(graph: Graph, runs: Runs | None) -> Structure:
     """Return the graph's requirements.
 
-    Linear in its dependencies, times workflows where there are handoffs.
-
-    Recorded runs say more exactly who uses what in which share of the runs; without them the
-    graph's counts have to do.
+    Linear in the dependencies, times the workflows if there are handoffs. Recorded runs give exact
+    shares of use; without them the graph's counts are used.
     """
     components, workflows = (
         tuple(sorted(c.id for c in graph.components)),
         tuple(sorted(w.id for w in graph.workflows)),
     )
-    doors = tuple(sorted(shared_entries(graph)))
-    nodes = (*components, *workflows, *doors)
-    index = {component: number for number, component in enumerate(components)}
-    owners = {workflow: number for number, workflow in enumerate(workflows, start=len(components))}
+    entry_nodes = tuple(sorted(shared_entries(graph)))
+    nodes = (*components, *workflows, *entry_nodes)
+    index = _numbers(components)
+    owners = _numbers(workflows, start=len(components))
     entries = {w.id: (w.root_component,) for w in graph.workflows}
-    to_door = index | {
-        door: number for number, door in enumerate(doors, start=len(components) + len(workflows))
-    }
-    use = use_of(runs)
+    to_entry_node = index | _numbers(entry_nodes, start=len(components) + len(workflows))
+    use = usage_shares(runs)
     inner = component_requirements(graph, use)
     groups = [(index[r.owner], r, index) for r in inner if r.returns]
     outer = workflow_requirements(graph, inner, use)
     groups += [
-        (owners[r.owner], r, to_door if r.members == entries[r.owner] else index) for r in outer
+        (owners[r.owner], r, to_entry_node if r.members == entries[r.owner] else index)
+        for r in outer
     ]
     required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
     return Structure(
         components=components,
         workflows=workflows,
-        doors=doors,
+        entry_nodes=entry_nodes,
         index=index,
         needs=requirements(len(nodes), required),
         optional=optional,
@@ -119,25 +114,26 @@ def structure(graph: Graph, runs: Runs | None) -> Structure:
     )
 
 
-def fallen(s: Structure, failed: Iterable[int]) -> Fallen:
-    """Return everything that fails when these components (by number) do.
+def _numbers(ids: Iterable[str], start: int = 0) -> dict[str, int]:
+    return {text: number for number, text in enumerate(ids, start)}
 
-    Linear in the edges of what fails.
-    """
+
+def failed_nodes(s: Structure, failed: Iterable[int]) -> FailedNodes:
+    """Return everything that fails with these components (by number), in linear time."""
     start = set(failed)
-    doors = (s.door(number) for number in start)
-    causes = failures(s.needs, start | {door for door in doors if door is not None})
+    entry_nodes = (s.entry_node(number) for number in start)
+    causes = failures(s.needs, start | {node for node in entry_nodes if node is not None})
     first, last = len(s.components), len(s.components) + len(s.workflows)
-    return Fallen(
+    return FailedNodes(
         {n: c for n, c in causes.items() if n < first},
         {n: c for n, c in causes.items() if first <= n < last},
     )
 
 
 def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
-    """Return what fails; a workflow that fails loses every run that had succeeded."""
+    """Return what fails; a failed workflow loses every successful run."""
     start = {s.index[f] for f in failed}
-    down = fallen(s, start)
+    down = failed_nodes(s, start)
     paths = _Paths(graph, s, down)
     by_id = {c.id: c for c in graph.components}
     hit = [by_id[s.components[n]] for n in down.components]
@@ -154,9 +150,9 @@ def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
 
 
 def degraded(s: Structure, failed: Iterable[str]) -> tuple[Degraded, ...]:
-    """Return what still works but has lost every member of an optional requirement."""
+    """Return what still works but lost all members of an optional requirement."""
     start = {s.index[f] for f in failed}
-    down = fallen(s, start)
+    down = failed_nodes(s, start)
     gone = start | down.components.keys()
     lost: dict[int, set[int]] = {}
     for owner, members in s.optional:
@@ -177,7 +173,7 @@ def _numbered(
 
 
 def _workflows(
-    graph: Graph, s: Structure, down: Fallen, paths: _Paths
+    graph: Graph, s: Structure, down: FailedNodes, paths: _Paths
 ) -> Iterable[ImpactedWorkflow]:
     by_id = {w.id: w for w in graph.workflows}
     for number in down.workflows:
@@ -200,9 +196,9 @@ def _workflows(
 
 
 class _Paths:
-    """From what failed up to what was hit, with the spans behind each dependency."""
+    """Paths from the failed components to what was hit, with the evidence of each dependency."""
 
-    def __init__(self, graph: Graph, s: Structure, down: Fallen) -> None:
+    def __init__(self, graph: Graph, s: Structure, down: FailedNodes) -> None:
         self._s = s
         self._cause = down.components | down.workflows
         self._of_pair: dict[tuple[str, str], tuple[Evidence, ...]] = {}
@@ -225,9 +221,9 @@ class _Paths:
         return tuple(reversed(steps))
 
     def _steps(self, number: int, cause: int) -> tuple[Step, ...]:
-        """Return the last step first.
+        """Return the steps from this node to its cause, last step first.
 
-        One, or two where a workflow falls with a callee of its entry.
+        Two if a workflow fails with a callee of its root component, else one.
         """
         source, target = self._s.label(number), self._s.label(cause)
         called = self._of_pair.get((source, target), ())

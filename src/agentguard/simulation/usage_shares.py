@@ -1,7 +1,4 @@
-"""What recorded runs say about who uses what.
-
-Shares of a workflow's runs, however often a looping agent ran in each.
-"""
+"""Shares of recorded runs in which callers and workflows use each callee."""
 
 from __future__ import annotations
 
@@ -23,23 +20,19 @@ Shares: TypeAlias = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
-    """Shares of runs, 0 to 1; what was never used has no entry."""
+class UsageShares:
+    """Shares of runs, 0 to 1; unused pairs have no entry."""
 
-    of_callers: Shares
-    """(caller, callee): of the runs that the caller took part in, those in which it called the
-    callee other than as a fallback.
-    """
-    of_entries: Shares
-    """(workflow, callee): of the workflow's runs, those whose entry called the callee itself."""
-    of_workflows: Shares
-    """(workflow, callee): of the workflow's runs, those in which anyone handed over to the callee
-    or sent it a message.
-    """
+    by_caller: Shares
+    """(caller, callee): share of the caller's runs with calls that are not fallbacks."""
+    by_root_component: Shares
+    """(workflow, callee): share of the workflow's runs whose root component calls the callee."""
+    by_workflow: Shares
+    """(workflow, callee): share of the workflow's runs with a handoff or message to the callee."""
 
 
-def use_of(runs: Runs | None) -> Use | None:
-    """Return who uses what, or None where no run was recorded; a few passes over the calls."""
+def usage_shares(runs: Runs | None) -> UsageShares | None:
+    """Return the shares, or None without recorded runs; takes a few passes over the calls."""
     if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
         return None
     calls = runs.calls
@@ -52,24 +45,24 @@ def use_of(runs: Runs | None) -> Use | None:
     replaced = np.flatnonzero(rescued_by >= 0)
     own[rescued_by[replaced]] = target.codes[rescued_by[replaced]] == target.codes[replaced]
     under_entry = own & (parent >= 0) & (parent[parent] < 0)
-    passed_on = own & ~kind.among({t.value for t in DependencyType if t.returns}) & (parent >= 0)
+    handed_over = own & ~kind.among({t.value for t in DependencyType if t.returns}) & (parent >= 0)
     took_part = _runs_by(target.codes, run)
     seen = np.bincount(workflow.codes, minlength=len(workflow.names))
-    return Use(
-        of_callers=_shares(
+    return UsageShares(
+        by_caller=_shares(
             source,
             target,
             own & (parent >= 0),
             run,
             {target.names[t]: n for t, n in took_part.items()},
         ),
-        of_entries=_by_workflow(workflow, target, under_entry, run, seen),
-        of_workflows=_by_workflow(workflow, target, passed_on, run, seen),
+        by_root_component=_by_workflow(workflow, target, under_entry, run, seen),
+        by_workflow=_by_workflow(workflow, target, handed_over, run, seen),
     )
 
 
 class _Texts:
-    """A column of texts as codes; -1 for null."""
+    """A text column as codes; -1 for null."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
@@ -79,7 +72,7 @@ class _Texts:
         self.codes: NDArray[np.int64] = np.asarray(array.indices.fill_null(-1), dtype=np.int64)
 
     def among(self, texts: set[str]) -> NDArray[np.bool_]:
-        """Which rows hold one of these texts."""
+        """Return which rows contain one of these texts."""
         known = np.array([name in texts for name in self.names] + [False], dtype=np.bool_)
         return known[self.codes]
 
@@ -87,7 +80,7 @@ class _Texts:
 def _runs_by(codes: NDArray[np.int64], run: NDArray[np.int64]) -> dict[int, int]:
     """Count distinct runs by code.
 
-    Sorts: on a million pairs several times faster than NumPy's hashing `unique`.
+    Sorting a million pairs is several times faster than NumPy's hashing `unique`.
     """
     runs = int(run.max(initial=0)) + 1
     pairs = np.sort(codes * runs + run)

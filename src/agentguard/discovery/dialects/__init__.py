@@ -1,1 +1,1 @@
-"""The table of dialects: which spans say what, in YAML, one file a framework or convention."""
+"""The dialect table in YAML: how each framework or convention writes its spans, one file each."""

@@ -1,7 +1,4 @@
-"""The dialect table read from its files.
-
-Compiled conditions, names, facts, and what ingest has to keep.
-"""
+"""Loads and compiles the dialect table: rules, names, facts and the attributes to keep."""
 
 from __future__ import annotations
 
@@ -27,11 +24,11 @@ from agentguard.ingest.spans import (
 
 
 class Role(IntEnum):
-    """What a span stands for."""
+    """The role of a span."""
 
     NONE = 0
     STEP = 1
-    """Structure that a dialect knows: attributed, but nothing of its own."""
+    """A structural span known to a dialect: attributed, but not a node."""
     AGENT = 2
     TOOL = 3
     MODEL = 4
@@ -39,17 +36,17 @@ class Role(IntEnum):
     MCP_SERVER = 6
     DATASTORE = 7
     CLIENT = 8
-    """The calling half of HTTP or RPC."""
+    """The client half of an HTTP or RPC call."""
     SERVER = 9
     PRODUCER = 10
     CONSUMER = 11
     WORKFLOW = 12
     HANDOFF = 13
-    """Control passes to another agent, which then runs beside or after the giver."""
+    """Passes control to another agent, which runs beside or after the sender."""
     DELEGATION = 14
-    """A tool behind which an agent runs, whether or not that run has a span of its own."""
+    """A tool that runs an agent, whether or not that run has its own span."""
     SETUP = 15
-    """An agent is constructed, not run."""
+    """Construction of an agent, not a run."""
 
 
 _KINDS = {
@@ -63,7 +60,7 @@ _KINDS = {
 PEERS = frozenset(
     {"peer.service", "server.address", "db.namespace", "db.name", "db.system", "db.system.name"}
 )
-"""Attributes of a client's span that its resource may hold for all of them."""
+"""Attributes of client spans that may be set on the resource instead."""
 _RESOURCE = PEERS | frozenset(
     {
         "service.name",
@@ -76,26 +73,26 @@ _RESOURCE = PEERS | frozenset(
 )
 _EXCEPTION = {"exception": frozenset({"exception.type"})}
 _NOTHING = frozenset({"none", "null", "nil", "undefined", "unknown", "n/a", "nan", "<unknown>"})
-"""What programs write where they have no name."""
+"""Placeholder values that mean "no name"."""
 _EVENTS = frozenset({"event:exception", "exception.type"})
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a name is read.
+    """Where a name is read from.
 
-    An attribute or the span's name, whole or the first group of a pattern in it; an address with
-    its port.
+    An attribute or the span's name, whole or the first group of a pattern; or an address with its
+    port.
     """
 
     attribute: str | None = None
     pattern: re.Pattern[str] | None = None
-    """None: all of the text"""
+    """None: the whole text."""
     port: str | None = None
-    """The attribute that holds the port of this address."""
+    """The attribute with the port of this address."""
 
     def read(self, name: str, attributes: Attributes) -> str | None:
-        """Return the text found there, or None."""
+        """Return the text, or None if there is none."""
         text = name if self.attribute is None else _text(attributes.get(self.attribute))
         if self.port is not None:
             return _with_port(text, _text(attributes.get(self.port))) or None
@@ -118,7 +115,7 @@ def _with_port(address: str, port: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpanRule:
-    """Spans that meet the condition have the role; the sources tell the names, first found wins."""
+    """Assigns a role to the spans that match the condition; the first source with a name wins."""
 
     dialect: str
     number: int
@@ -128,37 +125,35 @@ class SpanRule:
     target: tuple[Source, ...] = ()
     server: tuple[Source, ...] = ()
     body: tuple[Source, ...] = ()
-    """Names the agent whose work this step holds where the agent's own span is an empty leaf beside
-    it.
-    """
+    """Names the agent whose work this step contains, if the agent's span is an empty sibling."""
     acting: tuple[Source, ...] = ()
-    """Names the agent that acts in this step, where no span stands for the agent."""
+    """Names the agent that acts in this step, if no span represents the agent."""
     acting_follows: bool = False
-    """The agent that acts is the one of the step before."""
+    """Whether the acting agent is the one of the step before."""
     passes: bool = False
-    """A tool that may pass control on: it does where an agent of the name (or, without a name, the
-    next one) then runs beside it.
+    """Whether the tool may be a handoff: it is one if an agent of that name (or, without a name,
+    the next agent) then runs beside it.
     """
     goto: tuple[Source, ...] = ()
-    """Names the agent to which control passes when this span ends."""
+    """Names the agent that receives control when this span ends."""
     hosts: tuple[Source, ...] = ()
-    """Names the agent that this step is, if it calls a model itself and no agent runs above it, or
-    only behind a tool.
+    """Names the agent that this step is, if it calls a model directly and no agent runs above it
+    except above a tool.
     """
     hosts_tools: bool = False
-    """It must use a tool itself, too."""
+    """Whether it must also use a tool directly."""
     lends: tuple[Source, ...] = ()
-    """Names the agent whose run is the first below this span, where that run itself names none."""
+    """Names the first agent run below this span, if that run has no name."""
     requested: tuple[Source, ...] = ()
-    """Names the tools, one a line, that a model's answer asks for."""
+    """Names the tools, one per line, that a model response requests."""
     of_parent: bool = False
-    """A step of an agent's loop: what encloses it is the agent, by its span's name."""
+    """Whether this is a step of an agent's loop: its parent is the agent, named by its span."""
     nests: bool = False
-    """Below another workflow it is still one, rather than a step of that."""
+    """Whether it stays a workflow below another workflow, instead of becoming a step."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Everything that the rule reads names from."""
+        """Return everything that the rule reads names from."""
         told = (
             self.name,
             self.target,
@@ -174,33 +169,33 @@ class SpanRule:
 
     @property
     def label(self) -> str:
-        """Name the rule for people: dialect and place in its file."""
+        """Return the rule's label: dialect and number within its file."""
         return f"{self.dialect}#{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
 class Dialects:
-    """The whole table."""
+    """The compiled dialect table."""
 
     rules: tuple[SpanRule, ...]
-    """In order: the first that holds gives the role."""
+    """In order: the first matching rule assigns the role."""
     errors: tuple[Condition, ...]
-    """Spans that failed although their status does not say so."""
+    """Conditions of failed spans whose status does not say so."""
     control_flow: frozenset[str]
-    """Exception types (last part of the dotted name) that are no failures."""
+    """Exception types (last part of the dotted name) that are not failures."""
     housekeeping: tuple[re.Pattern[str], ...]
     """Entry points that are health checks and pollers, not workflows."""
     sources: Mapping[str, str]
-    """Dialect → the convention or package, with version, that it follows."""
+    """Dialect → the convention or package, with its version."""
     wanted: AttributeSelection
 
 
 @cache
 def load_dialects(housekeeping: str | None = None) -> Dialects:
-    """Read the table that ships with the package.
+    """Load the table that ships with the package.
 
-    `housekeeping`: a pattern to be used in place of the table's own for entry points that are no
-    workflows; empty: all are workflows. Raises re.error where it is no pattern.
+    `housekeeping` replaces the table's pattern for entry points that are not workflows; empty: all
+    are workflows. Raises re.error for an invalid pattern.
     """
     folder = files("agentguard.discovery.dialects")
     texts = sorted(
@@ -215,7 +210,7 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
 
 
 def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
-    """Compile tables in order. Raises KeyError or ValueError where a table is not well formed."""
+    """Compile tables in order; raise KeyError or ValueError if a table is malformed."""
     tables = list(tables)
     rules = tuple(
         _rule(table["id"], number, raw)
@@ -357,7 +352,7 @@ def _condition(raw: Mapping[str, Any]) -> Condition:
         "named",
     }
     if unknown:
-        raise ValueError(f"A condition has no part {sorted(unknown)}.")
+        raise ValueError(f"Unknown condition keys: {sorted(unknown)}.")
     return Condition(
         name=re.compile(raw["name"]) if "name" in raw else None,
         scope=re.compile(raw["scope"]) if "scope" in raw else None,

@@ -1,1 +1,1 @@
-"""Partial results become a graph: traces linked, fallbacks found, calls counted."""
+"""Assembly of the graph from partial discovery results."""

@@ -1,4 +1,4 @@
-"""From findings to the graph: link_traces calls counted by component, by dependency and by workflow."""
+"""Builds the graph: aggregates linked calls by component, dependency and workflow."""
 
 from __future__ import annotations
 
@@ -10,41 +10,16 @@ import numpy as np
 
 from agentguard.compute.arrays import factorize_rows
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.partial import I64, Mask, Partial, Proof, Sighting, merged
-from agentguard.discovery.requested_tools import RULE as REQUESTED
-from agentguard.graph.assembly.cardinality import CARDINALITY_LIMITED, MOST_NAMES, limit_cardinality
+from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
+from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.evidence import confidence, evidence
 from agentguard.graph.assembly.fallbacks import FoundFallbacks, find_fallbacks
+from agentguard.graph.assembly.rule_texts import COMPONENT_RULES, DEPENDENCY_RULES
 from agentguard.graph.assembly.run_tables import run_tables
 from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, LinkedCalls, link_traces
 from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
 from agentguard.graph.runs import Runs
-
-_RULES = {
-    "service-name": (
-        "AgentGuard: the service's name has the word agent, bot, assistant or worker, and no span"
-        " in it says more"
-    ),
-    REQUESTED: "AgentGuard: a model's answer asks for it; no tool of this service has a span",
-    "encloses-loop": "AgentGuard: it encloses the steps of an agent's loop",
-    "trace-root": "AgentGuard: the root span of the trace",
-    CARDINALITY_LIMITED: (
-        f"AgentGuard: more than {MOST_NAMES:,} names of one kind; the rarest are counted together"
-    ),
-    SAME_CALLER: "AgentGuard: the span names no model; its caller uses only this one",
-    "crosses-services": "AgentGuard: a span below or above one of another service.name",
-    "calls-out": "AgentGuard: a call out of this service, which has no span of its own there",
-    "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
-}
-_DEPENDENCY_RULES = {
-    Proof.ATTRIBUTE: "an attribute names caller and callee",
-    Proof.STRUCTURE: "the callee's span lies below the caller's",
-    Proof.LINK: "a span link leads from the callee's trace to the caller's span",
-    Proof.SIBLING: "order in time below one parent",
-    Proof.TEXT: "named in an argument of the call",
-    Proof.SERVICE_NAME: "the service's name",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +36,7 @@ class _Counts:
         return list(map(int, np.bincount(self.group, weights, self.size).tolist()))
 
     def lowest(self, values: I64) -> list[int]:
-        """Return each group's lowest known (positive) value, 0 where none is."""
+        """Return each group's lowest known (positive) value; 0 if none is known."""
         return self._extreme(np.minimum, values, 2**63 - 1)
 
     def highest(self, values: I64) -> list[int]:
@@ -84,13 +59,13 @@ def build(
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it.
 
-    `conventions`: dialect → its source, for the reasons given.
+    `conventions` maps dialects to their sources, for the basis of each claim.
     """
     partial = merged(partials)
     limited = limit_cardinality(partial)
     found = link_traces(partial)
-    rescued = find_fallbacks(found)
-    builder = _Builder(partial, found, rescued, conventions)
+    recovered = find_fallbacks(found)
+    builder = _Builder(partial, found, recovered, conventions)
     graph = Graph(
         components=builder.components(),
         dependencies=builder.dependencies(),
@@ -98,7 +73,7 @@ def build(
         workflows=builder.workflows(),
         coverage=_coverage(partial, limited, spans_read, refused),
     )
-    return graph, run_tables(found, rescued, partial)
+    return graph, run_tables(found, recovered, partial)
 
 
 class _Builder:
@@ -106,13 +81,13 @@ class _Builder:
         self,
         partial: Partial,
         found: LinkedCalls,
-        rescued: FoundFallbacks,
+        recovered: FoundFallbacks,
         conventions: Mapping[str, str],
     ) -> None:
-        self._partial, self._found, self._rescued, self._conventions = (
+        self._partial, self._found, self._recovered, self._conventions = (
             partial,
             found,
-            rescued,
+            recovered,
             conventions,
         )
         self._calls = found.calls
@@ -123,12 +98,12 @@ class _Builder:
         ]
         self._ids = [identity.id for identity in found.identities]
         inferred = np.array(
-            [sighting.rule == SAME_CALLER for sighting in partial.sightings], np.bool_
+            [observation.rule == SAME_CALLER for observation in partial.observations], np.bool_
         )
         self._inferred: Mask = (
-            inferred[found.calls.sighting] if len(inferred) else np.zeros(0, np.bool_)
+            inferred[found.calls.observation] if len(inferred) else np.zeros(0, np.bool_)
         )
-        """Calls whose callee only other calls name: they prove nothing by themselves."""
+        """Calls whose callee is inferred from other calls, and which are therefore no evidence."""
 
     def components(self) -> tuple[Component, ...]:
         calls, found = self._calls, self._found
@@ -147,7 +122,7 @@ class _Builder:
         proofs = evidence(
             calls, self._partial.labels, shown, found.component[shown], len(self._ids)
         )
-        seen = self._sightings()
+        seen = self._observations()
         ran_rows = np.flatnonzero(calls.ran)
         latencies = self._latencies(ran_rows, found.component[ran_rows], len(self._ids))
         own_rows = np.flatnonzero(own)
@@ -176,7 +151,7 @@ class _Builder:
                         ),
                         spellings=tuple(sorted({s.spelling for s in seen[code]} - {who.name})),
                         response_models=tuple(
-                            sorted({s.answered for s in seen[code] if s.answered})
+                            sorted({s.response_model for s in seen[code] if s.response_model})
                         ),
                         invocations=ran[code],
                         errors=errors[code],
@@ -218,7 +193,7 @@ class _Builder:
             "errors": sums.add(calls.failed),
             "absorbed": sums.add(calls.failed & ~propagated),
             "propagated": sums.add(calls.failed & propagated),
-            "retries": sums.add(self._rescued.is_retry),
+            "retries": sums.add(self._recovered.is_retry),
             "input_tokens": sums.add(calls.input_tokens),
             "output_tokens": sums.add(calls.output_tokens),
             "first_seen": sums.lowest(calls.start),
@@ -226,7 +201,10 @@ class _Builder:
             "source_runs": self._source_runs(rows, group, size),
         }
         costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
-        waited, delays = self._waited(rows, group, size), self._delays(rows, group, size)
+        client_latencies, delays = (
+            self._client_latencies(rows, group, size),
+            self._delays(rows, group, size),
+        )
         vias, bases = self._vias(rows, group, size), self._edge_bases(rows, group, columns["calls"])
         edges_of = zip(
             caller[first].tolist(),
@@ -243,7 +221,7 @@ class _Builder:
                 evidence=proofs[g],
                 via=vias[g],
                 latency=latencies[g],
-                client_latency=waited[g],
+                client_latency=client_latencies[g],
                 queue_delay=delays[g],
                 cost_usd=costs[g],
                 **{name: values[g] for name, values in columns.items()},
@@ -256,19 +234,21 @@ class _Builder:
         calls = self._calls
         found = []
         every = (
-            (how, *item) for how, pairs in self._rescued.fallbacks.items() for item in pairs.items()
+            (how, *item)
+            for how, pairs in self._recovered.fallbacks.items()
+            for item in pairs.items()
         )
         for how, (owner, primary, secondary), pairs in every:
             rows = np.array([row for pair in pairs for row in pair], np.int64)
             proof = evidence(calls, self._partial.labels, rows, np.zeros(len(rows), np.int64), 1)[0]
-            rescued = sum(not calls.failed[then] for _, then in pairs)
+            recovered = sum(not calls.failed[then] for _, then in pairs)
             found.append(
                 Fallback(
                     self._ids[owner],
                     self._ids[primary],
                     self._ids[secondary],
                     len(pairs),
-                    rescued,
+                    recovered,
                     proof,
                     how,
                 )
@@ -284,42 +264,48 @@ class _Builder:
             return ()
         codes = calls.entry[rows].astype(np.int64)
         sums = _Counts(rows, codes, len(self._partial.workflows))
-        runs, failed, nested = sums.add(), sums.add(self._found.lost), sums.add(calls.source >= 0)
-        first, last = sums.lowest(calls.start), sums.highest(self._end)
-        proofs = evidence(calls, self._partial.labels, rows, codes, len(self._partial.workflows))
-        entries = _commonest(codes, self._found.component[rows], self._ids)
-        starts = self._first_components(rows)
-        firsts = _commonest(codes, starts, self._ids)
-        rooted = calls.root[rows] >= 0
-        roots = _commonest(
-            codes[rooted], calls.root[rows][rooted].astype(np.int64), self._partial.roots
-        )
-        return tuple(
-            sorted(
-                (
-                    Workflow(
-                        who.id,
-                        who.name,
-                        self._ids[entries[code]],
-                        self._ids[firsts[code]],
-                        runs[code],
-                        failed[code],
-                        first[code],
-                        last[code],
-                        proofs[code],
-                        nested=nested[code],
-                        root=self._partial.roots[roots[code]] if code in roots else "",
-                    )
-                    for code, who in enumerate(self._partial.workflows)
-                    if runs[code]
-                ),
-                key=lambda workflow: workflow.id,
+        size = len(self._partial.workflows)
+        columns = {
+            "runs": sums.add(),
+            "failed": sums.add(self._found.lost),
+            "first_seen": sums.lowest(calls.start),
+            "last_seen": sums.highest(self._end),
+            "nested": sums.add(calls.source >= 0),
+        }
+        proofs = evidence(calls, self._partial.labels, rows, codes, size)
+        root_components = self._component_ids(codes, self._found.component[rows])
+        entries = self._component_ids(codes, self._first_components(rows))
+        roots = self._root_names(rows, codes)
+        found = [
+            Workflow(
+                who.id,
+                who.name,
+                root_components[code],
+                entries[code],
+                root=roots.get(code, ""),
+                evidence=proofs[code],
+                **{name: values[code] for name, values in columns.items()},
             )
-        )
+            for code, who in enumerate(self._partial.workflows)
+            if columns["runs"][code]
+        ]
+        return tuple(sorted(found, key=lambda workflow: workflow.id))
+
+    def _component_ids(self, codes: I64, components: I64) -> dict[int, str]:
+        """Return the id of the most frequent component by workflow."""
+        most = _most_frequent(codes, components, self._ids)
+        return {code: self._ids[component] for code, component in most.items()}
+
+    def _root_names(self, rows: I64, codes: I64) -> dict[int, str]:
+        """Return the most frequent name of the root span by workflow."""
+        names, root = self._partial.roots, self._calls.root[rows].astype(np.int64)
+        most = _most_frequent(codes[root >= 0], root[root >= 0], names)
+        return {code: names[name] for code, name in most.items()}
 
     def _first_components(self, entries: I64) -> I64:
-        """Return, for each entry row, the first component of its run that is no service and no
-        workflow but a nested one; else its own.
+        """Return, for each entry row, the first component of its run that does work.
+
+        Services and workflows are skipped, except nested workflows; fallback: the entry's own.
         """
         calls, found = self._calls, self._found
         real = np.array(
@@ -332,7 +318,9 @@ class _Builder:
         nested = (calls.entry >= 0) & (calls.source >= 0)
         rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
         rows = rows[
-            np.lexsort((calls.span[rows], calls.asked[rows], found.depth[rows], found.within[rows]))
+            np.lexsort(
+                (calls.span[rows], calls.client_start[rows], found.depth[rows], found.within[rows])
+            )
         ]
         runs, first = np.unique(found.within[rows], return_index=True)
         started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
@@ -347,9 +335,10 @@ class _Builder:
         )
 
     def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
-        """A service starts in itself, unless an agent is the first that it calls.
+        """Return the component in which a run with this entry starts.
 
-        Any other entry but a workflow is what it starts in.
+        A service counts unless the first component it calls is an agent or a workflow; a workflow
+        counts only if it starts nothing.
         """
         if kinds[own] is ComponentKind.SERVICE:
             return (
@@ -358,9 +347,9 @@ class _Builder:
         return started if kinds[own] is ComponentKind.WORKFLOW else own
 
     def _propagated(self) -> Mask:
-        """After which failures the caller's run failed too.
+        """Return which failed calls also failed the caller's run.
 
-        A message's or handoff's failure is the whole run's matter.
+        For messages and handoffs, whether they failed the whole run.
         """
         calls, run = self._calls, self._found.run
         caller = calls.failed[np.maximum(calls.source, 0)] & (calls.source >= 0)
@@ -372,7 +361,7 @@ class _Builder:
         return list(map(int, np.bincount(group[first], minlength=size).tolist()))
 
     def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
-        """Sum in nano-dollars, so that the order of rows does not show."""
+        """Sum in nano-dollars, so that the result does not depend on the order of rows."""
         cost = self._calls.cost[rows]
         given = ~np.isnan(cost)
         nano = np.bincount(group[given], np.round(cost[given] * 1e9), size)
@@ -386,26 +375,26 @@ class _Builder:
         timed = self._timed[rows]
         return histograms(self._calls.duration[rows[timed]], group[timed], size)
 
-    def _waited(self, rows: I64, group: I64, size: int) -> list[Histogram]:
-        waiting = self._calls.halves[rows] & self._returns[rows]
+    def _client_latencies(self, rows: I64, group: I64, size: int) -> list[Histogram]:
+        waiting = self._calls.has_client_span[rows] & self._returns[rows]
         return histograms(
-            (self._calls.answered - self._calls.asked)[rows[waiting]], group[waiting], size
+            (self._calls.client_end - self._calls.client_start)[rows[waiting]], group[waiting], size
         )
 
     def _delays(self, rows: I64, group: I64, size: int) -> list[Histogram]:
-        late = (self._calls.start - self._calls.answered)[rows]
-        sent = self._calls.halves[rows] & ~self._returns[rows] & (late >= 0)
+        late = (self._calls.start - self._calls.client_end)[rows]
+        sent = self._calls.has_client_span[rows] & ~self._returns[rows] & (late >= 0)
         return histograms(late[sent], group[sent], size)
 
     def _vias(self, rows: I64, group: I64, size: int) -> list[str | None]:
-        """Return the commonest text between caller and callee."""
+        """Return the most frequent text between caller and callee."""
         codes = self._calls.via[rows].astype(np.int64)
-        said = codes >= 0
-        pairs, first = factorize_rows(group[said], codes[said])
+        with_via = codes >= 0
+        pairs, first = factorize_rows(group[with_via], codes[with_via])
         best: dict[int, tuple[int, str]] = {}
         for g, code, count in zip(
-            group[said][first].tolist(),
-            codes[said][first].tolist(),
+            group[with_via][first].tolist(),
+            codes[with_via][first].tolist(),
             np.bincount(pairs).tolist(),
             strict=True,
         ):
@@ -417,7 +406,7 @@ class _Builder:
         np.minimum.at(strongest, group, self._calls.proof[rows].astype(np.int64))
         return [
             Basis(
-                _DEPENDENCY_RULES[Proof(p)],
+                DEPENDENCY_RULES[Proof(p)],
                 "AgentGuard ownership rules 2",
                 confidence(Proof(p), n),
                 n,
@@ -425,32 +414,34 @@ class _Builder:
             for p, n in zip(strongest.tolist(), counts, strict=True)
         ]
 
-    def _sightings(self) -> list[Counter[Sighting]]:
-        """Return each component's sightings and how often each was made."""
+    def _observations(self) -> list[Counter[Observation]]:
+        """Return each component's observations with their counts."""
         by_id = {identity: code for code, identity in enumerate(self._ids)}
-        seen: list[Counter[Sighting]] = [Counter() for _ in self._ids]
-        counts = np.bincount(self._calls.sighting, minlength=len(self._partial.sightings)).tolist()
-        for sighting, count in zip(self._partial.sightings, counts, strict=True):
+        seen: list[Counter[Observation]] = [Counter() for _ in self._ids]
+        counts = np.bincount(
+            self._calls.observation, minlength=len(self._partial.observations)
+        ).tolist()
+        for observation, count in zip(self._partial.observations, counts, strict=True):
             if count:
-                seen[by_id[sighting.identity.id]][sighting] += count
+                seen[by_id[observation.identity.id]][observation] += count
         return seen
 
-    def _basis(self, seen: Counter[Sighting]) -> Basis:
-        """Name the strongest kind of evidence, the commonest rule of it, and the confidence that
-        its count gives.
-        """
+    def _basis(self, seen: Counter[Observation]) -> Basis:
+        """Return the most frequent rule among the strongest evidence, with its confidence."""
         proof = min(s.proof for s in seen)
         rules: Counter[str] = Counter()
-        for sighting, count in seen.items():
-            if sighting.proof is proof:
-                rules[sighting.rule] += count
+        for observation, count in seen.items():
+            if observation.proof is proof:
+                rules[observation.rule] += count
         rule = min(rules, key=lambda r: (-rules[r], r))
-        convention = _RULES.get(rule) or self._conventions.get(rule.partition("#")[0], rule)
+        convention = COMPONENT_RULES.get(rule) or self._conventions.get(
+            rule.partition("#")[0], rule
+        )
         return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
 
 
-def _commonest(groups: I64, values: I64, names: Sequence[str]) -> dict[int, int]:
-    """Return each group's commonest value; of two as common, the one whose name sorts first."""
+def _most_frequent(groups: I64, values: I64, names: Sequence[str]) -> dict[int, int]:
+    """Return each group's most frequent value; ties go to the name that sorts first."""
     votes: dict[int, Counter[int]] = {}
     for group, value in zip(groups.tolist(), values.tolist(), strict=True):
         votes.setdefault(group, Counter())[value] += 1

@@ -1,7 +1,4 @@
-"""What stood in for a failure that its own caller's run did not survive.
-
-The work done again on another model, or by another agent.
-"""
+"""Fallbacks across runs: a failed run whose work another model or agent then took over."""
 
 from __future__ import annotations
 
@@ -15,27 +12,26 @@ from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 
 Pairs = dict[tuple[int, int, int], list[tuple[int, int]]]
-"""(owner, primary, secondary), component codes → rows (failed call, call that stood in for it)."""
+"""(owner, primary, secondary) as component codes → rows (failed call, fallback call)."""
 
 SHARE_AFTER_FAILURE = 0.5
-"""A callee is a fallback if at least this share of its caller's runs that use it do so after a
-failure of the primary: one that is mostly used without any failure is an ordinary callee that
-happened to come next.
+"""Minimum share of its caller's runs in which a fallback follows a failure of the primary: a callee
+that is mostly used without a failure is an ordinary callee.
 """
 AGREEING_RUNS = 2
-"""The fewest sequences that count where only their order speaks: one may be chance."""
+"""Minimum number of sequences if only their order is evidence, to exclude coincidence."""
 
 
-def cross_run_fallbacks(found: LinkedCalls, rescued: Mask) -> Pairs:
-    """Find a caller's failed run on one model whose next run, in the same workflow, used another
-    and not that one.
+def cross_run_fallbacks(found: LinkedCalls, recovered: Mask) -> Pairs:
+    """Find failed runs on one model whose caller's next run used another model instead.
 
-    The owner is the caller. `rescued` (n,): calls that the caller's own run made good.
+    Both runs belong to the same workflow; the owner is the caller. `recovered` (n,) excludes calls
+    that were already recovered within their run.
     """
     pairs: Pairs = defaultdict(list)
     runs = _CallerRuns(found)
-    for row in runs.broken(rescued):
-        then = runs.stand_in(row)
+    for row in runs.failing_calls(recovered):
+        then = runs.next_run_fallback(row)
         if then >= 0:
             key = (
                 int(found.component[found.calls.source[row]]),
@@ -46,30 +42,29 @@ def cross_run_fallbacks(found: LinkedCalls, rescued: Mask) -> Pairs:
     return {key: rows for key, rows in pairs.items() if runs.agree(key, rows)}
 
 
-def stand_ins(found: LinkedCalls) -> Pairs:
-    """Find agents that a failing agent's run passed its work on to, and that were only ever called
-    so.
+def handed_over_fallbacks(found: LinkedCalls) -> Pairs:
+    """Find agents that only receive work from failed runs of another agent.
 
-    By message or handoff: where the failing run waits for the answer and fails all the same,
-    nothing stood in for it.
+    By message or handoff only: if the failing run waits for the answer and still fails, there was
+    no fallback.
     """
     calls = found.calls
-    passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
+    one_way = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
     agent = np.array([i.kind is ComponentKind.AGENT for i in found.identities], np.bool_)[
         found.component
     ]
-    rows = np.flatnonzero(passes_on & agent & calls.ran & (calls.source >= 0))
+    rows = np.flatnonzero(one_way & agent & calls.ran & (calls.source >= 0))
     rows = rows[agent[calls.source[rows]]]
     after: Pairs = defaultdict(list)
     never: set[tuple[int, int]] = set()
     for row in rows.tolist():
-        giver = int(calls.source[row])
-        primary, secondary = int(found.component[giver]), int(found.component[row])
-        if not calls.failed[giver] or primary == secondary:
+        sender = int(calls.source[row])
+        primary, secondary = int(found.component[sender]), int(found.component[row])
+        if not calls.failed[sender] or primary == secondary:
             never.add((primary, secondary))
-        elif calls.source[giver] >= 0:
-            after[int(found.component[calls.source[giver]]), primary, secondary].append(
-                (giver, row)
+        elif calls.source[sender] >= 0:
+            after[int(found.component[calls.source[sender]]), primary, secondary].append(
+                (sender, row)
             )
     return {
         key: pairs for key, pairs in after.items() if key[1:] not in never and key[0] not in key[1:]
@@ -77,7 +72,7 @@ def stand_ins(found: LinkedCalls) -> Pairs:
 
 
 class _CallerRuns:
-    """The runs of every caller of a model, by workflow, in order of their start."""
+    """The runs of every model caller, by workflow, in order of start."""
 
     def __init__(self, found: LinkedCalls) -> None:
         calls = found.calls
@@ -86,7 +81,7 @@ class _CallerRuns:
             found.component
         ]
         rows = np.flatnonzero(self._model & calls.ran & (calls.source >= 0) & (found.run >= 0))
-        rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], calls.source[rows]))]
+        rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], calls.source[rows]))]
         self._uses: dict[int, list[int]] = defaultdict(list)
         for row, source in zip(rows.tolist(), calls.source[rows].tolist(), strict=True):
             self._uses[source].append(row)
@@ -97,20 +92,20 @@ class _CallerRuns:
             caller: place for line in self._order.values() for place, caller in enumerate(line)
         }
 
-    def broken(self, rescued: Mask) -> Iterator[int]:
-        """Yield the failed model calls that failed their caller's run, one for each run and model."""
+    def failing_calls(self, recovered: Mask) -> Iterator[int]:
+        """Yield the failed model calls that failed their caller's run, one per run and model."""
         seen: set[tuple[int, int]] = set()
         for caller, rows in self._uses.items():
             for row in rows if self._calls.failed[caller] else ():
                 key = (caller, int(self._found.component[row]))
-                if self._calls.failed[row] and not rescued[row] and key not in seen:
+                if self._calls.failed[row] and not recovered[row] and key not in seen:
                     seen.add(key)
                     yield row
 
-    def stand_in(self, row: int) -> int:
-        """Return the call by which the caller's next run used another model and not this one.
+    def next_run_fallback(self, row: int) -> int:
+        """Return the first model call of the caller's next run, if that avoids the failed model.
 
-        -1 where there is none.
+        -1: there is none.
         """
         caller = int(self._calls.source[row])
         line, end = (
@@ -127,9 +122,7 @@ class _CallerRuns:
         return self._uses[then][0]
 
     def agree(self, key: tuple[int, int, int], pairs: list[tuple[int, int]]) -> bool:
-        """Say whether enough of the caller's runs on the secondary follow such a failure for this
-        to be no chance.
-        """
+        """Return whether enough of the caller's runs on the secondary follow such a failure."""
         within = any(self._found.run[row] == self._found.run[then] for row, then in pairs)
         uses = sum(
             any(self._found.component[r] == key[2] for r in rows)

@@ -1,4 +1,4 @@
-"""Which spans are kept as evidence, and how sure they make us."""
+"""Selection of evidence spans, and confidence."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agentguard.discovery.partial import I64, Calls, Proof
 from agentguard.graph.model import Evidence, EvidenceReason
 
 SAMPLES = 3
-"""Spans sampled for each claim, beside the newest, the slowest and a failed one."""
+"""Sampled spans per claim, in addition to the newest, the slowest and a failed one."""
 
 _Z = 1.959964
 """Two-sided 95 %."""
@@ -25,18 +25,16 @@ _CEILING = {
     Proof.TEXT: 0.7,
     Proof.SERVICE_NAME: 0.5,
 }
-"""How far the best of each kind of evidence can carry."""
+"""Maximum confidence of each kind of evidence."""
 
 
-def confidence(proof: Proof, sightings: int) -> float:
-    """Return the kind's ceiling times the Wilson lower bound (95 %) of `sightings` agreeing out of
-    as many.
-    """
-    return round(_CEILING[proof] * wilson_lower(sightings, sightings), 4)
+def confidence(proof: Proof, count: int) -> float:
+    """Return the proof's ceiling times the Wilson lower bound (95 %) of `count` of `count`."""
+    return round(_CEILING[proof] * wilson_lower(count, count), 4)
 
 
 def wilson_lower(successes: int, trials: int) -> float:
-    """Return the lower end of the Wilson score interval at 95 % (Wilson 1927); 0 without trials."""
+    """Return the lower bound of the 95 % Wilson score interval (Wilson 1927); 0 without trials."""
     if trials == 0:
         return 0.0
     share, z2 = successes / trials, _Z * _Z
@@ -48,12 +46,10 @@ def wilson_lower(successes: int, trials: int) -> float:
 def evidence(
     calls: Calls, labels: Mapping[bytes, str], rows: I64, groups: I64, count: int
 ) -> list[tuple[Evidence, ...]]:
-    """Return evidence for each of `count` groups of rows.
+    """Return evidence for each of `count` groups of rows: failed, slowest, newest and a sample.
 
-    A failed one, the slowest, the newest, and a sample.
-
-    The sample is a bottom-k of a hash of the ids, so it depends neither on order nor on how the
-    spans were split.
+    The sample is the bottom-k of a hash of the ids, so it depends neither on the order of spans nor
+    on how they were partitioned.
     """
     hashes = hash_rows(calls.trace[rows, 0], calls.trace[rows, 1], calls.span[rows])
     failed = calls.failed[rows]
@@ -68,16 +64,19 @@ def evidence(
             EvidenceReason.NEWEST,
             _lowest(groups, hashes, _greatest(groups, calls.start[rows], count), 1),
         ),
-        (EvidenceReason.SAMPLE, _lowest(groups, hashes, _few(groups, hashes, count), SAMPLES)),
+        (
+            EvidenceReason.SAMPLE,
+            _lowest(groups, hashes, _candidates(groups, hashes, count), SAMPLES),
+        ),
     ]
     for reason, positions in chosen:
         for position in positions.tolist():
             picks[int(groups[position])].setdefault(int(rows[position]), reason)
-    return [_distinct(calls, labels, pick) for pick in picks]
+    return [_evidence_spans(calls, labels, pick) for pick in picks]
 
 
 def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) -> I64:
-    """Return, of the positions, the `most` with the lowest hashes in each group."""
+    """Return the positions with the `most` lowest hashes of each group."""
     order = positions[np.lexsort((hashes[positions], groups[positions]))]
     ordered = groups[order]
     starts = np.ones(len(ordered), np.bool_)
@@ -89,16 +88,16 @@ def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) 
 
 
 def _greatest(groups: I64, values: I64, count: int) -> I64:
-    """Return the positions that hold their group's greatest value."""
+    """Return the positions with the greatest value of their group."""
     best = np.full(count, np.iinfo(np.int64).min)
     np.maximum.at(best, groups, values)
     return np.flatnonzero(values == best[groups])
 
 
-def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
-    """Return positions that hold the lowest hashes of every group.
+def _candidates(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
+    """Return positions that include the lowest hashes of every group.
 
-    Of large groups only those under a bound that surely has enough.
+    Large groups are prefiltered by a bound that leaves enough candidates.
     """
     sizes = np.bincount(groups, minlength=count)
     bound = np.where(sizes > 256, 64 / np.maximum(sizes, 1), 1.0)
@@ -107,7 +106,7 @@ def _few(groups: I64, hashes: NDArray[np.uint64], count: int) -> I64:
     return np.flatnonzero(low | ~enough[groups])
 
 
-def _distinct(
+def _evidence_spans(
     calls: Calls, labels: Mapping[bytes, str], picks: Mapping[int, EvidenceReason]
 ) -> tuple[Evidence, ...]:
     found: dict[tuple[str, str], Evidence] = {}
@@ -118,7 +117,7 @@ def _distinct(
 
 
 def ids_of(calls: Calls, labels: Mapping[bytes, str], row: int) -> tuple[str, str]:
-    """Return a row's trace and span id: hex, or as written."""
+    """Return a row's trace and span id: in hex, or as written."""
     trace = calls.trace[row].astype("<u8").tobytes()
     span = np.uint64(calls.span[row]).astype("<u8").tobytes()
     return labels.get(trace, trace.hex()), labels.get(trace + span, span.hex())

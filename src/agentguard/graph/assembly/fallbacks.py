@@ -1,7 +1,4 @@
-"""What was tried after a call failed.
-
-The same callee again (a retry), or another of its sort (a fallback).
-"""
+"""Detection of retries and fallbacks: what a caller tried after a failed call."""
 
 from __future__ import annotations
 
@@ -12,22 +9,22 @@ import numpy as np
 
 from agentguard.compute.arrays import factorize_rows
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import akin
+from agentguard.discovery.naming import share_word
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.assembly.cross_run_fallbacks import (
     AGREEING_RUNS,
     SHARE_AFTER_FAILURE,
     Pairs,
     cross_run_fallbacks,
-    stand_ins,
+    handed_over_fallbacks,
 )
 from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 from agentguard.graph.model import FallbackMode
 
-_ALIKE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)
-"""Kinds of which any one may stand in for another."""
-_REACH = 200
-"""Calls of its caller's run after a failure among which what was tried instead is looked for."""
+_INTERCHANGEABLE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)
+"""Kinds whose components can replace any other of the same kind."""
+_SEARCHED_CALLS = 200
+"""Number of calls after a failure that are searched for a retry or fallback."""
 _REDUNDANT = (
     ComponentKind.AGENT,
     ComponentKind.TOOL,
@@ -40,61 +37,63 @@ _REDUNDANT = (
 
 @dataclass(frozen=True, slots=True)
 class FoundFallbacks:
-    """Arrays over n rows of calls."""
+    """Retries and fallbacks; arrays over n rows of calls."""
 
-    rescued_by: I64
-    """(n,) row of the retry or fallback that followed; -1: none"""
+    recovered_by: I64
+    """(n,) row of the retry or fallback that followed; -1: none."""
     is_retry: Mask
-    """(n,) repeats a failed call of the same caller's run"""
+    """(n,) whether it repeats a failed call of the same caller's run."""
     fallbacks: dict[FallbackMode, Pairs]
 
 
 def find_fallbacks(found: LinkedCalls) -> FoundFallbacks:
-    """Find for every failed call what its caller's run tried next."""
+    """Find what the caller's run tried after each failed call."""
     calls = found.calls
-    rescued_by = np.full(len(calls), -1, np.int64)
+    recovered_by = np.full(len(calls), -1, np.int64)
     is_retry = np.zeros(len(calls), np.bool_)
     candidates: Pairs = {}
-    further: Pairs = {}
-    for row, later in _later_of_sort(found):
+    later_candidates: Pairs = {}
+    for row, later in _later_calls_of_same_kind(found):
         then = later[0]
         if found.component[row] == found.component[then]:
-            rescued_by[row] = then
+            recovered_by[row] = then
             is_retry[then] = True
         else:
             candidates.setdefault(_key(found, row, then), []).append((row, then))
-            for other in (o for o in later[1:] if _akin(found, row, o)):
-                further.setdefault(_key(found, row, other), []).append((row, other))
+            for other in (o for o in later[1:] if _share_word(found, row, o)):
+                later_candidates.setdefault(_key(found, row, other), []).append((row, other))
     uses = _uses(found)
-    kept = {
+    accepted = {
         key: pairs
         for key, pairs in candidates.items()
         if _is_fallback(found, pairs, uses[key[0], key[2]])
     }
-    alike = {
+    similar = {
         key: pairs
-        for key, pairs in further.items()
-        if key not in kept and _share(found, pairs, uses[key[0], key[2]]) >= 1
+        for key, pairs in later_candidates.items()
+        if key not in accepted and _share(found, pairs, uses[key[0], key[2]]) >= 1
     }
-    kept |= alike
-    kept = {
+    accepted |= similar
+    accepted = {
         key: pairs
-        for key, pairs in kept.items()
-        if not (_told_by_servers(found, key, kept) or _told_by_agents(found, key, kept))
+        for key, pairs in accepted.items()
+        if not (
+            _implied_by_servers(found, key, accepted) or _implied_by_agents(found, key, accepted)
+        )
     }
-    for pairs in kept.values():
+    for pairs in accepted.values():
         for row, then in pairs:
-            rescued_by[row] = then
-    return FoundFallbacks(rescued_by, is_retry, _by_fallback_mode(found, rescued_by, kept))
+            recovered_by[row] = then
+    return FoundFallbacks(recovered_by, is_retry, _by_fallback_mode(found, recovered_by, accepted))
 
 
 def _by_fallback_mode(
-    found: LinkedCalls, rescued_by: I64, same_run: Pairs
+    found: LinkedCalls, recovered_by: I64, same_run: Pairs
 ) -> dict[FallbackMode, Pairs]:
-    """Return every fallback once: where the same run shows it too, as that run's."""
+    """Return each fallback once; one within the same run takes precedence."""
     others = {
-        FallbackMode.NEXT_RUN: cross_run_fallbacks(found, rescued_by >= 0),
-        FallbackMode.PASSED_ON: stand_ins(found),
+        FallbackMode.NEXT_RUN: cross_run_fallbacks(found, recovered_by >= 0),
+        FallbackMode.PASSED_ON: handed_over_fallbacks(found),
     }
     fresh = {
         how: {key: rows for key, rows in pairs.items() if key not in same_run}
@@ -111,9 +110,10 @@ def _key(found: LinkedCalls, row: int, then: int) -> tuple[int, int, int]:
     )
 
 
-def _later_of_sort(found: LinkedCalls) -> list[tuple[int, list[int]]]:
-    """Return (failed call, the calls of its sort that follow in the same caller's run, the first of
-    each callee).
+def _later_calls_of_same_kind(found: LinkedCalls) -> list[tuple[int, list[int]]]:
+    """Return each failed call with the later calls of the same kind in the caller's run.
+
+    Only the first call of each callee is included.
     """
     calls = found.calls
     returning = np.array([t.returns for t in TYPES] + [False], np.bool_)[calls.type]
@@ -124,39 +124,38 @@ def _later_of_sort(found: LinkedCalls) -> list[tuple[int, list[int]]]:
         np.isin(calls.source, np.unique(calls.source[failed])) & calls.ran & returning
     )
     members = members[
-        np.lexsort((calls.span[members], calls.asked[members], calls.source[members]))
+        np.lexsort((calls.span[members], calls.client_start[members], calls.source[members]))
     ]
     kinds = [identity.kind for identity in found.identities]
     pairs = []
     for row in failed.tolist():
-        outer = _inside(found, row)
-        later = [outer] if outer >= 0 else _after(found, row, members, kinds)
+        outer = _enclosing_call(found, row)
+        later = [outer] if outer >= 0 else _calls_after(found, row, members, kinds)
         if later and kinds[int(found.component[row])] in _REDUNDANT:
             pairs.append((row, later))
     return pairs
 
 
-def _inside(found: LinkedCalls, row: int) -> int:
-    """A model's failed attempt inside another model's successful call.
-
-    That call was the fallback.
-    """
+def _enclosing_call(found: LinkedCalls, row: int) -> int:
+    """Return the successful model call around a model's failed attempt: its fallback, or -1."""
     outer = int(found.calls.inside[row])
     return outer if outer >= 0 and found.component[outer] != found.component[row] else -1
 
 
-def _after(found: LinkedCalls, row: int, members: I64, kinds: list[ComponentKind]) -> list[int]:
+def _calls_after(
+    found: LinkedCalls, row: int, members: I64, kinds: list[ComponentKind]
+) -> list[int]:
     calls = found.calls
     low, high = np.searchsorted(calls.source[members], [calls.source[row], calls.source[row] + 1])
-    kind, end = kinds[int(found.component[row])], int(calls.answered[row])
+    kind, end = kinds[int(found.component[row])], int(calls.client_end[row])
     later: dict[int, int] = {}
     place = int(low) + int(
-        np.searchsorted(calls.asked[members[low:high]], calls.asked[row], side="left")
+        np.searchsorted(calls.client_start[members[low:high]], calls.client_start[row], side="left")
     )
-    for other in members[place : min(int(high), place + _REACH)].tolist():
+    for other in members[place : min(int(high), place + _SEARCHED_CALLS)].tolist():
         if (
             other != row
-            and calls.asked[other] >= end
+            and calls.client_start[other] >= end
             and kinds[int(found.component[other])] is kind
         ):
             later.setdefault(int(found.component[other]), int(other))
@@ -164,7 +163,7 @@ def _after(found: LinkedCalls, row: int, members: I64, kinds: list[ComponentKind
 
 
 def _uses(found: LinkedCalls) -> Counter[tuple[int, int]]:
-    """Return in how many of its runs each caller uses each callee."""
+    """Return the number of runs in which each caller uses each callee."""
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
     _, once = factorize_rows(calls.source[rows], found.component[rows])
@@ -184,63 +183,62 @@ def _uses(found: LinkedCalls) -> Counter[tuple[int, int]]:
 
 
 def _share(found: LinkedCalls, pairs: list[tuple[int, int]], runs: int) -> float:
-    """Return the share of the caller's runs on the secondary in which the primary had failed
-    before.
-    """
+    """Return the share of the caller's runs on the secondary that follow a failed primary."""
     return len({int(found.calls.source[then]) for _, then in pairs}) / runs
 
 
 def _is_fallback(found: LinkedCalls, pairs: list[tuple[int, int]], runs: int) -> bool:
-    """Models stand in for each other.
+    """Return whether the pairs are frequent enough for a fallback.
 
-    A tool or agent must do so twice, or at least look like it: once may be chance.
+    One occurrence suffices for models and MCP servers. A tool or agent needs two, or a similar
+    name, to exclude coincidence.
     """
     again = len({int(found.calls.source[then]) for _, then in pairs}) >= AGREEING_RUNS
-    model = found.identities[int(found.component[pairs[0][0]])].kind in _ALIKE
+    model = found.identities[int(found.component[pairs[0][0]])].kind in _INTERCHANGEABLE
     return _share(found, pairs, runs) >= SHARE_AFTER_FAILURE and (
-        model or again or _akin(found, *pairs[0])
+        model or again or _share_word(found, *pairs[0])
     )
 
 
-def _akin(found: LinkedCalls, row: int, other: int) -> bool:
-    """Whether a tool's or agent's name shares a word with the other's.
-
-    What does not come next must at least look like a stand-in.
-    """
+def _share_word(found: LinkedCalls, row: int, other: int) -> bool:
+    """Return whether two tools or agents have different names that share a word."""
     one, two = (
         found.identities[int(found.component[row])],
         found.identities[int(found.component[other])],
     )
-    return one.kind is not ComponentKind.MODEL and one.name != two.name and akin(one.name, two.name)
+    return (
+        one.kind is not ComponentKind.MODEL
+        and one.name != two.name
+        and share_word(one.name, two.name)
+    )
 
 
-def _told_by_servers(found: LinkedCalls, key: tuple[int, int, int], kept: Pairs) -> bool:
-    """One tool name on two MCP servers.
-
-    That the second server stands in for the first says it all.
-    """
+def _implied_by_servers(found: LinkedCalls, key: tuple[int, int, int], accepted: Pairs) -> bool:
+    """Return whether a fallback between MCP servers already implies this one of their tools."""
     primary, secondary = found.identities[key[1]], found.identities[key[2]]
     if not (primary.server and secondary.server and primary.server != secondary.server):
         return False
     servers = {
-        (found.identities[k[1]].name, found.identities[k[2]].name) for k in kept if k[0] == key[0]
+        (found.identities[k[1]].name, found.identities[k[2]].name)
+        for k in accepted
+        if k[0] == key[0]
     }
     return (primary.server, secondary.server) in servers
 
 
-def _told_by_agents(found: LinkedCalls, key: tuple[int, int, int], kept: Pairs) -> bool:
-    """Services whose agents stand in for each other: the agents say it all."""
+def _implied_by_agents(found: LinkedCalls, key: tuple[int, int, int], accepted: Pairs) -> bool:
+    """Return whether fallbacks between agents already imply this one of their services."""
     if found.identities[key[1]].kind is not ComponentKind.SERVICE:
         return False
     agents = [
         pair
-        for other, pairs in kept.items()
+        for other, pairs in accepted.items()
         if found.identities[other[1]].kind is ComponentKind.AGENT
         for pair in pairs
     ]
     return all(
         any(_within(found, row, a) and _within(found, then, b) for a, b in agents)
-        for row, then in kept[key]
+        for row, then in accepted[key]
     )
 
 

@@ -1,4 +1,4 @@
-"""The recorded runs as tables, callers before callees."""
+"""Builds the tables of recorded runs and their calls, callers before callees."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 _HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint8).reshape(256, 2)
 
 
-def run_tables(found: LinkedCalls, rescued: FoundFallbacks, partial: Partial) -> Runs:
-    """Return the runs, in order of start, and their invocations, in order of depth and start within
-    each run.
-    """
+def run_tables(found: LinkedCalls, recovered: FoundFallbacks, partial: Partial) -> Runs:
+    """Return the runs in order of start, and their invocations in order of depth and start."""
     calls = found.calls
     rows = np.flatnonzero((found.run >= 0) & calls.ran)
     entry = found.run[rows]
@@ -57,7 +55,7 @@ def run_tables(found: LinkedCalls, rescued: FoundFallbacks, partial: Partial) ->
                 calls.type[rows].astype(np.int64), pa.array([str(t) for t in TYPES], pa.string())
             ),
             calls.failed[rows],
-            position[rescued.rescued_by[rows]].astype(np.int32),
+            position[recovered.recovered_by[rows]].astype(np.int32),
             calls.start[rows],
             calls.duration[rows],
             _texts(calls.trace[rows], partial, None),
@@ -92,10 +90,7 @@ def _coded(codes: I64, values: pa.Array) -> pa.DictionaryArray:
 
 
 def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
-    """Return ids as text.
-
-    With `traces`, span ids, which may have been written otherwise than in hex.
-    """
+    """Return ids as text; with `traces`, span ids, which may not have been written in hex."""
     if not len(words):
         return pa.array([], pa.string())
     raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)

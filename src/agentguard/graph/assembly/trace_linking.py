@@ -1,7 +1,4 @@
-"""Findings link_traces over all traces.
-
-Links between traces followed, unnamed model calls named, runs told apart.
-"""
+"""Trace linking: follows span links, names unnamed model calls and assigns calls to runs."""
 
 from __future__ import annotations
 
@@ -15,55 +12,54 @@ from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import I64, Calls, LinkEnd, Mask, Partial, Proof
-from agentguard.graph.assembly.peers import recognise
+from agentguard.graph.assembly.peers import resolve_peers
 
 TYPES = tuple(DependencyType)
 SAME_CALLER = "same-caller"
-"""The rule by which a call without a model's name gets one."""
+"""The rule that names a model call without a model name."""
 
 
 @dataclass(slots=True)
 class LinkedCalls:
-    """All calls, with what follows from seeing them together. Arrays over n rows."""
+    """All calls after linking; arrays over n rows."""
 
     calls: Calls
     identities: list[Identity]
     component: I64
-    """(n,) code of the callee's identity"""
+    """(n,) code of the callee's identity."""
     run: I64
-    """(n,) row of the entry that starts this row's run; -1: it belongs to no run"""
+    """(n,) row of the entry that starts this row's run; -1: none."""
     depth: I64
-    """(n,) callers above"""
+    """(n,) number of callers above."""
     lost: Mask
-    """(n,) for entries: whether the run failed, by itself or with the last that it was handed or
-    sent to
-    """
+    """(n,) for entries: whether the run failed, by its entry or its last handoff or message."""
     within: I64
-    """(n,) row of the nearest entry above: as run, but a nested workflow's own entry for what it
-    started
-    """
+    """(n,) row of the nearest entry above: like `run`, but of nested workflows where they apply."""
 
 
 def link_traces(partial: Partial) -> LinkedCalls:
-    """Follow the links, name what can be named, and assign every row to its run."""
+    """Follow span links, name unnamed models and assign every row to its run."""
     calls = partial.calls
-    _join_workflows(partial)
+    _merge_workflows(partial)
     _follow_links(partial)
-    recognise(partial)
+    resolve_peers(partial)
     by_id: dict[str, int] = {}
-    codes = [by_id.setdefault(sighting.identity.id, len(by_id)) for sighting in partial.sightings]
-    component = np.array(codes, np.int64)[calls.sighting] if codes else np.zeros(0, np.int64)
-    _name_models(partial, component)
-    component, by_id = _used(component, by_id)
-    top, depth = _tops(calls.source)
+    codes = [
+        by_id.setdefault(observation.identity.id, len(by_id))
+        for observation in partial.observations
+    ]
+    component = np.array(codes, np.int64)[calls.observation] if codes else np.zeros(0, np.int64)
+    _name_unnamed_models(partial, component)
+    component, by_id = _used_components(component, by_id)
+    top, depth = _topmost_callers(calls.source)
     run = _runs(calls, top)
     return LinkedCalls(
         calls,
-        _commonest(partial, by_id),
+        _most_frequent(partial, by_id),
         component,
         run,
         depth,
-        _lost(calls, run),
+        _failed_runs(calls, run),
         _within(calls, run),
     )
 
@@ -94,15 +90,15 @@ def _follow_links(partial: Partial) -> None:
 
 
 def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
-    """Return the row that started this one over a link, and what lies between.
+    """Return the row that started this one over a link, and the text in between.
 
-    For an agent, the agent above a tool.
+    For an agent, tools are skipped up to the agent that called them.
     """
     calls, at, via = partial.calls, end.row, end.via
-    if partial.sightings[calls.sighting[row]].identity.kind is not ComponentKind.AGENT:
+    if partial.observations[calls.observation[row]].identity.kind is not ComponentKind.AGENT:
         return at, via
     while (
-        who := partial.sightings[calls.sighting[at]].identity
+        who := partial.observations[calls.observation[at]].identity
     ).kind is ComponentKind.TOOL and calls.source[at] >= 0:
         at, via = int(calls.source[at]), via or f"tool:{who.name}"
     return at, via
@@ -115,10 +111,7 @@ def _via(partial: Partial, text: str) -> int:
 
 
 def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
-    """Links may lead round in a circle.
-
-    Of each circle, undo the link of the span that comes first by its ids.
-    """
+    """Break cycles of links, at the linked row with the lowest ids."""
     seen = np.zeros(len(calls), np.bool_)
     for start in linked:
         path: dict[int, int] = {}
@@ -127,14 +120,14 @@ def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
             path[at] = len(path)
             at = int(calls.source[at])
         if at in path:
-            circle = [row for row, place in path.items() if place >= path[at] and row in linked]
-            cut = min(circle, key=lambda row: (calls.trace[row].tolist(), int(calls.span[row])))
+            cycle = [row for row, place in path.items() if place >= path[at] and row in linked]
+            cut = min(cycle, key=lambda row: (calls.trace[row].tolist(), int(calls.span[row])))
             calls.source[cut] = -1
         seen[list(path)] = True
 
 
-def _join_workflows(partial: Partial) -> None:
-    """Names of one workflow that differ in case have one code, under the commonest spelling."""
+def _merge_workflows(partial: Partial) -> None:
+    """Merge workflows whose names differ single in case, under the most frequent spelling."""
     counts = np.bincount(
         partial.calls.entry[partial.calls.entry >= 0], minlength=len(partial.workflows)
     ).tolist()
@@ -142,8 +135,8 @@ def _join_workflows(partial: Partial) -> None:
     for code, who in enumerate(partial.workflows):
         by_id[who.id].append(code)
     codes = np.full(len(partial.workflows) + 1, -1, np.int32)
-    for joined_code, same in enumerate(by_id.values()):
-        codes[same] = joined_code
+    for merged_code, same in enumerate(by_id.values()):
+        codes[same] = merged_code
     names = [
         min(same, key=lambda code: (-counts[code], partial.workflows[code].name))
         for same in by_id.values()
@@ -152,17 +145,19 @@ def _join_workflows(partial: Partial) -> None:
     partial.workflows = [partial.workflows[code] for code in names]
 
 
-def _name_models(partial: Partial, component: I64) -> None:
-    """A failed model call often has no model name.
+def _name_unnamed_models(partial: Partial, component: I64) -> None:
+    """Name model calls without a model name, which are mostly failed ones.
 
-    It is the one that the same run used, or the only one that its caller uses.
+    Uses the single model of the same run, or else the single one of the caller.
     """
     calls = partial.calls
-    identity = [s.identity for s in partial.sightings]
+    identity = [s.identity for s in partial.observations]
     is_model = np.array([i.kind is ComponentKind.MODEL for i in identity], np.bool_)
     named = np.array([i.identified for i in identity], np.bool_)
     unnamed_rows = (
-        np.flatnonzero(is_model[calls.sighting] & ~named[calls.sighting] & (calls.source >= 0))
+        np.flatnonzero(
+            is_model[calls.observation] & ~named[calls.observation] & (calls.source >= 0)
+        )
         if identity
         else np.zeros(0, np.int64)
     )
@@ -171,39 +166,39 @@ def _name_models(partial: Partial, component: I64) -> None:
     in_run: dict[int, Counter[int]] = defaultdict(Counter)
     by_caller: dict[int, Counter[int]] = defaultdict(Counter)
     for row in np.flatnonzero(
-        is_model[calls.sighting] & named[calls.sighting] & (calls.source >= 0)
+        is_model[calls.observation] & named[calls.observation] & (calls.source >= 0)
     ).tolist():
         source = int(calls.source[row])
         in_run[source][int(component[row])] += 1
         by_caller[int(component[source])][int(component[row])] += 1
-    sighting_of = {
-        int(component[row]): int(calls.sighting[row])
-        for row in np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]).tolist()
+    observation_of = {
+        int(component[row]): int(calls.observation[row])
+        for row in np.flatnonzero(is_model[calls.observation] & named[calls.observation]).tolist()
     }
     inferred: dict[int, int] = {}
     without_failure = _models_of_whole_traces(
         calls,
         component,
         unnamed_rows,
-        np.flatnonzero(is_model[calls.sighting] & named[calls.sighting]),
+        np.flatnonzero(is_model[calls.observation] & named[calls.observation]),
     )
     for row in unnamed_rows.tolist():
         source = int(calls.source[row])
         caller = int(component[source])
         choices = (in_run[source], by_caller[caller], without_failure[caller])
-        found = next((only for counts in choices if (only := _only(counts)) is not None), None)
+        found = next((single for counts in choices if (single := _only(counts)) is not None), None)
         if found is not None:
             component[row] = found
-            calls.sighting[row] = _inferred(partial, inferred, sighting_of[found])
+            calls.observation[row] = _inferred(partial, inferred, observation_of[found])
             calls.proof[row] = Proof.SIBLING
 
 
 def _models_of_whole_traces(
     calls: Calls, component: I64, unnamed: I64, named: I64
 ) -> dict[int, Counter[int]]:
-    """Return, by caller, the models that it uses in traces without an unnamed failure.
+    """Return, by caller, the models that it uses in traces without unnamed model calls.
 
-    The others stand in after one.
+    The models of the other traces may be fallbacks.
     """
     broken = {calls.trace[row].tobytes() for row in unnamed.tolist()}
     found: dict[int, Counter[int]] = defaultdict(Counter)
@@ -219,17 +214,17 @@ def _only(counts: Counter[int]) -> int | None:
     return next(iter(counts)) if len(counts) == 1 else None
 
 
-def _inferred(partial: Partial, inferred: dict[int, int], sighting: int) -> int:
-    if sighting not in inferred:
-        inferred[sighting] = len(partial.sightings)
-        partial.sightings.append(
-            replace(partial.sightings[sighting], rule=SAME_CALLER, proof=Proof.SIBLING)
+def _inferred(partial: Partial, inferred: dict[int, int], observation: int) -> int:
+    if observation not in inferred:
+        inferred[observation] = len(partial.observations)
+        partial.observations.append(
+            replace(partial.observations[observation], rule=SAME_CALLER, proof=Proof.SIBLING)
         )
-    return inferred[sighting]
+    return inferred[observation]
 
 
-def _tops(source: I64) -> tuple[I64, I64]:
-    """Return the uppermost caller of each row, and how many callers stand above it."""
+def _topmost_callers(source: I64) -> tuple[I64, I64]:
+    """Return the topmost caller of each row, and the number of callers above it."""
     top = np.where(source >= 0, source, np.arange(len(source)))
     depth = (source >= 0).astype(np.int64)
     while True:
@@ -241,9 +236,7 @@ def _tops(source: I64) -> tuple[I64, I64]:
 
 
 def _runs(calls: Calls, top: I64) -> I64:
-    """A row belongs to the run that its uppermost caller starts, else to the run that its trace
-    starts.
-    """
+    """Assign each row the run that its topmost caller starts, else the run of its trace."""
     entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0))
     run = np.where(calls.entry[top] >= 0, top, -1) if len(top) else top
     by_trace = {calls.trace[row].tobytes(): row for row in entries.tolist()}
@@ -252,15 +245,12 @@ def _runs(calls: Calls, top: I64) -> I64:
     return run
 
 
-def _lost(calls: Calls, run: I64) -> Mask:
-    """A run fails with its entry.
-
-    After handoffs and messages, with the one that received the last of them.
-    """
+def _failed_runs(calls: Calls, run: I64) -> Mask:
+    """Return which runs failed: by entry, or by the receiver of the last handoff or message."""
     lost: Mask = calls.failed & (calls.entry >= 0)
-    passes_on = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
-    rows = np.flatnonzero(passes_on & calls.ran & (run >= 0))
-    rows = rows[np.lexsort((calls.span[rows], calls.asked[rows], run[rows]))]
+    one_way = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
+    rows = np.flatnonzero(one_way & calls.ran & (run >= 0))
+    rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], run[rows]))]
     last = np.ones(len(rows), np.bool_)
     last[:-1] = run[rows][1:] != run[rows][:-1]
     np.logical_or.at(lost, run[rows[last]], calls.failed[rows[last]])
@@ -274,23 +264,23 @@ def _within(calls: Calls, run: I64) -> I64:
     return np.where(at >= 0, at, run)
 
 
-def _used(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
-    """Drop the codes of components that no row shows."""
+def _used_components(component: I64, by_id: dict[str, int]) -> tuple[I64, dict[str, int]]:
+    """Drop the codes of components without rows."""
     used, component = np.unique(component, return_inverse=True)
     codes = {code: position for position, code in enumerate(used.tolist())}
     return component, {key: codes[code] for key, code in by_id.items() if code in codes}
 
 
-def _commonest(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
-    """Return each component's identity under its commonest spelling.
+def _most_frequent(partial: Partial, by_id: dict[str, int]) -> list[Identity]:
+    """Return each component's identity under its most frequent spelling.
 
-    A model's undated name, where it was seen, goes before dated ones.
+    An undated model name, if observed, takes precedence over dated ones.
     """
-    counts = np.bincount(partial.calls.sighting, minlength=len(partial.sightings)).tolist()
+    counts = np.bincount(partial.calls.observation, minlength=len(partial.observations)).tolist()
     votes: list[Counter[Identity]] = [Counter() for _ in by_id]
-    for sighting, count in zip(partial.sightings, counts, strict=True):
+    for observation, count in zip(partial.observations, counts, strict=True):
         if count:
-            votes[by_id[sighting.identity.id]][sighting.identity] += count
+            votes[by_id[observation.identity.id]][observation.identity] += count
     return [
         min(
             vote,

@@ -1,0 +1,68 @@
+"""Span links between traces, as ends and starts for trace linking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow.compute as pc
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.ownership import Owners
+from agentguard.discovery.partial import I64, LinkEnd, LinkStart
+from agentguard.discovery.prescan import Prescan
+from agentguard.discovery.rows import Rows
+from agentguard.discovery.span_state import SpanState
+from agentguard.discovery.spantree import SpanTree
+
+
+def span_links(
+    s: SpanState, owned: Owners, rows: Rows, prescan: Prescan
+) -> tuple[list[LinkEnd], list[LinkStart]]:
+    """Return the linked spans of these traces, and their rows started by a link."""
+    ends = (_link_end(s, owned, rows, row) for row in _linked_to(s.tree, prescan))
+    starts = [
+        start for row in _linking(s.tree).tolist() for start in _link_starts(s, owned, rows, row)
+    ]
+    return [end for end in ends if end is not None], starts
+
+
+def _link_end(s: SpanState, owned: Owners, rows: Rows, row: int) -> LinkEnd | None:
+    holder = row if owned.holds[row] else int(owned.holder[row])
+    if holder < 0 or rows.row_of[holder] < 0:
+        return None
+    via = f"queue:{s.name(row)}" if s.role[row] == Role.PRODUCER and s.name(row) else None
+    trace = (int(s.tree.trace[row, 0]), int(s.tree.trace[row, 1]))
+    return LinkEnd(trace, int(s.tree.span[row]), int(rows.row_of[holder]), via)
+
+
+def _link_starts(s: SpanState, owned: Owners, rows: Rows, row: int) -> Iterator[LinkStart]:
+    """Yield the runs started by a root span with a link to another trace."""
+    words = np.frombuffer(s.tree.spans.column("links")[row].as_py()[0], "<u8")
+    messaging = bool(s.role[row] == Role.CONSUMER)
+    for span in _started_by(s, owned, row):
+        if rows.row_of[span] >= 0:
+            yield LinkStart(
+                int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging
+            )
+
+
+def _started_by(s: SpanState, owned: Owners, row: int) -> list[int]:
+    if s.role[row] == Role.WORKFLOW and row in s.assigned:
+        return np.flatnonzero((owned.source == row) & (s.role == Role.AGENT)).tolist()
+    own = row if s.parent[row] < 0 else int(s.parent[row])
+    return [own, *np.flatnonzero(owned.pending == row).tolist()]
+
+
+def _linked_to(tree: SpanTree, prescan: Prescan) -> list[int]:
+    if not len(prescan.link_targets):
+        return []
+    return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], prescan.link_targets)).tolist()
+
+
+def _linking(tree: SpanTree) -> I64:
+    links = tree.spans.column("links")
+    has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(
+        zero_copy_only=False
+    )
+    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan[: len(tree.spans)])
