@@ -1,3 +1,1 @@
-"""The real servers that AgentGuard can use, started without Docker on free loopback ports, for
-tests and development.
-"""
+"""Real servers for tests and development, started without Docker on free loopback ports."""

@@ -40,12 +40,12 @@ def start(names: Sequence[str]) -> int:
         if dead:
             print(
                 f"{', '.join(dead)} ended. `make services-stop` stops the others and deletes all"
-                " data; then start anew.",
+                " data; then start them again.",
                 file=sys.stderr,
             )
             return 1
         if running:
-            print("They are running already.", file=sys.stderr)
+            print("The services are already running.", file=sys.stderr)
         else:
             running = fleet.start(names, stays=True)
     tell(running)
@@ -82,7 +82,7 @@ def run(command: Sequence[str]) -> int:
     try:
         tell(running)
         if running.missing and os.environ.get("CI"):
-            print("CI must test against every one of them.", file=sys.stderr)
+            print("CI must test against all of them.", file=sys.stderr)
             return 1
         return _run(
             command,
@@ -100,7 +100,7 @@ def tell(running: Fleet) -> None:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run it to its end; Ctrl-C reaches it too, and it ends as it sees fit."""
+    """Run the command to its end; it receives Ctrl-C too and handles it itself."""
     with subprocess.Popen(command, env=environment) as child:
         try:
             return child.wait()

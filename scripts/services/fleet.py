@@ -1,4 +1,4 @@
-"""All servers together: started side by side, recorded in a file, stopped by their pids."""
+"""A set of servers: started in parallel, recorded in a file, stopped by pid."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ RECORDS = Path(__file__).parents[2] / ".cache" / "services"
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of server."""
+    """A kind of server."""
 
     make: Callable[[Path], Server]
     named_by: str
-    """The setting that says where it is: who sets that needs none of ours."""
+    """The setting with its address; if it is set, no server is started."""
 
 
 KINDS: Mapping[str, Kind] = {
@@ -46,7 +46,7 @@ KINDS: Mapping[str, Kind] = {
 
 @dataclass(frozen=True)
 class Process:
-    """What must be known to stop a process later."""
+    """Identifies a process, so that it can be stopped later."""
 
     name: str
     pid: int
@@ -76,7 +76,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Fleet:
-    """What is running, and what could not be had, with the reason."""
+    """The running servers, and the missing ones with the reason."""
 
     folder: str
     processes: tuple[Process, ...]
@@ -155,7 +155,7 @@ def start(names: Collection[str], *, stays: bool = False) -> Fleet:
 
 
 def stop(fleet: Fleet) -> None:
-    """Stop what is still running, and delete its data."""
+    """Stop the remaining processes and delete their data."""
     _stop(fleet.processes)
     shutil.rmtree(fleet.folder, ignore_errors=True)
     fleet.record.unlink(missing_ok=True)

@@ -112,9 +112,7 @@ def the_one(root: Path, pattern: str) -> Path:
     """Return what the pattern finds there; raise ServiceError where that is nothing."""
     found = next(iter(sorted(root.glob(pattern))), None)
     if found is None:
-        raise ServiceError(
-            f"{root} lacks {pattern}. Delete that folder, so that it is filled anew."
-        )
+        raise ServiceError(f"{root} lacks {pattern}. Delete that folder; it is then filled again.")
     return found
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """A server cannot be had, did not start, or did not stop.
+    """A server is not available, did not start, or did not stop.
 
     The message says why and what to do.
     """
@@ -75,7 +75,7 @@ class Server:
             one.stop()
 
     def kill(self) -> None:
-        """End it as a crash would; what stands beside it goes on."""
+        """Kill it as a crash would; its helper processes continue."""
         self._signal(signal.SIGKILL)
         self._gone_within(10)
 
@@ -149,7 +149,7 @@ def as_user(name: str | None) -> dict[str, Any]:
 
 
 def give_to(name: str | None, folder: Path) -> None:
-    """Let this user own the folder, where we are root."""
+    """Make this user the owner of the folder, if running as root."""
     if name is not None and os.geteuid() == 0:
         shutil.chown(folder, name)
 
