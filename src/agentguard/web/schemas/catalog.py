@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agentguard.catalog.drift import Aspect
 from agentguard.catalog.matching import Standing
-from agentguard.catalog.model import Criticality, Declared
+from agentguard.catalog.model import Criticality, EntryKind
 from agentguard.catalog.presence import State
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Time
@@ -31,7 +31,7 @@ class PlaceDocument(Document):
 class CatalogEntryDocument(PlaceDocument):
     """An entry of the catalog."""
 
-    declares: Declared
+    declares: EntryKind
     id: str | None
     name: str | None
     aliases: list[str]
