@@ -1,7 +1,4 @@
-"""A proxy before a real server that can swallow what goes through its connections.
-
-They look alive, and nothing comes back.
-"""
+"""A proxy in front of a real server that can drop all traffic while connections stay open."""
 
 from __future__ import annotations
 
@@ -14,9 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 @dataclass
 class Proxy:
-    """Passes everything on, until it is told to swallow what the connections that it has by then
-    carry; new ones work.
-    """
+    """Forwards traffic. After `swallow`, connections open by then drop it; new ones work."""
 
     url: str
     _open: list[asyncio.Event] = field(default_factory=list)
@@ -48,7 +43,7 @@ async def _pass(
 
 @asynccontextmanager
 async def proxy_before(url: str) -> AsyncIterator[tuple[str, Proxy]]:
-    """Give the URL of the proxy, and the proxy."""
+    """Yield the proxy's URL and the proxy."""
     proxy = Proxy(url)
     listening = await asyncio.start_server(proxy.meet, "127.0.0.1")
     port = listening.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings and fixtures of every test."""
 
 from __future__ import annotations
 
@@ -11,33 +11,28 @@ from hypothesis import settings
 
 from agentguard.environment import PLAIN_NAMES
 
-settings.register_profile(
-    "house", deadline=None
-)  # the machine may be busy with other tests: time says nothing about a rule
+# No deadline: the machine may be busy with other tests.
+settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # started in the background of a shell: what we start would ignore it too
+# A shell starts background processes with SIGINT ignored, and their children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure() -> None:
-    """AgentGuard reads .env wherever it is started.
-
-    What tests delete would be deleted with the servers that it names.
-    """
+    """Refuse to run beside a .env: AgentGuard would read it, and tests delete servers' data."""
     if Path(".env").exists():
         pytest.exit(
-            "There is a .env in this folder, and tests must not use the servers that it names. Move"
-            " it away.",
+            "This folder has a .env, and the tests would delete the data of the servers that it"
+            " names. Move it elsewhere.",
             returncode=4,
         )
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests choose their settings; what the developer's shell exports stays outside."""
+def _no_inherited_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the settings that the developer's shell exports."""
     for name in os.environ:
         if name.startswith("AGENTGUARD_") or name.removesuffix("_FILE") in PLAIN_NAMES.values():
             monkeypatch.delenv(name)

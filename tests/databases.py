@@ -1,4 +1,4 @@
-"""Empty databases for tests: a folder for SQLite, a database of its own on the real PostgreSQL."""
+"""Empty databases for tests: a folder for SQLite, a new database on the real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ KINDS = ("sqlite", "postgresql")
 
 @asynccontextmanager
 async def empty_database(kind: str) -> AsyncIterator[PostgreSQL | None]:
-    """Give what `open_database` takes: None for SQLite, a fresh database for PostgreSQL, which goes
-    afterwards.
+    """Yield the argument of `open_database`: None for SQLite, a new database for PostgreSQL.
+
+    The new database is dropped afterwards.
     """
     if kind == "sqlite":
         yield None

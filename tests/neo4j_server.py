@@ -1,6 +1,6 @@
-"""The Neo4j that tests talk to.
+"""The Neo4j server that the tests share.
 
-It has one database, so one test at a time may use it, and finds it empty.
+It has one database: one test at a time uses it, and finds it empty.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ DATABASE = "neo4j"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a server is, and who asks it."""
+    """A server's address and the user's credentials."""
 
     uri: str
     user: str
     password: str
-    """Empty where it asks nobody who they are."""
+    """Empty if the server requires no authentication."""
 
     @property
     def credentials(self) -> Credentials | None:
         return Credentials(self.user, self.password) if self.password else None
 
     def ask(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-        """Run a statement as people do, without AgentGuard."""
+        """Run a statement with the driver alone, without AgentGuard."""
         with self.session() as session:
             return [dict(record.items()) for record in session.run(statement, parameters)]
 
@@ -72,9 +72,9 @@ class Place:
 
 @contextmanager
 def own_neo4j(folder: Path) -> Iterator[Server]:
-    """Give one test a server that it may kill, not started yet.
+    """Yield a server that the test may kill; it is not started yet.
 
-    Without the jars, skip, but fail in CI.
+    Without the jars, skip the test, or fail it in CI.
     """
     folder.mkdir(exist_ok=True)
     try:
@@ -93,7 +93,7 @@ def endpoint_of(own: Server) -> Place:
 
 @contextmanager
 def empty_neo4j() -> Iterator[Place]:
-    """Give the test server to one test alone, emptied."""
+    """Lock and empty the shared server for one test."""
     place = Place(
         server("NEO4J_URI"), beside("NEO4J_USER") or "neo4j", beside("NEO4J_PASSWORD") or ""
     )

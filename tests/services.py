@@ -1,6 +1,6 @@
-"""Where the real servers are that tests talk to.
+"""The addresses of the real servers that the tests use.
 
-Named in the environment, or started by `make services`.
+The environment names them, or `make services` started them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from scripts.services.naming import FLEET, TEST_PREFIX, for_tests
 from scripts.services.process import Server, ServiceError
 
 _NAMED = {name: value for name, value in os.environ.items() if name.startswith(TEST_PREFIX)}
-"""Read before tests begin: in them, nothing of AgentGuard is set."""
+"""Read at import: during a test no setting of AgentGuard is set."""
 
 
 def redis_url() -> str:
     """Return the URL of a Redis database that no other test process uses.
 
-    Without a server as `server` does.
+    Without a server, behave as `server` does.
     """
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     return f"{server('REDIS_URL').rpartition('/')[0]}/{1 + worker}"
@@ -33,9 +33,9 @@ def redis_url() -> str:
 
 @contextmanager
 def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
-    """Give a started server of a test's own, to kill and start again.
+    """Yield a running server that the test may kill and restart.
 
-    Where it cannot be had, skip, but fail in CI.
+    If it cannot be started, skip the test, or fail it in CI.
     """
     folder.chmod(0o755)  # PostgreSQL's user must be able to enter
     try:
@@ -51,10 +51,7 @@ def own(kind: Callable[[Path], Server], folder: Path) -> Iterator[Server]:
 
 @cache
 def our_fleet() -> Fleet | None:
-    """Return which of the test servers are ours.
-
-    Those that were started for these tests, or by `make services`.
-    """
+    """Return the test servers that this run or `make services` started."""
     return read(Path(_NAMED[FLEET])) if FLEET in _NAMED else staying()
 
 
@@ -65,20 +62,17 @@ def _found() -> dict[str, str]:
 
 
 def beside(name: str) -> str | None:
-    """Return the value of a setting that a test server may need beside its place.
-
-    None: it needs none.
-    """
+    """Return an optional setting of a test server, such as its password, or None."""
     return _found().get(TEST_PREFIX + name)
 
 
 def server(name: str) -> str:
-    """Return the value of a setting that points at a test server (DATABASE_URL, say).
+    """Return the setting that points at a test server (DATABASE_URL, for example).
 
-    Without that server, skip, but fail in CI.
+    Without that server, skip the test, or fail it in CI.
     """
     return _found().get(TEST_PREFIX + name) or _missing(
-        f"No test server: {TEST_PREFIX}{name} is not set, and `make services` was not run."
+        f"No test server: {TEST_PREFIX}{name} is not set. Set it or run `make services`."
     )
 
 

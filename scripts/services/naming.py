@@ -9,7 +9,7 @@ from scripts.services.fleet import KINDS
 TEST_PREFIX = "AGENTGUARD_TEST_"
 """Before a setting's plain name."""
 FLEET = "AGENTGUARD_TEST_FLEET"
-"""Names the file that says which of the servers are ours."""
+"""Names the file that lists the servers started for this run."""
 
 
 def plain(name: str) -> str:
@@ -20,9 +20,9 @@ def plain(name: str) -> str:
 def for_tests(
     settings: Mapping[str, Mapping[str, str]], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the settings of our servers, which stand by server, under the tests' names.
+    """Return the settings of our servers, given by server, under the tests' names.
 
-    None of a server that the environment names.
+    Servers that the environment names are left out.
     """
     return {
         TEST_PREFIX + plain(name): value

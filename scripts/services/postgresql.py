@@ -20,9 +20,7 @@ USER = "agentguard"
 
 
 def postgresql(folder: Path) -> Server:
-    """Return a server whose data stand in this folder, which the user it runs as must be able to
-    enter.
-    """
+    """Return a server with its data in this folder, which its user must be able to enter."""
     root, port, user = debian_root(), free_port(), _unprivileged()
     environment = {"LD_LIBRARY_PATH": library_path(root), "LC_ALL": "C.UTF-8", "HOME": str(folder)}
     programs = the_one(root, "usr/lib/postgresql/*/bin")
@@ -31,9 +29,7 @@ def postgresql(folder: Path) -> Server:
     options = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
-        "fsync": (
-            "off"
-        ),  # the machine does not crash in a test; a killed server loses nothing without it
+        "fsync": "off",  # only a crash of the machine needs it, not a killed server
         "max_connections": "200",
     }
     chosen = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
@@ -51,7 +47,7 @@ def postgresql(folder: Path) -> Server:
 
 
 def _in_a_loop_of_its_own(question: Coroutine[None, None, None]) -> None:
-    """Run it wherever we are called from, also under a running event loop."""
+    """Run it in a thread, so that a running event loop does not matter."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(asyncio.run, question).result()
 
@@ -65,9 +61,9 @@ async def _ask(url: str) -> None:
 
 
 def _unprivileged() -> str | None:
-    """Return whom to run as: PostgreSQL refuses root.
+    """Return the user to run as: PostgreSQL refuses root.
 
-    Unpacked, its package made no user `postgres`; then `nobody` does.
+    The unpacked package created no user `postgres`; `nobody` does as well.
     """
     if os.geteuid() != 0:
         return None

@@ -1,6 +1,6 @@
-"""RabbitMQ, from Debian's package, with an Erlang port mapper of its own.
+"""RabbitMQ, from Debian's package, with its own Erlang port mapper.
 
-No other node on the machine is met.
+It never meets another node of the machine.
 """
 
 from __future__ import annotations

@@ -84,10 +84,7 @@ class Server:
 
 
 def inherited() -> dict[str, str]:
-    """Return what a process of ours needs of this one's environment.
-
-    Where programs and this checkout's modules are, no settings.
-    """
+    """Return the variables that a child process needs to find programs and modules."""
     return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
 
 
