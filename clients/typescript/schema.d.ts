@@ -696,7 +696,7 @@ export interface components {
         };
         /**
          * Aspect
-         * @description In what an entry drifts.
+         * @description The aspect in which an entry drifts.
          * @enum {string}
          */
         Aspect: "dependencies" | "models" | "tools" | "owner";
@@ -818,7 +818,7 @@ export interface components {
             origin: string;
             /** Line */
             line: number | null;
-            declares: components["schemas"]["Declared"];
+            declares: components["schemas"]["EntryKind"];
             /** Id */
             id: string | null;
             /** Name */
@@ -976,7 +976,7 @@ export interface components {
         };
         /**
          * ComponentKind
-         * @description What a component is.
+         * @description The kind of a component.
          * @enum {string}
          */
         ComponentKind: "agent" | "tool" | "model" | "mcp_server" | "datastore" | "queue" | "service" | "external" | "workflow";
@@ -1057,7 +1057,7 @@ export interface components {
         };
         /**
          * Criticality
-         * @description How bad it is when it fails, as its people see it; from worst to least.
+         * @description Criticality as declared by the owners, highest first.
          * @enum {string}
          */
         Criticality: "critical" | "high" | "medium" | "low";
@@ -1097,12 +1097,6 @@ export interface components {
             /** Datasets */
             datasets: components["schemas"]["DatasetDocument"][];
         };
-        /**
-         * Declared
-         * @description What an entry speaks of.
-         * @enum {string}
-         */
-        Declared: "agent" | "workflow" | "component" | "any";
         /**
          * DeclaredDocument
          * @description What the catalog declares about a component.
@@ -1192,7 +1186,7 @@ export interface components {
         };
         /**
          * DependencyType
-         * @description How a caller uses a callee.
+         * @description How the caller uses the callee.
          * @enum {string}
          */
         DependencyType: "starts" | "delegates" | "handoff" | "uses_tool" | "calls_model" | "calls_mcp" | "uses_datastore" | "http" | "messaging";
@@ -1215,6 +1209,12 @@ export interface components {
             owners: components["schemas"]["OwnerDocument"][];
         };
         /**
+         * EntryKind
+         * @description What an entry declares.
+         * @enum {string}
+         */
+        EntryKind: "agent" | "workflow" | "component" | "any";
+        /**
          * EntryPresenceDocument
          * @description Whether an entry was seen.
          */
@@ -1223,7 +1223,7 @@ export interface components {
             origin: string;
             /** Line */
             line: number | null;
-            declares: components["schemas"]["Declared"];
+            declares: components["schemas"]["EntryKind"];
             /** Id */
             id: string | null;
             /** Name */
@@ -1629,7 +1629,7 @@ export interface components {
         };
         /**
          * Method
-         * @description How the answer is found.
+         * @description Simulation method.
          * @enum {string}
          */
         Method: "structural" | "replay";
@@ -2000,7 +2000,7 @@ export interface components {
         };
         /**
          * Severity
-         * @description How bad it is for users.
+         * @description Severity for users.
          * @enum {string}
          */
         Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW";
@@ -2061,13 +2061,13 @@ export interface components {
         };
         /**
          * Standing
-         * @description How a component stands to the catalogue.
+         * @description The standing of a component with respect to the catalog.
          * @enum {string}
          */
         Standing: "declared" | "shadow" | "unidentified" | "ambiguous" | "undeclared" | "unknown";
         /**
          * State
-         * @description How an entry stands to what was seen.
+         * @description The presence of an entry.
          * @enum {string}
          */
         State: "seen" | "not_seen" | "ghost";
