@@ -18,7 +18,7 @@ test: setup ## Run the tests (PYTEST_ARGS=…, JOBS=…)
 	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-all: setup ## Run the tests and the full kill and health matrices, and record in tests/matrix.sha256 that they passed
-	@$(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup -m "" $(PYTEST_ARGS)
+	@CI=true $(PY) -m scripts.services run $(PY) -m pytest -n $(JOBS) --dist loadgroup -m "" $(PYTEST_ARGS)
 	@$(if $(PYTEST_ARGS),,$(PY) -m scripts.matrix write)
 
 coverage: setup ## Run the tests and write a coverage report to htmlcov/ (PYTEST_ARGS=…, JOBS=…)
