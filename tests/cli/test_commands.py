@@ -75,9 +75,7 @@ class TestScan:
         assert inside["coverage"]["spans"] == SPANS
         assert inside["window"]["until"] == "2023-11-15T00:00:00.000000000Z"
         assert outside.exit_code == 1
-        assert (
-            f"All {SPANS} spans that were read are of traces outside the window." in outside.stderr
-        )
+        assert f"All {SPANS} spans read belong to traces outside the window." in outside.stderr
 
     @pytest.mark.parametrize(
         "asked",
@@ -524,7 +522,7 @@ class TestEnds:
         def broken(*_: object) -> None:
             raise RuntimeError("bug \x1b[31m")
 
-        monkeypatch.setattr("agentguard.cli.opening.opened", broken)
+        monkeypatch.setattr("agentguard.cli.opening.ask_about", broken)
 
         plain, debugged = agentguard("graph", "--format", "json"), agentguard("--debug", "graph")
 

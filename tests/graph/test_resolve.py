@@ -65,3 +65,30 @@ def test_a_component_of_another_kind_is_unknown():
 def test_an_empty_graph_knows_nothing(text):
     with pytest.raises(UnknownComponentError):
         resolve(Graph(), text)
+
+
+@pytest.mark.parametrize("text", ["check-out", "Check_Out", "CHECK OUT", "agent:check-out"])
+def test_dashes_underscores_and_spaces_are_ignored_where_nothing_else_fits(text):
+    assert resolve(shop(), text).id == CHECKOUT.id
+
+
+def test_an_exact_name_wins_over_one_that_differs_in_dashes():
+    twin = component(ComponentKind.AGENT, "check-out")
+    graph = replace(shop(), components=(*shop().components, twin))
+
+    assert resolve(graph, "check-out").id == twin.id
+    assert resolve(graph, "Checkout").id == CHECKOUT.id
+
+
+def test_two_names_that_differ_in_dashes_alone_are_ambiguous_for_a_third():
+    twin = component(ComponentKind.AGENT, "check-out")
+    graph = replace(shop(), components=(*shop().components, twin))
+
+    with pytest.raises(AmbiguousComponentError):
+        resolve(graph, "check_out")
+
+
+def test_another_spelling_of_a_component_finds_it():
+    model = replace(MODEL, spellings=("gpt-4o-mini-2024-07-18",))
+
+    assert resolve(Graph(components=(model,)), "GPT 4o mini 2024 07 18") is model

@@ -73,7 +73,7 @@ async def test_in_the_background_the_document_is_a_jobs_result(tmp_path: Path, p
     assert (job["state"], job["attempts"], job["progress"]) == (
         "succeeded",
         1,
-        {"done": 0, "total": None, "unit": None},
+        {"done": 1, "total": 1, "unit": None},
     )
     assert job["result"] == waited_for
 

@@ -37,9 +37,11 @@ PATHS = [
     "/api/jobs/{job_id}/events",
     "/api/datasets",
     "/api/graph",
+    "/api/analysis",
     "/api/agents",
     "/api/agents/{agent_id}",
     "/api/catalog",
+    "/api/catalog/draft",
     "/api/simulate",
     "/api/playbook",
 ]

@@ -1,74 +1,49 @@
-"""An opened application: everything that a shell needs."""
+"""An opened application: services, wired."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from agentguard.accounts.principal import Permission
-from agentguard.catalog.comparing import Comparison, compare
-from agentguard.catalog.matching import Matches, match
+from agentguard.analysis.service import AnalysisService
 from agentguard.catalog.model import Catalog
-from agentguard.catalog.views import view
+from agentguard.catalog.service import CatalogService
+from agentguard.catalog.views import viewer
 from agentguard.coordination.cache import Cache
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
 from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.documents import scan_document
 from agentguard.graph.evidence_links import TraceLinks
-from agentguard.graph.model import Graph
 from agentguard.graph.projection import GraphProjection
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.selection import GraphSelector, LiveWindows
+from agentguard.graph.service import GraphService
 from agentguard.graph.versions import Graphs
 from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
-from agentguard.kernel.errors import InvalidInputError
 from agentguard.playbooks.service import KIND as PLAYBOOK
-from agentguard.playbooks.service import Playbooks
+from agentguard.playbooks.service import PlaybookService
+from agentguard.scan.answers import ScanAnswers
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.jobs import ScanJobs
 from agentguard.scan.live import LiveGraph
-from agentguard.scan.pipeline import Scan
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.simulation.service import KIND as SIMULATION
-from agentguard.simulation.service import Simulations
+from agentguard.simulation.service import SimulationService
 from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Receiver
 from agentguard.traces.store import SpanStore
 
 
-class NothingUsableError(InvalidInputError):
-    """A scan found no span that can be used."""
-
-    code = "nothing-usable"
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        reasons = " ".join(refusal["message"] for refusal in document["refusals"][:3])
-        outside = document["coverage"]["outside_window"]
-        why = (
-            f"All {outside:,} spans that were read are of traces outside the window."
-            if outside
-            else "No span could be used."
-        )
-        super().__init__(f"{why} {reasons}".strip())
-        self._refusals = document["refusals"]
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        return {"refusals": self._refusals}
-
-
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The parts that only a server has: it takes spans in, and sees to it that jobs are run."""
+    """The parts that only a server has: it receives spans, and delivers jobs."""
 
     receiver: Receiver
     spans: SpanStore
@@ -85,22 +60,23 @@ class Shared:
     cache: Cache
     notices: Notices
     limits: RateLimits | None
-    """None: any number of requests may come."""
+    """None: the number of requests is not limited."""
     ping_redis: Callable[[], Awaitable[None]] | None = None
-    """Raises RedisUnavailableError where it does not answer; None: there is none."""
+    """Raises RedisUnavailableError where Redis does not answer; None where it is not set."""
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Everything a shell needs, opened."""
+    """Everything that a shell needs, opened."""
 
     settings: Settings
     graphs: Graphs
-    catalog: Catalog | None
+    declared: Catalog | None
     links: TraceLinks
     scans: ScanService
     shared: Shared
     jobs: Jobs
+    windows: LiveWindows
     outbox: Dispatcher
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
@@ -121,8 +97,55 @@ class App:
         return self.shared.limits
 
     @property
+    def dialects(self) -> Dialects:
+        return self.scans.dialects()
+
+    @property
+    def selector(self) -> GraphSelector:
+        return GraphSelector(self.graphs, self.windows)
+
+    @property
+    def graph(self) -> GraphService:
+        return GraphService(
+            self.selector, self.graphs, viewer(self.declared, self.links), self.analysis
+        )
+
+    @property
+    def analysis(self) -> AnalysisService:
+        return AnalysisService(self.selector, self.declared, self.links)
+
+    @property
+    def catalog(self) -> CatalogService:
+        return CatalogService(
+            self.graphs, self.declared, self.links, self.scans.clock, self.settings.ghost_days
+        )
+
+    @property
+    def simulations(self) -> SimulationService:
+        return SimulationService(
+            self.selector, self.declared, self.links, self.thresholds, self.jobs
+        )
+
+    @property
+    def playbooks(self) -> PlaybookService:
+        return PlaybookService(self.simulations, self.jobs)
+
+    @property
+    def answers(self) -> ScanAnswers:
+        return ScanAnswers(viewer(self.declared, self.links))
+
+    @property
+    def uploaded(self) -> ScanJobs:
+        return ScanJobs(
+            self.scans,
+            self.settings.data_dir / "uploads",
+            self.answers.document,
+            self.settings.upload_seconds,
+        )
+
+    @property
     def attempts(self) -> Attempts:
-        """What tries jobs, in a server as in a worker."""
+        """What runs jobs, in a server as in a worker."""
         works = {kind: work(self) for kind, work in WORKS.items()}
         return Attempts(
             self.jobs.store,
@@ -133,53 +156,12 @@ class App:
         )
 
     @property
-    def uploaded(self) -> ScanJobs:
-        return ScanJobs(
-            self.scans,
-            self.settings.data_dir / "uploads",
-            self.scan_answer,
-            self.settings.upload_seconds,
-        )
-
-    @property
-    def simulations(self) -> Simulations:
-        return Simulations(self.graphs, self.catalog, self.links, self.thresholds)
-
-    @property
-    def playbooks(self) -> Playbooks:
-        return Playbooks(self.simulations)
-
-    @property
-    def dialects(self) -> Dialects:
-        return self.scans.dialects()
-
-    @property
     def thresholds(self) -> Thresholds:
         return Thresholds(
             self.settings.severity_critical,
             self.settings.severity_high,
             self.settings.severity_medium,
         )
-
-    def matches(self, graph: Graph) -> Matches:
-        return match(graph, self.catalog)
-
-    async def compare(self, graph: Graph) -> Comparison:
-        """Return the catalog compared with this graph and with everything ever seen, as of now."""
-        history = await self.graphs.history()
-        now, days = self.scans.clock(), self.settings.ghost_days
-        return await asyncio.to_thread(
-            compare, graph, self.catalog, history, now=now, ghost_days=days
-        )
-
-    def scan_answer(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
-        """Return the document of a scan; raise NothingUsableError if it found no span."""
-        document = scan_document(
-            found.graph, view(self.matches(found.graph), self.links), refusals=found.refusals
-        )
-        if not found.graph.coverage.spans:
-            raise NothingUsableError(document)
-        return {"dataset": version.dataset, "graph_version": version.id} | document
 
 
 WORKS: Mapping[str, Callable[[App], Work]] = {

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from agentguard.adapters.files.spans import open_span_store
+from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
@@ -24,7 +24,9 @@ from agentguard.bootstrap.health_checks import (
     serving_parts,
 )
 from agentguard.bootstrap.storage import Storage, open_storage
-from agentguard.bootstrap.wiring import make_folder, postgresql
+from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
+from agentguard.catalog.loading import load_catalogs
+from agentguard.catalog.views import viewer
 from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
@@ -36,7 +38,8 @@ from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
-from agentguard.scan.live import LiveGraph
+from agentguard.scan.answers import ScanAnswers, UnstoredScans
+from agentguard.scan.live import LiveGraph, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.traces.compaction import Compactor
@@ -55,15 +58,18 @@ async def open_app(
     *,
     serving: bool = False,
     in_processes: bool = True,
+    create: bool = True,
     clock: Clock = system_clock,
 ) -> AsyncIterator[App]:
-    """Open what is in the data directory, and close it in good order.
+    """Open the data directory, migrating its database where it is older, and close it in order.
 
-    Creates and migrates it where needed. With `serving`, also take spans in, keep the live graph
-    and run jobs: any number of processes may. `in_processes=False` keeps all work in this process.
+    With `serving`, also receive spans, keep the live graph and run jobs: any number of processes
+    may. `in_processes=False` keeps all work in this process. `create=False` creates neither folder
+    nor database, and raises NoDataError where there are none. Raises DataDirectoryError too, and
+    what a service that is set raises when it cannot be used.
     """
     async with AsyncExitStack() as stack:
-        make_folder(settings.data_dir)
+        make_folder(settings.data_dir) if create else refuse_empty(settings)
         database = await stack.enter_async_context(
             open_database(settings.data_dir, postgresql(settings))
         )
@@ -80,6 +86,13 @@ async def open_app(
         )
         app = replace(app, parts=parts)
         yield await _serving(stack, app, storage.unit_of_work, separate=in_processes)
+
+
+def unstored_scans(settings: Settings) -> UnstoredScans:
+    """Return what scans without a data directory. Raises CatalogFormatError."""
+    catalog = load_catalogs(settings.catalog)
+    view_of = viewer(catalog, trace_links(settings.trace_url))
+    return UnstoredScans(load_dialects(settings.housekeeping), ScanAnswers(view_of))
 
 
 def _application(
@@ -100,6 +113,7 @@ def _application(
         scans,
         storage.shared,
         Jobs(storage.jobs, clock, PERMISSIONS),
+        StoredLiveWindows(FileSpanReader(settings.data_dir), workers),
         storage.outbox,
         storage.projection,
     )
@@ -162,7 +176,13 @@ async def _serving(
         *broker_part(delivery, settings),
         *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)),
     )
-    return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+    return replace(
+        app,
+        jobs=replace(app.jobs, wake=sweep.wake),
+        windows=StoredLiveWindows(spans, watchers),
+        serving=serving,
+        parts=parts,
+    )
 
 
 def _live_graph(

@@ -17,6 +17,7 @@ from agentguard.adapters.memory.cache import MemoryCache
 from agentguard.adapters.memory.limits import MemoryRateLimits
 from agentguard.adapters.memory.notices import MemoryNotices
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.adapters.sql.sqlite import FILE_NAME
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.bootstrap.app import Shared
 from agentguard.catalog.matching import match
@@ -27,7 +28,12 @@ from agentguard.graph.importing import GraphImport
 from agentguard.graph.model import Graph
 from agentguard.graph.projection import GraphProjection
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.errors import InvalidInputError, PackageMissingError, UnavailableError
+from agentguard.kernel.errors import (
+    InvalidInputError,
+    NotFoundError,
+    PackageMissingError,
+    UnavailableError,
+)
 from agentguard.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,6 +55,25 @@ def make_folder(folder: Path) -> None:
     except OSError as error:
         reason = f"The data directory {str(folder)!r} cannot be made: {error.strerror}."
         raise DataDirectoryError(f"{reason} Set AGENTGUARD_DATA_DIR.") from error
+
+
+class NoDataError(NotFoundError):
+    """A command reads a data directory in which AgentGuard has stored nothing."""
+
+    code = "no-data"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"No AgentGuard data in {str(folder)!r}. Run `agentguard scan PATH` or `agentguard"
+            " serve` first, or set --data-dir or AGENTGUARD_DATA_DIR to the directory that holds"
+            " the data."
+        )
+
+
+def refuse_empty(settings: Settings) -> None:
+    """Raise NoDataError where the data directory has no database; one in PostgreSQL may be used."""
+    if settings.postgres is None and not (settings.data_dir / FILE_NAME).is_file():
+        raise NoDataError(settings.data_dir)
 
 
 @contextmanager

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from agentguard.catalog.matching import Matches
-from agentguard.catalog.model import Entry
+from agentguard.catalog.matching import Matches, match
+from agentguard.catalog.model import Catalog, Entry
 from agentguard.graph.documents import View
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
+from agentguard.graph.model import Graph
+
+
+def viewer(catalog: Catalog | None, links: TraceLinks) -> Callable[[Graph], View]:
+    """Return the function from a graph to its view. CPU-bound."""
+    return lambda graph: view(match(graph, catalog), links)
 
 
 def view(matches: Matches, links: TraceLinks = NO_LINKS) -> View:

@@ -18,6 +18,10 @@ from agentguard.cli.options import (
     Format,
     FormatOption,
     FullOption,
+    LookbackOption,
+    SinceOption,
+    UntilOption,
+    VersionOption,
     examples,
 )
 
@@ -80,7 +84,12 @@ OutputOption = Annotated[
 @app.command("init", cls=Command, epilog=_INIT_EXAMPLES)
 def init(
     output: OutputOption = None,
+    *,
     dataset: DatasetOption = None,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -88,11 +97,14 @@ def init(
 
     As YAML, or as JSON with --format json.
     """
-    from agentguard.catalog.writing import catalog_text
-    from agentguard.cli.opening import opened
+    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.opening import ask_about
 
-    found = opened(data_dir, None, dataset)
-    _deliver(catalog_text(found.graph), output, output_format, "Fill in owners")
+    selection = selection_asked(dataset, version, since, until, lookback)
+    text = ask_about(
+        settings_with(data_dir, None), selection, lambda app, of: app.catalog.draft(of)
+    )
+    _deliver(text, output, output_format, "Fill in owners")
 
 
 @app.command("import", cls=Command, epilog=_IMPORT_EXAMPLES)
@@ -121,7 +133,12 @@ def import_(
 
 @app.command("check", cls=Command, epilog=_CHECK_EXAMPLES)
 def check(
+    *,
     dataset: DatasetOption = None,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
     catalog: CatalogOption = None,
     ghost_days: Annotated[
         int | None,
@@ -146,20 +163,17 @@ def check(
 
     Exits with 0 whatever it finds, except for findings named by --fail-on.
     """
-    from agentguard.catalog.documents import comparison_document
-    from agentguard.cli.choices import settings_with
-    from agentguard.cli.opening import compared
+    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.opening import ask_about
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.catalog import catalog_parts
-    from agentguard.graph.documents import origin_of
-    from agentguard.graph.evidence_links import trace_links
 
     settings = settings_with(data_dir, catalog)
-    if ghost_days is not None:
-        settings = settings.model_copy(update={"ghost_days": ghost_days})
-    _ask_for_catalog(settings, fail_on or ())
-    version, found = compared(settings, dataset)
-    document = origin_of(version) | comparison_document(found, trace_links(settings.trace_url))
+    _require_catalog(settings, fail_on or ())
+    selection = selection_asked(dataset, version, since, until, lookback)
+    document = ask_about(
+        settings, selection, lambda app, of: app.catalog.check(of, ghost_days=ghost_days)
+    )
     if output_format is Format.JSON:
         print_json(document)
     else:
@@ -167,7 +181,7 @@ def check(
     _fail_on(document, fail_on or ())
 
 
-def _ask_for_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
+def _require_catalog(settings: Settings, fail_on: Sequence[FailOn]) -> None:
     """Raise InvalidInputError for --fail-on without a catalog, which could find nothing."""
     from agentguard.kernel.errors import InvalidInputError
 

@@ -1,16 +1,14 @@
-"""What settings and options together say."""
+"""Settings and requests, from options."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentguard.catalog.loading import load_catalogs
-from agentguard.catalog.matching import Matches
-from agentguard.catalog.model import Catalog
-from agentguard.catalog.views import view
-from agentguard.graph.documents import View
-from agentguard.graph.evidence_links import trace_links
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.filtering import GraphFilter
+from agentguard.graph.selection import GraphSelection
+from agentguard.graph.sorting import SortKey
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings, load_settings
 from agentguard.traces.window import TimeWindow
@@ -18,28 +16,39 @@ from agentguard.traces.window_parsing import parse_window
 
 
 def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
-    """Return the settings, with what the command line says instead."""
+    """Return the settings, overridden by options."""
     given = {"data_dir": data_dir, "catalog": tuple(catalog or ()) or None}
     return load_settings().model_copy(
-        update={name: said for name, said in given.items() if said is not None}
+        update={name: value for name, value in given.items() if value is not None}
     )
 
 
 def window_asked(since: str | None, until: str | None, lookback: str | None) -> TimeWindow | None:
-    """Return the window of event time that options ask for.
-
-    Raise TimeWindowError where they contradict each other.
-    """
+    """Return the window of event time, or None without options; raise TimeWindowError."""
     return parse_window(since=since, until=until, lookback=lookback, now=system_clock())
 
 
-def declared(settings: Settings) -> Catalog | None:
-    """Return what the files that the settings name declare.
+def selection_asked(
+    dataset: str | None,
+    version: str | None,
+    since: str | None,
+    until: str | None,
+    lookback: str | None,
+) -> GraphSelection:
+    """Return which graph is asked for; raise TimeWindowError, GraphSelectionError."""
+    return GraphSelection(dataset, version, window_asked(since, until, lookback))
 
-    Raise CatalogFormatError where one is no catalogue.
-    """
-    return load_catalogs(settings.catalog)
 
-
-def view_of(matches: Matches, settings: Settings) -> View:
-    return view(matches, trace_links(settings.trace_url))
+def filter_asked(
+    kinds: Sequence[ComponentKind] | None,
+    owner: str | None,
+    sort: SortKey | None,
+    top: int | None,
+    *,
+    errors: bool,
+    shadow: bool,
+) -> GraphFilter:
+    """Return which part of the graph is asked for."""
+    return GraphFilter(
+        tuple(kinds or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
+    )

@@ -23,7 +23,7 @@ EXIT_CODES = (
 )
 
 
-_WRONG_USE = frozenset({"bad-time-window"})
+_WRONG_USE = frozenset({"bad-time-window", "bad-graph-selection"})
 """Codes of errors that say how an option was written, not what came of the work."""
 
 
@@ -38,8 +38,9 @@ class ExitCode(IntEnum):
 
 
 class Command(TyperCommand):
-    """A command whose errors are a sentence on standard error, with `--format json` also a problem
-    document on standard output.
+    """A command whose errors are sentences on standard error.
+
+    With `--format json`, also a problem document on standard output.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -80,8 +81,9 @@ def _invoke(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
 
 
 def leave_quietly() -> NoReturn:
-    """Exit as a program whose reader went away, without the interpreter's own last flush, which
-    would fail again.
+    """Exit as a program whose reader went away.
+
+    Without the interpreter's last flush, which would fail again.
     """
     os._exit(ExitCode.BROKEN_PIPE)
 

@@ -10,24 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from agentguard.analysis.analyze import analyze
-from agentguard.analysis.documents import analysis_document
+from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.cli.choices import settings_with
 from agentguard.cli.messages import answers_only
-from agentguard.cli.opening import Opened, opened
+from agentguard.cli.opening import ask_about
 from agentguard.cli.options import Format
 from agentguard.cli.output import print_json, print_lines, print_report, shown
 from agentguard.cli.principal import os_user
 from agentguard.cli.tables.demo import full_parts, highlights, overview_parts
 from agentguard.cli.tables.graph import names_by_id
-from agentguard.graph.documents import graph_document
+from agentguard.graph.selection import GraphSelection, SelectedGraph
 from agentguard.ingest.sources import read_paths
 from agentguard.kernel.errors import InvalidInputError
-from agentguard.playbooks.documents import playbook_document
-from agentguard.playbooks.generator import generate
 from agentguard.settings import Settings
-from agentguard.simulation.documents import simulation_document
+from agentguard.simulation.service import Failure
 
 if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
@@ -64,7 +61,8 @@ def loaded(data_dir: Path | None) -> Loaded:
     settings = settings_with(data_dir, [catalog])
     with answers_only():
         asyncio.run(_load(settings, recording))
-    return Loaded(_computed(opened(data_dir, [catalog], DATASET)), settings.data_dir, catalog)
+    documents = ask_about(settings, GraphSelection(DATASET), _computed)
+    return Loaded(documents, settings.data_dir, catalog)
 
 
 async def _load(settings: Settings, recording: Path) -> None:
@@ -92,18 +90,13 @@ def report(
     print_report([Text(intro, style="italic"), *parts])
 
 
-def _computed(found: Opened) -> dict[str, Any]:
-    links = found.view.links
-    analysis = analysis_document(
-        analyze(found.graph, found.runs, matches=found.matches), links=links
-    )
-    result = found.simulation([worst_component(analysis)], None, 0)
-    return _documents(
-        found.origin() | graph_document(found.graph, found.view, analysis=analysis),
-        found.origin() | simulation_document(result, links=links),
-        found.origin()
-        | playbook_document(generate(found.graph, result, matches=found.matches), links=links),
-    )
+async def _computed(app: App, selected: SelectedGraph) -> dict[str, Any]:
+    graph = await app.graph.graph(selected)
+    worst = worst_component(graph["analysis"])
+    actor, selection = os_user(), GraphSelection(version=selected.version)
+    failure = await app.simulations.resolve(actor, Failure((worst,), selection=selection))
+    simulation = await app.simulations.simulate(actor, failure)
+    return _documents(graph, simulation, await app.playbooks.write(actor, failure))
 
 
 def _documents(

@@ -6,21 +6,43 @@ from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
     DatasetOption,
+    ErrorsOption,
     FullOption,
     GraphFormat,
     GraphFormatOption,
+    KindsOption,
+    LookbackOption,
+    OwnerOption,
+    ShadowOption,
+    SinceOption,
+    SortOption,
+    TopOption,
+    UntilOption,
+    VersionOption,
     examples,
 )
 
 EXAMPLES = examples(
     "agentguard graph",
-    "agentguard graph --dataset live --format json | jq '.edges[] | select(.errors > 0)'",
+    "agentguard graph --kind agent --sort errors --top 10",
+    "agentguard graph --dataset live --lookback 1h --errors",
     "agentguard graph --format dot | dot -Tsvg > graph.svg",
 )
 
 
 def graph(
     dataset: DatasetOption = None,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
+    kinds: KindsOption = None,
+    *,
+    errors: ErrorsOption = False,
+    shadow: ShadowOption = False,
+    owner: OwnerOption = None,
+    sort: SortOption = None,
+    top: TopOption = None,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -28,25 +50,28 @@ def graph(
 ) -> None:
     """Show what runs and what depends on what.
 
-    Of the newest graph in the data directory, whether a server runs on it or not.
+    Of the newest graph in the data directory, of a stored version, or of a window of the live
+    spans; a server may be running on it. Filters select components; a dependency is shown where one
+    of its ends is.
     """
-    from agentguard.analysis.analyze import analyze
-    from agentguard.analysis.documents import analysis_document
-    from agentguard.cli.opening import opened
+    from agentguard.cli.choices import filter_asked, selection_asked, settings_with
+    from agentguard.cli.opening import ask_about
     from agentguard.cli.output import print_json, print_report, print_text, shown
     from agentguard.cli.tables.graph import graph_parts
-    from agentguard.graph.documents import graph_document
-    from agentguard.graph.export.formats import ExportFormat, export
+    from agentguard.graph.export.formats import ExportFormat
 
-    found = opened(data_dir, catalog, dataset)
-    if output_format not in (GraphFormat.TABLE, GraphFormat.JSON):
-        print_text(export(found.graph, ExportFormat(output_format.value)))
-        return
-    if output_format is GraphFormat.TABLE:
-        document = found.origin() | graph_document(found.graph, found.view, analysis={})
-        print_report(graph_parts(shown(document), full=full))
-        return
-    analysis = analysis_document(
-        analyze(found.graph, found.runs, matches=found.matches), links=found.view.links
-    )
-    print_json(found.origin() | graph_document(found.graph, found.view, analysis=analysis))
+    settings = settings_with(data_dir, catalog)
+    selection = selection_asked(dataset, version, since, until, lookback)
+    wanted = filter_asked(kinds, owner, sort, top, errors=errors, shadow=shadow)
+    if output_format is GraphFormat.JSON:
+        print_json(ask_about(settings, selection, lambda app, of: app.graph.graph(of, wanted)))
+    elif output_format is GraphFormat.TABLE:
+        found = ask_about(settings, selection, lambda app, of: app.graph.overview(of, wanted))
+        whole = full or top is not None
+        print_report(graph_parts(shown(found), full=whole, ordered=sort is not None))
+    else:
+        language = ExportFormat(output_format.value)
+        text = ask_about(
+            settings, selection, lambda app, of: app.graph.export(of, language, wanted)
+        )
+        print_text(text)

@@ -1,24 +1,18 @@
-"""`agentguard jobs`: what was asked for and not waited for."""
+"""`agentguard jobs`: background work."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agentguard.cli.command import Command, Group
-from agentguard.cli.messages import answers_only
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 from agentguard.jobs.model import JobState
 
 if TYPE_CHECKING:
-    from agentguard.bootstrap.app import App
     from agentguard.jobs.store import JobFilter
     from agentguard.settings import Settings
-
-T = TypeVar("T")
 
 _LIST_EXAMPLES = examples(
     "agentguard jobs",
@@ -38,20 +32,20 @@ app = typer.Typer(
 
 StatesOption = Annotated[
     list[JobState] | None,
-    typer.Option(
-        "--state", help="Only jobs in this state; may be given several times.", show_default=False
-    ),
+    typer.Option("--state", help="Only jobs in this state; repeatable.", show_default=False),
 ]
 KindsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--kind", help="Only this kind (scan, simulation, playbook); likewise.", show_default=False
+        "--kind",
+        help="Only this kind (scan, simulation, playbook); repeatable.",
+        show_default=False,
     ),
 ]
 BeforeOption = Annotated[
     str | None,
     typer.Option(
-        help="Only jobs made before this one: the next page.", metavar="ID", show_default=False
+        help="Only jobs created before this one: the next page.", metavar="ID", show_default=False
     ),
 ]
 
@@ -66,9 +60,7 @@ def jobs(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show the jobs that servers and workers run, newest first, and the dead letters that lie with
-    RabbitMQ.
-    """
+    """Show the jobs of servers and workers, newest first, and RabbitMQ's dead letters."""
     if ctx.invoked_subcommand is not None:
         return
     from agentguard.cli.choices import settings_with
@@ -91,12 +83,15 @@ def show(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show how far a job is; with --format json also its result."""
+    """Show the progress of a job; with --format json also its result."""
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.jobs import job_parts
     from agentguard.jobs.documents import job_document
 
-    document = job_document(_asked(data_dir, lambda app: app.jobs.get(job_id)))
+    settings = settings_with(data_dir, None)
+    document = job_document(ask(settings, lambda app: app.jobs.get(job_id)))
     if output_format is Format.JSON:
         print_json(document)
     else:
@@ -107,9 +102,9 @@ def show(
 def dead(output_format: FormatOption = Format.TABLE) -> None:
     """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed for good.
 
-    They end up there after a job's last attempt, or when worker after worker ended before it could
-    begin. Nothing is taken away. Exits with 1 where there are none to be kept (no broker, or
-    Redis), or the broker does not answer.
+    A delivery ends up there after its job's last attempt, or when several workers died before they
+    could start it. Reading leaves them in place. Exits with 1 where the broker keeps none (Redis,
+    or no broker), or does not answer.
     """
     import asyncio
 
@@ -126,32 +121,16 @@ def dead(output_format: FormatOption = Format.TABLE) -> None:
         print_report([dead_letters_part(shown(document))])
 
 
-def _asked(data_dir: Path | None, question: Callable[[App], Awaitable[T]]) -> T:
-    """Return what the application answers."""
-    import asyncio
-
-    from agentguard.bootstrap.opening import open_app
-    from agentguard.cli.choices import settings_with
-
-    async def ask() -> T:
-        async with open_app(settings_with(data_dir, None)) as app:
-            return await question(app)
-
-    with answers_only():
-        return asyncio.run(ask())
-
-
 def _listed(settings: Settings, wanted: JobFilter, limit: int) -> dict[str, Any]:
-    """Return a page of jobs, and beside it the dead letters, or why they cannot be shown."""
+    """Return a page of jobs and the dead letters, or why these cannot be shown."""
     import asyncio
 
     from agentguard.bootstrap.broker import dead_letters
+    from agentguard.cli.opening import ask
     from agentguard.jobs.documents import dead_letters_document, jobs_document
     from agentguard.kernel.errors import UnavailableError
 
-    listed = jobs_document(
-        _asked(settings.data_dir, lambda app: app.jobs.newest(wanted, limit)), limit
-    )
+    listed = jobs_document(ask(settings, lambda app: app.jobs.newest(wanted, limit)), limit)
     try:
         return (
             listed

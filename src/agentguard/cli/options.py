@@ -9,10 +9,12 @@ from typing import Annotated, TypeAlias
 import typer
 
 from agentguard.cli.command import EXIT_CODES
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.sorting import SortKey
 
 
 class Format(StrEnum):
-    """How an answer is printed."""
+    """How a document is printed."""
 
     TABLE = "table"
     JSON = "json"
@@ -39,7 +41,19 @@ FullOption: TypeAlias = Annotated[bool, typer.Option("--full", help="Show every 
 DatasetOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Dataset to work on; without it, the one last written. `live` is what OTLP delivers.",
+        help=(
+            "Dataset: `live` is what OTLP delivers. Default: `live` where it has a graph, else the"
+            " dataset last written."
+        ),
+        show_default=False,
+    ),
+]
+VersionOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--version",
+        help="Id of a stored graph version, instead of the newest of the dataset.",
+        metavar="ID",
         show_default=False,
     ),
 ]
@@ -52,17 +66,14 @@ DataDirOption: TypeAlias = Annotated[
 SinceOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help=(
-            "Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
-            " later."
-        ),
+        help="Only traces that start at this time or later (ISO 8601, or 15m, 24h, 7d ago).",
         show_default=False,
     ),
 ]
 UntilOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Only traces that start before this time (ISO 8601, or how long ago).",
+        help="Only traces that start before this time (ISO 8601, or 15m, 24h, 7d ago).",
         show_default=False,
     ),
 ]
@@ -76,15 +87,38 @@ LookbackOption: TypeAlias = Annotated[
 CatalogOption: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(
-        help=(
-            "Catalogue, A2A card or Backstage file, instead of AGENTGUARD_CATALOG; may be given"
-            " several times."
-        ),
+        help=("Catalog, A2A card or Backstage file, instead of AGENTGUARD_CATALOG; repeatable."),
         show_default=False,
     ),
+]
+KindsOption: TypeAlias = Annotated[
+    list[ComponentKind] | None,
+    typer.Option("--kind", help="Only components of this kind; repeatable.", show_default=False),
+]
+ErrorsOption: TypeAlias = Annotated[
+    bool, typer.Option("--errors", help="Only what failed at least once.")
+]
+ShadowOption: TypeAlias = Annotated[
+    bool, typer.Option("--shadow", help="Only shadow agents. Needs a catalog.")
+]
+OwnerOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="Only what the catalog declares with this owner (case ignored).", show_default=False
+    ),
+]
+SortOption: TypeAlias = Annotated[
+    SortKey | None,
+    typer.Option(
+        help="Sort lists by this: names ascending, numbers and times descending.",
+        show_default=False,
+    ),
+]
+TopOption: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="At most so many of each list.", show_default=False)
 ]
 
 
 def examples(*lines: str) -> str:
-    """Return a help epilogue with these command lines, kept as they are written."""
+    """Return a help epilog with these command lines, unwrapped."""
     return "\n".join(["\b", "Examples:", *(f"  {line}" for line in lines), "", EXIT_CODES])

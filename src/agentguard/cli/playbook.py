@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from agentguard.cli.failing import (
+    BackgroundOption,
+    ComponentsArgument,
+    GroupsOption,
+    MethodOption,
+    ModeOption,
+    SeedOption,
+    failure_asked,
+    print_submitted,
+)
 from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
@@ -9,22 +21,37 @@ from agentguard.cli.options import (
     Format,
     FormatOption,
     FullOption,
+    LookbackOption,
+    SinceOption,
+    UntilOption,
+    VersionOption,
     examples,
 )
-from agentguard.cli.simulate import ComponentsArgument, MethodOption, SeedOption
+from agentguard.simulation.modes import FailureMode
+
+if TYPE_CHECKING:
+    from agentguard.bootstrap.app import App
 
 EXAMPLES = examples(
     "agentguard playbook PaymentAgent",
+    "agentguard playbook provider:openai --dataset live",
     "agentguard playbook PaymentAgent --format json | jq '.steps[].title'",
 )
 
 
 def playbook(
-    components: ComponentsArgument,
+    components: ComponentsArgument = None,
+    *,
+    groups: GroupsOption = None,
+    _mode: ModeOption = FailureMode.OUTAGE,
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
-    *,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
+    background: BackgroundOption = False,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -32,21 +59,28 @@ def playbook(
 ) -> None:
     """Write the playbook for a failure.
 
-    Three phases (contain, activate backups, recover), drawn from the graph and from the simulated
-    failure of these components.
+    Three phases (contain, activate backups, recover), from the graph and the simulated failure of
+    these components.
     """
-    from agentguard.cli.opening import opened
+    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
     from agentguard.cli.tables.playbook import playbook_parts
-    from agentguard.playbooks.documents import playbook_document
-    from agentguard.playbooks.generator import generate
-    from agentguard.simulation.model import Method
 
-    found = opened(data_dir, catalog, dataset)
-    result = found.simulation(components, Method(method.value) if method else None, seed)
-    document = found.origin() | playbook_document(
-        generate(found.graph, result, matches=found.matches), links=found.view.links
-    )
+    actor, settings = os_user(), settings_with(data_dir, catalog)
+    selection = selection_asked(dataset, version, since, until, lookback)
+    failure = failure_asked(components, groups, method, seed, selection)
+
+    async def written(app: App) -> dict[str, Any]:
+        return await app.playbooks.write(actor, await app.playbooks.resolve(actor, failure))
+
+    if background:
+        print_submitted(
+            ask(settings, lambda app: app.playbooks.submit(actor, failure)), output_format
+        )
+        return
+    document = ask(settings, written)
     if output_format is Format.JSON:
         print_json(document)
     else:

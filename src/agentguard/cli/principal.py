@@ -1,16 +1,20 @@
-"""Who acts when a command runs."""
+"""Who a command acts as: the operating-system user who runs it."""
 
 from __future__ import annotations
 
 import getpass
+import os
 
 from agentguard.accounts.principal import EVERY_PERMISSION, Principal, PrincipalKind
 
 
 def os_user() -> Principal:
-    """Return the operating-system user who runs the command: every permission."""
+    """Return the user of this process, with every permission on the data it can open.
+
+    A user without a name, as in many containers, is named by number.
+    """
     try:
         name = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, in a container say
-        name = "unknown"
+    except (KeyError, OSError):  # KeyError until Python 3.12: no entry in the password database
+        name = str(os.getuid())
     return Principal(f"os-user:{name}", PrincipalKind.OS_USER, EVERY_PERMISSION)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from agentguard.cli.failing import (
+    BackgroundOption,
+    ComponentsArgument,
+    GroupsOption,
+    MethodOption,
+    ModeOption,
+    SeedOption,
+    failure_asked,
+    print_submitted,
+)
 from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
@@ -14,53 +21,39 @@ from agentguard.cli.options import (
     Format,
     FormatOption,
     FullOption,
+    LookbackOption,
+    SinceOption,
+    UntilOption,
+    VersionOption,
     examples,
 )
+from agentguard.simulation.modes import FailureMode
+
+if TYPE_CHECKING:
+    from agentguard.bootstrap.app import App
 
 EXAMPLES = examples(
     "agentguard simulate PaymentAgent",
+    "agentguard simulate provider:openai",
     "agentguard simulate PaymentAgent gpt-4o-mini --method structural",
+    "agentguard simulate PaymentAgent --dataset live --lookback 24h",
     "agentguard simulate PaymentAgent --format json | jq .impact_estimate",
 )
 
 
-class MethodName(StrEnum):
-    """How the answer is found."""
-
-    REPLAY = "replay"
-    STRUCTURAL = "structural"
-
-
-ComponentsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="COMPONENT…", help="Ids or unique names; several fail at once.", show_default=False
-    ),
-]
-MethodOption = Annotated[
-    MethodName | None,
-    typer.Option(
-        help=(
-            "Replay the recorded runs, or follow the worst case; without it, replay where there are"
-            " runs."
-        ),
-        show_default=False,
-    ),
-]
-SeedOption = Annotated[
-    int,
-    typer.Option(
-        help="Seed of every draw; the same seed gives the same answer.", min=0, max=2**63 - 1
-    ),
-]
-
-
 def simulate(
-    components: ComponentsArgument,
+    components: ComponentsArgument = None,
+    *,
+    groups: GroupsOption = None,
+    _mode: ModeOption = FailureMode.OUTAGE,
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
-    *,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
+    background: BackgroundOption = False,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -68,19 +61,32 @@ def simulate(
 ) -> None:
     """Show what breaks if these components fail.
 
-    Who is hit and by which path, and which workflows lose what share of their runs. Components fail
-    wholly and at once.
+    Who is hit and by which path, and which workflows lose what share of their runs.
     """
-    from agentguard.cli.opening import opened
+    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
+    from agentguard.cli.tables.graph import names_by_id
     from agentguard.cli.tables.simulation import simulation_parts
-    from agentguard.simulation.documents import simulation_document
-    from agentguard.simulation.model import Method
 
-    found = opened(data_dir, catalog, dataset)
-    result = found.simulation(components, Method(method.value) if method else None, seed)
-    document = found.origin() | simulation_document(result, links=found.view.links)
+    actor, settings = os_user(), settings_with(data_dir, catalog)
+    selection = selection_asked(dataset, version, since, until, lookback)
+    failure = failure_asked(components, groups, method, seed, selection)
+
+    async def simulated(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
+        resolved = await app.simulations.resolve(actor, failure)
+        document = await app.simulations.simulate(actor, resolved)
+        return document, await app.graph.overview(resolved.selected)
+
+    if background:
+        print_submitted(
+            ask(settings, lambda app: app.simulations.submit(actor, failure)), output_format
+        )
+        return
+    found, overview = ask(settings, simulated)
     if output_format is Format.JSON:
-        print_json(document)
+        print_json(found)
     else:
-        print_report(simulation_parts(shown(document), shown(found.names()), full=full))
+        document, names = shown(found), names_by_id(shown(overview))
+        print_report(simulation_parts(document, names, full=full))

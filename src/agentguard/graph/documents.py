@@ -25,7 +25,8 @@ from agentguard.graph.model import (
     Workflow,
 )
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.selection import SelectedGraph
+from agentguard.graph.store import Dataset
 from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 
@@ -55,12 +56,13 @@ class View:
     """
 
 
-def origin_of(version: GraphVersion) -> Document:
-    """Return the members that say which graph a document speaks of."""
+def origin_of(selected: SelectedGraph) -> Document:
+    """Return the members that say which graph a document is about."""
     return {
-        "dataset": version.dataset,
-        "graph_version": version.id,
-        "created_at": timestamp(version.created_at),
+        "dataset": selected.dataset,
+        "graph_version": selected.version,
+        "created_at": timestamp(selected.created_at),
+        "window": window_document(selected.graph),
     }
 
 
@@ -105,9 +107,7 @@ def coverage_document(coverage: Coverage) -> Document:
 
 
 def window_document(graph: Graph) -> Document:
-    """Return the times between which the graph's spans lie, and the window that was asked for
-    (null: its side was open).
-    """
+    """Return when the graph's spans were recorded, and the window asked for (null: open)."""
     since, until = (None, None) if graph.asked is None else (graph.asked.since, graph.asked.until)
     return {
         "from": timestamp(graph.coverage.first_seen),
@@ -139,19 +139,42 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
     }
 
 
-def graph_document(graph: Graph, view: View, *, analysis: Mapping[str, Any]) -> Document:
-    """Return nodes and edges beside `analysis`, the document of agentguard.analysis."""
-    shown = _Shown(graph, view)
+def graph_document(
+    graph: Graph, view: View, *, analysis: Mapping[str, Any], part: Graph | None = None
+) -> Document:
+    """Return nodes and edges beside `analysis`, the document of agentguard.analysis.
+
+    `part`: what of the graph is listed (graph.filtering); without it, everything.
+    """
+    shown, listed = _Shown(graph, view), graph if part is None else part
     return {
-        "nodes": [shown.node(c) for c in graph.components],
-        "edges": [shown.dependency(d) for d in graph.dependencies],
-        "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
-        "workflows": [shown.workflow(w) for w in graph.workflows],
+        "nodes": [shown.node(c) for c in listed.components],
+        "edges": [shown.dependency(d) for d in listed.dependencies],
+        "fallbacks": [shown.fallback(f) for f in listed.fallbacks],
+        "workflows": [shown.workflow(w) for w in listed.workflows],
+        "total_components": len(graph.components),
+        "total_dependencies": len(graph.dependencies),
         "shadow_note": NO_CATALOG if view.shadows is None else None,
         "window": window_document(graph),
         "environments": sorted({c.environment for c in graph.components if c.environment}),
         "coverage": coverage_document(graph.coverage),
         "analysis": dict(analysis),
+    }
+
+
+def datasets_document(datasets: Iterable[Dataset]) -> Document:
+    """Return the datasets, each with its newest version."""
+    return {
+        "datasets": [
+            {
+                "name": dataset.name,
+                "graph_version": dataset.newest_version,
+                "created_at": timestamp(dataset.created_at),
+                "total_components": dataset.components,
+                "total_dependencies": dataset.dependencies,
+            }
+            for dataset in datasets
+        ]
     }
 
 

@@ -24,10 +24,18 @@ class NoGraphError(NotFoundError):
 
     @classmethod
     def version(cls, version_id: str) -> NoGraphError:
-        """Say that this version is not kept."""
+        """Say that this version is not stored."""
         return cls(
-            f"Graph version {version_id!r} is not kept. GET /api/datasets lists the newest of each"
-            " dataset."
+            f"Graph version {version_id!r} is not stored. GET /api/datasets lists the newest of"
+            " each dataset."
+        )
+
+    @classmethod
+    def version_of(cls, version_id: str, dataset: str) -> NoGraphError:
+        """Say that this version belongs to another dataset."""
+        return cls(
+            f"Graph version {version_id!r} does not belong to dataset {dataset!r}. Leave out the"
+            " dataset, or choose a version of it."
         )
 
 

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import AmbiguousComponentError, UnknownComponentError
 from agentguard.graph.model import Component, Graph
 
+_IGNORED = str.maketrans("", "", "-_ ")
+
 
 def resolve(
     graph: Graph, wanted: str, *, kinds: Iterable[ComponentKind] = tuple(ComponentKind)
 ) -> Component:
-    """Return the component with this id, else the only one with this name (case ignored).
+    """Return the only component that this text means.
 
-    Raises UnknownComponentError with near matches, or AmbiguousComponentError with the candidates.
+    Tried in this order: its id; its id in another case; its name in any case; its id, name or
+    another spelling without case, dashes, underscores and spaces. Raises UnknownComponentError with
+    near matches, or AmbiguousComponentError with the candidates.
     """
     allowed = set(kinds)
     pool = [c for c in graph.components if c.kind in allowed]
-    normalized = wanted.casefold()
-    exact = [c for c in pool if c.id == wanted] or [
-        c for c in pool if c.id.casefold() == normalized
-    ]
-    found = exact or [c for c in pool if c.name.casefold() == normalized]
+    found = next((found for fits in _WAYS if (found := [c for c in pool if fits(c, wanted)])), [])
     if len(found) == 1:
         return found[0]
     if found:
         raise AmbiguousComponentError(wanted, tuple(sorted(c.id for c in found)))
-    raise UnknownComponentError(wanted, _near(pool, normalized))
+    raise UnknownComponentError(wanted, _near(pool, _loose(wanted)))
 
 
-def _near(pool: list[Component], normalized: str) -> tuple[str, ...]:
-    by_text = {text.casefold(): c.id for c in pool for text in (c.name, c.id)}
-    close = difflib.get_close_matches(normalized, by_text, n=5, cutoff=0.5)
+_WAYS: tuple[Callable[[Component, str], bool], ...] = (
+    lambda c, wanted: c.id == wanted,
+    lambda c, wanted: c.id.casefold() == wanted.casefold(),
+    lambda c, wanted: c.name.casefold() == wanted.casefold(),
+    lambda c, wanted: _loose(wanted) in {_loose(text) for text in (c.id, c.name, *c.spellings)},
+)
+
+
+def _loose(text: str) -> str:
+    """Return the text without case, dashes, underscores and spaces; as it is where that is all."""
+    return text.casefold().translate(_IGNORED) or text.casefold()
+
+
+def _near(pool: list[Component], loose: str) -> tuple[str, ...]:
+    by_text = {_loose(text): c.id for c in pool for text in (c.name, c.id)}
+    close = difflib.get_close_matches(loose, by_text, n=5, cutoff=0.5)
     return tuple(dict.fromkeys(by_text[text] for text in close))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from agentguard.jobs.dispatch import DeadLetter
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import timestamp
 
 Document: TypeAlias = dict[str, Any]
@@ -24,11 +24,7 @@ def job_summary(job: Job) -> Document:
         "kind": job.kind,
         "state": job.state.value,
         "attempts": job.attempts,
-        "progress": {
-            "done": job.done,
-            "total": job.total,
-            "unit": None if job.total is None else "bytes",
-        },
+        "progress": _progress(job),
         "error": (
             None if job.error is None else {"code": job.error.code, "message": job.error.message}
         ),
@@ -36,6 +32,13 @@ def job_summary(job: Job) -> Document:
         "started_at": timestamp(job.started_at or 0),
         "finished_at": timestamp(job.finished_at or 0),
     }
+
+
+def _progress(job: Job) -> Document:
+    """Return how much is done; a job of unknown length counts as one step."""
+    if job.total is None:
+        return {"done": int(job.state is JobState.SUCCEEDED), "total": 1, "unit": None}
+    return {"done": job.done, "total": job.total, "unit": "bytes"}
 
 
 def jobs_document(jobs: Sequence[Job], limit: int) -> Document:

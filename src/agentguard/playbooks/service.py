@@ -1,4 +1,4 @@
-"""The use case: write the playbook of a simulated failure."""
+"""The use case of playbooks: what to do about a failure."""
 
 from __future__ import annotations
 
@@ -7,37 +7,53 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.accounts.principal import Principal, system_principal
 from agentguard.catalog.matching import match
 from agentguard.graph.documents import origin_of
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.model import Graph
 from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.generator import generate
 from agentguard.playbooks.model import Playbook
 from agentguard.simulation.model import SimulationResult
-from agentguard.simulation.service import Failure, Simulations
+from agentguard.simulation.service import (
+    Failure,
+    JobQueue,
+    ResolvedFailure,
+    SimulationService,
+)
 
 KIND = "playbook"
 
 
 @dataclass(frozen=True, slots=True)
-class Playbooks:
-    """Playbooks of simulated failures."""
+class PlaybookService:
+    """Writes the playbooks of simulated failures. Every use needs the permission SIMULATE."""
 
-    simulations: Simulations
+    simulations: SimulationService
+    jobs: JobQueue
 
-    async def document(self, version: GraphVersion, failure: Failure) -> dict[str, Any]:
-        """Return the document of the playbook for a failure that was `found` in this graph."""
-        result = await self.simulations.simulate(version, failure)
-        playbook = await asyncio.to_thread(self._generate, version, result)
-        return origin_of(version) | playbook_document(playbook, links=self.simulations.links)
+    async def resolve(self, actor: Principal, failure: Failure) -> ResolvedFailure:
+        """Return the graph and the components that the failure names; see SimulationService."""
+        return await self.simulations.resolve(actor, failure)
+
+    async def write(self, actor: Principal, failure: ResolvedFailure) -> dict[str, Any]:
+        """Return the document of the playbook. Takes as long as the simulation."""
+        result = await self.simulations.result(actor, failure)
+        playbook = await asyncio.to_thread(self._generate, failure.selected.graph, result)
+        links = self.simulations.links
+        return origin_of(failure.selected) | playbook_document(playbook, links=links)
+
+    async def submit(self, actor: Principal, failure: Failure) -> Job:
+        """Store a job that writes the playbook; raise as SimulationService.submit."""
+        await self.resolve(actor, failure)
+        return await self.jobs.submit(actor, KIND, failure.request())
 
     async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
         """Return the playbook's document (a JobFunction)."""
-        return await self.document(*await self.simulations.found(Failure.of(job.request)))
+        actor = system_principal("jobs")
+        return await self.write(actor, await self.resolve(actor, Failure.of(job.request)))
 
-    def _generate(self, version: GraphVersion, result: SimulationResult) -> Playbook:
-        return generate(
-            version.graph, result, matches=match(version.graph, self.simulations.catalog)
-        )
+    def _generate(self, graph: Graph, result: SimulationResult) -> Playbook:
+        return generate(graph, result, matches=match(graph, self.simulations.catalog))

@@ -20,13 +20,14 @@ from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
 from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.runs import Runs
 from agentguard.graph.store import LIVE, GraphVersion
 from agentguard.graph.versions import Graphs
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan, graph_of
-from agentguard.traces.store import SpanSource, SpanStore
+from agentguard.traces.store import SpanReader, SpanSource, SpanStore
 from agentguard.traces.window import TimeWindow
 from agentguard.unit_of_work import UnitOfWork
 
@@ -100,11 +101,6 @@ class LiveGraph:
         self.graph, self._key = scan.graph, window.key
         return changed
 
-    async def of_window(self, window: TimeWindow) -> Scan:
-        """Return the graph of all stored traces that start in the window, without storing it."""
-        async with self.spans.window(0) as stored:
-            return await self.workers.run(graph_of_window, stored.sources, window)
-
     async def _newest(self) -> Graph | None:
         if self.graph is None:
             try:
@@ -132,6 +128,20 @@ class LiveGraph:
             if isinstance(error, OSError | AgentGuardError):  # others would only repeat
                 self.compacted.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLiveWindows:
+    """Computes the graphs of windows from the stored live spans."""
+
+    spans: SpanReader
+    workers: Pool[Dialects]
+
+    async def graph(self, window: TimeWindow) -> tuple[Graph, Runs]:
+        """Return the graph of all stored traces that start in the window, however old."""
+        async with self.spans.window(0) as stored:
+            scan = await self.workers.run(graph_of_window, stored.sources, window)
+        return scan.graph, scan.runs
 
 
 def _start(_dialects: Dialects) -> None:

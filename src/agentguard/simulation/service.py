@@ -1,111 +1,170 @@
-"""Simulation use cases: looks up the graph, resolves names and runs the simulation."""
+"""The use case of simulation: what breaks if this fails."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from agentguard.accounts.principal import Permission, Principal, system_principal
 from agentguard.catalog.model import Catalog
 from agentguard.graph.documents import origin_of
+from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import GraphVersion
-from agentguard.graph.versions import Graphs
+from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
 from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
-from agentguard.simulation.shared_fate import members
+from agentguard.simulation.shared_fate import is_group, members
+from agentguard.traces.window import TimeWindow
 
 KIND = "simulation"
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A simulation request."""
+    """What fails in which graph, and how the consequences are found."""
 
     wanted: tuple[str, ...]
-    """Ids or unique names of components."""
+    """Ids or unique names of components, or shared-fate groups such as `provider:openai`."""
     groups: tuple[str, ...] = ()
+    """Shared-fate groups that a component's id could be taken for."""
     method: Method | None = None
+    """None: replay where runs were recorded, else structural."""
     seed: int = 0
-    dataset: str | None = None
-    """None: the dataset last written."""
+    selection: GraphSelection = field(default_factory=GraphSelection)
 
     def request(self) -> dict[str, Any]:
-        """Return the request as stored with a job."""
-        return asdict(self)
+        """Return it as a job stores it."""
+        window = self.selection.window
+        return {
+            "wanted": list(self.wanted),
+            "groups": list(self.groups),
+            "method": None if self.method is None else self.method.value,
+            "seed": self.seed,
+            "dataset": self.selection.dataset,
+            "version": self.selection.version,
+            "window": None if window is None else [window.since, window.until],
+        }
 
     @staticmethod
     def of(request: Mapping[str, Any]) -> Failure:
-        """Return the request of a stored job."""
-        method = request["method"]
-        named, groups = tuple(request["wanted"]), tuple(request["groups"])
+        """Return what a job stored; older jobs have neither version nor window."""
+        method, window = request["method"], request.get("window")
+        selection = GraphSelection(
+            request["dataset"],
+            request.get("version"),
+            None if window is None else TimeWindow(*window),
+        )
         return Failure(
-            named,
-            groups,
+            tuple(request["wanted"]),
+            tuple(request["groups"]),
             None if method is None else Method(method),
             request["seed"],
-            request["dataset"],
+            selection,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Simulations:
-    """Simulates failures on the newest graph.
+class ResolvedFailure:
+    """A failure with the graph and the components that it names."""
 
-    A job uses the graph that is newest when it runs; its result contains the version.
-    """
+    selected: SelectedGraph
+    components: tuple[str, ...]
+    """Ids, in the order of the request."""
+    method: Method | None
+    seed: int
 
-    graphs: Graphs
+    @property
+    def parameters(self) -> object:
+        """What the answer depends on beside the graph: plain values."""
+        return [self.components, self.method, self.seed]
+
+
+class JobQueue(Protocol):
+    """Takes work that nobody waits for; see jobs.queue.Jobs."""
+
+    async def submit(self, actor: Principal, kind: str, request: Mapping[str, Any]) -> Job:
+        """Store a new job and return it; raise PermissionDeniedError, TooManyJobsError."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimulationService:
+    """Simulates failures. Every use needs the permission SIMULATE."""
+
+    selector: GraphSelector
     catalog: Catalog | None
     links: TraceLinks
     thresholds: Thresholds
+    jobs: JobQueue
 
-    async def found(self, asked: Failure) -> tuple[GraphVersion, Failure]:
-        """Return the newest graph, and the request with names and groups resolved to ids.
+    async def resolve(self, actor: Principal, failure: Failure) -> ResolvedFailure:
+        """Return the graph and the components that the failure names.
 
-        Raises NoGraphError, and the errors of unknown or ambiguous names.
+        Raises NoGraphError, SpansNotKeptError, UnknownComponentError, AmbiguousComponentError,
+        UnknownGroupError.
         """
-        version = await self.graphs.newest(asked.dataset)
-        return version, replace(asked, wanted=_components(asked, version.graph), groups=())
+        actor.require(Permission.SIMULATE)
+        selected = await self.selector.select(failure.selection)
+        components = _components(failure, selected.graph)
+        return ResolvedFailure(selected, components, failure.method, failure.seed)
 
-    async def simulate(self, version: GraphVersion, failure: Failure) -> SimulationResult:
-        """Simulate a request returned by `found` on this graph."""
-        runs = await self.graphs.runs(version.id)
-        return await asyncio.to_thread(self._simulate, version, runs, failure)
-
-    async def document(self, version: GraphVersion, failure: Failure) -> dict[str, Any]:
-        """Return the document of the simulation."""
-        result = await self.simulate(version, failure)
-        return origin_of(version) | await asyncio.to_thread(
+    async def simulate(self, actor: Principal, failure: ResolvedFailure) -> dict[str, Any]:
+        """Return the document of the simulation. Takes seconds on a large graph."""
+        result = await self.result(actor, failure)
+        return origin_of(failure.selected) | await asyncio.to_thread(
             simulation_document, result, links=self.links
         )
 
+    async def result(self, actor: Principal, failure: ResolvedFailure) -> SimulationResult:
+        """Return what the failure does to its graph, as a value for later stages."""
+        actor.require(Permission.SIMULATE)
+        runs = await self.selector.runs(failure.selected)
+        return await asyncio.to_thread(self._simulate, failure, runs)
+
+    async def submit(self, actor: Principal, failure: Failure) -> Job:
+        """Store a job that simulates the failure; raise as `resolve`, and TooManyJobsError.
+
+        The job simulates the graph that is the newest when it runs, unless a version is given.
+        """
+        await self.resolve(actor, failure)
+        return await self.jobs.submit(actor, KIND, failure.request())
+
     async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
         """Return the simulation's document (a JobFunction)."""
-        return await self.document(*await self.found(Failure.of(job.request)))
+        actor = system_principal("jobs")
+        return await self.simulate(actor, await self.resolve(actor, Failure.of(job.request)))
 
-    def _simulate(self, version: GraphVersion, runs: Runs, failure: Failure) -> SimulationResult:
+    def _simulate(self, failure: ResolvedFailure, runs: Runs) -> SimulationResult:
         return simulate(
-            version.graph,
+            failure.selected.graph,
             runs,
-            failure.wanted,
+            failure.components,
             method=failure.method,
             seed=failure.seed,
             thresholds=self.thresholds,
             catalog=self.catalog,
-            graph_version=version.id,
+            graph_version=failure.selected.version,
         )
 
 
-def _components(asked: Failure, graph: Graph) -> tuple[str, ...]:
-    named = [resolve(graph, text).id for text in asked.wanted]
-    return tuple(
-        dict.fromkeys([*named, *(one for group in asked.groups for one in members(graph, group))])
-    )
+def _components(failure: Failure, graph: Graph) -> tuple[str, ...]:
+    named = [each for text in failure.wanted for each in _named(graph, text)]
+    grouped = [each for group in failure.groups for each in members(graph, group)]
+    return tuple(dict.fromkeys([*named, *grouped]))
+
+
+def _named(graph: Graph, text: str) -> tuple[str, ...]:
+    """Return the component that this text names, else the members of the group that it names."""
+    try:
+        return (resolve(graph, text).id,)
+    except UnknownComponentError:
+        if is_group(text):
+            return members(graph, text)
+        raise

@@ -7,15 +7,17 @@ from collections.abc import Iterator
 from agentguard.graph.model import Component, Graph
 from agentguard.kernel.errors import NotFoundError
 
+_NAMED = 20
+
 
 class UnknownGroupError(NotFoundError):
-    """No component belongs to this group."""
+    """No component is in this shared-fate group."""
 
     code = "unknown-group"
 
     def __init__(self, wanted: str, known: tuple[str, ...]) -> None:
-        there = ", ".join(known[:20]) or "none"
-        super().__init__(f"No components of this graph share {wanted!r}. Known groups: {there}.")
+        there = ", ".join(known[:_NAMED]) or "none"
+        super().__init__(f"No component is in the group {wanted!r}. Groups in this graph: {there}.")
         self.known = known
 
     @property
@@ -23,11 +25,19 @@ class UnknownGroupError(NotFoundError):
         return {"groups": list(self.known)}
 
 
-def members(graph: Graph, group: str) -> tuple[str, ...]:
-    """Return the ids of a group's components, ignoring case.
+_SHARED = ("provider", "server", "service", "environment")
 
-    Groups are `provider:NAME`, `server:NAME`, `service:NAME` and `environment:NAME`. Raises
-    UnknownGroupError with the known groups.
+
+def is_group(text: str) -> bool:
+    """Whether the text is written like a group: `provider:NAME` and so on."""
+    return text.partition(":")[0].casefold() in _SHARED and ":" in text
+
+
+def members(graph: Graph, group: str) -> tuple[str, ...]:
+    """Return the ids of the components in a group.
+
+    Written `provider:NAME`, `server:NAME`, `service:NAME` or `environment:NAME`; case is ignored.
+    Raises UnknownGroupError with the groups of the graph.
     """
     found = tuple(
         c.id for c in graph.components if group.casefold() in {g.casefold() for g in _groups(c)}

@@ -66,7 +66,17 @@ class Window:
     """Cache key: windows with equal keys hold equal spans."""
 
 
-class SpanStore(Protocol):
+class SpanReader(Protocol):
+    """Stored spans, for reading only."""
+
+    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
+        """The compacted spans received at this time (ns) or later, to the hour.
+
+        They stay readable inside the context.
+        """
+
+
+class SpanStore(SpanReader, Protocol):
     """Spans in order of arrival, deliveries stored unmodified.
 
     Readers deduplicate by trace id and span id.
@@ -87,12 +97,6 @@ class SpanStore(Protocol):
 
     async def ping(self) -> None:
         """Raise if spans could not be stored durably now."""
-
-    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
-        """Return the compacted spans received at or after this time (ns), rounded to the hour.
-
-        They stay readable inside the context.
-        """
 
     async def expire(self, received_before: int) -> int:
         """Delete spans received before this time (ns), rounded to the hour.

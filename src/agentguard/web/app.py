@@ -32,6 +32,7 @@ from agentguard.web.parameters import refuse_unknown_parameters
 from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, ground_of
 from agentguard.web.routes import (
+    analysis,
     catalog,
     events,
     graph,
@@ -48,7 +49,19 @@ from agentguard.web.schemas.graph import GraphEvent
 from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
 
-_ROUTES = (root, health, metrics, scan, jobs, graph, events, catalog, simulate, playbook)
+_ROUTES = (
+    root,
+    health,
+    metrics,
+    scan,
+    jobs,
+    graph,
+    analysis,
+    events,
+    catalog,
+    simulate,
+    playbook,
+)
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457).",

@@ -1,4 +1,4 @@
-"""ResponseCache about graph versions: each is computed once, and kept under all that it follows from."""
+"""Cached documents about graph versions, under everything that they depend on."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def ground_of(app: App) -> Ground:
     return {
         "version": version_of("agentguard"),
         "code": _fingerprint(files("agentguard")),
-        "catalog": hashlib.sha256(repr(app.catalog).encode()).hexdigest(),
+        "catalog": hashlib.sha256(repr(app.declared).encode()).hexdigest(),
         "trace_url": app.links.template,
         "thresholds": app.thresholds,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,10 +10,7 @@ from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
 
 from agentguard.bootstrap.app import App, Serving
-from agentguard.catalog.matching import Matches
-from agentguard.catalog.views import view
-from agentguard.graph.documents import View, origin_of
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.selection import SelectedGraph
 from agentguard.health import Checkup
 from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
@@ -30,19 +26,6 @@ class DocumentResponse(JSONResponse):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A graph version and what every document about it needs."""
-
-    version: GraphVersion
-    matches: Matches
-    view: View
-
-    def origin(self) -> dict[str, Any]:
-        """Return the members that say which graph a document speaks of."""
-        return origin_of(self.version)
-
-
-@dataclass(frozen=True, slots=True)
 class AppState:
     """The opened application behind the routes."""
 
@@ -55,20 +38,17 @@ class AppState:
     answers: ResponseCache
     streams: Streams
 
-    async def newest(self, dataset: str | None) -> Found:
-        """Return the newest graph of the dataset, or of the dataset last written.
+    async def answer(
+        self, selected: SelectedGraph, endpoint: str, parameters: object, compute: Compute
+    ) -> Response:
+        """Return the document that `compute` gives, computed once for all who ask the same.
 
-        Raise NoGraphError where there is none.
+        `parameters`: all that it depends on beside the graph; JSON can write them. The graph of a
+        window is not stored, so nothing about it is cached.
         """
-        return await self.found(await self.app.graphs.newest(dataset))
-
-    async def found(self, version: GraphVersion) -> Found:
-        """Return this version and what its documents need."""
-        matches = await asyncio.to_thread(self.app.matches, version.graph)
-        return Found(version, matches, view(matches, self.app.links))
-
-    async def answer(self, question: Question, compute: Compute) -> Response:
-        """Return the document that `compute` gives, computed once for all who ask the same."""
+        if selected.version is None:
+            return DocumentResponse(await compute())
+        question = Question(selected.version, endpoint, parameters)
         return Response(await self.answers.of(question, compute), media_type="application/json")
 
 

@@ -8,7 +8,7 @@ import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, TypeVarTuple, Unpack
@@ -65,6 +65,35 @@ class _Sealed:
     """Its decoded spans; None for a segment adopted from a dead process."""
 
 
+@dataclass(frozen=True, slots=True)
+class FileSpanReader:
+    """Reads the compacted spans of a data directory, which a server may be writing.
+
+    Creates no data directory. Parts are immutable, and the reading lock keeps the server from
+    deleting those that it has replaced.
+    """
+
+    directory: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held together by readers, alone by whoever deletes parts."""
+        return self.directory / "spans.reading.lock"
+
+    @asynccontextmanager
+    async def window(self, received_since: int) -> AsyncIterator[Window]:
+        lake = self.directory / "spans"
+        if not await asyncio.to_thread(lake.is_dir):
+            yield Window((), _key(()))
+            return
+        async with shared(self.lock):
+            found = without_superseded(await asyncio.to_thread(parts_in, lake))
+            parts = [
+                part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
+            ]
+            yield Window(tuple(ParquetSource(part.path(lake)) for part in parts), _key(parts))
+
+
 class FileSpanStore:
     """A SpanStore for any number of processes.
 
@@ -78,8 +107,9 @@ class FileSpanStore:
             directory / "spans",
             directory / "bodies",
         )
+        self._reader = FileSpanReader(directory)
         self._read_lock, self._maintenance_lock = (
-            directory / "spans.reading.lock",
+            self._reader.lock,
             directory / "spans.keeping.lock",
         )
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
@@ -115,14 +145,8 @@ class FileSpanStore:
     async def ping(self) -> None:
         await _run(self._thread, self._probe)
 
-    @asynccontextmanager
-    async def window(self, received_since: int) -> AsyncIterator[Window]:
-        async with shared(self._read_lock):
-            found = without_superseded(await asyncio.to_thread(parts_in, self._lake))
-            parts = [
-                part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
-            ]
-            yield Window(tuple(ParquetSource(part.path(self._lake)) for part in parts), _key(parts))
+    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
+        return self._reader.window(received_since)
 
     async def expire(self, received_before: int) -> int:
         async with self._compacting:

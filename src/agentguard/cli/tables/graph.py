@@ -83,17 +83,22 @@ _WORKFLOWS = (
 )
 
 
-def graph_parts(document: Document, *, full: bool = False) -> list[RenderableType]:
-    """Return the parts of a scan's or a graph's document; `full` shows every row."""
+def graph_parts(
+    document: Document, *, full: bool = False, ordered: bool = False
+) -> list[RenderableType]:
+    """Return the parts of a scan's or a graph's document.
+
+    `full` shows every row, `ordered` keeps the order of the document's lists.
+    """
     top = None if full else ROWS
     components, by_id = components_of(document), names_by_id(document)
     parts = [
         summary_part(document),
         shadows_part(components, document.get("shadow_note"), top=top),
-        components_part(components, top=top),
+        components_part(components, top=top, ordered=ordered),
         workflows_part(document["workflows"], by_id, top=top),
         fallbacks_part(document["fallbacks"], by_id, top=top),
-        dependencies_part(dependencies_of(document), by_id, top=top),
+        dependencies_part(dependencies_of(document), by_id, top=top, ordered=ordered),
         coverage_part(document["coverage"]),
     ]
     return [part for part in parts if part is not None]
@@ -113,8 +118,13 @@ def dependencies_of(document: Document) -> Sequence[Document]:
 
 def names_by_id(document: Document) -> dict[str, str]:
     """Return the label of each component and workflow of a scan's or a graph's document."""
+    ends = {
+        d[end]: d[f"{end}_name"] or d[end]
+        for d in dependencies_of(document)
+        for end in ("source", "target")
+    }
     workflows = {w["id"]: w["name"] for w in document["workflows"]}
-    return workflows | labels(components_of(document))
+    return ends | workflows | labels(components_of(document))
 
 
 def summary_part(document: Document) -> RenderableType:
@@ -141,21 +151,25 @@ def _summary(document: Document) -> str:
     return "; ".join(sentence for sentence in sentences if sentence) + "."
 
 
-def components_part(components: Sequence[Document], *, top: int | None = None) -> RenderableType:
-    """Return the components, agents first."""
+def components_part(
+    components: Sequence[Document], *, top: int | None = None, ordered: bool = False
+) -> RenderableType:
+    """Return the components: in their order, or agents first."""
     if not components:
         return section("Components", Text("None was recognized in the spans."))
     agents = sum(c["kind"] == "agent" for c in components)
-    ordered = sorted(
-        components, key=lambda c: (_KINDS.index(c["kind"]), c["name"].casefold(), c["id"])
-    )
+    listed = list(components) if ordered else sorted(components, key=_by_kind)
     shown_as = labels(components)
     several = len({c["environment"] for c in components}) > 1
     rows = [
-        _component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in ordered
+        _component_row(c, shown_as[c["id"]], c["environment"] if several else None) for c in listed
     ]
     title = f"Components: {len(components):,} ({plural(agents, 'agent')})"
-    return section(title, Rows(_COMPONENTS, rows, top=top), *_weak_lines(ordered, shown_as))
+    return section(title, Rows(_COMPONENTS, rows, top=top), *_weak_lines(listed, shown_as))
+
+
+def _by_kind(c: Document) -> tuple[int, str, str]:
+    return _KINDS.index(c["kind"]), c["name"].casefold(), c["id"]
 
 
 def _weak_lines(components: Iterable[Document], shown_as: Mapping[str, str]) -> list[Text]:
@@ -227,11 +241,25 @@ def shadows_part(
 
 
 def dependencies_part(
-    dependencies: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
+    dependencies: Sequence[Document],
+    called: Mapping[str, str],
+    *,
+    top: int | None = None,
+    ordered: bool = False,
 ) -> RenderableType:
-    """Return the dependencies by caller; with `top`, those with the most failed calls."""
+    """Return the dependencies: in their order, or by caller.
+
+    By caller and with `top`, those with the most failed calls.
+    """
     if not dependencies:
         return section("Dependencies", Text("None was observed."))
+    if ordered:
+        rows = [_dependency_row(d, called, repeated=False) for d in dependencies]
+        return section(
+            f"Dependencies: {len(dependencies):,}",
+            Rows(_DEPENDENCIES, rows, top=top),
+            faint(_LEGEND),
+        )
     worst = sorted(dependencies, key=lambda d: (-d["errors"], -d["calls"], d["source"]))[:top]
     rows = list(_dependency_rows(worst, called))
     title, rest = f"Dependencies: {len(dependencies):,}", len(dependencies) - len(worst)

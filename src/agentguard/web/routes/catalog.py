@@ -1,18 +1,27 @@
-"""GET /api/catalog."""
+"""GET /api/catalog, /api/catalog/draft."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.responses import Response
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import PlainTextResponse, Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.catalog.documents import comparison_document
 from agentguard.web.permissions import requires
-from agentguard.web.routes.graph import DatasetParameter
 from agentguard.web.schemas.catalog import CatalogDocument
+from agentguard.web.selection import SelectionAsked
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["catalog"])
+
+YAML = "application/yaml"
+"""RFC 9512."""
+GhostDaysParameter = Annotated[
+    int | None,
+    Query(ge=1, description="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS."),
+]
+_YAML: dict[int | str, dict[str, Any]] = {200: {"content": {YAML: {"schema": {"type": "string"}}}}}
 
 
 @router.get(
@@ -21,8 +30,22 @@ router = APIRouter(prefix="/api", tags=["catalog"])
     dependencies=[requires(Permission.READ)],
     response_model=CatalogDocument,
 )
-async def get_catalog(state: StateOf, dataset: DatasetParameter = None) -> Response:
+async def get_catalog(
+    state: StateOf, selection: SelectionAsked, ghost_days: GhostDaysParameter = None
+) -> Response:
     """What was declared against what was seen: shadow agents, ghosts, drift, each with why."""
-    found = await state.newest(dataset)
-    comparison = await state.app.compare(found.version.graph)
-    return DocumentResponse(found.origin() | comparison_document(comparison, state.app.links))
+    selected = await state.app.graph.select(selection)
+    return DocumentResponse(await state.app.catalog.check(selected, ghost_days=ghost_days))
+
+
+@router.get(
+    "/catalog/draft",
+    operation_id="draft_catalog",
+    dependencies=[requires(Permission.READ)],
+    response_class=PlainTextResponse,
+    responses=_YAML,
+)
+async def get_catalog_draft(state: StateOf, selection: SelectionAsked) -> Response:
+    """A first catalog of what was seen, as YAML; owners and values are left open."""
+    selected = await state.app.graph.select(selection)
+    return PlainTextResponse(await state.app.catalog.draft(selected), media_type=YAML)

@@ -8,11 +8,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.playbooks.service import KIND
 from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
-from agentguard.web.routes.simulate import question
 from agentguard.web.schemas.playbooks import PlaybookDocument
 from agentguard.web.schemas.requests import FailureRequest
 from agentguard.web.state import StateOf
@@ -32,11 +30,9 @@ async def post_playbook(wanted: FailureRequest, state: StateOf, actor: ActorOf) 
 
     Every statement with its evidence.
     """
-    asked = wanted.failure()
-    version, failure = await state.app.simulations.found(asked)
+    playbooks, failure = state.app.playbooks, wanted.failure(state.app.scans.clock())
     if wanted.background:
-        return accepted(await state.app.jobs.submit(actor, KIND, asked.request()))
-    return await state.answer(
-        question(version, "playbook", failure),
-        partial(state.app.playbooks.document, version, failure),
-    )
+        return accepted(await playbooks.submit(actor, failure))
+    resolved = await playbooks.resolve(actor, failure)
+    compute = partial(playbooks.write, actor, resolved)
+    return await state.answer(resolved.selected, "playbook", resolved.parameters, compute)

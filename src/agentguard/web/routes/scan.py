@@ -120,8 +120,9 @@ class UploadTooSlowError(AgentGuardError):
 async def post_scan(
     request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
 ) -> Response:
-    """The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON,
-    the plain form, or any trace file.
+    """The graph of exactly what is sent: OTLP/JSON, the plain form, or any trace file.
+
+    With a window, only the traces that start in it.
     """
     state.app.scans.check_name(dataset)
     with state.scanning.admit() as admission:
@@ -150,7 +151,7 @@ async def _scanned(
         upload.unlink(missing_ok=True)
         raise
     upload.unlink(missing_ok=True)
-    return DocumentResponse(await asyncio.to_thread(state.app.scan_answer, version, found))
+    return DocumentResponse(await asyncio.to_thread(state.app.answers.document, version, found))
 
 
 async def _received_in_time(

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.simulation.model import Method
-from agentguard.web.schemas.common import Document, EvidenceDocument, Share
+from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Share
 
 
 class SPOFWorkflowDocument(Document):
@@ -111,3 +111,7 @@ class AnalysisDocument(Document):
     share_of: str = Field(description="The denominator of all shares of runs.")
     method: Method
     seed: int
+
+
+class AnalysisAnswer(AnalysisDocument, Origin):
+    """The findings on one graph."""

@@ -34,14 +34,6 @@ class EvidenceDocument(Document):
     )
 
 
-class Origin(Document):
-    """The graph that a document describes."""
-
-    dataset: str
-    graph_version: str | None = Field(description="Null for a window, which is not stored.")
-    created_at: Time | None
-
-
 class WindowDocument(Document):
     """The time that a graph covers."""
 
@@ -49,3 +41,12 @@ class WindowDocument(Document):
     to: Time | None = Field(description="End of the last span.")
     since: Time | None = Field(description="Start of the requested window.")
     until: Time | None = Field(description="End of the requested window.")
+
+
+class Origin(Document):
+    """The graph that a document describes."""
+
+    dataset: str
+    graph_version: str | None = Field(description="Null for a window, which is not stored.")
+    created_at: Time | None
+    window: WindowDocument

@@ -54,8 +54,9 @@ class GraphDocument(Origin):
     edges: list[DependencyDocument]
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
+    total_components: int = Field(description="In the whole graph, whatever a filter selects.")
+    total_dependencies: int
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
-    window: WindowDocument
     environments: list[str]
     coverage: CoverageDocument
     analysis: AnalysisDocument

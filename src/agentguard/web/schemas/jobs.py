@@ -21,10 +21,10 @@ class JobErrorDocument(Document):
 
 
 class JobProgress(Document):
-    """How much is done."""
+    """How much is done: all of it once the job has succeeded."""
 
     done: int
-    total: int | None
+    total: int = Field(description="1 where the length of the work is unknown.")
     unit: Literal["bytes"] | None
 
 

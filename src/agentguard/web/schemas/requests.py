@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from agentguard.graph.selection import GraphSelection
 from agentguard.simulation.model import Method
+from agentguard.simulation.modes import FailureMode
 from agentguard.simulation.service import Failure
+from agentguard.traces.window_parsing import parse_window
 
 Name = Annotated[
     str,
     Field(
         min_length=1,
         max_length=1000,
-        description="A component's id or unique name.",
-        examples=["PaymentAgent"],
+        description="A component's id or unique name, or a shared-fate group: provider:NAME,"
+        " server:NAME, service:NAME, environment:NAME.",
+        examples=["PaymentAgent", "provider:openai"],
     ),
 ]
 
@@ -40,18 +44,35 @@ class FailureRequest(BaseModel):
         ),
     ] = []
     modes: Annotated[
-        list[Literal["outage"]],
+        list[FailureMode],
         Field(
             min_length=1,
             max_length=1,
-            description="How they fail; this version knows outages alone.",
+            description="How they fail; this version simulates outages only.",
         ),
-    ] = ["outage"]
+    ] = [FailureMode.OUTAGE]
     method: Method | None = Field(
         default=None, description="Without one: replay where runs were recorded, else structural."
     )
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
-    dataset: str | None = Field(default=None, description="Without one: the dataset last written.")
+    dataset: str | None = Field(
+        default=None,
+        description="Default: `live` where it has a graph, else the dataset last written.",
+    )
+    version: str | None = Field(
+        default=None, description="Id of a stored graph version, instead of the newest."
+    )
+    since: str | None = Field(
+        default=None,
+        description="Only live traces that start at this time or later (ISO 8601, or 24h ago).",
+    )
+    until: str | None = Field(
+        default=None, description="Only live traces that start before this time."
+    )
+    lookback: str | None = Field(
+        default=None,
+        description="Only live traces that start this long before `until` or, without it, now.",
+    )
     background: bool = Field(
         default=False, description="Answer 202 with a job at once; the document is its result."
     )
@@ -67,6 +88,13 @@ class FailureRequest(BaseModel):
         """All ids and names, in order, each once."""
         return list(dict.fromkeys([*([self.agent_id] if self.agent_id else []), *self.agent_ids]))
 
-    def failure(self) -> Failure:
-        """Return what fails, and how the consequences are to be found."""
-        return Failure(tuple(self.wanted), tuple(self.groups), self.method, self.seed, self.dataset)
+    def failure(self, now: int) -> Failure:
+        """Return what fails in which graph; `now` in ns. Raises TimeWindowError."""
+        window = parse_window(since=self.since, until=self.until, lookback=self.lookback, now=now)
+        return Failure(
+            tuple(self.wanted),
+            tuple(self.groups),
+            self.method,
+            self.seed,
+            GraphSelection(self.dataset, self.version, window),
+        )

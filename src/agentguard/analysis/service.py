@@ -1,0 +1,48 @@
+"""The use case of analysis: findings on a graph."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from agentguard.analysis.analyze import analyze
+from agentguard.analysis.documents import analysis_document
+from agentguard.analysis.filtering import filtered_analysis
+from agentguard.catalog.matching import match
+from agentguard.catalog.model import Catalog
+from agentguard.catalog.views import view
+from agentguard.graph.documents import origin_of
+from agentguard.graph.evidence_links import TraceLinks
+from agentguard.graph.filtering import NO_FILTER, GraphFilter
+from agentguard.graph.runs import Runs
+from agentguard.graph.selection import GraphSelector, SelectedGraph
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisService:
+    """Finds single points of failure, cycles and risks."""
+
+    selector: GraphSelector
+    catalog: Catalog | None
+    links: TraceLinks
+
+    async def analyze(
+        self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
+    ) -> dict[str, Any]:
+        """Return the findings as a document of their own; raise NoCatalogError, NoGraphError."""
+        return origin_of(selected) | await self.findings(selected, wanted)
+
+    async def findings(
+        self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
+    ) -> dict[str, Any]:
+        """Return the findings as a member of the graph's document; raises as `analyze`."""
+        runs = await self.selector.runs(selected)
+        return await asyncio.to_thread(self._findings, selected, runs, wanted)
+
+    def _findings(self, selected: SelectedGraph, runs: Runs, wanted: GraphFilter) -> dict[str, Any]:
+        graph, matches = selected.graph, match(selected.graph, self.catalog)
+        found = filtered_analysis(
+            analyze(graph, runs, matches=matches), graph, view(matches, self.links), wanted
+        )
+        return analysis_document(found, links=self.links)

@@ -1,0 +1,163 @@
+"""The part of a graph that somebody wants to see, in the order they want."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, TypeVar
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.documents import View
+from agentguard.graph.latency import quantile
+from agentguard.graph.model import Component, Dependency, Graph, Workflow
+from agentguard.graph.sorting import SortKey
+from agentguard.kernel.errors import InvalidInputError
+
+T = TypeVar("T")
+Measure: TypeAlias = float | None
+"""None sorts last."""
+
+
+class NoCatalogError(InvalidInputError):
+    """A filter needs a catalog, and none is set."""
+
+    code = "no-catalog"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The filter {name!r} needs a catalog. Set AGENTGUARD_CATALOG, or give --catalog;"
+            " `agentguard catalog init` writes one."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFilter:
+    """Which components are shown, in which order; every condition must hold."""
+
+    kinds: tuple[ComponentKind, ...] = ()
+    """Empty: every kind."""
+    errors: bool = False
+    """Only components, dependencies and workflows with failures."""
+    shadow: bool = False
+    """Only shadow agents."""
+    owner: str | None = None
+    """Only what the catalog declares with this owner (case ignored)."""
+    sort: SortKey | None = None
+    """None: the document's own order."""
+    top: int | None = None
+    """At most so many of each list."""
+
+
+NO_FILTER = GraphFilter()
+
+
+def filtered(graph: Graph, view: View, wanted: GraphFilter) -> Graph:
+    """Return the graph with only the wanted components, sorted and cut as wanted.
+
+    Dependencies, fallbacks and workflows stay where a wanted component takes part in them, so the
+    other end of a dependency may be missing from the components. Coverage stays whole. Raises
+    NoCatalogError.
+    """
+    _check(view, wanted)
+    if wanted == NO_FILTER:
+        return graph
+    components = [c for c in graph.components if _holds(c, view, wanted)]
+    kept = {c.id for c in components}
+    dependencies = [d for d in graph.dependencies if kept & {d.source, d.target}]
+    workflows = [w for w in graph.workflows if kept & {w.root_component, w.entry}]
+    if wanted.errors:
+        dependencies = [d for d in dependencies if d.errors]
+        workflows = [w for w in workflows if w.failed]
+    fallbacks = [f for f in graph.fallbacks if kept & {f.owner, f.primary, f.secondary}]
+    names = {c.id: c.name.casefold() for c in graph.components}
+    return replace(
+        graph,
+        components=_first(components, _name, _COMPONENT, wanted),
+        dependencies=_first(
+            dependencies,
+            lambda d: f"{names.get(d.source, '')}\0{names.get(d.target, '')}",
+            _DEPENDENCY,
+            wanted,
+        ),
+        fallbacks=tuple(fallbacks[: wanted.top]),
+        workflows=_first(workflows, _name, _WORKFLOW, wanted),
+    )
+
+
+def with_neighbors(graph: Graph, part: Graph) -> Graph:
+    """Return a filtered part of the graph with both ends of each of its dependencies."""
+    ends = {end for d in part.dependencies for end in (d.source, d.target)}
+    ends |= {end for f in part.fallbacks for end in (f.owner, f.primary, f.secondary)}
+    ends |= {end for w in part.workflows for end in (w.root_component, w.entry)}
+    known = {c.id for c in part.components}
+    more = tuple(c for c in graph.components if c.id in ends - known)
+    return replace(part, components=(*part.components, *more))
+
+
+def _check(view: View, wanted: GraphFilter) -> None:
+    """Raise NoCatalogError where a condition needs a catalog and there is none."""
+    if view.shadows is not None:
+        return
+    if wanted.shadow:
+        raise NoCatalogError("shadow")
+    if wanted.owner is not None:
+        raise NoCatalogError("owner")
+
+
+def _holds(c: Component, view: View, wanted: GraphFilter) -> bool:
+    return (
+        (not wanted.kinds or c.kind in wanted.kinds)
+        and (not wanted.errors or c.errors > 0)
+        and (not wanted.shadow or c.id in (view.shadows or ()))
+        and (wanted.owner is None or _owner(c, view) == wanted.owner.casefold())
+    )
+
+
+def _owner(c: Component, view: View) -> str | None:
+    owner = view.declared.get(c.id, {}).get("owner")
+    return None if owner is None else str(owner).casefold()
+
+
+def _first(
+    found: Iterable[T],
+    name: Callable[[T], str],
+    measures: dict[SortKey, Callable[[T], Measure]],
+    wanted: GraphFilter,
+) -> tuple[T, ...]:
+    """Return what was found, sorted and cut as wanted; equal ones stay in order."""
+    ordered = list(found)
+    if wanted.sort is SortKey.NAME:
+        ordered.sort(key=name)
+    elif wanted.sort in measures:
+        measure = measures[wanted.sort]
+        ordered.sort(key=lambda each: _descending(measure(each)))
+    return tuple(ordered[: wanted.top])
+
+
+def _descending(measure: Measure) -> float:
+    return float("inf") if measure is None else -measure
+
+
+def _name(each: Component | Workflow) -> str:
+    return each.name.casefold()
+
+
+_COMPONENT: dict[SortKey, Callable[[Component], Measure]] = {
+    SortKey.CALLS: lambda c: c.invocations,
+    SortKey.ERRORS: lambda c: c.errors,
+    SortKey.P95: lambda c: quantile(c.latency, 0.95),
+    SortKey.TOKENS: lambda c: c.input_tokens + c.output_tokens,
+    SortKey.LAST_SEEN: lambda c: c.last_seen,
+}
+_DEPENDENCY: dict[SortKey, Callable[[Dependency], Measure]] = {
+    SortKey.CALLS: lambda d: d.calls,
+    SortKey.ERRORS: lambda d: d.errors,
+    SortKey.P95: lambda d: quantile(d.latency, 0.95),
+    SortKey.TOKENS: lambda d: d.input_tokens + d.output_tokens,
+    SortKey.LAST_SEEN: lambda d: d.last_seen,
+}
+_WORKFLOW: dict[SortKey, Callable[[Workflow], Measure]] = {
+    SortKey.CALLS: lambda w: w.runs,
+    SortKey.ERRORS: lambda w: w.failed,
+    SortKey.LAST_SEEN: lambda w: w.last_seen,
+}

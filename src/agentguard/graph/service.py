@@ -1,0 +1,106 @@
+"""Use cases that read graphs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.documents import (
+    Document,
+    View,
+    agent_document,
+    agents_document,
+    datasets_document,
+    graph_document,
+    origin_of,
+)
+from agentguard.graph.export.formats import ExportFormat, export
+from agentguard.graph.filtering import NO_FILTER, GraphFilter, filtered, with_neighbors
+from agentguard.graph.model import Graph
+from agentguard.graph.resolve import resolve
+from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
+from agentguard.graph.store import Dataset
+
+
+class Datasets(Protocol):
+    """Lists datasets; see graph.store.GraphStore."""
+
+    async def datasets(self) -> tuple[Dataset, ...]:
+        """Return all datasets, last written first."""
+
+
+class Findings(Protocol):
+    """What a later stage knows of a graph."""
+
+    async def findings(self, selected: SelectedGraph, wanted: GraphFilter) -> Document:
+        """Return the member `analysis` of the graph's document."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphService:
+    """Shows graphs."""
+
+    selector: GraphSelector
+    stored: Datasets
+    view_of: Callable[[Graph], View]
+    """What the catalog adds to a graph's documents. CPU-bound."""
+    findings: Findings
+
+    async def select(self, selection: GraphSelection) -> SelectedGraph:
+        """Return the selected graph; raise NoGraphError, SpansNotKeptError."""
+        return await self.selector.select(selection)
+
+    async def datasets(self) -> Document:
+        """Return all datasets, last written first, each with its newest version."""
+        return datasets_document(await self.stored.datasets())
+
+    async def graph(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
+        """Return components, dependencies and the findings on them; raise NoCatalogError."""
+        analysis = await self.findings.findings(selected, wanted)
+        return await asyncio.to_thread(self._graph, selected, wanted, analysis)
+
+    async def overview(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
+        """Return the same without findings, which take longer; raise NoCatalogError."""
+        return await asyncio.to_thread(self._graph, selected, wanted, {})
+
+    async def export(
+        self, selected: SelectedGraph, language: ExportFormat, wanted: GraphFilter = NO_FILTER
+    ) -> str:
+        """Return the graph in a language of other programs; raise NoCatalogError.
+
+        Both ends of a shown dependency are shown too.
+        """
+        return await asyncio.to_thread(self._export, selected.graph, language, wanted)
+
+    async def agents(self, selected: SelectedGraph) -> Document:
+        """Return all agents, and which of them nobody declared."""
+        return await asyncio.to_thread(self._agents, selected)
+
+    async def agent(self, selected: SelectedGraph, name: str) -> Document:
+        """Return one agent, by id or unique name; raise UnknownComponentError."""
+        return await asyncio.to_thread(self._agent, selected, name)
+
+    def _graph(self, selected: SelectedGraph, wanted: GraphFilter, analysis: Document) -> Document:
+        view = self.view_of(selected.graph)
+        part = filtered(selected.graph, view, wanted)
+        return origin_of(selected) | graph_document(
+            selected.graph, view, analysis=analysis, part=part
+        )
+
+    def _export(self, graph: Graph, language: ExportFormat, wanted: GraphFilter) -> str:
+        if wanted == NO_FILTER:
+            return export(graph, language)
+        part = filtered(graph, self.view_of(graph), wanted)
+        return export(with_neighbors(graph, part), language)
+
+    def _agents(self, selected: SelectedGraph) -> Document:
+        view = self.view_of(selected.graph)
+        return origin_of(selected) | agents_document(selected.graph, view)
+
+    def _agent(self, selected: SelectedGraph, name: str) -> Document:
+        found = resolve(selected.graph, name, kinds=(ComponentKind.AGENT,))
+        view = self.view_of(selected.graph)
+        return origin_of(selected) | agent_document(selected.graph, found.id, view)

@@ -1,0 +1,29 @@
+"""GET /api/analysis."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from agentguard.accounts.principal import Permission
+from agentguard.web.permissions import requires
+from agentguard.web.schemas.analysis import AnalysisAnswer
+from agentguard.web.selection import FilterAsked, SelectionAsked
+from agentguard.web.state import StateOf
+
+router = APIRouter(prefix="/api", tags=["analysis"])
+
+
+@router.get(
+    "/analysis",
+    operation_id="get_analysis",
+    dependencies=[requires(Permission.READ)],
+    response_model=AnalysisAnswer,
+)
+async def get_analysis(state: StateOf, selection: SelectionAsked, wanted: FilterAsked) -> Response:
+    """Single points of failure, cycles, centrality and risk, each with its evidence."""
+    selected = await state.app.graph.select(selection)
+    compute = partial(state.app.analysis.analyze, selected, wanted)
+    return await state.answer(selected, "analysis", wanted, compute)

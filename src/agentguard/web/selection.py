@@ -1,0 +1,69 @@
+"""Which graph a request is about, and which part of it, from query parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.filtering import GraphFilter
+from agentguard.graph.selection import GraphSelection
+from agentguard.graph.sorting import SortKey
+from agentguard.web.windows import WindowAsked
+
+DatasetParameter = Annotated[
+    str | None,
+    Query(
+        description=(
+            "`live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has"
+            " a graph, else the dataset last written."
+        )
+    ),
+]
+VersionParameter = Annotated[
+    str | None,
+    Query(description="Id of a stored graph version, instead of the newest of the dataset."),
+]
+KindParameter = Annotated[
+    list[ComponentKind] | None, Query(description="Only components of this kind; repeatable.")
+]
+ErrorsParameter = Annotated[
+    bool, Query(description="Only components, dependencies and workflows with failures.")
+]
+ShadowParameter = Annotated[bool, Query(description="Only shadow agents. Needs a catalog.")]
+OwnerParameter = Annotated[
+    str | None,
+    Query(description="Only what the catalog declares with this owner (case ignored)."),
+]
+SortParameter = Annotated[
+    SortKey | None,
+    Query(description="Sort lists by this: names ascending, numbers and times descending."),
+]
+TopParameter = Annotated[int | None, Query(ge=1, description="At most so many of each list.")]
+
+
+def _selection(
+    window: WindowAsked, dataset: DatasetParameter = None, version: VersionParameter = None
+) -> GraphSelection:
+    return GraphSelection(dataset, version, window)
+
+
+def _filter(
+    kind: KindParameter = None,
+    *,
+    errors: ErrorsParameter = False,
+    shadow: ShadowParameter = False,
+    owner: OwnerParameter = None,
+    sort: SortParameter = None,
+    top: TopParameter = None,
+) -> GraphFilter:
+    return GraphFilter(
+        tuple(kind or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
+    )
+
+
+SelectionAsked = Annotated[GraphSelection, Depends(_selection)]
+"""The graph that a query asks for. Raises TimeWindowError, GraphSelectionError."""
+FilterAsked = Annotated[GraphFilter, Depends(_filter)]
+"""The part of it that is shown."""
