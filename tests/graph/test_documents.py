@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentguard.graph.component_documents import agent_document, component_document
 from agentguard.graph.documents import (
     View,
-    agent_document,
     agents_document,
     graph_document,
     scan_document,
@@ -17,6 +17,7 @@ from agentguard.graph.documents import (
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceURLTemplateError, trace_links
 from agentguard.graph.model import Graph
+from agentguard.graph.rates import too_short
 from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 from tests.graph.handmade import CHECKOUT, FRAUD, MODEL, PRICING, SPAN, START, TRACE, shop
@@ -45,7 +46,7 @@ def test_scan_has_all_that_clients_rely_on():
         "failed": 2,
         "nested_runs": 0,
         "runs_per_hour": None,
-        "runs_per_hour_reason": "Only 0 s were observed; a rate per hour needs at least 10 minutes.",
+        "runs_per_hour_reason": too_short(0),
         "first_seen": "2023-11-14T22:13:20.000000001Z",
         "last_seen": "2023-11-14T22:13:20.000000001Z",
         "evidence": None,
@@ -158,6 +159,32 @@ def test_one_agent_comes_with_its_callers_and_callees():
 def test_what_is_no_agent_is_unknown(wanted):
     with pytest.raises(UnknownComponentError):
         agent_document(shop(), wanted, VIEW)
+
+
+def test_a_component_of_any_kind_has_its_neighbors_and_workflows():
+    document = component_document(shop(), MODEL.id, VIEW)
+
+    assert (document["id"], document["type"]) == (MODEL.id, "model")
+    assert document["dependencies"] == []
+    assert [d["source"] for d in document["dependents"]] == [PRICING.id]
+    assert [w["id"] for w in document["workflows"]] == ["workflow:checkout"]
+
+
+def test_an_unknown_component_is_told():
+    with pytest.raises(UnknownComponentError):
+        component_document(shop(), "model:nothing", VIEW)
+
+
+def test_scan_and_graph_describe_components_and_dependencies_alike():
+    scanned, graph = scan_document(shop(), VIEW), graph_document(shop(), VIEW, analysis={})
+
+    assert scanned["dependencies"] == graph["edges"]
+    for component, node in zip(scanned["components"], graph["nodes"], strict=True):
+        assert {k: node[k] for k in component} == component
+        assert set(node) - set(component) <= {"label", "type", "agent_type"}
+        assert (node["label"], node["type"]) == (component["name"], component["kind"])
+    shared = ("fallbacks", "workflows", "window", "coverage", "shadow_note")
+    assert {k: graph[k] for k in shared} == {k: scanned[k] for k in shared}
 
 
 def test_refusals_are_listed_with_their_place():

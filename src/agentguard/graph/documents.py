@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import (
@@ -119,7 +118,7 @@ def window_document(graph: Graph) -> Document:
 
 def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ()) -> Document:
     """Return the answer to a scan: everything found, and what could not be used."""
-    shown = _Shown(graph, view)
+    shown = Shown(graph, view)
     agents = [shown.agent(c) for c in shown.agents]
     return {
         "agents": agents,
@@ -146,7 +145,7 @@ def graph_document(
 
     `part`: what of the graph is listed (graph.filtering); without it, everything.
     """
-    shown, listed = _Shown(graph, view), graph if part is None else part
+    shown, listed = Shown(graph, view), graph if part is None else part
     return {
         "nodes": [shown.node(c) for c in listed.components],
         "edges": [shown.dependency(d) for d in listed.dependencies],
@@ -180,7 +179,7 @@ def datasets_document(datasets: Iterable[Dataset]) -> Document:
 
 def agents_document(graph: Graph, view: View) -> Document:
     """Return all agents, and which of them nobody declared."""
-    shown = _Shown(graph, view)
+    shown = Shown(graph, view)
     agents = [shown.agent(c) for c in shown.agents]
     return {
         "agents": agents,
@@ -190,30 +189,8 @@ def agents_document(graph: Graph, view: View) -> Document:
     }
 
 
-def agent_document(graph: Graph, component_id: str, view: View) -> Document:
-    """Return one agent with its dependencies, its dependents and its workflows.
-
-    Raise UnknownComponentError where there is none such.
-    """
-    component = graph.component(component_id)
-    if component is None or component.kind is not ComponentKind.AGENT:
-        raise UnknownComponentError(component_id, ())
-    shown = _Shown(graph, view)
-    return shown.agent(component) | {
-        "dependencies": [
-            shown.dependency(d) for d in graph.dependencies if d.source == component_id
-        ],
-        "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
-        "workflows": [
-            shown.workflow(w)
-            for w in graph.workflows
-            if component_id in (w.root_component, w.entry)
-        ],
-    }
-
-
-class _Shown:
-    """A graph with the look-ups that its documents need."""
+class Shown:
+    """Shows the parts of a graph: holds the lookups that their documents need."""
 
     def __init__(self, graph: Graph, view: View) -> None:
         self.view = view
@@ -312,8 +289,8 @@ class _Shown:
     def workflow(self, w: Workflow) -> Document:
         """Return a workflow.
 
-        `entry` is the first component that does the work, `root_component` the one whose spans start
-        the runs.
+        `entry` is the id of the first component that does the work, `root` the name of the root
+        spans, `root_component` the id of the component that starts the runs.
         """
         return {
             "id": w.id,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.component_documents import agent_document, component_document
 from agentguard.graph.documents import (
     Document,
     View,
-    agent_document,
     agents_document,
     datasets_document,
     graph_document,
