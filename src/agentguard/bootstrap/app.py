@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from agentguard.accounts.principal import Permission
+from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
@@ -113,6 +114,10 @@ class App:
     @property
     def analysis(self) -> AnalysisService:
         return AnalysisService(self.selector, self.declared, self.links)
+
+    @property
+    def diffs(self) -> DiffService:
+        return DiffService(self.selector, self.declared, self.links, self.scans.clock)
 
     @property
     def catalog(self) -> CatalogService:

@@ -11,6 +11,7 @@ from agentguard.cli import (
     analyze,
     catalog,
     demo,
+    diff,
     doctor,
     graph,
     jobs,
@@ -67,6 +68,7 @@ app.command(cls=Command, epilog=worker.EXAMPLES)(worker.worker)
 app.command(cls=Command, epilog=scan.EXAMPLES)(scan.scan)
 app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
+app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)

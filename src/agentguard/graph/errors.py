@@ -70,6 +70,24 @@ class UnknownComponentError(NotFoundError):
         return {"near_matches": list(self.near)}
 
 
+class NotAnAgentError(NotFoundError):
+    """A name means a component of another kind than agent."""
+
+    code = "not-an-agent"
+
+    def __init__(self, component_id: str, name: str, kind: str) -> None:
+        super().__init__(
+            f"{name!r} is a {kind.replace('_', ' ')}, not an agent. See"
+            f" /api/components/{component_id}."
+        )
+        self.component_id = component_id
+        self.kind = kind
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {"id": self.component_id, "kind": self.kind}
+
+
 class AmbiguousComponentError(ConflictError):
     """A short name fits several components."""
 

@@ -17,9 +17,15 @@ from agentguard.graph.documents import (
     graph_document,
     origin_of,
 )
+from agentguard.graph.errors import (
+    AmbiguousComponentError,
+    NotAnAgentError,
+    UnknownComponentError,
+)
 from agentguard.graph.export.formats import ExportFormat, export
+from agentguard.graph.export.marks import marks
 from agentguard.graph.filtering import NO_FILTER, GraphFilter, filtered, with_neighbors
-from agentguard.graph.model import Graph
+from agentguard.graph.model import Component, Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
 from agentguard.graph.store import Dataset
@@ -71,17 +77,33 @@ class GraphService:
     ) -> str:
         """Return the graph in a language of other programs; raise NoCatalogError.
 
-        Both ends of a shown dependency are shown too.
+        With shadow agents, owners and single points of failure, except in Cypher. Both ends of a
+        shown dependency are shown too.
         """
-        return await asyncio.to_thread(self._export, selected.graph, language, wanted)
+        spofs = None if language is ExportFormat.CYPHER else await self._spofs(selected)
+        return await asyncio.to_thread(self._export, selected.graph, language, wanted, spofs)
 
     async def agents(self, selected: SelectedGraph) -> Document:
         """Return all agents, and which of them nobody declared."""
         return await asyncio.to_thread(self._agents, selected)
 
     async def agent(self, selected: SelectedGraph, name: str) -> Document:
-        """Return one agent, by id or unique name; raise UnknownComponentError."""
+        """Return one agent, by id or unique name.
+
+        Raises UnknownComponentError, AmbiguousComponentError, and NotAnAgentError for another kind.
+        """
         return await asyncio.to_thread(self._agent, selected, name)
+
+    async def component(self, selected: SelectedGraph, name: str) -> Document:
+        """Return one component of any kind, by id or unique name.
+
+        Raises UnknownComponentError and AmbiguousComponentError.
+        """
+        return await asyncio.to_thread(self._component, selected, name)
+
+    async def _spofs(self, selected: SelectedGraph) -> list[str]:
+        findings = await self.findings.findings(selected, NO_FILTER)
+        return [*findings["spof_agents"], *findings["spof_components"]]
 
     def _graph(self, selected: SelectedGraph, wanted: GraphFilter, analysis: Document) -> Document:
         view = self.view_of(selected.graph)
@@ -90,17 +112,35 @@ class GraphService:
             selected.graph, view, analysis=analysis, part=part
         )
 
-    def _export(self, graph: Graph, language: ExportFormat, wanted: GraphFilter) -> str:
-        if wanted == NO_FILTER:
-            return export(graph, language)
-        part = filtered(graph, self.view_of(graph), wanted)
-        return export(with_neighbors(graph, part), language)
+    def _export(
+        self, graph: Graph, language: ExportFormat, wanted: GraphFilter, spofs: list[str] | None
+    ) -> str:
+        view = self.view_of(graph)
+        part = filtered(graph, view, wanted)
+        shown = graph if wanted == NO_FILTER else with_neighbors(graph, part)
+        return export(shown, language, marks(view, spofs))
 
     def _agents(self, selected: SelectedGraph) -> Document:
         view = self.view_of(selected.graph)
         return origin_of(selected) | agents_document(selected.graph, view)
 
     def _agent(self, selected: SelectedGraph, name: str) -> Document:
-        found = resolve(selected.graph, name, kinds=(ComponentKind.AGENT,))
+        found = _resolve_agent(selected.graph, name)
         view = self.view_of(selected.graph)
         return origin_of(selected) | agent_document(selected.graph, found.id, view)
+
+    def _component(self, selected: SelectedGraph, name: str) -> Document:
+        found = resolve(selected.graph, name)
+        view = self.view_of(selected.graph)
+        return origin_of(selected) | component_document(selected.graph, found.id, view)
+
+
+def _resolve_agent(graph: Graph, name: str) -> Component:
+    try:
+        return resolve(graph, name, kinds=(ComponentKind.AGENT,))
+    except UnknownComponentError as unknown:
+        try:
+            other = resolve(graph, name)
+        except (UnknownComponentError, AmbiguousComponentError):
+            raise unknown from None
+        raise NotAnAgentError(other.id, other.name, other.kind.value) from None

@@ -34,6 +34,8 @@ from agentguard.web.response_cache import ResponseCache, ground_of
 from agentguard.web.routes import (
     analysis,
     catalog,
+    components,
+    diff,
     events,
     graph,
     health,
@@ -56,6 +58,8 @@ _ROUTES = (
     scan,
     jobs,
     graph,
+    components,
+    diff,
     analysis,
     events,
     catalog,

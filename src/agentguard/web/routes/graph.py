@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse, Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.graph.export.formats import ExportFormat
+from agentguard.graph.export.formats import MEDIA_TYPES, ExportFormat
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.components import AgentDetailsDocument, AgentsDocument
 from agentguard.web.schemas.graph import DatasetsDocument, GraphDocument
@@ -23,7 +23,7 @@ FormatParameter = Annotated[
 ]
 
 _TEXT: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/plain": {"schema": {"type": "string"}}}}
+    200: {"content": {name: {"schema": {"type": "string"}} for name in MEDIA_TYPES.values()}}
 }
 
 
@@ -58,7 +58,9 @@ async def get_graph(
     graph = state.app.graph
     selected = await graph.select(selection)
     if written != "json":
-        return PlainTextResponse(await graph.export(selected, ExportFormat(written), wanted))
+        language = ExportFormat(written)
+        text = await graph.export(selected, language, wanted)
+        return PlainTextResponse(text, media_type=MEDIA_TYPES[language])
     return await state.answer(selected, "graph", wanted, partial(graph.graph, selected, wanted))
 
 
