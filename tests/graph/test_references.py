@@ -13,7 +13,7 @@ from agentguard.graph.references import (
 from agentguard.graph.selection import SpansNotKeptError
 from agentguard.graph.store import LIVE
 from agentguard.traces.window import TimeWindow, TimeWindowError
-from tests.graph.test_selection import selector
+from tests.graph.test_selection import WINDOW, selector
 
 HOUR = 3600 * 1_000_000_000
 NOW = 1_000 * HOUR

@@ -1,7 +1,8 @@
-"""The JSON documents about graphs, as plain dicts: what the API answers and the CLI prints.
+"""The JSON documents about graphs, as plain dicts: the API returns them and the CLI prints them.
 
-Times are ISO 8601 in UTC with nanoseconds (null = unknown), durations are milliseconds. Key order
-is fixed, so that equal graphs give byte-identical JSON.
+Times are ISO 8601 in UTC with nanoseconds (null = unknown), durations are milliseconds. Percentiles
+have two significant digits: they come from histograms (graph.latency). Key order is fixed, so that
+equal graphs give byte-identical JSON.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ from agentguard.kernel.clock import timestamp
 Document: TypeAlias = dict[str, Any]
 
 NO_CATALOG = (
-    "No catalogue is set, so nobody can be called a shadow agent. Set AGENTGUARD_CATALOG;"
-    " `agentguard catalog init` writes one."
+    "No catalog is set, so shadow agents cannot be identified. Set AGENTGUARD_CATALOG;"
+    " `agentguard catalog init` writes a catalog."
 )
 MAX_REFUSALS = 100
-"""Refusals listed one by one; coverage counts all of them."""
+"""Largest number of rejections that are listed; coverage counts all of them."""
 
 _NS_PER_MS = 1_000_000
 _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
@@ -44,15 +45,13 @@ _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a document shows beyond the graph itself."""
+    """What a document shows in addition to the graph."""
 
     links: TraceLinks = NO_LINKS
     shadows: Mapping[str, str] | None = None
-    """Id of each shadow agent → why it is one; None where there is no catalogue to compare with."""
+    """Id of each shadow agent → the reason; None without a catalog."""
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Component id → what the catalogue declares of it (owner, value_per_run …), shown as it
-    stands.
-    """
+    """Component id → what the catalog declares about it: owner, value_per_run and more."""
 
 
 def origin_of(selected: SelectedGraph) -> Document:
@@ -82,7 +81,7 @@ def evidence_document(evidence: Evidence, links: TraceLinks = NO_LINKS) -> Docum
 
 
 def coverage_document(coverage: Coverage) -> Document:
-    """Return what was read, and what could be made of it."""
+    """Return what was read and understood."""
     return {
         "spans_read": coverage.spans_read,
         "spans": coverage.spans,
@@ -117,7 +116,7 @@ def window_document(graph: Graph) -> Document:
 
 
 def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ()) -> Document:
-    """Return the answer to a scan: everything found, and what could not be used."""
+    """Return the result of a scan: the graph, and the input that was rejected."""
     shown = Shown(graph, view)
     agents = [shown.agent(c) for c in shown.agents]
     return {
@@ -129,6 +128,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
         "window": window_document(graph),
+        "environments": _environments(graph),
         "coverage": coverage_document(graph.coverage),
         "total_agents": len(agents),
         "total_components": len(graph.components),
@@ -141,7 +141,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
 def graph_document(
     graph: Graph, view: View, *, analysis: Mapping[str, Any], part: Graph | None = None
 ) -> Document:
-    """Return nodes and edges beside `analysis`, the document of agentguard.analysis.
+    """Return nodes, edges and `analysis`, the document of agentguard.analysis.
 
     `part`: what of the graph is listed (graph.filtering); without it, everything.
     """
@@ -151,14 +151,19 @@ def graph_document(
         "edges": [shown.dependency(d) for d in listed.dependencies],
         "fallbacks": [shown.fallback(f) for f in listed.fallbacks],
         "workflows": [shown.workflow(w) for w in listed.workflows],
+        "total_agents": len(shown.agents),
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),
         "shadow_note": NO_CATALOG if view.shadows is None else None,
         "window": window_document(graph),
-        "environments": sorted({c.environment for c in graph.components if c.environment}),
+        "environments": _environments(graph),
         "coverage": coverage_document(graph.coverage),
         "analysis": dict(analysis),
     }
+
+
+def _environments(graph: Graph) -> list[str]:
+    return sorted({c.environment for c in graph.components if c.environment})
 
 
 def datasets_document(datasets: Iterable[Dataset]) -> Document:
@@ -178,7 +183,7 @@ def datasets_document(datasets: Iterable[Dataset]) -> Document:
 
 
 def agents_document(graph: Graph, view: View) -> Document:
-    """Return all agents, and which of them nobody declared."""
+    """Return all agents, and which of them are shadow agents."""
     shown = Shown(graph, view)
     agents = [shown.agent(c) for c in shown.agents]
     return {
@@ -340,24 +345,15 @@ _REACHES_OUT = frozenset(
         DependencyType.MESSAGING,
     }
 )
-"""What makes an agent without a model an api_agent; handing work to other agents alone does not."""
+"""An agent without a model is an api_agent if it has one of these; delegation is not enough."""
 
 
 def _why(basis: Basis, evidence: Sequence[Evidence]) -> str:
-    """Say in one sentence what makes us believe it.
-
-    Rule, convention and its version, how many agree, and where to look.
-    """
-    seen = (
-        "1 observation agrees"
-        if basis.observations == 1
-        else f"{basis.observations} observations agree"
-    )
+    """Explain the claim in one sentence: rule, convention, observations, and where to look."""
+    seen = f"{basis.observations} observation{'' if basis.observations == 1 else 's'}"
     places = "; ".join(f"trace {e.trace_id} span {e.span_id} ({e.reason.value})" for e in evidence)
-    return (
-        f"Rule {basis.rule!r}, after {basis.convention}:"
-        f" {seen}{f', among them {places}' if places else ''}."
-    )
+    including = f", including {places}" if places else ""
+    return f"Rule {basis.rule!r} ({basis.convention}): {seen}{including}."
 
 
 def _mean_duration(c: Component) -> float | None:
@@ -365,9 +361,7 @@ def _mean_duration(c: Component) -> float | None:
 
 
 def _status(c: Component) -> str:
-    """Return unknown (never seen running), ok, degraded (some invocations failed) or failed (all of
-    them did).
-    """
+    """Return ok, degraded (some invocations failed), failed (all did) or unknown (none seen)."""
     if not c.invocations:
         return "unknown"
     if not c.errors:

@@ -1,4 +1,4 @@
-"""What can go wrong with graphs."""
+"""Errors about graphs and components."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from agentguard.kernel.errors import ConflictError, NotFoundError
 
 
 class NoGraphError(NotFoundError):
-    """There is no graph to work on."""
+    """No graph is stored."""
 
     code = "no-graph"
 
     @classmethod
     def of(cls, dataset: str | None) -> NoGraphError:
-        """Say that there is none of this dataset, or (None) none at all."""
+        """Return the error for a dataset without a graph; None: for no graph at all."""
         if dataset is None:
             return cls(
                 "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to"
                 " a running server."
             )
         return cls(
-            f"There is no graph of dataset {dataset!r}. GET /api/datasets lists what there is."
+            f"There is no graph of dataset {dataset!r}. GET /api/datasets lists all datasets."
         )
 
     @classmethod
     def version(cls, version_id: str) -> NoGraphError:
-        """Say that this version is not stored."""
+        """Return the error for a version that is not stored."""
         return cls(
             f"Graph version {version_id!r} is not stored. GET /api/datasets lists the newest of"
             " each dataset."
@@ -32,7 +32,7 @@ class NoGraphError(NotFoundError):
 
     @classmethod
     def version_of(cls, version_id: str, dataset: str) -> NoGraphError:
-        """Say that this version belongs to another dataset."""
+        """Return the error for a version of another dataset."""
         return cls(
             f"Graph version {version_id!r} does not belong to dataset {dataset!r}. Leave out the"
             " dataset, or choose a version of it."
@@ -40,19 +40,19 @@ class NoGraphError(NotFoundError):
 
 
 class VersionExistsError(ConflictError):
-    """A graph version's id is taken: versions never change."""
+    """A graph version with this id is stored; versions never change."""
 
     code = "version-exists"
 
     def __init__(self, version_id: str) -> None:
         super().__init__(
-            f"There is a graph version {version_id!r} already, and versions never change. Store"
-            " this one under another id."
+            f"Graph version {version_id!r} exists, and versions never change. Store this one under"
+            " another id."
         )
 
 
 class UnknownComponentError(NotFoundError):
-    """No component bears this id or name."""
+    """No component has this id or name."""
 
     code = "unknown-component"
 
@@ -60,9 +60,9 @@ class UnknownComponentError(NotFoundError):
         hint = (
             f"Did you mean {', '.join(near)}?"
             if near
-            else "List what there is with `agentguard graph`."
+            else "`agentguard graph` lists all components."
         )
-        super().__init__(f"No component {wanted!r} in this graph. {hint}")
+        super().__init__(f"There is no component {wanted!r} in this graph. {hint}")
         self.near = near
 
     @property
@@ -70,16 +70,17 @@ class UnknownComponentError(NotFoundError):
         return {"near_matches": list(self.near)}
 
 
+_KINDS = {"external": "an external component", "mcp_server": "an MCP server"}
+
+
 class NotAnAgentError(NotFoundError):
-    """A name means a component of another kind than agent."""
+    """The name belongs to a component of another kind."""
 
     code = "not-an-agent"
 
     def __init__(self, component_id: str, name: str, kind: str) -> None:
-        super().__init__(
-            f"{name!r} is a {kind.replace('_', ' ')}, not an agent. See"
-            f" /api/components/{component_id}."
-        )
+        what = _KINDS.get(kind, f"a {kind}")
+        super().__init__(f"{name!r} is {what}, not an agent; see /api/components/{component_id}")
         self.component_id = component_id
         self.kind = kind
 
@@ -89,13 +90,13 @@ class NotAnAgentError(NotFoundError):
 
 
 class AmbiguousComponentError(ConflictError):
-    """A short name fits several components."""
+    """A name matches several components."""
 
     code = "ambiguous-component"
 
     def __init__(self, wanted: str, candidates: tuple[str, ...]) -> None:
         super().__init__(
-            f"{wanted!r} fits several components: {', '.join(candidates)}. Give one of these ids."
+            f"{wanted!r} matches several components: {', '.join(candidates)}. Use one of these ids."
         )
         self.candidates = candidates
 

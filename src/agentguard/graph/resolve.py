@@ -1,4 +1,4 @@
-"""From what a person types to a component."""
+"""Resolves the id or name of a component."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IGNORED = str.maketrans("", "", "-_ ")
 def resolve(
     graph: Graph, wanted: str, *, kinds: Iterable[ComponentKind] = tuple(ComponentKind)
 ) -> Component:
-    """Return the only component that this text means.
+    """Return the only component that this text identifies.
 
     Tried in this order: its id; its id in another case; its name in any case; its id, name or
     another spelling without case, dashes, underscores and spaces. Raises UnknownComponentError with
@@ -40,7 +40,7 @@ _WAYS: tuple[Callable[[Component, str], bool], ...] = (
 
 
 def _loose(text: str) -> str:
-    """Return the text without case, dashes, underscores and spaces; as it is where that is all."""
+    """Return the text without case, dashes, underscores and spaces, unless nothing is left."""
     return text.casefold().translate(_IGNORED) or text.casefold()
 
 
