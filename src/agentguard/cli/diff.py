@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from agentguard.cli.command import Command
-from agentguard.cli.options import CatalogOption, DataDirOption
+from agentguard.cli.options import CatalogOption, DataDirOption, FullOption
 
 EXIT_CODES = (
     "Exit codes: 0 the graphs are the same, 1 they differ, 2 error or wrong use, 130 interrupted,"
@@ -67,6 +67,7 @@ def diff(
     after: AfterArgument,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
+    full: FullOption = False,
     output_format: DiffFormatOption = DiffFormat.TABLE,
 ) -> bool:
     """Show what changed from graph A to graph B.
@@ -87,5 +88,5 @@ def diff(
     elif output_format is DiffFormat.MARKDOWN:
         print_text(diff_markdown(document))
     else:
-        print_report(diff_parts(shown(document)))
+        print_report(diff_parts(shown(document), full=full))
     return not document["same"]

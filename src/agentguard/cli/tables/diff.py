@@ -8,14 +8,15 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.cells import Document, faint, hanging, name, plural, section
-from agentguard.cli.tables.rows import MAX_ROWS, Rows, names, sentences, text
+from agentguard.cli.tables.rows import ROWS, Rows, names, sentences, text
 
 _COLUMNS = (text(""), names("What"), sentences("Details"), text("Trace"))
 _STYLES = {"new": "green", "gone": "red", "changed": "yellow", "undecided": "dim"}
 
 
-def diff_parts(document: Document, *, top: int = MAX_ROWS) -> list[RenderableType]:
-    """Return the parts of a comparison, lists cut after `top` rows."""
+def diff_parts(document: Document, *, full: bool = False) -> list[RenderableType]:
+    """Return the parts of a comparison, tables cut after ROWS rows unless `full`."""
+    top = None if full else ROWS
     parts: list[RenderableType] = [
         hanging("a", _origin(document["a"]), width=2),
         hanging("b", _origin(document["b"]), width=2),
