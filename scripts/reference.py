@@ -165,7 +165,10 @@ header `Authorization: Bearer …`; otherwise only loopback requests are accepte
 curl http://127.0.0.1:8000/api/simulate -H 'Content-Type: application/json' \\
   -d '{"agent_id": "checkout-agent"}'
 curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
+curl 'http://127.0.0.1:8000/api/graph/diff?a=live@-2h..-1h&b=live@-1h..&format=markdown'
 ```
+
+[documents.md](documents.md) tells what the numbers mean: shares of runs, percentiles, changes.
 """
 
 
