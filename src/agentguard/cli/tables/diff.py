@@ -56,7 +56,7 @@ def _trace(evidence: Document) -> Text:
     found = Text()
     for side, spans in evidence.items():
         for span in spans[:1]:
-            link = f"link {span['url']}" if "url" in span else ""
+            link = f"link {span['url']}" if span.get("url") else ""
             found.append(f"{' ' if found else ''}{side}:")
             found.append(span["trace_id"][:8], style=link)
     return found

@@ -16,6 +16,7 @@ router = APIRouter(prefix="/api", tags=["graph"])
 
 @router.get(
     "/components/{component_id:path}",
+    operation_id="get_component",
     dependencies=[requires(Permission.READ)],
     response_model=ComponentDetailsDocument,
 )

@@ -23,6 +23,7 @@ FormatParameter = Annotated[Literal["json", "markdown"], Query(alias="format")]
 
 @router.get(
     "/graph/diff",
+    operation_id="diff_graphs",
     dependencies=[requires(Permission.READ)],
     response_model=DiffDocument,
     responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},

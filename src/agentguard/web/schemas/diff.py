@@ -5,45 +5,22 @@ from __future__ import annotations
 from pydantic import Field
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.model import EvidenceReason
 from agentguard.graph.significance import Measure
-from agentguard.web.schemas.documents import Document
-
-
-class SpanDocument(Document):
-    """One span behind a claim."""
-
-    trace_id: str
-    span_id: str
-    timestamp: str | None
-    reason: EvidenceReason
-    url: str | None = Field(default=None, description="In the trace viewer, where one is set.")
+from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, WindowDocument
 
 
 class SidesOfEvidence(Document):
     """The spans behind a claim, by side; empty where the side does not have the thing."""
 
-    a: list[SpanDocument]
-    b: list[SpanDocument]
+    a: list[EvidenceDocument]
+    b: list[EvidenceDocument]
 
 
-class ComparedWindow(Document):
-    """The times between which a graph's spans lie, and the requested window."""
-
-    from_: str | None = Field(alias="from")
-    to: str | None
-    since: str | None
-    until: str | None
-
-
-class ComparedGraph(Document):
+class ComparedGraph(Origin):
     """One of the graphs that were compared."""
 
     reference: str = Field(description="As it was requested.")
-    dataset: str
-    graph_version: str | None = Field(description="Null for the graph of a window.")
-    created_at: str | None
-    window: ComparedWindow
+    window: WindowDocument
 
 
 class MeasuredSide(Document):
