@@ -64,6 +64,7 @@ def test_every_dependency_names_its_evidence():
                 "span_id": SPAN,
                 "timestamp": "2023-11-14T22:13:20.000000001Z",
                 "reason": "failed",
+                "url": None,
             }
         ]
         assert dependency["confidence"] == 0.75
