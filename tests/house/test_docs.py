@@ -25,6 +25,9 @@ DOCUMENTS = sorted(
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 NAMED_PATH = re.compile(r"`((?:src|tests|docs|scripts|benchmarks|demo|\.ci)/[\w./-]*)`")
+NAMED_MODULE = re.compile(r"`([\w./-]+\.py)`")
+PACKAGE = ROOT / "src" / "agentguard"
+ABOUT_MODULES = [ROOT / "ARCHITECTURE.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
 
 def prose(document: Path) -> str:
@@ -57,6 +60,22 @@ def test_named_paths_exist(document: Path) -> None:
     assert [
         path for path in NAMED_PATH.findall(document.read_text()) if not (ROOT / path).exists()
     ] == []
+
+
+@pytest.mark.parametrize(
+    "document", ABOUT_MODULES, ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_named_modules_exist(document: Path) -> None:
+    names = set(NAMED_MODULE.findall(document.read_text()))
+
+    assert sorted(name for name in names if not is_module(name)) == []
+
+
+def is_module(name: str) -> bool:
+    """Return whether the file exists, named from the checkout, from the package or by its name."""
+    if "/" in name:
+        return (ROOT / name).exists() or (PACKAGE / name).exists()
+    return any(PACKAGE.rglob(name))
 
 
 def test_the_architecture_fits_on_a_few_pages() -> None:
