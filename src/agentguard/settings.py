@@ -30,6 +30,7 @@ from agentguard.environment import (
     secrets_in_files,
 )
 from agentguard.kernel.errors import InvalidInputError
+from agentguard.kernel.faults import requirement
 from agentguard.service_urls import (
     URL_PARTS,
     different_parts,
@@ -440,7 +441,7 @@ def _plain_error(message: str) -> InitErrorDetails:
 def _details(error: ValidationError) -> list[InitErrorDetails]:
     return [
         InitErrorDetails(
-            type=PydanticCustomError("setting", "{message}", {"message": fault["msg"]}),
+            type=PydanticCustomError("setting", "{message}", {"message": requirement(fault)}),
             loc=fault["loc"],
             input=None,
         )

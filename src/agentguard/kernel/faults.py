@@ -38,17 +38,19 @@ _TYPES = {
     "path": "must be a path",
     "date": "must be a date (ISO 8601)",
     "datetime": "must be a time (ISO 8601)",
-    "url": "must be a URL",
 }
 """Requirements of error types that start with the name of a type: `int_parsing`, `int_type`."""
 
 
 def requirement(fault: Mapping[str, Any]) -> str:
-    """Return what one of Pydantic's errors asks for: "must be an integer"."""
+    """Return what one of Pydantic's errors asks for: "must be an integer".
+
+    An error of another type keeps its message: our validators raise these.
+    """
     kind = str(fault["type"])
     if (written := _REQUIREMENTS.get(kind)) is not None:
         return written.format_map(_Context(fault.get("ctx", {})))
-    return _TYPES.get(kind.partition("_")[0], "is invalid")
+    return _TYPES.get(kind.partition("_")[0], str(fault["msg"]))
 
 
 def given_value(fault: Mapping[str, Any]) -> str:
