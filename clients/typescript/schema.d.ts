@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Root
-         * @description Say who answers.
+         * @description Return the name and version of the server.
          */
         get: operations["get_root"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * Live
-         * @description Whether the process answers at all.
+         * @description Return 200 while the process runs.
          */
         get: operations["get_liveness"];
         put?: never;
@@ -53,7 +53,7 @@ export interface paths {
         };
         /**
          * Health
-         * @description How everything is, part by part, asked now; 503 if something is down.
+         * @description Check every part of the server; 503 if one is down.
          */
         get: operations["get_health"];
         put?: never;
@@ -73,7 +73,7 @@ export interface paths {
         };
         /**
          * Ready
-         * @description The same; 503 unless everything is up.
+         * @description Check every part of the server; 503 unless all are up.
          */
         get: operations["get_readiness"];
         put?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Metrics
-         * @description Counts and latencies for Prometheus.
+         * @description Return the metrics for Prometheus.
          */
         get: operations["get_metrics"];
         put?: never;
@@ -115,8 +115,9 @@ export interface paths {
         put?: never;
         /**
          * Post Scan
-         * @description The graph of exactly what is sent, with a window of the traces that start in it: OTLP/JSON,
-         *     the plain form, or any trace file.
+         * @description Build a graph from the uploaded traces only: OTLP/JSON, the plain form or any trace file.
+         *
+         *     With a window: from the traces that start in it.
          */
         post: operations["scan"];
         delete?: never;
@@ -134,7 +135,7 @@ export interface paths {
         };
         /**
          * Get Jobs
-         * @description The jobs made last, newest first, without their results.
+         * @description List jobs, the newest first, without their results.
          */
         get: operations["list_jobs"];
         put?: never;
@@ -154,7 +155,7 @@ export interface paths {
         };
         /**
          * Get Job
-         * @description How far a job is, and what came of it.
+         * @description Return the progress and the result of a job.
          */
         get: operations["get_job"];
         put?: never;
@@ -197,7 +198,7 @@ export interface paths {
         };
         /**
          * Get Datasets
-         * @description All datasets, last written first, each with its newest graph version.
+         * @description List all datasets, the last written first, each with its newest graph version.
          */
         get: operations["list_datasets"];
         put?: never;
@@ -217,9 +218,9 @@ export interface paths {
         };
         /**
          * Get Graph
-         * @description What runs, what depends on what, and the findings: the newest graph.
+         * @description Return components, dependencies and findings of the newest graph.
          *
-         *     With a window, that of the OTLP traces that start in it.
+         *     With a window: of the OTLP traces that start in it.
          */
         get: operations["get_graph"];
         put?: never;
@@ -239,7 +240,7 @@ export interface paths {
         };
         /**
          * Get Agents
-         * @description All agents, and which of them nobody declared.
+         * @description List all agents and mark those that the catalog does not declare.
          */
         get: operations["list_agents"];
         put?: never;
@@ -259,7 +260,7 @@ export interface paths {
         };
         /**
          * Get Agent
-         * @description One agent, by id or unique name, with what it depends on and what depends on it.
+         * @description Return an agent, by id or unique name, with its dependencies and dependents.
          */
         get: operations["get_agent"];
         put?: never;
@@ -279,9 +280,9 @@ export interface paths {
         };
         /**
          * Get Events
-         * @description Events `graph`, each with `dataset` and `graph_version`.
+         * @description Stream events `graph`, each with `dataset` and `graph_version`.
          *
-         *     The newest version at once, then what takes its place, as it comes.
+         *     The newest version at once, then each new version.
          */
         get: operations["stream_graph_events"];
         put?: never;
@@ -301,7 +302,7 @@ export interface paths {
         };
         /**
          * Get Catalog
-         * @description What was declared against what was seen: shadow agents, ghosts, drift, each with why.
+         * @description Compare the catalog with what was seen: shadow agents, ghosts and drift, with reasons.
          */
         get: operations["get_catalog"];
         put?: never;
@@ -323,9 +324,9 @@ export interface paths {
         put?: never;
         /**
          * Post Simulate
-         * @description What breaks if these components fail.
+         * @description Simulate the failure of components.
          *
-         *     Who is hit, which workflows lose what share of their runs.
+         *     Returns the impacted components, and the workflows with the share of runs that each loses.
          */
         post: operations["simulate"];
         delete?: never;
@@ -345,9 +346,9 @@ export interface paths {
         put?: never;
         /**
          * Post Playbook
-         * @description What to do when these components fail: contain, activate backups, recover.
+         * @description Generate the playbook for a failure: contain, activate backups, recover.
          *
-         *     Every statement with its evidence.
+         *     Every step has its evidence.
          */
         post: operations["create_playbook"];
         delete?: never;
@@ -367,7 +368,7 @@ export interface paths {
         put?: never;
         /**
          * Traces
-         * @description Take spans in: once this answers with 200, they are on disk.
+         * @description Store spans: after a response of 200 they are on disk.
          */
         post: operations["export_traces"];
         delete?: never;
@@ -387,7 +388,7 @@ export interface paths {
         put?: never;
         /**
          * Logs
-         * @description Accept log records, count them, and let them go: only spans are kept.
+         * @description Count log records and discard them: only spans are stored.
          */
         post: operations["export_logs"];
         delete?: never;
@@ -407,7 +408,7 @@ export interface paths {
         put?: never;
         /**
          * Metrics
-         * @description Accept metrics, count them, and let them go: only spans are kept.
+         * @description Count metrics and discard them: only spans are stored.
          */
         post: operations["export_metrics"];
         delete?: never;
@@ -1300,7 +1301,7 @@ export interface components {
         };
         /**
          * FailureRequest
-         * @description What fails, and how the consequences are found.
+         * @description The components that fail, and the method that finds the consequences.
          */
         FailureRequest: {
             /** Agent Id */
@@ -1319,13 +1320,13 @@ export interface components {
             groups: string[];
             /**
              * Modes
-             * @description How they fail; this version knows outages alone.
+             * @description How they fail. Only `outage` is supported.
              * @default [
              *       "outage"
              *     ]
              */
             modes: "outage"[];
-            /** @description Without one: replay where runs were recorded, else structural. */
+            /** @description Default: replay if runs were recorded, else structural. */
             method?: components["schemas"]["Method"] | null;
             /**
              * Seed
@@ -1334,12 +1335,12 @@ export interface components {
             seed: number;
             /**
              * Dataset
-             * @description Without one: the dataset last written.
+             * @description Default: the dataset last written.
              */
             dataset?: string | null;
             /**
              * Background
-             * @description Answer 202 with a job at once; the document is its result.
+             * @description Return 202 with a job at once; its result is the document.
              * @default false
              */
             background: boolean;
@@ -2320,7 +2321,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Some part does not work. */
+            /** @description A part of the server is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2358,7 +2359,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description Some part does not work. */
+            /** @description A part of the server is not available. */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2410,7 +2411,7 @@ export interface operations {
     scan: {
         parameters: {
             query?: {
-                /** @description Name of the dataset that the graph becomes the newest version of; without it, a new one. */
+                /** @description The dataset that gets the graph as its newest version. Default: a new dataset. */
                 dataset?: string | null;
                 /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
                 since?: string | null;
@@ -2446,7 +2447,7 @@ export interface operations {
                     "application/json": components["schemas"]["ScanDocument"];
                 };
             };
-            /** @description Not waited for: a job, at Location. */
+            /** @description Accepted as a job; Location has its path. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2473,9 +2474,9 @@ export interface operations {
                 state?: components["schemas"]["JobState"][];
                 /** @description Only these kinds: scan, simulation, playbook. */
                 kind?: string[];
-                /** @description `next` of the page before. */
+                /** @description `next` of the previous page. */
                 before?: string | null;
-                /** @description Jobs of one page. */
+                /** @description Jobs per page. */
                 limit?: number;
             };
             header?: never;
@@ -2598,7 +2599,7 @@ export interface operations {
     get_graph: {
         parameters: {
             query?: {
-                /** @description `live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
                 dataset?: string | null;
                 format?: "json" | "dot" | "mermaid" | "graphml" | "cypher";
                 /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
@@ -2638,7 +2639,7 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description `live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
                 dataset?: string | null;
             };
             header?: never;
@@ -2670,7 +2671,7 @@ export interface operations {
     get_agent: {
         parameters: {
             query?: {
-                /** @description `live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
                 dataset?: string | null;
             };
             header?: never;
@@ -2704,7 +2705,7 @@ export interface operations {
     stream_graph_events: {
         parameters: {
             query?: {
-                /** @description Tell of this dataset alone, also where it is yet to come; without it, of all. */
+                /** @description Only events of this dataset, which need not exist yet. Default: all datasets. */
                 dataset?: string | null;
             };
             header?: never;
@@ -2736,7 +2737,7 @@ export interface operations {
     get_catalog: {
         parameters: {
             query?: {
-                /** @description `live` for what comes over OTLP, or a scan's dataset; without it, the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
                 dataset?: string | null;
             };
             header?: never;
@@ -2787,7 +2788,7 @@ export interface operations {
                     "application/json": components["schemas"]["SimulationDocument"];
                 };
             };
-            /** @description Not waited for: a job, at Location. */
+            /** @description Accepted as a job; Location has its path. */
             202: {
                 headers: {
                     [name: string]: unknown;
@@ -2829,7 +2830,7 @@ export interface operations {
                     "application/json": components["schemas"]["PlaybookDocument"];
                 };
             };
-            /** @description Not waited for: a job, at Location. */
+            /** @description Accepted as a job; Location has its path. */
             202: {
                 headers: {
                     [name: string]: unknown;

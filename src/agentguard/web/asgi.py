@@ -1,4 +1,4 @@
-"""The application for servers that start several processes of it; each opens it for itself.
+"""The ASGI application for servers with several processes, each of which opens its own.
 
 gunicorn -c python:agentguard.web.gunicorn agentguard.web.asgi:app
 """
@@ -23,9 +23,7 @@ log = structlog.get_logger(__name__)
 
 
 class Application:
-    """Opens everything when its server starts it, and closes it in good order when the server has
-    answered what was in work.
-    """
+    """Opens the application at startup, and closes it after the last response at shutdown."""
 
     def __init__(self) -> None:
         self._api: FastAPI | None = None
@@ -34,12 +32,14 @@ class Application:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif self._api is None:
-            raise RuntimeError("This application needs a server that runs ASGI's lifespan.")
+            raise RuntimeError(
+                "This application needs a server that supports the ASGI lifespan protocol."
+            )
         else:
             await self._api(scope, receive, send)
 
     def end_streams(self) -> None:
-        """End open streams, which would otherwise hold up a shutdown; no new ones begin."""
+        """End open streams, which would delay the shutdown, and refuse new ones."""
         if self._api is not None:
             self._api.state.agentguard.streams.end()
 
@@ -52,7 +52,7 @@ class Application:
                 await self._live_with(settings, receive, send)
         except AgentGuardError as error:
             during = "startup" if self._api is None else "shutdown"
-            # the sentence says all
+            # the message is enough
             log.error("lifespan_failed", during=during, detail=str(error))  # noqa: TRY400
             await send({"type": f"lifespan.{during}.failed", "message": str(error)})
         else:

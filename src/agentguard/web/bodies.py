@@ -1,4 +1,4 @@
-"""Request bodies: bounded while they come in and while they unpack."""
+"""Request bodies: limited in size while they are received and decompressed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ _SLICE = 64 * 1024
 
 
 class BodyLimit:
-    """ASGI middleware.
+    """ASGI middleware that reads no body beyond the limit.
 
-    No body longer than the limit is read, except below the paths whose routes see to that
-    themselves.
-
-    Reading past the limit raises InputTooLargeError; what FastAPI makes of that on the way,
-    `answer_http_error` undoes.
+    Paths below `except_below` have limits of their own. Reading past the limit raises
+    InputTooLargeError, which FastAPI wraps and `answer_http_error` unwraps.
     """
 
     def __init__(self, app: ASGIApp, *, limit: int, except_below: tuple[str, ...]) -> None:
@@ -49,19 +46,17 @@ class BodyLimit:
 
 
 class UnknownEncodingError(AgentGuardError):
-    """The body is packed in a way that is not understood."""
+    """The Content-Encoding is not supported."""
 
     code = "unknown-content-encoding"
     status = 415
 
     def __init__(self, encoding: str) -> None:
-        super().__init__(
-            f"Content-Encoding {encoding!r} is not understood. Use gzip, zstd or none."
-        )
+        super().__init__(f"Content-Encoding {encoding!r} is not supported. Use gzip, zstd or none.")
 
 
 class DamagedBodyError(InvalidInputError):
-    """The body is not what its Content-Encoding says."""
+    """The body does not match its Content-Encoding."""
 
     code = "damaged-body"
 
@@ -83,7 +78,7 @@ async def receive(
     into: BinaryIO,
     grow: Callable[[int], None],
 ) -> None:
-    """Write the body as sent into a file, telling `grow` of each piece before it is kept.
+    """Write the body as sent to a file; call `grow` with the size of each chunk before keeping it.
 
     Raise InputTooLargeError above the limit.
     """
@@ -102,7 +97,7 @@ async def receive(
 async def unpacked(
     body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]
 ) -> bytes:
-    """Return the body's content.
+    """Return the decompressed body.
 
     Raise InputTooLargeError above the limit, before it is held, and DamagedBodyError.
     """
@@ -114,7 +109,7 @@ async def unpacked(
 
 
 def unpack(source: BinaryIO, encoding: str, limit: int, into: BinaryIO) -> None:
-    """Write the content of a packed file into another, under the same rules as `unpacked`."""
+    """Decompress a file into another, under the same rules as `unpacked`."""
     _write(_checked(iter(lambda: source.read(_SLICE), b""), encoding), limit, into.write)
 
 
@@ -134,10 +129,12 @@ def _write(chunks: Iterable[bytes], limit: int, write: Callable[[bytes], object]
 
 
 def _checked(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield the content, if the bytes begin as the encoding's must."""
+    """Yield the content; raise DamagedBodyError if the magic number is not the encoding's."""
     head = next(chunks, b"")
     if not head.startswith(_MAGIC[encoding]):
-        raise DamagedBodyError(f"Content-Encoding says {encoding}, but the body is not.")
+        raise DamagedBodyError(
+            f"Content-Encoding is {encoding}, but the body is not {encoding} data."
+        )
     yield from decompressed(_with(head, chunks))
 
 

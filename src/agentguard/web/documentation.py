@@ -45,6 +45,6 @@ async def redoc() -> HTMLResponse:
 
 
 def mount_assets(app: FastAPI) -> None:
-    """Serve Swagger UI's and ReDoc's files (Apache-2.0 and MIT, from the package fastapi-offline)."""
+    """Serve Swagger UI (Apache-2.0) and ReDoc (MIT) from the package fastapi-offline."""
     folder = Path(str(files("fastapi_offline").joinpath("static")))
     app.mount(_ASSETS, StaticFiles(directory=folder), name="docs-assets")

@@ -28,7 +28,7 @@ _host = f"[{_chosen.api_host}]" if ":" in _chosen.api_host else _chosen.api_host
 
 
 class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
-    """Uvicorn as `agentguard serve` runs it."""
+    """Uvicorn with the options of `agentguard serve`."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {
         "loop": "auto",
@@ -49,7 +49,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
 bind = f"{_host}:{_chosen.api_port}"
 worker_class = "agentguard.web.gunicorn.Worker"
 graceful_timeout = _chosen.shutdown_seconds + 10
-"""Seconds that a worker gets to answer what is in work, and then to close."""
+"""Seconds for a worker to answer open requests and close."""
 timeout = 120
 """Seconds without a sign of life after which a worker is taken for dead: none of its work holds the
 event loop for long.

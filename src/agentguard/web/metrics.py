@@ -1,4 +1,4 @@
-"""What Prometheus is told."""
+"""Metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -17,55 +17,52 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics(Collector):
-    """One application's metrics, in a registry of their own.
-
-    Of several processes each counts for itself.
-    """
+    """The metrics of one application, in their own registry; each process counts its own."""
 
     def __init__(self, receiver: Receiver, live: LiveGraph, process: str | None = None) -> None:
-        """`process` labels all there is, where other processes answer at the same address."""
+        """`process` labels every metric where several processes serve one address."""
         self.registry = CollectorRegistry()
         self._process = process
         self.acknowledged = Histogram(
             "agentguard_acknowledgement_seconds",
-            "From a delivery's first byte to its answer with success.",
+            "Time from the first byte of a delivery to its successful response.",
             registry=self.registry,
             buckets=_SECONDS,
         )
         self.turned_away = Counter(
             "agentguard_deliveries_turned_away",
-            "Deliveries answered with an error.",
+            "Deliveries that got an error response.",
             ["status"],
             registry=self.registry,
         )
         self.not_kept = Counter(
             "agentguard_records_not_kept",
-            "Log records and metrics received over OTLP; only spans are kept.",
+            "Log records and metrics received over OTLP and discarded.",
             ["signal"],
             registry=self.registry,
         )
         self._part_up = Gauge(
             "agentguard_part_up",
-            "Whether a part works, as /health/ready says.",
+            "1 if the part is up, as in /health/ready.",
             ["part"],
             registry=self.registry,
         )
         self._part_seconds = Gauge(
             "agentguard_part_check_seconds",
-            "How long a part took to answer when it was last asked.",
+            "Duration of the part's last health check.",
             ["part"],
             registry=self.registry,
         )
         self.registry.register(_Collected(lambda: _families(receiver, live)))
 
     def tell_health(self, conditions: Mapping[str, Condition]) -> None:
-        """Take over how the parts are now."""
+        """Set the metrics of the parts from their health checks."""
         for name, condition in conditions.items():
             self._part_up.labels(name).set(condition.status is Status.UP)
             self._part_seconds.labels(name).set(condition.seconds)
 
     def collect(self) -> Iterable[Metric]:
-        """Yield all metrics (what a registry does)."""
+        """Yield all metrics, as a registry does."""
         for metric in self.registry.collect():
             if self._process is not None:
                 metric.samples = [
@@ -76,7 +73,7 @@ class Metrics(Collector):
 
 
 class _Collected(Collector):
-    """Numbers that others count, read when asked for."""
+    """Metrics that other objects count, read at each scrape."""
 
     def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
         self._read = read
@@ -96,20 +93,20 @@ def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
     yield received
     refused = CounterMetricFamily(
         "agentguard_spans_refused",
-        "Spans, or deliveries that cannot be read, refused.",
+        "Refused spans, and deliveries that cannot be read.",
         labels=["reason"],
     )
     for reason, count in sorted(receiver.refused.items()):
         refused.add_metric([reason], count)
     yield refused
-    if live.graph is not None:  # otherwise another process sees to it, and tells
+    if live.graph is not None:  # otherwise another process builds the live graph
         yield from _of_window(live.graph)
 
 
 def _of_window(graph: Graph) -> Iterable[Metric]:
     unattributed = GaugeMetricFamily(
         "agentguard_spans_unattributed",
-        "Spans of the live graph's window in which no dialect sees a role.",
+        "Spans of the live graph's window that no dialect gives a role.",
     )
     unattributed.add_metric([], sum(graph.coverage.unattributed.values()))
     yield unattributed

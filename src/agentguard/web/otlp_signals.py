@@ -1,4 +1,4 @@
-"""Logs and metrics over OTLP: read far enough to count them."""
+"""Logs and metrics over OTLP: counted, not stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentguard.traces.store import Delivery, Encoding
 
 
 class Signal(StrEnum):
-    """What OTLP carries beside spans."""
+    """A signal of OTLP other than traces."""
 
     LOGS = "logs"
     METRICS = "metrics"
@@ -51,7 +51,7 @@ def _count_protobuf(body: bytes, signal: Signal) -> int:
         )
     except DecodeError as error:
         raise UnusableDeliveryError(
-            "bad-protobuf", f"The body is no OTLP {signal.value} request in protobuf."
+            "bad-protobuf", f"The body is not an OTLP {signal.value} request in protobuf."
         ) from error
 
 
@@ -66,7 +66,7 @@ def _count_json(body: bytes, signal: Signal) -> int:
     if not isinstance(document, dict) or not isinstance(document.get(groups, []), list):
         raise UnusableDeliveryError(
             "not-otlp-json",
-            f'The body is no OTLP {signal.value} request: expected {{"{groups}": [...]}}.',
+            f'The body is not an OTLP {signal.value} request: expected {{"{groups}": [...]}}.',
         )
     return sum(
         1

@@ -19,23 +19,22 @@ from agentguard.kernel.stable_json import stable_json
 
 Compute: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
 Ground: TypeAlias = Mapping[str, Any]
-"""What every answer of a process follows from beside the question."""
+"""The inputs that all responses of a process share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked, of which graph version."""
+    """A request about a graph version."""
 
     graph_version: str
     endpoint: str
     parameters: object = None
-    """All that the answer depends on beside the graph and the ground; what can be written as JSON.
-    """
+    """The other inputs of the response; must be serializable as JSON."""
 
 
 @dataclass(slots=True)
 class _Flight:
-    """A question that is being answered."""
+    """A computation in progress."""
 
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     answer: bytes | None = None
@@ -43,19 +42,17 @@ class _Flight:
 
 @dataclass(frozen=True, slots=True)
 class ResponseCache:
-    """Documents as JSON, from the cache where they are there."""
+    """Documents as JSON, cached."""
 
     cache: Cache
     ground: Ground
     _flights: dict[str, _Flight] = field(default_factory=dict)
 
     async def of(self, question: Question, compute: Compute) -> bytes:
-        """Return the answer.
+        """Return the response.
 
-        Equal questions that come at one time are answered by one computation, different ones side
-        by side.
-
-        Raises what `compute` does; then nothing is kept, and whoever waited computes for itself.
+        Concurrent equal questions share one computation; different ones run concurrently. If
+        `compute` raises, nothing is cached, and each waiting request computes for itself.
         """
         key = question_key(question, self.ground)
         while (flight := self._flights.get(key)) is not None:
@@ -77,15 +74,12 @@ class ResponseCache:
 
 
 def question_key(question: Question, ground: Ground) -> str:
-    """Return the key of the answer.
-
-    Equal for equal questions on equal ground, and for no others.
-    """
+    """Return the cache key: equal for equal questions and inputs only."""
     return hashlib.sha256(stable_json([question, ground])).hexdigest()
 
 
 def ground_of(app: App) -> Ground:
-    """Return what this process's answers follow from.
+    """Return the inputs that all responses of this process share.
 
     Its code, the catalogue, the links to traces, the severities' thresholds.
     """
@@ -99,10 +93,7 @@ def ground_of(app: App) -> Ground:
 
 
 def _fingerprint(folder: Traversable) -> str:
-    """Return a digest of all source below the folder.
-
-    Two builds of one version may answer differently.
-    """
+    """Return a digest of all source below the folder: builds of one version may differ."""
     digest = hashlib.sha256()
     for entry in sorted(folder.iterdir(), key=lambda each: each.name):
         if entry.is_dir() and entry.name != "__pycache__":

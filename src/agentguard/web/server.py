@@ -1,4 +1,4 @@
-"""Serving the application over HTTP, until told to stop."""
+"""The HTTP server, from its socket to its shutdown."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _BACKLOG = 2048
 
 
 class AddressError(AgentGuardError):
-    """The server cannot listen where it was told to."""
+    """The server cannot listen at the address."""
 
     code = "cannot-listen"
 
 
 class _Server(Server):
-    """A signal only asks it to stop: what stands around it must still be closed."""
+    """Stops on a signal without ending the process, so that the application can close."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -49,7 +49,7 @@ class _Server(Server):
 
 
 def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what is in work and close.
+    """Serve until SIGTERM or SIGINT, then finish open requests and close.
 
     Raise AddressError where the port is taken.
 
@@ -99,7 +99,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise AddressError(
-                f"Port {port} on {host} is taken. Stop what uses it, or set API_PORT to another."
+                f"Port {port} on {host} is in use. Stop its process, or change API_PORT."
             ) from error
         reason = error.strerror or str(error)
         raise AddressError(
@@ -121,15 +121,15 @@ def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
 
 
 def _bind_otlp(settings: Settings) -> socket.socket | None:
-    """Return a socket at OTLP's usual port, or None where that is taken, or not wanted."""
+    """Return a socket at OTLP's standard port; None if the port is in use or disabled."""
     if settings.otlp_port in (0, settings.api_port):
         return None
     try:
         return bind("127.0.0.1", settings.otlp_port)
     except AddressError:
         detail = (
-            "Spans are taken in at the API's port alone. Stop what uses this one, or set"
-            " AGENTGUARD_OTLP_PORT to another."
+            "Only the API's port accepts spans. Stop the process that uses this port, or change"
+            " AGENTGUARD_OTLP_PORT."
         )
         log.warning("otlp_port_taken", port=settings.otlp_port, detail=detail)
         return None

@@ -1,4 +1,4 @@
-"""What the routes of one application share."""
+"""State that the routes of one application share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from agentguard.web.streams import Streams
 
 
 class DocumentResponse(JSONResponse):
-    """A document of plain values, written at once."""
+    """A JSON document."""
 
     def render(self, content: Any) -> bytes:
         return orjson.dumps(content)
@@ -33,7 +33,7 @@ class AppState:
     serving: Serving
     metrics: Metrics
     scanning: Load
-    """Scans that are received or worked on."""
+    """The scans in progress."""
     checkup: Checkup
     answers: ResponseCache
     streams: Streams
@@ -41,9 +41,9 @@ class AppState:
     async def answer(
         self, selected: SelectedGraph, endpoint: str, parameters: object, compute: Compute
     ) -> Response:
-        """Return the document that `compute` gives, computed once for all who ask the same.
+        """Return the document of `compute`, computed once for equal questions.
 
-        `parameters`: all that it depends on beside the graph; JSON can write them. The graph of a
+        `parameters`: its other inputs, serializable as JSON. The graph of a
         window is not stored, so nothing about it is cached.
         """
         if selected.version is None:

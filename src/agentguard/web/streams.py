@@ -1,7 +1,4 @@
-"""Open streams.
-
-When each should look whether there is something new to tell, and their end with the server's.
-"""
+"""Open event streams: when each checks for news, and how they end with the server."""
 
 from __future__ import annotations
 
@@ -23,21 +20,18 @@ def event_stream(events: str) -> dict[int | str, dict[str, Any]]:
 
 @dataclass(slots=True)
 class Streams:
-    """The streams of one server.
-
-    What they tell stands in the stores; notices say when to look there.
-    """
+    """The event streams of one server: notices say when to check the stores for news."""
 
     notices: Notices
     look_seconds: float = _LOOK_SECONDS
-    """A stream looks at least this often, since notices may be lost."""
+    """The longest time between two checks: notices may be lost."""
     _ended: bool = field(default=False, init=False)
     _waits: set[asyncio.Timeout] = field(default_factory=set, init=False)
 
     async def looks(self, topic: str, *, look_seconds: float | None = None) -> AsyncIterator[None]:
-        """Yield whenever it is time to look.
+        """Yield at once, after each notice on the topic, and at least this often.
 
-        At once, after each notice on the topic, and this often; end when the server does.
+        End when the server stops.
         """
         async with self.notices.listen(topic) as heard:
             yield
@@ -47,17 +41,14 @@ class Streams:
                 yield
 
     def end(self) -> None:
-        """Let all streams end, those that are open and those that are opened yet.
-
-        Call it on the event loop.
-        """
+        """End all streams, also those opened later; call it on the event loop."""
         self._ended = True
         for wait in self._waits:
             if not wait.expired():
                 wait.reschedule(0)
 
     async def _wait(self, heard: AsyncIterator[str], seconds: float) -> bool:
-        """Wait until it is time to look; return whether the stream goes on."""
+        """Wait for the next check; return whether the stream continues."""
         if self._ended:
             return False
         try:

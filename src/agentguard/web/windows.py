@@ -1,4 +1,4 @@
-"""Windows of event time in queries."""
+"""The time window of a query."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def _window(
 
 
 WindowAsked = Annotated[TimeWindow | None, Depends(_window)]
-"""The window that a query asks for; None where it asks for none. Raises TimeWindowError."""
+"""The window of a query, or None. Raises TimeWindowError."""

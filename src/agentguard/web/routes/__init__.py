@@ -1,1 +1,1 @@
-"""One module a group of paths; they only translate."""
+"""Routes: one module per group of paths, which only translate."""

@@ -33,7 +33,7 @@ _YAML: dict[int | str, dict[str, Any]] = {200: {"content": {YAML: {"schema": {"t
 async def get_catalog(
     state: StateOf, selection: SelectionAsked, ghost_days: GhostDaysParameter = None
 ) -> Response:
-    """What was declared against what was seen: shadow agents, ghosts, drift, each with why."""
+    """Compare the catalog with what was seen: shadow agents, ghosts and drift, with reasons."""
     selected = await state.app.graph.select(selection)
     return DocumentResponse(await state.app.catalog.check(selected, ghost_days=ghost_days))
 
@@ -46,6 +46,6 @@ async def get_catalog(
     responses=_YAML,
 )
 async def get_catalog_draft(state: StateOf, selection: SelectionAsked) -> Response:
-    """A first catalog of what was seen, as YAML; owners and values are left open."""
+    """Draft a catalog of what was seen, as YAML; owners and values are left open."""
     selected = await state.app.graph.select(selection)
     return PlainTextResponse(await state.app.catalog.draft(selected), media_type=YAML)

@@ -1,4 +1,4 @@
-"""GET /api/events: Server-Sent Events about what changed."""
+"""GET /api/events: Server-Sent Events about new graph versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api", tags=["graph"])
 DatasetParameter = Annotated[
     str | None,
     Query(
-        description="Tell of this dataset alone, also where it is yet to come; without it, of all."
+        description="Only events of this dataset, which need not exist yet. Default: all datasets."
     ),
 ]
 
@@ -35,9 +35,9 @@ DatasetParameter = Annotated[
 async def get_events(
     state: StateOf, dataset: DatasetParameter = None
 ) -> AsyncIterator[ServerSentEvent]:
-    """Events `graph`, each with `dataset` and `graph_version`.
+    """Stream events `graph`, each with `dataset` and `graph_version`.
 
-    The newest version at once, then what takes its place, as it comes.
+    The newest version at once, then each new version.
     """
     told: dict[str, str] | None = None
     async for _ in state.streams.looks(GRAPH_STORED):
@@ -50,10 +50,7 @@ async def get_events(
 
 
 def _news(found: list[Dataset], told: dict[str, str] | None) -> list[Dataset]:
-    """Return what has a version that was not told, oldest first.
-
-    At first only what was last written.
-    """
+    """Return the datasets with a new version, the oldest first; at first only the last written."""
     if told is None:
         return found[:1]
     return [each for each in reversed(found) if told.get(each.name) != each.newest_version]

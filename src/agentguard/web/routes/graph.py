@@ -34,7 +34,7 @@ _TEXT: dict[int | str, dict[str, Any]] = {
     response_model=DatasetsDocument,
 )
 async def get_datasets(state: StateOf) -> Response:
-    """All datasets, last written first, each with its newest graph version."""
+    """List all datasets, the last written first, each with its newest graph version."""
     return DocumentResponse(await state.app.graph.datasets())
 
 
@@ -51,7 +51,7 @@ async def get_graph(
     wanted: FilterAsked,
     written: FormatParameter = "json",
 ) -> Response:
-    """What runs, what depends on what, and the findings.
+    """Return components, dependencies and findings.
 
     Of the newest graph, of a stored version, or of a window of the live spans.
     """
@@ -71,7 +71,7 @@ async def get_graph(
     response_model=AgentsDocument,
 )
 async def get_agents(state: StateOf, selection: SelectionAsked) -> Response:
-    """All agents, and which of them nobody declared."""
+    """List all agents and mark those that the catalog does not declare."""
     selected = await state.app.graph.select(selection)
     return DocumentResponse(await state.app.graph.agents(selected))
 
@@ -83,6 +83,6 @@ async def get_agents(state: StateOf, selection: SelectionAsked) -> Response:
     response_model=AgentDetailsDocument,
 )
 async def get_agent(agent_id: str, state: StateOf, selection: SelectionAsked) -> Response:
-    """One agent, by id or unique name, with what it depends on and what depends on it."""
+    """Return an agent, by id or unique name, with its dependencies and dependents."""
     selected = await state.app.graph.select(selection)
     return DocumentResponse(await state.app.graph.agent(selected, agent_id))

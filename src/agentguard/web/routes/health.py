@@ -16,7 +16,7 @@ from agentguard.web.state import DocumentResponse, StateOf
 router = APIRouter(tags=["about"])
 
 _DOWN: dict[int | str, dict[str, Any]] = {
-    503: {"model": Health, "description": "Some part does not work."}
+    503: {"model": Health, "description": "A part of the server is not available."}
 }
 
 
@@ -24,7 +24,7 @@ _DOWN: dict[int | str, dict[str, Any]] = {
     "/health/live", operation_id="get_liveness", dependencies=[PUBLIC], response_model=Health
 )
 async def live() -> Response:
-    """Whether the process answers at all."""
+    """Return 200 while the process runs."""
     return DocumentResponse({"status": "up", "parts": {}})
 
 
@@ -36,7 +36,7 @@ async def live() -> Response:
     responses=_DOWN,
 )
 async def health(state: StateOf) -> Response:
-    """How everything is, part by part, asked now; 503 if something is down."""
+    """Check every part of the server; 503 if one is down."""
     return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN,))
 
 
@@ -48,7 +48,7 @@ async def health(state: StateOf) -> Response:
     responses=_DOWN,
 )
 async def ready(state: StateOf) -> Response:
-    """The same; 503 unless everything is up."""
+    """Check every part of the server; 503 unless all are up."""
     return _answer(await state.checkup.conditions(), unavailable=(Status.DOWN, Status.STARTING))
 
 

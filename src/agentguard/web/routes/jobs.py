@@ -22,7 +22,7 @@ from agentguard.web.streams import event_stream
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
 ACCEPTED: dict[int | str, dict[str, Any]] = {
-    202: {"model": JobDocument, "description": "Not waited for: a job, at Location."}
+    202: {"model": JobDocument, "description": "Accepted as a job; Location has its path."}
 }
 
 _LOOK_SECONDS = 0.5
@@ -34,12 +34,12 @@ StateParameter = Annotated[
 KindParameter = Annotated[
     list[str], Query(alias="kind", description="Only these kinds: scan, simulation, playbook.")
 ]
-BeforeParameter = Annotated[str | None, Query(description="`next` of the page before.")]
-LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Jobs of one page.")]
+BeforeParameter = Annotated[str | None, Query(description="`next` of the previous page.")]
+LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Jobs per page.")]
 
 
 def accepted(job: Job) -> DocumentResponse:
-    """Return the answer to who asked for work that is not waited for."""
+    """Return the response to a request whose work became a job."""
     return DocumentResponse(job_document(job), 202, headers={"Location": f"/api/jobs/{job.id}"})
 
 
@@ -63,7 +63,7 @@ async def get_jobs(
     before: BeforeParameter = None,
     limit: LimitParameter = 50,
 ) -> DocumentResponse:
-    """The jobs made last, newest first, without their results."""
+    """List jobs, the newest first, without their results."""
     return DocumentResponse(
         jobs_document(await state.app.jobs.newest(JobFilter(states, kinds, before), limit), limit)
     )
@@ -76,7 +76,7 @@ async def get_jobs(
     response_model=JobDocument,
 )
 async def get_job(job: JobOf) -> DocumentResponse:
-    """How far a job is, and what came of it."""
+    """Return the progress and the result of a job."""
     return DocumentResponse(job_document(job))
 
 

@@ -21,6 +21,6 @@ router = APIRouter(tags=["about"])
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 async def metrics(state: StateOf) -> Response:
-    """Counts and latencies for Prometheus."""
+    """Return the metrics for Prometheus."""
     state.metrics.tell_health(await state.checkup.conditions())
     return Response(generate_latest(state.metrics), media_type=CONTENT_TYPE_LATEST)

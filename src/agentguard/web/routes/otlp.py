@@ -96,7 +96,7 @@ Take = Callable[[AppState, Delivery], Awaitable[Response]]
     responses=_RESPONSES,
 )
 async def traces(request: Request, state: StateOf) -> Response:
-    """Take spans in: once this answers with 200, they are on disk."""
+    """Store spans: after a response of 200 they are on disk."""
     began = time.perf_counter()
     response = await _answered(request, state, _take_spans)
     if response.status_code == 200:
@@ -114,7 +114,7 @@ async def traces(request: Request, state: StateOf) -> Response:
     responses=_RESPONSES,
 )
 async def logs(request: Request, state: StateOf) -> Response:
-    """Accept log records, count them, and let them go: only spans are kept."""
+    """Count log records and discard them: only spans are stored."""
     return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.LOGS))
 
 
@@ -126,7 +126,7 @@ async def logs(request: Request, state: StateOf) -> Response:
     responses=_RESPONSES,
 )
 async def metrics(request: Request, state: StateOf) -> Response:
-    """Accept metrics, count them, and let them go: only spans are kept."""
+    """Count metrics and discard them: only spans are stored."""
     return await _answered(request, state, lambda s, delivery: _count(s, delivery, Signal.METRICS))
 
 
@@ -140,9 +140,8 @@ async def _answered(request: Request, state: AppState, take: Take) -> Response:
             body = await _body(request, state, packed, admission)
             return await take(state, Delivery(body, encoding))
     except ClientDisconnect:
-        return Response(status_code=400)  # nobody will read it
-    # The outermost frame of a delivery: an exporter must learn in its own words whether to try
-    # again.
+        return Response(status_code=400)  # the client is gone
+    # The outermost frame of a delivery: OTLP's own status tells an exporter whether to retry.
     except Exception as error:
         failed = failure_of(error)
         if failed.status == 500:
@@ -159,7 +158,7 @@ async def _body(
             await receive(request.stream(), request.headers, limit, buffer, admission.grow)
     except TimeoutError:
         raise SpansNotStoredError(
-            RpcCode.DEADLINE_EXCEEDED, "The body did not come in time. Send it again."
+            RpcCode.DEADLINE_EXCEEDED, "The body did not arrive in time. Send it again."
         ) from None
     return await unpacked(buffer.getvalue(), packed, limit, admission.grow)
 

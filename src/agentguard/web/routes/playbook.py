@@ -26,9 +26,9 @@ router = APIRouter(prefix="/api", tags=["playbooks"])
     responses=ACCEPTED,
 )
 async def post_playbook(wanted: FailureRequest, state: StateOf, actor: ActorOf) -> Response:
-    """What to do when these components fail: contain, activate backups, recover.
+    """Generate the playbook for a failure: contain, activate backups, recover.
 
-    Every statement with its evidence.
+    Every step has its evidence.
     """
     playbooks, failure = state.app.playbooks, wanted.failure(state.app.scans.clock())
     if wanted.background:

@@ -17,10 +17,10 @@ VERSION = version("agentguard")
 
 @router.get("/", operation_id="get_root", dependencies=[PUBLIC], response_model=Root)
 async def root() -> DocumentResponse:
-    """Say who answers."""
+    """Return the name and version of the server."""
     return DocumentResponse(
         {
-            "message": "AgentGuard finds what your agents depend on, and what breaks if it fails.",
+            "message": "AgentGuard finds what your agents depend on and what fails with it.",
             "version": VERSION,
             "docs": "/docs",
         }

@@ -32,7 +32,7 @@ from agentguard.web.windows import WindowAsked
 router = APIRouter(prefix="/api", tags=["graph"])
 
 PATH = "/api/scan"
-"""Its bodies go to disk, under a limit of their own."""
+"""Its bodies go to disk and have their own limit."""
 
 _OBJECT = {"type": "object", "additionalProperties": True}
 _BODY: dict[str, Any] = {
@@ -73,8 +73,7 @@ DatasetParameter = Annotated[
     str | None,
     Query(
         description=(
-            "Name of the dataset that the graph becomes the newest version of; without it, a new"
-            " one."
+            "The dataset that gets the graph as its newest version. Default: a new dataset."
         )
     ),
 ]
@@ -91,21 +90,21 @@ class UnsupportedBodyError(AgentGuardError):
 
 
 class FileMissingError(InvalidInputError):
-    """The form has no file, or is no form."""
+    """The form has no file or cannot be read."""
 
     code = "file-missing"
 
 
 class UploadTooSlowError(AgentGuardError):
-    """The body did not come in time."""
+    """The body did not arrive in time."""
 
     code = "upload-too-slow"
     status = 408
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"The body did not come within {seconds:g} seconds. Send it again, in smaller files or"
-            " over a faster line."
+            f"The body did not arrive within {seconds:g} s. Send smaller files, or use a faster"
+            " connection."
         )
 
 
@@ -120,7 +119,7 @@ class UploadTooSlowError(AgentGuardError):
 async def post_scan(
     request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
 ) -> Response:
-    """The graph of exactly what is sent: OTLP/JSON, the plain form, or any trace file.
+    """Build a graph from the uploaded traces only: OTLP/JSON, the plain form or any trace file.
 
     With a window, only the traces that start in it.
     """
@@ -157,7 +156,7 @@ async def _scanned(
 async def _received_in_time(
     request: Request, state: AppState, upload: Path, admission: Admission
 ) -> str:
-    """Write what was sent to the upload's file; return what refusals shall call it."""
+    """Write the upload to its file; return the name for refusals."""
     seconds = state.app.settings.upload_seconds
     try:
         async with asyncio.timeout(seconds):

@@ -26,9 +26,9 @@ router = APIRouter(prefix="/api", tags=["simulation"])
     responses=ACCEPTED,
 )
 async def post_simulate(wanted: FailureRequest, state: StateOf, actor: ActorOf) -> Response:
-    """What breaks if these components fail.
+    """Simulate the failure of components.
 
-    Who is hit, which workflows lose what share of their runs.
+    Returns the impacted components, and the workflows with the share of runs that each loses.
     """
     simulations, failure = state.app.simulations, wanted.failure(state.app.scans.clock())
     if wanted.background:

@@ -25,7 +25,7 @@ Name = Annotated[
 
 
 class FailureRequest(BaseModel):
-    """What fails, and how the consequences are found."""
+    """The components that fail, and the method that finds the consequences."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,11 +48,11 @@ class FailureRequest(BaseModel):
         Field(
             min_length=1,
             max_length=1,
-            description="How they fail; this version simulates outages only.",
+            description="How they fail. Only `outage` is supported.",
         ),
     ] = [FailureMode.OUTAGE]
     method: Method | None = Field(
-        default=None, description="Without one: replay where runs were recorded, else structural."
+        default=None, description="Default: replay if runs were recorded, else structural."
     )
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     dataset: str | None = Field(
@@ -74,7 +74,7 @@ class FailureRequest(BaseModel):
         description="Only live traces that start this long before `until` or, without it, now.",
     )
     background: bool = Field(
-        default=False, description="Answer 202 with a job at once; the document is its result."
+        default=False, description="Return 202 with a job at once; its result is the document."
     )
 
     @model_validator(mode="after")
