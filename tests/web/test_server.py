@@ -111,7 +111,7 @@ def test_a_taken_port_is_named_and_ends_the_command(tmp_path: Path):
         ended = cli(tmp_path, "serve", API_PORT=port)
 
         assert ended.returncode == 1
-        assert f"Port {port} on 127.0.0.1 is taken" in ended.stderr
+        assert f"Port {port} on 127.0.0.1 is in use" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert ended.stdout == ""
         doctor = cli(tmp_path, "doctor", "--format", "json", API_PORT=port)
@@ -139,7 +139,7 @@ def test_scanning_beside_a_server_is_safe_and_seen_by_it(tmp_path: Path):
         found = {check["name"]: check["detail"] for check in jsonlib.loads(doctor.stdout)["checks"]}
         assert doctor.returncode == 0
         assert "AgentGuard 0" in found["API port"]
-        assert "A server has them open" in found["spans"]
+        assert "In use by a server" in found["spans"]
         assert server.stop() == 0
 
 
