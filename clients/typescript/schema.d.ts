@@ -117,7 +117,7 @@ export interface paths {
          * Post Scan
          * @description Build a graph from the uploaded traces only: OTLP/JSON, the plain form or any trace file.
          *
-         *     With a window: from the traces that start in it.
+         *     With a window, only the traces that start in it.
          */
         post: operations["scan"];
         delete?: never;
@@ -218,9 +218,9 @@ export interface paths {
         };
         /**
          * Get Graph
-         * @description Return components, dependencies and findings of the newest graph.
+         * @description Return components, dependencies and findings.
          *
-         *     With a window: of the OTLP traces that start in it.
+         *     Of the newest graph, of a stored version, or of a window of the live spans.
          */
         get: operations["get_graph"];
         put?: never;
@@ -271,6 +271,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/analysis": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Analysis
+         * @description Single points of failure, cycles, centrality and risk, each with its evidence.
+         */
+        get: operations["get_analysis"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -305,6 +325,26 @@ export interface paths {
          * @description Compare the catalog with what was seen: shadow agents, ghosts and drift, with reasons.
          */
         get: operations["get_catalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/catalog/draft": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Catalog Draft
+         * @description Draft a catalog of what was seen, as YAML; owners and values are left open.
+         */
+        get: operations["draft_catalog"];
         put?: never;
         post?: never;
         delete?: never;
@@ -435,6 +475,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             /**
              * Confidence
              * @description From 0 to 1.
@@ -639,6 +680,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             /** Agents */
             agents: components["schemas"]["AgentDocument"][];
             /** Shadow Agents */
@@ -650,6 +692,60 @@ export interface components {
             shadow_note: string | null;
             /** Total Agents */
             total_agents: number;
+        };
+        /**
+         * AnalysisAnswer
+         * @description The findings on one graph.
+         */
+        AnalysisAnswer: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /** Spof Agents */
+            spof_agents: string[];
+            /** Spof Components */
+            spof_components: string[];
+            /** Circular Dependencies */
+            circular_dependencies: string[][];
+            /** Circular Components */
+            circular_components: string[][];
+            /** Risk Scores */
+            risk_scores: {
+                [key: string]: number;
+            };
+            /** Component Risk Scores */
+            component_risk_scores: {
+                [key: string]: number;
+            };
+            /** Overall Risk */
+            overall_risk: number;
+            /** Risk Version */
+            risk_version: string;
+            /** Risk Note */
+            risk_note: string | null;
+            /** Spofs */
+            spofs: components["schemas"]["SPOFDocument"][];
+            /** Cycles */
+            cycles: components["schemas"]["CycleDocument"][];
+            simple_cycles: components["schemas"]["SimpleCyclesDocument"];
+            /** Risks */
+            risks: components["schemas"]["RiskDocument"][];
+            centrality: components["schemas"]["CentralityDocument"];
+            /**
+             * Share Of
+             * @description The denominator of all shares of runs.
+             */
+            share_of: string;
+            method: components["schemas"]["Method"];
+            /** Seed */
+            seed: number;
         };
         /**
          * AnalysisDocument
@@ -784,6 +880,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             catalog: components["schemas"]["CatalogSummary"] | null;
             /** Note */
             note: string | null;
@@ -1300,6 +1397,12 @@ export interface components {
             evidence: components["schemas"]["EvidenceDocument"][];
         };
         /**
+         * FailureMode
+         * @description The failure modes that the engine simulates.
+         * @enum {string}
+         */
+        FailureMode: "outage";
+        /**
          * FailureRequest
          * @description The components that fail, and the method that finds the consequences.
          */
@@ -1325,7 +1428,7 @@ export interface components {
              *       "outage"
              *     ]
              */
-            modes: "outage"[];
+            modes: components["schemas"]["FailureMode"][];
             /** @description Default: replay if runs were recorded, else structural. */
             method?: components["schemas"]["Method"] | null;
             /**
@@ -1335,9 +1438,29 @@ export interface components {
             seed: number;
             /**
              * Dataset
-             * @description Default: the dataset last written.
+             * @description Default: `live` where it has a graph, else the dataset last written.
              */
             dataset?: string | null;
+            /**
+             * Version
+             * @description Id of a stored graph version, instead of the newest.
+             */
+            version?: string | null;
+            /**
+             * Since
+             * @description Only live traces that start at this time or later (ISO 8601, or 24h ago).
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Only live traces that start before this time.
+             */
+            until?: string | null;
+            /**
+             * Lookback
+             * @description Only live traces that start this long before `until` or, without it, now.
+             */
+            lookback?: string | null;
             /**
              * Background
              * @description Return 202 with a job at once; its result is the document.
@@ -1387,6 +1510,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             /** Nodes */
             nodes: components["schemas"]["NodeDocument"][];
             /** Edges */
@@ -1396,11 +1520,17 @@ export interface components {
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
             /**
+             * Total Components
+             * @description In the whole graph, whatever a filter selects.
+             */
+            total_components: number;
+            /** Total Dependencies */
+            total_dependencies: number;
+            /**
              * Shadow Note
              * @description Why no agent is called a shadow agent.
              */
             shadow_note: string | null;
-            window: components["schemas"]["WindowDocument"];
             /** Environments */
             environments: string[];
             coverage: components["schemas"]["CoverageDocument"];
@@ -1563,13 +1693,16 @@ export interface components {
         };
         /**
          * JobProgress
-         * @description How much is done.
+         * @description How much is done: all of it once the job has succeeded.
          */
         JobProgress: {
             /** Done */
             done: number;
-            /** Total */
-            total: number | null;
+            /**
+             * Total
+             * @description 1 where the length of the work is unknown.
+             */
+            total: number;
             /** Unit */
             unit: "bytes" | null;
         };
@@ -1781,6 +1914,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             incident: components["schemas"]["PlaybookIncidentDocument"];
             /**
              * Estimated Recovery Time
@@ -2029,6 +2163,7 @@ export interface components {
             graph_version: string | null;
             /** Created At */
             created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
             /** Failed Agent */
             failed_agent: string;
             /** Failed Components */
@@ -2060,6 +2195,12 @@ export interface components {
             assumptions: components["schemas"]["AssumptionsDocument"] | null;
             inputs: components["schemas"]["InputsDocument"];
         };
+        /**
+         * SortKey
+         * @description Names ascending, numbers and times descending.
+         * @enum {string}
+         */
+        SortKey: "name" | "calls" | "errors" | "p95" | "tokens" | "last_seen";
         /**
          * Standing
          * @description The standing of a component with respect to the catalog.
@@ -2599,15 +2740,29 @@ export interface operations {
     get_graph: {
         parameters: {
             query?: {
-                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
-                dataset?: string | null;
                 format?: "json" | "dot" | "mermaid" | "graphml" | "cypher";
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
                 /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
                 /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
                 lookback?: string | null;
+                /** @description Only components of this kind; repeatable. */
+                kind?: components["schemas"]["ComponentKind"][] | null;
+                /** @description Only components, dependencies and workflows with failures. */
+                errors?: boolean;
+                /** @description Only shadow agents. Needs a catalog. */
+                shadow?: boolean;
+                /** @description Only what the catalog declares with this owner (case ignored). */
+                owner?: string | null;
+                /** @description Sort lists by this: names ascending, numbers and times descending. */
+                sort?: components["schemas"]["SortKey"] | null;
+                /** @description At most so many of each list. */
+                top?: number | null;
             };
             header?: never;
             path?: never;
@@ -2639,8 +2794,16 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
                 dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
             };
             header?: never;
             path?: never;
@@ -2671,8 +2834,16 @@ export interface operations {
     get_agent: {
         parameters: {
             query?: {
-                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
                 dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
             };
             header?: never;
             path: {
@@ -2689,6 +2860,58 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentDetailsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_analysis: {
+        parameters: {
+            query?: {
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
+                /** @description Only components of this kind; repeatable. */
+                kind?: components["schemas"]["ComponentKind"][] | null;
+                /** @description Only components, dependencies and workflows with failures. */
+                errors?: boolean;
+                /** @description Only shadow agents. Needs a catalog. */
+                shadow?: boolean;
+                /** @description Only what the catalog declares with this owner (case ignored). */
+                owner?: string | null;
+                /** @description Sort lists by this: names ascending, numbers and times descending. */
+                sort?: components["schemas"]["SortKey"] | null;
+                /** @description At most so many of each list. */
+                top?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnalysisAnswer"];
                 };
             };
             /** @description A problem (RFC 9457). */
@@ -2737,8 +2960,18 @@ export interface operations {
     get_catalog: {
         parameters: {
             query?: {
-                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: the dataset last written. */
+                /** @description Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS. */
+                ghost_days?: number | null;
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
                 dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
             };
             header?: never;
             path?: never;
@@ -2753,6 +2986,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CatalogDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    draft_catalog: {
+        parameters: {
+            query?: {
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                    "application/yaml": string;
                 };
             };
             /** @description A problem (RFC 9457). */
