@@ -271,6 +271,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/components/{component_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Component
+         * @description One component of any kind, by id or unique name.
+         *
+         *     With its dependencies, its dependents and the workflows that can reach it.
+         */
+        get: operations["get_component"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/graph/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Diff
+         * @description What changed from graph `a` to graph `b`.
+         *
+         *     New, gone and changed components, dependencies, workflows, shadow agents and single points of
+         *     failure, with evidence and the thresholds of a change.
+         */
+        get: operations["diff_graphs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/analysis": {
         parameters: {
             query?: never;
@@ -981,6 +1026,169 @@ export interface components {
             components: components["schemas"]["ComponentCentralityDocument"][];
         };
         /**
+         * ChangeCounts
+         * @description How many of each list.
+         */
+        ChangeCounts: {
+            /** New */
+            new: number;
+            /** Gone */
+            gone: number;
+            /** Changed */
+            changed: number;
+            /** Undecided */
+            undecided: number;
+        };
+        /**
+         * ChangedComponent
+         * @description A component whose measures differ.
+         */
+        ChangedComponent: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ComponentKind"];
+            /** Name */
+            name: string;
+            /** Invocations */
+            invocations: number;
+            /** Errors */
+            errors: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+            /** Measures */
+            measures: components["schemas"]["MeasureDocument"][];
+        };
+        /**
+         * ChangedDependency
+         * @description A dependency whose measures differ.
+         */
+        ChangedDependency: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            type: components["schemas"]["DependencyType"];
+            /** Via */
+            via: string | null;
+            /** Calls */
+            calls: number;
+            /** Errors */
+            errors: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+            /** Measures */
+            measures: components["schemas"]["MeasureDocument"][];
+        };
+        /**
+         * ChangedWorkflow
+         * @description A workflow whose share of failed runs differs.
+         */
+        ChangedWorkflow: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Entry */
+            entry: string;
+            /** Root */
+            root: string | null;
+            /** Runs */
+            runs: number;
+            /** Failed */
+            failed: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+            /** Measures */
+            measures: components["schemas"]["MeasureDocument"][];
+        };
+        /**
+         * ComparedComponent
+         * @description A component, with the counts of the newer side that has it.
+         */
+        ComparedComponent: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ComponentKind"];
+            /** Name */
+            name: string;
+            /** Invocations */
+            invocations: number;
+            /** Errors */
+            errors: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+        };
+        /**
+         * ComparedDependency
+         * @description A dependency, with the counts of the newer side that has it.
+         */
+        ComparedDependency: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            type: components["schemas"]["DependencyType"];
+            /** Via */
+            via: string | null;
+            /** Calls */
+            calls: number;
+            /** Errors */
+            errors: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+        };
+        /**
+         * ComparedGraph
+         * @description One of the graphs that were compared.
+         */
+        ComparedGraph: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /**
+             * Reference
+             * @description As it was requested.
+             */
+            reference: string;
+        };
+        /**
+         * ComparedSpof
+         * @description A component that alone brings down a workflow.
+         */
+        ComparedSpof: {
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ComponentKind"];
+            /** Name */
+            name: string;
+            /** Workflow */
+            workflow: string;
+            /** Workflow Name */
+            workflow_name: string;
+            evidence: components["schemas"]["SidesOfEvidence"];
+        };
+        /**
+         * ComparedWorkflow
+         * @description A workflow, with the counts of the newer side that has it.
+         */
+        ComparedWorkflow: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Entry */
+            entry: string;
+            /** Root */
+            root: string | null;
+            /** Runs */
+            runs: number;
+            /** Failed */
+            failed: number;
+            evidence: components["schemas"]["SidesOfEvidence"];
+        };
+        /**
          * ComponentCentralityDocument
          * @description The centrality of a component.
          */
@@ -991,6 +1199,127 @@ export interface components {
             betweenness: number;
             /** Pagerank */
             pagerank: number;
+        };
+        /**
+         * ComponentChanges
+         * @description How the components differ.
+         */
+        ComponentChanges: {
+            /** New */
+            new: components["schemas"]["ComparedComponent"][];
+            /** Gone */
+            gone: components["schemas"]["ComparedComponent"][];
+            /** Changed */
+            changed: components["schemas"]["ChangedComponent"][];
+            /**
+             * Undecided
+             * @description They differ, but on too few observations to call it a change.
+             */
+            undecided: components["schemas"]["ChangedComponent"][];
+        };
+        /**
+         * ComponentDetailsDocument
+         * @description One component of any kind, with its neighbors and the workflows that can reach it.
+         */
+        ComponentDetailsDocument: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /**
+             * Confidence
+             * @description From 0 to 1.
+             */
+            confidence: number;
+            basis: components["schemas"]["BasisDocument"];
+            /** Why */
+            why: string;
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceDocument"][];
+            /** Id */
+            id: string;
+            kind: components["schemas"]["ComponentKind"];
+            /** Name */
+            name: string;
+            /** Environment */
+            environment: string | null;
+            /**
+             * Server
+             * @description The MCP server of a tool.
+             */
+            server: string | null;
+            /**
+             * Identified
+             * @description False if spans show that it exists, but none names it.
+             */
+            identified: boolean;
+            /** Services */
+            services: string[];
+            /** Providers */
+            providers: string[];
+            /**
+             * Spellings
+             * @description Other names: case variants, dated model names.
+             */
+            spellings: string[];
+            /**
+             * Response Models
+             * @description Model names in the responses.
+             */
+            response_models: string[];
+            /** Invocations */
+            invocations: number;
+            /** Errors */
+            errors: number;
+            /** Self Calls */
+            self_calls: number;
+            self_latency_ms: components["schemas"]["LatencyDocument"] | null;
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Mean Duration Ms */
+            mean_duration_ms: number | null;
+            latency_ms: components["schemas"]["LatencyDocument"] | null;
+            /** First Seen */
+            first_seen: string | null;
+            /** Last Seen */
+            last_seen: string | null;
+            /**
+             * Attributes
+             * @description Identifying attributes of a sample span.
+             */
+            attributes: {
+                [key: string]: string;
+            };
+            /**
+             * Shadow
+             * @description Seen but not declared; null without a catalog.
+             */
+            shadow: boolean | null;
+            /** Shadow Reason */
+            shadow_reason: string | null;
+            declared: components["schemas"]["DeclaredDocument"] | null;
+            /** Label */
+            label: string;
+            type: components["schemas"]["ComponentKind"];
+            /**
+             * Agent Type
+             * @description Null for other kinds.
+             */
+            agent_type: ("llm_agent" | "api_agent" | "generic_agent") | null;
+            /** Dependencies */
+            dependencies: components["schemas"]["DependencyDocument"][];
+            /** Dependents */
+            dependents: components["schemas"]["DependencyDocument"][];
+            /** Workflows */
+            workflows: components["schemas"]["WorkflowDocument"][];
         };
         /**
          * ComponentDocument
@@ -1219,6 +1548,23 @@ export interface components {
             lost: string[];
         };
         /**
+         * DependencyChanges
+         * @description How the dependencies differ.
+         */
+        DependencyChanges: {
+            /** New */
+            new: components["schemas"]["ComparedDependency"][];
+            /** Gone */
+            gone: components["schemas"]["ComparedDependency"][];
+            /** Changed */
+            changed: components["schemas"]["ChangedDependency"][];
+            /**
+             * Undecided
+             * @description They differ, but on too few observations to call it a change.
+             */
+            undecided: components["schemas"]["ChangedDependency"][];
+        };
+        /**
          * DependencyDocument
          * @description A dependency: the source depends on the target.
          */
@@ -1288,6 +1634,56 @@ export interface components {
          * @enum {string}
          */
         DependencyType: "starts" | "delegates" | "handoff" | "uses_tool" | "calls_model" | "calls_mcp" | "uses_datastore" | "http" | "messaging";
+        /**
+         * DiffDocument
+         * @description What changed from graph `a` to graph `b`.
+         */
+        DiffDocument: {
+            a: components["schemas"]["ComparedGraph"];
+            b: components["schemas"]["ComparedGraph"];
+            /**
+             * Same
+             * @description Whether nothing is new, gone or changed.
+             */
+            same: boolean;
+            summary: components["schemas"]["DiffSummary"];
+            components: components["schemas"]["ComponentChanges"];
+            dependencies: components["schemas"]["DependencyChanges"];
+            workflows: components["schemas"]["WorkflowChanges"];
+            shadow_agents: components["schemas"]["ShadowChanges"];
+            spofs: components["schemas"]["SpofChanges"];
+            thresholds: components["schemas"]["DiffThresholds"];
+        };
+        /**
+         * DiffSummary
+         * @description How many changes of each kind.
+         */
+        DiffSummary: {
+            components: components["schemas"]["ChangeCounts"];
+            dependencies: components["schemas"]["ChangeCounts"];
+            workflows: components["schemas"]["ChangeCounts"];
+            shadow_agents: components["schemas"]["PresenceCounts"];
+            spofs: components["schemas"]["PresenceCounts"];
+        };
+        /**
+         * DiffThresholds
+         * @description When a difference counts as a change.
+         */
+        DiffThresholds: {
+            /** Error Share */
+            error_share: string;
+            /** P95 Ms */
+            p95_ms: string;
+            /** Confidence */
+            confidence: number;
+            /** Few Observations */
+            few_observations: number;
+            /**
+             * Bucket Width
+             * @description Width of a latency bucket, relative to its start.
+             */
+            bucket_width: number;
+        };
         /**
          * DriftDocument
          * @description A difference between what an entry declares and what was seen.
@@ -1762,6 +2158,48 @@ export interface components {
             p99: number;
         };
         /**
+         * Measure
+         * @description What is compared.
+         * @enum {string}
+         */
+        Measure: "error_share" | "p95_ms";
+        /**
+         * MeasureDocument
+         * @description One measure on both sides: a share of failures, or a p95 in ms.
+         */
+        MeasureDocument: {
+            measure: components["schemas"]["Measure"];
+            a: components["schemas"]["MeasuredSide"];
+            b: components["schemas"]["MeasuredSide"];
+            /** Why */
+            why: string;
+        };
+        /**
+         * MeasuredSide
+         * @description A measurement on one side.
+         */
+        MeasuredSide: {
+            /** Value */
+            value: number | null;
+            /**
+             * Low
+             * @description Lower end of the 95 % interval.
+             */
+            low: number | null;
+            /**
+             * High
+             * @description Upper end; null where too few observations bound it.
+             */
+            high: number | null;
+            /** Observations */
+            observations: number;
+            /**
+             * Failed
+             * @description Of the observations; null where this is no share.
+             */
+            failed: number | null;
+        };
+        /**
          * Method
          * @description Simulation method.
          * @enum {string}
@@ -1991,6 +2429,16 @@ export interface components {
             calls: number;
         };
         /**
+         * PresenceCounts
+         * @description How many are new and gone.
+         */
+        PresenceCounts: {
+            /** New */
+            new: number;
+            /** Gone */
+            gone: number;
+        };
+        /**
          * RefusalDocument
          * @description A part of the input that could not be used.
          */
@@ -2140,6 +2588,31 @@ export interface components {
          */
         Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW";
         /**
+         * ShadowChanges
+         * @description How the shadow agents differ, by today's catalog on both sides.
+         */
+        ShadowChanges: {
+            /** New */
+            new: components["schemas"]["ComparedComponent"][];
+            /** Gone */
+            gone: components["schemas"]["ComparedComponent"][];
+            /**
+             * Note
+             * @description Why they cannot be compared; null where they can.
+             */
+            note: string | null;
+        };
+        /**
+         * SidesOfEvidence
+         * @description The spans behind a claim, by side; empty where the side does not have the thing.
+         */
+        SidesOfEvidence: {
+            /** A */
+            a: components["schemas"]["EvidenceDocument"][];
+            /** B */
+            b: components["schemas"]["EvidenceDocument"][];
+        };
+        /**
          * SimpleCyclesDocument
          * @description Simple cycles, the shortest first.
          */
@@ -2201,6 +2674,16 @@ export interface components {
          * @enum {string}
          */
         SortKey: "name" | "calls" | "errors" | "p95" | "tokens" | "last_seen";
+        /**
+         * SpofChanges
+         * @description How the single points of failure differ.
+         */
+        SpofChanges: {
+            /** New */
+            new: components["schemas"]["ComparedSpof"][];
+            /** Gone */
+            gone: components["schemas"]["ComparedSpof"][];
+        };
         /**
          * Standing
          * @description The standing of a component with respect to the catalog.
@@ -2287,6 +2770,23 @@ export interface components {
              * @description End of the requested window.
              */
             until: string | null;
+        };
+        /**
+         * WorkflowChanges
+         * @description How the workflows differ.
+         */
+        WorkflowChanges: {
+            /** New */
+            new: components["schemas"]["ComparedWorkflow"][];
+            /** Gone */
+            gone: components["schemas"]["ComparedWorkflow"][];
+            /** Changed */
+            changed: components["schemas"]["ChangedWorkflow"][];
+            /**
+             * Undecided
+             * @description They differ, but on too few observations to call it a change.
+             */
+            undecided: components["schemas"]["ChangedWorkflow"][];
         };
         /**
          * WorkflowDocument
@@ -2777,7 +3277,10 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GraphDocument"];
-                    "text/plain": string;
+                    "text/vnd.graphviz": string;
+                    "application/vnd.mermaid": string;
+                    "application/graphml+xml": string;
+                    "application/x-cypher-query": string;
                 };
             };
             /** @description A problem (RFC 9457). */
@@ -2860,6 +3363,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentDetailsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_component: {
+        parameters: {
+            query?: {
+                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path: {
+                component_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComponentDetailsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    diff_graphs: {
+        parameters: {
+            query: {
+                /** @description The graph before: the id of a graph version, the name of a dataset (its newest version), or a window of live spans such as live@-2h..-1h, live@-1h.. or live@2026-11-25T10:00Z..2026-11-25T11:00Z. */
+                a: string;
+                /** @description The graph after, written like `a`. */
+                b: string;
+                format?: "json" | "markdown";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiffDocument"];
+                    "text/markdown": string;
                 };
             };
             /** @description A problem (RFC 9457). */
