@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentguard.adapters.memory.cache import MemoryCache
+from agentguard.analysis import service as analysis
 from agentguard.playbooks import service as playbooks
 from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
 from agentguard.web.response_cache import Question, ResponseCache, ground_of, question_key
-from agentguard.web.routes import graph
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
 from tests.web.serving import opened, served
@@ -132,7 +132,7 @@ class Counted:
 
 @pytest.fixture
 def analysed(monkeypatch: pytest.MonkeyPatch) -> Counted:
-    return Counted(monkeypatch, graph, "analyze")
+    return Counted(monkeypatch, analysis, "analyze")
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ async def test_a_question_that_cannot_be_answered_is_asked_anew_each_time(
             await client.post("/api/simulate", json={"agent_id": "Nobody"}) for _ in range(2)
         ]
         with monkeypatch.context() as broken:
-            broken.setattr(graph, "analyze", lambda *_, **__: 1 / 0)
+            broken.setattr(analysis, "analyze", lambda *_, **__: 1 / 0)
             failed = await client.get("/api/graph")
         whole = await client.get("/api/graph")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from agentguard.analysis.model import Analysis
@@ -26,25 +26,31 @@ def filtered_analysis(
     if wanted == NO_FILTER:
         return analysis
     components = filtered(graph, view, replace(wanted, top=None)).components
-    order = {c.id: place for place, c in enumerate(components)}
-    by_sort = wanted.sort is not None
-
-    def shown(found: Iterable[T], component: Callable[[T], str]) -> tuple[T, ...]:
-        kept = [each for each in found if component(each) in order]
-        if by_sort:
-            kept.sort(key=lambda each: order[component(each)])
-        return tuple(kept[: wanted.top])
-
-    def touching(found: Iterable[T], members: Callable[[T], Sequence[str]]) -> tuple[T, ...]:
-        return tuple([each for each in found if not order.keys().isdisjoint(members(each))])[
-            : wanted.top
-        ]
-
+    part = _Part({c.id: place for place, c in enumerate(components)}, wanted)
     return replace(
         analysis,
-        spofs=shown(analysis.spofs, lambda s: s.component),
-        cycles=touching(analysis.cycles, lambda c: c.components),
-        simple_cycles=touching(analysis.simple_cycles, lambda c: c),
-        centrality=shown(analysis.centrality, lambda c: c.component),
-        risks=shown(analysis.risks, lambda r: r.component),
+        spofs=part.of(analysis.spofs, lambda s: s.component),
+        cycles=part.touching(analysis.cycles, lambda c: c.components),
+        simple_cycles=part.touching(analysis.simple_cycles, lambda c: c),
+        centrality=part.of(analysis.centrality, lambda c: c.component),
+        risks=part.of(analysis.risks, lambda r: r.component),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The wanted components, and how lists of findings are cut."""
+
+    order: Mapping[str, int]
+    """Component id → its place."""
+    wanted: GraphFilter
+
+    def of(self, found: Iterable[T], component: Callable[[T], str]) -> tuple[T, ...]:
+        kept = [each for each in found if component(each) in self.order]
+        if self.wanted.sort is not None:
+            kept.sort(key=lambda each: self.order[component(each)])
+        return tuple(kept[: self.wanted.top])
+
+    def touching(self, found: Iterable[T], members: Callable[[T], Sequence[str]]) -> tuple[T, ...]:
+        kept = [each for each in found if not self.order.keys().isdisjoint(members(each))]
+        return tuple(kept[: self.wanted.top])

@@ -85,7 +85,8 @@ async def open_app(
             *redis_part(app.shared),
         )
         app = replace(app, parts=parts)
-        yield await _serving(stack, app, storage.unit_of_work, separate=in_processes)
+        app = await _serving(stack, app, storage.unit_of_work, separate=in_processes)
+        yield _with_live_windows(app)
 
 
 def unstored_scans(settings: Settings) -> UnstoredScans:
@@ -176,13 +177,14 @@ async def _serving(
         *broker_part(delivery, settings),
         *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)),
     )
-    return replace(
-        app,
-        jobs=replace(app.jobs, wake=sweep.wake),
-        windows=StoredLiveWindows(spans, watchers),
-        serving=serving,
-        parts=parts,
-    )
+    return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+
+
+def _with_live_windows(app: App) -> App:
+    """Return a serving application that computes windows in the live graph's workers."""
+    if app.serving is None:
+        return app
+    return replace(app, windows=StoredLiveWindows(app.serving.spans, app.serving.live.workers))
 
 
 def _live_graph(

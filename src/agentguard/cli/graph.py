@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
@@ -21,6 +23,11 @@ from agentguard.cli.options import (
     VersionOption,
     examples,
 )
+
+if TYPE_CHECKING:
+    from agentguard.graph.filtering import GraphFilter
+    from agentguard.graph.selection import GraphSelection
+    from agentguard.settings import Settings
 
 EXAMPLES = examples(
     "agentguard graph",
@@ -56,9 +63,8 @@ def graph(
     """
     from agentguard.cli.choices import filter_asked, selection_asked, settings_with
     from agentguard.cli.opening import ask_about
-    from agentguard.cli.output import print_json, print_report, print_text, shown
+    from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.graph import graph_parts
-    from agentguard.graph.export.formats import ExportFormat
 
     settings = settings_with(data_dir, catalog)
     selection = selection_asked(dataset, version, since, until, lookback)
@@ -70,8 +76,17 @@ def graph(
         whole = full or top is not None
         print_report(graph_parts(shown(found), full=whole, ordered=sort is not None))
     else:
-        language = ExportFormat(output_format.value)
-        text = ask_about(
-            settings, selection, lambda app, of: app.graph.export(of, language, wanted)
-        )
-        print_text(text)
+        _print_export(settings, selection, wanted, output_format)
+
+
+def _print_export(
+    settings: Settings, selection: GraphSelection, wanted: GraphFilter, output_format: GraphFormat
+) -> None:
+    from agentguard.cli.opening import ask_about
+    from agentguard.cli.output import print_text
+    from agentguard.graph.export.formats import ExportFormat
+
+    language = ExportFormat(output_format.value)
+    print_text(
+        ask_about(settings, selection, lambda app, of: app.graph.export(of, language, wanted))
+    )

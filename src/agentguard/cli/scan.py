@@ -88,13 +88,13 @@ def scan(
             )
     except NothingUsableError as error:
         _fail_with_nothing(error, output_format)
-    _print_refusals(document)
     _print(document, output_format, full=full)
-    if store:
-        _print_stored(document["dataset"], settings)
+    _print_stored(document["dataset"], settings)
 
 
-def _print_stored(dataset: str, settings: Settings) -> None:
+def _print_stored(dataset: str | None, settings: Settings) -> None:
+    if dataset is None:
+        return
     say(
         f"Stored as dataset {dataset} in {settings.data_dir}. Next: agentguard analyze --dataset"
         f" {dataset}"
@@ -160,6 +160,7 @@ def _print(document: dict[str, Any], output_format: Format, *, full: bool) -> No
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.graph import graph_parts
 
+    _print_refusals(document)
     if output_format is Format.JSON:
         print_json(document)
     else:

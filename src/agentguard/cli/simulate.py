@@ -30,7 +30,9 @@ from agentguard.cli.options import (
 from agentguard.simulation.modes import FailureMode
 
 if TYPE_CHECKING:
+    from agentguard.accounts.principal import Principal
     from agentguard.bootstrap.app import App
+    from agentguard.simulation.service import Failure
 
 EXAMPLES = examples(
     "agentguard simulate PaymentAgent",
@@ -74,19 +76,22 @@ def simulate(
     selection = selection_asked(dataset, version, since, until, lookback)
     failure = failure_asked(components, groups, method, seed, selection)
 
-    async def simulated(app: App) -> tuple[dict[str, Any], dict[str, Any]]:
-        resolved = await app.simulations.resolve(actor, failure)
-        document = await app.simulations.simulate(actor, resolved)
-        return document, await app.graph.overview(resolved.selected)
-
     if background:
-        print_submitted(
-            ask(settings, lambda app: app.simulations.submit(actor, failure)), output_format
-        )
+        job = ask(settings, lambda app: app.simulations.submit(actor, failure))
+        print_submitted(job, output_format)
         return
-    found, overview = ask(settings, simulated)
+    found, overview = ask(settings, lambda app: _simulated(app, actor, failure))
     if output_format is Format.JSON:
         print_json(found)
     else:
         document, names = shown(found), names_by_id(shown(overview))
         print_report(simulation_parts(document, names, full=full))
+
+
+async def _simulated(
+    app: App, actor: Principal, failure: Failure
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the simulation, and the overview of its graph, from which tables take names."""
+    resolved = await app.simulations.resolve(actor, failure)
+    document = await app.simulations.simulate(actor, resolved)
+    return document, await app.graph.overview(resolved.selected)

@@ -65,23 +65,23 @@ def filtered(graph: Graph, view: View, wanted: GraphFilter) -> Graph:
     kept = {c.id for c in components}
     dependencies = [d for d in graph.dependencies if kept & {d.source, d.target}]
     workflows = [w for w in graph.workflows if kept & {w.root_component, w.entry}]
+    fallbacks = [f for f in graph.fallbacks if kept & {f.owner, f.primary, f.secondary}]
     if wanted.errors:
         dependencies = [d for d in dependencies if d.errors]
         workflows = [w for w in workflows if w.failed]
-    fallbacks = [f for f in graph.fallbacks if kept & {f.owner, f.primary, f.secondary}]
-    names = {c.id: c.name.casefold() for c in graph.components}
     return replace(
         graph,
         components=_first(components, _name, _COMPONENT, wanted),
-        dependencies=_first(
-            dependencies,
-            lambda d: f"{names.get(d.source, '')}\0{names.get(d.target, '')}",
-            _DEPENDENCY,
-            wanted,
-        ),
+        dependencies=_first(dependencies, _ends(graph), _DEPENDENCY, wanted),
         fallbacks=tuple(fallbacks[: wanted.top]),
         workflows=_first(workflows, _name, _WORKFLOW, wanted),
     )
+
+
+def _ends(graph: Graph) -> Callable[[Dependency], str]:
+    """Return what sorts dependencies by the names of caller and callee."""
+    names = {c.id: c.name.casefold() for c in graph.components}
+    return lambda d: f"{names.get(d.source, '')}\0{names.get(d.target, '')}"
 
 
 def with_neighbors(graph: Graph, part: Graph) -> Graph:
