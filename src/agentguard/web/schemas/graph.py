@@ -39,6 +39,7 @@ class ScanDocument(Document):
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
     window: WindowDocument
+    environments: list[str]
     coverage: CoverageDocument
     total_agents: int
     total_components: int
@@ -58,6 +59,7 @@ class GraphDocument(Origin):
     total_dependencies: int
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
     environments: list[str]
+    total_agents: int
     coverage: CoverageDocument
     analysis: AnalysisDocument
 
