@@ -1929,6 +1929,8 @@ export interface components {
             shadow_note: string | null;
             /** Environments */
             environments: string[];
+            /** Total Agents */
+            total_agents: number;
             coverage: components["schemas"]["CoverageDocument"];
             analysis: components["schemas"]["AnalysisDocument"];
         };
@@ -2566,6 +2568,8 @@ export interface components {
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
             window: components["schemas"]["WindowDocument"];
+            /** Environments */
+            environments: string[];
             coverage: components["schemas"]["CoverageDocument"];
             /** Total Agents */
             total_agents: number;
