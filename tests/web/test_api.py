@@ -356,7 +356,7 @@ async def test_a_fault_of_our_own_tells_nothing(client, monkeypatch):
     def broken(*_args, **_how):
         raise RuntimeError("a secret")
 
-    monkeypatch.setattr("agentguard.web.routes.graph.agents_document", broken)
+    monkeypatch.setattr("agentguard.graph.service.agents_document", broken)
     await client.post("/api/scan", json=PLAIN)
 
     answer = await client.get("/api/agents")
