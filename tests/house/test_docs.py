@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import typer
 
 from agentguard.adapters.sql.tables import metadata
+from agentguard.cli.main import app
 from scripts.database import PROMISED
 from scripts.markdown import table
-from scripts.reference import DOCS, PAGES
+from scripts.reference import DOCS, PAGES, commands, help_text
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -22,6 +25,8 @@ DOCUMENTS = sorted(
         *ROOT.glob("demo/**/*.md"),
     ]
 )
+HAND_WRITTEN = [page for page in DOCS.glob("*.md") if page.name not in PAGES]
+COMMANDS = set(commands(typer.main.get_group(app)))
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
 NAMED_PATH = re.compile(r"`((?:src|tests|docs|scripts|benchmarks|demo|\.ci)/[\w./-]*)`")
@@ -112,3 +117,29 @@ def test_promised_tables_keep_their_columns(name: str) -> None:
         list(PROMISED[name])
         == [c.name for c in metadata.tables[name].columns][: len(PROMISED[name])]
     )
+
+
+def printed_commands() -> list[tuple[str, str]]:
+    """Return the document and the text of each line in a code block that runs `agentguard`."""
+    return [
+        (document.name, line.partition(" #")[0].partition(" > ")[0].strip())
+        for document in (ROOT / "README.md", *HAND_WRITTEN)
+        for block in FENCE.findall(document.read_text())
+        for line in block.splitlines()
+        if line.startswith("agentguard ")
+    ]
+
+
+@pytest.mark.parametrize(("document", "line"), printed_commands())
+def test_printed_commands_exist_with_the_options_that_they_name(document: str, line: str) -> None:
+    words = shlex.split(line)[1:]
+    command = next(words[:size] for size in (2, 1) if tuple(words[:size]) in COMMANDS)
+    options = {word for word in words if re.match("--?[a-z]", word)}
+
+    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", help_text(command)))
+
+
+def test_every_command_is_in_the_readme() -> None:
+    rows = re.findall(r"^\| `agentguard (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+
+    assert sorted(rows) == sorted(words[0] for words in COMMANDS if len(words) == 1)
