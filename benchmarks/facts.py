@@ -1,6 +1,6 @@
-"""What both sides must agree on.
+"""The facts on which product and baseline must agree.
 
-A graph's components, dependencies and workflows with their counts.
+Components, dependencies and workflows of a graph, with their counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WORKFLOW = ("runs", "failed")
 
 
 def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts in a scan's JSON document, or in a Graph as a dict."""
+    """Return the facts in a scan's JSON document, or in a Graph as a dict."""
     return {
         "components": {c["id"]: _some(c, COMPONENT) for c in document["components"]},
         "dependencies": {
@@ -28,7 +28,7 @@ def of_document(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_network(graph: nx.MultiDiGraph) -> dict[str, Any]:
-    """The facts in the baseline's graph."""
+    """Return the facts in the baseline's graph."""
     return {
         "components": {id_: _some(counts, COMPONENT) for id_, counts in graph.nodes.items()},
         "dependencies": {

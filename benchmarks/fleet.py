@@ -1,11 +1,11 @@
-"""A made-up fleet of agents, and what each span of its runs says.
+"""A synthetic fleet of agents and the spans of its runs.
 
-A pure function of seed, run and place in the run.
+A pure function of seed, run and position in the run.
 
-Every run has the same 18 places: a request enters a gateway, goes over HTTP to an agent's service,
-and that agent asks its model, uses a tool with a database behind it, and asks a second agent over
-HTTP. Which agents, tools, models and databases these are differs from run to run. One run in 50 has
-a tool that fails and is tried again.
+Every run has the same 18 positions: a request reaches a gateway and goes over HTTP to an agent's
+service; that agent calls its model, uses a tool backed by a database, and calls a second agent over
+HTTP. Agents, tools, models and databases vary between runs. In one run of 50, a tool call fails and
+is retried.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Value = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What many spans have in common."""
+    """The part that many spans share."""
 
     service: str
     scope: str
@@ -36,7 +36,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """One span: its form, and what is its own. `parent_id` is empty in a root."""
+    """One span: its form and its own values. `parent_id` is empty for a root span."""
 
     form: Form
     trace_id: bytes
@@ -50,7 +50,7 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A span's place in its run: who it is under, and from when to when (in ‰ of the run)."""
+    """A span's position in its run: its parent, and its begin and end in ‰ of the run."""
 
     parent: int
     role: str
@@ -83,7 +83,7 @@ SPANS_PER_RUN = len(_PLACES)
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What was drawn for a run."""
+    """The random choices of a run."""
 
     trace_id: bytes
     ids: bytes
@@ -96,7 +96,7 @@ class _Run:
 
 
 def occurrence(seed: int, run: int, place: int) -> Occurrence:
-    """Return the span at this place (0 to 17) of this run."""
+    """Return the span at this position (0 to 17) of this run."""
     drawn = _run(seed, run)
     here = _PLACES[place]
     failed = drawn.fails and here.role in ("tool_first", "database_first")
@@ -156,7 +156,7 @@ def _own_attributes(role: str, drawn: _Run, place: int) -> tuple[tuple[str, Valu
 
 @cache
 def _form(role: str, first: int, second: int, tool: int) -> Form:
-    """Return what spans of this role have in common; there are about 5,000 forms."""
+    """Return the form of spans with this role; there are about 5,000 forms."""
     verb, _, who = role.partition("_")
     agent = second if "second" in (verb, who) else first
     table = (tool + 7) % TOOLS if agent != first else tool

@@ -1,7 +1,7 @@
-"""Write spans for measuring, to protobuf bodies or JSON lines: `python -m benchmarks.generate
---help`.
+"""Generate spans for benchmarks, as protobuf bodies or JSON lines.
 
-The same seed and size give the same bytes. Memory does not grow with the number of spans.
+See `python -m benchmarks.generate --help`. The same seed and size give the same bytes. Memory does
+not grow with the number of spans.
 """
 
 from __future__ import annotations
@@ -24,30 +24,28 @@ from benchmarks.fleet import SPANS_PER_RUN, Form, Occurrence, Value, occurrence
 
 
 class Layout(StrEnum):
-    """What is written."""
+    """The format of the output."""
 
     LINES = "lines"
-    """One file, a request in OTLP/JSON per line, as the Collector's file exporter writes it."""
+    """One file with an OTLP/JSON request per line, like the Collector's file exporter."""
     DELIMITED = "delimited"
-    """One file of protobuf requests, each after its length as a varint."""
+    """One file of protobuf requests, each preceded by its length as a varint."""
     BODIES = "bodies"
-    """A folder with a protobuf request per file."""
+    """A folder with one protobuf request per file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Which spans, in which order."""
+    """The spans to generate, and their order."""
 
     spans: int
     seed: int
     scattered: bool
-    """Whether each run's spans lie apart from each other over the whole input, children often
-    first.
-    """
+    """Whether each run's spans are spread over the whole input, children often first."""
     spans_per_body: int = 512
 
     def occurrences(self) -> Iterator[Occurrence]:
-        """Yield the spans; runs are whole but for the last one, so that the number is exact."""
+        """Yield exactly `spans` spans; all runs are complete except the last one."""
         runs = -(-self.spans // SPANS_PER_RUN)
         if not self.scattered:
             places = ((run, place) for run in range(runs) for place in range(SPANS_PER_RUN))
@@ -66,12 +64,12 @@ def bodies(order: Order) -> Iterator[bytes]:
 
 
 def lines(order: Order) -> Iterator[bytes]:
-    """Yield OTLP/JSON requests, each a line."""
+    """Yield OTLP/JSON requests, one per line."""
     return (_json_body(spans) for spans in _batches(order))
 
 
 def write(order: Order, layout: Layout, out: Path) -> None:
-    """Write to a file, or to files in a folder, as the layout says."""
+    """Write to a file or, for `bodies`, to files in a folder."""
     if layout is Layout.BODIES:
         out.mkdir(parents=True, exist_ok=True)
         for number, body in enumerate(bodies(order), 1):
@@ -108,8 +106,8 @@ def _resource(service: str) -> tuple[tuple[str, Value], ...]:
     )
 
 
-# Protobuf. A message's serialised parts, one after the other, are the message: so the parts that
-# many spans share are kept as bytes.
+# Protobuf. The concatenated serialised parts of a message are the message, so the parts that many
+# spans share are cached as bytes.
 
 
 def _protobuf_body(spans: Iterable[Occurrence]) -> bytes:

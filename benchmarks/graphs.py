@@ -1,4 +1,4 @@
-"""A made-up graph of any size, as full of evidence as a real one.
+"""Generated graphs of any size, with as much evidence as real ones.
 
 A pure function of size and seed.
 """

@@ -1,8 +1,7 @@
-"""Scan many generated spans, each trace's scattered over the whole input, and hold the peak of
-memory against its bound.
+"""Check the peak memory of a scan whose traces are scattered over the whole input.
 
-`python -m benchmarks.memory` takes some minutes and about 3 GB of disk for the 2 million spans that
-the bound speaks of.
+`python -m benchmarks.memory` takes some minutes and about 3 GB of disk for 2 million spans, the
+number that the limit applies to.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ BOUND_BYTES = 3 << 29
 
 
 def scan(path: Path, data: Path, *, store: bool) -> Cost:
-    """Scan a file in a process of its own, with a data directory of its own."""
+    """Scan a file in a separate process with a separate data directory."""
     command = [
         sys.executable,
         "-m",
@@ -37,7 +36,7 @@ def scan(path: Path, data: Path, *, store: bool) -> Cost:
 
 
 def report(layout: Layout, spans: int, cost: Cost) -> bool:
-    """Print what a scan has cost; return whether it read every span within the bound."""
+    """Print the cost of a scan; return whether it read every span within the limit."""
     read = orjson.loads(cost.output)["coverage"]["spans"]
     fine = read == spans and cost.peak_bytes < BOUND_BYTES
     memory = f"peak {cost.peak_bytes / 2**20:7,.0f} MiB of {BOUND_BYTES / 2**20:,.0f}"
@@ -47,7 +46,7 @@ def report(layout: Layout, spans: int, cost: Cost) -> bool:
     )
     print(
         f"{layout:<10} {read:>9,} spans  {memory}  {time} "
-        f" {'ok' if fine else 'TOO MUCH OR TOO FEW'}",
+        f" {'ok' if fine else 'FAILED: over the limit, or spans missing'}",
         flush=True,
     )
     return fine
@@ -63,7 +62,7 @@ def main() -> int:
     )
     parser.add_argument("--ordered", action="store_true", help="keep each trace's spans together")
     parser.add_argument("--spans-per-body", type=int, default=512)
-    parser.add_argument("--store", action="store_true", help="store what was scanned as well")
+    parser.add_argument("--store", action="store_true", help="also store the graph")
     said = parser.parse_args()
     results = []
     for layout in said.layout or [Layout.LINES, Layout.DELIMITED]:

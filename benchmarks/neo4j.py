@@ -1,10 +1,8 @@
-"""`python -m benchmarks.neo4j`.
+"""Compare projecting a large graph to Neo4j with writing rows one by one (`make bench-neo4j`).
 
-A large graph into Neo4j, next to the same rows written one by one, in one run.
-
-The server is the one that NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD name (its data is deleted), else
-one of its own. While the graph is replaced, two readers ask how many components there are of which
-version: one takes the lock that docs/neo4j.md names, one does not.
+Uses the server in NEO4J_URI, NEO4J_USER and NEO4J_PASSWORD, and deletes its data; without them,
+starts a server. While the graph is replaced, two readers count components per version: one takes
+the lock described in docs/neo4j.md, one does not.
 """
 
 from __future__ import annotations
@@ -57,14 +55,14 @@ _COUNT = "MATCH (c:Component) RETURN c.graph_version AS version, count(*) AS n"
 
 @dataclass
 class Reader:
-    """Asks the same thing again and again on a thread of its own."""
+    """Repeats a query in a thread."""
 
     settings: dict[str, str]
     statement: str
     reads: int = 0
     slowest: float = 0.0
     mixed: list[float] = field(default_factory=list)
-    """When the answers came that were not of one whole version."""
+    """Times of the results that were not one complete version."""
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -78,7 +76,7 @@ class Reader:
     def __str__(self) -> str:
         within = (self.mixed[-1] - self.mixed[0]) * 1000 if self.mixed else 0
         return (
-            f"{self.reads:,} reads, slowest {self.slowest * 1000:,.0f} ms, not whole:"
+            f"{self.reads:,} reads, slowest {self.slowest * 1000:,.0f} ms, incomplete:"
             f" {len(self.mixed)} (within {within:,.0f} ms)"
         )
 
@@ -123,7 +121,7 @@ def running(folder: Path) -> Iterator[dict[str, str]]:
 async def measure(settings: dict[str, str]) -> int:
     uri, user, password = (settings[name] for name in _SETTINGS)
     print(
-        f"Making up {COMPONENTS:,} components and {DEPENDENCIES:,} dependencies (seed {SEED}) ...",
+        f"Generating {COMPONENTS:,} components and {DEPENDENCIES:,} dependencies (seed {SEED}) ...",
         file=sys.stderr,
     )
     graphs = [made_up(COMPONENTS, DEPENDENCIES, SEED + n) for n in range(3)]
@@ -166,7 +164,7 @@ def report(seconds: dict[str, float], single: float) -> None:
 
 
 async def put(store: Neo4jProjection, graph: Graph) -> float:
-    """Return the seconds from the graph in memory until it is shown and its predecessor deleted."""
+    """Return the seconds until the graph is shown and its predecessor deleted."""
     now = system_clock()
     version = GraphVersion(sortable_id(now), "bench", now, graph)
     began = time.perf_counter()
@@ -175,9 +173,9 @@ async def put(store: Neo4jProjection, graph: Graph) -> float:
 
 
 async def one_by_one(database: Neo4jDatabase, graph: Graph) -> float:
-    """Return how many rows a second can be written in a transaction each.
+    """Return the number of rows written per second with one transaction per row.
 
-    Less than ours writes of each, with an index as ours has.
+    Each row has fewer properties than in the projection; the index is the same.
     """
     await database.ask(
         "CREATE CONSTRAINT single_id IF NOT EXISTS FOR (s:Single) REQUIRE s.id IS UNIQUE"

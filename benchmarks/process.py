@@ -1,4 +1,4 @@
-"""Run a command and know what it cost."""
+"""Run a command and measure its cost."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process and the children it waited for have used."""
+    """Resources used by a process and the children that it waited for."""
 
     output: bytes
     cpu_seconds: float
     wall_seconds: float
     peak_bytes: int
-    """Of the largest process, resident."""
+    """Peak resident memory of the largest process."""
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
-    """Run to the end; raise CalledProcessError where that is not exit code 0."""
+    """Run a command to its end; raise CalledProcessError unless it exits with 0."""
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         process = subprocess.Popen(

@@ -1,11 +1,9 @@
-"""`make bench`.
+"""Compare a scan by AgentGuard with the same scan by a plain Python baseline (`make bench`).
 
-One scan of generated spans by AgentGuard and by the plain baseline, measured in one run.
-
-Both read the same OTLP protobuf bodies from disk and must find the same graph; each is a process of
-its own. The baseline parses with google.protobuf (upb), loops in Python and counts into NetworkX;
-it does less (no fallbacks, no confidence, no chosen evidence, nothing recorded of the runs), so the
-ratio is a lower bound.
+Both read the same generated OTLP protobuf bodies from disk, each in its own process, and must find
+the same graph. The baseline parses with google.protobuf (upb), loops in Python and counts in
+NetworkX. It does less (no fallbacks, no confidence, no selection of evidence, no recorded runs), so
+the ratio is a lower bound.
 """
 
 from __future__ import annotations

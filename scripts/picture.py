@@ -1,4 +1,4 @@
-"""Draw docs/terminal.svg: what a rehearsal on the recorded demo systems prints, as it prints it.
+"""Draw docs/terminal.svg: the terminal output of a simulation of the recorded demo systems.
 
 `make picture` runs it.
 """
@@ -25,7 +25,7 @@ COMMAND = Path(sys.executable).parent / "agentguard"
 
 
 def printed(*arguments: str, data: Path) -> str:
-    """What a command prints, colours included."""
+    """Return the output of a command, with its colors."""
     environment = {
         **os.environ,
         "AGENTGUARD_DATA_DIR": str(data),
@@ -45,7 +45,7 @@ def printed(*arguments: str, data: Path) -> str:
 
 
 def drawn(output: str) -> str:
-    """An SVG of the output that asks no other host for a font."""
+    """Return an SVG of the output that loads no font from another host."""
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(output))
     svg = console.export_svg(title="agentguard", theme=MONOKAI, unique_id="terminal")

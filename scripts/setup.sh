@@ -25,16 +25,16 @@ find_python() {
     echo "${found[0]:-}"
 }
 
-# Debian ships Python without ensurepip: fetch it where we may, otherwise say what to fetch.
+# Debian ships Python without ensurepip: install it if possible, otherwise print what to install.
 bring_venv_module() {
     local package
     package=$("$1" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
     if ! command -v apt-get >/dev/null; then
-        say "$1 cannot make virtual environments: install the venv and ensurepip modules of that Python (on Debian: $package)."
+        say "$1 cannot create virtual environments. Install the venv and ensurepip modules of this Python (on Debian: $package)."
         return 1
     fi
     if [ "$(id -u)" != 0 ]; then
-        say "$1 cannot make virtual environments: run 'sudo apt-get install $package' and try again."
+        say "$1 cannot create virtual environments. Run 'sudo apt-get install $package' and retry."
         return 1
     fi
     say "Installing $package with apt ..."
@@ -47,21 +47,21 @@ make_venv() {
     local python
     python=$(find_python)
     if [ -z "$python" ]; then
-        say "AgentGuard needs Python 3.11 or newer: install it (on Debian 12: apt-get install python3.11 python3.11-venv)."
+        say "AgentGuard needs Python 3.11 or newer. Install it (on Debian 12: apt-get install python3.11 python3.11-venv)."
         return 1
     fi
     makes_venvs "$python" || bring_venv_module "$python"
     "$python" -m venv --clear "$venv"
 }
 
-# Everything that the environment depends on: interpreter, path, declared and pinned versions.
+# Hash of everything that the environment depends on: interpreter, path, declared and pinned versions.
 fingerprint() {
     { "$venv/bin/python" -c 'import sys; print(sys.version)'; echo "$PWD" "$extra"; cat pyproject.toml constraints.txt scripts/setup.sh; } | sha256sum
 }
 
 install() {
     local pip=("$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet -c constraints.txt)
-    say "Installing AgentGuard and what it needs into .venv (the first time this takes a minute or two) ..."
+    say "Installing AgentGuard and its dependencies into .venv (a minute or two the first time) ..."
     "${pip[@]}" pip hatchling editables
     "${pip[@]}" --no-build-isolation -e ".[$extra]"
 }

@@ -1,6 +1,6 @@
-"""Asks the server in this container how it is: exits with 0 if it answers 200.
+"""Request a health endpoint of the server in this container; exit with 0 if the status is 200.
 
-Standard library only; goes through no proxy.
+Uses only the standard library and no proxy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def main(path: str) -> int:
         answer = connection.getresponse()
         print(answer.read(4096).decode(errors="replace"))
     except (OSError, http.client.HTTPException) as error:
-        print(f"Nothing answers on port {port}: {error}")
+        print(f"No response on port {port}: {error}")
         return 1
     return 0 if answer.status == http.HTTPStatus.OK else 1
 

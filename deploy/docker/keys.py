@@ -1,8 +1,8 @@
-"""The keys of docker-compose.yml: `make FOLDER` makes those that are missing, `settings FOLDER`
-prints what opens the servers from outside.
+"""Keys for docker-compose.yml.
 
-Each server's keys stand in a volume of their own, that only it and AgentGuard see. Needs the
-standard library only.
+`make FOLDER` creates the missing keys; `settings FOLDER` prints settings with which programs
+outside the containers reach the servers. Each server's key is in a volume that only this server and
+AgentGuard mount. Uses only the standard library.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import sys
 from pathlib import Path
 
 AGENTGUARD = 10001
-"""AgentGuard's group: it reads every key."""
+"""Group id of AgentGuard, which reads every key."""
 OWNERS = {"agentguard": AGENTGUARD, "postgresql": 999, "neo4j": 7474, "redis": 999, "rabbitmq": 999}
-"""The users that the images run as: each reads its own keys."""
+"""User ids that the images run as; each reads its own key."""
 FORMS = {
     "neo4j": {"auth": "neo4j/{}"},
     "redis": {"redis.conf": "requirepass {}\n"},
@@ -24,7 +24,7 @@ FORMS = {
         "url": "amqp://agentguard:{}@rabbitmq:5672//",
     },
 }
-"""The same key in the forms that a server, or AgentGuard, wants to read it in."""
+"""Further files with the same key, in the format that a server or AgentGuard reads."""
 SETTINGS = """\
 AGENTGUARD_DATABASE_URL=postgresql://agentguard:{postgresql}@127.0.0.1:{POSTGRES_PORT}/agentguard
 NEO4J_URI=bolt://127.0.0.1:{NEO4J_PORT}
@@ -50,7 +50,7 @@ def main(task: str, folder: Path) -> None:
 
 
 def make(folder: Path, owner: int, forms: dict[str, str]) -> None:
-    """Make the key if there is none, and each of its forms; a key that is there stays."""
+    """Create the key unless it exists, and write its further files."""
     if not (folder / "key").exists():
         keep(folder / "key", secrets.token_hex(32), owner)
     key = (folder / "key").read_text()
@@ -59,7 +59,7 @@ def make(folder: Path, owner: int, forms: dict[str, str]) -> None:
 
 
 def keep(path: Path, text: str, owner: int) -> None:
-    """Write the file in one step, readable for its owner and for AgentGuard."""
+    """Write the file atomically, readable by its owner and by AgentGuard."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(text)
     unfinished.chmod(0o440)
