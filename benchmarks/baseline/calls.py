@@ -1,4 +1,4 @@
-"""From settled traces to calls: who called whom, by climbing parents one object at a time."""
+"""Calls of a trace with settled roles, found by following parents one object at a time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ USE = {
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One invocation, or a mere observation."""
+    """One invocation, or an observation without a call."""
 
     trace_id: bytes
     span_id: bytes
@@ -71,7 +71,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A call that a span of another trace, named here, has started."""
+    """A call started by a span of another trace, which is named here."""
 
     call: Call
     to: tuple[bytes, bytes]
@@ -80,7 +80,7 @@ class Link:
 
 @dataclass(slots=True)
 class Caller:
-    """Where climbing from a node ended."""
+    """Where following the parents of a node ended."""
 
     source: Node | None
     type: DependencyType | None = None
@@ -98,7 +98,7 @@ def _holder(node: Node) -> Node | None:
 
 
 def _had_ended(run: Node, node: Node) -> bool:
-    """Whether an agent's run in the same process was over when the node started."""
+    """Return whether an agent run in the same service had ended when the node started."""
     here = run.role is Role.AGENT and run.classification.service == node.classification.service
     return here and node.start >= run.end > run.start
 
@@ -106,9 +106,7 @@ def _had_ended(run: Node, node: Node) -> bool:
 def calls_of(
     trace: Trace, dialects: Dialects
 ) -> tuple[list[Call], dict[tuple[bytes, bytes], Call], list[Link]]:
-    """Return the trace's calls, its spans at which links may end with the calls that hold them, and
-    the calls that links start.
-    """
+    """Return the calls, the targets of links with the calls that contain them, and linked calls."""
     passages = set(_passages(trace))
     callers = {node: _caller(node, trace, passages) for node in trace.nodes}
     chosen = [node for node in trace.nodes if node.role in KIND and node not in passages]
@@ -128,7 +126,7 @@ def calls_of(
 
 
 def _passages(trace: Trace) -> Iterator[Node]:
-    """Consumers that only pass messages on to agents."""
+    """Return the consumers that only pass messages on to agents."""
     held: dict[Node, set[bool]] = {}
     for node in trace.nodes:
         holder = _holder(node)
@@ -150,7 +148,7 @@ def _caller(node: Node, trace: Trace, passages: set[Node]) -> Caller:
 
 
 def _caller_of_agent(node: Node, passages: set[Node]) -> Caller:
-    """Climb through tools and at most one service's door."""
+    """Follow parents through tools and at most one server span of another service."""
     at, crossed, kind = _holder(node), False, None
     while at is not None:
         door = at.role in ENTRANCES and not crossed and _holder(at) is not None

@@ -1,4 +1,4 @@
-"""The baseline whole: bodies in, a NetworkX graph out."""
+"""The complete baseline: from bodies to a NetworkX graph."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _words(raw: bytes) -> list[int]:
 def _follow(
     links: Iterable[Link], ends: dict[tuple[bytes, bytes], Call], calls: Iterable[Call]
 ) -> None:
-    """Take a linked call for the caller; links that lead round in a circle are undone."""
+    """Make linked calls the callers; links that form a cycle are removed."""
     linked = []
     for link in links:
         end = ends.get(link.to)
@@ -78,7 +78,7 @@ def _follow(
 
 
 def _recognise(calls: Iterable[Call]) -> None:
-    """A peer of a service's name is that service."""
+    """Replace each peer that has the name of a service by that service."""
     services = {
         call.component.id: call.component
         for call in calls
@@ -92,8 +92,10 @@ def _recognise(calls: Iterable[Call]) -> None:
 
 
 def _name_models(calls: Iterable[Call]) -> None:
-    """An unnamed model is the only one that the same run used, or that its caller uses, or uses in
-    traces where all have names.
+    """Name unnamed models.
+
+    It is the only model that the run used, or its caller uses, or uses in traces without unnamed
+    models.
     """
     models = [
         (call, call.source)
@@ -183,6 +185,6 @@ def _count_dependency(graph: nx.MultiDiGraph, source: str, call: Call) -> None:
 
 
 def _bucket(duration: int) -> int:
-    """The bucket of graph.latency: exponent and two bits of the mantissa."""
+    """Return the bucket as in graph.latency: exponent and two bits of the mantissa."""
     bits: int = struct.unpack("<q", struct.pack("<d", float(max(duration, 0))))[0]
     return bits >> 50

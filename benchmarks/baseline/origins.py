@@ -1,4 +1,4 @@
-"""Services that call although no span of theirs was called, object by object.
+"""Callers for services that make calls but have no server span, found by loops.
 
 See agentguard.discovery.missing_server_spans.
 """
@@ -25,9 +25,9 @@ HOLDERS = (
 
 
 def find_origins(trace: Trace, halves: list[Node]) -> None:
-    """Put a node above what nothing in its service holds.
+    """Add a caller above calls that no span of their service contains.
 
-    `halves`: the calling halves that were paired.
+    `halves`: the client spans that were paired.
     """
     entered = [
         node.parent
@@ -45,7 +45,7 @@ def find_origins(trace: Trace, halves: list[Node]) -> None:
 
 
 def _unheld(node: Node) -> Node | None:
-    """The uppermost node of this service above, if none on the way can call."""
+    """Return the uppermost ancestor in this service, or None if one below it can be a caller."""
     while node.role not in HOLDERS:
         above = node.parent
         if above is None or above.classification.service != node.classification.service:

@@ -1,6 +1,6 @@
-"""Roles settled within one trace, by loops.
+"""Roles of the spans in one trace, found by loops.
 
-The rules of discovery, each written again over objects.
+Every rule of discovery, implemented again over objects.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Pairs: TypeAlias = list[tuple[Node, Node]]
 
 
 def settle(trace: Trace, hosts: frozenset[str]) -> None:
-    """Settle every role. `hosts`: services known to run agents that have spans of their own."""
+    """Decide every role. `hosts`: services known to run agents that have their own spans."""
     _adopt_bodies(trace)
     _act(trace)
     _agents_by_service(trace, hosts)
@@ -222,7 +222,7 @@ def _is_double(inner: Node, outer: Node, labels: dict[Node, Label]) -> bool:
 
 
 def _fold(pairs: Pairs) -> None:
-    """Make the inner ones transparent; their failures and tokens count for the outermost."""
+    """Ignore the inner spans; their failures and tokens count for the outermost."""
     outer_of = dict(pairs)
     named = [
         (inner, outer) for inner, outer in pairs if outer.name is None and inner.name is not None

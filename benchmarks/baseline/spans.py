@@ -1,4 +1,4 @@
-"""OTLP protobuf bodies to spans: google.protobuf (upb) and a loop, one Python object a span."""
+"""OTLP protobuf bodies to spans: google.protobuf (upb) and one Python object per span."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Events: TypeAlias = list[tuple[str, dict[str, Any]]]
 
 
 class Use(Enum):
-    """What an attribute is for."""
+    """The purpose of an attribute."""
 
     TOKENS_IN = auto()
     TOKENS_OUT = auto()
@@ -34,7 +34,7 @@ class Use(Enum):
 
 @dataclass(slots=True)
 class Span:
-    """One span, with what the dialects want to know of it."""
+    """One span with the attributes that the dialects select."""
 
     trace_id: bytes
     span_id: bytes
@@ -49,11 +49,11 @@ class Span:
     links: tuple[bytes, ...]
     resource: str
     classification: Classification
-    """What the dialects make of its name, scope, kind and attributes."""
+    """Result of the dialect rules for its name, scope, kind and attributes."""
 
 
 class SpanReader:
-    """Reads bodies by one dialect table; remembers what a text becomes when it is kept."""
+    """Reads bodies with one dialect table; caches the cleaned form of each text."""
 
     def __init__(self, dialects: Dialects) -> None:
         wanted = dialects.wanted
@@ -73,7 +73,7 @@ class SpanReader:
         self._texts: dict[tuple[str, str], Any] = {}
 
     def read(self, bodies: Iterable[bytes]) -> Iterator[Span]:
-        """Yield every span that has ids."""
+        """Yield every span with valid ids."""
         for body in bodies:
             for group in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _json(_kept(group.resource.attributes, self._wanted.resource))
@@ -116,9 +116,7 @@ class SpanReader:
         )
 
     def _sorted(self, message: Message) -> tuple[dict[str, Any], dict[str, Any], int, int]:
-        """Return the attributes that are kept, the content that facts are read from, tokens in and
-        out.
-        """
+        """Return the kept attributes, content that facts are read from, input and output tokens."""
         attributes: dict[str, Any] = {}
         content: dict[str, Any] = {}
         tokens_in = tokens_out = 0
@@ -153,7 +151,7 @@ class SpanReader:
     def _events(self, message: Message, attributes: dict[str, Any]) -> Events:
         """Return the events that facts are read from.
 
-        What is kept of any event goes to the attributes.
+        Kept attributes of any event are added to the span's attributes.
         """
         found: Events = []
         for event in message.events:
@@ -176,7 +174,7 @@ class SpanReader:
         content: dict[str, Any],
         events: Events,
     ) -> dict[str, str]:
-        """The first fact that yields a value wins, for each attribute that facts lead to."""
+        """Return the attributes set by facts; for each, the first fact with a value wins."""
         taken: dict[str, str] = {}
         for fact in self._wanted.facts:
             if fact.into not in taken and fact.condition.holds(name, scope, kind, attributes):

@@ -1,4 +1,4 @@
-"""One trace as Python objects: spans joined to their parents, duplicates dropped, cycles cut."""
+"""One trace as Python objects, with parents, without duplicates and without cycles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLAIN = (Role.NONE, Role.STEP, Role.SETUP)
 
 @dataclass(slots=True)
 class Given:
-    """A role that a span has by its place among others."""
+    """A role that a span has because of its position in the trace."""
 
     name: str | None
     rule: str
@@ -25,7 +25,7 @@ class Given:
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A span in its trace, being settled."""
+    """A span in its trace, while its role is being decided."""
 
     span: Span
     classification: Classification
@@ -38,15 +38,15 @@ class Node:
     output_tokens: int
     parent: Node | None = None
     orphan: bool = False
-    """Names a parent that is not there."""
+    """Its parent is missing."""
     is_root: bool = False
-    """Names no parent."""
+    """It names no parent."""
     given: Given | None = None
     server: str | None = None
     stands_in: bool = False
-    """For its service, which has no span of its own here."""
+    """It represents its service, which has no own span here."""
     level: int = 0
-    """For agents without a name: how many such runs enclose it."""
+    """For unnamed agents: the number of enclosing runs of unnamed agents."""
 
     @property
     def name(self) -> str | None:
@@ -54,7 +54,7 @@ class Node:
 
     @property
     def stands(self) -> bool:
-        """Whether it has a role of its own."""
+        """Whether it has an own role."""
         return self.role not in PLAIN
 
     def above(self) -> Iterator[Node]:
@@ -64,14 +64,14 @@ class Node:
             node = node.parent
 
     def nearest(self, *roles: Role) -> Node | None:
-        """The nearest one above that has one of the roles."""
+        """Return the nearest ancestor with one of the roles."""
         node = self.parent
         while node is not None and node.role not in roles:
             node = node.parent
         return node
 
     def top(self) -> Node | None:
-        """The nearest one above that stands for something."""
+        """Return the nearest ancestor with an own role."""
         node = self.parent
         while node is not None and node.role in PLAIN:
             node = node.parent
@@ -80,21 +80,21 @@ class Node:
 
 @dataclass(slots=True)
 class Trace:
-    """Its spans in the order of their ids, and what is found out about them."""
+    """The spans of a trace, ordered by id, and what discovery found out about them."""
 
     id: bytes
     nodes: list[Node]
     duplicates: int
     handoffs: dict[Node, tuple[Node, str | None, Proof]] = field(default_factory=dict)
-    """Agent run → (the giver's run, via, proof)."""
+    """Receiver's run → (sender's run, via, proof)."""
     unmet: list[tuple[Node, Node]] = field(default_factory=list)
-    """Handoffs whose receiver never ran: (marker, giver's run)."""
+    """Handoffs whose receiver never ran: (marker, sender's run)."""
 
     def of(self, *roles: Role) -> list[Node]:
         return [node for node in self.nodes if node.role in roles]
 
     def tops(self) -> dict[Node, Node | None]:
-        """Each node's nearest ancestor that stands for something, as things are now."""
+        """Return each node's nearest ancestor that currently has an own role."""
         return {node: node.top() for node in self.nodes}
 
 
@@ -103,7 +103,7 @@ def by_time(nodes: Iterable[Node]) -> list[Node]:
 
 
 def half(span: Span) -> int:
-    """A client half and a server half may share an id."""
+    """Return 0 or 1: a client span and a server span may share an id."""
     return int(span.kind in (KIND_SERVER, KIND_CONSUMER))
 
 
