@@ -40,7 +40,8 @@ class Dies:
     def run(self, job_id): os.kill(os.getpid(), 9)
     def close(self): pass
 
-CeleryWorker(Broker(sys.argv[1], sys.argv[2], delivery_limit=int(sys.argv[3])), ["scan"], Dies(), system_clock, shutdown_seconds=1).run(1)
+broker = Broker(sys.argv[1], sys.argv[2], delivery_limit=int(sys.argv[3]))
+CeleryWorker(broker, ["scan"], Dies(), system_clock, shutdown_seconds=1).run(1)
 """
 """A worker whose processes end before they could claim anything."""
 
@@ -57,7 +58,7 @@ def job(name: str, *, after: float = 0) -> Job:
 
 @contextmanager
 def dying_worker(broker: Broker, folder: Path) -> Iterator[None]:
-    """A worker that has declared its queue and what delays need, and waits for something to die of."""
+    """A worker that has declared its queues and dies with its first job."""
     output = folder / f"{broker.queue}.log"
     with output.open("wb") as log:
         command = [

@@ -55,7 +55,7 @@ def test_an_agent_card_declares_its_agent_with_the_providers_organization_as_own
         assert entry.aliases == ()
 
 
-def test_backstage_components_resources_and_apis_are_entries_of_any_kind_and_the_rest_is_said_to_be_left_out():
+def test_backstage_components_resources_and_apis_are_entries_and_the_rest_is_reported():
     path = str(DATA / "catalog-info.yaml")
     catalog = load_catalog(DATA / "catalog-info.yaml")
     uses = tuple(Reference(name) for name in ("PricingAgent", "payments", "orders"))

@@ -116,7 +116,7 @@ async def test_many_at_a_time_get_what_they_put(cache: Cache):
 
 
 async def test_a_wait_that_is_cancelled_leaves_nothing_behind_for_the_next(another: Another):
-    """A reply that nobody waits for any more must not be taken for the reply to another question."""
+    """A reply to a cancelled request must not be taken for the reply to another."""
     cache = await another()
     keys = [new_key() for _ in range(20)]
     for key in keys:

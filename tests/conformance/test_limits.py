@@ -186,7 +186,7 @@ async def test_redis_keeps_no_count_without_an_end():
         assert 0 < await beside.ttl(key) <= WINDOW_SECONDS
 
 
-async def test_kill_9_of_redis_in_use_raises_nothing_and_each_process_counts_for_itself_until_it_is_back(
+async def test_without_redis_each_process_counts_for_itself_until_it_is_back(
     tmp_path: Path,
 ):
     with own(redis_server, tmp_path) as server:

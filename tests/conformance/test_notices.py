@@ -222,7 +222,7 @@ async def test_who_only_publishes_holds_no_subscription():
         assert await beside.pubsub_numpat() == before
 
 
-async def test_kill_9_of_redis_in_use_raises_nothing_and_the_same_listeners_hear_again_when_it_is_back(
+async def test_listeners_hear_again_after_redis_was_killed(
     tmp_path: Path,
 ):
     topic = new_topic()

@@ -48,7 +48,7 @@ def install(root: Path) -> None:
 
 
 def packages_of_the_image() -> list[Distribution]:
-    """Return what pyproject.toml asks for, as the Dockerfile reads it, and what that needs in turn."""
+    """Return the requirements that the Dockerfile reads from pyproject.toml, and theirs in turn."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     waiting = [
         Requirement(text)

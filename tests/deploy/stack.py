@@ -1,4 +1,4 @@
-"""AgentGuard's settings in docker-compose.yml and in Kubernetes, pointed at servers that run here."""
+"""The settings of docker-compose.yml and Kubernetes, pointed at test servers."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Stack:
         )
 
     def settings(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return what a file sets, with the servers' addresses here in place of their names there."""
+        """Return the settings of a file, with the addresses of the test servers."""
         url = urlsplit(self.postgresql)
         here = {
             "POSTGRES_HOST": url.hostname or "",

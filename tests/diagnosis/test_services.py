@@ -288,8 +288,8 @@ class TestBroker:
 
         assert finding == "broken"
         assert (
-            "rejected the credentials or denied access. Correct user and password in CELERY_BROKER_URL"
-            in detail
+            "rejected the credentials or denied access. Correct user and password in"
+            " CELERY_BROKER_URL" in detail
         )
 
     def test_a_virtual_host_that_is_not_there_is_told(self, doctor: Doctor, url: str):

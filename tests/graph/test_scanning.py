@@ -123,9 +123,7 @@ def test_an_owner_may_stand_any_number_of_spans_above() -> None:
     assert pairs(r.graph()) == {("agent:deep", "model:gpt-4o")}
 
 
-def test_a_failure_that_the_caller_survives_is_absorbed_and_one_that_it_does_not_is_propagated() -> (
-    None
-):
+def test_a_failure_that_the_caller_survives_is_absorbed_any_other_is_propagated() -> None:
     r = Recorder()
     r.tool("search", r.agent("calm"), failed=True)
     r.trace = "2"

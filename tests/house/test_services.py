@@ -106,7 +106,10 @@ from scripts.services.process import Server
 
 fleet.RECORDS = Path(sys.argv[1])
 def without_answers(patience):
-    return fleet.Kind(lambda folder: Server("mute", folder, ["sleep", "600"], {}, lambda: 1 / 0, patience=patience), "MUTE")
+    def mute(folder):
+        return Server("mute", folder, ["sleep", "600"], {}, lambda: 1 / 0, patience=patience)
+
+    return fleet.Kind(mute, "MUTE")
 
 for name in fleet.KINDS.keys() - {"redis"}:
     del fleet.KINDS[name]

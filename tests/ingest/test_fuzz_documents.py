@@ -133,8 +133,12 @@ def test_any_document_is_answered_and_spares_its_neighbours(document) -> None:
 def test_values_nested_as_deep_as_json_may_be_are_answered(nest, key) -> None:
     opening, closing, depth = nest
     pair = f'{{"key":"{key}","value":{opening * depth}{{"stringValue":"x"}}{closing * depth}}}'
-    span = f'{{"traceId":"{"ab" * 16}","spanId":"{"cd" * 8}","attributes":[{pair}],"events":[{{"name":"exception","attributes":[{pair}]}}]}}'
-    document = f'{{"resourceSpans":[{{"resource":{{"attributes":[{pair}]}},"scopeSpans":[{{"spans":[{span}]}}]}}]}}'
+    ids = f'"traceId":"{"ab" * 16}","spanId":"{"cd" * 8}"'
+    event = f'{{"name":"exception","attributes":[{pair}]}}'
+    span = f'{{{ids},"attributes":[{pair}],"events":[{event}]}}'
+    resource = f'{{"attributes":[{pair}]}}'
+    spans = f'"scopeSpans":[{{"spans":[{span}]}}]'
+    document = f'{{"resourceSpans":[{{"resource":{resource},{spans}}}]}}'
     decoded = decode(
         [
             payload

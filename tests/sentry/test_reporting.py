@@ -162,10 +162,8 @@ def test_an_intake_that_never_answers_is_waited_for_only_so_long():
 
 def test_errors_of_many_threads_all_arrive():
     def fail(number: int) -> None:
-        exec(
-            compile(f"def place_{number}():\n    raise ValueError\n", "generated", "exec"),
-            found := {},
-        )
+        source = f"def place_{number}():\n    raise ValueError\n"
+        exec(compile(source, "generated", "exec"), found := {})  # noqa: S102 - a place per thread
         try:
             found[f"place_{number}"]()
         except ValueError as error:

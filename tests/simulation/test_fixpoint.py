@@ -1,4 +1,4 @@
-"""The least fixpoint of failure, against graphs with exact answers and against its own definition."""
+"""The least fixpoint of failure, against exact answers and its own definition."""
 
 from __future__ import annotations
 

@@ -209,8 +209,9 @@ def _spans_sent(server: DemoServer, runner: Path, system: str, seed: int) -> int
 def _finished(command: list[str], environment: dict[str, str]) -> tuple[int, str, str]:
     """Run the command to its end; if interrupted, let it stop its own processes first."""
     pipe = subprocess.PIPE
-    # the checkout's own
-    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 - the checkout's own command
+        command, stdout=pipe, stderr=pipe, text=True, env=environment
+    ) as process:
         try:
             output, messages = process.communicate()
         except BaseException:

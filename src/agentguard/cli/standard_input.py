@@ -28,7 +28,8 @@ class StandardInput(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed asks for any buffer, io gives a memoryview
+    # typeshed declares any buffer; io passes a memoryview.
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         while not self._stopped:
             if select.select([self._number], [], [], _LOOK_SECONDS)[0]:
                 read = os.read(self._number, len(buffer))

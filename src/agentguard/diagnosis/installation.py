@@ -204,7 +204,8 @@ def _dialects() -> Iterator[Check]:
 
 def _listener(host: str, port: int, settings: Settings) -> tuple[bool, str | None]:
     """Return whether the port is in use, and by which AgentGuard, if it is one."""
-    asked = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    loopback_of = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+    asked = loopback_of.get(host, host)
     try:
         with socket.create_connection((asked, port), timeout=_TIMEOUT_SECONDS):
             pass

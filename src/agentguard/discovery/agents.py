@@ -23,7 +23,8 @@ from agentguard.discovery.span_state import (
 _MAX_CONCURRENT_CALLS = 32
 """Concurrent calls of a tool that are searched for the one that encloses a run."""
 _METHOD = re.compile(
-    r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream|kickoff(?:_async)?|execute|workflow|task)$"
+    r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream"
+    r"|kickoff(?:_async)?|execute|workflow|task)$"
 )
 """A method suffix of a callable's name."""
 

@@ -41,7 +41,8 @@ class GRPCNotice:
         log.warning("grpc_client_on_http_port", port=port, detail=detail)
 
 
-class HTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # chosen when uvicorn is imported
+# uvicorn chooses its protocol when it is imported.
+class HTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
     """Uvicorn's HTTP/1.1 protocol, which names gRPC clients in the log.
 
     They speak HTTP/2 without negotiation. The preface looks like a request for `*`, which is

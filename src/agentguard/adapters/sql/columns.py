@@ -21,12 +21,10 @@ class Moment(TypeDecorator[int]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    # SQLAlchemy's signature
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=value // _NS_PER_US)
 
-    # SQLAlchemy's signature
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> int | None:
         if value is None:
             return None
         # SQLite stores UTC without a zone.
@@ -43,8 +41,7 @@ class Name(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    # SQLAlchemy's signature
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else _NOWHERE.sub("\N{REPLACEMENT CHARACTER}", value)
 
 
@@ -54,12 +51,10 @@ class ForeignText(TypeDecorator[str]):
     impl = String
     cache_ok = True
 
-    # SQLAlchemy's signature
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else escaped(value)
 
-    # SQLAlchemy's signature
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value)
 
 

@@ -126,6 +126,7 @@ async def _advance_sequences(target: AsyncConnection) -> None:
                 and target.dialect.name == "postgresql"
             ):
                 place = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
-                # constant names
-                highest = f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608
+                highest = (  # constant names
+                    f"(SELECT coalesce(max({column.name}), 0) + 1 FROM {table.name})"  # noqa: S608
+                )
                 await target.execute(text(f"SELECT setval({place}, {highest}, false)"))

@@ -59,8 +59,8 @@ class Database:
             except DBAPIError as error:
                 if not may_be_run_again(error):
                     raise
-            # spreads writers in time
-            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * random.uniform(0.5, 1.5))  # noqa: S311
+            jitter = random.uniform(0.5, 1.5)  # noqa: S311 - spreads writers in time
+            await asyncio.sleep(_FIRST_PAUSE_SECONDS * 2**attempt * jitter)
         try:
             return await self._write_once(work)
         except DBAPIError as error:

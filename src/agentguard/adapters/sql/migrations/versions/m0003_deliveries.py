@@ -24,7 +24,7 @@ def upgrade() -> None:
     # What was running ran in a process that has ended: it is due at once, as what waited is.
     op.execute("UPDATE jobs SET fence = attempts, due_at = created_at")
     # no input
-    op.execute(f"UPDATE jobs SET deliver_at = created_at WHERE {_UNFINISHED}")  # noqa: S608
+    op.execute(f"UPDATE jobs SET deliver_at = created_at WHERE {_UNFINISHED}")
     with op.batch_alter_table("jobs") as jobs:
         jobs.alter_column("fence", nullable=False, existing_type=sa.Integer)
         jobs.alter_column("due_at", nullable=False, existing_type=sa.BigInteger)

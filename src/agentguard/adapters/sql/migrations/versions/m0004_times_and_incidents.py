@@ -25,7 +25,7 @@ _OPTIONAL = ("started_at", "finished_at", "deliver_at")
 def upgrade() -> None:
     for column in ("id", "name", "environment"):  # from here on these are written with escapes
         # names of our own
-        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\', '\\005c')")  # noqa: S608
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\', '\\005c')")
     for table, columns in _TIMES.items():
         for column in columns:
             _convert(table, column, sa.DateTime(timezone=True), _TO_TIME)
@@ -95,7 +95,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for column in ("id", "name", "environment"):
         # names of our own
-        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\005c', '\\')")  # noqa: S608
+        op.execute(f"UPDATE sightings SET {column} = replace({column}, '\\005c', '\\')")
     for table in ("audit_logs", "playbooks", "incidents"):
         op.drop_table(table)
     for table, columns in _TIMES.items():
@@ -148,7 +148,7 @@ def _convert(
         return
     with op.batch_alter_table(table) as batch:
         batch.add_column(sa.Column(f"new_{column}", kind))
-    op.execute(f"UPDATE {table} SET new_{column} = {expression}")  # noqa: S608 - names of our own
+    op.execute(f"UPDATE {table} SET new_{column} = {expression}")
     with op.batch_alter_table(table, recreate="always", table_kwargs=_KEPT.get(table, {})) as batch:
         if (table, column) == ("sightings", "last_seen"):
             batch.drop_index("ix_sightings_last_seen")
