@@ -65,7 +65,7 @@ async def opened(
     works = {} if run is None else {"work": Work(run, clear) if clear else Work(run)}
     async with open_database(directory) as database:
         store = job_transactions(database, clock=clock)
-        permissions = {"work": Permission.OPERATE}
+        permissions = {"work": Permission.OPERATE, "scan": Permission.OPERATE}
         yield Opened(
             Jobs(store, clock, permissions), Attempts(store, works, clock, most, lease), clock
         )

@@ -176,15 +176,19 @@ async def test_a_large_scan_becomes_a_job(tmp_path):
             job = (await client.get(accepted.headers["location"])).json()
             return job if job["state"] in ("succeeded", "failed") else None
 
+        async def cleared():
+            return not list((tmp_path / "data" / "uploads").iterdir())
+
         job = await until(finished)
         graph = (await client.get("/api/graph", params={"dataset": "big"})).json()
+        left_nothing = await until(cleared)
     assert accepted.status_code == 202
     assert accepted.json()["state"] == "queued"
     assert job["state"] == "succeeded"
     assert job["progress"]["done"] == job["progress"]["total"] > 1000
     assert job["result"]["total_agents"] == 3
     assert job["result"]["graph_version"] == graph["graph_version"]
-    assert list((tmp_path / "data" / "uploads").iterdir()) == []
+    assert left_nothing
 
 
 async def test_a_large_scan_of_nothing_is_a_failed_job(tmp_path):

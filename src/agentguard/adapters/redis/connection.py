@@ -81,11 +81,16 @@ class Connection:
         except FAILURES as error:
             self._mark_unavailable(error)
             raise RedisUnavailableError(
-                f"Redis is unavailable ({_reason(error)}). Check that it is running and that"
-                " REDIS_URL is correct."
+                f"Redis at {self._address} is unavailable ({_reason(error)}). Check that it is"
+                " running and that REDIS_URL is correct."
             ) from error
         self._mark_available()
         return answer
+
+    @property
+    def _address(self) -> str:
+        options = self.redis.connection_pool.connection_kwargs
+        return f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
 
     def _mark_unavailable(self, error: Exception) -> None:
         if not self._unavailable:
