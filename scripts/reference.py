@@ -168,7 +168,7 @@ curl http://127.0.0.1:8000/api/scan -F file=@traces.jsonl.gz
 curl 'http://127.0.0.1:8000/api/graph/diff?a=live@-2h..-1h&b=live@-1h..&format=markdown'
 ```
 
-[documents.md](documents.md) tells what the numbers mean: shares of runs, percentiles, changes.
+[documents.md](documents.md) explains the numbers: shares of runs, percentiles, changes.
 """
 
 
@@ -209,10 +209,15 @@ def operation_section(
 
 
 def response_line(response: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:
-    bodies = response.get("content", {}).values()
-    described = (members(body.get("schema", {}), schemas) for body in bodies)
-    text = response["description"].rstrip(".").replace("Successful Response", "the document")
+    contents = response.get("content", {})
+    described = (members(body.get("schema", {}), schemas) for body in contents.values())
+    document = "the document" if "application/json" in contents else _kinds(contents)
+    text = response["description"].rstrip(".").replace("Successful Response", document)
     return text + next(filter(None, described), "")
+
+
+def _kinds(contents: Iterable[str]) -> str:
+    return " or ".join(f"`{kind}`" for kind in contents)
 
 
 def members(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> str:

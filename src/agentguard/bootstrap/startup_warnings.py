@@ -1,7 +1,4 @@
-"""What a long-running process says of its settings as it starts.
-
-What has no effect, what shuts others out.
-"""
+"""Warnings about settings that a server or worker logs when it starts."""
 
 from __future__ import annotations
 
@@ -13,17 +10,18 @@ from agentguard.settings import Settings, unknown_settings, unused_settings
 log = structlog.get_logger(__name__)
 
 
-def note_settings() -> None:
-    """Log which settings have no effect."""
+def warn_of_unused_settings() -> None:
+    """Log a warning for each setting without effect."""
     for name in unused_settings(environment()):
-        log.warning("setting_not_used", setting=name, detail="This version has no such part yet.")
+        log.warning("setting_not_used", setting=name, detail="This version does not use it.")
     for name in unknown_settings(environment()):
         log.warning("setting_unknown", setting=name)
 
 
-def note_closed_door(settings: Settings, host: str) -> None:
-    """Log that who listens at this host will answer nobody else, where that is so."""
+def warn_if_loopback_only(settings: Settings, host: str) -> None:
+    """Log a warning if a server on this address accepts only loopback requests."""
     if settings.api_key is None and not (host == "localhost" or host.startswith(("127.", "::1"))):
         log.warning(
-            "only_this_machine_is_answered", detail="Set AGENTGUARD_API_KEY to answer others."
+            "only_loopback_requests_accepted",
+            detail="Set AGENTGUARD_API_KEY to accept others.",
         )

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
-from agentguard.bootstrap.startup_warnings import note_closed_door, note_settings
+from agentguard.bootstrap.startup_warnings import warn_if_loopback_only, warn_of_unused_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings
@@ -60,8 +60,8 @@ class Application:
 
     async def _live_with(self, settings: Settings, receive: Receive, send: Send) -> None:
         async with open_app(settings, serving=True) as app:
-            note_settings()
-            note_closed_door(settings, settings.api_host)
+            warn_of_unused_settings()
+            warn_if_loopback_only(settings, settings.api_host)
             self._api = create_app(app, process=str(os.getpid()))
             await send({"type": "lifespan.startup.complete"})
             await receive()

@@ -15,7 +15,7 @@ import uvicorn
 
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
-from agentguard.bootstrap.startup_warnings import note_closed_door, note_settings
+from agentguard.bootstrap.startup_warnings import warn_if_loopback_only, warn_of_unused_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
@@ -141,6 +141,6 @@ def _tell(settings: Settings, listening: list[socket.socket]) -> list[str]:
         host, port = each.getsockname()[:2]
         urls.append(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         log.info("listening", url=urls[-1], pid=os.getpid())
-    note_settings()
-    note_closed_door(settings, listening[0].getsockname()[0])
+    warn_of_unused_settings()
+    warn_if_loopback_only(settings, listening[0].getsockname()[0])
     return urls

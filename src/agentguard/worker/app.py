@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from agentguard.bootstrap.broker import worker_of
-from agentguard.bootstrap.startup_warnings import note_settings
+from agentguard.bootstrap.startup_warnings import warn_of_unused_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import load_settings
@@ -14,7 +14,7 @@ from agentguard.worker.process import OpenedApp
 try:
     _settings = load_settings()
     configure_logs(debug=_settings.debug)
-    note_settings()
+    warn_of_unused_settings()
     app = worker_of(_settings, OpenedApp(_settings)).app
 except AgentGuardError as error:
     sys.exit(str(error))

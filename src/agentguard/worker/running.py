@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from agentguard.bootstrap.broker import refuse_if_refused, worker_of
-from agentguard.bootstrap.startup_warnings import note_settings
+from agentguard.bootstrap.startup_warnings import warn_of_unused_settings
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.worker.process import OpenedApp
@@ -18,6 +18,6 @@ def work(settings: Settings, concurrency: int | None) -> int:
     """
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # before Celery is imported, which reads it
     configure_logs(debug=settings.debug)
-    note_settings()
+    warn_of_unused_settings()
     refuse_if_refused(settings)
     return worker_of(settings, OpenedApp(settings)).run(concurrency)
