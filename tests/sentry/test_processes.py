@@ -103,7 +103,7 @@ def test_what_breaks_in_a_request_in_the_background_and_in_a_job_arrives(tmp_pat
         assert_tells_the_place(there.event("live_graph_failed"), "agentguard/scan/live.py")
 
         assert scan(server, spans=1000).status_code == 202
-        assert_tells_the_place(there.event("job_given_up"), "agentguard/jobs/attempts.py")
+        assert_tells_the_place(there.event("job_attempts_exhausted"), "agentguard/jobs/attempts.py")
 
         assert server.stop() == 0
         assert_tells_nothing_else(there, str(tmp_path))

@@ -1,4 +1,4 @@
-"""Joins the broker: who brings jobs to workers, and the worker that they are brought to."""
+"""Wires the broker: the dispatcher of jobs, and the Celery worker that receives them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ log = structlog.get_logger(__name__)
 
 
 class NoBrokerError(InvalidInputError):
-    """There is no broker that a worker could listen to."""
+    """No broker is configured."""
 
     code = "no-broker"
 
     def __init__(self) -> None:
         super().__init__(
-            "CELERY_BROKER_URL is not set: then the server runs jobs itself. Set it, for server and"
-            " workers alike."
+            "CELERY_BROKER_URL is not set, so the server runs jobs itself. Set it for the server"
+            " and all workers."
         )
 
 
 def dispatcher_of(settings: Settings) -> JobDispatcher:
-    """Return who brings jobs to Celery workers. Raises NoBrokerError, and PackageMissingError."""
+    """Return the dispatcher to Celery workers; raise NoBrokerError, PackageMissingError."""
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
         from agentguard.adapters.celery.delivery import CeleryDispatcher
@@ -44,9 +44,9 @@ def dispatcher_of(settings: Settings) -> JobDispatcher:
 
 
 async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
-    """Return what the broker will not deliver any more.
+    """Return the messages that the broker no longer delivers.
 
-    Raise NoDeadLettersError, BrokerUnavailableError, and PackageMissingError.
+    Raises NoDeadLettersError, BrokerUnavailableError, PackageMissingError.
     """
     if settings.celery_broker_url is None:
         raise NoDeadLettersError(WITHOUT_BROKER)
@@ -54,9 +54,9 @@ async def dead_letters(settings: Settings) -> tuple[DeadLetter, ...]:
 
 
 def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
-    """Return the Celery worker that gives what is delivered to `tries`.
+    """Return the Celery worker that passes delivered jobs to `tries`.
 
-    Raises NoBrokerError, and PackageMissingError.
+    Raises NoBrokerError, PackageMissingError.
     """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
@@ -67,9 +67,9 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
 
 
 def refuse_if_refused(settings: Settings) -> None:
-    """Raise BrokerRefusedError where the broker refuses us: a worker would ask again for ever.
+    """Raise BrokerRefusedError if the broker rejects the connection: a worker would retry forever.
 
-    One that is away is waited for.
+    If the broker is unreachable, the worker waits for it.
     """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
@@ -79,7 +79,7 @@ def refuse_if_refused(settings: Settings) -> None:
     except BrokerRefusedError:
         raise
     except UnusableServiceError as error:
-        log.warning("broker_away", detail=str(error))
+        log.warning("broker_unavailable", detail=str(error))
 
 
 def _broker(settings: Settings) -> Broker:

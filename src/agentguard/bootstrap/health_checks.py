@@ -1,4 +1,4 @@
-"""The parts that a server stands on, each with the question that shows whether it works."""
+"""Health checks of the parts that a server needs."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from agentguard.settings import Settings
 
 
 def database_part(database: Database, settings: Settings) -> HealthCheck:
-    disk = "Look at the disk that AGENTGUARD_DATA_DIR is on."
-    server = "Start PostgreSQL, or set DATABASE_URL or POSTGRES_HOST to where it runs."
+    disk = "Check the disk of AGENTGUARD_DATA_DIR."
+    server = "Start PostgreSQL, or correct DATABASE_URL or POSTGRES_HOST."
     return HealthCheck(
         "database",
         database.ping,
-        f"{server if settings.postgres else disk} `agentguard doctor` says more.",
+        f"{server if settings.postgres else disk} See `agentguard doctor`.",
     )
 
 
 def projection_part(projection: GraphProjection | None) -> tuple[HealthCheck, ...]:
-    """Return the check of Neo4j, where the newest graph is shown there."""
+    """Return the check of Neo4j, if the newest graph is shown there."""
     advice = (
-        "Start Neo4j, or set NEO4J_URI to its address. Until then it shows an older graph. See"
+        "Start Neo4j, or correct NEO4J_URI. Until then it shows an older graph. See"
         " `agentguard doctor`."
     )
     return () if projection is None else (HealthCheck("graphs", projection.ping, advice),)
 
 
 def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:
-    start = (
-        "Start Redis, or set REDIS_URL or REDIS_HOST to where it runs. `agentguard doctor` says"
-        " more."
+    advice = (
+        "Start Redis, or correct REDIS_URL or REDIS_HOST. Until then, everything works but is"
+        " slower. See `agentguard doctor`."
     )
     return (
         (
             HealthCheck(
                 "redis",
                 shared.ping_redis,
-                f"{start} Until then everything is slower, nothing is wrong.",
+                advice,
             ),
         )
         if shared.ping_redis
@@ -53,10 +53,10 @@ def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:
 
 
 def broker_part(delivery: JobDispatcher, settings: Settings) -> tuple[HealthCheck, ...]:
-    """Return the broker as a part, where there is one."""
+    """Return the check of the broker, if one is configured."""
     advice = (
-        "Start the broker, or set CELERY_BROKER_URL to where it runs. Jobs are kept meanwhile."
-        " `agentguard doctor` says more."
+        "Start the broker, or correct CELERY_BROKER_URL. Until then, jobs wait. See"
+        " `agentguard doctor`."
     )
     return (HealthCheck("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
 
@@ -80,19 +80,18 @@ def serving_parts(
         HealthCheck(
             "spans",
             ask_spans,
-            "Make room on the disk that AGENTGUARD_DATA_DIR is on, and let this process write"
-            " there.",
+            "Free space on the disk of AGENTGUARD_DATA_DIR, and make sure that this process can"
+            " write there.",
         ),
         HealthCheck(
             "live_graph",
             ask_live_graph,
-            "It is tried again by itself; where that does not help, see the error in the log.",
+            "The server retries automatically. If the failure persists, see the error in the log.",
         ),
         HealthCheck(
             "workers",
             ask_workers,
-            "They are started again by themselves; where that repeats, give the machine more"
-            " memory.",
+            "They are restarted automatically. If they keep failing, give the machine more memory.",
         ),
     )
 

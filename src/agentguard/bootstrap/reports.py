@@ -1,4 +1,4 @@
-"""Joins Sentry, where it is wanted."""
+"""Wires error reports to Sentry."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from agentguard.settings import Settings
 
 @contextmanager
 def reporting(settings: Settings) -> Iterator[Report]:
-    """Give what tells Sentry of errors, where SENTRY_DSN is set.
+    """Yield the function that reports errors to Sentry if SENTRY_DSN is set, else nowhere.
 
-    When left, what waits is sent, for two seconds at most.
-
-    Raises PackageMissingError where Sentry is wanted and its package is not there.
+    On exit, queued reports are sent, for at most two seconds. Raises PackageMissingError if
+    SENTRY_DSN is set and Sentry's package is not installed.
     """
     if settings.sentry_dsn is None:
         yield nowhere
@@ -33,5 +32,5 @@ def reporting(settings: Settings) -> Iterator[Report]:
 
 
 def release() -> str:
-    """Return what Sentry calls this version."""
+    """Return the name of this release in Sentry."""
     return f"agentguard@{version('agentguard')}"

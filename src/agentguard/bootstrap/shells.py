@@ -1,4 +1,4 @@
-"""The shells' modules: named, not imported, since shells stand further out than this."""
+"""Names of the shells' modules, which this ring must not import."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _WRONG_USE = frozenset({"bad-time-window", "bad-graph-selection"})
 
 
 class ExitCode(IntEnum):
-    """What the shell is told."""
+    """Exit codes."""
 
     FINE = 0
     FAILED = 1

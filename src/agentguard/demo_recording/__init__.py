@@ -1,1 +1,1 @@
-"""A recording of the demo systems, with the catalogue that belongs to it."""
+"""A recording of the demo systems, with its catalog."""

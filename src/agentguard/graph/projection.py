@@ -34,7 +34,7 @@ class GraphProjection(Protocol):
         """
 
     async def ping(self) -> None:
-        """Ask for a sign of life; a real question, really answered."""
+        """Run a query; raise UnavailableError if that fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Attempts:
         try:
             return await lease.hold(lambda: self._released(job, lease))
         except LeaseLostError:
-            log.warning("job_lost", job_id=job.id, attempt=job.attempts)
+            log.warning("job_lease_lost", job_id=job.id, attempt=job.attempts)
             return self._waiting(await self.store.get(job_id))
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(job))
@@ -131,7 +131,7 @@ class Attempts:
     async def _released(self, job: Job, lease: Lease) -> Outcome:
         after, outcome = await self._tried(job, lease)
         await lease.release(after)
-        log.info("job_left", job_id=job.id, state=after.state.value, attempt=job.attempts)
+        log.info("job_attempt_ended", job_id=job.id, state=after.state.value, attempt=job.attempts)
         if after.state.final:
             await self.clear(after)
         return outcome
@@ -166,10 +166,10 @@ class Attempts:
 
     def _after_trouble(self, job: Job, error: Exception) -> tuple[Job, Outcome]:
         if job.attempts < self.most:
-            log.warning("job_in_trouble", job_id=job.id, attempt=job.attempts, exc_info=error)
+            log.warning("job_attempt_failed", job_id=job.id, attempt=job.attempts, exc_info=error)
             due_at = self.clock() + backoff(job.attempts)
             return job.try_again(due_at, due_at + self._lease), Later(due_at)
-        log.error("job_given_up", job_id=job.id, attempt=job.attempts, exc_info=error)
+        log.error("job_attempts_exhausted", job_id=job.id, attempt=job.attempts, exc_info=error)
         reason = (
             JobError(error.code, str(error)) if isinstance(error, AgentGuardError) else _INTERNAL
         )
@@ -196,9 +196,9 @@ class Attempts:
         """Release the job: a graceful shutdown is no failed attempt."""
         try:
             await self.store.release(job.give_back(self.clock()))
-            log.info("job_given_back", job_id=job.id)
+            log.info("job_returned", job_id=job.id)
         except (UnavailableError, OSError) as error:
-            log.warning("job_not_given_back", job_id=job.id, error=str(error))  # its lease runs out
+            log.warning("job_not_returned", job_id=job.id, error=str(error))  # its lease runs out
 
     @property
     def _lease(self) -> int:

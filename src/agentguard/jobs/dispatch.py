@@ -12,7 +12,7 @@ from agentguard.kernel.errors import UnavailableError
 class BrokerUnavailableError(UnavailableError):
     """The broker does not answer."""
 
-    code = "broker-away"
+    code = "broker-unavailable"
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(

@@ -73,7 +73,7 @@ class Sweep:
         for job_id in dead:
             claimed = await self.store.claim(job_id, now=now, until=now)
             if claimed is not None and await self.store.release(claimed.fail(_DELIVERY_LIMIT, now)):
-                log.warning("job_buried", job_id=job_id)
+                log.warning("job_dead_lettered", job_id=job_id)
                 await self.clear(claimed)
         return dead
 

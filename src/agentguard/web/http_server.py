@@ -46,7 +46,7 @@ class HTTPProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
     """Uvicorn's HTTP/1.1 protocol, which names gRPC clients in the log.
 
     They speak HTTP/2 without negotiation. The preface looks like a request for `*`, which is
-    answered with an error that tells the client's user nothing.
+    answered with an error that does not help the client's user.
     """
 
     notice: ClassVar[GRPCNotice] = GRPCNotice()

@@ -81,7 +81,7 @@ def question_key(question: Question, ground: Ground) -> str:
 def ground_of(app: App) -> Ground:
     """Return the inputs that all responses of this process share.
 
-    Its code, the catalogue, the links to traces, the severities' thresholds.
+    Its code, the catalog, the links to traces, the severity thresholds.
     """
     return {
         "version": version_of("agentguard"),

@@ -42,7 +42,7 @@ class BrokerQueue:
 class BrokerRefusedError(UnusableServiceError):
     """The broker is running and rejects the connection; retrying does not help."""
 
-    code = "broker-refuses"
+    code = "broker-refused"
 
 
 def inspect_broker(url: str, queue: str) -> BrokerQueue:

@@ -37,7 +37,7 @@ _CONNECTIONS = 32
 class RedisUnavailableError(UnavailableError):
     """Redis is unreachable, timed out or returned an error."""
 
-    code = "redis-away"
+    code = "redis-unavailable"
 
 
 @dataclass(slots=True)
