@@ -69,6 +69,7 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
 
 INTERNAL: Mapping[str, str] = {
     "graph_versions": "Versions of the dependency graph, by dataset.",
+    "graph_citations": "Graph versions that stored results refer to, kept as long as those.",
     "component_history": "When each component was first and last seen, and under which spellings.",
     "days_seen": "Days (since 1970-01-01) on which spans were seen at all.",
     "jobs": "Jobs, their progress and their results.",

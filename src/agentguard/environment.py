@@ -102,3 +102,24 @@ def disagreements(variables: Mapping[str, str]) -> list[str]:
         for a, b in pairs
         if variables[a].strip() != variables[b].strip()
     ]
+
+
+def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that are set for features that this version does not have."""
+    return tuple(name for name in UNUSED_NAMES if name in variables)
+
+
+def field_of(name: str) -> str:
+    """Return the field of a setting's name."""
+    return name.lower().removeprefix("agentguard_")
+
+
+def named_sentence(place: list[str], message: str) -> str:
+    """Return the message after the name of the setting that `place` begins with, if any."""
+    name = place[0].upper() if place else ""
+    shown = (
+        name
+        if not name or name.startswith("AGENTGUARD_") or name in PLAIN_NAMES.values()
+        else f"AGENTGUARD_{name}"
+    )
+    return f"{shown}: {message}" if shown else message

@@ -26,6 +26,8 @@ from agentguard.environment import (
     UNUSED_NAMES,
     disagreements,
     environment,
+    field_of,
+    named_sentence,
     names_of,
     secrets_in_files,
 )
@@ -211,8 +213,24 @@ class Settings(BaseSettings):
     """The live graph covers the spans received in the last this many hours."""
     retention_hours: float = Field(default=7 * 24, gt=0)
     """Spans are deleted this many hours after they were received."""
+    retention_spans_bytes: int = Field(default=20 * 1024 * MIB, ge=1)
+    """Maximum size of the stored spans; the oldest are deleted first. Request bodies that
+    `AGENTGUARD_KEEP_CONTENT` keeps have the same limits, counted separately.
+    """
     versions_kept: int = Field(default=20, ge=1)
-    """Number of graph versions kept per dataset."""
+    """Number of graph versions kept per dataset, with their runs. Versions that a stored result
+    cites are kept in addition.
+    """
+    versions_days: float = Field(default=90, gt=0)
+    """Graph versions are deleted after this many days, except the newest of each dataset."""
+    datasets_kept: int = Field(default=200, ge=1)
+    """Number of datasets of scans that are kept, last written first; `live` is always kept."""
+    datasets_days: float = Field(default=90, gt=0)
+    """A scan's dataset is deleted this many days after its last scan; `live` is always kept."""
+    jobs_kept: int = Field(default=1000, ge=1)
+    """Number of finished jobs that are kept, with their results."""
+    jobs_days: float = Field(default=30, gt=0)
+    """Finished jobs are deleted after this many days, with their results."""
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -342,7 +360,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             errors, faulty = [*_details(error), *errors], faulty | _fields(error)
             settings = handler(
-                {name: value for name, value in given.items() if _field(name) not in faulty}
+                {name: value for name, value in given.items() if field_of(name) not in faulty}
             )
         errors += [_plain_error(message) for message in _contradictions(settings, faulty)]
         if errors:
@@ -362,17 +380,12 @@ def load_settings() -> Settings:
         raise SettingsError(f"The file .env is unreadable: {reason}.") from None
     except ValidationError as error:
         lines = [
-            _sentence([str(part) for part in fault["loc"]], fault["msg"])
+            named_sentence([str(part) for part in fault["loc"]], fault["msg"])
             for fault in error.errors()
         ]
         raise SettingsError(
             "The settings are invalid.\n" + "\n".join(f"- {line}" for line in lines)
         ) from None
-
-
-def unused_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the variables that are set for features that this version does not have."""
-    return tuple(name for name in UNUSED_NAMES if name in variables)
 
 
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
@@ -424,12 +437,7 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
 
 
 def _fields(error: ValidationError) -> frozenset[str]:
-    return frozenset(_field(str(fault["loc"][0])) for fault in error.errors() if fault["loc"])
-
-
-def _field(name: str) -> str:
-    """Return the field of a setting's name."""
-    return name.lower().removeprefix("agentguard_")
+    return frozenset(field_of(str(fault["loc"][0])) for fault in error.errors() if fault["loc"])
 
 
 def _plain_error(message: str) -> InitErrorDetails:
@@ -447,13 +455,3 @@ def _details(error: ValidationError) -> list[InitErrorDetails]:
         )
         for fault in error.errors(include_input=False)
     ]
-
-
-def _sentence(place: list[str], message: str) -> str:
-    name = place[0].upper() if place else ""
-    shown = (
-        name
-        if not name or name.startswith("AGENTGUARD_") or name in PLAIN_NAMES.values()
-        else f"AGENTGUARD_{name}"
-    )
-    return f"{shown}: {message}" if shown else message

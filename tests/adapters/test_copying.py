@@ -20,6 +20,7 @@ from agentguard.adapters.sql.tables import (
     audit_logs,
     component_history,
     days_seen,
+    graph_citations,
     graph_versions,
     incidents,
     jobs,
@@ -56,6 +57,7 @@ WAITING = {
 ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
+    graph_citations: [{"graph_version": "v2", "cited_by_kind": "job", "cited_by_id": "j"}],
     component_history: [
         {
             "id": ODD,

@@ -25,10 +25,12 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.projection import GraphProjection, Projector
 from agentguard.graph.publishing import GRAPH_STORED, PROJECTION, GraphPublisher, graph_notices
+from agentguard.graph.retention import GraphLimits, VersionRetention
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import GraphVersion, RunStore
 from agentguard.graph.versions import Graphs
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
+from agentguard.retention.policy import Limit, Usage
 from tests.acting import TESTER
 from tests.conformance.graphs import SteppingClock
 from tests.databases import empty_database
@@ -63,8 +65,16 @@ def dying_at(step: int) -> Step:
 class Stored:
     """One process's view of the stored graphs."""
 
+    unit_of_work: SqlUnitOfWork
     graphs: Graphs
     publisher: GraphPublisher
+    retention: VersionRetention
+
+    async def expire(self, now: int) -> tuple[str, ...]:
+        """Delete what exceeds the limits, as housekeeping does."""
+        ids = await self.unit_of_work.run(lambda stores: self.retention.expire(stores, now))
+        await self.retention.deleted(ids)
+        return ids
 
     async def put(self, version: GraphVersion, runs: Runs) -> bool:
         return await self.publisher.publish(TESTER, version, runs)
@@ -94,10 +104,11 @@ def stored(
         graphs.recent,
         outbox,
         clock,
-        kept,
         projected=projection is not None,
     )
-    return Stored(graphs, publisher)
+    limits = GraphLimits(Limit(number=kept), Limit())
+    retention = VersionRetention(run_store, graphs.recent, limits, projected=projection is not None)
+    return Stored(unit_of_work, graphs, publisher, retention)
 
 
 class Backend(Protocol):
@@ -265,6 +276,9 @@ class SteppingRuns:
 
     async def sweep(self, owned: Collection[str]) -> int:
         return await self.runs.sweep(owned)
+
+    async def usage(self) -> Usage:
+        return await self.runs.usage()
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -15,7 +15,10 @@ import pytest
 from agentguard.adapters.files import parts, segments, spans
 from agentguard.adapters.files.locks import try_lock
 from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
+from agentguard.adapters.files.retention import BodyRetention, LogRetention, SpanRetention
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
+from agentguard.kernel.clock import system_clock
+from agentguard.retention.policy import Limit
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
 from agentguard.traces.validation import make_decoder, validate
@@ -177,8 +180,54 @@ async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_wa
 
         assert await held(store, clock.now - HOUR) == {2: 1}
         assert await held(store, clock.now - 4 * HOUR) == {1: 1, 2: 1}
-        assert await store.expire(clock.now - HOUR) == 1
+        assert await SpanRetention(tmp_path, Limit(age=HOUR)).expire(clock.now) == 1
         assert await held(store) == {2: 1}
+
+
+async def test_the_oldest_spans_go_first_where_their_bytes_exceed_the_limit(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        for number in (1, 2, 3):
+            await store.append(batch(protobuf([number])))
+            await store.compact()
+            clock.now += HOUR
+        size = (await SpanRetention(tmp_path, Limit()).usage()).bytes
+
+        assert await SpanRetention(tmp_path, Limit(bytes=size)).expire(clock.now) == 0
+        assert await SpanRetention(tmp_path, Limit(bytes=size - 1)).expire(clock.now) == 1
+        assert await held(store) == {2: 1, 3: 1}
+
+
+async def test_spans_that_are_read_are_not_deleted_until_the_reader_ends(tmp_path: Path):
+    clock = Clock()
+    spans = SpanRetention(tmp_path, Limit(bytes=0))
+    async with opened(tmp_path, clock) as store:
+        await store.append(batch(protobuf([1])))
+        await store.compact()
+        async with store.window(0):
+            assert await spans.expire(clock.now) == 0
+            purging = asyncio.ensure_future(spans.purge(clock.now + 2 * HOUR))
+            await asyncio.sleep(0)
+
+        assert await purging == 1
+        assert await held(store) == {}
+
+
+async def test_a_purge_deletes_old_bodies_and_segments_that_dead_processes_left(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock, keep_bodies=True) as store:
+        await store.append(batch(protobuf([1])))
+        await store.compact()
+        await store.append(batch(protobuf([2])))
+        (living,) = (tmp_path / "log").iterdir()
+        left = tmp_path / "log" / f"{1:016x}.log"
+        left.write_bytes(living.read_bytes())
+
+        assert (await BodyRetention(tmp_path, Limit()).usage()).count == 1
+        assert (await LogRetention(tmp_path).usage()).count == 2
+        assert await BodyRetention(tmp_path, Limit()).purge(clock.now + 2 * HOUR) == 1
+        assert await LogRetention(tmp_path).purge(system_clock() + HOUR) == 1
+        assert list((tmp_path / "log").iterdir()) == [living]
 
 
 async def test_the_key_changes_with_new_spans_only(tmp_path: Path):

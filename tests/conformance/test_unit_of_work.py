@@ -30,11 +30,13 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import metadata
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
+from agentguard.graph.dataset_deletion import DatasetService
 from agentguard.graph.publishing import GraphPublisher
 from agentguard.ingest.sources import read_stream
 from agentguard.jobs.model import TooManyJobsError
 from agentguard.jobs.queue import Jobs
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
+from agentguard.retention.service import RetentionService
 from agentguard.scan.jobs import KIND
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
@@ -110,14 +112,27 @@ async def submit(opened: Opened, actor: Principal) -> None:
     await opened.app.jobs.submit(actor, KIND, {"file": "x"})
 
 
+async def delete_dataset(opened: Opened, actor: Principal) -> None:
+    await opened.app.datasets.delete(actor, "new")
+
+
+async def purge(opened: Opened, actor: Principal) -> None:
+    await opened.app.retention.purge(actor, system_clock() + NS_PER_HOUR)
+
+
 USE_CASES: dict[Callable[..., Any], Callable[[Opened, Principal], Awaitable[None]]] = {
     ScanService.scan: scan,
     ScanService.scan_file: scan_file,
     ScanService.keep_once: keep_once,
     GraphPublisher.publish: publish,
     Jobs.submit: submit,
+    DatasetService.delete: delete_dataset,
+    RetentionService.purge: purge,
 }
 """Every use case that changes state, and how the test calls it."""
+
+DELETING = (delete_dataset, purge)
+"""Use cases that nothing follows where there is no projection."""
 
 WITHOUT_CHANGES = {
     "PlaybookService.resolve",
@@ -134,7 +149,16 @@ SUBMITTING = {"PlaybookService.submit", "SimulationService.submit"}
 
 def acting() -> Iterator[tuple[str, Callable[..., Any]]]:
     """Yield every public method of AgentGuard's classes that takes an actor, with its name."""
-    for stage in ("scan", "graph", "jobs", "analysis", "simulation", "playbooks", "catalog"):
+    for stage in (
+        "scan",
+        "graph",
+        "jobs",
+        "analysis",
+        "simulation",
+        "playbooks",
+        "catalog",
+        "retention",
+    ):
         package = importlib.import_module(f"agentguard.{stage}")
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(found.name)
@@ -232,7 +256,7 @@ async def test_nothing_is_left_of_a_jobs_step_whose_last_statement_fails(
     assert await opened.content() == before
 
 
-@pytest.mark.parametrize("use_case", USE_CASES.values())
+@pytest.mark.parametrize("use_case", [each for each in USE_CASES.values() if each not in DELETING])
 async def test_a_use_case_writes_what_follows_from_it_in_the_same_transaction(
     opened: Opened, monkeypatch: pytest.MonkeyPatch, use_case
 ):
@@ -248,6 +272,8 @@ async def test_a_use_case_writes_what_follows_from_it_in_the_same_transaction(
 
 @pytest.mark.parametrize("use_case", USE_CASES.values())
 async def test_once_a_use_case_returns_its_follow_ups_are_done(opened: Opened, use_case):
+    if use_case in DELETING:
+        await publish(opened, TESTER)
     await use_case(opened, TESTER)
 
     assert (await opened.content())["outbox"] == []

@@ -22,6 +22,7 @@ from agentguard.jobs.attempts import Ended, Work
 from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.scan.jobs import UploadGoneError
+from agentguard.scan.uploads import UploadRetention
 from agentguard.settings import Settings
 from tests.jobs.uploads import submit_scan
 
@@ -184,7 +185,9 @@ async def test_only_old_uploads_that_no_job_waits_for_are_swept(tmp_path: Path):
             _touch(folder / name, seconds_ago=3600 + 11)
         _touch(folder / "receiving", seconds_ago=3600)
 
-        app.uploaded.sweep(await app.jobs.store.unfinished())
+        uploads = UploadRetention(folder, app.jobs.store.unfinished, 10, system_clock)
+        assert (await uploads.usage()).count == 6
+        assert await uploads.expire(system_clock()) == 3
 
         assert {path.name for path in folder.iterdir()} == {
             waiting.request["file"],

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agentguard.environment import UNUSED_NAMES, environment
-from agentguard.settings import SettingsError, load_settings, unknown_settings, unused_settings
+from agentguard.environment import UNUSED_NAMES, environment, unused_settings
+from agentguard.settings import SettingsError, load_settings, unknown_settings
 
 
 @pytest.fixture(autouse=True)

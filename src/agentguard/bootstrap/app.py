@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
 from agentguard.catalog.views import viewer
@@ -16,6 +17,7 @@ from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
 from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.dataset_deletion import DatasetService
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.projection import GraphProjection
 from agentguard.graph.selection import GraphSelector, LiveWindows
@@ -52,6 +54,7 @@ class Serving:
     compactor: Compactor
     sweep: Sweep
     delivery: JobDispatcher
+    housekeeping: Keeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class App:
     jobs: Jobs
     windows: LiveWindows
     outbox: Dispatcher
+    retention: Retention
+    datasets: DatasetService
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -145,7 +150,6 @@ class App:
             self.scans,
             self.settings.data_dir / "uploads",
             self.answers.document,
-            self.settings.upload_seconds,
         )
 
     @property

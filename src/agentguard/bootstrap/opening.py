@@ -23,6 +23,7 @@ from agentguard.bootstrap.health_checks import (
     redis_part,
     serving_parts,
 )
+from agentguard.bootstrap.retention import kept_data, version_retention
 from agentguard.bootstrap.storage import Storage, open_storage
 from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
 from agentguard.catalog.loading import load_catalogs
@@ -30,6 +31,7 @@ from agentguard.catalog.views import viewer
 from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
+from agentguard.graph.dataset_deletion import DatasetService
 from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.jobs.embedded import EmbeddedRunner
@@ -38,6 +40,8 @@ from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
+from agentguard.retention.housekeeping import Housekeeping
+from agentguard.retention.service import RetentionService
 from agentguard.scan.answers import ScanAnswers, UnstoredScans
 from agentguard.scan.live import LiveGraph, StoredLiveWindows
 from agentguard.scan.service import ScanService
@@ -78,7 +82,7 @@ async def open_app(
         if not serving:
             yield app
             return
-        await _tidy(app)
+        await _show_newest(app)
         parts = (
             database_part(database, settings),
             *projection_part(app.projection),
@@ -116,18 +120,22 @@ def _application(
         Jobs(storage.jobs, clock, PERMISSIONS),
         StoredLiveWindows(FileSpanReader(settings.data_dir), workers),
         storage.outbox,
+        RetentionService(kept_data(settings, storage.unit_of_work, storage.graphs)),
+        DatasetService(
+            storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
+        ),
         storage.projection,
     )
 
 
-async def _tidy(app: App) -> None:
-    """Delete what dead writers left, and show the newest graph; what fails is done later."""
+async def _show_newest(app: App) -> None:
+    """Show the newest graph in the projection; if that fails, the outbox does it later."""
+    if app.projection is None:
+        return
     try:
-        await app.graphs.sweep()
-        if app.projection is not None:
-            await Projector(app.graphs, app.projection).start()
+        await Projector(app.graphs, app.projection).start()
     except UnavailableError as error:
-        log.warning("sweep_postponed", error=str(error))
+        log.warning("projection_pending", error=str(error))
 
 
 async def _serving(
@@ -155,23 +163,21 @@ async def _serving(
         Load(settings.ingest_max_requests, settings.ingest_max_bytes),
         settings.acknowledge_seconds,
     )
-    compactor = Compactor(
-        spans, receiver.arrived, clock, int(settings.retention_hours * NS_PER_HOUR)
-    )
+    compactor = Compactor(spans, receiver.arrived)
     live = _live_graph(app, spans, watchers, compactor, unit_of_work)
-    await asyncio.to_thread(app.uploaded.sweep, await app.jobs.store.unfinished())
+    housekeeping = Housekeeping(app.retention.kept, clock, sortable_id(clock()))
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     delivery = embedded or dispatcher_of(settings)
     sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds, app.attempts.clear)
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
-    looping = [compactor.run, live.run, sweep.run, app.outbox.run]
+    looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
     looping += [] if embedded is None else [embedded.run]
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, compactor, sweep, delivery)
+    serving = Serving(receiver, spans, live, compactor, sweep, delivery, housekeeping)
     parts = (
         *app.parts,
         *broker_part(delivery, settings),

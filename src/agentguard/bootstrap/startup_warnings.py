@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import structlog
 
-from agentguard.environment import environment
-from agentguard.settings import Settings, unknown_settings, unused_settings
+from agentguard.environment import environment, unused_settings
+from agentguard.settings import Settings, unknown_settings
 
 log = structlog.get_logger(__name__)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.bootstrap.app import Shared
+from agentguard.bootstrap.retention import cited_version
 from agentguard.bootstrap.wiring import (
     coordination,
     import_former_graphs,
@@ -58,10 +59,9 @@ async def open_storage(
         graphs.recent,
         outbox,
         clock,
-        settings.versions_kept,
         projected=projection is not None,
     )
-    jobs = JobTransactions(unit_of_work, outbox, shared.notices)
+    jobs = JobTransactions(unit_of_work, outbox, shared.notices, cited_version)
     return Storage(unit_of_work, catalog, graphs, publisher, jobs, outbox, projection, shared)
 
 

@@ -23,6 +23,16 @@ class OutboxEntry:
     """The end of the claim of the process that handles it; None while nobody does."""
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Entries that are not handled yet, of every topic."""
+
+    count: int
+    bytes: int
+    oldest: int | None
+    """ns; None if there is none."""
+
+
 class Outbox(Protocol):
     """Entries that wait for their handlers; every method runs in the caller's transaction."""
 
@@ -53,6 +63,9 @@ class Outbox(Protocol):
 
     async def waiting(self, topics: Collection[str]) -> tuple[OutboxEntry, ...]:
         """Return every entry of these topics that is not handled yet, oldest first."""
+
+    async def backlog(self) -> Backlog:
+        """Return what the entries that are not handled yet occupy."""
 
 
 class OutboxStores(Protocol):

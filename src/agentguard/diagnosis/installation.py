@@ -18,9 +18,9 @@ from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
 from agentguard.catalog.loading import load_catalogs
 from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.discovery.dialects.loading import load_dialects
-from agentguard.environment import environment
+from agentguard.environment import environment, unused_settings
 from agentguard.graph.evidence_links import trace_links
-from agentguard.settings import MIB, Settings, unknown_settings, unused_settings
+from agentguard.settings import MIB, Settings, unknown_settings
 
 _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2

@@ -14,13 +14,7 @@ from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
 from agentguard.graph.history import History, history_of
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import (
-    GRACE,
-    ComponentHistories,
-    GraphVersion,
-    GraphVersions,
-    RunStore,
-)
+from agentguard.graph.store import ComponentHistories, GraphVersion, GraphVersions, RunStore
 from agentguard.graph.version_cache import RecentVersions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
@@ -47,18 +41,13 @@ class PublishStores(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GraphPublisher:
-    """Stores new graph versions.
-
-    The newest versions of each dataset are kept, `kept` of them, and those made within GRACE;
-    storing one deletes the others.
-    """
+    """Stores new graph versions; housekeeping deletes old ones."""
 
     unit_of_work: UnitOfWork[PublishStores]
     run_store: RunStore
     recent: RecentVersions
     outbox: Dispatcher
     clock: Clock
-    kept: int
     projected: bool
     """Whether the graphs are also shown in a projection."""
 
@@ -81,10 +70,8 @@ class GraphPublisher:
         document = await asyncio.to_thread(stable_json, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
-            stale = await self._write(version, document, seen, commit)
+            await self._write(version, document, seen, commit)
         self.recent.add(version)
-        self.recent.forget(stale)
-        await self.run_store.delete(stale)
         await self.outbox.drain(GRAPH_STORED)
         if not self.projected:
             return True
@@ -92,20 +79,17 @@ class GraphPublisher:
 
     async def _write(
         self, version: GraphVersion, document: bytes, seen: History, commit: Commit
-    ) -> tuple[str, ...]:
-        """Write everything in one transaction; return the ids of the versions it deleted."""
+    ) -> None:
+        """Write everything in one transaction."""
 
-        async def work(stores: PublishStores) -> tuple[str, ...]:
+        async def work(stores: PublishStores) -> None:
             commit.begun = False
-            now = self.clock()
             await stores.graphs.add(version, document)
-            await stores.history.add(seen, now)
-            stale = await stores.graphs.prune(version.dataset, kept=self.kept, before=now - GRACE)
+            await stores.history.add(seen, self.clock())
             await self._announce(stores.outbox, version)
             commit.begun = True
-            return stale
 
-        return await self.unit_of_work.run(work)
+        await self.unit_of_work.run(work)
 
     async def _announce(self, outbox: Outbox, version: GraphVersion) -> None:
         told = {"dataset": version.dataset, "graph_version": version.id}

@@ -10,6 +10,7 @@ from agentguard.graph.history import History
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.retention.policy import Item, Usage
 
 LIVE = "live"
 """The dataset that OTLP deliveries feed."""
@@ -40,6 +41,18 @@ class Dataset:
     """Of the newest version, ns."""
     components: int
     dependencies: int
+    versions: int
+    """How many are kept."""
+    bytes: int
+    """Of all its versions' graphs, without runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """What retention knows of a version."""
+
+    dataset: str
+    item: Item
 
 
 class GraphVersions(Protocol):
@@ -64,11 +77,11 @@ class GraphVersions(Protocol):
     async def ids(self) -> tuple[str, ...]:
         """Return the ids of all versions, in the order of adding."""
 
-    async def prune(self, dataset: str, *, kept: int, before: int) -> tuple[str, ...]:
-        """Delete versions of the dataset made before this time (ns), except the newest `kept`.
+    async def records(self) -> tuple[VersionRecord, ...]:
+        """Return all versions without their graphs, in the order of adding."""
 
-        Return their ids.
-        """
+    async def delete(self, version_ids: Collection[str]) -> None:
+        """Delete these versions, which nothing cites; missing ones are no error."""
 
     async def order_by_time(self) -> None:
         """Put all versions in the order of their times, once older ones were added late."""
@@ -79,6 +92,15 @@ class ComponentHistories(Protocol):
 
     async def add(self, seen: History, now: int) -> None:
         """Merge what a graph adds, and forget what was last seen over a year before `now` (ns)."""
+
+    async def forget(self, before: int) -> tuple[str, ...]:
+        """Delete what was last seen before this time (ns); return the ids of the components.
+
+        Days before it are forgotten, too.
+        """
+
+    async def usage(self) -> Usage:
+        """Return what the history occupies; `oldest` is the earliest last_seen."""
 
     async def read(self) -> History:
         """Return what was seen in any dataset, also in versions that are not kept any more."""
@@ -107,3 +129,6 @@ class RunStore(Protocol):
 
         Without any version nothing is deleted: an emptied or exchanged store may come back.
         """
+
+    async def usage(self) -> Usage:
+        """Return what the files occupy; one item per version."""

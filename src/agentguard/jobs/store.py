@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.jobs.model import Job, JobState
+from agentguard.retention.policy import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +66,9 @@ class JobStore(Protocol):
         Return False, and change nothing, if it differs from `job.deliver_at`: another process was
         first.
         """
+
+    async def finished(self) -> tuple[Item, ...]:
+        """Return all jobs that have ended, each with its end (0 if unknown) and size."""
+
+    async def delete(self, job_ids: Collection[str]) -> None:
+        """Delete these jobs with their results; missing ones are no error."""

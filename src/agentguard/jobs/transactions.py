@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
 from agentguard.jobs.model import Job
 from agentguard.jobs.store import JobFilter, JobStore
+from agentguard.retention.citations import JOB, Citations
 from agentguard.unit_of_work import UnitOfWork
 
 TOPIC = "jobs"
@@ -26,6 +28,13 @@ class JobStores(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
+    @property
+    def citations(self) -> Citations: ...
+
+
+Cites: TypeAlias = Callable[[Job], str | None]
+"""Returns the id of the graph version that a finished job's result cites, if any."""
+
 
 @dataclass(frozen=True, slots=True)
 class JobTransactions:
@@ -38,6 +47,7 @@ class JobTransactions:
     unit_of_work: UnitOfWork[JobStores]
     outbox: Dispatcher
     notices: Notices
+    cites: Cites
 
     async def add(self, job: Job, *, most_unfinished: int) -> None:
         async def work(stores: JobStores) -> None:
@@ -77,7 +87,7 @@ class JobTransactions:
         return held
 
     async def release(self, job: Job) -> bool:
-        kept = await self.unit_of_work.run(partial(_release, job))
+        kept = await self.unit_of_work.run(partial(_release, job, self.cites(job)))
         if kept:
             await self.outbox.drain(TOPIC)
         return kept
@@ -89,9 +99,11 @@ class JobTransactions:
         return await self.unit_of_work.run(lambda stores: stores.jobs.postpone(job, deliver_at))
 
 
-async def _release(job: Job, stores: JobStores) -> bool:
+async def _release(job: Job, cited: str | None, stores: JobStores) -> bool:
     kept = await stores.jobs.release(job)
     if kept:
+        if cited is not None:
+            await stores.citations.cite(cited, JOB, job.id)
         await stores.outbox.put(TOPIC, job.id, {})
     return kept
 

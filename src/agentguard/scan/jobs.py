@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from agentguard.accounts.principal import system_principal
 from agentguard.graph.store import GraphVersion
 from agentguard.jobs.attempts import Report
 from agentguard.jobs.model import Job
-from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.scan.pipeline import Scan
 from agentguard.scan.service import ScanService
@@ -22,7 +20,6 @@ from agentguard.traces.window import TimeWindow
 KIND = "scan"
 _WORKER = system_principal("worker")
 _PROGRESS_SECONDS = 0.5
-_MARGIN_SECONDS = 3600
 
 
 class UploadGoneError(AgentGuardError):
@@ -50,8 +47,6 @@ class ScanJobs:
     folder: Path
     answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
     """Returns the document of a scan, the job's result."""
-    upload_seconds: float
-    """How long receiving an upload may take."""
 
     def request(
         self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None
@@ -99,17 +94,6 @@ class ScanJobs:
         """Delete the upload of a job that has ended."""
         _delete(self.folder / job.request["file"])
 
-    def sweep(self, unfinished: Iterable[Job]) -> None:
-        """Delete uploads that no job needs, left by processes that died.
-
-        Uploads that another process may still be receiving stay.
-        """
-        wanted = {str(job.request["file"]) for job in unfinished if job.kind == KIND}
-        before = self.scans.clock() - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)
-        for path in self.folder.glob("*"):
-            if path.name.partition(".")[0] not in wanted:
-                _delete_if_older(path, before)
-
 
 def _progress_file(upload: Path) -> Path:
     return upload.with_name(upload.name + ".progress")
@@ -125,9 +109,3 @@ def _read_number(path: Path) -> int:
 def _delete(upload: Path) -> None:
     upload.unlink(missing_ok=True)
     _progress_file(upload).unlink(missing_ok=True)
-
-
-def _delete_if_older(path: Path, before: int) -> None:
-    with suppress(FileNotFoundError):  # another process was first
-        if path.stat().st_mtime_ns < before:
-            path.unlink()

@@ -1,4 +1,4 @@
-"""Background compaction and retention of the span store."""
+"""Background compaction of the span store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import structlog
 
 from agentguard.compute.tasks import wait_at_most
-from agentguard.kernel.clock import Clock
 from agentguard.traces.store import SpanStore
 
 log = structlog.get_logger(__name__)
@@ -19,14 +18,11 @@ _IDLE_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Compactor:
-    """Compacts appended spans and deletes expired ones."""
+    """Compacts appended spans."""
 
     spans: SpanStore
     arrived: asyncio.Event
     """Set after each append."""
-    clock: Clock
-    retention: int
-    """ns."""
     compacted: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the windows may have changed."""
     failure: str | None = None
@@ -41,11 +37,9 @@ class Compactor:
             await wait_at_most(self.arrived, _IDLE_SECONDS)
 
     async def run_once(self) -> None:
-        """Compact and expire once."""
+        """Compact once."""
         self.arrived.clear()
-        changed = await self.spans.compact()
-        expired = await self.spans.expire(self.clock() - self.retention)
-        if changed or expired:
+        if await self.spans.compact():
             self.compacted.set()
 
     async def _run_once(self) -> None:

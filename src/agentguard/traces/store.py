@@ -97,9 +97,3 @@ class SpanStore(SpanReader, Protocol):
 
     async def ping(self) -> None:
         """Raise if spans could not be stored durably now."""
-
-    async def expire(self, received_before: int) -> int:
-        """Delete spans received before this time (ns), rounded to the hour.
-
-        Returns the number of deleted sources.
-        """

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ from agentguard.adapters.files.segments import sync_folder
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.retention.policy import Item, Usage, usage_of
 
 _ORPHAN_SECONDS = 3600
 _DRAFT = ".draft"
@@ -39,6 +40,18 @@ class FileRunStore:
 
     async def sweep(self, owned: Collection[str]) -> int:
         return await asyncio.to_thread(self._unlink_orphans, frozenset(owned)) if owned else 0
+
+    async def usage(self) -> Usage:
+        return await asyncio.to_thread(self._usage)
+
+    def _usage(self) -> Usage:
+        files = [Item(path.name, at.st_mtime_ns, at.st_size) for path, at in self._stats()]
+        return replace(usage_of(files), count=sum(".runs." in file.id for file in files))
+
+    def _stats(self) -> Iterator[tuple[Path, os.stat_result]]:
+        for path in self.folder.glob("*.parquet"):
+            with suppress(FileNotFoundError):  # deleted by another process
+                yield path, path.stat()
 
     def _write(self, version_id: str, runs: Runs) -> None:
         """Write drafts and rename them, the runs last.

@@ -27,6 +27,7 @@ from agentguard.adapters.files.parts import (
     without_superseded,
     write_parts,
 )
+from agentguard.adapters.files.retention import MAINTENANCE_LOCK, READ_LOCK
 from agentguard.adapters.files.segments import (
     SUFFIX,
     Segment,
@@ -75,18 +76,13 @@ class FileSpanReader:
 
     directory: Path
 
-    @property
-    def lock(self) -> Path:
-        """Held together by readers, alone by whoever deletes parts."""
-        return self.directory / "spans.reading.lock"
-
     @asynccontextmanager
     async def window(self, received_since: int) -> AsyncIterator[Window]:
         lake = self.directory / "spans"
         if not await asyncio.to_thread(lake.is_dir):
             yield Window((), _key(()))
             return
-        async with shared(self.lock):
+        async with shared(self.directory / READ_LOCK):
             found = without_superseded(await asyncio.to_thread(parts_in, lake))
             parts = [
                 part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
@@ -109,8 +105,8 @@ class FileSpanStore:
         )
         self._reader = FileSpanReader(directory)
         self._read_lock, self._maintenance_lock = (
-            self._reader.lock,
-            directory / "spans.keeping.lock",
+            directory / READ_LOCK,
+            directory / MAINTENANCE_LOCK,
         )
         self._decode, self._clock, self._keep_bodies = decode, clock, keep_bodies
         # One thread for all writes to the log, so that appending and sealing never overlap.
@@ -147,12 +143,6 @@ class FileSpanStore:
 
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
         return self._reader.window(received_since)
-
-    async def expire(self, received_before: int) -> int:
-        async with self._compacting:
-            return await _run(
-                self._compactor, self._expire, received_before - received_before % NS_PER_HOUR
-            )
 
     def prepare(self) -> None:
         """Create the folders and adopt the segments of dead processes."""
@@ -257,23 +247,14 @@ class FileSpanStore:
             self._delete_if_unread(set(found) - set(without_superseded(found)))
             delete_stale_drafts(self._lake)
 
-    def _expire(self, hour: int) -> int:
-        with exclusive(self._maintenance_lock) as mine:
-            if not mine:
-                return 0
-            _delete([path for path in self._bodies.glob(f"*{SUFFIX}") if segment_id(path) < hour])
-            return self._delete_if_unread(
-                {part for part in parts_in(self._lake) if part.last < hour}
-            )
-
-    def _delete_if_unread(self, parts: set[Part]) -> int:
+    def _delete_if_unread(self, parts: set[Part]) -> None:
         """Delete files unless a reader holds the lock; otherwise a later compaction does."""
         if not parts:
-            return 0
+            return
         with exclusive(self._read_lock) as unread:
             if unread:
-                _delete([part.path(self._lake) for part in parts])
-            return len(parts) if unread else 0
+                for part in parts:
+                    part.path(self._lake).unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -305,8 +286,3 @@ def _deliveries(path: Path) -> list[Delivery]:
     They are empty if the segment was already deleted for a caller that was cancelled meanwhile.
     """
     return list(read_segment(path)) if path.exists() else []
-
-
-def _delete(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -10,10 +11,12 @@ from sqlalchemy import RowMapping, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.model import Graph
-from agentguard.graph.store import Dataset, GraphVersion
+from agentguard.graph.store import Dataset, GraphVersion, VersionRecord
+from agentguard.retention.policy import Item
 
 _GRAPH = TypeAdapter(Graph)
 
@@ -53,12 +56,21 @@ class SqlGraphVersions:
         return await asyncio.to_thread(_version, row)
 
     async def datasets(self) -> tuple[Dataset, ...]:
-        newest = select(func.max(graph_versions.c.sequence)).group_by(graph_versions.c.dataset)
-        columns = [column for column in graph_versions.c if column.name != "graph"]
+        table = graph_versions.c
+        totals = (
+            select(
+                func.max(table.sequence).label("newest"),
+                func.count().label("versions"),
+                func.sum(func.length(table.graph)).label("bytes"),
+            )
+            .group_by(table.dataset)
+            .subquery()
+        )
+        columns = [column for column in table if column.name != "graph"]
         wanted = (
-            select(*columns)
-            .where(graph_versions.c.sequence.in_(newest))
-            .order_by(graph_versions.c.sequence.desc())
+            select(*columns, totals.c.versions, totals.c.bytes)
+            .join(totals, table.sequence == totals.c.newest)
+            .order_by(table.sequence.desc())
         )
         return tuple(_dataset(row) for row in (await self.connection.execute(wanted)).mappings())
 
@@ -66,18 +78,20 @@ class SqlGraphVersions:
         wanted = select(graph_versions.c.id).order_by(graph_versions.c.sequence)
         return tuple((await self.connection.execute(wanted)).scalars())
 
-    async def prune(self, dataset: str, *, kept: int, before: int) -> tuple[str, ...]:
+    async def records(self) -> tuple[VersionRecord, ...]:
         table = graph_versions.c
-        newest = (
-            select(table.sequence)
-            .where(table.dataset == dataset)
-            .order_by(table.sequence.desc())
-            .limit(kept)
+        size = func.length(table.graph).label("bytes")
+        wanted = select(table.id, table.dataset, table.created_at, size).order_by(table.sequence)
+        return tuple(
+            VersionRecord(row.dataset, Item(row.id, row.created_at, row.bytes))
+            for row in await self.connection.execute(wanted)
         )
-        stale = delete(graph_versions).where(
-            table.dataset == dataset, table.created_at < before, table.sequence.not_in(newest)
-        )
-        return tuple((await self.connection.execute(stale.returning(table.id))).scalars())
+
+    async def delete(self, version_ids: Collection[str]) -> None:
+        for batch in batches(version_ids):
+            await self.connection.execute(
+                delete(graph_versions).where(graph_versions.c.id.in_(batch))
+            )
 
     async def order_by_time(self) -> None:
         table = graph_versions.c
@@ -108,5 +122,11 @@ def _version(row: RowMapping) -> GraphVersion:
 
 def _dataset(row: RowMapping) -> Dataset:
     return Dataset(
-        row["dataset"], row["id"], row["created_at"], row["components"], row["dependencies"]
+        row["dataset"],
+        row["id"],
+        row["created_at"],
+        row["components"],
+        row["dependencies"],
+        row["versions"],
+        int(row["bytes"]),
     )

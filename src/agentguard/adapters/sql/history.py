@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Executable, RowMapping, case, delete, select
+from sqlalchemy import Executable, RowMapping, case, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.columns import escaped
@@ -13,6 +13,7 @@ from agentguard.adapters.sql.tables import component_history, days_seen
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, ComponentHistory, History
+from agentguard.retention.policy import Usage
 
 _LONGEST_ID = 2_600
 """Bytes as stored. PostgreSQL's B-tree takes entries of 2,704 bytes, 16 of them a header.
@@ -37,7 +38,7 @@ class SqlComponentHistories:
         if seen.days:
             known = insert_into(self.connection, days_seen).on_conflict_do_nothing()
             await self.connection.execute(known, [{"day": day} for day in seen.days])
-        await self._forget(now // NS_PER_DAY - KEPT_DAYS)
+        await self.forget((now // NS_PER_DAY - KEPT_DAYS) * NS_PER_DAY)
 
     async def read(self) -> History:
         rows = (await self.connection.execute(select(component_history))).mappings().all()
@@ -46,12 +47,22 @@ class SqlComponentHistories:
         seen = sorted(map(_component_history, rows), key=lambda s: s.id)
         return History(tuple(seen), tuple(days.scalars()))
 
-    async def _forget(self, oldest_day: int) -> None:
-        last_seen = component_history.c.last_seen
+    async def forget(self, before: int) -> tuple[str, ...]:
+        old = delete(component_history).where(component_history.c.last_seen < before)
+        gone = await self.connection.execute(old.returning(component_history.c.id))
         await self.connection.execute(
-            delete(component_history).where(last_seen < oldest_day * NS_PER_DAY)
+            delete(days_seen).where(days_seen.c.day < before // NS_PER_DAY)
         )
-        await self.connection.execute(delete(days_seen).where(days_seen.c.day < oldest_day))
+        return tuple(gone.scalars())
+
+    async def usage(self) -> Usage:
+        c = component_history.c
+        size = func.sum(func.length(c.id) + func.length(c.name) + func.length(c.spellings))
+        found = await self.connection.execute(
+            select(func.count(), func.coalesce(size, 0), func.min(c.last_seen))
+        )
+        count, size, oldest = found.one()
+        return Usage(count, int(size), oldest)
 
 
 def widen(connection: AsyncConnection) -> Executable:

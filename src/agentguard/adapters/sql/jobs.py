@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Select, Update, func, insert, select, update
+from sqlalchemy import RowMapping, Select, Update, delete, func, insert, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import jobs
 from agentguard.jobs.model import (
     UNFINISHED,
@@ -20,6 +22,7 @@ from agentguard.jobs.model import (
 )
 from agentguard.jobs.store import JobFilter
 from agentguard.kernel.stable_json import stable_json
+from agentguard.retention.policy import Item
 
 _UNFINISHED = jobs.c.state.in_([state.value for state in UNFINISHED])
 _WITHOUT_RESULT = [column for column in jobs.c if column is not jobs.c.result]
@@ -89,6 +92,18 @@ class SqlJobStore:
             jobs.c.id == job.id, _UNFINISHED, jobs.c.deliver_at == job.deliver_at
         )
         return await self._changes(same.values(deliver_at=deliver_at))
+
+    async def finished(self) -> tuple[Item, ...]:
+        size = func.length(jobs.c.request) + func.coalesce(func.length(jobs.c.result), 0)
+        wanted = select(jobs.c.id, jobs.c.finished_at, size.label("bytes")).where(not_(_UNFINISHED))
+        return tuple(
+            Item(row.id, row.finished_at or 0, row.bytes)
+            for row in await self.connection.execute(wanted)
+        )
+
+    async def delete(self, job_ids: Collection[str]) -> None:
+        for batch in batches(job_ids):
+            await self.connection.execute(delete(jobs).where(jobs.c.id.in_(batch)))
 
     async def _read(self, statement: Select[Any]) -> tuple[Job, ...]:
         return tuple(_job(row) for row in (await self.connection.execute(statement)).mappings())

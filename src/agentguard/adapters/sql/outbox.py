@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Update, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import RowMapping, Update, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.tables import outbox
-from agentguard.coordination.outbox import OutboxEntry
+from agentguard.coordination.outbox import Backlog, OutboxEntry
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 
@@ -70,6 +70,12 @@ class SqlOutbox:
     async def waiting(self, topics: Collection[str]) -> tuple[OutboxEntry, ...]:
         wanted = select(outbox).where(outbox.c.topic.in_(topics)).order_by(outbox.c.id)
         return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
+
+    async def backlog(self) -> Backlog:
+        size = func.coalesce(func.sum(func.length(outbox.c.payload)), 0)
+        wanted = select(func.count(), size, func.min(outbox.c.created_at)).select_from(outbox)
+        count, total, oldest = (await self.connection.execute(wanted)).one()
+        return Backlog(count, int(total), oldest)
 
     def _new(self, topic: str, key: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         now = self.clock()

@@ -49,6 +49,16 @@ graph_versions = Table(
     sqlite_autoincrement=True,
 )
 
+graph_citations = Table(
+    "graph_citations",
+    metadata,
+    Column("graph_version", ForeignKey("graph_versions.id"), primary_key=True),
+    Column("cited_by_kind", Name, primary_key=True),
+    Column("cited_by_id", Name, primary_key=True),
+    Index("ix_graph_citations_cited_by_kind_cited_by_id", "cited_by_kind", "cited_by_id"),
+)
+"""Graph versions that stored results refer to; they are kept as long as those."""
+
 component_history = Table(
     "component_history",
     metadata,

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.citations import SqlCitations
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.graphs import SqlGraphVersions
 from agentguard.adapters.sql.history import SqlComponentHistories
@@ -19,6 +20,7 @@ from agentguard.coordination.outbox import Outbox
 from agentguard.graph.store import ComponentHistories, GraphVersions
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
+from agentguard.retention.citations import Citations
 
 T = TypeVar("T")
 
@@ -33,6 +35,10 @@ class SqlStores:
     @property
     def graphs(self) -> GraphVersions:
         return SqlGraphVersions(self.connection)
+
+    @property
+    def citations(self) -> Citations:
+        return SqlCitations(self.connection)
 
     @property
     def history(self) -> ComponentHistories:

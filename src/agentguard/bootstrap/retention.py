@@ -1,0 +1,80 @@
+"""Joins everything that is kept with its limits."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from agentguard.adapters.files.retention import BodyRetention, LogRetention, SpanRetention
+from agentguard.adapters.sql.unit_of_work import SqlStores, SqlUnitOfWork
+from agentguard.graph.retention import (
+    GraphLimits,
+    HistoryRetention,
+    RunRetention,
+    VersionRetention,
+)
+from agentguard.graph.versions import Graphs
+from agentguard.jobs.model import Job
+from agentguard.jobs.retention import JobRetention
+from agentguard.kernel.clock import NS_PER_HOUR
+from agentguard.playbooks.service import KIND as PLAYBOOK
+from agentguard.retention.backlog import OutboxBacklog
+from agentguard.retention.housekeeping import Housekeeping, KeptData
+from agentguard.retention.policy import NS_PER_DAY, Limit
+from agentguard.retention.service import RetentionService
+from agentguard.scan.uploads import UploadRetention
+from agentguard.settings import Settings
+from agentguard.simulation.service import KIND as SIMULATION
+
+Kept: TypeAlias = KeptData[SqlStores]
+Keeper: TypeAlias = Housekeeping[SqlStores]
+Retention: TypeAlias = RetentionService[SqlStores]
+
+
+def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -> Kept:
+    """Return every kind of kept data: jobs first, since their results cite graph versions."""
+    received = Limit(
+        int(settings.retention_hours * NS_PER_HOUR), bytes=settings.retention_spans_bytes
+    )
+    folder = settings.data_dir
+    rows = (
+        JobRetention(Limit(_days(settings.jobs_days), settings.jobs_kept)),
+        version_retention(settings, graphs),
+        HistoryRetention(),
+        OutboxBacklog(),
+    )
+    uploads = UploadRetention(
+        folder / "uploads",
+        lambda: unit_of_work.read(lambda stores: stores.jobs.unfinished()),
+        settings.upload_seconds,
+        unit_of_work.clock,
+    )
+    files = (
+        RunRetention(graphs),
+        SpanRetention(folder, received),
+        BodyRetention(folder, received),
+        LogRetention(folder),
+        uploads,
+    )
+    return KeptData(unit_of_work, rows, files)
+
+
+def version_retention(settings: Settings, graphs: Graphs) -> VersionRetention:
+    limits = GraphLimits(
+        versions=Limit(_days(settings.versions_days), settings.versions_kept),
+        datasets=Limit(_days(settings.datasets_days), settings.datasets_kept),
+    )
+    return VersionRetention(
+        graphs.run_store, graphs.recent, limits, projected=settings.neo4j is not None
+    )
+
+
+def cited_version(job: Job) -> str | None:
+    """Return the graph version that a simulation's or playbook's result cites."""
+    if job.kind not in (SIMULATION, PLAYBOOK) or job.result is None:
+        return None
+    version = job.result.get("graph_version")
+    return None if version is None else str(version)
+
+
+def _days(days: float) -> int:
+    return int(days * NS_PER_DAY)

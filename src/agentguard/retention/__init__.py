@@ -1,0 +1,1 @@
+"""Retention: how long kept data stays, what it occupies, and its deletion."""

@@ -1,0 +1,137 @@
+"""The loop that keeps all stored data within its limits, in one of several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+
+from agentguard.coordination.leases import Leases
+from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
+from agentguard.retention.policy import Usage
+from agentguard.retention.retained import RetainedFiles, RetainedRows
+from agentguard.unit_of_work import UnitOfWork
+
+log = structlog.get_logger(__name__)
+
+LEASE = "housekeeping"
+_LEASE_SECONDS = 600.0
+"""Longer than a round."""
+_PAUSE_SECONDS = 60.0
+
+
+class HousekeepingStores(Protocol):
+    """What the loop itself needs."""
+
+    @property
+    def leases(self) -> Leases: ...
+
+
+S = TypeVar("S", bound=HousekeepingStores)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptData(Generic[S]):
+    """Every kind of kept data."""
+
+    unit_of_work: UnitOfWork[S]
+    rows: Sequence[RetainedRows[S]]
+    files: Sequence[RetainedFiles]
+    """Expired after the rows that own them."""
+
+    async def usage(self) -> dict[str, Usage]:
+        """Return what each kind occupies.
+
+        Raises UnavailableError, OSError.
+        """
+        found = {each.kind: await self.unit_of_work.read(each.usage) for each in self.rows}
+        return found | {each.kind: await each.usage() for each in self.files}
+
+    async def expire(self, now: int) -> dict[str, int]:
+        """Delete what exceeds the limits; return the number of deleted items per kind.
+
+        A kind that fails is logged and does not keep the others from being deleted.
+        """
+        deleted: dict[str, int] = {}
+        for rows in self.rows:
+            with _logged(rows.kind):
+                deleted[rows.kind] = await self._expire_rows(rows, now)
+        for files in self.files:
+            with _logged(files.kind):
+                deleted[files.kind] = await files.expire(now)
+        return deleted
+
+    async def _expire_rows(self, rows: RetainedRows[S], now: int) -> int:
+        ids = await self.unit_of_work.run(partial(rows.expire, now=now))
+        await rows.deleted(ids)
+        return len(ids)
+
+
+@dataclass(slots=True)
+class Housekeeping(Generic[S]):
+    """Expires kept data every minute, in the process that holds the lease."""
+
+    kept: KeptData[S]
+    clock: Clock
+    process: str
+    """This process's unique name."""
+    usage: dict[str, Usage] = field(default_factory=dict)
+    """As of the last round; empty in processes without the lease."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while True:
+                await self._run_once()
+                await asyncio.sleep(_PAUSE_SECONDS)
+        finally:
+            await asyncio.shield(self._release())
+
+    async def run_once(self) -> bool:
+        """Expire once, if this process has the lease; return whether it has.
+
+        Raises UnavailableError, OSError.
+        """
+        if not await self._hold():
+            self.usage = {}
+            return False
+        deleted = await self.kept.expire(self.clock())
+        if any(deleted.values()):
+            log.info("expired_data_deleted", **{k: n for k, n in deleted.items() if n})
+        self.usage = await self.kept.usage()
+        return True
+
+    async def _run_once(self) -> None:
+        try:
+            await self.run_once()
+        except (UnavailableError, OSError) as error:
+            log.warning("housekeeping_postponed", error=str(error))
+        # The outermost frame of a loop: the next round tries again.
+        except Exception:
+            log.exception("housekeeping_failed")
+
+    async def _hold(self) -> bool:
+        return await self.kept.unit_of_work.run(
+            lambda stores: stores.leases.hold(LEASE, self.process, _LEASE_SECONDS)
+        )
+
+    async def _release(self) -> None:
+        """Let another process take over at once; if that fails, it waits for the lease to expire."""
+        with contextlib.suppress(OSError, AgentGuardError):
+            await self.kept.unit_of_work.run(
+                lambda stores: stores.leases.release(LEASE, self.process)
+            )
+
+
+@contextlib.contextmanager
+def _logged(kind: str) -> Iterator[None]:
+    try:
+        yield
+    except (UnavailableError, OSError) as error:
+        log.warning("expiry_postponed", kind=kind, error=str(error))
