@@ -96,7 +96,7 @@ def test_what_breaks_in_a_request_in_the_background_and_in_a_job_arrives(tmp_pat
         assert answer.status_code == 500
         assert answer.json()["code"] == "internal"
         request = there.event("request_crashed")
-        assert_tells_the_place(request, "agentguard/adapters/sql/graphs.py")
+        assert_tells_the_place(request, "agentguard/adapters/files/runs.py")
         assert request["event_id"] in server.log.read_text()
 
         assert deliver(server).status_code == 200
@@ -130,7 +130,7 @@ def test_an_error_that_says_what_to_do_is_for_the_user_alone(tmp_path):
         done = command(tmp_path, "graph", SENTRY_DSN=there.dsn)
 
         assert done.returncode == 1
-        assert "There is no graph yet." in done.stderr
+        assert "No AgentGuard data in" in done.stderr
         assert there.bodies == []
 
 
