@@ -28,10 +28,10 @@ class StillStartingError(UnavailableError):
     code = "still-starting"
 
 
-class RoundFailedError(UnavailableError):
+class TaskFailedError(UnavailableError):
     """The last run of a periodic task failed."""
 
-    code = "round-failed"
+    code = "task-failed"
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"The last run failed with {kind}.")
@@ -121,7 +121,7 @@ class Checkup:
             return Condition(Status.STARTING, self.clock() - began, detail=str(error))
         # Outermost frame of a check: any exception is its result.
         except Exception as error:  # noqa: BLE001 - reported in the result and in the log
-            kind = error.kind if isinstance(error, RoundFailedError) else type(error).__name__
+            kind = error.kind if isinstance(error, TaskFailedError) else type(error).__name__
             return self._down(part, kind, str(error), self.clock() - began)
         if self._was_down(part):
             log.info("part_up", part=part.name)

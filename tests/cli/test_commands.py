@@ -230,7 +230,7 @@ class TestScan:
         assert done.exit_code == 1
         assert name in done.stderr
         assert "Traceback" not in done.stderr
-        assert json.loads(done.stdout)["code"] == "nothing-usable"
+        assert json.loads(done.stdout)["code"] == "no-usable-spans"
         assert agentguard("graph").exit_code == 1
 
     def test_a_table_shows_every_component_and_dependency(self, traces):

@@ -59,7 +59,7 @@ def jobs(tmp_path: Path) -> list[Job]:
             assert failed
             await opened.jobs.store.release(done.succeed({"answer": 42}, now))
             await opened.jobs.store.release(
-                failed.fail(JobError("nothing-usable", "No span could be used."), now)
+                failed.fail(JobError("no-usable-spans", "No span could be used."), now)
             )
             return made
 
@@ -98,7 +98,7 @@ def test_jobs_are_shown_newest_first(jobs: list[Job]):
     ]
     assert listed["next"] is None
     assert table.index(jobs[2].id) < table.index(jobs[0].id)
-    assert "nothing-usable: No span could be used." in " ".join(table.split())
+    assert "no-usable-spans: No span could be used." in " ".join(table.split())
     assert (listed["dead_letters"], "CELERY_BROKER_URL" in listed["dead_letters_note"]) == (
         None,
         True,
@@ -121,7 +121,7 @@ def test_one_job_is_shown_with_its_result(jobs: list[Job]):
     }
     shown = agentguard("jobs", "show", jobs[2].id).stdout
     assert "failed" in shown
-    assert "nothing-usable" in shown
+    assert "no-usable-spans" in shown
 
 
 def test_an_unknown_job_is_a_problem():

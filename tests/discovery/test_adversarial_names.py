@@ -18,7 +18,7 @@ from agentguard.graph.model import Graph
 from agentguard.ingest.payloads import DocumentPayload
 from agentguard.scan.pipeline import scan
 from tests.discovery.recordings import dialects
-from tests.graph.test_scanning import Recorder, pairs
+from tests.scan.test_pipeline import Recorder, pairs
 
 NAMES = [
     "агент расчётов",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agentguard.discovery.kinds import DependencyType
 from agentguard.graph.model import Graph
-from tests.graph.test_scanning import Recorder, edge, pairs
+from tests.scan.test_pipeline import Recorder, edge, pairs
 
 
 def workflow(r: Recorder) -> str:

@@ -7,7 +7,7 @@ import pytest
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.model import Graph
 from agentguard.scan.pipeline import scan
-from tests.graph.test_scanning import SERVER, Recorder
+from tests.scan.test_pipeline import SERVER, Recorder
 
 
 def served(housekeeping: str | None, *names: str) -> Graph:

@@ -7,7 +7,7 @@ import pytest
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import clean
 from agentguard.graph.model import Graph
-from tests.graph.test_scanning import CLIENT, SERVER, Recorder, edge, pairs
+from tests.scan.test_pipeline import CLIENT, SERVER, Recorder, edge, pairs
 
 
 def agents(graph: Graph) -> set[str]:

@@ -10,7 +10,7 @@ from agentguard.graph.assembly.build import build
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.ingest.decoding import Decoder
 from tests.discovery.recordings import dialects
-from tests.graph.test_scanning import Recorder
+from tests.scan.test_pipeline import Recorder
 
 
 def many_tools() -> Recorder:

@@ -17,9 +17,9 @@ from agentguard.health import (
     Checkup,
     Condition,
     HealthCheck,
-    RoundFailedError,
     Status,
     StillStartingError,
+    TaskFailedError,
     worst,
 )
 from tests.web.serving import until
@@ -145,7 +145,7 @@ async def test_a_part_that_starts_is_neither_up_nor_down():
 
 
 async def test_a_round_that_failed_is_told_by_what_it_failed_with():
-    found = await conditions(part("one", failing_with(RoundFailedError("PermissionError"))))
+    found = await conditions(part("one", failing_with(TaskFailedError("PermissionError"))))
 
     assert found["one"].error == "PermissionError. Start one again."
 

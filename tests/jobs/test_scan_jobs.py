@@ -21,7 +21,7 @@ from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.attempts import Ended, Work
 from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
-from agentguard.scan.jobs import UploadGoneError
+from agentguard.scan.jobs import UploadMissingError
 from agentguard.scan.uploads import UploadRetention
 from agentguard.settings import Settings
 from tests.jobs.uploads import submit_scan
@@ -164,7 +164,7 @@ async def test_a_missing_upload_fails_the_job_and_says_what_to_do(tmp_path: Path
         assert (failed.state, failed.attempts, failed.error.code) == (
             JobState.FAILED,
             1,
-            UploadGoneError.code,
+            UploadMissingError.code,
         )
         assert "AGENTGUARD_DATA_DIR" in failed.error.message
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agentguard.scan.pipeline import scan
 from agentguard.simulation.engine import simulate
 from tests.discovery.recordings import dialects
-from tests.graph.test_scanning import Recorder
+from tests.scan.test_pipeline import Recorder
 
 
 def test_the_commonest_way_is_shown_though_a_shorter_one_was_seen_once() -> None:

@@ -201,7 +201,7 @@ async def test_a_large_scan_of_nothing_is_a_failed_job(tmp_path):
 
         job = await until(finished)
     assert job["state"] == "failed"
-    assert job["error"]["code"] == "nothing-usable"
+    assert job["error"]["code"] == "no-usable-spans"
 
 
 async def test_delivered_spans_show_in_the_live_graph(client):
@@ -396,7 +396,7 @@ async def test_metrics_count_what_came(client):
     assert float(numbers["agentguard_spans_received_total"]) == 4
     assert float(numbers['agentguard_spans_refused_total{reason="not-json"}']) == 1
     assert float(numbers["agentguard_acknowledgement_seconds_count"]) == 1
-    assert float(numbers['agentguard_records_not_kept_total{signal="logs"}']) == 2
+    assert float(numbers['agentguard_otlp_records_discarded_total{signal="logs"}']) == 2
     assert float(numbers["agentguard_spans_in_window"]) == 4
     assert "agentguard_spans_unattributed" in numbers
 

@@ -81,4 +81,4 @@ async def test_settings_without_effect_and_a_closed_door_are_said(
 
     said = capfd.readouterr().err
     assert "AGENTGUARD_RETENTON_HOURS" in said
-    assert "only_loopback_requests_accepted" in said
+    assert "loopback_requests_only" in said

@@ -67,7 +67,7 @@ async def test_a_scan_of_packed_zeros_is_refused(tmp_path):
     assert (packed.status_code, packed.json()["code"]) == (413, "body-too-large")
     assert (upload.status_code, upload.json()["code"]) == (
         400,
-        "nothing-usable",
+        "no-usable-spans",
     )  # the first zeros show that it is no trace
     assert (large.status_code, large.json()["code"]) == (413, "body-too-large")
     assert list((tmp_path / "data" / "uploads").iterdir()) == []

@@ -67,16 +67,16 @@ def worker_of(settings: Settings, tries: Tries) -> CeleryWorker:
 
 
 def refuse_if_refused(settings: Settings) -> None:
-    """Raise BrokerRefusedError if the broker rejects the connection: a worker would retry forever.
+    """Raise BrokerRejectedError if the broker rejects the connection: a worker would retry forever.
 
     If the broker is unreachable, the worker waits for it.
     """
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
-        from agentguard.adapters.celery.inspection import BrokerRefusedError, inspect_broker
+        from agentguard.adapters.celery.inspection import BrokerRejectedError, inspect_broker
     try:
         inspect_broker(broker.url, broker.queue)
-    except BrokerRefusedError:
+    except BrokerRejectedError:
         raise
     except UnusableServiceError as error:
         log.warning("broker_unavailable", detail=str(error))

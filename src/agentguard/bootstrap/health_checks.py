@@ -10,7 +10,7 @@ from agentguard.adapters.sql.database import Database
 from agentguard.bootstrap.app import Serving, Shared
 from agentguard.compute.pools import Pool
 from agentguard.graph.projection import GraphProjection
-from agentguard.health import HealthCheck, RoundFailedError, StillStartingError
+from agentguard.health import HealthCheck, StillStartingError, TaskFailedError
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
 
@@ -98,4 +98,4 @@ def serving_parts(
 
 def _raise_failure(kind: str | None) -> None:
     if kind is not None:
-        raise RoundFailedError(kind)
+        raise TaskFailedError(kind)

@@ -22,6 +22,6 @@ def warn_if_loopback_only(settings: Settings, host: str) -> None:
     """Log a warning if a server on this address accepts only loopback requests."""
     if settings.api_key is None and not (host == "localhost" or host.startswith(("127.", "::1"))):
         log.warning(
-            "only_loopback_requests_accepted",
+            "loopback_requests_only",
             detail="Set AGENTGUARD_API_KEY to accept others.",
         )

@@ -25,7 +25,7 @@ from agentguard.cli.options import (
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
     from agentguard.ingest.payloads import Payload, Refusal
-    from agentguard.scan.answers import NothingUsableError
+    from agentguard.scan.answers import NoUsableSpansError
     from agentguard.settings import Settings
     from agentguard.traces.window import TimeWindow
 
@@ -74,7 +74,7 @@ def scan(
     from agentguard.cli.choices import settings_with, window_asked
     from agentguard.cli.progress import bytes_read
     from agentguard.cli.standard_input import standard_input
-    from agentguard.scan.answers import NothingUsableError
+    from agentguard.scan.answers import NoUsableSpansError
 
     settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
@@ -86,7 +86,7 @@ def scan(
                 if store
                 else unstored_scans(settings).scan(payloads, window=window)
             )
-    except NothingUsableError as error:
+    except NoUsableSpansError as error:
         _fail_with_nothing(error, output_format)
     _print(document, output_format, full=full)
     _print_stored(document["dataset"], settings)
@@ -167,7 +167,7 @@ def _print(document: dict[str, Any], output_format: Format, *, full: bool) -> No
         print_report(graph_parts(shown(document), full=full))
 
 
-def _fail_with_nothing(error: NothingUsableError, output_format: Format) -> NoReturn:
+def _fail_with_nothing(error: NoUsableSpansError, output_format: Format) -> NoReturn:
     """Exit as after any error, but name each refusal on a line of its own."""
     from agentguard.cli.output import print_json
     from agentguard.kernel.problems import problem

@@ -196,9 +196,9 @@ class Attempts:
         """Release the job: a graceful shutdown is no failed attempt."""
         try:
             await self.store.release(job.give_back(self.clock()))
-            log.info("job_returned", job_id=job.id)
+            log.info("job_requeued", job_id=job.id)
         except (UnavailableError, OSError) as error:
-            log.warning("job_not_returned", job_id=job.id, error=str(error))  # its lease runs out
+            log.warning("job_not_requeued", job_id=job.id, error=str(error))  # its lease runs out
 
     @property
     def _lease(self) -> int:

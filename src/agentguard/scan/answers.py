@@ -18,10 +18,10 @@ from agentguard.traces.window import TimeWindow
 _REASONS_NAMED = 3
 
 
-class NothingUsableError(InvalidInputError):
+class NoUsableSpansError(InvalidInputError):
     """A scan found no usable span."""
 
-    code = "nothing-usable"
+    code = "no-usable-spans"
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         reasons = " ".join(each["message"] for each in document["refusals"][:_REASONS_NAMED])
@@ -48,18 +48,18 @@ class ScanAnswers:
     """What the catalog adds to a graph's documents. CPU-bound."""
 
     def document(self, version: GraphVersion, found: Scan) -> dict[str, Any]:
-        """Return the document of a stored scan; raise NothingUsableError. CPU-bound."""
+        """Return the document of a stored scan; raise NoUsableSpansError. CPU-bound."""
         return self._document(version.dataset, version.id, found)
 
     def unstored(self, found: Scan) -> dict[str, Any]:
-        """Return the document of an unstored scan; raise NothingUsableError. CPU-bound."""
+        """Return the document of an unstored scan; raise NoUsableSpansError. CPU-bound."""
         return self._document(None, None, found)
 
     def _document(self, dataset: str | None, version: str | None, found: Scan) -> dict[str, Any]:
         view = self.view_of(found.graph)
         document = scan_document(found.graph, view, refusals=found.refusals)
         if not found.graph.coverage.spans:
-            raise NothingUsableError(document)
+            raise NoUsableSpansError(document)
         return {"dataset": dataset, "graph_version": version} | document
 
 
@@ -73,5 +73,5 @@ class UnstoredScans:
     def scan(
         self, payloads: Iterable[Payload | Refusal], *, window: TimeWindow | None = None
     ) -> dict[str, Any]:
-        """Return the document of these payloads; raise NothingUsableError. CPU-bound."""
+        """Return the document of these payloads; raise NoUsableSpansError. CPU-bound."""
         return self.answers.unstored(scan(payloads, self.dialects, window=window))

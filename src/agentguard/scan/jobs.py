@@ -22,10 +22,10 @@ _WORKER = system_principal("worker")
 _PROGRESS_SECONDS = 0.5
 
 
-class UploadGoneError(AgentGuardError):
+class UploadMissingError(AgentGuardError):
     """The upload of a scan job is missing."""
 
-    code = "upload-gone"
+    code = "upload-missing"
 
     def __init__(self) -> None:
         super().__init__(
@@ -64,7 +64,7 @@ class ScanJobs:
         """Scan the job's upload (a JobFunction)."""
         upload = self.folder / job.request["file"]
         if not await asyncio.to_thread(upload.exists):
-            raise UploadGoneError
+            raise UploadMissingError
         asked, dataset = job.request.get("window"), self.scans.named(job.request["dataset"])
         found = await self._read(
             upload, job.request["origin"], TimeWindow(*asked) if asked else None, report

@@ -120,7 +120,7 @@ class Receiver:
             validated = await self.decoders.run(validate, deliveries)
         except WorkerDiedError as error:
             if len(deliveries) == 1:
-                log.exception("delivery_killed_decoder", bytes=len(deliveries[0].body))
+                log.exception("decoder_died", bytes=len(deliveries[0].body))
                 return [SpansNotStoredError(RpcCode.INTERNAL, str(error))]
             return [result for delivery in deliveries for result in await self._take_in([delivery])]
         await self._keep(deliveries, validated)

@@ -29,14 +29,14 @@ class Metrics(Collector):
             registry=self.registry,
             buckets=_SECONDS,
         )
-        self.turned_away = Counter(
-            "agentguard_deliveries_turned_away",
+        self.rejected = Counter(
+            "agentguard_otlp_requests_rejected",
             "Deliveries that got an error response.",
             ["status"],
             registry=self.registry,
         )
-        self.not_kept = Counter(
-            "agentguard_records_not_kept",
+        self.discarded = Counter(
+            "agentguard_otlp_records_discarded",
             "Log records and metrics received over OTLP and discarded.",
             ["signal"],
             registry=self.registry,

@@ -14,7 +14,7 @@ from agentguard.worker.process import OpenedApp
 def work(settings: Settings, concurrency: int | None) -> int:
     """Run jobs until stopped; return the exit code.
 
-    Raise NoBrokerError, BrokerRefusedError or PackageMissingError.
+    Raise NoBrokerError, BrokerRejectedError or PackageMissingError.
     """
     os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")  # before Celery is imported, which reads it
     configure_logs(debug=settings.debug)

@@ -39,16 +39,16 @@ class BrokerQueue:
         )
 
 
-class BrokerRefusedError(UnusableServiceError):
+class BrokerRejectedError(UnusableServiceError):
     """The broker is running and rejects the connection; retrying does not help."""
 
-    code = "broker-refused"
+    code = "broker-rejected"
 
 
 def inspect_broker(url: str, queue: str) -> BrokerQueue:
     """Return the broker's product and version, and the state of the queue.
 
-    Raise BrokerRefusedError if the broker rejects the connection and UnusableServiceError if it is
+    Raise BrokerRejectedError if the broker rejects the connection and UnusableServiceError if it is
     unreachable, each with advice.
     """
     inspect = _inspect_rabbitmq if urlsplit(url).scheme in ("amqp", "amqps") else _inspect_redis
@@ -125,7 +125,7 @@ def _inspect_queue(channel: Any, queue: str) -> tuple[bool, int, int]:
 def _failure(url: str, error: Exception) -> UnusableServiceError:
     refusal = _refusal(error)
     if refusal is not None:
-        return BrokerRefusedError(f"{endpoint_of(url)} {refusal}")
+        return BrokerRejectedError(f"{endpoint_of(url)} {refusal}")
     return UnusableServiceError(
         f"{endpoint_of(url)} is unreachable. Start it, or correct CELERY_BROKER_URL."
     )

@@ -102,7 +102,7 @@ async def traces(request: Request, state: StateOf) -> Response:
     if response.status_code == 200:
         state.metrics.acknowledged.observe(time.perf_counter() - began)
     else:
-        state.metrics.turned_away.labels(response.status_code).inc()
+        state.metrics.rejected.labels(response.status_code).inc()
     return response
 
 
@@ -171,7 +171,7 @@ async def _take_spans(state: AppState, delivery: Delivery) -> Response:
 
 
 async def _count(state: AppState, delivery: Delivery, signal: Signal) -> Response:
-    state.metrics.not_kept.labels(signal.value).inc(
+    state.metrics.discarded.labels(signal.value).inc(
         await asyncio.to_thread(count_records, delivery, signal)
     )
     return success(delivery.encoding)

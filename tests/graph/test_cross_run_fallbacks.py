@@ -6,7 +6,7 @@ The work done again on another model, or passed on to another agent.
 from __future__ import annotations
 
 from agentguard.graph.model import Fallback, FallbackMode, Graph
-from tests.graph.test_scanning import CONSUMER, PRODUCER, Recorder
+from tests.scan.test_pipeline import CONSUMER, PRODUCER, Recorder
 
 
 def run(r: Recorder, trace: str, model: str, *, failed: bool = False) -> None:
