@@ -28,6 +28,15 @@ def node_path() -> str:
     return f"{Path(str(found.origin)).parent / 'bin'}{os.pathsep}{path}"
 
 
+OPEN = (
+    r"^operations/\w+/responses/\w+/headers/\[name: string\]: unknown;$"
+    r"|^components/schemas/Problem/\[key: string\]: unknown;$"
+    r"|^operations/(scan|export_\w+)/requestBody/content/application/json/"
+    r"\[key: string\]: unknown;$"
+)
+"""Headers, the extensions of problems, and the traces in any form that requests bring."""
+
+
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, "PATH": node_path(), "NO_UPDATE_NOTIFIER": "1"}
     program = shutil.which(words[0], path=env["PATH"])
@@ -64,12 +73,30 @@ def test_typed_usage_compiles(client: Path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_no_known_member_is_unknown():
-    """Index signatures are open: response headers, and the extensions of problems."""
-    lines = (CLIENT / "schema.d.ts").read_text().splitlines()
-    unknown = [line.strip() for line in lines if re.search(r": (unknown|any)\b", line)]
+def unknown_members(types: str) -> list[str]:
+    """Return where generated types say nothing about a value: the path of its members."""
+    path: list[str] = []
+    found = []
+    for line in re.sub(r"/\*\*.*?\*/", "", types, flags=re.DOTALL).splitlines():
+        if re.search(r'(?<![\w"])(unknown|any)(?![\w"])', line):
+            found.append("/".join([*path, line.strip()]))
+        if line.strip().startswith("}"):
+            closed = path.pop()
+        if line.endswith("{"):
+            path.append(closed if line.strip().startswith("}") else _member(line))
+    return found
 
-    assert {line for line in unknown if not re.match(r"\[\w+: string\]: unknown;", line)} == set()
+
+def _member(line: str) -> str:
+    """Return the name before the brace that opens a member's type."""
+    return line.strip().removeprefix("export interface ").rstrip(" {").rstrip(":?").strip('"')
+
+
+def test_no_known_member_is_unknown():
+    """Open are only response headers, and the extensions of problems."""
+    found = unknown_members((CLIENT / "schema.d.ts").read_text())
+
+    assert [path for path in found if not re.search(OPEN, path)] == []
 
 
 def test_the_lock_file_names_no_registry():

@@ -19,6 +19,7 @@ from agentguard.web.app import create_app
 from agentguard.web.server import bind
 from agentguard.web.state import AppState
 from tests.web.serving import until
+from tests.web.strict import check_event
 
 Event: TypeAlias = tuple[str, Any]
 
@@ -61,7 +62,7 @@ async def _is_up(server: uvicorn.Server) -> bool:
 async def events(
     client: httpx.AsyncClient, path: str, **parameters: Any
 ) -> AsyncIterator[AsyncIterator[Event]]:
-    """Give the events of a stream as they come, each with its name and its data."""
+    """Give the events of a stream as they come, each with its name and its data, checked."""
     async with client.stream("GET", path, params=parameters) as response:
         response.raise_for_status()
         assert response.headers["content-type"].startswith("text/event-stream")
@@ -75,7 +76,9 @@ async def _events(response: httpx.Response) -> AsyncIterator[Event]:
         if field == "event":
             name = value
         elif field == "data":
-            yield name, json.loads(value)
+            data = json.loads(value)
+            check_event(name, data)
+            yield name, data
 
 
 async def following(stream: AsyncIterator[Event], seconds: float = 30) -> Any:

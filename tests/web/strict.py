@@ -12,11 +12,14 @@ from typing import Any
 
 import httpx
 import orjson
+from fastapi.routing import iter_route_contexts
 from jsonschema import Draft202012Validator
 
 from agentguard.web.app import new_api
 
 JSON_TYPES = ("application/json", "application/problem+json")
+EVENTS = {"graph": "GraphEvent", "progress": "JobSummary", "end": "JobSummary"}
+"""Name of an event → schema of its data."""
 
 
 @cache
@@ -29,7 +32,10 @@ async def check_response(response: httpx.Response) -> None:
     """Fail if a response of the API is not exactly as the document describes it."""
     operation = operation_of(response.request.method, response.request.url.path)
     media_type = response.headers.get("content-type", "").partition(";")[0]
-    if operation is None or media_type not in JSON_TYPES:
+    if operation is None:
+        assert not _undeclared(response), f"{response.request.url.path} is not declared"
+        return
+    if media_type not in JSON_TYPES:
         return
     responses = operation["responses"]
     described = responses.get(str(response.status_code)) or responses.get("default")
@@ -41,10 +47,31 @@ async def check_response(response: httpx.Response) -> None:
 
 def operation_of(method: str, path: str) -> dict[str, Any] | None:
     for template, operations in document()["paths"].items():
-        pattern = re.sub(r"\\{(\w+)\\}", _parameter, re.escape(template))
-        if re.fullmatch(pattern, path) and method.lower() in operations:
+        if _patterns()[template].fullmatch(path) and method.lower() in operations:
             return operations[method.lower()]
     return None
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern[str]]:
+    """Return which paths each template of the document stands for, as the router has it."""
+    return {
+        context.path_format: context.path_regex
+        for context in iter_route_contexts(new_api().routes)
+        if context.path_format
+    }
+
+
+def _undeclared(response: httpx.Response) -> bool:
+    """Return whether the API served something that its document does not describe."""
+    below_api = response.request.url.path.startswith("/api/")
+    return below_api and response.request.method != "OPTIONS" and response.status_code < 400
+
+
+def check_event(name: str, data: Any) -> None:
+    """Fail if an event of a stream is not exactly as the document describes it."""
+    assert name in EVENTS, f"event {name!r} is not declared"
+    check(data, {"$ref": f"#/components/schemas/{EVENTS[name]}"})
 
 
 def check(value: Any, schema: dict[str, Any]) -> None:
@@ -72,7 +99,3 @@ def _closed(schema: Any) -> Any:
     if isinstance(schema.get("properties"), dict) and schema.get("type") == "object":
         closed.setdefault("additionalProperties", False)
     return closed
-
-
-def _parameter(found: re.Match[str]) -> str:
-    return ".+" if found[1] == "agent_id" else "[^/]+"

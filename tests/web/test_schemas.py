@@ -10,7 +10,7 @@ import pytest
 
 from agentguard.web.schemas.common import Document
 from scripts.reference import OPENAPI, openapi_text
-from tests.web.strict import check_response, document
+from tests.web.strict import check_event, check_response, document
 
 SCHEMAS = document()["components"]["schemas"]
 
@@ -32,17 +32,6 @@ def operation_ids() -> list[str]:
     ]
 
 
-def members(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    if isinstance(schema, dict):
-        properties = schema.get("properties", {})
-        yield from properties.items()
-        for each in schema.values():
-            yield from members(each)
-    elif isinstance(schema, list):
-        for each in schema:
-            yield from members(each)
-
-
 def test_the_committed_document_is_current():
     assert OPENAPI.read_text() == openapi_text(), "run `make docs`"
 
@@ -62,16 +51,49 @@ def test_documents_have_all_members_and_stay_open(name: str):
     assert schema.get("additionalProperties", True) is True
 
 
+def untyped(name: str, schema: Any) -> Iterator[str]:
+    """Yield where a schema, or one inside it, says nothing about its values."""
+    if not schema.keys() & {"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"}:
+        yield name
+    if schema.get("type") == "object" and not schema.keys() & {"properties", "$ref"}:
+        yield from untyped(f"{name}.*", _schema(schema.get("additionalProperties")))
+    if schema.get("type") == "array":
+        for n, each in enumerate(schema.get("prefixItems", ())):
+            yield from untyped(f"{name}[{n}]", each)
+        if "prefixItems" not in schema:
+            yield from untyped(f"{name}[]", _schema(schema.get("items")))
+    for each in schema.get("anyOf", ()):
+        yield from untyped(name, each)
+    for member, each in schema.get("properties", {}).items():
+        yield from untyped(f"{name}.{member}", each)
+
+
+def _schema(value: Any) -> dict[str, Any]:
+    """Return a schema as an object: true and none at all allow anything, as {} does."""
+    return value if isinstance(value, dict) else {}
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_member_has_a_type(name: str):
-    untyped = [
-        member
-        for member, schema in members(SCHEMAS[name])
-        if not schema.keys() & {"type", "$ref", "anyOf", "enum", "const"}
-        or (schema.get("type") == "object" and not schema.keys() & {"additionalProperties"})
-    ]
+    assert list(untyped(name, SCHEMAS[name])) == []
 
-    assert untyped == []
+
+ANYTHING: list[dict[str, Any]] = [
+    {},
+    {"type": "object"},
+    {"type": "object", "additionalProperties": True},
+    {"type": "object", "additionalProperties": {}},
+    {"type": "array"},
+    {"type": "array", "items": {}},
+    {"anyOf": [{"type": "array", "items": {}}, {"type": "null"}]},
+]
+
+
+@pytest.mark.parametrize("schema", ANYTHING, ids=str)
+def test_a_member_that_may_be_anything_is_found(schema):
+    found = untyped("D", {"type": "object", "properties": {"a": schema}})
+
+    assert len(list(found)) == 1
 
 
 ROOT_DOCUMENT = {"message": "m", "version": "1", "docs": "/docs"}
@@ -86,3 +108,20 @@ async def test_an_undeclared_or_missing_member_fails_a_test(body):
 
     with pytest.raises(AssertionError):
         await check_response(response)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "path", ["/api/components/demo/agent:x", "/api/agents/demo/agent:x", "/api/undeclared"]
+)
+async def test_no_path_of_the_api_escapes_the_check(path):
+    response = httpx.Response(200, json={}, request=httpx.Request("GET", f"http://x{path}"))
+
+    with pytest.raises(AssertionError):
+        await check_response(response)
+
+
+@pytest.mark.parametrize("event", [("graph", {"dataset": "live"}), ("other", {})])
+def test_an_undeclared_event_fails_a_test(event):
+    with pytest.raises(AssertionError):
+        check_event(*event)
