@@ -1736,7 +1736,7 @@ export interface components {
              * @description Other places that declare the same.
              */
             also: components["schemas"]["PlaceDocument"][];
-            state: components["schemas"]["State"];
+            state: components["schemas"]["PresenceState"];
             /** Reason */
             reason: string;
             /** Components */
@@ -2060,8 +2060,7 @@ export interface components {
         JobDocument: {
             /** Id */
             id: string;
-            /** Kind */
-            kind: string;
+            kind: components["schemas"]["JobKind"];
             state: components["schemas"]["JobState"];
             /**
              * Attempts
@@ -2090,6 +2089,12 @@ export interface components {
             message: string;
         };
         /**
+         * JobKind
+         * @description What a job does.
+         * @enum {string}
+         */
+        JobKind: "scan" | "simulation" | "playbook";
+        /**
          * JobProgress
          * @description How much is done: all of it once the job has succeeded.
          */
@@ -2117,8 +2122,7 @@ export interface components {
         JobSummary: {
             /** Id */
             id: string;
-            /** Kind */
-            kind: string;
+            kind: components["schemas"]["JobKind"];
             state: components["schemas"]["JobState"];
             /**
              * Attempts
@@ -2441,6 +2445,12 @@ export interface components {
             gone: number;
         };
         /**
+         * PresenceState
+         * @description The presence of an entry.
+         * @enum {string}
+         */
+        PresenceState: "seen" | "not_seen" | "ghost";
+        /**
          * RefusalDocument
          * @description A part of the input that could not be used.
          */
@@ -2694,12 +2704,6 @@ export interface components {
          * @enum {string}
          */
         Standing: "declared" | "shadow" | "unidentified" | "ambiguous" | "undeclared" | "unknown";
-        /**
-         * State
-         * @description The presence of an entry.
-         * @enum {string}
-         */
-        State: "seen" | "not_seen" | "ghost";
         /**
          * Status
          * @description State of a part; the worst comes first.
@@ -3117,8 +3121,8 @@ export interface operations {
             query?: {
                 /** @description Only jobs in one of these states. */
                 state?: components["schemas"]["JobState"][];
-                /** @description Only these kinds: scan, simulation, playbook. */
-                kind?: string[];
+                /** @description Only jobs of one of these kinds. */
+                kind?: components["schemas"]["JobKind"][];
                 /** @description `next` of the previous page. */
                 before?: string | null;
                 /** @description Jobs per page. */

@@ -19,7 +19,7 @@ from kombu import Connection
 
 from agentguard.adapters.celery.app import main_queue
 from agentguard.adapters.celery.broker import Broker
-from agentguard.adapters.celery.delivery import CeleryDispatcher
+from agentguard.adapters.celery.dispatcher import CeleryDispatcher
 from agentguard.jobs.dispatch import DeadLetter
 from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.sweep import Sweep

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentguard.catalog.comparing import compare
 from agentguard.catalog.documents import comparison_document
-from agentguard.catalog.presence import Presence, State
+from agentguard.catalog.presence import Presence, PresenceState
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.history import NS_PER_DAY, ComponentHistory, History
@@ -50,7 +50,7 @@ def test_what_is_in_the_graph_is_seen():
     found = presence(graph=here("A"), days=(TODAY,))
 
     assert (found.state, found.components, found.last_seen) == (
-        State.SEEN,
+        PresenceState.SEEN,
         ("A",),
         TODAY * NS_PER_DAY + 1,
     )
@@ -59,14 +59,14 @@ def test_what_is_in_the_graph_is_seen():
 def test_what_was_last_seen_more_days_ago_than_it_takes_is_a_ghost():
     found = presence(sighting("A", TODAY - 8), days=range(TODAY - 8, TODAY + 1))
 
-    assert found.state is State.GHOST
+    assert found.state is PresenceState.GHOST
     assert "since then 8 days had observations" in found.reason
     assert found.last_seen == (TODAY - 8) * NS_PER_DAY + 1
 
 
 def test_what_was_never_seen_is_a_ghost_once_enough_days_were_observed():
-    assert presence(days=range(TODAY - 6, TODAY + 1)).state is State.GHOST
-    assert presence(days=range(TODAY - 6, TODAY + 1), ghost_days=8).state is State.NOT_SEEN
+    assert presence(days=range(TODAY - 6, TODAY + 1)).state is PresenceState.GHOST
+    assert presence(days=range(TODAY - 6, TODAY + 1), ghost_days=8).state is PresenceState.NOT_SEEN
 
 
 def test_too_few_days_observed_make_no_ghost_and_that_is_said():
@@ -74,40 +74,42 @@ def test_too_few_days_observed_make_no_ghost_and_that_is_said():
         presence(days=(TODAY - 1, TODAY)),
         presence(sighting("A", TODAY - 30), days=(TODAY - 30, TODAY - 1, TODAY)),
     ):
-        assert found.state is State.NOT_SEEN
+        assert found.state is PresenceState.NOT_SEEN
         assert "only 2 days with observations; a ghost needs 7" in found.reason
 
 
 def test_where_nothing_was_observed_lately_nobody_is_a_ghost():
     found = presence(days=range(TODAY - 100, TODAY - 50))
 
-    assert found.state is State.NOT_SEEN
+    assert found.state is PresenceState.NOT_SEEN
     assert "no observations from the last 7 days" in found.reason
 
 
 def test_without_any_history_it_is_only_not_seen():
-    assert presence().state is State.NOT_SEEN
+    assert presence().state is PresenceState.NOT_SEEN
 
 
 def test_what_was_seen_lately_in_another_graph_is_no_ghost():
     found = presence(sighting("A", TODAY - 2), days=range(TODAY - 30, TODAY + 1))
 
-    assert found.state is State.NOT_SEEN
+    assert found.state is PresenceState.NOT_SEEN
     assert found.reason.startswith("Not in this graph. Last seen ")
 
 
 def test_an_old_graph_does_not_hide_that_its_agents_are_gone():
     found = presence(graph=here("A", TODAY - 30), days=range(TODAY - 30, TODAY + 1))
 
-    assert (found.state, found.components) == (State.GHOST, ("A",))
+    assert (found.state, found.components) == (PresenceState.GHOST, ("A",))
 
 
 def test_an_unknown_time_makes_no_ghost():
-    assert presence(graph=here("A", 0), days=range(TODAY - 30, TODAY + 1)).state is State.SEEN
+    assert (
+        presence(graph=here("A", 0), days=range(TODAY - 30, TODAY + 1)).state is PresenceState.SEEN
+    )
 
 
 def test_days_after_now_do_not_count():
-    assert presence(days=range(TODAY + 1, TODAY + 30)).state is State.NOT_SEEN
+    assert presence(days=range(TODAY + 1, TODAY + 30)).state is PresenceState.NOT_SEEN
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,9 @@ def test_a_ghost_was_unseen_for_that_many_days_of_which_as_many_were_observed(
     since = [d for d in days if d <= TODAY and (last is None or d > last)]
     long_ago = last is None or TODAY - last >= ghost_days
     recent = bool(since) and max(since) >= TODAY - ghost_days
-    assert (found.state is State.GHOST) == (long_ago and recent and len(since) >= ghost_days)
+    assert (found.state is PresenceState.GHOST) == (
+        long_ago and recent and len(since) >= ghost_days
+    )
 
 
 def test_the_document_lists_ghosts_and_the_not_seen_with_owner_place_and_reason():

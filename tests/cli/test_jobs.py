@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agentguard.adapters.celery.broker import Broker
-from agentguard.adapters.celery.delivery import CeleryDispatcher
+from agentguard.adapters.celery.dispatcher import CeleryDispatcher
 from agentguard.bootstrap.opening import open_app
 from agentguard.cli.main import app
 from agentguard.jobs.model import Job, JobError

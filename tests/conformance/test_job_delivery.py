@@ -137,7 +137,7 @@ class Running:
     """The jobs as a server process sees them: it sweeps and, without a broker, runs them too."""
 
     app: App
-    delivery: JobDispatcher
+    dispatcher: JobDispatcher
 
     async def ended(self, job: Job) -> Ended:
         async def end() -> Job | None:
@@ -149,7 +149,7 @@ class Running:
     async def letters(self, job_id: str) -> list[DeadLetter]:
         async def found() -> list[DeadLetter]:
             return [
-                letter for letter in await self.delivery.dead_letters() if letter.job_id == job_id
+                letter for letter in await self.dispatcher.dead_letters() if letter.job_id == job_id
             ]
 
         return await until(found)
@@ -165,14 +165,14 @@ async def running(place: Place) -> AsyncIterator[Running]:
 async def serving(place: Place, app: App) -> AsyncIterator[Running]:
     """What a server process does about jobs; leaving this stops it in good order."""
     embedded = EmbeddedRunner(app.attempts) if place.broker is None else None
-    delivery = embedded or dispatcher_of(place.settings)
-    sweep = Sweep(app.jobs.store, delivery, system_clock, LEASE_SECONDS, app.attempts.clear)
+    dispatcher = embedded or dispatcher_of(place.settings)
+    sweep = Sweep(app.jobs.store, dispatcher, system_clock, LEASE_SECONDS, app.attempts.clear)
     async with task_group() as tasks:
         loops = [
             tasks.create_task(loop()) for loop in (sweep.run, *([embedded.run] if embedded else []))
         ]
         try:
-            yield Running(replace(app, jobs=replace(app.jobs, wake=sweep.wake)), delivery)
+            yield Running(replace(app, jobs=replace(app.jobs, wake=sweep.wake)), dispatcher)
         finally:
             for loop in loops:
                 loop.cancel()
@@ -234,7 +234,7 @@ async def test_a_job_that_is_delivered_many_times_runs_once(place: Place):
     async with running(place) as here:
         job = await submit_scan(here.app, "many")
         for _ in range(5):
-            await here.delivery.deliver(job)
+            await here.dispatcher.deliver(job)
         after = await submit_scan(here.app, "after")
 
         assert (await here.ended(job)).summary == (JobState.SUCCEEDED, 1)
@@ -248,7 +248,7 @@ async def test_a_job_whose_holder_vanished_goes_to_another_when_the_lease_has_ru
         now = system_clock()
         held = await app.jobs.store.claim(job.id, now=now, until=now + NS_PER_SECOND)
     async with running(place) as here:
-        await here.delivery.deliver(job)  # a broker would, at once
+        await here.dispatcher.deliver(job)  # a broker would, at once
         ended = await here.ended(job)
 
         assert ended.summary == (JobState.SUCCEEDED, 2)
@@ -273,7 +273,7 @@ async def test_trouble_is_tried_again_later_and_ends_as_a_failure_and_a_dead_let
 async def test_a_delivery_of_no_job_is_set_aside_and_the_next_one_goes_on(place: Place):
     async with running(place) as here:
         now = system_clock()
-        await here.delivery.deliver(Job("no-such-job", "scan", {}, now, now, now))
+        await here.dispatcher.deliver(Job("no-such-job", "scan", {}, now, now, now))
         done = await here.ended(await submit_scan(here.app, "next"))
 
         assert done.summary == (JobState.SUCCEEDED, 1)

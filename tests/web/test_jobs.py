@@ -11,9 +11,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from agentguard.bootstrap.app import App
+from agentguard.bootstrap.app import PERMISSIONS, WORKS, App
 from agentguard.bootstrap.opening import open_app
-from agentguard.jobs.model import Job, JobError
+from agentguard.jobs.model import Job, JobError, JobKind
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port
@@ -201,3 +201,7 @@ async def test_events_end_when_the_server_stops(tmp_path: Path):
             rest = [event async for event in stream]
 
     assert (first[0], rest) == ("progress", [])
+
+
+def test_every_kind_of_job_has_its_work_and_its_permission():
+    assert set(JobKind) == set(WORKS) == set(PERMISSIONS)

@@ -53,7 +53,7 @@ class Serving:
     live: LiveGraph
     compactor: Compactor
     sweep: Sweep
-    delivery: JobDispatcher
+    dispatcher: JobDispatcher
     housekeeping: Keeper
 
 

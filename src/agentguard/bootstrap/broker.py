@@ -39,7 +39,7 @@ def dispatcher_of(settings: Settings) -> JobDispatcher:
     """Return the dispatcher to Celery workers; raise NoBrokerError, PackageMissingError."""
     broker = _broker(settings)
     with extra("CELERY_BROKER_URL"):
-        from agentguard.adapters.celery.delivery import CeleryDispatcher
+        from agentguard.adapters.celery.dispatcher import CeleryDispatcher
     return CeleryDispatcher(broker, system_clock)
 
 

@@ -52,13 +52,13 @@ def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:
     )
 
 
-def broker_part(delivery: JobDispatcher, settings: Settings) -> tuple[HealthCheck, ...]:
+def broker_part(dispatcher: JobDispatcher, settings: Settings) -> tuple[HealthCheck, ...]:
     """Return the check of the broker, if one is configured."""
     advice = (
         "Start the broker, or correct CELERY_BROKER_URL. Until then, jobs wait. See"
         " `agentguard doctor`."
     )
-    return (HealthCheck("broker", delivery.ping, advice),) if settings.celery_broker_url else ()
+    return (HealthCheck("broker", dispatcher.ping, advice),) if settings.celery_broker_url else ()
 
 
 def serving_parts(

@@ -167,8 +167,8 @@ async def _serving(
     live = _live_graph(app, spans, watchers, compactor, unit_of_work)
     housekeeping = Housekeeping(app.retention.kept, clock, sortable_id(clock()))
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
-    delivery = embedded or dispatcher_of(settings)
-    sweep = Sweep(app.jobs.store, delivery, clock, settings.job_lease_seconds, app.attempts.clear)
+    dispatcher = embedded or dispatcher_of(settings)
+    sweep = Sweep(app.jobs.store, dispatcher, clock, settings.job_lease_seconds, app.attempts.clear)
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
@@ -177,10 +177,10 @@ async def _serving(
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, compactor, sweep, delivery, housekeeping)
+    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping)
     parts = (
         *app.parts,
-        *broker_part(delivery, settings),
+        *broker_part(dispatcher, settings),
         *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)),
     )
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)

@@ -8,7 +8,7 @@ from agentguard.catalog.comparing import Comparison
 from agentguard.catalog.drift import Drift, Extra
 from agentguard.catalog.matching import Match, Standing
 from agentguard.catalog.model import Catalog, Entry
-from agentguard.catalog.presence import Presence, State
+from agentguard.catalog.presence import Presence, PresenceState
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.kernel.clock import timestamp
@@ -29,7 +29,7 @@ def comparison_document(found: Comparison, links: TraceLinks = NO_LINKS) -> dict
         "ambiguous": [m.component for m in matches.standing(Standing.AMBIGUOUS)],
         "entries": [_presence(p) for p in found.presences],
         "not_seen": [_presence(p) for p in found.presences if not p.components],
-        "ghosts": [_presence(p) for p in found.presences if p.state is State.GHOST],
+        "ghosts": [_presence(p) for p in found.presences if p.state is PresenceState.GHOST],
         "drift": [_drift(d, links) for d in found.drifts],
         "days_observed": found.days_observed,
         "ghost_days": found.ghost_days,

@@ -14,7 +14,7 @@ from agentguard.graph.model import Graph
 from agentguard.kernel.clock import timestamp
 
 
-class State(StrEnum):
+class PresenceState(StrEnum):
     """The presence of an entry."""
 
     SEEN = "seen"
@@ -29,7 +29,7 @@ class Presence:
     """The presence of one entry, with the reason."""
 
     entry: Entry
-    state: State
+    state: PresenceState
     reason: str
     components: tuple[str, ...]
     """Ids of the components in this graph that match."""
@@ -81,8 +81,8 @@ class _PresenceRules:
         state, reason = self._state(last, timeless=bool(every) and not last, here=bool(here))
         return Presence(entry, state, reason, tuple(s.id for s in here), first, last)
 
-    def _state(self, last: int, *, timeless: bool, here: bool) -> tuple[State, str]:
-        absent = State.SEEN if here else State.NOT_SEEN
+    def _state(self, last: int, *, timeless: bool, here: bool) -> tuple[PresenceState, str]:
+        absent = PresenceState.SEEN if here else PresenceState.NOT_SEEN
         if timeless:
             return absent, "Seen; its spans have no timestamps."
         since = [day for day in self.days if last // NS_PER_DAY < day <= self.now // NS_PER_DAY]
@@ -106,7 +106,7 @@ class _PresenceRules:
                 ),
             )
         return (
-            State.GHOST,
+            PresenceState.GHOST,
             f"{when}, although {_since(last)} {_days(len(since))} had observations.",
         )
 

@@ -8,7 +8,7 @@ import typer
 
 from agentguard.cli.command import Command, Group
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
-from agentguard.jobs.model import JobState
+from agentguard.jobs.model import JobKind, JobState
 
 if TYPE_CHECKING:
     from agentguard.jobs.store import JobFilter
@@ -35,12 +35,8 @@ StatesOption = Annotated[
     typer.Option("--state", help="Only jobs in this state; repeatable.", show_default=False),
 ]
 KindsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--kind",
-        help="Only this kind (scan, simulation, playbook); repeatable.",
-        show_default=False,
-    ),
+    list[JobKind] | None,
+    typer.Option("--kind", help="Only jobs of this kind; repeatable.", show_default=False),
 ]
 BeforeOption = Annotated[
     str | None,

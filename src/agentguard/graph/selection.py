@@ -72,8 +72,8 @@ class SelectedGraph:
         return SelectedGraph(version.dataset, version.id, version.created_at, version.graph)
 
 
-class GraphVersions(Protocol):
-    """Where stored versions are read; see graph.store.GraphStore."""
+class StoredVersions(Protocol):
+    """Where stored versions are read; see graph.versions.Graphs."""
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         """Return the newest version of the dataset, or of the dataset last written.
@@ -102,7 +102,7 @@ class LiveWindows(Protocol):
 class GraphSelector:
     """Finds selected graphs."""
 
-    versions: GraphVersions
+    versions: StoredVersions
     windows: LiveWindows
 
     async def select(self, selection: GraphSelection) -> SelectedGraph:

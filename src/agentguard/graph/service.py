@@ -32,7 +32,7 @@ from agentguard.graph.store import Dataset
 
 
 class Datasets(Protocol):
-    """Lists datasets; see graph.store.GraphStore."""
+    """Lists datasets; see graph.versions.Graphs."""
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""

@@ -31,6 +31,14 @@ class TooManyJobsError(UnavailableError):
         super().__init__("Too many jobs are waiting. Try again when some have finished.")
 
 
+class JobKind(StrEnum):
+    """What a job does."""
+
+    SCAN = "scan"
+    SIMULATION = "simulation"
+    PLAYBOOK = "playbook"
+
+
 class JobState(StrEnum):
     """Where a job is in its life."""
 

@@ -28,7 +28,7 @@ class Sweep:
     """
 
     store: JobTransactions
-    delivery: JobDispatcher
+    dispatcher: JobDispatcher
     clock: Clock
     lease_seconds: float
     clear: Callable[[Job], Awaitable[None]]
@@ -64,7 +64,7 @@ class Sweep:
         if not overdue:
             return set()
         try:
-            letters = await self.delivery.dead_letters()
+            letters = await self.dispatcher.dead_letters()
         except NoDeadLettersError:
             return set()
         dead = {letter.job_id for letter in letters if letter.reason == DELIVERY_LIMIT} & {
@@ -82,7 +82,7 @@ class Sweep:
         if not await self.store.postpone(job, again):
             return
         try:
-            await self.delivery.deliver(job)
+            await self.dispatcher.deliver(job)
             self._said = None
         except UnavailableError:
             # The next look, of any process, tries again.

@@ -12,7 +12,7 @@ from agentguard.catalog.matching import match
 from agentguard.graph.documents import origin_of
 from agentguard.graph.model import Graph
 from agentguard.jobs.attempts import Report
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobKind
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.generator import generate
 from agentguard.playbooks.model import Playbook
@@ -24,7 +24,7 @@ from agentguard.simulation.service import (
     SimulationService,
 )
 
-KIND = "playbook"
+KIND = JobKind.PLAYBOOK.value
 
 
 @dataclass(frozen=True, slots=True)

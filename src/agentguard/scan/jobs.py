@@ -11,13 +11,13 @@ from typing import Any
 from agentguard.accounts.principal import system_principal
 from agentguard.graph.store import GraphVersion
 from agentguard.jobs.attempts import Report
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobKind
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.scan.pipeline import Scan
 from agentguard.scan.service import ScanService
 from agentguard.traces.window import TimeWindow
 
-KIND = "scan"
+KIND = JobKind.SCAN.value
 _WORKER = system_principal("worker")
 _PROGRESS_SECONDS = 0.5
 

@@ -17,14 +17,14 @@ from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
 from agentguard.jobs.attempts import Report
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobKind
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
 from agentguard.simulation.shared_fate import is_group, members
 from agentguard.traces.window import TimeWindow
 
-KIND = "simulation"
+KIND = JobKind.SIMULATION.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,9 +89,11 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
         app.settings.scan_max_requests,
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
     )
-    answers, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
+    responses, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
     metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
-    api.state.agentguard = AppState(app, app.serving, metrics, scanning, checkup, answers, streams)
+    api.state.agentguard = AppState(
+        app, app.serving, metrics, scanning, checkup, responses, streams
+    )
     return api
 
 

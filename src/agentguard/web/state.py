@@ -35,7 +35,7 @@ class AppState:
     scanning: Load
     """The scans in progress."""
     checkup: Checkup
-    answers: ResponseCache
+    responses: ResponseCache
     streams: Streams
 
     async def answer(
@@ -49,7 +49,7 @@ class AppState:
         if selected.version is None:
             return DocumentResponse(await compute())
         question = Question(selected.version, endpoint, parameters)
-        return Response(await self.answers.of(question, compute), media_type="application/json")
+        return Response(await self.responses.of(question, compute), media_type="application/json")
 
 
 def _state(request: Request) -> AppState:

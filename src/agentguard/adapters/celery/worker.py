@@ -13,7 +13,7 @@ from celery.signals import celeryd_after_setup, worker_process_shutdown
 
 from agentguard.adapters.celery.app import make_app
 from agentguard.adapters.celery.broker import Broker, task_name
-from agentguard.adapters.celery.delivery import Message, connected, send
+from agentguard.adapters.celery.dispatcher import Message, connected, send
 from agentguard.jobs.attempts import Ended, GivenUp, Later, Outcome, Tries, backoff
 from agentguard.jobs.dispatch import BrokerUnavailableError
 from agentguard.jobs.model import UnknownJobError

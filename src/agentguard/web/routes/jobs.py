@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from agentguard.accounts.principal import Permission
 from agentguard.jobs.documents import job_document, job_summary, jobs_document
-from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.model import Job, JobKind, JobState
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC
 from agentguard.jobs.watching import changes
@@ -32,7 +32,7 @@ StateParameter = Annotated[
     list[JobState], Query(alias="state", description="Only jobs in one of these states.")
 ]
 KindParameter = Annotated[
-    list[str], Query(alias="kind", description="Only these kinds: scan, simulation, playbook.")
+    list[JobKind], Query(alias="kind", description="Only jobs of one of these kinds.")
 ]
 BeforeParameter = Annotated[str | None, Query(description="`next` of the previous page.")]
 LimitParameter = Annotated[int, Query(ge=1, le=_MOST_SHOWN, description="Jobs per page.")]

@@ -7,7 +7,7 @@ from pydantic import Field
 from agentguard.catalog.drift import Aspect
 from agentguard.catalog.matching import Standing
 from agentguard.catalog.model import Criticality, EntryKind
-from agentguard.catalog.presence import State
+from agentguard.catalog.presence import PresenceState
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Time
 
@@ -45,7 +45,7 @@ class CatalogEntryDocument(PlaceDocument):
 class EntryPresenceDocument(CatalogEntryDocument):
     """Whether an entry was seen."""
 
-    state: State
+    state: PresenceState
     reason: str
     components: list[str]
     first_seen: Time | None

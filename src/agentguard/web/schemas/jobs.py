@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from agentguard.jobs.model import JobState
+from agentguard.jobs.model import JobKind, JobState
 from agentguard.web.schemas.common import Document, Time
 from agentguard.web.schemas.graph import ScanDocument
 from agentguard.web.schemas.playbooks import PlaybookDocument
@@ -32,7 +32,7 @@ class JobSummary(Document):
     """A job, without its result."""
 
     id: str
-    kind: str
+    kind: JobKind
     state: JobState
     attempts: int = Field(description="How often it was started.")
     progress: JobProgress
