@@ -209,6 +209,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/datasets/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Dataset
+         * @description Delete the dataset of a scan with all its graph versions and their runs.
+         *
+         *     Refused for `live`, and for a dataset with versions that stored results cite unless
+         *     `include_cited`.
+         */
+        delete: operations["delete_dataset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/graph": {
         parameters: {
             query?: never;
@@ -1501,6 +1524,16 @@ export interface components {
             evidence: components["schemas"]["EvidenceDocument"][];
         };
         /**
+         * DatasetDeletedDocument
+         * @description A dataset that was deleted.
+         */
+        DatasetDeletedDocument: {
+            /** Dataset */
+            dataset: string;
+            /** Deleted Versions */
+            deleted_versions: number;
+        };
+        /**
          * DatasetDocument
          * @description A dataset and its newest graph.
          */
@@ -1515,6 +1548,10 @@ export interface components {
             total_components: number;
             /** Total Dependencies */
             total_dependencies: number;
+            /** Versions */
+            versions: number;
+            /** Bytes */
+            bytes: number;
         };
         /**
          * DatasetsDocument
@@ -3232,6 +3269,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DatasetsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_dataset: {
+        parameters: {
+            query?: {
+                include_cited?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetDeletedDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

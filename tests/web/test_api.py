@@ -82,6 +82,25 @@ async def test_datasets_are_listed_last_written_first_and_named_where_one_is_mis
     assert "/api/datasets" in missing["detail"]
 
 
+async def test_a_dataset_is_deleted_unless_it_is_unknown_or_live(client):
+    for name in ("plain", "shop"):
+        await client.post("/api/scan", json=PLAIN, params={"dataset": name})
+
+    deleted = await client.delete("/api/datasets/plain")
+    unknown = await client.delete("/api/datasets/plain")
+    live = await client.delete("/api/datasets/live")
+    (left,) = (await client.get("/api/datasets")).json()["datasets"]
+
+    assert (deleted.status_code, deleted.json()) == (
+        200,
+        {"dataset": "plain", "deleted_versions": 1},
+    )
+    assert (unknown.status_code, live.status_code) == (404, 409)
+    assert live.json()["code"] == "live-dataset"
+    assert (left["name"], left["versions"]) == ("shop", 1)
+    assert left["bytes"] > 0
+
+
 @pytest.mark.parametrize(
     "filename",
     ["spans.json", "spans.jsonl", "spans.json.gz", "spans.pb", "spans.pb.gz", "whatever"],

@@ -81,6 +81,7 @@ def test_only_the_root_health_checks_and_documentation_are_public():
 def test_permissions_follow_what_a_route_does(method, path, permission):
     expected = {
         "/v1/": Permission.INGEST,
+        "/api/datasets": Permission.OPERATE,
         "/api/scan": Permission.OPERATE,
         "/api/simulate": Permission.SIMULATE,
         "/api/playbook": Permission.SIMULATE,

@@ -10,6 +10,7 @@ import typer
 from agentguard.cli import (
     analyze,
     catalog,
+    datasets,
     demo,
     diff,
     doctor,
@@ -17,6 +18,7 @@ from agentguard.cli import (
     jobs,
     migrate,
     playbook,
+    purge,
     scan,
     serve,
     simulate,
@@ -71,9 +73,11 @@ app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)
 app.command(cls=Command, epilog=playbook.EXAMPLES)(playbook.playbook)
+app.command(cls=Command, epilog=purge.EXAMPLES)(purge.purge)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
 
 

@@ -176,6 +176,8 @@ def datasets_document(datasets: Iterable[Dataset]) -> Document:
                 "created_at": timestamp(dataset.created_at),
                 "total_components": dataset.components,
                 "total_dependencies": dataset.dependencies,
+                "versions": dataset.versions,
+                "bytes": dataset.bytes,
             }
             for dataset in datasets
         ]

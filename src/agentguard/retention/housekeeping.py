@@ -122,7 +122,7 @@ class Housekeeping(Generic[S]):
         )
 
     async def _release(self) -> None:
-        """Let another process take over at once; if that fails, it waits for the lease to expire."""
+        """Let another process take over at once; if that fails, the lease expires."""
         with contextlib.suppress(OSError, AgentGuardError):
             await self.kept.unit_of_work.run(
                 lambda stores: stores.leases.release(LEASE, self.process)

@@ -90,7 +90,7 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
     )
     responses, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
-    metrics, checkup = Metrics(app.serving.receiver, app.serving.live, process), Checkup(app.parts)
+    metrics, checkup = Metrics(app.serving, process), Checkup(app.parts)
     api.state.agentguard = AppState(
         app, app.serving, metrics, scanning, checkup, responses, streams
     )
@@ -150,7 +150,7 @@ def _middleware(app: App) -> list[Middleware]:
     cors = Middleware(
         CORSMiddleware,
         allow_origins=list(settings.cors_origins),
-        allow_methods=["GET", "POST"],
+        allow_methods=["GET", "POST", "DELETE"],
         allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
         expose_headers=["Location", "Retry-After", *FIELDS],
     )

@@ -8,10 +8,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from agentguard.bootstrap.app import Serving
 from agentguard.graph.model import Graph
 from agentguard.health import Condition, Status
-from agentguard.scan.live import LiveGraph
-from agentguard.traces.receiver import Receiver
+from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.retention.policy import Usage
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -19,7 +20,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics(Collector):
     """The metrics of one application, in their own registry; each process counts its own."""
 
-    def __init__(self, receiver: Receiver, live: LiveGraph, process: str | None = None) -> None:
+    def __init__(self, serving: Serving, process: str | None = None) -> None:
         """`process` labels every metric where several processes serve one address."""
         self.registry = CollectorRegistry()
         self._process = process
@@ -53,7 +54,7 @@ class Metrics(Collector):
             ["part"],
             registry=self.registry,
         )
-        self.registry.register(_Collected(lambda: _families(receiver, live)))
+        self.registry.register(_Collected(lambda: _families(serving)))
 
     def tell_health(self, conditions: Mapping[str, Condition]) -> None:
         """Set the metrics of the parts from their health checks."""
@@ -85,7 +86,8 @@ class _Collected(Collector):
         return ()
 
 
-def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
+def _families(serving: Serving) -> Iterable[Metric]:
+    receiver, live = serving.receiver, serving.live
     received = CounterMetricFamily(
         "agentguard_spans_received", "Spans made durable and acknowledged."
     )
@@ -101,6 +103,26 @@ def _families(receiver: Receiver, live: LiveGraph) -> Iterable[Metric]:
     yield refused
     if live.graph is not None:  # otherwise another process builds the live graph
         yield from _of_window(live.graph)
+    yield from _stored(serving.housekeeping.usage)
+
+
+def _stored(usage: Mapping[str, Usage]) -> Iterable[Metric]:
+    """Yield what each kind of kept data occupied at the last round of housekeeping."""
+    size = GaugeMetricFamily("agentguard_stored_bytes", "Bytes of kept data.", labels=["kind"])
+    items = GaugeMetricFamily(
+        "agentguard_stored_items", "Number of kept items of data.", labels=["kind"]
+    )
+    oldest = GaugeMetricFamily(
+        "agentguard_stored_oldest_timestamp_seconds",
+        "Time of the oldest kept item, as Unix time.",
+        labels=["kind"],
+    )
+    for kind, found in usage.items():
+        size.add_metric([kind], found.bytes)
+        items.add_metric([kind], found.count)
+        if found.oldest is not None:
+            oldest.add_metric([kind], found.oldest / NS_PER_SECOND)
+    yield from (size, items, oldest)
 
 
 def _of_window(graph: Graph) -> Iterable[Metric]:

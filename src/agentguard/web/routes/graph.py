@@ -1,18 +1,19 @@
-"""GET /api/datasets, /api/graph, /api/agents, /api/agents/{id}."""
+"""GET and DELETE /api/datasets, /api/graph, /api/agents, /api/agents/{id}."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import PlainTextResponse, Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.graph.export.formats import MEDIA_TYPES, ExportFormat
+from agentguard.web.auth import principal_of
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.components import AgentDetailsDocument, AgentsDocument
-from agentguard.web.schemas.graph import DatasetsDocument, GraphDocument
+from agentguard.web.schemas.graph import DatasetDeletedDocument, DatasetsDocument, GraphDocument
 from agentguard.web.selection import FilterAsked, SelectionAsked
 from agentguard.web.state import DocumentResponse, StateOf
 
@@ -36,6 +37,25 @@ _TEXT: dict[int | str, dict[str, Any]] = {
 async def get_datasets(state: StateOf) -> Response:
     """List all datasets, the last written first, each with its newest graph version."""
     return DocumentResponse(await state.app.graph.datasets())
+
+
+@router.delete(
+    "/datasets/{name}",
+    operation_id="delete_dataset",
+    dependencies=[requires(Permission.OPERATE)],
+    response_model=DatasetDeletedDocument,
+)
+async def delete_dataset(
+    name: str, request: Request, state: StateOf, *, include_cited: bool = False
+) -> Response:
+    """Delete the dataset of a scan with all its graph versions and their runs.
+
+    Refused for `live`, and for a dataset with versions that stored results cite unless
+    `include_cited`.
+    """
+    actor = await principal_of(request)
+    deleted = await state.app.datasets.delete(actor, name, include_cited=include_cited)
+    return DocumentResponse({"dataset": name, "deleted_versions": deleted})
 
 
 @router.get(

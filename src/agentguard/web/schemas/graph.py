@@ -72,6 +72,17 @@ class DatasetDocument(Document):
     created_at: Time | None
     total_components: int
     total_dependencies: int
+    versions: int
+    """Stored graph versions."""
+    bytes: int
+    """Of the graphs of all its versions, without runs."""
+
+
+class DatasetDeletedDocument(Document):
+    """A dataset that was deleted."""
+
+    dataset: str
+    deleted_versions: int
 
 
 class DatasetsDocument(Document):
