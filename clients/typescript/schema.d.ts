@@ -370,7 +370,8 @@ export interface paths {
          * Get Events
          * @description Stream events `graph`, each with `dataset` and `graph_version`.
          *
-         *     The newest version at once, then each new version.
+         *     At once the newest version of the dataset or, without one, of `live` where it has a graph, else
+         *     of the dataset last written. Then each new version.
          */
         get: operations["stream_graph_events"];
         put?: never;
@@ -2104,6 +2105,11 @@ export interface components {
              * @description How often it was started.
              */
             attempts: number;
+            /**
+             * Submitted By
+             * @description Id of the principal who submitted it; null for jobs of older versions.
+             */
+            submitted_by: string | null;
             progress: components["schemas"]["JobProgress"];
             error: components["schemas"]["JobErrorDocument"] | null;
             /** Created At */
@@ -2166,6 +2172,11 @@ export interface components {
              * @description How often it was started.
              */
             attempts: number;
+            /**
+             * Submitted By
+             * @description Id of the principal who submitted it; null for jobs of older versions.
+             */
+            submitted_by: string | null;
             progress: components["schemas"]["JobProgress"];
             error: components["schemas"]["JobErrorDocument"] | null;
             /** Created At */

@@ -33,6 +33,7 @@ from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.settings import Settings
 from scripts.services.process import free_port
 from tests.acting import TESTER
+from tests.conformance.job_stores import add_job
 from tests.jobs.opening import until
 from tests.jobs.uploads import submit_held_scan, submit_scan, submit_troubled_scan
 from tests.jobs.worker_process import working
@@ -223,7 +224,7 @@ async def test_no_job_runs_before_its_time(place: Place):
     async with running(place) as here:
         job = await here.app.jobs.submit(TESTER, "playbook", {})
         later = replace(job, id=f"{job.id}-later", due_at=system_clock() + 2 * NS_PER_SECOND)
-        await here.app.jobs.store.add(later, most_unfinished=99)
+        await add_job(here.app.jobs.store, later)
 
         ended = await here.ended(later)
 

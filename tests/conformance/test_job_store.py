@@ -17,7 +17,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.jobs.model import Job, JobError, JobState, TooManyJobsError, UnknownJobError
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import JobTransactions
-from tests.conformance.job_stores import job_transactions
+from tests.conformance.job_stores import add_job, job_transactions
 from tests.databases import KINDS, empty_database
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +72,7 @@ def job(number: int = 0, *, kind: str = "scan", **more) -> Job:
 
 async def add(store: JobTransactions, *jobs: Job) -> None:
     for each in jobs:
-        await store.add(each, most_unfinished=1000)
+        await add_job(store, each)
 
 
 async def claimed(
@@ -269,7 +269,9 @@ async def test_results_and_errors_are_kept(processes: Processes):
 
 
 async def test_the_queue_is_bounded_also_for_many_at_one_time(processes: Processes):
-    adds = [store.add(job(n), most_unfinished=5) for n, store in enumerate(processes.stores * 4)]
+    adds = [
+        add_job(store, job(n), most_unfinished=5) for n, store in enumerate(processes.stores * 4)
+    ]
 
     answers = await asyncio.gather(*adds, return_exceptions=True)
 
@@ -278,7 +280,7 @@ async def test_the_queue_is_bounded_also_for_many_at_one_time(processes: Process
     assert len(unfinished) == 5
     running = await claimed(processes.one, unfinished[0].id)
     await processes.one.release(running.succeed({}, START))
-    await processes.one.add(job(99), most_unfinished=5)
+    await add_job(processes.one, job(99), most_unfinished=5)
 
 
 async def test_lists_are_newest_first_in_pages_filtered_and_without_results(processes: Processes):

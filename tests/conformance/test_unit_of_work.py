@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib
 import inspect
+import itertools
 import pkgutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select
+from sqlalchemy import event, select
 
+import agentguard
 from agentguard.accounts.principal import (
     Permission,
     PermissionDeniedError,
@@ -30,18 +34,24 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import metadata
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
+from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.dataset_deletion import DatasetService
+from agentguard.graph.history import History, history_of
+from agentguard.graph.importing import GraphImport
 from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.store import GraphVersion
 from agentguard.ingest.sources import read_stream
-from agentguard.jobs.model import TooManyJobsError
+from agentguard.jobs.model import JobError, JobState, TooManyJobsError
 from agentguard.jobs.queue import Jobs
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
+from agentguard.playbooks.service import PlaybookService
 from agentguard.retention.service import RetentionService
 from agentguard.scan.jobs import KIND
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
+from agentguard.simulation.service import Failure, SimulationService
 from tests.acting import TESTER
-from tests.conformance.graphs import RUNS, version
+from tests.conformance.graphs import GRAPH, RUNS, SteppingClock, version
 from tests.databases import KINDS, empty_database
 from tests.jobs.uploads import spans
 
@@ -101,7 +111,9 @@ async def scan_file(opened: Opened, actor: Principal) -> None:
 
 async def keep_once(opened: Opened, actor: Principal) -> None:
     found = await opened.app.scans.read_file(file_of(opened), "x")
-    await opened.app.scans.keep_once(actor, found, "new", ["job-1"])
+    jobs = await opened.app.jobs.store.unfinished()
+    (held,) = [job for job in jobs if job.state is JobState.RUNNING]
+    await opened.app.scans.keep_once(actor, found, "new", held)
 
 
 async def publish(opened: Opened, actor: Principal) -> None:
@@ -112,6 +124,32 @@ async def submit(opened: Opened, actor: Principal) -> None:
     await opened.app.jobs.submit(actor, KIND, {"file": "x"})
 
 
+async def simulate(opened: Opened, actor: Principal) -> None:
+    await opened.app.simulations.submit(actor, Failure(("agent:a",)))
+
+
+async def write_playbook(opened: Opened, actor: Principal) -> None:
+    await opened.app.playbooks.submit(actor, Failure(("agent:a",)))
+
+
+class Former:
+    """A former store with one version."""
+
+    async def versions(self) -> tuple[GraphVersion, ...]:
+        return (version("former", SteppingClock()),)
+
+    async def history(self) -> History:
+        return history_of(GRAPH, RUNS)
+
+    async def forget(self) -> None:
+        return
+
+
+async def import_graphs(opened: Opened, actor: Principal) -> None:
+    unit_of_work: Any = opened.app.graphs.unit_of_work
+    await GraphImport(unit_of_work, system_clock).run(actor, Former())
+
+
 async def delete_dataset(opened: Opened, actor: Principal) -> None:
     await opened.app.datasets.delete(actor, "new")
 
@@ -120,19 +158,53 @@ async def purge(opened: Opened, actor: Principal) -> None:
     await opened.app.retention.purge(actor, system_clock() + NS_PER_HOUR)
 
 
-USE_CASES: dict[Callable[..., Any], Callable[[Opened, Principal], Awaitable[None]]] = {
+UseCase: TypeAlias = Callable[[Opened, Principal], Awaitable[None]]
+
+USE_CASES: dict[Callable[..., Any], UseCase] = {
     ScanService.scan: scan,
     ScanService.scan_file: scan_file,
     ScanService.keep_once: keep_once,
     GraphPublisher.publish: publish,
     Jobs.submit: submit,
+    SimulationService.submit: simulate,
+    PlaybookService.submit: write_playbook,
+    GraphImport.run: import_graphs,
     DatasetService.delete: delete_dataset,
     RetentionService.purge: purge,
 }
 """Every use case that changes state, and how the test calls it."""
 
-DELETING = (delete_dataset, purge)
+WITHOUT_FOLLOW_UPS = (delete_dataset, purge, import_graphs)
 """Use cases that nothing follows where there is no projection."""
+
+SUBMITTING = (submit, simulate, write_playbook)
+
+STEPS = {
+    "Dispatcher._claim": "one statement",
+    "Dispatcher._handle": "one statement",
+    "Dispatcher._postpone": "one statement",
+    "Dispatcher._renew": "one statement",
+    "LiveGraph._hold": "one statement",
+    "LiveGraph._release": "one statement",
+    "Housekeeping._hold": "one statement",
+    "Housekeeping._release": "one statement",
+    "KeptData._expire_rows": "housekeeping: one transaction for each kind of row",
+    "JobTransactions.claim": "a step of a job: see steps_of_jobs",
+    "JobTransactions.extend": "a step of a job: see steps_of_jobs",
+    "JobTransactions.fail": "a step of a job: see steps_of_jobs",
+    "JobTransactions.postpone": "a step of a job: see steps_of_jobs",
+    "JobTransactions.release": "a step of a job: see steps_of_jobs",
+}
+"""Methods that write outside use cases, and why they need no place in USE_CASES."""
+
+OF_USE_CASES = {
+    "DatasetService.delete",
+    "GraphImport.run",
+    "GraphPublisher._write",
+    "Jobs.submit",
+    "RetentionService.purge",
+}
+"""Methods of use cases that open a write transaction."""
 
 WITHOUT_CHANGES = {
     "PlaybookService.resolve",
@@ -143,12 +215,35 @@ WITHOUT_CHANGES = {
 }
 """Use cases that take an actor because they cost much, and change nothing."""
 
-SUBMITTING = {"PlaybookService.submit", "SimulationService.submit"}
-"""Use cases that change state by nothing but `Jobs.submit`."""
+
+def writers() -> Iterator[str]:
+    """Yield what opens a write transaction in AgentGuard: `Class.method`, or `.function`."""
+    for path in Path(agentguard.__file__).parent.rglob("*.py"):
+        source = path.read_text()
+        if "unit_of_work.run" in source:
+            for name, node in named_nodes(ast.parse(source)):
+                if any(map(opens_transaction, ast.walk(node))):
+                    yield name
+
+
+def named_nodes(module: ast.Module) -> Iterator[tuple[str, ast.AST]]:
+    for top in module.body:
+        if isinstance(top, ast.ClassDef):
+            for method in top.body:
+                yield f"{top.name}.{getattr(method, 'name', '')}", method
+        else:
+            yield f".{getattr(top, 'name', '')}", top
+
+
+def opens_transaction(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node).endswith("unit_of_work.run")
 
 
 def acting() -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Yield every public method of AgentGuard's classes that takes an actor, with its name."""
+    """Yield every public method of AgentGuard's classes that takes an actor, with its name.
+
+    Not those for use in another use case's transaction, which take its stores.
+    """
     for stage in (
         "scan",
         "graph",
@@ -166,7 +261,8 @@ def acting() -> Iterator[tuple[str, Callable[..., Any]]]:
                 if kind.__module__ != module.__name__ or getattr(kind, "_is_protocol", False):
                     continue
                 for name, method in inspect.getmembers(kind, inspect.isfunction):
-                    if not name.startswith("_") and "actor" in inspect.signature(method).parameters:
+                    taken = inspect.signature(method).parameters
+                    if not name.startswith("_") and "actor" in taken and "stores" not in taken:
                         yield f"{kind.__name__}.{name}", method
 
 
@@ -183,6 +279,7 @@ async def steps_of_jobs(opened: Opened) -> dict[str, Callable[[], Awaitable[Any]
         "extend": lambda: jobs.store.extend(running, until=now + 9 * 10**9, done=3),
         "release": lambda: jobs.store.release(running.succeed({}, now)),
         "postpone": lambda: jobs.store.postpone(waiting, now + 9 * 10**9),
+        "fail": lambda: jobs.store.fail(waiting.id, JobError("x", "X."), now + 10**9),
     }
 
 
@@ -206,31 +303,138 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_no_use_case_is_missing_from_the_list():
-    named = {
-        name: method
-        for name, method in acting()
-        if name not in WITHOUT_CHANGES and name not in SUBMITTING
-    }
+    named = {name: method for name, method in acting() if name not in WITHOUT_CHANGES}
 
     assert set(named.values()) == set(USE_CASES)
     for method in named.values():
         assert list(inspect.signature(method).parameters)[1] == "actor"
 
 
-@pytest.mark.parametrize("use_case", USE_CASES.values())
-async def test_nothing_is_left_of_a_use_case_whose_last_statement_fails(
-    opened: Opened, failing, use_case
-):
+def test_every_write_transaction_belongs_to_a_use_case_or_is_a_step():
+    assert set(writers()) == OF_USE_CASES | set(STEPS)
+
+
+async def prepare(opened: Opened) -> None:
+    """Store a graph, and a job that an attempt holds."""
     await publish(opened, TESTER)
+    job = await opened.app.jobs.submit(TESTER, KIND, {"file": "held"})
+    now = system_clock()
+    assert await opened.app.jobs.store.claim(job.id, now=now, until=now + NS_PER_HOUR)
+
+
+@pytest.fixture
+def undrained(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return what keeps follow-ups in the outbox."""
+
+    async def not_now(*_arguments: object) -> bool:
+        return False
+
+    return lambda: monkeypatch.setattr(Dispatcher, "drain", not_now)
+
+
+class Statements:
+    """Counts the writing statements of a database, and lets one of them fail."""
+
+    def __init__(self, fails: int) -> None:
+        self.seen, self._fails = 0, fails
+
+    def __call__(self, _connection: Any, _cursor: Any, statement: str, *_rest: object) -> None:
+        if statement.split(maxsplit=1)[0].upper() in ("INSERT", "UPDATE", "DELETE"):
+            self.seen += 1
+            if self.seen == self._fails:
+                raise FailedAtTheEndError
+
+
+@contextmanager
+def failing_after(opened: Opened, count: int) -> Iterator[Statements]:
+    unit_of_work: Any = opened.app.graphs.unit_of_work
+    engine, statements = unit_of_work.database.engine.sync_engine, Statements(count)
+    event.listen(engine, "after_cursor_execute", statements)
+    try:
+        with suppress(FailedAtTheEndError):
+            yield statements
+    finally:
+        event.remove(engine, "after_cursor_execute", statements)
+
+
+async def check_atomic(opened: Opened, use_case: UseCase) -> int:
+    """Let each writing statement of a use case fail in turn; return how many there are."""
     before, files = await opened.content(), opened.files()
-    failing()
+    for count in itertools.count(1):
+        with failing_after(opened, count) as statements:
+            await use_case(opened, TESTER)
+        if statements.seen < count:
+            return statements.seen
+        assert await opened.content() == before
+        await sweep_of_tomorrow(opened)
+        assert opened.files() == files
+    raise AssertionError
 
-    with pytest.raises(FailedAtTheEndError):
-        await use_case(opened, TESTER)
 
-    assert await opened.content() == before
-    await sweep_of_tomorrow(opened)
-    assert opened.files() == files
+@pytest.mark.parametrize("use_case", USE_CASES.values())
+async def test_nothing_is_left_of_a_use_case_whichever_statement_fails(
+    opened: Opened, undrained, use_case
+):
+    await prepare(opened)
+    undrained()
+
+    assert await check_atomic(opened, use_case) >= (2 if use_case in SUBMITTING else 1)
+
+
+@pytest.mark.parametrize("use_case", USE_CASES.values())
+async def test_a_use_case_is_one_write_transaction(
+    opened: Opened, undrained, monkeypatch: pytest.MonkeyPatch, use_case
+):
+    await prepare(opened)
+    undrained()
+    transactions = counted_writes(monkeypatch)
+
+    await use_case(opened, TESTER)
+
+    assert len(transactions) == 1
+
+
+def counted_writes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Return a list that grows with each write transaction."""
+    write, seen = Database.write, list[object]()
+
+    async def counting(self: Database, work: Callable[[Any], Awaitable[Any]]) -> Any:
+        seen.append(work)
+        return await write(self, work)
+
+    monkeypatch.setattr(Database, "write", counting)
+    return seen
+
+
+class SplitPublisher(GraphPublisher[Any]):
+    """A wrong publisher: the version in one transaction, what follows from it in another."""
+
+    async def _write(self, version, document, seen, _commit, _guard) -> None:
+        await self.unit_of_work.run(lambda stores: stores.graphs.add(version, document))
+
+        async def rest(stores: Any) -> None:
+            await stores.history.add(seen, self.clock())
+            await self._announce(stores.outbox, version)
+
+        await self.unit_of_work.run(rest)
+
+
+async def test_a_use_case_of_two_transactions_is_detected(
+    opened: Opened, undrained, monkeypatch: pytest.MonkeyPatch
+):
+    right = opened.app.scans.publisher
+    split = SplitPublisher(*(getattr(right, field.name) for field in fields(right)))
+
+    async def publish_split(_opened: Opened, actor: Principal) -> None:
+        await split.publish(actor, version("new", system_clock), RUNS)
+
+    undrained()
+    transactions = counted_writes(monkeypatch)
+    await publish_split(opened, TESTER)
+
+    assert len(transactions) == 2
+    with pytest.raises(AssertionError):
+        await check_atomic(opened, publish_split)
 
 
 async def sweep_of_tomorrow(opened: Opened) -> None:
@@ -242,7 +446,7 @@ async def sweep_of_tomorrow(opened: Opened) -> None:
     await replace(opened.app.graphs, run_store=run_store).sweep()
 
 
-@pytest.mark.parametrize("step", ["claim", "extend", "release", "postpone"])
+@pytest.mark.parametrize("step", ["claim", "extend", "release", "postpone", "fail"])
 async def test_nothing_is_left_of_a_jobs_step_whose_last_statement_fails(
     opened: Opened, failing, step: str
 ):
@@ -256,24 +460,22 @@ async def test_nothing_is_left_of_a_jobs_step_whose_last_statement_fails(
     assert await opened.content() == before
 
 
-@pytest.mark.parametrize("use_case", [each for each in USE_CASES.values() if each not in DELETING])
-async def test_a_use_case_writes_what_follows_from_it_in_the_same_transaction(
-    opened: Opened, monkeypatch: pytest.MonkeyPatch, use_case
-):
-    async def not_now(*_topics: str) -> bool:
-        return False
+FOLLOWED = [each for each in USE_CASES.values() if each not in WITHOUT_FOLLOW_UPS]
 
-    monkeypatch.setattr(type(opened.app.outbox), "drain", lambda _self, *t: not_now(*t))
+
+@pytest.mark.parametrize("use_case", FOLLOWED)
+async def test_a_use_case_writes_what_follows_from_it(opened: Opened, undrained, use_case):
+    await prepare(opened)
+    undrained()
     await use_case(opened, TESTER)
 
     topics = [row[1] for row in (await opened.content())["outbox"]]
-    assert topics == (["jobs"] if use_case is submit else ["graph"])
+    assert topics == (["jobs"] if use_case in SUBMITTING else ["graph"])
 
 
 @pytest.mark.parametrize("use_case", USE_CASES.values())
 async def test_once_a_use_case_returns_its_follow_ups_are_done(opened: Opened, use_case):
-    if use_case in DELETING:
-        await publish(opened, TESTER)
+    await prepare(opened)
     await use_case(opened, TESTER)
 
     assert (await opened.content())["outbox"] == []
@@ -281,14 +483,15 @@ async def test_once_a_use_case_returns_its_follow_ups_are_done(opened: Opened, u
 
 @pytest.mark.parametrize("use_case", USE_CASES.values())
 async def test_a_principal_without_the_permission_changes_nothing(opened: Opened, use_case):
+    await prepare(opened)
     reader = Principal("reader", PrincipalKind.API_KEY, frozenset({Permission.READ}))
-    before = await opened.content()
+    before, files = await opened.content(), opened.files()
 
-    with pytest.raises(PermissionDeniedError, match="operate"):
+    with pytest.raises(PermissionDeniedError):
         await use_case(opened, reader)
 
     assert await opened.content() == before
-    assert opened.files() == set()
+    assert opened.files() == files
 
 
 async def test_a_job_keeps_who_submitted_it(opened: Opened):

@@ -176,20 +176,20 @@ class TestNeo4j:
         return {name: server(name) for name in ("NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD")}
 
     def test_version_and_edition_are_told(self, doctor: Doctor, settings):
-        finding, detail = doctor.only("graph store", **settings)
+        finding, detail = doctor.only("neo4j", **settings)
 
         assert finding == "fine"
         assert f"{settings['NEO4J_URI']}: Neo4j 5." in detail
         assert settings["NEO4J_PASSWORD"] not in detail
 
     def test_a_wrong_password_is_told(self, doctor: Doctor, settings):
-        finding, detail = doctor.only("graph store", **settings | {"NEO4J_PASSWORD": PASSWORD})
+        finding, detail = doctor.only("neo4j", **settings | {"NEO4J_PASSWORD": PASSWORD})
 
         assert finding == "broken"
         assert "rejected the credentials. Correct NEO4J_USER and NEO4J_PASSWORD." in detail
 
     def test_a_database_that_is_not_there_is_named(self, doctor: Doctor, settings):
-        finding, detail = doctor.only("graph store", **settings, NEO4J_DATABASE="nowhere")
+        finding, detail = doctor.only("neo4j", **settings, NEO4J_DATABASE="nowhere")
 
         assert finding == "broken"
         assert "has no database 'nowhere'. Correct NEO4J_DATABASE" in detail
@@ -371,7 +371,7 @@ class TestSentry:
 
 WHAT_TO_DO = {
     "database": "Start it, or set POSTGRES_HOST and POSTGRES_PORT, or DATABASE_URL",
-    "graph store": "Start it, or correct NEO4J_URI",
+    "neo4j": "Start it, or correct NEO4J_URI",
     "cache": "Start it, or correct REDIS_URL (or REDIS_HOST and REDIS_PORT)",
     "broker": "Start it, or correct CELERY_BROKER_URL",
 }
@@ -435,7 +435,7 @@ def place(setting: str) -> str:
 @pytest.mark.parametrize(
     ("check", "module", "setting"),
     [
-        ("graph store", "neo4j", "NEO4J_URI"),
+        ("neo4j", "neo4j", "NEO4J_URI"),
         ("cache", "redis", "REDIS_URL"),
         ("broker", "celery", "CELERY_BROKER_URL"),
         ("Sentry", "sentry", "SENTRY_DSN"),
@@ -460,4 +460,4 @@ def test_nothing_is_asked_where_nothing_is_set(doctor: Doctor):
     assert {found[name][0]["finding"] for name in (*WHAT_TO_DO, "Sentry", "combination")} == {
         "fine"
     }
-    assert "NEO4J_URI is not set" in found["graph store"][0]["detail"]
+    assert "NEO4J_URI is not set" in found["neo4j"][0]["detail"]

@@ -32,14 +32,14 @@ pytestmark = pytest.mark.xdist_group("health")
 
 SERVICES: dict[str, Callable[[Path], Service]] = {
     "database": postgresql,
-    "graphs": neo4j,
+    "neo4j": neo4j,
     "redis": redis,
     "broker": rabbitmq,
 }
 """Services by the name of the part that a server has once their settings are given."""
 
 
-SLOW = ("graphs", "broker")
+SLOW = ("neo4j", "broker")
 """Those that take seconds to start: `make test-all` kills and stops them too."""
 
 

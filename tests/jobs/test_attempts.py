@@ -301,7 +301,7 @@ class AwayForAWhile(JobTransactions):
 
 
 def _parts(store: JobTransactions):
-    return store.unit_of_work, store.outbox, store.notices
+    return store.unit_of_work, store.outbox, store.notices, store.cites
 
 
 async def test_a_result_is_not_lost_to_a_store_that_is_away_for_less_than_a_lease(tmp_path: Path):

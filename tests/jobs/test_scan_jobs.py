@@ -24,6 +24,7 @@ from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.scan.jobs import UploadMissingError
 from agentguard.scan.uploads import UploadRetention
 from agentguard.settings import Settings
+from tests.conformance.job_stores import add_job
 from tests.jobs.uploads import submit_scan
 
 pytestmark = pytest.mark.anyio
@@ -206,7 +207,7 @@ async def test_requests_of_an_earlier_version_are_still_done(tmp_path: Path):
     async with open_app(Settings(data_dir=tmp_path)) as app:
         job = await submit_scan(app, "old")
         old = replace(job, id=f"{job.id}-old", request={**job.request, "dataset": None})
-        await app.jobs.store.add(old, most_unfinished=9)
+        await add_job(app.jobs.store, old)
 
         assert await app.attempts.run(old.id) == Ended()
         assert (await app.jobs.get(old.id)).state is JobState.SUCCEEDED

@@ -31,7 +31,7 @@ def projection_part(projection: GraphProjection | None) -> tuple[HealthCheck, ..
         "Start Neo4j, or correct NEO4J_URI. Until then it shows an older graph. See"
         " `agentguard doctor`."
     )
-    return () if projection is None else (HealthCheck("graphs", projection.ping, advice),)
+    return () if projection is None else (HealthCheck("neo4j", projection.ping, advice),)
 
 
 def redis_part(shared: Shared) -> tuple[HealthCheck, ...]:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.adapters.sql.unit_of_work import SqlStores, SqlUnitOfWork
 from agentguard.bootstrap.app import Shared
 from agentguard.bootstrap.retention import cited_version
 from agentguard.bootstrap.wiring import (
@@ -35,7 +35,7 @@ class Storage:
     unit_of_work: SqlUnitOfWork
     catalog: Catalog | None
     graphs: Graphs
-    publisher: GraphPublisher
+    publisher: GraphPublisher[SqlStores]
     jobs: JobTransactions
     outbox: Dispatcher
     projection: GraphProjection | None

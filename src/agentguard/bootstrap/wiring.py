@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agentguard.accounts.principal import system_principal
 from agentguard.adapters.files.runs import FileRunStore, share_runs
 from agentguard.adapters.memory.cache import MemoryCache
 from agentguard.adapters.memory.limits import MemoryRateLimits
@@ -158,7 +159,9 @@ async def import_former_graphs(
 
     await asyncio.to_thread(share_runs, former, _runs_folder(settings))
     try:
-        moved = await GraphImport(unit_of_work, unit_of_work.clock).run(Neo4jFormerGraphs(neo4j))
+        moved = await GraphImport(unit_of_work, unit_of_work.clock).run(
+            system_principal("migration"), Neo4jFormerGraphs(neo4j)
+        )
     except UnavailableError as error:
         log.warning("graphs_not_moved_from_neo4j", error=str(error))
         return

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # these need packages that are installed only where the servi
     from agentguard.adapters.neo4j.inspection import GraphServer
     from agentguard.adapters.redis.inspection import KeyServer
 
-DATABASE, GRAPH_STORE, CACHE, BROKER = "database", "graph store", "cache", "broker"
+DATABASE, NEO4J, CACHE, BROKER = "database", "neo4j", "cache", "broker"
 _OLDEST_POSTGRESQL, _OLDEST_NEO4J, _OLDEST_REDIS, _OLDEST_RABBITMQ = 15, 5, 6, (3, 10)
 
 
@@ -86,15 +86,13 @@ def _schema(revision: str | None) -> str:
 def judge_neo4j(place: str, found: GraphServer) -> Check:
     known = f"{place}: Neo4j {found.version} ({found.edition})"
     if found.major < _OLDEST_NEO4J:
-        return Check(
-            GRAPH_STORE, Finding.BROKEN, f"{known}. Upgrade it to {_OLDEST_NEO4J} or newer."
-        )
+        return Check(NEO4J, Finding.BROKEN, f"{known}. Upgrade it to {_OLDEST_NEO4J} or newer.")
     prepared = (
         "constraints and indexes exist"
         if found.constrained
         else "the first graph will create constraints and indexes"
     )
-    return Check(GRAPH_STORE, Finding.FINE, f"{known}; {prepared}.")
+    return Check(NEO4J, Finding.FINE, f"{known}; {prepared}.")
 
 
 def judge_redis(place: str, found: KeyServer) -> Check:

@@ -13,7 +13,7 @@ from agentguard.diagnosis.judging import (
     BROKER,
     CACHE,
     DATABASE,
-    GRAPH_STORE,
+    NEO4J,
     judge_broker,
     judge_file,
     judge_neo4j,
@@ -30,7 +30,7 @@ def services(settings: Settings, *, send_test_event: bool) -> list[Group]:
     """Return the checks of the database and of the optional services."""
     return [
         Group(DATABASE, lambda: _database(settings)),
-        Group(GRAPH_STORE, lambda: _graph_store(settings)),
+        Group(NEO4J, lambda: _neo4j(settings)),
         Group(CACHE, lambda: _cache(settings)),
         Group(BROKER, lambda: _broker(settings)),
         Group(_SENTRY, lambda: _sentry(settings, send_test_event=send_test_event)),
@@ -46,11 +46,9 @@ def _database(settings: Settings) -> Iterator[Check]:
     )
 
 
-def _graph_store(settings: Settings) -> Iterator[Check]:
+def _neo4j(settings: Settings) -> Iterator[Check]:
     if settings.neo4j is None:
-        yield Check(
-            GRAPH_STORE, Finding.FINE, "NEO4J_URI is not set: graphs are kept in the database."
-        )
+        yield Check(NEO4J, Finding.FINE, "NEO4J_URI is not set: graphs are not projected to Neo4j.")
         return
     with extra("NEO4J_URI"):
         from agentguard.adapters.neo4j.inspection import inspect_neo4j

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.graph.history import History
 from agentguard.graph.store import ComponentHistories, GraphVersion, GraphVersions
 from agentguard.kernel.clock import Clock
@@ -47,8 +48,12 @@ class GraphImport:
     unit_of_work: UnitOfWork[ImportStores]
     clock: Clock
 
-    async def run(self, former: FormerGraphs) -> int:
-        """Import everything; return the number of versions that were new."""
+    async def run(self, actor: Principal, former: FormerGraphs) -> int:
+        """Import everything; return the number of versions that were new.
+
+        Raises PermissionDeniedError.
+        """
+        actor.require(Permission.OPERATE)
         versions, seen = await former.versions(), await former.history()
         documents = await asyncio.to_thread(lambda: [stable_json(v.graph) for v in versions])
 

@@ -1,4 +1,4 @@
-"""The port to a projection of the newest graph, which people query, and what feeds it."""
+"""The port to a projection of one graph, which people query, and what keeps it current."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Protocol
 
 from agentguard.coordination.outbox import OutboxEntry
 from agentguard.graph.errors import NoGraphError
+from agentguard.graph.selection import default_version
 from agentguard.graph.store import GraphVersion
 from agentguard.graph.versions import Graphs
 
@@ -39,17 +40,17 @@ class GraphProjection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Projector:
-    """Keeps the projection equal to the newest stored version."""
+    """Keeps the projection equal to the newest version of `live`, else to the one last written."""
 
     graphs: Graphs
     projection: GraphProjection
 
     async def handle(self, _entry: OutboxEntry) -> None:
-        """Show the newest version (a Handler of PROJECTION)."""
+        """Show the version that is due (a Handler of PROJECTION)."""
         await self.catch_up()
 
     async def catch_up(self) -> GraphVersion | None:
-        """Show the newest version and return it; None if there is none.
+        """Show the version that is due and return it; None if there is none.
 
         Looks again after each switch: a slower process may have shown an older version meanwhile.
         """
@@ -70,6 +71,6 @@ class Projector:
 
     async def _newest(self) -> GraphVersion | None:
         try:
-            return await self.graphs.newest()
+            return await default_version(self.graphs)
         except NoGraphError:
             return None

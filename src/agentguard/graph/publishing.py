@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.coordination.dispatching import Dispatcher, Handler
@@ -39,11 +39,14 @@ class PublishStores(Protocol):
     def outbox(self) -> Outbox: ...
 
 
+S_co = TypeVar("S_co", bound=PublishStores, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class GraphPublisher:
+class GraphPublisher(Generic[S_co]):
     """Stores new graph versions; housekeeping deletes old ones."""
 
-    unit_of_work: UnitOfWork[PublishStores]
+    unit_of_work: UnitOfWork[S_co]
     run_store: RunStore
     recent: RecentVersions
     outbox: Dispatcher
@@ -58,19 +61,21 @@ class GraphPublisher:
         runs: Runs,
         *,
         await_projection: bool = True,
+        guard: Callable[[S_co], Awaitable[None]] | None = None,
     ) -> bool:
         """Store a version with its runs, its history and its follow-ups; durable on return.
 
         Readers see all of it or nothing; it is the newest from then on. Returns False if the
         projection does not show it yet: the outbox goes on trying. Raises PermissionDeniedError;
         VersionExistsError, and changes nothing, where the id is taken. After any other error the
-        version may be there, whole, or not.
+        version may be there, whole, or not. `guard` runs first in the same transaction; if it
+        raises, nothing is stored.
         """
         actor.require(Permission.OPERATE)
         document = await asyncio.to_thread(stable_json, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
-            await self._write(version, document, seen, commit)
+            await self._write(version, document, seen, commit, guard)
         self.recent.add(version)
         await self.outbox.drain(GRAPH_STORED)
         if not self.projected:
@@ -78,12 +83,19 @@ class GraphPublisher:
         return await_projection and await self.outbox.drain(PROJECTION)
 
     async def _write(
-        self, version: GraphVersion, document: bytes, seen: History, commit: Commit
+        self,
+        version: GraphVersion,
+        document: bytes,
+        seen: History,
+        commit: Commit,
+        guard: Callable[[S_co], Awaitable[None]] | None,
     ) -> None:
         """Write everything in one transaction."""
 
-        async def work(stores: PublishStores) -> None:
+        async def work(stores: S_co) -> None:  # type: ignore[misc]  # no method of the class
             commit.begun = False
+            if guard is not None:
+                await guard(stores)
             await stores.graphs.add(version, document)
             await stores.history.add(seen, self.clock())
             await self._announce(stores.outbox, version)

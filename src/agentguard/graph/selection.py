@@ -98,6 +98,17 @@ class LiveWindows(Protocol):
         """
 
 
+async def default_version(versions: StoredVersions) -> GraphVersion:
+    """Return the newest version of `live` where it has a graph, else the one last written.
+
+    Raises NoGraphError.
+    """
+    try:
+        return await versions.newest(LIVE)
+    except NoGraphError:
+        return await versions.newest()
+
+
 @dataclass(frozen=True, slots=True)
 class GraphSelector:
     """Finds selected graphs."""
@@ -125,10 +136,7 @@ class GraphSelector:
     async def _newest(self, dataset: str | None) -> GraphVersion:
         if dataset is not None:
             return await self.versions.newest(dataset)
-        try:
-            return await self.versions.newest(LIVE)
-        except NoGraphError:
-            return await self.versions.newest()
+        return await default_version(self.versions)
 
     async def _version(self, dataset: str | None, version_id: str) -> SelectedGraph:
         version = await self.versions.get(version_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -68,8 +68,11 @@ class GraphVersions(Protocol):
     async def newest_id(self, dataset: str | None = None) -> str | None:
         """Return the id of the newest version of the dataset, or of all; None if there is none."""
 
-    async def get(self, version_id: str) -> GraphVersion:
-        """Return this version; raise NoGraphError if it is not kept."""
+    async def get(self, version_id: str) -> Callable[[], GraphVersion]:
+        """Return what parses this version; raise NoGraphError if it is not kept.
+
+        Parsing is CPU-bound: call it in a thread, after the transaction.
+        """
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""

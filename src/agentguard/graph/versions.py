@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,17 +48,18 @@ class Graphs:
         Raise NoGraphError if there is none.
         """
 
-        async def work(stores: GraphReadStores) -> GraphVersion:
+        async def work(stores: GraphReadStores) -> GraphVersion | Callable[[], GraphVersion]:
             version_id = await stores.graphs.newest_id(dataset)
             if version_id is None:
                 raise NoGraphError.of(dataset)
             return self.recent.get(version_id) or await stores.graphs.get(version_id)
 
-        return self._recent(await self.unit_of_work.read(work))
+        found = await self.unit_of_work.read(work)
+        return found if isinstance(found, GraphVersion) else await self._parsed(found)
 
     async def get(self, version_id: str) -> GraphVersion:
         """Return this version; raise NoGraphError if it is not kept."""
-        return self._recent(
+        return await self._parsed(
             await self.unit_of_work.read(lambda stores: stores.graphs.get(version_id))
         )
 
@@ -80,6 +83,8 @@ class Graphs:
         owned = await self.unit_of_work.read(lambda stores: stores.graphs.ids())
         return await self.run_store.sweep(owned)
 
-    def _recent(self, version: GraphVersion) -> GraphVersion:
+    async def _parsed(self, parse: Callable[[], GraphVersion]) -> GraphVersion:
+        """Parse in a thread, with no transaction open."""
+        version = await asyncio.to_thread(parse)
         self.recent.add(version)
         return version

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 
 import structlog
 
+from agentguard.accounts.principal import system_principal
 from agentguard.jobs.lease import Lease, LeaseLostError
 from agentguard.jobs.model import Job, JobError
 from agentguard.jobs.transactions import JobTransactions
@@ -16,6 +17,9 @@ from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 
 log = structlog.get_logger(__name__)
+
+JOBS = system_principal("jobs")
+"""Who runs jobs, in a server as in a worker; a job names who submitted it."""
 
 Report: TypeAlias = Callable[[int], Awaitable[None]]
 JobFunction: TypeAlias = Callable[[Job, Report], Awaitable[Mapping[str, Any]]]

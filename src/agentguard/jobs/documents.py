@@ -24,6 +24,7 @@ def job_summary(job: Job) -> Document:
         "kind": job.kind,
         "state": job.state.value,
         "attempts": job.attempts,
+        "submitted_by": job.submitted_by,
         "progress": _progress(job),
         "error": (
             None if job.error is None else {"code": job.error.code, "message": job.error.message}

@@ -9,7 +9,7 @@ from typing import Any
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.jobs.model import Job
 from agentguard.jobs.store import JobFilter
-from agentguard.jobs.transactions import JobTransactions
+from agentguard.jobs.transactions import TOPIC, JobStores, JobTransactions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.ids import sortable_id
 
@@ -38,6 +38,25 @@ class Jobs:
 
         Raises PermissionDeniedError, TooManyJobsError.
         """
+        job = await self.store.unit_of_work.run(
+            lambda stores: self.add(stores, actor, kind, request, total=total)
+        )
+        await self.announce()
+        return job
+
+    async def add(
+        self,
+        stores: JobStores,
+        actor: Principal,
+        kind: str,
+        request: Mapping[str, Any],
+        *,
+        total: int | None = None,
+    ) -> Job:
+        """Queue a new job in another use case's transaction; call `announce` after it.
+
+        Raises PermissionDeniedError, TooManyJobsError.
+        """
         actor.require(self.permissions[kind])
         now = self.clock()
         job = Job(
@@ -50,9 +69,14 @@ class Jobs:
             total=total,
             submitted_by=actor.id,
         )
-        await self.store.add(job, most_unfinished=_MOST_UNFINISHED)
-        self.wake()
+        await stores.jobs.add(job, most_unfinished=_MOST_UNFINISHED)
+        await stores.outbox.put(TOPIC, job.id, {})
         return job
+
+    async def announce(self) -> None:
+        """Let followers and the sweep see new jobs at once; they would find them later anyway."""
+        await self.store.outbox.drain(TOPIC)
+        self.wake()
 
     async def get(self, job_id: str) -> Job:
         """Return the job; raise UnknownJobError if there is none."""

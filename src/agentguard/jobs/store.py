@@ -51,8 +51,11 @@ class JobStore(Protocol):
         Return False, and change nothing, if `job.fence` is outdated.
         """
 
-    async def release(self, job: Job) -> bool:
-        """Replace a running job by its state after the attempt.
+    async def holds(self, job: Job) -> bool:
+        """Return whether the job runs under `job.fence`, so that this attempt may store things."""
+
+    async def release(self, job: Job, result: bytes | None) -> bool:
+        """Replace a running job by its state after the attempt, with its result as JSON.
 
         Return False, and change nothing, if `job.fence` is outdated.
         """

@@ -71,10 +71,10 @@ class Sweep:
             job.id for job in overdue
         }
         for job_id in dead:
-            claimed = await self.store.claim(job_id, now=now, until=now)
-            if claimed is not None and await self.store.release(claimed.fail(_DELIVERY_LIMIT, now)):
+            failed = await self.store.fail(job_id, _DELIVERY_LIMIT, now)
+            if failed is not None:
                 log.warning("job_dead_lettered", job_id=job_id)
-                await self.clear(claimed)
+                await self.clear(failed)
         return dead
 
     async def _deliver(self, job: Job, now: int) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias
 
+import orjson
+
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobError
 from agentguard.jobs.store import JobFilter, JobStore
 from agentguard.retention.citations import JOB, Citations
 from agentguard.unit_of_work import UnitOfWork
@@ -38,7 +41,7 @@ Cites: TypeAlias = Callable[[Job], str | None]
 
 @dataclass(frozen=True, slots=True)
 class JobTransactions:
-    """The methods of JobStore, each in a transaction of its own: durable once it returns.
+    """The steps of a submitted job, each in a transaction of its own: durable once it returns.
 
     Changes of a job's state are announced through the outbox. Progress is announced directly: it
     comes twice a second, and a lost notice of it does no harm.
@@ -48,14 +51,6 @@ class JobTransactions:
     outbox: Dispatcher
     notices: Notices
     cites: Cites
-
-    async def add(self, job: Job, *, most_unfinished: int) -> None:
-        async def work(stores: JobStores) -> None:
-            await stores.jobs.add(job, most_unfinished=most_unfinished)
-            await stores.outbox.put(TOPIC, job.id, {})
-
-        await self.unit_of_work.run(work)
-        await self.outbox.drain(TOPIC)
 
     async def get(self, job_id: str) -> Job:
         return await self.unit_of_work.read(lambda stores: stores.jobs.get(job_id))
@@ -87,10 +82,26 @@ class JobTransactions:
         return held
 
     async def release(self, job: Job) -> bool:
-        kept = await self.unit_of_work.run(partial(_release, job, self.cites(job)))
+        result = await asyncio.to_thread(_serialized, job)
+        kept = await self.unit_of_work.run(partial(_release, job, result, self.cites(job)))
         if kept:
             await self.outbox.drain(TOPIC)
         return kept
+
+    async def fail(self, job_id: str, error: JobError, now: int) -> Job | None:
+        """Fail a job that is due, without running it; return it, or None if it is not due."""
+
+        async def work(stores: JobStores) -> Job | None:
+            claimed = await stores.jobs.claim(job_id, now=now, until=now)
+            if claimed is None:
+                return None
+            failed = claimed.fail(error, now)
+            return failed if await _release(failed, None, None, stores) else None
+
+        failed = await self.unit_of_work.run(work)
+        if failed is not None:
+            await self.outbox.drain(TOPIC)
+        return failed
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
         return await self.unit_of_work.read(lambda stores: stores.jobs.undelivered(now))
@@ -99,8 +110,12 @@ class JobTransactions:
         return await self.unit_of_work.run(lambda stores: stores.jobs.postpone(job, deliver_at))
 
 
-async def _release(job: Job, cited: str | None, stores: JobStores) -> bool:
-    kept = await stores.jobs.release(job)
+def _serialized(job: Job) -> bytes | None:
+    return None if job.result is None else orjson.dumps(job.result)
+
+
+async def _release(job: Job, result: bytes | None, cited: str | None, stores: JobStores) -> bool:
+    kept = await stores.jobs.release(job, result)
     if kept:
         if cited is not None:
             await stores.citations.cite(cited, JOB, job.id)

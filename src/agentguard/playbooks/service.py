@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agentguard.accounts.principal import Principal, system_principal
+from agentguard.accounts.principal import Principal
 from agentguard.catalog.matching import match
 from agentguard.graph.documents import origin_of
 from agentguard.graph.model import Graph
-from agentguard.jobs.attempts import Report
+from agentguard.jobs.attempts import JOBS, Report
 from agentguard.jobs.model import Job, JobKind
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.generator import generate
@@ -52,8 +52,7 @@ class PlaybookService:
 
     async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
         """Return the playbook's document (a JobFunction)."""
-        actor = system_principal("jobs")
-        return await self.write(actor, await self.resolve(actor, Failure.of(job.request)))
+        return await self.write(JOBS, await self.resolve(JOBS, Failure.of(job.request)))
 
     def _generate(self, graph: Graph, result: SimulationResult) -> Playbook:
         return generate(graph, result, matches=match(graph, self.simulations.catalog))

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agentguard.accounts.principal import system_principal
 from agentguard.graph.store import GraphVersion
-from agentguard.jobs.attempts import Report
+from agentguard.jobs.attempts import JOBS, Report
 from agentguard.jobs.model import Job, JobKind
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.scan.pipeline import Scan
@@ -18,7 +17,6 @@ from agentguard.scan.service import ScanService
 from agentguard.traces.window import TimeWindow
 
 KIND = JobKind.SCAN.value
-_WORKER = system_principal("worker")
 _PROGRESS_SECONDS = 0.5
 
 
@@ -70,9 +68,7 @@ class ScanJobs:
             upload, job.request["origin"], TimeWindow(*asked) if asked else None, report
         )
         await report(job.total or 0)
-        version = await self.scans.keep_once(
-            _WORKER, found, dataset, [f"{job.id}-{n}" for n in range(1, job.fence + 1)]
-        )
+        version = await self.scans.keep_once(JOBS, found, dataset, job)
         return await asyncio.to_thread(self.answer, version, found)
 
     async def _read(

@@ -19,7 +19,7 @@ from agentguard.coordination.leases import LeaseStores
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
-from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.publishing import GraphPublisher, PublishStores
 from agentguard.graph.runs import Runs
 from agentguard.graph.store import LIVE, GraphVersion
 from agentguard.graph.versions import Graphs
@@ -46,7 +46,7 @@ class LiveGraph:
 
     spans: SpanStore
     graphs: Graphs
-    publisher: GraphPublisher
+    publisher: GraphPublisher[PublishStores]
     workers: Pool[Dialects]
     clock: Clock
     window: int

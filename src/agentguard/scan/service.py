@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.errors import NoGraphError
-from agentguard.graph.publishing import GraphPublisher
+from agentguard.graph.publishing import GraphPublisher, PublishStores
 from agentguard.graph.store import LIVE, GraphVersion
 from agentguard.graph.versions import Graphs
 from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.sources import read_stream
+from agentguard.jobs.lease import LeaseLostError
+from agentguard.jobs.model import Job
+from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.ids import sortable_id
@@ -54,12 +56,27 @@ class DatasetNameError(InvalidInputError):
         )
 
 
+class ScanStores(PublishStores, Protocol):
+    """What storing the result of a scan job needs."""
+
+    @property
+    def jobs(self) -> JobStore: ...
+
+
+class AlreadyStoredError(Exception):
+    """An earlier attempt at a job has stored its graph."""
+
+    def __init__(self, version_id: str) -> None:
+        super().__init__(version_id)
+        self.version_id = version_id
+
+
 @dataclass(frozen=True, slots=True)
 class ScanService:
     """Scans, and stores what they find."""
 
     graphs: Graphs
-    publisher: GraphPublisher
+    publisher: GraphPublisher[ScanStores]
     workers: Pool[Dialects]
     clock: Clock
     dialects: Callable[[], Dialects]
@@ -133,19 +150,19 @@ class ScanService:
         )
 
     async def keep_once(
-        self, actor: Principal, found: Scan, dataset: str, ids: Sequence[str]
+        self, actor: Principal, found: Scan, dataset: str, job: Job
     ) -> GraphVersion:
         """Store the result of an attempt at a job unless an earlier one did; return the version.
 
-        `ids` are the version ids of the attempts so far, this one's last. Two concurrent attempts
-        could both store theirs, so the caller must hold the job. Raises PermissionDeniedError.
+        Each attempt's version has an id of its own. Raises PermissionDeniedError, and
+        LeaseLostError where another attempt has the job; both leave everything unchanged.
         """
         actor.require(Permission.OPERATE)
-        for earlier in ids[:-1]:
-            with contextlib.suppress(NoGraphError):
-                return await self.graphs.get(earlier)
-        version = self._version(dataset, found, ids[-1])
-        await self._keep(actor, version, found)
+        version = self._version(dataset, found, version_id(job, job.fence))
+        try:
+            await self._keep(actor, version, found, guard=lambda stores: _check(stores, job))
+        except AlreadyStoredError as stored:
+            return await self.graphs.get(stored.version_id)
         return version
 
     def check_name(self, dataset: str | None) -> None:
@@ -168,11 +185,31 @@ class ScanService:
         now = self.clock()
         return GraphVersion(version_id or sortable_id(now), dataset, now, found.graph)
 
-    async def _keep(self, actor: Principal, version: GraphVersion, found: Scan) -> None:
+    async def _keep(
+        self,
+        actor: Principal,
+        version: GraphVersion,
+        found: Scan,
+        guard: Callable[[ScanStores], Awaitable[None]] | None = None,
+    ) -> None:
         if not found.graph.coverage.spans:
             return
-        if not await self.publisher.publish(actor, version, found.runs):
+        if not await self.publisher.publish(actor, version, found.runs, guard=guard):
             log.warning("projection_pending", graph_version=version.id, detail=_PENDING)
+
+
+def version_id(job: Job, attempt: int) -> str:
+    """Return the id of the graph version that this attempt at a job stores, counted from 1."""
+    return f"{job.id}-{attempt}"
+
+
+async def _check(stores: ScanStores, job: Job) -> None:
+    """Raise LeaseLostError or AlreadyStoredError where this attempt must not store its graph."""
+    if not await stores.jobs.holds(job):
+        raise LeaseLostError
+    earlier = {version_id(job, attempt) for attempt in range(1, job.fence)}
+    for stored in earlier.intersection(await stores.graphs.ids() if earlier else ()):
+        raise AlreadyStoredError(stored)
 
 
 def scan_path(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from agentguard.accounts.principal import Permission, Principal, system_principal
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.catalog.model import Catalog
 from agentguard.graph.documents import origin_of
 from agentguard.graph.errors import UnknownComponentError
@@ -16,7 +16,7 @@ from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
-from agentguard.jobs.attempts import Report
+from agentguard.jobs.attempts import JOBS, Report
 from agentguard.jobs.model import Job, JobKind
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
@@ -138,8 +138,7 @@ class SimulationService:
 
     async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
         """Return the simulation's document (a JobFunction)."""
-        actor = system_principal("jobs")
-        return await self.simulate(actor, await self.resolve(actor, Failure.of(job.request)))
+        return await self.simulate(JOBS, await self.resolve(JOBS, Failure.of(job.request)))
 
     def _simulate(self, failure: ResolvedFailure, runs: Runs) -> SimulationResult:
         return simulate(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, case, delete, func, insert, select, update
@@ -48,12 +48,12 @@ class SqlGraphVersions:
         found: str | None = (await self.connection.execute(wanted)).scalar()
         return found
 
-    async def get(self, version_id: str) -> GraphVersion:
+    async def get(self, version_id: str) -> Callable[[], GraphVersion]:
         wanted = select(graph_versions).where(graph_versions.c.id == version_id)
         row = (await self.connection.execute(wanted)).mappings().first()
         if row is None:
             raise NoGraphError.version(version_id)
-        return await asyncio.to_thread(_version, row)
+        return partial(_version, row)
 
     async def datasets(self) -> tuple[Dataset, ...]:
         table = graph_versions.c

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Select, Update, delete, func, insert, not_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    Update,
+    delete,
+    func,
+    insert,
+    not_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.batches import batches
@@ -41,7 +52,7 @@ class SqlJobStore:
         count = select(func.count()).select_from(jobs).where(_UNFINISHED)
         if (await self.connection.execute(count)).scalar_one() >= most_unfinished:
             raise TooManyJobsError
-        await self.connection.execute(insert(jobs).values(_values(job)))
+        await self.connection.execute(insert(jobs).values(_values(job, None)))
 
     async def get(self, job_id: str) -> Job:
         found = await self._read(select(jobs).where(jobs.c.id == job_id))
@@ -79,8 +90,12 @@ class SqlJobStore:
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
         return await self._changes(_held(job).values(due_at=until, deliver_at=until, done=done))
 
-    async def release(self, job: Job) -> bool:
-        return await self._changes(_held(job).values(_values(job)))
+    async def holds(self, job: Job) -> bool:
+        held = select(jobs.c.id).where(*_is_held(job))
+        return (await self.connection.execute(held)).first() is not None
+
+    async def release(self, job: Job, result: bytes | None) -> bool:
+        return await self._changes(_held(job).values(_values(job, result)))
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
         return await self._read(
@@ -115,12 +130,18 @@ class SqlJobStore:
 
 
 def _held(job: Job) -> Update:
-    return update(jobs).where(
-        jobs.c.id == job.id, jobs.c.state == JobState.RUNNING.value, jobs.c.fence == job.fence
+    return update(jobs).where(*_is_held(job))
+
+
+def _is_held(job: Job) -> tuple[ColumnElement[bool], ...]:
+    return (
+        jobs.c.id == job.id,
+        jobs.c.state == JobState.RUNNING.value,
+        jobs.c.fence == job.fence,
     )
 
 
-def _values(job: Job) -> dict[str, Any]:
+def _values(job: Job, result: bytes | None) -> dict[str, Any]:
     return {
         "id": job.id,
         "kind": job.kind,
@@ -132,7 +153,7 @@ def _values(job: Job) -> dict[str, Any]:
         "deliver_at": job.deliver_at,
         "done": job.done,
         "total": job.total,
-        "result": None if job.result is None else orjson.dumps(job.result),
+        "result": result,
         "error_code": job.error.code if job.error else None,
         "error_message": job.error.message if job.error else None,
         "created_at": job.created_at,

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from agentguard.accounts.principal import Permission
 from agentguard.graph.publishing import GRAPH_STORED
-from agentguard.graph.store import Dataset
+from agentguard.graph.store import LIVE, Dataset
 from agentguard.web.permissions import requires
 from agentguard.web.state import StateOf
 from agentguard.web.streams import event_stream
@@ -37,7 +37,8 @@ async def get_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream events `graph`, each with `dataset` and `graph_version`.
 
-    The newest version at once, then each new version.
+    At once the newest version of the dataset or, without one, of `live` where it has a graph, else
+    of the dataset last written. Then each new version.
     """
     told: dict[str, str] | None = None
     async for _ in state.streams.looks(GRAPH_STORED):
@@ -50,7 +51,10 @@ async def get_events(
 
 
 def _news(found: list[Dataset], told: dict[str, str] | None) -> list[Dataset]:
-    """Return the datasets with a new version, the oldest first; at first only the last written."""
+    """Return the datasets with a new version, the oldest first.
+
+    At first only the default one: `live` where it has a graph, else the one last written.
+    """
     if told is None:
-        return found[:1]
+        return [each for each in found if each.name == LIVE] or found[:1]
     return [each for each in reversed(found) if told.get(each.name) != each.newest_version]

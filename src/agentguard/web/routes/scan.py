@@ -136,20 +136,20 @@ async def _scanned(
     admission: Admission,
 ) -> Response:
     actor = await principal_of(request)
-    upload = await asyncio.to_thread(_new_upload, state)
+    upload, stored = await asyncio.to_thread(_new_upload, state), False
     try:
         origin = await _received_in_time(request, state, upload, admission)
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
             wanted = state.app.uploaded.request(upload, origin, dataset, window)
+            stored = True  # perhaps, whatever fails from here: a job needs its upload
             return accepted(await state.app.jobs.submit(actor, KIND, wanted, total=size))
         version, found = await state.app.scans.scan_file(
             actor, upload, origin, dataset=dataset, window=window
         )
-    except BaseException:
-        upload.unlink(missing_ok=True)
-        raise
-    upload.unlink(missing_ok=True)
+    finally:
+        if not stored:
+            upload.unlink(missing_ok=True)
     return DocumentResponse(await asyncio.to_thread(state.app.answers.document, version, found))
 
 

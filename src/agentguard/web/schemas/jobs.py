@@ -35,6 +35,9 @@ class JobSummary(Document):
     kind: JobKind
     state: JobState
     attempts: int = Field(description="How often it was started.")
+    submitted_by: str | None = Field(
+        description="Id of the principal who submitted it; null for jobs of older versions."
+    )
     progress: JobProgress
     error: JobErrorDocument | None
     created_at: Time | None
