@@ -1,1 +1,1 @@
-"""Find, understand and rehearse the failures of multi-agent systems, from their traces."""
+"""Find, understand and simulate the failures of multi-agent systems, from their traces."""

@@ -34,7 +34,7 @@ class TaskFailedError(UnavailableError):
     code = "task-failed"
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"The last run failed with {kind}.")
+        super().__init__(f"The last background run failed: {kind}.")
         self.kind = kind
 
 

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     Backstage entities; see [catalog.md](catalog.md).
     """
     ghost_days: int = Field(default=7, ge=1)
-    """A declared component that was not seen for this many days is a ghost."""
+    """A declared component unseen for this many days is reported as a ghost."""
     trace_url: str | None = None
     """URL template with `{trace_id}` that links evidence to your Jaeger or Tempo."""
     housekeeping: str | None = None
@@ -210,7 +210,7 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(default=10, ge=1)
     """Time that requests in progress have to finish at shutdown."""
     window_hours: float = Field(default=24, gt=0)
-    """The live graph covers the spans received in the last this many hours."""
+    """Length of the live graph's window in hours."""
     retention_hours: float = Field(default=7 * 24, gt=0)
     """Spans are deleted this many hours after they were received."""
     retention_spans_bytes: int = Field(default=20 * 1024 * MIB, ge=1)

@@ -304,7 +304,7 @@ async def test_a_strangers_node_with_an_id_of_ours_is_named_and_nothing_is_left_
     async with opened(place) as store:
         await store.project(before := version(fan(2, "a")))
         place.ask("CREATE (:Component {id: 'agent:Checkout'})")
-        with pytest.raises(Neo4jUnavailableError, match="Give AgentGuard a database to itself"):
+        with pytest.raises(Neo4jUnavailableError, match="Use a dedicated database"):
             await store.project(version(shop()))
         assert await store.shown() == before.id
         place.ask("MATCH (c:Component {id: 'agent:Checkout'}) DELETE c")

@@ -111,8 +111,8 @@ def test_a_changed_error_share_says_from_what_to_what() -> None:
         0.25,
     )
     assert measure["why"] == (
-        "The share of failures went from 1.0% (4 of 400; 95 % interval 0.4% to 2.5%) to 25.0% (100"
-        " of 400; 95 % interval 21.0% to 29.5%)."
+        "The share of failures went from 1.0% (4 of 400; 95% interval 0.4% to 2.5%) to 25.0% (100"
+        " of 400; 95% interval 21.0% to 29.5%)."
     )
 
 
@@ -138,5 +138,5 @@ def test_markdown(snapshot) -> None:
 def test_markdown_of_no_change_says_so() -> None:
     text = diff_markdown(compared((BEFORE, None), (BEFORE, None)))
 
-    assert "Nothing is new, gone or changed." in text
+    assert "No changes." in text
     assert "| new |" not in text

@@ -40,7 +40,7 @@ def test_equal_graphs_end_with_0_and_different_ones_with_1() -> None:
     same, different = agentguard("diff", "before", "before"), agentguard("diff", "before", "after")
 
     assert (same.exit_code, different.exit_code) == (0, 1)
-    assert "Nothing is new, gone or changed." in same.stdout
+    assert "No changes." in same.stdout
     assert "BillingAgent" in different.stdout
 
 

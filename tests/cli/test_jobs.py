@@ -161,8 +161,8 @@ def test_jobs_are_shown_while_the_broker_is_away(jobs: list[Job], monkeypatch):
     dead = agentguard("jobs", "dead")
 
     assert len(listed["jobs"]) == 3
-    assert "does not answer" in listed["dead_letters_note"]
-    assert (dead.exit_code, "does not answer" in dead.stderr) == (1, True)
+    assert "is unreachable" in listed["dead_letters_note"]
+    assert (dead.exit_code, "is unreachable" in dead.stderr) == (1, True)
 
 
 def test_a_worker_that_the_broker_refuses_says_so_and_ends(monkeypatch):

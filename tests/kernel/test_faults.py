@@ -34,7 +34,7 @@ def sentence(**members) -> str:
         ),
         ({"agent_id": "a", "background": "x"}, "`background` must be true or false; got 'x'."),
         ({"agent_id": "a", "sed": 1}, "`sed` is unknown."),
-        ({}, "The request body must name what fails: agent_id, agent_ids or groups."),
+        ({}, "The request body must name at least one of agent_id, agent_ids or groups."),
     ],
 )
 def test_a_fault_of_a_request_is_a_sentence(members, expected):

@@ -139,7 +139,7 @@ def test_windows_are_written_as_moments_and_durations(
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
-        ({"since": "yesterday"}, "since is 'yesterday'"),
+        ({"since": "yesterday"}, "Invalid `since`: 'yesterday'"),
         ({"lookback": "15"}, "lookback is '15'"),
         ({"lookback": "0m"}, "lookback"),
         ({"since": "1h", "lookback": "15m"}, "leave out since or lookback"),

@@ -188,11 +188,11 @@ def _said(c: Comparison, side: Side) -> str:
     if c.measure is Measure.ERROR_SHARE:
         share = f"{side.value or 0:.1%}"
         interval = f"{side.low:.1%} to {side.high:.1%}"
-        return f"{share} ({side.failed} of {side.observations}; 95 % interval {interval})"
+        return f"{share} ({side.failed} of {side.observations}; 95% interval {interval})"
     high = _value(c.measure, side.high)
     interval = f"{_value(c.measure, side.low):g} ms to {'any' if high is None else f'{high:g} ms'}"
     value = f"{_value(c.measure, side.value):g} ms"
-    return f"{value} ({side.observations} timed; 95 % interval {interval})"
+    return f"{value} ({side.observations} timed; 95% interval {interval})"
 
 
 def _summary(document: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:

@@ -26,7 +26,7 @@ def diff_markdown(document: Document) -> str:
         "",
     ]
     if document["same"]:
-        lines += ["Nothing is new, gone or changed.", ""]
+        lines += ["No changes.", ""]
     for title, kind, called in SECTIONS:
         lines += _section(title, document[kind], called)
     if note := document["shadow_agents"]["note"]:

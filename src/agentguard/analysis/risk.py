@@ -107,7 +107,7 @@ def _likelihood(graph: Graph, c: Component) -> _Value:
     upper = wilson(min(errors, tried), tried)[1]
     return _Value(
         upper,
-        f"{errors} of {tried} invocations failed; with 95 % confidence at most {upper:.1%} do.",
+        f"{errors} of {tried} invocations failed; with 95% confidence at most {upper:.1%} do.",
     )
 
 

@@ -50,11 +50,11 @@ class DataDirectoryError(InvalidInputError):
 
 
 def make_folder(folder: Path) -> None:
-    """Make the data directory; raise DataDirectoryError where that is not possible."""
+    """Create the data directory; raise DataDirectoryError if that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"The data directory {str(folder)!r} cannot be made: {error.strerror}."
+        reason = f"The data directory {str(folder)!r} cannot be created: {error.strerror}."
         raise DataDirectoryError(f"{reason} Set AGENTGUARD_DATA_DIR.") from error
 
 

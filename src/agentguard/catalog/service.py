@@ -18,7 +18,7 @@ from agentguard.kernel.clock import Clock
 
 
 class SeenHistory(Protocol):
-    """What was ever seen; see graph.versions.Graphs."""
+    """The history of all components; see graph.versions.Graphs."""
 
     async def history(self) -> History:
         """Return it, of every dataset, also of versions that were deleted."""

@@ -35,7 +35,7 @@ def selection_asked(
     until: str | None,
     lookback: str | None,
 ) -> GraphSelection:
-    """Return which graph is asked for; raise TimeWindowError, GraphSelectionError."""
+    """Return the selected graph; raise TimeWindowError, GraphSelectionError."""
     return GraphSelection(dataset, version, window_asked(since, until, lookback))
 
 
@@ -48,7 +48,7 @@ def filter_asked(
     errors: bool,
     shadow: bool,
 ) -> GraphFilter:
-    """Return which part of the graph is asked for."""
+    """Return the filter of the graph."""
     return GraphFilter(
         tuple(kinds or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
     )

@@ -1,4 +1,4 @@
-"""How every command ends: exit codes, and errors as sentences."""
+"""Exit codes and error messages of all commands."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.problems import internal_problem, problem
 
 EXIT_CODES = (
-    "Exit codes: 0 fine, 1 failed or found nothing usable, 2 wrong use, 130 interrupted, 141 the"
-    " reader of the output went away."
+    "Exit codes: 0 success, 1 failure or no usable input, 2 usage error, 130 interrupted, 141"
+    " output pipe closed."
 )
 
 
 _WRONG_USE = frozenset({"bad-time-window", "bad-graph-selection"})
-"""Codes of errors that say how an option was written, not what came of the work."""
+"""Codes of errors in the options, as opposed to failures of the command."""
 
 
 class ExitCode(IntEnum):
@@ -46,17 +46,16 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command.
 
-        AgentGuardError and faults of our own end in exit code 1, with a traceback only after
-        --debug.
+        An AgentGuardError or an internal error exits with 1, with a traceback only with --debug.
         """
         return _invoke(ctx, super().invoke)
 
 
 class Group(TyperGroup):
-    """Commands below a name that does something itself, with the same errors."""
+    """A command with subcommands, whose errors are reported like those of Command."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that is asked for."""
+        """Run the subcommand."""
         return _invoke(ctx, super().invoke)
 
 
@@ -81,23 +80,20 @@ def _invoke(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
 
 
 def leave_quietly() -> NoReturn:
-    """Exit as a program whose reader went away.
-
-    Without the interpreter's last flush, which would fail again.
-    """
+    """Exit after the output pipe was closed, without the interpreter's flush, which would fail."""
     os._exit(ExitCode.BROKEN_PIPE)
 
 
 def _report(error: Exception) -> None:
-    """Tell Sentry, where it is set."""
+    """Report the error to Sentry if it is configured."""
     try:
         from agentguard.bootstrap.reports import reporting
         from agentguard.settings import load_settings
 
         with reporting(load_settings()) as report:
             report(error, "command_crashed")
-    # Nothing that is wrong with telling may hide what there is to tell.
-    except Exception as reason:  # noqa: BLE001 - said, and no more
+    # A failing report must not hide the error itself.
+    except Exception as reason:  # noqa: BLE001 - only printed
         say(str(reason))
 
 

@@ -39,7 +39,7 @@ _WAIT_SECONDS = 60.0
 
 
 class NoDemoSystemsError(InvalidInputError):
-    """The folder holds no demo systems."""
+    """The folder contains no demo systems."""
 
     code = "no-demo-systems"
 
@@ -61,8 +61,8 @@ def demo(
     systems: Annotated[
         Path,
         typer.Option(
-            help="Folder of the demo systems in a checkout.",
-            show_default="./demo",
+            help="Folder of the demo systems in a checkout. Default: ./demo.",
+            show_default=False,
             file_okay=False,
         ),
     ] = Path("demo"),
@@ -175,7 +175,7 @@ def _runner(systems: Path) -> Path:
     runner = systems / "run.py"
     if not runner.is_file():
         raise NoDemoSystemsError(
-            f"{str(systems)!r} holds no demo systems. Give their folder in a checkout with"
+            f"{str(systems)!r} contains no demo systems. Give their folder in a checkout with"
             " --systems, or run `agentguard demo --load` to analyze a recording of them."
         )
     return runner
@@ -266,7 +266,7 @@ class _FollowUp:
     component: str
 
     def next_command(self) -> str:
-        """Return one command that runs as it is, without any setting."""
+        """Return one command that runs without any further setting."""
         catalog = ["--catalog", _short_path(self.catalog)] if self.catalog else []
         words = [
             "agentguard" if _on_path() else _short_path(_installed("agentguard")),
@@ -281,7 +281,7 @@ class _FollowUp:
         return shlex.join(words)
 
     def text(self, *, url: str | None) -> str:
-        """Return the commands to continue with, one per line."""
+        """Return the commands for further analysis, one per line."""
         component = shlex.quote(self.component)
         commands = ("graph", "analyze", f"simulate {component}", f"playbook {component}")
         lines = [

@@ -11,8 +11,8 @@ from agentguard.cli.command import Command
 from agentguard.cli.options import CatalogOption, DataDirOption, FullOption
 
 EXIT_CODES = (
-    "Exit codes: 0 the graphs are the same, 1 they differ, 2 error or wrong use, 130 interrupted,"
-    " 141 the reader of the output went away."
+    "Exit codes: 0 no difference, 1 different, 2 error or usage error, 130 interrupted, 141 output"
+    " pipe closed."
 )
 EXAMPLES = f"""\b
 A graph is written as one of:
@@ -58,7 +58,7 @@ AfterArgument: TypeAlias = Annotated[
 ]
 DiffFormatOption: TypeAlias = Annotated[
     DiffFormat,
-    typer.Option("--format", "-f", help="For people, for programs, or for a pull request."),
+    typer.Option("--format", "-f", help="Output format; markdown suits a pull request."),
 ]
 
 
@@ -73,8 +73,8 @@ def diff(
     """Show what changed from graph A to graph B.
 
     New, gone and changed components, dependencies, workflows, shadow agents and single points of
-    failure. A change in a share of failures or a p95 counts where it is more than chance and
-    resolution explain; --format json states the thresholds.
+    failure. A change in a share of failures or a p95 is reported if it is statistically
+    significant; --format json states the thresholds.
     """
     from agentguard.analysis.diff_markdown import diff_markdown
     from agentguard.cli.choices import settings_with

@@ -1,4 +1,4 @@
-"""What `simulate` and `playbook` share: options that name what fails, and jobs."""
+"""Options that `simulate` and `playbook` share: the failure, and background jobs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MethodName(StrEnum):
-    """How the answer is found."""
+    """How a simulation computes the consequences."""
 
     REPLAY = "replay"
     STRUCTURAL = "structural"
@@ -40,7 +40,7 @@ GroupsOption: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         "--group",
-        help="Shared-fate group, where a component has an id like it; repeatable.",
+        help="Shared-fate group that fails; needed if a component has the same id. Repeatable.",
         show_default=False,
     ),
 ]
@@ -51,7 +51,7 @@ MethodOption: TypeAlias = Annotated[
     MethodName | None,
     typer.Option(
         help=(
-            "Replay the recorded runs, or follow the worst case. Default: replay where runs were"
+            "Replay the recorded runs, or assume the worst case. Default: replay if runs were"
             " recorded."
         ),
         show_default=False,
@@ -59,9 +59,7 @@ MethodOption: TypeAlias = Annotated[
 ]
 SeedOption: TypeAlias = Annotated[
     int,
-    typer.Option(
-        help="Seed of the random draws; equal seeds, equal answers.", min=0, max=2**63 - 1
-    ),
+    typer.Option(help="Random seed. The same seed gives the same result.", min=0, max=2**63 - 1),
 ]
 BackgroundOption: TypeAlias = Annotated[
     bool,
@@ -78,20 +76,18 @@ def failure_asked(
     seed: int,
     selection: GraphSelection,
 ) -> Failure:
-    """Return what fails; raise typer.BadParameter where nothing is named."""
+    """Return the failure; raise typer.BadParameter if no component or group is named."""
     from agentguard.simulation.model import Method
     from agentguard.simulation.service import Failure
 
     if not components and not groups:
-        raise typer.BadParameter(
-            "Name what fails: a component, or --group.", param_hint="COMPONENT"
-        )
+        raise typer.BadParameter("Name at least one component or --group.", param_hint="COMPONENT")
     how = None if method is None else Method(method.value)
     return Failure(tuple(components or ()), tuple(groups or ()), how, seed, selection)
 
 
 def print_submitted(job: Job, output_format: Format) -> None:
-    """Print the job: its id for people, its document for programs."""
+    """Print the id of the job, or its document as JSON."""
     from agentguard.cli.output import print_json, print_text
     from agentguard.jobs.documents import job_document
 
@@ -100,6 +96,6 @@ def print_submitted(job: Job, output_format: Format) -> None:
         return
     print_text(f"{job.id}\n")
     say(
-        "Submitted. A running server or worker works on it. Show the result with: agentguard jobs"
+        "Submitted. A running server or worker will run it. Show the result with: agentguard jobs"
         f" show {job.id} --format json"
     )

@@ -96,7 +96,7 @@ def show(
 
 @app.command("dead", cls=Command, epilog=_DEAD_EXAMPLES)
 def dead(output_format: FormatOption = Format.TABLE) -> None:
-    """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed for good.
+    """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed permanently.
 
     A delivery ends up there after its job's last attempt, or when several workers died before they
     could start it. Reading leaves them in place. Exits with 1 where the broker keeps none (Redis,

@@ -29,7 +29,7 @@ from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
 app = typer.Typer(
     name="agentguard",
     help=(
-        "Find, understand and rehearse the failures of multi-agent systems, from their"
+        "Find, understand and simulate the failures of multi-agent systems, from their"
         " OpenTelemetry traces."
     ),
     epilog=EXIT_CODES,
@@ -82,10 +82,7 @@ app.add_typer(jobs.app, name="jobs")
 
 
 def run() -> None:
-    """Run the command line and exit.
-
-    A reader of the output that went away is no error to speak of.
-    """
+    """Run the command line and exit; a closed output pipe is not reported as an error."""
     try:
         app()
     finally:

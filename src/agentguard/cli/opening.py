@@ -1,4 +1,4 @@
-"""Opens the application for one command, with the graph that it asks for."""
+"""Opens the application for one command and selects its graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def ask(settings: Settings, question: Callable[[App], Awaitable[T]]) -> T:
-    """Return what the application answers from existing data; raise NoDataError without any."""
+    """Return the result of `question`; raise NoDataError if there is no data directory."""
 
     async def asked() -> T:
         async with open_app(settings, create=False) as app:
@@ -31,7 +31,7 @@ def ask_about(
     selection: GraphSelection,
     question: Callable[[App, SelectedGraph], Awaitable[T]],
 ) -> T:
-    """Return what the application answers about the selected graph.
+    """Return the result of `question` about the selected graph.
 
     Raises NoDataError, NoGraphError, SpansNotKeptError.
     """
@@ -47,7 +47,7 @@ def ask_with_overview(
     selection: GraphSelection,
     question: Callable[[App, SelectedGraph], Awaitable[dict[str, Any]]],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the answer, and the overview of the graph, from which tables take names."""
+    """Return the result and the overview of the graph, which has the names for tables."""
 
     async def asked(app: App, selected: SelectedGraph) -> tuple[dict[str, Any], dict[str, Any]]:
         return await question(app, selected), await app.graph.overview(selected)

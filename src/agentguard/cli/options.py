@@ -31,19 +31,17 @@ class GraphFormat(StrEnum):
     CYPHER = "cypher"
 
 
-FormatOption: TypeAlias = Annotated[
-    Format, typer.Option("--format", "-f", help="For people (table) or for programs (json).")
-]
+FormatOption: TypeAlias = Annotated[Format, typer.Option("--format", "-f", help="Output format.")]
 GraphFormatOption: TypeAlias = Annotated[
-    GraphFormat, typer.Option("--format", "-f", help="For people (table), or in this language.")
+    GraphFormat, typer.Option("--format", "-f", help="Output format.")
 ]
-FullOption: TypeAlias = Annotated[bool, typer.Option("--full", help="Show every row.")]
+FullOption: TypeAlias = Annotated[bool, typer.Option("--full", help="Show all rows.")]
 DatasetOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
         help=(
-            "Dataset: `live` is what OTLP delivers. Default: `live` where it has a graph, else the"
-            " dataset last written."
+            "Dataset: `live` holds the spans received over OTLP. Default: `live` if it has a"
+            " graph, else the dataset last written."
         ),
         show_default=False,
     ),
@@ -80,7 +78,7 @@ UntilOption: TypeAlias = Annotated[
 LookbackOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Only traces that start this long (15m, 24h, 7d) before --until or, without it, now.",
+        help="Length of the window before --until (default: now): 15m, 24h, 7d.",
         show_default=False,
     ),
 ]
@@ -96,7 +94,7 @@ KindsOption: TypeAlias = Annotated[
     typer.Option("--kind", help="Only components of this kind; repeatable.", show_default=False),
 ]
 ErrorsOption: TypeAlias = Annotated[
-    bool, typer.Option("--errors", help="Only what failed at least once.")
+    bool, typer.Option("--errors", help="Only items with failures.")
 ]
 ShadowOption: TypeAlias = Annotated[
     bool, typer.Option("--shadow", help="Only shadow agents. Needs a catalog.")
@@ -104,7 +102,8 @@ ShadowOption: TypeAlias = Annotated[
 OwnerOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        help="Only what the catalog declares with this owner (case ignored).", show_default=False
+        help="Only components that the catalog assigns to this owner (case-insensitive).",
+        show_default=False,
     ),
 ]
 SortOption: TypeAlias = Annotated[
@@ -115,7 +114,7 @@ SortOption: TypeAlias = Annotated[
     ),
 ]
 TopOption: TypeAlias = Annotated[
-    int | None, typer.Option(min=1, help="At most so many of each list.", show_default=False)
+    int | None, typer.Option(min=1, help="Maximum number of rows per list.", show_default=False)
 ]
 
 

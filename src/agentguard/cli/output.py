@@ -1,4 +1,4 @@
-"""Standard output: one JSON document, text for programs, or a report for people."""
+"""Standard output: a JSON document, plain text or a report."""
 
 from __future__ import annotations
 

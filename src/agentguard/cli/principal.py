@@ -1,4 +1,4 @@
-"""Who a command acts as: the operating-system user who runs it."""
+"""The principal of a command: the operating-system user who runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from agentguard.accounts.principal import EVERY_PERMISSION, Principal, Principal
 def os_user() -> Principal:
     """Return the user of this process, with every permission on the data it can open.
 
-    A user without a name, as in many containers, is named by number.
+    A user without a name, as in many containers, is identified by number.
     """
     try:
         name = getpass.getuser()

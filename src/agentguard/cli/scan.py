@@ -168,7 +168,7 @@ def _print(document: dict[str, Any], output_format: Format, *, full: bool) -> No
 
 
 def _fail_with_nothing(error: NoUsableSpansError, output_format: Format) -> NoReturn:
-    """Exit as after any error, but name each refusal on a line of its own."""
+    """Exit as after any other error, but print each refusal on its own line."""
     from agentguard.cli.output import print_json
     from agentguard.kernel.problems import problem
 
@@ -181,5 +181,5 @@ def _fail_with_nothing(error: NoUsableSpansError, output_format: Format) -> NoRe
         if outside
         else "Nothing usable was found."
     )
-    say(f"{found} `agentguard scan --help` lists the formats, and how to write a window.")
+    say(f"{found} `agentguard scan --help` lists the supported formats and the window syntax.")
     raise typer.Exit(ExitCode.FAILED)

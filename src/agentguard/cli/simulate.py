@@ -63,7 +63,8 @@ def simulate(
 ) -> None:
     """Show what breaks if these components fail.
 
-    Who is hit and by which path, and which workflows lose what share of their runs.
+    Lists the affected components with the path of the failure, and the share of runs that each
+    workflow loses.
     """
     from agentguard.cli.choices import selection_asked, settings_with
     from agentguard.cli.opening import ask
@@ -91,7 +92,7 @@ def simulate(
 async def _simulated(
     app: App, actor: Principal, failure: Failure
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the simulation, and the overview of its graph, from which tables take names."""
+    """Return the simulation and the overview of its graph, which has the names for tables."""
     resolved = await app.simulations.resolve(actor, failure)
     document = await app.simulations.simulate(actor, resolved)
     return document, await app.graph.overview(resolved.selected)

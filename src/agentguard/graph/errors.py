@@ -18,16 +18,14 @@ class NoGraphError(NotFoundError):
                 "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to"
                 " a running server."
             )
-        return cls(
-            f"There is no graph of dataset {dataset!r}. GET /api/datasets lists all datasets."
-        )
+        return cls(f"Dataset {dataset!r} has no graph. List all datasets with GET /api/datasets.")
 
     @classmethod
     def version(cls, version_id: str) -> NoGraphError:
         """Return the error for a version that is not stored."""
         return cls(
-            f"Graph version {version_id!r} is not stored. GET /api/datasets lists the newest of"
-            " each dataset."
+            f"Graph version {version_id!r} is not stored. See the newest of each dataset with"
+            " GET /api/datasets."
         )
 
     @classmethod
@@ -80,7 +78,9 @@ class NotAnAgentError(NotFoundError):
 
     def __init__(self, component_id: str, name: str, kind: str) -> None:
         what = _KINDS.get(kind, f"a {kind}")
-        super().__init__(f"{name!r} is {what}, not an agent; see /api/components/{component_id}")
+        super().__init__(
+            f"{name!r} is {what}, not an agent. See GET /api/components/{component_id}."
+        )
         self.component_id = component_id
         self.kind = kind
 

@@ -17,11 +17,11 @@ instead of as no difference.
 """
 
 ERROR_SHARE_RULE = (
-    "A share of failures has changed where the 95 % Wilson score intervals of both sides do not"
+    "A share of failures has changed where the 95% Wilson score intervals of both sides do not"
     f" overlap. With fewer than {FEW} observations on a side, other differences are undecided."
 )
 P95_RULE = (
-    "A p95 has changed where the 95 % confidence intervals of both sides (from order statistics)"
+    "A p95 has changed where the 95% confidence intervals of both sides (from order statistics)"
     " do not overlap and the two lie at least two histogram buckets apart (a bucket is at most"
     " 25 % wide). Where a side has too few observations to bound its p95, it is undecided."
 )
@@ -49,7 +49,7 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """A measurement: its value, the interval that holds it with 95 % confidence, its count."""
+    """A measurement: its value, the interval that holds it with 95% confidence, its count."""
 
     value: float | None
     """A share (0 to 1), or ns; None where nothing was measured."""
@@ -72,7 +72,7 @@ class Comparison:
 
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of a share (Wilson 1927); (0, 1) without trials."""
+    """Return the 95% Wilson score interval of a share (Wilson 1927); (0, 1) without trials."""
     if trials <= 0:
         return 0.0, 1.0
     share, spread = hits / trials, Z95**2 / trials

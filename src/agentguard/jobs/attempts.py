@@ -182,8 +182,8 @@ class Attempts:
     def _interrupted(self, job: Job) -> tuple[Job, Outcome]:
         """Fail the job: the lease of its last attempt has expired."""
         message = (
-            f"The worker was killed or became unreachable in each of {self.most} attempts. Send the"
-            " input again, in smaller parts."
+            f"The worker was killed or became unreachable in each of {self.most} attempts. Submit"
+            " smaller inputs."
         )
         return (
             replace(job, attempts=self.most).fail(JobError("interrupted", message), self.clock()),

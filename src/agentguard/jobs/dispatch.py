@@ -1,4 +1,4 @@
-"""The port to who brings jobs to those that run them."""
+"""The port of job delivery."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from agentguard.kernel.errors import UnavailableError
 
 
 class BrokerUnavailableError(UnavailableError):
-    """The broker does not answer."""
+    """The broker is unreachable."""
 
     code = "broker-unavailable"
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(
-            f"The broker at {place} does not answer ({reason}). Start it, or correct"
+            f"The broker at {place} is unreachable ({reason}). Start it, or correct"
             " CELERY_BROKER_URL."
         )
 
 
 class NoDeadLettersError(UnavailableError):
-    """What delivers jobs here keeps no dead letters."""
+    """The configured job delivery keeps no dead letters."""
 
     code = "no-dead-letters"
     status = 501
 
-    def __init__(self, who: str) -> None:
+    def __init__(self, reason: str) -> None:
         super().__init__(
-            f"There are no dead letters with {who}, only with RabbitMQ. `agentguard jobs --state"
-            " failed` lists what failed."
+            f"Dead letters require RabbitMQ; {reason}. List failed jobs with `agentguard jobs"
+            " --state failed`."
         )
 
 
@@ -39,35 +39,33 @@ DELIVERY_LIMIT = "delivery_limit"
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A delivery that came to nothing for good."""
+    """A delivery that failed permanently."""
 
     job_id: str
     task: str
     reason: str
-    """The broker's word: `rejected` after the job's last attempt, DELIVERY_LIMIT where no worker
-    could even begin with it.
+    """The broker's reason: `rejected` after the job's last attempt, DELIVERY_LIMIT if no worker
+    could start it.
     """
     died_at: int | None
     """ns."""
 
 
 class JobDispatcher(Protocol):
-    """Brings jobs to somebody who will run them, at least once; the job store decides who does."""
+    """Delivers jobs at least once; of several recipients, the one that claims a job runs it."""
 
     async def deliver(self, job: Job) -> None:
-        """Hand the job over to be tried at `job.due_at` or later.
+        """Hand the job over, to be run at `job.due_at` or later.
 
-        Raises BrokerUnavailableError where that cannot be done now.
-
-        Once this returns the broker has it for good, but a broker may lose what it has: who must be
-        sure delivers again.
+        The broker has accepted the job when this returns, but may lose it: repeat the delivery if
+        the job is not claimed. Raises BrokerUnavailableError.
         """
 
     async def ping(self) -> None:
         """Ask the broker something; raise BrokerUnavailableError if it does not answer."""
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
-        """Return what will not be delivered any more, oldest first.
+        """Return the dead letters, oldest first.
 
         Raise NoDeadLettersError or BrokerUnavailableError.
         """

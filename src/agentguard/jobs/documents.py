@@ -1,4 +1,4 @@
-"""The JSON documents about jobs: what the API answers and the CLI prints."""
+"""The JSON documents about jobs: as the API and the CLI return them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Document: TypeAlias = dict[str, Any]
 
 
 def job_document(job: Job) -> Document:
-    """Return the job with what came of it."""
+    """Return the job with its result."""
     return job_summary(job) | {"result": job.result}
 
 
@@ -43,9 +43,9 @@ def _progress(job: Job) -> Document:
 
 
 def jobs_document(jobs: Sequence[Job], limit: int) -> Document:
-    """Return a page of a list.
+    """Return a page of jobs.
 
-    `next` is what `before` must be for the next one, None after the last.
+    `next` is the value of `before` for the next page, None after the last.
     """
     return {
         "jobs": [job_summary(job) for job in jobs],
@@ -54,7 +54,7 @@ def jobs_document(jobs: Sequence[Job], limit: int) -> Document:
 
 
 def dead_letters_document(letters: Sequence[DeadLetter]) -> Document:
-    """Return what lies in the dead-letter queue."""
+    """Return the contents of the dead-letter queue."""
     return {
         "dead_letters": [
             {

@@ -15,7 +15,7 @@ from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 
 log = structlog.get_logger(__name__)
 
-WITHOUT_BROKER = "a server that runs jobs itself (CELERY_BROKER_URL is not set)"
+WITHOUT_BROKER = "CELERY_BROKER_URL is not set"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The lease of a running job: renewed during the work, which ends when another attempt has it."""
+"""The lease of a running job: renewed during the work, which is cancelled if the lease is lost."""
 
 from __future__ import annotations
 

@@ -16,10 +16,7 @@ class UnknownJobError(NotFoundError):
     code = "unknown-job"
 
     def __init__(self, job_id: str) -> None:
-        super().__init__(
-            f"There is no job {job_id!r}. The response that started it has its id; list all with"
-            " `agentguard jobs`."
-        )
+        super().__init__(f"There is no job {job_id!r}. List all jobs with `agentguard jobs`.")
 
 
 class TooManyJobsError(UnavailableError):

@@ -29,12 +29,12 @@ class Jobs:
     permissions: Mapping[str, Permission]
     """By kind: what submitting such a job requires."""
     wake: Callable[[], None] = _nobody
-    """Called when a job is to be delivered; the sweep of any server would find it later."""
+    """Called after a job was queued, to deliver it at once; otherwise a sweep finds it later."""
 
     async def submit(
         self, actor: Principal, kind: str, request: Mapping[str, Any], *, total: int | None = None
     ) -> Job:
-        """Queue a new job and return it; it will run, whichever service is unreachable now.
+        """Queue a new job and return it; it will run even if other services are unreachable now.
 
         Raises PermissionDeniedError, TooManyJobsError.
         """

@@ -1,4 +1,4 @@
-"""The port to stored jobs: the one truth about them."""
+"""The port of stored jobs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class JobFilter:
 
 
 class JobStore(Protocol):
-    """Jobs by id, for many processes at one time.
+    """Jobs by id, shared by many processes.
 
     Every method runs in the caller's transaction: what it changes is durable once that commits.
     """
 
     async def add(self, job: Job, *, most_unfinished: int) -> None:
-        """Store a new job; raise TooManyJobsError if so many are unfinished already."""
+        """Store a new job; raise TooManyJobsError if that many are unfinished."""
 
     async def get(self, job_id: str) -> Job:
         """Return the job; raise UnknownJobError if there is none."""

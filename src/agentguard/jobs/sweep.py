@@ -117,5 +117,5 @@ class Sweep:
 
 _DELIVERY_LIMIT = JobError(
     "worker-died",
-    "Every worker died before it could start this job. See the workers' logs, then send it again.",
+    "Every worker died before it could start this job. See the workers' logs, then resubmit it.",
 )

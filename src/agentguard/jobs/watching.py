@@ -13,14 +13,14 @@ async def changes(
 ) -> AsyncIterator[Job]:
     """Yield the job now and after each visible change, until it has ended.
 
-    It is read at every item of `looks`, and no longer once these end. Raises UnknownJobError.
+    The job is read at every item of `looks` until those end. Raises UnknownJobError.
     """
-    told: object = None
+    last: object = None
     async for _ in looks:
         job = await store.get(job_id)
         seen = (job.state, job.attempts, job.done, job.total)
-        if seen != told:
-            told = seen
+        if seen != last:
+            last = seen
             yield job
         if job.state.final:
             return

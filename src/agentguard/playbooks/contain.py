@@ -87,7 +87,7 @@ def _pause_callers(facts: Facts, c: Component) -> Draft:
         title=f"Pause calls to {name}",
         actions=(*(_pause(facts, d) for d in calls[:MAX_LISTED]), *and_others(calls)),
         verifications=tuple(_paused(facts, d) for d in calls[:MAX_LISTED]),
-        rollback=(f"Resume the calls as the recover phase describes, once {name} responds.",),
+        rollback=(f"When {name} responds, resume the calls as described in the recover phase.",),
         owners=callers,
         components=(c.id, *callers),
         evidence=cited(*(d.evidence for d in calls)),
@@ -135,4 +135,4 @@ def _loss(w: ImpactedWorkflow) -> str:
     lost = f"{w.name} loses {w.runs_lost} of {w.runs_seen} recorded runs ({w.share:.1%}"
     if not w.interval:
         return f"{lost}, worst case)."
-    return f"{lost}; 95 % interval {w.interval.low:.1%} to {w.interval.high:.1%})."
+    return f"{lost}; 95% interval {w.interval.low:.1%} to {w.interval.high:.1%})."

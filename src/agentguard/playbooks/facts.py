@@ -123,5 +123,5 @@ def edge(facts: Facts, d: Dependency) -> str:
 def within_baseline(subject: str, errors: int, total: int, noun: str) -> str:
     """Return the check that the error rate is no higher than in the window."""
     if not total:
-        return f"{subject} stay low: the window holds no {noun} to compare with."
+        return f"{subject} stay low; the window has no {noun} as a baseline."
     return f"{subject} stay at or below the baseline: {errors} of {total} {noun} failed."

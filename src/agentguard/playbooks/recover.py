@@ -61,7 +61,7 @@ def _repair(name: str, c: Component) -> str:
         case ComponentKind.MODEL:
             return _repair_model(name, c)
         case ComponentKind.EXTERNAL:
-            return f"Check the status of {name} with its operator: it sends no spans of its own."
+            return f"Check the status of {name} with its operator: it emits no spans."
         case ComponentKind.DATASTORE | ComponentKind.QUEUE:
             return f"Restart or repair {name}{_where('used by', c)}."
         case _:

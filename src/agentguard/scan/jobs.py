@@ -27,8 +27,8 @@ class UploadMissingError(AgentGuardError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The upload is not in the data directory. Let servers and workers share"
-            " AGENTGUARD_DATA_DIR, and send it again."
+            "The upload is missing from the data directory. Make sure that servers and workers"
+            " share AGENTGUARD_DATA_DIR, then resubmit it."
         )
 
 

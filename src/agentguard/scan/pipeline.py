@@ -126,7 +126,9 @@ def _graph(
             discover(part, dialects, classifier, seen)
             for part in (spool if window is None else inside).partitions()
         ]
-    refused.add(_circle(partial, *place) for partial in partials for place in partial.parent_cycles)
+    refused.add(
+        _parent_cycle(partial, *place) for partial in partials for place in partial.parent_cycles
+    )
     graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
     outside = (
         0
@@ -139,15 +141,15 @@ def _graph(
     return Scan(graph, runs, refused.all())
 
 
-def _circle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
-    """Say where parents led round in a circle; nothing is lost by it."""
+def _parent_cycle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
+    """Return the notice of a cycle of parents that was broken at this span; no span is lost."""
     at = (
         f"trace {partial.labels.get(trace, trace.hex())}, span"
         f" {partial.labels.get(trace + span, span.hex())}"
     )
     message = (
-        "Its parents lead round in a circle: the circle was cut here, and the span counts as one"
-        " whose parent never came."
+        "The span's ancestors form a cycle. The cycle was broken at this span, which is treated as"
+        " one with a missing parent."
     )
     return Refusal(at, "cyclic-parents", message, 0)
 

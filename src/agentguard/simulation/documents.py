@@ -168,8 +168,8 @@ def _notes(a: Assumptions) -> Iterator[str]:
         )
     if a.absorption_unknown:
         yield (
-            f"{a.absorption_unknown} failing calls are on dependencies without a recorded failure"
-            " that no retry or fallback followed; they count as not absorbed (worst case)."
+            "No unmitigated failure was recorded on the dependencies of"
+            f" {a.absorption_unknown} failing calls; they are counted as not absorbed (worst case)."
         )
 
 

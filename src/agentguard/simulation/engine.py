@@ -124,7 +124,7 @@ def _replay(
 ) -> Outcome:
     if runs is None or not _recorded(runs):
         raise NothingToReplayError(
-            "This graph has no recorded runs to replay. UsageShares the structural method."
+            "This graph has no recorded runs to replay. Use the structural method."
         )
     return replay.simulate(graph, recording(graph, runs, seed=seed), s, scenario.failed, seed=seed)
 

@@ -57,7 +57,7 @@ DEFAULT_THRESHOLDS = Thresholds()
 
 SHARE_OF = (
     "All runs recorded in the window (of the workflow, where one is named), failed runs included."
-    " A run inside a run of another workflow counts as a part of that one."
+    " Nested runs count as part of the enclosing run."
 )
 """The denominator of every share of runs: in simulations, single points of failure and risk."""
 

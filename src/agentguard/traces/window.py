@@ -98,15 +98,13 @@ def time_window(
             problem = (
                 "must be positive" if name == "lookback" else "must be after 1970-01-01T00:00:00Z"
             )
-            raise TimeWindowError(f"The window's {name} {problem}.")
+            raise TimeWindowError(f"`{name}` {problem}.")
     if lookback is not None:
         if since is not None:
-            raise TimeWindowError(
-                "A window has either a start or a lookback: leave out since or lookback."
-            )
+            raise TimeWindowError("Use either `since` or `lookback`, not both.")
         if until is None:
-            raise TimeWindowError("A lookback needs the end of the window: set until.")
+            raise TimeWindowError("`lookback` needs `until`.")
         since = max(until - lookback, 1)
     if since is not None and until is not None and until <= since:
-        raise TimeWindowError("The window ends before it starts: until must be later than since.")
+        raise TimeWindowError("`until` must be later than `since`.")
     return TimeWindow(since, until)

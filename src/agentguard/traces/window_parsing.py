@@ -39,7 +39,7 @@ def parse_time(text: str, name: str, now: int) -> int:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
         message = (
-            f"{name} is {text!r}. Use a time such as 2026-11-25T10:00:00Z or an age such as"
+            f"Invalid `{name}`: {text!r}. Use a time such as 2026-11-25T10:00:00Z or an age such as"
             " 90s, 15m, 24h or 7d."
         )
         raise TimeWindowError(message) from None
@@ -55,6 +55,6 @@ def parse_duration(text: str, name: str) -> int:
     found = _DURATION.fullmatch(text.strip())
     if found is None:
         raise TimeWindowError(
-            f"{name} is {text!r}. Use a duration such as 90s, 15m, 24h, 7d or 2w."
+            f"Invalid `{name}`: {text!r}. Use a duration such as 90s, 15m, 24h, 7d or 2w."
         )
     return min(round(float(found[1]) * _UNITS[found[2].lower()] * NS_PER_SECOND), _MAX_TIME)

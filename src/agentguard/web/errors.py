@@ -98,7 +98,7 @@ class LastResort:
 
 def _detail(status: HTTPStatus, request: Request, detail: str) -> str:
     if status is HTTPStatus.NOT_FOUND:
-        return f"Nothing is served at {request.url.path!r}. /docs lists all paths."
+        return f"No such path: {request.url.path!r}. /docs lists all paths."
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         return (
             f"{request.url.path!r} does not support {request.method}. /docs lists the methods of"

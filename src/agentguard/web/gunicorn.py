@@ -1,7 +1,7 @@
 """How gunicorn serves AgentGuard: several uvicorn workers on the address that the settings name.
 
 Gunicorn reads this module as its configuration: `gunicorn -c python:agentguard.web.gunicorn
-agentguard.web.asgi:app`; its own options (`--workers 4`) win over what stands here.
+agentguard.web.asgi:app`; its own options (`--workers 4`) take precedence.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ worker_class = "agentguard.web.gunicorn.Worker"
 graceful_timeout = _chosen.shutdown_seconds + 10
 """Seconds for a worker to answer open requests and close."""
 timeout = 120
-"""Seconds without a sign of life after which a worker is taken for dead: none of its work holds the
-event loop for long.
+"""Seconds without a heartbeat after which gunicorn restarts a worker; no task blocks the event loop
+for that long.
 """
 control_socket_disable = True
 """Nothing is written outside the data directory."""

@@ -117,7 +117,7 @@ def failure_of(error: Exception) -> Failure:
             return Failure(400, RpcCode.INVALID_ARGUMENT, str(error))
         case AgentGuardError() if error.status in _RPC_OF_STATUS:
             return Failure(error.status, _RPC_OF_STATUS[error.status], str(error))
-    return Failure(500, RpcCode.INTERNAL, "An internal error occurred. The log has its cause.")
+    return Failure(500, RpcCode.INTERNAL, "An internal error occurred. See the server log.")
 
 
 def _answer(

@@ -45,4 +45,4 @@ class ProblemResponse(Response):
 
 def internal_problem_response() -> ProblemResponse:
     """Return the response to an internal error, without its cause."""
-    return ProblemResponse(internal_problem("An internal error occurred. The log has its cause."))
+    return ProblemResponse(internal_problem("An internal error occurred. See the server log."))

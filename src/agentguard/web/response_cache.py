@@ -36,7 +36,7 @@ class Question:
 class _Flight:
     """A computation in progress."""
 
-    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
     answer: bytes | None = None
 
 
@@ -56,7 +56,7 @@ class ResponseCache:
         """
         key = question_key(question, self.ground)
         while (flight := self._flights.get(key)) is not None:
-            await flight.landed.wait()
+            await flight.done.wait()
             if flight.answer is not None:
                 return flight.answer
         flight = self._flights[key] = _Flight()
@@ -64,7 +64,7 @@ class ResponseCache:
             flight.answer = await self.cache.get(key) or await self._computed(key, compute)
         finally:
             del self._flights[key]
-            flight.landed.set()
+            flight.done.set()
         return flight.answer
 
     async def _computed(self, key: str, compute: Compute) -> bytes:

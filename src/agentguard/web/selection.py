@@ -1,4 +1,4 @@
-"""Which graph a request is about, and which part of it, from query parameters."""
+"""The graph of a request and its filter, from query parameters."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DatasetParameter = Annotated[
     str | None,
     Query(
         description=(
-            "`live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has"
-            " a graph, else the dataset last written."
+            "`live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it"
+            " has a graph, else the dataset last written."
         )
     ),
 ]
@@ -34,13 +34,13 @@ ErrorsParameter = Annotated[
 ShadowParameter = Annotated[bool, Query(description="Only shadow agents. Needs a catalog.")]
 OwnerParameter = Annotated[
     str | None,
-    Query(description="Only what the catalog declares with this owner (case ignored)."),
+    Query(description="Only components that the catalog assigns to this owner (case-insensitive)."),
 ]
 SortParameter = Annotated[
     SortKey | None,
     Query(description="Sort lists by this: names ascending, numbers and times descending."),
 ]
-TopParameter = Annotated[int | None, Query(ge=1, description="At most so many of each list.")]
+TopParameter = Annotated[int | None, Query(ge=1, description="Maximum number of items per list.")]
 
 
 def _selection(

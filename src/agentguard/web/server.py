@@ -51,9 +51,9 @@ class _Server(Server):
 def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish open requests and close.
 
-    Raise AddressError where the port is taken.
+    Raise AddressError if the port is in use.
 
-    `tell` is called once, with the URLs, as soon as connections are taken.
+    `tell` is called once, with the URLs, when connections are accepted.
     """
     with reporting(settings) as report:
         configure_logs(debug=settings.debug, report=report)
@@ -89,7 +89,7 @@ def _config(settings: Settings, app_of: object) -> uvicorn.Config:
 def bind(host: str, port: int) -> socket.socket:
     """Return a listening socket.
 
-    Raise AddressError, naming the address, where that is not possible.
+    Raises AddressError with the address if that fails.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(

@@ -25,11 +25,7 @@ UntilParameter = Annotated[
 ]
 LookbackParameter = Annotated[
     str | None,
-    Query(
-        description=(
-            "Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now."
-        )
-    ),
+    Query(description=("Length of the window before `until` (default: now): 15m, 24h, 7d.")),
 ]
 
 

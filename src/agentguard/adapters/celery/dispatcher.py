@@ -44,7 +44,7 @@ class CeleryDispatcher:
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
         if not self._broker.rabbitmq:
-            raise NoDeadLettersError("Redis")
+            raise NoDeadLettersError("the broker is Redis")
         return await asyncio.to_thread(self._dead_letters)
 
     def _deliver(self, job: Job) -> None:

@@ -73,9 +73,9 @@ def _trouble(error: GqlError | TimeoutError | OSError, database: str) -> str:
         return "did not answer in time. Check its load, or raise AGENTGUARD_NEO4J_TIMEOUT_SECONDS."
     if isinstance(error, ConstraintError):
         return (
-            "has a node of another application with the id of a component. Give AgentGuard a"
-            " database to itself."
+            "has a node of another application with the id of a component. Use a dedicated"
+            " database for AgentGuard."
         )
     if isinstance(error, DriverError | OSError):
         return "is unreachable. Start it, or correct NEO4J_URI."
-    return f"refused the request ({code}). See its log."
+    return f"rejected the request ({code}). See the server's log."

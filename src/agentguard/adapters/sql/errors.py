@@ -25,7 +25,7 @@ class DatabaseUnreadableError(AgentGuardError):
     def __init__(self, place: object, reason: str) -> None:
         super().__init__(
             f"{place} cannot be read as a database: {reason}. Restore it from a backup, or move it"
-            " away to start with an empty one."
+            " aside to start with an empty database."
         )
 
 
@@ -39,12 +39,11 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class DatabaseNotEmptyError(ConflictError):
-    """The target of a copy has graphs of its own."""
+    """The target of a copy already contains graphs."""
 
     code = "database-not-empty"
 
     def __init__(self, place: object) -> None:
         super().__init__(
-            f"{place} has graphs of its own, which a copy would mix with others. Copy into an empty"
-            " database."
+            f"{place} already contains graphs; copying would mix them. Copy into an empty database."
         )

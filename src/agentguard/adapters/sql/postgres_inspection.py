@@ -87,7 +87,7 @@ def _trouble(error: Exception, server: PostgreSQL) -> str:
                 " AGENTGUARD_DATABASE_POOL_SIZE."
             )
         case asyncpg.PostgresError():
-            return f"refused the request ({type(error).__name__}). See its log."
+            return f"rejected the request ({type(error).__name__}). See the server's log."
     reason = (
         getattr(error, "strerror", None) or "no answer in time"
         if isinstance(error, OSError)

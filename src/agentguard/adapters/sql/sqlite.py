@@ -19,7 +19,10 @@ from agentguard.adapters.sql.errors import DatabaseUnavailableError, DatabaseUnr
 FILE_NAME = "agentguard.db"
 WRITE = "agentguard_write"
 """Execution option of a connection that will write: its transactions begin with the write lock."""
-ADVICE = "Free what it needs, or set AGENTGUARD_DATA_DIR to another folder."
+ADVICE = (
+    "Free disk space or stop the process that locks the file, or set AGENTGUARD_DATA_DIR to another"
+    " folder."
+)
 _BUSY_SECONDS = 30
 _UNAVAILABLE = frozenset(
     {

@@ -168,8 +168,8 @@ def risks_part(
 def _scale(analysis: Document) -> str:
     return (
         f"Risk is the sum of its factors (version {analysis['risk_version']}); a block shows a"
-        f" factor's share of its weight. Overall risk: {analysis['overall_risk']:.1f}, the highest"
-        " of an agent."
+        f" factor's share of its weight. Overall risk: {analysis['overall_risk']:.1f} (highest"
+        " among agents; other components can be higher)."
     )
 
 

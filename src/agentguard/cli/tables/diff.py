@@ -22,7 +22,7 @@ def diff_parts(document: Document, *, full: bool = False) -> list[RenderableType
         hanging("b", _origin(document["b"]), width=2),
     ]
     if document["same"]:
-        parts.append(Text("Nothing is new, gone or changed.", style="green"))
+        parts.append(Text("No changes.", style="green"))
     for title, kind, called in _SECTIONS:
         rows = list(_rows(document[kind], called))
         if rows:
@@ -30,7 +30,7 @@ def diff_parts(document: Document, *, full: bool = False) -> list[RenderableType
     undecided = sum(counts.get("undecided", 0) for counts in document["summary"].values())
     if undecided:
         parts.append(
-            faint(f"{plural(undecided, 'difference')} on too few observations: not a change.")
+            faint(f"{plural(undecided, 'difference')} with too few observations to decide.")
         )
     if note := document["shadow_agents"]["note"]:
         parts.append(faint(note))

@@ -156,7 +156,7 @@ def components_part(
 ) -> RenderableType:
     """Return the components: in their order, or agents first."""
     if not components:
-        return section("Components", Text("None was recognized in the spans."))
+        return section("Components", Text("No components were recognized."))
     agents = sum(c["kind"] == "agent" for c in components)
     listed = list(components) if ordered else sorted(components, key=_by_kind)
     shown_as = labels(components)
@@ -358,7 +358,7 @@ def _gaps(coverage: Document) -> list[tuple[int, str]]:
     merged, refused = coverage["cardinality_limited"], coverage["refused"]
     return [
         (coverage["duplicates"], "Duplicate spans ignored"),
-        (sum(roleless.values()), f"Spans of no known convention ({_largest(roleless)})"),
+        (sum(roleless.values()), f"Spans without a known convention ({_largest(roleless)})"),
         (coverage["orphans"], "Spans whose parent is missing"),
         (coverage["unresolved_peers"], "Calls to an unnamed peer"),
         (coverage["unnamed_model_calls"], "Model calls without a model name or caller"),

@@ -30,7 +30,7 @@ _WORKFLOWS = (
     number("Lost"),
     number("Share"),
     text(""),
-    dispensable(text("95 % interval"), 1),
+    dispensable(text("95% interval"), 1),
 )
 _COMPONENTS = (
     names("Component"),
@@ -198,7 +198,7 @@ def _evidence(document: Document) -> list[RenderableType]:
         return []
     return [
         section(
-            "Evidence: traces that hold these dependencies",
+            "Evidence: traces with these dependencies",
             *(hanging("●" if line.plain[0] != "…" else "", line) for line in lines),
         )
     ]

@@ -27,10 +27,12 @@ class MeasuredSide(Document):
     """A measurement on one side."""
 
     value: float | None
-    low: float | None = Field(description="Lower end of the 95 % interval.")
-    high: float | None = Field(description="Upper end; null where too few observations bound it.")
+    low: float | None = Field(description="Lower end of the 95% interval.")
+    high: float | None = Field(description="Upper end; null if there are too few observations.")
     observations: int
-    failed: int | None = Field(description="Of the observations; null where this is no share.")
+    failed: int | None = Field(
+        description="Number of failed observations; null if the value is not a share."
+    )
 
 
 class MeasureDocument(Document):
@@ -113,7 +115,7 @@ class ComponentChanges(Document):
     gone: list[ComparedComponent]
     changed: list[ChangedComponent]
     undecided: list[ChangedComponent] = Field(
-        description="They differ, but on too few observations to call it a change."
+        description="They differ, with too few observations to decide whether it is a change."
     )
 
 
@@ -124,7 +126,7 @@ class DependencyChanges(Document):
     gone: list[ComparedDependency]
     changed: list[ChangedDependency]
     undecided: list[ChangedDependency] = Field(
-        description="They differ, but on too few observations to call it a change."
+        description="They differ, with too few observations to decide whether it is a change."
     )
 
 
@@ -135,7 +137,7 @@ class WorkflowChanges(Document):
     gone: list[ComparedWorkflow]
     changed: list[ChangedWorkflow]
     undecided: list[ChangedWorkflow] = Field(
-        description="They differ, but on too few observations to call it a change."
+        description="They differ, with too few observations to decide whether it is a change."
     )
 
 

@@ -71,7 +71,7 @@ class FailureRequest(BaseModel):
     )
     lookback: str | None = Field(
         default=None,
-        description="Only live traces that start this long before `until` or, without it, now.",
+        description="Length of the window before `until` (default: now): 15m, 24h, 7d.",
     )
     background: bool = Field(
         default=False, description="Return 202 with a job at once; its result is the document."
@@ -80,7 +80,7 @@ class FailureRequest(BaseModel):
     @model_validator(mode="after")
     def _name_something(self) -> FailureRequest:
         if not self.wanted and not self.groups:
-            raise ValueError("must name what fails: agent_id, agent_ids or groups")
+            raise ValueError("must name at least one of agent_id, agent_ids or groups")
         return self
 
     @property
