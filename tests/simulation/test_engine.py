@@ -166,7 +166,7 @@ def test_nothing_to_fail_unknown_components_and_nothing_to_replay_are_errors():
         simulate(GRAPH, RUNS, [])
     with pytest.raises(UnknownComponentError):
         simulate(GRAPH, RUNS, ["nobody"])
-    with pytest.raises(NothingToReplayError):
+    with pytest.raises(NothingToReplayError, match=r"Use the structural method\.$"):
         simulate(GRAPH, None, ["B"], method=Method.REPLAY)
 
 
