@@ -1237,7 +1237,7 @@ export interface components {
             changed: components["schemas"]["ChangedComponent"][];
             /**
              * Undecided
-             * @description They differ, but on too few observations to call it a change.
+             * @description They differ, with too few observations to decide whether it is a change.
              */
             undecided: components["schemas"]["ChangedComponent"][];
         };
@@ -1598,7 +1598,7 @@ export interface components {
             changed: components["schemas"]["ChangedDependency"][];
             /**
              * Undecided
-             * @description They differ, but on too few observations to call it a change.
+             * @description They differ, with too few observations to decide whether it is a change.
              */
             undecided: components["schemas"]["ChangedDependency"][];
         };
@@ -1892,7 +1892,7 @@ export interface components {
             until?: string | null;
             /**
              * Lookback
-             * @description Only live traces that start this long before `until` or, without it, now.
+             * @description Length of the window before `until` (default: now): 15m, 24h, 7d.
              */
             lookback?: string | null;
             /**
@@ -2237,19 +2237,19 @@ export interface components {
             value: number | null;
             /**
              * Low
-             * @description Lower end of the 95 % interval.
+             * @description Lower end of the 95% interval.
              */
             low: number | null;
             /**
              * High
-             * @description Upper end; null where too few observations bound it.
+             * @description Upper end; null if there are too few observations.
              */
             high: number | null;
             /** Observations */
             observations: number;
             /**
              * Failed
-             * @description Of the observations; null where this is no share.
+             * @description Number of failed observations; null if the value is not a share.
              */
             failed: number | null;
         };
@@ -2840,7 +2840,7 @@ export interface components {
             changed: components["schemas"]["ChangedWorkflow"][];
             /**
              * Undecided
-             * @description They differ, but on too few observations to call it a change.
+             * @description They differ, with too few observations to decide whether it is a change.
              */
             undecided: components["schemas"]["ChangedWorkflow"][];
         };
@@ -3114,7 +3114,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3330,7 +3330,7 @@ export interface operations {
         parameters: {
             query?: {
                 format?: "json" | "dot" | "mermaid" | "graphml" | "cypher";
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3338,7 +3338,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
                 /** @description Only components of this kind; repeatable. */
                 kind?: components["schemas"]["ComponentKind"][] | null;
@@ -3346,11 +3346,11 @@ export interface operations {
                 errors?: boolean;
                 /** @description Only shadow agents. Needs a catalog. */
                 shadow?: boolean;
-                /** @description Only what the catalog declares with this owner (case ignored). */
+                /** @description Only components that the catalog assigns to this owner (case-insensitive). */
                 owner?: string | null;
                 /** @description Sort lists by this: names ascending, numbers and times descending. */
                 sort?: components["schemas"]["SortKey"] | null;
-                /** @description At most so many of each list. */
+                /** @description Maximum number of items per list. */
                 top?: number | null;
             };
             header?: never;
@@ -3386,7 +3386,7 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3394,7 +3394,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3426,7 +3426,7 @@ export interface operations {
     get_agent: {
         parameters: {
             query?: {
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3434,7 +3434,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3468,7 +3468,7 @@ export interface operations {
     get_component: {
         parameters: {
             query?: {
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3476,7 +3476,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3546,7 +3546,7 @@ export interface operations {
     get_analysis: {
         parameters: {
             query?: {
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3554,7 +3554,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
                 /** @description Only components of this kind; repeatable. */
                 kind?: components["schemas"]["ComponentKind"][] | null;
@@ -3562,11 +3562,11 @@ export interface operations {
                 errors?: boolean;
                 /** @description Only shadow agents. Needs a catalog. */
                 shadow?: boolean;
-                /** @description Only what the catalog declares with this owner (case ignored). */
+                /** @description Only components that the catalog assigns to this owner (case-insensitive). */
                 owner?: string | null;
                 /** @description Sort lists by this: names ascending, numbers and times descending. */
                 sort?: components["schemas"]["SortKey"] | null;
-                /** @description At most so many of each list. */
+                /** @description Maximum number of items per list. */
                 top?: number | null;
             };
             header?: never;
@@ -3632,7 +3632,7 @@ export interface operations {
             query?: {
                 /** @description Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS. */
                 ghost_days?: number | null;
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3640,7 +3640,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3672,7 +3672,7 @@ export interface operations {
     draft_catalog: {
         parameters: {
             query?: {
-                /** @description `live` for what OTLP delivers, or the dataset of a scan. Default: `live` where it has a graph, else the dataset last written. */
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
                 dataset?: string | null;
                 /** @description Id of a stored graph version, instead of the newest of the dataset. */
                 version?: string | null;
@@ -3680,7 +3680,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Only traces that start this long (15m, 24h, 7d) before `until` or, without it, now. */
+                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
                 lookback?: string | null;
             };
             header?: never;

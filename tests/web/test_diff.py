@@ -83,7 +83,8 @@ async def test_what_is_no_agent_is_told_where_it_is(client: httpx.AsyncClient) -
     answer = await client.get(f"/api/agents/{other['id']}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-an-agent")
-    assert answer.json()["detail"].endswith(f", not an agent. See GET /api/components/{other['id']}.")
+    advice = f", not an agent. See GET /api/components/{other['id']}."
+    assert answer.json()["detail"].endswith(advice)
 
 
 @pytest.mark.parametrize("language", list(MEDIA_TYPES))
