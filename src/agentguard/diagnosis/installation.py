@@ -17,6 +17,7 @@ from typing import Any
 from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
 from agentguard.catalog.loading import load_catalogs
 from agentguard.diagnosis.checks import Check, Finding, Group
+from agentguard.diagnosis.stored import STORED, stored_data
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.environment import environment, unused_settings
 from agentguard.graph.evidence_links import trace_links
@@ -36,6 +37,7 @@ def installation(settings: Settings) -> list[Group]:
         Group("data directory", lambda: _data_directory(settings.data_dir)),
         Group("disk", lambda: _disk(settings.data_dir)),
         Group("spans", lambda: _spans(settings.data_dir)),
+        Group(STORED, lambda: stored_data(settings)),
         Group("API port", lambda: _api_port(settings)),
         Group("OTLP port", lambda: _otlp_port(settings)),
         Group(_CATALOG, lambda: _catalog(settings.catalog)),

@@ -158,6 +158,23 @@ async def open_database(
         await database.engine.dispose()
 
 
+@asynccontextmanager
+async def inspected_database(
+    directory: Path, server: PostgreSQL | None = None
+) -> AsyncIterator[Database]:
+    """Open a database that exists and is migrated, to read it; nothing is created or migrated."""
+    path = directory / FILE_NAME
+    database = (
+        Database(sqlite_engine(path), str(path))
+        if server is None
+        else Database(server.engine(), server.place)
+    )
+    try:
+        yield database
+    finally:
+        await database.engine.dispose()
+
+
 _unattended: set[asyncio.Task[Any]] = set()
 """Work that goes on after its caller was cancelled: drivers and servers cannot be cancelled."""
 
