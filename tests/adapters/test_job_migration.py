@@ -6,14 +6,19 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import orjson
 import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
 from agentguard.adapters.sql.database import open_database
+from agentguard.bootstrap.opening import open_app
+from agentguard.jobs.attempts import Ended
 from agentguard.jobs.model import JobState
+from agentguard.settings import Settings
 from tests.conformance.job_stores import job_transactions
+from tests.jobs.uploads import spans
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +55,23 @@ async def test_what_waited_or_ran_is_due_at_once_and_what_had_ended_stays(tmp_pa
         assert (taken_up.attempts, taken_up.fence) == (2, 2)
         ended = await store.get("c")
         assert (ended.state, ended.attempts, ended.deliver_at) == (JobState.SUCCEEDED, 2, None)
+
+
+async def test_a_scan_job_of_an_earlier_version_is_run(tmp_path: Path):
+    file = tmp_path / "agentguard.db"
+    migrated(file, "0002")
+    request = {"file": "upload", "origin": "old.json", "dataset": "old"}
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(ROW.replace("X'7b7d'", "?"), ("a", "queued", orjson.dumps(request), 0))
+    (tmp_path / "uploads").mkdir()
+    (tmp_path / "uploads" / "upload").write_bytes(spans())
+
+    async with open_app(Settings(data_dir=tmp_path)) as app:
+        assert await app.attempts.run("a") == Ended()
+
+        done = await app.jobs.get("a")
+        assert (done.state, done.submitted_by) == (JobState.SUCCEEDED, None)
+        assert (await app.graphs.newest("old")).id == "a-1"
 
 
 def test_it_can_be_undone_and_done_again(tmp_path: Path):

@@ -19,6 +19,7 @@ from agentguard.adapters.sql.tables import graph_versions
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.attempts import Ended, Work
+from agentguard.jobs.lease import LeaseLostError
 from agentguard.jobs.model import Job, JobState
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.scan.jobs import UploadMissingError
@@ -93,6 +94,18 @@ async def test_an_attempt_that_lost_its_job_while_it_scanned_stores_nothing(tmp_
         assert late.came_to_its_end is False
         assert ((await app.jobs.get(job.id)).result or {})["graph_version"] == f"{job.id}-2"
     assert await versions(tmp_path) == 1
+
+
+async def test_an_attempt_that_lost_its_job_after_its_last_report_stores_nothing(tmp_path: Path):
+    async with open_app(Settings(data_dir=tmp_path)) as app:
+        stale = await claimed(app, job := await submit_scan(app, "lost"))
+        await claimed(app, job)
+
+        with pytest.raises(LeaseLostError):
+            await app.uploaded.run(stale, _hold)
+
+        assert await app.graphs.datasets() == ()
+        assert not list((tmp_path / "graphs").glob("*.parquet"))
 
 
 class Late:

@@ -18,10 +18,13 @@ from pydantic import SecretStr
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.notices import Notices
+from agentguard.graph.store import LIVE
 from agentguard.ingest.sources import read_stream
+from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings
 from scripts.services.redis import redis as redis_server
 from tests.acting import TESTER
+from tests.conformance.graphs import RUNS, version
 from tests.services import own, redis_url
 from tests.web.process import running
 from tests.web.serving import opened, until
@@ -72,6 +75,15 @@ async def test_it_first_tells_of_the_newest_version_and_then_of_each_that_comes(
                 told.append(await following(stream))
 
     assert told == [newest, *later]
+
+
+async def test_it_first_tells_of_live_where_it_has_a_graph(tmp_path: Path):
+    async with opened(tmp_path) as app, streaming(app, look_seconds=NEVER) as (client, _):
+        live = version(LIVE, system_clock)
+        await app.scans.publisher.publish(TESTER, live, RUNS)
+        await scan(client, "later")
+        async with events(client, PATH) as stream:
+            assert await following(stream) == event_of(LIVE, live.id)
 
 
 async def test_of_one_dataset_it_tells_of_that_alone_also_where_it_is_yet_to_come(tmp_path: Path):

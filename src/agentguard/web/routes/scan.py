@@ -14,8 +14,9 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from agentguard.accounts.principal import Permission
+from agentguard.accounts.principal import Permission, PermissionDeniedError
 from agentguard.ingest.errors import InputTooLargeError
+from agentguard.jobs.model import TooManyJobsError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
 from agentguard.kernel.ids import sortable_id
 from agentguard.scan.jobs import KIND
@@ -142,11 +143,14 @@ async def _scanned(
         size = upload.stat().st_size
         if size > state.app.settings.job_bytes:
             wanted = state.app.uploaded.request(upload, origin, dataset, window)
-            stored = True  # perhaps, whatever fails from here: a job needs its upload
+            stored = True  # perhaps, if this fails: a job needs its upload
             return accepted(await state.app.jobs.submit(actor, KIND, wanted, total=size))
         version, found = await state.app.scans.scan_file(
             actor, upload, origin, dataset=dataset, window=window
         )
+    except (PermissionDeniedError, TooManyJobsError):
+        stored = False  # certainly
+        raise
     finally:
         if not stored:
             upload.unlink(missing_ok=True)
