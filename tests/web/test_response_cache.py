@@ -18,7 +18,7 @@ from agentguard.playbooks import service as playbooks
 from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
-from agentguard.web.response_cache import Question, ResponseCache, ground_of, question_key
+from agentguard.web.response_cache import Question, ResponseCache, question_key, shared_inputs
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
 from tests.web.serving import opened, served
@@ -79,8 +79,8 @@ async def test_each_setting_that_answers_follow_from_gives_another_ground(tmp_pa
     grounds = []
     for each in settings:
         async with opened(tmp_path, **each) as app:
-            grounds.append(ground_of(app))
-            assert ground_of(app) == grounds[-1]
+            grounds.append(shared_inputs(app))
+            assert shared_inputs(app) == grounds[-1]
 
     keys = {question_key(Question("v", "graph"), ground) for ground in grounds}
     assert len(keys) == len(settings)
@@ -93,7 +93,7 @@ async def test_a_catalogue_that_is_edited_gives_another_ground_and_one_that_is_r
     for name in ("PaymentAgent", "PaymentAgent", "FraudAgent"):
         path.write_text(CATALOG.format(name=name))
         async with opened(tmp_path, catalog=path) as app:
-            grounds.append(ground_of(app))
+            grounds.append(shared_inputs(app))
 
     assert grounds[0] == grounds[1] != grounds[2]
 
@@ -102,7 +102,7 @@ async def test_a_catalogue_whose_path_is_no_text_has_a_ground_too(tmp_path: Path
     path = tmp_path / os.fsdecode(b"\xff.yaml")
     path.write_text(CATALOG.format(name="PaymentAgent"))
     async with opened(tmp_path, catalog=path) as app:
-        key = question_key(Question("v", "graph"), ground_of(app))
+        key = question_key(Question("v", "graph"), shared_inputs(app))
 
     assert len(key) == 64
 
@@ -112,10 +112,10 @@ async def test_other_code_gives_another_ground(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ):
     async with opened(tmp_path) as app:
-        before = ground_of(app)
+        before = shared_inputs(app)
         monkeypatch.setattr(f"agentguard.web.response_cache.{change}", lambda _: "another")
 
-        assert ground_of(app) != before
+        assert shared_inputs(app) != before
 
 
 class Counted:

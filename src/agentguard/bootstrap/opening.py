@@ -1,4 +1,4 @@
-"""Opens everything and closes it in good order."""
+"""Opens the application and closes it in order."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ async def open_app(
     create: bool = True,
     clock: Clock = system_clock,
 ) -> AsyncIterator[App]:
-    """Open the data directory, migrating its database where it is older, and close it in order.
+    """Open the data directory, migrating an older database, and close it in order.
 
-    With `serving`, also receive spans, keep the live graph and run jobs: any number of processes
-    may. `in_processes=False` keeps all work in this process. `create=False` creates neither folder
-    nor database, and raises NoDataError where there are none. Raises DataDirectoryError too, and
-    what a service that is set raises when it cannot be used.
+    With `serving`, also receive spans, keep the live graph and run jobs; any number of processes can
+    do this. `in_processes=False` keeps all work in this process. `create=False` creates neither a
+    folder nor a database. Raises DataDirectoryError, NoDataError if `create` is False and there is
+    no database, and the errors of configured services that are unusable.
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir) if create else refuse_empty(settings)

@@ -52,15 +52,15 @@ def analyze(
     Of the newest graph in the data directory, of a stored version, or of a window of the live
     spans. Without --sort the most severe come first. Risk is shown with each of its factors.
     """
-    from agentguard.cli.choices import filter_asked, selection_asked, settings_with
+    from agentguard.cli.choices import filter_from_options, selection_from_options, settings_with
     from agentguard.cli.opening import ask_about, ask_with_overview
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.analysis import analysis_parts
     from agentguard.cli.tables.graph import names_by_id
 
     settings = settings_with(data_dir, catalog)
-    selection = selection_asked(dataset, version, since, until, lookback)
-    wanted = filter_asked(kinds, owner, sort, top, errors=errors, shadow=shadow)
+    selection = selection_from_options(dataset, version, since, until, lookback)
+    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow)
     if output_format is Format.JSON:
         print_json(ask_about(settings, selection, lambda app, of: app.analysis.analyze(of, wanted)))
         return

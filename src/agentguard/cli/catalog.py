@@ -97,10 +97,10 @@ def init(
 
     As YAML, or as JSON with --format json.
     """
-    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.choices import selection_from_options, settings_with
     from agentguard.cli.opening import ask_about
 
-    selection = selection_asked(dataset, version, since, until, lookback)
+    selection = selection_from_options(dataset, version, since, until, lookback)
     text = ask_about(
         settings_with(data_dir, None), selection, lambda app, of: app.catalog.draft(of)
     )
@@ -163,14 +163,14 @@ def check(
 
     Exits with 0 whatever it finds, except for findings named by --fail-on.
     """
-    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.choices import selection_from_options, settings_with
     from agentguard.cli.opening import ask_about
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.catalog import catalog_parts
 
     settings = settings_with(data_dir, catalog)
     _require_catalog(settings, fail_on or ())
-    selection = selection_asked(dataset, version, since, until, lookback)
+    selection = selection_from_options(dataset, version, since, until, lookback)
     document = ask_about(
         settings, selection, lambda app, of: app.catalog.check(of, ghost_days=ghost_days)
     )

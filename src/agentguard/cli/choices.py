@@ -23,12 +23,14 @@ def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Sett
     )
 
 
-def window_asked(since: str | None, until: str | None, lookback: str | None) -> TimeWindow | None:
+def window_from_options(
+    since: str | None, until: str | None, lookback: str | None
+) -> TimeWindow | None:
     """Return the window of event time, or None without options; raise TimeWindowError."""
     return parse_window(since=since, until=until, lookback=lookback, now=system_clock())
 
 
-def selection_asked(
+def selection_from_options(
     dataset: str | None,
     version: str | None,
     since: str | None,
@@ -36,10 +38,10 @@ def selection_asked(
     lookback: str | None,
 ) -> GraphSelection:
     """Return the selected graph; raise TimeWindowError, GraphSelectionError."""
-    return GraphSelection(dataset, version, window_asked(since, until, lookback))
+    return GraphSelection(dataset, version, window_from_options(since, until, lookback))
 
 
-def filter_asked(
+def filter_from_options(
     kinds: Sequence[ComponentKind] | None,
     owner: str | None,
     sort: SortKey | None,

@@ -69,7 +69,7 @@ BackgroundOption: TypeAlias = Annotated[
 ]
 
 
-def failure_asked(
+def failure_from_options(
     components: Sequence[str] | None,
     groups: Sequence[str] | None,
     method: MethodName | None,

@@ -61,14 +61,14 @@ def graph(
     spans; a server may be running on it. Filters select components; a dependency is shown where one
     of its ends is.
     """
-    from agentguard.cli.choices import filter_asked, selection_asked, settings_with
+    from agentguard.cli.choices import filter_from_options, selection_from_options, settings_with
     from agentguard.cli.opening import ask_about
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.graph import graph_parts
 
     settings = settings_with(data_dir, catalog)
-    selection = selection_asked(dataset, version, since, until, lookback)
-    wanted = filter_asked(kinds, owner, sort, top, errors=errors, shadow=shadow)
+    selection = selection_from_options(dataset, version, since, until, lookback)
+    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow)
     if output_format is GraphFormat.JSON:
         print_json(ask_about(settings, selection, lambda app, of: app.graph.graph(of, wanted)))
     elif output_format is GraphFormat.TABLE:

@@ -11,7 +11,7 @@ from agentguard.cli.failing import (
     MethodOption,
     ModeOption,
     SeedOption,
-    failure_asked,
+    failure_from_options,
     print_submitted,
 )
 from agentguard.cli.options import (
@@ -62,15 +62,15 @@ def playbook(
     Three phases (contain, activate backups, recover), from the graph and the simulated failure of
     these components.
     """
-    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.choices import selection_from_options, settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.principal import os_user
     from agentguard.cli.tables.playbook import playbook_parts
 
     actor, settings = os_user(), settings_with(data_dir, catalog)
-    selection = selection_asked(dataset, version, since, until, lookback)
-    failure = failure_asked(components, groups, method, seed, selection)
+    selection = selection_from_options(dataset, version, since, until, lookback)
+    failure = failure_from_options(components, groups, method, seed, selection)
 
     async def written(app: App) -> dict[str, Any]:
         return await app.playbooks.write(actor, await app.playbooks.resolve(actor, failure))

@@ -71,12 +71,12 @@ def scan(
     position; the rest is used. Exits with 1 where nothing can be used.
     """
     from agentguard.bootstrap.opening import unstored_scans
-    from agentguard.cli.choices import settings_with, window_asked
+    from agentguard.cli.choices import settings_with, window_from_options
     from agentguard.cli.progress import bytes_read
     from agentguard.cli.standard_input import standard_input
     from agentguard.scan.answers import NoUsableSpansError
 
-    settings, window = settings_with(data_dir, catalog), window_asked(since, until, lookback)
+    settings, window = settings_with(data_dir, catalog), window_from_options(since, until, lookback)
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     try:
         with bytes_read(paths) as progress, answers_only():

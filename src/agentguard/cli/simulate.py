@@ -11,7 +11,7 @@ from agentguard.cli.failing import (
     MethodOption,
     ModeOption,
     SeedOption,
-    failure_asked,
+    failure_from_options,
     print_submitted,
 )
 from agentguard.cli.options import (
@@ -66,7 +66,7 @@ def simulate(
     Lists the affected components with the path of the failure, and the share of runs that each
     workflow loses.
     """
-    from agentguard.cli.choices import selection_asked, settings_with
+    from agentguard.cli.choices import selection_from_options, settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.principal import os_user
@@ -74,8 +74,8 @@ def simulate(
     from agentguard.cli.tables.simulation import simulation_parts
 
     actor, settings = os_user(), settings_with(data_dir, catalog)
-    selection = selection_asked(dataset, version, since, until, lookback)
-    failure = failure_asked(components, groups, method, seed, selection)
+    selection = selection_from_options(dataset, version, since, until, lookback)
+    failure = failure_from_options(components, groups, method, seed, selection)
 
     if background:
         job = ask(settings, lambda app: app.simulations.submit(actor, failure))

@@ -1,4 +1,4 @@
-"""The part of a graph that somebody wants to see, in the order they want."""
+"""Filters of a graph, in the order they want."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Sweep:
     """Deletes what only an ended job needed."""
     failure: str | None = None
     """Why the last look failed; None if it succeeded."""
-    _said: str | None = field(default=None, init=False)
+    _last_logged: str | None = field(default=None, init=False)
     """The failure that was logged since the last delivery."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
@@ -83,7 +83,7 @@ class Sweep:
             return
         try:
             await self.dispatcher.deliver(job)
-            self._said = None
+            self._last_logged = None
         except UnavailableError:
             # The next look, of any process, tries again.
             await self.store.postpone(replace(job, deliver_at=again), now)
@@ -106,9 +106,9 @@ class Sweep:
             self.failure = None
         except (UnavailableError, OSError) as error:  # it may pass: the next look tries again
             self.failure = type(error).__name__
-            if self._said != self.failure:  # logged once, not every second
+            if self._last_logged != self.failure:  # logged once, not every second
                 log.warning("jobs_not_delivered", error=str(error))
-            self._said = self.failure
+            self._last_logged = self.failure
         # The outermost frame of a loop: the next look tries again.
         except Exception as error:
             log.exception("sweep_failed")

@@ -88,7 +88,7 @@ class ResolvedFailure:
 
 
 class JobQueue(Protocol):
-    """Takes work that nobody waits for; see jobs.queue.Jobs."""
+    """Submits background jobs; see jobs.queue.Jobs."""
 
     async def submit(self, actor: Principal, kind: str, request: Mapping[str, Any]) -> Job:
         """Store a new job and return it; raise PermissionDeniedError, TooManyJobsError."""

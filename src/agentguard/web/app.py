@@ -30,7 +30,7 @@ from agentguard.web.limits import FIELDS, RateGuard
 from agentguard.web.metrics import Metrics
 from agentguard.web.parameters import refuse_unknown_parameters
 from agentguard.web.problems import MEDIA_TYPE, Problem
-from agentguard.web.response_cache import ResponseCache, ground_of
+from agentguard.web.response_cache import ResponseCache, shared_inputs
 from agentguard.web.routes import (
     analysis,
     catalog,
@@ -89,7 +89,7 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
         app.settings.scan_max_requests,
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
     )
-    responses, streams = ResponseCache(app.cache, ground_of(app)), Streams(app.notices)
+    responses, streams = ResponseCache(app.cache, shared_inputs(app)), Streams(app.notices)
     metrics, checkup = Metrics(app.serving, process), Checkup(app.parts)
     api.state.agentguard = AppState(
         app, app.serving, metrics, scanning, checkup, responses, streams

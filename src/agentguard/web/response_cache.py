@@ -1,4 +1,4 @@
-"""Cached documents about graph versions, under everything that they depend on."""
+"""Cached documents about graph versions, keyed by all of their inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from agentguard.coordination.cache import Cache
 from agentguard.kernel.stable_json import stable_json
 
 Compute: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
-Ground: TypeAlias = Mapping[str, Any]
+Inputs: TypeAlias = Mapping[str, Any]
 """The inputs that all responses of a process share."""
 
 
@@ -45,7 +45,7 @@ class ResponseCache:
     """Documents as JSON, cached."""
 
     cache: Cache
-    ground: Ground
+    inputs: Inputs
     _flights: dict[str, _Flight] = field(default_factory=dict)
 
     async def of(self, question: Question, compute: Compute) -> bytes:
@@ -54,7 +54,7 @@ class ResponseCache:
         Concurrent equal questions share one computation; different ones run concurrently. If
         `compute` raises, nothing is cached, and each waiting request computes for itself.
         """
-        key = question_key(question, self.ground)
+        key = question_key(question, self.inputs)
         while (flight := self._flights.get(key)) is not None:
             await flight.done.wait()
             if flight.answer is not None:
@@ -73,12 +73,12 @@ class ResponseCache:
         return answer
 
 
-def question_key(question: Question, ground: Ground) -> str:
+def question_key(question: Question, inputs: Inputs) -> str:
     """Return the cache key: equal for equal questions and inputs only."""
-    return hashlib.sha256(stable_json([question, ground])).hexdigest()
+    return hashlib.sha256(stable_json([question, inputs])).hexdigest()
 
 
-def ground_of(app: App) -> Ground:
+def shared_inputs(app: App) -> Inputs:
     """Return the inputs that all responses of this process share.
 
     Its code, the catalog, the links to traces, the severity thresholds.

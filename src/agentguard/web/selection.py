@@ -10,7 +10,7 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.filtering import GraphFilter
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.sorting import SortKey
-from agentguard.web.windows import WindowAsked
+from agentguard.web.windows import WindowQuery
 
 DatasetParameter = Annotated[
     str | None,
@@ -44,7 +44,7 @@ TopParameter = Annotated[int | None, Query(ge=1, description="Maximum number of 
 
 
 def _selection(
-    window: WindowAsked, dataset: DatasetParameter = None, version: VersionParameter = None
+    window: WindowQuery, dataset: DatasetParameter = None, version: VersionParameter = None
 ) -> GraphSelection:
     return GraphSelection(dataset, version, window)
 
@@ -63,7 +63,7 @@ def _filter(
     )
 
 
-SelectionAsked = Annotated[GraphSelection, Depends(_selection)]
+SelectionQuery = Annotated[GraphSelection, Depends(_selection)]
 """The graph that a query asks for. Raises TimeWindowError, GraphSelectionError."""
-FilterAsked = Annotated[GraphFilter, Depends(_filter)]
+FilterQuery = Annotated[GraphFilter, Depends(_filter)]
 """The part of it that is shown."""

@@ -38,5 +38,5 @@ def _window(
     return parse_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
 
 
-WindowAsked = Annotated[TimeWindow | None, Depends(_window)]
+WindowQuery = Annotated[TimeWindow | None, Depends(_window)]
 """The window of a query, or None. Raises TimeWindowError."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from agentguard.accounts.principal import Permission
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.analysis import AnalysisAnswer
-from agentguard.web.selection import FilterAsked, SelectionAsked
+from agentguard.web.selection import FilterQuery, SelectionQuery
 from agentguard.web.state import StateOf
 
 router = APIRouter(prefix="/api", tags=["analysis"])
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", tags=["analysis"])
     dependencies=[requires(Permission.READ)],
     response_model=AnalysisAnswer,
 )
-async def get_analysis(state: StateOf, selection: SelectionAsked, wanted: FilterAsked) -> Response:
+async def get_analysis(state: StateOf, selection: SelectionQuery, wanted: FilterQuery) -> Response:
     """Single points of failure, cycles, centrality and risk, each with its evidence."""
     selected = await state.app.graph.select(selection)
     compute = partial(state.app.analysis.analyze, selected, wanted)

@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from agentguard.accounts.principal import Permission
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.catalog import CatalogDocument
-from agentguard.web.selection import SelectionAsked
+from agentguard.web.selection import SelectionQuery
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["catalog"])
@@ -31,7 +31,7 @@ _YAML: dict[int | str, dict[str, Any]] = {200: {"content": {YAML: {"schema": {"t
     response_model=CatalogDocument,
 )
 async def get_catalog(
-    state: StateOf, selection: SelectionAsked, ghost_days: GhostDaysParameter = None
+    state: StateOf, selection: SelectionQuery, ghost_days: GhostDaysParameter = None
 ) -> Response:
     """Compare the catalog with what was seen: shadow agents, ghosts and drift, with reasons."""
     selected = await state.app.graph.select(selection)
@@ -45,7 +45,7 @@ async def get_catalog(
     response_class=PlainTextResponse,
     responses=_YAML,
 )
-async def get_catalog_draft(state: StateOf, selection: SelectionAsked) -> Response:
+async def get_catalog_draft(state: StateOf, selection: SelectionQuery) -> Response:
     """Draft a catalog of what was seen, as YAML; owners and values are left open."""
     selected = await state.app.graph.select(selection)
     return PlainTextResponse(await state.app.catalog.draft(selected), media_type=YAML)

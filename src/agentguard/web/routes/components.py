@@ -8,7 +8,7 @@ from starlette.responses import Response
 from agentguard.accounts.principal import Permission
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.component_details import ComponentDetailsDocument
-from agentguard.web.selection import SelectionAsked
+from agentguard.web.selection import SelectionQuery
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api", tags=["graph"])
     dependencies=[requires(Permission.READ)],
     response_model=ComponentDetailsDocument,
 )
-async def get_component(component_id: str, state: StateOf, selection: SelectionAsked) -> Response:
+async def get_component(component_id: str, state: StateOf, selection: SelectionQuery) -> Response:
     """One component of any kind, by id or unique name.
 
     With its dependencies, its dependents and the workflows that can reach it.

@@ -14,7 +14,7 @@ from agentguard.web.auth import principal_of
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.components import AgentDetailsDocument, AgentsDocument
 from agentguard.web.schemas.graph import DatasetDeletedDocument, DatasetsDocument, GraphDocument
-from agentguard.web.selection import FilterAsked, SelectionAsked
+from agentguard.web.selection import FilterQuery, SelectionQuery
 from agentguard.web.state import DocumentResponse, StateOf
 
 router = APIRouter(prefix="/api", tags=["graph"])
@@ -67,8 +67,8 @@ async def delete_dataset(
 )
 async def get_graph(
     state: StateOf,
-    selection: SelectionAsked,
-    wanted: FilterAsked,
+    selection: SelectionQuery,
+    wanted: FilterQuery,
     written: FormatParameter = "json",
 ) -> Response:
     """Return components, dependencies and findings.
@@ -90,7 +90,7 @@ async def get_graph(
     dependencies=[requires(Permission.READ)],
     response_model=AgentsDocument,
 )
-async def get_agents(state: StateOf, selection: SelectionAsked) -> Response:
+async def get_agents(state: StateOf, selection: SelectionQuery) -> Response:
     """List all agents and mark those that the catalog does not declare."""
     selected = await state.app.graph.select(selection)
     return DocumentResponse(await state.app.graph.agents(selected))
@@ -102,7 +102,7 @@ async def get_agents(state: StateOf, selection: SelectionAsked) -> Response:
     dependencies=[requires(Permission.READ)],
     response_model=AgentDetailsDocument,
 )
-async def get_agent(agent_id: str, state: StateOf, selection: SelectionAsked) -> Response:
+async def get_agent(agent_id: str, state: StateOf, selection: SelectionQuery) -> Response:
     """Return an agent, by id or unique name, with its dependencies and dependents."""
     selected = await state.app.graph.select(selection)
     return DocumentResponse(await state.app.graph.agent(selected, agent_id))

@@ -28,7 +28,7 @@ from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.graph import ScanDocument
 from agentguard.web.state import AppState, DocumentResponse, StateOf
-from agentguard.web.windows import WindowAsked
+from agentguard.web.windows import WindowQuery
 
 router = APIRouter(prefix="/api", tags=["graph"])
 
@@ -118,7 +118,7 @@ class UploadTooSlowError(AgentGuardError):
     openapi_extra=_BODY,
 )
 async def post_scan(
-    request: Request, state: StateOf, window: WindowAsked, dataset: DatasetParameter = None
+    request: Request, state: StateOf, window: WindowQuery, dataset: DatasetParameter = None
 ) -> Response:
     """Build a graph from the uploaded traces only: OTLP/JSON, the plain form or any trace file.
 
