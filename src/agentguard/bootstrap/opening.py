@@ -68,9 +68,9 @@ async def open_app(
     """Open the data directory, migrating an older database, and close it in order.
 
     With `serving`, also receive spans, keep the live graph and run jobs; any number of processes
-    can do this. `in_processes=False` keeps all work in this process. `create=False` creates neither a
-    folder nor a database. Raises DataDirectoryError, NoDataError if `create` is False and there is
-    no database, and the errors of configured services that are unusable.
+    can do this. `in_processes=False` keeps all work in this process. `create=False` creates neither
+    a folder nor a database. Raises DataDirectoryError, NoDataError (if `create` is False and there
+    is no database) and the errors of configured services that are unusable.
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir) if create else refuse_empty(settings)

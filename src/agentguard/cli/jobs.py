@@ -99,8 +99,8 @@ def dead(output_format: FormatOption = Format.TABLE) -> None:
     """Show the dead letters: deliveries that RabbitMQ keeps because their jobs failed permanently.
 
     A delivery ends up there after its job's last attempt, or when several workers died before they
-    could start it. Reading leaves them in place. Exits with 1 where the broker keeps none (Redis,
-    or no broker), or does not answer.
+    could start it. Listing does not remove them. Exits with 1 if the broker keeps none (Redis,
+    or no broker) or is unreachable.
     """
     import asyncio
 

@@ -66,9 +66,9 @@ def scan(
     """Read trace files and show the graph of exactly what was read.
 
     OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain,
-    gzip or zstd, recognized by their contents. With a window, a trace counts whole if it starts in
-    the window, else not at all. What cannot be used is named on standard error with its file and
-    position; the rest is used. Exits with 1 where nothing can be used.
+    gzip or zstd, recognized by their contents. With a window, whole traces are included if they
+    start in it. Unusable input is reported on standard error with file and position. Exits with 1
+    if there is no usable input.
     """
     from agentguard.bootstrap.opening import unstored_scans
     from agentguard.cli.choices import settings_with, window_from_options

@@ -40,21 +40,21 @@ async def get_events(
     At once the newest version of the dataset or, without one, of `live` where it has a graph, else
     of the dataset last written. Then each new version.
     """
-    told: dict[str, str] | None = None
+    last_seen: dict[str, str] | None = None
     async for _ in state.streams.looks(GRAPH_STORED):
         found = [each for each in await state.app.graphs.datasets() if dataset in (None, each.name)]
-        for each in _news(found, told):
+        for each in _news(found, last_seen):
             yield ServerSentEvent(
                 event="graph", data={"dataset": each.name, "graph_version": each.newest_version}
             )
-        told = {each.name: each.newest_version for each in found}
+        last_seen = {each.name: each.newest_version for each in found}
 
 
-def _news(found: list[Dataset], told: dict[str, str] | None) -> list[Dataset]:
+def _news(found: list[Dataset], last_seen: dict[str, str] | None) -> list[Dataset]:
     """Return the datasets with a new version, the oldest first.
 
     At first only the default one: `live` where it has a graph, else the one last written.
     """
-    if told is None:
+    if last_seen is None:
         return [each for each in found if each.name == LIVE] or found[:1]
-    return [each for each in reversed(found) if told.get(each.name) != each.newest_version]
+    return [each for each in reversed(found) if last_seen.get(each.name) != each.newest_version]
