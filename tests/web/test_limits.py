@@ -108,10 +108,13 @@ async def test_a_job_whose_upload_unpacks_too_large_fails_and_says_so(tmp_path):
             job = (await client.get(accepted.headers["location"])).json()
             return job if job["state"] in ("succeeded", "failed") else None
 
+        async def cleared():
+            return not list((tmp_path / "data" / "uploads").iterdir())
+
         job = await until(finished)
+        await until(cleared)
 
     assert (job["state"], job["error"]["code"]) == ("failed", "body-too-large")
-    assert list((tmp_path / "data" / "uploads").iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["/api/simulate", "/api/playbook"])
