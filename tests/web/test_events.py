@@ -57,10 +57,10 @@ async def scan_beside(directory: Path, dataset: str, **settings: Any) -> Any:
     body.write_text(json.dumps(shop(2)))
     async with open_app(Settings(data_dir=directory / "data", **settings)) as app:
         with body.open("rb") as stream:
-            version, _ = await app.scans.scan(
+            found = await app.scans.scan(
                 TESTER, list(read_stream(stream, "beside")), dataset=dataset
             )
-    return event_of(version.dataset, version.id)
+    return event_of(found["dataset"], found["graph_version"])
 
 
 async def test_it_first_tells_of_the_newest_version_and_then_of_each_that_comes(tmp_path: Path):

@@ -30,7 +30,6 @@ from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
-from agentguard.scan.answers import ScanAnswers
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.jobs import ScanJobs
 from agentguard.scan.live import LiveGraph
@@ -141,15 +140,12 @@ class App:
         return PlaybookService(self.simulations, self.jobs)
 
     @property
-    def answers(self) -> ScanAnswers:
-        return ScanAnswers(viewer(self.declared, self.links))
-
-    @property
     def uploaded(self) -> ScanJobs:
         return ScanJobs(
             self.scans,
             self.settings.data_dir / "uploads",
-            self.answers.document,
+            self.jobs,
+            self.settings.job_bytes,
         )
 
     @property

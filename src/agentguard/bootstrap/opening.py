@@ -42,7 +42,7 @@ from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.retention.housekeeping import Housekeeping
 from agentguard.retention.service import RetentionService
-from agentguard.scan.answers import ScanAnswers, UnstoredScans
+from agentguard.scan.documents import ScanDocuments, UnstoredScans
 from agentguard.scan.live import LiveGraph, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
@@ -97,7 +97,7 @@ def unstored_scans(settings: Settings) -> UnstoredScans:
     """Return what scans without a data directory. Raises CatalogFormatError."""
     catalog = load_catalogs(settings.catalog)
     view_of = viewer(catalog, trace_links(settings.trace_url))
-    return UnstoredScans(load_dialects(settings.housekeeping), ScanAnswers(view_of))
+    return UnstoredScans(load_dialects(settings.housekeeping), ScanDocuments(view_of))
 
 
 def _application(
@@ -108,7 +108,13 @@ def _application(
     dialects, clock = cache(load), storage.unit_of_work.clock
     workers = _workers(stack, load if separate else dialects, separate=separate)
     scans = ScanService(
-        storage.graphs, storage.publisher, workers, clock, dialects, settings.max_upload_bytes
+        storage.graphs,
+        storage.publisher,
+        workers,
+        clock,
+        dialects,
+        settings.max_upload_bytes,
+        ScanDocuments(viewer(storage.catalog, trace_links(settings.trace_url))),
     )
     return App(
         settings,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 import typer
 
 from agentguard.cli.command import ExitCode
+from agentguard.cli.failing import BackgroundOption, print_submitted
 from agentguard.cli.messages import answers_only, say
 from agentguard.cli.options import (
     CatalogOption,
@@ -25,7 +26,8 @@ from agentguard.cli.options import (
 if TYPE_CHECKING:
     from agentguard.cli.standard_input import StandardInput
     from agentguard.ingest.payloads import Payload, Refusal
-    from agentguard.scan.answers import NoUsableSpansError
+    from agentguard.jobs.model import Job
+    from agentguard.scan.documents import NoUsableSpansError
     from agentguard.settings import Settings
     from agentguard.traces.window import TimeWindow
 
@@ -58,6 +60,7 @@ def scan(
     since: SinceOption = None,
     until: UntilOption = None,
     lookback: LookbackOption = None,
+    background: BackgroundOption = False,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -74,9 +77,12 @@ def scan(
     from agentguard.cli.choices import settings_with, window_from_options
     from agentguard.cli.progress import bytes_read
     from agentguard.cli.standard_input import standard_input
-    from agentguard.scan.answers import NoUsableSpansError
+    from agentguard.scan.documents import NoUsableSpansError
 
     settings, window = settings_with(data_dir, catalog), window_from_options(since, until, lookback)
+    if background:
+        print_submitted(_submitted(paths, dataset, window, settings, store=store), output_format)
+        return
     stream, stopper = standard_input() if Path("-") in paths else (None, None)
     try:
         with bytes_read(paths) as progress, answers_only():
@@ -130,15 +136,42 @@ def _stored(
     async def scanned() -> dict[str, Any]:
         async with open_app(settings) as app:
             try:
-                return app.answers.document(
-                    *await app.scans.scan(os_user(), payloads, dataset=dataset, window=window)
-                )
+                return await app.scans.scan(os_user(), payloads, dataset=dataset, window=window)
             except asyncio.CancelledError:
                 if stopper:
                     stopper.stop()
                 raise
 
     return asyncio.run(scanned())
+
+
+def _submitted(
+    paths: Sequence[Path],
+    dataset: str | None,
+    window: TimeWindow | None,
+    settings: Settings,
+    *,
+    store: bool,
+) -> Job:
+    """Submit a job that scans the file; raise typer.BadParameter for anything but one file."""
+    import asyncio
+
+    from agentguard.bootstrap.opening import open_app
+    from agentguard.cli.principal import os_user
+
+    if len(paths) != 1 or not paths[0].is_file() or not store:
+        raise typer.BadParameter(
+            "--background takes exactly one file, and stores its graph.", param_hint="PATH"
+        )
+
+    async def submitted() -> Job:
+        async with open_app(settings) as app:
+            return await app.uploaded.submit_file(
+                os_user(), paths[0], dataset=dataset, window=window
+            )
+
+    with answers_only():
+        return asyncio.run(submitted())
 
 
 def _tell_skipped(skipped: Sequence[Path]) -> None:

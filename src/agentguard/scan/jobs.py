@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from agentguard.graph.store import GraphVersion
+from agentguard.accounts.principal import PermissionDeniedError, Principal
+from agentguard.graph.documents import Document
 from agentguard.jobs.attempts import JOBS, Report
-from agentguard.jobs.model import Job, JobKind
+from agentguard.jobs.model import Job, JobKind, TooManyJobsError
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan
-from agentguard.scan.service import ScanService
+from agentguard.scan.service import DatasetNameError, ScanService
 from agentguard.traces.window import TimeWindow
 
 KIND = JobKind.SCAN.value
@@ -32,9 +36,18 @@ class UploadMissingError(AgentGuardError):
         )
 
 
+class JobQueue(Protocol):
+    """Takes work that nobody waits for; see jobs.queue.Jobs."""
+
+    async def submit(
+        self, actor: Principal, kind: str, request: Mapping[str, Any], *, total: int | None = None
+    ) -> Job:
+        """Store a new job and return it; raise PermissionDeniedError, TooManyJobsError."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScanJobs:
-    """Runs scan jobs.
+    """Scans uploads, at once or as jobs.
 
     The upload stays until its job has ended, so every attempt finds it. Running a job twice stores
     one graph: the dataset is named when the job is submitted, each attempt stores under an id of
@@ -43,8 +56,69 @@ class ScanJobs:
 
     scans: ScanService
     folder: Path
-    answer: Callable[[GraphVersion, Scan], Mapping[str, Any]]
-    """Returns the document of a scan, the job's result."""
+    jobs: JobQueue
+    job_bytes: int
+    """Larger uploads are scanned by jobs."""
+
+    def new_upload(self) -> Path:
+        """Return a new empty file for an upload, in a folder that is created if need be."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        upload = self.folder / sortable_id(self.scans.clock())
+        upload.touch(mode=0o600)
+        return upload
+
+    async def accept(
+        self,
+        actor: Principal,
+        upload: Path,
+        origin: str,
+        *,
+        dataset: str | None = None,
+        window: TimeWindow | None = None,
+        background: bool = False,
+    ) -> Document | Job:
+        """Scan an upload; return the document or, for a large one or `background`, the job.
+
+        The upload is deleted, except where a job may have been stored that needs it. Raises as
+        ScanService.scan_file, and TooManyJobsError.
+        """
+        size = (await asyncio.to_thread(upload.stat)).st_size
+        if background or size > self.job_bytes:
+            return await self._submit(actor, upload, origin, dataset, window, size)
+        try:
+            return await self.scans.scan_file(actor, upload, origin, dataset=dataset, window=window)
+        finally:
+            _delete(upload)
+
+    async def submit_file(
+        self,
+        actor: Principal,
+        source: Path,
+        *,
+        dataset: str | None = None,
+        window: TimeWindow | None = None,
+    ) -> Job:
+        """Submit a job that scans a copy of the file; raise as `accept`."""
+        self.scans.check_name(dataset)
+        upload = await asyncio.to_thread(self.new_upload)
+        with deleted_after(upload, BaseException):
+            await asyncio.to_thread(shutil.copyfile, source, upload)
+        size = (await asyncio.to_thread(upload.stat)).st_size
+        return await self._submit(actor, upload, str(source), dataset, window, size)
+
+    async def _submit(
+        self,
+        actor: Principal,
+        upload: Path,
+        origin: str,
+        dataset: str | None,
+        window: TimeWindow | None,
+        size: int,
+    ) -> Job:
+        """Submit the job; delete the upload only where it is certain that no job was stored."""
+        with deleted_after(upload, PermissionDeniedError, TooManyJobsError, DatasetNameError):
+            request = self.request(upload, origin, dataset, window)
+            return await self.jobs.submit(actor, KIND, request, total=size)
 
     def request(
         self, upload: Path, origin: str, dataset: str | None, window: TimeWindow | None
@@ -69,7 +143,7 @@ class ScanJobs:
         )
         await report(job.total or 0)
         version = await self.scans.keep_once(JOBS, found, dataset, job)
-        return await asyncio.to_thread(self.answer, version, found)
+        return await self.scans.document(version, found)
 
     async def _read(
         self, upload: Path, origin: str, window: TimeWindow | None, report: Report
@@ -89,6 +163,16 @@ class ScanJobs:
     async def clear(self, job: Job) -> None:
         """Delete the upload of a job that has ended."""
         _delete(self.folder / job.request["file"])
+
+
+@contextmanager
+def deleted_after(upload: Path, *errors: type[BaseException]) -> Iterator[None]:
+    """Delete the upload if one of these errors is raised."""
+    try:
+        yield
+    except errors:
+        _delete(upload)
+        raise
 
 
 def _progress_file(upload: Path) -> Path:

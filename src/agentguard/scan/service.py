@@ -17,6 +17,7 @@ import structlog
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
+from agentguard.graph.documents import Document
 from agentguard.graph.publishing import GraphPublisher, PublishStores
 from agentguard.graph.store import LIVE, GraphVersion
 from agentguard.graph.versions import Graphs
@@ -28,6 +29,7 @@ from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.ids import sortable_id
+from agentguard.scan.documents import ScanDocuments
 from agentguard.scan.pipeline import Scan, scan
 from agentguard.traces.window import TimeWindow
 
@@ -82,6 +84,7 @@ class ScanService:
     dialects: Callable[[], Dialects]
     file_limit: int
     """Most bytes of a file's content, decompressed, for `scan_file`."""
+    documents: ScanDocuments
 
     async def scan(
         self,
@@ -89,13 +92,13 @@ class ScanService:
         payloads: Iterable[Payload | Refusal],
         *,
         dataset: str | None = None,
-        store: bool = True,
         window: TimeWindow | None = None,
-    ) -> tuple[GraphVersion, Scan]:
-        """Scan payloads in a thread of this process; a scan without any span is not stored.
+    ) -> Document:
+        """Scan payloads in a thread of this process, store the graph and return its document.
 
         Without a dataset the scan gets one of its own. Cancelling stops the reading. Raises
-        PermissionDeniedError, DatasetNameError.
+        PermissionDeniedError, DatasetNameError, and NothingUsableError for a scan without any span,
+        which is not stored.
         """
         actor.require(Permission.OPERATE)
         name = self.named(dataset)
@@ -108,9 +111,8 @@ class ScanService:
             stop.set()
             raise
         version = self._version(name, found)
-        if store:
-            await self._keep(actor, version, found)
-        return version, found
+        await self._keep(actor, version, found)
+        return await self.document(version, found)
 
     async def scan_file(
         self,
@@ -120,18 +122,21 @@ class ScanService:
         *,
         dataset: str | None = None,
         window: TimeWindow | None = None,
-    ) -> tuple[GraphVersion, Scan]:
-        """Scan one file in a worker process and store the graph; refusals name it `origin`.
+    ) -> Document:
+        """Scan one file in a worker process as `scan` does; refusals name it `origin`.
 
-        Raises PermissionDeniedError, DatasetNameError, and InputTooLargeError where the content
-        exceeds `file_limit`.
+        Raises InputTooLargeError too, where the content exceeds `file_limit`.
         """
         actor.require(Permission.OPERATE)
         name = self.named(dataset)
         found = await self.read_file(path, origin, window=window)
         version = self._version(name, found)
         await self._keep(actor, version, found)
-        return version, found
+        return await self.document(version, found)
+
+    async def document(self, version: GraphVersion, found: Scan) -> Document:
+        """Return the document of a scan; raise NothingUsableError."""
+        return await asyncio.to_thread(self.documents.document, version, found)
 
     async def read_file(
         self,

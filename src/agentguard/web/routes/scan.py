@@ -14,14 +14,12 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from agentguard.accounts.principal import Permission, PermissionDeniedError
+from agentguard.accounts.principal import Permission
 from agentguard.ingest.errors import InputTooLargeError
-from agentguard.jobs.model import TooManyJobsError
+from agentguard.jobs.model import Job
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
-from agentguard.kernel.ids import sortable_id
-from agentguard.scan.jobs import KIND
+from agentguard.scan.jobs import deleted_after
 from agentguard.traces.receiver import Admission
-from agentguard.traces.window import TimeWindow
 from agentguard.web.auth import principal_of
 from agentguard.web.bodies import content_encoding, receive, unpack
 from agentguard.web.permissions import requires
@@ -80,6 +78,15 @@ DatasetParameter = Annotated[
 ]
 
 
+BackgroundParameter = Annotated[
+    bool,
+    Query(
+        description="Return 202 with a job at once, as for large uploads; its result is the"
+        " document."
+    ),
+]
+
+
 class UnsupportedBodyError(AgentGuardError):
     """The body is neither JSON nor a form."""
 
@@ -118,43 +125,27 @@ class UploadTooSlowError(AgentGuardError):
     openapi_extra=_BODY,
 )
 async def post_scan(
-    request: Request, state: StateOf, window: WindowQuery, dataset: DatasetParameter = None
+    request: Request,
+    state: StateOf,
+    window: WindowQuery,
+    dataset: DatasetParameter = None,
+    *,
+    background: BackgroundParameter = False,
 ) -> Response:
     """Build a graph from the uploaded traces only: OTLP/JSON, the plain form or any trace file.
 
     With a window, only the traces that start in it.
     """
     state.app.scans.check_name(dataset)
+    actor, uploads = await principal_of(request), state.app.uploaded
     with state.scanning.admit() as admission:
-        return await _scanned(request, state, dataset, window, admission)
-
-
-async def _scanned(
-    request: Request,
-    state: AppState,
-    dataset: str | None,
-    window: TimeWindow | None,
-    admission: Admission,
-) -> Response:
-    actor = await principal_of(request)
-    upload, stored = await asyncio.to_thread(_new_upload, state), False
-    try:
-        origin = await _received_in_time(request, state, upload, admission)
-        size = upload.stat().st_size
-        if size > state.app.settings.job_bytes:
-            wanted = state.app.uploaded.request(upload, origin, dataset, window)
-            stored = True  # perhaps, if this fails: a job needs its upload
-            return accepted(await state.app.jobs.submit(actor, KIND, wanted, total=size))
-        version, found = await state.app.scans.scan_file(
-            actor, upload, origin, dataset=dataset, window=window
+        upload = await asyncio.to_thread(uploads.new_upload)
+        with deleted_after(upload, BaseException):
+            origin = await _received_in_time(request, state, upload, admission)
+        found = await uploads.accept(
+            actor, upload, origin, dataset=dataset, window=window, background=background
         )
-    except (PermissionDeniedError, TooManyJobsError):
-        stored = False  # certainly
-        raise
-    finally:
-        if not stored:
-            upload.unlink(missing_ok=True)
-    return DocumentResponse(await asyncio.to_thread(state.app.answers.document, version, found))
+    return accepted(found) if isinstance(found, Job) else DocumentResponse(found)
 
 
 async def _received_in_time(
@@ -227,14 +218,6 @@ async def _bounded(
         if admission.bytes > limit:
             raise InputTooLargeError.over(limit)
         yield chunk
-
-
-def _new_upload(state: AppState) -> Path:
-    folder = state.app.uploaded.folder
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upload = folder / sortable_id(state.app.scans.clock())
-    upload.touch(mode=0o600)
-    return upload
 
 
 def _copy(file: UploadFile, upload: Path) -> None:
