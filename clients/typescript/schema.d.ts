@@ -3110,6 +3110,8 @@ export interface operations {
             query?: {
                 /** @description The dataset that gets the graph as its newest version. Default: a new dataset. */
                 dataset?: string | null;
+                /** @description Return 202 with a job at once, as for large uploads; its result is the document. */
+                background?: boolean;
                 /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */

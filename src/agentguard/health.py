@@ -141,6 +141,22 @@ class Checkup:
         return part.name in self._known and self._known[part.name].status is Status.DOWN
 
 
+def health_document(conditions: Mapping[str, Condition]) -> dict[str, object]:
+    """Return the document of all parts and of their worst status."""
+    return {
+        "status": worst(conditions).value,
+        "parts": {
+            name: {
+                "status": condition.status.value,
+                "detail": condition.detail,
+                "latency_ms": round(condition.seconds * 1000, 3),
+                "error": condition.error,
+            }
+            for name, condition in conditions.items()
+        },
+    }
+
+
 def worst(conditions: Mapping[str, Condition]) -> Status:
     """Return the worst status of all parts; UP if there are none."""
     return min(

@@ -63,6 +63,12 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
         {"agent_id": "gpt-4o", "dataset": "shop", "lookback": "1h"},
     ),
     ("playbook PaymentAgent", "POST /api/playbook", {"agent_id": "PaymentAgent"}),
+    ("component PaymentAgent", "GET /api/components/PaymentAgent", {}),
+    ("component gpt-4o --dataset shop", "GET /api/components/gpt-4o", {"dataset": "shop"}),
+    ("component Nobody", "GET /api/components/Nobody", {}),
+    ("diff shop shop", "GET /api/graph/diff", {"a": "shop", "b": "shop"}),
+    ("diff shop nope", "GET /api/graph/diff", {"a": "shop", "b": "nope"}),
+    ("jobs show nope", "GET /api/jobs/nope", {}),
     ("playbook service:shop", "POST /api/playbook", {"agent_id": "service:shop"}),
 ]
 
@@ -106,6 +112,62 @@ async def test_equal_questions_have_equal_answers(tmp_path, line, request_, para
 
     assert printed == answered
     assert printed
+
+
+async def test_a_scan_of_a_file_is_the_same_document(tmp_path):
+    path = write_traces(tmp_path / "traces.jsonl")
+    printed = await of_command(f"scan {path} --dataset shop")
+    async with served(tmp_path, catalog=tmp_path / "catalog.yaml") as client:
+        answered = (
+            await client.post(
+                "/api/scan",
+                params={"dataset": "shop"},
+                files={"file": (str(path), path.read_bytes())},
+            )
+        ).json()
+
+    assert printed | {"graph_version": None} == answered | {"graph_version": None}
+    assert printed["graph_version"] != answered["graph_version"]
+
+
+async def test_background_scans_from_both_are_jobs_with_the_same_result(tmp_path):
+    path = write_traces(tmp_path / "traces.jsonl")
+    submitted = await of_command(f"scan {path} --dataset shop --background")
+    async with served(tmp_path, catalog=tmp_path / "catalog.yaml") as client:
+        sent = await client.post(
+            "/api/scan",
+            params={"dataset": "shop", "background": True},
+            files={"file": (str(path), path.read_bytes())},
+        )
+        results = [await result_of(client, job["id"]) for job in (submitted, sent.json())]
+        listed = (await client.get("/api/jobs")).json()
+        printed = await of_command("jobs")
+
+    assert sent.status_code == 202
+    assert results[0] | {"graph_version": None} == results[1] | {"graph_version": None}
+    assert listed == {name: printed[name] for name in listed}
+    assert [job["kind"] for job in listed["jobs"]] == ["scan", "scan"]
+
+
+@pytest.mark.parametrize("more", ["--no-store", "{path}", "."])
+async def test_a_background_scan_takes_one_file(tmp_path, more):
+    path = write_traces(tmp_path / "traces.jsonl")
+
+    line = f"scan {path} --background {more}".format(path=path)
+    done = await asyncio.to_thread(CliRunner().invoke, app, line.split())
+
+    assert done.exit_code == 2
+    assert not (tmp_path / "data").exists()
+
+
+async def result_of(client: Any, job_id: str) -> Any:
+    """Return the result of a job when it has ended."""
+
+    async def finished():
+        found = (await client.get(f"/api/jobs/{job_id}")).json()
+        return found if found["state"] in ("succeeded", "failed") else None
+
+    return (await until(finished))["result"]
 
 
 async def test_a_window_of_the_live_spans_is_the_same_beside_a_running_server(tmp_path):
@@ -180,6 +242,7 @@ async def test_a_background_simulation_from_the_command_line_is_run_by_a_server(
     [
         "graph",
         "analyze",
+        "component x",
         "simulate x",
         "simulate x --background",
         "playbook x",
@@ -208,7 +271,15 @@ async def test_reading_a_directory_without_data_is_an_error_and_creates_nothing(
 
 
 @pytest.mark.parametrize(
-    "line", ["graph", "analyze", "simulate gpt-4o", "playbook gpt-4o", "catalog check"]
+    "line",
+    [
+        "graph",
+        "analyze",
+        "component gpt-4o",
+        "simulate gpt-4o",
+        "playbook gpt-4o",
+        "catalog check",
+    ],
 )
 async def test_every_table_names_its_dataset_and_window(tmp_path, line):
     await of_command(f"scan {write_traces(tmp_path / 'traces.jsonl')} --dataset shop")

@@ -121,14 +121,12 @@ def import_(
     The format is detected from the content. Each entry names its file and line. An entry that
     several files declare is written once; the first file takes precedence.
     """
-    from agentguard.catalog.loading import load_catalogs
-    from agentguard.catalog.model import Catalog
-    from agentguard.catalog.writing import imported_text
+    from agentguard.catalog.importing import import_catalog
 
-    catalog = load_catalogs(files) or Catalog()
-    for note in catalog.notes:
+    imported = import_catalog(files)
+    for note in imported.notes:
         say(note)
-    _deliver(imported_text(catalog), output, output_format, "Review it")
+    _deliver(imported.text, output, output_format, "Review it")
 
 
 @app.command("check", cls=Command, epilog=_CHECK_EXAMPLES)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from agentguard.analysis.worst import worst_component
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.cli.choices import settings_with
@@ -22,7 +23,6 @@ from agentguard.cli.tables.demo import full_parts, highlights, overview_parts
 from agentguard.cli.tables.graph import names_by_id
 from agentguard.graph.selection import GraphSelection, SelectedGraph
 from agentguard.ingest.sources import read_paths
-from agentguard.kernel.errors import InvalidInputError
 from agentguard.settings import Settings
 from agentguard.simulation.service import Failure
 
@@ -30,12 +30,6 @@ if TYPE_CHECKING:
     from agentguard.cli.demo_server import DemoServer
 
 DATASET = "demo"
-
-
-class NothingFoundError(InvalidInputError):
-    """The graph is empty, so there is no failure to simulate."""
-
-    code = "nothing-found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +103,3 @@ def _documents(
         "simulation": simulation,
         "playbook": playbook,
     }
-
-
-def worst_component(analysis: dict[str, Any]) -> str:
-    """Return the single point of failure that loses the most runs, else the riskiest component.
-
-    The higher risk decides between equal losses. Raises NothingFoundError for an empty graph.
-    """
-    if not analysis["risks"]:
-        raise NothingFoundError(
-            "The graph holds no component, so there is no failure to simulate. Check that the demo"
-            " systems sent their spans."
-        )
-    risks: dict[str, float] = {r["id"]: r["score"] for r in analysis["risks"]}
-    lost: dict[str, int] = {
-        s["id"]: sum(w["runs_lost"] or 0 for w in s["workflows"]) for s in analysis["spofs"]
-    }
-    return max(lost or risks, key=lambda id_: (lost.get(id_, 0), risks.get(id_, 0)))

@@ -84,10 +84,8 @@ def show(
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.jobs import job_parts
-    from agentguard.jobs.documents import job_document
 
-    settings = settings_with(data_dir, None)
-    document = job_document(ask(settings, lambda app: app.jobs.get(job_id)))
+    document = ask(settings_with(data_dir, None), lambda app: app.jobs.document(job_id))
     if output_format is Format.JSON:
         print_json(document)
     else:
@@ -119,19 +117,10 @@ def dead(output_format: FormatOption = Format.TABLE) -> None:
 
 def _listed(settings: Settings, wanted: JobFilter, limit: int) -> dict[str, Any]:
     """Return a page of jobs and the dead letters, or why these cannot be shown."""
-    import asyncio
+    from functools import partial
 
     from agentguard.bootstrap.broker import dead_letters
     from agentguard.cli.opening import ask
-    from agentguard.jobs.documents import dead_letters_document, jobs_document
-    from agentguard.kernel.errors import UnavailableError
 
-    listed = jobs_document(ask(settings, lambda app: app.jobs.newest(wanted, limit)), limit)
-    try:
-        return (
-            listed
-            | dead_letters_document(asyncio.run(dead_letters(settings)))
-            | {"dead_letters_note": None}
-        )
-    except UnavailableError as error:
-        return listed | {"dead_letters": None, "dead_letters_note": str(error)}
+    letters = partial(dead_letters, settings)
+    return ask(settings, lambda app: app.jobs.overview(wanted, limit, letters))

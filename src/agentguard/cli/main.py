@@ -10,6 +10,7 @@ import typer
 from agentguard.cli import (
     analyze,
     catalog,
+    component,
     datasets,
     demo,
     diff,
@@ -69,6 +70,7 @@ app.command(cls=Command, epilog=serve.EXAMPLES)(serve.serve)
 app.command(cls=Command, epilog=worker.EXAMPLES)(worker.worker)
 app.command(cls=Command, epilog=scan.EXAMPLES)(scan.scan)
 app.command(cls=Command, epilog=graph.EXAMPLES)(graph.graph)
+app.command(cls=Command, epilog=component.EXAMPLES)(component.component)
 app.command(cls=Command, epilog=analyze.EXAMPLES)(analyze.analyze)
 app.command(cls=diff.DiffCommand, epilog=diff.EXAMPLES)(diff.diff)
 app.command(cls=Command, epilog=simulate.EXAMPLES)(simulate.simulate)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from agentguard.kernel.errors import ConflictError, NotFoundError
 
 
@@ -79,7 +81,8 @@ class NotAnAgentError(NotFoundError):
     def __init__(self, component_id: str, name: str, kind: str) -> None:
         what = _KINDS.get(kind, f"a {kind}")
         super().__init__(
-            f"{name!r} is {what}, not an agent. See GET /api/components/{component_id}."
+            f"{name!r} is {what}, not an agent. See `agentguard component {quote(component_id)}`"
+            f" or GET /api/components/{component_id}."
         )
         self.component_id = component_id
         self.kind = kind

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.jobs.dispatch import DeadLetter
+from agentguard.jobs.documents import (
+    Document,
+    dead_letters_document,
+    job_document,
+    jobs_document,
+)
 from agentguard.jobs.model import Job
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC, JobStores, JobTransactions
 from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import UnavailableError
 from agentguard.kernel.ids import sortable_id
+
+DeadLetters: TypeAlias = Callable[[], Awaitable[tuple[DeadLetter, ...]]]
+"""Returns the dead letters; raises UnavailableError where there are none to be had."""
 
 _MOST_UNFINISHED = 32
 
@@ -78,10 +89,23 @@ class Jobs:
         await self.store.outbox.drain(TOPIC)
         self.wake()
 
+    async def page(self, wanted: JobFilter, limit: int) -> Document:
+        """Return the newest jobs, newest first, without their results."""
+        return jobs_document(await self.store.newest(wanted, limit), limit)
+
+    async def overview(self, wanted: JobFilter, limit: int, dead_letters: DeadLetters) -> Document:
+        """Return the page and the dead letters, or why these cannot be shown."""
+        page = await self.page(wanted, limit)
+        try:
+            letters = dead_letters_document(await dead_letters())
+        except UnavailableError as error:
+            return page | {"dead_letters": None, "dead_letters_note": str(error)}
+        return page | letters | {"dead_letters_note": None}
+
+    async def document(self, job_id: str) -> Document:
+        """Return the job with its result; raise UnknownJobError if there is none."""
+        return job_document(await self.get(job_id))
+
     async def get(self, job_id: str) -> Job:
         """Return the job; raise UnknownJobError if there is none."""
         return await self.store.get(job_id)
-
-    async def newest(self, wanted: JobFilter, limit: int) -> tuple[Job, ...]:
-        """Return the newest jobs, newest first, without their results."""
-        return await self.store.newest(wanted, limit)

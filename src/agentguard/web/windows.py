@@ -8,7 +8,7 @@ from fastapi import Depends, Query
 
 from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import parse_window
-from agentguard.web.state import StateOf
+from agentguard.web.state import AppState, StateOf
 
 SinceParameter = Annotated[
     str | None,
@@ -29,13 +29,20 @@ LookbackParameter = Annotated[
 ]
 
 
+def window_of(
+    state: AppState, since: str | None, until: str | None, lookback: str | None
+) -> TimeWindow | None:
+    """Return the window that a query or a body asks for, as of now; raise TimeWindowError."""
+    return parse_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
+
+
 def _window(
     state: StateOf,
     since: SinceParameter = None,
     until: UntilParameter = None,
     lookback: LookbackParameter = None,
 ) -> TimeWindow | None:
-    return parse_window(since=since, until=until, lookback=lookback, now=state.app.scans.clock())
+    return window_of(state, since, until, lookback)
 
 
 WindowQuery = Annotated[TimeWindow | None, Depends(_window)]

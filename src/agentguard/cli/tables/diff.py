@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.cells import Document, faint, hanging, name, plural, section
+from agentguard.cli.tables.origin import times
 from agentguard.cli.tables.rows import ROWS, Rows, names, sentences, text
 
 _COLUMNS = (text(""), names("What"), sentences("Details"), text("Trace"))
@@ -39,9 +40,8 @@ def diff_parts(document: Document, *, full: bool = False) -> list[RenderableType
 
 def _origin(side: Document) -> str:
     version = f", version {side['graph_version']}" if side["graph_version"] else ""
-    window = side["window"]
-    times = f"{window['from'] or 'unknown'} to {window['to'] or 'unknown'}"
-    return f"{side['reference']}: dataset {side['dataset']}{version}, spans from {times}"
+    between = times(side["window"]) or "unknown times"
+    return f"{side['reference']}: dataset {side['dataset']}{version}, traces {between}"
 
 
 def _rows(changes: Document, called: Callable[[Document], str]) -> Iterator[Sequence[str | Text]]:

@@ -19,14 +19,19 @@ def origin_part(document: Document) -> Text:
 
 
 def _traces(window: Document) -> str:
-    """Return the asked-for bounds, or the times between which the spans lie."""
+    between = times(window)
+    return f"traces {between}" if between else ""
+
+
+def times(window: Document) -> str:
+    """Return the asked-for bounds, or the times between which the spans lie; "" for neither."""
     start = window.get("since") or window.get("from")
     end = window.get("until") or window.get("to")
     if not start and not end:
         return ""
     if start and end and start[:10] == end[:10]:
-        return f"traces {_moment(start)} to {end[11:19]} UTC"
-    return f"traces {_moment(start) or 'from the start'} to {_moment(end) or 'now'} UTC"
+        return f"{_moment(start)} to {end[11:19]} UTC"
+    return f"{_moment(start) or 'from the start'} to {_moment(end) or 'now'} UTC"
 
 
 def _moment(written: str | None) -> str:

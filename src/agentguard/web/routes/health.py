@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from agentguard.health import Condition, Status, worst
+from agentguard.health import Condition, Status, health_document, worst
 from agentguard.web.permissions import PUBLIC
 from agentguard.web.schemas.about import Health
 from agentguard.web.state import DocumentResponse, StateOf
@@ -25,7 +25,7 @@ _DOWN: dict[int | str, dict[str, Any]] = {
 )
 async def live() -> Response:
     """Return 200 while the process runs."""
-    return DocumentResponse({"status": "up", "parts": {}})
+    return DocumentResponse(health_document({}))
 
 
 @router.get(
@@ -53,18 +53,5 @@ async def ready(state: StateOf) -> Response:
 
 
 def _answer(conditions: Mapping[str, Condition], *, unavailable: tuple[Status, ...]) -> Response:
-    together = worst(conditions)
-    document = {
-        "status": together.value,
-        "parts": {name: _part(condition) for name, condition in conditions.items()},
-    }
-    return DocumentResponse(document, 503 if together in unavailable else 200)
-
-
-def _part(condition: Condition) -> dict[str, Any]:
-    return {
-        "status": condition.status.value,
-        "detail": condition.detail,
-        "latency_ms": round(condition.seconds * 1000, 3),
-        "error": condition.error,
-    }
+    status = 503 if worst(conditions) in unavailable else 200
+    return DocumentResponse(health_document(conditions), status)

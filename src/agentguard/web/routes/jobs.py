@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from agentguard.accounts.principal import Permission
-from agentguard.jobs.documents import job_document, job_summary, jobs_document
+from agentguard.jobs.documents import job_document, job_summary
 from agentguard.jobs.model import Job, JobKind, JobState
 from agentguard.jobs.store import JobFilter
 from agentguard.jobs.transactions import TOPIC
@@ -64,20 +64,18 @@ async def get_jobs(
     limit: LimitParameter = 50,
 ) -> DocumentResponse:
     """List jobs, the newest first, without their results."""
-    return DocumentResponse(
-        jobs_document(await state.app.jobs.newest(JobFilter(states, kinds, before), limit), limit)
-    )
+    return DocumentResponse(await state.app.jobs.page(JobFilter(states, kinds, before), limit))
 
 
 @router.get(
-    "/{job_id}",  # noqa: FAST003 - JobOf takes it
+    "/{job_id}",
     operation_id="get_job",
     dependencies=[requires(Permission.READ)],
     response_model=JobDocument,
 )
-async def get_job(job: JobOf) -> DocumentResponse:
+async def get_job(job_id: str, state: StateOf) -> DocumentResponse:
     """Return the progress and the result of a job."""
-    return DocumentResponse(job_document(job))
+    return DocumentResponse(await state.app.jobs.document(job_id))
 
 
 @router.get(

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.web.auth import ActorOf
+from agentguard.web.failing import failure_of
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.playbooks import PlaybookDocument
@@ -30,7 +31,7 @@ async def post_playbook(wanted: FailureRequest, state: StateOf, actor: ActorOf) 
 
     Every step has its evidence.
     """
-    playbooks, failure = state.app.playbooks, wanted.failure(state.app.scans.clock())
+    playbooks, failure = state.app.playbooks, failure_of(state, wanted)
     if wanted.background:
         return accepted(await playbooks.submit(actor, failure))
     resolved = await playbooks.resolve(actor, failure)

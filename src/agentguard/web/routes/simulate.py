@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.web.auth import ActorOf
+from agentguard.web.failing import failure_of
 from agentguard.web.permissions import requires
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.requests import FailureRequest
@@ -30,7 +31,7 @@ async def post_simulate(wanted: FailureRequest, state: StateOf, actor: ActorOf) 
 
     Returns the impacted components, and the workflows with the share of runs that each loses.
     """
-    simulations, failure = state.app.simulations, wanted.failure(state.app.scans.clock())
+    simulations, failure = state.app.simulations, failure_of(state, wanted)
     if wanted.background:
         return accepted(await simulations.submit(actor, failure))
     resolved = await simulations.resolve(actor, failure)

@@ -10,7 +10,7 @@ from agentguard.graph.selection import GraphSelection
 from agentguard.simulation.model import Method
 from agentguard.simulation.modes import FailureMode
 from agentguard.simulation.service import Failure
-from agentguard.traces.window_parsing import parse_window
+from agentguard.traces.window import TimeWindow
 
 Name = Annotated[
     str,
@@ -88,9 +88,8 @@ class FailureRequest(BaseModel):
         """All ids and names, in order, each once."""
         return list(dict.fromkeys([*([self.agent_id] if self.agent_id else []), *self.agent_ids]))
 
-    def failure(self, now: int) -> Failure:
-        """Return what fails in which graph; `now` in ns. Raises TimeWindowError."""
-        window = parse_window(since=self.since, until=self.until, lookback=self.lookback, now=now)
+    def failure(self, window: TimeWindow | None) -> Failure:
+        """Return what fails in which graph; `window` is that of the request's times."""
         return Failure(
             tuple(self.wanted),
             tuple(self.groups),

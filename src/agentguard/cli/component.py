@@ -1,0 +1,60 @@
+"""`agentguard component`: one component of any kind."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from agentguard.cli.options import (
+    CatalogOption,
+    DataDirOption,
+    DatasetOption,
+    Format,
+    FormatOption,
+    FullOption,
+    LookbackOption,
+    SinceOption,
+    UntilOption,
+    VersionOption,
+    examples,
+)
+
+EXAMPLES = examples(
+    "agentguard component PaymentAgent",
+    "agentguard component gpt-4o --dataset live --lookback 24h",
+    "agentguard component PaymentAgent --format json | jq .workflows[].name",
+)
+
+
+def component(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="COMPONENT", help="Id or unique name.", show_default=False),
+    ],
+    *,
+    dataset: DatasetOption = None,
+    version: VersionOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lookback: LookbackOption = None,
+    full: FullOption = False,
+    catalog: CatalogOption = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show one component: its dependencies, its dependents and the workflows that can reach it."""
+    from agentguard.cli.choices import selection_from_options, settings_with
+    from agentguard.cli.opening import ask_about
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.component import component_parts
+
+    document = ask_about(
+        settings_with(data_dir, catalog),
+        selection_from_options(dataset, version, since, until, lookback),
+        lambda app, of: app.graph.component(of, name),
+    )
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(component_parts(shown(document), full=full))
