@@ -73,29 +73,40 @@ def scan(
     start in it. Unusable input is reported on standard error with file and position. Exits with 1
     if there is no usable input.
     """
-    from agentguard.bootstrap.opening import unstored_scans
     from agentguard.cli.choices import settings_with, window_from_options
-    from agentguard.cli.progress import bytes_read
-    from agentguard.cli.standard_input import standard_input
     from agentguard.scan.documents import NoUsableSpansError
 
     settings, window = settings_with(data_dir, catalog), window_from_options(since, until, lookback)
     if background:
         print_submitted(_submitted(paths, dataset, window, settings, store=store), output_format)
         return
-    stream, stopper = standard_input() if Path("-") in paths else (None, None)
     try:
-        with bytes_read(paths) as progress, answers_only():
-            payloads = _payloads(paths, stream, progress)
-            document = (
-                _stored(payloads, dataset, window, settings, stopper)
-                if store
-                else unstored_scans(settings).scan(payloads, window=window)
-            )
+        document = _scanned(paths, dataset, window, settings, store=store)
     except NoUsableSpansError as error:
         _fail_with_nothing(error, output_format)
     _print(document, output_format, full=full)
     _print_stored(document["dataset"], settings)
+
+
+def _scanned(
+    paths: Sequence[Path],
+    dataset: str | None,
+    window: TimeWindow | None,
+    settings: Settings,
+    *,
+    store: bool,
+) -> dict[str, Any]:
+    """Return the document of what these paths hold; raise NoUsableSpansError."""
+    from agentguard.bootstrap.opening import unstored_scans
+    from agentguard.cli.progress import bytes_read
+    from agentguard.cli.standard_input import standard_input
+
+    stream, stopper = standard_input() if Path("-") in paths else (None, None)
+    with bytes_read(paths) as progress, answers_only():
+        payloads = _payloads(paths, stream, progress)
+        if store:
+            return _stored(payloads, dataset, window, settings, stopper)
+        return unstored_scans(settings).scan(payloads, window=window)
 
 
 def _print_stored(dataset: str | None, settings: Settings) -> None:
