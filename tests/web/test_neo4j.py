@@ -105,7 +105,8 @@ def test_a_package_that_is_missing_is_named(tmp_path: Path):
     (tmp_path / "neo4j.py").write_text("raise ModuleNotFoundError(\"No module named 'neo4j'\")")
     ended = agentguard(
         tmp_path,
-        "graph",
+        "scan",
+        str(tmp_path),
         **neo4j_at("bolt://127.0.0.1:1")
         | {"PYTHONPATH": f"{tmp_path}:{CODE.get('PYTHONPATH', '')}"},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
 from agentguard.web.permissions import requires
@@ -17,11 +17,19 @@ router = APIRouter(prefix="/api", tags=["catalog"])
 
 YAML = "application/yaml"
 """RFC 9512."""
+
+
+class YAMLResponse(Response):
+    """A YAML document."""
+
+    media_type = YAML
+
+
 GhostDaysParameter = Annotated[
     int | None,
     Query(ge=1, description="Days unseen that make a ghost, instead of AGENTGUARD_GHOST_DAYS."),
 ]
-_YAML: dict[int | str, dict[str, Any]] = {200: {"content": {YAML: {"schema": {"type": "string"}}}}}
+_YAML: dict[int | str, dict[str, Any]] = {200: {"content": {YAML: {"schema": {"type": "object"}}}}}
 
 
 @router.get(
@@ -42,10 +50,10 @@ async def get_catalog(
     "/catalog/draft",
     operation_id="draft_catalog",
     dependencies=[requires(Permission.READ)],
-    response_class=PlainTextResponse,
+    response_class=YAMLResponse,
     responses=_YAML,
 )
 async def get_catalog_draft(state: StateOf, selection: SelectionQuery) -> Response:
     """Draft a catalog of what was seen, as YAML; owners and values are left open."""
     selected = await state.app.graph.select(selection)
-    return PlainTextResponse(await state.app.catalog.draft(selected), media_type=YAML)
+    return YAMLResponse(await state.app.catalog.draft(selected))
