@@ -75,7 +75,7 @@ def test_a_package_that_is_missing_is_named_with_what_to_do(tmp_path: Path, pack
         "AGENTGUARD_DATA_DIR": str(tmp_path),
     }
     ended = subprocess.run(
-        [sys.executable, "-c", without, "graph"],
+        [sys.executable, "-c", without, "scan", str(tmp_path)],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
