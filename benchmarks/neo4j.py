@@ -24,7 +24,7 @@ from agentguard.adapters.neo4j.database import Credentials, Neo4jDatabase, open_
 from agentguard.adapters.neo4j.projection import Neo4jProjection
 from agentguard.adapters.neo4j.switching import READ_WHOLE
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.ids import sortable_id
 from benchmarks.graphs import made_up

@@ -14,7 +14,20 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PASSED = Path("tests") / "matrix.sha256"
 """Holds the hash of the tree for which the matrices last passed."""
-CODE = ("adapters", "bootstrap", "compute", "coordination", "health.py", "jobs", "scan", "traces")
+CODE = (
+    "adapters",
+    "bootstrap",
+    "compute",
+    "coordination",
+    "graph/projection.py",
+    "graph/storage",
+    "health.py",
+    "jobs",
+    "retention",
+    "scan",
+    "traces",
+    "unit_of_work.py",
+)
 SHELLS = ("web", "worker")
 TESTS = (
     "adapters",

@@ -14,10 +14,10 @@ from agentguard.adapters.files.runs import FileRunStore
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.former_names import antiquated
 from agentguard.graph.model import Graph
 from agentguard.graph.projection import Projector
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.former_names import antiquated
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.kernel.ids import sortable_id
 from agentguard.kernel.stable_json import stable_json

@@ -36,7 +36,7 @@ from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.export.cypher import cypher
 from agentguard.graph.export.property_graph import COMPONENT, LABELS
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.ids import sortable_id
 from tests.discovery.recordings import NAMES, graph

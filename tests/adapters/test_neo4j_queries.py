@@ -28,7 +28,7 @@ from agentguard.graph.export.property_graph import (
     dependency_table,
 )
 from agentguard.graph.model import Dependency, Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.kernel.ids import sortable_id
 from tests.discovery.recordings import NAMES, graph

@@ -15,8 +15,8 @@ from agentguard.catalog.model import merge
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import catalog_text
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import History
 from agentguard.graph.model import Component, Graph, Workflow
+from agentguard.graph.storage.history import History
 from tests.simulation.worlds import component, needs, workflow
 
 

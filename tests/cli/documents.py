@@ -14,8 +14,8 @@ from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
 from agentguard.catalog.views import view
 from agentguard.graph.documents import graph_document
 from agentguard.graph.evidence_links import trace_links
-from agentguard.graph.history import History
 from agentguard.graph.model import Evidence, Graph
+from agentguard.graph.storage.history import History
 from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.generator import generate
 from agentguard.simulation.documents import simulation_document

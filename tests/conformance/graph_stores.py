@@ -24,11 +24,16 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.projection import GraphProjection, Projector
-from agentguard.graph.publishing import GRAPH_STORED, PROJECTION, GraphPublisher, graph_notices
-from agentguard.graph.retention import GraphLimits, VersionRetention
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import GraphVersion, RunStore
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.publishing import (
+    GRAPH_STORED,
+    PROJECTION,
+    GraphPublisher,
+    graph_notices,
+)
+from agentguard.graph.storage.retention import GraphLimits, VersionRetention
+from agentguard.graph.storage.store import GraphVersion, RunStore
+from agentguard.graph.storage.versions import Graphs
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.retention.policy import Limit, Usage
 from tests.acting import TESTER

@@ -18,7 +18,7 @@ from agentguard.graph.model import (
     Graph,
 )
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.ids import sortable_id
 from agentguard.traces.window import TimeWindow

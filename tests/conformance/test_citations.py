@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
-from agentguard.graph.dataset_deletion import DatasetCitedError, LiveDatasetError
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.dataset_deletion import DatasetCitedError, LiveDatasetError
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.jobs.model import Job, UnknownJobError
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.retention.policy import NS_PER_DAY

@@ -52,8 +52,8 @@ from agentguard.adapters.sql.tables import (
     metadata,
     playbooks,
 )
-from agentguard.graph.former_names import antiquated, modernised
 from agentguard.graph.model import Graph
+from agentguard.graph.storage.former_names import antiquated, modernised
 from agentguard.kernel.clock import system_clock
 from agentguard.kernel.stable_json import stable_json
 from tests.databases import KINDS, empty_database

@@ -17,10 +17,10 @@ import pytest
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.errors import NoGraphError, VersionExistsError
-from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, History
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, no_runs
-from agentguard.graph.store import GRACE, GraphVersion
+from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, History
+from agentguard.graph.storage.store import GRACE, GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.kernel.ids import sortable_id
 from tests.conformance.graph_stores import BACKENDS, DIED, Backend, Stored, dying_at

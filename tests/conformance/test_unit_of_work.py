@@ -35,11 +35,11 @@ from agentguard.adapters.sql.tables import metadata
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.dispatching import Dispatcher
-from agentguard.graph.dataset_deletion import DatasetService
-from agentguard.graph.history import History, history_of
-from agentguard.graph.importing import GraphImport
-from agentguard.graph.publishing import GraphPublisher
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.dataset_deletion import DatasetService
+from agentguard.graph.storage.history import History, history_of
+from agentguard.graph.storage.importing import GraphImport
+from agentguard.graph.storage.publishing import GraphPublisher
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.ingest.sources import read_stream
 from agentguard.jobs.model import JobError, JobState, TooManyJobsError
 from agentguard.jobs.queue import Jobs

@@ -9,7 +9,7 @@ import pytest
 
 from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.sql.database import open_database
-from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.storage.store import LIVE, GraphVersion
 from tests.conformance.graph_stores import stored
 from tests.conformance.graphs import RUNS, SteppingClock, version
 

@@ -11,7 +11,7 @@ from agentguard.graph.references import (
     select,
 )
 from agentguard.graph.selection import SpansNotKeptError
-from agentguard.graph.store import LIVE
+from agentguard.graph.storage.store import LIVE
 from agentguard.traces.window import TimeWindow, TimeWindowError
 from tests.graph.test_selection import WINDOW, selector
 

@@ -13,7 +13,7 @@ from agentguard.graph.selection import (
     GraphSelector,
     SpansNotKeptError,
 )
-from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.traces.window import TimeWindow
 from tests.graph.handmade import shop
 

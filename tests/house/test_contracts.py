@@ -45,7 +45,9 @@ BREACHES = {
     "rings": Breach("agentguard.jobs", "agentguard.graph.model"),
     "shells-and-adapters": Breach("agentguard.web", "agentguard.adapters.sql"),
     "adapters-independent": Breach("agentguard.adapters.sql", "agentguard.adapters.files"),
-    "acyclic": Breach("agentguard.graph.model", "agentguard.graph.store", ".model -> .store ("),
+    "acyclic": Breach(
+        "agentguard.graph.model", "agentguard.graph.storage.store", ".model -> .store ("
+    ),
     "settings": Breach("agentguard.graph", "agentguard.settings"),
     "sql": Breach("agentguard.graph", "sqlalchemy"),
     "neo4j": Breach("agentguard.graph", "neo4j"),

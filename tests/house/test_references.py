@@ -32,6 +32,6 @@ def test_every_reference_in_a_docstring_resolves(reference: str) -> None:
     assert exists(reference)
 
 
-@pytest.mark.parametrize("stale", ["graph.store.GraphStore", "graph.nothing"])
+@pytest.mark.parametrize("stale", ["graph.storage.store.GraphStore", "graph.nothing"])
 def test_a_stale_reference_is_noticed(stale: str) -> None:
     assert not exists(stale)

@@ -13,7 +13,7 @@ import pytest
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
-from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.kernel.ids import sortable_id
 from agentguard.retention.housekeeping import Housekeeping

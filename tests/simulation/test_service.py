@@ -18,7 +18,7 @@ from agentguard.graph.evidence_links import NO_LINKS
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs, no_runs
 from agentguard.graph.selection import GraphSelection, GraphSelector
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.jobs.model import Job
 from agentguard.playbooks.service import PlaybookService
 from agentguard.simulation.model import Method, Thresholds

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.notices import Notices
-from agentguard.graph.store import LIVE
+from agentguard.graph.storage.store import LIVE
 from agentguard.ingest.sources import read_stream
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings

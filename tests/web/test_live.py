@@ -11,7 +11,7 @@ import pytest
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.store import LIVE
+from agentguard.graph.storage.store import LIVE
 from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings
 from agentguard.traces.store import Delivery, Encoding

@@ -17,12 +17,12 @@ from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
 from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.graph.dataset_deletion import DatasetService
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.projection import GraphProjection
 from agentguard.graph.selection import GraphSelector, LiveWindows
 from agentguard.graph.service import GraphService
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.dataset_deletion import DatasetService
+from agentguard.graph.storage.versions import Graphs
 from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher

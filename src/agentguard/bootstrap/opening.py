@@ -31,9 +31,9 @@ from agentguard.catalog.views import viewer
 from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
-from agentguard.graph.dataset_deletion import DatasetService
 from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
+from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep

@@ -6,13 +6,13 @@ from typing import TypeAlias
 
 from agentguard.adapters.files.retention import BodyRetention, LogRetention, SpanRetention
 from agentguard.adapters.sql.unit_of_work import SqlStores, SqlUnitOfWork
-from agentguard.graph.retention import (
+from agentguard.graph.storage.retention import (
     GraphLimits,
     HistoryRetention,
     RunRetention,
     VersionRetention,
 )
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.versions import Graphs
 from agentguard.jobs.model import Job
 from agentguard.jobs.retention import JobRetention
 from agentguard.kernel.clock import NS_PER_HOUR

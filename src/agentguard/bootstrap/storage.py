@@ -21,8 +21,13 @@ from agentguard.catalog.model import Catalog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.graph.projection import GraphProjection, Projector
-from agentguard.graph.publishing import GRAPH_STORED, PROJECTION, GraphPublisher, graph_notices
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.publishing import (
+    GRAPH_STORED,
+    PROJECTION,
+    GraphPublisher,
+    graph_notices,
+)
+from agentguard.graph.storage.versions import Graphs
 from agentguard.jobs.transactions import TOPIC as JOB_CHANGED
 from agentguard.jobs.transactions import JobTransactions, job_notices
 from agentguard.settings import Settings

@@ -25,9 +25,9 @@ from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog
 from agentguard.compute.tasks import task_group
 from agentguard.coordination.cache import Layered
-from agentguard.graph.importing import GraphImport
 from agentguard.graph.model import Graph
 from agentguard.graph.projection import GraphProjection
+from agentguard.graph.storage.importing import GraphImport
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import (
     InvalidInputError,

@@ -8,8 +8,8 @@ from agentguard.catalog.drift import Drift, drifts
 from agentguard.catalog.matching import Matches, match
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.presence import Presence, presences
-from agentguard.graph.history import History
 from agentguard.graph.model import Graph
+from agentguard.graph.storage.history import History
 
 
 @dataclass(frozen=True, slots=True)

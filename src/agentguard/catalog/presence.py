@@ -9,8 +9,8 @@ from enum import StrEnum
 from agentguard.catalog.candidates import Index, Subject
 from agentguard.catalog.matching import Matches, component_subject, ids, workflow_subject
 from agentguard.catalog.model import Entry
-from agentguard.graph.history import NS_PER_DAY, History
 from agentguard.graph.model import Graph
+from agentguard.graph.storage.history import NS_PER_DAY, History
 from agentguard.kernel.clock import timestamp
 
 

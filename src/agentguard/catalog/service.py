@@ -12,13 +12,13 @@ from agentguard.catalog.model import Catalog
 from agentguard.catalog.writing import catalog_text
 from agentguard.graph.documents import origin_of
 from agentguard.graph.evidence_links import TraceLinks
-from agentguard.graph.history import History
 from agentguard.graph.selection import SelectedGraph
+from agentguard.graph.storage.history import History
 from agentguard.kernel.clock import Clock
 
 
 class SeenHistory(Protocol):
-    """The history of all components; see graph.versions.Graphs."""
+    """The history of all components; see graph.storage.versions.Graphs."""
 
     async def history(self) -> History:
         """Return it, of every dataset, also of versions that were deleted."""

@@ -13,7 +13,7 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.bootstrap.retention import kept_data
 from agentguard.bootstrap.wiring import postgresql, run_store
 from agentguard.diagnosis.checks import Check, Finding
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.versions import Graphs
 from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.retention.policy import Usage

@@ -26,7 +26,7 @@ from agentguard.graph.model import (
 )
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.graph.selection import SelectedGraph
-from agentguard.graph.store import Dataset
+from agentguard.graph.storage.store import Dataset
 from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 

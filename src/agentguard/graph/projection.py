@@ -8,8 +8,8 @@ from typing import Protocol
 from agentguard.coordination.outbox import OutboxEntry
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.selection import default_version
-from agentguard.graph.store import GraphVersion
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.store import GraphVersion
+from agentguard.graph.storage.versions import Graphs
 
 
 class GraphProjection(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
-from agentguard.graph.store import LIVE
+from agentguard.graph.storage.store import LIVE
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import parse_window as parse_times

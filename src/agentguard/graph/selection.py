@@ -8,7 +8,7 @@ from typing import Protocol
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import LIVE, GraphVersion
+from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.kernel.errors import ConflictError, InvalidInputError
 from agentguard.traces.window import TimeWindow
 
@@ -73,7 +73,7 @@ class SelectedGraph:
 
 
 class StoredVersions(Protocol):
-    """Where stored versions are read; see graph.versions.Graphs."""
+    """Where stored versions are read; see graph.storage.versions.Graphs."""
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         """Return the newest version of the dataset, or of the dataset last written.

@@ -28,11 +28,11 @@ from agentguard.graph.filtering import NO_FILTER, GraphFilter, filtered, with_ne
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
-from agentguard.graph.store import Dataset
+from agentguard.graph.storage.store import Dataset
 
 
 class Datasets(Protocol):
-    """Lists datasets; see graph.versions.Graphs."""
+    """Lists datasets; see graph.storage.versions.Graphs."""
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""

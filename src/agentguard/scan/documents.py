@@ -9,7 +9,7 @@ from typing import Any
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.documents import View, scan_document
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.scan.pipeline import Scan, scan

@@ -19,10 +19,10 @@ from agentguard.coordination.leases import LeaseStores
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
-from agentguard.graph.publishing import GraphPublisher, PublishStores
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import LIVE, GraphVersion
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.publishing import GraphPublisher, PublishStores
+from agentguard.graph.storage.store import LIVE, GraphVersion
+from agentguard.graph.storage.versions import Graphs
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id

@@ -18,9 +18,9 @@ from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.documents import Document
-from agentguard.graph.publishing import GraphPublisher, PublishStores
-from agentguard.graph.store import LIVE, GraphVersion
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.publishing import GraphPublisher, PublishStores
+from agentguard.graph.storage.store import LIVE, GraphVersion
+from agentguard.graph.storage.versions import Graphs
 from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.sources import read_stream
 from agentguard.jobs.lease import LeaseLostError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 
 ONE_WRITER = "MERGE (lock:AgentGuardLock {name: 'writer'}) SET lock:AgentGuardLock"
 """Let no other transaction show, take over or retire a draft before this one ends."""

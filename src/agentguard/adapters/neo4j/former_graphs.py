@@ -14,10 +14,10 @@ from agentguard.adapters.neo4j.cleaning import delete_retired
 from agentguard.adapters.neo4j.database import Neo4jDatabase
 from agentguard.adapters.neo4j.moments import nanoseconds
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.former_names import modernised
-from agentguard.graph.history import ComponentHistory, History
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.former_names import modernised
+from agentguard.graph.storage.history import ComponentHistory, History
+from agentguard.graph.storage.store import GraphVersion
 
 log = structlog.get_logger(__name__)
 

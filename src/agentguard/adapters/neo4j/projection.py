@@ -17,7 +17,7 @@ from agentguard.adapters.neo4j.schema import prepare
 from agentguard.adapters.neo4j.staging import stage
 from agentguard.adapters.neo4j.switching import DATA_MODEL, Switch, show_nothing
 from agentguard.graph.model import Graph
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, Clock
 
 log = structlog.get_logger(__name__)

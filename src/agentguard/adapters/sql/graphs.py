@@ -15,7 +15,7 @@ from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import graph_versions
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.model import Graph
-from agentguard.graph.store import Dataset, GraphVersion, VersionRecord
+from agentguard.graph.storage.store import Dataset, GraphVersion, VersionRecord
 from agentguard.retention.policy import Item
 
 _GRAPH = TypeAdapter(Graph)

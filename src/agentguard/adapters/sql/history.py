@@ -12,7 +12,7 @@ from agentguard.adapters.sql.columns import escaped
 from agentguard.adapters.sql.tables import component_history, days_seen
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.history import KEPT_DAYS, NS_PER_DAY, ComponentHistory, History
+from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, ComponentHistory, History
 from agentguard.retention.policy import Usage
 
 _LONGEST_ID = 2_600

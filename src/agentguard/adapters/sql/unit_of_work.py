@@ -17,7 +17,7 @@ from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.outbox import Outbox
-from agentguard.graph.store import ComponentHistories, GraphVersions
+from agentguard.graph.storage.store import ComponentHistories, GraphVersions
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
 from agentguard.retention.citations import Citations

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from agentguard.accounts.principal import Permission
-from agentguard.graph.publishing import GRAPH_STORED
-from agentguard.graph.store import LIVE, Dataset
+from agentguard.graph.storage.publishing import GRAPH_STORED
+from agentguard.graph.storage.store import LIVE, Dataset
 from agentguard.web.permissions import requires
 from agentguard.web.state import StateOf
 from agentguard.web.streams import event_stream

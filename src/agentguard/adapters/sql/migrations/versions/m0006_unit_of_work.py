@@ -7,7 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 from alembic import op
 
-from agentguard.graph.former_names import antiquated, modernised
+from agentguard.graph.storage.former_names import antiquated, modernised
 
 revision = "0006"
 down_revision = "0005"

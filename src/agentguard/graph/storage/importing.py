@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.graph.history import History
-from agentguard.graph.store import ComponentHistories, GraphVersion, GraphVersions
+from agentguard.graph.storage.history import History
+from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork

@@ -8,8 +8,8 @@ from itertools import groupby
 from typing import Protocol
 
 from agentguard.coordination.outbox import Outbox
-from agentguard.graph.publishing import PROJECTION
-from agentguard.graph.store import (
+from agentguard.graph.storage.publishing import PROJECTION
+from agentguard.graph.storage.store import (
     GRACE,
     LIVE,
     ComponentHistories,
@@ -17,8 +17,8 @@ from agentguard.graph.store import (
     RunStore,
     VersionRecord,
 )
-from agentguard.graph.version_cache import RecentVersions
-from agentguard.graph.versions import Graphs
+from agentguard.graph.storage.version_cache import RecentVersions
+from agentguard.graph.storage.versions import Graphs
 from agentguard.retention.citations import Citations
 from agentguard.retention.policy import Item, Limit, Usage, expired, usage_of
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.history import History
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import (
+from agentguard.graph.storage.history import History
+from agentguard.graph.storage.store import (
     ComponentHistories,
     Dataset,
     GraphVersion,
     GraphVersions,
     RunStore,
 )
-from agentguard.graph.version_cache import RecentVersions
+from agentguard.graph.storage.version_cache import RecentVersions
 from agentguard.unit_of_work import UnitOfWork
 
 

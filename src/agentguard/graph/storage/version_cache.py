@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agentguard.graph.store import GraphVersion
+from agentguard.graph.storage.store import GraphVersion
 
 _RECENT = 8
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from agentguard.graph.history import History
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.graph.storage.history import History
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.retention.policy import Item, Usage
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.errors import NoGraphError
-from agentguard.graph.publishing import PROJECTION
-from agentguard.graph.retention import GraphRetentionStores, VersionRetention
-from agentguard.graph.store import LIVE
+from agentguard.graph.storage.publishing import PROJECTION
+from agentguard.graph.storage.retention import GraphRetentionStores, VersionRetention
+from agentguard.graph.storage.store import LIVE
 from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
 

@@ -12,10 +12,10 @@ from agentguard.accounts.principal import Permission, Principal
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
-from agentguard.graph.history import History, history_of
 from agentguard.graph.runs import Runs
-from agentguard.graph.store import ComponentHistories, GraphVersion, GraphVersions, RunStore
-from agentguard.graph.version_cache import RecentVersions
+from agentguard.graph.storage.history import History, history_of
+from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions, RunStore
+from agentguard.graph.storage.version_cache import RecentVersions
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork

@@ -1,0 +1,1 @@
+"""Where graph versions, their runs and the history of components are stored."""
