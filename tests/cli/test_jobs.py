@@ -80,11 +80,20 @@ def dead_letter(monkeypatch, jobs: list[Job]) -> Job:
     return jobs[2]
 
 
-def test_without_jobs_it_says_so():
-    done = agentguard("jobs")
+@pytest.mark.usefixtures("jobs")
+def test_without_a_matching_job_it_says_so():
+    done = agentguard("jobs", "--kind", "playbook")
 
     assert done.exit_code == 0
     assert "No job matches." in done.stdout
+
+
+def test_without_data_it_fails_and_creates_nothing(tmp_path: Path):
+    done = agentguard("jobs", "--format", "json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["code"] == "no-data"
+    assert not (tmp_path / "data").exists()
 
 
 def test_jobs_are_shown_newest_first(jobs: list[Job]):
@@ -124,6 +133,7 @@ def test_one_job_is_shown_with_its_result(jobs: list[Job]):
     assert "no-usable-spans" in shown
 
 
+@pytest.mark.usefixtures("jobs")
 def test_an_unknown_job_is_a_problem():
     done = agentguard("jobs", "show", "x", "--format", "json")
 

@@ -68,6 +68,14 @@ async def test_a_wrong_reference_is_a_problem(
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
+async def test_windows_without_spans_are_not_called_the_same(client: httpx.AsyncClient) -> None:
+    windows = {"a": "live@-2h..-90m", "b": "live@-90m..-1h"}
+    answer = await client.get("/api/graph/diff", params=windows)
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "empty-graph")
+    assert "live@-2h..-90m" in answer.json()["detail"]
+
+
 async def test_a_component_of_any_kind_by_id_or_name(client: httpx.AsyncClient) -> None:
     nodes = (await client.get("/api/graph", params={"dataset": "shop"})).json()["nodes"]
 

@@ -15,6 +15,19 @@ from agentguard.graph.references import select
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
 from agentguard.kernel.clock import Clock
+from agentguard.kernel.errors import NotFoundError
+
+
+class EmptyGraphError(NotFoundError):
+    """One side of a comparison has no spans, so no difference means anything."""
+
+    code = "empty-graph"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"{reference!r} contains no spans, so there is nothing to compare. Choose a window in"
+            " which traces start."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +43,22 @@ class DiffService:
     async def diff(self, a: str, b: str) -> dict[str, Any]:
         """Return the document of what changed from graph `a` to graph `b` (references).
 
-        Raises what graph.references.select raises; takes seconds for large graphs.
+        Raises EmptyGraphError and what graph.references.select raises; takes seconds for large
+        graphs.
         """
         now = self.clock()
-        before, after = [await select(self.selector, text, now) for text in (a, b)]
+        before, after = [await self._selected(reference, now) for reference in (a, b)]
         runs = [await self.selector.runs(selected) for selected in (before, after)]
         found = await asyncio.to_thread(self._difference, before, after, runs)
         return await asyncio.to_thread(
             diff_document, found, a=_origin(a, before), b=_origin(b, after), links=self.links
         )
+
+    async def _selected(self, reference: str, now: int) -> SelectedGraph:
+        selected = await select(self.selector, reference, now)
+        if not selected.graph.coverage.spans:
+            raise EmptyGraphError(reference)
+        return selected
 
     def _difference(
         self, before: SelectedGraph, after: SelectedGraph, runs: list[Runs]

@@ -6,6 +6,8 @@ from shlex import quote
 
 from agentguard.kernel.errors import ConflictError, NotFoundError
 
+_LIST_DATASETS = "List datasets with `agentguard datasets list` or GET /api/datasets."
+
 
 class NoGraphError(NotFoundError):
     """No graph is stored."""
@@ -20,15 +22,12 @@ class NoGraphError(NotFoundError):
                 "There is no graph yet. Scan a trace with `agentguard scan PATH`, or send spans to"
                 " a running server."
             )
-        return cls(f"Dataset {dataset!r} has no graph. List all datasets with GET /api/datasets.")
+        return cls(f"Dataset {dataset!r} has no graph. {_LIST_DATASETS}")
 
     @classmethod
     def version(cls, version_id: str) -> NoGraphError:
         """Return the error for a version that is not stored."""
-        return cls(
-            f"Graph version {version_id!r} is not stored. See the newest of each dataset with"
-            " GET /api/datasets."
-        )
+        return cls(f"Graph version {version_id!r} is not stored. {_LIST_DATASETS}")
 
     @classmethod
     def version_of(cls, version_id: str, dataset: str) -> NoGraphError:

@@ -199,7 +199,7 @@ def _evidence(document: Document) -> list[RenderableType]:
     return [
         section(
             "Evidence: traces with these dependencies",
-            *(hanging("●" if line.plain[0] != "…" else "", line) for line in lines),
+            *(hanging("" if line.plain.startswith("…") else "●", line) for line in lines),
         )
     ]
 
