@@ -147,7 +147,9 @@ def _stored(
     async def scanned() -> dict[str, Any]:
         async with open_app(settings) as app:
             try:
-                return await app.scans.scan(os_user(), payloads, dataset=dataset, window=window)
+                found = await app.scans.scan(os_user(), payloads, dataset=dataset, window=window)
+                await app.retention.expire(app.scans.clock())
+                return found
             except asyncio.CancelledError:
                 if stopper:
                     stopper.stop()

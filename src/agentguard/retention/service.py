@@ -23,6 +23,13 @@ class RetentionService(Generic[S]):
         """Return what each kind occupies; raises UnavailableError, OSError."""
         return await self.kept.usage()
 
+    async def expire(self, now: int) -> Mapping[str, int]:
+        """Delete what exceeds the limits, where no server does; harmless beside one.
+
+        Returns the number of items per kind; raises UnavailableError, OSError.
+        """
+        return await self.kept.expire(now)
+
     async def purge(
         self, actor: Principal, before: int, *, include_cited: bool = False
     ) -> Mapping[str, int]:
