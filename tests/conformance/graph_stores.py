@@ -102,7 +102,7 @@ def stored(
     handlers = {GRAPH_STORED: graph_notices(MemoryNotices())}
     if projection is not None:
         handlers[PROJECTION] = Projector(graphs, projection).handle
-    outbox = Dispatcher(unit_of_work, handlers, clock)
+    outbox = Dispatcher(unit_of_work, handlers, clock, claim_seconds=0.5)
     publisher = GraphPublisher(
         unit_of_work,
         run_store,

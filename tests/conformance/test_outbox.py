@@ -192,6 +192,25 @@ async def test_draining_waits_for_the_process_that_is_at_it(processes, clock: Cl
     assert other.result()
 
 
+async def test_delivering_does_not_wait_for_a_claim_of_another_process(processes, clock: Clock):
+    begun = asyncio.Event()
+
+    async def endless(_entry: OutboxEntry) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    await put(processes[0], "t", "a")
+    handled = Handled()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        stuck = tasks.create_task(Dispatcher(processes[0], {"t": endless}, clock).drain("t"))
+        await begun.wait()
+        await put(processes[1], "t", "b")
+        await Dispatcher(processes[1], {"t": handled}, clock).deliver("t")
+        stuck.cancel()
+
+    assert handled.entries == [("b", None)]
+
+
 async def test_a_handler_that_is_cancelled_gives_the_entry_back_at_once(processes, clock: Clock):
     begun = asyncio.Event()
 

@@ -23,9 +23,6 @@ log = structlog.get_logger(__name__)
 Handler: TypeAlias = Callable[[OutboxEntry], Awaitable[None]]
 """Does what an entry asks for; idempotent, since it may run twice. If it raises, it runs again."""
 
-_CLAIM_SECONDS = 60
-"""A process that dies while it handles an entry delays it for so long."""
-_CLAIM = _CLAIM_SECONDS * NS_PER_SECOND
 _LONGEST_PAUSE_SECONDS = 60
 _LOOK_SECONDS = 1.0
 _WAIT_SECONDS = 0.05
@@ -38,6 +35,8 @@ class Dispatcher:
     unit_of_work: UnitOfWork[OutboxStores]
     handlers: Mapping[str, Handler]
     clock: Clock
+    claim_seconds: float = 15.0
+    """A process that dies while it handles an entry delays it for so long; see `_renew`."""
     _failures: dict[str, str] = field(default_factory=dict)
     """Topic → the failure that was logged last: a repeated one is logged once."""
 
@@ -46,6 +45,17 @@ class Dispatcher:
         while True:
             await self.handle_due()
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def deliver(self, *topics: str) -> None:
+        """Handle what is due of these topics; entries that another process claimed are its own.
+
+        Never raises what a handler or an unreachable database raises: the entries stay, and `run`
+        of any process tries again.
+        """
+        try:
+            await self._handle_due(topics)
+        except (UnavailableError, OSError) as error:
+            log.warning("outbox_not_drained", error=str(error))
 
     async def drain(self, *topics: str) -> bool:
         """Handle what is due of these topics; return whether nothing of them is left.
@@ -70,7 +80,7 @@ class Dispatcher:
             log.exception("outbox_failed")
 
     async def _drain(self, topics: Collection[str]) -> bool:
-        latest = time.monotonic() + _CLAIM_SECONDS
+        latest = time.monotonic() + self.claim_seconds
         while True:
             await self._handle_due(topics)
             left = await self.unit_of_work.read(lambda stores: stores.outbox.waiting(topics))
@@ -98,7 +108,7 @@ class Dispatcher:
 
     async def _claim(self, due: OutboxEntry, now: int) -> OutboxEntry | None:
         return await self.unit_of_work.run(
-            lambda stores: stores.outbox.claim(due, now=now, until=now + _CLAIM)
+            lambda stores: stores.outbox.claim(due, now=now, until=now + self._claim_ns)
         )
 
     async def _handle(self, entry: OutboxEntry) -> None:
@@ -123,13 +133,17 @@ class Dispatcher:
     async def _renew(self, entry: OutboxEntry) -> None:
         """Keep the claim while the handler works; whoever loses it finds out at the end."""
         while True:
-            await asyncio.sleep(_CLAIM_SECONDS / 3)
-            until = self.clock() + _CLAIM
+            await asyncio.sleep(self.claim_seconds / 3)
+            until = self.clock() + self._claim_ns
             with contextlib.suppress(UnavailableError, OSError):  # the next renewal may do
                 await self.unit_of_work.run(partial(_extend, entry, until))
 
     async def _postpone(self, entry: OutboxEntry, due_at: int) -> None:
         await self.unit_of_work.run(lambda stores: stores.outbox.postpone(entry, due_at))
+
+    @property
+    def _claim_ns(self) -> int:
+        return int(self.claim_seconds * NS_PER_SECOND)
 
     def _note(self, topic: str, error: Exception) -> None:
         kind = type(error).__name__

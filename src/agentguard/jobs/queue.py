@@ -86,7 +86,7 @@ class Jobs:
 
     async def announce(self) -> None:
         """Let followers and the sweep see new jobs at once; they would find them later anyway."""
-        await self.store.outbox.drain(TOPIC)
+        await self.store.outbox.deliver(TOPIC)
         self.wake()
 
     async def page(self, wanted: JobFilter, limit: int) -> Document:

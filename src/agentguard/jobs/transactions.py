@@ -70,7 +70,7 @@ class JobTransactions:
 
         claimed = await self.unit_of_work.run(work)
         if claimed is not None:
-            await self.outbox.drain(TOPIC)
+            await self.outbox.deliver(TOPIC)
         return claimed
 
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
@@ -85,7 +85,7 @@ class JobTransactions:
         result = await asyncio.to_thread(_serialized, job)
         kept = await self.unit_of_work.run(partial(_release, job, result, self.cites(job)))
         if kept:
-            await self.outbox.drain(TOPIC)
+            await self.outbox.deliver(TOPIC)
         return kept
 
     async def fail(self, job_id: str, error: JobError, now: int) -> Job | None:
@@ -100,7 +100,7 @@ class JobTransactions:
 
         failed = await self.unit_of_work.run(work)
         if failed is not None:
-            await self.outbox.drain(TOPIC)
+            await self.outbox.deliver(TOPIC)
         return failed
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:

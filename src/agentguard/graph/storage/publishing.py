@@ -77,7 +77,7 @@ class GraphPublisher(Generic[S_co]):
         async with runs_first(self.run_store, version.id, runs) as commit:
             await self._write(version, document, seen, commit, guard)
         self.recent.add(version)
-        await self.outbox.drain(GRAPH_STORED)
+        await self.outbox.deliver(GRAPH_STORED)
         if not self.projected:
             return True
         return await_projection and await self.outbox.drain(PROJECTION)
