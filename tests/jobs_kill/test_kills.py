@@ -134,12 +134,15 @@ class Fleet:
         ]
         for version in kept:
             assert (await self.app.graphs.runs(version.id)).runs.num_rows
-        assert [path.name for path in self.app.uploaded.folder.iterdir()] == []
+        await until(self._no_upload_left, seconds=30)
         tried, seconds = sum(job.attempts for job in ended), time.monotonic() - self.began
         print(
             f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills,"
             f" {seconds:.1f} s"
         )
+
+    async def _no_upload_left(self) -> bool:
+        return not list(self.app.uploaded.folder.iterdir())
 
     async def _versions(self) -> dict[str, int]:
         counted = select(graph_versions.c.dataset, func.count().label("versions")).group_by(

@@ -99,7 +99,7 @@ class Attempts:
         began, now = asyncio.get_running_loop().time(), self.clock()
         job = await self._claimed(job_id, now)
         if job is None:
-            return self._waiting(await self.store.get(job_id))
+            return await self._unclaimed(await self.store.get(job_id))
         log.info("job_started", job_id=job.id, kind=job.kind, attempt=job.attempts)
         lease = Lease(self.store, job, self.clock, seconds=self.lease_seconds, since=began)
         try:
@@ -128,6 +128,12 @@ class Attempts:
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back_once(claiming))
             raise
+
+    async def _unclaimed(self, job: Job) -> Outcome:
+        """Clear a job whose process died after its end; it was delivered again for that reason."""
+        if job.state.final:
+            await self.clear(job)
+        return self._waiting(job)
 
     def _waiting(self, job: Job) -> Outcome:
         return Ended() if job.state.final else Later(max(job.due_at, self.clock() + NS_PER_SECOND))
