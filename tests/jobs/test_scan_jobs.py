@@ -21,6 +21,7 @@ from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.attempts import Ended, Work
 from agentguard.jobs.lease import LeaseLostError
 from agentguard.jobs.model import Job, JobState
+from agentguard.jobs.store import JobFilter
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from agentguard.scan.jobs import UploadMissingError
 from agentguard.scan.uploads import UploadRetention
@@ -199,7 +200,7 @@ async def test_only_old_uploads_that_no_job_waits_for_are_swept(tmp_path: Path):
             _touch(folder / name, seconds_ago=3600 + 11)
         _touch(folder / "receiving", seconds_ago=3600)
 
-        uploads = UploadRetention(folder, app.jobs.store.unfinished, 10, system_clock)
+        uploads = _uploads(app)
         assert (await uploads.usage()).count == 6
         assert await uploads.expire(system_clock()) == 3
 
@@ -208,6 +209,33 @@ async def test_only_old_uploads_that_no_job_waits_for_are_swept(tmp_path: Path):
             f"{waiting.request['file']}.progress",
             "receiving",
         }
+
+
+async def test_the_upload_of_an_ended_job_whose_process_died_is_deleted_at_once(tmp_path: Path):
+    async with open_app(Settings(data_dir=tmp_path)) as app:
+        ended, waiting = await submit_scan(app, "ended"), await submit_scan(app, "waiting")
+        now = system_clock()
+        running = await app.jobs.store.claim(ended.id, now=now, until=now + NS_PER_SECOND)
+        assert running is not None
+        assert await app.jobs.store.release(running.succeed({}, now))
+        folder = app.uploaded.folder
+        for job in (ended, waiting):
+            (folder / job.request["file"]).touch()
+
+        assert await _uploads(app).expire(system_clock()) == 1
+
+        assert [path.name for path in folder.iterdir()] == [waiting.request["file"]]
+
+
+def _uploads(app: App) -> UploadRetention:
+    finished = JobFilter(states=(JobState.SUCCEEDED, JobState.FAILED))
+    return UploadRetention(
+        app.uploaded.folder,
+        app.jobs.store.unfinished,
+        lambda: app.jobs.store.newest(finished, 10),
+        10,
+        system_clock,
+    )
 
 
 def _touch(path: Path, *, seconds_ago: int) -> None:

@@ -134,7 +134,7 @@ class Fleet:
         ]
         for version in kept:
             assert (await self.app.graphs.runs(version.id)).runs.num_rows
-        await until(self._no_upload_left, seconds=30)
+        await until(self._no_upload_left, seconds=100)  # housekeeping runs every minute
         tried, seconds = sum(job.attempts for job in ended), time.monotonic() - self.began
         print(
             f"{self.broker.name}: {len(jobs)} jobs, {tried} attempts, {self.kills} kills,"

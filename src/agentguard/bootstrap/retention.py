@@ -13,17 +13,23 @@ from agentguard.graph.storage.retention import (
     VersionRetention,
 )
 from agentguard.graph.storage.versions import Graphs
-from agentguard.jobs.model import Job
+from agentguard.jobs.model import Job, JobState
 from agentguard.jobs.retention import JobRetention
+from agentguard.jobs.store import JobFilter
 from agentguard.kernel.clock import NS_PER_HOUR
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.retention.backlog import OutboxBacklog
 from agentguard.retention.housekeeping import Housekeeping, KeptData
 from agentguard.retention.policy import NS_PER_DAY, Limit
 from agentguard.retention.service import RetentionService
+from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.uploads import UploadRetention
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
+
+_ENDED_SCANS = JobFilter(states=(JobState.SUCCEEDED, JobState.FAILED), kinds=(SCAN,))
+_LATEST = 200
+"""Ended jobs whose uploads are looked for; a round takes place every minute."""
 
 Kept: TypeAlias = KeptData[SqlStores]
 Keeper: TypeAlias = Housekeeping[SqlStores]
@@ -45,6 +51,7 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
     uploads = UploadRetention(
         folder / "uploads",
         lambda: unit_of_work.read(lambda stores: stores.jobs.unfinished()),
+        lambda: unit_of_work.read(lambda stores: stores.jobs.newest(_ENDED_SCANS, _LATEST)),
         settings.upload_seconds,
         unit_of_work.clock,
     )

@@ -20,11 +20,13 @@ _MARGIN_SECONDS = 3600
 class UploadRetention:
     """A RetainedFiles: uploads go with their jobs, so this deletes those of dead processes.
 
-    Uploads that unfinished jobs need stay, and so do those that a process may still be receiving.
+    Those of ended jobs go at once. Uploads that unfinished jobs need stay, and so do those that a
+    process may still be receiving.
     """
 
     folder: Path
     unfinished: Callable[[], Awaitable[Iterable[Job]]]
+    ended: Callable[[], Awaitable[Iterable[Job]]]
     upload_seconds: float
     """How long receiving an upload may take."""
     clock: Clock
@@ -36,12 +38,13 @@ class UploadRetention:
     async def expire(self, now: int) -> int:
         # Files first: a job submitted later needs a file that is not among them.
         items = await asyncio.to_thread(lambda: list(self._items()))
-        wanted = {str(j.request["file"]) for j in await self.unfinished() if j.kind == KIND}
+        ended, wanted = _files(await self.ended()), _files(await self.unfinished())
         before = now - int((self.upload_seconds + _MARGIN_SECONDS) * NS_PER_SECOND)
         left = [
             item.id
             for item in items
-            if item.created_at < before and item.id.partition(".")[0] not in wanted
+            if (name := item.id.partition(".")[0]) not in wanted
+            and (name in ended or item.created_at < before)
         ]
         await asyncio.to_thread(self._delete, left)
         return len(left)
@@ -58,3 +61,7 @@ class UploadRetention:
     def _delete(self, names: Iterable[str]) -> None:
         for name in names:
             (self.folder / name).unlink(missing_ok=True)
+
+
+def _files(jobs: Iterable[Job]) -> set[str]:
+    return {str(job.request["file"]) for job in jobs if job.kind == KIND}
