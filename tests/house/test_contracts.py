@@ -46,7 +46,7 @@ BREACHES = {
     "shells-and-adapters": Breach("agentguard.web", "agentguard.adapters.sql"),
     "adapters-independent": Breach("agentguard.adapters.sql", "agentguard.adapters.files"),
     "acyclic": Breach(
-        "agentguard.graph.model", "agentguard.graph.storage.store", ".model -> .store ("
+        "agentguard.graph.model", "agentguard.graph.storage.store", ".model -> .storage ("
     ),
     "settings": Breach("agentguard.graph", "agentguard.settings"),
     "sql": Breach("agentguard.graph", "sqlalchemy"),
