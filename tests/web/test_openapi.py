@@ -36,6 +36,7 @@ PATHS = [
     "/api/jobs/{job_id}",
     "/api/jobs/{job_id}/events",
     "/api/datasets",
+    "/api/datasets/{name}",
     "/api/graph",
     "/api/analysis",
     "/api/agents",
