@@ -28,8 +28,6 @@ from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
 
 _ENDED_SCANS = JobFilter(states=(JobState.SUCCEEDED, JobState.FAILED), kinds=(SCAN,))
-_LATEST = 200
-"""Ended jobs whose uploads are looked for; a round takes place every minute."""
 
 Kept: TypeAlias = KeptData[SqlStores]
 Keeper: TypeAlias = Housekeeping[SqlStores]
@@ -51,7 +49,9 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
     uploads = UploadRetention(
         folder / "uploads",
         lambda: unit_of_work.read(lambda stores: stores.jobs.unfinished()),
-        lambda: unit_of_work.read(lambda stores: stores.jobs.newest(_ENDED_SCANS, _LATEST)),
+        lambda: unit_of_work.read(
+            lambda stores: stores.jobs.newest(_ENDED_SCANS, settings.jobs_kept)
+        ),
         settings.upload_seconds,
         unit_of_work.clock,
     )

@@ -1,4 +1,4 @@
-"""Counts errors of single spans by payload and reason."""
+"""Counts rejected spans by payload and reason."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class Replayed:
     scenario: NDArray[np.int64]
     row: NDArray[np.int64]
     cause: NDArray[np.int64]
-    """The call below that made this one fail; -1 if its own target is out."""
+    """The call whose failure made this one fail; -1 if the failed component is its own target."""
     distance: NDArray[np.int64]
     """Number of failures between this call and the failed component."""
     lost_scenario: NDArray[np.int64]

@@ -29,7 +29,7 @@ _SHARED = ("provider", "server", "service", "environment")
 
 
 def is_group(text: str) -> bool:
-    """Whether the text is written like a group: `provider:NAME` and so on."""
+    """Return whether the text has the form of a group, such as `provider:NAME`."""
     return text.partition(":")[0].casefold() in _SHARED and ":" in text
 
 

@@ -98,7 +98,7 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
 
 
 def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
-    """Return the routes with nothing behind them: enough to describe the API."""
+    """Return the routes without an application, for generating the OpenAPI document."""
     api = _Api(
         title="AgentGuard",
         version=root.VERSION,
