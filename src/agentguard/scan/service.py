@@ -38,7 +38,8 @@ log = structlog.get_logger(__name__)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _REPORT_SECONDS = 0.2
 _PENDING = (
-    "The graph is stored, but Neo4j does not show it yet. A running server retries until it does."
+    "The graph is stored, but Neo4j does not show it yet. A running server, or the next scan, tries"
+    " again."
 )
 
 
@@ -97,7 +98,7 @@ class ScanService:
         """Scan payloads in a thread of this process, store the graph and return its document.
 
         Without a dataset the scan gets one of its own. Cancelling stops the reading. Raises
-        PermissionDeniedError, DatasetNameError, and NothingUsableError for a scan without any span,
+        PermissionDeniedError, DatasetNameError, and NoUsableSpansError for a scan without any span,
         which is not stored.
         """
         actor.require(Permission.OPERATE)
@@ -135,7 +136,7 @@ class ScanService:
         return await self.document(version, found)
 
     async def document(self, version: GraphVersion, found: Scan) -> Document:
-        """Return the document of a scan; raise NothingUsableError."""
+        """Return the document of a scan; raise NoUsableSpansError."""
         return await asyncio.to_thread(self.documents.document, version, found)
 
     async def read_file(
