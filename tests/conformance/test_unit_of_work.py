@@ -207,6 +207,8 @@ OF_USE_CASES = {
 """Methods of use cases that open a write transaction."""
 
 WITHOUT_CHANGES = {
+    "AnalysisService.analyze",
+    "DiffService.diff",
     "PlaybookService.resolve",
     "PlaybookService.write",
     "SimulationService.resolve",

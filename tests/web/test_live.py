@@ -16,6 +16,7 @@ from agentguard.kernel.clock import system_clock
 from agentguard.settings import Settings
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.app import create_app
+from tests.acting import TESTER
 from tests.traces.spans import HOUR
 from tests.web.serving import client_of, opened, served, serving_of, until
 from tests.web.systems import shop
@@ -28,7 +29,7 @@ DELIVERY = Delivery(orjson.dumps(shop()), Encoding.JSON)
 async def live_after(app: App, deliveries: list[Delivery]):
     """Deliver, and return the newest live version once all of it shows."""
     for delivery in deliveries:
-        await serving_of(app).receiver.receive(delivery)
+        await serving_of(app).receiver.receive(TESTER, delivery)
 
     async def shown():
         found = [dataset for dataset in await app.graphs.datasets() if dataset.name == LIVE]
@@ -54,8 +55,8 @@ async def test_delivered_once_or_twice_in_parts_or_whole_gives_one_graph(tmp_pat
         twice = (await live_after(app, [DELIVERY, DELIVERY])).graph
     async with opened(tmp_path / "parts") as app:
         for part in parts[1:]:
-            await serving_of(app).receiver.receive(part)
-        await serving_of(app).receiver.receive(parts[0])
+            await serving_of(app).receiver.receive(TESTER, part)
+        await serving_of(app).receiver.receive(TESTER, parts[0])
 
         async def shown():
             return (graph := serving_of(app).live.graph) and graph.coverage.spans == 16 and graph
@@ -90,7 +91,7 @@ async def test_what_was_received_before_the_window_is_not_shown(tmp_path):
             ),
             Encoding.JSON,
         )
-        await serving_of(app).receiver.receive(late)
+        await serving_of(app).receiver.receive(TESTER, late)
 
         async def shown():
             names = {c.name for c in (await app.graphs.newest(LIVE)).graph.components}

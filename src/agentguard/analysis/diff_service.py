@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.analysis.diff import Difference, analyzed, difference
 from agentguard.analysis.diff_documents import diff_document
 from agentguard.catalog.model import Catalog
@@ -40,12 +41,13 @@ class DiffService:
     links: TraceLinks
     clock: Clock
 
-    async def diff(self, a: str, b: str) -> dict[str, Any]:
+    async def diff(self, actor: Principal, a: str, b: str) -> dict[str, Any]:
         """Return the document of what changed from graph `a` to graph `b` (references).
 
-        Raises EmptyGraphError and what graph.references.select raises; takes seconds for large
-        graphs.
+        Raises PermissionDeniedError, EmptyGraphError and what graph.references.select raises; takes
+        seconds for large graphs.
         """
+        actor.require(Permission.READ)
         now = self.clock()
         before, after = [await self._selected(reference, now) for reference in (a, b)]
         runs = [await self.selector.runs(selected) for selected in (before, after)]

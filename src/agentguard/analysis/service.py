@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
 from agentguard.analysis.filtering import filtered_analysis
@@ -28,15 +29,22 @@ class AnalysisService:
     links: TraceLinks
 
     async def analyze(
-        self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
+        self, actor: Principal, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
     ) -> dict[str, Any]:
-        """Return the findings as a document of their own; raise NoCatalogError, NoGraphError."""
+        """Return the findings as a document of their own; takes seconds for large graphs.
+
+        Raises PermissionDeniedError, NoCatalogError, NoGraphError.
+        """
+        actor.require(Permission.READ)
         return origin_of(selected) | await self.findings(selected, wanted)
 
     async def findings(
         self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER
     ) -> dict[str, Any]:
-        """Return the findings as a member of the graph's document; raises as `analyze`."""
+        """Return the findings as a member of the graph's document.
+
+        Raises NoCatalogError, NoGraphError.
+        """
         runs = await self.selector.runs(selected)
         return await asyncio.to_thread(self._findings, selected, runs, wanted)
 

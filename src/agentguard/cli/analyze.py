@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from agentguard.cli.options import (
     CatalogOption,
     DataDirOption,
@@ -21,6 +23,10 @@ from agentguard.cli.options import (
     VersionOption,
     examples,
 )
+
+if TYPE_CHECKING:
+    from agentguard.bootstrap.app import App
+    from agentguard.graph.selection import SelectedGraph
 
 EXAMPLES = examples(
     "agentguard analyze",
@@ -55,17 +61,20 @@ def analyze(
     from agentguard.cli.choices import filter_from_options, selection_from_options, settings_with
     from agentguard.cli.opening import ask_about, ask_with_overview
     from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.principal import os_user
     from agentguard.cli.tables.analysis import analysis_parts
     from agentguard.cli.tables.graph import names_by_id
 
     settings = settings_with(data_dir, catalog)
     selection = selection_from_options(dataset, version, since, until, lookback)
     wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow)
+
+    async def analyzed(app: App, selected: SelectedGraph) -> dict[str, Any]:
+        return await app.analysis.analyze(os_user(), selected, wanted)
+
     if output_format is Format.JSON:
-        print_json(ask_about(settings, selection, lambda app, of: app.analysis.analyze(of, wanted)))
+        print_json(ask_about(settings, selection, analyzed))
         return
-    found, overview = ask_with_overview(
-        settings, selection, lambda app, of: app.analysis.analyze(of, wanted)
-    )
+    found, overview = ask_with_overview(settings, selection, analyzed)
     document, names = shown(found), names_by_id(shown(overview))
     print_report(analysis_parts(document, names, full=full or top is not None))

@@ -80,9 +80,12 @@ def diff(
     from agentguard.cli.choices import settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, print_text, shown
+    from agentguard.cli.principal import os_user
     from agentguard.cli.tables.diff import diff_parts
 
-    document = ask(settings_with(data_dir, catalog), lambda app: app.diffs.diff(before, after))
+    document = ask(
+        settings_with(data_dir, catalog), lambda app: app.diffs.diff(os_user(), before, after)
+    )
     if output_format is DiffFormat.JSON:
         print_json(document)
     elif output_format is DiffFormat.MARKDOWN:

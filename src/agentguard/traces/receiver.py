@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.compute.pools import Pool, WorkerDiedError
 from agentguard.ingest.decoding import Decoder
 from agentguard.traces.batching import Batcher
@@ -88,11 +89,13 @@ class Receiver:
             most_weight=_BATCH_BYTES,
         )
 
-    async def receive(self, delivery: Delivery) -> DeliveryResult:
+    async def receive(self, actor: Principal, delivery: Delivery) -> DeliveryResult:
         """Return the validation result; accepted spans are durable when this returns.
 
-        Raises SpansNotStoredError if the store rejected the spans or the timeout expired.
+        Raises PermissionDeniedError, and SpansNotStoredError if the store rejected the spans or
+        the timeout expired.
         """
+        actor.require(Permission.INGEST)
         try:
             async with asyncio.timeout(self.acknowledge_seconds):
                 return await self._batcher.submit(delivery)

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_markdown import diff_markdown
 from agentguard.graph.references import SYNTAX
+from agentguard.web.auth import ActorOf
 from agentguard.web.permissions import requires
 from agentguard.web.schemas.diff import DiffDocument
 from agentguard.web.state import DocumentResponse, StateOf
@@ -29,14 +30,18 @@ FormatParameter = Annotated[Literal["json", "markdown"], Query(alias="format")]
     responses={200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
 )
 async def get_diff(
-    state: StateOf, a: BeforeParameter, b: AfterParameter, written: FormatParameter = "json"
+    state: StateOf,
+    actor: ActorOf,
+    a: BeforeParameter,
+    b: AfterParameter,
+    written: FormatParameter = "json",
 ) -> Response:
     """What changed from graph `a` to graph `b`.
 
     New, gone and changed components, dependencies, workflows, shadow agents and single points of
     failure, with evidence and the thresholds of a change.
     """
-    document = await state.app.diffs.diff(a, b)
+    document = await state.app.diffs.diff(actor, a, b)
     if written == "markdown":
         return PlainTextResponse(diff_markdown(document), media_type="text/markdown")
     return DocumentResponse(document)

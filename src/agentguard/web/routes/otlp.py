@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -13,10 +14,11 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from agentguard.accounts.principal import Permission
+from agentguard.accounts.principal import Permission, Principal
 from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
 from agentguard.traces.receiver import Admission
 from agentguard.traces.store import Delivery, Encoding
+from agentguard.web.auth import ActorOf
 from agentguard.web.bodies import content_encoding, receive, unpacked
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
 from agentguard.web.otlp_signals import Signal, count_records
@@ -95,10 +97,10 @@ Take = Callable[[AppState, Delivery], Awaitable[Response]]
     openapi_extra=_BODY,
     responses=_RESPONSES,
 )
-async def traces(request: Request, state: StateOf) -> Response:
+async def traces(request: Request, state: StateOf, actor: ActorOf) -> Response:
     """Store spans: after a response of 200 they are on disk."""
     began = time.perf_counter()
-    response = await _answered(request, state, _take_spans)
+    response = await _answered(request, state, partial(_take_spans, actor))
     if response.status_code == 200:
         state.metrics.acknowledged.observe(time.perf_counter() - began)
     else:
@@ -163,8 +165,8 @@ async def _body(
     return await unpacked(buffer.getvalue(), packed, limit, admission.grow)
 
 
-async def _take_spans(state: AppState, delivery: Delivery) -> Response:
-    verdict = await state.serving.receiver.receive(delivery)
+async def _take_spans(actor: Principal, state: AppState, delivery: Delivery) -> Response:
+    verdict = await state.serving.receiver.receive(actor, delivery)
     if verdict.unusable is not None:
         raise UnusableDeliveryError(verdict.unusable.reason, verdict.unusable.message)
     return success(delivery.encoding, verdict.refusals)
