@@ -407,10 +407,13 @@ async def test_metrics_count_what_came(client):
     await client.post(
         "/v1/metrics", content=b"", headers={"Content-Type": "application/x-protobuf"}
     )
-    await until(lambda: live_spans(client))
 
-    text = (await client.get("/metrics")).text
-    numbers = dict(re.findall(r"^(agentguard_\S+) ([0-9.e+]+)$", text, re.MULTILINE))
+    async def numbers_of_window() -> dict[str, str]:
+        text = (await client.get("/metrics")).text
+        found = dict(re.findall(r"^(agentguard_\S+) ([0-9.e+]+)$", text, re.MULTILINE))
+        return found if "agentguard_spans_in_window" in found else {}
+
+    numbers = await until(numbers_of_window)
 
     assert float(numbers["agentguard_spans_received_total"]) == 4
     assert float(numbers['agentguard_spans_refused_total{reason="not-json"}']) == 1

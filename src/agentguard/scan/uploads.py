@@ -64,4 +64,4 @@ class UploadRetention:
 
 
 def _files(jobs: Iterable[Job]) -> set[str]:
-    return {str(job.request["file"]) for job in jobs if job.kind == KIND}
+    return {str(job.request.get("file")) for job in jobs if job.kind == KIND}
