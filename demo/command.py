@@ -103,4 +103,5 @@ def _tell(message: str) -> None:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    """End as after Ctrl-C, which asyncio turns into a cancellation of the main task."""
+    signal.raise_signal(signal.SIGINT)

@@ -3865,6 +3865,19 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
+            /** @description The storage does not implement this signal. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -3885,6 +3898,11 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
                 };
             };
             /** @description Too many requests are in progress. */
@@ -3998,6 +4016,19 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
+            /** @description The storage does not implement this signal. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4018,6 +4049,11 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
                 };
             };
             /** @description Too many requests are in progress. */
@@ -4131,6 +4167,19 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
+            /** @description The storage does not implement this signal. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
+                };
+            };
             /** @description The body is too large. */
             413: {
                 headers: {
@@ -4151,6 +4200,11 @@ export interface operations {
                 };
                 content: {
                     "text/plain": string;
+                    "application/json": {
+                        code: number;
+                        message: string;
+                    };
+                    "application/x-protobuf": string;
                 };
             };
             /** @description Too many requests are in progress. */

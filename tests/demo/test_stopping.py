@@ -68,7 +68,7 @@ def test_when_the_runner_is_told_to_end_every_process_ends(tmp_path: Path) -> No
     with at_work(tmp_path) as runner:
         runner.terminate()
 
-        assert "every process of the demo was stopped" in all_ended(runner)
+        assert all_ended(runner) == "Interrupted. All demo processes are stopped.\n"
         assert runner.returncode == 130
 
 
@@ -76,7 +76,7 @@ def test_ctrl_c_in_a_terminal_reaches_all_and_ends_all(tmp_path: Path) -> None:
     with at_work(tmp_path) as runner:
         os.killpg(runner.pid, signal.SIGINT)
 
-        assert "every process of the demo was stopped" in all_ended(runner)
+        assert "All demo processes are stopped" in all_ended(runner)
         assert runner.returncode == 130
 
 

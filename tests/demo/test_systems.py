@@ -119,7 +119,7 @@ def test_a_receiver_elsewhere_is_refused(tmp_path: Path) -> None:
     result = run("http://collector.example:4318", tmp_path)
 
     assert result.returncode == 2
-    assert "not on this machine" in result.stderr
+    assert "is not a loopback URL" in result.stderr
 
 
 def test_one_seed_makes_the_same_runs_calls_errors_and_spans_every_time(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import hash_rows
 from agentguard.discovery.partial import I64, Calls, Proof
 from agentguard.graph.model import Evidence, EvidenceReason
+from agentguard.graph.significance import wilson
 
 SAMPLES = 3
 """Sampled spans per claim, in addition to the newest, the slowest and a failed one."""
 
-_Z = 1.959964
-"""Two-sided 95 %."""
 _CEILING = {
     Proof.ATTRIBUTE: 1.0,
     Proof.STRUCTURE: 0.95,
@@ -30,17 +28,7 @@ _CEILING = {
 
 def confidence(proof: Proof, count: int) -> float:
     """Return the proof's ceiling times the Wilson lower bound (95 %) of `count` of `count`."""
-    return round(_CEILING[proof] * wilson_lower(count, count), 4)
-
-
-def wilson_lower(successes: int, trials: int) -> float:
-    """Return the lower bound of the 95 % Wilson score interval (Wilson 1927); 0 without trials."""
-    if trials == 0:
-        return 0.0
-    share, z2 = successes / trials, _Z * _Z
-    centre = share + z2 / (2 * trials)
-    spread = _Z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    return (centre - spread) / (1 + z2 / trials)
+    return round(_CEILING[proof] * wilson(count, count)[0], 4)
 
 
 def evidence(

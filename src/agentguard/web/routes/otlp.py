@@ -75,6 +75,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
             (400, "Nothing in the body can be read, or a query parameter is unknown."),
             (401, "The request has no valid API key."),
             (403, "The permission `ingest` is missing."),
+            (404, "The storage does not implement this signal."),
             (413, "The body is too large."),
             (429, "Too many requests are in progress."),
             (500, "An internal error occurred."),
@@ -83,7 +84,11 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
     },
     415: {
         "description": "The content type is neither protobuf nor JSON, or the encoding is unknown.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
+        "content": {
+            "text/plain": {"schema": {"type": "string"}},
+            "application/json": _STATUS,
+            "application/x-protobuf": _PROTOBUF,
+        },
     },
 }
 
