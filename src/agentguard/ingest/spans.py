@@ -7,6 +7,8 @@ import re
 
 import pyarrow as pa
 
+from agentguard.ingest.values import capped
+
 _LABEL = pa.dictionary(pa.int32(), pa.string())
 
 SPAN_SCHEMA = pa.schema(
@@ -54,5 +56,5 @@ def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
         return bytes(size // 2) + bytes.fromhex(written), written
     return (
         hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(),
-        written,
+        capped(written),
     )

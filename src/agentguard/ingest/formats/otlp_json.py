@@ -17,7 +17,7 @@ from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.span_columns import AttributeInterner, Coded, SpanColumns
 from agentguard.ingest.spans import id_bytes
-from agentguard.ingest.values import capped, is_amount, kept
+from agentguard.ingest.values import is_amount, kept
 
 _KINDS = {
     name: n
@@ -166,9 +166,9 @@ class DocumentReader:
         if links:
             self._links[row] = links
         if labels[0] is not None:
-            self._trace_labels[row] = capped(labels[0])
+            self._trace_labels[row] = labels[0]
         if labels[1] is not None:
-            self._span_labels[row] = capped(labels[1])
+            self._span_labels[row] = labels[1]
 
     def _add_attributes(self, row: int, written: Any) -> None:
         numbers: list[float] = [0, 0, float("nan")]
