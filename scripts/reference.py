@@ -21,9 +21,10 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from agentguard import settings
+from agentguard import service_settings, settings
 from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
+from agentguard.service_settings import ServiceSettings
 from agentguard.settings import Settings
 from agentguard.web.app import new_api
 from scripts.database import database_page
@@ -88,10 +89,11 @@ works for:
 
 
 def settings_page() -> str:
-    meanings = docstrings(settings, "Settings")
+    meanings = docstrings(settings, "Settings") | docstrings(service_settings, "ServiceSettings")
+    fields = Settings.model_fields
     rows = [
-        (setting_names(name), setting_default(info), meanings[name])
-        for name, info in Settings.model_fields.items()
+        (setting_names(name), setting_default(fields[name]), meanings[name])
+        for name in sorted(fields, key=ServiceSettings.model_fields.__contains__)
     ]
     secrets = [f"- {setting_names(field)}" for field in settings.secret_fields()]
     return "\n".join(

@@ -230,8 +230,8 @@ def test_faults_and_contradictions_are_told_together_and_none_that_only_follows_
 
     lines = str(error.value).splitlines()[1:]
     assert [line.partition(":")[0].split()[1] for line in lines] == [
-        "AGENTGUARD_API_PORT",
         "AGENTGUARD_CELERY_BROKER_URL",
+        "AGENTGUARD_API_PORT",
         "AGENTGUARD_SEVERITY_HIGH",
         "REDIS_DB",
     ]

@@ -1,0 +1,156 @@
+"""Settings of the services that replace embedded parts, read from the environment and .env."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agentguard.environment import PLAIN_NAMES
+from agentguard.service_urls import URL_PARTS, postgres_url, redis_url, url_fault
+
+
+def setting_names(name: str) -> AliasChoices:
+    """Return both names of a setting that also has one without the prefix."""
+    prefixed = f"AGENTGUARD_{name.upper()}"
+    return AliasChoices(prefixed, PLAIN_NAMES[prefixed], name)
+
+
+def _shared(name: str, **more: Any) -> Any:
+    """Return a field that also has a name without the prefix; its default is None."""
+    return Field(validation_alias=setting_names(name), **{"default": None, **more})
+
+
+class ServiceSettings(BaseSettings):
+    """Databases, cache, broker and error reports.
+
+    The docstrings of the fields appear in docs/settings.md.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="AGENTGUARD_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: SecretStr | None = _shared("database_url")
+    """`postgresql://user:password@host:port/database`. Unset: SQLite in the data directory."""
+    postgres_host: str | None = _shared("postgres_host")
+    """Host of PostgreSQL, instead of a URL. Setting any `POSTGRES_…` variable selects PostgreSQL.
+    Default: `localhost`.
+    """
+    postgres_port: int | None = _shared("postgres_port", ge=1, le=65535)
+    """Default: 5432."""
+    postgres_db: str | None = _shared("postgres_db")
+    """Name of the database. Default: `agentguard`."""
+    postgres_user: str | None = _shared("postgres_user")
+    """Default: `agentguard`."""
+    postgres_password: SecretStr | None = _shared("postgres_password")
+    """Password of PostgreSQL."""
+    migrate_to: SecretStr | None = None
+    """URL of the PostgreSQL database into which `agentguard migrate` copies the SQLite database."""
+    database_pool_size: int = Field(default=10, ge=1)
+    """Maximum number of PostgreSQL connections per process."""
+    database_timeout_seconds: float = Field(default=30, gt=0)
+    """Timeout of one PostgreSQL statement, and of waiting for a connection."""
+    neo4j_uri: str | None = _shared("neo4j_uri")
+    """`bolt://host:7687` or `neo4j://…`. Unset: `bolt://localhost:7687` if user, password or
+    database is set; otherwise Neo4j is not used.
+    """
+    neo4j_user: str | None = _shared("neo4j_user")
+    """Default: `neo4j`."""
+    neo4j_password: SecretStr | None = _shared("neo4j_password")
+    """Unset: no authentication."""
+    neo4j_database: str | None = _shared("neo4j_database")
+    """Default: `neo4j`."""
+    neo4j_timeout_seconds: float = Field(default=30, gt=0)
+    """Timeout of one Neo4j transaction, and of waiting for a connection."""
+    redis_url: SecretStr | None = _shared("redis_url")
+    """`redis://host:6379/0` or `rediss://…`. Unset: cache, rate limits and live updates are per
+    process.
+    """
+    redis_host: str | None = _shared("redis_host")
+    """Host of Redis, instead of a URL. Setting any of `REDIS_HOST`, `REDIS_PORT`, `REDIS_DB` and
+    `REDIS_PASSWORD` selects Redis. Default: `localhost`.
+    """
+    redis_port: int | None = _shared("redis_port", ge=1, le=65535)
+    """Default: 6379."""
+    redis_db: int | None = _shared("redis_db", ge=0)
+    """Number of the database. Default: 0."""
+    redis_password: SecretStr | None = _shared("redis_password")
+    """Password of Redis."""
+    redis_timeout_seconds: float = Field(default=0.5, gt=0)
+    """Timeout of Redis, after which work continues without it."""
+    celery_broker_url: SecretStr | None = _shared("celery_broker_url")
+    """`amqp://user:password@host:5672//` or `redis://…`. Unset: the server runs the jobs."""
+    celery_result_backend: SecretStr | None = _shared("celery_result_backend")
+    """Result backend for Celery's own tools, a `redis://…` URL. Results of jobs are in the
+    database in any case.
+    """
+    jobs_queue: str = Field(default="agentguard", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """Name of the job queue. Installations that share a broker need different names."""
+    job_attempts: int = Field(default=3, ge=1)
+    """Maximum number of attempts of a job."""
+    job_lease_seconds: float = Field(default=30, gt=0)
+    """A job whose worker sends no heartbeat for this long is given to another worker."""
+    sentry_dsn: SecretStr | None = _shared("sentry_dsn")
+    """DSN of the Sentry project that receives errors. Unset: errors are only logged."""
+    sentry_environment: str = _shared(
+        "sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$"
+    )
+    """Name of this environment in Sentry."""
+
+    @field_validator(
+        "database_url",
+        "migrate_to",
+        "redis_url",
+        "celery_broker_url",
+        "celery_result_backend",
+        "neo4j_uri",
+        "sentry_dsn",
+    )
+    @classmethod
+    def _url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and (fault := url_fault(field.field_name or "", text)):
+            raise PydanticCustomError("bad_url", "{fault}", {"fault": fault})
+        return value
+
+    @property
+    def postgres(self) -> SecretStr | None:
+        """URL of PostgreSQL, whichever way it is set; None = SQLite."""
+        if self.database_url is not None:
+            return SecretStr(
+                "postgresql://" + self.database_url.get_secret_value().split("://", 1)[1]
+            )
+        parts = self.url_parts("postgres")
+        return SecretStr(postgres_url(parts)) if parts else None
+
+    @property
+    def neo4j(self) -> str | None:
+        """URI of Neo4j; None = the newest graph is shown nowhere else."""
+        named = self.neo4j_user or self.neo4j_password or self.neo4j_database
+        return self.neo4j_uri or ("bolt://localhost:7687" if named else None)
+
+    @property
+    def redis(self) -> SecretStr | None:
+        """URL of Redis, whichever way it is set; None = no Redis."""
+        if self.redis_url is not None:
+            return self.redis_url
+        parts = self.url_parts("redis")
+        return SecretStr(redis_url(parts)) if parts else None
+
+    def url_parts(self, service: str) -> dict[str, str]:
+        """Return the parts of a service's URL that are set separately."""
+        values = {part: getattr(self, f"{service}_{part}", None) for part in URL_PARTS}
+        return {
+            part: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for part, value in values.items()
+            if value not in (None, "", SecretStr(""))
+        }
