@@ -46,5 +46,5 @@ WORKDIR /
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "/app/healthcheck.py", "/health/live"]
-# Without AGENTGUARD_API_KEY only requests from inside the container are accepted.
+# The server does not start without AGENTGUARD_API_KEY: containers of the same network could reach it.
 CMD ["agentguard", "serve", "--host", "0.0.0.0"]

@@ -43,7 +43,7 @@ def served(installed: Path) -> Iterator[Served]:
 
 def serve(fresh: Container, installed: Path) -> Served:
     port = free_port()
-    container = fresh.with_settings({"API_PORT": str(port)})
+    container = fresh.with_settings({"API_PORT": str(port), "AGENTGUARD_API_KEY": "a-key"})
     healthy = container.run(IMAGE.health_check).returncode == 0
     before = elsewhere(container, installed)
     with container.running(IMAGE.command) as server:
@@ -51,6 +51,7 @@ def serve(fresh: Container, installed: Path) -> Served:
         answer = httpx.post(
             f"http://127.0.0.1:{port}/api/scan",
             files={"file": RECORDING.read_bytes()},
+            headers={"Authorization": "Bearer a-key"},
             timeout=180,
             trust_env=False,
         )
@@ -81,6 +82,14 @@ def test_it_is_healthy_only_while_it_serves(served: Served) -> None:
 
 def test_the_stop_signal_ends_it_in_good_order_within_the_grace_time(served: Served) -> None:
     assert served.code == 0, served.log
+
+
+def test_without_a_key_it_does_not_start(container: Container) -> None:
+    outcome = container.with_settings({"API_PORT": str(free_port())}).run(IMAGE.command)
+
+    assert outcome.returncode == 1
+    assert "Set AGENTGUARD_API_KEY" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
 
 
 def test_nothing_is_written_but_data_and_temporary_files(served: Served) -> None:

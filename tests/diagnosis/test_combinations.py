@@ -34,7 +34,7 @@ def told(settings: dict[str, Any], variables: dict[str, str] | None = None) -> l
         (
             {"api_host": EVERYWHERE},
             {},
-            "only loopback requests are accepted. Set AGENTGUARD_API_KEY",
+            "the server does not start. Set AGENTGUARD_API_KEY",
         ),
         (
             {"api_host": "agents.example", "api_key": "k", "debug": True},
@@ -71,6 +71,7 @@ def test_each_risky_combination_is_told_alone(settings, variables, sentence):
         ({"api_host": "::1"}, {}),
         ({"api_host": "localhost", "debug": True}, {}),
         ({"api_host": EVERYWHERE, "api_key": "k"}, {}),
+        ({"api_host": EVERYWHERE, "proxy_authenticates": True}, {}),
         ({**POSTGRESQL, **REDIS, **BROKER, "rate_limit": 60}, SEVERAL),
         ({**POSTGRESQL, **REDIS, "celery_broker_url": "redis://queue/0"}, SEVERAL),
     ],

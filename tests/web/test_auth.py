@@ -107,6 +107,21 @@ async def test_hosts_of_this_machine(open_api, host):
         "testserver",
         "[",
         "0.0.0.0:8000",
+        "127.0.0.1#evil",
+        "127.0.0.1?evil",
+        "127.0.0.1\\evil",
+        "127.0.0.1;evil",
+        "127.0.0.1,evil",
+        "127.0.0.1 evil",
+        "127.0.0.1\tevil",
+        "127.0.0.1%23evil",
+        "127.0.0.1:80:80",
+        "127.0.0.1:",
+        "127.0.0.1:x",
+        "[::1]evil",
+        "[::1",
+        "[127.0.0.1",
+        "",
     ],
 )
 async def test_foreign_hosts_are_refused(open_api, host):
@@ -122,6 +137,11 @@ async def test_foreign_hosts_are_refused(open_api, host):
         "http://localhost.evil.example",
         "file://",
         "http://localhost@evil.example",
+        "http://localhost#evil.example",
+        "http://localhost/evil.example",
+        "http://localhost?evil.example",
+        "http://localhost:80:80",
+        "http://localhost, https://evil.example",
         "",
     ],
 )
@@ -164,15 +184,119 @@ async def test_an_allowed_origin_is_answered_and_told_so(tmp_path):
     assert foreign.status_code == 403
 
 
-async def test_what_was_passed_on_for_a_stranger_is_refused(open_api):
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "8.8.8.8"},
+        {"X-Forwarded-For": "127.0.0.1, 8.8.8.8"},
+        {"X-Forwarded-For": ""},
+        {"Forwarded": 'for="[2001:db8::1]"'},
+        {"Forwarded": "for=_hidden"},
+        {"Forwarded": "proto=https"},
+        {"X-Real-IP": "8.8.8.8"},
+        {"CF-Connecting-IP": "8.8.8.8"},
+        {"CF-Connecting-IPv6": "2001:db8::1"},
+        {"True-Client-IP": "8.8.8.8"},
+        {"Fly-Client-IP": "8.8.8.8"},
+        {"Via": "1.1 proxy.example"},
+        {"Via": "1.1 vegur", "X-Forwarded-For": "8.8.8.8"},
+        {"CDN-Loop": "cloudflare"},
+        {"CF-Ray": "7d0c-AMS"},
+        {"X-Forwarded-Proto": "https"},
+        {"X-Forwarded-Host": "agents.example"},
+        {"X-Forwarded-Host": "localhost, agents.example", "X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-Host": "localhost"},
+        {"Forwarded": "for=127.0.0.1;host=agents.example"},
+    ],
+)
+async def test_what_was_passed_on_for_a_stranger_is_refused(open_api, headers):
     async with client_of(open_api) as client:
-        for headers in (
-            {"X-Forwarded-For": "8.8.8.8"},
-            {"X-Forwarded-For": "127.0.0.1, 8.8.8.8"},
-            {"Forwarded": 'for="[2001:db8::1]"'},
-            {"X-Real-IP": "8.8.8.8"},
-        ):
-            assert (await client.get("/", headers=headers)).status_code == 403
+        answer = await client.get("/", headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "loopback-only")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "127.0.0.1"},
+        {"X-Forwarded-For": "::1", "Via": "1.1 Caddy", "X-Forwarded-Host": "localhost:8443"},
+        {"Forwarded": 'for="[::1]";host=localhost;proto=https'},
+    ],
+)
+async def test_what_a_proxy_on_this_machine_passed_on_for_it_is_answered(open_api, headers):
+    async with client_of(open_api) as client:
+        assert (await client.get("/", headers=headers)).status_code == 200
+
+
+COSTLY = ["/api/graph", "/api/agents", "/api/graph?lookback=24h", "/metrics", "/openapi.json"]
+
+
+@pytest.mark.parametrize("path", COSTLY)
+async def test_a_foreign_page_starts_no_costly_request(open_api, path):
+    """An image or a link on a page sends no Origin header."""
+    async with client_of(open_api) as client:
+        embedded = await client.get(path, headers={"Sec-Fetch-Site": "cross-site"})
+        linked = await client.get(
+            path, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+        )
+        own = await client.get(path, headers={"Sec-Fetch-Site": "same-origin"})
+        typed = await client.get(path, headers={"Sec-Fetch-Site": "none"})
+        allowed = await client.get(
+            path, headers={"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:3000"}
+        )
+
+    assert (embedded.status_code, linked.status_code) == (403, 403)
+    assert 403 not in (own.status_code, typed.status_code, allowed.status_code)
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/health/live"])
+async def test_a_link_may_lead_to_pages_that_cost_little(open_api, path):
+    async with client_of(open_api) as client:
+        link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+        assert (await client.get(path, headers=link)).status_code == 200
+        assert (await client.get(path, headers={"Sec-Fetch-Site": "cross-site"})).status_code == 403
+
+
+@pytest.mark.parametrize("path", COSTLY)
+async def test_with_the_key_a_caller_of_any_site_is_answered(keyed_api, path):
+    async with client_of(keyed_api) as client:
+        headers = {"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer open-sesame"}
+        assert (await client.get(path, headers=headers)).status_code != 403
+
+
+async def test_behind_a_proxy_that_authenticates_no_key_is_needed(tmp_path):
+    async with (
+        opened(tmp_path, proxy_authenticates=True) as app,
+        client_of(
+            create_app(app), peer=("10.0.0.7", 1), url="https://agentguard.example"
+        ) as client,
+    ):
+        plain = await client.get("/", headers={"X-Forwarded-For": "8.8.8.8", "Via": "1.1 proxy"})
+        own = await client.get("/", headers={"Origin": "https://agentguard.example"})
+        named = await client.get(
+            "/",
+            headers={
+                "Origin": "https://public.example",
+                "X-Forwarded-Host": "public.example",
+                "Sec-Fetch-Site": "same-origin",
+            },
+        )
+        foreign = await client.get("/", headers={"Origin": "https://evil.example"})
+        embedded = await client.get("/api/graph", headers={"Sec-Fetch-Site": "cross-site"})
+        sibling = await client.get("/api/graph", headers={"Sec-Fetch-Site": "same-site"})
+
+    assert [each.status_code for each in (plain, own, named)] == [200] * 3
+    assert [each.status_code for each in (foreign, embedded, sibling)] == [403] * 3
+    assert foreign.json()["code"] == "foreign-page"
+
+
+async def test_a_key_is_needed_although_a_proxy_authenticates(tmp_path):
+    async with (
+        opened(tmp_path, proxy_authenticates=True, api_key="open-sesame") as app,
+        client_of(create_app(app), peer=("10.0.0.7", 1)) as client,
+    ):
+        assert (await client.get("/")).status_code == 401
 
 
 def _scope(**members):

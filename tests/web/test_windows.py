@@ -39,6 +39,32 @@ def calls(graph) -> list[tuple[str, str, int]]:
     return [(edge["source"], edge["target"], edge["calls"]) for edge in graph["edges"]]
 
 
+@pytest.mark.parametrize("digits", [60, 400, 5000])
+@pytest.mark.parametrize("name", ["lookback", "since", "until"])
+async def test_a_time_with_hundreds_of_digits_is_an_invalid_request(client, name, digits):
+    times = [{name: "9" * digits}, {name: "9" * digits + "d"}, {name: "0." + "9" * digits + "w"}]
+    answers = [await client.get("/api/graph", params=time) for time in times]
+    answers += [
+        await client.post("/api/simulate", json={"agent_id": "x", **time}) for time in times
+    ]
+    compared = await client.get(
+        "/api/graph/diff", params={"a": f"live@-{'9' * digits}h..", "b": "live"}
+    )
+
+    assert {answer.status_code for answer in answers} <= {400, 409, 404, 422}
+    assert digits == 60 or {answer.status_code for answer in answers} == {422}
+    assert compared.status_code in (400, 404)
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+00:00"])
+async def test_every_time_of_the_calendar_is_answered(client, at):
+    await client.post("/api/scan", json=shop())
+    for name in ("since", "until"):
+        answer = await client.get("/api/graph", params={name: at, "dataset": "live"})
+
+        assert answer.status_code in (200, 400, 404)
+
+
 async def test_a_scan_takes_the_traces_that_start_in_its_window(client):
     inside = await client.post(
         "/api/scan",

@@ -32,6 +32,8 @@ class PrincipalKind(StrEnum):
     LOOPBACK = "loopback"
     """A request from this machine to a server without an API key."""
     API_KEY = "api_key"
+    PROXY = "proxy"
+    """A request that a proxy in front of the server has authenticated."""
     OS_USER = "os_user"
     """The operating-system user who runs a command."""
     SYSTEM = "system"

@@ -20,7 +20,8 @@ def warn_of_unused_settings() -> None:
 
 def warn_if_loopback_only(settings: Settings, host: str) -> None:
     """Log a warning if a server on this address accepts only loopback requests."""
-    if settings.api_key is None and not (host == "localhost" or host.startswith(("127.", "::1"))):
+    unlocked = settings.api_key is None and not settings.proxy_authenticates
+    if unlocked and not (host == "localhost" or host.startswith(("127.", "::1"))):
         log.warning(
             "loopback_requests_only",
             detail="Set AGENTGUARD_API_KEY to accept others.",

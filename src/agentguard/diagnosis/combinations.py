@@ -30,10 +30,10 @@ def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[C
 def _reachable(settings: Settings) -> Iterator[str]:
     if _is_loopback(settings.api_host):
         return
-    if settings.api_key is None:
+    if settings.api_key is None and not settings.proxy_authenticates:
         yield (
-            f"API_HOST is {settings.api_host}, but no API key is set: only loopback requests are"
-            " accepted. Set AGENTGUARD_API_KEY, or set API_HOST to 127.0.0.1."
+            f"API_HOST is {settings.api_host}, but no API key is set: the server does not start."
+            " Set AGENTGUARD_API_KEY, or set API_HOST to 127.0.0.1."
         )
     if settings.debug:
         yield (

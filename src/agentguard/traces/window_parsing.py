@@ -8,9 +8,13 @@ from datetime import UTC, datetime
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.traces.window import TimeWindow, TimeWindowError, time_window
 
+LONGEST_TEXT = 64
+"""Characters of a time or a duration in a request: ISO 8601 with nanoseconds and an offset has 35.
+"""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw])", re.IGNORECASE)
 _MAX_TIME = 2**63 - 1
+_MAX_SECONDS = _MAX_TIME / NS_PER_SECOND
 
 
 def parse_window(
@@ -45,9 +49,8 @@ def parse_time(text: str, name: str, now: int) -> int:
         raise TimeWindowError(message) from None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     since_epoch = at - datetime(1970, 1, 1, tzinfo=UTC)
-    return (
-        since_epoch.days * 86_400 + since_epoch.seconds
-    ) * NS_PER_SECOND + since_epoch.microseconds * 1_000
+    seconds = since_epoch.days * 86_400 + since_epoch.seconds
+    return min(seconds * NS_PER_SECOND + since_epoch.microseconds * 1_000, _MAX_TIME)
 
 
 def parse_duration(text: str, name: str) -> int:
@@ -57,4 +60,5 @@ def parse_duration(text: str, name: str) -> int:
         raise TimeWindowError(
             f"Invalid `{name}`: {text!r}. Use a duration such as 90s, 15m, 24h, 7d or 2w."
         )
-    return min(round(float(found[1]) * _UNITS[found[2].lower()] * NS_PER_SECOND), _MAX_TIME)
+    seconds = float(found[1]) * _UNITS[found[2].lower()]  # infinite above 308 digits
+    return _MAX_TIME if seconds >= _MAX_SECONDS else round(seconds * NS_PER_SECOND)

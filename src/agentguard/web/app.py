@@ -18,7 +18,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
-from agentguard.web.auth import Authentication, Authenticator
+from agentguard.web.auth import Authentication, authenticator_of
 from agentguard.web.bodies import BodyLimit
 from agentguard.web.errors import (
     LastResort,
@@ -157,9 +157,8 @@ def _middleware(app: App) -> list[Middleware]:
     bodies = Middleware(BodyLimit, limit=settings.max_body_bytes, except_below=("/v1/", scan.PATH))
     # After authentication: refused requests use up nobody's quota.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
-    key = None if settings.api_key is None else settings.api_key.get_secret_value().encode()
-    authenticator = Authenticator(key, frozenset(settings.cors_origins))
+    authenticator = authenticator_of(settings)
     authentication = Middleware(Authentication, authenticator=authenticator)
     # A preflight request cannot carry a key, so CORS answers before a key is checked.
-    outer = [authentication, cors] if key is None else [cors, authentication]
+    outer = [authentication, cors] if authenticator.key is None else [cors, authentication]
     return [Middleware(LastResort), *outer, *inner]

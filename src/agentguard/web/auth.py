@@ -11,13 +11,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentguard.accounts.principal import EVERY_PERMISSION, Principal, PrincipalKind
 from agentguard.kernel.errors import AgentGuardError
+from agentguard.settings import Settings
 from agentguard.web.errors import error_response
 from agentguard.web.loopback import violation
+from agentguard.web.proxies import proxy_violation
 
 BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERMISSION)
 """Whoever sends the key that AGENTGUARD_API_KEY sets."""
 LOOPBACK = Principal("loopback", PrincipalKind.LOOPBACK, EVERY_PERMISSION)
 """Whoever sends a loopback request to a server without a key."""
+PROXY = Principal("proxy", PrincipalKind.PROXY, EVERY_PERMISSION)
+"""Whoever a proxy in front of the server has authenticated."""
 
 _HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 
@@ -32,6 +36,18 @@ class LoopbackOnlyError(AgentGuardError):
         super().__init__(
             f"{violation} No API key is set: only loopback requests are accepted. Set"
             " AGENTGUARD_API_KEY to accept others."
+        )
+
+
+class ForeignPageError(AgentGuardError):
+    """A web page that may not send requests sent one through the proxy in front."""
+
+    code = "foreign-page"
+    status = 403
+
+    def __init__(self, violation: str) -> None:
+        super().__init__(
+            f"{violation} Add the page's origin to AGENTGUARD_CORS_ORIGINS to accept its requests."
         )
 
 
@@ -50,26 +66,48 @@ class AuthenticationRequiredError(AgentGuardError):
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Makes the principal of each request: by the key if one is set, else by the loopback rule."""
+    """Makes the principal of each request.
+
+    By the key if one is set, else by the loopback rule unless a proxy in front authenticates.
+    """
 
     key: bytes | None
     origins: frozenset[str]
-    """Origins whose pages may send loopback requests, beside those of this machine."""
+    """Origins whose pages may send requests without a key, beside the server's own."""
+    proxy_authenticates: bool = False
 
     def authenticate(self, scope: Scope) -> Principal | None:
         """Return who makes the request; None for a health check without the key, which is allowed.
 
-        Raise LoopbackOnlyError or AuthenticationRequiredError if the request must be refused.
+        Raise LoopbackOnlyError, ForeignPageError or AuthenticationRequiredError if the request must
+        be refused.
         """
         if self.key is None:
-            if (broken := violation(scope, self.origins)) is not None:
-                raise LoopbackOnlyError(broken)
-            return LOOPBACK
+            return self._without_key(scope)
         if _has_key(scope, self.key):
             return BOOTSTRAP_KEY
         if scope.get("path") in _HEALTH_PATHS:
             return None
         raise AuthenticationRequiredError
+
+    def _without_key(self, scope: Scope) -> Principal:
+        if self.proxy_authenticates:
+            if (broken := proxy_violation(scope, self.origins)) is not None:
+                raise ForeignPageError(broken)
+            return PROXY
+        if (broken := violation(scope, self.origins)) is not None:
+            raise LoopbackOnlyError(broken)
+        return LOOPBACK
+
+
+def authenticator_of(settings: Settings) -> Authenticator:
+    """Return the authenticator that the settings ask for."""
+    key = None if settings.api_key is None else settings.api_key.get_secret_value().encode()
+    return Authenticator(
+        key,
+        frozenset(settings.cors_origins),
+        proxy_authenticates=settings.proxy_authenticates,
+    )
 
 
 class Authentication:

@@ -13,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from agentguard.settings import Settings, SettingsError, load_settings
+from agentguard.web.exposure import ExposedError, refuse_exposure
 from agentguard.web.http_server import Server, options
 
 
@@ -44,6 +45,16 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
         await server.serve(sockets=self.sockets)
         if not server.started:
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
+
+
+def on_starting(server: Arbiter) -> None:
+    """Refuse addresses without authentication, before gunicorn listens on them."""
+    for address in server.address:
+        if isinstance(address, tuple):  # a Unix socket is a path
+            try:
+                refuse_exposure(_chosen, address[0])
+            except ExposedError as error:
+                sys.exit(str(error))
 
 
 bind = f"{_host}:{_chosen.api_port}"

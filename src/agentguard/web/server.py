@@ -15,11 +15,12 @@ import uvicorn
 
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.reports import reporting
-from agentguard.bootstrap.startup_warnings import warn_if_loopback_only, warn_of_unused_settings
+from agentguard.bootstrap.startup_warnings import warn_of_unused_settings
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
+from agentguard.web.exposure import refuse_exposure
 from agentguard.web.http_server import Server, options
 
 log = structlog.get_logger(__name__)
@@ -51,7 +52,8 @@ class _Server(Server):
 def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then finish open requests and close.
 
-    Raise AddressError if the port is in use.
+    Raise AddressError if the port is in use, and ExposedError if other machines could reach the
+    server and nothing authenticates them.
 
     `tell` is called once, with the URLs, when connections are accepted.
     """
@@ -63,11 +65,12 @@ def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -
 async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -> None:
     async with AsyncExitStack() as stack:
         listening = [stack.enter_context(bind(settings.api_host, settings.api_port))]
+        refuse_exposure(settings, listening[0].getsockname()[0])
         app = await stack.enter_async_context(open_app(settings, serving=True))
         otlp = _bind_otlp(settings)
         if otlp is not None:
             listening.append(stack.enter_context(otlp))
-        urls = _tell(settings, listening)
+        urls = _tell(listening)
         if tell is not None:
             tell(urls)
         api = create_app(app)
@@ -109,7 +112,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY on connections only if their protocol is named
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -135,12 +139,11 @@ def _bind_otlp(settings: Settings) -> socket.socket | None:
         return None
 
 
-def _tell(settings: Settings, listening: list[socket.socket]) -> list[str]:
+def _tell(listening: list[socket.socket]) -> list[str]:
     urls = []
     for each in listening:
         host, port = each.getsockname()[:2]
         urls.append(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         log.info("listening", url=urls[-1], pid=os.getpid())
     warn_of_unused_settings()
-    warn_if_loopback_only(settings, listening[0].getsockname()[0])
     return urls

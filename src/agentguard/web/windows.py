@@ -7,25 +7,32 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from agentguard.traces.window import TimeWindow
-from agentguard.traces.window_parsing import parse_window
+from agentguard.traces.window_parsing import LONGEST_TEXT, parse_window
 from agentguard.web.state import AppState, StateOf
 
 SinceParameter = Annotated[
     str | None,
     Query(
+        max_length=LONGEST_TEXT,
         description=(
             "Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or"
             " later."
-        )
+        ),
     ),
 ]
 UntilParameter = Annotated[
     str | None,
-    Query(description="Only traces that start before this time (ISO 8601, or how long ago)."),
+    Query(
+        max_length=LONGEST_TEXT,
+        description="Only traces that start before this time (ISO 8601, or how long ago).",
+    ),
 ]
 LookbackParameter = Annotated[
     str | None,
-    Query(description=("Length of the window before `until` (default: now): 15m, 24h, 7d.")),
+    Query(
+        max_length=LONGEST_TEXT,
+        description="Length of the window before `until` (default: now): 15m, 24h, 7d.",
+    ),
 ]
 
 

@@ -11,6 +11,7 @@ from agentguard.simulation.model import Method
 from agentguard.simulation.modes import FailureMode
 from agentguard.simulation.service import Failure
 from agentguard.traces.window import TimeWindow
+from agentguard.traces.window_parsing import LONGEST_TEXT
 
 Name = Annotated[
     str,
@@ -64,13 +65,17 @@ class FailureRequest(BaseModel):
     )
     since: str | None = Field(
         default=None,
+        max_length=LONGEST_TEXT,
         description="Only live traces that start at this time or later (ISO 8601, or 24h ago).",
     )
     until: str | None = Field(
-        default=None, description="Only live traces that start before this time."
+        default=None,
+        max_length=LONGEST_TEXT,
+        description="Only live traces that start before this time.",
     )
     lookback: str | None = Field(
         default=None,
+        max_length=LONGEST_TEXT,
         description="Length of the window before `until` (default: now): 15m, 24h, 7d.",
     )
     background: bool = Field(

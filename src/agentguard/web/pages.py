@@ -1,0 +1,43 @@
+"""The page rule: which web pages may send requests to a server that checks no key.
+
+A browser adds nothing that a foreign page could not make it add, so without a key the headers that
+browsers set about the page decide: Origin (RFC 6454) and Sec-Fetch-Site (W3C Fetch Metadata).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import Scope
+
+from agentguard.web.headers import header_values
+
+_FREE_PATHS = frozenset({"/", "/docs", "/redoc", "/health", "/health/live", "/health/ready"})
+"""Pages that cost little: a link on a foreign page may lead to them."""
+_SITE, _MODE = b"sec-fetch-site", b"sec-fetch-mode"
+SAME_ORIGIN = frozenset({"same-origin", "none"})
+SAME_SITE = SAME_ORIGIN | {"same-site"}
+
+
+def page_violation(
+    scope: Scope,
+    origins: frozenset[str],
+    *,
+    is_own: Callable[[str], bool],
+    sites: frozenset[str],
+) -> str | None:
+    """Return why the page that sends a request may not send it, as a sentence; None if it may.
+
+    Allowed are `origins`, the server's own origins (`is_own`) and requests without an origin from
+    `sites`: values of Sec-Fetch-Site, which every current browser sends to this machine.
+    """
+    named = header_values(scope, b"origin")
+    if not all(each in origins or is_own(each) for each in named):
+        return "The Origin header names a site that is not allowed."
+    if named or _is_link(scope) or all(each in sites for each in header_values(scope, _SITE)):
+        return None
+    return "A page of another site sent the request."
+
+
+def _is_link(scope: Scope) -> bool:
+    return scope.get("path") in _FREE_PATHS and header_values(scope, _MODE) == ["navigate"]
