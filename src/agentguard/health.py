@@ -16,9 +16,9 @@ from agentguard.kernel.masking import masked
 
 log = structlog.get_logger(__name__)
 
-Ask: TypeAlias = Callable[[], Awaitable[None]]
-"""Returns if the part works and raises otherwise: StillStartingError if it only needs more time.
-May be cancelled.
+Ask: TypeAlias = Callable[[], Awaitable[str | None]]
+"""Returns if the part works, with what the operator should know nevertheless, and raises otherwise:
+StillStartingError if it only needs more time. May be cancelled.
 """
 
 
@@ -116,7 +116,7 @@ class Checkup:
     async def _ask(self, part: HealthCheck) -> Condition:
         began = self.clock()
         try:
-            await part.ask()
+            remark = await part.ask()
         except StillStartingError as error:
             return Condition(Status.STARTING, self.clock() - began, detail=str(error))
         # Outermost frame of a check: any exception is its result.
@@ -125,7 +125,7 @@ class Checkup:
             return self._down(part, kind, str(error), self.clock() - began)
         if self._was_down(part):
             log.info("part_up", part=part.name)
-        return Condition(Status.UP, self.clock() - began)
+        return Condition(Status.UP, self.clock() - began, detail=remark)
 
     def _down(self, part: HealthCheck, kind: str, reason: str, seconds: float) -> Condition:
         if not self._was_down(part):

@@ -11,9 +11,11 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,41 @@ def signal_all(pids: list[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
+
+
+def test_a_live_graph_that_nobody_keeps_is_called_stale_since_a_time(tmp_path):
+    with running(tmp_path) as server:
+        ready(server, 200)
+
+        until = time.monotonic() + 120
+        while (detail := _give_the_lease_away(tmp_path, server)) is None:
+            assert time.monotonic() < until
+            time.sleep(0.5)
+        assert re.fullmatch(r"stale since 2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ", detail)
+
+        while live_graph(server)["detail"] is not None:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert server.stop() == 0
+
+
+def _give_the_lease_away(tmp_path: Path, server: Server) -> str | None:
+    """Give the lease to a process of another host that does nothing; return what health says."""
+    time_in = "strftime('%Y-%m-%d %H:%M:%f000', 'now', ?)"
+    with closing(sqlite3.connect(tmp_path / "data" / "agentguard.db", timeout=30)) as database:
+        database.execute(
+            f"UPDATE leases SET holder = 'elsewhere', until = {time_in}, done_at = {time_in}"  # noqa: S608
+            " WHERE name = 'live'",
+            ("+8 seconds", "-1 hours"),
+        )
+        database.commit()
+    detail: str | None = live_graph(server)["detail"]
+    return detail
+
+
+def live_graph(server: Server) -> dict[str, Any]:
+    answer = httpx.get(f"{server.url}/health/ready", timeout=60).json()
+    return dict(answer["parts"]["live_graph"])
 
 
 def test_a_data_directory_that_is_gone_shows_though_open_files_still_answer(tmp_path):

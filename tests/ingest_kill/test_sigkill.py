@@ -29,6 +29,7 @@ def test_kills_during_ingest_lose_and_double_nothing(tmp_path: Path, kills: int)
     with running(tmp_path) as server:
         shown = shown_live(server.port, len(senders.acknowledged))
         assert server.stop() == 0
+        assert "lease_of_dead_process_taken" in server.log.read_text()
     kept = asyncio.run(stored(tmp_path / "data"))
 
     assert len(senders.acknowledged) >= kills * 50

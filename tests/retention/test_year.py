@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from agentguard.adapters.files.processes import FileProcesses
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
+from agentguard.coordination.turns import Turn
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
-from agentguard.kernel.ids import sortable_id
-from agentguard.retention.housekeeping import Housekeeping
+from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.policy import NS_PER_DAY, Usage
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
@@ -118,7 +119,8 @@ async def test_a_year_of_use_stays_bounded_and_cited_versions_stay_readable(tmp_
         open_span_store(tmp_path, _decode, clock, keep_bodies=True) as spans,
     ):
         use = Use(app, spans, clock)
-        housekeeping = Housekeeping(app.retention.kept, clock, sortable_id(0))
+        turn = Turn(HOUSEKEEPING, app.retention.kept.unit_of_work, FileProcesses(tmp_path, "0"))
+        housekeeping = Housekeeping(app.retention.kept, clock, turn)
         for day in range(0, DAYS, STEP):
             await use.step(day)
             assert await housekeeping.run_once()

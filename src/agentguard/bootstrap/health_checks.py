@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from agentguard.adapters.sql.database import Database
@@ -13,6 +14,12 @@ from agentguard.graph.projection import GraphProjection
 from agentguard.health import HealthCheck, StillStartingError, TaskFailedError
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
+
+STALE_SECONDS = 15.0
+"""The live graph is called stale when it has not been up to date for so long.
+
+Longer than another host needs to take over from a process that died (LEASE_SECONDS and one look).
+"""
 
 
 def database_part(database: Database, settings: Settings) -> HealthCheck:
@@ -68,8 +75,10 @@ def serving_parts(
         _raise_failure(serving.compactor.failure)
         await serving.spans.ping()
 
-    async def ask_live_graph() -> None:
+    async def ask_live_graph() -> str | None:
         _raise_failure(serving.live.failure)
+        age = await serving.live.turn.age()
+        return None if age <= STALE_SECONDS else f"stale since {_ago(age)}"
 
     async def ask_workers() -> None:
         if not warming.done():
@@ -94,6 +103,11 @@ def serving_parts(
             "They are restarted automatically. If they keep failing, give the machine more memory.",
         ),
     )
+
+
+def _ago(seconds: float) -> str:
+    """Return the time this many seconds ago, to the second: "2026-11-25T10:00:00Z"."""
+    return f"{datetime.now(UTC) - timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _raise_failure(kind: str | None) -> None:

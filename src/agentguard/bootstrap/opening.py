@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from agentguard.adapters.files.processes import registered
 from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -30,17 +31,20 @@ from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.views import viewer
 from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
 from agentguard.compute.tasks import task_group
+from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
 from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.graph.storage.dataset_deletion import DatasetService
+from agentguard.graph.storage.store import LIVE
+from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.kernel.clock import NS_PER_HOUR, Clock, system_clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
-from agentguard.retention.housekeeping import Housekeeping
+from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
 from agentguard.scan.live import LiveGraph, StoredLiveWindows
@@ -170,11 +174,12 @@ async def _serving(
         settings.acknowledge_seconds,
     )
     compactor = Compactor(spans, receiver.arrived)
-    live = _live_graph(app, spans, watchers, compactor, unit_of_work)
-    housekeeping = Housekeeping(app.retention.kept, clock, sortable_id(clock()))
+    turn = _turns(stack, app, unit_of_work)
+    live = _live_graph(app, spans, watchers, compactor, turn(LIVE))
+    housekeeping = Housekeeping(app.retention.kept, clock, turn(HOUSEKEEPING))
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     dispatcher = embedded or dispatcher_of(settings)
-    sweep = Sweep(app.jobs.store, dispatcher, clock, settings.job_lease_seconds, app.attempts.clear)
+    sweep = _sweep(app, dispatcher)
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
@@ -192,6 +197,18 @@ async def _serving(
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
 
+def _sweep(app: App, dispatcher: JobDispatcher) -> Sweep:
+    lease = app.settings.job_lease_seconds
+    return Sweep(app.jobs.store, dispatcher, app.scans.clock, lease, app.attempts.clear)
+
+
+def _turns(stack: AsyncExitStack, app: App, unit_of_work: SqlUnitOfWork) -> Callable[[str], Turn]:
+    """Return what makes this process's claims to work that only one process does."""
+    name = sortable_id(app.scans.clock())
+    processes = stack.enter_context(registered(app.settings.data_dir, name))
+    return partial(Turn, unit_of_work=unit_of_work, processes=processes)
+
+
 def _with_live_windows(app: App) -> App:
     """Return a serving application that computes windows in the live graph's workers."""
     if app.serving is None:
@@ -204,19 +221,17 @@ def _live_graph(
     spans: SpanStore,
     workers: Pool[Dialects],
     compactor: Compactor,
-    unit_of_work: SqlUnitOfWork,
+    turn: Turn,
 ) -> LiveGraph:
-    clock = app.scans.clock
     return LiveGraph(
         spans,
         app.graphs,
         app.scans.publisher,
         workers,
-        clock,
+        app.scans.clock,
         int(app.settings.window_hours * NS_PER_HOUR),
         compactor.compacted,
-        unit_of_work,
-        sortable_id(clock()),
+        turn,
     )
 
 

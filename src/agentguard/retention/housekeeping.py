@@ -12,17 +12,17 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from agentguard.coordination.leases import Leases
+from agentguard.coordination.turns import Turn
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.errors import AgentGuardError, UnavailableError
+from agentguard.kernel.errors import UnavailableError
 from agentguard.retention.policy import Usage
 from agentguard.retention.retained import RetainedFiles, RetainedRows
 from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
-LEASE = "housekeeping"
-_LEASE_SECONDS = 600.0
-"""Longer than a round."""
+HOUSEKEEPING = "housekeeping"
+"""The name of the lease."""
 _PAUSE_SECONDS = 60.0
 
 
@@ -79,26 +79,23 @@ class Housekeeping(Generic[S]):
 
     kept: KeptData[S]
     clock: Clock
-    process: str
-    """This process's unique name."""
+    turn: Turn
     usage: dict[str, Usage] = field(default_factory=dict)
     """As of the last round; empty in processes without the lease."""
 
     async def run(self) -> None:
         """Work until cancelled."""
-        try:
+        async with self.turn.kept():
             while True:
                 await self._run_once()
                 await asyncio.sleep(_PAUSE_SECONDS)
-        finally:
-            await asyncio.shield(self._release())
 
     async def run_once(self) -> bool:
         """Expire once, if this process has the lease; return whether it has.
 
         Raises UnavailableError, OSError.
         """
-        if not await self._hold():
+        if not await self.turn.hold():
             self.usage = {}
             return False
         deleted = await self.kept.expire(self.clock())
@@ -115,18 +112,6 @@ class Housekeeping(Generic[S]):
         # The outermost frame of a loop: the next round tries again.
         except Exception:
             log.exception("housekeeping_failed")
-
-    async def _hold(self) -> bool:
-        return await self.kept.unit_of_work.run(
-            lambda stores: stores.leases.hold(LEASE, self.process, _LEASE_SECONDS)
-        )
-
-    async def _release(self) -> None:
-        """Let another process take over at once; if that fails, the lease expires."""
-        with contextlib.suppress(OSError, AgentGuardError):
-            await self.kept.unit_of_work.run(
-                lambda stores: stores.leases.release(LEASE, self.process)
-            )
 
 
 @contextlib.contextmanager

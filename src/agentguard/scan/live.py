@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import structlog
 from agentguard.accounts.principal import system_principal
 from agentguard.compute.pools import Pool
 from agentguard.compute.tasks import wait_at_most
-from agentguard.coordination.leases import LeaseStores
+from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
@@ -29,7 +28,6 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan, graph_of
 from agentguard.traces.store import SpanReader, SpanSource, SpanStore
 from agentguard.traces.window import TimeWindow
-from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +35,6 @@ _LIVE = system_principal("live")
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 """How often to look for spans that other processes compacted."""
-_LEASE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -53,9 +50,7 @@ class LiveGraph:
     """ns."""
     compacted: asyncio.Event
     """Set when the spans in the window may have changed."""
-    unit_of_work: UnitOfWork[LeaseStores]
-    process: str
-    """This process's unique name."""
+    turn: Turn
     graph: Graph | None = None
     """The newest; None before the first, and while another process holds the lease."""
     failure: str | None = None
@@ -64,20 +59,8 @@ class LiveGraph:
 
     async def run(self) -> None:
         """Work until cancelled, at most two thirds of the time."""
-        try:
+        async with self.turn.kept():
             await self._run()
-        finally:
-            await asyncio.shield(self._release())
-
-    async def _hold(self) -> bool:
-        return await self.unit_of_work.run(
-            lambda stores: stores.leases.hold(LIVE, self.process, _LEASE_SECONDS)
-        )
-
-    async def _release(self) -> None:
-        """Let another process go on at once; if that fails, it waits until the lease expires."""
-        with contextlib.suppress(OSError, AgentGuardError):
-            await self.unit_of_work.run(lambda stores: stores.leases.release(LIVE, self.process))
 
     async def _run(self) -> None:
         while True:
@@ -111,9 +94,10 @@ class LiveGraph:
 
     async def _refresh(self) -> None:
         try:
-            if await self._hold():
+            if await self.turn.hold():
                 await self.workers.run(_start)
                 await self.refresh()
+                await self.turn.done()
             else:
                 self.graph, self._key = None, ""
             self.failure = None

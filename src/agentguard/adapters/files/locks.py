@@ -18,6 +18,11 @@ def try_lock(handle: int) -> bool:
     return _locked(handle, fcntl.LOCK_EX)
 
 
+def try_shared_lock(handle: int) -> bool:
+    """Lock an open file without waiting, unless it is locked exclusively; return the success."""
+    return _locked(handle, fcntl.LOCK_SH)
+
+
 @asynccontextmanager
 async def shared(path: Path) -> AsyncIterator[None]:
     """Hold a shared lock, waiting while it is held exclusively."""

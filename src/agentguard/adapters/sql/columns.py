@@ -86,6 +86,26 @@ class transaction_time(FunctionElement[datetime]):  # noqa: N801 - a SQL functio
     inherit_cache = True
 
 
+_SQLITE_TIME = "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+
+
+class database_time(FunctionElement[int]):  # noqa: N801 - a SQL function
+    """The time now by the database's clock; unlike `transaction_time` it goes on meanwhile."""
+
+    type = Moment()
+    inherit_cache = True
+
+
+@compiles(database_time, "postgresql")
+def _(_element: database_time, _compiler: Any, **_options: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(database_time, "sqlite")
+def _(_element: database_time, _compiler: Any, **_options: Any) -> str:
+    return _SQLITE_TIME
+
+
 @compiles(random_id, "postgresql")
 def _(_element: random_id, _compiler: Any, **_options: Any) -> str:
     return "gen_random_uuid()"
@@ -107,4 +127,4 @@ def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
 
 @compiles(transaction_time, "sqlite")
 def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
-    return "(strftime('%Y-%m-%d %H:%M:%f000', 'now'))"
+    return _SQLITE_TIME

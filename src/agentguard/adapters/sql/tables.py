@@ -144,6 +144,7 @@ leases = Table(
     Column("name", String, primary_key=True),
     Column("holder", String, nullable=False),
     Column("until", Moment, nullable=False),
+    Column("done_at", Moment),
 )
 
 outbox = Table(

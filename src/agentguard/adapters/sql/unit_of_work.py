@@ -50,7 +50,7 @@ class SqlStores:
 
     @property
     def leases(self) -> Leases:
-        return SqlLeases(self.connection, self.clock)
+        return SqlLeases(self.connection)
 
     @property
     def outbox(self) -> Outbox:
