@@ -56,6 +56,10 @@ class Settings(ServiceSettings):
     """Port of the API and of OTLP/HTTP. 0 lets the system choose a free port."""
     otlp_port: int = Field(default=4318, ge=0, le=65535)
     """Additional port for OTLP/HTTP on 127.0.0.1, used if it is free; 0 disables it."""
+    otlp_grpc_host: str = "127.0.0.1"
+    """Address for OTLP/gRPC; the same is needed for it as for `AGENTGUARD_API_HOST`."""
+    otlp_grpc_port: int = Field(default=4317, ge=0, le=65535)
+    """Port for OTLP/gRPC, used if it is free; 0 disables it."""
     debug: bool = Field(default=False, validation_alias=setting_names("debug"))
     """Log more detail, including every request."""
     data_dir: Path = Path("agentguard-data")
@@ -99,6 +103,11 @@ class Settings(ServiceSettings):
 
     max_body_bytes: int = Field(default=64 * MIB, ge=1)
     """Maximum size of one OTLP or JSON request, decompressed."""
+    max_grpc_message_bytes: int = Field(default=8 * MIB, ge=1)
+    """Maximum size of one OTLP/gRPC request, as sent. gRPC holds requests completely before it
+    hands them over, so as many are received at a time as fit into half of
+    `AGENTGUARD_INGEST_MAX_BYTES`.
+    """
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Maximum size of one scan, both as sent and decompressed."""
     scan_max_requests: int = Field(default=8, ge=1)

@@ -118,17 +118,17 @@ async def _check(app: App, answer: httpx.Response, check: dict[str, Any]) -> Non
             rejected = int(answer.json().get("partialSuccess", {}).get("rejectedSpans", 0))
             assert answer.status_code != 200 or rejected == check["spans"]
         case "stored_spans":
-            assert len(await _stored(app, check["trace_id"])) == check["spans"]
+            assert len(await stored_spans(app, check["trace_id"])) == check["spans"]
         case "stored_attribute":
             assert {
                 json.loads(text).get(check["key"])
-                for text in (await _stored(app, check["trace_id"])).values()
+                for text in (await stored_spans(app, check["trace_id"])).values()
             } == {check["value"]}
         case unknown:
             pytest.fail(f"no such check: {unknown}")
 
 
-async def _stored(app: App, trace_id: str) -> dict[bytes, str]:
+async def stored_spans(app: App, trace_id: str) -> dict[bytes, str]:
     """Return the attributes (JSON) of each distinct span of the trace."""
     await serving_of(app).spans.compact()
     async with serving_of(app).spans.window(0) as window:
@@ -154,10 +154,10 @@ class Refusing:
             case {"backend": "retryable_error"}:
                 raise UnavailableError("The store is away.")
             case {"backend_status": name}:
-                raise SpansNotStoredError(_code(name), f"The store says {name}.")
+                raise SpansNotStoredError(code_of(name), f"The store says {name}.")
 
 
-def _code(name: str) -> RpcCode:
+def code_of(name: str) -> RpcCode:
     words = (
         "".join(f"_{letter}" if letter.isupper() else letter for letter in name).upper().strip("_")
     )

@@ -21,6 +21,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Doctor:
         "AGENTGUARD_DATA_DIR": "data",
         "API_PORT": "0",
         "AGENTGUARD_OTLP_PORT": "0",
+        "AGENTGUARD_OTLP_GRPC_PORT": "0",
     }.items():
         monkeypatch.setenv(name, value)
     return Doctor(monkeypatch)

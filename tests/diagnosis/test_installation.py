@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,19 @@ def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest
 
     assert finding == "broken"
     assert "Free some space" in detail
+
+
+def test_the_port_of_otlp_grpc_is_free_or_taken_by_another_program(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("AGENTGUARD_OTLP_GRPC_PORT", str(taken.getsockname()[1]))
+        free = doctor.only("OTLP/gRPC port")
+        taken.listen()
+        in_use = doctor.only("OTLP/gRPC port")
+
+    assert free[0] == "fine"
+    assert free[1].endswith("is free.")
+    assert in_use[0] == "warning"
+    assert "receives the spans that are sent there" in in_use[1]

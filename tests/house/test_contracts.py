@@ -52,6 +52,7 @@ BREACHES = {
     "sql": Breach("agentguard.graph", "sqlalchemy"),
     "neo4j": Breach("agentguard.graph", "neo4j"),
     "http": Breach("agentguard.graph", "fastapi"),
+    "grpc": Breach("agentguard.graph", "grpc.aio"),
     "terminal": Breach("agentguard.graph", "rich.text"),
     "pydantic": Breach("agentguard.graph", "pydantic"),
     "rustworkx": Breach("agentguard.graph", "rustworkx"),

@@ -203,7 +203,8 @@ def command(
     return subprocess.run(
         [*program, *arguments],
         env=inherited()
-        | {"AGENTGUARD_DATA_DIR": "data", "API_PORT": "0", "AGENTGUARD_OTLP_PORT": "0"}
+        | {"AGENTGUARD_DATA_DIR": "data", "API_PORT": "0"}
+        | {"AGENTGUARD_OTLP_PORT": "0", "AGENTGUARD_OTLP_GRPC_PORT": "0"}
         | variables,
         cwd=directory,
         capture_output=True,

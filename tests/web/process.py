@@ -33,6 +33,7 @@ class Server:
         environment = inherited() | {
             "AGENTGUARD_DATA_DIR": str(directory / "data"),
             "AGENTGUARD_OTLP_PORT": "0",
+            "AGENTGUARD_OTLP_GRPC_PORT": "0",
             "API_PORT": "0",
         }
         size = self.log.stat().st_size if self.log.exists() else 0

@@ -29,7 +29,7 @@ def test_grpc_clients_on_the_http_port_are_logged_once_a_minute(tmp_path: Path):
 
     assert all(answer.startswith(b"HTTP/1.1 4") for answer in answers)
     assert log.count("grpc_client_on_http_port") == 1
-    assert f"A gRPC client connected to the HTTP port {server.port}. Use OTLP/HTTP" in log
+    assert f"A gRPC client connected to the HTTP port {server.port}. Send OTLP/gRPC to" in log
 
 
 def test_a_preface_inside_a_body_is_not_logged(tmp_path: Path):

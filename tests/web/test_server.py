@@ -43,6 +43,7 @@ def cli(directory: Path, *arguments: str, **variables: str) -> subprocess.Comple
     environment = inherited() | {
         "AGENTGUARD_DATA_DIR": str(directory / "data"),
         "AGENTGUARD_OTLP_PORT": "0",
+        "AGENTGUARD_OTLP_GRPC_PORT": "0",
     }
     return subprocess.run(
         [*AGENTGUARD, *arguments],

@@ -118,7 +118,11 @@ class DemoServer:
 def start(data_dir: Path, catalog: Path | None, *, port: int, key: str | None) -> DemoServer:
     """Start `agentguard serve` on 127.0.0.1, in its own session so that it can outlive this one."""
     log = data_dir / "server.log"
-    environment = os.environ | {"AGENTGUARD_DATA_DIR": str(data_dir), "AGENTGUARD_OTLP_PORT": "0"}
+    environment = os.environ | {
+        "AGENTGUARD_DATA_DIR": str(data_dir),
+        "AGENTGUARD_OTLP_PORT": "0",
+        "AGENTGUARD_OTLP_GRPC_PORT": "0",
+    }
     if catalog:
         environment["AGENTGUARD_CATALOG"] = str(catalog.resolve())
     command = [

@@ -27,6 +27,7 @@ _LOW_DISK, _NO_DISK = 1024 * MIB, 100 * MIB
 _TIMEOUT_SECONDS = 2
 _OTHER_KEY = "an AgentGuard with another key"
 _CATALOG = "catalog"
+_GRPC_PORT = "OTLP/gRPC port"
 
 
 def installation(settings: Settings) -> list[Group]:
@@ -40,6 +41,7 @@ def installation(settings: Settings) -> list[Group]:
         Group(STORED, lambda: stored_data(settings)),
         Group("API port", lambda: _api_port(settings)),
         Group("OTLP port", lambda: _otlp_port(settings)),
+        Group(_GRPC_PORT, lambda: _grpc_port(settings)),
         Group(_CATALOG, lambda: _catalog(settings.catalog)),
         Group("trace links", lambda: _trace_links(settings.trace_url)),
         Group("dialects", _dialects),
@@ -176,6 +178,32 @@ def _otlp_port(settings: Settings) -> Iterator[Check]:
             Finding.WARNING,
             f"{place} is in use by another program, which receives the spans that are sent there."
             " Send spans to the API's port, or stop that program.",
+        )
+
+
+def _grpc_port(settings: Settings) -> Iterator[Check]:
+    host, port = settings.otlp_grpc_host, settings.otlp_grpc_port
+    place = f"Port {port} on {host}"
+    if port == 0:
+        yield Check(
+            _GRPC_PORT, Finding.FINE, "AGENTGUARD_OTLP_GRPC_PORT is 0: OTLP/gRPC is not received."
+        )
+    elif not _listener(host, port, settings)[0]:
+        yield Check(_GRPC_PORT, Finding.FINE, f"{place} is free.")
+    elif _listener(settings.api_host, settings.api_port, settings)[1]:
+        # gRPC does not tell whose server it is.
+        yield Check(
+            _GRPC_PORT,
+            Finding.FINE,
+            f"{place} is in use: by the AgentGuard that answers on the API's port, unless its log"
+            " has otlp_grpc_port_taken.",
+        )
+    else:
+        yield Check(
+            _GRPC_PORT,
+            Finding.WARNING,
+            f"{place} is in use by another program, which receives the spans that are sent there."
+            " Stop that program, or set AGENTGUARD_OTLP_GRPC_PORT to a free port.",
         )
 
 

@@ -34,9 +34,9 @@ class GRPCNotice:
             return
         self._logged_at = now
         detail = (
-            f"A gRPC client connected to the HTTP port {port}. Use OTLP/HTTP"
-            f" (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, path /v1/traces); OTLP/gRPC is not"
-            " supported on this port."
+            f"A gRPC client connected to the HTTP port {port}. Send OTLP/gRPC to the port that"
+            " AGENTGUARD_OTLP_GRPC_PORT sets (default: 4317), or use OTLP/HTTP here"
+            " (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf, path /v1/traces)."
         )
         log.warning("grpc_client_on_http_port", port=port, detail=detail)
 

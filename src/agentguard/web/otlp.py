@@ -56,6 +56,11 @@ class Failure:
     rpc: RpcCode
     message: str
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the exporter should send the request again."""
+        return self.status in (429, 503)
+
 
 def encoding_of(headers: Headers) -> Encoding | None:
     """Return the encoding that the content type names, or None for any other."""
@@ -70,9 +75,8 @@ def unsupported() -> Response:
 
 def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
     """Answer that all spans except the refused ones were accepted."""
-    rejected = sum(refusal.spans for refusal in refusals)
-    message = " ".join(dict.fromkeys(refusal.message for refusal in refusals[:_SHOWN]))
     if encoding is Encoding.JSON:
+        rejected, message = _partial_success(refusals)
         # 64-bit integers are strings in protobuf's JSON.
         partial: Mapping[str, Any] = (
             {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": message}}
@@ -80,18 +84,29 @@ def success(encoding: Encoding, refusals: Sequence[Refusal] = ()) -> Response:
             else {}
         )
         return _answer(encoding, 200, orjson.dumps(partial))
+    return _answer(encoding, 200, success_message(refusals))
+
+
+def success_message(refusals: Sequence[Refusal] = ()) -> bytes:
+    """Return the same answer as a message of protobuf."""
     response = ExportTraceServiceResponse()
+    rejected, message = _partial_success(refusals)
     if rejected:
         response.partial_success.rejected_spans = rejected
         response.partial_success.error_message = message
-    return _answer(encoding, 200, response.SerializeToString())
+    return response.SerializeToString()
+
+
+def _partial_success(refusals: Sequence[Refusal]) -> tuple[int, str]:
+    message = " ".join(dict.fromkeys(refusal.message for refusal in refusals[:_SHOWN]))
+    return sum(refusal.spans for refusal in refusals), message
 
 
 def failure(
     encoding: Encoding, failed: Failure, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Answer that nothing was accepted; with Retry-After if a retry can help."""
-    if failed.status in (429, 503):
+    if failed.retryable:
         headers = RETRY_AFTER
     if encoding is Encoding.JSON:
         return _answer(

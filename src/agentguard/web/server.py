@@ -21,6 +21,7 @@ from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
 from agentguard.web.exposure import refuse_exposure
+from agentguard.web.grpc_server import receiving
 from agentguard.web.http_server import Server, options
 
 log = structlog.get_logger(__name__)
@@ -70,10 +71,11 @@ async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -
         otlp = _bind_otlp(settings)
         if otlp is not None:
             listening.append(stack.enter_context(otlp))
-        urls = _tell(listening)
-        if tell is not None:
-            tell(urls)
         api = create_app(app)
+        urls = _tell(listening)
+        grpc_url = await stack.enter_async_context(receiving(api.state.agentguard, shared=False))
+        if tell is not None:
+            tell([*urls, grpc_url] if grpc_url else urls)
         await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(
             sockets=listening
         )

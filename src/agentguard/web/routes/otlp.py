@@ -15,13 +15,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
+from agentguard.traces.errors import RpcCode, SpansNotStoredError
 from agentguard.traces.receiver import Admission
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.auth import ActorOf
 from agentguard.web.bodies import content_encoding, receive, unpacked
+from agentguard.web.intake import discard_records, take_spans
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
-from agentguard.web.otlp_signals import Signal, count_records
+from agentguard.web.otlp_signals import Signal
 from agentguard.web.permissions import requires
 from agentguard.web.state import AppState, StateOf
 
@@ -171,14 +172,9 @@ async def _body(
 
 
 async def _take_spans(actor: Principal, state: AppState, delivery: Delivery) -> Response:
-    verdict = await state.serving.receiver.receive(actor, delivery)
-    if verdict.unusable is not None:
-        raise UnusableDeliveryError(verdict.unusable.reason, verdict.unusable.message)
-    return success(delivery.encoding, verdict.refusals)
+    return success(delivery.encoding, await take_spans(state, actor, delivery))
 
 
 async def _count(state: AppState, delivery: Delivery, signal: Signal) -> Response:
-    state.metrics.discarded.labels(signal.value).inc(
-        await asyncio.to_thread(count_records, delivery, signal)
-    )
+    await discard_records(state, delivery, signal)
     return success(delivery.encoding)
