@@ -255,9 +255,7 @@ def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
         return
     node = min(free, key=lambda n: (n.orphan, n.start, n.row))
     classification, serves = node.classification, node.role in ENTRANCES
-    if serves and any(
-        pattern.search(classification.span_name) for pattern in dialects.housekeeping
-    ):
+    if serves and any(pattern.found(classification.span_name) for pattern in dialects.housekeeping):
         return
     name = clean(classification.span_name) if serves else node.name
     name = name or clean(classification.span_name) or "(unnamed)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +29,7 @@ from agentguard.environment import (
 )
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.faults import requirement
+from agentguard.kernel.patterns import BadPatternError, Pattern
 from agentguard.service_settings import ServiceSettings, setting_names
 from agentguard.service_urls import different_parts
 
@@ -197,11 +197,9 @@ class Settings(ServiceSettings):
     @classmethod
     def _pattern(cls, value: str | None) -> str | None:
         try:
-            re.compile(value or "")
-        except re.error as error:
-            raise PydanticCustomError(
-                "bad_pattern", "invalid regular expression: {why}", {"why": str(error)}
-            ) from None
+            Pattern(value or "")
+        except BadPatternError as error:
+            raise PydanticCustomError("bad_pattern", "{why}", {"why": str(error)}) from None
         return value
 
     @field_validator("trace_url")

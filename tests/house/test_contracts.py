@@ -58,6 +58,7 @@ BREACHES = {
     "rustworkx": Breach("agentguard.graph", "rustworkx"),
     "redis": Breach("agentguard.bootstrap", "redis.asyncio"),
     "cachetools": Breach("agentguard.web", "cachetools"),
+    "re2": Breach("agentguard.ingest", "re2"),
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
     "celery": Breach("agentguard.worker", "celery"),

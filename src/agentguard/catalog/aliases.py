@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from functools import lru_cache
+
+from agentguard.kernel.patterns import Pattern, literal
 
 LEAST_CHARACTERS = 3
 """Minimum number of letters and digits in a pattern, not counting wildcards."""
 
-_WILD = frozenset("*?")
+_WILDCARDS = {"*": ".*", "?": "."}
+_WILD = frozenset(_WILDCARDS)
 
 
 def is_pattern(alias: str) -> bool:
@@ -36,10 +37,10 @@ def matches_alias(alias: str, name: str) -> bool:
 
     No other character is special.
     """
-    return _expression(alias).match(name.casefold()) is not None
+    return _expression(alias).found(name.casefold())
 
 
 @lru_cache(maxsize=16384)
-def _expression(alias: str) -> re.Pattern[str]:
-    # fnmatch's expressions never backtrack into an earlier wildcard: matching is not exponential.
-    return re.compile(fnmatch.translate(alias.casefold().replace("[", "[[]")))
+def _expression(alias: str) -> Pattern:
+    parts = (_WILDCARDS.get(c) or literal(c) for c in alias.casefold())
+    return Pattern(f"(?s)^{''.join(parts)}\\z")

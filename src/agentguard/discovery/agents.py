@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 
 import numpy as np
@@ -19,14 +18,19 @@ from agentguard.discovery.span_state import (
     nearest_ancestor,
     nodes,
 )
+from agentguard.kernel.patterns import Pattern
 
 _MAX_CONCURRENT_CALLS = 32
 """Concurrent calls of a tool that are searched for the one that encloses a run."""
-_METHOD = re.compile(
-    r"(?<=\w)\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream"
+_METHOD = Pattern(
+    r"([\pL\pN_])\.(?:a?run|a?invoke|a?forward|a?call|__call__|a?stream"
     r"|kickoff(?:_async)?|execute|workflow|task)$"
 )
 """A method suffix of a callable's name."""
+
+
+def _without_method(name: str) -> str:
+    return _METHOD.replaced(name, lambda match: match.group)
 
 
 def attach_agent_bodies(s: SpanState) -> None:
@@ -215,7 +219,7 @@ def resolve_workflows(s: SpanState) -> None:
             s.role[row] = Role.WORKFLOW
             if not s.classification(row).name:
                 s.assigned[row] = AssignedRole(
-                    clean(_METHOD.sub("", s.classification(row).span_name)),
+                    clean(_without_method(s.classification(row).span_name)),
                     "trace-root",
                     Proof.STRUCTURE,
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import I64
 from agentguard.discovery.span_state import SpanState
+from agentguard.kernel.patterns import Pattern
 
 _ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
 
@@ -35,9 +35,7 @@ class Entries:
     """Excluded entry points (health checks, pollers) → number of runs."""
 
 
-def entries(
-    s: SpanState, spans: I64, source: I64, housekeeping: Iterable[re.Pattern[str]]
-) -> Entries:
+def entries(s: SpanState, spans: I64, source: I64, housekeeping: Iterable[Pattern]) -> Entries:
     """Find the rows that start a workflow run.
 
     These are the earliest root of each trace, else its earliest orphan, and nested workflows.
@@ -69,7 +67,7 @@ def entries(
 
 
 def _set_assigned(
-    found: Entries, s: SpanState, starting: I64, tops: I64, patterns: Iterable[re.Pattern[str]]
+    found: Entries, s: SpanState, starting: I64, tops: I64, patterns: Iterable[Pattern]
 ) -> None:
     """Set the codes of spans whose role or name does not follow from their shape."""
     for position in np.flatnonzero(np.isin(tops, list(s.assigned))).tolist():
@@ -79,7 +77,7 @@ def _set_assigned(
 
 
 def _excluded(
-    s: SpanState, examples: Iterable[tuple[int, int]], patterns: Iterable[re.Pattern[str]]
+    s: SpanState, examples: Iterable[tuple[int, int]], patterns: Iterable[Pattern]
 ) -> dict[int, str]:
     """Return position → name of the examples that are health checks or pollers."""
     names = ((position, _housekeeping(s, row, patterns)) for position, row in examples)
@@ -106,9 +104,9 @@ def _serves(s: SpanState, row: int) -> bool:
     return Role(int(s.role[row])) in (Role.SERVER, Role.CONSUMER)
 
 
-def _housekeeping(s: SpanState, row: int, patterns: Iterable[re.Pattern[str]]) -> str | None:
+def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | None:
     name = s.classification(row).span_name
-    return name if _serves(s, row) and any(pattern.search(name) for pattern in patterns) else None
+    return name if _serves(s, row) and any(pattern.found(name) for pattern in patterns) else None
 
 
 def _code(found: Entries, s: SpanState, row: int) -> int:

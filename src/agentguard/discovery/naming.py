@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -11,32 +10,40 @@ from typing import Any
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.packaged_yaml import parse
+from agentguard.kernel.patterns import Match, Pattern
 
-_COMPOSITE = re.compile(r"^[a-z_]+:.*,")
+_COMPOSITE = Pattern(r"^[a-z_]+:.*,")
+_CAMEL = (Pattern(r"[a-z0-9][A-Z]"), Pattern(r"[A-Z][A-Z][a-z]"))
+_NOT_LETTERS = Pattern(r"[^a-zA-Z]+")
 _MIN_WORD_LENGTH = 3
 _GENERIC_WORDS = frozenset({"agent", "tool", "the", "and", "for", "ask", "get", "call", "run"})
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
     """A pattern to remove from names, with its source.
 
-    `examples` pairs names as written with the result of all rules.
+    A group of the pattern is kept. `examples` pairs names as written with the result of all rules.
     """
 
     id: str
     about: str
     source: str
-    pattern: re.Pattern[str]
+    pattern: Pattern
     release: bool = False
     """Whether it separates releases of one model instead of spellings of one release."""
+    whole_word: tuple[Pattern, ...] = ()
+    """If set, the group is an id: removed like the rest, and only if no letter or digit touches it
+    and each of these matches it.
+    """
     examples: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def kept(self) -> str:
-        """Return the replacement of a match: the pattern's group, if it has one."""
-        return r"\1" if self.pattern.groups else ""
+    def replacement(self, match: Match) -> str:
+        """Return what remains of a match in a name."""
+        if not self.whole_word:
+            return match.group
+        removed = not match.inside_word and all(each.found(match.group) for each in self.whole_word)
+        return "" if removed else match.whole
 
 
 @cache
@@ -52,15 +59,16 @@ def _name_rule(raw: dict[str, Any]) -> NameRule:
         raw["id"],
         raw["about"],
         raw["source"],
-        re.compile(raw["pattern"]),
+        Pattern(raw["pattern"]),
         raw.get("release", False),
+        tuple(map(Pattern, raw.get("whole_word", ()))),
         examples,
     )
 
 
 def _without(rules: Iterable[NameRule], name: str) -> str:
     for rule in rules:
-        name = rule.pattern.sub(rule.kept, name)
+        name = rule.pattern.replaced(name, rule.replacement)
     return name
 
 
@@ -110,7 +118,7 @@ def clean(name: str | None) -> str | None:
 @lru_cache(maxsize=65536)
 def model_name(name: str | None) -> str | None:
     """Return the model's name without provider or path prefix; None for a composite name."""
-    if name is None or _COMPOSITE.match(name):
+    if name is None or _COMPOSITE.found(name):
         return None
     return (
         _without((rule for rule in name_rules("models") if not rule.release), name.strip()).strip()
@@ -127,7 +135,7 @@ def undated(model: str) -> str:
 @lru_cache(maxsize=65536)
 def normalized(name: str) -> str:
     """Return the name for comparison: casefolded, runs of spaces, '-' and '_' as one space."""
-    return re.sub(r"[\s_\-]+", " ", name).strip().casefold()
+    return " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
 
 
 @lru_cache(maxsize=65536)
@@ -148,7 +156,7 @@ def share_word(one: str, other: str) -> bool:
 @lru_cache(maxsize=65536)
 def distinctive_words(name: str) -> frozenset[str]:
     """Return the distinctive words of a name: at least three letters, no generic terms."""
-    words = normalized(_CAMEL.sub(" ", name)).split()
+    words = normalized(_camel_split(name)).split()
     return (
         frozenset(word.removesuffix("s") for word in words if len(word) >= _MIN_WORD_LENGTH)
         - _GENERIC_WORDS
@@ -158,7 +166,14 @@ def distinctive_words(name: str) -> frozenset[str]:
 @lru_cache(maxsize=65536)
 def is_agent_name(service: str) -> bool:
     """Return whether a service's name contains the word agent, bot, assistant or worker."""
-    words = re.split(r"[^a-zA-Z]+", _CAMEL.sub(" ", service))
+    words = _NOT_LETTERS.replaced(_camel_split(service), lambda _: " ").split()
     return any(
         word.casefold() in {"agent", "agents", "bot", "assistant", "worker"} for word in words
     )
+
+
+def _camel_split(name: str) -> str:
+    """Return the name with a space before each word of camel case: `HTTPClient` → `HTTP Client`."""
+    for boundary in _CAMEL:
+        name = boundary.replaced(name, lambda match: f"{match.whole[0]} {match.whole[1:]}")
+    return name

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from re import Pattern
 
 from agentguard.ingest.conditions import Condition
+from agentguard.kernel.patterns import Pattern
 
 
 class Reduction(StrEnum):
@@ -36,8 +36,11 @@ class Fact:
     condition: Condition
     path: tuple[str, ...] = ()
     """Keys to follow in the JSON text; nested JSON text is parsed too."""
-    pattern: Pattern[str] | None = None
-    """Fallback: the first group of the last match in the text, also if the JSON is truncated."""
+    pattern: Pattern | None = None
+    """Fallback: the group of the last match in the text, also if the JSON is truncated.
+
+    Only the first MOST_MATCHES matches are read.
+    """
     every: bool = False
     """Store all matches, one per line, instead of the last one."""
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from agentguard.kernel.patterns import Pattern
 
 Attributes = Mapping[str, Any]
 
@@ -14,8 +16,8 @@ Attributes = Mapping[str, Any]
 class Condition:
     """True if every part that is set is true."""
 
-    name: re.Pattern[str] | None = None
-    scope: re.Pattern[str] | None = None
+    name: Pattern | None = None
+    scope: Pattern | None = None
     kinds: frozenset[int] | None = None
     has: frozenset[str] = frozenset()
     any_of: frozenset[str] = frozenset()
@@ -23,7 +25,7 @@ class Condition:
     lacks: frozenset[str] = frozenset()
     equals: tuple[tuple[str, frozenset[str]], ...] = ()
     """Attribute and its allowed values, compared as lower-case text."""
-    matches: tuple[tuple[str, re.Pattern[str]], ...] = ()
+    matches: tuple[tuple[str, Pattern], ...] = ()
     """Attribute and a pattern to search in its text."""
     named: str | None = None
     """An attribute whose text, without surrounding quotes, must equal the span's name."""
@@ -39,11 +41,17 @@ class Condition:
             and attributes.keys() >= self.has
             and (not self.any_of or not attributes.keys().isdisjoint(self.any_of))
             and attributes.keys().isdisjoint(self.lacks)
-            and (self.scope is None or self.scope.search(scope) is not None)
-            and (self.name is None or self.name.search(name) is not None)
+            and (self.scope is None or _scope_found(self.scope, scope))
+            and (self.name is None or self.name.found(name))
             and (self.named is None or str(attributes.get(self.named)).strip('"') == name)
             and all(
-                key in attributes and pattern.search(str(attributes[key])) is not None
+                key in attributes and pattern.found(str(attributes[key]))
                 for key, pattern in self.matches
             )
         )
+
+
+@lru_cache(maxsize=1 << 14)
+def _scope_found(pattern: Pattern, scope: str) -> bool:
+    """Return whether the pattern matches; many spans, and most rules, share few scopes."""
+    return pattern.found(scope)

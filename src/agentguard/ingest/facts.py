@@ -21,7 +21,7 @@ def extract_fact(
     for text in _texts(fact, content, events):
         value = _follow(text, fact.path) if fact.path else None
         if value is None and fact.pattern is not None:
-            found = fact.pattern.findall(text[:_LONGEST_TEXT]) if isinstance(text, str) else []
+            found = fact.pattern.groups(text[:_LONGEST_TEXT]) if isinstance(text, str) else []
             value = ("\n".join(found) if fact.every else found[-1]) if found else None
         if isinstance(value, str) and value.strip():
             return str(kept(value.strip()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from agentguard.kernel.patterns import Pattern
 
 SAMPLING_THRESHOLD = "agentguard.sampling_threshold"
 """The attribute that stores a span's threshold, in hex as written."""
 
-_THRESHOLD = re.compile(r"(?:^|,)\s*ot=(?:[^,;]*;)*th:([0-9a-f]{1,14})(?=[;,\s]|$)")
+_THRESHOLD = Pattern(r"(?:^|,)\s*ot=(?:[^,;]*;)*th:([0-9a-f]{1,14})(?:[;,\s]|$)")
 _ALL = 16**14
+_LONGEST = 1024
+"""Characters of tracestate that are searched; W3C Trace Context §3.3.1.5 asks for 512."""
 
 
 def threshold(tracestate: str) -> str | None:
@@ -16,8 +18,7 @@ def threshold(tracestate: str) -> str | None:
 
     OpenTelemetry specification 1.40, TraceState probability sampling.
     """
-    found = _THRESHOLD.search(tracestate[:1024])
-    return found.group(1) if found else None
+    return _THRESHOLD.group(tracestate[:_LONGEST])
 
 
 def probability(rejection: str) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 import pyarrow as pa
 
@@ -38,7 +37,7 @@ KIND_UNSPECIFIED, KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_C
 
 _TRACE = 16
 """Bytes of a trace id, and hex digits of one truncated to 64 bits."""
-_HEX = re.compile(r"[0-9a-fA-F]+")
+_HEX = frozenset("0123456789abcdefABCDEF")
 
 
 def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
@@ -50,9 +49,9 @@ def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:
     """
     if not written:
         return bytes(size), None
-    if len(written) == 2 * size and _HEX.fullmatch(written):
+    if len(written) == 2 * size and _HEX.issuperset(written):
         return bytes.fromhex(written), None
-    if size == _TRACE and len(written) == _TRACE and _HEX.fullmatch(written):
+    if size == _TRACE and len(written) == _TRACE and _HEX.issuperset(written):
         return bytes(size // 2) + bytes.fromhex(written), written
     return (
         hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=size).digest(),

@@ -5,40 +5,32 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from agentguard.ingest.attribute_selection import Reduction
+from agentguard.ingest.path_templates import folded_path
+from agentguard.ingest.secret_shapes import LONGEST_SEARCHED, without_secrets
 
 MAX_TEXT_LENGTH = 256
 """Maximum length of a stored text; a longer one is truncated and ends with a digest."""
 
 _MAX_AMOUNT = 10**15
 
-_SECRET = re.compile(
-    r"(?:sk|pk|rk)-[A-Za-z0-9_\-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16}"
-    r"|xox[abpr]-[A-Za-z0-9-]{10,}|AIza[0-9A-Za-z_\-]{30,}"
-    r"|eyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{5,}"
-    r"|Bearer\s+[A-Za-z0-9._\-]{12,}"
-)
-_VARYING = re.compile(
-    r"^(?:\d+|[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9a-fA-F]{16,})$"
-)
+_LONGEST_URL = 4096
+"""Characters of a URL that are parsed; servers and proxies refuse longer ones (RFC 9110 §4.1)."""
 
 
 def kept(value: Any, reduction: Reduction | None = None) -> Any:
     """Return the value to store (text, number, bool or list of these), or None to drop it."""
     if isinstance(value, str):
-        return capped(_SECRET.sub("[secret]", reduced(value, reduction)))
+        return shown(reduced(value, reduction))
     if isinstance(value, list):
         return [item for item in map(kept, value[:64]) if item is not None]
     if isinstance(value, dict):
-        return capped(
-            _SECRET.sub("[secret]", json.dumps(value, ensure_ascii=False, sort_keys=True))
-        )
+        return shown(json.dumps(value, ensure_ascii=False, sort_keys=True))
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None
     return reduced(str(value), reduction) if reduction else value
@@ -64,13 +56,25 @@ def plain(value: AnyValue) -> Any:
     return getattr(value, which)
 
 
+def shown(text: str) -> str:
+    """Return the text without secrets, truncated with a digest if too long."""
+    clean = text.encode("utf-8", "replace").decode()
+    return _truncated(without_secrets(clean), clean)
+
+
 def capped(text: str) -> str:
     """Return the text, truncated with a digest if too long; lone surrogates are replaced."""
     clean = text.encode("utf-8", "replace").decode()
-    if len(clean) <= MAX_TEXT_LENGTH:
-        return clean
-    digest = hashlib.blake2b(clean.encode(), digest_size=4).hexdigest()
-    return f"{clean[: MAX_TEXT_LENGTH - 10]}…{digest}"
+    return _truncated(clean, clean)
+
+
+def _truncated(visible: str, whole: str) -> str:
+    """Return the visible text, shortened to end with the digest of the whole if either is long."""
+    if len(visible) <= MAX_TEXT_LENGTH and len(whole) <= LONGEST_SEARCHED:
+        return visible
+    hashed = visible if len(whole) <= LONGEST_SEARCHED else whole
+    digest = hashlib.blake2b(hashed.encode(), digest_size=4).hexdigest()
+    return f"{visible[: MAX_TEXT_LENGTH - 10]}…{digest}"
 
 
 def reduced(text: str, reduction: Reduction | None) -> str:
@@ -83,14 +87,15 @@ def reduced(text: str, reduction: Reduction | None) -> str:
         case Reduction.PATH:
             return _path(text)
         case Reduction.OPERATION:
-            return (text.split(None, 1) or [""])[0][:32].upper()
+            return (text[:_LONGEST_URL].split(None, 1) or [""])[0][:32].upper()
         case Reduction.FLAG:
             return "yes"
 
 
 def _host(text: str) -> str:
+    url = text[:_LONGEST_URL]
     try:
-        parts = urlsplit(text if "//" in text else f"//{text}")
+        parts = urlsplit(url if "//" in url else f"//{url}")
         return f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
     except ValueError:
         return ""
@@ -98,7 +103,6 @@ def _host(text: str) -> str:
 
 def _path(text: str) -> str:
     try:
-        path = urlsplit(text).path
+        return folded_path(urlsplit(text[:_LONGEST_URL]).path)
     except ValueError:
         return ""
-    return "/".join("{id}" if _VARYING.match(part) else part for part in path.split("/"))

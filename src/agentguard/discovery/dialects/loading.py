@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
@@ -21,6 +20,9 @@ from agentguard.ingest.spans import (
     KIND_SERVER,
     KIND_UNSPECIFIED,
 )
+from agentguard.kernel.patterns import BadPatternError, Pattern
+
+T = TypeVar("T")
 
 
 class Role(IntEnum):
@@ -86,8 +88,10 @@ class Source:
     """
 
     attribute: str | None = None
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     """None: the whole text."""
+    but_not: Pattern | None = None
+    """Names that it does not give."""
     port: str | None = None
     """The attribute with the port of this address."""
 
@@ -98,8 +102,10 @@ class Source:
             return _with_port(text, _text(attributes.get(self.port))) or None
         if self.pattern is None:
             return text.strip() or None
-        found = self.pattern.search(text)
-        return found.group(1).strip() or None if found else None
+        found = self.pattern.group(text)
+        if found is None or (self.but_not is not None and self.but_not.found(found)):
+            return None
+        return found.strip() or None
 
 
 def _text(value: Any) -> str:
@@ -183,7 +189,7 @@ class Dialects:
     """Conditions of failed spans whose status does not say so."""
     control_flow: frozenset[str]
     """Exception types (last part of the dotted name) that are not failures."""
-    housekeeping: tuple[re.Pattern[str], ...]
+    housekeeping: tuple[Pattern, ...]
     """Entry points that are health checks and pollers, not workflows."""
     sources: Mapping[str, str]
     """Dialect → the convention or package, with its version."""
@@ -195,7 +201,7 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
     """Load the table that ships with the package.
 
     `housekeeping` replaces the table's pattern for entry points that are not workflows; empty: all
-    are workflows. Raises re.error for an invalid pattern.
+    are workflows. Raises BadPatternError if it is invalid.
     """
     folder = files("agentguard.discovery.dialects")
     texts = sorted(
@@ -203,32 +209,46 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
         for entry in folder.iterdir()
         if entry.name.endswith(".yaml")
     )
-    dialects = dialects_of([parse(text) for _, text in texts])
+    dialects = dialects_of({name: parse(text) for name, text in texts})
     if housekeeping is None:
         return dialects
-    return replace(dialects, housekeeping=(re.compile(housekeeping),) if housekeeping else ())
+    return replace(dialects, housekeeping=(Pattern(housekeeping),) if housekeeping else ())
 
 
-def dialects_of(tables: Iterable[Mapping[str, Any]]) -> Dialects:
-    """Compile tables in order; raise KeyError or ValueError if a table is malformed."""
-    tables = list(tables)
-    rules = tuple(
-        _rule(table["id"], number, raw)
-        for table in tables
-        for number, raw in enumerate(table.get("spans", ()), 1)
-    )
-    facts = tuple(_fact(raw) for table in tables for raw in table.get("facts", ()))
-    errors = tuple(_condition(raw["when"]) for table in tables for raw in table.get("errors", ()))
+def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
+    """Compile the tables of these files.
+
+    Raises BadPatternError with file, section, entry and column if RE2 cannot compile a pattern, and
+    KeyError or ValueError if a table is malformed in another way.
+    """
+    tables = list(files_in_order.values())
+    rules = tuple(_compiled(files_in_order, "spans", _rule))
+    facts = tuple(_compiled(files_in_order, "facts", lambda _, __, raw: _fact(raw)))
+    errors = tuple(_compiled(files_in_order, "errors", lambda _, __, raw: _condition(raw["when"])))
+    housekeeping = tuple(_compiled(files_in_order, "housekeeping", lambda _, __, raw: Pattern(raw)))
     return Dialects(
         rules=rules,
         errors=errors,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
-        housekeeping=tuple(
-            re.compile(table["housekeeping"]) for table in tables if "housekeeping" in table
-        ),
+        housekeeping=housekeeping,
         sources={table["id"]: table["source"] for table in tables},
         wanted=_wanted(tables, rules, facts, errors),
     )
+
+
+def _compiled(
+    files_in_order: Mapping[str, Mapping[str, Any]],
+    section: str,
+    compiled: Callable[[str, int, Any], T],
+) -> Iterator[T]:
+    """Yield the compiled entries of one section of all files, numbered from 1 in each."""
+    for name, table in files_in_order.items():
+        raws = table.get(section, ())
+        for number, raw in enumerate([raws] if isinstance(raws, str) else raws, 1):
+            try:
+                yield compiled(table["id"], number, raw)
+            except BadPatternError as error:
+                raise BadPatternError(f"{name}, {section}, entry {number}: {error}") from None
 
 
 def _wanted(
@@ -323,12 +343,14 @@ def _source(raw: str | Mapping[str, str]) -> Source:
             return Source(address, port=port)
         case _:
             return Source(
-                raw.get("attribute"), re.compile(raw["span"] if "span" in raw else raw["pattern"])
+                raw.get("attribute"),
+                Pattern(raw["span"] if "span" in raw else raw["pattern"]),
+                Pattern(raw["except"]) if "except" in raw else None,
             )
 
 
 def _fact(raw: Mapping[str, Any]) -> Fact:
-    pattern = re.compile(raw["pattern"]) if "pattern" in raw else None
+    pattern = Pattern(raw["pattern"]) if "pattern" in raw else None
     return Fact(
         raw["into"],
         raw["from"],
@@ -354,16 +376,14 @@ def _condition(raw: Mapping[str, Any]) -> Condition:
     if unknown:
         raise ValueError(f"Unknown condition keys: {sorted(unknown)}.")
     return Condition(
-        name=re.compile(raw["name"]) if "name" in raw else None,
-        scope=re.compile(raw["scope"]) if "scope" in raw else None,
+        name=Pattern(raw["name"]) if "name" in raw else None,
+        scope=Pattern(raw["scope"]) if "scope" in raw else None,
         kinds=frozenset(_KINDS[kind] for kind in raw["kinds"]) if "kinds" in raw else None,
         has=frozenset(raw.get("has", ())),
         any_of=frozenset(raw.get("any", ())),
         lacks=frozenset(raw.get("lacks", ())),
         equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
-        matches=tuple(
-            (key, re.compile(pattern)) for key, pattern in raw.get("matches", {}).items()
-        ),
+        matches=tuple((key, Pattern(pattern)) for key, pattern in raw.get("matches", {}).items()),
         named=raw.get("named"),
     )
 
