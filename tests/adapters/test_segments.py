@@ -1,19 +1,60 @@
+"""Segments of the write-ahead log: what is damaged does not hide what follows it."""
+
 from __future__ import annotations
 
 import os
 import stat
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.adapters.files.segments import MAGIC, SegmentWriter, cut_torn_tail, read_segment
+from agentguard.adapters.files.records import (
+    HEADER_BYTES,
+    RECORD_BYTES,
+    SegmentContent,
+    header,
+    parse,
+    records,
+)
+from agentguard.adapters.files.segments import SegmentWriter, read_segment
 from agentguard.traces.store import Delivery, Encoding
 
 DELIVERIES = st.lists(
     st.builds(Delivery, st.binary(max_size=60), st.sampled_from(Encoding)), max_size=6
 )
+SALT = b"\x01\x02\x03\x04\x05\x06\x07\x08"
+FEW = tuple(
+    Delivery(bytes([65 + n]) * (7 * n), Encoding.JSON if n % 2 else Encoding.PROTOBUF)
+    for n in range(5)
+)
+"""The first has no body."""
+
+
+def segment(deliveries) -> bytes:
+    return header(SALT) + b"".join(records(SALT, 0, deliveries))
+
+
+def ends(deliveries) -> list[int]:
+    """Return where the header ends, and each record."""
+    found = [HEADER_BYTES]
+    for delivery in deliveries:
+        found.append(found[-1] + RECORD_BYTES + len(delivery.body))
+    return found
+
+
+def without(deliveries, at: int) -> tuple[Delivery, ...]:
+    """Return the deliveries whose records do not contain this byte."""
+    return tuple(
+        delivery
+        for delivery, start, end in zip(
+            deliveries, ends(deliveries), ends(deliveries)[1:], strict=False
+        )
+        if not start <= at < end
+    )
 
 
 def written(path: Path, deliveries: list[Delivery]) -> Path:
@@ -28,52 +69,121 @@ def written(path: Path, deliveries: list[Delivery]) -> Path:
 def test_what_is_appended_is_read_back_in_order(tmp_path_factory, deliveries):
     path = written(tmp_path_factory.mktemp("log") / "1.log", deliveries)
 
-    assert list(read_segment(path)) == deliveries
+    assert read_segment(path) == SegmentContent(tuple(deliveries))
+
+
+@pytest.mark.parametrize("flip", [1 << bit for bit in range(8)] + [0xFF])
+def test_after_a_flip_anywhere_all_other_records_are_found(flip: int):
+    content = segment(FEW)
+    for at in range(len(content)):
+        damaged = bytearray(content)
+        damaged[at] ^= flip
+
+        found = parse(bytes(damaged))
+
+        assert found.deliveries == without(FEW, at), at
+        assert found.lost == (at >= HEADER_BYTES), at
+        assert found.damaged
+
+
+def test_a_header_that_looks_like_that_of_the_former_format_hides_nothing():
+    content = bytearray(segment(FEW))
+    content[7 - 1] ^= 3
+
+    assert parse(bytes(content)).deliveries == FEW
+
+
+@given(
+    deliveries=DELIVERIES,
+    flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), max_size=8),
+)
+def test_whatever_bytes_are_flipped_no_wrong_record_is_returned(deliveries, flips):
+    content = bytearray(segment(deliveries))
+    changed = {at % len(content): flip for at, flip in flips}
+    for at, flip in changed.items():
+        content[at] ^= flip
+
+    found = parse(bytes(content))
+
+    assert all(delivery in deliveries for delivery in found.deliveries)
+    assert found.damaged or not changed or not deliveries
 
 
 @given(deliveries=DELIVERIES, data=st.data())
-def test_a_cut_anywhere_keeps_exactly_the_whole_records_before_it(
-    tmp_path_factory, deliveries, data
-):
-    path = written(tmp_path_factory.mktemp("log") / "1.log", deliveries)
-    ends = [len(MAGIC)]
-    for delivery in deliveries:
-        ends.append(ends[-1] + 9 + len(delivery.body))
-    cut = data.draw(st.integers(0, ends[-1]))
-    os.truncate(path, cut)
+def test_a_cut_anywhere_keeps_exactly_the_whole_records_before_it(deliveries, data):
+    content = segment(deliveries)
+    cut = data.draw(st.integers(0, len(content)))
 
-    lost = cut_torn_tail(path)
+    found = parse(content[:cut])
 
-    whole = sum(end <= cut for end in ends) - 1
-    assert list(read_segment(path)) == deliveries[: max(whole, 0)]
-    assert lost == cut - (ends[whole] if whole >= 0 else 0)
+    whole = max(sum(end <= cut for end in ends(deliveries)) - 1, 0)
+    assert found.deliveries == tuple(deliveries[:whole])
+    assert found.lost == 0
+    assert not found.damaged
+    assert found.incomplete_bytes == (cut - ends(deliveries)[whole] if cut >= HEADER_BYTES else cut)
 
 
 @given(deliveries=DELIVERIES.filter(bool), junk=st.binary(min_size=1, max_size=200))
-def test_junk_at_the_end_is_cut(tmp_path_factory, deliveries, junk):
-    path = written(tmp_path_factory.mktemp("log") / "1.log", deliveries)
-    size = path.stat().st_size
-    with path.open("ab") as stream:
-        stream.write(junk)
+def test_junk_at_the_end_hides_nothing(deliveries, junk):
+    found = parse(segment(deliveries) + junk)
 
-    cut_torn_tail(path)
-
-    assert list(read_segment(path)) == deliveries
-    assert path.stat().st_size == size
+    assert found.deliveries == tuple(deliveries)
+    assert found.damaged != (not junk.strip(b"\0") or b"\xf1AG\x02".startswith(junk))
 
 
-@given(at=st.integers(len(MAGIC), 10_000))
-def test_a_flipped_bit_is_noticed(tmp_path_factory, at):
-    deliveries = [Delivery(bytes([n]) * 40, Encoding.JSON) for n in range(4)]
-    path = written(tmp_path_factory.mktemp("log") / "1.log", deliveries)
-    content = bytearray(path.read_bytes())
-    content[at % (len(content) - len(MAGIC)) + len(MAGIC)] ^= 1
-    path.write_bytes(content)
+@pytest.mark.parametrize("first", range(5))
+def test_a_wiped_block_loses_only_the_records_in_it(first: int):
+    content, start, end = segment(FEW), ends(FEW)[first], ends(FEW)[min(first + 2, 5)]
 
-    kept = list(read_segment(path))
+    found = parse(content[:start] + bytes(end - start) + content[end:])
 
-    assert len(kept) < 4
-    assert kept == deliveries[: len(kept)]
+    assert found.deliveries == FEW[:first] + FEW[first + 2 :]
+    at_the_end = end == len(content)
+    assert found.lost == (0 if at_the_end else min(2, 5 - first))
+
+
+def test_a_wiped_header_loses_nothing():
+    content = segment(FEW)
+
+    found = parse(bytes(HEADER_BYTES) + content[HEADER_BYTES:])
+
+    assert found == SegmentContent(FEW, lost=0, damaged=True)
+
+
+def test_a_record_inside_a_body_is_not_taken_for_one():
+    inner = b"".join(records(b"guessed!", 0, [Delivery(b"fake", Encoding.JSON)]))
+    deliveries = [Delivery(inner * 20, Encoding.JSON), *FEW]
+    content = bytearray(segment(deliveries))
+    content[HEADER_BYTES + 4] ^= 1  # in the first record's header
+
+    found = parse(bytes(content))
+
+    assert found.deliveries == FEW
+    assert found.lost == 1
+
+
+def former(deliveries) -> bytes:
+    """The format of earlier versions."""
+    content = b"AGLOG\x00\x01\n"
+    for each in deliveries:
+        number = bytes([1 if each.encoding is Encoding.PROTOBUF else 2])
+        checksum = zlib.crc32(each.body, zlib.crc32(number))
+        content += struct.pack("<II", len(each.body), checksum) + number + each.body
+    return content
+
+
+@given(deliveries=DELIVERIES)
+def test_segments_of_earlier_versions_are_read(deliveries):
+    assert parse(former(deliveries)) == SegmentContent(tuple(deliveries))
+
+
+def test_damage_in_a_segment_of_an_earlier_version_is_told():
+    content = bytearray(former(FEW))
+    content[8 + 9 + 9 + 7 + 9] ^= 1  # in the third body
+
+    found = parse(bytes(content))
+
+    assert found == SegmentContent(FEW[:2], lost=1, damaged=True)
 
 
 def test_only_its_owner_can_read_it(tmp_path: Path):
@@ -98,10 +208,11 @@ def test_a_failed_sync_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.Monke
     writer.append([third])
     writer.close()
 
-    assert list(read_segment(tmp_path / "1.log")) == [first, third]
+    assert read_segment(tmp_path / "1.log") == SegmentContent((first, third))
 
 
 def test_a_long_write_of_many_records_is_whole(tmp_path: Path):
     deliveries = [Delivery(bytes([n % 256]) * (n % 97), Encoding.PROTOBUF) for n in range(3000)]
 
-    assert list(read_segment(written(tmp_path / "1.log", deliveries))) == deliveries
+    found = read_segment(written(tmp_path / "1.log", deliveries))
+    assert found == SegmentContent(tuple(deliveries))

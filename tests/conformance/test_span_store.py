@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -10,15 +11,28 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from agentguard.adapters.files import parts, segments, spans
 from agentguard.adapters.files.locks import try_lock
-from agentguard.adapters.files.parts import MIXED, Part, parts_in, without_superseded
-from agentguard.adapters.files.retention import BodyRetention, LogRetention, SpanRetention
+from agentguard.adapters.files.parts import (
+    MIXED,
+    Part,
+    merge_parts,
+    parts_in,
+    without_superseded,
+)
+from agentguard.adapters.files.retention import (
+    BodyRetention,
+    LogRetention,
+    QuarantineRetention,
+    SpanRetention,
+)
 from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.kernel.clock import system_clock
 from agentguard.retention.policy import Limit
+from agentguard.traces.damage import DamagedSpansError, without_damaged
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
 from agentguard.traces.validation import make_decoder, validate
@@ -367,6 +381,173 @@ async def test_a_segment_id_is_never_below_one_there_is_whatever_the_clock_says(
         assert await held(store) == dict.fromkeys(range(1, 12), 1)
     firsts = [part.first for part in parts_in(tmp_path / "spans")]
     assert firsts == sorted(firsts)
+
+
+async def test_a_flipped_bit_in_a_dead_process_log_costs_one_delivery_and_is_told(tmp_path: Path):
+    async with opened(tmp_path / "alive") as store:
+        for n in range(1, 8):
+            await store.append(batch(protobuf([n])))
+        (segment,) = (tmp_path / "alive" / "log").iterdir()
+        content = segment.read_bytes()
+    for folder in ("log", "spans", "bodies"):
+        (tmp_path / "dead" / folder).mkdir(parents=True)
+    (tmp_path / "dead" / "log" / segment.name).write_bytes(flipped(content, len(content) // 2))
+
+    async with opened(tmp_path / "dead") as store:
+        await store.compact()
+        found = await held(store)
+        (damaged,) = await store.damaged()
+
+    assert set(found) < set(range(1, 8))
+    assert len(found) == 6
+    assert damaged.file == f"log/{segment.name}"
+    assert damaged.records_lost == 1
+    kept = tmp_path / "dead" / "quarantine" / str(damaged.quarantined_as)
+    assert kept.read_bytes() == flipped(content, len(content) // 2)
+    assert list((tmp_path / "dead" / "log").iterdir()) == []
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :]
+
+
+FOREIGN = (
+    "log/notes.log",
+    f"log/{'f' * 16}.log.log",
+    "spans/hour=2026-01-01T00/notes.parquet",
+    "spans/hour=whenever/0000000000000001-0000000000000002.parquet",
+    "spans/hour=mixed/0-1.parquet",
+    "spans/hour=mixed/0000000000000002-0000000000000001.parquet",
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_a_foreign_file_stops_nothing_and_is_set_aside(tmp_path: Path, name: str):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1])))
+        await store.compact()
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+
+        assert await held(store) == {1: 1}
+        await SpanRetention(tmp_path, Limit()).usage()
+        await LogRetention(tmp_path).usage()
+        await store.append(batch(protobuf([2])))
+        await store.compact()
+        assert await held(store) == {1: 1, 2: 1}
+        (found,) = await store.damaged()
+
+    assert found.file == name
+    assert found.reason == "not a file of AgentGuard"
+    assert (tmp_path / "quarantine" / str(found.quarantined_as)).read_bytes() == b"x"
+    assert not (tmp_path / name).exists()
+
+
+async def test_a_foreign_table_with_the_name_of_a_part_replaces_no_other_part(tmp_path: Path):
+    """Its name covers all segments, so that it seems to contain every other part."""
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1])))
+        await store.compact()
+        (part,) = (tmp_path / "spans").glob("*/*.parquet")
+        wide = part.with_name(f"{'0' * 16}-{'f' * 16}.parquet")
+        pq.write_table(pa.table({"a": [1]}), wide)
+        await store.compact()
+
+        assert await held(store) == {1: 1}
+        (found,) = await store.damaged()
+    assert found.file.endswith(wide.name)
+
+
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda _content: b"",
+    "flipped": lambda content: flipped(content, 200),
+    "flipped footer": lambda content: flipped(content, len(content) - 60),
+    "another format": lambda _content: b"name,start\n" * 100,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_part_is_named_and_the_windows_go_on_without_it(
+    tmp_path: Path, damage: str
+):
+    async with opened(tmp_path) as store:
+        for n in (1, 2, 3):
+            await store.append(batch(protobuf([n])))
+            await store.compact()
+        damaged = sorted((tmp_path / "spans").glob("*/*.parquet"))[1]
+        damaged.write_bytes(DAMAGES[damage](damaged.read_bytes()))
+
+        with pytest.raises(DamagedSpansError) as error:
+            await held(store)
+        assert await without_damaged(store, lambda: held(store)) == {1: 1, 3: 1}
+        assert await held(store) == {1: 1, 3: 1}
+        (found,) = await store.damaged()
+
+    passed = pickle.loads(pickle.dumps(error.value))  # noqa: S301 - as a pool process passes it on
+    assert passed.found == error.value.found
+    assert (tmp_path / found.file) == damaged
+    assert not damaged.exists()
+
+
+async def test_a_damaged_part_does_not_stop_the_merging_of_the_others(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        for n in range(1, 10):
+            clock.now += MINUTE // 2
+            await store.append(batch(protobuf([n])))
+            await store.compact()
+        damaged = sorted((tmp_path / "spans").glob("*/*.parquet"))[4]
+        damaged.write_bytes(flipped(damaged.read_bytes(), 99))
+        for n in range(10, 22):
+            clock.now += MINUTE // 2
+            await store.append(batch(protobuf([n])))
+            await store.compact()
+
+        assert await held(store) == dict.fromkeys({*range(1, 22)} - {5}, 1)
+        assert len(await store.damaged()) == 1
+    assert len(parts_in(tmp_path / "spans")) < 12
+
+
+async def test_parts_stay_where_the_part_that_they_were_merged_into_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    clock = Clock()
+
+    def merge_badly(root: Path, run: Sequence[Part]) -> Part:
+        merged = merge_parts(root, run)
+        merged.path(root).write_bytes(flipped(merged.path(root).read_bytes(), 99))
+        return merged
+
+    async with opened(tmp_path, clock) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(spans, "merge_parts", merge_badly)
+            for n in range(1, 12):
+                clock.now += MINUTE
+                await store.append(batch(protobuf([n])))
+                await store.compact()
+
+        assert await held(store) == dict.fromkeys(range(1, 12), 1)
+        assert len(await store.damaged()) >= 1
+
+
+async def test_two_processes_that_find_the_same_damage_set_it_aside_once(tmp_path: Path):
+    async with opened(tmp_path) as one, opened(tmp_path) as other:
+        await one.append(batch(protobuf([1])))
+        await one.compact()
+        (damaged,) = (tmp_path / "spans").glob("*/*.parquet")
+        damaged.write_bytes(b"")
+        with pytest.raises(DamagedSpansError) as error:
+            await held(one)
+        await asyncio.gather(*[each.set_aside(error.value.found) for each in (one, other) * 5])
+
+        (found,) = await one.damaged()
+        assert len(list((tmp_path / "quarantine").iterdir())) == 2
+    kept = QuarantineRetention(tmp_path, Limit(age=HOUR))
+    assert (await kept.usage()).count == 1
+    assert await kept.expire(found.found_at + HOUR) == 0
+    assert await kept.expire(found.found_at + HOUR + 1) == 1
+    assert list((tmp_path / "quarantine").iterdir()) == []
 
 
 def test_a_part_within_another_is_superseded():

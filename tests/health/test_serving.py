@@ -27,7 +27,9 @@ from scripts.services.postgresql import postgresql
 from scripts.services.process import Server as Service
 from scripts.services.rabbitmq import rabbitmq
 from scripts.services.redis import redis
+from tests.ingest_kill.senders import shown_live
 from tests.services import own
+from tests.traces.spans import json
 from tests.web.process import Server, running
 
 pytestmark = pytest.mark.xdist_group("health")
@@ -178,6 +180,33 @@ def _give_the_lease_away(tmp_path: Path, server: Server) -> str | None:
 def live_graph(server: Server) -> dict[str, Any]:
     answer = httpx.get(f"{server.url}/health/ready", timeout=60).json()
     return dict(answer["parts"]["live_graph"])
+
+
+def test_damaged_and_foreign_span_files_are_named_and_the_rest_goes_on(tmp_path):
+    with running(tmp_path) as server:
+        post_spans(server, 1)
+        shown_live(server.port, 1)
+        (part,) = (tmp_path / "data" / "spans").glob("*/*.parquet")
+        content = bytearray(part.read_bytes())
+        content[len(content) // 2] ^= 1
+        part.write_bytes(content)
+        part.with_name("notes.parquet").write_bytes(b"x")
+
+        post_spans(server, 2, 3)
+        assert shown_live(server.port, 2) == {"spans": 2, "duplicates": 0}
+        detail = ready(server, 200)["parts"]["spans"]["detail"]
+        assert part.name in detail
+        assert "notes.parquet" in detail
+        assert server.stop() == 0
+        assert server.log.read_text().count("file_quarantined") == 2
+        assert "Traceback" not in server.log.read_text()
+
+
+def post_spans(server: Server, *spans: int) -> None:
+    delivery = json(list(spans))
+    headers = {"Content-Type": "application/json"}
+    answer = httpx.post(f"{server.url}/v1/traces", content=delivery.body, headers=headers)
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_data_directory_that_is_gone_shows_though_open_files_still_answer(tmp_path):

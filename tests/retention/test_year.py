@@ -105,6 +105,7 @@ BOUNDS: dict[str, Callable[[Usage], bool]] = {
     "spans": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
     "receive_log": lambda u: u.count == 0,
     "bodies": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
+    "quarantine": lambda u: u.count == 0,
     "uploads": lambda u: u.count == 0,
     "component_history": lambda u: u.count <= 2,
     "outbox": lambda u: u.count == 0,

@@ -14,6 +14,9 @@ from agentguard.graph.projection import GraphProjection
 from agentguard.health import HealthCheck, StillStartingError, TaskFailedError
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
+from agentguard.traces.damage import DamagedFile
+
+_SHOWN_FILES = 5
 
 STALE_SECONDS = 15.0
 """The live graph is called stale when it has not been up to date for so long.
@@ -71,9 +74,10 @@ def broker_part(dispatcher: JobDispatcher, settings: Settings) -> tuple[HealthCh
 def serving_parts(
     serving: Serving, warming: asyncio.Task[None], workers: Sequence[Pool[Any]]
 ) -> tuple[HealthCheck, ...]:
-    async def ask_spans() -> None:
+    async def ask_spans() -> str | None:
         _raise_failure(serving.compactor.failure)
         await serving.spans.ping()
+        return _quarantined(await serving.spans.damaged())
 
     async def ask_live_graph() -> str | None:
         _raise_failure(serving.live.failure)
@@ -103,6 +107,15 @@ def serving_parts(
             "They are restarted automatically. If they keep failing, give the machine more memory.",
         ),
     )
+
+
+def _quarantined(found: Sequence[DamagedFile]) -> str | None:
+    """Return what is in quarantine: the newest files, and the number of older ones."""
+    if not found:
+        return None
+    shown = "; ".join(map(str, reversed(found[-_SHOWN_FILES:])))
+    more = f"; and {len(found) - _SHOWN_FILES:,} more" if len(found) > _SHOWN_FILES else ""
+    return f"In quarantine: {shown}{more}. See `agentguard traces fsck`."
 
 
 def _ago(seconds: float) -> str:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from agentguard.adapters.files.retention import BodyRetention, LogRetention, SpanRetention
+from agentguard.adapters.files.retention import (
+    BodyRetention,
+    LogRetention,
+    QuarantineRetention,
+    SpanRetention,
+)
 from agentguard.adapters.sql.unit_of_work import SqlStores, SqlUnitOfWork
 from agentguard.graph.storage.retention import (
     GraphLimits,
@@ -60,6 +65,7 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
         SpanRetention(folder, received),
         BodyRetention(folder, received),
         LogRetention(folder),
+        QuarantineRetention(folder, received),
         uploads,
     )
     return KeptData(unit_of_work, rows, files)

@@ -122,6 +122,13 @@ def _disk(folder: Path) -> Iterator[Check]:
 def _spans(folder: Path) -> Iterator[Check]:
     found = inspect_span_files(folder)
     yield Check("spans", _segments_finding(found), _span_detail(found))
+    for damaged in found.damaged:
+        yield Check(
+            "spans",
+            Finding.WARNING,
+            f"{damaged}. It is kept as {folder / 'quarantine'}/{damaged.quarantined_as};"
+            " `agentguard traces fsck` checks all files.",
+        )
 
 
 def _segments_finding(found: SpanFiles) -> Finding:

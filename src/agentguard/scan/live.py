@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.scan.pipeline import Scan, graph_of
+from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader, SpanSource, SpanStore
 from agentguard.traces.window import TimeWindow
 
@@ -96,7 +98,7 @@ class LiveGraph:
         try:
             if await self.turn.hold():
                 await self.workers.run(_start)
-                await self.refresh()
+                await without_damaged(self.spans, self.refresh)
                 await self.turn.done()
             else:
                 self.graph, self._key = None, ""
@@ -123,9 +125,12 @@ class StoredLiveWindows:
 
     async def graph(self, window: TimeWindow) -> tuple[Graph, Runs]:
         """Return the graph of all stored traces that start in the window, however old."""
-        async with self.spans.window(0) as stored:
-            scan = await self.workers.run(graph_of_window, stored.sources, window)
+        scan = await without_damaged(self.spans, partial(self._scan, window))
         return scan.graph, scan.runs
+
+    async def _scan(self, window: TimeWindow) -> Scan:
+        async with self.spans.window(0) as stored:
+            return await self.workers.run(graph_of_window, stored.sources, window)
 
 
 def _start(_dialects: Dialects) -> None:

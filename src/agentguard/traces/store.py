@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from agentguard.traces.damage import DamagedFile
 from agentguard.traces.window import TimeWindow
 
 U64 = NDArray[np.uint64]
@@ -67,13 +68,19 @@ class Window:
 
 
 class SpanReader(Protocol):
-    """Stored spans, for reading only."""
+    """Stored spans, for reading only.
+
+    Reading a damaged or foreign file raises DamagedSpansError.
+    """
 
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
         """The compacted spans received at this time (ns) or later, to the hour.
 
         They stay readable inside the context.
         """
+
+    async def set_aside(self, found: DamagedFile) -> None:
+        """Keep the file where no window reads it; harmless if it is gone. Raises OSError."""
 
 
 class SpanStore(SpanReader, Protocol):
@@ -97,3 +104,6 @@ class SpanStore(SpanReader, Protocol):
 
     async def ping(self) -> None:
         """Raise if spans could not be stored durably now."""
+
+    async def damaged(self) -> Sequence[DamagedFile]:
+        """Return the files that were set aside, oldest first; raises OSError."""

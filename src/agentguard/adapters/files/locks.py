@@ -41,6 +41,14 @@ def exclusive(path: Path) -> Iterator[bool]:
 
 
 @contextmanager
+def one_at_a_time(path: Path) -> Iterator[None]:
+    """Hold the lock exclusively, blocking until it is free: for short work in a thread."""
+    with _opened(path) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[int]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -9,7 +9,7 @@ parts, therefore neither lose nor duplicate spans.
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,16 +21,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from agentguard.adapters.files.segments import sync_folder
+from agentguard.adapters.files.folders import open_private, private_folder, sync_folder
+from agentguard.adapters.files.parquet import (
+    UnreadableParquetError,
+    readable,
+    verify,
+    write_parquet,
+)
+from agentguard.adapters.files.quarantine import damaged_file
 from agentguard.compute.arrays import words
 from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.traces.damage import DamagedFile, DamagedSpansError
 from agentguard.traces.window import TimeWindow
 
 U64 = NDArray[np.uint64]
 
 MIXED = "hour=mixed"
 """Folder for the spans of a segment that covers more than _MAX_HOURS hours."""
+_FOLDER = re.compile(r"hour=(mixed|\d{4}-\d\d-\d\dT\d\d)")
+_NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
 _MAX_HOURS = 48
 _DRAFT = ".draft"
 _STALE_SECONDS = 3600
@@ -62,12 +72,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class ParquetSource:
-    """A SpanSource that reads one part."""
+    """A SpanSource that reads one part, in a data directory's folder `spans`."""
 
     path: Path
 
     def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
-        with pq.ParquetFile(self.path) as file:
+        with _opened(self.path) as file:
             for group in range(file.num_row_groups):
                 rows = (
                     None
@@ -80,7 +90,7 @@ class ParquetSource:
     def traces_touching(self, window: TimeWindow) -> U64:
         if not window.overlaps(*_hour(self.path.parent.name)):
             return np.zeros(0, np.uint64)
-        with pq.ParquetFile(self.path) as file:
+        with _opened(self.path) as file:
             spans = file.read(["trace_id", "start"])
         return np.unique(_lower_halves(spans)[window.contains(spans.column("start").to_numpy())])
 
@@ -113,7 +123,27 @@ def _hour(folder: str) -> tuple[int, int]:
 
 def parts_in(root: Path) -> list[Part]:
     """Return every part on disk, including superseded ones, sorted."""
-    return sorted(_part(path) for path in root.glob("hour=*/*.parquet"))
+    found = (_part(path) for path in root.glob("hour=*/*.parquet"))
+    return sorted(part for part in found if part is not None)
+
+
+def foreign_in(root: Path) -> list[DamagedFile]:
+    """Return the Parquet files among the parts that do not have the name of one."""
+    return [
+        damaged_file(root.parent, path, "not a file of AgentGuard")
+        for path in sorted(root.glob("hour=*/*.parquet"))
+        if _part(path) is None
+    ]
+
+
+def damage_of(path: Path) -> DamagedFile | None:
+    """Read a part; return what is wrong with it, or None."""
+    try:
+        for _ in ParquetSource(path).tables():
+            pass
+    except DamagedSpansError as error:
+        return error.found
+    return None
 
 
 def without_superseded(parts: Sequence[Part]) -> list[Part]:
@@ -175,9 +205,35 @@ def _adjacent(one: Part, other: Part) -> bool:
     return one.folder == other.folder and one.first // NS_PER_HOUR == other.last // NS_PER_HOUR
 
 
-def _part(path: Path) -> Part:
-    first, _, last = path.stem.partition("-")
-    return Part(path.parent.name, int(first, 16), int(last, 16))
+def _part(path: Path) -> Part | None:
+    """Return the part that has this path; None for a foreign file."""
+    name, folder = _NAME.fullmatch(path.name), path.parent.name
+    if name is None or _FOLDER.fullmatch(folder) is None or name[1] > name[2]:
+        return None
+    return Part(folder, int(name[1], 16), int(name[2], 16))
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a part whose checksum is right; raise DamagedSpansError where it cannot be read."""
+    rows: int | None = None
+    try:
+        verify(path)
+        with readable(), pq.ParquetFile(path) as file:
+            rows = file.metadata.num_rows
+            _refuse_foreign(file.schema_arrow)
+            yield file
+    except FileNotFoundError as error:  # another process set it aside
+        raise DamagedSpansError(damaged_file(path.parents[2], path, "it is gone")) from error
+    except UnreadableParquetError as error:
+        found = damaged_file(path.parents[2], path, str(error), records_lost=rows)
+        raise DamagedSpansError(found) from error
+
+
+def _refuse_foreign(schema: pa.Schema) -> None:
+    missing = [name for name in SPAN_SCHEMA.names if name not in schema.names]
+    if missing:
+        raise UnreadableParquetError(f"it does not hold spans: no column {missing[0]!r}")
 
 
 def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]]]:
@@ -195,12 +251,10 @@ def _by_hour(starts: NDArray[np.int64]) -> Iterator[tuple[str, NDArray[np.int64]
 
 def _write(path: Path, spans: pa.Table) -> None:
     if not path.parent.exists():
-        path.parent.mkdir(parents=True)
+        private_folder(path.parent)
         sync_folder(path.parent.parent)
     draft = path.with_name(path.name + _DRAFT)
-    with draft.open("wb") as stream:
-        pq.write_table(spans, stream, compression="zstd")
-        stream.flush()
-        os.fsync(stream.fileno())
+    with open_private(draft) as stream:
+        write_parquet(stream, spans)
     draft.replace(path)
     sync_folder(path.parent)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentguard.adapters.files.locks import exclusive
 from agentguard.adapters.files.parts import Part, parts_in
+from agentguard.adapters.files.quarantine import Quarantine
 from agentguard.adapters.files.segments import adopt, segment_id, segments_in
 from agentguard.kernel.clock import NS_PER_HOUR
 from agentguard.kernel.errors import UnavailableError
@@ -104,6 +105,33 @@ class BodyRetention:
 
     def _expire(self, limit: Limit, now: int) -> int:
         return _delete(map(Path, expired(self._items(), limit, _whole_hours(limit, now))))
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineRetention:
+    """A RetainedFiles: damaged and foreign files, as old as their discovery."""
+
+    directory: Path
+    limit: Limit
+    kind: str = "quarantine"
+
+    async def usage(self) -> Usage:
+        return await asyncio.to_thread(lambda: usage_of(list(self._items())))
+
+    async def expire(self, now: int) -> int:
+        return await asyncio.to_thread(self._expire, self.limit, now)
+
+    async def purge(self, before: int) -> int:
+        return await asyncio.to_thread(self._expire, Limit(age=0), before)
+
+    def _items(self) -> Iterator[Item]:
+        for found in Quarantine(self.directory).files():
+            yield Item(str(found.quarantined_as), found.found_at, found.bytes)
+
+    def _expire(self, limit: Limit, now: int) -> int:
+        gone = expired(self._items(), limit, now)
+        Quarantine(self.directory).delete(gone)
+        return len(gone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agentguard.adapters.files.segments import sync_folder
+from agentguard.adapters.files.folders import sync_folder
 from agentguard.graph.errors import NoGraphError, VersionExistsError
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 from agentguard.kernel.clock import NS_PER_SECOND, Clock

@@ -1,29 +1,21 @@
-"""The write-ahead log: deliveries in append-only segment files.
-
-A segment is the magic bytes, then records: length of the body (u32), CRC-32 of encoding and body
-(u32), encoding (u8), body. All integers are little-endian. Bytes after the last complete record
-were never acknowledged.
-"""
+"""The write-ahead log: deliveries in append-only segment files (see `records.py`)."""
 
 from __future__ import annotations
 
 import os
-import struct
+import re
 import time
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
+from agentguard.adapters.files.folders import FILE_MODE, sync_folder
 from agentguard.adapters.files.locks import try_lock
-from agentguard.traces.store import Delivery, Encoding
+from agentguard.adapters.files.records import SegmentContent, header, new_salt, parse, records
+from agentguard.traces.store import Delivery
 
-MAGIC = b"AGLOG\x00\x01\n"
 SUFFIX = ".log"
+_NAME = re.compile(r"[0-9a-f]{16}\.log")
 _STALE_SECONDS = 3600
-_RECORD = struct.Struct("<IIB")
-_ENCODINGS = {1: Encoding.PROTOBUF, 2: Encoding.JSON}
-_NUMBERS = {encoding: number for number, encoding in _ENCODINGS.items()}
 
 
 class Segment:
@@ -52,16 +44,19 @@ class SegmentWriter(Segment):
         """Create the file with mode 0600; raise FileExistsError if it exists."""
         super().__init__(
             path,
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600),
+            os.open(
+                path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, FILE_MODE
+            ),
         )
         self.size = 0
+        self._salt, self._records = new_salt(), 0
         try:
             # Lock before the first byte is written: a process that can lock a non-empty file then
             # knows that its owner is dead. If such a process holds the lock right now to check,
             # abandon this still empty file.
             if not try_lock(self._handle):
                 raise FileExistsError(path)
-            self._write([MAGIC])
+            self._write([header(self._salt)])
             sync_folder(path.parent)
         except OSError:
             self.close()
@@ -70,7 +65,8 @@ class SegmentWriter(Segment):
 
     def append(self, deliveries: Sequence[Delivery]) -> None:
         """Write all deliveries and sync once; on OSError the segment is unchanged."""
-        self._write([part for delivery in deliveries for part in _record(delivery)])
+        self._write(records(self._salt, self._records, deliveries))
+        self._records += len(deliveries)
 
     def _write(self, parts: Sequence[bytes]) -> None:
         try:
@@ -84,7 +80,7 @@ class SegmentWriter(Segment):
 
 
 def adopt(path: Path) -> Segment | None:
-    """Take over a segment whose owner died and truncate its torn tail.
+    """Take over a segment whose owner died.
 
     Return None if its owner is alive, it no longer exists or it is empty. An empty segment that is
     at least an hour old is deleted.
@@ -95,7 +91,6 @@ def adopt(path: Path) -> Segment | None:
         return None
     if try_lock(handle) and path.exists():
         if os.fstat(handle).st_size:
-            cut_torn_tail(path)
             return Segment(path, handle)
         if time.time() - os.fstat(handle).st_mtime > _STALE_SECONDS:
             path.unlink(missing_ok=True)
@@ -105,71 +100,25 @@ def adopt(path: Path) -> Segment | None:
 
 def segments_in(folder: Path) -> list[Path]:
     """Return all segment files, oldest first."""
-    return sorted(folder.glob(f"*{SUFFIX}"))
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _is_segment(path))
+
+
+def foreign_segments(folder: Path) -> list[Path]:
+    """Return the files that look like segments but do not have the name of one."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if not _is_segment(path))
+
+
+def _is_segment(path: Path) -> bool:
+    return _NAME.fullmatch(path.name) is not None and not path.is_dir()
 
 
 def segment_id(path: Path) -> int:
     return int(path.stem, 16)
 
 
-def read_segment(path: Path) -> Iterator[Delivery]:
-    """Yield the segment's records up to the first torn one."""
-    with path.open("rb") as stream:
-        for _, delivery in _records(stream, path.stat().st_size):
-            yield delivery
-
-
-def cut_torn_tail(path: Path) -> int:
-    """Truncate the segment after its last complete record; return the bytes removed."""
-    size = path.stat().st_size
-    with path.open("rb+") as stream:
-        end = max(
-            (end for end, _ in _records(stream, size)),
-            default=len(MAGIC) if _has_magic(stream) else 0,
-        )
-        if end < size:
-            stream.truncate(end)
-            os.fsync(stream.fileno())
-    return size - end
-
-
-def sync_folder(folder: Path) -> None:
-    """Make creations, renames and deletions in the folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _record(delivery: Delivery) -> tuple[bytes, bytes]:
-    number = _NUMBERS[delivery.encoding]
-    return _RECORD.pack(len(delivery.body), _checksum(number, delivery.body), number), delivery.body
-
-
-def _checksum(number: int, body: bytes) -> int:
-    return zlib.crc32(body, zlib.crc32(bytes([number])))
-
-
-def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, Delivery]]:
-    """Yield each complete record with the offset of its end."""
-    if not _has_magic(stream):
-        return
-    end = len(MAGIC)
-    while len(head := stream.read(_RECORD.size)) == _RECORD.size:
-        length, checksum, number = _RECORD.unpack(head)
-        end += _RECORD.size + length
-        if end > size or number not in _ENCODINGS:
-            return
-        body = stream.read(length)
-        if _checksum(number, body) != checksum:
-            return
-        yield end, Delivery(body, _ENCODINGS[number])
-
-
-def _has_magic(stream: BinaryIO) -> bool:
-    stream.seek(0)
-    return stream.read(len(MAGIC)) == MAGIC
+def read_segment(path: Path) -> SegmentContent:
+    """Return what can be read of a segment; raises OSError."""
+    return parse(path.read_bytes())
 
 
 def _write_all(handle: int, parts: Sequence[bytes]) -> None:

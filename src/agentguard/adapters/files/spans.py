@@ -16,29 +16,35 @@ from typing import TypeVar, TypeVarTuple, Unpack
 import pyarrow as pa
 import structlog
 
+from agentguard.adapters.files.folders import private_folder, sync_folder
 from agentguard.adapters.files.locks import exclusive, shared
 from agentguard.adapters.files.parts import (
     ParquetSource,
     Part,
+    damage_of,
     delete_stale_drafts,
+    foreign_in,
     merge_parts,
     mergeable,
     parts_in,
     without_superseded,
     write_parts,
 )
+from agentguard.adapters.files.quarantine import Quarantine, damaged_file
+from agentguard.adapters.files.records import SegmentContent
 from agentguard.adapters.files.retention import MAINTENANCE_LOCK, READ_LOCK
 from agentguard.adapters.files.segments import (
     SUFFIX,
     Segment,
     SegmentWriter,
     adopt,
+    foreign_segments,
     read_segment,
     segment_id,
     segments_in,
-    sync_folder,
 )
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
+from agentguard.traces.damage import DamagedFile, DamagedSpansError
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery, SpanBatch, Window
 
@@ -89,6 +95,9 @@ class FileSpanReader:
             ]
             yield Window(tuple(ParquetSource(part.path(lake)) for part in parts), _key(parts))
 
+    async def set_aside(self, found: DamagedFile) -> None:
+        await asyncio.to_thread(Quarantine(self.directory).add, found)
+
 
 class FileSpanStore:
     """A SpanStore for any number of processes.
@@ -97,7 +106,8 @@ class FileSpanStore:
     """
 
     def __init__(self, directory: Path, decode: Decode, clock: Clock, *, keep_bodies: bool) -> None:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_folder(directory)
+        self._quarantine = Quarantine(directory)
         self._log, self._lake, self._bodies = (
             directory / "log",
             directory / "spans",
@@ -131,6 +141,7 @@ class FileSpanStore:
     async def compact(self) -> bool:
         async with self._compacting:
             await _run(self._thread, self._seal)
+            await _run(self._compactor, self._set_foreign_aside)
             await _run(self._compactor, self._adopt)
             pending = list(self._sealed)
             for sealed in pending:
@@ -141,13 +152,19 @@ class FileSpanStore:
     async def ping(self) -> None:
         await _run(self._thread, self._probe)
 
+    async def damaged(self) -> Sequence[DamagedFile]:
+        return await asyncio.to_thread(self._quarantine.files)
+
     def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
         return self._reader.window(received_since)
+
+    async def set_aside(self, found: DamagedFile) -> None:
+        await self._reader.set_aside(found)
 
     def prepare(self) -> None:
         """Create the folders and adopt the segments of dead processes."""
         for folder in (self._log, self._lake, self._bodies):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            private_folder(folder)
         self._adopt()
 
     def close(self) -> None:
@@ -209,19 +226,33 @@ class FileSpanStore:
                 log.info("segment_adopted", segment=path.name)
                 self._sealed.append(_Sealed(segment, None))
 
+    def _set_foreign_aside(self) -> None:
+        for path in foreign_segments(self._log):
+            self._quarantine.add(self._describe(path, "not a file of AgentGuard"))
+        for found in foreign_in(self._lake):
+            self._quarantine.add(found)
+
+    def _describe(self, path: Path, reason: str, lost: int | None = None) -> DamagedFile:
+        return damaged_file(self._log.parent, path, reason, records_lost=lost)
+
     async def _compact_segment(self, sealed: _Sealed) -> None:
-        tables = sealed.spans
+        tables, content = sealed.spans, SegmentContent(())
         # If this attempt fails, the next one reads the log, which bounds memory.
         sealed.spans = None
         if tables is None:
-            deliveries = await _run(self._compactor, _deliveries, sealed.segment.path)
-            tables = [await self._decode(deliveries)]
+            content = await _run(self._compactor, _content, sealed.segment.path)
+            tables = [await self._decode(content.deliveries)]
         spans = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
         await _run(self._compactor, write_parts, self._lake, sealed.segment.id, spans)
-        await _run(self._compactor, self._delete_segment, sealed)
+        await _run(self._compactor, self._delete_segment, sealed, content)
 
-    def _delete_segment(self, sealed: _Sealed) -> None:
+    def _delete_segment(self, sealed: _Sealed, content: SegmentContent) -> None:
+        """Delete a segment whose records are in Parquet; keep a damaged one aside."""
         path = sealed.segment.path
+        if content.incomplete_bytes:
+            log.warning("segment_incomplete", segment=path.name, bytes=content.incomplete_bytes)
+        if content.damaged:
+            self._quarantine.add(self._describe(path, "damaged records", content.lost))
         if self._keep_bodies and path.exists():
             path.rename(self._bodies / path.name)
             sync_folder(self._bodies)
@@ -242,10 +273,28 @@ class FileSpanStore:
             for run in mergeable(
                 self._lake, parts_in(self._lake), min(oldest_pending, self._clock() - _MERGE_DELAY)
             ):
-                merge_parts(self._lake, run)
-            found = parts_in(self._lake)
-            self._delete_if_unread(set(found) - set(without_superseded(found)))
+                self._merge(run)
+            self._delete_superseded(parts_in(self._lake))
             delete_stale_drafts(self._lake)
+
+    def _merge(self, run: Sequence[Part]) -> None:
+        """Merge adjacent parts; where one is damaged, set it aside and leave the others alone."""
+        try:
+            merge_parts(self._lake, run)
+        except DamagedSpansError as error:
+            self._quarantine.add(error.found)
+
+    def _delete_superseded(self, found: Sequence[Part]) -> None:
+        """Delete parts that were merged into others, provided that those can be read."""
+        kept = without_superseded(found)
+        superseded = set(found) - set(kept)
+        for part in kept:
+            covered = {other for other in superseded if part.supersedes(other)}
+            damage = damage_of(part.path(self._lake)) if covered else None
+            if damage is None:
+                self._delete_if_unread(covered)
+            else:
+                self._quarantine.add(damage)
 
     def _delete_if_unread(self, parts: set[Part]) -> None:
         """Delete files unless a reader holds the lock; otherwise a later compaction does."""
@@ -280,9 +329,9 @@ async def _run(thread: Executor, function: Callable[[Unpack[A]], T], *args: *A) 
     return await asyncio.get_running_loop().run_in_executor(thread, function, *args)
 
 
-def _deliveries(path: Path) -> list[Delivery]:
-    """Return the segment's records.
+def _content(path: Path) -> SegmentContent:
+    """Return what the segment holds.
 
-    They are empty if the segment was already deleted for a caller that was cancelled meanwhile.
+    Nothing if the segment was already deleted for a caller that was cancelled meanwhile.
     """
-    return list(read_segment(path)) if path.exists() else []
+    return read_segment(path) if path.exists() else SegmentContent(())
