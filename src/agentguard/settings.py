@@ -110,6 +110,10 @@ class Settings(ServiceSettings):
     """
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Maximum size of one scan, both as sent and decompressed."""
+    max_answer_items: int = Field(default=50_000, ge=1)
+    """Maximum number of components, dependencies, fallbacks and workflows in one answer about a
+    graph; about 2 KB each. Larger answers are refused with their size.
+    """
     scan_max_requests: int = Field(default=8, ge=1)
     """Maximum number of scan requests in progress, not counting jobs. Further requests are
     rejected with a `Retry-After` header.

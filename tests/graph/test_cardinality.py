@@ -47,3 +47,20 @@ def test_few_names_stay_apart() -> None:
 
     assert graph.coverage.cardinality_limited == {}
     assert len([c for c in graph.components if c.kind == "tool"]) == 10
+
+
+def test_the_rarest_workflows_are_counted_together() -> None:
+    r = Recorder()
+    for number, name in enumerate(("daily", "daily", "weekly", "weekly", *"abcdef")):
+        r.trace = str(number)
+        r.agent(name)
+    spans = Decoder(dialects().wanted).decode([r.payload()]).spans
+    classifier = Classifier(dialects())
+    partial = merged([discover(spans, dialects(), classifier, prescan(spans, classifier))])
+
+    assert limit_cardinality(partial, most=2) == {"agent": 6, "workflow": 6}
+
+    graph, runs = build([partial], {}, spans_read=len(spans), refused={})
+    assert {w.name: w.runs for w in graph.workflows} == {"daily": 2, "weekly": 2, "other (6)": 6}
+    assert runs.runs.num_rows == 10
+    assert len(set(runs.runs.column("workflow").to_pylist())) == 3

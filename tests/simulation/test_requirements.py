@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,12 @@ from agentguard.analysis.impact import impacts
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Degraded, Method
-from agentguard.simulation.requirements import Need, Requirement, component_requirements
+from agentguard.simulation.requirements import (
+    Need,
+    Requirement,
+    component_requirements,
+    workflow_requirements,
+)
 from agentguard.simulation.usage_shares import usage_shares
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
@@ -307,3 +314,28 @@ def test_shares_of_runs_leave_out_calls_made_as_a_fallback():
     assert use.by_root_component == {("w", "B"): 2 / 3, ("v", "C"): 1.0, ("u", "B"): 1.0}
     assert use.by_workflow == {}
     assert usage_shares(None) is None
+
+
+class Counted(tuple[Any, ...]):  # noqa: SLOT001
+    """Counts how often it was iterated."""  # so it needs a __dict__
+
+    def __iter__(self) -> Iterator[Any]:
+        self.iterated = getattr(self, "iterated", 0) + 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("workflows", [2, 200])
+def test_the_dependencies_are_passed_over_as_often_for_many_workflows(workflows: int) -> None:
+    graph = world(
+        *(needs("gateway", f"agent {n}") for n in range(workflows)),
+        workflows=[
+            replace(workflow(f"w {n}", "gateway"), entry=f"agent {n}") for n in range(workflows)
+        ],
+    )
+    edges, components = Counted(graph.dependencies), Counted(graph.components)
+    counted = replace(graph, dependencies=edges, components=components)
+
+    found = list(workflow_requirements(counted, component_requirements(graph, None), None))
+
+    assert len(found) == 2 * workflows
+    assert (edges.iterated, components.iterated) == (1, 1)

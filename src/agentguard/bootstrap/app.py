@@ -112,7 +112,11 @@ class App:
     @property
     def graph(self) -> GraphService:
         return GraphService(
-            self.selector, self.graphs, viewer(self.declared, self.links), self.analysis
+            self.selector,
+            self.graphs,
+            viewer(self.declared, self.links),
+            self.analysis,
+            self.settings.max_answer_items,
         )
 
     @property

@@ -124,7 +124,7 @@ def _promote_loop_parents(s: SpanState) -> None:
         if s.role[row] in (Role.STEP, Role.NONE, Role.WORKFLOW):
             s.role[row] = Role.AGENT
             s.assigned[row] = AssignedRole(
-                s.name(row) or clean(s.classification(row).span_name),
+                s.name(row) or clean(s.classification(row).route),
                 "encloses-loop",
                 Proof.STRUCTURE,
             )
@@ -219,7 +219,7 @@ def resolve_workflows(s: SpanState) -> None:
             s.role[row] = Role.WORKFLOW
             if not s.classification(row).name:
                 s.assigned[row] = AssignedRole(
-                    clean(_without_method(s.classification(row).span_name)),
+                    clean(_without_method(s.classification(row).route)),
                     "trace-root",
                     Proof.STRUCTURE,
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import factorize
 from agentguard.discovery.dialects.loading import PEERS, Dialects, Role, Source, SpanRule
 from agentguard.discovery.naming import clean, model_name
+from agentguard.discovery.route_names import route_name
 from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.spans import KIND_CLIENT
 
@@ -37,6 +38,8 @@ class Classification:
     environment: str | None
     scope: str
     span_name: str
+    route: str
+    """The span's name with a route's template for its path, else without the ids in it."""
     name: str | None = None
     """The component's cleaned name; None if the span does not contain it."""
     spelling: str | None = None
@@ -141,6 +144,7 @@ class Classifier:
             environment=str(environment) if environment else None,
             scope=scope,
             span_name=name,
+            route=route_name(name, _first(attributes, ("http.route",))),
             provider=_first(attributes, _PROVIDERS),
             response_model=_first(attributes, _RESPONSE_MODELS),
             fails=self._fails(name, scope, kind, attributes),
@@ -168,12 +172,9 @@ def _by_rule(
 ) -> Classification:
     spelling, source = _first_name(rule.name, name, attributes)
     read = model_name if rule.role is Role.MODEL else clean
-    return Classification(
+    return replace(
+        base,
         role=rule.role,
-        service=base.service,
-        environment=base.environment,
-        scope=base.scope,
-        span_name=base.span_name,
         name=read(spelling),
         spelling=spelling,
         explicit=source is not None and source.attribute is not None,
@@ -195,12 +196,8 @@ def _by_rule(
         ),
         of_parent=rule.of_parent,
         nests=rule.nests,
-        provider=base.provider,
-        response_model=base.response_model,
         rule=rule.label,
         dialect=rule.dialect,
-        fails=base.fails,
-        attributes=base.attributes,
     )
 
 

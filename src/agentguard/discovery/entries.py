@@ -105,23 +105,24 @@ def _serves(s: SpanState, row: int) -> bool:
 
 
 def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | None:
-    name = s.classification(row).span_name
-    return name if _serves(s, row) and any(pattern.found(name) for pattern in patterns) else None
+    c = s.classification(row)
+    matched = any(p.found(name) for p in patterns for name in (c.route, c.span_name))
+    return c.route if _serves(s, row) and matched else None
 
 
 def _code(found: Entries, s: SpanState, row: int) -> int:
     classification = s.classification(row)
-    name = clean(classification.span_name) if _serves(s, row) else s.name(row)
+    name = clean(classification.route) if _serves(s, row) else s.name(row)
     workflow = identity(
         ComponentKind.WORKFLOW,
-        name or clean(classification.span_name) or "(unnamed)",
+        name or clean(classification.route) or "(unnamed)",
         environment=classification.environment,
     )
     return found.workflows.setdefault(workflow, len(found.workflows))
 
 
 def _root_codes(found: Entries, s: SpanState, rows: I64) -> NDArray[np.int32]:
-    names = [clean(s.classification(row).span_name) for row in rows.tolist()]
+    names = [clean(s.classification(row).route) for row in rows.tolist()]
     codes = found.root_names
     return np.array(
         [-1 if name is None else codes.setdefault(name, len(codes)) for name in names], np.int32

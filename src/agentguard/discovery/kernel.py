@@ -352,7 +352,7 @@ def _identity(
             COMPONENT[role], name, environment=classification.environment, server=server
         )
     place = (
-        f"{classification.service} {clean(classification.span_name) or ''}".strip()
+        f"{classification.service} {clean(classification.route) or ''}".strip()
         if role is not Role.MODEL
         else ""
     )

@@ -102,6 +102,7 @@ def _server_classification(of: Classification) -> Classification:
         environment=of.environment,
         scope=of.scope,
         span_name=of.span_name,
+        route=of.route,
         rule=RULE,
         attributes=of.attributes,
     )

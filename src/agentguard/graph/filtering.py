@@ -30,6 +30,19 @@ class NoCatalogError(InvalidInputError):
         )
 
 
+class GraphTooLargeError(InvalidInputError):
+    """An answer would list more than one response may."""
+
+    code = "graph-too-large"
+
+    def __init__(self, items: int, most: int) -> None:
+        super().__init__(
+            f"The answer would list {items:,} components, dependencies, fallbacks and workflows;"
+            f" the limit is {most:,} (AGENTGUARD_MAX_ANSWER_ITEMS). Narrow it, for example with"
+            " `kind`, `owner` or `top`."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class GraphFilter:
     """Which components are shown, in which order; every condition must hold."""
@@ -49,6 +62,14 @@ class GraphFilter:
 
 
 NO_FILTER = GraphFilter()
+
+
+def check_size(part: Graph, most: int) -> None:
+    """Raise GraphTooLargeError if the graph has more items than an answer may list."""
+    lists = (part.components, part.dependencies, part.fallbacks, part.workflows)
+    items = sum(map(len, lists))
+    if items > most:
+        raise GraphTooLargeError(items, most)
 
 
 def filtered(graph: Graph, view: View, wanted: GraphFilter) -> Graph:

@@ -24,7 +24,13 @@ from agentguard.graph.errors import (
 )
 from agentguard.graph.export.formats import ExportFormat, export
 from agentguard.graph.export.marks import marks
-from agentguard.graph.filtering import NO_FILTER, GraphFilter, filtered, with_neighbors
+from agentguard.graph.filtering import (
+    NO_FILTER,
+    GraphFilter,
+    check_size,
+    filtered,
+    with_neighbors,
+)
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
@@ -54,6 +60,8 @@ class GraphService:
     view_of: Callable[[Graph], View]
     """What the catalog adds to a graph's documents. CPU-bound."""
     findings: Findings
+    most_items: int
+    """Most components, dependencies, fallbacks and workflows that one answer lists."""
 
     async def select(self, selection: GraphSelection) -> SelectedGraph:
         """Return the selected graph; raise NoGraphError, SpansNotKeptError."""
@@ -64,22 +72,27 @@ class GraphService:
         return datasets_document(await self.stored.datasets())
 
     async def graph(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
-        """Return components, dependencies and the findings on them; raise NoCatalogError."""
+        """Return components, dependencies and the findings on them.
+
+        Raises NoCatalogError, GraphTooLargeError.
+        """
+        await asyncio.to_thread(self._part, selected.graph, wanted)
         analysis = await self.findings.findings(selected, wanted)
         return await asyncio.to_thread(self._graph, selected, wanted, analysis)
 
     async def overview(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
-        """Return the same without findings, which take longer; raise NoCatalogError."""
+        """Return the same without findings, which take longer."""
         return await asyncio.to_thread(self._graph, selected, wanted, {})
 
     async def export(
         self, selected: SelectedGraph, language: ExportFormat, wanted: GraphFilter = NO_FILTER
     ) -> str:
-        """Return the graph in a language of other programs; raise NoCatalogError.
+        """Return the graph in a language of other programs.
 
         With shadow agents, owners and single points of failure, except in Cypher. Both ends of a
-        shown dependency are shown too.
+        shown dependency are shown too. Raises NoCatalogError, GraphTooLargeError.
         """
+        await asyncio.to_thread(self._part, selected.graph, wanted)
         spofs = None if language is ExportFormat.CYPHER else await self._spofs(selected)
         return await asyncio.to_thread(self._export, selected.graph, language, wanted, spofs)
 
@@ -105,9 +118,15 @@ class GraphService:
         findings = await self.findings.findings(selected, NO_FILTER)
         return [*findings["spof_agents"], *findings["spof_components"]]
 
+    def _part(self, graph: Graph, wanted: GraphFilter) -> tuple[View, Graph]:
+        """Return the view and what of the graph is wanted, if one answer may list it."""
+        view = self.view_of(graph)
+        part = filtered(graph, view, wanted)
+        check_size(part, self.most_items)
+        return view, part
+
     def _graph(self, selected: SelectedGraph, wanted: GraphFilter, analysis: Document) -> Document:
-        view = self.view_of(selected.graph)
-        part = filtered(selected.graph, view, wanted)
+        view, part = self._part(selected.graph, wanted)
         return origin_of(selected) | graph_document(
             selected.graph, view, analysis=analysis, part=part
         )
@@ -115,8 +134,7 @@ class GraphService:
     def _export(
         self, graph: Graph, language: ExportFormat, wanted: GraphFilter, spofs: list[str] | None
     ) -> str:
-        view = self.view_of(graph)
-        part = filtered(graph, view, wanted)
+        view, part = self._part(graph, wanted)
         shown = graph if wanted == NO_FILTER else with_neighbors(graph, part)
         return export(shown, language, marks(view, spofs))
 

@@ -78,35 +78,40 @@ def workflow_requirements(
     by_owner: dict[str, list[Requirement]] = defaultdict(list)
     for requirement in components:
         by_owner[requirement.owner].append(requirement)
+    entries, handed_over = _SharedEntries(graph, use, fallbacks), _handed_over(components, use)
     for w in graph.workflows:
         yield Requirement(w.id, (w.root_component,), Need.REQUIRED, returns=True)
         own = (
-            _own_callees(graph, w, use, fallbacks)
-            if w.root_component in shared
-            else by_owner.get(w.root_component, [])
+            entries.callees(w) if w.root_component in shared else by_owner.get(w.root_component, [])
         )
         if w.root_component in shared:
             yield from (replace(r, owner=w.id, returns=True) for r in own if r.returns)
         yield from (
-            _handed_over_callees(w, components, use)
+            handed_over.get(w.id, ())
             if use is not None
             else _asynchronous_callees(w, own, by_owner)
         )
 
 
-def _handed_over_callees(
-    w: Workflow, components: Iterable[Requirement], use: UsageShares
-) -> Iterator[Requirement]:
-    """Yield the workflow's handoffs and messages; those in half of its runs are required."""
+def _handed_over(
+    components: Iterable[Requirement], use: UsageShares | None
+) -> dict[str, list[Requirement]]:
+    """Return the handoffs and messages by workflow; those in half of its runs are required."""
+    found: dict[str, list[Requirement]] = defaultdict(list)
+    shares = _by_callee(use)
     for r in components:
-        share = 0.0 if r.returns else use.by_workflow.get((w.id, r.members[0]), 0.0)
-        if share:
-            yield Requirement(
-                w.id,
-                r.members,
-                Need.REQUIRED if share >= REQUIRED_SHARE else Need.OPTIONAL,
-                returns=True,
-            )
+        for workflow, share in () if r.returns else shares.get(r.members[0], ()):
+            need = Need.REQUIRED if share >= REQUIRED_SHARE else Need.OPTIONAL
+            found[workflow].append(Requirement(workflow, r.members, need, returns=True))
+    return found
+
+
+def _by_callee(use: UsageShares | None) -> dict[str, list[tuple[str, float]]]:
+    """Return the workflows with handoffs or messages to each callee, with their shares."""
+    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for (workflow, callee), share in (use.by_workflow if use is not None else {}).items():
+        found[callee].append((workflow, share))
+    return found
 
 
 def _asynchronous_callees(
@@ -133,17 +138,47 @@ def shared_entries(graph: Graph) -> frozenset[str]:
     return frozenset(entry for entry, count in starts.items() if count > 1)
 
 
-def _own_callees(
-    graph: Graph, w: Workflow, use: UsageShares | None, fallbacks: _Fallbacks
-) -> list[Requirement]:
-    """Return what this workflow needs of its root component's callees."""
-    invocations = sum(c.invocations for c in graph.components if c.id == w.root_component)
-    found = set()
-    for d in graph.dependencies:
-        if d.source == w.root_component:
-            share = _share_of_entry(d, w, _share_used(d, invocations, fallbacks, None), use)
-            found |= {None if share == 0 else _requirement(d, share, fallbacks)}
-    return sorted((r for r in found if r is not None), key=_order)
+class _SharedEntries:
+    """What workflows need of the callees of a root component that they share."""
+
+    def __init__(self, graph: Graph, use: UsageShares | None, fallbacks: _Fallbacks) -> None:
+        self._use, self._fallbacks = use, fallbacks
+        self._invocations = {c.id: c.invocations for c in graph.components}
+        self._by_source: dict[str, list[Dependency]] = defaultdict(list)
+        for d in graph.dependencies:
+            self._by_source[d.source].append(d)
+        self._used: dict[str, list[str]] = defaultdict(list)
+        """Workflow → callees of its root component in recorded runs."""
+        for workflow, callee in use.by_root_component if use is not None else ():
+            self._used[workflow].append(callee)
+        self._by_target: dict[str, dict[str, list[Dependency]]] = {}
+
+    def callees(self, w: Workflow) -> list[Requirement]:
+        """Return what this workflow needs; takes time for its own callees alone."""
+        invocations = self._invocations.get(w.root_component, 0)
+        found = set()
+        for d in self._possible(w):
+            of_all = _share_used(d, invocations, self._fallbacks, None)
+            share = _share_of_entry(d, w, of_all, self._use)
+            found |= {None if share == 0 else _requirement(d, share, self._fallbacks)}
+        return sorted((r for r in found if r is not None), key=_order)
+
+    def _possible(self, w: Workflow) -> Sequence[Dependency]:
+        """Return the dependencies whose share of the workflow's runs may not be zero."""
+        if self._use is not None:
+            targets = self._targets(w.root_component)
+            return [d for callee in self._used[w.id] for d in targets.get(callee, ())]
+        if w.entry == w.root_component:
+            return self._by_source[w.root_component]
+        return self._targets(w.root_component).get(w.entry, [])
+
+    def _targets(self, source: str) -> dict[str, list[Dependency]]:
+        if source not in self._by_target:
+            by_target: dict[str, list[Dependency]] = defaultdict(list)
+            for d in self._by_source[source]:
+                by_target[d.target].append(d)
+            self._by_target[source] = by_target
+        return self._by_target[source]
 
 
 def _share_of_entry(

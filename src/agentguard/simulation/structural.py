@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -61,12 +62,9 @@ class Structure:
 
     def entry_node(self, number: int) -> int | None:
         """Return the second node of a component, or None."""
-        component = self.components[number]
-        return (
-            len(self.components) + len(self.workflows) + self.entry_nodes.index(component)
-            if component in self.entry_nodes
-            else None
-        )
+        place = bisect_left(self.entry_nodes, self.components[number])
+        found = self.entry_nodes[place : place + 1] == (self.components[number],)
+        return len(self.components) + len(self.workflows) + place if found else None
 
 
 @dataclass(frozen=True, slots=True)
