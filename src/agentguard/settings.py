@@ -101,6 +101,17 @@ class Settings(ServiceSettings):
     severity_medium: float = Field(default=0.05, ge=0, le=1)
     """The same for MEDIUM; below it, a failure is LOW."""
 
+    max_connections: int = Field(default=1000, ge=1)
+    """Maximum number of open client connections per process, at most half of the limit of open
+    files (`ulimit -n`). A further connection takes the place of an idle one or of the slowest
+    upload; if there is none, it is refused with 503.
+    """
+    head_seconds: float = Field(default=10, gt=0)
+    """Time limit for receiving the head of a request, and the rest of a body after its response."""
+    idle_seconds: float = Field(default=75, gt=0)
+    """A connection is closed after this time without a request, or without its client reading the
+    response. The default is longer than the 60 s of common load balancers.
+    """
     max_body_bytes: int = Field(default=64 * MIB, ge=1)
     """Maximum size of one OTLP or JSON request, decompressed."""
     max_grpc_message_bytes: int = Field(default=8 * MIB, ge=1)

@@ -81,7 +81,7 @@ class Server:
 
     def _answers_at(self, since: int) -> re.Match[bytes] | None:
         log = self.log.read_bytes()[since:] if self.log.exists() else b""
-        return re.search(rb"url=http://127\.0\.0\.1:(\d+)", log)
+        return re.search(rb"(?:url=|Listening at: )http://127\.0\.0\.1:(\d+)", log)
 
 
 def inherited() -> dict[str, str]:

@@ -6,9 +6,7 @@ import socket
 from pathlib import Path
 
 import httpx
-from structlog.testing import capture_logs
 
-from agentguard.web.http_server import GRPCNotice
 from tests.web.process import running
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"
@@ -45,14 +43,3 @@ def test_a_preface_inside_a_body_is_not_logged(tmp_path: Path):
 
     assert b"415" in status
     assert "grpc_client_on_http_port" not in log
-
-
-def test_the_notice_repeats_after_a_minute():
-    now = [0.0]
-    notice = GRPCNotice(clock=lambda: now[0])
-    with capture_logs() as logs:
-        for at in (0, 30, 59.9, 60, 61, 120):
-            now[0] = at
-            notice.log(4318)
-
-    assert [entry["port"] for entry in logs] == [4318] * 3

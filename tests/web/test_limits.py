@@ -5,6 +5,7 @@ import gzip
 import os
 import tracemalloc
 import zlib
+from functools import partial
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ import zstandard
 
 from agentguard.bootstrap.app import App
 from agentguard.traces.store import SpanBatch
+from agentguard.web import bodies
 from agentguard.web.app import create_app
 from tests.traces.spans import json, protobuf
 from tests.web.serving import client_of, live_spans, opened, served, serving_of, until
@@ -139,17 +141,22 @@ async def test_json_requests_are_bounded_while_they_come_in(tmp_path, path):
     assert fits.json()["code"] == "no-graph"
 
 
-async def test_more_scans_than_may_be_received_at_once_are_told_to_come_again(tmp_path):
+async def test_more_scans_than_may_run_at_once_are_told_to_come_again(tmp_path, monkeypatch):
     begun, go = asyncio.Event(), asyncio.Event()
+    async with (
+        opened(tmp_path, scan_max_requests=1) as app,
+        client_of(create_app(app)) as client,
+        asyncio.TaskGroup() as tasks,
+    ):
+        accept = app.uploaded.accept
 
-    async def slow():
-        yield b"["
-        begun.set()
-        await go.wait()
-        yield orjson.dumps(shop(1)) + b"]"
+        async def slow(*arguments, **more):
+            begun.set()
+            await go.wait()
+            return await accept(*arguments, **more)
 
-    async with served(tmp_path, scan_max_requests=1) as client, asyncio.TaskGroup() as tasks:
-        first = tasks.create_task(client.post("/api/scan", content=slow(), headers=JSON))
+        monkeypatch.setattr(type(app.uploaded), "accept", lambda _self, *a, **k: slow(*a, **k))
+        first = tasks.create_task(client.post("/api/scan", json=shop(1)))
         await begun.wait()
         second = await client.post("/api/scan", json=shop(1))
         go.set()
@@ -158,6 +165,69 @@ async def test_more_scans_than_may_be_received_at_once_are_told_to_come_again(tm
 
     assert (second.status_code, second.headers["retry-after"]) == (503, "1")
     assert (first.result().status_code, third.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [("/api/scan", {"scan_max_requests": 1}), ("/v1/traces", {"ingest_max_requests": 1})],
+)
+async def test_slow_bodies_hold_no_slot(tmp_path, path, limit):
+    begun, go = [asyncio.Event() for _ in range(5)], asyncio.Event()
+    body = orjson.dumps(shop(1))
+
+    async def slow(each: asyncio.Event):
+        yield body[:5]
+        each.set()
+        await go.wait()
+        yield body[5:]
+
+    async with served(tmp_path, **limit) as client, asyncio.TaskGroup() as tasks:
+        waiting = [
+            tasks.create_task(client.post(path, content=slow(each), headers=JSON)) for each in begun
+        ]
+        for each in begun:
+            await each.wait()
+        quick = await client.post(path, content=body, headers=JSON)
+        for task in waiting[1:]:
+            task.cancel()
+        await asyncio.wait(waiting[1:])
+        go.set()
+        first = await waiting[0]
+
+    assert (quick.status_code, first.status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("path", ["/api/scan", "/v1/traces", "/api/simulate"])
+async def test_a_body_that_trickles_is_given_up(tmp_path, monkeypatch, path):
+    """Also one whose first part came quickly: the rate of its last seconds counts."""
+    monkeypatch.setattr(bodies, "in_time", partial(bodies.in_time, slow_seconds=0.2))
+
+    async def trickle():
+        yield b" " * 100_000
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    async with served(tmp_path) as client:
+        answer = await client.post(path, content=trickle(), headers=JSON)
+
+    assert answer.status_code == (503 if path == "/v1/traces" else 408)
+    assert path == "/v1/traces" or answer.json()["code"] == "body-too-slow"
+    assert not list((tmp_path / "data").glob("uploads/*"))
+
+
+async def test_waiting_for_the_end_of_a_connection_takes_as_long_as_it_does():
+    messages = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive():
+        if not messages:
+            await asyncio.sleep(0.3)
+            return {"type": "http.disconnect"}
+        return messages.pop()
+
+    patient = bodies.in_time(receive, slow_seconds=0.1)
+
+    assert [(await patient())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
 
 
 async def test_an_upload_that_never_ends_is_not_waited_for(tmp_path):

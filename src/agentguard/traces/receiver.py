@@ -26,7 +26,10 @@ _BATCH_BYTES = 16 * 1024 * 1024
 
 @dataclass(slots=True)
 class Load:
-    """Requests in progress, counted from the first byte received to the response."""
+    """Requests in progress: their bytes from the first one received, themselves from the last one.
+
+    A client that sends slowly holds the bytes that it has sent, and no slot.
+    """
 
     most_requests: int
     most_bytes: int
@@ -35,16 +38,14 @@ class Load:
 
     @contextmanager
     def admit(self) -> Iterator[Admission]:
-        """Reserve a slot for one request; raise IngestFullError if none is free."""
+        """Count the bytes of one request; raise IngestFullError while no slot is free."""
         if self.requests >= self.most_requests or self.bytes >= self.most_bytes:
             raise IngestFullError
         admission = Admission(self)
-        self.requests += 1
         try:
             yield admission
         finally:
-            self.requests -= 1
-            self.bytes -= admission.bytes
+            admission.leave()
 
 
 @dataclass(slots=True)
@@ -53,13 +54,26 @@ class Admission:
 
     load: Load
     bytes: int = 0
+    complete: bool = False
+
+    def reserve(self) -> None:
+        """Take a slot, once the body has arrived; raise IngestFullError if none is free."""
+        if self.load.requests >= self.load.most_requests:
+            raise IngestFullError
+        self.complete = True
+        self.load.requests += 1
+
+    def leave(self) -> None:
+        """Give back the bytes and the slot."""
+        self.load.bytes -= self.bytes
+        self.load.requests -= self.complete
 
     def grow(self, size: int) -> None:
         """Count more bytes for this request.
 
         Raises IngestFullError if the total of all requests exceeds the limit.
         """
-        if self.load.bytes + size > self.load.most_bytes and self.load.requests > 1:
+        if self.load.bytes + size > self.load.most_bytes and self.load.bytes > self.bytes:
             raise IngestFullError
         self.load.bytes += size
         self.bytes += size

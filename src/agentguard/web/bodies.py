@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -12,15 +13,35 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agentguard.ingest.compression import GZIP_MAGIC, ZSTD_MAGIC, at_most, decompressed
 from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 from agentguard.kernel.errors import AgentGuardError, InvalidInputError
+from agentguard.web.connections import SLOW_BODY_SECONDS
 
 _MAGIC = {"gzip": GZIP_MAGIC, "x-gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC}
 _SLICE = 64 * 1024
 
 
-class BodyLimit:
-    """ASGI middleware that reads no body beyond the limit.
+_SLOW_BYTES_PER_SECOND = 500
+"""The slowest body that is received, after its first seconds: as in Apache's mod_reqtimeout
+(`body=20,MinRate=500`).
+"""
 
-    Paths below `except_below` have limits of their own. Reading past the limit raises
+
+class BodyTooSlowError(AgentGuardError):
+    """The body arrives too slowly."""
+
+    code = "body-too-slow"
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The body arrived at less than {_SLOW_BYTES_PER_SECOND} bytes per second. Send it"
+            " again, over a faster connection."
+        )
+
+
+class BodyLimit:
+    """ASGI middleware that receives no body that is too slow or beyond the limit.
+
+    Paths below `except_below` have size limits of their own. Reading on raises BodyTooSlowError or
     InputTooLargeError, which FastAPI wraps and `answer_http_error` unwraps.
     """
 
@@ -28,8 +49,11 @@ class BodyLimit:
         self._app, self._limit, self._except_below = app, limit, except_below
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        bounded = scope["type"] == "http" and not scope["path"].startswith(self._except_below)
-        await self._app(scope, self._counted(receive) if bounded else receive, send)
+        if scope["type"] == "http":
+            receive = in_time(receive)
+            if not scope["path"].startswith(self._except_below):
+                receive = self._counted(receive)
+        await self._app(scope, receive, send)
 
     def _counted(self, receive: Receive) -> Receive:
         received = 0
@@ -43,6 +67,31 @@ class BodyLimit:
             return message
 
         return count
+
+
+def in_time(receive: Receive, *, slow_seconds: float = SLOW_BODY_SECONDS) -> Receive:
+    """Return `receive`, which raises BodyTooSlowError if the client sends too slowly.
+
+    Only time spent waiting for the client counts: `slow_seconds`, which bytes received give back.
+    """
+    left, complete = slow_seconds, False
+
+    async def receive_in_time() -> Message:
+        nonlocal left, complete
+        if complete:  # what comes now is the end of the connection
+            return await receive()
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(left):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlowError from None
+        gained = len(message.get("body", b"")) / _SLOW_BYTES_PER_SECOND
+        left = min(left - (time.monotonic() - began) + gained, slow_seconds)
+        complete = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
 
 
 class UnknownEncodingError(AgentGuardError):

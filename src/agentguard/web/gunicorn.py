@@ -13,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
 from agentguard.settings import Settings, SettingsError, load_settings
+from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import ExposedError, refuse_exposure
 from agentguard.web.http_server import Server, options
 
@@ -40,7 +41,7 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
     async def _serve(self) -> None:
         """Serve with our server, as the class above does with uvicorn's."""
         self.config.app = self.wsgi
-        server = Server(self.config, self.wsgi.end_streams)
+        server = Server(self.config, connection_limits(_chosen), self.wsgi.end_streams)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

@@ -95,6 +95,7 @@ class Exports(grpc.GenericRpcHandler):
         actor.require(Permission.INGEST)
         with self._state.serving.receiver.load.admit() as admission:
             body = await self._body(context, admission)
+            admission.reserve()
             return await self._takes[method](actor, Delivery(body, Encoding.PROTOBUF))
 
     async def _body(self, context: Context, admission: Admission) -> bytes:

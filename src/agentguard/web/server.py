@@ -20,13 +20,12 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings
 from agentguard.web.app import create_app
+from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import refuse_exposure
 from agentguard.web.grpc_server import receiving
-from agentguard.web.http_server import Server, options
+from agentguard.web.http_server import BACKLOG, Server, options
 
 log = structlog.get_logger(__name__)
-
-_BACKLOG = 2048
 
 
 class AddressError(AgentGuardError):
@@ -76,9 +75,9 @@ async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -
         grpc_url = await stack.enter_async_context(receiving(api.state.agentguard, shared=False))
         if tell is not None:
             tell([*urls, grpc_url] if grpc_url else urls)
-        await _Server(_config(settings, app_of=api), api.state.agentguard.streams.end).serve(
-            sockets=listening
-        )
+        config, streams = _config(settings, app_of=api), api.state.agentguard.streams
+        server = _Server(config, connection_limits(settings), streams.end)
+        await server.serve(sockets=listening)
 
 
 def _config(settings: Settings, app_of: object) -> uvicorn.Config:
@@ -119,7 +118,7 @@ def _listening(family: int, address: tuple[object, ...]) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
     except OSError:
         listening.close()
         raise

@@ -19,7 +19,7 @@ from agentguard.traces.errors import RpcCode, SpansNotStoredError
 from agentguard.traces.receiver import Admission
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.auth import ActorOf
-from agentguard.web.bodies import content_encoding, receive, unpacked
+from agentguard.web.bodies import BodyTooSlowError, content_encoding, receive, unpacked
 from agentguard.web.intake import discard_records, take_spans
 from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsupported
 from agentguard.web.otlp_signals import Signal
@@ -146,6 +146,7 @@ async def _answered(request: Request, state: AppState, take: Take) -> Response:
             return unsupported()
         with state.serving.receiver.load.admit() as admission:
             body = await _body(request, state, packed, admission)
+            admission.reserve()
             return await take(state, Delivery(body, encoding))
     except ClientDisconnect:
         return Response(status_code=400)  # the client is gone
@@ -164,7 +165,7 @@ async def _body(
     try:
         async with asyncio.timeout(state.app.settings.acknowledge_seconds):
             await receive(request.stream(), request.headers, limit, buffer, admission.grow)
-    except TimeoutError:
+    except (TimeoutError, BodyTooSlowError):
         raise SpansNotStoredError(
             RpcCode.DEADLINE_EXCEEDED, "The body did not arrive in time. Send it again."
         ) from None

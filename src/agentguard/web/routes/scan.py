@@ -142,6 +142,7 @@ async def post_scan(
         upload = await asyncio.to_thread(uploads.new_upload)
         with deleted_after(upload, BaseException):
             origin = await _received_in_time(request, state, upload, admission)
+            admission.reserve()
         found = await uploads.accept(
             actor, upload, origin, dataset=dataset, window=window, background=background
         )
