@@ -121,6 +121,10 @@ class Settings(ServiceSettings):
     """
     max_upload_bytes: int = Field(default=2048 * MIB, ge=1)
     """Maximum size of one scan, both as sent and decompressed."""
+    window_max_requests: int = Field(default=32, ge=1)
+    """Maximum number of graphs of windows (`lookback`, `since`, `until`) that are computed or wait
+    at the same time. Further requests are rejected with a `Retry-After` header.
+    """
     max_answer_items: int = Field(default=50_000, ge=1)
     """Maximum number of components, dependencies, fallbacks and workflows in one answer about a
     graph; about 2 KB each. Larger answers are refused with their size.
@@ -132,7 +136,9 @@ class Settings(ServiceSettings):
     upload_seconds: float = Field(default=3600, gt=0)
     """Time limit for receiving the body of one scan."""
     job_bytes: int = Field(default=8 * MIB, ge=0)
-    """A scan larger than this, as sent, becomes a job."""
+    """A scan larger than this, as sent, becomes a job. One with more content than this,
+    decompressed, has workers of its own, so that small scans do not wait for it.
+    """
     ingest_max_requests: int = Field(default=256, ge=1)
     """Maximum number of OTLP requests in progress. Further requests are rejected with a
     `Retry-After` header.
@@ -145,6 +151,13 @@ class Settings(ServiceSettings):
     """Time that requests in progress have to finish at shutdown."""
     window_hours: float = Field(default=24, gt=0)
     """Length of the live graph's window in hours."""
+    live_cpu_share: float = Field(default=0.67, gt=0, le=1)
+    """Share of one core for computing the live graph, while spans arrive."""
+    live_store_seconds: float = Field(default=300, ge=0)
+    """The newest live graph is served from memory. If it changed, it is stored this often, and
+    whenever a simulation, playbook or comparison cites it or another process asks for it. Neo4j
+    shows the stored graph.
+    """
     retention_hours: float = Field(default=7 * 24, gt=0)
     """Spans are deleted this many hours after they were received."""
     retention_spans_bytes: int = Field(default=20 * 1024 * MIB, ge=1)

@@ -48,6 +48,9 @@ class Stored:
     async def runs(self, version_id: str) -> Runs:
         raise NoGraphError.version(version_id)
 
+    async def keep(self, version_id: str) -> None:
+        """Do nothing: every version is stored."""
+
     async def graph(self, window: TimeWindow) -> tuple[Graph, Runs]:
         assert window == WINDOW
         return OF_WINDOW, no_runs()

@@ -63,6 +63,9 @@ class World:
     async def runs(self, _version_id: str) -> Runs:
         return no_runs()
 
+    async def keep(self, version_id: str) -> None:
+        """Do nothing: every version is stored."""
+
     async def submit(self, _actor: Principal, kind: str, request: Any) -> Job:
         self.submitted.append((kind, request))
         return Job("1", kind, request, created_at=1, due_at=1, deliver_at=1)

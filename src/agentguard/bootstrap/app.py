@@ -12,6 +12,7 @@ from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
 from agentguard.catalog.views import viewer
+from agentguard.compute.pools import Pool
 from agentguard.coordination.cache import Cache
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.coordination.limits import RateLimits
@@ -19,7 +20,7 @@ from agentguard.coordination.notices import Notices
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.projection import GraphProjection
-from agentguard.graph.selection import GraphSelector, LiveWindows
+from agentguard.graph.selection import GraphSelector
 from agentguard.graph.service import GraphService
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.versions import Graphs
@@ -32,7 +33,7 @@ from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.jobs import ScanJobs
-from agentguard.scan.live import LiveGraph
+from agentguard.scan.live import LiveGraph, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
@@ -79,7 +80,7 @@ class App:
     scans: ScanService
     shared: Shared
     jobs: Jobs
-    windows: LiveWindows
+    windows: StoredLiveWindows
     outbox: Dispatcher
     retention: Retention
     datasets: DatasetService
@@ -100,6 +101,11 @@ class App:
     @property
     def limits(self) -> RateLimits | None:
         return self.shared.limits
+
+    @property
+    def workers(self) -> tuple[Pool[Dialects], ...]:
+        """The pools of scans and of queries."""
+        return self.scans.workers, self.scans.large_workers, self.windows.workers
 
     @property
     def dialects(self) -> Dialects:

@@ -47,7 +47,7 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
-from agentguard.scan.live import LiveGraph, StoredLiveWindows
+from agentguard.scan.live import LiveGraph, LiveLimits, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.traces.compaction import Compactor
@@ -94,7 +94,7 @@ async def open_app(
         )
         app = replace(app, parts=parts)
         app = await _serving(stack, app, storage.unit_of_work, separate=in_processes)
-        yield _with_live_windows(app)
+        yield app
 
 
 def unstored_scans(settings: Settings) -> UnstoredScans:
@@ -110,11 +110,16 @@ def _application(
     """Return the application over its storage; `separate` scans in processes of their own."""
     load = partial(load_dialects, settings.housekeeping)
     dialects, clock = cache(load), storage.unit_of_work.clock
-    workers = _workers(stack, load if separate else dialects, separate=separate)
+    # Of their own: no kind of work waits for another, and no small scan for a large one.
+    small, large, queries = (
+        _workers(stack, load if separate else dialects, separate=separate) for _ in range(3)
+    )
     scans = ScanService(
         storage.graphs,
         storage.publisher,
-        workers,
+        small,
+        large,
+        settings.job_bytes,
         clock,
         dialects,
         settings.max_upload_bytes,
@@ -128,7 +133,7 @@ def _application(
         scans,
         storage.shared,
         Jobs(storage.jobs, clock, PERMISSIONS),
-        StoredLiveWindows(FileSpanReader(settings.data_dir), workers),
+        StoredLiveWindows(FileSpanReader(settings.data_dir), queries, settings.window_max_requests),
         storage.outbox,
         RetentionService(kept_data(settings, storage.unit_of_work, storage.graphs)),
         DatasetService(
@@ -192,7 +197,7 @@ async def _serving(
     parts = (
         *app.parts,
         *broker_part(dispatcher, settings),
-        *serving_parts(serving, warming, (decoders, watchers, app.scans.workers)),
+        *serving_parts(serving, warming, (decoders, watchers, *app.workers)),
     )
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
@@ -209,13 +214,6 @@ def _turns(stack: AsyncExitStack, app: App, unit_of_work: SqlUnitOfWork) -> Call
     return partial(Turn, unit_of_work=unit_of_work, processes=processes)
 
 
-def _with_live_windows(app: App) -> App:
-    """Return a serving application that computes windows in the live graph's workers."""
-    if app.serving is None:
-        return app
-    return replace(app, windows=StoredLiveWindows(app.serving.spans, app.serving.live.workers))
-
-
 def _live_graph(
     app: App,
     spans: SpanStore,
@@ -227,9 +225,14 @@ def _live_graph(
         spans,
         app.graphs,
         app.scans.publisher,
+        app.notices,
         workers,
         app.scans.clock,
-        int(app.settings.window_hours * NS_PER_HOUR),
+        LiveLimits(
+            int(app.settings.window_hours * NS_PER_HOUR),
+            app.settings.live_cpu_share,
+            app.settings.live_store_seconds,
+        ),
         compactor.compacted,
         turn,
     )

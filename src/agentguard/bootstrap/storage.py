@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from agentguard.adapters.files.live_demand import FileLiveDemand
 from agentguard.adapters.sql.unit_of_work import SqlStores, SqlUnitOfWork
 from agentguard.bootstrap.app import Shared
 from agentguard.bootstrap.retention import cited_version
@@ -27,6 +28,7 @@ from agentguard.graph.storage.publishing import (
     GraphPublisher,
     graph_notices,
 )
+from agentguard.graph.storage.unstored import UnstoredVersions
 from agentguard.graph.storage.versions import Graphs
 from agentguard.jobs.transactions import TOPIC as JOB_CHANGED
 from agentguard.jobs.transactions import JobTransactions, job_notices
@@ -56,7 +58,8 @@ async def open_storage(
     neo4j = await open_neo4j_database(stack, settings)
     await import_former_graphs(neo4j, settings, unit_of_work)
     projection = projection_in(neo4j, catalog, clock)
-    graphs = Graphs(unit_of_work, run_store(settings, clock))
+    unstored = UnstoredVersions(FileLiveDemand(settings.data_dir))
+    graphs = Graphs(unit_of_work, run_store(settings, clock), unstored=unstored)
     outbox = Dispatcher(unit_of_work, _handlers(shared.notices, graphs, projection), clock)
     publisher = GraphPublisher(
         unit_of_work,

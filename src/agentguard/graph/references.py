@@ -69,7 +69,7 @@ async def select(selector: GraphSelector, text: str, now: int) -> SelectedGraph:
         return await selector.select(GraphSelection(dataset=found.dataset, window=found.window))
     for selection in (GraphSelection(version=text), GraphSelection(dataset=text)):
         try:
-            return await selector.select(selection)
+            return await selector.select_cited(selection)
         except NoGraphError:
             continue
     raise UnknownGraphReferenceError(text)

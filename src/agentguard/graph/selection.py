@@ -87,6 +87,9 @@ class StoredVersions(Protocol):
     async def runs(self, version_id: str) -> Runs:
         """Return the runs behind this version; raise NoGraphError if it is not stored."""
 
+    async def keep(self, version_id: str) -> None:
+        """Store the version if it is only in memory, because a result cites it."""
+
 
 class LiveWindows(Protocol):
     """Graphs of windows, computed from the stored live spans."""
@@ -127,6 +130,16 @@ class GraphSelector:
             return await self._version(selection.dataset, selection.version)
         return SelectedGraph.of(await self._newest(selection.dataset))
 
+    async def select_cited(self, selection: GraphSelection) -> SelectedGraph:
+        """Return the selected graph for a result that cites its version: it is stored then.
+
+        Raises as `select`.
+        """
+        selected = await self.select(selection)
+        if selected.version is not None:
+            await self.versions.keep(selected.version)
+        return selected
+
     async def runs(self, selected: SelectedGraph) -> Runs:
         """Return the runs behind the graph; raise NoGraphError if its version was deleted."""
         if selected.window_runs is not None:
@@ -140,6 +153,7 @@ class GraphSelector:
 
     async def _version(self, dataset: str | None, version_id: str) -> SelectedGraph:
         version = await self.versions.get(version_id)
+        await self.versions.keep(version_id)
         if dataset not in (None, version.dataset):
             raise NoGraphError.version_of(version_id, dataset or "")
         return SelectedGraph.of(version)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from agentguard.ingest import detection, text
 from agentguard.ingest.compression import CHUNK, at_most, decompressed, joined
-from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 from agentguard.ingest.formats import otlp_bodies
 from agentguard.ingest.formats.otlp_bodies import MAX_BODY_BYTES
 from agentguard.ingest.payloads import Payload, ProtobufPayload, Refusal
@@ -80,6 +80,22 @@ def read_stream(
     Raises InputTooLargeError when the content exceeds the limit (bytes).
     """
     yield from _content(_chunks(stream, progress), origin, strict=True, limit=limit)
+
+
+def exceeds(path: Path, limit: int) -> bool:
+    """Return whether the file's content, decompressed, exceeds the limit (bytes).
+
+    Reads no further than that; content that cannot be decompressed does not exceed it.
+    """
+    with path.open("rb") as stream:
+        try:
+            for _ in at_most(limit, decompressed(_chunks(stream, None))):
+                pass
+        except InputTooLargeError:
+            return True
+        except UnreadableInputError:
+            return False
+    return False
 
 
 def read_upload(body: bytes, filename: str | None) -> Iterator[Payload | Refusal]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,18 +15,21 @@ import structlog
 
 from agentguard.accounts.principal import system_principal
 from agentguard.compute.pools import Pool
-from agentguard.compute.tasks import wait_at_most
+from agentguard.compute.tasks import task_group, wait_at_most
+from agentguard.coordination.notices import Notices
 from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
-from agentguard.graph.storage.publishing import GraphPublisher, PublishStores
+from agentguard.graph.storage.publishing import GRAPH_STORED, GraphPublisher, PublishStores
 from agentguard.graph.storage.store import LIVE, GraphVersion
+from agentguard.graph.storage.unstored import Computed
 from agentguard.graph.storage.versions import Graphs
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
+from agentguard.kernel.stable_json import stable_json
 from agentguard.scan.pipeline import Scan, graph_of
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader, SpanSource, SpanStore
@@ -37,19 +41,37 @@ _LIVE = system_principal("live")
 _PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 2.0
 """How often to look for spans that other processes compacted."""
+_DEMAND_SECONDS = 0.2
+"""How often to look whether another process wants the newest graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveLimits:
+    """What the live graph may cost."""
+
+    window: int
+    """ns."""
+    cpu_share: float
+    """Share of one core, 0 to 1, for computing the graph."""
+    store_seconds: float
+    """The newest graph is stored at most this often, unless something cites it."""
 
 
 @dataclass(slots=True)
 class LiveGraph:
-    """Keeps the newest version of `live` equal to the window's graph, in one of all processes."""
+    """Keeps the newest version of `live` equal to the window's graph, in one of all processes.
+
+    The newest version is in memory. It is stored when it is cited, when another process wants it,
+    every `store_seconds`, and at the end.
+    """
 
     spans: SpanStore
     graphs: Graphs
     publisher: GraphPublisher[PublishStores]
+    notices: Notices
     workers: Pool[Dialects]
     clock: Clock
-    window: int
-    """ns."""
+    limits: LiveLimits
     compacted: asyncio.Event
     """Set when the spans in the window may have changed."""
     turn: Turn
@@ -58,33 +80,85 @@ class LiveGraph:
     failure: str | None = None
     """Why the last attempt failed; None if it succeeded."""
     _key: str = field(default="", init=False)
+    _cpu_seconds: float = field(default=0.0, init=False)
+    """What the last computation took."""
+    _stored_at: float = field(default=float("-inf"), init=False)
+    _storing: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def run(self) -> None:
-        """Work until cancelled, at most two thirds of the time."""
-        async with self.turn.kept():
-            await self._run()
+        """Work until cancelled; then store the newest version."""
+        async with self.turn.kept(), task_group() as tasks:
+            answering = tasks.create_task(self._answer_demands())
+            try:
+                await self._run()
+            finally:
+                answering.cancel()
+                await asyncio.shield(self._store_at_last())
 
     async def _run(self) -> None:
         while True:
             self.compacted.clear()
-            began = time.monotonic()
+            self._cpu_seconds = 0.0
             await self._refresh()
-            await asyncio.sleep(max(_PAUSE_SECONDS, (time.monotonic() - began) / 2))
+            rest = rest_seconds(self._cpu_seconds, self.limits.cpu_share)
+            await asyncio.sleep(max(_PAUSE_SECONDS, rest))
             await wait_at_most(self.compacted, _LOOK_SECONDS)
 
     async def refresh(self) -> bool:
         """Compute the graph if the spans changed; return whether that gave a new version."""
-        async with self.spans.window(self.clock() - self.window) as window:
+        async with self.spans.window(self.clock() - self.limits.window) as window:
             if not window.sources or window.key == self._key:
                 return False
-            scan = await self.workers.run(graph_of_sources, window.sources)
-        changed = scan.graph != await self._newest()
+            done = await self.workers.run(graph_of_sources, window.sources)
+        self._cpu_seconds = done.cpu_seconds
+        changed = done.scan.graph != await self._newest()
         if changed:
-            now = self.clock()
-            version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
-            await self.publisher.publish(_LIVE, version, scan.runs, await_projection=False)
-        self.graph, self._key = scan.graph, window.key
+            await self._show(done.scan)
+        self.graph, self._key = done.scan.graph, window.key
         return changed
+
+    async def store(self, version_id: str) -> None:
+        """Store this version if it is only in memory (unstored.Store)."""
+        async with self._storing:
+            computed = self.graphs.unstored.get(version_id)
+            if computed is None:
+                return
+            await self.publisher.publish(
+                _LIVE, computed.version, computed.runs, await_projection=False
+            )
+            self.graphs.unstored.stored(version_id)
+            self._stored_at = time.monotonic()
+
+    async def _show(self, scan: Scan) -> None:
+        """Make this the newest version, in memory."""
+        now = self.clock()
+        version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
+        self.graphs.unstored.add(Computed(version, scan.runs))
+        if time.monotonic() - self._stored_at >= self.limits.store_seconds:
+            await self.store(version.id)
+        else:
+            told = {"dataset": LIVE, "graph_version": version.id}
+            await self.notices.publish(GRAPH_STORED, stable_json(told).decode())
+
+    async def _store_newest(self) -> None:
+        if computed := self.graphs.unstored.newest:
+            await self.store(computed.version.id)
+
+    async def _store_at_last(self) -> None:
+        """Store the newest version; if that fails, the next start computes it again."""
+        with contextlib.suppress(OSError, AgentGuardError):
+            await self._store_newest()
+
+    async def _answer_demands(self) -> None:
+        """Store the newest version whenever another process wants it, until cancelled."""
+        unstored = self.graphs.unstored
+        while (demand := unstored.demand) is not None:
+            await asyncio.sleep(_DEMAND_SECONDS)
+            # The process that asked does not wait for long, and asks again.
+            with contextlib.suppress(OSError, AgentGuardError):
+                if unstored.store is not None and await demand.pending():
+                    await self._store_newest()
+                    await demand.answer()
 
     async def _newest(self) -> Graph | None:
         if self.graph is None:
@@ -97,11 +171,10 @@ class LiveGraph:
     async def _refresh(self) -> None:
         try:
             if await self.turn.hold():
-                await self.workers.run(_start)
-                await without_damaged(self.spans, self.refresh)
-                await self.turn.done()
+                await self._take_turn()
             else:
                 self.graph, self._key = None, ""
+                self.graphs.unstored.clear()
             self.failure = None
         # The outermost frame of a loop: receiving spans goes on, whatever happens to the graph.
         except Exception as error:
@@ -115,6 +188,31 @@ class LiveGraph:
                 self.compacted.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
 
+    async def _take_turn(self) -> None:
+        self.graphs.unstored.store = self.store
+        await self.workers.run(_start)
+        await without_damaged(self.spans, self.refresh)
+        if time.monotonic() - self._stored_at >= self.limits.store_seconds:
+            await self._store_newest()
+        await self.turn.done()
+
+
+def rest_seconds(cpu_seconds: float, share: float) -> float:
+    """Return the pause after which work of `cpu_seconds` has taken this share of one core."""
+    return cpu_seconds * (1 / share - 1)
+
+
+class TooManyWindowsError(UnavailableError):
+    """Too many graphs of windows are being computed."""
+
+    code = "too-many-windows"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"{most} graphs of windows are being computed or waiting. Retry later, or ask for the"
+            " live graph without a window."
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class StoredLiveWindows:
@@ -122,10 +220,22 @@ class StoredLiveWindows:
 
     spans: SpanReader
     workers: Pool[Dialects]
+    most: int
+    """Windows that are computed or wait at the same time."""
+    _open: list[TimeWindow] = field(default_factory=list)
 
     async def graph(self, window: TimeWindow) -> tuple[Graph, Runs]:
-        """Return the graph of all stored traces that start in the window, however old."""
-        scan = await without_damaged(self.spans, partial(self._scan, window))
+        """Return the graph of all stored traces that start in the window, however old.
+
+        Raises TooManyWindowsError.
+        """
+        if len(self._open) >= self.most:
+            raise TooManyWindowsError(self.most)
+        self._open.append(window)
+        try:
+            scan = await without_damaged(self.spans, partial(self._scan, window))
+        finally:
+            self._open.remove(window)
         return scan.graph, scan.runs
 
     async def _scan(self, window: TimeWindow) -> Scan:
@@ -137,9 +247,19 @@ def _start(_dialects: Dialects) -> None:
     """Start the worker process before there is work: the first spans should not wait for it."""
 
 
-def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Scan:
+@dataclass(frozen=True, slots=True)
+class Recomputation:
+    """A graph, and what computing it took."""
+
+    scan: Scan
+    cpu_seconds: float
+
+
+def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Recomputation:
     """Return the graph of all spans in the sources. CPU-bound."""
-    return graph_of(_tables(sources), dialects)
+    began = time.thread_time()
+    scan = graph_of(_tables(sources), dialects)
+    return Recomputation(scan, time.thread_time() - began)
 
 
 def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:

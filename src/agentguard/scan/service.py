@@ -22,7 +22,7 @@ from agentguard.graph.storage.publishing import GraphPublisher, PublishStores
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.graph.storage.versions import Graphs
 from agentguard.ingest.payloads import Payload, Refusal
-from agentguard.ingest.sources import read_stream
+from agentguard.ingest.sources import exceeds, read_stream
 from agentguard.jobs.lease import LeaseLostError
 from agentguard.jobs.model import Job
 from agentguard.jobs.store import JobStore
@@ -81,6 +81,10 @@ class ScanService:
     graphs: Graphs
     publisher: GraphPublisher[ScanStores]
     workers: Pool[Dialects]
+    """For small scans, which do not wait for large ones."""
+    large_workers: Pool[Dialects]
+    large_bytes: int
+    """A scan is large if its content, decompressed, exceeds this."""
     clock: Clock
     dialects: Callable[[], Dialects]
     file_limit: int
@@ -151,9 +155,9 @@ class ScanService:
 
         The number of bytes read is written to `progress_file`, as text.
         """
-        return await self.workers.run(
-            scan_path, path, origin, progress_file, self.file_limit, window
-        )
+        large = await asyncio.to_thread(exceeds, path, self.large_bytes)
+        workers = self.large_workers if large else self.workers
+        return await workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
 
     async def keep_once(
         self, actor: Principal, found: Scan, dataset: str, job: Job

@@ -111,7 +111,7 @@ class SimulationService:
         UnknownGroupError.
         """
         actor.require(Permission.SIMULATE)
-        selected = await self.selector.select(failure.selection)
+        selected = await self.selector.select_cited(failure.selection)
         components = _components(failure, selected.graph)
         return ResolvedFailure(selected, components, failure.method, failure.seed)
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History
 from agentguard.graph.storage.store import (
+    LIVE,
     ComponentHistories,
     Dataset,
     GraphVersion,
     GraphVersions,
     RunStore,
 )
+from agentguard.graph.storage.unstored import UnstoredVersions
 from agentguard.graph.storage.version_cache import RecentVersions
 from agentguard.unit_of_work import UnitOfWork
 
@@ -41,12 +43,17 @@ class Graphs:
     unit_of_work: UnitOfWork[GraphReadStores]
     run_store: RunStore
     recent: RecentVersions = field(default_factory=RecentVersions)
+    unstored: UnstoredVersions = field(default_factory=UnstoredVersions)
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         """Return the newest version of the dataset, or of the dataset last written.
 
-        Raise NoGraphError if there is none.
+        That of `live` may only be in memory, see `keep`. Raise NoGraphError if there is none.
         """
+        if dataset == LIVE:
+            if computed := self.unstored.newest:
+                return computed.version
+            await self.unstored.ask()
 
         async def work(stores: GraphReadStores) -> GraphVersion | Callable[[], GraphVersion]:
             version_id = await stores.graphs.newest_id(dataset)
@@ -59,17 +66,26 @@ class Graphs:
 
     async def get(self, version_id: str) -> GraphVersion:
         """Return this version; raise NoGraphError if it is not kept."""
+        if computed := self.unstored.get(version_id):
+            return computed.version
         return await self._parsed(
             await self.unit_of_work.read(lambda stores: stores.graphs.get(version_id))
         )
 
     async def runs(self, version_id: str) -> Runs:
         """Return the runs behind this version; raise NoGraphError if they are not kept."""
+        if computed := self.unstored.get(version_id):
+            return computed.runs
         return await self.run_store.get(version_id)
+
+    async def keep(self, version_id: str) -> None:
+        """Store the version if it is only in memory, because a result cites it."""
+        await self.unstored.keep(version_id)
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""
-        return await self.unit_of_work.read(lambda stores: stores.graphs.datasets())
+        found = await self.unit_of_work.read(lambda stores: stores.graphs.datasets())
+        return tuple(self._as_computed(each) for each in found)
 
     async def history(self) -> History:
         """Return what was seen in the last year, in any dataset."""
@@ -82,6 +98,20 @@ class Graphs:
         """
         owned = await self.unit_of_work.read(lambda stores: stores.graphs.ids())
         return await self.run_store.sweep(owned)
+
+    def _as_computed(self, dataset: Dataset) -> Dataset:
+        """Return the dataset with its newest version, which may only be in memory."""
+        computed = self.unstored.newest
+        if dataset.name != LIVE or computed is None:
+            return dataset
+        version = computed.version
+        return replace(
+            dataset,
+            newest_version=version.id,
+            created_at=version.created_at,
+            components=len(version.graph.components),
+            dependencies=len(version.graph.dependencies),
+        )
 
     async def _parsed(self, parse: Callable[[], GraphVersion]) -> GraphVersion:
         """Parse in a thread, with no transaction open."""
