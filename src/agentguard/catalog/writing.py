@@ -167,6 +167,13 @@ class _Line(dict[str, Any]):
 class _Dumper(yaml.SafeDumper):
     """Writes quoted text, and no anchors."""
 
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Write the text, in ASCII if a terminal would interpret or hide some of it."""
+        allowed = self.allow_unicode
+        self.allow_unicode = allowed and printable(text) == text
+        super().write_double_quoted(text, split)
+        self.allow_unicode = allowed
+
     # PyYAML's own name and arguments
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True

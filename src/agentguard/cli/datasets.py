@@ -54,7 +54,7 @@ def delete(
     """
     from agentguard.cli.choices import settings_with
     from agentguard.cli.opening import ask
-    from agentguard.cli.output import print_json
+    from agentguard.cli.output import print_json, print_text
     from agentguard.cli.principal import os_user
     from agentguard.cli.tables.cells import plural
 
@@ -65,4 +65,4 @@ def delete(
     if output_format is Format.JSON:
         print_json({"dataset": name, "deleted_versions": deleted})
     else:
-        typer.echo(f"Deleted dataset {name} with {plural(deleted, 'graph version')}.")
+        print_text(f"Deleted dataset {name} with {plural(deleted, 'graph version')}.\n")

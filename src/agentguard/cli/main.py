@@ -26,6 +26,7 @@ from agentguard.cli import (
     worker,
 )
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
+from agentguard.cli.messages import escaped_output
 
 app = typer.Typer(
     name="agentguard",
@@ -85,10 +86,11 @@ app.add_typer(jobs.app, name="jobs")
 
 def run() -> None:
     """Run the command line and exit; a closed output pipe is not reported as an error."""
-    try:
-        app()
-    finally:
+    with escaped_output():
         try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            leave_quietly()
+            app()
+        finally:
+            try:
+                sys.stdout.flush()
+            except BrokenPipeError:
+                leave_quietly()
