@@ -33,17 +33,18 @@ RUN groupadd --gid 10001 agentguard \
 COPY --from=build /app /app
 COPY deploy/docker/healthcheck.py /app/healthcheck.py
 
-# Only /data and /tmp are written, so the root file system may be read-only. OTLP is received on the API's port; the additional
-# port AGENTGUARD_OTLP_PORT would listen on the container's own loopback, which no client can reach.
+# Only /data and /tmp are written, so the root file system may be read-only. OTLP/HTTP is received on the API's port; the
+# additional port AGENTGUARD_OTLP_PORT would listen on the container's own loopback, which no client can reach.
 ENV PATH=/app/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     AGENTGUARD_DATA_DIR=/data \
-    AGENTGUARD_OTLP_PORT=0
+    AGENTGUARD_OTLP_PORT=0 \
+    AGENTGUARD_OTLP_GRPC_HOST=0.0.0.0
 
 USER 10001:10001
 WORKDIR /
-EXPOSE 8000
+EXPOSE 8000 4317
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["python", "-I", "/app/healthcheck.py", "/health/live"]
 # The server does not start without AGENTGUARD_API_KEY: containers of the same network could reach it.

@@ -125,6 +125,8 @@ class Container:
     def _options(self) -> dict[str, Any]:
         settings = {
             **IMAGE.environment,
+            "AGENTGUARD_OTLP_GRPC_HOST": "127.0.0.1",  # unlike a container's, our network is shared
+            "AGENTGUARD_OTLP_GRPC_PORT": "0",
             "TMPDIR": "/tmp",  # noqa: S108 - the image's own
             "HOME": "/nowhere",
             **self.environment,

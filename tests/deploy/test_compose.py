@@ -151,10 +151,12 @@ def test_ports_are_open_on_loopback_only() -> None:
 
 
 def test_a_port_can_be_moved_by_the_setting_that_points_at_it() -> None:
-    moved = compose.read(variables={"POSTGRES_PORT": "6000", "API_PORT": "9000"})["services"]
+    moved = compose.read(
+        variables={"POSTGRES_PORT": "6000", "API_PORT": "9000", "OTLP_GRPC_PORT": "9001"}
+    )["services"]
 
     assert moved["postgresql"]["ports"] == ["127.0.0.1:6000:5432"]
-    assert moved["agentguard"]["ports"] == ["127.0.0.1:9000:8000"]
+    assert moved["agentguard"]["ports"] == ["127.0.0.1:9000:8000", "127.0.0.1:9001:4317"]
     assert moved["settings"]["environment"]["POSTGRES_PORT"] == "6000"
 
 

@@ -146,7 +146,11 @@ def test_the_probes_ask_what_they_mean() -> None:
         == "/health/live"
     )
     assert api["readinessProbe"]["httpGet"]["path"] == "/health/ready"
-    assert api["ports"] == [{"name": "http", "containerPort": int(IMAGE.one("EXPOSE"))}]
+    http, grpc = map(int, IMAGE.one("EXPOSE").split())
+    assert api["ports"] == [
+        {"name": "http", "containerPort": http},
+        {"name": "otlp-grpc", "containerPort": grpc},
+    ]
 
 
 def test_a_pod_has_time_to_finish_what_is_in_work() -> None:

@@ -42,6 +42,7 @@ class Gunicorn:
             "PATH": os.environ["PATH"],
             "API_PORT": str(self.port),
             "AGENTGUARD_DATA_DIR": str(directory / "data"),
+            "AGENTGUARD_OTLP_GRPC_PORT": "0",
             **settings,
         }
         arguments = [

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AGENTGUARD_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("AGENTGUARD_OTLP_GRPC_PORT", "0")
 
 
 async def lived() -> list[dict[str, str]]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import httpx
+import pyarrow.parquet as pq
 import pytest
 from opentelemetry._logs import LogRecord
 from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
@@ -22,8 +28,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from tests.web.grpc_serving import free_port
+from agentguard.traces.errors import StoreUnavailableError
+from agentguard.traces.store import SpanBatch, SpanStore
+from tests.web.grpc_serving import free_port, serving_grpc
 from tests.web.process import Server, running
+from tests.web.serving import serving_of
 
 KEY = "k" * 32
 
@@ -88,3 +97,77 @@ def log_and_measure(headers: dict[str, str], how: dict) -> None:
     meters = MeterProvider(metric_readers=[reader])
     meters.get_meter("test").create_counter("orders").add(1)
     meters.shutdown()
+
+
+class Unavailable:
+    """A store that is unavailable for the first appends."""
+
+    def __init__(self, store: SpanStore, times: int) -> None:
+        self.store, self.left = store, times
+
+    async def append(self, batch: SpanBatch) -> None:
+        self.left -= 1
+        if self.left >= 0:
+            raise StoreUnavailableError("The disk is full.")
+        await self.store.append(batch)
+
+
+@pytest.mark.anyio
+async def test_the_exporter_sends_again_what_was_refused_for_now(tmp_path: Path, monkeypatch):
+    async with serving_grpc(tmp_path) as (app, address):
+        receiver = serving_of(app).receiver
+        store = Unavailable(receiver.store, times=2)
+        monkeypatch.setattr(receiver, "store", store)
+        exporter = OTLPSpanExporter(endpoint=address, insecure=True, timeout=60)
+        result = await asyncio.to_thread(exporter.export, spans(5))
+        await asyncio.to_thread(exporter.shutdown)
+
+        assert result is SpanExportResult.SUCCESS
+        assert store.left == -1
+        assert receiver.received == 5
+
+
+def test_what_was_acknowledged_before_a_kill_is_there_once_after_it(tmp_path: Path, port: int):
+    """The exporter sends again what a killed server did not acknowledge."""
+    acknowledged: list[str] = []
+    stop = threading.Event()
+    with ThreadPoolExecutor() as pool:
+        with receiving_at(tmp_path, port) as server:
+            sending = [pool.submit(send_until, stop, port, acknowledged) for _ in range(2)]
+            wait_for(lambda: len(acknowledged) > 20)
+            server.kill()
+        before = len(acknowledged)
+        with receiving_at(tmp_path, port) as server:
+            wait_for(lambda: len(acknowledged) > before + 20)
+            stop.set()
+            lost = sum(each.result() for each in sending)
+            assert server.stop() == 0
+
+    assert lost == 0
+    stored = Counter(
+        row["span_id"].hex()
+        for path in (tmp_path / "data").rglob("*.parquet")
+        if "span_id" in pq.read_schema(path).names
+        for row in pq.read_table(path, columns=["span_id"]).to_pylist()
+    )
+    assert set(acknowledged) <= stored.keys()
+
+
+def send_until(stop: threading.Event, port: int, acknowledged: list[str]) -> int:
+    """Export one span after the other; return how many the exporter gave up."""
+    exporter, lost = OTLPSpanExporter(endpoint=f"127.0.0.1:{port}", insecure=True, timeout=120), 0
+    while not stop.is_set():
+        (span,) = spans(1)
+        if exporter.export([span]) is SpanExportResult.SUCCESS:
+            acknowledged.append(f"{span.context.span_id:016x}")
+        else:
+            lost += 1
+    exporter.shutdown()
+    return lost
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.05)

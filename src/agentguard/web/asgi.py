@@ -18,6 +18,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.settings import Settings, load_settings
 from agentguard.web.app import create_app
+from agentguard.web.grpc_server import receiving
 
 log = structlog.get_logger(__name__)
 
@@ -63,8 +64,9 @@ class Application:
             warn_of_unused_settings()
             warn_if_loopback_only(settings, settings.api_host)
             self._api = create_app(app, process=str(os.getpid()))
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
+            async with receiving(self._api.state.agentguard, shared=True):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
 
 
 app = Application()

@@ -63,13 +63,18 @@ def _bound(settings: Settings, *, shared: bool) -> grpc.aio.Server | None:
     try:
         server.add_insecure_port(_address(settings))
     except RuntimeError:  # gRPC's only one, without the reason
-        detail = (
-            "OTLP/gRPC is not received. Stop the process that uses this port, or change"
-            " AGENTGUARD_OTLP_GRPC_HOST and AGENTGUARD_OTLP_GRPC_PORT."
-        )
-        log.warning("otlp_grpc_port_taken", port=settings.otlp_grpc_port, detail=detail)
+        warn_of_taken_port(settings)
         return None
     return server
+
+
+def warn_of_taken_port(settings: Settings) -> None:
+    """Log that OTLP/gRPC is not received."""
+    detail = (
+        "OTLP/gRPC is not received. Stop the process that uses this port, or change"
+        " AGENTGUARD_OTLP_GRPC_HOST and AGENTGUARD_OTLP_GRPC_PORT."
+    )
+    log.warning("otlp_grpc_port_taken", port=settings.otlp_grpc_port, detail=detail)
 
 
 def _options(settings: Settings, *, shared: bool) -> list[tuple[str, int]]:

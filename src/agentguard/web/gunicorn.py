@@ -6,6 +6,8 @@ agentguard.web.asgi:app`; its own options (`--workers 4`) take precedence.
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from typing import Any, ClassVar
 
@@ -15,7 +17,9 @@ from uvicorn_worker import UvicornWorker
 from agentguard.settings import Settings, SettingsError, load_settings
 from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import ExposedError, refuse_exposure
+from agentguard.web.grpc_server import warn_of_taken_port
 from agentguard.web.http_server import Server, options
+from agentguard.web.shared_port import reserved
 
 
 def _settings() -> Settings:
@@ -48,8 +52,27 @@ class Worker(UvicornWorker):  # type: ignore[misc]  # it ships no types
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
 
+_reserved: list[socket.socket] = []
+"""Open as long as this process, which starts the workers that share the port of OTLP/gRPC."""
+
+
 def on_starting(server: Arbiter) -> None:
-    """Refuse addresses without authentication, before gunicorn listens on them."""
+    """Refuse addresses without authentication, before gunicorn listens on them.
+
+    Reserve the port of OTLP/gRPC, or log that it is in use; the workers then do without.
+    """
+    _refuse_exposure(server)
+    replaces_another = "GUNICORN_PID" in os.environ  # whose workers still use the port
+    if _chosen.otlp_grpc_port and not replaces_another:
+        found = reserved(_chosen.otlp_grpc_host, _chosen.otlp_grpc_port)
+        if found is None:
+            warn_of_taken_port(_chosen)
+            os.environ["AGENTGUARD_OTLP_GRPC_PORT"] = "0"
+        else:
+            _reserved.append(found)
+
+
+def _refuse_exposure(server: Arbiter) -> None:
     for address in server.address:
         if isinstance(address, tuple):  # a Unix socket is a path
             try:
@@ -60,8 +83,8 @@ def on_starting(server: Arbiter) -> None:
 
 bind = f"{_host}:{_chosen.api_port}"
 worker_class = "agentguard.web.gunicorn.Worker"
-graceful_timeout = _chosen.shutdown_seconds + 10
-"""Seconds for a worker to answer open requests and close."""
+graceful_timeout = 2 * _chosen.shutdown_seconds + 10
+"""Seconds for a worker to answer open requests, over HTTP and then over gRPC, and close."""
 timeout = 120
 """Seconds without a heartbeat after which gunicorn restarts a worker; no task blocks the event loop
 for that long.
