@@ -104,7 +104,8 @@ class Settings(ServiceSettings):
     max_connections: int = Field(default=1000, ge=1)
     """Maximum number of open client connections per process, at most half of the limit of open
     files (`ulimit -n`). A further connection takes the place of an idle one or of the slowest
-    upload; if there is none, it is refused with 503.
+    upload; if there is none, it is refused with 503. OTLP/gRPC has half as many connections in
+    addition, at most 256; further ones are closed.
     """
     head_seconds: float = Field(default=10, gt=0)
     """Time limit for receiving the head of a request, and the rest of a body after its response."""

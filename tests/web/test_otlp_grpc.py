@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import operator
 import os
+import resource
 import socket
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -18,7 +18,6 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from structlog.testing import capture_logs
 
-from agentguard.bootstrap.app import App
 from agentguard.traces.errors import RpcCode
 from agentguard.web.app import create_app
 from agentguard.web.grpc_server import receiving
@@ -30,6 +29,7 @@ pytestmark = pytest.mark.anyio
 
 KEY = "k" * 32
 OK, DENIED = grpc.StatusCode.OK, grpc.StatusCode.PERMISSION_DENIED
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"
 SPANS = request(range(1, 4)).SerializeToString()
 
 
@@ -152,35 +152,46 @@ async def test_damaged_messages_are_permanent_failures(tmp_path: Path):
             assert answer.retry_seconds is None
 
 
-async def test_a_message_that_does_not_arrive_gives_its_slot_back(tmp_path: Path):
+async def test_a_message_that_does_not_arrive_gives_its_place_back(tmp_path: Path):
     async with (
-        serving_grpc(tmp_path, acknowledge_seconds=0.2, ingest_max_requests=1) as (app, address),
+        serving_grpc(tmp_path, acknowledge_seconds=3, ingest_max_requests=1) as (app, address),
         grpc.aio.insecure_channel(address) as channel,
     ):
-        endless = channel.stream_unary(TRACES)()
-        await until(is_busy(app))
-        full = await call(address, SPANS)
+        endless, full = await until(partial(holding_the_place, channel, address))
         with pytest.raises(grpc.aio.AioRpcError) as late:
             await endless
 
-        assert full.code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert full.retry_seconds == 1
         assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert failed(late.value).retry_seconds == 1
         assert (await call(address, SPANS)).code is OK
+        assert serving_of(app).receiver.load.requests == 0
 
 
-async def test_a_cancelled_call_gives_its_slot_back(tmp_path: Path):
+async def test_a_cancelled_call_gives_its_place_back(tmp_path: Path):
     async with (
-        serving_grpc(tmp_path, ingest_max_requests=1) as (app, address),
+        serving_grpc(tmp_path, ingest_max_requests=1) as (_, address),
         grpc.aio.insecure_channel(address) as channel,
     ):
-        begun = channel.stream_unary(TRACES)()
-        await until(is_busy(app))
+        begun, _ = await until(partial(holding_the_place, channel, address))
         begun.cancel()
-        await until(is_idle(app))
 
-        assert (await call(address, SPANS)).code is OK
+        await until(partial(is_accepted, address))
+
+
+async def holding_the_place(channel: grpc.aio.Channel, address: str) -> Any:
+    """Begin a call that sends no message; return it and the refusal of another if it came first."""
+    begun = channel.stream_unary(TRACES)()
+    await asyncio.sleep(0.1)
+    answer = await call(address, SPANS)
+    if answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED and not begun.done():
+        return begun, answer
+    begun.cancel()
+    return None
+
+
+async def is_accepted(address: str) -> bool:
+    return (await call(address, SPANS)).code is OK
 
 
 async def test_a_call_without_a_message_is_a_permanent_failure(tmp_path: Path):
@@ -219,13 +230,47 @@ async def test_a_port_in_use_is_logged_and_the_server_goes_on(tmp_path: Path):
     assert [entry["event"] for entry in logs] == ["otlp_grpc_port_taken"]
 
 
-def is_busy(app: App):
-    return partial(_requests, app, bool)
+async def test_memory_does_not_grow_with_a_bomb(tmp_path: Path):
+    """Eight at once, each of 512 MiB when unpacked; the limit is 8 MiB."""
+    bomb = gzip.compress(bytes(512 << 20), compresslevel=9)
+    async with serving_grpc(tmp_path, max_body_bytes=8 << 20) as (_, address):
+        await call(address, gzip.compress(SPANS))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answers = await asyncio.gather(*(call(address, bomb) for _ in range(8)))
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+    assert {answer.code for answer in answers} == {grpc.StatusCode.INVALID_ARGUMENT}
+    assert grown < 256 << 10  # KiB: half of one bomb
 
 
-def is_idle(app: App):
-    return partial(_requests, app, operator.not_)
+async def test_connections_are_limited_and_those_without_requests_are_closed(tmp_path: Path):
+    """Half of them never say that they speak HTTP/2."""
+    async with serving_grpc(tmp_path, max_connections=40, head_seconds=3, idle_seconds=3) as (
+        app,
+        address,
+    ):
+        host, _, port = address.rpartition(":")
+        clients = [await asyncio.open_connection(host, int(port)) for _ in range(60)]
+        for _, writer in clients[::2]:
+            writer.write(HTTP2_PREFACE)
+        refused = await asyncio.gather(*(_is_closed(reader, 1) for reader, _ in clients))
+        assert sum(refused) >= 40  # 20 may stay
+
+        closed = await asyncio.gather(*(_is_closed(reader, 60) for reader, _ in clients))
+        assert all(closed)
+        assert (await call(address, SPANS)).code is OK
+        assert serving_of(app).receiver.received == 3
+        for _, writer in clients:
+            writer.close()
 
 
-async def _requests(app: App, test: Callable[[int], bool]) -> bool:
-    return test(serving_of(app).receiver.load.requests)
+async def _is_closed(reader: asyncio.StreamReader, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            while await reader.read(1024):
+                pass
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True

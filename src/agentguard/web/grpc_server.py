@@ -10,6 +10,7 @@ import structlog
 
 from agentguard.settings import Settings
 from agentguard.web.auth import authenticator_of
+from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import refuse_exposure
 from agentguard.web.grpc_library import grpc
 from agentguard.web.otlp_grpc import Exports
@@ -18,14 +19,13 @@ from agentguard.web.state import AppState
 log = structlog.get_logger(__name__)
 
 _MOST_CONNECTIONS = 256
-"""Connections above this number are closed at once. Exporters use one each."""
+"""Connections above this number are closed at once. Exporters use one each. Also at most half as
+many as over HTTP, which may use half of the limit of open files.
+"""
 _MOST_STREAMS = 100
 """Requests in progress per connection; RFC 9113 §6.5.2 recommends no smaller number."""
 _IDENTITY_AND_GZIP = 1 << grpc.Compression.NoCompression | 1 << grpc.Compression.Gzip
 _MOST_METADATA_BYTES = 16 * 1024
-_HANDSHAKE_SECONDS = 10
-_IDLE_SECONDS = 60
-"""A connection without a request for this long is closed; exporters open a new one."""
 _AGE_SECONDS = 600
 """So that connections are distributed anew over the processes that share a port."""
 _PING_SECONDS, _PING_TIMEOUT_SECONDS = 60, 20
@@ -78,19 +78,20 @@ def warn_of_taken_port(settings: Settings) -> None:
 
 
 def _options(settings: Settings, *, shared: bool) -> list[tuple[str, int]]:
-    grace = settings.acknowledge_seconds
+    limits, grace = connection_limits(settings), settings.acknowledge_seconds
+    connections = min(_MOST_CONNECTIONS, max(limits.most // 2, 1))
     return [
         ("grpc.so_reuseport", int(shared)),
         ("grpc.max_receive_message_length", settings.max_grpc_message_bytes),
         # gRPC's own decompression is limited only afterwards, when all of the message is in memory.
         ("grpc.per_message_decompression", 0),
         ("grpc.compression_enabled_algorithms_bitset", _IDENTITY_AND_GZIP),
-        ("grpc.max_allowed_incoming_connections", _MOST_CONNECTIONS),
+        ("grpc.max_allowed_incoming_connections", connections),
         ("grpc.max_concurrent_streams", _MOST_STREAMS),
         ("grpc.max_metadata_size", _MOST_METADATA_BYTES),
         ("grpc.absolute_max_metadata_size", _MOST_METADATA_BYTES),
-        ("grpc.server_handshake_timeout_ms", _milliseconds(_HANDSHAKE_SECONDS)),
-        ("grpc.max_connection_idle_ms", _milliseconds(_IDLE_SECONDS)),
+        ("grpc.server_handshake_timeout_ms", _milliseconds(limits.head_seconds)),
+        ("grpc.max_connection_idle_ms", _milliseconds(limits.idle_seconds)),
         ("grpc.max_connection_age_ms", _milliseconds(_AGE_SECONDS)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(2 * grace)),
         ("grpc.keepalive_time_ms", _milliseconds(_PING_SECONDS)),

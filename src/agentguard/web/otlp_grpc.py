@@ -19,7 +19,7 @@ from starlette.types import Scope
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.ingest.compression import GZIP_MAGIC
 from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
-from agentguard.traces.receiver import Admission
+from agentguard.traces.receiver import Admission, Load
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.auth import AuthenticationRequiredError, Authenticator
 from agentguard.web.bodies import unpacked
@@ -53,6 +53,7 @@ class Exports(grpc.GenericRpcHandler):
     def __init__(self, state: AppState, authenticator: Authenticator) -> None:
         settings = state.app.settings
         self._state, self._authenticator = state, authenticator
+        self._arriving = Load(settings.ingest_max_requests, settings.ingest_max_bytes)
         self._receiving = asyncio.Semaphore(
             max(1, settings.ingest_max_bytes // (2 * settings.max_grpc_message_bytes))
         )
@@ -94,7 +95,9 @@ class Exports(grpc.GenericRpcHandler):
             raise AuthenticationRequiredError
         actor.require(Permission.INGEST)
         with self._state.serving.receiver.load.admit() as admission:
-            body = await self._body(context, admission)
+            with self._arriving.admit() as arriving:
+                arriving.reserve()
+                body = await self._body(context, admission)
             admission.reserve()
             return await self._takes[method](actor, Delivery(body, Encoding.PROTOBUF))
 
