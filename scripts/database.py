@@ -73,6 +73,7 @@ INTERNAL: Mapping[str, str] = {
     "component_history": "When each component was first and last seen, and under which spellings.",
     "days_seen": "Days (since 1970-01-01) on which spans were seen at all.",
     "jobs": "Jobs, their progress and their results.",
+    "expiry_clock": "What expiry knows of the clock, so that a wrong one deletes nothing.",
     "leases": "Which process currently does work that only one has to do.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
 }

@@ -108,7 +108,6 @@ def stored(
         run_store,
         graphs.recent,
         outbox,
-        clock,
         projected=projection is not None,
     )
     limits = GraphLimits(Limit(number=kept), Limit())

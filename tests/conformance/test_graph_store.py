@@ -16,12 +16,14 @@ from pathlib import Path
 import pytest
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.errors import NoGraphError, VersionExistsError
+from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
 from agentguard.graph.model import Component, Graph
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, no_runs
 from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, History
+from agentguard.graph.storage.retention import HistoryRetention
 from agentguard.graph.storage.store import GRACE, GraphVersion
 from agentguard.kernel.clock import NS_PER_SECOND, system_clock
+from agentguard.kernel.errors import StorageFullError
 from agentguard.kernel.ids import sortable_id
 from tests.conformance.graph_stores import BACKENDS, DIED, Backend, Stored, dying_at
 from tests.conformance.graphs import BASIS, RUNS, SteppingClock, check_whole, line, version
@@ -212,14 +214,26 @@ async def test_a_put_whose_runs_cannot_be_written_leaves_nothing(
         await store.put(before := version("a", SteppingClock()), RUNS)
         files = set(backend.folder.iterdir())
         with monkeypatch.context() as patched:
-            patched.setattr("agentguard.adapters.files.runs.pq.write_table", full)
-            with pytest.raises(OSError, match="No space"):
+            patched.setattr("agentguard.adapters.files.parquet.pq.write_table", full)
+            with pytest.raises(StorageFullError, match="No space"):
                 await store.put(put := version("b", SteppingClock()), RUNS)
 
         assert set(backend.folder.iterdir()) == files
         assert [dataset.newest_version for dataset in await store.datasets()] == [before.id]
         await store.put(put, RUNS)
         assert await store.newest() == put
+
+
+async def test_damaged_runs_are_named(backend: Backend):
+    async with backend.opened() as store:
+        await store.put(stored := version("a", SteppingClock()), RUNS)
+        (path,) = backend.folder.rglob(f"{stored.id}.runs.parquet")
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+
+        with pytest.raises(DamagedRunsError, match=stored.id):
+            await store.runs(stored.id)
 
 
 async def test_sweeping_disturbs_no_writer(backend: Backend):
@@ -299,8 +313,11 @@ async def test_what_was_last_seen_over_a_year_ago_is_forgotten(backend: Backend)
                 version("old", clock, sighted(f"agent:{day}", day * NS_PER_DAY, day * NS_PER_DAY)),
                 no_runs(),
             )
+        kept = HistoryRetention()
+        gone = await store.unit_of_work.run(lambda stores: kept.expire(stores, clock()))
         history = await store.history()
 
+    assert gone == (f"agent:{oldest - 1}",)
     assert [s.id for s in history.components] == [f"agent:{oldest}"]
     assert history.days == (oldest,)
 

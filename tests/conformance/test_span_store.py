@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from structlog.testing import capture_logs
 
 from agentguard.adapters.files import parts, segments, spans
 from agentguard.adapters.files.locks import try_lock
@@ -292,6 +293,21 @@ async def test_a_full_disk_is_said_and_passes(tmp_path: Path, monkeypatch):
         await store.compact()
 
         assert await held(store) == {1: 1, 3: 1}
+
+
+async def test_a_full_disk_is_logged_once_and_so_is_its_end(tmp_path: Path, monkeypatch):
+    async with opened(tmp_path) as store:
+        with capture_logs() as logs:
+            with monkeypatch.context() as broken:
+                broken.setattr("os.fdatasync", _full)
+                for n in range(5):
+                    with pytest.raises(StoreUnavailableError):
+                        await store.append(batch(protobuf([n])))
+            await store.append(batch(protobuf([6])))
+            await store.append(batch(protobuf([7])))
+
+    assert [each["event"] for each in logs] == ["append_failed", "append_recovered"]
+    assert logs[0]["error"] == "No space left on device"
 
 
 async def test_a_failed_settling_is_made_up_for(tmp_path: Path, monkeypatch):

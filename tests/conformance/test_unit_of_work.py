@@ -147,7 +147,7 @@ class Former:
 
 async def import_graphs(opened: Opened, actor: Principal) -> None:
     unit_of_work: Any = opened.app.graphs.unit_of_work
-    await GraphImport(unit_of_work, system_clock).run(actor, Former())
+    await GraphImport(unit_of_work).run(actor, Former())
 
 
 async def delete_dataset(opened: Opened, actor: Principal) -> None:
@@ -184,10 +184,10 @@ STEPS = {
     "Dispatcher._handle": "one statement",
     "Dispatcher._postpone": "one statement",
     "Dispatcher._renew": "one statement",
-    "LiveGraph._hold": "one statement",
-    "LiveGraph._release": "one statement",
-    "Housekeeping._hold": "one statement",
-    "Housekeeping._release": "one statement",
+    "Turn._claim": "one statement",
+    "Turn._succeed": "one statement",
+    "Turn.release": "one statement",
+    "KeptData.expire": "one row: what is known of the clock",
     "KeptData._expire_rows": "housekeeping: one transaction for each kind of row",
     "JobTransactions.claim": "a step of a job: see steps_of_jobs",
     "JobTransactions.extend": "a step of a job: see steps_of_jobs",
@@ -423,7 +423,7 @@ class SplitPublisher(GraphPublisher[Any]):
         await self.unit_of_work.run(lambda stores: stores.graphs.add(version, document))
 
         async def rest(stores: Any) -> None:
-            await stores.history.add(seen, self.clock())
+            await stores.history.add(seen)
             await self._announce(stores.outbox, version)
 
         await self.unit_of_work.run(rest)

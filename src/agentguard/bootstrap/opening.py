@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from agentguard.adapters.files.folders import restrict_existing
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
@@ -78,6 +79,8 @@ async def open_app(
     """
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir) if create else refuse_empty(settings)
+        if serving:
+            await asyncio.to_thread(restrict_existing, settings.data_dir)
         database = await stack.enter_async_context(
             open_database(settings.data_dir, postgresql(settings))
         )

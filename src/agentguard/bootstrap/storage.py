@@ -66,7 +66,6 @@ async def open_storage(
         graphs.run_store,
         graphs.recent,
         outbox,
-        clock,
         projected=projection is not None,
     )
     jobs = JobTransactions(unit_of_work, outbox, shared.notices, cited_version)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from agentguard.accounts.principal import system_principal
+from agentguard.adapters.files.folders import private_folder
 from agentguard.adapters.files.runs import FileRunStore, share_runs
 from agentguard.adapters.memory.cache import MemoryCache
 from agentguard.adapters.memory.limits import MemoryRateLimits
@@ -50,12 +53,29 @@ class DataDirectoryError(InvalidInputError):
 
 
 def make_folder(folder: Path) -> None:
-    """Create the data directory; raise DataDirectoryError if that fails."""
+    """Create the data directory, private to this user.
+
+    Raises DataDirectoryError if that fails or if no file can be created there.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(folder)
     except OSError as error:
         reason = f"The data directory {str(folder)!r} cannot be created: {error.strerror}."
         raise DataDirectoryError(f"{reason} Set AGENTGUARD_DATA_DIR.") from error
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataDirectoryError(_unwritable(folder, error)) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> str:
+    reason = f"The data directory {str(folder)!r} is not writable: {error.strerror}."
+    if error.errno == errno.EROFS:
+        return f"{reason} Mount its disk for writing, or set AGENTGUARD_DATA_DIR to another folder."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason} Free some space, or set AGENTGUARD_DATA_DIR to another disk."
+    return f"{reason} Allow this user to write there, or set AGENTGUARD_DATA_DIR to another folder."
 
 
 class NoDataError(NotFoundError):
@@ -159,7 +179,7 @@ async def import_former_graphs(
 
     await asyncio.to_thread(share_runs, former, _runs_folder(settings))
     try:
-        moved = await GraphImport(unit_of_work, unit_of_work.clock).run(
+        moved = await GraphImport(unit_of_work).run(
             system_principal("migration"), Neo4jFormerGraphs(neo4j)
         )
     except UnavailableError as error:

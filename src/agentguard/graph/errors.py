@@ -91,6 +91,18 @@ class NotAnAgentError(NotFoundError):
         return {"id": self.component_id, "kind": self.kind}
 
 
+class DamagedRunsError(NotFoundError):
+    """The recorded runs of a graph version are damaged."""
+
+    code = "damaged-runs"
+
+    def __init__(self, version_id: str, reason: str) -> None:
+        super().__init__(
+            f"The runs of graph version {version_id!r} are damaged: {reason}. Request another"
+            " version, or scan the traces again."
+        )
+
+
 class AmbiguousComponentError(ConflictError):
     """A name matches several components."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -43,6 +44,31 @@ class UnavailableError(AgentGuardError):
 
     code = "unavailable"
     status = 503
+
+
+class StorageError(UnavailableError):
+    """A file of the data directory cannot be written: the disk is read-only, or fails."""
+
+    code = "storage-unavailable"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The data directory cannot be written to: {reason}. Check the disk of"
+            " AGENTGUARD_DATA_DIR, then try again."
+        )
+
+
+class StorageFullError(StorageError):
+    """The disk of the data directory is full, or its quota is used up."""
+
+    code = "storage-full"
+    status = 507
+
+
+def storage_error(error: OSError) -> StorageError:
+    """Return what an error in writing a file of the data directory means."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return (StorageFullError if full else StorageError)(error.strerror or str(error))
 
 
 class UnusableServiceError(UnavailableError):

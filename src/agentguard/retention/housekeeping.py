@@ -15,6 +15,7 @@ from agentguard.coordination.leases import Leases
 from agentguard.coordination.turns import Turn
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import UnavailableError
+from agentguard.retention.expiry_clock import ExpiryClocks, expiry_time
 from agentguard.retention.policy import Usage
 from agentguard.retention.retained import RetainedFiles, RetainedRows
 from agentguard.unit_of_work import UnitOfWork
@@ -31,6 +32,9 @@ class HousekeepingStores(Protocol):
 
     @property
     def leases(self) -> Leases: ...
+
+    @property
+    def expiry_clock(self) -> ExpiryClocks: ...
 
 
 S = TypeVar("S", bound=HousekeepingStores)
@@ -56,15 +60,17 @@ class KeptData(Generic[S]):
     async def expire(self, now: int) -> dict[str, int]:
         """Delete what exceeds the limits; return the number of deleted items per kind.
 
-        A kind that fails is logged and does not keep the others from being deleted.
+        Data does not expire because the clock has jumped ahead; see `expiry_clock.py`. A kind that
+        fails is logged and does not keep the others from being deleted.
         """
         deleted: dict[str, int] = {}
+        time = await self.unit_of_work.run(partial(expiry_time, now=now))
         for rows in self.rows:
             with _logged(rows.kind):
-                deleted[rows.kind] = await self._expire_rows(rows, now)
+                deleted[rows.kind] = await self._expire_rows(rows, time)
         for files in self.files:
             with _logged(files.kind):
-                deleted[files.kind] = await files.expire(now)
+                deleted[files.kind] = await files.expire(time)
         return deleted
 
     async def _expire_rows(self, rows: RetainedRows[S], now: int) -> int:

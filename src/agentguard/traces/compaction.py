@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agentguard.compute.tasks import wait_at_most
+from agentguard.kernel.errors import UnavailableError
 from agentguard.traces.store import SpanStore
 
 log = structlog.get_logger(__name__)
@@ -42,14 +43,27 @@ class Compactor:
         if await self.spans.compact():
             self.compacted.set()
 
+    def _note(self, error: Exception) -> None:
+        """Log a failure that may pass; once, however long it lasts."""
+        kind = type(error).__name__
+        if self.failure != kind:
+            log.error("compaction_failed", error=str(error))
+        self.failure = kind
+
     async def _run_once(self) -> None:
         try:
             await self.run_once()
             self.failure = None
-        # Outermost frame of this loop. After any failure, such as a full disk or a dead pool
-        # process, the write-ahead log keeps the spans until a later round succeeds.
+        except (UnavailableError, OSError) as error:
+            self._note(error)
+            await self._try_again()
+        # Outermost frame of this loop. After any failure the write-ahead log keeps the spans until
+        # a later round succeeds.
         except Exception as error:
             log.exception("compaction_failed")
             self.failure = type(error).__name__
-            self.arrived.set()
-            await asyncio.sleep(_PAUSE_SECONDS * 10)
+            await self._try_again()
+
+    async def _try_again(self) -> None:
+        self.arrived.set()
+        await asyncio.sleep(_PAUSE_SECONDS * 10)

@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
+_OWN_FOLDERS = ("bodies", "graphs", "log", "processes", "quarantine", "spans", "uploads")
+_OWN_FILES = ("agentguard.*", "*.lock")
+
+
 def private_folder(folder: Path) -> None:
-    """Create the folder with mode 0700, if it does not exist."""
+    """Create the folder with mode 0700, or give that mode to an existing one.
+
+    Raises OSError if it cannot be created. The mode of an existing folder stays where it belongs to
+    another user, as that of a mounted volume may, or to all users (`/tmp`).
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+    if not folder.stat().st_mode & stat.S_ISVTX:
+        _restrict(folder, FOLDER_MODE)
+
+
+def restrict_existing(directory: Path) -> None:
+    """Give the modes 0700 and 0600 to all that AgentGuard has stored in a data directory.
+
+    Files beside, which others may have put there, are left alone.
+    """
+    for pattern in _OWN_FILES:
+        for path in directory.glob(pattern):
+            _restrict(path, FILE_MODE)
+    for name in _OWN_FOLDERS:
+        for folder, _, files in os.walk(directory / name):
+            _restrict(Path(folder), FOLDER_MODE)
+            for file in files:
+                _restrict(Path(folder, file), FILE_MODE)
+
+
+def _restrict(path: Path, mode: int) -> None:
+    # Deleted meanwhile, or of another user.
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        found = path.lstat().st_mode
+        if not stat.S_ISLNK(found) and stat.S_IMODE(found) != mode:
+            path.chmod(mode)
 
 
 def open_private(path: Path) -> BinaryIO:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agentguard.adapters.files.folders import FILE_MODE, private_folder
 from agentguard.adapters.files.locks import try_lock, try_shared_lock
 
 FOLDER = "processes"
@@ -46,10 +47,10 @@ class FileProcesses:
 def registered(directory: Path, name: str) -> Iterator[FileProcesses]:
     """Register this process under a new name until it ends; raises OSError."""
     folder = directory / FOLDER
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private_folder(folder)
     _delete_forgotten(folder)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    handle = os.open(folder / name, flags, 0o600)
+    handle = os.open(folder / name, flags, FILE_MODE)
     try:
         try_lock(handle)  # nobody else knows the name yet
         os.write(handle, _host())

@@ -12,10 +12,22 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from agentguard.adapters.files.folders import sync_folder
-from agentguard.graph.errors import NoGraphError, VersionExistsError
+from agentguard.adapters.files.folders import (
+    FILE_MODE,
+    open_private,
+    private_folder,
+    sync_folder,
+)
+from agentguard.adapters.files.parquet import (
+    UnreadableParquetError,
+    readable,
+    verify,
+    write_parquet,
+)
+from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
+from agentguard.kernel.errors import storage_error
 from agentguard.retention.policy import Item, Usage, usage_of
 
 _ORPHAN_SECONDS = 3600
@@ -30,7 +42,10 @@ class FileRunStore:
     clock: Clock
 
     async def put(self, version_id: str, runs: Runs) -> None:
-        await asyncio.to_thread(self._write, version_id, runs)
+        try:
+            await asyncio.to_thread(self._write, version_id, runs)
+        except OSError as error:
+            raise storage_error(error) from error
 
     async def get(self, version_id: str) -> Runs:
         return await asyncio.to_thread(self._read, version_id)
@@ -58,7 +73,7 @@ class FileRunStore:
 
         The draft of the runs reserves the version for this writer; its rename commits the version.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         runs_path, calls_path = self._paths(version_id)
         claim = self._claim(version_id)
         try:
@@ -74,7 +89,7 @@ class FileRunStore:
     def _claim(self, version_id: str) -> Path:
         runs_path, _ = self._paths(version_id)
         try:
-            _draft(runs_path).touch(exist_ok=False)
+            _draft(runs_path).touch(FILE_MODE, exist_ok=False)
         except FileExistsError:
             raise VersionExistsError(version_id) from None
         if runs_path.exists():
@@ -91,6 +106,8 @@ class FileRunStore:
                 f"The runs of graph version {version_id!r} have been deleted. Request the newest"
                 " version."
             ) from None
+        except UnreadableParquetError as error:
+            raise DamagedRunsError(version_id, str(error)) from error
 
     def _paths(self, version_id: str) -> tuple[Path, Path]:
         return (
@@ -123,7 +140,7 @@ class FileRunStore:
 
 def share_runs(source: Path, target: Path) -> None:
     """Hard-link the runs of one folder into another; deleting one link leaves the other."""
-    target.mkdir(parents=True, exist_ok=True)
+    private_folder(target)
     for path in source.glob("*.parquet"):
         with suppress(FileExistsError):
             os.link(path, target / path.name)
@@ -135,11 +152,11 @@ def _draft(path: Path) -> Path:
 
 
 def _write_synced(path: Path, table: pa.Table) -> None:
-    with path.open("wb") as stream:
-        pq.write_table(table, stream, compression="zstd")
-        stream.flush()
-        os.fsync(stream.fileno())
+    with open_private(path) as stream:
+        write_parquet(stream, table)
 
 
 def _table(path: Path, schema: pa.Schema) -> pa.Table:
-    return pq.read_table(path, columns=list(schema.names), memory_map=False).cast(schema)
+    with readable():
+        verify(path)
+        return pq.read_table(path, columns=list(schema.names), memory_map=False).cast(schema)

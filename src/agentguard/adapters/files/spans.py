@@ -128,15 +128,28 @@ class FileSpanStore:
         self._writer: SegmentWriter | None = None
         self._spans: list[pa.Table] = []
         self._sealed: list[_Sealed] = []
+        self._failure: str | None = None
 
     async def append(self, batch: SpanBatch) -> None:
         try:
             await _run(self._thread, self._append, batch)
         except OSError as error:
-            log.exception("append_failed")
+            self._note(error)
             raise StoreUnavailableError(
                 f"The spans could not be written to disk: {error.strerror}. Retry later."
             ) from error
+        self._note(None)
+
+    def _note(self, error: OSError | None) -> None:
+        """Log the first failure of a kind, and the first success after it."""
+        failure = None if error is None else error.strerror or str(error)
+        if failure == self._failure:
+            return
+        self._failure = failure
+        if failure is None:
+            log.info("append_recovered")
+        else:
+            log.error("append_failed", error=failure)
 
     async def compact(self) -> bool:
         async with self._compacting:

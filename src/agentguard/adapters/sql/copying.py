@@ -14,6 +14,7 @@ from agentguard.adapters.sql.history import widen
 from agentguard.adapters.sql.tables import (
     audit_logs,
     component_history,
+    expiry_clock,
     graph_versions,
     incidents,
     jobs,
@@ -25,8 +26,9 @@ from agentguard.adapters.sql.tables import (
 from agentguard.adapters.sql.upserts import insert_into
 
 _BATCH_ROWS = 100
-_TABLES = [table for table in metadata.sorted_tables if table not in (leases, outbox)]
-"""All but the leases and follow-ups of running processes."""
+_OF_PROCESSES = (expiry_clock, leases, outbox)
+_TABLES = [table for table in metadata.sorted_tables if table not in _OF_PROCESSES]
+"""All but what running processes leave for each other."""
 
 _LAST_SET = {
     jobs: "finished_at",

@@ -12,7 +12,7 @@ from agentguard.adapters.sql.columns import escaped
 from agentguard.adapters.sql.tables import component_history, days_seen
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY, ComponentHistory, History
+from agentguard.graph.storage.history import NS_PER_DAY, ComponentHistory, History
 from agentguard.retention.policy import Usage
 
 _LONGEST_ID = 2_600
@@ -28,7 +28,7 @@ class SqlComponentHistories:
 
     connection: AsyncConnection
 
-    async def add(self, seen: History, now: int) -> None:
+    async def add(self, seen: History) -> None:
         """Merge what was seen, except for ids too long for the index."""
         indexable = [
             _values(s) for s in seen.components if len(escaped(s.id).encode()) <= _LONGEST_ID
@@ -38,7 +38,6 @@ class SqlComponentHistories:
         if seen.days:
             known = insert_into(self.connection, days_seen).on_conflict_do_nothing()
             await self.connection.execute(known, [{"day": day} for day in seen.days])
-        await self.forget((now // NS_PER_DAY - KEPT_DAYS) * NS_PER_DAY)
 
     async def read(self) -> History:
         rows = (await self.connection.execute(select(component_history))).mappings().all()

@@ -18,10 +18,11 @@ from agentguard.adapters.sql.errors import DatabaseTooNewError, DatabaseUnavaila
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.sqlite import WRITE, revision_of
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; a test compares it with the migrations folder."""
 
 _LOCK_SECONDS = 60
+_FILE_MODE = 0o600
 _ADVISORY_LOCK = 0x41474D49
 """PostgreSQL's lock: any number, the same in all versions."""
 
@@ -34,7 +35,9 @@ def migrate_sqlite(path: Path) -> str | None:
     found = revision_of(path)
     if found == HEAD:
         return found
-    with FileLock(path.with_suffix(".migrate.lock"), timeout=_LOCK_SECONDS):
+    lock = FileLock(path.with_suffix(".migrate.lock"), timeout=_LOCK_SECONDS, mode=_FILE_MODE)
+    with lock:
+        path.touch(_FILE_MODE)  # SQLite gives its other files the same mode
         found = revision_of(path)
         if found != HEAD:
             asyncio.run(_migrate_file(path))

@@ -147,6 +147,14 @@ leases = Table(
     Column("done_at", Moment),
 )
 
+expiry_clock = Table(
+    "expiry_clock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("trusted", Moment, nullable=False),
+    Column("ahead_since", Moment),
+)
+
 outbox = Table(
     "outbox",
     metadata,

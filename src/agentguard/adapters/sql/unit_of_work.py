@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.citations import SqlCitations
 from agentguard.adapters.sql.database import Database
+from agentguard.adapters.sql.expiry_clock import SqlExpiryClocks
 from agentguard.adapters.sql.graphs import SqlGraphVersions
 from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.jobs import SqlJobStore
@@ -21,6 +22,7 @@ from agentguard.graph.storage.store import ComponentHistories, GraphVersions
 from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
 from agentguard.retention.citations import Citations
+from agentguard.retention.expiry_clock import ExpiryClocks
 
 T = TypeVar("T")
 
@@ -47,6 +49,10 @@ class SqlStores:
     @property
     def jobs(self) -> JobStore:
         return SqlJobStore(self.connection)
+
+    @property
+    def expiry_clock(self) -> ExpiryClocks:
+        return SqlExpiryClocks(self.connection)
 
     @property
     def leases(self) -> Leases:

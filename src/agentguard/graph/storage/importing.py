@@ -10,7 +10,6 @@ from typing import Protocol
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.graph.storage.history import History
 from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions
-from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork
 
@@ -46,7 +45,6 @@ class GraphImport:
     """
 
     unit_of_work: UnitOfWork[ImportStores]
-    clock: Clock
 
     async def run(self, actor: Principal, former: FormerGraphs) -> int:
         """Import everything; return the number of versions that were new.
@@ -63,7 +61,7 @@ class GraphImport:
                 pair for pair in zip(versions, documents, strict=True) if pair[0].id not in known
             ]
             await _add(stores, new)
-            await stores.history.add(seen, self.clock())
+            await stores.history.add(seen)
             return len(new)
 
         added = await self.unit_of_work.run(work)

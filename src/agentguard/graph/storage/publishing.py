@@ -16,7 +16,6 @@ from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History, history_of
 from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions, RunStore
 from agentguard.graph.storage.version_cache import RecentVersions
-from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork
 
@@ -50,7 +49,6 @@ class GraphPublisher(Generic[S_co]):
     run_store: RunStore
     recent: RecentVersions
     outbox: Dispatcher
-    clock: Clock
     projected: bool
     """Whether the graphs are also shown in a projection."""
 
@@ -97,7 +95,7 @@ class GraphPublisher(Generic[S_co]):
             if guard is not None:
                 await guard(stores)
             await stores.graphs.add(version, document)
-            await stores.history.add(seen, self.clock())
+            await stores.history.add(seen)
             await self._announce(stores.outbox, version)
             commit.begun = True
 

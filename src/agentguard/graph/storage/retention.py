@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Protocol
 
 from agentguard.coordination.outbox import Outbox
+from agentguard.graph.storage.history import KEPT_DAYS, NS_PER_DAY
 from agentguard.graph.storage.publishing import PROJECTION
 from agentguard.graph.storage.store import (
     GRACE,
@@ -138,15 +139,15 @@ class VersionRetention:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRetention:
-    """A RetainedRows: the history of components, which forgets after a year as it is written."""
+    """A RetainedRows: the history of components, which forgets after a year."""
 
     kind: str = "component_history"
 
     async def usage(self, stores: HistoryStores) -> Usage:
         return await stores.history.usage()
 
-    async def expire(self, stores: HistoryStores, now: int) -> tuple[str, ...]:  # noqa: ARG002
-        return ()
+    async def expire(self, stores: HistoryStores, now: int) -> tuple[str, ...]:
+        return await stores.history.forget((now // NS_PER_DAY - KEPT_DAYS) * NS_PER_DAY)
 
     async def purge(
         self,

@@ -93,8 +93,8 @@ class GraphVersions(Protocol):
 class ComponentHistories(Protocol):
     """When components were seen; every method runs in the caller's transaction."""
 
-    async def add(self, seen: History, now: int) -> None:
-        """Merge what a graph adds, and forget what was last seen over a year before `now` (ns)."""
+    async def add(self, seen: History) -> None:
+        """Merge what a graph adds."""
 
     async def forget(self, before: int) -> tuple[str, ...]:
         """Delete what was last seen before this time (ns); return the ids of the components.
