@@ -23,6 +23,7 @@ from agentguard.cli import (
     scan,
     serve,
     simulate,
+    traces,
     worker,
 )
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
@@ -82,6 +83,7 @@ app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(traces.app, name="traces")
 
 
 def run() -> None:

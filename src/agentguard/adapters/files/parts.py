@@ -42,6 +42,8 @@ MIXED = "hour=mixed"
 _FOLDER = re.compile(r"hour=(mixed|\d{4}-\d\d-\d\dT\d\d)")
 _NAME = re.compile(r"([0-9a-f]{16})-([0-9a-f]{16})\.parquet")
 _MAX_HOURS = 48
+FOREIGN = "not a file of AgentGuard"
+"""What is wrong with a file that has the name of none of ours."""
 _DRAFT = ".draft"
 _STALE_SECONDS = 3600
 _BATCH_ROWS = 65_536
@@ -130,7 +132,7 @@ def parts_in(root: Path) -> list[Part]:
 def foreign_in(root: Path) -> list[DamagedFile]:
     """Return the Parquet files among the parts that do not have the name of one."""
     return [
-        damaged_file(root.parent, path, "not a file of AgentGuard")
+        damaged_file(root.parent, path, FOREIGN)
         for path in sorted(root.glob("hour=*/*.parquet"))
         if _part(path) is None
     ]

@@ -19,6 +19,7 @@ import structlog
 from agentguard.adapters.files.folders import private_folder, sync_folder
 from agentguard.adapters.files.locks import exclusive, shared
 from agentguard.adapters.files.parts import (
+    FOREIGN,
     ParquetSource,
     Part,
     damage_of,
@@ -241,7 +242,7 @@ class FileSpanStore:
 
     def _set_foreign_aside(self) -> None:
         for path in foreign_segments(self._log):
-            self._quarantine.add(self._describe(path, "not a file of AgentGuard"))
+            self._quarantine.add(self._describe(path, FOREIGN))
         for found in foreign_in(self._lake):
             self._quarantine.add(found)
 
