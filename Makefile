@@ -45,8 +45,9 @@ types: setup ## Check types
 contracts: setup ## Check the import contracts
 	@.venv/bin/lint-imports --no-logo --cache-dir .cache/import-linter
 
-bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS=1000000)
+bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS=1000000), and the API with a bare endpoint
 	@$(PY) -m benchmarks.run
+	@$(PY) -m benchmarks.http
 
 bench-neo4j: setup ## Compare bulk loading of a large graph into Neo4j with row by row (BENCH_COMPONENTS=10000 BENCH_DEPENDENCIES=50000)
 	@$(PY) -m benchmarks.neo4j

@@ -114,7 +114,7 @@ class Settings(ServiceSettings):
     response. The default is longer than the 60 s of common load balancers.
     """
     max_body_bytes: int = Field(default=64 * MIB, ge=1)
-    """Maximum size of one OTLP or JSON request, decompressed."""
+    """Maximum size of one OTLP request, decompressed. JSON requests have at most 2 MiB."""
     max_grpc_message_bytes: int = Field(default=8 * MIB, ge=1)
     """Maximum size of one OTLP/gRPC request, as sent. gRPC holds requests completely before it
     hands them over, so as many are received at a time as fit into half of

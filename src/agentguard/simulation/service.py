@@ -40,6 +40,11 @@ class Failure:
     seed: int = 0
     selection: GraphSelection = field(default_factory=GraphSelection)
 
+    @property
+    def question(self) -> object:
+        """What the answer depends on beside the graph: plain values."""
+        return [self.wanted, self.groups, self.method, self.seed]
+
     def request(self) -> dict[str, Any]:
         """Return it as a job stores it."""
         window = self.selection.window
@@ -110,8 +115,16 @@ class SimulationService:
         Raises NoGraphError, SpansNotKeptError, UnknownComponentError, AmbiguousComponentError,
         UnknownGroupError.
         """
+        return self.resolve_in(await self.select(actor, failure), failure)
+
+    async def select(self, actor: Principal, failure: Failure) -> SelectedGraph:
+        """Return the graph of the failure; raise NoGraphError, SpansNotKeptError."""
         actor.require(Permission.SIMULATE)
-        selected = await self.selector.select_cited(failure.selection)
+        return await self.selector.select_cited(failure.selection)
+
+    @staticmethod
+    def resolve_in(selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
+        """Return the components that the failure names in its graph; raise as `resolve`."""
         components = _components(failure, selected.graph)
         return ResolvedFailure(selected, components, failure.method, failure.seed)
 

@@ -19,7 +19,7 @@ from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
 from agentguard.web import documentation
 from agentguard.web.auth import Authentication, authenticator_of
-from agentguard.web.bodies import BodyLimit
+from agentguard.web.bodies import MOST_JSON_BYTES, BodyLimit
 from agentguard.web.errors import (
     LastResort,
     answer_error,
@@ -154,7 +154,8 @@ def _middleware(app: App) -> list[Middleware]:
         allow_headers=["Authorization", "Content-Type", "Content-Encoding"],
         expose_headers=["Location", "Retry-After", *FIELDS],
     )
-    bodies = Middleware(BodyLimit, limit=settings.max_body_bytes, except_below=("/v1/", scan.PATH))
+    limit = min(settings.max_body_bytes, MOST_JSON_BYTES)
+    bodies = Middleware(BodyLimit, limit=limit, except_below=("/v1/", scan.PATH))
     # After authentication: refused requests use up nobody's quota.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
     authenticator = authenticator_of(settings)

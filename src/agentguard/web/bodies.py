@@ -38,6 +38,12 @@ class BodyTooSlowError(AgentGuardError):
         )
 
 
+MOST_JSON_BYTES = 2 * 1024 * 1024
+"""The largest body that becomes JSON in memory: twice what a simulation of 200 components takes,
+if each has a name of 1,000 characters and each character is escaped.
+"""
+
+
 class BodyLimit:
     """ASGI middleware that receives no body that is too slow or beyond the limit.
 

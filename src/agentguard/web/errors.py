@@ -16,6 +16,7 @@ from agentguard.kernel.problems import problem, problem_document
 from agentguard.traces.store import Encoding
 from agentguard.web.otlp import encoding_of, failure, failure_of
 from agentguard.web.problems import RETRY_AFTER, ProblemResponse, internal_problem_response
+from agentguard.web.storage import storage_failure
 from agentguard.web.validation import InvalidRequestError
 
 log = structlog.get_logger(__name__)
@@ -26,6 +27,7 @@ _AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="agentguard"'}
 
 def error_response(error: AgentGuardError, request: Request) -> Response:
     """Return the response to an error, without its cause where the error is internal."""
+    storage_failure(error)
     headers = _AUTHENTICATE if error.status == HTTPStatus.UNAUTHORIZED else {}
     if request.url.path.startswith(_OTLP_PREFIX):
         encoding = encoding_of(request.headers) or Encoding.JSON
@@ -51,8 +53,9 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     OTLP exporters expect plain text for a wrong method.
     """
     assert isinstance(error, HTTPException)  # noqa: S101 - as above
-    if isinstance(error.__cause__, AgentGuardError):  # raised while FastAPI read the body
-        return error_response(error.__cause__, request)
+    cause = storage_failure(error.__cause__) or error.__cause__
+    if isinstance(cause, AgentGuardError):  # raised while FastAPI read the body
+        return error_response(cause, request)
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.METHOD_NOT_ALLOWED and request.url.path.startswith(_OTLP_PREFIX):
         return PlainTextResponse(
@@ -64,7 +67,7 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
 
 
 async def answer_invalid_request(_request: Request, error: Exception) -> Response:
-    """Answer a request that does not match its schema; `errors` lists every fault."""
+    """Answer a request that does not match its schema; `errors` lists the first faults."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 - as above
     return ProblemResponse(problem(InvalidRequestError(error.errors())))
 
@@ -89,11 +92,19 @@ class LastResort:
         try:
             await self._app(scope, receive, watch)
         # The outermost frame of a request.
-        except Exception:
-            log.exception("request_crashed", path=scope["path"])
+        except Exception as error:
+            response = _response_to(error, scope)
             if started:
                 raise
-            await internal_problem_response()(scope, receive, send)
+            await response(scope, receive, send)
+
+
+def _response_to(error: Exception, scope: Scope) -> Response:
+    """Return the response to an exception that no route declares, and log it."""
+    if (failure := storage_failure(error)) is not None:
+        return error_response(failure, Request(scope))
+    log.error("request_crashed", path=scope["path"], exc_info=error)
+    return internal_problem_response()
 
 
 def _detail(status: HTTPStatus, request: Request, detail: str) -> str:

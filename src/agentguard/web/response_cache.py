@@ -17,7 +17,8 @@ from agentguard.bootstrap.app import App
 from agentguard.coordination.cache import Cache
 from agentguard.kernel.stable_json import stable_json
 
-Compute: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+Compute: TypeAlias = Callable[[], Awaitable[Mapping[str, Any] | bytes]]
+"""Returns a document, or its JSON."""
 Inputs: TypeAlias = Mapping[str, Any]
 """The inputs that all responses of a process share."""
 
@@ -46,7 +47,11 @@ class ResponseCache:
 
     cache: Cache
     inputs: Inputs
+    _ground: bytes = field(init=False)
     _flights: dict[str, _Flight] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_ground", stable_json(self.inputs))
 
     async def of(self, question: Question, compute: Compute) -> bytes:
         """Return the response.
@@ -54,7 +59,7 @@ class ResponseCache:
         Concurrent equal questions share one computation; different ones run concurrently. If
         `compute` raises, nothing is cached, and each waiting request computes for itself.
         """
-        key = question_key(question, self.inputs)
+        key = _key(question, self._ground)
         while (flight := self._flights.get(key)) is not None:
             await flight.done.wait()
             if flight.answer is not None:
@@ -68,14 +73,19 @@ class ResponseCache:
         return flight.answer
 
     async def _computed(self, key: str, compute: Compute) -> bytes:
-        answer = orjson.dumps(await compute())
+        found = await compute()
+        answer = found if isinstance(found, bytes) else orjson.dumps(found)
         await self.cache.put(key, answer)
         return answer
 
 
 def question_key(question: Question, inputs: Inputs) -> str:
     """Return the cache key: equal for equal questions and inputs only."""
-    return hashlib.sha256(stable_json([question, inputs])).hexdigest()
+    return _key(question, stable_json(inputs))
+
+
+def _key(question: Question, ground: bytes) -> str:
+    return hashlib.sha256(stable_json(question) + b"\0" + ground).hexdigest()
 
 
 def shared_inputs(app: App) -> Inputs:

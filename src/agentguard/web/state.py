@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import orjson
 from fastapi import Depends, Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from agentguard.bootstrap.app import App, Serving
 from agentguard.graph.selection import SelectedGraph
@@ -17,12 +19,40 @@ from agentguard.web.metrics import Metrics
 from agentguard.web.response_cache import Compute, Question, ResponseCache
 from agentguard.web.streams import Streams
 
+_PART = 256 * 1024
+"""Bytes of a document that are copied for one client at a time."""
+
+
+Resolve: TypeAlias = Callable[[], tuple[object, Compute]]
+"""Returns the parameters that a request means in its graph, and what computes its document."""
+
 
 class DocumentResponse(JSONResponse):
     """A JSON document."""
 
     def render(self, content: Any) -> bytes:
         return orjson.dumps(content)
+
+
+class DocumentBytes(Response):
+    """A JSON document that is kept as bytes, sent in parts as the client takes them."""
+
+    media_type = "application/json"
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        body = memoryview(self.body)
+        await send(
+            {
+                "type": "http.response.start",
+                "status": self.status_code,
+                "headers": self.raw_headers,
+            }
+        )
+        for start in range(0, len(body) - _PART, _PART):
+            part = bytes(body[start : start + _PART])
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        rest = bytes(body[(len(body) - 1) // _PART * _PART :])
+        await send({"type": "http.response.body", "body": rest})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +79,25 @@ class AppState:
         if selected.version is None:
             return DocumentResponse(await compute())
         question = Question(selected.version, endpoint, parameters)
-        return Response(await self.responses.of(question, compute), media_type="application/json")
+        return DocumentBytes(await self.responses.of(question, compute))
+
+    async def answer_named(
+        self, selected: SelectedGraph, endpoint: str, asked: object, resolve: Resolve
+    ) -> Response:
+        """Return the same for a request that names components, whose names are resolved once.
+
+        Requests that name the same components differently share one computation.
+        """
+        if selected.version is None:
+            return DocumentResponse(await resolve()[1]())
+        version = selected.version
+
+        async def resolved() -> bytes:
+            parameters, compute = resolve()
+            return await self.responses.of(Question(version, endpoint, parameters), compute)
+
+        question = Question(version, f"{endpoint}, as asked", asked)
+        return DocumentBytes(await self.responses.of(question, resolved))
 
 
 def _state(request: Request) -> AppState:

@@ -52,7 +52,7 @@ class Streams:
         if self._ended:
             return False
         try:
-            async with asyncio.timeout(seconds) as wait:
+            async with asyncio.timeout_at(_next_multiple(seconds)) as wait:
                 self._waits.add(wait)
                 await anext(heard)
         except TimeoutError:
@@ -60,3 +60,8 @@ class Streams:
         finally:
             self._waits.discard(wait)
         return not self._ended
+
+
+def _next_multiple(seconds: float) -> float:
+    """Return when all streams check that check this often: together, so that they share reads."""
+    return (asyncio.get_running_loop().time() // seconds + 1) * seconds

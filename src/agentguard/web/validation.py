@@ -8,6 +8,9 @@ from typing import Any
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.faults import given_value, requirement
 
+MOST_SHOWN = 100
+"""Faults that one response lists."""
+
 
 class InvalidRequestError(AgentGuardError):
     """A request does not match its schema."""
@@ -16,9 +19,10 @@ class InvalidRequestError(AgentGuardError):
     status = 422
 
     def __init__(self, faults: Sequence[Mapping[str, Any]]) -> None:
+        self._count = len(faults)
         self._errors = [
             {"location": [str(part) for part in fault["loc"]], "message": _sentence(fault)}
-            for fault in faults
+            for fault in faults[:MOST_SHOWN]
         ]
         super().__init__(
             f"{' '.join(str(each['message']) for each in self._errors[:3])} See /docs for the"
@@ -27,7 +31,7 @@ class InvalidRequestError(AgentGuardError):
 
     @property
     def extensions(self) -> dict[str, object]:
-        return {"errors": self._errors}
+        return {"errors": self._errors, "total_errors": self._count}
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

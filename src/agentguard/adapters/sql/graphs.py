@@ -48,6 +48,10 @@ class SqlGraphVersions:
         found: str | None = (await self.connection.execute(wanted)).scalar()
         return found
 
+    async def is_kept(self, version_id: str) -> bool:
+        wanted = select(graph_versions.c.id).where(graph_versions.c.id == version_id)
+        return (await self.connection.execute(wanted)).scalar() is not None
+
     async def get(self, version_id: str) -> Callable[[], GraphVersion]:
         wanted = select(graph_versions).where(graph_versions.c.id == version_id)
         row = (await self.connection.execute(wanted)).mappings().first()

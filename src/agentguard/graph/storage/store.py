@@ -68,6 +68,9 @@ class GraphVersions(Protocol):
     async def newest_id(self, dataset: str | None = None) -> str | None:
         """Return the id of the newest version of the dataset, or of all; None if there is none."""
 
+    async def is_kept(self, version_id: str) -> bool:
+        """Return whether this version is kept, without reading its graph."""
+
     async def get(self, version_id: str) -> Callable[[], GraphVersion]:
         """Return what parses this version; raise NoGraphError if it is not kept.
 

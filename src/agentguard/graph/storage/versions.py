@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from agentguard.coordination.sharing import SharedReads
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History
@@ -44,6 +45,8 @@ class Graphs:
     run_store: RunStore
     recent: RecentVersions = field(default_factory=RecentVersions)
     unstored: UnstoredVersions = field(default_factory=UnstoredVersions)
+    _reads: SharedReads[GraphVersion] = field(default_factory=SharedReads)
+    _lists: SharedReads[tuple[Dataset, ...]] = field(default_factory=SharedReads)
 
     async def newest(self, dataset: str | None = None) -> GraphVersion:
         """Return the newest version of the dataset, or of the dataset last written.
@@ -54,6 +57,9 @@ class Graphs:
             if computed := self.unstored.newest:
                 return computed.version
             await self.unstored.ask()
+        return await self._reads.of(dataset, lambda: self._newest(dataset))
+
+    async def _newest(self, dataset: str | None) -> GraphVersion:
 
         async def work(stores: GraphReadStores) -> GraphVersion | Callable[[], GraphVersion]:
             version_id = await stores.graphs.newest_id(dataset)
@@ -68,9 +74,15 @@ class Graphs:
         """Return this version; raise NoGraphError if it is not kept."""
         if computed := self.unstored.get(version_id):
             return computed.version
-        return await self._parsed(
-            await self.unit_of_work.read(lambda stores: stores.graphs.get(version_id))
-        )
+
+        async def work(stores: GraphReadStores) -> GraphVersion | Callable[[], GraphVersion]:
+            known = self.recent.get(version_id)
+            if known is not None and await stores.graphs.is_kept(version_id):
+                return known
+            return await stores.graphs.get(version_id)
+
+        found = await self.unit_of_work.read(work)
+        return found if isinstance(found, GraphVersion) else await self._parsed(found)
 
     async def runs(self, version_id: str) -> Runs:
         """Return the runs behind this version; raise NoGraphError if they are not kept."""
@@ -84,7 +96,9 @@ class Graphs:
 
     async def datasets(self) -> tuple[Dataset, ...]:
         """Return all datasets, last written first."""
-        found = await self.unit_of_work.read(lambda stores: stores.graphs.datasets())
+        found = await self._lists.of(
+            None, lambda: self.unit_of_work.read(lambda stores: stores.graphs.datasets())
+        )
         return tuple(self._as_computed(each) for each in found)
 
     async def history(self) -> History:

@@ -93,7 +93,7 @@ async def get_graph(
 async def get_agents(state: StateOf, selection: SelectionQuery) -> Response:
     """List all agents and mark those that the catalog does not declare."""
     selected = await state.app.graph.select(selection)
-    return DocumentResponse(await state.app.graph.agents(selected))
+    return await state.answer(selected, "agents", None, partial(state.app.graph.agents, selected))
 
 
 @router.get(

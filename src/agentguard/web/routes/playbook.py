@@ -11,6 +11,7 @@ from agentguard.accounts.principal import Permission
 from agentguard.web.auth import ActorOf
 from agentguard.web.failing import failure_of
 from agentguard.web.permissions import requires
+from agentguard.web.response_cache import Compute
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.playbooks import PlaybookDocument
 from agentguard.web.schemas.requests import FailureRequest
@@ -34,6 +35,11 @@ async def post_playbook(wanted: FailureRequest, state: StateOf, actor: ActorOf) 
     playbooks, failure = state.app.playbooks, failure_of(state, wanted)
     if wanted.background:
         return accepted(await playbooks.submit(actor, failure))
-    resolved = await playbooks.resolve(actor, failure)
-    compute = partial(playbooks.write, actor, resolved)
-    return await state.answer(resolved.selected, "playbook", resolved.parameters, compute)
+    simulations = playbooks.simulations
+    selected = await simulations.select(actor, failure)
+
+    def resolve() -> tuple[object, Compute]:
+        resolved = simulations.resolve_in(selected, failure)
+        return resolved.parameters, partial(playbooks.write, actor, resolved)
+
+    return await state.answer_named(selected, "playbook", failure.question, resolve)

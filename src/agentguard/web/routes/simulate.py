@@ -11,6 +11,7 @@ from agentguard.accounts.principal import Permission
 from agentguard.web.auth import ActorOf
 from agentguard.web.failing import failure_of
 from agentguard.web.permissions import requires
+from agentguard.web.response_cache import Compute
 from agentguard.web.routes.jobs import ACCEPTED, accepted
 from agentguard.web.schemas.requests import FailureRequest
 from agentguard.web.schemas.simulation import SimulationDocument
@@ -34,6 +35,10 @@ async def post_simulate(wanted: FailureRequest, state: StateOf, actor: ActorOf) 
     simulations, failure = state.app.simulations, failure_of(state, wanted)
     if wanted.background:
         return accepted(await simulations.submit(actor, failure))
-    resolved = await simulations.resolve(actor, failure)
-    compute = partial(simulations.simulate, actor, resolved)
-    return await state.answer(resolved.selected, "simulate", resolved.parameters, compute)
+    selected = await simulations.select(actor, failure)
+
+    def resolve() -> tuple[object, Compute]:
+        resolved = simulations.resolve_in(selected, failure)
+        return resolved.parameters, partial(simulations.simulate, actor, resolved)
+
+    return await state.answer_named(selected, "simulate", failure.question, resolve)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
 
 from agentguard.graph.selection import GraphSelection
 from agentguard.simulation.model import Method
@@ -12,6 +12,9 @@ from agentguard.simulation.modes import FailureMode
 from agentguard.simulation.service import Failure
 from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import LONGEST_TEXT
+
+_MOST_UNKNOWN = 20
+"""Unknown members that are named one by one."""
 
 Name = Annotated[
     str,
@@ -25,10 +28,22 @@ Name = Annotated[
 ]
 
 
-class FailureRequest(BaseModel):
-    """The components that fail, and the method that finds the consequences."""
+class RequestBody(BaseModel):
+    """A JSON body: members that it does not know are errors, and too many are one error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _few_members(cls, data: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        known = len(cls.model_fields)
+        if isinstance(data, dict) and len(data) > known + _MOST_UNKNOWN:
+            raise ValueError(f"must have at most {known} members; got {len(data):,}")
+        return validate(data)
+
+
+class FailureRequest(RequestBody):
+    """The components that fail, and the method that finds the consequences."""
 
     agent_id: Name | None = None
     agent_ids: Annotated[
