@@ -61,11 +61,15 @@ def test_a_tool_that_speaks_of_no_agent_stays_a_tool() -> None:
     }
 
 
-def test_an_agent_below_the_tool_is_delegated_to_not_handed_to() -> None:
+def test_an_agent_below_the_tool_is_handed_to_once() -> None:
     r = Recorder()
     r.agent("billing", r.tool("transfer_to_billing", r.agent("triage")))
 
-    assert edge(r.graph(), "agent:triage", "agent:billing").type is DependencyType.DELEGATES
+    found = r.graph()
+
+    assert [(d.source, d.target, d.type, d.calls) for d in found.dependencies] == [
+        ("agent:triage", "agent:billing", DependencyType.HANDOFF, 1)
+    ]
 
 
 def test_a_handoff_whose_receiver_never_ran_is_shown_where_the_agent_is_known() -> None:

@@ -58,6 +58,15 @@ def attach_agent_bodies(s: SpanState) -> None:
             s.parent[body] = agent
 
 
+def take_reported_failures(s: SpanState) -> None:
+    """Mark calls as failed whose execution, a step of its own, failed; the last one counts."""
+    reports = np.array([r.reports for r in s.classifications.by_shape], np.bool_)
+    steps = np.flatnonzero(reports[s.classifications.shape] & (s.parent >= 0))
+    last = {int(s.parent[row]): row for row in by_time(s, steps)}
+    for parent, row in last.items():
+        s.failed[parent] |= s.failed[row]
+
+
 def infer_acting_agents(s: SpanState) -> None:
     """Make the first step of each consecutive sequence of one acting agent that agent's run.
 
@@ -119,8 +128,11 @@ def promote_enclosing_steps(s: SpanState) -> None:
 
 def _promote_loop_parents(s: SpanState) -> None:
     inner = {i for i, r in enumerate(s.classifications.by_shape) if r.of_parent}
-    parents = s.parent[np.isin(s.classifications.shape, list(inner))] if inner else s.parent[:0]
-    for row in np.unique(parents[parents >= 0]).tolist():
+    if not inner:
+        return
+    steps = np.isin(s.classifications.shape, list(inner))
+    outer = nearest_ancestor(s.parent, ~steps)[steps]
+    for row in np.unique(outer[outer >= 0]).tolist():
         if s.role[row] in (Role.STEP, Role.NONE, Role.WORKFLOW):
             s.role[row] = Role.AGENT
             s.assigned[row] = AssignedRole(

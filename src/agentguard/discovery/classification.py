@@ -12,8 +12,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize
-from agentguard.discovery.dialects.loading import PEERS, Dialects, Role, Source, SpanRule
-from agentguard.discovery.naming import clean, model_name
+from agentguard.discovery.dialects.loading import FLAGS, PEERS, Dialects, Role, Source, SpanRule
+from agentguard.discovery.naming import clean, model_name, own_name
 from agentguard.discovery.route_names import route_name
 from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.spans import KIND_CLIENT
@@ -26,6 +26,8 @@ _PROVIDERS = (
     "ai.model.provider",
 )
 _RESPONSE_MODELS = ("gen_ai.response.model", "ai.response.model")
+_CALLING_AGENTS = ("gen_ai.agent.name",)
+_NAMES = ("target", "server", "body", "acting", "goto", "hosts", "lends")
 _ENVIRONMENTS = ("deployment.environment.name", "deployment.environment")
 
 
@@ -50,6 +52,8 @@ class Classification:
     server: str | None = None
     body: str | None = None
     acting: str | None = None
+    by: str | None = None
+    """The agent that makes this call, as the call's own span says."""
     acting_follows: bool = False
     passes: bool = False
     goto: str | None = None
@@ -58,6 +62,9 @@ class Classification:
     lends: str | None = None
     requested: tuple[str, ...] = ()
     of_parent: bool = False
+    reports: bool = False
+    hands_over: bool = False
+    polls: bool = False
     nests: bool = False
     provider: str | None = None
     response_model: str | None = None
@@ -65,6 +72,8 @@ class Classification:
     dialect: str = ""
     fails: bool | None = None
     """True: failed regardless of status; False: control flow, not failed; None: by status."""
+    succeeded: bool = False
+    """Whether an attribute states that the run succeeded."""
     attributes: tuple[tuple[str, str], ...] = ()
 
 
@@ -137,17 +146,17 @@ class Classifier:
         rule = next(
             (r for r in self._dialects.rules if r.condition.holds(name, scope, kind, visible)), None
         )
-        environment = _first(resource, _ENVIRONMENTS)
         base = Classification(
             role=Role.NONE,
             service=str(resource.get("service.name", "")),
-            environment=str(environment) if environment else None,
+            environment=_first(resource, _ENVIRONMENTS),
             scope=scope,
             span_name=name,
             route=route_name(name, _first(attributes, ("http.route",))),
             provider=_first(attributes, _PROVIDERS),
             response_model=_first(attributes, _RESPONSE_MODELS),
             fails=self._fails(name, scope, kind, attributes),
+            succeeded=self._succeeded(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
         return _by_rule(base, rule, name, visible) if rule else base
@@ -166,39 +175,35 @@ class Classifier:
             else None
         )
 
+    def _succeeded(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
+        return any(c.holds(name, scope, kind, attributes) for c in self._dialects.successes)
+
 
 def _by_rule(
     base: Classification, rule: SpanRule, name: str, attributes: Attributes
 ) -> Classification:
     spelling, source = _first_name(rule.name, name, attributes)
-    read = model_name if rule.role is Role.MODEL else clean
-    return replace(
+    own = model_name(spelling) if rule.role is Role.MODEL else clean(spelling)
+    found = replace(
         base,
         role=rule.role,
-        name=read(spelling),
+        name=own_name(own) if rule.role is Role.AGENT else own,
         spelling=spelling,
         explicit=source is not None and source.attribute is not None,
-        target=clean(_first_name(rule.target, name, attributes)[0]),
-        server=clean(_first_name(rule.server, name, attributes)[0]),
-        body=clean(_first_name(rule.body, name, attributes)[0]),
-        acting=clean(_first_name(rule.acting, name, attributes)[0]),
-        acting_follows=rule.acting_follows,
-        passes=rule.passes,
-        goto=clean(_first_name(rule.goto, name, attributes)[0]),
-        hosts=clean(_first_name(rule.hosts, name, attributes)[0]),
-        hosts_tools=rule.hosts_tools,
-        lends=clean(_first_name(rule.lends, name, attributes)[0]),
-        requested=tuple(
-            filter(
-                None,
-                map(clean, (_first_name(rule.requested, name, attributes)[0] or "").splitlines()),
-            )
-        ),
-        of_parent=rule.of_parent,
-        nests=rule.nests,
+        by=own_name(clean(_first(attributes, _CALLING_AGENTS))),
+        requested=_requested(rule, name, attributes),
         rule=rule.label,
         dialect=rule.dialect,
     )
+    names: dict[str, Any] = {
+        key: clean(_first_name(getattr(rule, key), name, attributes)[0]) for key in _NAMES
+    }
+    return replace(found, **names, **{key: getattr(rule, key) for key in FLAGS})
+
+
+def _requested(rule: SpanRule, name: str, attributes: Attributes) -> tuple[str, ...]:
+    text = _first_name(rule.requested, name, attributes)[0] or ""
+    return tuple(filter(None, map(clean, text.splitlines())))
 
 
 def _first_name(

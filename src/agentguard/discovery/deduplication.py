@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
@@ -11,6 +13,8 @@ from agentguard.discovery.partial import I64, Proof
 from agentguard.discovery.span_state import AssignedRole, SpanState, nearest_ancestor, nodes
 
 _DEDUPLICATED_ROLES = (Role.AGENT, Role.TOOL, Role.MODEL)
+_MAX_CONCURRENT_CALLS = 64
+"""Concurrent calls of one callee that are searched for the one that another span duplicates."""
 
 
 def deduplicate_calls(s: SpanState) -> None:
@@ -89,20 +93,66 @@ def _sibling_duplicates(s: SpanState, labels: I64) -> tuple[I64, I64]:
 
     They have the same callee and overlap in time, but come from different instrumentations.
     """
-    rows = np.flatnonzero(
-        np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
-    )
-    above = nearest_ancestor(s.parent, nodes(s))
-    rows = rows[np.lexsort((rows, s.start[rows], labels[rows], above[rows]))]
-    first, second = rows[:-1], rows[1:]
-    scopes: dict[str, int] = {}
-    scope = np.array(
-        [scopes.setdefault(r.scope, len(scopes)) for r in s.classifications.by_shape], np.int64
-    )[s.classifications.shape]
-    duplicated = (
-        (above[first] == above[second])
-        & (labels[first] == labels[second])
-        & (scope[first] != scope[second])
-    )
-    duplicated &= (s.start[second] < s.end[first]) & (s.parent[first] == s.parent[second])
-    return second[duplicated], first[duplicated]
+    scopes = _scopes(s)
+    pairs: list[tuple[int, int]] = []
+    for group in _siblings_of_several_scopes(s, labels, scopes):
+        pairs += _duplicates(s, group, scopes[group].tolist())
+    found = np.array(pairs, np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _siblings_of_several_scopes(s: SpanState, labels: I64, scopes: I64) -> list[I64]:
+    """Return the calls of one callee under one parent, in order of start, by parent and callee."""
+    rows = _named_calls(s, labels)
+    before, after = rows[:-1], rows[1:]
+    same = (s.parent[after] == s.parent[before]) & (labels[after] == labels[before])
+    mixed = same & (scopes[after] != scopes[before])
+    if not mixed.any():
+        return []
+    groups = np.split(rows, np.flatnonzero(~same) + 1)
+    code = np.cumsum(~same)
+    return [groups[number] for number in np.unique(code[mixed]).tolist()]
+
+
+def _named_calls(s: SpanState, labels: I64) -> I64:
+    """Return the tool and model calls below a parent, by parent, callee and start."""
+    calls = np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
+    rows = np.flatnonzero(calls)
+    return rows[np.lexsort((rows, s.start[rows], labels[rows], s.parent[rows]))]
+
+
+def _scopes(s: SpanState) -> I64:
+    codes: dict[str, int] = {}
+    each = [codes.setdefault(r.scope, len(codes)) for r in s.classifications.by_shape]
+    return np.array(each, np.int64)[s.classifications.shape]
+
+
+def _duplicates(s: SpanState, group: I64, scope: list[int]) -> list[tuple[int, int]]:
+    """Pair the calls of all further instrumentations with those of the one that started first."""
+    by_scope: dict[int, list[int]] = {}
+    for row, code in zip(group.tolist(), scope, strict=True):
+        by_scope.setdefault(code, []).append(row)
+    first, *others = by_scope.values()
+    pairs = []
+    for rows in others:
+        free = list(first)
+        for row in rows:
+            match = _most_similar(s, row, free)
+            if match is not None:
+                free.remove(match)
+                pairs.append((row, match))
+    return pairs
+
+
+def _most_similar(s: SpanState, row: int, rows: list[int]) -> int | None:
+    """Return the overlapping call with the same usage, or else with the most similar interval."""
+    started = bisect_left(rows, s.end[row], key=lambda r: s.start[r])
+    recent = rows[:started][-_MAX_CONCURRENT_CALLS:]
+    overlapping = [r for r in recent if s.start[row] < s.end[r]]
+    return min(overlapping, key=lambda r: _difference(s, row, r), default=None)
+
+
+def _difference(s: SpanState, one: int, other: int) -> tuple[bool, int, int]:
+    usage = any(tokens[one] != tokens[other] for tokens in s.tokens)
+    apart = abs(int(s.start[one] - s.start[other])) + abs(int(s.end[one] - s.end[other]))
+    return usage, apart, other

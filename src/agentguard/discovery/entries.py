@@ -13,9 +13,11 @@ from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.partial import I64
-from agentguard.discovery.span_state import SpanState
+from agentguard.discovery.polls import idle_polls
+from agentguard.discovery.span_state import SpanState, nearest_ancestor, nodes
 from agentguard.kernel.patterns import Pattern
 
+_WORK = (Role.AGENT, Role.TOOL, Role.MODEL, Role.SERVER, Role.CONSUMER, Role.WORKFLOW)
 _ENTRIES = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER, Role.TOOL, Role.MCP_SERVER)
 
 
@@ -85,23 +87,47 @@ def _excluded(
 
 
 def _entry_rows(s: SpanState, spans: I64, source: I64) -> I64:
-    lost = (spans >= len(s.tree.spans)) & s.tree.orphan[spans]
-    top_rows = np.flatnonzero(
-        (source < 0) & (s.parent[spans] < 0) & np.isin(s.role[spans], _ENTRIES) & ~lost
-    )
-    tops = spans[top_rows]
-    order = np.lexsort(
-        (tops, s.start[tops], s.tree.orphan[tops], s.tree.trace[tops, 1], s.tree.trace[tops, 0])
-    )
-    tops, top_rows = tops[order], top_rows[order]
-    first = np.ones(len(tops), np.bool_)
-    first[1:] = (s.tree.trace[tops[1:]] != s.tree.trace[tops[:-1]]).any(axis=1)
+    tops = (s.parent[spans] < 0) | _starts_by_message(s)[spans]
+    starts = (source < 0) & tops & np.isin(s.role[spans], _ENTRIES)
+    rows = np.flatnonzero(starts & ~_starts_nothing(s, spans))
     nested = np.flatnonzero((source >= 0) & (s.role[spans] == Role.WORKFLOW))
-    return np.concatenate([top_rows[first], nested])
+    return np.concatenate([rows[_first_of_trace(s, spans[rows])], nested])
+
+
+def _first_of_trace(s: SpanState, tops: I64) -> I64:
+    """Return the positions of the first top of each trace; orphans come last."""
+    trace = s.tree.trace[tops]
+    order = np.lexsort((tops, s.start[tops], s.tree.orphan[tops], trace[:, 1], trace[:, 0]))
+    first = np.ones(len(tops), np.bool_)
+    first[1:] = (trace[order[1:]] != trace[order[:-1]]).any(axis=1)
+    positions: I64 = order[first]
+    return positions
+
+
+def _starts_by_message(s: SpanState) -> NDArray[np.bool_]:
+    """Return which agent runs are directly below the root consumer of a message."""
+    above = nearest_ancestor(s.parent, nodes(s))
+    roots = (s.role == Role.CONSUMER) & (s.parent < 0)
+    started: NDArray[np.bool_] = (above >= 0) & roots[above] & (s.role == Role.AGENT)
+    return started
+
+
+def _starts_nothing(s: SpanState, spans: I64) -> NDArray[np.bool_]:
+    """Return which spans stand for no run.
+
+    Inserted server spans of an orphaned call or of a lone call of an SDK, and polls without a
+    message.
+    """
+    inserted = spans >= len(s.tree.spans)
+    top = nearest_ancestor(s.parent, s.parent < 0)
+    busy = np.zeros(len(s.role), np.bool_)
+    busy[top[(top >= 0) & np.isin(s.role, _WORK)]] = True
+    return (inserted & (s.tree.orphan[spans] | ~busy[spans])) | np.isin(spans, idle_polls(s))
 
 
 def _serves(s: SpanState, row: int) -> bool:
-    return Role(int(s.role[row])) in (Role.SERVER, Role.CONSUMER)
+    serving = (Role.SERVER, Role.CONSUMER)
+    return Role(int(s.role[row])) in serving or s.classification(row).role in serving
 
 
 def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | None:

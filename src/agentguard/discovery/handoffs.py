@@ -18,6 +18,7 @@ from agentguard.discovery.span_state import (
     by_time,
     is_descendant,
     nearest_ancestor,
+    nodes,
 )
 
 
@@ -112,7 +113,33 @@ def _receiver(s: SpanState, marker: _Marker, runs: deque[int], taken: set[int]) 
         for row in runs
         if row not in taken and row != marker.sender and s.start[row] >= earliest
     )
-    return next((row for row in later if not is_descendant(s.parent, row, marker.row)), None)
+    inside = s.role[marker.row] in (Role.TOOL, Role.HANDOFF)
+    return next((r for r in later if inside or not is_descendant(s.parent, r, marker.row)), None)
+
+
+def infer_handoffs_in_order(s: SpanState) -> None:
+    """Let each agent run pass control to the next one of a workflow that runs one agent at a time.
+
+    Applies to frameworks in which only a handoff changes the agent, and that do not record it. Weak
+    evidence: the app may have started both.
+    """
+    shapes = [i for i, r in enumerate(s.classifications.by_shape) if r.hands_over]
+    loops = (s.role == Role.WORKFLOW) & np.isin(s.classifications.shape, shapes)
+    if not loops.any():
+        return
+    above, runs = nearest_ancestor(s.parent, nodes(s)), s.rows(Role.AGENT)
+    before: dict[int, int] = {}
+    for row in by_time(s, runs[(above[runs] >= 0) & loops[above[runs]]]):
+        giver = before.get(int(above[row]))
+        if giver is not None and _takes_over(s, row, giver):
+            s.handoffs[row] = (giver, None, Proof.SIBLING)
+        before[int(above[row])] = row
+
+
+def _takes_over(s: SpanState, row: int, giver: int) -> bool:
+    other = agent_key(s.name(row) or "") != agent_key(s.name(giver) or "")
+    ordered = s.end[giver] <= s.start[row] and not s.failed[giver]
+    return bool(other and ordered and row not in s.handoffs)
 
 
 def _record(s: SpanState, marker: _Marker, receiver: int | None, *, known: bool) -> None:

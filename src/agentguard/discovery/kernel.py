@@ -15,6 +15,7 @@ from agentguard.discovery.entries import entries
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
 from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import (
     I32,
@@ -57,7 +58,9 @@ def discover(
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
     state = assign_roles(tree, classifications, prescan)
-    return _Builder(state, owners(state), dialects, prescan).partial()
+    owned = owners(state)
+    infer_failed_runs(state, owned)
+    return _Builder(state, owned, dialects, prescan).partial()
 
 
 class _Builder:
@@ -119,10 +122,8 @@ class _Builder:
         proof[primary_rows] = owned.proof[rows.primary]
         proof[rows.peer_calls] = Proof.ATTRIBUTE
         models = s.role[spans] == Role.MODEL
-        answers, seen = (
-            models & rows.recorded,
-            (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models),
-        )
+        answers = rows.answered(models)
+        seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
         tokens = [np.where(answers, column[spans], 0) for column in s.tokens]
         entry, root = self._entered(rows, source)
         caller_side = _caller_side_spans(s, spans, holder)
@@ -351,11 +352,7 @@ def _identity(
         return identity(
             COMPONENT[role], name, environment=classification.environment, server=server
         )
-    place = (
-        f"{classification.service} {clean(classification.route) or ''}".strip()
-        if role is not Role.MODEL
-        else ""
-    )
+    place = _place(role, classification) if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
     return identity(
         COMPONENT[role],
@@ -364,6 +361,12 @@ def _identity(
         server=server,
         identified=False,
     )
+
+
+def _place(role: Role, classification: Classification) -> str:
+    """Return service and span name; instead of the span name, a framework's default name."""
+    default = clean(classification.spelling) if role is Role.AGENT else None
+    return f"{classification.service} {default or clean(classification.route) or ''}".strip()
 
 
 def _spelling(component: Identity, classification: Classification) -> str:

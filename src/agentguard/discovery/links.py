@@ -21,9 +21,7 @@ def span_links(
 ) -> tuple[list[LinkEnd], list[LinkStart]]:
     """Return the linked spans of these traces, and their rows started by a link."""
     ends = (_link_end(s, owned, rows, row) for row in _linked_to(s.tree, prescan))
-    starts = [
-        start for row in _linking(s.tree).tolist() for start in _link_starts(s, owned, rows, row)
-    ]
+    starts = [start for row in _linking(s).tolist() for start in _link_starts(s, owned, rows, row)]
     return [end for end in ends if end is not None], starts
 
 
@@ -37,14 +35,14 @@ def _link_end(s: SpanState, owned: Owners, rows: Rows, row: int) -> LinkEnd | No
 
 
 def _link_starts(s: SpanState, owned: Owners, rows: Rows, row: int) -> Iterator[LinkStart]:
-    """Yield the runs started by a root span with a link to another trace."""
-    words = np.frombuffer(s.tree.spans.column("links")[row].as_py()[0], "<u8")
+    """Yield the runs started by a root span, for each of its links to other traces."""
     messaging = bool(s.role[row] == Role.CONSUMER)
-    for span in _started_by(s, owned, row):
-        if rows.row_of[span] >= 0:
-            yield LinkStart(
-                int(rows.row_of[span]), (int(words[0]), int(words[1])), int(words[2]), messaging
-            )
+    started = [int(rows.row_of[span]) for span in _started_by(s, owned, row)]
+    for link in s.tree.spans.column("links")[row].as_py():
+        high, low, span = np.frombuffer(link, "<u8").tolist()
+        for start in started:
+            if start >= 0:
+                yield LinkStart(start, (high, low), span, messaging)
 
 
 def _started_by(s: SpanState, owned: Owners, row: int) -> list[int]:
@@ -60,9 +58,10 @@ def _linked_to(tree: SpanTree, prescan: Prescan) -> list[int]:
     return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], prescan.link_targets)).tolist()
 
 
-def _linking(tree: SpanTree) -> I64:
-    links = tree.spans.column("links")
+def _linking(s: SpanState) -> I64:
+    links = s.tree.spans.column("links")
     has = pc.fill_null(pc.greater(pc.list_value_length(links), 0), fill_value=False).to_numpy(
         zero_copy_only=False
     )
-    return np.flatnonzero(has & (tree.parent < 0) & ~tree.orphan[: len(tree.spans)])
+    roots = (s.parent < 0) & ~s.tree.orphan
+    return np.flatnonzero(has & roots[: len(s.tree.spans)])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from agentguard.discovery.classification import Classification, Classifications
+from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.inserted_spans import insert_above
 from agentguard.discovery.naming import clean, is_agent_name
 from agentguard.discovery.partial import I64, Proof
 from agentguard.discovery.services import (
@@ -67,31 +66,7 @@ def _insert_server_spans(s: SpanState, rows: I64, agent_services: frozenset[str]
     """Insert a server span above each of these spans, which serves as its evidence."""
     if not len(rows):
         return
-    count = len(s.role)
-    added = np.arange(count, count + len(rows))
-    shapes, inverse = np.unique(s.classifications.shape[rows], return_inverse=True)
-    classifications = [
-        _server_classification(s.classifications.by_shape[shape]) for shape in shapes.tolist()
-    ]
-    above = s.parent[rows]
-    failed = s.failed[rows] & (above < 0)
-    s.classifications = Classifications(
-        np.concatenate([s.classifications.shape, len(s.classifications.by_shape) + inverse]),
-        [*s.classifications.by_shape, *classifications],
-    )
-    s.tree = replace(
-        s.tree,
-        trace=np.concatenate([s.tree.trace, s.tree.trace[rows]]),
-        span=np.concatenate([s.tree.span, s.tree.span[rows]]),
-        orphan=np.concatenate([s.tree.orphan, s.tree.orphan[rows]]),
-    )
-    s.parent[rows] = added
-    s.parent = np.concatenate([s.parent, above])
-    s.role = np.concatenate([s.role, np.full(len(rows), Role.SERVER, np.int8)])
-    s.start, s.end = (np.concatenate([times, times[rows]]) for times in (s.start, s.end))
-    s.failed = np.concatenate([s.failed, failed])
-    s.timed = np.concatenate([s.timed, np.zeros(len(rows), np.bool_)])
-    s.tokens = (np.pad(s.tokens[0], (0, len(rows))), np.pad(s.tokens[1], (0, len(rows))))
+    added = insert_above(s, rows, _server_classification)
     _promote_agent_services(s, added, agent_services)
 
 

@@ -72,6 +72,18 @@ def _without(rules: Iterable[NameRule], name: str) -> str:
     return name
 
 
+@cache
+def default_agent_names() -> frozenset[str]:
+    """Return the names that frameworks give to agents without a name, in lower case."""
+    table = parse(files("agentguard.discovery").joinpath("names.yaml").read_text("utf-8"))
+    return frozenset(table["default_agents"]["names"])
+
+
+def own_name(name: str | None) -> str | None:
+    """Return an agent's name, or None if it is a framework's default."""
+    return None if name is None or name.casefold() in default_agent_names() else name
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """The identity of a component."""

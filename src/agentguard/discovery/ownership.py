@@ -64,7 +64,7 @@ def owners(s: SpanState) -> Owners:
         above=nearest_ancestor(s.parent, nodes),
         source=holder.copy(),
         type=np.full(len(holder), -1, np.int8),
-        proof=np.full(len(holder), Proof.STRUCTURE, np.int8),
+        proof=_proofs(s),
         via=np.full(len(holder), -1, np.int32),
         vias={},
         relay=_relays(s, holder),
@@ -78,30 +78,54 @@ def owners(s: SpanState) -> Owners:
     return c
 
 
-def _skip_ended_runs(s: SpanState, holder: I64) -> I64:
-    """Reassign a model or tool call that starts after its agent run ended to an outer, active run.
+def _proofs(s: SpanState) -> NDArray[np.int8]:
+    proofs = np.full(len(s.role), Proof.STRUCTURE, np.int8)
+    for row, proof in s.ownership.items():
+        proofs[row] = proof
+    return proofs
 
-    Some frameworks leak the context of a finished run. Only holders in the same process are
-    skipped; if no outer run was active, the recorded owner stays.
+
+def _skip_ended_runs(s: SpanState, holder: I64) -> I64:
+    """Reassign a model or tool call that belongs to no run to an outer, active agent run.
+
+    Some frameworks leak the context of a finished run to the next step of the run around it. A call
+    inside a span that started in time stays, because a stream outlives the run that returned it,
+    and so does a call for whose run a tool still waits.
     """
-    rows = s.rows(Role.MODEL, Role.TOOL)
-    services = s.services()
+    rows = _leaked_calls(s, holder)
     at = holder[rows]
     while True:
-        ended = (
-            (at >= 0)
-            & (s.role[at] == Role.AGENT)
-            & (services[at] == services[rows])
-            & (s.start[rows] >= s.end[at])
-            & (s.end[at] > s.start[at])
-        )
+        ended = (at >= 0) & (s.role[at] == Role.AGENT) & (s.start[rows] >= s.end[at])
         if not ended.any():
             break
         at = np.where(ended, holder[at], at)
-    running = (at >= 0) & (s.end[at] >= s.start[rows])
+    running = (at >= 0) & (s.end[at] >= s.start[rows]) & (s.role[at] != Role.TOOL)
     adjusted = holder.copy()
     adjusted[rows[running]] = at[running]
     return adjusted
+
+
+def _leaked_calls(s: SpanState, holder: I64) -> I64:
+    """Return the calls whose outermost span below an agent run of their service started after it.
+
+    Only runs with a duration count.
+    """
+    rows = _after_runs(s, holder)
+    top = rows.copy()
+    while len(top) and (below := s.parent[top] != holder[rows]).any():
+        top = np.where(below, s.parent[top], top)
+    leaked: I64 = rows[s.start[top] >= s.end[holder[rows]]]
+    return leaked
+
+
+def _after_runs(s: SpanState, holder: I64) -> I64:
+    """Return the calls that start after the agent run above them, of their service, has ended."""
+    rows, services = s.rows(Role.MODEL, Role.TOOL), s.services()
+    rows = rows[~np.isin(rows, list(s.ownership)) & (holder[rows] >= 0)]
+    run = holder[rows]
+    ended = (s.start[rows] >= s.end[run]) & (s.end[run] > s.start[run])
+    after: I64 = rows[ended & (s.role[run] == Role.AGENT) & (services[run] == services[rows])]
+    return after
 
 
 def _depth(holder: I64) -> I64:

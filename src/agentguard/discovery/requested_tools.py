@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.naming import agent_key
+from agentguard.discovery.naming import agent_key, normalized
 from agentguard.discovery.prescan import Prescan
-from agentguard.discovery.span_state import InferredCall, SpanState, nearest_ancestor
+from agentguard.discovery.span_state import (
+    InferredCall,
+    SpanState,
+    by_time,
+    nearest_ancestor,
+    nodes,
+)
 
 RULE = "requested-tool"
+
+
+def demote_requests(s: SpanState) -> None:
+    """Demote the tool span below a model call that only records the model's request for it.
+
+    The tool's own run, of the same name and owner, follows outside the model call. A span of the
+    same instrumentation whose parent is missing is such a request too.
+    """
+    tools = by_time(s, s.rows(Role.TOOL))
+    requests = _requests(s, tools)
+    if not requests:
+        return
+    owner = nearest_ancestor(s.parent, nodes(s) & (s.role != Role.MODEL))
+    waiting: dict[tuple[bytes, int, str], list[int]] = defaultdict(list)
+    for row in tools:
+        key = (s.tree.trace[row].tobytes(), int(owner[row]), normalized(s.name(row) or ""))
+        if row in requests:
+            waiting[key].append(row)
+        elif waiting[key]:
+            s.role[waiting[key].pop(0)] = Role.STEP
+
+
+def _requests(s: SpanState, tools: list[int]) -> set[int]:
+    above = nearest_ancestor(s.parent, nodes(s))
+    inside = {row for row in tools if above[row] >= 0 and s.role[above[row]] == Role.MODEL}
+    scopes = {s.classification(row).scope for row in inside}
+    lost = {row for row in tools if s.tree.orphan[row] and s.classification(row).scope in scopes}
+    return inside | lost
 
 
 def infer_requested_tools(s: SpanState, seen: Prescan) -> None:

@@ -13,6 +13,7 @@ from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, Mask
 from agentguard.discovery.services import SERVING_ROLES, has_peer_name, has_service_name
 from agentguard.discovery.span_state import SpanState
+from agentguard.discovery.usage import RULE as USAGE_RULE
 
 COMPONENT = {
     Role.AGENT: ComponentKind.AGENT,
@@ -47,6 +48,8 @@ class Rows:
     """Spans that are evidence of calls whose callees have no span."""
     inferred_callers: I64
     """The agent runs that made these calls."""
+    with_usage: Mask
+    """(inferred,) whether the span holds the usage of the call."""
     row_of: I64
     """(spans,) → primary row; -1: none."""
     known_costs: NDArray[np.float64]
@@ -73,6 +76,13 @@ class Rows:
         recorded[: len(self.peers)] = False
         recorded[self.primary_rows.stop + len(self.mcp) : self.peer_calls.start] = False
         return recorded
+
+    def answered(self, models: Mask) -> Mask:
+        """Return whether the row's span holds the usage of a model call."""
+        answered = models & self.recorded
+        inferred = slice(self.primary_rows.stop + len(self.mcp), self.peer_calls.start)
+        answered[inferred] = self.with_usage
+        return answered
 
     @property
     def no_callers(self) -> I64:
@@ -123,13 +133,21 @@ def select_rows(s: SpanState, ownership: Owners) -> Rows:
     ]
     row_of = np.full(len(s.role), -1, np.int64)
     row_of[primary] = np.arange(len(peers), len(peers) + len(primary))
-    mcp = np.array(
-        [row for row in s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist() if s.server.get(row)],
-        np.int64,
-    )
+    mcp = _with_servers(s)
     inferred = np.array([(call.row, call.caller) for call in s.inferred_calls], np.int64).reshape(
         len(s.inferred_calls), 2
     )
     costs = s.tree.spans.column("cost_usd").to_numpy(zero_copy_only=False).astype(np.float64)
     costs = np.pad(costs, (0, len(s.role) - len(costs)), constant_values=np.nan)
-    return Rows(peers, primary, mcp, inferred[:, 0], inferred[:, 1], row_of, costs)
+    return Rows(peers, primary, mcp, inferred[:, 0], inferred[:, 1], _usage(s), row_of, costs)
+
+
+def _with_servers(s: SpanState) -> I64:
+    """Return the MCP calls whose server is known."""
+    rows = s.rows(Role.MCP_CLIENT, Role.MCP_SERVER).tolist()
+    return np.array([row for row in rows if s.server.get(row)], np.int64)
+
+
+def _usage(s: SpanState) -> Mask:
+    """Return for each inferred call whether its span holds the usage of the call."""
+    return np.array([call.rule == USAGE_RULE for call in s.inferred_calls], np.bool_)

@@ -68,6 +68,8 @@ class SpanState:
     """Unnamed agent run → number of unnamed runs that enclose it."""
     handoffs: dict[int, tuple[int, str | None, Proof]] = field(default_factory=dict)
     """Receiving agent run → (the sender's run, via, proof)."""
+    ownership: dict[int, Proof] = field(default_factory=dict)
+    """Call → the evidence for its caller, where that is not the recorded parents."""
     inferred_calls: list[InferredCall] = field(default_factory=list)
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Calls with an unknown destination."""
@@ -148,6 +150,12 @@ def is_descendant(parent: I64, row: int, other: int) -> bool:
     while row >= 0 and row != other:
         row = int(parent[row])
     return row == other
+
+
+def encloses(s: SpanState, outer: int, inner: int) -> bool:
+    """Return whether a span encloses another one in time."""
+    within = s.start[outer] <= s.start[inner] and s.end[inner] <= s.end[outer]
+    return bool(s.timed[outer] and within)
 
 
 def nodes(s: SpanState) -> Mask:

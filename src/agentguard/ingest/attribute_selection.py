@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from agentguard.ingest.conditions import Condition
 from agentguard.kernel.patterns import Pattern
@@ -21,6 +22,10 @@ class Reduction(StrEnum):
     """A statement → its first word."""
     FLAG = "flag"
     """Presence only."""
+
+
+Usage: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
+"""Paths in the JSON of one attribute, for each numeric column: input, output, cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class AttributeSelection:
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Event name → attributes that are stored like span attributes."""
     facts: tuple[Fact, ...] = ()
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    """Span attributes whose JSON holds numbers of tokens or costs."""
     caller_only: frozenset[str] = frozenset()
     """Labels that are stored for client spans only: on server spans they identify the clients and
     have as many values as there are clients.
@@ -79,5 +86,6 @@ class AttributeSelection:
             | self.input_tokens
             | self.output_tokens
             | self.cost
+            | self.usage.keys()
             | self.content
         )

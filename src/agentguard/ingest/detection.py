@@ -99,7 +99,7 @@ def _format_of_object(value: dict[str, Any]) -> Format | None:
         return Format.OTLP
     if tempo.unwrapped(value) is not None:
         return Format.WRAPPED_OTLP
-    if isinstance(langfuse.observations(value), list):
+    if isinstance(langfuse.nested_observations(value), list):
         return Format.LANGFUSE
     if "resourceLogs" in value or "resourceMetrics" in value:
         return Format.OTHER_SIGNAL
@@ -121,6 +121,8 @@ def _format_of_data(data: list[Any]) -> Format | None:
     first = mapping(next(iter(data), {"spans": []}))
     if isinstance(first.get("spans"), list):
         return Format.JAEGER
+    if langfuse.is_observation(first):
+        return Format.LANGFUSE
     return Format.DEPENDENCIES if "callCount" in first else None
 
 
@@ -132,6 +134,8 @@ def _format_of_span(value: dict[str, Any]) -> Format | None:
         next(iter(_list(value.get("annotations"))), None)
     ):
         return Format.ZIPKIN_V1
+    if langfuse.is_observation(value):
+        return Format.LANGFUSE
     if "id" in value:
         return Format.ZIPKIN
     return Format.PLAIN if "spanId" in value and "resource" not in value else None

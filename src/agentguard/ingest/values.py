@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from agentguard.ingest.attribute_selection import Reduction
@@ -16,8 +16,8 @@ from agentguard.ingest.secret_shapes import LONGEST_SEARCHED, without_secrets
 
 MAX_TEXT_LENGTH = 256
 """Maximum length of a stored text; a longer one is truncated and ends with a digest."""
-
-_MAX_AMOUNT = 10**15
+_LONGEST_JSON = 1_000_000
+"""Characters of a JSON text that is parsed, as for facts."""
 
 _LONGEST_URL = 4096
 """Characters of a URL that are parsed; servers and proxies refuse longer ones (RFC 9110 §4.1)."""
@@ -26,7 +26,7 @@ _LONGEST_URL = 4096
 def kept(value: Any, reduction: Reduction | None = None) -> Any:
     """Return the value to store (text, number, bool or list of these), or None to drop it."""
     if isinstance(value, str):
-        return shown(reduced(value, reduction))
+        return shown(reduced(unquoted(value), reduction))
     if isinstance(value, list):
         return [item for item in map(kept, value[:64]) if item is not None]
     if isinstance(value, dict):
@@ -36,12 +36,22 @@ def kept(value: Any, reduction: Reduction | None = None) -> Any:
     return reduced(str(value), reduction) if reduction else value
 
 
-def is_amount(value: Any) -> bool:
-    """Return whether the value is a usable number of tokens or amount of money.
+def parsed(value: Any) -> Any:
+    """Return the value of JSON text; other values, and text that is not JSON, unchanged."""
+    if not isinstance(value, str) or len(value) > _LONGEST_JSON:
+        return value
+    try:
+        return orjson.loads(value.encode("utf-8", "replace"))
+    except orjson.JSONDecodeError:
+        return value
 
-    It must be finite and small enough for 64-bit sums.
-    """
-    return isinstance(value, int | float) and math.isfinite(value) and abs(value) <= _MAX_AMOUNT
+
+def unquoted(text: str) -> str:
+    """Return the text without its quotes if it is the JSON form of a text, as MLflow writes it."""
+    if len(text) < 3 or text[0] != '"' or text[-1] != '"':
+        return text
+    value = parsed(text)
+    return value if isinstance(value, str) else text
 
 
 def plain(value: AnyValue) -> Any:

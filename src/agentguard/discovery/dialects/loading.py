@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from agentguard.discovery.packaged_yaml import parse
-from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
+from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction, Usage
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.spans import (
     KIND_CLIENT,
@@ -154,6 +154,14 @@ class SpanRule:
     """Names the tools, one per line, that a model response requests."""
     of_parent: bool = False
     """Whether this is a step of an agent's loop: its parent is the agent, named by its span."""
+    reports: bool = False
+    """Whether this step is the execution of the call that its parent records: its failure is the
+    call's.
+    """
+    hands_over: bool = False
+    """Whether this workflow runs one agent at a time, which only a handoff changes."""
+    polls: bool = False
+    """Whether this consumer asks for messages instead of processing one."""
     nests: bool = False
     """Whether it stays a workflow below another workflow, instead of becoming a step."""
 
@@ -179,6 +187,9 @@ class SpanRule:
         return f"{self.dialect}#{self.number}"
 
 
+FLAGS = tuple(field.name for field in fields(SpanRule) if field.type == "bool")
+
+
 @dataclass(frozen=True, slots=True)
 class Dialects:
     """The compiled dialect table."""
@@ -187,6 +198,8 @@ class Dialects:
     """In order: the first matching rule assigns the role."""
     errors: tuple[Condition, ...]
     """Conditions of failed spans whose status does not say so."""
+    successes: tuple[Condition, ...]
+    """Conditions of spans that state the success of their run."""
     control_flow: frozenset[str]
     """Exception types (last part of the dotted name) that are not failures."""
     housekeeping: tuple[Pattern, ...]
@@ -225,14 +238,18 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
     rules = tuple(_compiled(files_in_order, "spans", _rule))
     facts = tuple(_compiled(files_in_order, "facts", lambda _, __, raw: _fact(raw)))
     errors = tuple(_compiled(files_in_order, "errors", lambda _, __, raw: _condition(raw["when"])))
+    successes = tuple(
+        _compiled(files_in_order, "successes", lambda _, __, raw: _condition(raw["when"]))
+    )
     housekeeping = tuple(_compiled(files_in_order, "housekeeping", lambda _, __, raw: Pattern(raw)))
     return Dialects(
         rules=rules,
         errors=errors,
+        successes=successes,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         housekeeping=housekeeping,
         sources={table["id"]: table["source"] for table in tables},
-        wanted=_wanted(tables, rules, facts, errors),
+        wanted=_wanted(tables, rules, facts, errors + successes),
     )
 
 
@@ -257,26 +274,9 @@ def _wanted(
     facts: tuple[Fact, ...],
     errors: tuple[Condition, ...],
 ) -> AttributeSelection:
-    conditions = (
-        [rule.condition for rule in rules] + [fact.condition for fact in facts] + list(errors)
-    )
-    sources = [
-        s
-        for rule in rules
-        for s in (
-            *rule.name,
-            *rule.target,
-            *rule.server,
-            *rule.body,
-            *rule.acting,
-            *rule.goto,
-            *rule.hosts,
-            *rule.lends,
-        )
-    ]
-    reductions = {
-        key: Reduction(how) for table in tables for key, how in table.get("reduced", {}).items()
-    }
+    conditions = [*(rule.condition for rule in rules), *(f.condition for f in facts), *errors]
+    sources = [source for rule in rules for source in rule.sources if source not in rule.requested]
+    reductions = _merged(tables, "reduced", Reduction)
     labels = {key for condition in conditions for key in _keys(condition)} | {
         s.attribute for s in sources if s.attribute
     }
@@ -294,12 +294,24 @@ def _wanted(
         resource=_RESOURCE,
         events=_EXCEPTION,
         facts=facts,
+        usage=_merged(tables, "usage", _usage),
         caller_only=_union(tables, "caller_only"),
     )
 
 
+def _merged(
+    tables: list[Mapping[str, Any]], section: str, read: Callable[[Any], T]
+) -> dict[str, T]:
+    return {key: read(raw) for table in tables for key, raw in table.get(section, {}).items()}
+
+
 def _union(tables: list[Mapping[str, Any]], key: str) -> frozenset[str]:
     return frozenset(name for table in tables for name in table.get(key, ()))
+
+
+def _usage(raw: Mapping[str, Any]) -> Usage:
+    keys = ("input_tokens", "output_tokens", "cost")
+    return tuple(tuple(tuple(path.split("/")) for path in raw.get(key, ())) for key in keys)
 
 
 def _keys(condition: Condition) -> set[str]:
@@ -319,15 +331,11 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         server=_sources(raw.get("server")),
         body=_sources(raw.get("body")),
         acting=_sources(raw.get("acting")),
-        acting_follows=raw.get("acting_follows", False),
-        passes=raw.get("passes", False),
         goto=_sources(raw.get("goto")),
         hosts=_sources(raw.get("hosts")),
-        hosts_tools=raw.get("hosts_tools", False),
         lends=_sources(raw.get("lends")),
         requested=_sources(raw.get("requested")),
-        of_parent=raw.get("of_parent", False),
-        nests=raw.get("nests", False),
+        **{flag: raw[flag] for flag in FLAGS if flag in raw},
     )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
-from agentguard.discovery.partial import I64, Calls, LinkEnd, Mask, Partial, Proof
+from agentguard.discovery.partial import I64, Calls, LinkEnd, LinkStart, Mask, Partial, Proof
 from agentguard.graph.assembly.peers import resolve_peers
 
 TYPES = tuple(DependencyType)
@@ -65,13 +65,10 @@ def link_traces(partial: Partial) -> LinkedCalls:
 
 
 def _follow_links(partial: Partial) -> None:
+    """Let each linked row be called by the holder of its first link; see _add_further_links."""
     calls = partial.calls
-    ends = {(end.trace, end.span): end for end in partial.link_ends}
-    linked = {
-        start.row: (start, ends[start.to_trace, start.to_span])
-        for start in partial.link_starts
-        if (start.to_trace, start.to_span) in ends
-    }
+    every = _links_by_row(partial)
+    linked = {row: links[0] for row, links in every.items()}
     for row, (_, end) in linked.items():
         calls.source[row] = end.row
     _cut_cycles(calls, linked.keys())
@@ -87,6 +84,45 @@ def _follow_links(partial: Partial) -> None:
             calls.via[row] = _via(partial, via)
     trace, _ = factorize(hash_rows(calls.trace[:, 0], calls.trace[:, 1]))
     calls.entry[np.isin(trace, trace[list(linked)])] = -1
+    _add_further_links(partial, {row: every[row][1:] for row in linked})
+
+
+def _links_by_row(partial: Partial) -> dict[int, list[tuple[LinkStart, LinkEnd]]]:
+    """Return the links of each row whose ends are known, one per end."""
+    ends = {(end.trace, end.span): end for end in partial.link_ends}
+    found: dict[int, dict[int, tuple[LinkStart, LinkEnd]]] = defaultdict(dict)
+    for start in partial.link_starts:
+        end = ends.get((start.to_trace, start.to_span))
+        if end is not None:
+            found[start.row].setdefault(end.row, (start, end))
+    return {row: list(links.values()) for row, links in found.items()}
+
+
+def _add_further_links(
+    partial: Partial, further: Mapping[int, Sequence[tuple[LinkStart, LinkEnd]]]
+) -> None:
+    """Add a call from each further linked producer of a batch; it is no further invocation."""
+    pairs = [(row, end) for row, links in further.items() for _, end in links]
+    if not pairs:
+        return
+    sources = [_caller(partial, row, end)[0] for row, end in pairs]
+    _append(partial.calls, _further_calls(partial.calls, [row for row, _ in pairs], sources))
+
+
+def _further_calls(calls: Calls, rows: Sequence[int], sources: Sequence[int]) -> Calls:
+    """Return copies of the rows with other callers, without an invocation and its usage."""
+    size = len(rows)
+    copies = {f.name: getattr(calls, f.name)[list(rows)] for f in fields(Calls)}
+    copies |= {"source": np.array(sources, np.int64), "ran": np.zeros(size, np.bool_)}
+    copies |= dict.fromkeys(("input_tokens", "output_tokens"), np.zeros(size, np.int64))
+    copies |= {"cost": np.full(size, np.nan), "entry": np.full(size, -1, np.int32)}
+    return Calls(**copies)
+
+
+def _append(calls: Calls, further: Calls) -> None:
+    for field in fields(Calls):
+        both = (getattr(calls, field.name), getattr(further, field.name))
+        setattr(calls, field.name, np.concatenate(both))
 
 
 def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:

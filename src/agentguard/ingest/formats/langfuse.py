@@ -1,5 +1,8 @@
 """Langfuse exports: `{"trace": {…}, "observations": […]}`, or a trace with nested observations.
 
+Also the pages of its observations API (`{"data": […], "meta": {…}}`), and single observations, as
+people save them one per line.
+
 Spans that Langfuse received over OTLP keep their attributes, resource and scope in the
 observation's metadata (an object or its JSON text). Langfuse's own fields are added under the names
 of its OTLP mapping (`langfuse.observation.*`).
@@ -54,9 +57,19 @@ def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload | R
 
 
 def observations(value: Mapping[str, Any]) -> object:
+    """Return the observations of an export, of a page, or the single one."""
+    return [value] if is_observation(value) else nested_observations(value) or value.get("data")
+
+
+def nested_observations(value: Mapping[str, Any]) -> object:
     """Return the observations next to the trace or inside it; None if there are none."""
     found = value.get("observations")
     return found if isinstance(found, list) else mapping(value.get("trace")).get("observations")
+
+
+def is_observation(value: Mapping[str, Any]) -> bool:
+    """Return whether this is one observation: its keys are not those of other formats' spans."""
+    return {"id", "traceId", "type", "startTime"} <= value.keys() and "spanId" not in value
 
 
 def _metadata(value: object) -> dict[str, Any]:

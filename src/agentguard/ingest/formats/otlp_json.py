@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import orjson
 
-from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.attribute_selection import AttributeSelection, Usage
+from agentguard.ingest.formats.otlp_values import (
+    MAX_INT64,
+    any_value,
+    as_number,
+    as_text,
+    attributes_of,
+    key_values,
+    objects,
+)
+from agentguard.ingest.numbers import NOTHING, larger, numbers_in, numeric_attributes, whole
 from agentguard.ingest.payloads import DocumentPayload
 from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.span_columns import AttributeInterner, Coded, SpanColumns
 from agentguard.ingest.spans import id_bytes
-from agentguard.ingest.values import is_amount, kept
+from agentguard.ingest.values import kept
 
 _KINDS = {
     name: n
@@ -25,24 +35,11 @@ _KINDS = {
         ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
     )
 }
-_MAX_INT64 = 2**63 - 1
 _WRONG_ID = "A span needs a trace id of 32 and a span id of 16 hex digits, neither all zeros."
 _BASE64 = {16: 24, 8: 12}
 """Base64 characters of an id, by its size in bytes."""
-_CONTENT, _LABEL = 3, 4
-"""Use of an attribute; 0 to 2 are the numeric columns."""
-
-
-class _Everything:
-    """Contains every key."""
-
-    def __contains__(self, key: object) -> bool:
-        return True
-
-
-_ALL = _Everything()
-_MAX_DEPTH = 32
-"""Maximum nesting depth of a value."""
+_CONTENT, _LABEL = "content", "label"
+"""Uses of attributes; for numbers, where they are."""
 
 
 class MalformedSpanError(ValueError):
@@ -130,8 +127,8 @@ class DocumentReader:
             end=times[:, 1].copy(),
             attribute_row=np.array(self._rows, np.int64),
             attribute_code=np.array(self._codes, np.int32),
-            input_tokens=numbers[:, 0].astype(np.int64),
-            output_tokens=numbers[:, 1].astype(np.int64),
+            input_tokens=whole(numbers[:, 0]),
+            output_tokens=whole(numbers[:, 1]),
             cost=numbers[:, 2].copy(),
             content=self._contents,
             events=self._events,
@@ -141,17 +138,16 @@ class DocumentReader:
         )
 
     def _span(self, resource: str, scope: str, span: Any, *, own_ids: bool) -> None:
-        if not isinstance(span, dict):
-            raise MalformedSpanError("malformed-span", "A span must be an object.")
+        _check_kinds(span)
         ids, labels = _ids(span)
         if not own_ids and labels != (None, None):
             raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
-        name, kind, times = _text(span.get("name")), _kind(span.get("kind")), _times(span)
+        name, kind, times = as_text(span.get("name")), _kind(span.get("kind")), _times(span)
         events = [
-            (_text(e.get("name")), _attributes(e.get("attributes")))
-            for e in _objects(span.get("events"))
+            (as_text(e.get("name")), attributes_of(e.get("attributes")))
+            for e in objects(span.get("events"))
         ]
-        links = [found for link in _objects(span.get("links")) if (found := _link(link))]
+        links = [found for link in objects(span.get("links")) if (found := _link(link))]
         row = len(self._kinds)
         self._ids.append(ids)
         self._names.add(self._name(name))
@@ -171,8 +167,8 @@ class DocumentReader:
             self._span_labels[row] = labels[1]
 
     def _add_attributes(self, row: int, written: Any) -> None:
-        numbers: list[float] = [0, 0, float("nan")]
-        for item in written if isinstance(written, list) else ():
+        numbers = NOTHING
+        for item in key_values(written):
             key = item.get("key") if isinstance(item, dict) else None
             if not isinstance(key, str) or (use := self._uses.get(key)) is None:
                 continue
@@ -184,9 +180,9 @@ class DocumentReader:
                     self._codes.append(code)
             elif use == _CONTENT:
                 self._contents.setdefault(row, {})[key] = value
-            elif is_amount(value):
-                numbers[use] = value if numbers[use] != numbers[use] else max(numbers[use], value)
-        self._numbers.append(tuple(numbers))
+            elif not isinstance(use, str):
+                numbers = larger(numbers, numbers_in(value, use))
+        self._numbers.append(numbers)
 
     def _add_trace_state(self, row: int, written: Any) -> None:
         found = threshold(written) if isinstance(written, str) and written else None
@@ -231,17 +227,11 @@ class DocumentReader:
         return keep | {key: attributes[key] for key in sources & attributes.keys()}
 
 
-def _uses(wanted: AttributeSelection) -> dict[str, int]:
-    """Return the use of each selected attribute: a numeric column, content or label."""
-    uses = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL) | dict.fromkeys(
-        wanted.content, _CONTENT
-    )
-    return (
-        uses
-        | dict.fromkeys(wanted.input_tokens, 0)
-        | dict.fromkeys(wanted.output_tokens, 1)
-        | dict.fromkeys(wanted.cost, 2)
-    )
+def _uses(wanted: AttributeSelection) -> dict[str, str | Usage]:
+    """Return the use of each selected attribute."""
+    uses: dict[str, str | Usage] = dict.fromkeys(wanted.labels | wanted.reductions.keys(), _LABEL)
+    uses |= dict.fromkeys(wanted.content, _CONTENT)
+    return uses | dict(numeric_attributes(wanted))
 
 
 def resource_text(attributes: Mapping[str, Any], wanted: AttributeSelection) -> str:
@@ -254,82 +244,30 @@ def _spans(
     document: Mapping[str, Any], wanted: AttributeSelection
 ) -> Iterator[tuple[str, str, Any]]:
     """Yield each span with its stored resource attributes (JSON) and its scope's name."""
-    for group in _objects(document.get("resourceSpans", document.get("batches"))):
+    for group in objects(document.get("resourceSpans", document.get("batches"))):
         resource = group.get("resource")
         attributes = (
-            _attributes(resource.get("attributes"), wanted.resource)
+            attributes_of(resource.get("attributes"), wanted.resource)
             if isinstance(resource, dict)
             else {}
         )
         text = resource_text(attributes, wanted)
-        for scoped in _objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
+        for scoped in objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
             scope = scoped.get("scope", scoped.get("instrumentationLibrary"))
-            name = _text(scope.get("name")) if isinstance(scope, dict) else ""
+            name = as_text(scope.get("name")) if isinstance(scope, dict) else ""
             spans = scoped.get("spans")
             for span in spans if isinstance(spans, list) else []:
                 yield text, str(kept(name)), span
 
 
-def _objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
-
-
-def _attributes(value: Any, keys: Container[str] = _ALL, depth: int = 0) -> dict[str, Any]:
-    return {
-        key: any_value(item.get("value"), depth)
-        for item in _objects(value)
-        if isinstance(key := item.get("key"), str) and key in keys
-    }
-
-
-def any_value(value: Any, depth: int = 0) -> Any:
-    """Return an OTLP/JSON AnyValue as a Python value.
-
-    A bare scalar is returned unchanged; an invalid or too deeply nested value gives None.
-    """
-    if not isinstance(value, dict):
-        return None if isinstance(value, list) else value
-    for kind, inner in value.items():
-        if kind in _DECODERS and depth < _MAX_DEPTH:
-            return _DECODERS[kind](inner, depth + 1)
-    return None
-
-
-def _array(value: Any, depth: int) -> list[Any]:
-    values = value.get("values") if isinstance(value, dict) else None
-    return [any_value(item, depth) for item in values] if isinstance(values, list) else []
-
-
-def _pairs(value: Any, depth: int) -> dict[str, Any]:
-    return _attributes(value.get("values"), depth=depth) if isinstance(value, dict) else {}
-
-
-_DECODERS: Mapping[str, Callable[[Any, int], Any]] = {
-    "stringValue": lambda value, _: _text(value),
-    "intValue": lambda value, _: _number(value),
-    "boolValue": lambda value, _: value is True or value == "true",
-    "doubleValue": lambda value, _: _double(value),
-    "arrayValue": _array,
-    "kvlistValue": _pairs,
-}
-
-
-def _number(value: Any) -> int:
-    try:
-        return max(-_MAX_INT64, min(int(value), _MAX_INT64))
-    except (TypeError, ValueError, OverflowError):
-        return 0
-
-
-def _double(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+def _check_kinds(span: Any) -> None:
+    """Raise MalformedSpanError if the span or one of its lists is of another kind."""
+    if not isinstance(span, dict):
+        raise MalformedSpanError("malformed-span", "A span must be an object.")
+    if not isinstance(span.get("attributes"), list | dict | type(None)):
+        raise MalformedSpanError("malformed-span", "The attributes of a span must be a list.")
+    if any(not isinstance(span.get(key), list | type(None)) for key in ("events", "links")):
+        raise MalformedSpanError("malformed-span", "Events and links of a span must be lists.")
 
 
 def _ids(
@@ -354,7 +292,7 @@ def _id(value: Any, size: int) -> tuple[bytes, str | None]:
 
     Accepts hex as in OTLP, and base64 as in protobuf's JSON mapping.
     """
-    text = _text(value)
+    text = as_text(value)
     if len(text) == 2 * size:
         try:
             raw = bytes.fromhex(text)
@@ -379,7 +317,7 @@ def _link(link: Mapping[str, Any]) -> bytes:
 def _kind(value: Any) -> int:
     if isinstance(value, str) and not value.isdigit():
         return _KINDS.get(value.upper().removeprefix("SPAN_KIND_"), 0)
-    number = _number(value)
+    number = as_number(value)
     return number if 0 <= number < len(_KINDS) else 0
 
 
@@ -400,4 +338,4 @@ def _time(value: Any) -> int:
         time = int(value)
     except (TypeError, ValueError, OverflowError):
         return 0
-    return time if 0 < time <= _MAX_INT64 else 0
+    return time if 0 < time <= MAX_INT64 else 0

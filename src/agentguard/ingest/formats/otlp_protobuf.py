@@ -7,7 +7,6 @@ path through google.protobuf.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,6 +21,7 @@ from ptars import HandlerPool
 
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_json import resource_text
+from agentguard.ingest.numbers import NOTHING, Numbers, numbers_in, numeric_attributes
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.span_columns import (
     I64,
@@ -31,7 +31,7 @@ from agentguard.ingest.span_columns import (
     SpanColumns,
     with_attributes,
 )
-from agentguard.ingest.values import is_amount, kept, plain
+from agentguard.ingest.values import kept, plain
 
 U64 = NDArray[np.uint64]
 _F = descriptor_pb2.FieldDescriptorProto
@@ -44,8 +44,8 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np
 _KEY_TAG = 0x0A
 _SMALLEST = 10
 """Bytes of the smallest KeyValue that can match and that can be read eight bytes at a time."""
-_CONTENT, _LABEL = 3, 4
-"""Use of an attribute; 0 to 2 are the numeric columns."""
+_NUMBER, _CONTENT, _LABEL = 0, 1, 2
+"""Use of an attribute."""
 
 
 class UnusualBytesError(ValueError):
@@ -112,12 +112,12 @@ class ProtobufReader:
     def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
         self._keys = _KeyTable(wanted)
-        self._numeric = (wanted.input_tokens, wanted.output_tokens, wanted.cost)
+        self._numeric_keys = numeric_attributes(wanted)
         self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
         self._codes: dict[bytes, int] = {}
         self._resources: dict[bytes, str] = {}
         self._scopes: dict[bytes, str] = {}
-        self._numbers: dict[bytes, float] = {}
+        self._numbers: dict[bytes, Numbers] = {}
 
     def read(self, bodies: Sequence[bytes]) -> Chunk:
         """Decode ExportTraceServiceRequest bodies.
@@ -188,12 +188,8 @@ class ProtobufReader:
         """
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw)
-        numbers = np.zeros((3, spans))
-        numbers[2] = np.nan
-        for column in range(3):
-            mine = picked[use == column]
-            if len(mine):
-                self._add_numbers(raw.take(pa.array(mine)), owner[mine], column, numbers[column])
+        numeric = picked[use == _NUMBER]
+        numbers = self._numeric(raw.take(pa.array(numeric)), owner[numeric], spans)
         text = picked[use == _CONTENT]
         content: dict[int, dict[str, Any]] = {}
         for row, value in zip(
@@ -216,28 +212,28 @@ class ProtobufReader:
         rows = np.flatnonzero(codes >= 0)
         return rows, codes[rows]
 
-    def _add_numbers(
-        self, raw: pa.Array, rows: I64, column: int, into: NDArray[np.float64]
-    ) -> None:
-        """Store the largest number given under any of the column's names."""
-        values, indices = _dictionary_encoded(raw)
-        numbers = np.fromiter(
-            (self._number(value, column) for value in values), np.float64, len(values)
-        )[indices]
-        once = len(rows) < 2 or bool((rows[1:] > rows[:-1]).all())
-        if once:
-            into[rows] = np.fmax(into[rows], numbers)
-        else:
-            np.fmax.at(into, rows, numbers)
+    def _numeric(self, raw: pa.Array, rows: I64, spans: int) -> NDArray[np.float64]:
+        """Return a (3, spans) array: input tokens, output tokens, cost; NaN: not given.
 
-    def _number(self, raw: bytes, column: int) -> float:
-        number = self._numbers.get(raw)
-        if number is None:
+        Of several numbers of a span, the largest counts.
+        """
+        into = np.full((3, spans), np.nan)
+        values, indices = _dictionary_encoded(raw)
+        found = np.array([self._number(value) for value in values]).reshape(-1, 3)[indices]
+        for column in range(3):
+            given = ~np.isnan(found[:, column])
+            _keep_largest(into[column], rows[given], found[given, column])
+        into[:2] = np.fmax(into[:2], 0)
+        return into
+
+    def _number(self, raw: bytes) -> Numbers:
+        numbers = self._numbers.get(raw)
+        if numbers is None:
             pair = KeyValue.FromString(raw)
-            value = plain(pair.value)
-            usable = pair.key in self._numeric[column] and is_amount(value)
-            number = self._numbers[raw] = float(value) if usable else math.nan
-        return number
+            where = self._numeric_keys.get(pair.key)
+            numbers = numbers_in(plain(pair.value), where) if where else NOTHING
+            self._numbers[raw] = numbers
+        return numbers
 
     def _code(self, raw: bytes) -> int:
         code = self._codes.get(raw)
@@ -289,12 +285,7 @@ class _KeyTable:
     """
 
     def __init__(self, wanted: AttributeSelection) -> None:
-        uses = [
-            (wanted.input_tokens, 0),
-            (wanted.output_tokens, 1),
-            (wanted.cost, 2),
-            (wanted.content, _CONTENT),
-        ]
+        uses = [(numeric_attributes(wanted).keys(), _NUMBER), (wanted.content, _CONTENT)]
         found = {
             key.encode(): next((use for keys, use in uses if key in keys), _LABEL)
             for key in wanted.span_keys
@@ -471,6 +462,14 @@ def _failed(array: pa.BinaryArray) -> NDArray[np.bool_]:
         [Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_
     )
     return failed[indices] if len(failed) else np.zeros(len(array), np.bool_)
+
+
+def _keep_largest(into: NDArray[np.float64], rows: I64, numbers: NDArray[np.float64]) -> None:
+    """Store the largest number of each row."""
+    if (rows[1:] > rows[:-1]).all():
+        into[rows] = np.fmax(into[rows], numbers)
+    else:
+        np.fmax.at(into, rows, numbers)
 
 
 def _links(lists: pa.ListArray) -> dict[int, list[bytes]]:

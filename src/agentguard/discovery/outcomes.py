@@ -1,0 +1,82 @@
+"""Outcomes of runs whose root does not record one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.ownership import Owners
+from agentguard.discovery.partial import I64, Mask
+from agentguard.discovery.span_state import SpanState
+
+_ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
+_ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
+_MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
+_HTTP_STATUS = ("http.response.status_code", "http.status_code")
+
+
+def infer_failed_runs(s: SpanState, owned: Owners) -> None:
+    """Mark roots as failed whose last attempt failed and was not followed by a success.
+
+    Most SDKs leave the status of the root unset. The last attempt is the call of the root, or of
+    the agent that the root called last, that ended last. A root that states its outcome keeps it.
+    """
+    last = _last_attempts(s, owned)
+    roots = np.flatnonzero(
+        (owned.source < 0) & (s.parent < 0) & np.isin(s.role, _ROOTS) & (last >= 0) & ~s.failed
+    )
+    roots = roots[~_states_outcome(s)[roots]]
+    at = last[roots]
+    while True:
+        deeper = (s.role[at] == Role.AGENT) & ~s.failed[at] & (last[at] >= 0)
+        if not deeper.any():
+            break
+        at = np.where(deeper, last[at], at)
+    s.failed[roots[s.failed[at] & _conclusive(s, owned, at)]] = True
+
+
+def _conclusive(s: SpanState, owned: Owners, rows: I64) -> Mask:
+    """Return which attempts can have been the last ones.
+
+    Where no model call of an agent is recorded, what it did after a failed tool is unknown.
+    """
+    models = s.rows(Role.MODEL)
+    with_models = np.zeros(len(s.role) + 1, np.bool_)
+    with_models[owned.source[models]] = True
+    caller = owned.source[rows]
+    by_agent = s.role[caller] == Role.AGENT
+    conclusive: Mask = ~by_agent | (s.role[rows] == Role.MODEL) | with_models[caller]
+    return conclusive
+
+
+def _last_attempts(s: SpanState, owned: Owners) -> I64:
+    """Return, for each span, the last of its calls to end; -1: none.
+
+    Messages do not count, because nobody waits for their outcome; nor do calls that start after a
+    caller that is no agent has ended.
+    """
+    attempts = np.isin(s.role, _ATTEMPTS) & (owned.type != _MESSAGING)
+    rows = np.flatnonzero(attempts & (owned.source >= 0))
+    caller = owned.source[rows]
+    late = s.timed[caller] & (s.start[rows] > s.end[caller]) & (s.role[caller] != Role.AGENT)
+    rows = rows[~late]
+    rows = rows[np.lexsort((rows, s.start[rows], s.end[rows]))]
+    last = np.full(len(s.role), -1, np.int64)
+    last[owned.source[rows]] = rows
+    return last
+
+
+def _states_outcome(s: SpanState) -> Mask:
+    """Return which spans state their outcome: by an attribute, or as an HTTP status."""
+    stated = np.array(
+        [
+            r.succeeded
+            or r.fails is not None
+            or any(key in _HTTP_STATUS for key, _ in r.attributes)
+            for r in s.classifications.by_shape
+        ],
+        np.bool_,
+    )
+    outcome: Mask = stated[s.classifications.shape]
+    return outcome
