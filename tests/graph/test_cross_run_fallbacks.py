@@ -53,7 +53,9 @@ def test_a_failure_that_the_callers_run_survived_asks_for_no_other_run() -> None
     r = Recorder()
     for number in range(2):
         r.trace = f"{number}a"
-        r.model("big", r.agent("planner"), failed=True)
+        planner = r.agent("planner")
+        r.model("big", planner, failed=True)
+        r.tool("look_up", planner)
         run(r, f"{number}b", "small")
 
     assert fallbacks(r.graph()) == []
