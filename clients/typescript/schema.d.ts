@@ -243,7 +243,8 @@ export interface paths {
          * Get Graph
          * @description Return components, dependencies and findings.
          *
-         *     Of the newest graph, of a stored version, or of a window of the live spans.
+         *     Of the newest graph, of a stored version, or of a window of the live spans. The header
+         *     `AgentGuard-Graph-As-Of` says until when a newest graph has all spans.
          */
         get: operations["get_graph"];
         put?: never;

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +14,11 @@ from agentguard.analysis.analyze import analyze
 from agentguard.analysis.documents import analysis_document
 from agentguard.analysis.impact import impacts
 from agentguard.analysis.risk import WEIGHTS
+from agentguard.analysis.spofs import spofs
 from agentguard.catalog.matching import match
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.model import Graph
+from agentguard.graph.model import Graph, Workflow
 from agentguard.simulation.engine import simulate
 from tests.simulation.strategies import recorded_worlds, seeds
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
@@ -281,3 +284,23 @@ def test_an_empty_graph_has_no_findings():
         [],
         0.0,
     )
+
+
+def test_the_workflows_are_passed_over_once_for_all_components() -> None:
+    class Counted(tuple[Workflow, ...]):  # noqa: SLOT001 - counts in its __dict__
+        def __iter__(self) -> Iterator[Workflow]:
+            self.iterated = getattr(self, "iterated", 0) + 1
+            return super().__iter__()
+
+    names = [f"agent {n}" for n in range(20)]
+    graph = world(
+        components=map(component, names), workflows=[workflow(f"w {name}", name) for name in names]
+    )
+    found = impacts(graph, None, seed=0)
+    counted = Counted(graph.workflows)
+
+    points = spofs(replace(graph, workflows=counted), found)
+
+    assert all([w.workflow for w in p.workflows] == [f"w {p.component}"] for p in points)
+    assert len(points) == 20
+    assert counted.iterated == 1

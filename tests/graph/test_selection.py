@@ -51,6 +51,9 @@ class Stored:
     async def keep(self, version_id: str) -> None:
         """Do nothing: every version is stored."""
 
+    def as_of(self, newest: GraphVersion) -> int:
+        return newest.created_at
+
     async def graph(self, window: TimeWindow) -> tuple[Graph, Runs]:
         assert window == WINDOW
         return OF_WINDOW, no_runs()

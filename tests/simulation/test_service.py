@@ -66,6 +66,9 @@ class World:
     async def keep(self, version_id: str) -> None:
         """Do nothing: every version is stored."""
 
+    def as_of(self, newest: GraphVersion) -> int:
+        return newest.created_at
+
     async def submit(self, _actor: Principal, kind: str, request: Any) -> Job:
         self.submitted.append((kind, request))
         return Job("1", kind, request, created_at=1, due_at=1, deliver_at=1)

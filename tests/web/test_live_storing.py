@@ -12,13 +12,14 @@ from agentguard.bootstrap.opening import open_app
 from agentguard.graph.references import select
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.storage.store import LIVE, GraphVersion
-from agentguard.kernel.clock import system_clock
+from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.scan.live import rest_seconds
 from agentguard.settings import Settings
 from agentguard.simulation.service import Failure
 from agentguard.traces.store import Delivery, Encoding
+from agentguard.web.app import create_app
 from tests.acting import TESTER
-from tests.web.serving import opened, serving_of, until
+from tests.web.serving import client_of, opened, serving_of, until
 from tests.web.test_live import DELIVERY, live_after
 
 pytestmark = pytest.mark.anyio
@@ -137,3 +138,20 @@ async def test_without_a_server_nobody_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize("share", [0.1, 0.5, 1])
 def test_the_pause_leaves_the_stated_share(share: float) -> None:
     assert 3 / (3 + rest_seconds(3, share)) == pytest.approx(share)
+
+
+async def test_answers_say_until_when_the_live_graph_has_all_spans(tmp_path: Path) -> None:
+    async with opened(tmp_path) as app, client_of(create_app(app)) as client:
+        version = await live_after(app, [DELIVERY])
+        computed = timestamp(version.created_at)
+        answer = await client.get("/api/agents", params={"dataset": LIVE})
+        before = answer.headers["AgentGuard-Graph-As-Of"]
+
+        async def later() -> bool:
+            again = await client.get("/api/graph", params={"dataset": LIVE})
+            return str(again.headers["AgentGuard-Graph-As-Of"]) > before
+
+        assert before >= str(computed)
+        assert await until(later)  # although nothing changed
+        old = await client.get("/api/graph", params={"version": version.id})
+        assert "AgentGuard-Graph-As-Of" not in old.headers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from agentguard.analysis.impact import Impact, Impacts
 from agentguard.analysis.model import Spof, SpofWorkflow
@@ -23,12 +23,13 @@ def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
     it is never one.
     """
     parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
-    points = [s for s in (_spof(graph, c, found) for c in parts) if s.workflows]
+    by_id = {w.id: w for w in graph.workflows}
+    points = [s for s in (_spof(by_id, c, found) for c in parts) if s.workflows]
     return tuple(sorted(points, key=lambda s: (-_lost(s), s.component)))
 
 
-def _spof(graph: Graph, c: Component, found: Impacts) -> Spof:
-    workflows = tuple(_workflows(graph, c, found.of[c.id], found))
+def _spof(by_id: Mapping[str, Workflow], c: Component, found: Impacts) -> Spof:
+    workflows = tuple(_workflows(by_id, c, found.of[c.id], found))
     return Spof(
         c.id,
         c.name,
@@ -39,9 +40,10 @@ def _spof(graph: Graph, c: Component, found: Impacts) -> Spof:
 
 
 def _workflows(
-    graph: Graph, c: Component, impact: Impact, found: Impacts
+    by_id: Mapping[str, Workflow], c: Component, impact: Impact, found: Impacts
 ) -> Iterator[SpofWorkflow]:
-    for w in graph.workflows:
+    """Yield the workflows that fail, in order of id, without looking at all others."""
+    for w in (by_id[w] for w in sorted({*impact.structural_workflows, *(impact.runs_lost or ())})):
         runs = found.workflows.get(w.id, WorkflowRuns(0, 0))
         lost = None if impact.runs_lost is None else impact.runs_lost.get(w.id, 0)
         structural = w.id in impact.structural_workflows

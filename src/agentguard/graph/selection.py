@@ -65,11 +65,15 @@ class SelectedGraph:
     graph: Graph
     window_runs: Runs | None = None
     """Of a window; those of a version are in the store."""
+    as_of: int | None = None
+    """ns, of a newest version: it has all spans until then. None for an older one or a window."""
 
     @staticmethod
-    def of(version: GraphVersion) -> SelectedGraph:
+    def of(version: GraphVersion, *, as_of: int | None = None) -> SelectedGraph:
         """Return a stored version as a selected graph."""
-        return SelectedGraph(version.dataset, version.id, version.created_at, version.graph)
+        return SelectedGraph(
+            version.dataset, version.id, version.created_at, version.graph, as_of=as_of
+        )
 
 
 class StoredVersions(Protocol):
@@ -89,6 +93,9 @@ class StoredVersions(Protocol):
 
     async def keep(self, version_id: str) -> None:
         """Store the version if it is only in memory, because a result cites it."""
+
+    def as_of(self, newest: GraphVersion) -> int:
+        """Return until when (ns) the newest version of its dataset has all spans."""
 
 
 class LiveWindows(Protocol):
@@ -128,7 +135,8 @@ class GraphSelector:
             return await self._window(selection.dataset, selection.window)
         if selection.version is not None:
             return await self._version(selection.dataset, selection.version)
-        return SelectedGraph.of(await self._newest(selection.dataset))
+        newest = await self._newest(selection.dataset)
+        return SelectedGraph.of(newest, as_of=self.versions.as_of(newest))
 
     async def select_cited(self, selection: GraphSelection) -> SelectedGraph:
         """Return the selected graph for a result that cites its version: it is stored then.

@@ -106,15 +106,18 @@ class LiveGraph:
 
     async def refresh(self) -> bool:
         """Compute the graph if the spans changed; return whether that gave a new version."""
-        async with self.spans.window(self.clock() - self.limits.window) as window:
+        now = self.clock()
+        async with self.spans.window(now - self.limits.window) as window:
             if not window.sources or window.key == self._key:
+                self.graphs.unstored.as_of = now
                 return False
             done = await self.workers.run(graph_of_sources, window.sources)
         self._cpu_seconds = done.cpu_seconds
         changed = done.scan.graph != await self._newest()
         if changed:
-            await self._show(done.scan)
+            await self._show(done.scan, now)
         self.graph, self._key = done.scan.graph, window.key
+        self.graphs.unstored.as_of = now
         return changed
 
     async def store(self, version_id: str) -> None:
@@ -129,9 +132,8 @@ class LiveGraph:
             self.graphs.unstored.stored(version_id)
             self._stored_at = time.monotonic()
 
-    async def _show(self, scan: Scan) -> None:
-        """Make this the newest version, in memory."""
-        now = self.clock()
+    async def _show(self, scan: Scan, now: int) -> None:
+        """Make the graph of the spans that were stored at this time (ns) the newest version."""
         version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
         self.graphs.unstored.add(Computed(version, scan.runs))
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:

@@ -14,15 +14,15 @@ from starlette.types import Receive, Scope, Send
 from agentguard.bootstrap.app import App, Serving
 from agentguard.graph.selection import SelectedGraph
 from agentguard.health import Checkup
+from agentguard.kernel.clock import timestamp
 from agentguard.traces.receiver import Load
 from agentguard.web.metrics import Metrics
 from agentguard.web.response_cache import Compute, Question, ResponseCache
 from agentguard.web.streams import Streams
 
+AS_OF = "AgentGuard-Graph-As-Of"
 _PART = 256 * 1024
 """Bytes of a document that are copied for one client at a time."""
-
-
 Resolve: TypeAlias = Callable[[], tuple[object, Compute]]
 """Returns the parameters that a request means in its graph, and what computes its document."""
 
@@ -79,7 +79,8 @@ class AppState:
         if selected.version is None:
             return DocumentResponse(await compute())
         question = Question(selected.version, endpoint, parameters)
-        return DocumentBytes(await self.responses.of(question, compute))
+        answer = await self.responses.of(question, compute)
+        return DocumentBytes(answer, headers=as_of(selected))
 
     async def answer_named(
         self, selected: SelectedGraph, endpoint: str, asked: object, resolve: Resolve
@@ -98,6 +99,14 @@ class AppState:
 
         question = Question(version, f"{endpoint}, as asked", asked)
         return DocumentBytes(await self.responses.of(question, resolved))
+
+
+def as_of(selected: SelectedGraph) -> dict[str, str]:
+    """Return the header that says until when a newest graph has all spans.
+
+    Not in the document, which stays the same while no span arrives.
+    """
+    return {AS_OF: timestamp(selected.as_of) or ""} if selected.as_of else {}
 
 
 def _state(request: Request) -> AppState:

@@ -442,13 +442,13 @@ class _Builder:
 
 def _most_frequent(groups: I64, values: I64, names: Sequence[str]) -> dict[int, int]:
     """Return each group's most frequent value; ties go to the name that sorts first."""
-    votes: dict[int, Counter[int]] = {}
-    for group, value in zip(groups.tolist(), values.tolist(), strict=True):
-        votes.setdefault(group, Counter())[value] += 1
-    return {
-        group: min((-count, names[value], value) for value, count in vote.items())[2]
-        for group, vote in votes.items()
-    }
+    pairs, first = factorize_rows(groups, values)
+    best: dict[int, tuple[int, str, int]] = {}
+    columns = (groups[first], values[first], np.bincount(pairs))
+    for group, value, count in zip(*(column.tolist() for column in columns), strict=True):
+        vote = (-count, names[value], value)
+        best[group] = min(best.get(group, vote), vote)
+    return {group: value for group, (_, _, value) in best.items()}
 
 
 def _coverage(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -77,20 +78,15 @@ class _CallerRuns:
     def __init__(self, found: LinkedCalls) -> None:
         calls = found.calls
         self._found, self._calls = found, calls
-        self._model = np.array([i.kind is ComponentKind.MODEL for i in found.identities], np.bool_)[
-            found.component
-        ]
-        rows = np.flatnonzero(self._model & calls.ran & (calls.source >= 0) & (found.run >= 0))
-        rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], calls.source[rows]))]
-        self._uses: dict[int, list[int]] = defaultdict(list)
-        for row, source in zip(rows.tolist(), calls.source[rows].tolist(), strict=True):
-            self._uses[source].append(row)
+        self._uses = _uses(found)
         self._order: dict[tuple[int, int], list[int]] = defaultdict(list)
         for caller in _by_start(found, np.array(sorted(self._uses), np.int64)):
             self._order[self._line(caller)].append(caller)
         self._place = {
             caller: place for line in self._order.values() for place, caller in enumerate(line)
         }
+        self._starts = {key: _starts(found, line) for key, line in self._order.items()}
+        self._runs_on = _runs_on(found, self._uses)
 
     def failing_calls(self, recovered: Mask) -> Iterator[int]:
         """Yield the failed model calls that failed their caller's run, one per run and model."""
@@ -108,13 +104,10 @@ class _CallerRuns:
         -1: there is none.
         """
         caller = int(self._calls.source[row])
-        line, end = (
-            self._order[self._line(caller)],
-            int(self._calls.start[caller] + max(0, int(self._calls.duration[caller]))),
-        )
-        then = next(
-            (c for c in line[self._place[caller] + 1 :] if self._calls.start[c] >= end), None
-        )
+        line, starts = self._order[self._line(caller)], self._starts[self._line(caller)]
+        end = int(self._calls.start[caller] + max(0, int(self._calls.duration[caller])))
+        place = bisect_left(starts, end, self._place[caller] + 1)
+        then = line[place] if place < len(line) else None
         if then is None or any(
             self._found.component[r] == self._found.component[row] for r in self._uses[then]
         ):
@@ -124,15 +117,40 @@ class _CallerRuns:
     def agree(self, key: tuple[int, int, int], pairs: list[tuple[int, int]]) -> bool:
         """Return whether enough of the caller's runs on the secondary follow such a failure."""
         within = any(self._found.run[row] == self._found.run[then] for row, then in pairs)
-        uses = sum(
-            any(self._found.component[r] == key[2] for r in rows)
-            for caller, rows in self._uses.items()
-            if self._found.component[caller] == key[0]
-        )
+        uses = self._runs_on[key[0], key[2]]
         return len(pairs) >= SHARE_AFTER_FAILURE * uses and (within or len(pairs) >= AGREEING_RUNS)
 
     def _line(self, caller: int) -> tuple[int, int]:
         return int(self._calls.entry[self._found.run[caller]]), int(self._found.component[caller])
+
+
+def _uses(found: LinkedCalls) -> dict[int, list[int]]:
+    """Return the model calls of each caller's run, in order of start."""
+    calls = found.calls
+    rows = np.flatnonzero(_models(found) & calls.ran & (calls.source >= 0) & (found.run >= 0))
+    rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], calls.source[rows]))]
+    uses: dict[int, list[int]] = defaultdict(list)
+    for row, source in zip(rows.tolist(), calls.source[rows].tolist(), strict=True):
+        uses[source].append(row)
+    return uses
+
+
+def _models(found: LinkedCalls) -> Mask:
+    kinds = np.array([i.kind is ComponentKind.MODEL for i in found.identities], np.bool_)
+    return np.asarray(kinds[found.component], np.bool_)
+
+
+def _runs_on(found: LinkedCalls, uses: Mapping[int, list[int]]) -> Counter[tuple[int, int]]:
+    """Return (caller's component, model) → the number of the caller's runs that use the model."""
+    return Counter(
+        (int(found.component[caller]), model)
+        for caller, rows in uses.items()
+        for model in set(found.component[rows].tolist())
+    )
+
+
+def _starts(found: LinkedCalls, line: list[int]) -> list[int]:
+    return list(map(int, found.calls.start[np.array(line, np.int64)].tolist()))
 
 
 def _by_start(found: LinkedCalls, rows: I64) -> list[int]:

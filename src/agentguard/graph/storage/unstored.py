@@ -46,6 +46,8 @@ class UnstoredVersions:
     """How to ask another process; None: there is no other one."""
     store: Store | None = None
     """Set while this process computes the live graph."""
+    as_of: int = 0
+    """ns. The newest version has all spans compacted until then; 0: another process knows."""
     _kept: list[Computed] = field(default_factory=list)
 
     @property
@@ -58,6 +60,7 @@ class UnstoredVersions:
     def add(self, computed: Computed) -> None:
         """Keep the newest version, and those before it for a while."""
         self._kept = [*self._kept, computed][-_MOST:]
+        self.as_of = computed.version.created_at
 
     def stored(self, version_id: str) -> None:
         """Forget a version that is now stored, and older ones: it is newer than they are."""
@@ -66,7 +69,7 @@ class UnstoredVersions:
 
     def clear(self) -> None:
         """Forget all: another process computes the live graph."""
-        self._kept, self.store = [], None
+        self._kept, self.store, self.as_of = [], None, 0
 
     async def ask(self) -> None:
         """Have the process that computes the live graph store it, unless this one does."""

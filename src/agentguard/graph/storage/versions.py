@@ -90,6 +90,15 @@ class Graphs:
             return computed.runs
         return await self.run_store.get(version_id)
 
+    def as_of(self, newest: GraphVersion) -> int:
+        """Return until when (ns) the newest version of its dataset has all spans.
+
+        That of `live` may lag behind the spans; a process that does not compute it only knows when
+        it was computed.
+        """
+        known = self.unstored.as_of if newest.dataset == LIVE else 0
+        return known or newest.created_at
+
     async def keep(self, version_id: str) -> None:
         """Store the version if it is only in memory, because a result cites it."""
         await self.unstored.keep(version_id)

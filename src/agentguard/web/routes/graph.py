@@ -73,7 +73,8 @@ async def get_graph(
 ) -> Response:
     """Return components, dependencies and findings.
 
-    Of the newest graph, of a stored version, or of a window of the live spans.
+    Of the newest graph, of a stored version, or of a window of the live spans. The header
+    `AgentGuard-Graph-As-Of` says until when a newest graph has all spans.
     """
     graph = state.app.graph
     selected = await graph.select(selection)
