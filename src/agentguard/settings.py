@@ -146,6 +146,10 @@ class Settings(ServiceSettings):
     """
     ingest_max_bytes: int = Field(default=256 * MIB, ge=1)
     """Maximum total size of OTLP requests in progress, decompressed."""
+    decode_seconds: float = Field(default=5, gt=0)
+    """CPU time that decoding one group of OTLP requests may take, and half of its time in all. A
+    request that exceeds it alone is answered with 400 and not decoded again.
+    """
     acknowledge_seconds: float = Field(default=30, gt=0)
     """Time limit for making an OTLP request durable."""
     shutdown_seconds: int = Field(default=10, ge=1)

@@ -15,6 +15,7 @@ from agentguard.health import HealthCheck, StillStartingError, TaskFailedError
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.settings import Settings
 from agentguard.traces.damage import DamagedFile
+from agentguard.traces.validation import COSTLY
 
 _SHOWN_FILES = 5
 
@@ -72,7 +73,10 @@ def broker_part(dispatcher: JobDispatcher, settings: Settings) -> tuple[HealthCh
 
 
 def serving_parts(
-    serving: Serving, warming: asyncio.Task[None], workers: Sequence[Pool[Any]]
+    serving: Serving,
+    warming: asyncio.Task[None],
+    workers: Sequence[Pool[Any]],
+    settings: Settings,
 ) -> tuple[HealthCheck, ...]:
     async def ask_spans() -> str | None:
         _raise_failure(serving.compactor.failure)
@@ -84,10 +88,13 @@ def serving_parts(
         age = await serving.live.turn.age()
         return None if age <= STALE_SECONDS else f"stale since {_ago(age)}"
 
-    async def ask_workers() -> None:
+    async def ask_workers() -> str | None:
         if not warming.done():
             raise StillStartingError("Worker processes are starting.")
+        if max(each.busy_seconds for each in workers) > settings.decode_seconds:
+            raise TaskFailedError("DecoderStuck")
         await asyncio.gather(*[each.ping() for each in workers])
+        return _costly(serving.receiver.refused[COSTLY])
 
     return (
         HealthCheck(
@@ -116,6 +123,15 @@ def _quarantined(found: Sequence[DamagedFile]) -> str | None:
     shown = "; ".join(map(str, reversed(found[-_SHOWN_FILES:])))
     more = f"; and {len(found) - _SHOWN_FILES:,} more" if len(found) > _SHOWN_FILES else ""
     return f"In quarantine: {shown}{more}. See `agentguard traces fsck`."
+
+
+def _costly(refused: int) -> str | None:
+    if not refused:
+        return None
+    return (
+        f"{refused:,} OTLP requests were refused since the start because decoding them exceeded"
+        " AGENTGUARD_DECODE_SECONDS."
+    )
 
 
 def _ago(seconds: float) -> str:

@@ -30,7 +30,14 @@ from agentguard.bootstrap.storage import Storage, open_storage
 from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
 from agentguard.catalog.loading import load_catalogs
 from agentguard.catalog.views import viewer
-from agentguard.compute.pools import Pool, ProcessPool, ThreadPool, WorkerDiedError, no_op
+from agentguard.compute.pools import (
+    Pool,
+    ProcessPool,
+    TaskLimits,
+    ThreadPool,
+    WorkerDiedError,
+    no_op,
+)
 from agentguard.compute.tasks import task_group
 from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects, load_dialects
@@ -38,6 +45,7 @@ from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.store import LIVE
+from agentguard.ingest.decoding import Decoder
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.embedded import EmbeddedRunner
 from agentguard.jobs.queue import Jobs
@@ -160,7 +168,7 @@ async def _serving(
     stack: AsyncExitStack, app: App, unit_of_work: SqlUnitOfWork, *, separate: bool
 ) -> App:
     settings, clock = app.settings, app.scans.clock
-    decoders = _workers(stack, partial(make_decoder, app.dialects.wanted), separate=separate)
+    decoders = _decoders(stack, app, separate=separate)
     # Of its own: a long scan must not keep acknowledged spans from showing.
     watchers = _workers(
         stack,
@@ -200,9 +208,17 @@ async def _serving(
     parts = (
         *app.parts,
         *broker_part(dispatcher, settings),
-        *serving_parts(serving, warming, (decoders, watchers, *app.workers)),
+        *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
     )
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+
+
+def _decoders(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[Decoder]:
+    seconds = app.settings.decode_seconds
+    limits = TaskLimits(seconds, 2 * seconds)
+    return _workers(
+        stack, partial(make_decoder, app.dialects.wanted), separate=separate, limits=limits
+    )
 
 
 def _sweep(app: App, dispatcher: JobDispatcher) -> Sweep:
@@ -270,9 +286,15 @@ async def _warm(decoders: Pool[Any]) -> None:
         log.warning("worker_died_while_starting", error=str(error))
 
 
-def _workers(stack: AsyncExitStack, prepare: Callable[[], S], *, separate: bool) -> Pool[S]:
+def _workers(
+    stack: AsyncExitStack,
+    prepare: Callable[[], S],
+    *,
+    separate: bool,
+    limits: TaskLimits | None = None,
+) -> Pool[S]:
     workers: ProcessPool[S] | ThreadPool[S] = (
-        ProcessPool(prepare) if separate else ThreadPool(prepare)
+        ProcessPool(prepare, limits) if separate else ThreadPool(prepare)
     )
     stack.callback(workers.close)
     return workers

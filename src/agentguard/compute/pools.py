@@ -7,10 +7,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from agentguard.kernel.errors import UnavailableError
@@ -33,6 +36,27 @@ class WorkerDiedError(UnavailableError):
         )
 
 
+class WorkerStuckError(WorkerDiedError):
+    """The pool process was killed because its task exceeded the time limit."""
+
+    code = "worker-stuck"
+
+    def __init__(self) -> None:
+        UnavailableError.__init__(
+            self, "The task exceeded its time limit, and its process was replaced."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLimits:
+    """The time that one task of a ProcessPool may take."""
+
+    cpu_seconds: float
+    """CPU time, so that a busy machine fails no task; the kernel enforces it."""
+    wall_seconds: float
+    """For a task that waits instead of computing."""
+
+
 class Pool(Protocol[S_co]):
     """Runs functions away from the event loop.
 
@@ -44,8 +68,13 @@ class Pool(Protocol[S_co]):
     ) -> T:
         """Return the function's result, or raise its exception.
 
-        Raises WorkerDiedError if the process died.
+        Raises WorkerDiedError if the process died, WorkerStuckError if it was killed because the
+        function exceeded the pool's limits.
         """
+
+    @property
+    def busy_seconds(self) -> float:
+        """Return how long the running task has been running; 0 if the pool has no limits."""
 
     async def ping(self) -> None:
         """Raise WorkerDiedError once if the process has died since the last call.
@@ -69,6 +98,10 @@ class ThreadPool(Generic[S]):
             self._executor, partial(self._call, function, *args, **kwargs)
         )
 
+    @property
+    def busy_seconds(self) -> float:
+        return 0.0
+
     async def ping(self) -> None:
         """Return immediately: a thread lives as long as its process."""
 
@@ -87,28 +120,74 @@ class ThreadPool(Generic[S]):
 class ProcessPool(Generic[S]):
     """Runs functions in one child process, started on first use and restarted after it dies.
 
-    `prepare` and all arguments must be picklable.
+    `prepare` and all arguments must be picklable. With `limits`, tasks run one after another, and
+    a task that exceeds them is ended by killing the process.
     """
 
-    def __init__(self, prepare: Callable[[], S]) -> None:
-        self._prepare = prepare
+    def __init__(self, prepare: Callable[[], S], limits: TaskLimits | None = None) -> None:
+        self._prepare, self._limits = prepare, limits
+        self._turn = asyncio.Lock()
+        self._busy_since: float | None = None
         self._executor: ProcessPoolExecutor | None = None
         self._running = 0
 
     async def run(
         self, function: Callable[Concatenate[S, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        executor = self._executor = self._executor or _process_executor(self._prepare)
+        call = partial(_call, function, *args, **kwargs)
         self._running += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(
-                executor, partial(_call, function, *args, **kwargs)
-            )
-        except BrokenProcessPool:
-            self._drop(executor)
-            raise WorkerDiedError from None
+            if self._limits is None:
+                return await self._submit(call, None)
+            async with self._turn:
+                return await self._run_limited(call, self._limits)
         finally:
             self._running -= 1
+
+    @property
+    def busy_seconds(self) -> float:
+        return 0.0 if self._busy_since is None else time.monotonic() - self._busy_since
+
+    async def _run_limited(self, call: Callable[[], T], limits: TaskLimits) -> T:
+        if self._executor is None:  # the start of the process does not count
+            await self._submit(partial(_call, no_op), None)
+        self._busy_since = time.monotonic()
+        try:
+            within = partial(_call_within, limits.cpu_seconds, call)
+            return await self._submit(within, limits.wall_seconds)
+        finally:
+            self._busy_since = None
+
+    async def _submit(self, call: Callable[[], T], seconds: float | None) -> T:
+        executor = self._executor = self._executor or _process_executor(self._prepare)
+        try:
+            result = asyncio.get_running_loop().run_in_executor(executor, call)
+        except BrokenProcessPool:  # it died while it had nothing to do
+            self._drop(executor)
+            raise WorkerDiedError from None
+        processes = tuple((executor._processes or {}).values())  # noqa: SLF001
+        try:
+            return await self._result(result, processes, seconds)
+        except BrokenProcessPool:
+            self._drop(executor)
+            used_up = await _exit_code(processes) == -signal.SIGPROF
+            raise (WorkerStuckError if used_up else WorkerDiedError) from None
+        except WorkerStuckError:
+            self._drop(executor)
+            raise
+        finally:
+            result.cancel()
+
+    async def _result(
+        self, result: asyncio.Future[T], processes: Sequence[BaseProcess], seconds: float | None
+    ) -> T:
+        """Return the result; after so many seconds, kill the processes."""
+        await asyncio.wait([result], timeout=seconds)
+        if result.done():
+            return await result
+        _kill(processes)
+        await asyncio.wait([result])
+        raise WorkerStuckError
 
     async def ping(self) -> None:
         # A caller that waits for a running task gets the error from `run`.
@@ -119,8 +198,7 @@ class ProcessPool(Generic[S]):
         """Kill the process, even while it runs a function; no_op waits for that result."""
         if self._executor is not None:
             # Python 3.14 has ProcessPoolExecutor.kill_workers for this.
-            for process in tuple((self._executor._processes or {}).values()):  # noqa: SLF001
-                process.kill()
+            _kill(tuple((self._executor._processes or {}).values()))  # noqa: SLF001
             self._executor.shutdown(cancel_futures=True)
 
     def _drop(self, executor: ProcessPoolExecutor) -> None:
@@ -159,3 +237,29 @@ def no_op(_state: object) -> None:
 
 def _call(function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     return function(_state[0], *args, **kwargs)
+
+
+def _call_within(cpu_seconds: float, call: Callable[[], T]) -> T:
+    """Return the result; the kernel kills this process if that takes more CPU time.
+
+    SIGPROF ends a process that does not handle it, whatever code is running.
+    """
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    try:
+        return call()
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def _kill(processes: Iterable[BaseProcess]) -> None:
+    for process in processes:
+        process.kill()
+
+
+async def _exit_code(processes: Sequence[BaseProcess]) -> int | None:
+    """Return the exit code of the process, which the executor may not have read yet."""
+    for _ in range(100):
+        if all(process.exitcode is not None for process in processes):
+            break
+        await asyncio.sleep(0.01)
+    return processes[0].exitcode if processes else None

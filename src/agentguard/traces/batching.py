@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from agentguard.kernel.errors import UnavailableError
@@ -22,15 +23,46 @@ class ShuttingDownError(UnavailableError):
         super().__init__("AgentGuard is shutting down. Send this again after the restart.")
 
 
-class Batcher(Generic[In, Out]):
-    """Groups single items into calls of `work`.
+@dataclass(eq=False, slots=True)
+class Ticket(Generic[In, Out]):
+    """A submitted item and the place of its result."""
 
-    `work` returns one result or one exception per item, in order.
+    item: In
+    result: asyncio.Future[Out]
+    committed: bool = False
+    """Whether the item takes effect in any case: it cannot be withdrawn any more."""
+
+    @property
+    def withdrawn(self) -> bool:
+        """Return whether the item's result is no longer wanted; it must not take effect."""
+        return self.result.cancelled()
+
+    def withdraw(self) -> bool:
+        """Withdraw the item unless it is committed; return whether it is withdrawn."""
+        if not self.committed:
+            self.result.cancel()
+        return self.withdrawn
+
+    def resolve(self, result: Out | Exception) -> None:
+        """Give the item its result, unless it is withdrawn or has one."""
+        if self.result.done():
+            return
+        if isinstance(result, Exception):
+            self.result.set_exception(result)
+            self.result.exception()  # the caller may be gone
+        else:
+            self.result.set_result(result)
+
+
+class Batcher(Generic[In, Out]):
+    """Groups single items into calls of `work`, which resolves every ticket.
+
+    `work` marks tickets as committed, without awaiting in between, before their items take effect.
     """
 
     def __init__(
         self,
-        work: Callable[[Sequence[In]], Awaitable[Sequence[Out | Exception]]],
+        work: Callable[[Sequence[Ticket[In, Out]]], Awaitable[None]],
         *,
         weigh: Callable[[In], int],
         most_items: int,
@@ -38,21 +70,28 @@ class Batcher(Generic[In, Out]):
     ) -> None:
         self._work, self._weigh = work, weigh
         self._most_items, self._most_weight = most_items, most_weight
-        self._waiting: deque[tuple[In, asyncio.Future[Out]]] = deque()
+        self._waiting: deque[Ticket[In, Out]] = deque()
         self._wake = asyncio.Event()
         self._closed = False
 
-    async def submit(self, item: In) -> Out:
+    async def submit(self, item: In, seconds: float) -> Out:
         """Return the item's result or raise its error.
 
-        The item is processed even if the caller is cancelled.
+        Raises TimeoutError if the item is not committed after so many seconds. Then, and if the
+        caller is cancelled before that, the item is withdrawn: it is released and takes no effect.
         """
         if self._closed:
             raise ShuttingDownError
-        future: asyncio.Future[Out] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, future))
+        ticket = Ticket[In, Out](item, asyncio.get_running_loop().create_future())
+        self._waiting.append(ticket)
         self._wake.set()
-        return await future
+        try:
+            await asyncio.wait([ticket.result], timeout=seconds)
+            if not ticket.result.done() and ticket.withdraw():
+                raise TimeoutError
+            return await asyncio.shield(ticket.result)
+        finally:
+            self._forget(ticket)
 
     async def run(self) -> None:
         """Process items until closed and empty.
@@ -71,30 +110,25 @@ class Batcher(Generic[In, Out]):
         self._closed = True
         self._wake.set()
 
-    def _take(self) -> list[tuple[In, asyncio.Future[Out]]]:
+    def _forget(self, ticket: Ticket[In, Out]) -> None:
+        ticket.withdraw()
+        if ticket in self._waiting:
+            self._waiting.remove(ticket)
+
+    def _take(self) -> list[Ticket[In, Out]]:
         taken = [self._waiting.popleft()]
-        weight = self._weigh(taken[0][0])
+        weight = self._weigh(taken[0].item)
         while self._waiting and len(taken) < self._most_items:
-            weight += self._weigh(self._waiting[0][0])
+            weight += self._weigh(self._waiting[0].item)
             if weight > self._most_weight:
                 break
             taken.append(self._waiting.popleft())
         return taken
 
-    async def _work_on(self, taken: list[tuple[In, asyncio.Future[Out]]]) -> None:
+    async def _work_on(self, taken: list[Ticket[In, Out]]) -> None:
         try:
-            results = await self._work([item for item, _ in taken])
+            await self._work(taken)
         # The waiting callers get the error; the loop must go on.
         except Exception as error:  # noqa: BLE001
-            results = [error] * len(taken)
-        for (_, future), result in zip(taken, results, strict=True):
-            _resolve(future, result)
-
-
-def _resolve(future: asyncio.Future[Out], result: Out | Exception) -> None:
-    if future.done():  # the caller was cancelled
-        return
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+            for ticket in taken:
+                ticket.resolve(error)

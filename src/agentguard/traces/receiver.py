@@ -7,19 +7,28 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import structlog
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.compute.pools import Pool, WorkerDiedError
+from agentguard.compute.pools import Pool, WorkerDiedError, WorkerStuckError
 from agentguard.ingest.decoding import Decoder
-from agentguard.traces.batching import Batcher
+from agentguard.ingest.payloads import Refusal
+from agentguard.traces.batching import Batcher, Ticket
+from agentguard.traces.costly import CostlyBodies
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
 from agentguard.traces.store import Delivery, SpanBatch, SpanStore
-from agentguard.traces.validation import DeliveryResult, ValidatedBatch, validate
+from agentguard.traces.validation import COSTLY, DeliveryResult, ValidatedBatch, validate
 
 log = structlog.get_logger(__name__)
 
+Tickets: TypeAlias = Sequence[Ticket[Delivery, DeliveryResult]]
+
+_COSTLY_MESSAGE = (
+    "Decoding this body exceeded the time limit; none of it was stored. Do not send it again: find"
+    " what is unusual in it, or raise AGENTGUARD_DECODE_SECONDS."
+)
 _BATCH_DELIVERIES = 48
 _BATCH_BYTES = 16 * 1024 * 1024
 
@@ -35,6 +44,15 @@ class Load:
     most_bytes: int
     requests: int = 0
     bytes: int = 0
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count bytes that are held in addition to those of requests, such as decoded spans."""
+        self.bytes += size
+        try:
+            yield
+        finally:
+            self.bytes -= size
 
     @contextmanager
     def admit(self) -> Iterator[Admission]:
@@ -93,6 +111,8 @@ class Receiver:
     """Spans stored durably since the start."""
     refused: Counter[str] = field(default_factory=Counter)
     """Rejected spans (or whole deliveries) since the start, by reason."""
+    costly: CostlyBodies = field(default_factory=CostlyBodies)
+    """Bodies that decoding was stopped for; they are refused when they come again."""
     _batcher: Batcher[Delivery, DeliveryResult] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,12 +127,14 @@ class Receiver:
         """Return the validation result; accepted spans are durable when this returns.
 
         Raises PermissionDeniedError, and SpansNotStoredError if the store rejected the spans or
-        the timeout expired.
+        the timeout expired before it began to write them. Nothing is stored after an error, except
+        what the store itself wrote before it failed.
         """
         actor.require(Permission.INGEST)
+        if self.costly.known(delivery.body):
+            return self._refused_as_costly(delivery)
         try:
-            async with asyncio.timeout(self.acknowledge_seconds):
-                return await self._batcher.submit(delivery)
+            return await self._batcher.submit(delivery, self.acknowledge_seconds)
         except TimeoutError:
             raise SpansNotStoredError(
                 RpcCode.DEADLINE_EXCEEDED,
@@ -130,28 +152,59 @@ class Receiver:
         """Make `run` return once all accepted deliveries are answered."""
         self._batcher.close()
 
-    async def _take_in(
-        self, deliveries: Sequence[Delivery]
-    ) -> Sequence[DeliveryResult | Exception]:
-        try:
-            validated = await self.decoders.run(validate, deliveries)
-        except WorkerDiedError as error:
-            if len(deliveries) == 1:
-                log.exception("decoder_died", bytes=len(deliveries[0].body))
-                return [SpansNotStoredError(RpcCode.INTERNAL, str(error))]
-            return [result for delivery in deliveries for result in await self._take_in([delivery])]
-        await self._keep(deliveries, validated)
-        for refusal in (refusal for result in validated.results for refusal in result.refusals):
-            self.refused[refusal.reason] += refusal.spans
-        return validated.results
+    async def _take_in(self, tickets: Tickets) -> None:
+        # A second time: the decoder has a copy.
+        with self.load.hold(sum(len(ticket.item.body) for ticket in tickets)):
+            await self._decode_and_keep(tickets, isolated=False)
 
-    async def _keep(self, deliveries: Sequence[Delivery], validated: ValidatedBatch) -> None:
+    async def _decode_and_keep(self, tickets: Tickets, *, isolated: bool) -> None:
+        try:
+            validated = await self.decoders.run(validate, [ticket.item for ticket in tickets])
+        except WorkerDiedError as error:
+            await self._isolate(tickets, error, isolated=isolated)
+            return
+        wanted = [ticket for ticket in tickets if not ticket.withdrawn]
+        if len(wanted) == len(tickets):
+            with self.load.hold(validated.spans.nbytes):
+                await self._keep(tickets, validated)
+        elif wanted:
+            await self._decode_and_keep(wanted, isolated=False)
+
+    async def _isolate(self, tickets: Tickets, error: WorkerDiedError, *, isolated: bool) -> None:
+        """Decode each delivery alone, to find the one that the decoder died of."""
+        if not isolated:
+            for ticket in tickets:
+                await self._decode_and_keep([ticket], isolated=True)
+            return
+        log.error("decoder_died", bytes=len(tickets[0].item.body), stuck=_stuck(error))
+        if _stuck(error):
+            self.costly.add(tickets[0].item.body)
+            tickets[0].resolve(self._refused_as_costly(tickets[0].item))
+        else:
+            tickets[0].resolve(SpansNotStoredError(RpcCode.UNAVAILABLE, str(error)))
+
+    def _refused_as_costly(self, delivery: Delivery) -> DeliveryResult:
+        log.warning("delivery_refused", reason=COSTLY, bytes=len(delivery.body))
+        self.refused[COSTLY] += 1
+        return DeliveryResult((Refusal("body", COSTLY, _COSTLY_MESSAGE),))
+
+    async def _keep(self, tickets: Tickets, validated: ValidatedBatch) -> None:
+        for ticket in tickets:
+            ticket.committed = True
         usable = tuple(
-            d
-            for d, result in zip(deliveries, validated.results, strict=True)
+            ticket.item
+            for ticket, result in zip(tickets, validated.results, strict=True)
             if result.unusable is None
         )
         if len(validated.spans):
             await self.store.append(SpanBatch(usable, validated.spans))
             self.received += len(validated.spans)
             self.arrived.set()
+        for ticket, result in zip(tickets, validated.results, strict=True):
+            for refusal in result.refusals:
+                self.refused[refusal.reason] += refusal.spans
+            ticket.resolve(result)
+
+
+def _stuck(error: WorkerDiedError) -> bool:
+    return isinstance(error, WorkerStuckError)

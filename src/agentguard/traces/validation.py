@@ -17,7 +17,9 @@ from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.traces.store import Delivery, Encoding
 
 _AT_A_TIME = 48
-_UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json"})
+COSTLY = "decoding-too-costly"
+"""Reason of a delivery whose decoding exceeded the time limit."""
+_UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json", COSTLY})
 _NOT_OTLP = 'The body is not an OTLP trace request: expected {"resourceSpans": [...]}.'
 
 
