@@ -56,6 +56,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "purge": [["purge", "--before", HOSTILE], ["purge", "--before", "1s"]],
     "migrate": [["migrate"], ["migrate", "--to-file", HOSTILE]],
     "doctor": [["doctor"]],
+    "traces": [["traces", "fsck"], ["traces", "fsck", "--repair"], ["traces", HOSTILE]],
 }
 
 
@@ -68,6 +69,9 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         text = text.replace(name, name + json.dumps(HOSTILE)[1:-1])
     (tmp_path / "traces.jsonl").write_text(text)
     (tmp_path / f"{HOSTILE}.json").write_text("{}")
+    stored = tmp_path / "data" / "spans"
+    stored.mkdir(parents=True)
+    (stored / f"{HOSTILE}.parquet").write_text("no Parquet file")
     entry = {"name": FAILING, "owner": HOSTILE, "models": [HOSTILE], "criticality": "high"}
     (tmp_path / f"{HOSTILE}.yaml").write_text(yaml.safe_dump({"agents": [entry]}))
     monkeypatch.chdir(tmp_path)
