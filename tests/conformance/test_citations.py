@@ -17,6 +17,7 @@ from agentguard.graph.storage.dataset_deletion import DatasetCitedError, LiveDat
 from agentguard.graph.storage.store import GraphVersion
 from agentguard.jobs.model import Job, UnknownJobError
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.retention.expiry_clock import CONFIRMED
 from agentguard.retention.policy import NS_PER_DAY
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
@@ -91,9 +92,12 @@ async def test_a_cited_version_and_its_runs_stay_until_the_result_goes(tmp_path,
         deleted = await app.retention.kept.expire(clock())
         while_cited = await kept(app, old, cited, newest)
         clock.now += 11 * NS_PER_DAY
+        while_in_doubt = await app.retention.kept.expire(clock())
+        clock.now += CONFIRMED
         deleted_later = await app.retention.kept.expire(clock())
 
         assert (deleted["graph_versions"], while_cited) == (1, [False, True, True])
+        assert (while_in_doubt["jobs"], while_in_doubt["graph_versions"]) == (0, 0)
         assert (deleted_later["jobs"], deleted_later["graph_versions"]) == (2, 1)
         assert await kept(app, cited, newest) == [False, True]
         for gone in (job, scan):
