@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import os
 import threading
 from pathlib import Path
 
@@ -42,6 +43,12 @@ def test_content_that_cannot_be_decompressed_is_not_large(tmp_path: Path) -> Non
     (tmp_path / "spans.gz").write_bytes(b"\x1f\x8b" + b"x" * 100)
 
     assert not exceeds(tmp_path / "spans.gz", 10)
+
+
+def test_a_pipe_is_left_to_the_scan_which_can_read_it_only_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    assert exceeds(tmp_path / "pipe", 10)
 
 
 async def test_a_small_scan_does_not_wait_for_a_large_one(tmp_path: Path) -> None:

@@ -85,8 +85,11 @@ def read_stream(
 def exceeds(path: Path, limit: int) -> bool:
     """Return whether the file's content, decompressed, exceeds the limit (bytes).
 
-    Reads no further than that; content that cannot be decompressed does not exceed it.
+    Reads no further than that; content that cannot be decompressed does not exceed it. What is no
+    regular file counts as larger: a pipe can be read only once.
     """
+    if not path.is_file():
+        return True
     with path.open("rb") as stream:
         try:
             for _ in at_most(limit, decompressed(_chunks(stream, None))):
