@@ -85,10 +85,10 @@ def read_stream(
 def exceeds(path: Path, limit: int) -> bool:
     """Return whether the file's content, decompressed, exceeds the limit (bytes).
 
-    Reads no further than that; content that cannot be decompressed does not exceed it. What is no
-    regular file counts as larger: a pipe can be read only once.
+    Reads no further than that; content that cannot be decompressed does not exceed it. A pipe
+    counts as larger: it can be read only once.
     """
-    if not path.is_file():
+    if path.is_fifo():
         return True
     with path.open("rb") as stream:
         try:
