@@ -213,6 +213,7 @@ WITHOUT_CHANGES = {
     "PlaybookService.write",
     "SimulationService.resolve",
     "SimulationService.result",
+    "SimulationService.select",
     "SimulationService.simulate",
 }
 """Use cases that take an actor because they cost much, and change nothing."""

@@ -65,6 +65,10 @@ class StorageFullError(StorageError):
     status = 507
 
 
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""Numbers of errors that tell of the disk, not of a defect."""
+
+
 def storage_error(error: OSError) -> StorageError:
     """Return what an error in writing a file of the data directory means."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -27,7 +27,7 @@ from agentguard.adapters.files.parquet import (
 from agentguard.graph.errors import DamagedRunsError, NoGraphError, VersionExistsError
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 from agentguard.kernel.clock import NS_PER_SECOND, Clock
-from agentguard.kernel.errors import storage_error
+from agentguard.kernel.errors import DISK_ERRORS, storage_error
 from agentguard.retention.policy import Item, Usage, usage_of
 
 _ORPHAN_SECONDS = 3600
@@ -45,7 +45,9 @@ class FileRunStore:
         try:
             await asyncio.to_thread(self._write, version_id, runs)
         except OSError as error:
-            raise storage_error(error) from error
+            if error.errno in DISK_ERRORS:
+                raise storage_error(error) from error
+            raise
 
     async def get(self, version_id: str) -> Runs:
         return await asyncio.to_thread(self._read, version_id)
