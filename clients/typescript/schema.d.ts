@@ -1893,7 +1893,7 @@ export interface components {
             until?: string | null;
             /**
              * Lookback
-             * @description Length of the window before `until` (default: now): 15m, 24h, 7d.
+             * @description Length of the window that ends at `until` (default: now), such as 15m or 7d.
              */
             lookback?: string | null;
             /**
@@ -3117,7 +3117,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3341,7 +3341,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
                 /** @description Only components of this kind; repeatable. */
                 kind?: components["schemas"]["ComponentKind"][] | null;
@@ -3397,7 +3397,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3437,7 +3437,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3479,7 +3479,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3557,7 +3557,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
                 /** @description Only components of this kind; repeatable. */
                 kind?: components["schemas"]["ComponentKind"][] | null;
@@ -3643,7 +3643,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;
@@ -3683,7 +3683,7 @@ export interface operations {
                 since?: string | null;
                 /** @description Only traces that start before this time (ISO 8601, or how long ago). */
                 until?: string | null;
-                /** @description Length of the window before `until` (default: now): 15m, 24h, 7d. */
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
                 lookback?: string | null;
             };
             header?: never;

@@ -24,6 +24,7 @@ from agentguard.adapters.files.parts import (
     parts_in,
     without_superseded,
 )
+from agentguard.adapters.files.quarantine import Quarantine
 from agentguard.adapters.files.retention import (
     BodyRetention,
     LogRetention,
@@ -457,6 +458,18 @@ async def test_a_foreign_file_stops_nothing_and_is_set_aside(tmp_path: Path, nam
     assert found.reason == "not a file of AgentGuard"
     assert (tmp_path / "quarantine" / str(found.quarantined_as)).read_bytes() == b"x"
     assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("note", [b"", b"{}", b"[1]", b"\xff"])
+def test_a_file_in_quarantine_whose_note_is_damaged_is_named(tmp_path: Path, note: bytes):
+    (tmp_path / "quarantine").mkdir()
+    (tmp_path / "quarantine" / "x.log").write_bytes(b"four")
+    (tmp_path / "quarantine" / "x.log.json").write_bytes(note)
+
+    (found,) = Quarantine(tmp_path).files()
+
+    assert (found.quarantined_as, found.bytes, found.records_lost) == ("x.log", 4, None)
+    assert "the note beside it is damaged" in str(found)
 
 
 async def test_a_foreign_table_with_the_name_of_a_part_replaces_no_other_part(tmp_path: Path):

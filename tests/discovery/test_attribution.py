@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from agentguard.discovery.outcomes import _ends
 from agentguard.graph.model import Graph
 from agentguard.ingest.payloads import DocumentPayload
 from agentguard.scan.pipeline import scan
@@ -17,6 +20,7 @@ TOOL: dict[str, Any] = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.na
 
 
 def attributes(given: dict[str, Any]) -> dict[str, Any]:
+    """Return attributes, whose names are no identifiers, for use as keyword arguments."""
     return given
 
 
@@ -183,6 +187,16 @@ def test_a_later_success_rescues_a_run() -> None:
     t.span(agent, 20, 30, kind=CLIENT, **CHAT)
 
     assert outcome(t) == (1, 0)
+
+
+def test_the_search_for_the_last_attempt_ends_in_a_cycle_too() -> None:
+    #                     0 → 1 → 0, 2 → 0, 3 → 4 → 5
+    following = np.array([1, 0, 0, 4, 5, -1])
+
+    found = _ends(following).tolist()
+
+    assert found[3:] == [5, 5, 5]
+    assert set(found[:3]) <= {0, 1}
 
 
 def test_an_http_status_states_the_outcome() -> None:

@@ -86,7 +86,7 @@ async def test_a_killed_process_is_no_exceeded_limit():
 
 
 async def test_tasks_behind_a_long_one_are_not_ended_for_it():
-    workers = ProcessPool(_prepare, TaskLimits(cpu_seconds=60, wall_seconds=1.5))
+    workers = ProcessPool(_prepare, TaskLimits(cpu_seconds=60, wall_seconds=3.5))
     try:
         await workers.run(_state, "up")
         naps = [workers.run(_nap) for _ in range(3)]
@@ -96,7 +96,7 @@ async def test_tasks_behind_a_long_one_are_not_ended_for_it():
 
 
 def _nap(_state: list[str]) -> None:
-    time.sleep(0.6)
+    time.sleep(1.3)
 
 
 async def _ping_until_it_fails(workers: ProcessPool[list[str]]) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from agentguard.settings import load_settings
@@ -45,7 +45,12 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def kill(self) -> None:
-        self.process.kill()
+        """Kill it, with the processes that a command has started."""
+        if isinstance(self.process, subprocess.Popen):
+            with suppress(ProcessLookupError):  # all have ended
+                os.killpg(self.process.pid, signal.SIGKILL)  # it leads a session of its own
+        else:
+            self.process.kill()
         self.process.wait(60)
 
     def stop(self) -> int:

@@ -339,37 +339,40 @@ def half_open(port: int, count: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def open_files(most: int) -> Iterator[None]:
+    """Limit the open files of the processes that are started inside."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.parametrize(
-    "command",
-    [None, pytest.param(GUNICORN, marks=pytest.mark.matrix)],
-    ids=["serve", "gunicorn"],
+    ("command", "which"),
+    [
+        pytest.param(None, "API_PORT", id="api"),
+        pytest.param(None, "AGENTGUARD_OTLP_PORT", id="otlp"),
+        pytest.param(GUNICORN, "API_PORT", id="gunicorn", marks=pytest.mark.matrix),
+    ],
 )
-@pytest.mark.parametrize("which", ["api", "otlp"])
 def test_a_server_answers_under_more_half_open_connections_than_open_files(
     tmp_path: Path, command: list[str] | None, which: str
 ):
-    if command is not None and which == "otlp":
-        pytest.skip("gunicorn serves one port")
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     port = _free_port()
-    variables = {"AGENTGUARD_API_KEY": "k"}
-    try:
-        variables |= {"API_PORT": str(port)} if command else {"AGENTGUARD_OTLP_PORT": str(port)}
-        starting = running(tmp_path, command=command, **variables)
-        server = starting.__enter__()
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    try:
-        with (
-            httpx.Client(base_url=server.url, headers={"Authorization": "Bearer k"}) as sender,
-            half_open(port if which == "otlp" else server.port, 400),
-        ):
-            answers = [sender.get("/", timeout=60).status_code for _ in range(3)]
-            answers.append(httpx.get(f"{server.url}/health/live", timeout=60).status_code)
-            log = server.log.read_text()
-    finally:
-        starting.__exit__(None, None, None)
+    variables = {"AGENTGUARD_API_KEY": "k", which: str(port)}
+    with ExitStack() as stack:
+        with open_files(256):
+            server = stack.enter_context(running(tmp_path, command=command, **variables))
+        sender = stack.enter_context(
+            httpx.Client(base_url=server.url, headers={"Authorization": "Bearer k"})
+        )
+        stack.enter_context(half_open(port, 400))
+        answers = [sender.get("/", timeout=60).status_code for _ in range(3)]
+        answers.append(httpx.get(f"{server.url}/health/live", timeout=60).status_code)
+        log = server.log.read_text()
 
     assert answers == [200] * 4
     assert "Too many open files" not in log

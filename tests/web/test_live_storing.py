@@ -146,6 +146,10 @@ async def test_answers_say_until_when_the_live_graph_has_all_spans(tmp_path: Pat
         computed = timestamp(version.created_at)
         answer = await client.get("/api/agents", params={"dataset": LIVE})
         before = answer.headers["AgentGuard-Graph-As-Of"]
+        agent = answer.json()["agents"][0]["id"]
+        for path in ("/api/simulate", "/api/playbook"):
+            named = await client.post(path, json={"agent_id": agent, "dataset": LIVE})
+            assert named.headers["AgentGuard-Graph-As-Of"] >= before
 
         async def later() -> bool:
             again = await client.get("/api/graph", params={"dataset": LIVE})

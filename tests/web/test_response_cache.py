@@ -18,7 +18,7 @@ from agentguard.playbooks import service as playbooks
 from agentguard.simulation import service
 from agentguard.simulation.model import Method
 from agentguard.simulation.service import Failure
-from agentguard.web.response_cache import Question, ResponseCache, question_key, shared_inputs
+from agentguard.web.response_cache import Inputs, Question, ResponseCache, shared_inputs
 from scripts.services.redis import redis as redis_server
 from tests.services import own, redis_url
 from tests.web.serving import opened, served
@@ -46,13 +46,17 @@ grounds = st.fixed_dictionaries(
 )
 
 
+def key_of(question: Question, inputs: Inputs) -> str:
+    return ResponseCache(MemoryCache(), inputs).key(question)
+
+
 @given(questions, questions, grounds, grounds)
 def test_keys_are_equal_where_questions_and_ground_are_and_nowhere_else(
     one: Question, other: Question, ground: Any, another: Any
 ):
     same = (one, ground) == (other, another)
 
-    assert (question_key(one, ground) == question_key(other, another)) is same
+    assert (key_of(one, ground) == key_of(other, another)) is same
 
 
 @given(questions, grounds, st.randoms())
@@ -61,7 +65,7 @@ def test_the_order_in_which_a_question_was_put_together_does_not_matter(
 ):
     shuffled = dict(random.sample(sorted(ground.items()), len(ground)))
 
-    assert question_key(question, shuffled) == question_key(dataclasses.replace(question), ground)
+    assert key_of(question, shuffled) == key_of(dataclasses.replace(question), ground)
 
 
 async def test_each_setting_that_answers_follow_from_gives_another_ground(tmp_path: Path):
@@ -82,7 +86,7 @@ async def test_each_setting_that_answers_follow_from_gives_another_ground(tmp_pa
             grounds.append(shared_inputs(app))
             assert shared_inputs(app) == grounds[-1]
 
-    keys = {question_key(Question("v", "graph"), ground) for ground in grounds}
+    keys = {key_of(Question("v", "graph"), ground) for ground in grounds}
     assert len(keys) == len(settings)
 
 
@@ -102,7 +106,7 @@ async def test_a_catalogue_whose_path_is_no_text_has_a_ground_too(tmp_path: Path
     path = tmp_path / os.fsdecode(b"\xff.yaml")
     path.write_text(CATALOG.format(name="PaymentAgent"))
     async with opened(tmp_path, catalog=path) as app:
-        key = question_key(Question("v", "graph"), shared_inputs(app))
+        key = key_of(Question("v", "graph"), shared_inputs(app))
 
     assert len(key) == 64
 

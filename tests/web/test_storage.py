@@ -8,8 +8,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from agentguard.kernel.errors import storage_error
+from agentguard.traces.errors import RpcCode
 from agentguard.web import storage
 from agentguard.web.app import create_app
+from agentguard.web.otlp import failure_of
 from agentguard.web.repetition import Repetition
 from tests.traces.spans import json
 from tests.web.serving import client_of, opened, serving_of
@@ -112,6 +114,18 @@ def test_each_fault_of_a_disk_has_its_status(number: int, status: int):
 
     assert failure is not None
     assert failure.status == status
+
+
+@pytest.mark.parametrize("error", [FULL, storage_error(FULL)], ids=["raw", "declared"])
+def test_each_error_of_the_disk_is_counted_once_on_otlp(monkeypatch, error):
+    times = iter([0.0, 1.0, 2.0, 60.0])
+    log = Repetition("storage_unavailable", lambda: next(times))
+    monkeypatch.setattr(storage, "_UNAVAILABLE", log)
+    with capture_logs() as logs:
+        failed = [failure_of(error) for _ in range(4)]
+
+    assert {(each.status, each.rpc) for each in failed} == {(503, RpcCode.UNAVAILABLE)}
+    assert [entry.get("left_out") for entry in logs] == [None, 2]
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOENT, "x"), ValueError("x"), None])

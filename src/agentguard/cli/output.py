@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from agentguard.cli.messages import encodable, knows_unicode, printable_lines, unescaped
+from agentguard.cli.messages import encodable, knows_unicode, unescaped
 from agentguard.graph.export.sanitizing import printable, shorten
 
 _PIPE_WIDTH = 120
@@ -37,8 +37,8 @@ def json_text(document: Mapping[str, Any]) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print text for programs on standard output, with control characters escaped."""
-    sys.stdout.write(encodable(printable_lines(text), sys.stdout.encoding))
+    """Print text for programs on standard output."""
+    sys.stdout.write(encodable(text, sys.stdout.encoding))
 
 
 def print_report(parts: Iterable[RenderableType]) -> None:

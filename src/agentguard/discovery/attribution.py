@@ -100,7 +100,7 @@ def _insert_runs(s: SpanState, groups: list[list[int]]) -> None:
         s.parent[group] = run
         s.role[run] = Role.AGENT
         s.end[run] = max(s.end[group])
-        s.failed[run] = s.failed[group[-1]] and len(group) > 0
+        s.failed[run] = s.failed[group[-1]]
         s.ownership.update(dict.fromkeys(group, Proof.ATTRIBUTE))
 
 

@@ -35,7 +35,7 @@ def _link_end(s: SpanState, owned: Owners, rows: Rows, row: int) -> LinkEnd | No
 
 
 def _link_starts(s: SpanState, owned: Owners, rows: Rows, row: int) -> Iterator[LinkStart]:
-    """Yield the runs started by a root span, for each of its links to other traces."""
+    """Yield each run that a root span starts, once per link of the span to another trace."""
     messaging = bool(s.role[row] == Role.CONSUMER)
     started = [int(rows.row_of[span]) for span in _started_by(s, owned, row)]
     for link in s.tree.spans.column("links")[row].as_py():

@@ -27,13 +27,22 @@ def infer_failed_runs(s: SpanState, owned: Owners) -> None:
         (owned.source < 0) & (s.parent < 0) & np.isin(s.role, _ROOTS) & (last >= 0) & ~s.failed
     )
     roots = roots[~_states_outcome(s)[roots]]
-    at = last[roots]
-    while True:
-        deeper = (s.role[at] == Role.AGENT) & ~s.failed[at] & (last[at] >= 0)
-        if not deeper.any():
-            break
-        at = np.where(deeper, last[at], at)
+    at = _ends(np.where((s.role == Role.AGENT) & ~s.failed, last, -1))[last[roots]]
     s.failed[roots[s.failed[at] & _conclusive(s, owned, at)]] = True
+
+
+def _ends(following: I64) -> I64:
+    """Return where the chain from each row ends; -1: it ends there.
+
+    By pointer doubling, so that a cycle, as untimed handoffs can form, ends too.
+    """
+    ends = np.where(following >= 0, following, np.arange(len(following)))
+    for _ in range(len(ends).bit_length()):
+        further = ends[ends]
+        if np.array_equal(further, ends):
+            break
+        ends = further
+    return ends
 
 
 def _conclusive(s: SpanState, owned: Owners, rows: I64) -> Mask:

@@ -76,13 +76,14 @@ class GraphService:
 
         Raises NoCatalogError, GraphTooLargeError.
         """
-        await asyncio.to_thread(self._part, selected.graph, wanted)
+        view, part = await asyncio.to_thread(self._part, selected.graph, wanted)
         analysis = await self.findings.findings(selected, wanted)
-        return await asyncio.to_thread(self._graph, selected, wanted, analysis)
+        return await asyncio.to_thread(_document, selected, view, part, analysis)
 
     async def overview(self, selected: SelectedGraph, wanted: GraphFilter = NO_FILTER) -> Document:
-        """Return the same without findings, which take longer."""
-        return await asyncio.to_thread(self._graph, selected, wanted, {})
+        """Return the same without findings, which take longer; raises as `graph`."""
+        view, part = await asyncio.to_thread(self._part, selected.graph, wanted)
+        return await asyncio.to_thread(_document, selected, view, part, {})
 
     async def export(
         self, selected: SelectedGraph, language: ExportFormat, wanted: GraphFilter = NO_FILTER
@@ -92,9 +93,10 @@ class GraphService:
         With shadow agents, owners and single points of failure, except in Cypher. Both ends of a
         shown dependency are shown too. Raises NoCatalogError, GraphTooLargeError.
         """
-        await asyncio.to_thread(self._part, selected.graph, wanted)
+        view, part = await asyncio.to_thread(self._part, selected.graph, wanted)
         spofs = None if language is ExportFormat.CYPHER else await self._spofs(selected)
-        return await asyncio.to_thread(self._export, selected.graph, language, wanted, spofs)
+        whole = None if wanted == NO_FILTER else selected.graph
+        return await asyncio.to_thread(_exported, language, view, part, spofs, whole)
 
     async def agents(self, selected: SelectedGraph) -> Document:
         """Return all agents, and which of them nobody declared."""
@@ -125,19 +127,6 @@ class GraphService:
         check_size(part, self.most_items)
         return view, part
 
-    def _graph(self, selected: SelectedGraph, wanted: GraphFilter, analysis: Document) -> Document:
-        view, part = self._part(selected.graph, wanted)
-        return origin_of(selected) | graph_document(
-            selected.graph, view, analysis=analysis, part=part
-        )
-
-    def _export(
-        self, graph: Graph, language: ExportFormat, wanted: GraphFilter, spofs: list[str] | None
-    ) -> str:
-        view, part = self._part(graph, wanted)
-        shown = graph if wanted == NO_FILTER else with_neighbors(graph, part)
-        return export(shown, language, marks(view, spofs))
-
     def _agents(self, selected: SelectedGraph) -> Document:
         view = self.view_of(selected.graph)
         return origin_of(selected) | agents_document(selected.graph, view)
@@ -151,6 +140,18 @@ class GraphService:
         found = resolve(selected.graph, name)
         view = self.view_of(selected.graph)
         return origin_of(selected) | component_document(selected.graph, found.id, view)
+
+
+def _document(selected: SelectedGraph, view: View, part: Graph, analysis: Document) -> Document:
+    return origin_of(selected) | graph_document(selected.graph, view, analysis=analysis, part=part)
+
+
+def _exported(
+    language: ExportFormat, view: View, part: Graph, spofs: list[str] | None, whole: Graph | None
+) -> str:
+    """Return the text; the neighbors of a part come from the whole graph."""
+    shown = part if whole is None else with_neighbors(whole, part)
+    return export(shown, language, marks(view, spofs))
 
 
 def _resolve_agent(graph: Graph, name: str) -> Component:

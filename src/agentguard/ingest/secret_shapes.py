@@ -33,14 +33,20 @@ SHAPES = (
     SecretShape("github fine-grained", r"github_pat_\w{20,}", "gitleaks github-fine-grained-pat"),
     SecretShape("gitlab", r"gl(?:[a-z]{1,5}|ffct)-[\w.-]{16,}", "GitLab, token prefixes"),
     SecretShape("gitlab runner", r"GR1348941[\w-]{16,}", "gitleaks gitlab-rrt"),
-    SecretShape("aws", r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}", "gitleaks aws-access"),
-    SecretShape("aws bedrock", r"ABSK[\w+/=]{20,}", "gitleaks aws-amazon-bedrock-api-key"),
+    SecretShape(
+        "aws", r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}", "gitleaks aws-access-token"
+    ),
+    SecretShape(
+        "aws bedrock", r"ABSK[\w+/=]{20,}", "gitleaks aws-amazon-bedrock-api-key-long-lived"
+    ),
     SecretShape("slack", r"xox[abeoprs]-[\w-]{10,}", "gitleaks slack-bot-token"),
     SecretShape("slack app", r"xapp-\d-[\w-]{10,}", "gitleaks slack-app-token"),
     SecretShape("slack hook", r"hooks\.slack\.com/\w+/[\w/]{16,}", "gitleaks slack-webhook-url"),
     SecretShape("google", r"AIza[\w-]{30,}", "gitleaks gcp-api-key"),
     SecretShape("google oauth", r"(?:GOCSPX-|ya29\.)[\w-]{16,}", "Google, OAuth 2.0"),
-    SecretShape("hugging face", r"(?:hf_|api_org_)[A-Za-z0-9]{20,}", "gitleaks huggingface-token"),
+    SecretShape(
+        "hugging face", r"(?:hf_|api_org_)[A-Za-z0-9]{20,}", "gitleaks huggingface-access-token"
+    ),
     SecretShape("npm", r"npm_[A-Za-z0-9]{20,}", "gitleaks npm-access-token"),
     SecretShape("pypi", r"pypi-[\w-]{20,}", "gitleaks pypi-upload-token"),
     SecretShape("rubygems", r"rubygems_[0-9a-f]{20,}", "gitleaks rubygems-api-token"),
@@ -84,7 +90,8 @@ SHAPES = (
     SecretShape("bearer token", r"Bearer\s{1,8}[\w.~+/=-]{12,}", "RFC 6750 §2.1"),
     SecretShape(
         "http authorization",
-        r"(?i:authorization)\\?[\"']?\s{0,2}[=:]\s{0,2}\\?[\"']?(?:[A-Za-z]{1,12}\s{1,8})?[\w.~+/=-]{8,}",
+        r"(?i:authorization)\\?[\"']?\s{0,2}[=:]\s{0,2}\\?[\"']?"
+        r"(?:[A-Za-z]{1,12}\s{1,8})?[\w.~+/=-]{8,}",
         "RFC 9110 §11.6.2; RFC 7617 §2",
     ),
     SecretShape(

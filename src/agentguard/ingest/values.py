@@ -20,7 +20,7 @@ _LONGEST_JSON = 1_000_000
 """Characters of a JSON text that is parsed, as for facts."""
 
 _LONGEST_URL = 4096
-"""Characters of a URL that are parsed; servers and proxies refuse longer ones (RFC 9110 §4.1)."""
+"""Characters of a URL that are parsed; of its host or path, at most MAX_TEXT_LENGTH are stored."""
 
 
 def kept(value: Any, reduction: Reduction | None = None) -> Any:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DamagedFile:
-    """A file of the data directory that is damaged or does not belong there."""
+    """A damaged or foreign file in the data directory."""
 
     file: str
     """Where it was found, relative to the data directory."""

@@ -112,7 +112,7 @@ class Receiver:
     refused: Counter[str] = field(default_factory=Counter)
     """Rejected spans (or whole deliveries) since the start, by reason."""
     costly: CostlyBodies = field(default_factory=CostlyBodies)
-    """Bodies that decoding was stopped for; they are refused when they come again."""
+    """Bodies whose decoding exceeded the time limit; they are refused if they are sent again."""
     _batcher: Batcher[Delivery, DeliveryResult] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
 from agentguard.web.errors import error_response
 from agentguard.web.loopback import violation
+from agentguard.web.pages import HEALTH_PATHS
 from agentguard.web.proxies import proxy_violation
 
 BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERMISSION)
@@ -22,8 +23,6 @@ LOOPBACK = Principal("loopback", PrincipalKind.LOOPBACK, EVERY_PERMISSION)
 """Whoever sends a loopback request to a server without a key."""
 PROXY = Principal("proxy", PrincipalKind.PROXY, EVERY_PERMISSION)
 """Whoever a proxy in front of the server has authenticated."""
-
-_HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
 
 
 class LoopbackOnlyError(AgentGuardError):
@@ -86,7 +85,7 @@ class Authenticator:
             return self._without_key(scope)
         if _has_key(scope, self.key):
             return BOOTSTRAP_KEY
-        if scope.get("path") in _HEALTH_PATHS:
+        if scope.get("path") in HEALTH_PATHS:
             return None
         raise AuthenticationRequiredError
 

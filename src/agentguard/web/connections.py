@@ -38,7 +38,7 @@ class ConnectionLimits:
     most: int
     """Open connections."""
     head_seconds: float
-    """From the first byte of a request, or from the connection, to the end of its head."""
+    """From the connection, or the first byte of a further request, to the end of the head."""
     idle_seconds: float
     """Without a request, and for a client that does not read its response."""
 

@@ -16,7 +16,7 @@ from agentguard.kernel.problems import problem, problem_document
 from agentguard.traces.store import Encoding
 from agentguard.web.otlp import encoding_of, failure, failure_of
 from agentguard.web.problems import RETRY_AFTER, ProblemResponse, internal_problem_response
-from agentguard.web.storage import storage_failure
+from agentguard.web.storage import log_storage_failure, storage_failure
 from agentguard.web.validation import InvalidRequestError
 
 log = structlog.get_logger(__name__)
@@ -27,11 +27,11 @@ _AUTHENTICATE = {"WWW-Authenticate": 'Bearer realm="agentguard"'}
 
 def error_response(error: AgentGuardError, request: Request) -> Response:
     """Return the response to an error, without its cause where the error is internal."""
-    storage_failure(error)
     headers = _AUTHENTICATE if error.status == HTTPStatus.UNAUTHORIZED else {}
     if request.url.path.startswith(_OTLP_PREFIX):
         encoding = encoding_of(request.headers) or Encoding.JSON
         return failure(encoding, failure_of(error), headers)
+    log_storage_failure(error)
     if isinstance(error, UnavailableError):
         headers = RETRY_AFTER
     elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:

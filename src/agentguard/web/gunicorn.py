@@ -84,7 +84,7 @@ def _refuse_exposure(server: Arbiter) -> None:
 bind = f"{_host}:{_chosen.api_port}"
 worker_class = "agentguard.web.gunicorn.Worker"
 graceful_timeout = 2 * _chosen.shutdown_seconds + 10
-"""Seconds for a worker to answer open requests, over HTTP and then over gRPC, and close."""
+"""Seconds that a worker has to finish open HTTP requests, then open gRPC requests, and exit."""
 timeout = 120
 """Seconds without a heartbeat after which gunicorn restarts a worker; no task blocks the event loop
 for that long.

@@ -40,7 +40,7 @@ _MARKS = (
     b"x-forwarded-proto",
     b"x-forwarded-port",
 )
-"""Headers that show that a proxy passed the request on, without naming the client."""
+"""Headers by which a proxy shows that it forwarded the request, without naming the client."""
 _FORWARDED_FOR = re.compile(r'for="?([^;,"]+)', re.IGNORECASE)  # RFC 7239
 _FORWARDED_HOST = re.compile(r'host="?([^;,"]+)', re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
@@ -79,7 +79,7 @@ def _forwarding_violation(scope: Scope) -> str | None:
     if not all(_is_local_host(host) for host in hosts):
         return "A forwarding header names a host that is not this machine."
     if not clients and (hosts or any(header_values(scope, mark) for mark in _MARKS)):
-        return "A proxy passed the request on without naming the client."
+        return "A proxy forwarded the request, but did not name the client."
     return None
 
 

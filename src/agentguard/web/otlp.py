@@ -21,6 +21,7 @@ from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.traces.errors import IngestFullError, RpcCode, SpansNotStoredError
 from agentguard.traces.store import Encoding
 from agentguard.web.problems import RETRY_AFTER
+from agentguard.web.storage import log_storage_failure, storage_failure
 
 _MEDIA_TYPES = {"application/x-protobuf": Encoding.PROTOBUF, "application/json": Encoding.JSON}
 _HTTP = {
@@ -120,7 +121,9 @@ def failure(
 
 
 def failure_of(error: Exception) -> Failure:
-    """Translate an error; an unexpected one does not reveal its cause."""
+    """Translate an error, and log one of the disk; an unexpected one does not reveal its cause."""
+    error = storage_failure(error) or error
+    log_storage_failure(error)
     match error:
         case SpansNotStoredError():
             return Failure(_HTTP.get(error.rpc, 500), error.rpc, str(error))

@@ -12,7 +12,8 @@ from starlette.types import Scope
 
 from agentguard.web.headers import header_values
 
-_FREE_PATHS = frozenset({"/", "/docs", "/redoc", "/health", "/health/live", "/health/ready"})
+HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+_FREE_PATHS = HEALTH_PATHS | {"/", "/docs", "/redoc"}
 """Pages that cost little: a link on a foreign page may lead to them."""
 _SITE, _MODE = b"sec-fetch-site", b"sec-fetch-mode"
 SAME_ORIGIN = frozenset({"same-origin", "none"})

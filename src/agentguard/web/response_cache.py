@@ -47,11 +47,12 @@ class ResponseCache:
 
     cache: Cache
     inputs: Inputs
-    _ground: bytes = field(init=False)
+    _shared: bytes = field(init=False)
+    """The inputs as JSON."""
     _flights: dict[str, _Flight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_ground", stable_json(self.inputs))
+        object.__setattr__(self, "_shared", stable_json(self.inputs))
 
     async def of(self, question: Question, compute: Compute) -> bytes:
         """Return the response.
@@ -59,7 +60,7 @@ class ResponseCache:
         Concurrent equal questions share one computation; different ones run concurrently. If
         `compute` raises, nothing is cached, and each waiting request computes for itself.
         """
-        key = _key(question, self._ground)
+        key = self.key(question)
         while (flight := self._flights.get(key)) is not None:
             await flight.done.wait()
             if flight.answer is not None:
@@ -72,20 +73,15 @@ class ResponseCache:
             flight.done.set()
         return flight.answer
 
+    def key(self, question: Question) -> str:
+        """Return the cache key: equal for equal questions and inputs only."""
+        return hashlib.sha256(stable_json(question) + b"\0" + self._shared).hexdigest()
+
     async def _computed(self, key: str, compute: Compute) -> bytes:
         found = await compute()
         answer = found if isinstance(found, bytes) else orjson.dumps(found)
         await self.cache.put(key, answer)
         return answer
-
-
-def question_key(question: Question, inputs: Inputs) -> str:
-    """Return the cache key: equal for equal questions and inputs only."""
-    return _key(question, stable_json(inputs))
-
-
-def _key(question: Question, ground: bytes) -> str:
-    return hashlib.sha256(stable_json(question) + b"\0" + ground).hexdigest()
 
 
 def shared_inputs(app: App) -> Inputs:

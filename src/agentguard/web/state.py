@@ -48,11 +48,10 @@ class DocumentBytes(Response):
                 "headers": self.raw_headers,
             }
         )
-        for start in range(0, len(body) - _PART, _PART):
+        for start in range(0, len(body), _PART):
             part = bytes(body[start : start + _PART])
             await send({"type": "http.response.body", "body": part, "more_body": True})
-        rest = bytes(body[(len(body) - 1) // _PART * _PART :])
-        await send({"type": "http.response.body", "body": rest})
+        await send({"type": "http.response.body", "body": b""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,8 @@ class AppState:
             return await self.responses.of(Question(version, endpoint, parameters), compute)
 
         question = Question(version, f"{endpoint}, as asked", asked)
-        return DocumentBytes(await self.responses.of(question, resolved))
+        answer = await self.responses.of(question, resolved)
+        return DocumentBytes(answer, headers=as_of(selected))
 
 
 def as_of(selected: SelectedGraph) -> dict[str, str]:

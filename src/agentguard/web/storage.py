@@ -9,13 +9,16 @@ _UNAVAILABLE = Repetition("storage_unavailable")
 
 
 def storage_failure(error: BaseException | None) -> StorageError | None:
-    """Return what the error says of the disk; None if it says nothing. Logs it once a minute."""
+    """Return what the error says of the disk; None if it says nothing."""
     match error:
         case OSError(errno=number) if number in DISK_ERRORS:
-            found = storage_error(error)
+            return storage_error(error)
         case StorageError():
-            found = error
-        case _:
-            return None
-    _UNAVAILABLE.log(code=found.code, detail=str(found))
-    return found
+            return error
+    return None
+
+
+def log_storage_failure(error: Exception) -> None:
+    """Log an error of the disk, at most once a minute; a no-op for others."""
+    if isinstance(error, StorageError):
+        _UNAVAILABLE.log(code=error.code, detail=str(error))

@@ -31,7 +31,7 @@ LookbackParameter = Annotated[
     str | None,
     Query(
         max_length=LONGEST_TEXT,
-        description="Length of the window before `until` (default: now): 15m, 24h, 7d.",
+        description="Length of the window that ends at `until` (default: now), such as 15m or 7d.",
     ),
 ]
 

@@ -56,7 +56,7 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make creations, renames and deletions in the folder durable."""
+    """Sync the folder: creations, renames and deletions in it survive a crash of the machine."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

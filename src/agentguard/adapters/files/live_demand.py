@@ -29,7 +29,8 @@ class FileLiveDemand:
         if began - self._asked_at < _EVERY_SECONDS or not await asyncio.to_thread(self._put):
             return
         self._asked_at = began
-        while time.monotonic() - began < _EVERY_SECONDS and await self.pending():  # noqa: ASYNC110 - a file of another process
+        # Another process deletes the file.
+        while await self.pending() and time.monotonic() - began < _EVERY_SECONDS:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def pending(self) -> bool:

@@ -73,10 +73,9 @@ class Quarantine:
 
     def _notes(self) -> Iterator[DamagedFile]:
         for path in self._folder.glob(f"*{_NOTE}"):
-            # Another process may be deleting it; a note that is damaged itself tells nothing.
-            with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
+            with contextlib.suppress(FileNotFoundError):  # another process deletes it
                 if os.path.lexists(path.with_suffix("")):  # unless it was about to be moved here
-                    yield DamagedFile(**json.loads(path.read_bytes()))
+                    yield _noted(path)
 
     def _move(self, found: DamagedFile) -> str:
         """Write the note, then move the file; return its new name."""
@@ -107,6 +106,16 @@ def damaged_file(
     name = path.relative_to(directory).as_posix()
     size = path.lstat().st_size if os.path.lexists(path) else 0
     return DamagedFile(name, reason, records_lost, size, time.time_ns())
+
+
+def _noted(note: Path) -> DamagedFile:
+    """Return what a note says; raises FileNotFoundError."""
+    try:
+        return DamagedFile(**json.loads(note.read_bytes()))
+    except (ValueError, TypeError):
+        kept, found = note.with_suffix(""), note.with_suffix("").lstat()
+        reason = "unknown, because the note beside it is damaged"
+        return DamagedFile(kept.name, reason, None, found.st_size, found.st_mtime_ns, kept.name)
 
 
 def _note(path: Path) -> Path:

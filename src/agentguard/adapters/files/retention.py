@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,12 +85,11 @@ class SpanRetention:
 
 
 @dataclass(frozen=True, slots=True)
-class BodyRetention:
-    """A RetainedFiles: received request bodies, kept where the settings ask for it."""
+class _FileRetention(ABC):
+    """A RetainedFiles: files of one kind that go one by one."""
 
     directory: Path
     limit: Limit
-    kind: str = "bodies"
 
     async def usage(self) -> Usage:
         return await asyncio.to_thread(lambda: usage_of(list(self._items())))
@@ -99,6 +99,20 @@ class BodyRetention:
 
     async def purge(self, before: int) -> int:
         return await asyncio.to_thread(self._expire, Limit(age=0), before)
+
+    @abstractmethod
+    def _items(self) -> Iterator[Item]: ...
+
+    @abstractmethod
+    def _expire(self, limit: Limit, now: int) -> int:
+        """Delete what exceeds the limit; return the number of deleted items."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyRetention(_FileRetention):
+    """Received request bodies, kept where the settings ask for it."""
+
+    kind: str = "bodies"
 
     def _items(self) -> Iterator[Item]:
         return _segments(self.directory / "bodies")
@@ -108,21 +122,10 @@ class BodyRetention:
 
 
 @dataclass(frozen=True, slots=True)
-class QuarantineRetention:
-    """A RetainedFiles: damaged and foreign files, as old as their discovery."""
+class QuarantineRetention(_FileRetention):
+    """Damaged and foreign files, as old as their discovery."""
 
-    directory: Path
-    limit: Limit
     kind: str = "quarantine"
-
-    async def usage(self) -> Usage:
-        return await asyncio.to_thread(lambda: usage_of(list(self._items())))
-
-    async def expire(self, now: int) -> int:
-        return await asyncio.to_thread(self._expire, self.limit, now)
-
-    async def purge(self, before: int) -> int:
-        return await asyncio.to_thread(self._expire, Limit(age=0), before)
 
     def _items(self) -> Iterator[Item]:
         for found in Quarantine(self.directory).files():

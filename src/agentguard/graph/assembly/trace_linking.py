@@ -101,7 +101,7 @@ def _links_by_row(partial: Partial) -> dict[int, list[tuple[LinkStart, LinkEnd]]
 def _add_further_links(
     partial: Partial, further: Mapping[int, Sequence[tuple[LinkStart, LinkEnd]]]
 ) -> None:
-    """Add a call from each further linked producer of a batch; it is no further invocation."""
+    """Add a call from each further producer that a batch links to; it counts no invocation."""
     pairs = [(row, end) for row, links in further.items() for _, end in links]
     if not pairs:
         return

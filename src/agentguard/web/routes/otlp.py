@@ -25,7 +25,6 @@ from agentguard.web.otlp import encoding_of, failure, failure_of, success, unsup
 from agentguard.web.otlp_signals import Signal
 from agentguard.web.permissions import requires
 from agentguard.web.state import AppState, StateOf
-from agentguard.web.storage import storage_failure
 
 log = structlog.get_logger(__name__)
 
@@ -153,7 +152,7 @@ async def _answered(request: Request, state: AppState, take: Take) -> Response:
         return Response(status_code=400)  # the client is gone
     # The outermost frame of a delivery: OTLP's own status tells an exporter whether to retry.
     except Exception as error:
-        failed = failure_of(storage_failure(error) or error)
+        failed = failure_of(error)
         if failed.status == 500:
             log.exception("delivery_failed")
         return failure(encoding or Encoding.JSON, failed)

@@ -91,7 +91,7 @@ class FailureRequest(RequestBody):
     lookback: str | None = Field(
         default=None,
         max_length=LONGEST_TEXT,
-        description="Length of the window before `until` (default: now): 15m, 24h, 7d.",
+        description="Length of the window that ends at `until` (default: now), such as 15m or 7d.",
     )
     background: bool = Field(
         default=False, description="Return 202 with a job at once; its result is the document."
