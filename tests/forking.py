@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +30,8 @@ class ForkedProcess:
         directory: Path,
         environment: Mapping[str, str],
     ) -> None:
-        arguments = (function, log, directory, dict(environment))
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        arguments = (function, log, directory, dict(environment), files)
         self._process = CONTEXT.Process(target=_run, args=arguments)
         self._process.start()
         self.pid = self._process.pid or 0
@@ -53,9 +55,14 @@ class ForkedProcess:
 
 
 def _run(
-    function: Callable[[], None], log: Path, directory: Path, environment: Mapping[str, str]
+    function: Callable[[], None],
+    log: Path,
+    directory: Path,
+    environment: Mapping[str, str],
+    open_files: tuple[int, int],
 ) -> None:
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_NOFILE, open_files)  # of the caller, not of the fork server
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
