@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from agentguard.environment import PLAIN_NAMES
@@ -14,6 +15,17 @@ from agentguard.environment import PLAIN_NAMES
 # No deadline: the machine may be busy with other tests.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+# By default, structlog prints the local variables of every frame of a traceback: that takes minutes
+# where one of them is large.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 # A shell starts background processes with SIGINT ignored, and their children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
