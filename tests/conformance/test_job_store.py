@@ -126,6 +126,18 @@ async def test_a_claim_starts_the_job_for_as_long_as_the_lease(processes: Proces
     assert (second.attempts, second.fence) == (2, 2)
 
 
+async def test_a_clock_that_is_set_back_keeps_no_job_waiting(processes: Processes):
+    await add(processes.one, job())
+    yesterday = START - 24 * 3600 * SECOND
+    running = await claimed(processes.one, job().id, now=START + SECOND, lease=30 * SECOND)
+    assert await processes.other.undelivered(START + 2 * SECOND) == ()
+
+    assert [each.id for each in await processes.other.undelivered(yesterday)] == [job().id]
+    again = await claimed(processes.other, job().id, now=yesterday, lease=30 * SECOND)
+    assert again.fence == running.fence + 1
+    assert again.due_at == yesterday + 30 * SECOND
+
+
 async def test_of_many_claimers_at_one_time_one_wins_every_job(processes: Processes):
     jobs = [job(n) for n in range(10)]
     await add(processes.one, *jobs)

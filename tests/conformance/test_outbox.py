@@ -114,6 +114,18 @@ async def test_what_is_put_while_its_key_is_handled_waits_its_turn(processes, cl
     assert (first.payload, second.payload) == ({"n": 1}, {"n": 2})
 
 
+async def test_a_clock_that_is_set_back_keeps_no_entry_waiting(processes, clock: Clock):
+    await put(processes[0], "t", "a", n=1)
+    await put(processes[0], "t", "b", n=2)
+    first = await claimed(processes[0], clock)
+    clock.now -= 24 * 3600 * NS_PER_SECOND
+
+    again = await claimed(processes[1], clock)
+    assert (again.key, again.attempts) == (first.key, first.attempts + 1)
+    assert await processes[1].run(lambda stores: stores.outbox.remove(again))
+    assert (await claimed(processes[1], clock)).key == "b"
+
+
 async def test_of_many_that_claim_at_once_one_gets_it(processes, clock: Clock):
     for _ in range(5):
         await put(processes[0], "t", "a")

@@ -324,6 +324,25 @@ async def test_a_failed_settling_is_made_up_for(tmp_path: Path, monkeypatch):
         assert await held(store) == {1: 1, 2: 1, 3: 1}
 
 
+async def test_a_backlog_of_compaction_is_held_on_disk(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(spans, "_SEGMENT_BYTES", 1)
+    monkeypatch.setattr(spans, "_HELD_BYTES", 3 * batch(json([1])).spans.nbytes)
+    again = 0
+
+    async def counted(deliveries: Sequence[Delivery]) -> pa.Table:
+        nonlocal again
+        again += len(deliveries)
+        return await decode(deliveries)
+
+    async with open_span_store(tmp_path, counted, Clock(), keep_bodies=False) as store:
+        for n in range(1, 11):
+            await store.append(batch(json([n])))
+        await store.compact()
+
+        assert set(await held(store)) == set(range(1, 11))
+        assert again == 7
+
+
 async def test_appending_while_settling_loses_nothing(tmp_path: Path):
     async with opened(tmp_path) as store:
 

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from agentguard.bootstrap.app import App
+from agentguard.traces.errors import IngestFullError
 from agentguard.traces.store import SpanBatch
 from agentguard.web import bodies
 from agentguard.web.app import create_app
@@ -52,6 +53,54 @@ async def test_300_mb_of_zeros_are_refused_without_being_held(tmp_path, encoding
     assert [answer.status_code for answer in answers] == [413, 413]
     assert "larger" in answers[0].json()["message"]
     assert peak < 64 * MIB
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+async def test_a_body_that_expands_too_much_is_refused_within_its_size_limit(tmp_path, encoding):
+    zeros = bytes(40 * MIB)
+    body = gzip.compress(zeros) if encoding == "gzip" else zstandard.compress(zeros)
+    headers = JSON | {"Content-Encoding": encoding}
+    async with served(tmp_path) as client:
+        spans = await client.post("/v1/traces", content=body, headers=headers)
+        scan = await client.post("/api/scan", content=body, headers=headers)
+
+    assert [spans.status_code, scan.status_code] == [413, 413]
+    assert "250 times" in spans.json()["message"]
+
+
+async def test_bytes_are_counted_while_they_are_unpacked():
+    held = 0
+
+    def grow(size: int) -> None:
+        nonlocal held
+        if held + size > 3 * MIB:
+            raise IngestFullError
+        held += size
+
+    body = gzip.compress(os.urandom(MIB) * 20)
+    with pytest.raises(IngestFullError):
+        await bodies.unpacked(body, "gzip", 64 * MIB, grow)
+    assert MIB < held <= 3 * MIB
+
+    held = 0
+    content = os.urandom(2 * MIB + 5)
+    assert await bodies.unpacked(gzip.compress(content), "gzip", 64 * MIB, grow) == content
+    assert held == len(content)
+
+
+async def test_a_delivery_of_too_many_empty_spans_is_refused_for_good(tmp_path):
+    empty = b"\x0a\x00" * 700_000
+    body = orjson.dumps({"resourceSpans": [{}]})[:-2] + b",{}" * 4_000_001 + b"]}"
+    async with served(tmp_path) as client:
+        protobuf = await client.post(
+            "/v1/traces", content=empty, headers={"Content-Type": "application/x-protobuf"}
+        )
+        documents = await client.post("/v1/traces", content=body, headers=JSON)
+        after = await client.post("/v1/traces", content=json([1]).body, headers=JSON)
+
+    assert [protobuf.status_code, documents.status_code, after.status_code] == [400, 400, 200]
+    assert b"500,000 spans" in protobuf.content
+    assert "4,000,000 JSON values" in documents.json()["message"]
 
 
 async def test_a_scan_of_packed_zeros_is_refused(tmp_path):

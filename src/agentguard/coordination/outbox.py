@@ -6,6 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from agentguard.kernel.clock import NS_PER_SECOND
+
+MOST_AHEAD = 600 * NS_PER_SECOND
+"""No claim or pause is longer (ns): a time further ahead is of a clock that was set back."""
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxEntry:

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.formats.otlp_json import DocumentReader
 from agentguard.ingest.formats.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
+from agentguard.ingest.message_limits import check_messages, decoded_together
 from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload, Refusal
 from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections
 from agentguard.ingest.span_columns import AttributeInterner, span_table
 from agentguard.ingest.spans import SPAN_SCHEMA
 
 _WRONG_IDS = "A span needs a trace id of 16 bytes and a span id of 8 bytes, neither all zero."
+_INTERNED_BYTES = 64 << 20
+_MOST_UNUSUAL = 500_000
+"""Messages of a body that becomes a document, at about a kilobyte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +45,36 @@ class Decoder:
 
     def __init__(self, wanted: AttributeSelection) -> None:
         self._wanted = wanted
-        self._forget()
+        self._labels = AttributeInterner(wanted.caller_only, _INTERNED_BYTES)
+        self._protobuf_reader = ProtobufReader(wanted, self._labels)
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:
         """Return the payloads' spans.
 
         Each error becomes a refusal with its location and never affects other spans.
         """
-        if self._labels.full:
-            self._forget()
+        if self._labels.next_batch():
+            self._protobuf_reader.forget_codes()
         bodies = [payload for payload in payloads if isinstance(payload, ProtobufPayload)]
         documents = [payload for payload in payloads if isinstance(payload, DocumentPayload)]
-        parts = self._protobuf(bodies) if bodies else []
+        parts = self._bodies(bodies)
         if documents:
             parts.append(self._documents(documents))
         return _joined(parts)
 
-    def _forget(self) -> None:
-        self._labels = AttributeInterner(self._wanted.caller_only)
-        self._protobuf_reader = ProtobufReader(self._wanted, self._labels)
+    def _bodies(self, payloads: Sequence[ProtobufPayload]) -> list[Decoded]:
+        """Decode the bodies, without those that have too many messages."""
+        parts, usable = [], []
+        for payload in payloads:
+            try:
+                check_messages(payload.body)
+            except UnreadableInputError as error:
+                parts.append(_refused(error.refusal(payload.origin)))
+            else:
+                usable.append(payload)
+        for together in decoded_together([payload.body for payload in usable]):
+            parts += self._protobuf(usable[together]) if usable else []
+        return parts
 
     def _protobuf(self, bodies: Sequence[ProtobufPayload]) -> list[Decoded]:
         """Decode all bodies at once; on failure bisect, to isolate invalid bodies."""
@@ -74,15 +90,16 @@ class Decoder:
 
     def _unusual(self, payload: ProtobufPayload) -> Decoded:
         try:
+            check_messages(payload.body, _MOST_UNUSUAL)
             document = document_of(ExportTraceServiceRequest.FromString(payload.body))
+        except UnreadableInputError as error:
+            return _refused(error.refusal(payload.origin))
         except DecodeError as error:
             message = (
                 f"Not a protobuf OTLP trace request ({error}). Send an ExportTraceServiceRequest,"
                 " or use the file extension of the actual format."
             )
-            return Decoded(
-                SPAN_SCHEMA.empty_table(), (Refusal(payload.origin, "bad-protobuf", message),), 0
-            )
+            return _refused(Refusal(payload.origin, "bad-protobuf", message))
         return self._documents([DocumentPayload(payload.origin, document)])
 
     def _documents(self, payloads: Sequence[DocumentPayload]) -> Decoded:
@@ -147,6 +164,10 @@ def _count(
         found.tolist(), rows[first].tolist(), starts.tolist(), times.tolist(), strict=True
     ):
         rejections.add(bodies[body].origin, row - start, reason, message, times=count, lost=lost)
+
+
+def _refused(refusal: Refusal) -> Decoded:
+    return Decoded(SPAN_SCHEMA.empty_table(), (refusal,), 0)
 
 
 def _joined(parts: list[Decoded]) -> Decoded:

@@ -37,3 +37,11 @@ class InputTooLargeError(AgentGuardError):
             f"The body is larger than {limit:,} bytes, compressed or decompressed. Send smaller"
             " requests, or raise the limit in the settings."
         )
+
+    @classmethod
+    def expands(cls, times: int) -> InputTooLargeError:
+        """Return the error for a body that becomes so many times larger when decompressed."""
+        return cls(
+            f"The body becomes more than {times} times larger when decompressed. Send it with less"
+            " compression, or in smaller requests."
+        )

@@ -21,7 +21,8 @@ I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 U8 = NDArray[np.uint8]
 
-_MOST_LABELS = 400_000
+_PAIR_BYTES = 400
+"""Memory of a pair besides its texts."""
 
 
 class AttributeInterner:
@@ -30,13 +31,10 @@ class AttributeInterner:
     The digest of a set of pairs is the sum of their digests.
     """
 
-    def __init__(self, caller_only: frozenset[str] = frozenset()) -> None:
-        self.items: list[tuple[str, Any]] = []
-        self.caller_only: list[int] = []
-        """Codes of caller-only attributes."""
-        self._caller_only = caller_only
-        self._codes: dict[tuple[str, str], int] = {}
-        self._digests = np.zeros(1024, np.uint64)
+    def __init__(self, caller_only: frozenset[str], most_bytes: int) -> None:
+        self._caller_only, self._most_bytes = caller_only, most_bytes
+        self._batch = 0
+        self._clear()
 
     def code(self, key: str, value: Any) -> int:
         """Return the pair's code, adding it if it is new.
@@ -49,20 +47,47 @@ class AttributeInterner:
 
     def digests(self, codes: NDArray[np.int32]) -> U64:
         """Return the digests of the codes."""
+        self._used[codes] = self._batch
         return self._digests[codes]
 
-    @property
-    def full(self) -> bool:
-        """Return whether the table is so large that it should be replaced by an empty one."""
-        return len(self.items) > _MOST_LABELS
+    def next_batch(self) -> bool:
+        """Begin a batch; return whether all codes became invalid.
+
+        That is the case once the pairs take more than `most_bytes`: those used last, in half of
+        that size, get new codes, and the others are forgotten.
+        """
+        self._batch += 1
+        if self._bytes <= self._most_bytes:
+            return False
+        items, used = self.items, self._used[: len(self.items)]
+        recent = np.argsort(-used, kind="stable").tolist()
+        self._clear()
+        for place in recent:
+            if self._bytes > self._most_bytes // 2:
+                break
+            code = self.code(*items[place])
+            self._used[code] = used[place]
+        return True
+
+    def _clear(self) -> None:
+        self.items: list[tuple[str, Any]] = []
+        self.caller_only: list[int] = []
+        """Codes of caller-only attributes."""
+        self._codes: dict[tuple[str, str], int] = {}
+        self._digests = np.zeros(1024, np.uint64)
+        self._used = np.zeros(1024, np.int64)
+        """The last batch that used each code."""
+        self._bytes = 0
 
     def _add(self, key: str, value: Any, text: str) -> int:
         code = self._codes[key, text] = len(self.items)
         self.items.append((key, value))
+        self._bytes += len(key) + 2 * len(text) + _PAIR_BYTES
         if key in self._caller_only:
             self.caller_only.append(code)
         if code >= len(self._digests):
             self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
+            self._used = np.concatenate([self._used, np.zeros_like(self._used)])
         digest = hashlib.blake2b(
             f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8
         ).digest()

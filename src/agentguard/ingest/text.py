@@ -10,9 +10,12 @@ import orjson
 
 from agentguard.ingest import detection
 from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.message_limits import check_values
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
+MAX_VALUES = 8_000_000
+"""Values in one JSON document of MAX_VALUE_BYTES: about twice what spans have."""
 """Maximum size of a JSON value on one or many lines. Parsed, it takes several times the memory."""
 
 _SEARCHED_LINES = 1000
@@ -53,10 +56,10 @@ def value_of(lines: Sequence[Line]) -> Any:
     """
     if not all(data for _, data in lines) or _size(lines) > MAX_VALUE_BYTES:
         raise _too_large()
+    text = lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines)
+    check_values(text, MAX_VALUES)
     try:
-        return orjson.loads(
-            lines[0][1] if len(lines) == 1 else b"\n".join(data for _, data in lines)
-        )
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise _parse_error(error, lines[min(error.lineno, len(lines)) - 1][0]) from error
 

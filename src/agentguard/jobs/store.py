@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agentguard.jobs.model import Job, JobState
+from agentguard.kernel.clock import NS_PER_HOUR
 from agentguard.retention.policy import Item
+
+LONGEST_PATIENCE = NS_PER_HOUR
+"""The longest time between two deliveries of a job, in ns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class JobStore(Protocol):
         """Start the job if it is unfinished and due; return it running, leased until then.
 
         Else return None. Of any number of concurrent callers one gets the job. It is due once its
-        `due_at` has passed, which is the end of the lease while it runs.
+        `due_at` has passed, which is the end of the lease while it runs; one further ahead than two
+        leases is of a clock that was set back, and has passed too.
         """
 
     async def extend(self, job: Job, *, until: int, done: int) -> bool:
@@ -61,7 +66,10 @@ class JobStore(Protocol):
         """
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
-        """Return the unfinished jobs whose `deliver_at` has passed, oldest first."""
+        """Return the unfinished jobs whose `deliver_at` has passed, oldest first.
+
+        One further ahead than twice LONGEST_PATIENCE has passed too, as in `claim`.
+        """
 
     async def postpone(self, job: Job, deliver_at: int) -> bool:
         """Move the job's `deliver_at`.

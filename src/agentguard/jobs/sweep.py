@@ -11,8 +11,9 @@ import structlog
 from agentguard.compute.tasks import wait_at_most
 from agentguard.jobs.dispatch import DELIVERY_LIMIT, JobDispatcher, NoDeadLettersError
 from agentguard.jobs.model import Job, JobError
+from agentguard.jobs.store import LONGEST_PATIENCE
 from agentguard.jobs.transactions import JobTransactions
-from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, Clock
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import UnavailableError
 
 log = structlog.get_logger(__name__)
@@ -94,7 +95,7 @@ class Sweep:
 
         It grows, so that workers that come back find few deliveries.
         """
-        return min(max(now - job.due_at, self._lease), NS_PER_HOUR)
+        return min(max(now - job.due_at, self._lease), LONGEST_PATIENCE)
 
     @property
     def _lease(self) -> int:

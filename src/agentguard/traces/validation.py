@@ -12,6 +12,8 @@ import pyarrow as pa
 from agentguard.compute.pools import Pool
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.decoding import Decoder
+from agentguard.ingest.errors import UnreadableInputError
+from agentguard.ingest.message_limits import check_values
 from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload, Refusal
 from agentguard.ingest.spans import SPAN_SCHEMA
 from agentguard.traces.store import Delivery, Encoding
@@ -19,7 +21,9 @@ from agentguard.traces.store import Delivery, Encoding
 _AT_A_TIME = 48
 COSTLY = "decoding-too-costly"
 """Reason of a delivery whose decoding exceeded the time limit."""
-_UNUSABLE = frozenset({"bad-protobuf", "not-json", "not-otlp-json", COSTLY})
+_UNUSABLE = frozenset(
+    {"bad-protobuf", "not-json", "not-otlp-json", "too-many-messages", "too-deep", COSTLY}
+)
 _NOT_OTLP = 'The body is not an OTLP trace request: expected {"resourceSpans": [...]}.'
 
 
@@ -96,7 +100,10 @@ def make_decoder(wanted: AttributeSelection) -> Decoder:
 
 def _validate_document(decoder: Decoder, body: bytes) -> tuple[pa.Table, list[Refusal]]:
     try:
+        check_values(body)
         document = orjson.loads(body)
+    except UnreadableInputError as error:
+        return SPAN_SCHEMA.empty_table(), [error.refusal("body")]
     except orjson.JSONDecodeError as error:
         return SPAN_SCHEMA.empty_table(), [
             _refusal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from typing import BinaryIO
 
 from starlette.datastructures import Headers
@@ -17,7 +17,14 @@ from agentguard.web.connections import SLOW_BODY_SECONDS
 
 _MAGIC = {"gzip": GZIP_MAGIC, "x-gzip": GZIP_MAGIC, "zstd": ZSTD_MAGIC}
 _SLICE = 64 * 1024
+_PART = 1 << 20
 
+MOST_EXPANSION = 250
+"""How often larger than sent a body may become. Spans, each with random ids, stay far below it;
+gzip reaches 1,032, zstd far more.
+"""
+_FREE_BYTES = 4 << 20
+"""Bodies may become as large as this in any case."""
 
 _SLOW_BYTES_PER_SECOND = 500
 """The slowest body that is received, after its first seconds: as in Apache's mod_reqtimeout
@@ -152,33 +159,52 @@ async def receive(
 async def unpacked(
     body: bytes, encoding: str | None, limit: int, grow: Callable[[int], None]
 ) -> bytes:
-    """Return the decompressed body.
+    """Return the decompressed body; call `grow` with the size of each part before keeping it.
 
-    Raise InputTooLargeError above the limit, before it is held, and DamagedBodyError.
+    Raise InputTooLargeError above the limit or if the body expands too much, and DamagedBodyError.
     """
     if encoding is None:
         return body
-    content = await asyncio.to_thread(_joined, body, encoding, limit)
-    grow(len(content))
-    return content
+    slices = (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
+    chunks = _unpacked_chunks(slices, encoding, limit)
+    content, complete = bytearray(), False
+    while not complete:
+        part, complete = await asyncio.to_thread(_next_part, chunks)
+        grow(len(part))
+        content += part
+    return bytes(content)
 
 
 def unpack(source: BinaryIO, encoding: str, limit: int, into: BinaryIO) -> None:
     """Decompress a file into another, under the same rules as `unpacked`."""
-    _write(_checked(iter(lambda: source.read(_SLICE), b""), encoding), limit, into.write)
+    into.writelines(_unpacked_chunks(iter(lambda: source.read(_SLICE), b""), encoding, limit))
 
 
-def _joined(body: bytes, encoding: str, limit: int) -> bytes:
-    parts: list[bytes] = []
-    slices = (body[start : start + _SLICE] for start in range(0, len(body), _SLICE))
-    _write(_checked(slices, encoding), limit, parts.append)
-    return b"".join(parts)
+def _next_part(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return about a MiB of the content, and whether it ends there."""
+    part = bytearray()
+    for chunk in chunks:
+        part += chunk
+        if len(part) >= _PART:
+            return bytes(part), False
+    return bytes(part), True
 
 
-def _write(chunks: Iterable[bytes], limit: int, write: Callable[[bytes], object]) -> None:
+def _unpacked_chunks(slices: Iterator[bytes], encoding: str, limit: int) -> Iterator[bytes]:
+    packed = size = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal packed
+        for piece in slices:
+            packed += len(piece)
+            yield piece
+
     try:
-        for chunk in at_most(limit, chunks):
-            write(chunk)
+        for chunk in at_most(limit, _checked(counted(), encoding)):
+            size += len(chunk)
+            if size > max(_FREE_BYTES, packed * MOST_EXPANSION):
+                raise InputTooLargeError.expands(MOST_EXPANSION)
+            yield chunk
     except UnreadableInputError as error:
         raise DamagedBodyError(str(error)) from error
 

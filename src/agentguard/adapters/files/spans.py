@@ -57,6 +57,10 @@ log = structlog.get_logger(__name__)
 USE_LOCK = "spans.lock"
 """Lock file, held shared by every process that has a data directory's spans open."""
 _SEGMENT_BYTES = 64 * 1024 * 1024
+_HELD_BYTES = 64 * 1024 * 1024
+"""Decoded spans of sealed segments that are held. Where compaction falls further behind, it reads
+the log.
+"""
 _MERGE_DELAY = 60 * NS_PER_SECOND
 """Minimum age of merged spans: another process may be about to create a segment of that time."""
 
@@ -70,7 +74,7 @@ class _Sealed:
 
     segment: Segment
     spans: list[pa.Table] | None
-    """Its decoded spans; None for a segment adopted from a dead process."""
+    """Its decoded spans; None: compaction decodes the segment's bodies again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,8 @@ class FileSpanStore:
 
     def _seal(self) -> None:
         if self._writer is not None:
-            self._sealed.append(_Sealed(self._writer, self._spans))
+            held = sum(table.nbytes for sealed in self._sealed for table in sealed.spans or ())
+            self._sealed.append(_Sealed(self._writer, self._spans if held < _HELD_BYTES else None))
             self._writer, self._spans = None, []
 
     def _adopt(self) -> None:

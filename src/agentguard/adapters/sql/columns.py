@@ -7,7 +7,17 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Dialect, FunctionElement, String, TypeDecorator, Uuid
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    FunctionElement,
+    String,
+    TypeDecorator,
+    Uuid,
+    or_,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.compiler import compiles
 
@@ -128,3 +138,12 @@ def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
 @compiles(transaction_time, "sqlite")
 def _(_element: transaction_time, _compiler: Any, **_options: Any) -> str:
     return _SQLITE_TIME
+
+
+def passed(moment: ColumnElement[int], now: int, most_ahead: int) -> ColumnElement[bool]:
+    """Return whether the moment has passed.
+
+    One further ahead than `most_ahead` (ns) was written before the clock was set back, and counts
+    as passed: otherwise work would wait until the clock has caught up.
+    """
+    return or_(moment <= now, moment > now + most_ahead)

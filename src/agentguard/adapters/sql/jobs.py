@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.batches import batches
+from agentguard.adapters.sql.columns import passed
 from agentguard.adapters.sql.tables import jobs
 from agentguard.jobs.model import (
     UNFINISHED,
@@ -31,7 +32,7 @@ from agentguard.jobs.model import (
     TooManyJobsError,
     UnknownJobError,
 )
-from agentguard.jobs.store import JobFilter
+from agentguard.jobs.store import LONGEST_PATIENCE, JobFilter
 from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.policy import Item
 
@@ -74,7 +75,8 @@ class SqlJobStore:
         return await self._read(select(jobs).where(_UNFINISHED).order_by(jobs.c.id))
 
     async def claim(self, job_id: str, *, now: int, until: int) -> Job | None:
-        claim = update(jobs).where(jobs.c.id == job_id, _UNFINISHED, jobs.c.due_at <= now)
+        due = passed(jobs.c.due_at, now, 2 * (until - now))
+        claim = update(jobs).where(jobs.c.id == job_id, _UNFINISHED, due)
         started = {
             "state": JobState.RUNNING.value,
             "started_at": now,
@@ -98,9 +100,8 @@ class SqlJobStore:
         return await self._changes(_held(job).values(_values(job, result)))
 
     async def undelivered(self, now: int) -> tuple[Job, ...]:
-        return await self._read(
-            select(jobs).where(_UNFINISHED, jobs.c.deliver_at <= now).order_by(jobs.c.id)
-        )
+        due = passed(jobs.c.deliver_at, now, 2 * LONGEST_PATIENCE)
+        return await self._read(select(jobs).where(_UNFINISHED, due).order_by(jobs.c.id))
 
     async def postpone(self, job: Job, deliver_at: int) -> bool:
         same = update(jobs).where(

@@ -7,11 +7,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, Update, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Update,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.columns import passed
 from agentguard.adapters.sql.tables import outbox
-from agentguard.coordination.outbox import Backlog, OutboxEntry
+from agentguard.coordination.outbox import MOST_AHEAD, Backlog, OutboxEntry
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.stable_json import stable_json
 
@@ -37,10 +50,10 @@ class SqlOutbox:
             older.c.key == outbox.c.key,
             older.c.id < outbox.c.id,
         )
-        free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now)
+        due = passed(outbox.c.due_at, now, MOST_AHEAD)
         wanted = (
             select(outbox)
-            .where(outbox.c.topic.in_(topics), outbox.c.due_at <= now, free, ~behind)
+            .where(outbox.c.topic.in_(topics), due, _free(now), ~behind)
             .order_by(outbox.c.id)
             .limit(1)
         )
@@ -48,8 +61,9 @@ class SqlOutbox:
         return None if row is None else _entry(row)
 
     async def claim(self, entry: OutboxEntry, *, now: int, until: int) -> OutboxEntry | None:
-        free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until <= now)
-        claim = _held(entry).where(free).values(attempts=entry.attempts + 1, claimed_until=until)
+        claim = (
+            _held(entry).where(_free(now)).values(attempts=entry.attempts + 1, claimed_until=until)
+        )
         row = (await self.connection.execute(claim.returning(*outbox.c))).mappings().first()
         return None if row is None else _entry(row)
 
@@ -87,6 +101,11 @@ class SqlOutbox:
             "due_at": now,
             "attempts": 0,
         }
+
+
+def _free(now: int) -> ColumnElement[bool]:
+    claimed_until = outbox.c.claimed_until
+    return or_(claimed_until.is_(None), passed(claimed_until, now, MOST_AHEAD))
 
 
 def _held(entry: OutboxEntry) -> Update:

@@ -22,6 +22,7 @@ from ptars import HandlerPool
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_json import resource_text
 from agentguard.ingest.numbers import NOTHING, Numbers, numbers_in, numeric_attributes
+from agentguard.ingest.recent_cache import RecentCache
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.span_columns import (
     I64,
@@ -44,6 +45,8 @@ _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np
 _KEY_TAG = 0x0A
 _SMALLEST = 10
 """Bytes of the smallest KeyValue that can match and that can be read eight bytes at a time."""
+_CACHE_BYTES = 16 << 20
+"""Size of each of the four caches of a reader."""
 _NUMBER, _CONTENT, _LABEL = 0, 1, 2
 """Use of an attribute."""
 
@@ -114,10 +117,14 @@ class ProtobufReader:
         self._keys = _KeyTable(wanted)
         self._numeric_keys = numeric_attributes(wanted)
         self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
-        self._codes: dict[bytes, int] = {}
-        self._resources: dict[bytes, str] = {}
-        self._scopes: dict[bytes, str] = {}
-        self._numbers: dict[bytes, Numbers] = {}
+        self._code = RecentCache(self._parse_code, _CACHE_BYTES)
+        self._resource = RecentCache(self._parse_resource, _CACHE_BYTES)
+        self._scope = RecentCache(_parse_scope, _CACHE_BYTES)
+        self._number = RecentCache(self._parse_number, _CACHE_BYTES)
+
+    def forget_codes(self) -> None:
+        """Forget the codes of attributes, because the interner gave out new ones."""
+        self._code.clear()
 
     def read(self, bodies: Sequence[bytes]) -> Chunk:
         """Decode ExportTraceServiceRequest bodies.
@@ -226,41 +233,22 @@ class ProtobufReader:
         into[:2] = np.fmax(into[:2], 0)
         return into
 
-    def _number(self, raw: bytes) -> Numbers:
-        numbers = self._numbers.get(raw)
-        if numbers is None:
-            pair = KeyValue.FromString(raw)
-            where = self._numeric_keys.get(pair.key)
-            numbers = numbers_in(plain(pair.value), where) if where else NOTHING
-            self._numbers[raw] = numbers
-        return numbers
+    def _parse_number(self, raw: bytes) -> Numbers:
+        pair = KeyValue.FromString(raw)
+        where = self._numeric_keys.get(pair.key)
+        return numbers_in(plain(pair.value), where) if where else NOTHING
 
-    def _code(self, raw: bytes) -> int:
-        code = self._codes.get(raw)
-        if code is None:
-            code = self._codes[raw] = self._new_code(KeyValue.FromString(raw))
-        return code
-
-    def _new_code(self, pair: KeyValue) -> int:
+    def _parse_code(self, raw: bytes) -> int:
+        """Return the code of a KeyValue, or -1 if it is not stored."""
+        pair = KeyValue.FromString(raw)
         if pair.key not in self._wanted.labels and pair.key not in self._wanted.reductions:
             return -1
         keep = kept(plain(pair.value), self._wanted.reductions.get(pair.key))
         return -1 if keep is None else self._labels.code(pair.key, keep)
 
-    def _resource(self, raw: bytes) -> str:
-        text = self._resources.get(raw)
-        if text is None:
-            attributes = {
-                pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes
-            }
-            text = self._resources[raw] = resource_text(attributes, self._wanted)
-        return text
-
-    def _scope(self, raw: bytes) -> str:
-        name = self._scopes.get(raw)
-        if name is None:
-            name = self._scopes[raw] = str(kept(InstrumentationScope.FromString(raw).name))
-        return name
+    def _parse_resource(self, raw: bytes) -> str:
+        attributes = {pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes}
+        return resource_text(attributes, self._wanted)
 
     def _take_events(self, lists: pa.ListArray) -> dict[int, list[tuple[str, dict[str, Any]]]]:
         events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
@@ -275,6 +263,10 @@ class ProtobufReader:
                     (event.name, {k: kept(v) if keys[k] else v for k, v in found.items()})
                 )
         return events
+
+
+def _parse_scope(raw: bytes) -> str:
+    return str(kept(InstrumentationScope.FromString(raw).name))
 
 
 class _KeyTable:
