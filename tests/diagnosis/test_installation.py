@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from agentguard.adapters.files.parts import foreign_in
+from agentguard.adapters.files.quarantine import Quarantine
 from tests.diagnosis.doctor import Doctor
 
 
@@ -31,6 +33,27 @@ def test_a_disk_without_room_says_what_to_do(doctor: Doctor, monkeypatch: pytest
 
     assert finding == "broken"
     assert "Free some space" in detail
+
+
+def test_a_damaged_file_is_named_with_where_it_is_kept(
+    doctor: Doctor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = tmp_path / "data"
+    hour = data / "spans" / "hour=2026-01-01T00"
+    hour.mkdir(parents=True)
+    (hour / "notes.parquet").write_bytes(b"no table")
+    (found,) = foreign_in(data / "spans")
+    Quarantine(data).add(found)
+    monkeypatch.setenv("AGENTGUARD_DATA_DIR", str(data))
+
+    checks = doctor.examine()["spans"]
+    details = [check["detail"] for check in checks if check["finding"] == "warning"]
+
+    (kept,) = (data / "quarantine").glob("*notes.parquet")
+    assert len(details) == 1
+    assert "notes.parquet" in details[0]
+    assert f"It is kept as {kept}" in details[0]
+    assert "agentguard traces fsck" in details[0]
 
 
 def test_the_port_of_otlp_grpc_is_free_or_taken_by_another_program(

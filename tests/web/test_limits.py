@@ -14,6 +14,7 @@ import zstandard
 from agentguard.bootstrap.app import App
 from agentguard.traces.errors import IngestFullError
 from agentguard.traces.store import SpanBatch
+from agentguard.traces.validation import COSTLY
 from agentguard.web import bodies
 from agentguard.web.app import create_app
 from tests.traces.spans import json, protobuf
@@ -101,6 +102,23 @@ async def test_a_delivery_of_too_many_empty_spans_is_refused_for_good(tmp_path):
     assert [protobuf.status_code, documents.status_code, after.status_code] == [400, 400, 200]
     assert b"500,000 spans" in protobuf.content
     assert "4,000,000 JSON values" in documents.json()["message"]
+
+
+async def test_health_tells_of_bodies_that_were_too_costly_to_decode(tmp_path):
+    async with opened(tmp_path) as app, client_of(create_app(app)) as client:
+
+        async def workers():
+            answer = await client.get("/health/ready")
+            return answer.json()["parts"]["workers"] if answer.status_code == 200 else None
+
+        before = await until(workers)
+        serving_of(app).receiver.refused[COSTLY] = 1234
+        async with asyncio.timeout(20):
+            while (after := await until(workers))["detail"] is None:
+                await asyncio.sleep(0.1)
+
+    assert before["detail"] is None
+    assert after["detail"].startswith("1,234 OTLP requests were refused")
 
 
 async def test_a_scan_of_packed_zeros_is_refused(tmp_path):
