@@ -140,16 +140,9 @@ def _count(body: bytes, nested: Mapping[str, _MessageFields], enough: int) -> in
                 break
             end, fields = outer.pop()
             continue
-        tag, at = _varint(body, at, end)
-        if tag & 7 != _LENGTH_DELIMITED:
-            at = _after_scalar(body, at, end, tag & 7)
-            continue
-        length, at = _varint(body, at, end)
-        if length > end - at:
-            raise _not_protobuf()
-        kind = fields.get(tag >> 3)
+        number, start, at = _field(body, at, end)
+        kind = fields.get(number)
         if kind is None:
-            at += length
             continue
         if len(outer) == MOST_LEVELS:
             raise UnreadableInputError(
@@ -157,15 +150,23 @@ def _count(body: bytes, nested: Mapping[str, _MessageFields], enough: int) -> in
             )
         count += 1
         outer.append((end, fields))
-        end, fields = at + length, nested[kind]
+        end, at, fields = at, start, nested[kind]
     return count
 
 
-def _after_scalar(body: bytes, at: int, end: int, wire: int) -> int:
-    at = _varint(body, at, end)[1] if wire == 0 else at + _FIXED_BYTES.get(wire, end)
-    if at > end:
+def _field(body: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Return number, start and end of the field at this position; number 0 if it is a scalar."""
+    tag, start = _varint(body, at, end)
+    number, wire = tag >> 3, tag & 7
+    if wire == _LENGTH_DELIMITED:
+        length, start = _varint(body, start, end)
+        after = start + length
+    else:
+        number = 0
+        after = _varint(body, start, end)[1] if wire == 0 else start + _FIXED_BYTES.get(wire, end)
+    if after > end:
         raise _not_protobuf()
-    return at
+    return number, start, after
 
 
 def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
