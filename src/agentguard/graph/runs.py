@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.ipc
 
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 
@@ -51,6 +52,37 @@ class Runs:
     """RUN_SCHEMA."""
     calls: pa.Table
     """CALL_SCHEMA."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRuns:
+    """Runs as compressed Arrow streams, a small part of their size."""
+
+    runs: bytes
+    calls: bytes
+
+    @classmethod
+    def of(cls, runs: Runs) -> PackedRuns:
+        """Compress the runs. CPU-bound."""
+        return cls(_packed(runs.runs), _packed(runs.calls))
+
+    def unpacked(self) -> Runs:
+        """Return the runs. CPU-bound."""
+        return Runs(_unpacked(self.runs), _unpacked(self.calls))
+
+
+def _packed(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table.unify_dictionaries().combine_chunks())
+    packed: bytes = sink.getvalue().to_pybytes()
+    return packed
+
+
+def _unpacked(stream: bytes) -> pa.Table:
+    with pa.ipc.open_stream(stream) as reader:
+        return reader.read_all()
 
 
 def no_runs() -> Runs:

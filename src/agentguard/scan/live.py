@@ -21,7 +21,7 @@ from agentguard.coordination.turns import Turn
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.model import Graph
-from agentguard.graph.runs import Runs
+from agentguard.graph.runs import PackedRuns, Runs
 from agentguard.graph.storage.publishing import GRAPH_STORED, GraphPublisher, PublishStores
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.graph.storage.unstored import Computed
@@ -113,10 +113,10 @@ class LiveGraph:
                 return False
             done = await self.workers.run(graph_of_sources, window.sources)
         self._cpu_seconds = done.cpu_seconds
-        changed = done.scan.graph != await self._newest()
+        changed = done.graph != await self._newest()
         if changed:
-            await self._show(done.scan, now)
-        self.graph, self._key = done.scan.graph, window.key
+            await self._show(done, now)
+        self.graph, self._key = done.graph, window.key
         self.graphs.unstored.as_of = now
         return changed
 
@@ -126,16 +126,15 @@ class LiveGraph:
             computed = self.graphs.unstored.get(version_id)
             if computed is None:
                 return
-            await self.publisher.publish(
-                _LIVE, computed.version, computed.runs, await_projection=False
-            )
+            runs = await asyncio.to_thread(computed.runs.unpacked)
+            await self.publisher.publish(_LIVE, computed.version, runs, await_projection=False)
             self.graphs.unstored.stored(version_id)
             self._stored_at = time.monotonic()
 
-    async def _show(self, scan: Scan, now: int) -> None:
+    async def _show(self, done: Recomputation, now: int) -> None:
         """Make the graph of the spans that were stored at this time (ns) the newest version."""
-        version = GraphVersion(sortable_id(now), LIVE, now, scan.graph)
-        self.graphs.unstored.add(Computed(version, scan.runs))
+        version = GraphVersion(sortable_id(now), LIVE, now, done.graph)
+        self.graphs.unstored.add(Computed(version, done.runs))
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:
             await self.store(version.id)
         else:
@@ -253,7 +252,8 @@ def _start(_dialects: Dialects) -> None:
 class Recomputation:
     """A graph, and what computing it took."""
 
-    scan: Scan
+    graph: Graph
+    runs: PackedRuns
     cpu_seconds: float
 
 
@@ -261,7 +261,8 @@ def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Recom
     """Return the graph of all spans in the sources. CPU-bound."""
     began = time.thread_time()
     scan = graph_of(_tables(sources), dialects)
-    return Recomputation(scan, time.thread_time() - began)
+    runs = PackedRuns.of(scan.runs)
+    return Recomputation(scan.graph, runs, time.thread_time() - began)
 
 
 def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: TimeWindow) -> Scan:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
-from agentguard.graph.runs import Runs
+from agentguard.graph.runs import PackedRuns
 from agentguard.graph.storage.store import GraphVersion
 
 _MOST = 3
@@ -18,7 +18,7 @@ class Computed:
     """A version that is not stored yet, with its runs."""
 
     version: GraphVersion
-    runs: Runs
+    runs: PackedRuns
 
 
 Store: TypeAlias = Callable[[str], Awaitable[None]]

@@ -87,7 +87,7 @@ class Graphs:
     async def runs(self, version_id: str) -> Runs:
         """Return the runs behind this version; raise NoGraphError if they are not kept."""
         if computed := self.unstored.get(version_id):
-            return computed.runs
+            return await asyncio.to_thread(computed.runs.unpacked)
         return await self.run_store.get(version_id)
 
     def as_of(self, newest: GraphVersion) -> int:
