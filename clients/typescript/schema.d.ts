@@ -1493,7 +1493,10 @@ export interface components {
             unresolved_peers: number;
             /** Unnamed Model Calls */
             unnamed_model_calls: number;
-            /** Outside Window */
+            /**
+             * Outside Window
+             * @description Spans outside the requested window, or beyond the live graph's limit.
+             */
             outside_window: number;
             /**
              * Refused

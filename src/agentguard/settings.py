@@ -158,6 +158,10 @@ class Settings(ServiceSettings):
     """Length of the live graph's window in hours."""
     live_cpu_share: float = Field(default=0.67, gt=0, le=1)
     """Share of one core for computing the live graph, while spans arrive."""
+    live_max_spans: int = Field(default=2_000_000, ge=1)
+    """Maximum number of spans in the live graph; about 0.6 KB of memory each. Of more spans in the
+    window, those received last are used, and the coverage counts the others as `outside_window`.
+    """
     live_store_seconds: float = Field(default=300, ge=0)
     """The newest live graph is served from memory. If it changed, it is stored this often, and
     whenever a simulation, playbook or comparison cites it or another process asks for it. Neo4j

@@ -214,6 +214,37 @@ async def test_the_oldest_spans_go_first_where_their_bytes_exceed_the_limit(tmp_
         assert await held(store) == {2: 1, 3: 1}
 
 
+async def test_of_a_window_with_too_many_spans_those_received_last_are_read(tmp_path: Path):
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        for n in range(1, 5):
+            await store.append(batch(json([10 * n, 10 * n + 1])))
+            await store.compact()
+            clock.now += MINUTE
+
+        for most, wanted in ((100, 8), (8, 8), (7, 6), (4, 4), (1, 2)):
+            async with store.window(0, most_spans=most) as window:
+                found = counts(table for source in window.sources for table in source.tables())
+                assert sorted(found) == sorted(await held(store))[-wanted:]
+                assert window.left_out == 8 - wanted
+
+
+async def test_merging_holds_a_bounded_number_of_spans(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(parts, "_MOST_MERGED", 40)
+    clock = Clock()
+    async with opened(tmp_path, clock) as store:
+        for n in range(1, 61):
+            await store.append(batch(json([10 * n, 10 * n + 1])))
+            await store.compact()
+            clock.now += 2 * MINUTE
+        found = without_superseded(parts_in(tmp_path / "spans"))
+        sizes = [parts.span_count(part.path(tmp_path / "spans")) for part in found]
+
+        assert len(await held(store)) == 120
+    assert 20 <= max(sizes) <= 40
+    assert len(sizes) < 30
+
+
 async def test_spans_that_are_read_are_not_deleted_until_the_reader_ends(tmp_path: Path):
     clock = Clock()
     spans = SpanRetention(tmp_path, Limit(bytes=0))

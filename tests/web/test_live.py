@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 
 import orjson
 import pytest
@@ -17,7 +18,7 @@ from agentguard.settings import Settings
 from agentguard.traces.store import Delivery, Encoding
 from agentguard.web.app import create_app
 from tests.acting import TESTER
-from tests.traces.spans import HOUR
+from tests.traces.spans import HOUR, json
 from tests.web.serving import client_of, opened, served, serving_of, until
 from tests.web.systems import shop
 
@@ -98,6 +99,23 @@ async def test_what_was_received_before_the_window_is_not_shown(tmp_path):
             return names if "LateAgent" in names else None
 
         assert "FraudAgent" not in await until(shown)
+
+
+async def test_a_live_graph_beyond_its_limit_has_the_newest_spans_and_says_what_is_left_out(
+    tmp_path,
+):
+    async with opened(tmp_path, live_max_spans=3) as app, client_of(create_app(app)) as client:
+
+        async def shown(spans: int, left_out: int) -> bool:
+            graph = (await client.get("/api/graph", params={"dataset": "live"})).json()
+            coverage = graph.get("coverage", {})
+            found = coverage.get("spans"), coverage.get("outside_window")
+            return found == (spans, left_out)
+
+        await serving_of(app).receiver.receive(TESTER, json([1, 2]))
+        await until(partial(shown, 2, 0))
+        await serving_of(app).receiver.receive(TESTER, json([3, 4]))
+        await until(partial(shown, 2, 2))
 
 
 async def test_spans_show_while_a_scan_is_at_work(tmp_path):

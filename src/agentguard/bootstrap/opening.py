@@ -251,6 +251,7 @@ def _live_graph(
             int(app.settings.window_hours * NS_PER_HOUR),
             app.settings.live_cpu_share,
             app.settings.live_store_seconds,
+            app.settings.live_max_spans,
         ),
         compactor.compacted,
         turn,

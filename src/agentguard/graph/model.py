@@ -207,7 +207,9 @@ class Coverage:
     unnamed_model_calls: int = 0
     """Model calls that name neither the model nor a known caller."""
     outside_window: int = 0
-    """Spans read of traces outside the requested window, including duplicates."""
+    """Spans read of traces outside the requested window, including duplicates. Of the live graph:
+    spans of its window beyond AGENTGUARD_LIVE_MAX_SPANS.
+    """
     refused: dict[str, int] = field(default_factory=dict)
     """Reason → spans or records that were rejected."""
     first_seen: int = 0

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -55,6 +55,8 @@ class LiveLimits:
     """Share of one core, 0 to 1, for computing the graph."""
     store_seconds: float
     """The newest graph is stored at most this often, unless something cites it."""
+    most_spans: int
+    """Of more spans in the window, those received last are used."""
 
 
 @dataclass(slots=True)
@@ -107,11 +109,13 @@ class LiveGraph:
     async def refresh(self) -> bool:
         """Compute the graph if the spans changed; return whether that gave a new version."""
         now = self.clock()
-        async with self.spans.window(now - self.limits.window) as window:
+        limits = self.limits
+        async with self.spans.window(now - limits.window, most_spans=limits.most_spans) as window:
             if not window.sources or window.key == self._key:
                 self.graphs.unstored.as_of = now
                 return False
             done = await self.workers.run(graph_of_sources, window.sources)
+            done = done.without(window.left_out)
         self._cpu_seconds = done.cpu_seconds
         changed = done.graph != await self._newest()
         if changed:
@@ -255,6 +259,11 @@ class Recomputation:
     graph: Graph
     runs: PackedRuns
     cpu_seconds: float
+
+    def without(self, left_out: int) -> Recomputation:
+        """Say in the graph's coverage that so many spans of the window are left out."""
+        coverage = replace(self.graph.coverage, outside_window=left_out)
+        return replace(self, graph=replace(self.graph, coverage=coverage))
 
 
 def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Recomputation:

@@ -65,6 +65,8 @@ class Window:
     sources: tuple[SpanSource, ...]
     key: str
     """Cache key: windows with equal keys hold equal spans."""
+    left_out: int = 0
+    """Spans received in the window that are beyond the limit."""
 
 
 class SpanReader(Protocol):
@@ -73,10 +75,12 @@ class SpanReader(Protocol):
     Reading a damaged or foreign file raises DamagedSpansError.
     """
 
-    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
+    def window(
+        self, received_since: int, *, most_spans: int | None = None
+    ) -> AbstractAsyncContextManager[Window]:
         """The compacted spans received at this time (ns) or later, to the hour.
 
-        They stay readable inside the context.
+        They stay readable inside the context. With `most_spans`, those received last, to the file.
         """
 
     async def set_aside(self, found: DamagedFile) -> None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,9 @@ _STALE_SECONDS = 3600
 _BATCH_ROWS = 65_536
 SMALL_BYTES = 16 * 1024 * 1024
 _MAX_SMALL = 8
+_MOST_MERGED = 500_000
+"""Spans that are merged, and therefore held in memory, at a time."""
+_COUNTED_PARTS = 16_384
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -123,6 +127,31 @@ def _hour(folder: str) -> tuple[int, int]:
     return start, start + NS_PER_HOUR
 
 
+@lru_cache(_COUNTED_PARTS)
+def span_count(path: Path) -> int:
+    """Return the number of spans in a part, which never changes; raises DamagedSpansError."""
+    with _opened(path) as file:
+        count: int = file.metadata.num_rows
+        return count
+
+
+def newest_parts(root: Path, parts: Sequence[Part], most_spans: int) -> tuple[list[Part], int]:
+    """Return the parts received last that have at most so many spans, and the spans of the others.
+
+    At least one part is returned. Raises DamagedSpansError.
+    """
+    newest: list[Part] = []
+    held = left_out = 0
+    for part in sorted(parts, key=lambda each: each.last, reverse=True):
+        count = span_count(part.path(root))
+        if newest and (left_out or held + count > most_spans):
+            left_out += count
+        else:
+            newest.append(part)
+            held += count
+    return sorted(newest), left_out
+
+
 def parts_in(root: Path) -> list[Part]:
     """Return every part on disk, including superseded ones, sorted."""
     found = (_part(path) for path in root.glob("hour=*/*.parquet"))
@@ -178,18 +207,38 @@ def merge_parts(root: Path, parts: Sequence[Part]) -> Part:
 def mergeable(root: Path, parts: Sequence[Part], before: int) -> list[list[Part]]:
     """Return runs of small adjacent parts that are worth merging.
 
-    The parts of a run are in one folder, were received within one hour, and before `before` (ns).
+    The parts of a run are in one folder, were received within one hour, and before `before` (ns);
+    they have at most _MOST_MERGED spans, which are in memory while they are merged.
     No older segment may still be pending: its part would lie within the merged range and count as
     superseded.
     """
     runs: list[list[Part]] = []
+    total = 0
     for part in (part for part in without_superseded(parts) if part.last < before):
-        small = part.path(root).stat().st_size < SMALL_BYTES
-        if small and runs and runs[-1] and _adjacent(runs[-1][-1], part):
+        count = _spans_if_small(part.path(root))
+        if count is None:
+            runs.append([])
+        elif runs and runs[-1] and _adjacent(runs[-1][-1], part) and total + count <= _MOST_MERGED:
             runs[-1].append(part)
+            total += count
         else:
-            runs.append([part] if small else [])
+            runs.append([part])
+            total = count
     return [run for run in runs if len(run) > _MAX_SMALL]
+
+
+def _spans_if_small(path: Path) -> int | None:
+    """Return the number of spans in a small part, or None for a larger one.
+
+    A damaged part counts as empty: merging sets it aside.
+    """
+    if path.stat().st_size >= SMALL_BYTES:
+        return None
+    try:
+        count = span_count(path)
+    except DamagedSpansError:
+        return 0
+    return count if count < _MOST_MERGED // 2 else None
 
 
 def delete_stale_drafts(root: Path) -> None:

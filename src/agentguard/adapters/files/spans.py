@@ -27,6 +27,7 @@ from agentguard.adapters.files.parts import (
     foreign_in,
     merge_parts,
     mergeable,
+    newest_parts,
     parts_in,
     without_superseded,
     write_parts,
@@ -88,7 +89,9 @@ class FileSpanReader:
     directory: Path
 
     @asynccontextmanager
-    async def window(self, received_since: int) -> AsyncIterator[Window]:
+    async def window(
+        self, received_since: int, *, most_spans: int | None = None
+    ) -> AsyncIterator[Window]:
         lake = self.directory / "spans"
         if not await asyncio.to_thread(lake.is_dir):
             yield Window((), _key(()))
@@ -98,7 +101,11 @@ class FileSpanReader:
             parts = [
                 part for part in found if part.last >= received_since - received_since % NS_PER_HOUR
             ]
-            yield Window(tuple(ParquetSource(part.path(lake)) for part in parts), _key(parts))
+            left_out = 0
+            if most_spans is not None:
+                parts, left_out = await asyncio.to_thread(newest_parts, lake, parts, most_spans)
+            sources = tuple(ParquetSource(part.path(lake)) for part in parts)
+            yield Window(sources, _key(parts), left_out)
 
     async def set_aside(self, found: DamagedFile) -> None:
         await asyncio.to_thread(Quarantine(self.directory).add, found)
@@ -173,8 +180,10 @@ class FileSpanStore:
     async def damaged(self) -> Sequence[DamagedFile]:
         return await asyncio.to_thread(self._quarantine.files)
 
-    def window(self, received_since: int) -> AbstractAsyncContextManager[Window]:
-        return self._reader.window(received_since)
+    def window(
+        self, received_since: int, *, most_spans: int | None = None
+    ) -> AbstractAsyncContextManager[Window]:
+        return self._reader.window(received_since, most_spans=most_spans)
 
     async def set_aside(self, found: DamagedFile) -> None:
         await self._reader.set_aside(found)

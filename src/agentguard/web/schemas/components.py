@@ -173,7 +173,9 @@ class CoverageDocument(Document):
     housekeeping: dict[str, int] = Field(description="Runs of health checks and pollers.")
     unresolved_peers: int
     unnamed_model_calls: int
-    outside_window: int
+    outside_window: int = Field(
+        description="Spans outside the requested window, or beyond the live graph's limit."
+    )
     refused: dict[str, int] = Field(description="Unusable spans, by reason.")
     first_seen: Time | None
     last_seen: Time | None
