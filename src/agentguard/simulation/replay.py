@@ -416,5 +416,6 @@ class _Steps:
         return self._r.components[int(self._r.target[row])]
 
     def _evidence(self, row: int) -> Evidence:
-        call = self._r.runs.calls.slice(row, 1).to_pylist()[0]
-        return Evidence(call["trace_id"], call["span_id"], call["start"])
+        calls = self._r.runs.calls
+        trace, span, start = (calls[name][row].as_py() for name in ("trace_id", "span_id", "start"))
+        return Evidence(trace, span, start)
