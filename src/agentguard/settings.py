@@ -78,6 +78,11 @@ class Settings(ServiceSettings):
     """Files that declare components, separated by commas: AgentGuard catalogs, A2A cards or
     Backstage entities; see [catalog.md](catalog.md).
     """
+    dialects: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Files with rules for the spans of your own instrumentation, separated by commas; see
+    [instrument.md](instrument.md#teach-agentguard-your-spans). Their rules take precedence over the
+    built-in ones.
+    """
     ghost_days: int = Field(default=7, ge=1)
     """A declared component unseen for this many days is reported as a ghost."""
     trace_url: str | None = None
@@ -197,7 +202,7 @@ class Settings(ServiceSettings):
             else value
         )
 
-    @field_validator("catalog", mode="before")
+    @field_validator("catalog", "dialects", mode="before")
     @classmethod
     def _files(cls, value: object) -> object:
         if isinstance(value, str):

@@ -19,9 +19,9 @@ from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.loading import load_catalog, load_catalogs, read_declarations
 from agentguard.catalog.matching import Standing, match
 from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference, merge
-from agentguard.catalog.nodes import MAX_CHARACTERS
 from agentguard.catalog.reading import read_catalog
 from agentguard.catalog.writing import imported_text
+from agentguard.kernel.yaml_nodes import MAX_CHARACTERS
 from tests.simulation.worlds import component, world
 
 DATA = Path(__file__).parents[1] / "data" / "catalog"

@@ -40,7 +40,8 @@ from agentguard.compute.pools import (
 )
 from agentguard.compute.tasks import task_group
 from agentguard.coordination.turns import Turn
-from agentguard.discovery.dialects.loading import Dialects, load_dialects
+from agentguard.discovery.dialects.loading import Dialects
+from agentguard.discovery.dialects.users import dialects_with, tables_with
 from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.graph.storage.dataset_deletion import DatasetService
@@ -83,8 +84,10 @@ async def open_app(
     With `serving`, also receive spans, keep the live graph and run jobs; any number of processes
     can do this. `in_processes=False` keeps all work in this process. `create=False` creates neither
     a folder nor a database. Raises DataDirectoryError, NoDataError (if `create` is False and there
-    is no database) and the errors of configured services that are unusable.
+    is no database), InvalidDialectsError and the errors of configured services that are unusable.
     """
+    if settings.dialects:
+        await asyncio.to_thread(tables_with, settings.dialects)
     async with AsyncExitStack() as stack:
         make_folder(settings.data_dir) if create else refuse_empty(settings)
         if serving:
@@ -109,17 +112,22 @@ async def open_app(
 
 
 def unstored_scans(settings: Settings) -> UnstoredScans:
-    """Return what scans without a data directory. Raises CatalogFormatError."""
+    """Return what scans without a data directory.
+
+    Raises CatalogFormatError, InvalidDialectsError.
+    """
     catalog = load_catalogs(settings.catalog)
     view_of = viewer(catalog, trace_links(settings.trace_url))
-    return UnstoredScans(load_dialects(settings.housekeeping), ScanDocuments(view_of))
+    return UnstoredScans(
+        dialects_with(settings.dialects, settings.housekeeping), ScanDocuments(view_of)
+    )
 
 
 def _application(
     stack: AsyncExitStack, settings: Settings, storage: Storage, *, separate: bool
 ) -> App:
     """Return the application over its storage; `separate` scans in processes of their own."""
-    load = partial(load_dialects, settings.housekeeping)
+    load = partial(dialects_with, settings.dialects, settings.housekeeping)
     dialects, clock = cache(load), storage.unit_of_work.clock
     # Of their own: no kind of work waits for another, and no small scan for a large one.
     small, large, queries = (
@@ -172,7 +180,9 @@ async def _serving(
     # Of its own: a long scan must not keep acknowledged spans from showing.
     watchers = _workers(
         stack,
-        partial(load_dialects, settings.housekeeping) if separate else app.scans.dialects,
+        partial(dialects_with, settings.dialects, settings.housekeeping)
+        if separate
+        else app.scans.dialects,
         separate=separate,
     )
     spans = await stack.enter_async_context(

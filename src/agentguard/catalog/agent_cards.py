@@ -7,7 +7,7 @@ from typing import Any
 
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, Entry, EntryKind
-from agentguard.catalog.nodes import is_encodable
+from agentguard.kernel.yaml_nodes import is_encodable
 
 _MARKS = frozenset(
     {

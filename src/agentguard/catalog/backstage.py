@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import yaml
 
+from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, Entry, EntryKind, Reference
-from agentguard.catalog.nodes import Nodes, is_null, line_of
+from agentguard.kernel.yaml_nodes import Nodes, is_null, line_of
 
 _KINDS = frozenset({"component", "api", "resource"})
 """Backstage kinds that can be observed at run time. They do not say whether it is an agent, so the
@@ -27,7 +28,7 @@ def read_backstage(roots: list[yaml.Node], *, origin: str) -> Catalog:
     spec.dependsOn. Entities of other kinds (systems, groups, locations …) have no run-time
     behavior; they are skipped with a note. Raises CatalogFormatError with the line.
     """
-    reader = _Reader(Nodes(origin))
+    reader = _Reader(Nodes(origin, CatalogFormatError))
     entries: list[Entry] = []
     notes: list[str] = []
     for root in roots:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from agentguard.kernel.errors import InvalidInputError
+from agentguard.kernel.errors import FileFormatError
 
 
-class CatalogFormatError(InvalidInputError):
-    """The file is not a valid catalog; the message has the position and the remedy."""
+class CatalogFormatError(FileFormatError):
+    """The file is not a valid catalog."""
 
     code = "catalog-format"
-
-    def __init__(self, origin: str, line: int | None, problem: str) -> None:
-        place = origin if line is None else f"{origin}:{line}"
-        super().__init__(f"{place}: {problem}")
-        self.line = line
-
-    @property
-    def extensions(self) -> dict[str, object]:
-        return {} if self.line is None else {"line": self.line}
+    advice = "Check AGENTGUARD_CATALOG."

@@ -11,10 +11,8 @@ from agentguard.catalog.agent_cards import is_agent_card, read_agent_card
 from agentguard.catalog.backstage import is_backstage, read_backstage
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, merge
-from agentguard.catalog.nodes import MAX_CHARACTERS, documents
 from agentguard.catalog.reading import catalog_of
-
-_MAX_BYTES = 4 * MAX_CHARACTERS
+from agentguard.kernel.yaml_nodes import MAX_CHARACTERS, documents, read_text
 
 
 def load_catalogs(paths: Sequence[Path]) -> Catalog | None:
@@ -31,23 +29,7 @@ def load_catalog(path: Path) -> Catalog:
 
     Raises CatalogFormatError, also if the file is missing or unreadable.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CatalogFormatError(
-            str(path), None, f"cannot be read ({reason}). Check AGENTGUARD_CATALOG."
-        ) from None
-    try:
-        text = content.decode("utf-8-sig") if len(content) <= _MAX_BYTES else ""
-    except UnicodeDecodeError:
-        raise CatalogFormatError(str(path), None, "is not UTF-8 text. Save it as UTF-8.") from None
-    if len(content) > _MAX_BYTES:
-        raise CatalogFormatError(
-            str(path), None, f"is larger than {_MAX_BYTES:,} bytes. Split it into several files."
-        )
-    return read_declarations(text, origin=str(path))
+    return read_declarations(read_text(path, CatalogFormatError), origin=str(path))
 
 
 def read_declarations(text: str, *, origin: str) -> Catalog:
@@ -58,7 +40,7 @@ def read_declarations(text: str, *, origin: str) -> Catalog:
     card = _json_object(text)
     if is_agent_card(card):
         return read_agent_card(card, origin=origin)
-    roots = documents(text, origin)
+    roots = documents(text, origin, CatalogFormatError)
     if is_backstage(roots):
         return read_backstage(roots, origin=origin)
     if not roots:

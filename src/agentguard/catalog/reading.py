@@ -11,7 +11,7 @@ import yaml
 from agentguard.catalog.aliases import alias_problem
 from agentguard.catalog.errors import CatalogFormatError
 from agentguard.catalog.model import Catalog, Criticality, Entry, EntryKind, Reference
-from agentguard.catalog.nodes import Nodes, described, documents, is_null, line_of
+from agentguard.kernel.yaml_nodes import Nodes, described, documents, is_null, line_of
 
 SECTIONS = {
     "agents": EntryKind.AGENT,
@@ -32,7 +32,7 @@ def read_catalog(text: str, *, origin: str) -> Catalog:
     `currency`; or a list of agents. Unknown keys, duplicate ids and overly broad aliases are
     errors. Raises only CatalogFormatError, with the line.
     """
-    roots = documents(text, origin)
+    roots = documents(text, origin, CatalogFormatError)
     if not roots:
         raise CatalogFormatError(
             origin, None, "is empty. Create a catalog with `agentguard catalog init`."
@@ -42,7 +42,7 @@ def read_catalog(text: str, *, origin: str) -> Catalog:
 
 def catalog_of(roots: list[yaml.Node], origin: str) -> Catalog:
     """Return the catalog in these documents (at least one); raise CatalogFormatError."""
-    reader = _Reader(Nodes(origin))
+    reader = _Reader(Nodes(origin, CatalogFormatError))
     if len(roots) > 1:
         raise reader.nodes.error(
             roots[1],

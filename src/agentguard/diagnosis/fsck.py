@@ -10,7 +10,7 @@ from agentguard.adapters.files.checking import SpanFilesCheck, check_span_files
 from agentguard.adapters.files.spans import open_span_store
 from agentguard.bootstrap.wiring import NoDataError
 from agentguard.compute.pools import ThreadPool
-from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.discovery.dialects.users import dialects_with
 from agentguard.kernel.clock import system_clock, timestamp
 from agentguard.settings import Settings
 from agentguard.traces.damage import DamagedFile
@@ -29,7 +29,7 @@ async def repair_spans(settings: Settings, found: SpanFilesCheck) -> SpanFilesCh
 
     Segments that a running process writes are left to it. Raises OSError.
     """
-    dialects = load_dialects(settings.housekeeping)
+    dialects = dialects_with(settings.dialects, settings.housekeeping)
     async with AsyncExitStack() as stack:
         decoders = ThreadPool(partial(make_decoder, dialects.wanted))
         stack.callback(decoders.close)

@@ -18,7 +18,7 @@ from agentguard.adapters.files.inspection import SpanFiles, inspect_span_files
 from agentguard.catalog.loading import load_catalogs
 from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.diagnosis.stored import STORED, stored_data
-from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.discovery.dialects.users import dialects_with
 from agentguard.environment import environment, unused_settings
 from agentguard.graph.evidence_links import trace_links
 from agentguard.settings import MIB, Settings, unknown_settings
@@ -44,7 +44,7 @@ def installation(settings: Settings) -> list[Group]:
         Group(_GRPC_PORT, lambda: _grpc_port(settings)),
         Group(_CATALOG, lambda: _catalog(settings.catalog)),
         Group("trace links", lambda: _trace_links(settings.trace_url)),
-        Group("dialects", _dialects),
+        Group("dialects", lambda: _dialects(settings.dialects)),
     ]
 
 
@@ -235,8 +235,10 @@ def _trace_links(template: str | None) -> Iterator[Check]:
     )
 
 
-def _dialects() -> Iterator[Check]:
-    yield Check("dialects", Finding.FINE, f"{len(load_dialects().rules):,} rules loaded.")
+def _dialects(paths: tuple[Path, ...]) -> Iterator[Check]:
+    rules = f"{len(dialects_with(paths).rules):,} rules loaded"
+    own = f", those of {', '.join(map(str, paths))} first" if paths else ""
+    yield Check("dialects", Finding.FINE, f"{rules}{own}.")
 
 
 def _listener(host: str, port: int, settings: Settings) -> tuple[bool, str | None]:

@@ -60,10 +60,10 @@ def discover(
     state = assign_roles(tree, classifications, prescan)
     owned = owners(state)
     infer_failed_runs(state, owned)
-    return _Builder(state, owned, dialects, prescan).partial()
+    return PartialBuilder(state, owned, dialects, prescan).partial()
 
 
-class _Builder:
+class PartialBuilder:
     """Builds the partial result from spans with assigned roles."""
 
     def __init__(self, s: SpanState, owned: Owners, dialects: Dialects, prescan: Prescan) -> None:

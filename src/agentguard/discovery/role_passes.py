@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
+
 from agentguard.discovery.agents import (
     attach_agent_bodies,
     demote_wrapper_agents,
@@ -46,37 +50,65 @@ from agentguard.discovery.spantree import SpanTree
 from agentguard.discovery.usage import infer_models_of_agents
 
 
-def assign_roles(tree: SpanTree, classifications: Classifications, seen: Prescan) -> SpanState:
-    """Assign the final roles; `seen` covers all spans of the window."""
+Pass: TypeAlias = Callable[[SpanState], None]
+Watch: TypeAlias = Callable[[Pass, SpanState], None]
+
+
+def assign_roles(
+    tree: SpanTree,
+    classifications: Classifications,
+    seen: Prescan,
+    *,
+    watch: Watch | None = None,
+) -> SpanState:
+    """Assign the final roles; `seen` covers all spans of the window.
+
+    `watch` is called after each pass.
+    """
     state = initial_state(tree, classifications)
-    take_reported_failures(state)
-    attach_agent_bodies(state)
-    infer_acting_agents(state)
-    promote_enclosing_steps(state)
-    inherit_agent_names(state)
-    demote_wrapper_agents(state)
-    resolve_polls(state)
-    nest_beside_server_spans(state)
-    demote_inner_server_spans(state)
-    infer_agents_by_service(state, seen.agent_services)
-    assign_named_calls(state)
-    assign_calls_by_time(state)
-    infer_server_spans(state)
-    insert_servers_above_calls(state, seen.agent_services)
-    pair_mcp_spans(state)
-    halves = pair_client_server_spans(state)
-    drop_transport_spans(state)
-    exclude_unresolved_calls(state)
-    insert_missing_servers(state, halves, seen.agent_services)
-    resolve_workflows(state)
-    demote_requests(state)
-    deduplicate_calls(state)
-    demote_client_halves(state)
-    resolve_delegations(state)
-    infer_delegations_by_time(state)
-    number_unnamed_agents(state)
-    resolve_handoffs(state, seen.agents)
-    infer_handoffs_in_order(state)
-    infer_models_of_agents(state)
-    infer_requested_tools(state, seen)
+    for role_pass in _passes(seen):
+        role_pass(state)
+        if watch is not None:
+            watch(role_pass, state)
     return state
+
+
+def _passes(seen: Prescan) -> tuple[Pass, ...]:
+    """Return the passes in order."""
+    return (
+        take_reported_failures,
+        attach_agent_bodies,
+        infer_acting_agents,
+        promote_enclosing_steps,
+        inherit_agent_names,
+        demote_wrapper_agents,
+        resolve_polls,
+        nest_beside_server_spans,
+        demote_inner_server_spans,
+        partial(infer_agents_by_service, agent_services=seen.agent_services),
+        assign_named_calls,
+        assign_calls_by_time,
+        infer_server_spans,
+        partial(insert_servers_above_calls, agent_services=seen.agent_services),
+        pair_mcp_spans,
+        partial(_pair_services, agent_services=seen.agent_services),
+        resolve_workflows,
+        demote_requests,
+        deduplicate_calls,
+        demote_client_halves,
+        resolve_delegations,
+        infer_delegations_by_time,
+        number_unnamed_agents,
+        partial(resolve_handoffs, agents=seen.agents),
+        infer_handoffs_in_order,
+        infer_models_of_agents,
+        partial(infer_requested_tools, seen=seen),
+    )
+
+
+def _pair_services(s: SpanState, agent_services: frozenset[str]) -> None:
+    """Pair client and server spans, and drop those of transports and of unknown destinations."""
+    halves = pair_client_server_spans(s)
+    drop_transport_spans(s)
+    exclude_unresolved_calls(s)
+    insert_missing_servers(s, halves, agent_services)

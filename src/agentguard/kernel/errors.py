@@ -39,6 +39,25 @@ class InvalidInputError(AgentGuardError):
     status = 400
 
 
+class FileFormatError(InvalidInputError):
+    """A file that people write is invalid; the message has its position and the remedy."""
+
+    code = "file-format"
+    advice: ClassVar[str] = "Check its path."
+    """What to do if the file cannot be read."""
+
+    def __init__(self, origin: str, line: int | None, problem: str) -> None:
+        place = origin if line is None else f"{origin}:{line}"
+        super().__init__(f"{place}: {problem}")
+        self.origin = origin
+        self.line = line
+        self.problem = problem
+
+    @property
+    def extensions(self) -> dict[str, object]:
+        return {} if self.line is None else {"line": self.line}
+
+
 class UnavailableError(AgentGuardError):
     """A required dependency is unreachable or overloaded; a retry may succeed."""
 

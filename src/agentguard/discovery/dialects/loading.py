@@ -9,17 +9,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, TypeVar
 
+from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction, Usage
 from agentguard.ingest.conditions import Attributes, Condition
-from agentguard.ingest.spans import (
-    KIND_CLIENT,
-    KIND_CONSUMER,
-    KIND_INTERNAL,
-    KIND_PRODUCER,
-    KIND_SERVER,
-    KIND_UNSPECIFIED,
-)
 from agentguard.kernel.patterns import BadPatternError, Pattern
 
 T = TypeVar("T")
@@ -51,19 +44,11 @@ class Role(IntEnum):
     """Construction of an agent, not a run."""
 
 
-_KINDS = {
-    "unspecified": KIND_UNSPECIFIED,
-    "internal": KIND_INTERNAL,
-    "server": KIND_SERVER,
-    "client": KIND_CLIENT,
-    "producer": KIND_PRODUCER,
-    "consumer": KIND_CONSUMER,
-}
 PEERS = frozenset(
     {"peer.service", "server.address", "db.namespace", "db.name", "db.system", "db.system.name"}
 )
 """Attributes of client spans that may be set on the resource instead."""
-_RESOURCE = PEERS | frozenset(
+RESOURCE = PEERS | frozenset(
     {
         "service.name",
         "service.namespace",
@@ -168,18 +153,7 @@ class SpanRule:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Return everything that the rule reads names from."""
-        told = (
-            self.name,
-            self.target,
-            self.server,
-            self.body,
-            self.acting,
-            self.goto,
-            self.hosts,
-            self.lends,
-            self.requested,
-        )
-        return tuple(source for sources in told for source in sources)
+        return tuple(source for key in NAMES for source in getattr(self, key))
 
     @property
     def label(self) -> str:
@@ -188,6 +162,8 @@ class SpanRule:
 
 
 FLAGS = tuple(field.name for field in fields(SpanRule) if field.type == "bool")
+NAMES = tuple(field.name for field in fields(SpanRule) if field.type == "tuple[Source, ...]")
+"""The parts of a rule that say where names are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,16 +192,29 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
     `housekeeping` replaces the table's pattern for entry points that are not workflows; empty: all
     are workflows. Raises BadPatternError if it is invalid.
     """
+    return with_housekeeping(dialects_of(packaged_tables()), housekeeping)
+
+
+@cache
+def packaged_tables() -> Mapping[str, Mapping[str, Any]]:
+    """Return the files of the table that ships with the package, by name, in order."""
     folder = files("agentguard.discovery.dialects")
     texts = sorted(
         (entry.name, entry.read_text("utf-8"))
         for entry in folder.iterdir()
         if entry.name.endswith(".yaml")
     )
-    dialects = dialects_of({name: parse(text) for name, text in texts})
-    if housekeeping is None:
+    return {name: parse(text) for name, text in texts}
+
+
+def with_housekeeping(dialects: Dialects, pattern: str | None) -> Dialects:
+    """Return the dialects with this pattern of entry points that are not workflows.
+
+    None: their own. Raises BadPatternError.
+    """
+    if pattern is None:
         return dialects
-    return replace(dialects, housekeeping=(Pattern(housekeeping),) if housekeeping else ())
+    return replace(dialects, housekeeping=(Pattern(pattern),) if pattern else ())
 
 
 def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
@@ -236,10 +225,12 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
     """
     tables = list(files_in_order.values())
     rules = tuple(_compiled(files_in_order, "spans", _rule))
-    facts = tuple(_compiled(files_in_order, "facts", lambda _, __, raw: _fact(raw)))
-    errors = tuple(_compiled(files_in_order, "errors", lambda _, __, raw: _condition(raw["when"])))
+    facts = tuple(_compiled(files_in_order, "facts", lambda _, __, raw: fact_of(raw)))
+    errors = tuple(
+        _compiled(files_in_order, "errors", lambda _, __, raw: condition_of(raw["when"]))
+    )
     successes = tuple(
-        _compiled(files_in_order, "successes", lambda _, __, raw: _condition(raw["when"]))
+        _compiled(files_in_order, "successes", lambda _, __, raw: condition_of(raw["when"]))
     )
     housekeeping = tuple(_compiled(files_in_order, "housekeeping", lambda _, __, raw: Pattern(raw)))
     return Dialects(
@@ -291,7 +282,7 @@ def _wanted(
         input_tokens=_union(tables, "input_tokens"),
         output_tokens=_union(tables, "output_tokens"),
         cost=_union(tables, "cost"),
-        resource=_RESOURCE,
+        resource=RESOURCE,
         events=_EXCEPTION,
         facts=facts,
         usage=_merged(tables, "usage", _usage),
@@ -324,17 +315,9 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
     return SpanRule(
         dialect=dialect,
         number=number,
-        condition=_condition(raw["when"]),
+        condition=condition_of(raw["when"]),
         role=Role[raw["role"].upper()],
-        name=_sources(raw.get("name")),
-        target=_sources(raw.get("target")),
-        server=_sources(raw.get("server")),
-        body=_sources(raw.get("body")),
-        acting=_sources(raw.get("acting")),
-        goto=_sources(raw.get("goto")),
-        hosts=_sources(raw.get("hosts")),
-        lends=_sources(raw.get("lends")),
-        requested=_sources(raw.get("requested")),
+        **{key: _sources(raw[key]) for key in NAMES if key in raw},
         **{flag: raw[flag] for flag in FLAGS if flag in raw},
     )
 
@@ -355,46 +338,3 @@ def _source(raw: str | Mapping[str, str]) -> Source:
                 Pattern(raw["span"] if "span" in raw else raw["pattern"]),
                 Pattern(raw["except"]) if "except" in raw else None,
             )
-
-
-def _fact(raw: Mapping[str, Any]) -> Fact:
-    pattern = Pattern(raw["pattern"]) if "pattern" in raw else None
-    return Fact(
-        raw["into"],
-        raw["from"],
-        _condition(raw["when"]),
-        tuple(raw.get("path", ())),
-        pattern,
-        raw.get("every", False),
-    )
-
-
-def _condition(raw: Mapping[str, Any]) -> Condition:
-    unknown = raw.keys() - {
-        "name",
-        "scope",
-        "kinds",
-        "has",
-        "any",
-        "lacks",
-        "equals",
-        "matches",
-        "named",
-    }
-    if unknown:
-        raise ValueError(f"Unknown condition keys: {sorted(unknown)}.")
-    return Condition(
-        name=Pattern(raw["name"]) if "name" in raw else None,
-        scope=Pattern(raw["scope"]) if "scope" in raw else None,
-        kinds=frozenset(_KINDS[kind] for kind in raw["kinds"]) if "kinds" in raw else None,
-        has=frozenset(raw.get("has", ())),
-        any_of=frozenset(raw.get("any", ())),
-        lacks=frozenset(raw.get("lacks", ())),
-        equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
-        matches=tuple((key, Pattern(pattern)) for key, pattern in raw.get("matches", {}).items()),
-        named=raw.get("named"),
-    )
-
-
-def _values(raw: Any) -> frozenset[str]:
-    return frozenset(str(value).lower() for value in (raw if isinstance(raw, list) else [raw]))

@@ -4,24 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
-from agentguard.catalog.errors import CatalogFormatError
+from agentguard.kernel.errors import FileFormatError
 
 MAX_CHARACTERS = 8 * 1024 * 1024
 """Maximum size of a file: enough for more than ten thousand agents with their dependencies."""
+_MAX_BYTES = 4 * MAX_CHARACTERS
 
 _TEXT, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 
 
-def documents(text: str, origin: str) -> list[yaml.Node]:
-    """Return the root of every document that is not empty; raise only CatalogFormatError.
+def read_text(path: Path, fault: type[FileFormatError]) -> str:
+    """Return the text of a file.
+
+    Raises `fault`, also if the file is missing, unreadable, too large or not UTF-8.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise fault(str(path), None, f"cannot be read ({reason}). {fault.advice}") from None
+    if len(content) > _MAX_BYTES:
+        problem = f"is larger than {_MAX_BYTES:,} bytes. Split it into several files."
+        raise fault(str(path), None, problem)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise fault(str(path), None, "is not UTF-8 text. Save it as UTF-8.") from None
+
+
+def documents(text: str, origin: str, fault: type[FileFormatError]) -> list[yaml.Node]:
+    """Return the root of every document that is not empty; raise only `fault`.
 
     Anchors are shared, not copied: a node exists once in memory regardless of its aliases.
     """
     if len(text) > MAX_CHARACTERS:
-        raise CatalogFormatError(
+        raise fault(
             origin,
             None,
             f"is larger than {MAX_CHARACTERS:,} characters. Split it into several files.",
@@ -30,18 +52,18 @@ def documents(text: str, origin: str) -> list[yaml.Node]:
         roots: list[yaml.Node] = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise CatalogFormatError(
+        raise fault(
             origin, mark.line + 1 if mark else None, f"is not YAML: {error.problem}."
         ) from None
     except yaml.YAMLError as error:
-        raise CatalogFormatError(origin, None, f"is not YAML: {error}.") from None
+        raise fault(origin, None, f"is not YAML: {error}.") from None
     # PyYAML does not catch these: escapes beyond Unicode, versions with thousands of digits.
     except (ValueError, OverflowError):
-        raise CatalogFormatError(
+        raise fault(
             origin, None, "is not YAML: it contains an invalid character or number."
         ) from None
     except RecursionError:
-        raise CatalogFormatError(origin, None, "is nested too deeply for a catalog.") from None
+        raise fault(origin, None, "is nested too deeply.") from None
     return [root for root in roots if not is_null(root)]
 
 
@@ -68,9 +90,11 @@ class Nodes:
     """Reads the nodes of a file."""
 
     origin: str
+    fault: type[FileFormatError]
+    """What every error is raised as."""
 
-    def error(self, node: yaml.Node, problem: str) -> CatalogFormatError:
-        return CatalogFormatError(self.origin, line_of(node), problem)
+    def error(self, node: yaml.Node, problem: str) -> FileFormatError:
+        return self.fault(self.origin, line_of(node), problem)
 
     def members(self, node: yaml.Node, allowed: tuple[str, ...]) -> Iterator[tuple[str, yaml.Node]]:
         """Yield a mapping's members; unknown and duplicate keys are errors."""
