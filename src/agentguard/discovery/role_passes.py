@@ -49,7 +49,6 @@ from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
 from agentguard.discovery.usage import infer_models_of_agents
 
-
 Pass: TypeAlias = Callable[[SpanState], None]
 Watch: TypeAlias = Callable[[Pass, SpanState], None]
 

@@ -154,6 +154,11 @@ def _parent_cycle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
     return Refusal(at, "cyclic-parents", message, 0)
 
 
+def chunks_of(payloads: Iterable[Payload | Refusal]) -> Iterator[list[Payload]]:
+    """Yield payloads in chunks worth decoding together, without the refusals."""
+    return _chunks(payloads, _Refused())
+
+
 def _chunks(payloads: Iterable[Payload | Refusal], refused: _Refused) -> Iterator[list[Payload]]:
     """Yield payloads in chunks worth decoding together, setting refusals aside."""
     chunk: list[Payload] = []
