@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
 
 from agentguard.ingest.conditions import Condition
+from agentguard.ingest.other_attributes import OtherAttributes, Usage
 from agentguard.kernel.patterns import Pattern
 
 
@@ -22,10 +22,6 @@ class Reduction(StrEnum):
     """A statement → its first word."""
     FLAG = "flag"
     """Presence only."""
-
-
-Usage: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
-"""Paths in the JSON of one attribute, for each numeric column: input, output, cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +67,8 @@ class AttributeSelection:
     """Labels that are stored for client spans only: on server spans they identify the clients and
     have as many values as there are clients.
     """
+    others: OtherAttributes | None = None
+    """What is kept in addition of spans that no rule describes."""
 
     @property
     def content(self) -> frozenset[str]:

@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.errors import UnreadableInputError
 from agentguard.ingest.formats.otlp_json import DocumentReader
-from agentguard.ingest.formats.otlp_protobuf import Chunk, ProtobufReader, UnusualBytesError
+from agentguard.ingest.formats.otlp_keys import UnusualBytesError
+from agentguard.ingest.formats.otlp_protobuf import Chunk, ProtobufReader
 from agentguard.ingest.message_limits import check_messages, decoded_together
 from agentguard.ingest.payloads import DocumentPayload, Payload, ProtobufPayload, Refusal
 from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections

@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.ingest.attribute_selection import AttributeSelection, Usage
+from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.other_attributes import Usage
 from agentguard.ingest.values import parsed
 from agentguard.kernel.patterns import Pattern
 

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.packaged_yaml import parse
-from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction, Usage
+from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
+from agentguard.ingest.other_attributes import Usage
 from agentguard.kernel.patterns import BadPatternError, Pattern
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from agentguard.ingest.attribute_selection import AttributeSelection, Usage
+from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_values import (
     MAX_INT64,
     any_value,
@@ -21,7 +21,16 @@ from agentguard.ingest.formats.otlp_values import (
     key_values,
     objects,
 )
-from agentguard.ingest.numbers import NOTHING, larger, numbers_in, numeric_attributes, whole
+from agentguard.ingest.numbers import (
+    NOTHING,
+    Numbers,
+    larger,
+    numbers_in,
+    numeric_attributes,
+    whole,
+)
+from agentguard.ingest.other_attributes import Usage
+from agentguard.ingest.other_labels import other_label
 from agentguard.ingest.payloads import DocumentPayload
 from agentguard.ingest.rejections import NEGATIVE, NEGATIVE_MESSAGE, WITHOUT_IDS, Rejections
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
@@ -156,7 +165,7 @@ class DocumentReader:
         self._kinds.append(kind)
         self._failed.append(_failed(span.get("status")))
         self._times.append(times)
-        self._add_attributes(row, span.get("attributes"))
+        self._add_attributes(row, span.get("attributes"), is_open=self._is_open(scope))
         self._add_trace_state(row, span.get("traceState"))
         self._add_events(row, events)
         if links:
@@ -166,11 +175,16 @@ class DocumentReader:
         if labels[1] is not None:
             self._span_labels[row] = labels[1]
 
-    def _add_attributes(self, row: int, written: Any) -> None:
+    def _add_attributes(self, row: int, written: Any, *, is_open: bool) -> None:
         numbers = NOTHING
         for item in key_values(written):
             key = item.get("key") if isinstance(item, dict) else None
-            if not isinstance(key, str) or (use := self._uses.get(key)) is None:
+            if not isinstance(key, str):
+                continue
+            use = self._uses.get(key)
+            if use is None and is_open:
+                numbers = larger(numbers, self._add_other(row, key, item.get("value")))
+            if use is None:
                 continue
             value = any_value(item.get("value"))
             if use == _LABEL:
@@ -183,6 +197,22 @@ class DocumentReader:
             elif not isinstance(use, str):
                 numbers = larger(numbers, numbers_in(value, use))
         self._numbers.append(numbers)
+
+    def _is_open(self, scope: str) -> bool:
+        return self._wanted.others is not None and self._wanted.others.is_open(scope)
+
+    def _add_other(self, row: int, key: str, written: Any) -> Numbers:
+        """Store an attribute that is kept by its form, or return its numbers."""
+        others = self._wanted.others
+        if others is None or others.use_of(key) is None:
+            return NOTHING
+        value = any_value(written)
+        if (where := others.numbers(key)) is not None:
+            return numbers_in(value, where)
+        if (label := other_label(others, key, value)) is not None:
+            self._rows.append(row)
+            self._codes.append(self._labels.code(*label))
+        return NOTHING
 
     def _add_trace_state(self, row: int, written: Any) -> None:
         found = threshold(written) if isinstance(written, str) and written else None

@@ -21,7 +21,16 @@ from ptars import HandlerPool
 
 from agentguard.ingest.attribute_selection import AttributeSelection
 from agentguard.ingest.formats.otlp_json import resource_text
+from agentguard.ingest.formats.otlp_keys import (
+    CONTENT,
+    LABEL,
+    NUMBER,
+    KeyTable,
+    UnusualBytesError,
+    buffer_of,
+)
 from agentguard.ingest.numbers import NOTHING, Numbers, numbers_in, numeric_attributes
+from agentguard.ingest.other_labels import other_label
 from agentguard.ingest.recent_cache import RecentCache
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
 from agentguard.ingest.span_columns import (
@@ -36,23 +45,9 @@ from agentguard.ingest.values import kept, plain
 
 U64 = NDArray[np.uint64]
 _F = descriptor_pb2.FieldDescriptorProto
-_CLEAR = np.concatenate(
-    [(np.uint64(1) << np.arange(0, 64, 8, dtype=np.uint64)) - np.uint64(1), [np.uint64(2**64 - 1)]]
-)
-"""Entry n masks the first n of eight little-endian bytes."""
 _LARGEST = np.uint64(2**63 - 1)
-_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0xD6E8FEB86659FD93], np.uint64)
-_KEY_TAG = 0x0A
-_SMALLEST = 10
-"""Bytes of the smallest KeyValue that can match and that can be read eight bytes at a time."""
 _CACHE_BYTES = 16 << 20
 """Size of each of the four caches of a reader."""
-_NUMBER, _CONTENT, _LABEL = 0, 1, 2
-"""Use of an attribute."""
-
-
-class UnusualBytesError(ValueError):
-    """Valid protobuf that the fast path does not support."""
 
 
 def _descriptor() -> Any:
@@ -114,7 +109,7 @@ class ProtobufReader:
 
     def __init__(self, wanted: AttributeSelection, labels: AttributeInterner) -> None:
         self._wanted, self._labels = wanted, labels
-        self._keys = _KeyTable(wanted)
+        self._keys = KeyTable(wanted)
         self._numeric_keys = numeric_attributes(wanted)
         self._event_keys = {name: _event_keys(wanted, name) for name in _event_names(wanted)}
         self._code = RecentCache(self._parse_code, _CACHE_BYTES)
@@ -156,14 +151,15 @@ class ProtobufReader:
         own, own_ok = _ids(spans.field("span_id"), 8)
         parent, _ = _ids(spans.field("parent_id"), 8)
         attributes = spans.field("attributes")
-        rows, codes, numbers, content = self._attributes(attributes, len(spans))
-        rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         resources = _coded(
             [self._resource(raw) for raw in _single_items(group.field("resource"))], group_of_span
         )
         scopes = _coded(
             [self._scope(raw) for raw in _single_items(scoped.field("scope"))], scope_of_span
         )
+        is_open = self._is_open(scopes)
+        rows, codes, numbers, content = self._attributes(attributes, is_open)
+        rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         flat = SpanColumns(
             trace=trace,
             span=own,
@@ -187,23 +183,23 @@ class ProtobufReader:
         return flat, trace_ok & own_ok
 
     def _attributes(
-        self, lists: pa.ListArray, spans: int
+        self, lists: pa.ListArray, is_open: NDArray[np.bool_]
     ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
         """Return rows and codes of stored attributes, a (3, spans) array of numbers, and content.
 
         The numbers are input tokens, output tokens and cost.
         """
         raw, owner = lists.flatten(), _owners(lists)
-        picked, use = self._keys.find(raw)
-        numeric = picked[use == _NUMBER]
-        numbers = self._numeric(raw.take(pa.array(numeric)), owner[numeric], spans)
-        text = picked[use == _CONTENT]
+        picked, use = self._keys.find(raw, is_open[owner])
+        numeric = picked[use == NUMBER]
+        numbers = self._numeric(raw.take(pa.array(numeric)), owner[numeric], len(is_open))
+        text = picked[use == CONTENT]
         content: dict[int, dict[str, Any]] = {}
         for row, value in zip(
             owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True
         ):
             content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
-        labels = picked[use == _LABEL]
+        labels = picked[use == LABEL]
         values, indices = _dictionary_encoded(raw.take(pa.array(labels)))
         codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
         return owner[labels][codes >= 0], codes[codes >= 0], numbers, content
@@ -236,15 +232,28 @@ class ProtobufReader:
     def _parse_number(self, raw: bytes) -> Numbers:
         pair = KeyValue.FromString(raw)
         where = self._numeric_keys.get(pair.key)
+        if where is None and self._wanted.others is not None:
+            where = self._wanted.others.numbers(pair.key)
         return numbers_in(plain(pair.value), where) if where else NOTHING
 
     def _parse_code(self, raw: bytes) -> int:
         """Return the code of a KeyValue, or -1 if it is not stored."""
         pair = KeyValue.FromString(raw)
         if pair.key not in self._wanted.labels and pair.key not in self._wanted.reductions:
-            return -1
+            return self._other_code(pair)
         keep = kept(plain(pair.value), self._wanted.reductions.get(pair.key))
         return -1 if keep is None else self._labels.code(pair.key, keep)
+
+    def _other_code(self, pair: KeyValue) -> int:
+        others = self._wanted.others
+        label = None if others is None else other_label(others, pair.key, plain(pair.value))
+        return -1 if label is None else self._labels.code(*label)
+
+    def _is_open(self, scopes: Coded) -> NDArray[np.bool_]:
+        """Return of which spans attributes are kept by their form."""
+        others = self._wanted.others
+        is_open = [others is not None and others.is_open(scope) for scope in scopes.values]
+        return np.array(is_open, np.bool_)[scopes.codes]
 
     def _parse_resource(self, raw: bytes) -> str:
         attributes = {pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes}
@@ -267,63 +276,6 @@ class ProtobufReader:
 
 def _parse_scope(raw: bytes) -> str:
     return str(kept(InstrumentationScope.FromString(raw).name))
-
-
-class _KeyTable:
-    """Finds selected keys among millions of raw KeyValues, by a signature of each key.
-
-    The signature mixes the key's length with its first, middle and last eight bytes. Selected keys
-    have distinct signatures (checked here); the parser of a match compares the whole key.
-    """
-
-    def __init__(self, wanted: AttributeSelection) -> None:
-        uses = [(numeric_attributes(wanted).keys(), _NUMBER), (wanted.content, _CONTENT)]
-        found = {
-            key.encode(): next((use for keys, use in uses if key in keys), _LABEL)
-            for key in wanted.span_keys
-        }
-        text = b"".join(key + bytes(8) for key in found)
-        starts = np.cumsum([0, *(len(key) + 8 for key in found)])[:-1]
-        lengths = np.fromiter(map(len, found), np.int64, len(found))
-        signatures = _signatures(np.frombuffer(text + bytes(8), np.uint8), starts, lengths)
-        self._slots = np.zeros(1 << 16, np.uint16)
-        if len(set(signatures.tolist())) < len(found):
-            raise ValueError(
-                "Two selected attribute keys have the same signature: change the mixing constants"
-                " in _signatures."
-            )
-        order = np.argsort(signatures, kind="stable")
-        self._signatures, self._uses = (
-            signatures[order],
-            np.fromiter(found.values(), np.int8, len(found))[order],
-        )
-        self._collides = len(set((self._signatures >> np.uint64(48)).tolist())) < len(found)
-        self._slots[(self._signatures >> np.uint64(48)).astype(np.int64)] = np.arange(len(found))
-
-    def find(self, raw: pa.BinaryArray) -> tuple[I64, NDArray[np.int8]]:
-        """Return the positions of selected attributes, and the use of each.
-
-        Raises UnusualBytesError for a value before its key.
-        """
-        data, offsets = _buffer(raw)
-        starts, sizes = offsets[:-1], np.diff(offsets)
-        if not (data[starts[sizes > 0]] == _KEY_TAG).all():
-            raise UnusualBytesError
-        usable = np.flatnonzero(sizes > _SMALLEST)
-        starts = starts[usable]
-        lengths = data[starts + 1].astype(np.int64)
-        signatures = _signatures(data, starts + 2, lengths)
-        slots = self._positions(signatures)
-        hit = (self._signatures[slots] == signatures) & (lengths < 128)
-        return usable[hit], self._uses[slots[hit]]
-
-    def _positions(self, signatures: U64) -> I64:
-        if not self._collides:
-            return self._slots[(signatures >> np.uint64(48)).view(np.int64)].astype(np.int64)
-        places: I64 = np.minimum(
-            np.searchsorted(self._signatures, signatures), len(self._signatures) - 1
-        )
-        return places
 
 
 def _event_names(wanted: AttributeSelection) -> set[str]:
@@ -355,43 +307,6 @@ def _owners(lists: pa.ListArray) -> I64:
     return np.repeat(np.arange(len(lists)), np.diff(lists.offsets.to_numpy()))
 
 
-def _buffer(array: pa.BinaryArray) -> tuple[U8, I64]:
-    """Return a binary array's bytes, padded by at least 8, and its offsets (n + 1)."""
-    offsets = np.frombuffer(array.buffers()[1], np.int32)[
-        array.offset : array.offset + len(array) + 1
-    ].astype(np.int64)
-    raw = array.buffers()[2]
-    data = np.frombuffer(raw, np.uint8) if raw is not None else np.zeros(0, np.uint8)
-    if len(data) < offsets[-1] + 8:
-        data = np.concatenate([data, np.zeros(16, np.uint8)])
-    return data, offsets
-
-
-def _signatures(data: U8, starts: I64, lengths: I64) -> U64:
-    """Hash the first, middle and last eight bytes of each text together with its length.
-
-    `data` must extend 8 bytes beyond every start.
-    """
-    words = (
-        np.ndarray((len(data) - 7,), "<u8", data.data, strides=(1,))
-        if len(data) > 7
-        else np.zeros(1, np.uint64)
-    )
-    first = words[starts] & _CLEAR[np.minimum(lengths, 8)]
-    last = (
-        words[np.minimum(np.where(lengths > 8, starts + lengths - 8, starts), len(words) - 1)]
-        & _CLEAR[np.minimum(lengths, 8)]
-    )
-    middle = (
-        words[np.minimum(np.where(lengths > 8, starts + lengths // 2 - 4, starts), len(words) - 1)]
-        & _CLEAR[np.minimum(lengths, 8)]
-    )
-    mixed: U64 = (first * _MIX[0]) ^ ((last + lengths.astype(np.uint64)) * _MIX[1])
-    mixed = (mixed ^ (mixed >> np.uint64(29)) ^ middle) * _MIX[2]
-    mixed ^= (mixed >> np.uint64(31)) ^ (mixed << np.uint64(17))
-    return mixed
-
-
 def _dictionary_encoded(raw: pa.Array) -> tuple[list[bytes], I64]:
     encoded = raw.dictionary_encode()
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(
@@ -401,7 +316,7 @@ def _dictionary_encoded(raw: pa.Array) -> tuple[list[bytes], I64]:
 
 def _ids(array: pa.BinaryArray, size: int) -> tuple[U8, NDArray[np.bool_]]:
     """Return (n, size) bytes, zeros for ids of another length, and which are not all zeros."""
-    data, offsets = _buffer(array)
+    data, offsets = buffer_of(array)
     whole = np.diff(offsets) == size
     ids: U8 = np.zeros((len(array), size), np.uint8)
     if whole.all():
