@@ -15,6 +15,8 @@ from agentguard.compute.arrays import factorize
 from agentguard.discovery.dialects.loading import FLAGS, PEERS, Dialects, Role, Source, SpanRule
 from agentguard.discovery.naming import clean, model_name, own_name
 from agentguard.discovery.route_names import route_name
+from agentguard.discovery.shape_keys import DIALECT
+from agentguard.discovery.shapes import Shape, shape_of
 from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.spans import KIND_CLIENT
 
@@ -70,6 +72,8 @@ class Classification:
     response_model: str | None = None
     rule: str = ""
     dialect: str = ""
+    weak: bool = False
+    """Whether the role is only by the form of attributes."""
     fails: bool | None = None
     """True: failed regardless of status; False: control flow, not failed; None: by status."""
     succeeded: bool = False
@@ -159,7 +163,13 @@ class Classifier:
             succeeded=self._succeeded(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
-        return _by_rule(base, rule, name, visible) if rule else base
+        if rule is not None:
+            return _by_rule(base, rule, name, visible)
+        others = self._dialects.wanted.others
+        shape = (
+            shape_of(name, kind, visible) if others is not None and others.is_open(scope) else None
+        )
+        return base if shape is None else _by_shape(base, shape)
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
         thrown = [
@@ -199,6 +209,20 @@ def _by_rule(
         key: clean(_first_name(getattr(rule, key), name, attributes)[0]) for key in _NAMES
     }
     return replace(found, **names, **{key: getattr(rule, key) for key in FLAGS})
+
+
+def _by_shape(base: Classification, shape: Shape) -> Classification:
+    own = model_name(shape.name) if shape.role is Role.MODEL else clean(shape.name)
+    return replace(
+        base,
+        role=shape.role,
+        name=own_name(own) if shape.role is Role.AGENT else own,
+        spelling=shape.name,
+        lends=own if shape.role is Role.TOOL else None,
+        rule=f"{DIALECT}#{shape.evidence}",
+        dialect=DIALECT,
+        weak=True,
+    )
 
 
 def _requested(rule: SpanRule, name: str, attributes: Attributes) -> tuple[str, ...]:

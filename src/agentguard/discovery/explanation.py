@@ -30,6 +30,7 @@ _EVIDENCE = {
     Proof.LINK: "a span link",
     Proof.SIBLING: "time: the run that encloses the call, or the only agent beside it",
     Proof.TEXT: "names in the content of spans",
+    Proof.SHAPE: "recorded parents; caller or callee is known by its form only",
     Proof.SERVICE_NAME: "the service's name",
 }
 

@@ -206,7 +206,7 @@ class PartialBuilder:
         return each
 
     def _of_shape(self, classification: Classification, role: Role) -> int:
-        proof = Proof.ATTRIBUTE if classification.explicit else Proof.STRUCTURE
+        proof = _proof(classification)
         name = classification.name
         if role in (Role.SERVER, Role.CONSUMER):
             name, proof = clean(classification.service), Proof.ATTRIBUTE
@@ -229,7 +229,7 @@ class PartialBuilder:
                 component,
                 classification,
                 classification.rule,
-                Proof.ATTRIBUTE if classification.explicit else Proof.STRUCTURE,
+                _proof(classification),
             )
         return self._observe(
             component, classification, assigned.rule, assigned.proof, spelling=assigned.name
@@ -317,6 +317,12 @@ class PartialBuilder:
         entry, root = np.full((2, len(source)), -1, np.int32)
         entry[main], root[main] = found.codes, found.roots
         return entry, root
+
+
+def _proof(classification: Classification) -> Proof:
+    if classification.weak:
+        return Proof.SHAPE
+    return Proof.ATTRIBUTE if classification.explicit else Proof.STRUCTURE
 
 
 def _caller_side_spans(s: SpanState, spans: I64, callers: I64) -> I64:

@@ -82,7 +82,10 @@ def _proofs(s: SpanState) -> NDArray[np.int8]:
     proofs = np.full(len(s.role), Proof.STRUCTURE, np.int8)
     for row, proof in s.ownership.items():
         proofs[row] = proof
-    return proofs
+    weak = np.array([r.weak for r in s.classifications.by_shape], np.bool_)
+    return np.where(weak[s.classifications.shape], np.maximum(proofs, Proof.SHAPE), proofs).astype(
+        np.int8
+    )
 
 
 def _skip_ended_runs(s: SpanState, holder: I64) -> I64:

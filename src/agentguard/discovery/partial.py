@@ -33,7 +33,9 @@ class Proof(IntEnum):
     """Derived from the order in time under one parent."""
     TEXT = 4
     """Extracted from text content."""
-    SERVICE_NAME = 5
+    SHAPE = 5
+    """Derived from the form of attributes without a known convention."""
+    SERVICE_NAME = 6
     """Derived from the service's name only."""
 
 

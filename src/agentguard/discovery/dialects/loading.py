@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.packaged_yaml import parse
+from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.other_attributes import Usage
@@ -240,7 +241,7 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         successes=successes,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         housekeeping=housekeeping,
-        sources={table["id"]: table["source"] for table in tables},
+        sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         wanted=_wanted(tables, rules, facts, errors + successes),
     )
 
@@ -288,6 +289,7 @@ def _wanted(
         facts=facts,
         usage=_merged(tables, "usage", _usage),
         caller_only=_union(tables, "caller_only"),
+        others=other_attributes(rule.condition.scope for rule in rules if rule.condition.scope),
     )
 
 

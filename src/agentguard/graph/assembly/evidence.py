@@ -21,6 +21,7 @@ _CEILING = {
     Proof.LINK: 0.95,
     Proof.SIBLING: 0.85,
     Proof.TEXT: 0.7,
+    Proof.SHAPE: 0.6,
     Proof.SERVICE_NAME: 0.5,
 }
 """Maximum confidence of each kind of evidence."""

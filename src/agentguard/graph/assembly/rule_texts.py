@@ -29,5 +29,6 @@ DEPENDENCY_RULES = {
     Proof.LINK: "a span link leads from the callee's trace to the caller's span",
     Proof.SIBLING: "order in time below one parent",
     Proof.TEXT: "named in an argument of the call",
+    Proof.SHAPE: "the callee's span is below the caller's; its role is by form only",
     Proof.SERVICE_NAME: "the service's name",
 }
