@@ -31,6 +31,7 @@ from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.playbooks.service import PlaybookService
+from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.jobs import ScanJobs
 from agentguard.scan.live import LiveGraph, StoredLiveWindows
@@ -81,6 +82,7 @@ class App:
     shared: Shared
     jobs: Jobs
     windows: StoredLiveWindows
+    traces: StoredTraces
     outbox: Dispatcher
     retention: Retention
     datasets: DatasetService

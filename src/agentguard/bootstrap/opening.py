@@ -57,6 +57,7 @@ from agentguard.kernel.ids import sortable_id
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
+from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.live import LiveGraph, LiveLimits, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
@@ -111,6 +112,11 @@ async def open_app(
         yield app
 
 
+def dialects_of_settings(settings: Settings) -> Dialects:
+    """Return the rules that these settings select; raise InvalidDialectsError."""
+    return dialects_with(settings.dialects, settings.housekeeping)
+
+
 def unstored_scans(settings: Settings) -> UnstoredScans:
     """Return what scans without a data directory.
 
@@ -118,9 +124,7 @@ def unstored_scans(settings: Settings) -> UnstoredScans:
     """
     catalog = load_catalogs(settings.catalog)
     view_of = viewer(catalog, trace_links(settings.trace_url))
-    return UnstoredScans(
-        dialects_with(settings.dialects, settings.housekeeping), ScanDocuments(view_of)
-    )
+    return UnstoredScans(dialects_of_settings(settings), ScanDocuments(view_of))
 
 
 def _application(
@@ -153,6 +157,9 @@ def _application(
         storage.shared,
         Jobs(storage.jobs, clock, PERMISSIONS),
         StoredLiveWindows(FileSpanReader(settings.data_dir), queries, settings.window_max_requests),
+        StoredTraces(
+            FileSpanReader(settings.data_dir), queries, int(settings.window_hours * NS_PER_HOUR)
+        ),
         storage.outbox,
         RetentionService(kept_data(settings, storage.unit_of_work, storage.graphs)),
         DatasetService(

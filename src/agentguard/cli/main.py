@@ -13,6 +13,7 @@ from agentguard.cli import (
     component,
     datasets,
     demo,
+    dialects,
     diff,
     doctor,
     graph,
@@ -81,6 +82,7 @@ app.command(cls=Command, epilog=purge.EXAMPLES)(purge.purge)
 app.command(cls=Command, epilog=migrate.EXAMPLES)(migrate.migrate)
 app.command(cls=Command, epilog=doctor.EXAMPLES)(doctor.doctor)
 app.add_typer(catalog.app, name="catalog")
+app.add_typer(dialects.app, name="dialects")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(traces.app, name="traces")

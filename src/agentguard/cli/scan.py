@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
@@ -39,6 +40,8 @@ EXAMPLES = examples(
 )
 
 _REFUSALS_SHOWN = 20
+_MANY_WITHOUT_ROLE = 0.2
+"""Share of spans without a role from which on the scan says what to do."""
 
 
 def scan(
@@ -85,6 +88,7 @@ def scan(
     except NoUsableSpansError as error:
         _fail_with_nothing(error, output_format)
     _print(document, output_format, full=full)
+    _suggest_rules(document["coverage"], paths)
     _print_stored(document["dataset"], settings)
 
 
@@ -107,6 +111,20 @@ def _scanned(
         if store:
             return _stored(payloads, dataset, window, settings, stopper)
         return unstored_scans(settings).scan(payloads, window=window)
+
+
+def _suggest_rules(coverage: Mapping[str, Any], paths: Sequence[Path]) -> None:
+    """Say what to do if many spans have no role."""
+    left = coverage["unattributed"]
+    without = sum(left.values())
+    if without < _MANY_WITHOUT_ROLE * coverage["spans"]:
+        return
+    scope = min(left, key=lambda name: (-left[name], name))
+    where = shlex.join(map(str, paths)) if Path("-") not in paths else "PATH"
+    say(
+        f"{without:,} of {coverage['spans']:,} spans have no role, most of them from {scope}. If"
+        f" components are missing, `agentguard dialects suggest {where}` drafts rules for them."
+    )
 
 
 def _print_stored(dataset: str | None, settings: Settings) -> None:

@@ -35,6 +35,10 @@ class Shape:
     role: Role
     name: str | None
     evidence: str
+    stated: tuple[str, str] | None = None
+    """The attribute that states the role, with its value."""
+    name_key: str | None = None
+    """The attribute with the name; None: the span's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,65 +71,63 @@ class _Span:
         roles = [role for role in stated if role is not Role.STEP]
         if len(roles) > 1:
             return None
-        if roles:
-            return self._of_kind(roles[0], stated[roles[0]])
-        if Role.STEP in stated:
-            return Shape(Role.STEP, None, f"{stated[Role.STEP]} states a step")
+        if roles or stated:
+            role = (*roles, Role.STEP)[0]
+            return self._of_kind(role, stated[role])
         return self._tool() or self._model() or self._agent()
 
     def _stated(self) -> Iterator[tuple[Role, str]]:
         """Yield each role that an attribute for the span's type states, with the attribute."""
-        table = _table()
         for key in sorted(self.attributes):
             value = self.attributes[key]
-            if isinstance(value, str) and _is_kind(key):
+            if isinstance(value, str) and is_kind(key):
                 role = _kind_of(value, suffix=not key.lower().endswith(("type", "kind")))
-                if role is not None and not table.context & {"parent", "caller"} & set(words(key)):
+                if role is not None:
                     yield role, key
 
     def _of_kind(self, role: Role, key: str) -> Shape:
         value = str(self.attributes[key])
-        evidence = f"{key}={value}"
+        name, by = self._name_of(role, key)
+        if role in (Role.AGENT, Role.TOOL) and name is None:
+            role = Role.STEP
+        evidence = f"{key}={value}" if by is None else f"{key}={value}, {by}"
+        return Shape(role, name, evidence, (key, value), by)
+
+    def _name_of(self, role: Role, key: str) -> tuple[str | None, str | None]:
+        """Return the name of a component of this stated role, and its attribute."""
         match role:
+            case Role.STEP:
+                return None, None
             case Role.MODEL:
                 name, by = self._model_name()
-                if name is None and _table().models.found(self.name):
-                    name, by = self.name, "the span's name"
-                return Shape(role, name, _joined(evidence, by))
-            case Role.WORKFLOW | Role.HANDOFF:
-                return Shape(role, self.name, evidence)
-            case _:
-                name, by = self._component_name(role, key)
-                found = Role.STEP if name is None else role
-                return Shape(found, name, _joined(evidence, by))
-
-    def _component_name(self, role: Role, key: str) -> tuple[str | None, str | None]:
-        """Return the name of a tool or agent, and where it stands."""
-        prefix = key[: len(key) - len(_last_part(key))]
-        for candidate in (*self._named(_NAME_ENDS[role]), f"{prefix}name"):
-            text = _short(self.attributes.get(candidate))
-            if text:
-                return text, candidate
-        return (None, None) if is_operation(self.name) else (self.name, "the span's name")
+                as_span = self.name if _table().models.found(self.name) else None
+                return (as_span, None) if name is None else (name, by)
+            case Role.AGENT | Role.TOOL:
+                prefix = key[: len(key) - len(_last_part(key))]
+                for candidate in (*self._named(_NAME_ENDS[role]), f"{prefix}name"):
+                    text = _short(self.attributes.get(candidate))
+                    if text:
+                        return text, candidate
+        return (None if is_operation(self.name) else self.name), None
 
     def _tool(self) -> Shape | None:
         for key in self._named(_NAME_ENDS[Role.TOOL]):
             text = _short(self.attributes[key])
             if text and not self._calls_model():
-                return Shape(Role.TOOL, text, key)
+                return Shape(Role.TOOL, text, key, None, key)
         return None
 
     def _model(self) -> Shape | None:
         name, key = self._model_name()
         if name is None or not _table().models.found(name) or not self._calls_model():
             return None
-        return Shape(Role.MODEL, name, str(key))
+        return Shape(Role.MODEL, name, str(key), None, key)
 
     def _agent(self) -> Shape | None:
         for key in self._named(_NAME_ENDS[Role.AGENT]):
             text = _short(self.attributes[key])
             if text and self.kind != KIND_CLIENT and self._acts(text):
-                return Shape(Role.AGENT, text, key)
+                return Shape(Role.AGENT, text, key, None, key)
         return None
 
     def _acts(self, agent: str) -> bool:
@@ -147,7 +149,7 @@ class _Span:
             if text and "agent" not in words(key):
                 return text, key
         text = _short(self.attributes.get(MODEL_IN_CONTENT))
-        return (text, "the model in its content") if text else (None, None)
+        return (text, MODEL_IN_CONTENT) if text else (None, None)
 
     def _named(self, ends: Iterable[tuple[str, ...]]) -> list[str]:
         """Return the attributes whose keys end with these words, in their order."""
@@ -175,8 +177,11 @@ def _ends_with(key: str, end: tuple[str, ...]) -> bool:
 
 
 @lru_cache(maxsize=16384)
-def _is_kind(key: str) -> bool:
+def is_kind(key: str) -> bool:
+    """Return whether an attribute is for the type of its span."""
     parts = words(key)
+    if {"parent", "caller"} & set(parts):
+        return False
     return parts[-1:] in (("type",), ("kind",), ("subtype",)) or parts[-2:] in (
         ("operation", "id"),
         ("operation", "name"),
@@ -200,10 +205,6 @@ def _short(value: Any) -> str | None:
     """Return the text of a name; None for anything longer, or of several lines."""
     text = value.strip().strip('"') if isinstance(value, str) else ""
     return text if 0 < len(text) <= _LONGEST_NAME and "\n" not in text else None
-
-
-def _joined(evidence: str, by: str | None) -> str:
-    return evidence if by is None else f"{evidence}, {by}"
 
 
 @cache
