@@ -122,7 +122,7 @@ def promote_enclosing_steps(s: SpanState) -> None:
             s.assigned[row] = AssignedRole(
                 s.classification(row).hosts,
                 f"{s.classification(row).rule} (calls a model)",
-                Proof.STRUCTURE,
+                Proof.SHAPE if s.classification(row).weak else Proof.STRUCTURE,
             )
 
 

@@ -219,6 +219,7 @@ def _by_shape(base: Classification, shape: Shape) -> Classification:
         name=own_name(own) if shape.role is Role.AGENT else own,
         spelling=shape.name,
         lends=own if shape.role is Role.TOOL else None,
+        hosts=clean(shape.hosts),
         rule=f"{DIALECT}#{shape.evidence}",
         dialect=DIALECT,
         weak=True,

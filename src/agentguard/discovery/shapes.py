@@ -7,7 +7,7 @@ evidence gives no role.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -23,8 +23,14 @@ _WORD = Pattern(r"[A-Z]+(?:s\b)?(?:[a-z]+)?|[a-z]+|[0-9]+")
 _KINDS = (KIND_UNSPECIFIED, KIND_INTERNAL, KIND_CLIENT)
 _NAME_ENDS = {
     Role.AGENT: (("agent", "name"), ("assistant", "name"), ("agent",)),
-    Role.TOOL: (("tool", "name"), ("tool", "call", "name"), ("function", "name")),
+    Role.TOOL: (
+        ("tool", "name"),
+        ("tool", "call", "name"),
+        ("tool", "definition", "name"),
+        ("function", "name"),
+    ),
 }
+_OPERATION_ENDS = (("operation", "name"), ("entity", "name"))
 _MODEL_ENDS = (("model",), ("model", "name"), ("model", "id"))
 
 
@@ -39,6 +45,8 @@ class Shape:
     """The attribute that states the role, with its value."""
     name_key: str | None = None
     """The attribute with the name; None: the span's name."""
+    hosts: str | None = None
+    """The agent that this step is if it calls a model directly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +63,16 @@ class _Table:
 
 def shape_of(name: str, kind: int, attributes: Attributes) -> Shape | None:
     """Return what the form of a span's attributes says; None: nothing, or contradictions."""
-    if kind not in _KINDS or not attributes:
+    if kind not in _KINDS:
         return None
-    return _Span(name, kind, attributes).shape()
+    span = _Span(name, kind, attributes)
+    shape = span.shape() if attributes else None
+    hosts = span.hosts()
+    if hosts is None or (shape is not None and shape.role is not Role.STEP):
+        return shape
+    if shape is None:
+        return Shape(Role.STEP, None, "the span's name", hosts=hosts)
+    return replace(shape, hosts=hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +90,11 @@ class _Span:
             role = (*roles, Role.STEP)[0]
             return self._of_kind(role, stated[role])
         return self._tool() or self._model() or self._agent()
+
+    def hosts(self) -> str | None:
+        """Return the span's name if it is that of an agent, such as `pricingAgent`."""
+        is_agent = words(self.name)[-1:] == ("agent",) and self.kind != KIND_CLIENT
+        return self.name if is_agent and not is_operation(self.name) else None
 
     def _stated(self) -> Iterator[tuple[Role, str]]:
         """Yield each role that an attribute for the span's type states, with the attribute."""
@@ -104,11 +124,16 @@ class _Span:
                 return (as_span, None) if name is None else (name, by)
             case Role.AGENT | Role.TOOL:
                 prefix = key[: len(key) - len(_last_part(key))]
-                for candidate in (*self._named(_NAME_ENDS[role]), f"{prefix}name"):
+                named = self._named(_NAME_ENDS[role])
+                for candidate in (*named, f"{prefix}name"):
                     text = _short(self.attributes.get(candidate))
-                    if text:
+                    if text and (candidate in named or not is_operation(text)):
                         return text, candidate
-        return (None if is_operation(self.name) else self.name), None
+                for candidate in self._named(_OPERATION_ENDS):
+                    text = _short(self.attributes[candidate])
+                    if text and text in self.name and not is_operation(text):
+                        return text, candidate
+        return target_of(self.name), None
 
     def _tool(self) -> Shape | None:
         for key in self._named(_NAME_ENDS[Role.TOOL]):
@@ -168,6 +193,14 @@ def is_operation(name: str) -> bool:
     """Return whether a span's name is that of an operation, such as `acme.tool.call`."""
     parts, operations = words(name), _table().operations
     return set(parts) <= operations or ("." in name and bool(set(parts[-2:]) & operations))
+
+
+def target_of(name: str) -> str | None:
+    """Return what a span's name says that its operation is applied to; None: nothing."""
+    operation, _, target = name.partition(" ")
+    if target and is_operation(operation):
+        name = target
+    return None if is_operation(name) else name
 
 
 @lru_cache(maxsize=16384)
