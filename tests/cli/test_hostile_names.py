@@ -15,6 +15,7 @@ from agentguard.graph.export.sanitizing import hidden
 from tests.cli.traces import trace
 
 HOSTILE = "\x1b[31m\x1b]0;owned\x07\u202eexe.gpj\u2066\u200b\x9b2J\r\x08"
+HOSTILE_JSON = json.dumps(HOSTILE)[1:-1]
 FAILING = f"Payment{HOSTILE}Agent"
 COMMANDS: dict[str, list[list[str]]] = {
     "demo": [["demo", HOSTILE]],
@@ -38,6 +39,16 @@ COMMANDS: dict[str, list[list[str]]] = {
     ],
     "component": [["component", FAILING], ["component", HOSTILE]],
     "analyze": [["analyze", "--full"], ["analyze", "--owner", HOSTILE]],
+    "dialects": [
+        ["dialects", "list"],
+        ["dialects", "explain", f"{1:032x}", "--path", "traces.jsonl"],
+        ["dialects", "explain", HOSTILE, "--path", "traces.jsonl"],
+        ["dialects", "suggest", "traces.jsonl"],
+        ["dialects", "suggest", "spans.jsonl"],
+        ["dialects", "check", f"{HOSTILE}.yaml"],
+        ["dialects", "check", f"missing{HOSTILE}"],
+        ["dialects", HOSTILE],
+    ],
     "diff": [["diff", "shop", "other"], ["diff", "shop", HOSTILE]],
     "simulate": [["simulate", FAILING, "--full"], ["simulate", HOSTILE]],
     "playbook": [["playbook", FAILING, "--full"], ["playbook", HOSTILE]],
@@ -66,8 +77,12 @@ def hostile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     lines = [json.dumps(trace(number)) for number in range(8)]
     text = "\n".join(lines)
     for name in ("Checkout", "Payment", "charge", "gpt", "shop"):
-        text = text.replace(name, name + json.dumps(HOSTILE)[1:-1])
+        text = text.replace(name, name + HOSTILE_JSON)
     (tmp_path / "traces.jsonl").write_text(text)
+    unknown = (
+        text.replace("gen_ai", "x_ai").replace("shop", HOSTILE_JSON).replace("chat ", HOSTILE_JSON)
+    )
+    (tmp_path / "spans.jsonl").write_text(unknown)
     (tmp_path / f"{HOSTILE}.json").write_text("{}")
     stored = tmp_path / "data" / "spans"
     stored.mkdir(parents=True)

@@ -132,8 +132,13 @@ def truth(name: str) -> Truth:
 
 def found_nodes(name: str) -> set[Node]:
     """The graph's nodes in truth's terms, without those that truth does not ask for."""
+    return found_nodes_of(name, graph(name))
+
+
+def found_nodes_of(name: str, found: Graph) -> set[Node]:
+    """The nodes of another graph of the recording in truth's terms."""
     known = truth(name)
-    nodes = {known.alias.get(n, n) for n in _named(graph(name)).values()}
+    nodes = {known.alias.get(n, n) for n in _named(found).values()}
     return {n for n in nodes if n not in known.neutral and n[0] not in _UNSCORED_KINDS}
 
 

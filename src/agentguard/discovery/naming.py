@@ -168,7 +168,7 @@ def share_word(one: str, other: str) -> bool:
 @lru_cache(maxsize=65536)
 def distinctive_words(name: str) -> frozenset[str]:
     """Return the distinctive words of a name: at least three letters, no generic terms."""
-    words = normalized(_camel_split(name)).split()
+    words = normalized(camel_split(name)).split()
     return (
         frozenset(word.removesuffix("s") for word in words if len(word) >= _MIN_WORD_LENGTH)
         - _GENERIC_WORDS
@@ -178,13 +178,13 @@ def distinctive_words(name: str) -> frozenset[str]:
 @lru_cache(maxsize=65536)
 def is_agent_name(service: str) -> bool:
     """Return whether a service's name contains the word agent, bot, assistant or worker."""
-    words = _NOT_LETTERS.replaced(_camel_split(service), lambda _: " ").split()
+    words = _NOT_LETTERS.replaced(camel_split(service), lambda _: " ").split()
     return any(
         word.casefold() in {"agent", "agents", "bot", "assistant", "worker"} for word in words
     )
 
 
-def _camel_split(name: str) -> str:
+def camel_split(name: str) -> str:
     """Return the name with a space before each word of camel case: `HTTPClient` → `HTTP Client`."""
     for boundary in _CAMEL:
         name = boundary.replaced(name, lambda match: f"{match.whole[0]} {match.whole[1:]}")

@@ -6,12 +6,14 @@ evidence gives no role.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.naming import camel_split
 from agentguard.discovery.shape_keys import shape_table
 from agentguard.ingest.conditions import Attributes
 from agentguard.ingest.other_attributes import MODEL_IN_CONTENT
@@ -19,7 +21,7 @@ from agentguard.ingest.spans import KIND_CLIENT, KIND_INTERNAL, KIND_UNSPECIFIED
 from agentguard.kernel.patterns import Pattern
 
 _LONGEST_NAME = 100
-_WORD = Pattern(r"[A-Z]+(?:s\b)?(?:[a-z]+)?|[a-z]+|[0-9]+")
+_WORD = re.compile(r"[a-z]+|[0-9]+")
 _KINDS = (KIND_UNSPECIFIED, KIND_INTERNAL, KIND_CLIENT)
 _NAME_ENDS = {
     Role.AGENT: (("agent", "name"), ("assistant", "name"), ("agent",)),
@@ -185,7 +187,7 @@ class _Span:
 @lru_cache(maxsize=16384)
 def words(text: str) -> tuple[str, ...]:
     """Return the words of a name in lower case: of `acme.toolCall_id` acme, tool, call and id."""
-    return tuple(word.lower() for word in _WORD.groups(text))
+    return tuple(_WORD.findall(camel_split(text).lower()))
 
 
 @lru_cache(maxsize=16384)

@@ -1,0 +1,52 @@
+"""Traces of one service and scope, for tests of rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agentguard.ingest.payloads import DocumentPayload
+
+START = 1_767_225_600 * 10**9
+KINDS = {"internal": 1, "server": 2, "client": 3}
+
+
+def span(
+    number: int,
+    name: str,
+    *,
+    parent: int = 0,
+    kind: str = "internal",
+    trace: int = 1,
+    failed: bool = False,
+    **attributes: Any,
+) -> dict[str, Any]:
+    """Return a span; `__` in attributes stands for a dot, and each starts after the one before."""
+    start = START + number * 1_000_000
+    return {
+        "traceId": f"{trace:032x}",
+        "spanId": f"{number:016x}",
+        "parentSpanId": f"{parent:016x}" if parent else "",
+        "name": name,
+        "kind": KINDS[kind],
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + 500_000),
+        "status": {"code": 2 if failed else 0},
+        "attributes": [
+            {"key": key.replace("__", "."), "value": _value(value)}
+            for key, value in attributes.items()
+        ],
+    }
+
+
+def document(scope: str, *spans: dict[str, Any], service: str = "desk") -> dict[str, Any]:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    scoped = {"scope": {"name": scope}, "spans": list(spans)}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [scoped]}]}
+
+
+def payload(scope: str, *spans: dict[str, Any], service: str = "desk") -> DocumentPayload:
+    return DocumentPayload("spans", document(scope, *spans, service=service))
+
+
+def _value(value: Any) -> dict[str, Any]:
+    return {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}
