@@ -131,7 +131,7 @@ def _application(
     stack: AsyncExitStack, settings: Settings, storage: Storage, *, separate: bool
 ) -> App:
     """Return the application over its storage; `separate` scans in processes of their own."""
-    load = partial(dialects_with, settings.dialects, settings.housekeeping)
+    load = _loader(settings)
     dialects, clock = cache(load), storage.unit_of_work.clock
     # Of their own: no kind of work waits for another, and no small scan for a large one.
     small, large, queries = (
@@ -157,9 +157,7 @@ def _application(
         storage.shared,
         Jobs(storage.jobs, clock, PERMISSIONS),
         StoredLiveWindows(FileSpanReader(settings.data_dir), queries, settings.window_max_requests),
-        StoredTraces(
-            FileSpanReader(settings.data_dir), queries, int(settings.window_hours * NS_PER_HOUR)
-        ),
+        _stored_traces(settings, queries),
         storage.outbox,
         RetentionService(kept_data(settings, storage.unit_of_work, storage.graphs)),
         DatasetService(
@@ -167,6 +165,16 @@ def _application(
         ),
         storage.projection,
     )
+
+
+def _loader(settings: Settings) -> Callable[[], Dialects]:
+    """Return what loads the rules, also in another process."""
+    return partial(dialects_with, settings.dialects, settings.housekeeping)
+
+
+def _stored_traces(settings: Settings, workers: Pool[Dialects]) -> StoredTraces:
+    window = int(settings.window_hours * NS_PER_HOUR)
+    return StoredTraces(FileSpanReader(settings.data_dir), workers, window)
 
 
 async def _show_newest(app: App) -> None:
@@ -187,9 +195,7 @@ async def _serving(
     # Of its own: a long scan must not keep acknowledged spans from showing.
     watchers = _workers(
         stack,
-        partial(dialects_with, settings.dialects, settings.housekeeping)
-        if separate
-        else app.scans.dialects,
+        _loader(settings) if separate else app.scans.dialects,
         separate=separate,
     )
     spans = await stack.enter_async_context(

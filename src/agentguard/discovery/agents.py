@@ -6,6 +6,7 @@ from bisect import bisect_right
 
 import numpy as np
 
+from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import clean, distinctive_words, is_agent_name, normalized
 from agentguard.discovery.partial import Proof
@@ -119,11 +120,12 @@ def promote_enclosing_steps(s: SpanState) -> None:
         eligible = host[row] and (run[row] < 0 or s.role[run[row]] != Role.AGENT)
         if eligible and (row in using or not s.classification(row).hosts_tools):
             s.role[row] = Role.AGENT
-            s.assigned[row] = AssignedRole(
-                s.classification(row).hosts,
-                f"{s.classification(row).rule} (calls a model)",
-                Proof.SHAPE if s.classification(row).weak else Proof.STRUCTURE,
-            )
+            s.assigned[row] = _hosted(s.classification(row))
+
+
+def _hosted(step: Classification) -> AssignedRole:
+    proof = Proof.SHAPE if step.weak else Proof.STRUCTURE
+    return AssignedRole(step.hosts, f"{step.rule} (calls a model)", proof)
 
 
 def _promote_loop_parents(s: SpanState) -> None:

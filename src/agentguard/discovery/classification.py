@@ -147,9 +147,7 @@ class Classifier:
             if kind == KIND_CLIENT
             else attributes
         )
-        rule = next(
-            (r for r in self._dialects.rules if r.condition.holds(name, scope, kind, visible)), None
-        )
+        rule = self._rule(name, scope, kind, visible)
         base = Classification(
             role=Role.NONE,
             service=str(resource.get("service.name", "")),
@@ -163,12 +161,17 @@ class Classifier:
             succeeded=self._succeeded(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
-        if rule is not None:
-            return _by_rule(base, rule, name, visible)
+        return _by_rule(base, rule, name, visible) if rule else self._by_form(base, kind, visible)
+
+    def _rule(self, name: str, scope: str, kind: int, attributes: Attributes) -> SpanRule | None:
+        rules = self._dialects.rules
+        return next((r for r in rules if r.condition.holds(name, scope, kind, attributes)), None)
+
+    def _by_form(self, base: Classification, kind: int, attributes: Attributes) -> Classification:
         others = self._dialects.wanted.others
-        shape = (
-            shape_of(name, kind, visible) if others is not None and others.is_open(scope) else None
-        )
+        if others is None or not others.is_open(base.scope):
+            return base
+        shape = shape_of(base.span_name, kind, attributes)
         return base if shape is None else _by_shape(base, shape)
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:

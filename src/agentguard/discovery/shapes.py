@@ -125,17 +125,20 @@ class _Span:
                 as_span = self.name if _table().models.found(self.name) else None
                 return (as_span, None) if name is None else (name, by)
             case Role.AGENT | Role.TOOL:
-                prefix = key[: len(key) - len(_last_part(key))]
-                named = self._named(_NAME_ENDS[role])
-                for candidate in (*named, f"{prefix}name"):
-                    text = _short(self.attributes.get(candidate))
-                    if text and (candidate in named or not is_operation(text)):
-                        return text, candidate
-                for candidate in self._named(_OPERATION_ENDS):
-                    text = _short(self.attributes[candidate])
-                    if text and text in self.name and not is_operation(text):
-                        return text, candidate
+                found = self._own_name(role, key)
+                return (target_of(self.name), None) if found is None else found
         return target_of(self.name), None
+
+    def _own_name(self, role: Role, key: str) -> tuple[str, str] | None:
+        """Return the name of an agent or tool in an attribute, and that attribute."""
+        named = self._named(_NAME_ENDS[role])
+        sibling = key[: len(key) - len(_last_part(key))] + "name"
+        for candidate in (*named, sibling, *self._named(_OPERATION_ENDS)):
+            text = _short(self.attributes.get(candidate))
+            beside = candidate == sibling or (text or "") in self.name
+            if text and (candidate in named or (beside and not is_operation(text))):
+                return text, candidate
+        return None
 
     def _tool(self) -> Shape | None:
         for key in self._named(_NAME_ENDS[Role.TOOL]):

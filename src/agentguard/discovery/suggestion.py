@@ -107,19 +107,15 @@ class _Groups:
         roles = found.roles()
         self._spans += len(roles)
         rows = np.flatnonzero(roles == Role.NONE)
-        shapes: dict[tuple[int, int], tuple[GroupKey, dict[str, str]]] = {}
-        members: dict[int, Group] = {}
-        for row in rows.tolist():
-            shape, kind = int(found.shape[row]), int(kinds[row])
-            if (shape, kind) not in shapes:
-                attributes = dict(found.by_shape[shape].attributes)
-                shapes[shape, kind] = _key(found.by_shape[shape], kind, attributes), attributes
-            members[row] = self._count(found.by_shape[shape], *shapes[shape, kind])
+        members = {
+            row: self._count(found.by_shape[int(found.shape[row])], int(kinds[row]))
+            for row in rows.tolist()
+        }
         self._relate(tree.parent, roles, members)
 
-    def _count(
-        self, classification: Classification, key: GroupKey, attributes: dict[str, str]
-    ) -> Group:
+    def _count(self, classification: Classification, kind: int) -> Group:
+        attributes = dict(classification.attributes)
+        key = _key(classification, kind, attributes)
         group = self._groups.setdefault(key, Group(key))
         group.spans += 1
         group.names[classification.route] += 1

@@ -15,7 +15,7 @@ from agentguard.compute.arrays import words
 from agentguard.compute.pools import Pool
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Dialects, Role
-from agentguard.discovery.explanation import Caller, ExplainedSpan, Explanation, explain
+from agentguard.discovery.explanation import Caller, Change, ExplainedSpan, Explanation, explain
 from agentguard.discovery.naming import Identity
 from agentguard.discovery.prescan import Prescan, prescan
 from agentguard.graph.documents import Document, milliseconds
@@ -160,15 +160,22 @@ def _span(each: ExplainedSpan, columns: Mapping[str, list[Any]], dialects: Diale
         "role": _role(each.role),
         "rule": each.rule or None,
         "source": dialects.sources.get(dialect),
-        "changes": [
-            {"role": _role(change.role), "by": change.by, "why": change.why}
-            for change in each.changes
-        ],
+        "changes": [_change(change) for change in each.changes],
         "basis": each.basis or None,
+        "attributes": orjson.loads(column("attributes")),
+        **_place(each),
+    }
+
+
+def _place(each: ExplainedSpan) -> Document:
+    return {
         "component": each.component and _component(each.component),
         "owner": each.caller and _owner(each.caller),
-        "attributes": orjson.loads(column("attributes")),
     }
+
+
+def _change(change: Change) -> Document:
+    return {"role": _role(change.role), "by": change.by, "why": change.why}
 
 
 def _role(role: Role) -> str | None:

@@ -14,7 +14,7 @@ from agentguard.discovery.packaged_yaml import parse
 from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
-from agentguard.ingest.other_attributes import Usage
+from agentguard.ingest.other_attributes import OtherAttributes, Usage
 from agentguard.kernel.patterns import BadPatternError, Pattern
 
 T = TypeVar("T")
@@ -268,7 +268,7 @@ def _wanted(
     errors: tuple[Condition, ...],
 ) -> AttributeSelection:
     conditions = [*(rule.condition for rule in rules), *(f.condition for f in facts), *errors]
-    sources = [source for rule in rules for source in rule.sources if source not in rule.requested]
+    sources = _sources_of(rules)
     reductions = _merged(tables, "reduced", Reduction)
     labels = {key for condition in conditions for key in _keys(condition)} | {
         s.attribute for s in sources if s.attribute
@@ -289,8 +289,16 @@ def _wanted(
         facts=facts,
         usage=_merged(tables, "usage", _usage),
         caller_only=_union(tables, "caller_only"),
-        others=other_attributes(rule.condition.scope for rule in rules if rule.condition.scope),
+        others=_others(rules),
     )
+
+
+def _sources_of(rules: tuple[SpanRule, ...]) -> list[Source]:
+    return [source for rule in rules for source in rule.sources if source not in rule.requested]
+
+
+def _others(rules: tuple[SpanRule, ...]) -> OtherAttributes:
+    return other_attributes(rule.condition.scope for rule in rules if rule.condition.scope)
 
 
 def _merged(

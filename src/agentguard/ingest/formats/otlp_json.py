@@ -151,7 +151,7 @@ class DocumentReader:
         ids, labels = _ids(span)
         if not own_ids and labels != (None, None):
             raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
-        name, kind, times = as_text(span.get("name")), _kind(span.get("kind")), _times(span)
+        name, kind, times = _head(span)
         events = [
             (as_text(e.get("name")), attributes_of(e.get("attributes")))
             for e in objects(span.get("events"))
@@ -165,7 +165,7 @@ class DocumentReader:
         self._kinds.append(kind)
         self._failed.append(_failed(span.get("status")))
         self._times.append(times)
-        self._add_attributes(row, span.get("attributes"), is_open=self._is_open(scope))
+        self._add_attributes(row, span.get("attributes"), scope)
         self._add_trace_state(row, span.get("traceState"))
         self._add_events(row, events)
         if links:
@@ -175,7 +175,8 @@ class DocumentReader:
         if labels[1] is not None:
             self._span_labels[row] = labels[1]
 
-    def _add_attributes(self, row: int, written: Any, *, is_open: bool) -> None:
+    def _add_attributes(self, row: int, written: Any, scope: str) -> None:
+        is_open = self._is_open(scope)
         numbers = NOTHING
         for item in key_values(written):
             key = item.get("key") if isinstance(item, dict) else None
@@ -360,6 +361,11 @@ def _failed(status: Any) -> bool:
 
 def _times(span: Mapping[str, Any]) -> tuple[int, int]:
     return _time(span.get("startTimeUnixNano")), _time(span.get("endTimeUnixNano"))
+
+
+def _head(span: Mapping[str, Any]) -> tuple[str, int, tuple[int, int]]:
+    """Return name, kind and times."""
+    return as_text(span.get("name")), _kind(span.get("kind")), _times(span)
 
 
 def _time(value: Any) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -57,22 +59,22 @@ class KeyTable:
         `is_open` tells for each attribute whether it may be kept by its form. Raises
         UnusualBytesError for a value before its key.
         """
-        data, offsets = buffer_of(raw)
-        starts, sizes = offsets[:-1], np.diff(offsets)
-        if not (data[starts[sizes > 0]] == _KEY_TAG).all():
-            raise UnusualBytesError
-        usable = np.flatnonzero(sizes > _SMALLEST)
-        starts = starts[usable]
+        data, usable, starts = _usable(raw)
         lengths = data[starts + 1].astype(np.int64)
         signatures = _signatures(data, starts + 2, lengths)
-        slots = self._positions(signatures)
-        hit = (self._signatures[slots] == signatures) & (lengths < _LONG_KEY)
-        uses = np.where(hit, self._uses[slots], np.int8(_UNUSED))
+        uses = self._selected(signatures)
+        uses[lengths >= _LONG_KEY] = _UNUSED
         if self._others is not None:
-            left = np.flatnonzero(~hit & (lengths < _LONG_KEY) & is_open[usable])
+            left = np.flatnonzero((uses == _UNUSED) & (lengths < _LONG_KEY) & is_open[usable])
             uses[left] = self._others.uses(data, starts[left] + 2, lengths[left], signatures[left])
         chosen = np.flatnonzero(uses != _UNUSED)
         return usable[chosen], uses[chosen]
+
+    def _selected(self, signatures: U64) -> NDArray[np.int8]:
+        """Return the use of each key by its signature; _UNUSED: not selected."""
+        slots = self._positions(signatures)
+        hit = self._signatures[slots] == signatures
+        return np.where(hit, self._uses[slots], np.int8(_UNUSED))
 
     def _positions(self, signatures: U64) -> I64:
         if not self._collides:
@@ -81,6 +83,16 @@ class KeyTable:
             np.searchsorted(self._signatures, signatures), len(self._signatures) - 1
         )
         return places
+
+
+def _usable(raw: pa.BinaryArray) -> tuple[U8, I64, I64]:
+    """Return the bytes, the positions of attributes that can be selected, and their starts."""
+    data, offsets = buffer_of(raw)
+    starts, sizes = offsets[:-1], np.diff(offsets)
+    if not (data[starts[sizes > 0]] == _KEY_TAG).all():
+        raise UnusualBytesError
+    usable = np.flatnonzero(sizes > _SMALLEST)
+    return data, usable, starts[usable]
 
 
 class _OtherKeys:
@@ -133,12 +145,8 @@ def _uses_by_signature(wanted: AttributeSelection) -> dict[int, tuple[int, str]]
     """
     uses = [(numeric_attributes(wanted).keys(), NUMBER), (wanted.content, CONTENT)]
     keys = sorted(wanted.span_keys)
-    encoded = [key.encode() for key in keys]
-    text = np.frombuffer(b"".join(key + bytes(8) for key in encoded) + bytes(8), np.uint8)
-    starts = np.cumsum([0, *(len(key) + 8 for key in encoded)])[:-1]
-    signatures = _signatures(text, starts, np.fromiter(map(len, encoded), np.int64, len(keys)))
     found: dict[int, tuple[int, str]] = {}
-    for key, signature in zip(keys, signatures.tolist(), strict=True):
+    for key, signature in zip(keys, _signatures_of(keys), strict=True):
         use = next((use for of_use, use in uses if key in of_use), LABEL)
         other, taken = found.setdefault(signature, (use, key))
         if other != use:
@@ -147,6 +155,15 @@ def _uses_by_signature(wanted: AttributeSelection) -> dict[int, tuple[int, str]]
                 " middle and end, and have different uses. Rename one."
             )
     return found
+
+
+def _signatures_of(keys: Sequence[str]) -> list[int]:
+    encoded = [key.encode() for key in keys]
+    text = np.frombuffer(b"".join(key + bytes(8) for key in encoded) + bytes(8), np.uint8)
+    starts = np.cumsum([0, *(len(key) + 8 for key in encoded)])[:-1]
+    lengths = np.fromiter(map(len, encoded), np.int64, len(keys))
+    signatures: list[int] = _signatures(text, starts, lengths).tolist()
+    return signatures
 
 
 def buffer_of(array: pa.BinaryArray) -> tuple[U8, I64]:

@@ -150,15 +150,15 @@ class ProtobufReader:
         trace, trace_ok = _ids(spans.field("trace_id"), 16)
         own, own_ok = _ids(spans.field("span_id"), 8)
         parent, _ = _ids(spans.field("parent_id"), 8)
-        attributes = spans.field("attributes")
         resources = _coded(
             [self._resource(raw) for raw in _single_items(group.field("resource"))], group_of_span
         )
         scopes = _coded(
             [self._scope(raw) for raw in _single_items(scoped.field("scope"))], scope_of_span
         )
-        is_open = self._is_open(scopes)
-        rows, codes, numbers, content = self._attributes(attributes, is_open)
+        rows, codes, numbers, content = self._attributes(
+            spans.field("attributes"), self._is_open(scopes)
+        )
         rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         flat = SpanColumns(
             trace=trace,
@@ -194,11 +194,7 @@ class ProtobufReader:
         numeric = picked[use == NUMBER]
         numbers = self._numeric(raw.take(pa.array(numeric)), owner[numeric], len(is_open))
         text = picked[use == CONTENT]
-        content: dict[int, dict[str, Any]] = {}
-        for row, value in zip(
-            owner[text].tolist(), raw.take(pa.array(text)).to_pylist(), strict=True
-        ):
-            content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
+        content = _content(owner[text].tolist(), raw.take(pa.array(text)).to_pylist())
         labels = picked[use == LABEL]
         values, indices = _dictionary_encoded(raw.take(pa.array(labels)))
         codes = np.fromiter((self._code(value) for value in values), np.int32, len(values))[indices]
@@ -272,6 +268,14 @@ class ProtobufReader:
                     (event.name, {k: kept(v) if keys[k] else v for k, v in found.items()})
                 )
         return events
+
+
+def _content(rows: list[int], values: list[bytes]) -> dict[int, dict[str, Any]]:
+    """Return the raw attributes by row and key."""
+    content: dict[int, dict[str, Any]] = {}
+    for row, value in zip(rows, values, strict=True):
+        content.setdefault(row, {})[value[2 : 2 + value[1]].decode("utf-8", "replace")] = value
+    return content
 
 
 def _parse_scope(raw: bytes) -> str:
