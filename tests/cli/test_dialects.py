@@ -45,7 +45,7 @@ def read(*arguments: str) -> Any:
 
 def unknown_spans(path: Path, without_role: int, known: int = 0) -> Path:
     spans = [span(n, f"think {n}") for n in range(1, without_role + 1)]
-    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
+    chat: dict[str, Any] = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
     spans += [span(100 + n, "chat gpt-4o", kind="client", **chat) for n in range(known)]
     path.write_text(json.dumps(document("acme.agents", *spans)))
     return path

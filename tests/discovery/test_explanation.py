@@ -67,7 +67,8 @@ def test_a_changed_role_says_by_what_and_why() -> None:
     inner = chat(3, 2)
     _, outer, copy = explained(agent(1, "planner"), chat(2, 1), inner)
 
-    (change,) = [*outer["changes"], *copy["changes"]]
+    changes = outer["changes"] + copy["changes"]
+    (change,) = changes
     assert (change["role"], change["by"]) == ("step", "deduplicate_calls")
     assert change["why"].endswith(".")
 

@@ -25,6 +25,7 @@ from tests.discovery.recordings import lines
 from tests.discovery.scoped_spans import payload, span
 
 OPEN = "'?'"
+CHAT: dict[str, Any] = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
 
 
 def suggested(*spans: dict[str, Any], scope: str = "acme.agents") -> dict[str, Any]:
@@ -72,8 +73,7 @@ def test_what_a_form_shows_is_drafted_and_the_rest_is_left_open() -> None:
 
 
 def test_what_stands_above_and_below_is_shown() -> None:
-    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
-    found = suggested(span(1, "think"), span(2, "chat gpt-4o", parent=1, kind="client", **chat))
+    found = suggested(span(1, "think"), span(2, "chat gpt-4o", parent=1, kind="client", **CHAT))
 
     assert found["groups"][0]["below"] == {"model": 1}
     assert "# Above them" not in found["draft"]
@@ -103,9 +103,8 @@ def test_content_and_long_values_are_not_shown() -> None:
 
 
 def test_a_file_whose_spans_all_have_rules_gives_no_groups() -> None:
-    chat = {"gen_ai__operation__name": "chat", "gen_ai__request__model": "gpt-4o"}
 
-    assert suggested(span(1, "chat gpt-4o", kind="client", **chat))["groups"] == []
+    assert suggested(span(1, "chat gpt-4o", kind="client", **CHAT))["groups"] == []
 
 
 def test_no_span_is_an_error() -> None:

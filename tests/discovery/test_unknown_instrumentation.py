@@ -213,7 +213,7 @@ def test_no_content_is_kept_except_the_models_name() -> None:
 
 
 def test_tokens_are_read_by_the_form_of_their_keys() -> None:
-    model = {"acme__model": "gpt-4o", "acme__span__type": "llm"}
+    model: dict[str, Any] = {"acme__model": "gpt-4o", "acme__span__type": "llm"}
     found = graph_of(
         span(1, "ask", acme__usage__promptTokens=7, **model),
         span(2, "ask", acme__usage='{"completion_tokens": 5}', **model),

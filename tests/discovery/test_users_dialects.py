@@ -220,10 +220,9 @@ def test_similar_attributes_of_one_use_are_told_apart(tmp_path: Path) -> None:
     one, two = "desk.age1.attributes.of.a_name", "desk.age2.attributes.of.a_name"
     rule = {"when": {"has": [one, two]}, "role": "agent", "name": [two]}
     mine = dialects_with((with_rules(tmp_path, rule),))
+    both: dict[str, Any] = {one: "left", two: "right"}
 
-    assert components(mine, span(1, "x", **{one: "left", two: "right"}), scope="desk") == {
-        "agent:right"
-    }
+    assert components(mine, span(1, "x", **both), scope="desk") == {"agent:right"}
 
 
 def test_a_pathological_pattern_costs_linear_time(tmp_path: Path) -> None:

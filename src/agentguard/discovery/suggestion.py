@@ -179,7 +179,8 @@ def _merged(groups: Iterable[Group]) -> Iterator[Group]:
         many = len({group.key.name for group in same}) > _MOST_NAMES
         together: dict[GroupKey, Group] = {}
         for group in same:
-            key = replace(group.key, **({"name": None} if many else {"attributes": frozenset()}))
+            key = group.key
+            key = replace(key, name=None) if many else replace(key, attributes=frozenset())
             _merge(together.setdefault(key, Group(key)), group)
         yield from together.values()
 

@@ -328,9 +328,13 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         number=number,
         condition=condition_of(raw["when"]),
         role=Role[raw["role"].upper()],
-        **{key: _sources(raw[key]) for key in NAMES if key in raw},
-        **{flag: raw[flag] for flag in FLAGS if flag in raw},
+        **_optional(raw),
     )
+
+
+def _optional(raw: Mapping[str, Any]) -> dict[str, Any]:
+    names = {key: _sources(raw[key]) for key in NAMES if key in raw}
+    return names | {flag: raw[flag] for flag in FLAGS if flag in raw}
 
 
 def _sources(raw: list[Any] | None) -> tuple[Source, ...]:

@@ -62,12 +62,13 @@ def tables_with(paths: Sequence[Path]) -> Mapping[str, Table]:
 def _table(text: str, origin: str) -> Table:
     """Return the table of a file that has been checked; raise InvalidDialectsError."""
     try:
-        return {"about": "", "version": 1, "source": origin} | yaml.safe_load(text)
+        table: Table = yaml.safe_load(text)
     # Explicit tags can contradict their values, and numbers can have thousands of digits.
     except (ValueError, KeyError) as error:
         raise InvalidDialectsError(
             [DialectFormatError(origin, None, f"has an unreadable value: {error}.")]
         ) from None
+    return {"about": "", "version": 1, "source": origin, **table}
 
 
 def _taken_ids(checked: Mapping[str, CheckedFile]) -> Iterable[DialectFormatError]:

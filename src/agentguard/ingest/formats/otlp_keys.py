@@ -100,6 +100,8 @@ class _OtherKeys:
 
     def __init__(self, others: OtherAttributes) -> None:
         self._others = others
+        self._known: U64
+        self._uses: NDArray[np.int8]
         self._forget()
 
     def uses(self, data: U8, starts: I64, lengths: I64, signatures: U64) -> NDArray[np.int8]:
