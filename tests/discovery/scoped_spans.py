@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agentguard.ingest.payloads import DocumentPayload
@@ -18,9 +19,11 @@ def span(
     kind: str = "internal",
     trace: int = 1,
     failed: bool = False,
-    **attributes: Any,
+    attributes: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
-    """Return a span; `__` in attributes stands for a dot, and each starts after the one before."""
+    """Return a span; `__` in `more` stands for a dot, and each starts after the one before."""
+    found = dict(attributes or {}) | {key.replace("__", "."): more[key] for key in more}
     start = START + number * 1_000_000
     return {
         "traceId": f"{trace:032x}",
@@ -31,10 +34,7 @@ def span(
         "startTimeUnixNano": str(start),
         "endTimeUnixNano": str(start + 500_000),
         "status": {"code": 2 if failed else 0},
-        "attributes": [
-            {"key": key.replace("__", "."), "value": _value(value)}
-            for key, value in attributes.items()
-        ],
+        "attributes": [{"key": key, "value": _value(value)} for key, value in found.items()],
     }
 
 

@@ -26,12 +26,14 @@ class OtherUse(IntEnum):
     """What is kept of such an attribute."""
 
     LABEL = 0
-    PRESENCE = 1
-    MODEL = 2
+    TEXT = 1
+    """A label if its value is text."""
+    PRESENCE = 2
+    MODEL = 3
     """The model's name in its text."""
-    INPUT_TOKENS = 3
-    OUTPUT_TOKENS = 4
-    USAGE = 5
+    INPUT_TOKENS = 4
+    OUTPUT_TOKENS = 5
+    USAGE = 6
     """Numbers of tokens inside JSON."""
 
 

@@ -14,7 +14,9 @@ _LONGEST_TEXT = 100_000
 def other_label(others: OtherAttributes, key: str, value: Any) -> tuple[str, Any] | None:
     """Return the attribute and value to store, or None."""
     match others.use_of(key):
-        case OtherUse.LABEL:
+        case OtherUse.TEXT if not isinstance(value, str):
+            return None
+        case OtherUse.LABEL | OtherUse.TEXT:
             keep = kept(value)
             return None if keep is None else (key, keep)
         case OtherUse.PRESENCE:

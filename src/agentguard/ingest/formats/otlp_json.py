@@ -47,6 +47,9 @@ _KINDS = {
 _WRONG_ID = "A span needs a trace id of 32 and a span id of 16 hex digits, neither all zeros."
 _BASE64 = {16: 24, 8: 12}
 """Base64 characters of an id, by its size in bytes."""
+_MOST_USES = 10_000
+_NO_USE = ""
+"""Of a key that is known not to be kept."""
 _CONTENT, _LABEL = "content", "label"
 """Uses of attributes; for numbers, where they are."""
 
@@ -183,9 +186,9 @@ class DocumentReader:
             if not isinstance(key, str):
                 continue
             use = self._uses.get(key)
-            if use is None and is_open:
-                numbers = larger(numbers, self._add_other(row, key, item.get("value")))
-            if use is None:
+            if not use:
+                if use is None and is_open:
+                    numbers = larger(numbers, self._add_other(row, key, item.get("value")))
                 continue
             value = any_value(item.get("value"))
             if use == _LABEL:
@@ -206,6 +209,8 @@ class DocumentReader:
         """Store an attribute that is kept by its form, or return its numbers."""
         others = self._wanted.others
         if others is None or others.use_of(key) is None:
+            if len(self._uses) < _MOST_USES:
+                self._uses[key] = _NO_USE
             return NOTHING
         value = any_value(written)
         if (where := others.numbers(key)) is not None:
