@@ -73,7 +73,13 @@ def test_explain_reads_a_file(home: Path) -> None:
         "CheckoutAgent",
         "PaymentAgent",
     }
-    for part in ("otel-gen-ai#3", "tool:charge_card", "recorded parents", "Every span has a role."):
+    for part in (
+        "otel-gen-ai#3",
+        "otel-gen-ai in 30-otel-gen-ai.yaml",
+        "tool:charge_card",
+        "recorded parents",
+        "Every span has a role.",
+    ):
         assert part in table
 
 

@@ -49,6 +49,7 @@ def test_each_span_has_its_rule_its_owner_and_the_evidence_for_it() -> None:
     run, call = explained(agent(1, "planner"), chat(2, 1))
 
     assert (run["role"], run["rule"], run["owner"]) == ("agent", "otel-gen-ai#3", None)
+    assert run["file"] == "30-otel-gen-ai.yaml"
     assert "OpenTelemetry semantic conventions" in run["source"]
     assert (call["role"], call["component"]["id"]) == ("model", "model:gpt-4o")
     assert call["owner"]["component"]["id"] == "agent:planner"

@@ -159,6 +159,7 @@ def _span(each: ExplainedSpan, columns: Mapping[str, list[Any]], dialects: Diale
         "failed": column("failed"),
         "role": _role(each.role),
         "rule": each.rule or None,
+        "file": dialects.files.get(dialect),
         "source": dialects.sources.get(dialect),
         "changes": [_change(change) for change in each.changes],
         "basis": each.basis or None,

@@ -44,7 +44,7 @@ def explain_parts(document: Document, *, full: bool) -> list[RenderableType]:
     if changes:
         title = "Roles changed by what the whole trace shows"
         parts.append(section(title, Rows(_CHANGES, changes, top=None if full else ROWS)))
-    return [*parts, _left(document)]
+    return [*parts, *_files(document), _left(document)]
 
 
 def check_parts(document: Document) -> list[RenderableType]:
@@ -77,6 +77,15 @@ def _because(span: Document) -> str:
     if span["owner"] is not None:
         return str(span["owner"]["why"])
     return "nothing above it calls it" if span["component"] else ""
+
+
+def _files(document: Document) -> list[RenderableType]:
+    """Return where the rules of these spans are."""
+    files = {
+        span["rule"].partition("#")[0]: span["file"] for span in document["spans"] if span["file"]
+    }
+    named = (f"{dialect} in {file}" for dialect, file in sorted(files.items()))
+    return [faint(f"Rules: {', '.join(named)}.")] if files else []
 
 
 def _left(document: Document) -> RenderableType:

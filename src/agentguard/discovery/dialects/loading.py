@@ -184,6 +184,8 @@ class Dialects:
     """Entry points that are health checks and pollers, not workflows."""
     sources: Mapping[str, str]
     """Dialect → the convention or package, with its version."""
+    files: Mapping[str, str]
+    """Dialect → its file."""
     wanted: AttributeSelection
 
 
@@ -242,6 +244,7 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         housekeeping=housekeeping,
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
+        files={table["id"]: name for name, table in files_in_order.items()},
         wanted=_wanted(tables, rules, facts, errors + successes),
     )
 
