@@ -26,7 +26,9 @@ Discovery assigns each span the role of the first matching rule. The rules are d
 (`src/agentguard/discovery/dialects/`) and apply in the order of this page. *Verified* lists the
 recordings of real frameworks (`tests/data/traces/`) in which a rule assigned a role; an
 *unverified* rule is based on the dialect's source only. All conditions on a line must hold;
-attributes have their OTLP names.
+attributes have their OTLP names. Rules of your own come first
+([instrument.md](instrument.md#teach-agentguard-your-spans)); spans that no rule claims can have a
+role by the form of their attributes ([discovery.md](discovery.md#unknown-instrumentation)).
 """
 NAMES_HEAD = """## Names
 
