@@ -50,11 +50,17 @@ def assign_named_calls(s: SpanState) -> None:
         by = agent_key(s.classification(row).by or "")
         found = runs.get((s.tree.trace[row].tobytes(), s.classification(row).service, by), [])
         if found:
-            s.parent[row] = _nearest_run(s, found, row)
-            s.ownership[row] = Proof.ATTRIBUTE
+            _give(s, row, _nearest_run(s, found, row))
         else:
             without[int(s.parent[row]), by].append(row)
     _insert_runs(s, list(without.values()))
+
+
+def _give(s: SpanState, row: int, run: int) -> None:
+    """Make the run the call's parent, unless the call contains it."""
+    if not is_descendant(s.parent, run, row):
+        s.parent[row] = run
+        s.ownership[row] = Proof.ATTRIBUTE
 
 
 def _named_calls(s: SpanState) -> list[int]:
