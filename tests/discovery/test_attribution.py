@@ -142,6 +142,14 @@ def test_a_call_that_names_a_running_agent_belongs_to_its_run() -> None:
     assert [c.invocations for c in found.components if c.id == "agent:writer"] == [1]
 
 
+def test_a_call_that_contains_the_run_of_the_agent_it_names_stays_where_it_is() -> None:
+    t = Trace()
+    tool = t.span(0, 1, 100, **TOOL, **attributes({"gen_ai.agent.name": "writer"}))
+    t.agent("writer", tool, 2, 90)
+
+    assert pairs(t.graph()) == set()
+
+
 def test_a_query_inside_a_tools_time_is_the_tools() -> None:
     t = Trace()
     door = t.span(0, 1, 100, kind=SERVER)

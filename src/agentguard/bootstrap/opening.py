@@ -58,6 +58,7 @@ from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
 from agentguard.scan.explaining import StoredTraces
+from agentguard.scan.incremental import IncrementalGraph
 from agentguard.scan.live import LiveGraph, LiveLimits, StoredLiveWindows
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
@@ -192,12 +193,7 @@ async def _serving(
 ) -> App:
     settings, clock = app.settings, app.scans.clock
     decoders = _decoders(stack, app, separate=separate)
-    # Of its own: a long scan must not keep acknowledged spans from showing.
-    watchers = _workers(
-        stack,
-        _loader(settings) if separate else app.scans.dialects,
-        separate=separate,
-    )
+    watchers = _watchers(stack, app, separate=separate)
     spans = await stack.enter_async_context(
         open_span_store(
             settings.data_dir,
@@ -236,6 +232,16 @@ async def _serving(
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
 
 
+def _watchers(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[IncrementalGraph]:
+    """Return workers of their own: a long scan must not keep acknowledged spans from showing."""
+    load = _loader(app.settings) if separate else app.scans.dialects
+    return _workers(stack, partial(_incremental_graph, load), separate=separate)
+
+
+def _incremental_graph(load: Callable[[], Dialects]) -> IncrementalGraph:
+    return IncrementalGraph(load())
+
+
 def _decoders(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[Decoder]:
     seconds = app.settings.decode_seconds
     limits = TaskLimits(seconds, 2 * seconds)
@@ -259,7 +265,7 @@ def _turns(stack: AsyncExitStack, app: App, unit_of_work: SqlUnitOfWork) -> Call
 def _live_graph(
     app: App,
     spans: SpanStore,
-    workers: Pool[Dialects],
+    workers: Pool[IncrementalGraph],
     compactor: Compactor,
     turn: Turn,
 ) -> LiveGraph:

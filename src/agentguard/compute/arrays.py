@@ -47,6 +47,14 @@ def factorize_rows(*columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDAr
     return factorize(keys.view(np.uint64))
 
 
+def distinct(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the distinct keys in order; faster than np.unique where most are."""
+    ordered = np.sort(keys)
+    new = np.ones(len(ordered), np.bool_)
+    new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[new]
+
+
 def hash_rows(*columns: U64) -> U64:
     """Hash each row of 64-bit words to 64 bits."""
     total = np.zeros(len(columns[0]), np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Container
 
 import numpy as np
 
@@ -178,7 +179,7 @@ def demote_wrapper_agents(s: SpanState) -> None:
         rows = np.setdiff1d(rows, wrapping)
 
 
-def infer_agents_by_service(s: SpanState, agent_services: frozenset[str]) -> None:
+def infer_agents_by_service(s: SpanState, agent_services: Container[object]) -> None:
     """Turn services with an agent's name but without agent spans into agents.
 
     The spans at which calls enter the service become its runs.

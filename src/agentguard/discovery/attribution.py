@@ -45,16 +45,22 @@ def assign_named_calls(s: SpanState) -> None:
     if not rows:
         return
     runs = _runs_by_name(s)
-    without: dict[tuple[int, str], list[int]] = defaultdict(list)
+    without: dict[tuple[bytes, int, str], list[int]] = defaultdict(list)
     for row in rows:
-        by = agent_key(s.classification(row).by or "")
-        found = runs.get((s.tree.trace[row].tobytes(), s.classification(row).service, by), [])
+        trace, by = s.tree.trace[row].tobytes(), agent_key(s.classification(row).by or "")
+        found = runs.get((trace, s.classification(row).service, by), [])
         if found:
-            s.parent[row] = _nearest_run(s, found, row)
-            s.ownership[row] = Proof.ATTRIBUTE
+            _give(s, row, _nearest_run(s, found, row))
         else:
-            without[int(s.parent[row]), by].append(row)
+            without[trace, int(s.parent[row]), by].append(row)
     _insert_runs(s, list(without.values()))
+
+
+def _give(s: SpanState, row: int, run: int) -> None:
+    """Make the run the call's parent, unless the call contains it."""
+    if not is_descendant(s.parent, run, row):
+        s.parent[row] = run
+        s.ownership[row] = Proof.ATTRIBUTE
 
 
 def _named_calls(s: SpanState) -> list[int]:

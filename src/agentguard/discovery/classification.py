@@ -97,10 +97,10 @@ class Classifications:
 
 
 class Classifier:
-    """Classifies span shapes by the dialect table, with a cache."""
+    """Classifies span shapes by the dialect table, and remembers the last ones."""
 
-    def __init__(self, dialects: Dialects) -> None:
-        self._dialects = dialects
+    def __init__(self, dialects: Dialects, *, remembered: int = 200_000) -> None:
+        self._dialects, self._remembered = dialects, remembered
         self._known: dict[tuple[str, str, int, str, str], Classification] = {}
 
     def classify(self, spans: pa.Table) -> Classifications:
@@ -132,7 +132,7 @@ class Classifier:
         key = (name, scope, kind, attributes, resource)
         classification = self._known.get(key)
         if classification is None:
-            if len(self._known) > 200_000:
+            if len(self._known) > self._remembered:
                 self._known.clear()
             classification = self._known[key] = self._classify(
                 name, scope, kind, orjson.loads(attributes), orjson.loads(resource)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,9 +54,7 @@ def entries(s: SpanState, spans: I64, source: I64, housekeeping: Iterable[Patter
     )
     examples = list(enumerate(tops[example].tolist()))
     excluded = _excluded(s, examples, housekeeping)
-    each = np.array(
-        [-1 if p in excluded else _code(found, s, row) for p, row in examples], np.int32
-    )
+    each = _codes_of_shapes(found, s, examples, excluded)
     found.codes[starting] = each[inverse] if len(shapes) else found.codes[starting]
     _set_assigned(found, s, starting, tops, housekeeping)
     if len(shapes):
@@ -68,6 +66,17 @@ def entries(s: SpanState, spans: I64, source: I64, housekeeping: Iterable[Patter
     return found
 
 
+def _codes_of_shapes(
+    found: Entries, s: SpanState, examples: Iterable[tuple[int, int]], excluded: Container[int]
+) -> NDArray[np.int32]:
+    """Return the code by shape, for spans whose role and name follow from it."""
+    codes = [
+        -1 if position in excluded else _code(found, s, row, s.classification(row).name)
+        for position, row in examples
+    ]
+    return np.array(codes, np.int32)
+
+
 def _set_assigned(
     found: Entries, s: SpanState, starting: I64, tops: I64, patterns: Iterable[Pattern]
 ) -> None:
@@ -75,7 +84,7 @@ def _set_assigned(
     for position in np.flatnonzero(np.isin(tops, list(s.assigned))).tolist():
         row = int(tops[position])
         if _housekeeping(s, row, patterns) is None:
-            found.codes[starting[position]] = _code(found, s, row)
+            found.codes[starting[position]] = _code(found, s, row, s.name(row))
 
 
 def _excluded(
@@ -136,9 +145,9 @@ def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | 
     return c.route if _serves(s, row) and matched else None
 
 
-def _code(found: Entries, s: SpanState, row: int) -> int:
+def _code(found: Entries, s: SpanState, row: int, component: str | None) -> int:
     classification = s.classification(row)
-    name = clean(classification.route) if _serves(s, row) else s.name(row)
+    name = clean(classification.route) if _serves(s, row) else component
     workflow = identity(
         ComponentKind.WORKFLOW,
         name or clean(classification.route) or "(unnamed)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +34,7 @@ class _Marker:
     """Whether it is always a handoff; otherwise only if a run of the target follows."""
 
 
-def resolve_handoffs(s: SpanState, agents: frozenset[str]) -> None:
+def resolve_handoffs(s: SpanState, agents: Container[object]) -> None:
     """Assign each handoff the next run of its target, or any next run if it has no target.
 
     The run must not start before the handoff. `agents` are the keys of all agents that run in the

@@ -12,6 +12,7 @@ from agentguard.discovery.classification import Classification, Classifier
 from agentguard.discovery.coverage import coverage, id_labels
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
+from agentguard.discovery.facts import Facts
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
 from agentguard.discovery.naming import Identity, clean, identity
@@ -24,7 +25,6 @@ from agentguard.discovery.partial import (
     Partial,
     Proof,
 )
-from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import COMPONENT, Rows, select_rows, unnamed_model_calls
 from agentguard.discovery.span_state import SpanState
@@ -47,27 +47,25 @@ _USE = {
 }
 
 
-def discover(
-    spans: pa.Table, dialects: Dialects, classifier: Classifier, prescan: Prescan
-) -> Partial:
+def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts: Facts) -> Partial:
     """Discover components, calls and workflows in complete traces.
 
-    `spans` follow SPAN_SCHEMA in any order, duplicates allowed. `prescan` covers all spans of the
+    `spans` follow SPAN_SCHEMA in any order, duplicates allowed. `facts` cover all spans of the
     window, see discovery.prescan.
     """
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
-    state = assign_roles(tree, classifications, prescan)
+    state = assign_roles(tree, classifications, facts)
     owned = owners(state)
     infer_failed_runs(state, owned)
-    return PartialBuilder(state, owned, dialects, prescan).partial()
+    return PartialBuilder(state, owned, dialects, facts).partial()
 
 
 class PartialBuilder:
     """Builds the partial result from spans with assigned roles."""
 
-    def __init__(self, s: SpanState, owned: Owners, dialects: Dialects, prescan: Prescan) -> None:
-        self._s, self._owners, self._dialects, self._prescan = s, owned, dialects, prescan
+    def __init__(self, s: SpanState, owned: Owners, dialects: Dialects, facts: Facts) -> None:
+        self._s, self._owners, self._dialects, self._facts = s, owned, dialects, facts
         self._observations: dict[Observation, int] = {}
         self._workflows: dict[Identity, int] = {}
         self._roots: dict[str, int] = {}
@@ -78,7 +76,7 @@ class PartialBuilder:
         rows = select_rows(s, self._owners)
         calls = self._calls(rows)
         labels = id_labels(s.tree)
-        ends, starts = span_links(s, self._owners, rows, self._prescan)
+        ends, starts = span_links(s, self._owners, rows, self._facts)
         return Partial(
             calls,
             list(self._observations),
@@ -171,7 +169,7 @@ class PartialBuilder:
         models = np.flatnonzero(self._s.role[rows.primary] == Role.MODEL)
         above = self._owners.above[rows.primary[models]]
         enclosed = (above >= 0) & (self._s.role[above] == Role.MODEL)
-        inside[models[enclosed]] = rows.row_of[above[enclosed]]
+        inside[rows.primary_rows.start + models[enclosed]] = rows.row_of[above[enclosed]]
         return inside
 
     def _types(self, spans: I64) -> I64:

@@ -8,19 +8,19 @@ import numpy as np
 import pyarrow.compute as pc
 
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.facts import Facts
 from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, LinkEnd, LinkStart
-from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.rows import Rows
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import SpanTree
 
 
 def span_links(
-    s: SpanState, owned: Owners, rows: Rows, prescan: Prescan
+    s: SpanState, owned: Owners, rows: Rows, facts: Facts
 ) -> tuple[list[LinkEnd], list[LinkStart]]:
     """Return the linked spans of these traces, and their rows started by a link."""
-    ends = (_link_end(s, owned, rows, row) for row in _linked_to(s.tree, prescan))
+    ends = (_link_end(s, owned, rows, row) for row in _linked_to(s.tree, facts))
     starts = [start for row in _linking(s).tolist() for start in _link_starts(s, owned, rows, row)]
     return [end for end in ends if end is not None], starts
 
@@ -52,10 +52,8 @@ def _started_by(s: SpanState, owned: Owners, row: int) -> list[int]:
     return [own, *np.flatnonzero(owned.pending == row).tolist()]
 
 
-def _linked_to(tree: SpanTree, prescan: Prescan) -> list[int]:
-    if not len(prescan.link_targets):
-        return []
-    return np.flatnonzero(np.isin(tree.span[: len(tree.spans)], prescan.link_targets)).tolist()
+def _linked_to(tree: SpanTree, facts: Facts) -> list[int]:
+    return np.flatnonzero(facts.are_link_targets(tree.span[: len(tree.spans)])).tolist()
 
 
 def _linking(s: SpanState) -> I64:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 
 from agentguard.discovery.classification import Classification
@@ -30,7 +32,7 @@ _HOLDERS = (
 )
 
 
-def insert_servers_above_calls(s: SpanState, agent_services: frozenset[str]) -> None:
+def insert_servers_above_calls(s: SpanState, agent_services: Container[object]) -> None:
     """Insert a server span above calls whose parent span is in another service.
 
     The service was called, but did not record its server span.
@@ -41,7 +43,7 @@ def insert_servers_above_calls(s: SpanState, agent_services: frozenset[str]) -> 
     _insert_server_spans(s, entering, agent_services)
 
 
-def insert_missing_servers(s: SpanState, halves: I64, agent_services: frozenset[str]) -> None:
+def insert_missing_servers(s: SpanState, halves: I64, agent_services: Container[object]) -> None:
     """Find the server span of calls that no span in their service owns.
 
     The topmost span of the service becomes a server span, or gets one above it. `halves` are the
@@ -62,7 +64,7 @@ def insert_missing_servers(s: SpanState, halves: I64, agent_services: frozenset[
     _insert_server_spans(s, tops[~unassigned], agent_services)
 
 
-def _insert_server_spans(s: SpanState, rows: I64, agent_services: frozenset[str]) -> None:
+def _insert_server_spans(s: SpanState, rows: I64, agent_services: Container[object]) -> None:
     """Insert a server span above each of these spans, which serves as its evidence."""
     if not len(rows):
         return
@@ -83,7 +85,7 @@ def _server_classification(of: Classification) -> Classification:
     )
 
 
-def _promote_agent_services(s: SpanState, added: I64, agent_services: frozenset[str]) -> None:
+def _promote_agent_services(s: SpanState, added: I64, agent_services: Container[object]) -> None:
     """Turn inserted spans into agents if the service has an agent's name, see agents."""
     for row in added.tolist():
         service = s.classification(row).service

@@ -13,6 +13,7 @@ from agentguard.discovery.span_state import SpanState
 _ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
 _ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 _MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
+_DOUBLINGS = 62
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
 
 
@@ -34,10 +35,11 @@ def infer_failed_runs(s: SpanState, owned: Owners) -> None:
 def _ends(following: I64) -> I64:
     """Return where the chain from each row ends; -1: it ends there.
 
-    By pointer doubling, so that a cycle, as untimed handoffs can form, ends too.
+    By pointer doubling, so that a cycle, as untimed handoffs can form, ends too: after a number of
+    steps that does not depend on the other traces.
     """
     ends = np.where(following >= 0, following, np.arange(len(following)))
-    for _ in range(len(ends).bit_length()):
+    for _ in range(_DOUBLINGS):
         further = ends[ends]
         if np.array_equal(further, ends):
             break

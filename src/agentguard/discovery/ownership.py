@@ -208,18 +208,20 @@ def _set_vias(s: SpanState, c: Owners, rows: I64, passed: I64, tool: Mask) -> No
         s.classifications.shape[passed], return_index=True, return_inverse=True
     )
     codes = np.array(
-        [_code(c, _between(s, int(passed[position]))) for position in first.tolist()], np.int32
+        [_code(c, _between(s, row, s.classification(row).name)) for row in passed[first].tolist()],
+        np.int32,
     )[inverse]
     for position in np.flatnonzero(np.isin(passed, list(s.assigned))).tolist():
-        codes[position] = _code(c, _between(s, int(passed[position])))
+        row = int(passed[position])
+        codes[position] = _code(c, _between(s, row, s.name(row)))
     noted = tool | (c.via[rows] < 0)
     c.via[rows[noted]] = codes[noted]
 
 
-def _between(s: SpanState, row: int) -> str:
+def _between(s: SpanState, row: int, name: str | None) -> str:
     if s.role[row] in _TOOLS:
-        return f"tool:{s.name(row)}"
-    return f"queue:{s.name(row)}" if s.role[row] == Role.CONSUMER and s.name(row) else "http"
+        return f"tool:{name}"
+    return f"queue:{name}" if s.role[row] == Role.CONSUMER and name else "http"
 
 
 def _code(c: Owners, text: str) -> int:

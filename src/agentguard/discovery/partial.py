@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agentguard.compute.arrays import factorize
 from agentguard.discovery.naming import Identity
 
 I64 = NDArray[np.int64]
@@ -156,7 +157,10 @@ class Partial:
 
 
 def merged(partials: Sequence[Partial]) -> Partial:
-    """Merge the results; associative and commutative up to the order of rows."""
+    """Merge the results of any partition of complete traces, in any order, into one result.
+
+    Rows are in the order of their traces, and codes in the order of the rows.
+    """
     result = Partial(_no_calls())
     tables = _Tables()
     parts, offset = [], 0
@@ -174,7 +178,40 @@ def merged(partials: Sequence[Partial]) -> Partial:
         )
     result.observations, result.vias = list(tables.observations), list(tables.vias)
     result.workflows, result.roots = list(tables.workflows), list(tables.roots)
+    _sort_by_trace(result)
+    _renumber(result)
     return result
+
+
+def _sort_by_trace(result: Partial) -> None:
+    """Sort rows and links by the lower half of the trace id; within a trace, keep their order."""
+    lower = result.calls.trace[:, 1]
+    order = np.argsort(lower, kind="stable")
+    place = np.full(len(order) + 1, -1, np.int64)
+    place[order] = np.arange(len(order))
+    calls = Calls(**{f.name: getattr(result.calls, f.name)[order] for f in fields(Calls)})
+    calls.source, calls.inside = place[calls.source], place[calls.inside]
+    result.calls = calls
+    result.link_ends.sort(key=lambda end: end.trace[1])
+    result.link_starts.sort(key=lambda start: int(lower[start.row]))
+    result.link_ends = [replace(end, row=int(place[end.row])) for end in result.link_ends]
+    result.link_starts = [replace(start, row=int(place[start.row])) for start in result.link_starts]
+
+
+def _renumber(result: Partial) -> None:
+    """Number each table's values in the order in which the rows use them; drop the others."""
+    calls = result.calls
+    calls.observation, result.observations = _used(calls.observation, result.observations)
+    calls.via, result.vias = _used(calls.via, result.vias)
+    calls.entry, result.workflows = _used(calls.entry, result.workflows)
+    calls.root, result.roots = _used(calls.root, result.roots)
+
+
+def _used(codes: I32, values: Sequence[T]) -> tuple[I32, list[T]]:
+    numbers, first = factorize(codes[codes >= 0].astype(np.uint64))
+    renumbered = np.full(len(codes), -1, np.int32)
+    renumbered[codes >= 0] = numbers
+    return renumbered, [values[code] for code in codes[codes >= 0][first].tolist()]
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +19,7 @@ _RUNS = (Role.AGENT, Role.DELEGATION)
 
 @dataclass(frozen=True, slots=True)
 class Prescan:
-    """Facts about the whole window; merged by union."""
+    """Facts (discovery.facts) about the whole window; merged by union."""
 
     agent_services: frozenset[str] = frozenset()
     """Services that contain agent spans."""
@@ -30,12 +31,22 @@ class Prescan:
     """Span ids (as words) that are targets of span links."""
 
     def __or__(self, other: Prescan) -> Prescan:
-        return Prescan(
-            self.agent_services | other.agent_services,
-            self.agents | other.agents,
-            self.tool_services | other.tool_services,
-            np.union1d(self.link_targets, other.link_targets),
-        )
+        return union((self, other))
+
+    def are_link_targets(self, spans: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which of these span ids (as words) are targets of span links."""
+        return np.isin(spans, self.link_targets)
+
+
+def union(parts: Iterable[Prescan]) -> Prescan:
+    """Return the facts of all parts of a window."""
+    every = (Prescan(), *parts)
+    return Prescan(
+        frozenset().union(*(part.agent_services for part in every)),
+        frozenset().union(*(part.agents for part in every)),
+        frozenset().union(*(part.tool_services for part in every)),
+        np.unique(np.concatenate([part.link_targets for part in every])),
+    )
 
 
 def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:

@@ -7,8 +7,8 @@ from collections import defaultdict
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.facts import Facts
 from agentguard.discovery.naming import agent_key, normalized
-from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.span_state import (
     InferredCall,
     SpanState,
@@ -24,7 +24,7 @@ def demote_requests(s: SpanState) -> None:
     """Demote the tool span below a model call that only records the model's request for it.
 
     The tool's own run, of the same name and owner, follows outside the model call. A span of the
-    same instrumentation whose parent is missing is such a request too.
+    same trace and instrumentation whose parent is missing is such a request too.
     """
     tools = by_time(s, s.rows(Role.TOOL))
     requests = _requests(s, tools)
@@ -42,13 +42,17 @@ def demote_requests(s: SpanState) -> None:
 
 def _requests(s: SpanState, tools: list[int]) -> set[int]:
     above = nearest_ancestor(s.parent, nodes(s))
-    inside = {row for row in tools if above[row] >= 0 and s.role[above[row]] == Role.MODEL}
-    scopes = {s.classification(row).scope for row in inside}
-    lost = {row for row in tools if s.tree.orphan[row] and s.classification(row).scope in scopes}
-    return inside | lost
+    below_models = (above >= 0) & (s.role[above] == Role.MODEL)
+    inside = {row for row in tools if below_models[row]}
+    scopes = {_scope(s, row) for row in inside}
+    return inside | {row for row in tools if s.tree.orphan[row] and _scope(s, row) in scopes}
 
 
-def infer_requested_tools(s: SpanState, seen: Prescan) -> None:
+def _scope(s: SpanState, row: int) -> tuple[bytes, str]:
+    return s.tree.trace[row].tobytes(), s.classification(row).scope
+
+
+def infer_requested_tools(s: SpanState, facts: Facts) -> None:
     """Infer a tool call from each tool that a model response requests.
 
     Only for services without any tool spans; the caller is the agent that called the model. Whether
@@ -58,7 +62,7 @@ def infer_requested_tools(s: SpanState, seen: Prescan) -> None:
     shapes = [
         i
         for i, r in enumerate(s.classifications.by_shape)
-        if r.requested and r.service not in seen.tool_services
+        if r.requested and r.service not in facts.tool_services
     ]
     rows = (
         np.flatnonzero(np.isin(s.classifications.shape, shapes) & (s.role == Role.MODEL))
@@ -70,5 +74,5 @@ def infer_requested_tools(s: SpanState, seen: Prescan) -> None:
     caller = nearest_ancestor(s.parent, s.role == Role.AGENT)
     for row in rows[caller[rows] >= 0].tolist():
         for tool in s.classification(row).requested:
-            if agent_key(tool) not in seen.agents:
+            if agent_key(tool) not in facts.agents:
                 s.inferred_calls.append(InferredCall(row, int(caller[row]), tool, Role.TOOL, RULE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import TypeAlias
 
@@ -25,6 +25,7 @@ from agentguard.discovery.attribution import (
 )
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.deduplication import deduplicate_calls
+from agentguard.discovery.facts import Facts
 from agentguard.discovery.handoffs import infer_handoffs_in_order, resolve_handoffs
 from agentguard.discovery.mcp import pair_mcp_spans
 from agentguard.discovery.missing_server_spans import (
@@ -32,7 +33,6 @@ from agentguard.discovery.missing_server_spans import (
     insert_servers_above_calls,
 )
 from agentguard.discovery.polls import resolve_polls
-from agentguard.discovery.prescan import Prescan
 from agentguard.discovery.remote_agents import demote_client_halves
 from agentguard.discovery.requested_tools import demote_requests, infer_requested_tools
 from agentguard.discovery.server_nesting import (
@@ -56,23 +56,23 @@ Watch: TypeAlias = Callable[[Pass, SpanState], None]
 def assign_roles(
     tree: SpanTree,
     classifications: Classifications,
-    seen: Prescan,
+    facts: Facts,
     *,
     watch: Watch | None = None,
 ) -> SpanState:
-    """Assign the final roles; `seen` covers all spans of the window.
+    """Assign the final roles; `facts` cover all spans of the window.
 
     `watch` is called after each pass.
     """
     state = initial_state(tree, classifications)
-    for role_pass in _passes(seen):
+    for role_pass in _passes(facts):
         role_pass(state)
         if watch is not None:
             watch(role_pass, state)
     return state
 
 
-def _passes(seen: Prescan) -> tuple[Pass, ...]:
+def _passes(facts: Facts) -> tuple[Pass, ...]:
     """Return the passes in order."""
     return (
         take_reported_failures,
@@ -84,13 +84,13 @@ def _passes(seen: Prescan) -> tuple[Pass, ...]:
         resolve_polls,
         nest_beside_server_spans,
         demote_inner_server_spans,
-        partial(infer_agents_by_service, agent_services=seen.agent_services),
+        partial(infer_agents_by_service, agent_services=facts.agent_services),
         assign_named_calls,
         assign_calls_by_time,
         infer_server_spans,
-        partial(insert_servers_above_calls, agent_services=seen.agent_services),
+        partial(insert_servers_above_calls, agent_services=facts.agent_services),
         pair_mcp_spans,
-        partial(_pair_services, agent_services=seen.agent_services),
+        partial(_pair_services, agent_services=facts.agent_services),
         resolve_workflows,
         demote_requests,
         deduplicate_calls,
@@ -98,14 +98,14 @@ def _passes(seen: Prescan) -> tuple[Pass, ...]:
         resolve_delegations,
         infer_delegations_by_time,
         number_unnamed_agents,
-        partial(resolve_handoffs, agents=seen.agents),
+        partial(resolve_handoffs, agents=facts.agents),
         infer_handoffs_in_order,
         infer_models_of_agents,
-        partial(infer_requested_tools, seen=seen),
+        partial(infer_requested_tools, facts=facts),
     )
 
 
-def _pair_services(s: SpanState, agent_services: frozenset[str]) -> None:
+def _pair_services(s: SpanState, agent_services: Container[object]) -> None:
     """Pair client and server spans, and drop those of transports and of unknown destinations."""
     halves = pair_client_server_spans(s)
     drop_transport_spans(s)

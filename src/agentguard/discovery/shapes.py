@@ -107,9 +107,11 @@ class _Span:
                 if role is not None:
                     yield role, key
 
-    def _of_kind(self, role: Role, key: str) -> Shape:
+    def _of_kind(self, role: Role, key: str) -> Shape | None:
         value = str(self.attributes[key])
         name, by = self._name_of(role, key)
+        if role is Role.MODEL and name is None:
+            return None
         if role in (Role.AGENT, Role.TOOL) and name is None:
             role = Role.STEP
         evidence = f"{key}={value}" if by is None else f"{key}={value}, {by}"

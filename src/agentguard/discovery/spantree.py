@@ -114,6 +114,20 @@ def outline(tree: SpanTree) -> tuple[I64, I64]:
     return parent, order
 
 
+def row_digests(spans: pa.Table) -> U64:
+    """Return a 64-bit digest of each row (SPAN_SCHEMA): of all columns, by value.
+
+    Equal rows have equal digests, and others differ, up to chance.
+    """
+    spans = spans.unify_dictionaries().combine_chunks()
+    return hash_rows(
+        *words(spans.column("trace_id"), 16).T,
+        words(spans.column("span_id"), 8)[:, 0],
+        _sparse_digests(spans, "trace_label"),
+        _content_digests(spans),
+    )
+
+
 def _halves(table: pa.Table) -> _Halves:
     serving = np.isin(table.column("kind").to_numpy(), (KIND_SERVER, KIND_CONSUMER))
     resources = table.column("resource").combine_chunks()

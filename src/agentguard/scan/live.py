@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-import pyarrow as pa
 import structlog
 
 from agentguard.accounts.principal import system_principal
@@ -30,6 +29,7 @@ from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.kernel.stable_json import stable_json
+from agentguard.scan.incremental import IncrementalGraph
 from agentguard.scan.pipeline import Scan, graph_of
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader, SpanSource, SpanStore
@@ -71,7 +71,7 @@ class LiveGraph:
     graphs: Graphs
     publisher: GraphPublisher[PublishStores]
     notices: Notices
-    workers: Pool[Dialects]
+    workers: Pool[IncrementalGraph]
     clock: Clock
     limits: LiveLimits
     compacted: asyncio.Event
@@ -178,8 +178,7 @@ class LiveGraph:
             if await self.turn.hold():
                 await self._take_turn()
             else:
-                self.graph, self._key = None, ""
-                self.graphs.unstored.clear()
+                await self._leave_to_others()
             self.failure = None
         # The outermost frame of a loop: receiving spans goes on, whatever happens to the graph.
         except Exception as error:
@@ -192,6 +191,12 @@ class LiveGraph:
             if isinstance(error, OSError | AgentGuardError):  # others would only repeat
                 self.compacted.set()
             await asyncio.sleep(_PAUSE_SECONDS * 10)
+
+    async def _leave_to_others(self) -> None:
+        self.graphs.unstored.clear()
+        if self.graph is not None:
+            self.graph, self._key = None, ""
+            await self.workers.run(IncrementalGraph.forget)
 
     async def _take_turn(self) -> None:
         self.graphs.unstored.store = self.store
@@ -248,7 +253,7 @@ class StoredLiveWindows:
             return await self.workers.run(graph_of_window, stored.sources, window)
 
 
-def _start(_dialects: Dialects) -> None:
+def _start(_incremental: IncrementalGraph) -> None:
     """Start the worker process before there is work: the first spans should not wait for it."""
 
 
@@ -266,10 +271,10 @@ class Recomputation:
         return replace(self, graph=replace(self.graph, coverage=coverage))
 
 
-def graph_of_sources(dialects: Dialects, sources: Sequence[SpanSource]) -> Recomputation:
+def graph_of_sources(incremental: IncrementalGraph, sources: Sequence[SpanSource]) -> Recomputation:
     """Return the graph of all spans in the sources. CPU-bound."""
     began = time.thread_time()
-    scan = graph_of(_tables(sources), dialects)
+    scan = incremental.graph(sources)
     runs = PackedRuns.of(scan.runs)
     return Recomputation(scan.graph, runs, time.thread_time() - began)
 
@@ -281,8 +286,3 @@ def graph_of_window(dialects: Dialects, sources: Sequence[SpanSource], window: T
     return graph_of(
         (table for source in sources for table in source.tables(traces)), dialects, window=window
     )
-
-
-def _tables(sources: Sequence[SpanSource]) -> Iterator[pa.Table]:
-    for source in sources:
-        yield from source.tables()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -78,6 +78,11 @@ def graph_of(
     return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
 
 
+def graph_of_partials(partials: Sequence[Partial], dialects: Dialects, spans_read: int) -> Scan:
+    """Return the graph of discovered traces, the same as graph_of of their spans."""
+    return _built(partials, dialects, _Refused(), spans_read)
+
+
 class _Refused:
     """Refusals, of each reason the first few in full and the rest as a sum."""
 
@@ -126,18 +131,21 @@ def _graph(
             discover(part, dialects, classifier, seen)
             for part in (spool if window is None else inside).partitions()
         ]
-    refused.add(
-        _parent_cycle(partial, *place) for partial in partials for place in partial.parent_cycles
-    )
-    graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    found = _built(partials, dialects, refused, read)
     outside = (
         0
         if window is None
         else read - sum(partial.spans + partial.duplicates for partial in partials)
     )
-    graph = replace(
-        graph, asked=window, coverage=replace(graph.coverage, outside_window=max(outside, 0))
+    coverage = replace(found.graph.coverage, outside_window=max(outside, 0))
+    return replace(found, graph=replace(found.graph, asked=window, coverage=coverage))
+
+
+def _built(partials: Sequence[Partial], dialects: Dialects, refused: _Refused, read: int) -> Scan:
+    refused.add(
+        _parent_cycle(partial, *place) for partial in partials for place in partial.parent_cycles
     )
+    graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
     return Scan(graph, runs, refused.all())
 
 

@@ -417,5 +417,4 @@ class _Steps:
 
     def _evidence(self, row: int) -> Evidence:
         calls = self._r.runs.calls
-        trace, span, start = (calls[name][row].as_py() for name in ("trace_id", "span_id", "start"))
-        return Evidence(trace, span, start)
+        return Evidence(*(calls[name][row].as_py() for name in ("trace_id", "span_id", "start")))

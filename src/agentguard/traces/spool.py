@@ -76,7 +76,7 @@ class Spool:
         bounds = np.searchsorted(part[order], np.arange(self._count + 1))
         for number, writer in enumerate(self._writers):
             mine = spans.take(pa.array(order[bounds[number] : bounds[number + 1]]))
-            writer.write_table(_compact(mine))
+            writer.write_table(compacted(mine))
         self._held, self._rows = [], 0
 
     def _open(self) -> None:
@@ -87,8 +87,8 @@ class Spool:
             self._writers.append(pa.ipc.new_stream(sink, SPAN_SCHEMA))
 
 
-def _compact(spans: pa.Table) -> pa.Table:
-    """Drop unused dictionary entries, so that a slice does not carry the whole dictionary."""
+def compacted(spans: pa.Table) -> pa.Table:
+    """Drop unused dictionary entries, so that a part does not carry the whole dictionary."""
     columns = [
         _reencoded(column) if pa.types.is_dictionary(column.type) else column
         for column in spans.columns

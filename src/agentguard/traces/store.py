@@ -43,7 +43,10 @@ class SpanBatch:
 
 
 class SpanSource(Protocol):
-    """Stored spans; picklable, so that a pool process can read them."""
+    """Stored spans; picklable, so that a pool process can read them.
+
+    Immutable and hashable: equal sources hold equal spans.
+    """
 
     def tables(self, traces: U64 | None = None) -> Iterator[pa.Table]:
         """Yield the spans in tables (SPAN_SCHEMA) of bounded size.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentguard.compute.arrays import factorize_rows
+from agentguard.compute.arrays import distinct, factorize_rows
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
@@ -317,34 +317,27 @@ class _Builder:
         )
         nested = (calls.entry >= 0) & (calls.source >= 0)
         rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
-        rows = rows[
-            np.lexsort(
-                (calls.span[rows], calls.client_start[rows], found.depth[rows], found.within[rows])
-            )
-        ]
+        rows = found.least_deep(rows)
+        rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], found.within[rows]))]
         runs, first = np.unique(found.within[rows], return_index=True)
-        started = dict(zip(runs.tolist(), found.component[rows[first]].tolist(), strict=True))
-        own = found.component[entries].tolist()
-        kinds = [i.kind for i in found.identities]
-        return np.array(
-            [
-                self._first(kinds, o, started.get(e, o))
-                for e, o in zip(entries.tolist(), own, strict=True)
-            ],
-            np.int64,
-        )
+        started = np.arange(len(calls))
+        started[runs] = rows[first]
+        own, started = found.component[entries], found.component[started[entries]]
+        return np.where(self._starts_elsewhere(own, started), started, own)
 
-    def _first(self, kinds: Sequence[ComponentKind], own: int, started: int) -> int:
-        """Return the component in which a run with this entry starts.
+    def _starts_elsewhere(self, own: I64, started: I64) -> Mask:
+        """Return which runs with these entries start in the first component that does work.
 
-        A service counts unless the first component it calls is an agent or a workflow; a workflow
-        counts only if it starts nothing.
+        A service counts itself unless that is an agent or a workflow; a workflow counts only if it
+        starts nothing.
         """
-        if kinds[own] is ComponentKind.SERVICE:
-            return (
-                started if kinds[started] in (ComponentKind.AGENT, ComponentKind.WORKFLOW) else own
-            )
-        return started if kinds[own] is ComponentKind.WORKFLOW else own
+        service, workflow, agent = (
+            np.array([i.kind is kind for i in self._found.identities], np.bool_)
+            for kind in (ComponentKind.SERVICE, ComponentKind.WORKFLOW, ComponentKind.AGENT)
+        )
+        called = agent[started] | workflow[started]
+        elsewhere: Mask = workflow[own] | (service[own] & called)
+        return elsewhere
 
     def _propagated(self) -> Mask:
         """Return which failed calls also failed the caller's run.
@@ -357,8 +350,9 @@ class _Builder:
         return np.where(self._returns, caller, whole)
 
     def _source_runs(self, rows: I64, group: I64, size: int) -> list[int]:
-        _, first = factorize_rows(group, self._calls.source[rows])
-        return list(map(int, np.bincount(group[first], minlength=size).tolist()))
+        calls = len(self._calls)
+        runs = distinct(group * calls + self._calls.source[rows])
+        return list(map(int, np.bincount(runs // max(calls, 1), minlength=size).tolist()))
 
     def _costs(self, rows: I64, group: I64, size: int) -> list[float | None]:
         """Sum in nano-dollars, so that the result does not depend on the order of rows."""

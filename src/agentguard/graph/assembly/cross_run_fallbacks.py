@@ -30,7 +30,7 @@ def cross_run_fallbacks(found: LinkedCalls, recovered: Mask) -> Pairs:
     that were already recovered within their run.
     """
     pairs: Pairs = defaultdict(list)
-    runs = _CallerRuns(found)
+    runs = _CallerRuns(found, _failing_callers(found, recovered))
     for row in runs.failing_calls(recovered):
         then = runs.next_run_fallback(row)
         if then >= 0:
@@ -73,12 +73,13 @@ def handed_over_fallbacks(found: LinkedCalls) -> Pairs:
 
 
 class _CallerRuns:
-    """The runs of every model caller, by workflow, in order of start."""
+    """The runs of model callers, by workflow, in order of start."""
 
-    def __init__(self, found: LinkedCalls) -> None:
+    def __init__(self, found: LinkedCalls, callers: I64) -> None:
+        """`callers` are the components whose runs matter."""
         calls = found.calls
         self._found, self._calls = found, calls
-        self._uses = _uses(found)
+        self._uses = _uses(found, callers)
         self._order: dict[tuple[int, int], list[int]] = defaultdict(list)
         for caller in _by_start(found, np.array(sorted(self._uses), np.int64)):
             self._order[self._line(caller)].append(caller)
@@ -124,10 +125,23 @@ class _CallerRuns:
         return int(self._calls.entry[self._found.run[caller]]), int(self._found.component[caller])
 
 
-def _uses(found: LinkedCalls) -> dict[int, list[int]]:
-    """Return the model calls of each caller's run, in order of start."""
+def _failing_callers(found: LinkedCalls, recovered: Mask) -> I64:
+    """Return the components whose runs failed with a model call."""
+    rows = _model_calls(found)
+    caller = found.calls.source[rows]
+    failing = found.calls.failed[rows] & found.calls.failed[caller] & ~recovered[rows]
+    return np.unique(found.component[caller[failing]])
+
+
+def _model_calls(found: LinkedCalls) -> I64:
     calls = found.calls
-    rows = np.flatnonzero(_models(found) & calls.ran & (calls.source >= 0) & (found.run >= 0))
+    return np.flatnonzero(_models(found) & calls.ran & (calls.source >= 0) & (found.run >= 0))
+
+
+def _uses(found: LinkedCalls, callers: I64) -> dict[int, list[int]]:
+    """Return the model calls of each of the callers' runs, in order of start."""
+    calls, rows = found.calls, _model_calls(found)
+    rows = rows[np.isin(found.component[calls.source[rows]], callers)]
     rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], calls.source[rows]))]
     uses: dict[int, list[int]] = defaultdict(list)
     for row, source in zip(rows.tolist(), calls.source[rows].tolist(), strict=True):

@@ -66,6 +66,10 @@ def evidence(
 
 def _lowest(groups: I64, hashes: NDArray[np.uint64], positions: I64, most: int) -> I64:
     """Return the positions with the `most` lowest hashes of each group."""
+    if most == 1:
+        least = np.full(int(groups.max(initial=-1)) + 1, np.iinfo(np.uint64).max)
+        np.minimum.at(least, groups[positions], hashes[positions])
+        positions = positions[hashes[positions] == least[groups[positions]]]
     order = positions[np.lexsort((hashes[positions], groups[positions]))]
     ordered = groups[order]
     starts = np.ones(len(ordered), np.bool_)

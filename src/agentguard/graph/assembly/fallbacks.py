@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agentguard.compute.arrays import factorize_rows
+from agentguard.compute.arrays import distinct, factorize_rows
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import share_word
 from agentguard.discovery.partial import I64, Mask
@@ -166,9 +166,9 @@ def _uses(found: LinkedCalls) -> Counter[tuple[int, int]]:
     """Return the number of runs in which each caller uses each callee."""
     calls = found.calls
     rows = np.flatnonzero((calls.source >= 0) & calls.ran)
-    _, once = factorize_rows(calls.source[rows], found.component[rows])
-    rows = rows[once]
-    owner, callee = found.component[calls.source[rows]], found.component[rows]
+    size = max(len(found.identities), 1)
+    runs = distinct(calls.source[rows] * size + found.component[rows])
+    owner, callee = found.component[runs // size], runs % size
     pairs, first = factorize_rows(owner, callee)
     counts = np.bincount(pairs, minlength=len(first))
     return Counter(

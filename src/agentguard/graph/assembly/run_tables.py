@@ -5,34 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from agentguard.discovery.partial import I64, U64, Partial
+from agentguard.discovery.partial import I64, U64, Calls, Partial
 from agentguard.graph.assembly.fallbacks import FoundFallbacks
 from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
-
-_HEX = np.frombuffer(b"".join(b"%02x" % n for n in range(256)), np.uint8).reshape(256, 2)
 
 
 def run_tables(found: LinkedCalls, recovered: FoundFallbacks, partial: Partial) -> Runs:
     """Return the runs in order of start, and their invocations in order of depth and start."""
     calls = found.calls
-    rows = np.flatnonzero((found.run >= 0) & calls.ran)
-    entry = found.run[rows]
-    ranks = (
-        np.argsort(np.argsort([identity.id for identity in found.identities]))
-        if found.identities
-        else np.zeros(0, np.int64)
-    )
-    order = np.lexsort(
-        (
-            ranks[found.component[rows]],
-            calls.span[rows],
-            calls.start[rows],
-            found.depth[rows],
-            *_key(calls.trace, calls.start, entry),
-        )
-    )
-    rows = rows[order]
+    rows = _sorted_rows(found)
     entries = np.flatnonzero((calls.entry >= 0) & (calls.source < 0) & calls.ran)
     entries = entries[np.lexsort(_key(calls.trace, calls.start, entries))]
     position = np.full(len(calls) + 1, -1, np.int64)
@@ -66,6 +48,31 @@ def run_tables(found: LinkedCalls, recovered: FoundFallbacks, partial: Partial) 
     return Runs(_run_table(found, partial, entries), table)
 
 
+def _sorted_rows(found: LinkedCalls) -> I64:
+    """Return the invocations in runs, sorted by run, depth, start, id and component."""
+    calls, ids = found.calls, [identity.id for identity in found.identities]
+    rows = np.flatnonzero((found.run >= 0) & calls.ran)
+    rank = np.argsort(np.argsort(ids)) if ids else np.zeros(0, np.int64)
+    depth = found.depth[rows]
+    place = _ranks(calls, found.run[rows]) * (int(depth.max(initial=0)) + 1) + depth
+    return rows[
+        np.lexsort((rank[found.component[rows]], calls.span[rows], calls.start[rows], place))
+    ]
+
+
+def _ranks(calls: Calls, entries: I64) -> I64:
+    """Return the rank of each entry among all, with repetitions, by _key."""
+    distinct, inverse = np.unique(entries, return_inverse=True)
+    keys = _key(calls.trace, calls.start, distinct)
+    order = np.lexsort(keys)
+    after = np.zeros(len(order), np.bool_)
+    for key in keys:
+        after[1:] |= key[order][1:] != key[order][:-1]
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.cumsum(after)
+    return rank[inverse]
+
+
 def _key(trace: U64, start: I64, rows: I64) -> tuple[U64 | I64, ...]:
     return trace[rows, 1], trace[rows, 0], start[rows]
 
@@ -94,11 +101,9 @@ def _texts(words: U64, partial: Partial, traces: U64 | None) -> pa.Array:
     if not len(words):
         return pa.array([], pa.string())
     raw = words.astype("<u8").view(np.uint8).reshape(len(words), -1)
-    text = _HEX[raw].reshape(len(words), -1)
-    offsets = np.arange(len(words) + 1, dtype=np.int32) * text.shape[1]
-    array = pa.StringArray.from_buffers(
-        len(words), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(text))
-    )
+    offsets = np.arange(len(words) + 1, dtype=np.int32) * (2 * raw.shape[1])
+    text = raw.tobytes().hex().encode()
+    array = pa.StringArray.from_buffers(len(words), pa.py_buffer(offsets), pa.py_buffer(text))
     if not partial.labels:
         return array
     keys = (

@@ -36,6 +36,13 @@ class LinkedCalls:
     within: I64
     """(n,) row of the nearest entry above: like `run`, but of nested workflows where they apply."""
 
+    def least_deep(self, rows: I64) -> I64:
+        """Return those of the rows that have the fewest callers above in their run (`within`)."""
+        least = np.full(len(self.calls), np.iinfo(np.int64).max)
+        np.minimum.at(least, self.within[rows], self.depth[rows])
+        top: I64 = rows[self.depth[rows] == least[self.within[rows]]]
+        return top
+
 
 def link_traces(partial: Partial) -> LinkedCalls:
     """Follow span links, name unnamed models and assign every row to its run."""
