@@ -937,6 +937,91 @@ export interface components {
             components_share: number;
         };
         /**
+         * BreakKind
+         * @description How the context of a call is lost.
+         * @enum {string}
+         */
+        BreakKind: "separate_traces" | "changed_trace_id" | "missing_span" | "missing_parent";
+        /**
+         * BrokenCallDocument
+         * @description A call whose trace context is lost.
+         */
+        BrokenCallDocument: {
+            /** @description The caller's span; null if unknown. */
+            caller: components["schemas"]["EvidenceDocument"] | null;
+            callee: components["schemas"]["EvidenceDocument"];
+            /**
+             * Inferred
+             * @description Whether the graph counts both spans as one call.
+             */
+            inferred: boolean;
+        };
+        /**
+         * BrokenHopDocument
+         * @description Calls from one service to another that should share a trace, but do not.
+         */
+        BrokenHopDocument: {
+            kind: components["schemas"]["BreakKind"];
+            /**
+             * Caller
+             * @description The calling service; null if unknown.
+             */
+            caller: string | null;
+            /**
+             * Callee
+             * @description The called service.
+             */
+            callee: string;
+            /** Protocol */
+            protocol: ("http" | "rpc" | "mcp" | "messaging") | null;
+            /**
+             * Operations
+             * @description Names of the callee's spans, at most 5.
+             */
+            operations: string[];
+            /**
+             * Agents
+             * @description Ids of the agents that therefore appear at the root of a trace, at most 5.
+             */
+            agents: string[];
+            /** Lost Calls */
+            lost_calls: number;
+            /**
+             * Intact Calls
+             * @description Calls of the same hop that share a trace.
+             */
+            intact_calls: number;
+            /**
+             * Inferred Calls
+             * @description Lost calls that the graph joins by inference.
+             */
+            inferred_calls: number;
+            /**
+             * Agreed
+             * @description What both sides of every lost call record alike.
+             */
+            agreed: ("ids" | "operation" | "peer" | "times")[];
+            /**
+             * Clock Offset Ms
+             * @description The callee's clock minus the caller's, if it had to be estimated.
+             */
+            clock_offset_ms: number | null;
+            /** Cause */
+            cause: string;
+            /** Repair */
+            repair: string;
+            /**
+             * Confidence
+             * @description That the sides belong together.
+             */
+            confidence: number;
+            /**
+             * Calls
+             * @description The newest, at most 5.
+             */
+            calls: components["schemas"]["BrokenCallDocument"][];
+        };
+        /**
          * CatalogDocument
          * @description What is declared compared with what was seen.
          */
@@ -1665,6 +1750,11 @@ export interface components {
             output_tokens: number;
             /** Cost Usd */
             cost_usd: number | null;
+            /**
+             * Inferred Calls
+             * @description Calls whose caller is in another trace, joined by ids, times and peer.
+             */
+            inferred_calls: number;
             /** First Seen */
             first_seen: string | null;
             /** Last Seen */
@@ -1957,6 +2047,11 @@ export interface components {
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
+            /**
+             * Broken Propagation
+             * @description Where traces should hang together, but do not; most lost calls first.
+             */
+            broken_propagation: components["schemas"]["BrokenHopDocument"][];
             /**
              * Total Components
              * @description In the whole graph, whatever a filter selects.
@@ -2629,6 +2724,11 @@ export interface components {
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
+            /**
+             * Broken Propagation
+             * @description Where traces should hang together, but do not; most lost calls first.
+             */
+            broken_propagation: components["schemas"]["BrokenHopDocument"][];
             window: components["schemas"]["WindowDocument"];
             /** Environments */
             environments: string[];

@@ -113,14 +113,23 @@ def unstored_scans(settings: Settings) -> UnstoredScans:
     """Return what scans without a data directory. Raises CatalogFormatError."""
     catalog = load_catalogs(settings.catalog)
     view_of = viewer(catalog, trace_links(settings.trace_url))
-    return UnstoredScans(load_dialects(settings.housekeeping), ScanDocuments(view_of))
+    return UnstoredScans(_load(settings)(), ScanDocuments(view_of))
+
+
+def _load(settings: Settings) -> Callable[[], Dialects]:
+    """Return what loads the dialects of these settings, in any process."""
+    return partial(_dialects, settings.housekeeping, join_traces=settings.join_traces)
+
+
+def _dialects(housekeeping: str | None, *, join_traces: bool) -> Dialects:
+    return replace(load_dialects(housekeeping), join_traces=join_traces)
 
 
 def _application(
     stack: AsyncExitStack, settings: Settings, storage: Storage, *, separate: bool
 ) -> App:
     """Return the application over its storage; `separate` scans in processes of their own."""
-    load = partial(load_dialects, settings.housekeeping)
+    load = _load(settings)
     dialects, clock = cache(load), storage.unit_of_work.clock
     # Of their own: no kind of work waits for another, and no small scan for a large one.
     small, large, queries = (
@@ -211,7 +220,7 @@ async def _serving(
 
 def _watchers(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[IncrementalGraph]:
     """Return workers of their own: a long scan must not keep acknowledged spans from showing."""
-    load = partial(load_dialects, app.settings.housekeeping) if separate else app.scans.dialects
+    load = _load(app.settings) if separate else app.scans.dialects
     return _workers(stack, partial(_incremental_graph, load), separate=separate)
 
 

@@ -15,9 +15,15 @@ from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import parse_window
 
 
-def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
+def settings_with(
+    data_dir: Path | None, catalog: Sequence[Path] | None, *, join_traces: bool | None = None
+) -> Settings:
     """Return the settings, overridden by options."""
-    given = {"data_dir": data_dir, "catalog": tuple(catalog or ()) or None}
+    given = {
+        "data_dir": data_dir,
+        "catalog": tuple(catalog or ()) or None,
+        "join_traces": join_traces,
+    }
     return load_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )

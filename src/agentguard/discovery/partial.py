@@ -32,9 +32,11 @@ class Proof(IntEnum):
     """Derived from a span link."""
     SIBLING = 3
     """Derived from the order in time under one parent."""
-    TEXT = 4
+    MATCH = 4
+    """Inferred: caller and callee are in separate traces, but ids, times and peer agree."""
+    TEXT = 5
     """Extracted from text content."""
-    SERVICE_NAME = 5
+    SERVICE_NAME = 6
     """Derived from the service's name only."""
 
 
@@ -119,6 +121,112 @@ class LinkStart:
     to_trace: tuple[int, int]
     to_span: int
     messaging: bool
+    inferred: bool = False
+    """Whether no span link leads there, but ids, times and queue agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a call between services, as its span describes it; shared by many spans."""
+
+    outgoing: bool
+    """Whether it is the caller's side."""
+    serving: bool
+    """Whether the span is a server's or a consumer's."""
+    service: str
+    environment: str | None
+    protocol: str
+    """http, rpc, mcp, messaging; empty: unknown."""
+    peers: tuple[str, ...]
+    """The caller's names of the callee, or the names under which the callee was reached."""
+    operation: str
+    """Method, tool or procedure; empty: unknown."""
+    path: str
+    """Empty: unknown."""
+    status: str
+    """HTTP status; empty: unknown."""
+    name: str
+    """Name of the span, without ids."""
+
+
+@dataclass(slots=True)
+class OpenSides:
+    """Sides of calls whose other side is not in their trace; arrays over n spans."""
+
+    side: I64
+    """(n,) code of the Side."""
+    trace: U64
+    """(n, 2) words of the trace id."""
+    span: U64
+    parent: U64
+    """(n,) word of the recorded parent's id; 0: a root."""
+    start: I64
+    end: I64
+    """(n,) equals the start where it is unknown."""
+    failed: Mask
+    correlation: U64
+    """(n,) hash of the id that both sides record: of a message or a JSON-RPC request; 0: none."""
+    row: I64
+    """(n,) row of the span itself; -1: none."""
+    holder: I64
+    """(n,) callers: row of what made the call; -1: none."""
+    server: I64
+    """(n,) callers: row of the server or consumer above the call; -1: none."""
+    started: I64
+    """(k, 2) callees: span of these arrays, and the row of what the call started."""
+
+    def __len__(self) -> int:
+        return len(self.span)
+
+    def moved(self, place: I64) -> OpenSides:
+        """Return the sides after rows were moved: place[row], and place[-1] for -1."""
+        started = np.stack([self.started[:, 0], place[self.started[:, 1]]], axis=1)
+        rows = {name: place[getattr(self, name)] for name in ("row", "holder", "server")}
+        return replace(self, started=started, **rows)
+
+    def in_order(self) -> OpenSides:
+        """Return the sides in an order that depends on the spans alone."""
+        order = np.lexsort((self.parent, self.start, self.span, *self.trace.T))
+        place = np.argsort(order)
+        columns = {f.name: getattr(self, f.name)[order] for f in fields(self)[:-1]}
+        started = np.stack([place[self.started[:, 0]], self.started[:, 1]], axis=1)
+        by_place = np.lexsort((started[:, 1], started[:, 0]))
+        return OpenSides(**columns, started=started[by_place])
+
+
+def no_open_sides() -> OpenSides:
+    """Return no sides of calls."""
+    words, numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
+    return OpenSides(
+        side=numbers,
+        trace=np.zeros((0, 2), np.uint64),
+        span=words,
+        parent=words,
+        start=numbers,
+        end=numbers,
+        failed=np.zeros(0, np.bool_),
+        correlation=words,
+        row=numbers,
+        holder=numbers,
+        server=numbers,
+        started=np.zeros((0, 2), np.int64),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WholeHop:
+    """Calls from one service to another whose sides share a trace."""
+
+    calls: int
+    lead: int
+    """Least start of the callee's span minus start of the caller's, ns."""
+    lag: int
+    """Greatest end of the callee's span minus end of the caller's, ns."""
+
+    def __add__(self, other: WholeHop) -> WholeHop:
+        return WholeHop(
+            self.calls + other.calls, min(self.lead, other.lead), max(self.lag, other.lag)
+        )
 
 
 @dataclass(slots=True)
@@ -133,6 +241,10 @@ class Partial:
     """Names of root spans."""
     link_ends: list[LinkEnd] = field(default_factory=list)
     link_starts: list[LinkStart] = field(default_factory=list)
+    sides: list[Side] = field(default_factory=list)
+    open_sides: OpenSides = field(default_factory=no_open_sides)
+    whole_hops: dict[tuple[Side, Side], WholeHop] = field(default_factory=dict)
+    """(caller's side, callee's side) → the calls that hang together."""
     labels: dict[bytes, str] = field(default_factory=dict)
     """Id bytes (16: trace, 24: trace and span) → the id as written, if it is not hex."""
     spans: int = 0
@@ -161,19 +273,19 @@ def merged(partials: Sequence[Partial]) -> Partial:
     """
     result = Partial(_no_calls())
     tables = _Tables()
-    parts, offset = [], 0
+    parts, offset = list[Calls](), 0
+    open_sides, spans = list[OpenSides](), 0
     for partial in partials:
         parts.append(tables.recode(partial, offset))
+        open_sides.append(tables.recode_sides(partial, offset, spans))
+        spans += len(partial.open_sides)
         _add_links(result, partial, offset)
         _add_counts(result, partial)
         offset += len(partial.calls)
     if parts:
-        result.calls = Calls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in fields(Calls)
-            }
-        )
+        result.calls = _concatenated(Calls, parts)
+        result.open_sides = _concatenated(OpenSides, open_sides)
+    result.sides = list(tables.sides)
     result.observations, result.vias = list(tables.observations), list(tables.vias)
     result.workflows, result.roots = list(tables.workflows), list(tables.roots)
     _sort_by_trace(result)
@@ -190,6 +302,7 @@ def _sort_by_trace(result: Partial) -> None:
     calls = Calls(**{f.name: getattr(result.calls, f.name)[order] for f in fields(Calls)})
     calls.source, calls.inside = place[calls.source], place[calls.inside]
     result.calls = calls
+    result.open_sides = result.open_sides.moved(place).in_order()
     result.link_ends.sort(key=lambda end: end.trace[1])
     result.link_starts.sort(key=lambda start: int(lower[start.row]))
     result.link_ends = [replace(end, row=int(place[end.row])) for end in result.link_ends]
@@ -212,6 +325,12 @@ def _used(codes: I32, values: Sequence[T]) -> tuple[I32, list[T]]:
     return renumbered, [values[code] for code in codes[codes >= 0][first].tolist()]
 
 
+def _concatenated(kind: type[T], parts: Sequence[T]) -> T:
+    """Return the arrays of all parts, one after another."""
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
 @dataclass(slots=True)
 class _Tables:
     """Code tables shared by the merged partials."""
@@ -220,6 +339,16 @@ class _Tables:
     vias: dict[str, int] = field(default_factory=dict)
     workflows: dict[Identity, int] = field(default_factory=dict)
     roots: dict[str, int] = field(default_factory=dict)
+    sides: dict[Side, int] = field(default_factory=dict)
+
+    def recode_sides(self, partial: Partial, rows: int, spans: int) -> OpenSides:
+        """Return the open sides with codes of these tables, after so many rows and sides."""
+        found = partial.open_sides.moved(np.append(np.arange(len(partial.calls)) + rows, -1))
+        return replace(
+            found,
+            side=_recoded(found.side, partial.sides, self.sides).astype(np.int64),
+            started=found.started + np.array([spans, 0]),
+        )
 
     def recode(self, partial: Partial, offset: int) -> Calls:
         """Return the partial's calls with codes of these tables and rows moved by `offset`."""
@@ -235,7 +364,7 @@ class _Tables:
         )
 
 
-def _recoded(codes: I32, values: Sequence[T], table: dict[T, int]) -> I32:
+def _recoded(codes: I32 | I64, values: Sequence[T], table: dict[T, int]) -> I32:
     new = [table.setdefault(value, len(table)) for value in values]
     return np.array([*new, -1], np.int32)[codes]
 
@@ -243,6 +372,10 @@ def _recoded(codes: I32, values: Sequence[T], table: dict[T, int]) -> I32:
 def _add_links(result: Partial, partial: Partial, offset: int) -> None:
     result.link_ends += [replace(end, row=end.row + offset) for end in partial.link_ends]
     result.link_starts += [replace(start, row=start.row + offset) for start in partial.link_starts]
+
+    for hop, calls in partial.whole_hops.items():
+        known = result.whole_hops.get(hop)
+        result.whole_hops[hop] = calls if known is None else known + calls
 
 
 def _add_counts(result: Partial, partial: Partial) -> None:

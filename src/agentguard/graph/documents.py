@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.broken_hop_documents import broken_hop_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import (
     Basis,
+    BrokenHop,
     Component,
     Coverage,
     Dependency,
@@ -127,6 +130,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "dependencies": [shown.dependency(d) for d in graph.dependencies],
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
+        "broken_propagation": shown.broken_hops(graph.broken_hops),
         "window": window_document(graph),
         "environments": _environments(graph),
         "coverage": coverage_document(graph.coverage),
@@ -151,6 +155,7 @@ def graph_document(
         "edges": [shown.dependency(d) for d in listed.dependencies],
         "fallbacks": [shown.fallback(f) for f in listed.fallbacks],
         "workflows": [shown.workflow(w) for w in listed.workflows],
+        "broken_propagation": shown.broken_hops(graph.broken_hops),
         "total_agents": len(shown.agents),
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),
@@ -278,6 +283,7 @@ class Shown:
             "input_tokens": d.input_tokens,
             "output_tokens": d.output_tokens,
             "cost_usd": d.cost_usd,
+            "inferred_calls": d.inferred,
             "first_seen": timestamp(d.first_seen),
             "last_seen": timestamp(d.last_seen),
         } | self._grounds(d.basis, d.evidence)
@@ -316,6 +322,10 @@ class Shown:
             "last_seen": timestamp(w.last_seen),
             "evidence": self._evidence(w.evidence),
         }
+
+    def broken_hops(self, hops: Iterable[BrokenHop]) -> list[Document]:
+        shown = partial(evidence_document, links=self.view.links)
+        return [broken_hop_document(hop, shown) for hop in hops]
 
     def _agent_type(self, c: Component) -> str:
         uses = self._uses.get(c.id, set())

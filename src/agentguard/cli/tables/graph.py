@@ -26,6 +26,7 @@ from agentguard.cli.tables.cells import (
     trace,
 )
 from agentguard.cli.tables.origin import origin_part
+from agentguard.cli.tables.propagation import broken_part
 from agentguard.cli.tables.rows import ROWS, Rows, dispensable, left_out, names, number, text
 
 _WEAK = 0.2
@@ -99,6 +100,7 @@ def graph_parts(
         workflows_part(document["workflows"], by_id, top=top),
         fallbacks_part(document["fallbacks"], by_id, top=top),
         dependencies_part(dependencies_of(document), by_id, top=top, ordered=ordered),
+        broken_part(document["broken_propagation"], by_id, full=full),
         coverage_part(document["coverage"]),
     ]
     return [part for part in parts if part is not None]

@@ -207,6 +207,8 @@ class Dialects:
     sources: Mapping[str, str]
     """Dialect → the convention or package, with its version."""
     wanted: AttributeSelection
+    join_traces: bool = True
+    """Whether separate traces are joined where ids, times and peer of a call agree."""
 
 
 @cache
@@ -217,11 +219,8 @@ def load_dialects(housekeeping: str | None = None) -> Dialects:
     are workflows. Raises BadPatternError if it is invalid.
     """
     folder = files("agentguard.discovery.dialects")
-    texts = sorted(
-        (entry.name, entry.read_text("utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml")
-    )
+    tables = (entry for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    texts = sorted((table.name, table.read_text("utf-8")) for table in tables)
     dialects = dialects_of({name: parse(text) for name, text in texts})
     if housekeeping is None:
         return dialects

@@ -8,6 +8,7 @@ from agentguard.web.schemas.analysis import AnalysisDocument
 from agentguard.web.schemas.common import Document, Origin, Time, WindowDocument
 from agentguard.web.schemas.components import (
     AgentDocument,
+    BrokenHopDocument,
     ComponentDocument,
     CoverageDocument,
     DependencyDocument,
@@ -15,6 +16,8 @@ from agentguard.web.schemas.components import (
     NodeDocument,
     WorkflowDocument,
 )
+
+BROKEN = "Where traces should hang together, but do not; most lost calls first."
 
 
 class RefusalDocument(Document):
@@ -38,6 +41,7 @@ class ScanDocument(Document):
     dependencies: list[DependencyDocument]
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
+    broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
     window: WindowDocument
     environments: list[str]
     coverage: CoverageDocument
@@ -55,6 +59,7 @@ class GraphDocument(Origin):
     edges: list[DependencyDocument]
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
+    broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
     total_components: int = Field(description="In the whole graph, whatever a filter selects.")
     total_dependencies: int
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
