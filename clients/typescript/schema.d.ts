@@ -630,6 +630,16 @@ export interface components {
             dependencies: components["schemas"]["DependencyDocument"][];
             /** Dependents */
             dependents: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Where it runs.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
+            /**
+             * Hosts
+             * @description What runs in it.
+             */
+            hosts: components["schemas"]["HostingDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
         };
@@ -1428,6 +1438,16 @@ export interface components {
             dependencies: components["schemas"]["DependencyDocument"][];
             /** Dependents */
             dependents: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Where it runs.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
+            /**
+             * Hosts
+             * @description What runs in it.
+             */
+            hosts: components["schemas"]["HostingDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
         };
@@ -2043,6 +2063,11 @@ export interface components {
             nodes: components["schemas"]["NodeDocument"][];
             /** Edges */
             edges: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Agents and tools of services, tools of MCP servers.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
             /** Fallbacks */
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
@@ -2081,6 +2106,45 @@ export interface components {
             parts: {
                 [key: string]: components["schemas"]["PartHealth"];
             };
+        };
+        /**
+         * HostingDocument
+         * @description Where a component runs; no dependency.
+         */
+        HostingDocument: {
+            /**
+             * Confidence
+             * @description From 0 to 1.
+             */
+            confidence: number;
+            basis: components["schemas"]["BasisDocument"];
+            /** Why */
+            why: string;
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceDocument"][];
+            /** Component */
+            component: string;
+            /**
+             * Host
+             * @description Id. A service is a component only if it takes part in calls itself.
+             */
+            host: string;
+            /** Component Name */
+            component_name: string | null;
+            /** Host Name */
+            host_name: string;
+            /**
+             * Host Kind
+             * @enum {string}
+             */
+            host_kind: "service" | "mcp_server";
+            /** Environment */
+            environment: string | null;
+            /**
+             * Runs
+             * @description Invocations of the component there.
+             */
+            runs: number;
         };
         /**
          * ImpactEstimate
@@ -2310,6 +2374,12 @@ export interface components {
             /** P99 */
             p99: number;
         };
+        /**
+         * Level
+         * @description What stands for a service and the agents in it.
+         * @enum {string}
+         */
+        Level: "agent" | "service";
         /**
          * Measure
          * @description What is compared.
@@ -2720,6 +2790,11 @@ export interface components {
             components: components["schemas"]["ComponentDocument"][];
             /** Dependencies */
             dependencies: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Agents and tools of services, tools of MCP servers.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
             /** Fallbacks */
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
@@ -3458,6 +3533,8 @@ export interface operations {
                 sort?: components["schemas"]["SortKey"] | null;
                 /** @description Maximum number of items per list. */
                 top?: number | null;
+                /** @description `service`: services stand for the agents in them. `agent`: agents for their services. Default: lists have both, findings have agents. */
+                level?: components["schemas"]["Level"] | null;
             };
             header?: never;
             path?: never;
@@ -3674,6 +3751,8 @@ export interface operations {
                 sort?: components["schemas"]["SortKey"] | null;
                 /** @description Maximum number of items per list. */
                 top?: number | null;
+                /** @description `service`: services stand for the agents in them. `agent`: agents for their services. Default: lists have both, findings have agents. */
+                level?: components["schemas"]["Level"] | null;
             };
             header?: never;
             path?: never;

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.filtering import GraphFilter
+from agentguard.graph.level import Level
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.sorting import SortKey
 from agentguard.kernel.clock import system_clock
@@ -55,8 +56,15 @@ def filter_from_options(
     *,
     errors: bool,
     shadow: bool,
+    level: Level | None,
 ) -> GraphFilter:
     """Return the filter of the graph."""
     return GraphFilter(
-        tuple(kinds or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
+        tuple(kinds or ()),
+        errors=errors,
+        shadow=shadow,
+        owner=owner,
+        sort=sort,
+        top=top,
+        level=level,
     )

@@ -127,6 +127,25 @@ class Dependency:
     last_seen: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """Where a component runs: an agent or tool in a service, a tool on an MCP server.
+
+    No dependency: if the host fails, what it hosts fails too.
+    """
+
+    component: str
+    host: str
+    """Id. A service is a component only if it takes part in calls itself."""
+    host_kind: ComponentKind
+    host_name: str
+    basis: Basis
+    evidence: tuple[Evidence, ...]
+    environment: str | None = None
+    runs: int = 0
+    """Invocations of the component there."""
+
+
 class FallbackMode(StrEnum):
     """Where the secondary was tried after the primary failed."""
 
@@ -284,6 +303,7 @@ class Graph:
     coverage: Coverage = field(default_factory=Coverage)
     broken_hops: tuple[BrokenHop, ...] = ()
     """Where traces that should hang together do not, most lost calls first."""
+    runs_in: tuple[Hosting, ...] = ()
     asked: TimeWindow | None = None
     """The requested window of event time; None: everything that was read."""
 

@@ -14,6 +14,7 @@ from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import confidence, evidence
 from agentguard.graph.assembly.fallbacks import FoundFallbacks, find_fallbacks
+from agentguard.graph.assembly.hosting import internal_calls, runs_in
 from agentguard.graph.assembly.propagation.diagnosis import diagnose
 from agentguard.graph.assembly.rule_texts import COMPONENT_RULES, DEPENDENCY_RULES
 from agentguard.graph.assembly.run_tables import run_tables
@@ -45,6 +46,7 @@ def build(
     graph = Graph(
         components=builder.components(),
         dependencies=builder.dependencies(),
+        runs_in=runs_in(partial, found),
         fallbacks=builder.fallbacks(),
         workflows=builder.workflows(),
         coverage=_coverage(partial, limited, spans_read, refused),
@@ -81,6 +83,7 @@ class _Builder:
             inferred[found.calls.observation] if len(inferred) else np.zeros(0, np.bool_)
         )
         """Calls whose callee is inferred from other calls, and which are therefore no evidence."""
+        self._internal = internal_calls(partial, found)
 
     def components(self) -> tuple[Component, ...]:
         calls, found = self._calls, self._found
@@ -94,7 +97,7 @@ class _Builder:
         timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
-        own &= found.component[np.maximum(calls.source, 0)] == found.component
+        own &= self._internal
         selves = sums.add(own)
         proofs = evidence(
             calls, self._partial.labels, shown, found.component[shown], len(self._ids)
@@ -151,12 +154,8 @@ class _Builder:
 
     def dependencies(self) -> tuple[Dependency, ...]:
         calls, found = self._calls, self._found
-        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
+        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0) & ~self._internal)
         caller = found.component[calls.source[rows]]
-        rows, caller = (
-            rows[caller != found.component[rows]],
-            caller[caller != found.component[rows]],
-        )
         group, first = factorize_rows(
             caller, found.component[rows], calls.type[rows].astype(np.int64)
         )

@@ -127,6 +127,20 @@ class DependencyDocument(Grounds):
     last_seen: Time | None
 
 
+class HostingDocument(Grounds):
+    """Where a component runs; no dependency."""
+
+    component: str
+    host: str = Field(
+        description="Id. A service is a component only if it takes part in calls itself."
+    )
+    component_name: str | None
+    host_name: str
+    host_kind: Literal["service", "mcp_server"]
+    environment: str | None
+    runs: int = Field(description="Invocations of the component there.")
+
+
 class FallbackDocument(Document):
     """A second callee that was tried after the first one had failed."""
 
@@ -232,4 +246,6 @@ class AgentDetailsDocument(AgentDocument, Origin):
 
     dependencies: list[DependencyDocument]
     dependents: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description="Where it runs.")
+    hosts: list[HostingDocument] = Field(description="What runs in it.")
     workflows: list[WorkflowDocument]

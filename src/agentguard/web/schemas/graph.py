@@ -13,10 +13,12 @@ from agentguard.web.schemas.components import (
     CoverageDocument,
     DependencyDocument,
     FallbackDocument,
+    HostingDocument,
     NodeDocument,
     WorkflowDocument,
 )
 
+RUNS_IN = "Agents and tools of services, tools of MCP servers."
 BROKEN = "Where traces should hang together, but do not; most lost calls first."
 
 
@@ -39,6 +41,7 @@ class ScanDocument(Document):
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
     components: list[ComponentDocument]
     dependencies: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description=RUNS_IN)
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
     broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
@@ -57,6 +60,7 @@ class GraphDocument(Origin):
 
     nodes: list[NodeDocument]
     edges: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description=RUNS_IN)
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
     broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
