@@ -951,7 +951,7 @@ export interface components {
          * @description How the context of a call is lost.
          * @enum {string}
          */
-        BreakKind: "separate_traces" | "changed_trace_id" | "missing_span" | "missing_parent";
+        BreakKind: "separate_traces" | "changed_trace_id" | "missing_span" | "no_client_span" | "missing_parent";
         /**
          * BrokenCallDocument
          * @description A call whose trace context is lost.

@@ -25,6 +25,7 @@ from agentguard.traces.spool import Spool
 from tests.discovery.recordings import NAMES, dialects
 from tests.discovery.recordings import graph as recorded
 from tests.graph.cutting import Call, calls_of, cut, unchanged
+from tests.scan.test_pipeline import SERVER, Recorder
 
 DISTRIBUTED = (
     "a2a-adk-shop",
@@ -316,3 +317,43 @@ def test_findings_do_not_depend_on_order_and_partition(partitions: int) -> None:
 
     assert expected.broken_hops
     assert replace(graph, coverage=Coverage()) == replace(expected, coverage=Coverage())
+
+
+class TestNoClientSpan:
+    """Agents that appear only as roots, because their caller records no call."""
+
+    def recorded(self, calls: int, *, elsewhere: int = 0) -> Graph:
+        """A tool that asks another service, and `elsewhere` runs of that service at other times."""
+        r = Recorder()
+        for n in range(calls):
+            r.trace = f"desk{n}"
+            tool = r.tool("ask_pricing", r.agent("Clerk", service="desk"), service="desk")
+            self.inside(r, tool, n)
+        for n in range(elsewhere):
+            self.entry(r, f"other{n}")
+        return scan([r.payload()], dialects()).graph
+
+    def inside(self, r: Recorder, tool: str, n: int) -> None:
+        self.entry(r, f"pricing{n}")
+        span = next(s for s in r.spans["desk"] if s["spanId"] == tool)
+        span["endTimeUnixNano"] = r.spans["pricing"][-1]["endTimeUnixNano"] + 1
+
+    def entry(self, r: Recorder, trace: str) -> None:
+        r.trace = trace
+        served = r.span("POST /ask", kind=SERVER, service="pricing", http__request__method="POST")
+        r.agent("PricingClerk", served, service="pricing")
+        at = r.spans["pricing"]
+        at[-2]["endTimeUnixNano"] = at[-1]["endTimeUnixNano"]
+
+    def test_an_agent_that_is_entered_only_while_a_tool_elsewhere_runs(self) -> None:
+        (hop,) = self.recorded(4).broken_hops
+
+        assert (hop.kind, hop.caller, hop.callee) == (BreakKind.NO_CLIENT_SPAN, "desk", "pricing")
+        assert (hop.lost, hop.inferred, hop.agreed) == (4, 0, ("times",))
+        assert hop.agents == ("agent:pricingclerk",)
+        assert "only entered while ask_pricing of desk runs" in hop.cause
+        assert hop.confidence < 0.7
+
+    @pytest.mark.parametrize(("calls", "elsewhere"), [(2, 0), (3, 1), (4, 4)])
+    def test_few_calls_or_other_entries_prove_nothing(self, calls: int, elsewhere: int) -> None:
+        assert self.recorded(calls, elsewhere=elsewhere).broken_hops == ()

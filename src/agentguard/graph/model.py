@@ -208,6 +208,8 @@ class BreakKind(StrEnum):
     """The callee's span names the caller's as parent, but has another trace id."""
     MISSING_SPAN = "missing_span"
     """A span between both, in the trace of both, was never received."""
+    NO_CLIENT_SPAN = "no_client_span"
+    """A service is entered only while a component of another one runs, which records no call."""
     MISSING_PARENT = "missing_parent"
     """The parents of a service's spans were never received, and the caller is unknown."""
 

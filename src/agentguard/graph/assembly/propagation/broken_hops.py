@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.partial import Partial, Proof, Side
+from agentguard.discovery.partial import I64, Partial, Proof, Side
 from agentguard.graph.assembly.evidence import confidence, written_ids
 from agentguard.graph.assembly.propagation.agreement import Agreed
 from agentguard.graph.assembly.propagation.causes import Loss, cause_and_repair
 from agentguard.graph.assembly.propagation.clock_offsets import ClockOffsets
 from agentguard.graph.assembly.propagation.joining import Joined
 from agentguard.graph.assembly.propagation.matching import Match
+from agentguard.graph.assembly.propagation.unrecorded_clients import UnrecordedCalls
 from agentguard.graph.model import BreakKind, BrokenCall, BrokenHop, Evidence, EvidenceReason
 
 _SHOWN = 5
@@ -30,6 +31,7 @@ def broken_hops(
     joined: Joined,
     offsets: ClockOffsets,
     agents: Mapping[int, set[str]],
+    unrecorded: Iterable[UnrecordedCalls],
 ) -> tuple[BrokenHop, ...]:
     """Return the hops that lose context, most lost calls first, then orphans by service.
 
@@ -39,9 +41,10 @@ def broken_hops(
     hops = defaultdict[_Hop, list[_Call]](list)
     for match in found:
         hops[findings.hop(match)].append(_Call(match.callee, match))
-    for callee in _unexplained_orphans(partial, found):
+    unmatched = [findings.without_client_span(calls) for calls in unrecorded]
+    for callee in unexplained_orphans(partial, found):
         hops[findings.orphan(callee)].append(_Call(callee, None))
-    every = [findings.finding(hop, calls) for hop, calls in hops.items()]
+    every = [*unmatched, *(findings.finding(hop, calls) for hop, calls in hops.items())]
     return tuple(sorted(every, key=_order))
 
 
@@ -58,34 +61,39 @@ class _Call:
     match: Match | None
 
 
-def _unexplained_orphans(partial: Partial, found: Iterable[Match]) -> Iterator[int]:
+def unexplained_orphans(partial: Partial, found: Iterable[Match]) -> list[int]:
+    """Return the callees' sides whose parents are missing, without a match."""
     sides = partial.open_sides
     explained = {m.callee for m in found}
     outgoing = np.array([each.outgoing for each in partial.sides], np.bool_)
     orphans = sides.parent != 0
     if len(outgoing):
         orphans &= ~outgoing[sides.side]
-    return (at for at in np.flatnonzero(orphans).tolist() if at not in explained)
+    return [at for at in np.flatnonzero(orphans).tolist() if at not in explained]
 
 
-def agents_started(partial: Partial) -> dict[int, set[str]]:
+def agents_started(partial: Partial, callees: Collection[int]) -> dict[int, set[str]]:
     """Return, by position in the open sides, the ids of the agents that a callee's side starts.
 
     Itself, or directly below it; as long as no traces are joined.
     """
-    calls = partial.calls
-    is_agent = np.array(
-        [each.identity.kind is ComponentKind.AGENT for each in partial.observations], np.bool_
-    )
-    ids = [each.identity.id for each in partial.observations]
-    agents = is_agent[calls.observation] if len(is_agent) else np.zeros(0, np.bool_)
-    below = defaultdict[int, set[str]](set)
-    for row in np.flatnonzero(agents).tolist():
-        for at in (row, int(calls.source[row])):
-            below[at].add(ids[int(calls.observation[row])])
-    found = defaultdict[int, set[str]](set)
-    for at, row in partial.open_sides.started.tolist():
-        found[at] |= below.get(row, set())
+    pairs = partial.open_sides.started
+    pairs = pairs[np.isin(pairs[:, 0], list(callees))]
+    agents, found = _agents_at(partial, pairs[:, 1]), defaultdict[int, set[str]](set)
+    for at, row in pairs.tolist():
+        found[at] |= agents.get(row, set())
+    return found
+
+
+def _agents_at(partial: Partial, rows: I64) -> dict[int, set[str]]:
+    """Return the agents that are these rows or are called by them, by row."""
+    calls, found = partial.calls, defaultdict[int, set[str]](set)
+    below = np.flatnonzero(np.isin(calls.source, rows))
+    starts = np.concatenate([rows, calls.source[below]]).tolist()
+    for start, row in zip(starts, [*rows.tolist(), *below.tolist()], strict=True):
+        who = partial.observations[int(calls.observation[row])].identity
+        if who.kind is ComponentKind.AGENT:
+            found[start].add(who.id)
     return found
 
 
@@ -135,6 +143,26 @@ class _Findings:
             repair=repair,
             confidence=_confidence(matched, len(calls)),
             calls=self._shown(calls),
+        )
+
+    def without_client_span(self, found: UnrecordedCalls) -> BrokenHop:
+        """Return the finding on calls that only the times of both sides show."""
+        calls = [_Call(callee, None) for callee in found.callees]
+        side = self._side(found.callees[0])
+        hop = (BreakKind.NO_CLIENT_SPAN, found.service, side.service, side.protocol)
+        loss = replace(self._loss(hop, calls), component=found.component)
+        cause, repair = cause_and_repair(loss)
+        shown = (
+            BrokenCall(run, self._evidence(callee), inferred=False)
+            for run, callee in zip(found.callers, found.callees, strict=True)
+        )
+        return replace(
+            self.finding(hop, calls),
+            agreed=("times",),
+            cause=cause,
+            repair=repair,
+            confidence=confidence(Proof.TEXT, len(calls)),
+            calls=tuple(sorted(shown, key=lambda call: -call.callee.time)[:_SHOWN]),
         )
 
     def _agents(self, calls: Sequence[_Call]) -> tuple[str, ...]:

@@ -23,6 +23,8 @@ class Loss:
     """Whether the callee's spans are spans of a server or a consumer."""
     lost: int
     whole: Mapping[tuple[Side, Side], WholeHop]
+    component: str = ""
+    """Name of the tool or agent that makes the calls, if known."""
 
     @property
     def intact(self) -> int:
@@ -118,6 +120,12 @@ _MISSING_SPAN = _Advice(
     "Export the spans of what is in between to the same place, or turn off its tracing so that it"
     " forwards {carrier} unchanged.",
 )
+_NO_CLIENT_SPAN = _Advice(
+    "{callee} is only entered while {component} of {caller} runs, which has no span of a call: its"
+    " {client} is not instrumented, so it sends no trace context.",
+    "Instrument the {client} of {caller}, or inject the current context into {carrier} of the calls"
+    " that {component} makes.",
+)
 _NO_CALLER_SPANS = _Advice(
     "The spans of the caller were not received: the caller of {callee} exports them elsewhere or"
     " not at all, or makes its own sampling decision.",
@@ -138,6 +146,7 @@ def cause_and_repair(loss: Loss) -> tuple[str, str]:
     names: dict[str, object] = {
         "caller": loss.caller,
         "callee": loss.callee,
+        "component": loss.component,
         "carrier": words.carrier,
         "client": words.client,
         "server": words.server,
@@ -153,6 +162,8 @@ def _advice(loss: Loss) -> _Advice:
             return _CHANGED
         case BreakKind.MISSING_SPAN:
             return _MISSING_SPAN
+        case BreakKind.NO_CLIENT_SPAN:
+            return _NO_CLIENT_SPAN
         case BreakKind.MISSING_PARENT:
             return _NO_CALLER_SPANS if loss.serving else _OWN_SPANS_MISSING
         case BreakKind.SEPARATE_TRACES:

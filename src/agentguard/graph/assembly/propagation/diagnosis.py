@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agentguard.discovery.partial import Partial
-from agentguard.graph.assembly.propagation.broken_hops import agents_started, broken_hops
+from agentguard.graph.assembly.propagation.broken_hops import (
+    agents_started,
+    broken_hops,
+    unexplained_orphans,
+)
 from agentguard.graph.assembly.propagation.joining import Joined, join_traces
 from agentguard.graph.assembly.propagation.matching import matches
+from agentguard.graph.assembly.propagation.unrecorded_clients import unrecorded_calls
 from agentguard.graph.model import BrokenHop
 
 
@@ -29,6 +34,9 @@ def diagnose(partial: Partial, *, join: bool) -> Diagnosis:
     if not len(partial.open_sides):
         return Diagnosis((), frozenset())
     found, offsets = matches(partial)
-    agents = agents_started(partial)
+    explained = {match.callee for match in found}
+    unrecorded = list(unrecorded_calls(partial, explained))
+    callees = {at for each in unrecorded for at in each.callees} | explained
+    agents = agents_started(partial, callees.union(unexplained_orphans(partial, found)))
     joined = join_traces(partial, found) if join else Joined(frozenset(), frozenset())
-    return Diagnosis(broken_hops(partial, found, joined, offsets, agents), joined.rows)
+    return Diagnosis(broken_hops(partial, found, joined, offsets, agents, unrecorded), joined.rows)
