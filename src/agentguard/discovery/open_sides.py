@@ -55,6 +55,7 @@ def find_sides(s: SpanState, owned: Owners, rows: Rows, linked: Sequence[LinkEnd
     answered |= np.isin(s.tree.span[: len(answered)], targets)
     answered |= spans.with_inner_call()
     calls = np.flatnonzero(spans.calling & ~answered)
+    calls = calls[described.telling(calls)]
     calls = calls[~described.repeated(calls)]
     entered = np.flatnonzero(spans.entered())
     entered = entered[~spans.enclosed(entered)]
@@ -75,20 +76,18 @@ class _Spans:
         self.serving = np.isin(self.kind, (KIND_SERVER, KIND_CONSUMER))
         role = self.of_shape(lambda r: int(r.role))
         calling = np.isin(self.kind, (KIND_CLIENT, KIND_PRODUCER)) | np.isin(role, _CALLING)
-        self.calling: Mask = calling & (role != Role.DATASTORE) & self._named()
+        self.named: Mask = self.of_shape(lambda r: bool(r.service)) > 0
+        self.calling: Mask = calling & (role != Role.DATASTORE) & self.named
 
     def of_shape(self, read: Callable[..., int]) -> I64:
         """Return a number of each span's classification."""
         numbers = [read(c) for c in self.s.classifications.by_shape]
         return np.array(numbers, np.int64)[self.shape]
 
-    def _named(self) -> Mask:
-        return self.of_shape(lambda r: bool(r.service)) > 0
-
     def entering(self) -> I64:
         """Return the spans below one of another service, or that serve a call."""
         above = np.maximum(self.parent, 0)
-        crosses = (self.service != self.service[above]) & self._named() & self._named()[above]
+        crosses = (self.service != self.service[above]) & self.named & self.named[above]
         return np.flatnonzero((self.parent >= 0) & (self.serving | crosses))
 
     def with_inner_call(self) -> Mask:
@@ -108,7 +107,7 @@ class _Spans:
         linked = links.is_valid().to_numpy(zero_copy_only=False)
         takes_part = self.serving | np.isin(self.s.role[:size], _STARTED) | self.orphaned()
         polls = self.of_shape(lambda r: r.polls) > 0
-        found: Mask = begins & takes_part & ~linked & ~polls & self._named()
+        found: Mask = begins & takes_part & ~linked & ~polls & self.named
         return found & (~self.calling | self.orphaned())
 
     def enclosed(self, rows: I64) -> Mask:
@@ -156,24 +155,38 @@ class _Described:
             found[n] = self.codes.setdefault(told, len(self.codes))
         return found[inverse] if len(rows) else np.zeros(0, np.int64)
 
+    def telling(self, calls: I64) -> Mask:
+        """Return which calls record a protocol or a peer, by which their callees can be found."""
+        codes = self.of(calls, outgoing=True)
+        found: Mask = np.array([s.protocol != "" or s.peers != () for s in self.codes], np.bool_)
+        return found[codes]
+
     def repeated(self, calls: I64) -> Mask:
         """Return which calls enclose a call to the same peer that tells more.
 
         Two instrumentations that do not nest record one call as two.
         """
         codes = self.of(calls, outgoing=True)
-        vague = np.array([not each.protocol for each in self.codes], np.bool_)[codes]
+        vague = np.array([not s.protocol and s.peers != () for s in self.codes], np.bool_)[codes]
         found = np.zeros(len(calls), np.bool_)
         if not vague.any():
             return found
         keys = self._trace_and_peer(calls, codes)
-        inner = defaultdict[int, list[int]](list)
-        for row, key in zip(calls[~vague].tolist(), keys[~vague].tolist(), strict=True):
-            inner[key].append(row)
-        for position in np.flatnonzero(vague).tolist():
-            row, told = int(calls[position]), inner[int(keys[position])]
-            found[position] = any(encloses(self._spans.s, row, each) for each in told)
+        both = np.isin(keys, keys[vague]) & np.isin(keys, keys[~vague])
+        outer, inner = np.flatnonzero(both & vague), np.flatnonzero(both & ~vague)
+        found[outer] = self._encloses_any((calls[outer], keys[outer]), (calls[inner], keys[inner]))
         return found
+
+    def _encloses_any(self, outer: tuple[I64, U64], inner: tuple[I64, U64]) -> list[bool]:
+        """Return which outer spans enclose an inner one in time with the same key."""
+        by_key = defaultdict[int, list[int]](list)
+        for row, key in zip(inner[0].tolist(), inner[1].tolist(), strict=True):
+            by_key[key].append(row)
+        s = self._spans.s
+        return [
+            any(encloses(s, row, each) for each in by_key[key])
+            for row, key in zip(outer[0].tolist(), outer[1].tolist(), strict=True)
+        ]
 
     def _trace_and_peer(self, calls: I64, codes: I64) -> U64:
         peers: dict[tuple[str, ...], int] = {}
