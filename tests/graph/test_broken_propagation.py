@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from agentguard.discovery.call_sides import Side, WholeHop
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.kernel import discover
-from agentguard.discovery.partial import Partial, Side, WholeHop, merged
+from agentguard.discovery.partial import Partial, merged
 from agentguard.discovery.prescan import prescan
 from agentguard.graph.assembly.build import build
 from agentguard.graph.assembly.propagation.causes import Loss, cause_and_repair

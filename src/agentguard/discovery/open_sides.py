@@ -10,18 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from agentguard.compute.arrays import factorize, hash_rows, words
+from agentguard.discovery.call_sides import OpenSides, Side, WholeHop, no_open_sides
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.ownership import Owners
-from agentguard.discovery.partial import (
-    I64,
-    U64,
-    LinkEnd,
-    Mask,
-    OpenSides,
-    Side,
-    WholeHop,
-    no_open_sides,
-)
+from agentguard.discovery.partial import I64, U64, LinkEnd, Mask
 from agentguard.discovery.rows import Rows
 from agentguard.discovery.services import SERVING_ROLES
 from agentguard.discovery.sides import correlation, side

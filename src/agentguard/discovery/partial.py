@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize
+from agentguard.discovery.call_sides import OpenSides, Side, WholeHop, no_open_sides
 from agentguard.discovery.naming import Identity
 
 I64 = NDArray[np.int64]
@@ -125,110 +126,6 @@ class LinkStart:
     """Whether no span link leads there, but ids, times and queue agree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a call between services, as its span describes it; shared by many spans."""
-
-    outgoing: bool
-    """Whether it is the caller's side."""
-    serving: bool
-    """Whether the span is a server's or a consumer's."""
-    service: str
-    environment: str | None
-    protocol: str
-    """http, rpc, mcp, messaging; empty: unknown."""
-    peers: tuple[str, ...]
-    """The caller's names of the callee, or the names under which the callee was reached."""
-    operation: str
-    """Method, tool or procedure; empty: unknown."""
-    path: str
-    """Empty: unknown."""
-    status: str
-    """HTTP status; empty: unknown."""
-    name: str
-    """Name of the span, without ids."""
-
-
-@dataclass(slots=True)
-class OpenSides:
-    """Sides of calls whose other side is not in their trace; arrays over n spans."""
-
-    side: I64
-    """(n,) code of the Side."""
-    trace: U64
-    """(n, 2) words of the trace id."""
-    span: U64
-    parent: U64
-    """(n,) word of the recorded parent's id; 0: a root."""
-    start: I64
-    end: I64
-    """(n,) equals the start where it is unknown."""
-    failed: Mask
-    correlation: U64
-    """(n,) hash of the id that both sides record: of a message or a JSON-RPC request; 0: none."""
-    row: I64
-    """(n,) row of the span itself; -1: none."""
-    holder: I64
-    """(n,) callers: row of what made the call; -1: none."""
-    server: I64
-    """(n,) callers: row of the server or consumer above the call; -1: none."""
-    started: I64
-    """(k, 2) callees: span of these arrays, and the row of what the call started."""
-
-    def __len__(self) -> int:
-        return len(self.span)
-
-    def moved(self, place: I64) -> OpenSides:
-        """Return the sides after rows were moved: place[row], and place[-1] for -1."""
-        started = np.stack([self.started[:, 0], place[self.started[:, 1]]], axis=1)
-        rows = {name: place[getattr(self, name)] for name in ("row", "holder", "server")}
-        return replace(self, started=started, **rows)
-
-    def in_order(self) -> OpenSides:
-        """Return the sides in an order that depends on the spans alone."""
-        order = np.lexsort((self.parent, self.start, self.span, *self.trace.T))
-        place = np.argsort(order)
-        columns = {f.name: getattr(self, f.name)[order] for f in fields(self)[:-1]}
-        started = np.stack([place[self.started[:, 0]], self.started[:, 1]], axis=1)
-        by_place = np.lexsort((started[:, 1], started[:, 0]))
-        return OpenSides(**columns, started=started[by_place])
-
-
-def no_open_sides() -> OpenSides:
-    """Return no sides of calls."""
-    words, numbers = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-    return OpenSides(
-        side=numbers,
-        trace=np.zeros((0, 2), np.uint64),
-        span=words,
-        parent=words,
-        start=numbers,
-        end=numbers,
-        failed=np.zeros(0, np.bool_),
-        correlation=words,
-        row=numbers,
-        holder=numbers,
-        server=numbers,
-        started=np.zeros((0, 2), np.int64),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class WholeHop:
-    """Calls from one service to another whose sides share a trace."""
-
-    calls: int
-    lead: int
-    """Least start of the callee's span minus start of the caller's, ns."""
-    lag: int
-    """Greatest end of the callee's span minus end of the caller's, ns."""
-
-    def __add__(self, other: WholeHop) -> WholeHop:
-        return WholeHop(
-            self.calls + other.calls, min(self.lead, other.lead), max(self.lag, other.lag)
-        )
-
-
 @dataclass(slots=True)
 class Partial:
     """The result for one partition."""
@@ -288,13 +185,16 @@ def merged(partials: Sequence[Partial]) -> Partial:
     result.sides = list(tables.sides)
     result.observations, result.vias = list(tables.observations), list(tables.vias)
     result.workflows, result.roots = list(tables.workflows), list(tables.roots)
-    _sort_by_trace(result)
+    result.open_sides = result.open_sides.moved(_sort_by_trace(result)).in_order()
     _renumber(result)
     return result
 
 
-def _sort_by_trace(result: Partial) -> None:
-    """Sort rows and links by the lower half of the trace id; within a trace, keep their order."""
+def _sort_by_trace(result: Partial) -> I64:
+    """Sort rows and links by the lower half of the trace id; within a trace, keep their order.
+
+    Returns where each row is then, and -1 for row -1.
+    """
     lower = result.calls.trace[:, 1]
     order = np.argsort(lower, kind="stable")
     place = np.full(len(order) + 1, -1, np.int64)
@@ -302,11 +202,11 @@ def _sort_by_trace(result: Partial) -> None:
     calls = Calls(**{f.name: getattr(result.calls, f.name)[order] for f in fields(Calls)})
     calls.source, calls.inside = place[calls.source], place[calls.inside]
     result.calls = calls
-    result.open_sides = result.open_sides.moved(place).in_order()
     result.link_ends.sort(key=lambda end: end.trace[1])
     result.link_starts.sort(key=lambda start: int(lower[start.row]))
     result.link_ends = [replace(end, row=int(place[end.row])) for end in result.link_ends]
     result.link_starts = [replace(start, row=int(place[start.row])) for start in result.link_starts]
+    return place
 
 
 def _renumber(result: Partial) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+from agentguard.discovery.call_sides import Side
 from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.partial import Side
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER
 
 HTTP, RPC, MCP, MESSAGING = "http", "rpc", "mcp", "messaging"

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
 
+from agentguard.discovery.call_sides import Side, WholeHop
 from agentguard.discovery.naming import normalized
-from agentguard.discovery.partial import Side, WholeHop
 from agentguard.discovery.sides import MCP, MESSAGING, RPC
 
 _LOOPBACK = ("localhost", "[::1]", "::1", "0.0.0.0")  # noqa: S104 - names to compare, not a binding

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from agentguard.discovery.call_sides import Side
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.partial import I64, Partial, Proof, Side
+from agentguard.discovery.partial import I64, Partial, Proof
 from agentguard.graph.assembly.evidence import confidence, written_ids
 from agentguard.graph.assembly.propagation.agreement import Agreed
 from agentguard.graph.assembly.propagation.causes import Loss, cause_and_repair

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from agentguard.discovery.partial import Side, WholeHop
+from agentguard.discovery.call_sides import Side, WholeHop
 from agentguard.discovery.sides import HTTP, MCP, MESSAGING, RPC
 from agentguard.graph.model import BreakKind
 

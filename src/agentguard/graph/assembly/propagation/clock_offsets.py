@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from agentguard.discovery.partial import I64, Side, WholeHop
+from agentguard.discovery.call_sides import Side, WholeHop
+from agentguard.discovery.partial import I64
 from agentguard.kernel.clock import NS_PER_SECOND
 
 TOLERANCE = NS_PER_SECOND // 20

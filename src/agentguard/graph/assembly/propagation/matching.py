@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from agentguard.discovery.partial import I64, U64, Mask, OpenSides, Partial
+from agentguard.discovery.call_sides import OpenSides
+from agentguard.discovery.partial import I64, U64, Mask, Partial
 from agentguard.discovery.sides import MESSAGING
 from agentguard.graph.assembly.propagation.agreement import Agreed, SidePair, side_pairs
 from agentguard.graph.assembly.propagation.clock_offsets import (
