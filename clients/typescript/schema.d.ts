@@ -630,6 +630,16 @@ export interface components {
             dependencies: components["schemas"]["DependencyDocument"][];
             /** Dependents */
             dependents: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Where it runs.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
+            /**
+             * Hosts
+             * @description What runs in it.
+             */
+            hosts: components["schemas"]["HostingDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
         };
@@ -935,6 +945,91 @@ export interface components {
              * @description From 0 to 1.
              */
             components_share: number;
+        };
+        /**
+         * BreakKind
+         * @description How the context of a call is lost.
+         * @enum {string}
+         */
+        BreakKind: "separate_traces" | "changed_trace_id" | "missing_span" | "no_client_span" | "missing_parent";
+        /**
+         * BrokenCallDocument
+         * @description A call whose trace context is lost.
+         */
+        BrokenCallDocument: {
+            /** @description The caller's span; null if unknown. */
+            caller: components["schemas"]["EvidenceDocument"] | null;
+            callee: components["schemas"]["EvidenceDocument"];
+            /**
+             * Inferred
+             * @description Whether the graph counts both spans as one call.
+             */
+            inferred: boolean;
+        };
+        /**
+         * BrokenHopDocument
+         * @description Calls from one service to another that should share a trace, but do not.
+         */
+        BrokenHopDocument: {
+            kind: components["schemas"]["BreakKind"];
+            /**
+             * Caller
+             * @description The calling service; null if unknown.
+             */
+            caller: string | null;
+            /**
+             * Callee
+             * @description The called service.
+             */
+            callee: string;
+            /** Protocol */
+            protocol: ("http" | "rpc" | "mcp" | "messaging") | null;
+            /**
+             * Operations
+             * @description Names of the callee's spans, at most 5.
+             */
+            operations: string[];
+            /**
+             * Agents
+             * @description Ids of the agents that therefore appear at the root of a trace, at most 5.
+             */
+            agents: string[];
+            /** Lost Calls */
+            lost_calls: number;
+            /**
+             * Intact Calls
+             * @description Calls of the same hop that share a trace.
+             */
+            intact_calls: number;
+            /**
+             * Inferred Calls
+             * @description Lost calls that the graph joins by inference.
+             */
+            inferred_calls: number;
+            /**
+             * Agreed
+             * @description What both sides of every lost call record alike.
+             */
+            agreed: ("ids" | "operation" | "peer" | "times")[];
+            /**
+             * Clock Offset Ms
+             * @description The callee's clock minus the caller's, if it had to be estimated.
+             */
+            clock_offset_ms: number | null;
+            /** Cause */
+            cause: string;
+            /** Repair */
+            repair: string;
+            /**
+             * Confidence
+             * @description That the sides belong together.
+             */
+            confidence: number;
+            /**
+             * Calls
+             * @description The newest, at most 5.
+             */
+            calls: components["schemas"]["BrokenCallDocument"][];
         };
         /**
          * CatalogDocument
@@ -1343,6 +1438,16 @@ export interface components {
             dependencies: components["schemas"]["DependencyDocument"][];
             /** Dependents */
             dependents: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Where it runs.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
+            /**
+             * Hosts
+             * @description What runs in it.
+             */
+            hosts: components["schemas"]["HostingDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
         };
@@ -1665,6 +1770,11 @@ export interface components {
             output_tokens: number;
             /** Cost Usd */
             cost_usd: number | null;
+            /**
+             * Inferred Calls
+             * @description Calls whose caller is in another trace, joined by ids, times and peer.
+             */
+            inferred_calls: number;
             /** First Seen */
             first_seen: string | null;
             /** Last Seen */
@@ -1953,10 +2063,20 @@ export interface components {
             nodes: components["schemas"]["NodeDocument"][];
             /** Edges */
             edges: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Agents and tools of services, tools of MCP servers.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
             /** Fallbacks */
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
+            /**
+             * Broken Propagation
+             * @description Where traces should hang together, but do not; most lost calls first.
+             */
+            broken_propagation: components["schemas"]["BrokenHopDocument"][];
             /**
              * Total Components
              * @description In the whole graph, whatever a filter selects.
@@ -1986,6 +2106,45 @@ export interface components {
             parts: {
                 [key: string]: components["schemas"]["PartHealth"];
             };
+        };
+        /**
+         * HostingDocument
+         * @description Where a component runs; no dependency.
+         */
+        HostingDocument: {
+            /**
+             * Confidence
+             * @description From 0 to 1.
+             */
+            confidence: number;
+            basis: components["schemas"]["BasisDocument"];
+            /** Why */
+            why: string;
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceDocument"][];
+            /** Component */
+            component: string;
+            /**
+             * Host
+             * @description Id. A service is a component only if it takes part in calls itself.
+             */
+            host: string;
+            /** Component Name */
+            component_name: string | null;
+            /** Host Name */
+            host_name: string;
+            /**
+             * Host Kind
+             * @enum {string}
+             */
+            host_kind: "service" | "mcp_server";
+            /** Environment */
+            environment: string | null;
+            /**
+             * Runs
+             * @description Invocations of the component there.
+             */
+            runs: number;
         };
         /**
          * ImpactEstimate
@@ -2215,6 +2374,12 @@ export interface components {
             /** P99 */
             p99: number;
         };
+        /**
+         * Level
+         * @description What stands for a service and the agents in it.
+         * @enum {string}
+         */
+        Level: "agent" | "service";
         /**
          * Measure
          * @description What is compared.
@@ -2625,10 +2790,20 @@ export interface components {
             components: components["schemas"]["ComponentDocument"][];
             /** Dependencies */
             dependencies: components["schemas"]["DependencyDocument"][];
+            /**
+             * Runs In
+             * @description Agents and tools of services, tools of MCP servers.
+             */
+            runs_in: components["schemas"]["HostingDocument"][];
             /** Fallbacks */
             fallbacks: components["schemas"]["FallbackDocument"][];
             /** Workflows */
             workflows: components["schemas"]["WorkflowDocument"][];
+            /**
+             * Broken Propagation
+             * @description Where traces should hang together, but do not; most lost calls first.
+             */
+            broken_propagation: components["schemas"]["BrokenHopDocument"][];
             window: components["schemas"]["WindowDocument"];
             /** Environments */
             environments: string[];
@@ -3358,6 +3533,8 @@ export interface operations {
                 sort?: components["schemas"]["SortKey"] | null;
                 /** @description Maximum number of items per list. */
                 top?: number | null;
+                /** @description `service`: services stand for the agents in them. `agent`: agents for their services. Default: lists have both, findings have agents. */
+                level?: components["schemas"]["Level"] | null;
             };
             header?: never;
             path?: never;
@@ -3574,6 +3751,8 @@ export interface operations {
                 sort?: components["schemas"]["SortKey"] | null;
                 /** @description Maximum number of items per list. */
                 top?: number | null;
+                /** @description `service`: services stand for the agents in them. `agent`: agents for their services. Default: lists have both, findings have agents. */
+                level?: components["schemas"]["Level"] | null;
             };
             header?: never;
             path?: never;

@@ -91,6 +91,10 @@ class Settings(ServiceSettings):
     """Regular expression of entry points that are health checks or polls, not workflows. Replaces
     the built-in one; empty: every entry point is a workflow.
     """
+    join_traces: bool = True
+    """Join traces whose context was lost between two services where ids, times and peer of the call
+    agree; such calls are marked as inferred. `false`: only report them.
+    """
     keep_content: bool = False
     """Keep the received request bodies, including prompts and responses, as long as their spans."""
 

@@ -33,6 +33,8 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("graph --errors --sort p95", "GET /api/graph", {"errors": True, "sort": "p95"}),
     ("graph --shadow", "GET /api/graph", {"shadow": True}),
     ("graph --owner shop", "GET /api/graph", {"owner": "shop"}),
+    ("graph --level service", "GET /api/graph", {"level": "service"}),
+    ("analyze --level service", "GET /api/analysis", {"level": "service"}),
     ("graph --lookback 0s", "GET /api/graph", {"lookback": "0s"}),
     ("graph --lookback 1h", "GET /api/graph", {"lookback": "1h"}),
     ("graph --version nope", "GET /api/graph", {"version": "nope"}),

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
 from agentguard.analysis.centrality import Betweenness, betweenness, pagerank
 from agentguard.analysis.cycles import shortest_cycle, simple_cycles, strongly_connected
 from agentguard.analysis.impact import impacts
+from agentguard.analysis.levels import spofs_at
 from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle, Risk
 from agentguard.analysis.risk import NO_CATALOG_NOTE, risks
 from agentguard.analysis.spofs import spofs
 from agentguard.catalog.matching import Matches
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.model import Evidence, Graph
+from agentguard.graph.hosting import dependencies_at
+from agentguard.graph.level import Level
+from agentguard.graph.model import Dependency, Evidence, Graph
 from agentguard.graph.runs import Runs
 
 
 def analyze(
-    graph: Graph, runs: Runs | None, *, matches: Matches | None = None, seed: int = 0
+    graph: Graph,
+    runs: Runs | None,
+    *,
+    matches: Matches | None = None,
+    seed: int = 0,
+    level: Level = Level.AGENT,
 ) -> Analysis:
-    """Return the findings.
+    """Return the findings; single points of failure and cycles at this level.
 
     Without matches, or without a catalog in them, risk has no exposure factor and `risk_note` says
     so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
     names = sorted(c.id for c in graph.components)
-    edges = _edges(graph, names)
+    edges = _edges(graph.dependencies, names)
     found = impacts(graph, runs, seed=seed)
     between = betweenness(len(names), edges, seed=seed)
     centrality = _centrality(names, edges, between)
-    listed, truncated = simple_cycles(len(names), edges)
+    circles = _Circles.of(graph, level)
+    simple, truncated = circles.simple()
     scored = risks(graph, found, centrality, matches)
     return Analysis(
         method=found.method,
         seed=seed,
-        spofs=spofs(graph, found),
-        cycles=_cycles(graph, names, edges),
-        simple_cycles=tuple(tuple(names[n] for n in cycle) for cycle in listed),
+        spofs=spofs_at(graph, spofs(graph, found), level),
+        cycles=circles.cycles(),
+        simple_cycles=simple,
         cycles_truncated=truncated,
         centrality=centrality,
         betweenness_exact=between.exact,
@@ -46,9 +58,9 @@ def analyze(
     )
 
 
-def _edges(graph: Graph, names: list[str]) -> list[tuple[int, int]]:
+def _edges(dependencies: Iterable[Dependency], names: list[str]) -> list[tuple[int, int]]:
     number = {name: i for i, name in enumerate(names)}
-    return sorted({(number[d.source], number[d.target]) for d in graph.dependencies})
+    return sorted({(number[d.source], number[d.target]) for d in dependencies})
 
 
 def _centrality(
@@ -57,24 +69,47 @@ def _centrality(
     return tuple(map(Centrality, names, between.values, pagerank(len(names), edges)))
 
 
-def _cycles(graph: Graph, names: list[str], edges: list[tuple[int, int]]) -> tuple[Cycle, ...]:
-    evidence: dict[tuple[str, str], tuple[Evidence, ...]] = {}
-    for d in sorted(
-        graph.dependencies, key=lambda d: (d.source, d.target, d.type.value, d.via or "")
-    ):
-        evidence.setdefault((d.source, d.target), d.evidence[:1])
-    cycles = []
-    for part in strongly_connected(len(names), edges):
-        witness = [names[n] for n in shortest_cycle(part, edges)]
-        steps = zip(witness, [*witness[1:], witness[0]], strict=True)
-        cycles.append(
-            Cycle(
-                tuple(names[n] for n in part),
-                tuple(witness),
-                tuple(e for step in steps for e in evidence[step]),
-            )
+@dataclass(frozen=True, slots=True)
+class _Circles:
+    """The dependencies of one level, in which cycles are looked for."""
+
+    dependencies: tuple[Dependency, ...]
+    names: list[str]
+    edges: list[tuple[int, int]]
+
+    @staticmethod
+    def of(graph: Graph, level: Level) -> _Circles:
+        dependencies = tuple(
+            replace(d, source=source, target=target)
+            for source, target, d in dependencies_at(graph, level)
         )
-    return tuple(cycles)
+        names = sorted({end for d in dependencies for end in (d.source, d.target)})
+        return _Circles(dependencies, names, _edges(dependencies, names))
+
+    def simple(self) -> tuple[tuple[tuple[str, ...], ...], bool]:
+        """Return simple cycles, and whether some are left out."""
+        listed, truncated = simple_cycles(len(self.names), self.edges)
+        return tuple(tuple(self.names[n] for n in cycle) for cycle in listed), truncated
+
+    def cycles(self) -> tuple[Cycle, ...]:
+        evidence = self._evidence()
+        cycles = []
+        for part in strongly_connected(len(self.names), self.edges):
+            witness = [self.names[n] for n in shortest_cycle(part, self.edges)]
+            steps = zip(witness, [*witness[1:], witness[0]], strict=True)
+            proof = tuple(e for step in steps for e in evidence[step])
+            cycles.append(Cycle(tuple(self.names[n] for n in part), tuple(witness), proof))
+        return tuple(cycles)
+
+    def _evidence(self) -> dict[tuple[str, str], tuple[Evidence, ...]]:
+        evidence: dict[tuple[str, str], tuple[Evidence, ...]] = {}
+        for d in sorted(self.dependencies, key=_order):
+            evidence.setdefault((d.source, d.target), d.evidence[:1])
+        return evidence
+
+
+def _order(d: Dependency) -> tuple[str, str, str, str]:
+    return d.source, d.target, d.type.value, d.via or ""
 
 
 def _overall(scored: tuple[Risk, ...]) -> float:

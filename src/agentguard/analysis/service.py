@@ -16,6 +16,7 @@ from agentguard.catalog.views import view
 from agentguard.graph.documents import origin_of
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.filtering import NO_FILTER, GraphFilter
+from agentguard.graph.level import Level
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelector, SelectedGraph
 
@@ -50,7 +51,7 @@ class AnalysisService:
 
     def _findings(self, selected: SelectedGraph, runs: Runs, wanted: GraphFilter) -> dict[str, Any]:
         graph, matches = selected.graph, match(selected.graph, self.catalog)
-        found = filtered_analysis(
-            analyze(graph, runs, matches=matches), graph, view(matches, self.links), wanted
-        )
+        level = wanted.level or Level.AGENT
+        every = analyze(graph, runs, matches=matches, level=level)
+        found = filtered_analysis(every, graph, view(matches, self.links), wanted)
         return analysis_document(found, links=self.links)

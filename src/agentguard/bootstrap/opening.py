@@ -115,7 +115,7 @@ async def open_app(
 
 def dialects_of_settings(settings: Settings) -> Dialects:
     """Return the rules that these settings select; raise InvalidDialectsError."""
-    return dialects_with(settings.dialects, settings.housekeeping)
+    return _loader(settings)()
 
 
 def unstored_scans(settings: Settings) -> UnstoredScans:
@@ -170,7 +170,13 @@ def _application(
 
 def _loader(settings: Settings) -> Callable[[], Dialects]:
     """Return what loads the rules, also in another process."""
-    return partial(dialects_with, settings.dialects, settings.housekeeping)
+    return partial(
+        _dialects, settings.dialects, settings.housekeeping, join_traces=settings.join_traces
+    )
+
+
+def _dialects(paths: tuple[Path, ...], housekeeping: str | None, *, join_traces: bool) -> Dialects:
+    return replace(dialects_with(paths, housekeeping), join_traces=join_traces)
 
 
 def _stored_traces(settings: Settings, workers: Pool[Dialects]) -> StoredTraces:

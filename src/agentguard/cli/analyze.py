@@ -13,6 +13,7 @@ from agentguard.cli.options import (
     FormatOption,
     FullOption,
     KindsOption,
+    LevelOption,
     LookbackOption,
     OwnerOption,
     ShadowOption,
@@ -23,10 +24,14 @@ from agentguard.cli.options import (
     VersionOption,
     examples,
 )
+from agentguard.graph.level import Level
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from agentguard.bootstrap.app import App
-    from agentguard.graph.selection import SelectedGraph
+    from agentguard.graph.selection import GraphSelection, SelectedGraph
+    from agentguard.settings import Settings
 
 EXAMPLES = examples(
     "agentguard analyze",
@@ -48,6 +53,7 @@ def analyze(
     owner: OwnerOption = None,
     sort: SortOption = None,
     top: TopOption = None,
+    level: LevelOption = None,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -59,22 +65,36 @@ def analyze(
     spans. Without --sort the most severe come first. Risk is shown with each of its factors.
     """
     from agentguard.cli.choices import filter_from_options, selection_from_options, settings_with
-    from agentguard.cli.opening import ask_about, ask_with_overview
-    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.opening import ask_about
+    from agentguard.cli.output import print_json
     from agentguard.cli.principal import os_user
-    from agentguard.cli.tables.analysis import analysis_parts
-    from agentguard.cli.tables.graph import names_by_id
 
     settings = settings_with(data_dir, catalog)
     selection = selection_from_options(dataset, version, since, until, lookback)
-    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow)
+    level = level if output_format is Format.JSON else level or Level.AGENT
+    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow, level=level)
 
     async def analyzed(app: App, selected: SelectedGraph) -> dict[str, Any]:
         return await app.analysis.analyze(os_user(), selected, wanted)
 
     if output_format is Format.JSON:
         print_json(ask_about(settings, selection, analyzed))
-        return
+    else:
+        _print_report(settings, selection, analyzed, full=full or top is not None)
+
+
+def _print_report(
+    settings: Settings,
+    selection: GraphSelection,
+    analyzed: Callable[[App, SelectedGraph], Awaitable[dict[str, Any]]],
+    *,
+    full: bool,
+) -> None:
+    from agentguard.cli.opening import ask_with_overview
+    from agentguard.cli.output import print_report, shown
+    from agentguard.cli.tables.analysis import analysis_parts
+    from agentguard.cli.tables.graph import names_by_id
+
     found, overview = ask_with_overview(settings, selection, analyzed)
     document, names = shown(found), names_by_id(shown(overview))
-    print_report(analysis_parts(document, names, full=full or top is not None))
+    print_report(analysis_parts(document, names, full=full))

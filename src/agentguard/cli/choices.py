@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.filtering import GraphFilter
+from agentguard.graph.level import Level
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.sorting import SortKey
 from agentguard.kernel.clock import system_clock
@@ -15,9 +16,15 @@ from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import parse_window
 
 
-def settings_with(data_dir: Path | None, catalog: Sequence[Path] | None) -> Settings:
+def settings_with(
+    data_dir: Path | None, catalog: Sequence[Path] | None, *, join_traces: bool | None = None
+) -> Settings:
     """Return the settings, overridden by options."""
-    given = {"data_dir": data_dir, "catalog": tuple(catalog or ()) or None}
+    given = {
+        "data_dir": data_dir,
+        "catalog": tuple(catalog or ()) or None,
+        "join_traces": join_traces,
+    }
     return load_settings().model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
@@ -49,8 +56,15 @@ def filter_from_options(
     *,
     errors: bool,
     shadow: bool,
+    level: Level | None,
 ) -> GraphFilter:
     """Return the filter of the graph."""
     return GraphFilter(
-        tuple(kinds or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
+        tuple(kinds or ()),
+        errors=errors,
+        shadow=shadow,
+        owner=owner,
+        sort=sort,
+        top=top,
+        level=level,
     )

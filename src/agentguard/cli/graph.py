@@ -13,6 +13,7 @@ from agentguard.cli.options import (
     GraphFormat,
     GraphFormatOption,
     KindsOption,
+    LevelOption,
     LookbackOption,
     OwnerOption,
     ShadowOption,
@@ -50,6 +51,7 @@ def graph(
     owner: OwnerOption = None,
     sort: SortOption = None,
     top: TopOption = None,
+    level: LevelOption = None,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -68,7 +70,7 @@ def graph(
 
     settings = settings_with(data_dir, catalog)
     selection = selection_from_options(dataset, version, since, until, lookback)
-    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow)
+    wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow, level=level)
     if output_format is GraphFormat.JSON:
         print_json(ask_about(settings, selection, lambda app, of: app.graph.graph(of, wanted)))
     elif output_format is GraphFormat.TABLE:

@@ -10,6 +10,7 @@ import typer
 
 from agentguard.cli.command import EXIT_CODES
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.level import Level
 from agentguard.graph.sorting import SortKey
 
 
@@ -110,6 +111,14 @@ SortOption: TypeAlias = Annotated[
     SortKey | None,
     typer.Option(
         help="Sort lists by this: names ascending, numbers and times descending.",
+        show_default=False,
+    ),
+]
+LevelOption: TypeAlias = Annotated[
+    Level | None,
+    typer.Option(
+        help="Show agents where a service has any (agent), or the services in which they run"
+        " (service). Default: tables and findings as with agent.",
         show_default=False,
     ),
 ]

@@ -60,6 +60,15 @@ def scan(
         bool,
         typer.Option("--store/--no-store", help="Store the graph and its runs, or only print."),
     ] = True,
+    join_traces: Annotated[
+        bool | None,
+        typer.Option(
+            "--join-traces/--no-join-traces",
+            help="Join traces that lost their context between two services, or only report them."
+            " Default: AGENTGUARD_JOIN_TRACES.",
+            show_default=False,
+        ),
+    ] = None,
     since: SinceOption = None,
     until: UntilOption = None,
     lookback: LookbackOption = None,
@@ -79,7 +88,8 @@ def scan(
     from agentguard.cli.choices import settings_with, window_from_options
     from agentguard.scan.documents import NoUsableSpansError
 
-    settings, window = settings_with(data_dir, catalog), window_from_options(since, until, lookback)
+    settings = settings_with(data_dir, catalog, join_traces=join_traces)
+    window = window_from_options(since, until, lookback)
     if background:
         print_submitted(_submitted(paths, dataset, window, settings, store=store), output_format)
         return

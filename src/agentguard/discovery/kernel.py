@@ -16,6 +16,7 @@ from agentguard.discovery.facts import Facts
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
 from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.open_sides import find_sides
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import (
@@ -77,6 +78,7 @@ class PartialBuilder:
         calls = self._calls(rows)
         labels = id_labels(s.tree)
         ends, starts = span_links(s, self._owners, rows, self._facts)
+        found = find_sides(s, self._owners, rows, ends)
         return Partial(
             calls,
             list(self._observations),
@@ -85,6 +87,9 @@ class PartialBuilder:
             list(self._roots),
             ends,
             starts,
+            list(found.sides),
+            found.open,
+            found.whole,
             labels,
             unnamed_model_calls=int(unnamed_model_calls(s, self._owners).sum()),
             housekeeping=self._housekeeping,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize
+from agentguard.discovery.call_sides import OpenSides, Side, WholeHop, no_open_sides
 from agentguard.discovery.naming import Identity
 
 I64 = NDArray[np.int64]
@@ -32,11 +33,13 @@ class Proof(IntEnum):
     """Derived from a span link."""
     SIBLING = 3
     """Derived from the order in time under one parent."""
-    TEXT = 4
+    MATCH = 4
+    """Inferred: caller and callee are in separate traces, but ids, times and peer agree."""
+    TEXT = 5
     """Extracted from text content."""
-    SHAPE = 5
+    SHAPE = 6
     """Derived from the form of attributes without a known convention."""
-    SERVICE_NAME = 6
+    SERVICE_NAME = 7
     """Derived from the service's name only."""
 
 
@@ -121,6 +124,8 @@ class LinkStart:
     to_trace: tuple[int, int]
     to_span: int
     messaging: bool
+    inferred: bool = False
+    """Whether no span link leads there, but ids, times and queue agree."""
 
 
 @dataclass(slots=True)
@@ -135,6 +140,10 @@ class Partial:
     """Names of root spans."""
     link_ends: list[LinkEnd] = field(default_factory=list)
     link_starts: list[LinkStart] = field(default_factory=list)
+    sides: list[Side] = field(default_factory=list)
+    open_sides: OpenSides = field(default_factory=no_open_sides)
+    whole_hops: dict[tuple[Side, Side], WholeHop] = field(default_factory=dict)
+    """(caller's side, callee's side) → the calls that hang together."""
     labels: dict[bytes, str] = field(default_factory=dict)
     """Id bytes (16: trace, 24: trace and span) → the id as written, if it is not hex."""
     spans: int = 0
@@ -163,28 +172,31 @@ def merged(partials: Sequence[Partial]) -> Partial:
     """
     result = Partial(_no_calls())
     tables = _Tables()
-    parts, offset = [], 0
+    parts, offset = list[Calls](), 0
+    open_sides, spans = list[OpenSides](), 0
     for partial in partials:
         parts.append(tables.recode(partial, offset))
+        open_sides.append(tables.recode_sides(partial, offset, spans))
+        spans += len(partial.open_sides)
         _add_links(result, partial, offset)
         _add_counts(result, partial)
         offset += len(partial.calls)
     if parts:
-        result.calls = Calls(
-            **{
-                f.name: np.concatenate([getattr(part, f.name) for part in parts])
-                for f in fields(Calls)
-            }
-        )
+        result.calls = _concatenated(Calls, parts)
+        result.open_sides = _concatenated(OpenSides, open_sides)
+    result.sides = list(tables.sides)
     result.observations, result.vias = list(tables.observations), list(tables.vias)
     result.workflows, result.roots = list(tables.workflows), list(tables.roots)
-    _sort_by_trace(result)
+    result.open_sides = result.open_sides.moved(_sort_by_trace(result)).in_order()
     _renumber(result)
     return result
 
 
-def _sort_by_trace(result: Partial) -> None:
-    """Sort rows and links by the lower half of the trace id; within a trace, keep their order."""
+def _sort_by_trace(result: Partial) -> I64:
+    """Sort rows and links by the lower half of the trace id; within a trace, keep their order.
+
+    Returns where each row is then, and -1 for row -1.
+    """
     lower = result.calls.trace[:, 1]
     order = np.argsort(lower, kind="stable")
     place = np.full(len(order) + 1, -1, np.int64)
@@ -196,6 +208,7 @@ def _sort_by_trace(result: Partial) -> None:
     result.link_starts.sort(key=lambda start: int(lower[start.row]))
     result.link_ends = [replace(end, row=int(place[end.row])) for end in result.link_ends]
     result.link_starts = [replace(start, row=int(place[start.row])) for start in result.link_starts]
+    return place
 
 
 def _renumber(result: Partial) -> None:
@@ -214,6 +227,12 @@ def _used(codes: I32, values: Sequence[T]) -> tuple[I32, list[T]]:
     return renumbered, [values[code] for code in codes[codes >= 0][first].tolist()]
 
 
+def _concatenated(kind: type[T], parts: Sequence[T]) -> T:
+    """Return the arrays of all parts, one after another."""
+    names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
 @dataclass(slots=True)
 class _Tables:
     """Code tables shared by the merged partials."""
@@ -222,6 +241,16 @@ class _Tables:
     vias: dict[str, int] = field(default_factory=dict)
     workflows: dict[Identity, int] = field(default_factory=dict)
     roots: dict[str, int] = field(default_factory=dict)
+    sides: dict[Side, int] = field(default_factory=dict)
+
+    def recode_sides(self, partial: Partial, rows: int, spans: int) -> OpenSides:
+        """Return the open sides with codes of these tables, after so many rows and sides."""
+        found = partial.open_sides.moved(np.append(np.arange(len(partial.calls)) + rows, -1))
+        return replace(
+            found,
+            side=_recoded(found.side, partial.sides, self.sides).astype(np.int64),
+            started=found.started + np.array([spans, 0]),
+        )
 
     def recode(self, partial: Partial, offset: int) -> Calls:
         """Return the partial's calls with codes of these tables and rows moved by `offset`."""
@@ -237,7 +266,7 @@ class _Tables:
         )
 
 
-def _recoded(codes: I32, values: Sequence[T], table: dict[T, int]) -> I32:
+def _recoded(codes: I32 | I64, values: Sequence[T], table: dict[T, int]) -> I32:
     new = [table.setdefault(value, len(table)) for value in values]
     return np.array([*new, -1], np.int32)[codes]
 
@@ -245,6 +274,10 @@ def _recoded(codes: I32, values: Sequence[T], table: dict[T, int]) -> I32:
 def _add_links(result: Partial, partial: Partial, offset: int) -> None:
     result.link_ends += [replace(end, row=end.row + offset) for end in partial.link_ends]
     result.link_starts += [replace(start, row=start.row + offset) for start in partial.link_starts]
+
+    for hop, calls in partial.whole_hops.items():
+        known = result.whole_hops.get(hop)
+        result.whole_hops[hop] = calls if known is None else known + calls
 
 
 def _add_counts(result: Partial, partial: Partial) -> None:

@@ -54,5 +54,7 @@ def _neighborhood(graph: Graph, component_id: str, shown: Shown) -> Document:
             shown.dependency(d) for d in graph.dependencies if d.source == component_id
         ],
         "dependents": [shown.dependency(d) for d in graph.dependencies if d.target == component_id],
+        "runs_in": [shown.hosting(h) for h in graph.runs_in if h.component == component_id],
+        "hosts": [shown.hosting(h) for h in graph.runs_in if h.host == component_id],
         "workflows": [shown.workflow(w) for w in workflows_with(graph, component_id)],
     }

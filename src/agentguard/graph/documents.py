@@ -9,24 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.graph.broken_hop_documents import broken_hop_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import (
     Basis,
+    BrokenHop,
     Component,
     Coverage,
     Dependency,
     Evidence,
     Fallback,
     Graph,
+    Hosting,
     Workflow,
 )
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.graph.selection import SelectedGraph
-from agentguard.graph.storage.store import Dataset
 from agentguard.ingest.payloads import Refusal
 from agentguard.kernel.clock import timestamp
 
@@ -125,8 +128,10 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "shadow_note": NO_CATALOG if view.shadows is None else None,
         "components": [shown.component(c) for c in graph.components],
         "dependencies": [shown.dependency(d) for d in graph.dependencies],
+        "runs_in": [shown.hosting(h) for h in graph.runs_in],
         "fallbacks": [shown.fallback(f) for f in graph.fallbacks],
         "workflows": [shown.workflow(w) for w in graph.workflows],
+        "broken_propagation": shown.broken_hops(graph.broken_hops),
         "window": window_document(graph),
         "environments": _environments(graph),
         "coverage": coverage_document(graph.coverage),
@@ -149,8 +154,10 @@ def graph_document(
     return {
         "nodes": [shown.node(c) for c in listed.components],
         "edges": [shown.dependency(d) for d in listed.dependencies],
+        "runs_in": [shown.hosting(h) for h in listed.runs_in],
         "fallbacks": [shown.fallback(f) for f in listed.fallbacks],
         "workflows": [shown.workflow(w) for w in listed.workflows],
+        "broken_propagation": shown.broken_hops(graph.broken_hops),
         "total_agents": len(shown.agents),
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),
@@ -164,24 +171,6 @@ def graph_document(
 
 def _environments(graph: Graph) -> list[str]:
     return sorted({c.environment for c in graph.components if c.environment})
-
-
-def datasets_document(datasets: Iterable[Dataset]) -> Document:
-    """Return the datasets, each with its newest version."""
-    return {
-        "datasets": [
-            {
-                "name": dataset.name,
-                "graph_version": dataset.newest_version,
-                "created_at": timestamp(dataset.created_at),
-                "total_components": dataset.components,
-                "total_dependencies": dataset.dependencies,
-                "versions": dataset.versions,
-                "bytes": dataset.bytes,
-            }
-            for dataset in datasets
-        ]
-    }
 
 
 def agents_document(graph: Graph, view: View) -> Document:
@@ -203,7 +192,8 @@ class Shown:
         self.view = view
         self.agents = [c for c in graph.components if c.kind is ComponentKind.AGENT]
         self._observed = observed_seconds(graph)
-        self._names = {c.id: c.name for c in graph.components}
+        self._names = {h.host: h.host_name for h in graph.runs_in}
+        self._names |= {c.id: c.name for c in graph.components}
         self._uses: dict[str, set[DependencyType]] = {}
         for d in graph.dependencies:
             self._uses.setdefault(d.source, set()).add(d.type)
@@ -278,9 +268,21 @@ class Shown:
             "input_tokens": d.input_tokens,
             "output_tokens": d.output_tokens,
             "cost_usd": d.cost_usd,
+            "inferred_calls": d.inferred,
             "first_seen": timestamp(d.first_seen),
             "last_seen": timestamp(d.last_seen),
         } | self._grounds(d.basis, d.evidence)
+
+    def hosting(self, h: Hosting) -> Document:
+        return {
+            "component": h.component,
+            "host": h.host,
+            "component_name": self._names.get(h.component),
+            "host_name": h.host_name,
+            "host_kind": h.host_kind.value,
+            "environment": h.environment,
+            "runs": h.runs,
+        } | self._grounds(h.basis, h.evidence)
 
     def fallback(self, f: Fallback) -> Document:
         return {
@@ -316,6 +318,10 @@ class Shown:
             "last_seen": timestamp(w.last_seen),
             "evidence": self._evidence(w.evidence),
         }
+
+    def broken_hops(self, hops: Iterable[BrokenHop]) -> list[Document]:
+        shown = partial(evidence_document, links=self.view.links)
+        return [broken_hop_document(hop, shown) for hop in hops]
 
     def _agent_type(self, c: Component) -> str:
         uses = self._uses.get(c.id, set())

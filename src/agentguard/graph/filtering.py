@@ -8,7 +8,9 @@ from typing import TypeAlias, TypeVar
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import View
+from agentguard.graph.hosting import at_level
 from agentguard.graph.latency import quantile
+from agentguard.graph.level import Level
 from agentguard.graph.model import Component, Dependency, Graph, Workflow
 from agentguard.graph.sorting import SortKey
 from agentguard.kernel.errors import InvalidInputError
@@ -59,6 +61,8 @@ class GraphFilter:
     """None: the document's own order."""
     top: int | None = None
     """At most so many of each list."""
+    level: Level | None = None
+    """None: lists have services and the agents in them, findings have agents."""
 
 
 NO_FILTER = GraphFilter()
@@ -66,7 +70,13 @@ NO_FILTER = GraphFilter()
 
 def check_size(part: Graph, most: int) -> None:
     """Raise GraphTooLargeError if the graph has more items than an answer may list."""
-    lists = (part.components, part.dependencies, part.fallbacks, part.workflows)
+    lists = (
+        part.components,
+        part.dependencies,
+        part.runs_in,
+        part.fallbacks,
+        part.workflows,
+    )
     items = sum(map(len, lists))
     if items > most:
         raise GraphTooLargeError(items, most)
@@ -82,21 +92,31 @@ def filtered(graph: Graph, view: View, wanted: GraphFilter) -> Graph:
     _check(view, wanted)
     if wanted == NO_FILTER:
         return graph
+    graph = graph if wanted.level is None else at_level(graph, wanted.level)
     components = [c for c in graph.components if _holds(c, view, wanted)]
     kept = {c.id for c in components}
-    dependencies = [d for d in graph.dependencies if kept & {d.source, d.target}]
-    workflows = [w for w in graph.workflows if kept & {w.root_component, w.entry}]
+    dependencies, workflows = _touching(graph, kept, wanted)
     fallbacks = [f for f in graph.fallbacks if kept & {f.owner, f.primary, f.secondary}]
-    if wanted.errors:
-        dependencies = [d for d in dependencies if d.errors]
-        workflows = [w for w in workflows if w.failed]
+    runs_in = [h for h in graph.runs_in if kept & {h.component, h.host}]
     return replace(
         graph,
         components=_first(components, _name, _COMPONENT, wanted),
         dependencies=_first(dependencies, _ends(graph), _DEPENDENCY, wanted),
         fallbacks=tuple(fallbacks[: wanted.top]),
         workflows=_first(workflows, _name, _WORKFLOW, wanted),
+        runs_in=tuple(runs_in[: wanted.top]),
     )
+
+
+def _touching(
+    graph: Graph, kept: set[str], wanted: GraphFilter
+) -> tuple[list[Dependency], list[Workflow]]:
+    """Return the dependencies and workflows in which one of these components takes part."""
+    dependencies = [d for d in graph.dependencies if kept & {d.source, d.target}]
+    workflows = [w for w in graph.workflows if kept & {w.root_component, w.entry}]
+    if not wanted.errors:
+        return dependencies, workflows
+    return [d for d in dependencies if d.errors], [w for w in workflows if w.failed]
 
 
 def _ends(graph: Graph) -> Callable[[Dependency], str]:

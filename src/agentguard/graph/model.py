@@ -121,8 +121,29 @@ class Dependency:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = None
+    inferred: int = 0
+    """Calls whose caller is in another trace, joined because ids, times and peer agree."""
     first_seen: int = 0
     last_seen: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """Where a component runs: an agent or tool in a service, a tool on an MCP server.
+
+    No dependency: if the host fails, what it hosts fails too.
+    """
+
+    component: str
+    host: str
+    """Id. A service is a component only if it takes part in calls itself."""
+    host_kind: ComponentKind
+    host_name: str
+    basis: Basis
+    evidence: tuple[Evidence, ...]
+    environment: str | None = None
+    runs: int = 0
+    """Invocations of the component there."""
 
 
 class FallbackMode(StrEnum):
@@ -178,6 +199,63 @@ class Workflow:
     """The commonest name of its runs' root spans; empty where none was seen."""
 
 
+class BreakKind(StrEnum):
+    """How the context of a call is lost."""
+
+    SEPARATE_TRACES = "separate_traces"
+    """The callee's span is the root of another trace."""
+    CHANGED_TRACE_ID = "changed_trace_id"
+    """The callee's span names the caller's as parent, but has another trace id."""
+    MISSING_SPAN = "missing_span"
+    """A span between both, in the trace of both, was never received."""
+    NO_CLIENT_SPAN = "no_client_span"
+    """A service is entered only while a component of another one runs, which records no call."""
+    MISSING_PARENT = "missing_parent"
+    """The parents of a service's spans were never received, and the caller is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenCall:
+    """One call whose context is lost: its two sides, as far as known."""
+
+    caller: Evidence | None
+    callee: Evidence
+    inferred: bool
+    """Whether the graph counts both sides as one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenHop:
+    """Calls from one service to another that should hang together in a trace, but do not."""
+
+    kind: BreakKind
+    caller: str | None
+    """Service; None: unknown."""
+    callee: str
+    protocol: str
+    """http, rpc, mcp or messaging; empty: unknown."""
+    operations: tuple[str, ...]
+    """Names of the callee's spans, most frequent first."""
+    agents: tuple[str, ...]
+    """Ids of the agents that therefore appear at the root of a trace."""
+    lost: int
+    """Calls whose context is lost."""
+    intact: int
+    """Calls of the same hop that hang together."""
+    inferred: int
+    """Lost calls whose sides the graph joins."""
+    agreed: tuple[str, ...]
+    """What both sides of every lost call record alike: ids, operation, peer, times."""
+    clock_offset: int
+    """The callee's clock minus the caller's, ns, where it had to be estimated; else 0."""
+    cause: str
+    repair: str
+    confidence: float
+    """That the calls belong together."""
+    calls: tuple[BrokenCall, ...]
+    """The newest ones, at most a few."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """What was read and understood; the only part of a graph that depends on deliveries."""
@@ -225,6 +303,9 @@ class Graph:
     fallbacks: tuple[Fallback, ...] = ()
     workflows: tuple[Workflow, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
+    broken_hops: tuple[BrokenHop, ...] = ()
+    """Where traces that should hang together do not, most lost calls first."""
+    runs_in: tuple[Hosting, ...] = ()
     asked: TimeWindow | None = None
     """The requested window of event time; None: everything that was read."""
 

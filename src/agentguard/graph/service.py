@@ -9,11 +9,11 @@ from typing import Protocol
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.component_documents import agent_document, component_document
+from agentguard.graph.dataset_documents import datasets_document
 from agentguard.graph.documents import (
     Document,
     View,
     agents_document,
-    datasets_document,
     graph_document,
     origin_of,
 )

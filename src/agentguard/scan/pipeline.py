@@ -145,7 +145,13 @@ def _built(partials: Sequence[Partial], dialects: Dialects, refused: _Refused, r
     refused.add(
         _parent_cycle(partial, *place) for partial in partials for place in partial.parent_cycles
     )
-    graph, runs = build(partials, dialects.sources, spans_read=read, refused=refused.spans)
+    graph, runs = build(
+        partials,
+        dialects.sources,
+        spans_read=read,
+        refused=refused.spans,
+        join=dialects.join_traces,
+    )
     return Scan(graph, runs, refused.all())
 
 

@@ -8,6 +8,7 @@ from fastapi import Depends, Query
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.filtering import GraphFilter
+from agentguard.graph.level import Level
 from agentguard.graph.selection import GraphSelection
 from agentguard.graph.sorting import SortKey
 from agentguard.web.windows import WindowQuery
@@ -40,6 +41,13 @@ SortParameter = Annotated[
     SortKey | None,
     Query(description="Sort lists by this: names ascending, numbers and times descending."),
 ]
+LevelParameter = Annotated[
+    Level | None,
+    Query(
+        description="`service`: services stand for the agents in them. `agent`: agents for their"
+        " services. Default: lists have both, findings have agents."
+    ),
+]
 TopParameter = Annotated[int | None, Query(ge=1, description="Maximum number of items per list.")]
 
 
@@ -57,9 +65,16 @@ def _filter(
     owner: OwnerParameter = None,
     sort: SortParameter = None,
     top: TopParameter = None,
+    level: LevelParameter = None,
 ) -> GraphFilter:
     return GraphFilter(
-        tuple(kind or ()), errors=errors, shadow=shadow, owner=owner, sort=sort, top=top
+        tuple(kind or ()),
+        errors=errors,
+        shadow=shadow,
+        owner=owner,
+        sort=sort,
+        top=top,
+        level=level,
     )
 
 

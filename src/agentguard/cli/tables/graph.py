@@ -25,7 +25,9 @@ from agentguard.cli.tables.cells import (
     section,
     trace,
 )
+from agentguard.cli.tables.levels import agent_level
 from agentguard.cli.tables.origin import origin_part
+from agentguard.cli.tables.propagation import broken_part
 from agentguard.cli.tables.rows import ROWS, Rows, dispensable, left_out, names, number, text
 
 _WEAK = 0.2
@@ -91,14 +93,17 @@ def graph_parts(
     `full` shows every row, `ordered` keeps the order of the document's lists.
     """
     top = None if full else ROWS
-    components, by_id = components_of(document), names_by_id(document)
+    by_id = names_by_id(document)
+    shown = agent_level(components_of(document), dependencies_of(document), document["runs_in"])
     parts = [
         summary_part(document),
-        shadows_part(components, document.get("shadow_note"), top=top),
-        components_part(components, top=top, ordered=ordered),
+        shadows_part(shown.components, document.get("shadow_note"), top=top),
+        components_part(shown.components, top=top, ordered=ordered),
+        shown.note(),
         workflows_part(document["workflows"], by_id, top=top),
         fallbacks_part(document["fallbacks"], by_id, top=top),
-        dependencies_part(dependencies_of(document), by_id, top=top, ordered=ordered),
+        dependencies_part(shown.dependencies, by_id, top=top, ordered=ordered),
+        broken_part(document["broken_propagation"], by_id, full=full),
         coverage_part(document["coverage"]),
     ]
     return [part for part in parts if part is not None]

@@ -187,6 +187,8 @@ class Dialects:
     files: Mapping[str, str]
     """Dialect → its file."""
     wanted: AttributeSelection
+    join_traces: bool = True
+    """Whether separate traces are joined where ids, times and peer of a call agree."""
 
 
 @cache

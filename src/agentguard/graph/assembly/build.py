@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,8 +11,11 @@ from agentguard.compute.arrays import distinct, factorize_rows
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
+from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import confidence, evidence
 from agentguard.graph.assembly.fallbacks import FoundFallbacks, find_fallbacks
+from agentguard.graph.assembly.hosting import internal_calls, runs_in
+from agentguard.graph.assembly.propagation.diagnosis import diagnose
 from agentguard.graph.assembly.rule_texts import COMPONENT_RULES, DEPENDENCY_RULES
 from agentguard.graph.assembly.run_tables import run_tables
 from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, LinkedCalls, link_traces
@@ -22,56 +24,33 @@ from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallb
 from agentguard.graph.runs import Runs
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """Sums over groups of rows."""
-
-    rows: I64
-    group: I64
-    size: int
-
-    def add(self, values: I64 | Mask | None = None) -> list[int]:
-        """Sum integers over each group (exactly, below 2**53); without values, count."""
-        weights = None if values is None else values[self.rows].astype(np.float64)
-        return list(map(int, np.bincount(self.group, weights, self.size).tolist()))
-
-    def lowest(self, values: I64) -> list[int]:
-        """Return each group's lowest known (positive) value; 0 if none is known."""
-        return self._extreme(np.minimum, values, 2**63 - 1)
-
-    def highest(self, values: I64) -> list[int]:
-        """Return each group's highest value."""
-        return self._extreme(np.maximum, values, 0)
-
-    def _extreme(self, pick: np.ufunc, values: I64, none: int) -> list[int]:
-        known = values[self.rows] > 0
-        result = np.full(self.size, none, np.int64)
-        pick.at(result, self.group[known], values[self.rows][known])
-        return list(map(int, np.where(result == 2**63 - 1, 0, result).tolist()))
-
-
 def build(
     partials: Sequence[Partial],
     conventions: Mapping[str, str],
     *,
     spans_read: int,
     refused: Mapping[str, int],
+    join: bool = True,
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it.
 
-    `conventions` maps dialects to their sources, for the basis of each claim.
+    `conventions` maps dialects to their sources, for the basis of each claim. `join`: whether
+    separate traces are joined where ids, times and peer of a call agree.
     """
     partial = merged(partials)
     limited = limit_cardinality(partial)
-    found = link_traces(partial)
+    broken = diagnose(partial, join=join)
+    found = link_traces(partial, broken.joined_rows)
     recovered = find_fallbacks(found)
     builder = _Builder(partial, found, recovered, conventions)
     graph = Graph(
         components=builder.components(),
         dependencies=builder.dependencies(),
+        runs_in=runs_in(partial, found),
         fallbacks=builder.fallbacks(),
         workflows=builder.workflows(),
         coverage=_coverage(partial, limited, spans_read, refused),
+        broken_hops=broken.hops,
     )
     return graph, run_tables(found, recovered, partial)
 
@@ -104,11 +83,12 @@ class _Builder:
             inferred[found.calls.observation] if len(inferred) else np.zeros(0, np.bool_)
         )
         """Calls whose callee is inferred from other calls, and which are therefore no evidence."""
+        self._internal = internal_calls(partial, found)
 
     def components(self) -> tuple[Component, ...]:
         calls, found = self._calls, self._found
         every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
-        sums = _Counts(every, found.component, len(self._ids))
+        sums = Counts(every, found.component, len(self._ids))
         ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
         tokens, durations = (
             (sums.add(calls.input_tokens), sums.add(calls.output_tokens)),
@@ -117,7 +97,7 @@ class _Builder:
         timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
-        own &= found.component[np.maximum(calls.source, 0)] == found.component
+        own &= self._internal
         selves = sums.add(own)
         proofs = evidence(
             calls, self._partial.labels, shown, found.component[shown], len(self._ids)
@@ -174,31 +154,17 @@ class _Builder:
 
     def dependencies(self) -> tuple[Dependency, ...]:
         calls, found = self._calls, self._found
-        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0))
+        rows = np.flatnonzero((calls.source >= 0) & (calls.type >= 0) & ~self._internal)
         caller = found.component[calls.source[rows]]
-        rows, caller = (
-            rows[caller != found.component[rows]],
-            caller[caller != found.component[rows]],
-        )
         group, first = factorize_rows(
             caller, found.component[rows], calls.type[rows].astype(np.int64)
         )
         size = len(first)
-        sums = _Counts(rows, group, size)
-        propagated = self._propagated()
+        sums = Counts(rows, group, size)
         shown = ~self._inferred[rows]
         proofs = evidence(calls, self._partial.labels, rows[shown], group[shown], size)
-        columns = {
-            "calls": sums.add(),
-            "errors": sums.add(calls.failed),
-            "absorbed": sums.add(calls.failed & ~propagated),
-            "propagated": sums.add(calls.failed & propagated),
-            "retries": sums.add(self._recovered.is_retry),
-            "input_tokens": sums.add(calls.input_tokens),
-            "output_tokens": sums.add(calls.output_tokens),
-            "first_seen": sums.lowest(calls.start),
-            "last_seen": sums.highest(self._end),
-            "source_runs": self._source_runs(rows, group, size),
+        columns = self._dependency_sums(sums) | {
+            "source_runs": self._source_runs(rows, group, size)
         }
         costs, latencies = self._costs(rows, group, size), self._latencies(rows, group, size)
         client_latencies, delays = (
@@ -229,6 +195,21 @@ class _Builder:
             for g, (source, target, kind) in enumerate(edges_of)
         ]
         return tuple(sorted(edges, key=lambda edge: (edge.source, edge.target, edge.type)))
+
+    def _dependency_sums(self, sums: Counts) -> dict[str, list[int]]:
+        calls, propagated = self._calls, self._propagated()
+        return {
+            "calls": sums.add(),
+            "errors": sums.add(calls.failed),
+            "absorbed": sums.add(calls.failed & ~propagated),
+            "propagated": sums.add(calls.failed & propagated),
+            "retries": sums.add(self._recovered.is_retry),
+            "inferred": sums.add(calls.proof == Proof.MATCH),
+            "input_tokens": sums.add(calls.input_tokens),
+            "output_tokens": sums.add(calls.output_tokens),
+            "first_seen": sums.lowest(calls.start),
+            "last_seen": sums.highest(self._end),
+        }
 
     def fallbacks(self) -> tuple[Fallback, ...]:
         calls = self._calls
@@ -263,7 +244,7 @@ class _Builder:
         if not len(rows):
             return ()
         codes = calls.entry[rows].astype(np.int64)
-        sums = _Counts(rows, codes, len(self._partial.workflows))
+        sums = Counts(rows, codes, len(self._partial.workflows))
         size = len(self._partial.workflows)
         columns = {
             "runs": sums.add(),

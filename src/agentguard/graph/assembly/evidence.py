@@ -20,6 +20,7 @@ _CEILING = {
     Proof.STRUCTURE: 0.95,
     Proof.LINK: 0.95,
     Proof.SIBLING: 0.85,
+    Proof.MATCH: 0.8,
     Proof.TEXT: 0.7,
     Proof.SHAPE: 0.6,
     Proof.SERVICE_NAME: 0.5,
@@ -111,6 +112,12 @@ def _evidence_spans(
 
 def ids_of(calls: Calls, labels: Mapping[bytes, str], row: int) -> tuple[str, str]:
     """Return a row's trace and span id: in hex, or as written."""
-    trace = calls.trace[row].astype("<u8").tobytes()
-    span = np.uint64(calls.span[row]).astype("<u8").tobytes()
-    return labels.get(trace, trace.hex()), labels.get(trace + span, span.hex())
+    return written_ids(calls.trace[row], calls.span[row], labels)
+
+
+def written_ids(
+    trace: NDArray[np.uint64], span: np.uint64, labels: Mapping[bytes, str]
+) -> tuple[str, str]:
+    """Return a trace id (2 words) and a span id: in hex, or as written."""
+    own, within = trace.astype("<u8").tobytes(), np.uint64(span).astype("<u8").tobytes()
+    return labels.get(own, own.hex()), labels.get(own + within, within.hex())

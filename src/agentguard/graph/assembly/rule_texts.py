@@ -27,6 +27,9 @@ DEPENDENCY_RULES = {
     Proof.ATTRIBUTE: "an attribute names caller and callee",
     Proof.STRUCTURE: "the callee's span is below the caller's",
     Proof.LINK: "a span link leads from the callee's trace to the caller's span",
+    Proof.MATCH: (
+        "inferred: the traces are separate, but ids, times and peer of caller and callee agree"
+    ),
     Proof.SIBLING: "order in time below one parent",
     Proof.TEXT: "named in an argument of the call",
     Proof.SHAPE: "the callee's span is below the caller's; its role is by form only",

@@ -44,11 +44,14 @@ class LinkedCalls:
         return top
 
 
-def link_traces(partial: Partial) -> LinkedCalls:
-    """Follow span links, name unnamed models and assign every row to its run."""
+def link_traces(partial: Partial, joined: Collection[int] = ()) -> LinkedCalls:
+    """Follow span links, name unnamed models and assign every row to its run.
+
+    `joined`: rows with a caller in another trace.
+    """
     calls = partial.calls
     _merge_workflows(partial)
-    _follow_links(partial)
+    _follow_links(partial, joined)
     resolve_peers(partial)
     by_id: dict[str, int] = {}
     codes = [
@@ -71,27 +74,30 @@ def link_traces(partial: Partial) -> LinkedCalls:
     )
 
 
-def _follow_links(partial: Partial) -> None:
+def _follow_links(partial: Partial, joined: Collection[int]) -> None:
     """Let each linked row be called by the holder of its first link; see _add_further_links."""
     calls = partial.calls
     every = _links_by_row(partial)
     linked = {row: links[0] for row, links in every.items()}
     for row, (_, end) in linked.items():
         calls.source[row] = end.row
-    _cut_cycles(calls, linked.keys())
+    _cut_cycles(calls, {*linked, *joined})
     linked = {row: both for row, both in linked.items() if calls.source[row] >= 0}
     found = {row: _caller(partial, row, end) for row, (_, end) in linked.items()}
     for row, (caller, via) in found.items():
-        calls.source[row] = caller
-        calls.type[row] = TYPES.index(
-            DependencyType.MESSAGING if linked[row][0].messaging else DependencyType.DELEGATES
-        )
-        calls.proof[row] = Proof.LINK
-        if via is not None and calls.via[row] < 0:
-            calls.via[row] = _via(partial, via)
+        _set_caller(partial, row, linked[row][0], caller, via)
     trace, _ = factorize(hash_rows(calls.trace[:, 0], calls.trace[:, 1]))
     calls.entry[np.isin(trace, trace[list(linked)])] = -1
     _add_further_links(partial, {row: every[row][1:] for row in linked})
+
+
+def _set_caller(partial: Partial, row: int, link: LinkStart, caller: int, via: str | None) -> None:
+    calls = partial.calls
+    how = DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
+    calls.source[row], calls.type[row] = caller, TYPES.index(how)
+    calls.proof[row] = Proof.MATCH if link.inferred else Proof.LINK
+    if via is not None and calls.via[row] < 0:
+        calls.via[row] = _via(partial, via)
 
 
 def _links_by_row(partial: Partial) -> dict[int, list[tuple[LinkStart, LinkEnd]]]:

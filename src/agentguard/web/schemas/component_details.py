@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from agentguard.web.schemas.common import Origin, WindowDocument
-from agentguard.web.schemas.components import DependencyDocument, NodeDocument, WorkflowDocument
+from agentguard.web.schemas.components import (
+    DependencyDocument,
+    HostingDocument,
+    NodeDocument,
+    WorkflowDocument,
+)
 
 
 class ComponentDetailsDocument(NodeDocument, Origin):
@@ -12,4 +19,6 @@ class ComponentDetailsDocument(NodeDocument, Origin):
     window: WindowDocument
     dependencies: list[DependencyDocument]
     dependents: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description="Where it runs.")
+    hosts: list[HostingDocument] = Field(description="What runs in it.")
     workflows: list[WorkflowDocument]

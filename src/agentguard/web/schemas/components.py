@@ -8,8 +8,8 @@ from pydantic import Field
 
 from agentguard.catalog.model import Criticality
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.model import FallbackMode
-from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Time
+from agentguard.graph.model import BreakKind, FallbackMode
+from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Share, Time
 
 AgentType = Literal["llm_agent", "api_agent", "generic_agent"]
 
@@ -120,8 +120,25 @@ class DependencyDocument(Grounds):
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    inferred_calls: int = Field(
+        description="Calls whose caller is in another trace, joined by ids, times and peer."
+    )
     first_seen: Time | None
     last_seen: Time | None
+
+
+class HostingDocument(Grounds):
+    """Where a component runs; no dependency."""
+
+    component: str
+    host: str = Field(
+        description="Id. A service is a component only if it takes part in calls itself."
+    )
+    component_name: str | None
+    host_name: str
+    host_kind: Literal["service", "mcp_server"]
+    environment: str | None
+    runs: int = Field(description="Invocations of the component there.")
 
 
 class FallbackDocument(Document):
@@ -152,6 +169,40 @@ class WorkflowDocument(Document):
     first_seen: Time | None
     last_seen: Time | None
     evidence: list[EvidenceDocument]
+
+
+class BrokenCallDocument(Document):
+    """A call whose trace context is lost."""
+
+    caller: EvidenceDocument | None = Field(description="The caller's span; null if unknown.")
+    callee: EvidenceDocument
+    inferred: bool = Field(description="Whether the graph counts both spans as one call.")
+
+
+class BrokenHopDocument(Document):
+    """Calls from one service to another that should share a trace, but do not."""
+
+    kind: BreakKind
+    caller: str | None = Field(description="The calling service; null if unknown.")
+    callee: str = Field(description="The called service.")
+    protocol: Literal["http", "rpc", "mcp", "messaging"] | None
+    operations: list[str] = Field(description="Names of the callee's spans, at most 5.")
+    agents: list[str] = Field(
+        description="Ids of the agents that therefore appear at the root of a trace, at most 5."
+    )
+    lost_calls: int
+    intact_calls: int = Field(description="Calls of the same hop that share a trace.")
+    inferred_calls: int = Field(description="Lost calls that the graph joins by inference.")
+    agreed: list[Literal["ids", "operation", "peer", "times"]] = Field(
+        description="What both sides of every lost call record alike."
+    )
+    clock_offset_ms: float | None = Field(
+        description="The callee's clock minus the caller's, if it had to be estimated."
+    )
+    cause: str
+    repair: str
+    confidence: Share = Field(description="That the sides belong together.")
+    calls: list[BrokenCallDocument] = Field(description="The newest, at most 5.")
 
 
 class CoverageDocument(Document):
@@ -195,4 +246,6 @@ class AgentDetailsDocument(AgentDocument, Origin):
 
     dependencies: list[DependencyDocument]
     dependents: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description="Where it runs.")
+    hosts: list[HostingDocument] = Field(description="What runs in it.")
     workflows: list[WorkflowDocument]

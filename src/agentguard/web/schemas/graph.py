@@ -8,13 +8,18 @@ from agentguard.web.schemas.analysis import AnalysisDocument
 from agentguard.web.schemas.common import Document, Origin, Time, WindowDocument
 from agentguard.web.schemas.components import (
     AgentDocument,
+    BrokenHopDocument,
     ComponentDocument,
     CoverageDocument,
     DependencyDocument,
     FallbackDocument,
+    HostingDocument,
     NodeDocument,
     WorkflowDocument,
 )
+
+RUNS_IN = "Agents and tools of services, tools of MCP servers."
+BROKEN = "Where traces should hang together, but do not; most lost calls first."
 
 
 class RefusalDocument(Document):
@@ -36,8 +41,10 @@ class ScanDocument(Document):
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")
     components: list[ComponentDocument]
     dependencies: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description=RUNS_IN)
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
+    broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
     window: WindowDocument
     environments: list[str]
     coverage: CoverageDocument
@@ -53,8 +60,10 @@ class GraphDocument(Origin):
 
     nodes: list[NodeDocument]
     edges: list[DependencyDocument]
+    runs_in: list[HostingDocument] = Field(description=RUNS_IN)
     fallbacks: list[FallbackDocument]
     workflows: list[WorkflowDocument]
+    broken_propagation: list[BrokenHopDocument] = Field(description=BROKEN)
     total_components: int = Field(description="In the whole graph, whatever a filter selects.")
     total_dependencies: int
     shadow_note: str | None = Field(description="Why no agent is called a shadow agent.")

@@ -1,0 +1,47 @@
+"""Findings at the level of agents or of the services in which they run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+
+from agentguard.analysis.model import Spof, SpofWorkflow
+from agentguard.graph.hosting import agents_of, at_level, hosts_of
+from agentguard.graph.level import Level
+from agentguard.graph.model import Graph
+
+
+def spofs_at(graph: Graph, found: Iterable[Spof], level: Level) -> tuple[Spof, ...]:
+    """Return the single points of failure of this level, in their order.
+
+    Agents instead of the services in which they run; or services, with the workflows of all that
+    runs in them alone.
+    """
+    if level is Level.SERVICE:
+        return tuple(_of_services(graph, found))
+    agents = agents_of(graph)
+    return tuple(s for s in found if s.component not in agents)
+
+
+def _of_services(graph: Graph, found: Iterable[Spof]) -> Iterator[Spof]:
+    hosts = hosts_of(graph)
+    services = {c.id: c for c in at_level(graph, Level.SERVICE).components}
+    parts = defaultdict[str, list[Spof]](list)
+    for spof in found:
+        own = hosts.get(spof.component, [spof.component])
+        if len(own) == 1:
+            parts[own[0]].append(spof)
+    for component, every in parts.items():
+        c = services[component]
+        evidence = next((s.evidence for s in every if s.component == component), every[0].evidence)
+        yield Spof(component, c.name, c.kind, _workflows(every), evidence)
+
+
+def _workflows(parts: Iterable[Spof]) -> tuple[SpofWorkflow, ...]:
+    """Return each workflow of the parts once, with the part that loses most of its runs."""
+    worst: dict[str, SpofWorkflow] = {}
+    for w in (w for part in parts for w in part.workflows):
+        known = worst.get(w.workflow)
+        if known is None or (w.runs_lost or 0) > (known.runs_lost or 0):
+            worst[w.workflow] = w
+    return tuple(sorted(worst.values(), key=lambda w: (-(w.runs_lost or 0), w.workflow)))

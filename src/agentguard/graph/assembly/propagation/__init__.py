@@ -1,0 +1,1 @@
+"""Calls between services whose sides are in separate traces: found, explained and joined."""

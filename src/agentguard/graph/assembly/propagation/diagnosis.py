@@ -1,0 +1,42 @@
+"""Diagnosis of lost context: which calls lose it, and which traces are joined again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from agentguard.discovery.partial import Partial
+from agentguard.graph.assembly.propagation.broken_hops import (
+    agents_started,
+    broken_hops,
+    unexplained_orphans,
+)
+from agentguard.graph.assembly.propagation.joining import Joined, join_traces
+from agentguard.graph.assembly.propagation.matching import matches
+from agentguard.graph.assembly.propagation.unrecorded_clients import unrecorded_calls
+from agentguard.graph.model import BrokenHop
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What was found."""
+
+    hops: tuple[BrokenHop, ...]
+    joined_rows: frozenset[int]
+    """Rows of calls that have a caller by inference."""
+
+
+def diagnose(partial: Partial, *, join: bool) -> Diagnosis:
+    """Find the calls whose context is lost; with `join`, change the calls of `partial`.
+
+    A pure function of the spans in the window, whatever groups of traces the partial was merged
+    from.
+    """
+    if not len(partial.open_sides):
+        return Diagnosis((), frozenset())
+    found, offsets = matches(partial)
+    explained = {match.callee for match in found}
+    unrecorded = list(unrecorded_calls(partial, explained))
+    callees = {at for each in unrecorded for at in each.callees} | explained
+    agents = agents_started(partial, callees.union(unexplained_orphans(partial, found)))
+    joined = join_traces(partial, found) if join else Joined(frozenset(), frozenset())
+    return Diagnosis(broken_hops(partial, found, joined, offsets, agents, unrecorded), joined.rows)

@@ -1,0 +1,42 @@
+"""The JSON document of calls between two services whose context is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from agentguard.graph.model import BrokenCall, BrokenHop, Evidence
+
+Document: TypeAlias = dict[str, Any]
+ShowEvidence: TypeAlias = Callable[[Evidence], Document]
+
+_NS_PER_MS = 1_000_000
+
+
+def broken_hop_document(hop: BrokenHop, evidence: ShowEvidence) -> Document:
+    """Return the document; `evidence` makes the one of a span."""
+    return {
+        "kind": hop.kind.value,
+        "caller": hop.caller,
+        "callee": hop.callee,
+        "protocol": hop.protocol or None,
+        "operations": list(hop.operations),
+        "agents": list(hop.agents),
+        "lost_calls": hop.lost,
+        "intact_calls": hop.intact,
+        "inferred_calls": hop.inferred,
+        "agreed": list(hop.agreed),
+        "clock_offset_ms": hop.clock_offset / _NS_PER_MS if hop.clock_offset else None,
+        "cause": hop.cause,
+        "repair": hop.repair,
+        "confidence": hop.confidence,
+        "calls": [_call_document(call, evidence) for call in hop.calls],
+    }
+
+
+def _call_document(call: BrokenCall, evidence: ShowEvidence) -> Document:
+    return {
+        "caller": None if call.caller is None else evidence(call.caller),
+        "callee": evidence(call.callee),
+        "inferred": call.inferred,
+    }
