@@ -233,7 +233,7 @@ def test_links_to_nowhere_and_pipes_in_a_folder_are_passed_over(tmp_path) -> Non
     items = list(read_paths([tmp_path]))
 
     assert [type(item) for item in items if not isinstance(item, Refusal)] == [DocumentPayload]
-    assert reasons(items) == ["no-traces"] * 3
+    assert reasons(items) == ["no-traces"] * 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -130,6 +130,13 @@ def test_exports_of_langfuse_without_observations_are_refused_as_such(value) -> 
     assert reasons(upload(value)) == ["not-traces"]
 
 
+def test_tables_of_scores_are_refused_as_such() -> None:
+    rows = [{"id": "s", "trace_id": "t", "project_id": "p", "name": "quality", "value": 1}] * 3
+
+    assert reasons(read_upload(as_csv(rows), "scores.csv")) == ["not-traces"]
+    assert reasons(upload({"data": rows, "meta": {}})) == ["not-traces"]
+
+
 def test_a_row_of_another_length_is_refused_and_the_others_read() -> None:
     body = as_csv([NEW, CHILD]).replace(b"\r\n", b"\r\nonly,two\r\n", 1)
     items = list(read_upload(body, "o.csv"))

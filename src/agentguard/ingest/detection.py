@@ -140,14 +140,17 @@ def _holds_snake_case(value: dict[str, Any]) -> bool:
 
 
 def _format_of_data(data: list[Any]) -> Format | None:
-    """Distinguish Jaeger's responses: traces, or the dependencies between services."""
-    first = next((item for item in data if isinstance(item, dict)), {} if data else {"spans": []})
-    if "trace_id" in first or snake_case.is_span(first):
-        return Format.LANGFUSE if langfuse.is_observation(first) else Format.SNAKE_CASE
-    if isinstance(first.get("spans"), list):
-        return Format.JAEGER
+    """Distinguish pages: of Langfuse, Phoenix, or Jaeger (traces, or dependencies)."""
+    empty: dict[str, Any] = {} if data else {"spans": []}
+    first = next((item for item in data if isinstance(item, dict)), empty)
     if langfuse.is_observation(first):
         return Format.LANGFUSE
+    if langfuse.is_without_observations(first):
+        return Format.WITHOUT_OBSERVATIONS
+    if isinstance(first.get("spans"), list):
+        return Format.SNAKE_CASE if "trace_id" in first else Format.JAEGER
+    if snake_case.is_span(first):
+        return Format.SNAKE_CASE
     return Format.DEPENDENCIES if "callCount" in first else None
 
 
@@ -174,7 +177,7 @@ def _format_of_list(value: list[Any]) -> Format | None:
         spans = [span for trace in value if isinstance(trace, list) for span in trace]
         found = _first_format(spans)
         return found if found in (Format.ZIPKIN, Format.ZIPKIN_V1) else None
-    found = _first_format(value) if value else Format.MANY
+    found = _first_format(value) if value else Format.PLAIN
     return Format.MANY if found in _ONE_BY_ONE else found
 
 

@@ -19,7 +19,7 @@ from agentguard.ingest.formats.otlp_documents import (
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 from agentguard.ingest.rejections import WITHOUT_IDS
 
-_TAGS = [{}]
+_TAGS: Shape = [{}]
 _PROCESS: Shape = {"tags": _TAGS}
 _SPAN: Shape = {
     "tags": _TAGS,

@@ -193,7 +193,9 @@ class DocumentReader:
         content: dict[str, Any] = {}
         numbers = NOTHING
         for item in key_values(written):
-            key = key_of(item)
+            key = item.get("key") if isinstance(item, dict) else None
+            if not isinstance(key, str):
+                key = key_of(item)
             if (use := self._uses.get(key)) is None:
                 continue
             value = any_value(item.get("value"))
