@@ -2816,7 +2816,7 @@ export interface components {
             total_dependencies: number;
             /**
              * Refusals
-             * @description The first 100.
+             * @description The first 100, those that lost spans first; files without traces among them.
              */
             refusals: components["schemas"]["RefusalDocument"][];
             /** Refusals Total */

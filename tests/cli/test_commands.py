@@ -160,6 +160,30 @@ class TestScan:
         assert "readme.md" not in done.stderr
         assert "a.jsonl" not in done.stderr
 
+    @pytest.mark.parametrize("store", ["--store", "--no-store"])
+    def test_files_of_a_folder_without_traces_are_in_the_json_counted_and_capped(
+        self, tmp_path, store
+    ):
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        write_traces(folder / "a.jsonl")
+        (folder / "z.json").write_text("{")
+        for number in range(150):
+            (folder / f"notes{number:03}.txt").write_text("no spans here")
+
+        found = document(agentguard("scan", folder, store, "--format", "json"))
+
+        listed = [each for each in found["refusals"] if each["reason"] == "no-traces"]
+        assert found["refusals"][0]["reason"] == "not-json"
+        assert found["refusals_total"] == 151
+        assert len(found["refusals"]) == 100
+        assert listed[0] == {
+            "origin": str(folder / "notes000.txt"),
+            "reason": "no-traces",
+            "message": "Skipped; it contains no traces in a supported format.",
+            "spans": 0,
+        }
+
     def test_files_folders_and_standard_input_are_read_as_one(self, tmp_path):
         folder = tmp_path / "folder"
         folder.mkdir()

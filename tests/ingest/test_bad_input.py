@@ -216,7 +216,7 @@ def test_missing_file_and_folder_without_traces_are_refused(tmp_path) -> None:
     (tmp_path / "empty.json").write_text("")
 
     assert reasons(read_paths([tmp_path / "nowhere.json"])) == ["missing-file"]
-    assert reasons(read_paths([tmp_path])) == ["no-telemetry"]
+    assert reasons(read_paths([tmp_path])) == ["no-traces", "no-traces", "no-telemetry"]
     assert reasons(read_paths([tmp_path / "other.json"])) == ["unknown-format"]
 
 
@@ -230,7 +230,10 @@ def test_links_to_nowhere_and_pipes_in_a_folder_are_passed_over(tmp_path) -> Non
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "t.json").write_bytes(ONE)
 
-    assert [type(item) for item in read_paths([tmp_path])] == [DocumentPayload]
+    items = list(read_paths([tmp_path]))
+
+    assert [type(item) for item in items if not isinstance(item, Refusal)] == [DocumentPayload]
+    assert reasons(items) == ["no-traces"] * 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
@@ -289,11 +292,15 @@ def test_folders_are_read_in_order_mixed_and_without_what_is_hidden_or_no_teleme
 
     names = list(
         dict.fromkeys(
-            Path(item.origin.split(":")[0]).relative_to(tmp_path).as_posix() for item in items
+            Path(item.origin.split(":")[0]).relative_to(tmp_path).as_posix()
+            for item in items
+            if not isinstance(item, Refusal)
         )
     )
+    skipped = [Path(item.origin).name for item in items if isinstance(item, Refusal)]
     assert names == ["a.jsonl.2026-01-01.zst", "c", "b/body.pb.gz", "b/z.json"]
-    assert reasons(items) == []
+    assert skipped == ["empty.json", "index.jsonl", "logs.jsonl", "notes.txt"]
+    assert sum(item.spans for item in items if isinstance(item, Refusal)) == 0
 
 
 def test_a_broken_trace_file_in_a_folder_is_refused(tmp_path) -> None:

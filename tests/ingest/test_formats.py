@@ -73,6 +73,7 @@ def test_zipkin_remote_endpoint_is_the_peer_service() -> None:
 
 def test_zipkin_error_tag_means_failed_even_when_empty() -> None:
     span = {"traceId": "a", "id": "b", "timestamp": 5, "duration": 2, "tags": {"error": ""}}
+    span |= {"localEndpoint": {"serviceName": "s"}}
     (found,) = spans(upload([span]))
     (fine,) = spans(upload([span | {"tags": {"error": "false"}}]))
 
@@ -85,7 +86,7 @@ def test_zipkin_trace_id_cut_by_one_side_is_made_whole() -> None:
     found = spans(
         upload(
             [
-                {"traceId": "7180c278b62e8f6a216a2aea45d08fc9", "id": "a"},
+                {"traceId": "7180c278b62e8f6a216a2aea45d08fc9", "id": "a", "shared": False},
                 {"traceId": "216a2aea45d08fc9", "id": "b", "parentId": "a"},
             ]
         )
@@ -95,11 +96,13 @@ def test_zipkin_trace_id_cut_by_one_side_is_made_whole() -> None:
 
 
 def test_zipkin_lists_of_traces_and_single_spans_per_line_are_read() -> None:
-    one, two = {"traceId": "a", "id": "1"}, {"traceId": "b", "id": "2", "shared": True}
+    here = {"localEndpoint": {"serviceName": "s"}}
+    one, two = {"traceId": "a", "id": "1"} | here, {"traceId": "b", "id": "2", "shared": True}
     nested = list(spans(upload([[one], [two]])))
     lines = list(spans(read_upload(f"{json.dumps(one)}\n{json.dumps(two)}\n".encode(), None)))
 
-    assert [span["spanId"] for span in nested] == [span["spanId"] for span in lines] == ["1", "2"]
+    assert [span["spanId"] for span in nested] == [span["spanId"] for span in lines]
+    assert [int(span["spanId"], 16) for span in nested] == [1, 2]
     assert nested[1]["kind"] == 2  # only a server half is flagged as shared
 
 
@@ -178,11 +181,14 @@ def test_jaeger_references_beside_the_parent_become_links() -> None:
     (follower,) = spans(upload(trace(("FOLLOWS_FROM", "t", "a"))))
     (stranger,) = spans(upload(trace(("CHILD_OF", "other", "a"))))
 
-    assert (both["parentSpanId"], both["links"]) == ("b", [{"traceId": "t", "spanId": "a"}])
-    assert (follower["parentSpanId"], follower["links"]) == ("a", [])
+    assert (both["parentSpanId"], both["links"]) == (
+        "000000000000000b",
+        [{"traceId": "t", "spanId": "000000000000000a"}],
+    )
+    assert (follower["parentSpanId"], follower["links"]) == ("000000000000000a", [])
     assert (stranger["parentSpanId"], stranger["links"]) == (
         "",
-        [{"traceId": "other", "spanId": "a"}],
+        [{"traceId": "other", "spanId": "000000000000000a"}],
     )
 
 

@@ -156,7 +156,7 @@ def check(body: bytes, name: str | None) -> None:
         assert isinstance(item, DocumentPayload | ProtobufPayload | Refusal)
         assert item.origin.startswith(name or "upload")
         if isinstance(item, Refusal):
-            assert item.spans >= 1
+            assert item.spans >= (item.reason != "malformed-span")  # one may lose no span
             assert item.message.endswith(".")
 
 

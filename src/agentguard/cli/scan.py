@@ -80,10 +80,10 @@ def scan(
 ) -> None:
     """Read trace files and show the graph of exactly what was read.
 
-    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo and Langfuse exports, plain,
-    gzip or zstd, recognized by their contents. With a window, whole traces are included if they
-    start in it. Unusable input is reported on standard error with file and position. Exits with 1
-    if there is no usable input.
+    OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin (v1, v2), Tempo, and exports of Langfuse,
+    Phoenix and MLflow, plain, gzip or zstd, recognized by their contents. With a window, whole
+    traces are included if they start in it. Unusable input, also files of a folder without traces,
+    is reported on standard error and in the JSON. Exits with 1 if there is no usable input.
     """
     from agentguard.cli.choices import settings_with, window_from_options
     from agentguard.scan.documents import NoUsableSpansError
@@ -151,13 +151,11 @@ def _payloads(
 ) -> Iterator[Payload | Refusal]:
     from agentguard.ingest.sources import read_paths, read_stream
 
-    skipped: list[Path] = []
     for path in paths:
         if stream and path == Path("-"):
             yield from read_stream(stream, "standard input", progress=progress)
         else:
-            yield from read_paths([path], progress=progress, skipped=skipped.append)
-    _tell_skipped(skipped)
+            yield from read_paths([path], progress=progress)
 
 
 def _stored(
@@ -213,13 +211,6 @@ def _submitted(
 
     with answers_only():
         return asyncio.run(submitted())
-
-
-def _tell_skipped(skipped: Sequence[Path]) -> None:
-    for path in skipped[:_REFUSALS_SHOWN]:
-        say(f"{path}: Skipped; it contains no traces in a supported format.")
-    if len(skipped) > _REFUSALS_SHOWN:
-        say(f"… and {len(skipped) - _REFUSALS_SHOWN:,} more files without traces.")
 
 
 def _print_refusals(document: Mapping[str, Any]) -> None:

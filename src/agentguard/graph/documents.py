@@ -118,8 +118,17 @@ def window_document(graph: Graph) -> Document:
     }
 
 
-def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ()) -> Document:
-    """Return the result of a scan: the graph, and the input that was rejected."""
+def scan_document(
+    graph: Graph,
+    view: View,
+    *,
+    refusals: Sequence[Refusal] = (),
+    refusals_total: int | None = None,
+) -> Document:
+    """Return the result of a scan: the graph, and the input that was rejected.
+
+    `refusals_total` counts also those that are not among the refusals; default: there are none.
+    """
     shown = Shown(graph, view)
     agents = [shown.agent(c) for c in shown.agents]
     return {
@@ -139,7 +148,7 @@ def scan_document(graph: Graph, view: View, *, refusals: Sequence[Refusal] = ())
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),
         "refusals": [_refusal_document(r) for r in refusals[:MAX_REFUSALS]],
-        "refusals_total": len(refusals),
+        "refusals_total": len(refusals) if refusals_total is None else refusals_total,
     }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from agentguard.ingest import detection, text
+from agentguard.ingest import detection, tables, text
 from agentguard.ingest.compression import CHUNK, at_most, decompressed, joined
 from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
 from agentguard.ingest.formats import otlp_bodies
@@ -23,6 +23,8 @@ TELEMETRY_SUFFIXES = frozenset(
         ".json",
         ".jsonl",
         ".ndjson",
+        ".csv",
+        ".parquet",
         ".pb",
         ".bin",
         ".otlp",
@@ -40,6 +42,9 @@ log rotation are ignored.
 _JSON_SUFFIXES = frozenset({".json", ".jsonl", ".ndjson"})
 _PROTOBUF_SUFFIXES = frozenset({".pb", ".bin", ".otlp", ".proto"})
 _APPENDED = re.compile(r"\.(?:gz|gzip|zst|zstd|[\dT_-]+)", re.IGNORECASE)
+WITHOUT_TRACES = "no-traces"
+"""Reason of a refusal of a file in a folder that has no traces in a supported format."""
+_SKIPPED = "Skipped; it contains no traces in a supported format."
 _HEAD = 1 << 16
 _REPORTED = 20  # refusals per reason and file that are reported individually
 _BOM = b"\xef\xbb\xbf"
@@ -52,18 +57,17 @@ def read_paths(
     paths: Sequence[Path],
     *,
     progress: Callable[[int], None] | None = None,
-    skipped: Callable[[Path], None] | None = None,
 ) -> Iterator[Payload | Refusal]:
     """Yield the payloads of the files and of the files in the folders (sorted, no hidden ones).
 
     `progress` receives the number of bytes read since its last call. A file given by name is
-    refused if it cannot be used; a file in a folder that is not telemetry is skipped, and `skipped`
-    receives its path. Format and compression are detected from the content. Memory is bounded by
+    refused if it cannot be used; a file in a folder that holds no traces is a refusal of no spans.
+    Format and compression are detected from the content. Memory is bounded by
     the largest JSON value or protobuf body, see ingest.text and ingest.formats.otlp_bodies.
     """
     for path in paths:
         if _is_folder(path):
-            yield from _folder(path, progress, skipped or _ignore)
+            yield from _folder(path, progress)
         else:
             yield from _file(path, progress, strict=True)
 
@@ -113,13 +117,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _ignore(_path: Path) -> None:
-    """Report a skipped file to nobody."""
-
-
-def _folder(
-    folder: Path, progress: Callable[[int], None] | None, skipped: Callable[[Path], None]
-) -> Iterator[Payload | Refusal]:
+def _folder(folder: Path, progress: Callable[[int], None] | None) -> Iterator[Payload | Refusal]:
     found = False
     errors: list[OSError] = []
     for path in _files_in(folder, errors.append):
@@ -128,7 +126,7 @@ def _folder(
             found = used = True
             yield item
         if not used:
-            skipped(path)
+            yield Refusal(_display_name(path), WITHOUT_TRACES, _SKIPPED, 0)
     yield from (_unreadable(os.fsdecode(error.filename), error) for error in errors)
     if not found and not errors:
         yield Refusal(
@@ -216,13 +214,25 @@ def _by_content(
     head, chunks = _peek(chunks)
     binary = _CONTROL.search(head[:512]) is not None
     form = otlp_bodies.form_of(head) if binary else None
-    suffix = _suffix(Path(origin))
-    if form is not None:
+    if head.startswith(tables.PARQUET):
+        yield from tables.parquet_payloads(chunks, origin, strict=strict, limit=limit)
+    elif form is not None:
         yield from _bodies(chunks, origin, form, strict=strict, limit=limit)
     elif _UTF16.match(head):
         raise UnreadableInputError("utf-16", "The text is UTF-16. Convert it to UTF-8.")
     elif _JSON_START.match(head) or not head:
         yield from text.payloads(chunks, origin, strict=strict)
+    else:
+        yield from _by_name(chunks, origin, binary=binary, strict=strict)
+
+
+def _by_name(
+    chunks: Iterator[bytes], origin: str, *, binary: bool, strict: bool
+) -> Iterator[Payload | Refusal]:
+    """Dispatch content whose first bytes tell nothing by the suffix of its name."""
+    suffix = _suffix(Path(origin))
+    if suffix == ".csv" and not binary:
+        yield from tables.csv_payloads(chunks, origin, strict=strict)
     elif suffix in _PROTOBUF_SUFFIXES:
         yield ProtobufPayload(origin, joined(chunks, MAX_BODY_BYTES))
     elif not binary and (strict or suffix in _JSON_SUFFIXES):

@@ -57,7 +57,9 @@ class ScanDocuments:
 
     def _document(self, dataset: str | None, version: str | None, found: Scan) -> dict[str, Any]:
         view = self.view_of(found.graph)
-        document = scan_document(found.graph, view, refusals=found.refusals)
+        document = scan_document(
+            found.graph, view, refusals=found.refusals, refusals_total=found.refusals_total
+        )
         if not found.graph.coverage.spans:
             raise NoUsableSpansError(document)
         return {"dataset": dataset, "graph_version": version} | document

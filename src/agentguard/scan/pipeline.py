@@ -43,6 +43,8 @@ class Scan:
     graph: Graph
     runs: Runs
     refusals: tuple[Refusal, ...]
+    """Of each reason the first few in full, those that lost spans first."""
+    refusals_total: int
 
 
 def scan(
@@ -101,13 +103,17 @@ class _Refused:
             else:
                 self._more[refusal.reason] += refusal.spans
 
-    def all(self) -> tuple[Refusal, ...]:
-        """Return what is shown, then one refusal for all others of each reason."""
+    def scan(self, graph: Graph, runs: Runs) -> Scan:
+        """Return the scan with what is shown, then one refusal for all others of each reason.
+
+        Refusals that lost no span follow those that did.
+        """
         rest = (
             Refusal("further on", r, f"{self._seen[r] - _SHOWN:,} more like those above.", spans)
             for r, spans in self._more.items()
         )
-        return (*self._shown, *rest)
+        found = sorted((*self._shown, *rest), key=lambda refusal: not refusal.spans)
+        return Scan(graph, runs, tuple(found), self._seen.total())
 
 
 def _graph(
@@ -152,7 +158,7 @@ def _built(partials: Sequence[Partial], dialects: Dialects, refused: _Refused, r
         refused=refused.spans,
         join=dialects.join_traces,
     )
-    return Scan(graph, runs, refused.all())
+    return refused.scan(graph, runs)
 
 
 def _parent_cycle(partial: Partial, trace: bytes, span: bytes) -> Refusal:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentguard.ingest.formats import tags as conventions
+from agentguard.ingest.formats.hex_ids import span_id, trace_id
+from agentguard.ingest.formats.kinds import MalformedError, Shape, accepted, check
 from agentguard.ingest.formats.otlp_documents import (
     SpanDocument,
     attributes,
@@ -15,28 +17,47 @@ from agentguard.ingest.formats.otlp_documents import (
     text,
 )
 from agentguard.ingest.payloads import DocumentPayload, Refusal
+from agentguard.ingest.rejections import WITHOUT_IDS
+
+_TAGS: Shape = [{}]
+_PROCESS: Shape = {"tags": _TAGS}
+_SPAN: Shape = {
+    "tags": _TAGS,
+    "logs": [{"fields": _TAGS}],
+    "references": [{}],
+    "process": _PROCESS,
+}
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document per trace, and a refusal for each span without ids.
+    """Yield one document per trace, and a refusal for each unusable span.
 
     CHILD_OF within the trace is the parent, else FOLLOWS_FROM; other references become links.
-    Complete ancestors embedded in references are not spans of their own.
+    Complete ancestors embedded in references are not spans of their own. Ids are padded.
     """
-    for number, trace in objects(traces(value)):
-        document = SpanDocument()
-        for n, span in objects(trace.get("spans")):
-            converted = _span(span, text(span.get("traceID") or trace.get("traceID")))
-            if converted["traceId"] and converted["spanId"]:
-                tags = tag_values(span.get("tags"))
-                document.add(_resource(span, trace), conventions.scope(tags), converted)
-            else:
-                yield Refusal(
-                    f"{origin}, trace {number}, span {n}",
-                    "span-without-ids",
-                    "A Jaeger span needs traceID and spanID.",
-                )
-        yield DocumentPayload(origin, document.finished())
+    for found in accepted(traces(value), {}, origin, "trace"):
+        if isinstance(found, Refusal):
+            yield found
+        else:
+            yield from _trace(*found, origin)
+
+
+def _trace(
+    place: str, trace: Mapping[str, Any], origin: str
+) -> Iterator[DocumentPayload | Refusal]:
+    document = SpanDocument()
+    for found in accepted(trace.get("spans"), _SPAN, place, "span"):
+        if isinstance(found, Refusal):
+            yield found
+            continue
+        at, span = found
+        try:
+            converted = _span(span, trace_id(span.get("traceID") or trace.get("traceID")))
+            scope = conventions.scope(tag_values(span.get("tags")))
+            document.add(_resource(span, trace), scope, converted)
+        except MalformedError as error:
+            yield error.refusal(at)
+    yield DocumentPayload(origin, document.finished())
 
 
 def traces(value: object) -> object:
@@ -66,13 +87,16 @@ def _tag_value(tag: Mapping[str, Any]) -> object:
     return value
 
 
-def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
+def _span(span: Mapping[str, Any], trace: str) -> dict[str, Any]:
+    own_id = span_id(span.get("spanID"))
+    if not (trace and own_id):
+        raise MalformedError("A Jaeger span needs traceID and spanID.", WITHOUT_IDS)
     tags = tag_values(span.get("tags"))
     start = nanoseconds(span.get("startTime"))
-    parent, links = _references(span, trace_id)
+    parent, links = _references(span, trace)
     return {
-        "traceId": trace_id,
-        "spanId": text(span.get("spanID")),
+        "traceId": trace,
+        "spanId": own_id,
         "parentSpanId": parent,
         "name": text(span.get("operationName")),
         "kind": conventions.kind(tags.get("span.kind")),
@@ -89,17 +113,16 @@ def _failed(error: object) -> bool:
     return text(error).casefold() not in ("", "false")
 
 
-def _references(span: Mapping[str, Any], trace_id: str) -> tuple[str, list[dict[str, Any]]]:
+def _references(span: Mapping[str, Any], trace: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the parent's id and the links."""
-    raw = [r for _, r in objects(span.get("references"))]
     references = [
-        (text(r.get("refType")), text(r.get("traceID")) or trace_id, text(r.get("spanID")))
-        for r in raw
+        (text(r.get("refType")), trace_id(r.get("traceID")) or trace, span_id(r.get("spanID")))
+        for _, r in objects(span.get("references"))
     ]
-    here = [r for r in references if r[1] == trace_id and r[2]]
+    here = [r for r in references if r[1] == trace and r[2]]
     parent = next((r for r in here if r[0] != "FOLLOWS_FROM"), here[0] if here else None)
     links = [{"traceId": r[1], "spanId": r[2]} for r in references if r is not parent]
-    return parent[2] if parent else text(span.get("parentSpanID")), links
+    return parent[2] if parent else span_id(span.get("parentSpanID")), links
 
 
 def _event(log: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +136,17 @@ def _event(log: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _resource(span: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, object]:
-    named = mapping(trace.get("processes")).get(text(span.get("processID")))
-    process = mapping(named if named is not None else span.get("process"))
+    process = _process(span, trace)
     service = text(process.get("serviceName"))
     return ({"service.name": service} if service else {}) | tag_values(process.get("tags"))
+
+
+def _process(span: Mapping[str, Any], trace: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the process that the span names, else its own; raise MalformedError."""
+    if (processes := trace.get("processes")) is not None:
+        check(processes, {}, "`processes` of a trace")
+    named = mapping(processes).get(text(span.get("processID")))
+    if named is None:
+        return mapping(span.get("process"))
+    check(named, _PROCESS, "A process")
+    return mapping(named)

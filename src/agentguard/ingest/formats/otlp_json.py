@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 
 from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.formats.kinds import MalformedError
+from agentguard.ingest.formats.otlp_groups import Span, spans
 from agentguard.ingest.formats.otlp_values import (
     MAX_INT64,
     any_value,
     as_number,
     as_text,
     attributes_of,
+    key_of,
     key_values,
+    members,
     objects,
 )
 from agentguard.ingest.numbers import (
@@ -52,14 +55,6 @@ _NO_USE = ""
 """Of a key that is known not to be kept."""
 _CONTENT, _LABEL = "content", "label"
 """Uses of attributes; for numbers, where they are."""
-
-
-class MalformedSpanError(ValueError):
-    """A span's JSON is not valid OTLP."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -97,7 +92,7 @@ class DocumentReader:
         self._times: list[tuple[int, int]] = []
         self._rows: list[int] = []
         self._codes: list[int] = []
-        self._numbers: list[tuple[float, ...]] = []
+        self._numbers: list[Numbers] = []
         self._contents: dict[int, dict[str, Any]] = {}
         self._events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
         self._links: dict[int, list[bytes]] = {}
@@ -107,19 +102,23 @@ class DocumentReader:
     def read(self, payload: DocumentPayload) -> int:
         """Add the document's spans and return their number; errors of spans become refusals."""
         count = 0
-        for index, (resource, scope, span) in enumerate(_spans(payload.document, self._wanted)):
+        for index, found in enumerate(spans(payload.document, self._wanted)):
             count += 1
-            try:
-                self._span(resource, scope, span, own_ids=payload.own_ids)
-            except MalformedSpanError as error:
-                self.rejections.add(payload.origin, index, error.reason, str(error))
+            if isinstance(found, MalformedError):
+                self.rejections.add(payload.origin, index, found.reason, str(found))
             else:
-                start, end = self._times[-1]
-                if 0 < end < start:
-                    self.rejections.add(
-                        payload.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False
-                    )
+                self._read_span(payload, index, found)
         return count
+
+    def _read_span(self, payload: DocumentPayload, index: int, found: Span) -> None:
+        try:
+            self._span(*found, own_ids=payload.own_ids)
+        except MalformedError as error:
+            self.rejections.add(payload.origin, index, error.reason, str(error))
+        else:
+            start, end = self._times[-1]
+            if 0 < end < start:
+                self.rejections.add(payload.origin, index, NEGATIVE, NEGATIVE_MESSAGE, lost=False)
 
     def flat(self) -> SpanColumns:
         """Return the columns of all spans read so far."""
@@ -150,63 +149,80 @@ class DocumentReader:
         )
 
     def _span(self, resource: str, scope: str, span: Any, *, own_ids: bool) -> None:
-        _check_kinds(span)
-        ids, labels = _ids(span)
-        if not own_ids and labels != (None, None):
-            raise MalformedSpanError(WITHOUT_IDS, _WRONG_ID)
+        """Add a span; nothing of it is added if MalformedError is raised."""
+        if not isinstance(span, dict):
+            raise MalformedError("A span must be an object.")
+        ids, labels = _ids(span, own_ids=own_ids)
         name, kind, times = _head(span)
-        events = [
-            (as_text(e.get("name")), attributes_of(e.get("attributes")))
-            for e in objects(span.get("events"))
-        ]
-        links = [found for link in objects(span.get("links")) if (found := _link(link))]
+        failed, events = _failed(span.get("status")), self._wanted_events(span.get("events"))
+        links = [found for link in objects(span.get("links"), "links") if (found := _link(link))]
+        codes, content, numbers = self._attributes(span.get("attributes"), scope)
+        codes += self._threshold(as_text(span.get("traceState")))
         row = len(self._kinds)
         self._ids.append(ids)
         self._names.add(self._name(name))
         self._resources.add(resource)
         self._scopes.add(scope)
         self._kinds.append(kind)
-        self._failed.append(_failed(span.get("status")))
+        self._failed.append(failed)
         self._times.append(times)
-        self._add_attributes(row, span.get("attributes"), scope)
-        self._add_trace_state(row, span.get("traceState"))
-        self._add_events(row, events)
+        self._numbers.append(numbers)
+        self._rows += [row] * len(codes)
+        self._codes += codes
+        self._add_rare(row, content, events, links)
+        self._add_labels(row, *labels)
+
+    def _add_rare(
+        self,
+        row: int,
+        content: dict[str, Any],
+        events: list[tuple[str, dict[str, Any]]],
+        links: list[bytes],
+    ) -> None:
+        if content:
+            self._contents[row] = content
+        if events:
+            self._events[row] = events
         if links:
             self._links[row] = links
-        if labels[0] is not None:
-            self._trace_labels[row] = labels[0]
-        if labels[1] is not None:
-            self._span_labels[row] = labels[1]
 
-    def _add_attributes(self, row: int, written: Any, scope: str) -> None:
+    def _add_labels(self, row: int, trace: str | None, span: str | None) -> None:
+        if trace is not None:
+            self._trace_labels[row] = trace
+        if span is not None:
+            self._span_labels[row] = span
+
+    def _attributes(self, written: Any, scope: str) -> tuple[list[int], dict[str, Any], Numbers]:
+        """Return the codes of stored attributes, the content and the numbers."""
         is_open = self._is_open(scope)
+        codes: list[int] = []
+        content: dict[str, Any] = {}
         numbers = NOTHING
         for item in key_values(written):
             key = item.get("key") if isinstance(item, dict) else None
             if not isinstance(key, str):
-                continue
+                key = key_of(item)
             use = self._uses.get(key)
             if not use:
                 if use is None and is_open:
-                    numbers = larger(numbers, self._add_other(row, key, item.get("value")))
+                    numbers = larger(numbers, self._other(codes, key, item.get("value")))
                 continue
             value = any_value(item.get("value"))
             if use == _LABEL:
                 code = self._code(key, value)
                 if code >= 0:
-                    self._rows.append(row)
-                    self._codes.append(code)
+                    codes.append(code)
             elif use == _CONTENT:
-                self._contents.setdefault(row, {})[key] = value
+                content[key] = value
             elif not isinstance(use, str):
                 numbers = larger(numbers, numbers_in(value, use))
-        self._numbers.append(numbers)
+        return codes, content, numbers
 
     def _is_open(self, scope: str) -> bool:
         return self._wanted.others is not None and self._wanted.others.is_open(scope)
 
-    def _add_other(self, row: int, key: str, written: Any) -> Numbers:
-        """Store an attribute that is kept by its form, or return its numbers."""
+    def _other(self, codes: list[int], key: str, written: Any) -> Numbers:
+        """Add the code of an attribute that is kept by its form, or return its numbers."""
         others = self._wanted.others
         if others is None or others.use_of(key) is None:
             if len(self._uses) < _MOST_USES:
@@ -216,15 +232,12 @@ class DocumentReader:
         if (where := others.numbers(key)) is not None:
             return numbers_in(value, where)
         if (label := other_label(others, key, value)) is not None:
-            self._rows.append(row)
-            self._codes.append(self._labels.code(*label))
+            codes.append(self._labels.code(*label))
         return NOTHING
 
-    def _add_trace_state(self, row: int, written: Any) -> None:
-        found = threshold(written) if isinstance(written, str) and written else None
-        if found is not None:
-            self._rows.append(row)
-            self._codes.append(self._labels.code(SAMPLING_THRESHOLD, found))
+    def _threshold(self, trace_state: str) -> list[int]:
+        found = threshold(trace_state) if trace_state else None
+        return [] if found is None else [self._labels.code(SAMPLING_THRESHOLD, found)]
 
     def _name(self, name: str) -> str:
         known = self._kept_names.get(name)
@@ -240,14 +253,12 @@ class DocumentReader:
             code = self._values[known] = -1 if keep is None else self._labels.code(key, keep)
         return code
 
-    def _add_events(self, row: int, events: list[tuple[str, dict[str, Any]]]) -> None:
-        found = [
-            (name, self._event(name, attributes))
-            for name, attributes in events
-            if self._is_wanted(name)
+    def _wanted_events(self, written: Any) -> list[tuple[str, dict[str, Any]]]:
+        return [
+            (name, self._event(name, attributes_of(event.get("attributes"))))
+            for event in objects(written, "events")
+            if self._is_wanted(name := as_text(event.get("name")))
         ]
-        if found:
-            self._events[row] = found
 
     def _is_wanted(self, name: str) -> bool:
         return name in self._wanted.events or any(
@@ -270,55 +281,21 @@ def _uses(wanted: AttributeSelection) -> dict[str, str | Usage]:
     return uses | dict(numeric_attributes(wanted))
 
 
-def resource_text(attributes: Mapping[str, Any], wanted: AttributeSelection) -> str:
-    """Return the JSON of the resource attributes to store."""
-    keep = {key: kept(attributes[key]) for key in sorted(wanted.resource & attributes.keys())}
-    return orjson.dumps({k: v for k, v in keep.items() if v is not None}).decode()
-
-
-def _spans(
-    document: Mapping[str, Any], wanted: AttributeSelection
-) -> Iterator[tuple[str, str, Any]]:
-    """Yield each span with its stored resource attributes (JSON) and its scope's name."""
-    for group in objects(document.get("resourceSpans", document.get("batches"))):
-        resource = group.get("resource")
-        attributes = (
-            attributes_of(resource.get("attributes"), wanted.resource)
-            if isinstance(resource, dict)
-            else {}
-        )
-        text = resource_text(attributes, wanted)
-        for scoped in objects(group.get("scopeSpans", group.get("instrumentationLibrarySpans"))):
-            scope = scoped.get("scope", scoped.get("instrumentationLibrary"))
-            name = as_text(scope.get("name")) if isinstance(scope, dict) else ""
-            spans = scoped.get("spans")
-            for span in spans if isinstance(spans, list) else []:
-                yield text, str(kept(name)), span
-
-
-def _check_kinds(span: Any) -> None:
-    """Raise MalformedSpanError if the span or one of its lists is of another kind."""
-    if not isinstance(span, dict):
-        raise MalformedSpanError("malformed-span", "A span must be an object.")
-    if not isinstance(span.get("attributes"), list | dict | type(None)):
-        raise MalformedSpanError("malformed-span", "The attributes of a span must be a list.")
-    if any(not isinstance(span.get(key), list | type(None)) for key in ("events", "links")):
-        raise MalformedSpanError("malformed-span", "Events and links of a span must be lists.")
-
-
 def _ids(
-    span: Mapping[str, Any],
+    span: Mapping[str, Any], *, own_ids: bool
 ) -> tuple[tuple[bytes, bytes, bytes], tuple[str | None, str | None]]:
     trace, trace_label = _id(span.get("traceId"), 16)
     own, own_label = _id(span.get("spanId"), 8)
     if not any(trace):
-        raise MalformedSpanError(
-            WITHOUT_IDS, "The span has no trace id, or one of only zeros; every span needs one."
+        raise MalformedError(
+            "The span has no trace id, or one of only zeros; every span needs one.", WITHOUT_IDS
         )
     if not any(own):
-        raise MalformedSpanError(
-            WITHOUT_IDS, "The span has no span id, or one of only zeros; every span needs one."
+        raise MalformedError(
+            "The span has no span id, or one of only zeros; every span needs one.", WITHOUT_IDS
         )
+    if not own_ids and (trace_label, own_label) != (None, None):
+        raise MalformedError(_WRONG_ID, WITHOUT_IDS)
     parent, _ = _id(span.get("parentSpanId"), 8)
     return (trace, own, parent), (trace_label, own_label)
 
@@ -358,7 +335,9 @@ def _kind(value: Any) -> int:
 
 
 def _failed(status: Any) -> bool:
-    code = status.get("code") if isinstance(status, dict) else None
+    code = members(status, "status").get("code")
+    if isinstance(code, list | dict):
+        raise MalformedError("The code of a status must be a number or a name.")
     return code in (2, "2") or (
         isinstance(code, str) and code.upper().removeprefix("STATUS_CODE_") == "ERROR"
     )
@@ -377,6 +356,8 @@ def _time(value: Any) -> int:
     """Return a time in ns, or 0 (unknown) if invalid or outside signed 64-bit integers."""
     try:
         time = int(value)
-    except (TypeError, ValueError, OverflowError):
+    except TypeError:
+        return as_number(value)
+    except (ValueError, OverflowError):
         return 0
     return time if 0 < time <= MAX_INT64 else 0

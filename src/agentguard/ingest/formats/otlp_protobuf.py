@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
 from agentguard.ingest.attribute_selection import AttributeSelection
-from agentguard.ingest.formats.otlp_json import resource_text
+from agentguard.ingest.formats.otlp_groups import resource_text
 from agentguard.ingest.formats.otlp_keys import (
     CONTENT,
     LABEL,

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from agentguard.ingest.formats.kinds import MALFORMED, MalformedError, accepted, check
 from agentguard.ingest.formats.otlp_documents import (
     KINDS,
     STATUS_ERROR,
@@ -22,10 +23,10 @@ from agentguard.ingest.formats.otlp_documents import (
     attributes,
     mapping,
     nanoseconds,
-    objects,
     text,
 )
 from agentguard.ingest.payloads import DocumentPayload, Refusal
+from agentguard.ingest.rejections import WITHOUT_IDS
 
 # Upper bound → nanoseconds per unit
 _UNITS = ((1e11, 10**9), (1e14, 10**6), (1e17, 10**3), (float("inf"), 1))
@@ -33,19 +34,17 @@ _CODES = {"ERROR": STATUS_ERROR, "2": STATUS_ERROR, "OK": STATUS_OK, "1": STATUS
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document with all spans, and a refusal for each span without ids."""
+    """Yield one document with all spans, and a refusal for each unusable span."""
     document = SpanDocument()
-    for place, trace_id, span in _spans(value):
-        converted = _span(span, trace_id)
-        if converted["traceId"] and converted["spanId"]:
-            document.add(_resource(span), "", converted)
-        else:
-            missing = "spanId" if converted["traceId"] else "traceId"
-            yield Refusal(
-                f"{origin}, {place}",
-                "span-without-ids",
-                f"The span has no {missing}; every span needs one.",
-            )
+    for found in _spans(value, origin):
+        if isinstance(found, Refusal):
+            yield found
+            continue
+        place, trace_id, span = found
+        try:
+            document.add(_resource(span), "", _span(span, trace_id))
+        except MalformedError as error:
+            yield error.refusal(place)
     yield DocumentPayload(origin, document.finished())
 
 
@@ -76,23 +75,32 @@ def _iso_nanoseconds(written: str) -> int:
     return ((since.days * 86_400 + since.seconds) * 10**6 + since.microseconds) * 1000
 
 
-def _spans(value: object) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _spans(value: object, origin: str) -> Iterator[tuple[str, str, dict[str, Any]] | Refusal]:
     """Yield each span with its location and its trace id."""
-    for number, trace in objects([value] if isinstance(value, dict) else value):
-        if isinstance(trace.get("spans"), list):
-            yield from (
-                (f"trace {number}, span {n}", text(trace.get("traceId")), span)
-                for n, span in objects(trace["spans"])
-            )
+    for number, item in enumerate(value if isinstance(value, list) else [value], 1):
+        if not isinstance(item, dict):
+            message = "A trace, or a span outside traces, must be an object."
+            yield Refusal(f"{origin}, item {number}", MALFORMED, message)
+        elif item.get("spans") is None:
+            yield f"{origin}, span {number}", "", item
         else:
-            yield f"span {number}", "", trace
+            for found in accepted(item["spans"], {}, f"{origin}, trace {number}", "span"):
+                if isinstance(found, Refusal):
+                    yield found
+                else:
+                    yield found[0], text(item.get("traceId")), found[1]
 
 
 def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
     start = instant(span.get("timestamp"))
-    return {
+    ids = {
         "traceId": text(span.get("traceId")) or trace_id,
         "spanId": text(span.get("spanId")),
+    }
+    if missing := [key for key, written in ids.items() if not written]:
+        message = f"The span has no {missing[0]}; every span needs one."
+        raise MalformedError(message, WITHOUT_IDS)
+    return ids | {
         "parentSpanId": text(span.get("parentSpanId")),
         "name": text(span.get("name")),
         "kind": _kind(span.get("kind")),
@@ -105,11 +113,12 @@ def _span(span: Mapping[str, Any], trace_id: str) -> dict[str, Any]:
 
 def _attributes(value: object) -> list[dict[str, Any]]:
     """Return an object as KeyValues; a list is assumed to contain KeyValues already."""
-    return (
-        [item for _, item in objects(value)]
-        if isinstance(value, list)
-        else attributes(mapping(value))
-    )
+    if isinstance(value, list):
+        check(value, [{}], "`attributes` of a span")
+        return value
+    if value is not None:
+        check(value, {}, "`attributes` of a span")
+    return attributes(mapping(value))
 
 
 def _kind(value: object) -> int:
@@ -118,6 +127,8 @@ def _kind(value: object) -> int:
 
 
 def _status(value: object) -> dict[str, Any]:
+    if isinstance(value, list):
+        raise MalformedError("`status` of a span must be an object or a code.")
     status = mapping(value) or {"code": value}
     code = _CODES.get(text(status.get("code")).upper().removeprefix("STATUS_CODE_"), 0)
     message = text(status.get("message"))

@@ -27,6 +27,5 @@ def payloads(value: dict[str, Any], origin: str) -> Iterator[DocumentPayload]:
     """Yield the document with its OTLP member name."""
     inner = unwrapped(value) or {}
     groups = inner.get("resourceSpans")
-    yield DocumentPayload(
-        origin, {"resourceSpans": groups if isinstance(groups, list) else inner.get("batches", [])}
-    )
+    found = groups if isinstance(groups, list) else inner.get("batches", [])
+    yield DocumentPayload(origin, {"resourceSpans": found}, own_ids=False)

@@ -9,6 +9,8 @@ from typing import Any
 
 from agentguard.ingest.formats import tags as conventions
 from agentguard.ingest.formats import zipkin_merge
+from agentguard.ingest.formats.hex_ids import span_id, trace_id
+from agentguard.ingest.formats.kinds import MalformedError, Shape, check
 from agentguard.ingest.formats.otlp_documents import (
     KINDS,
     SpanDocument,
@@ -20,25 +22,26 @@ from agentguard.ingest.formats.otlp_documents import (
 )
 from agentguard.ingest.formats.zipkin_merge import Span
 from agentguard.ingest.payloads import DocumentPayload, Refusal
+from agentguard.ingest.rejections import WITHOUT_IDS
 
-WITHOUT_IDS = ("span-without-ids", "A Zipkin span needs traceId and id.")
-"""Reason and message for a span without ids."""
+_SPAN: Shape = {"tags": {}, "annotations": [{}], "localEndpoint": {}, "remoteEndpoint": {}}
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document with all spans, and a refusal for each span without ids.
+    """Yield one document with all spans, and a refusal for each unusable span.
 
     Partial reports of one span are merged, see zipkin_merge. Client and server halves of a shared
     span keep their common id. A `shared` half without a kind is the server's; a span without a kind
-    but with both endpoints is the client's. The remote endpoint's name becomes peer.service.
+    but with both endpoints is the client's. The remote endpoint's name becomes peer.service. Ids
+    are padded.
     """
-    accepted: list[Span] = []
-    for n, span in enumerate(spans(value), 1):
-        if text(span.get("traceId")) and text(span.get("id")):
-            accepted.append(span)
+    usable: list[Span] = []
+    for found in spans(value, _SPAN, origin):
+        if isinstance(found, Refusal):
+            yield found
         else:
-            yield Refusal(f"{origin}, span {n}", *WITHOUT_IDS)
-    yield document(accepted, origin)
+            usable.append(found)
+    yield document(usable, origin)
 
 
 def document(spans: Iterable[Span], origin: str) -> DocumentPayload:
@@ -50,13 +53,38 @@ def document(spans: Iterable[Span], origin: str) -> DocumentPayload:
     return DocumentPayload(origin, found.finished())
 
 
-def spans(value: object) -> Iterator[Span]:
-    """Yield the spans of any of the three structures."""
-    if isinstance(value, dict):
-        yield value
-    elif isinstance(value, list):
-        for item in value:
-            yield from (span for _, span in objects(item if isinstance(item, list) else [item]))
+def spans(value: object, shape: Shape, origin: str) -> Iterator[Span | Refusal]:
+    """Yield the spans of this shape with padded ids, from a span, a list or a list of lists.
+
+    Everything else is refused.
+    """
+    for number, span in enumerate(_all_of(value), 1):
+        try:
+            check(span, shape, "A span")
+            usable = _with_padded_ids(span)
+        except MalformedError as error:
+            yield error.refusal(f"{origin}, span {number}")
+        else:
+            yield usable
+
+
+def _all_of(value: object) -> Iterator[Any]:
+    """Yield the items; of a list whose first item is a list, the items of its lists."""
+    listed = value if isinstance(value, list) else [value]
+    nested = isinstance(next(iter(listed), None), list)
+    for item in listed:
+        yield from item if nested and isinstance(item, list) else [item if not nested else None]
+
+
+def _with_padded_ids(span: Span) -> Span:
+    ids = {
+        "traceId": trace_id(span.get("traceId")),
+        "id": span_id(span.get("id")),
+        "parentId": span_id(span.get("parentId")),
+    }
+    if not (ids["traceId"] and ids["id"]):
+        raise MalformedError("A Zipkin span needs traceId and id.", WITHOUT_IDS)
+    return span | {key: value for key, value in ids.items() if value}
 
 
 def _with_unique_ids(spans: Iterable[Span]) -> Iterator[Span]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from agentguard.ingest.formats import zipkin
+from agentguard.ingest.formats.kinds import Shape
 from agentguard.ingest.formats.otlp_documents import mapping, nanoseconds, objects, text
 from agentguard.ingest.formats.zipkin_merge import Span
 from agentguard.ingest.payloads import DocumentPayload, Refusal
@@ -26,18 +27,22 @@ _KINDS = {
 _BEGIN_AND_END = (("cs", "cr"), ("sr", "ss"), ("ms", "ws"), ("wr", "mr"))
 _COMMON = ("traceId", "id", "parentId", "name")
 _WIRE = frozenset({"ws", "wr"})
+_SPAN: Shape = {
+    "annotations": [{"endpoint": {}}],
+    "binaryAnnotations": [{"endpoint": {}}],
+}
 _ADDRESSES = frozenset({"ca", "sa", "ma"})
 
 
 def payloads(value: object, origin: str) -> Iterator[DocumentPayload | Refusal]:
-    """Yield one document with all spans as v2 halves, and a refusal for each span without ids."""
-    found: list[Span] = []
-    for n, span in enumerate(zipkin.spans(value), 1):
-        if text(span.get("traceId")) and text(span.get("id")):
-            found += halves(span)
+    """Yield one document with all spans as v2 halves, and a refusal for each unusable span."""
+    usable: list[Span] = []
+    for found in zipkin.spans(value, _SPAN, origin):
+        if isinstance(found, Refusal):
+            yield found
         else:
-            yield Refusal(f"{origin}, span {n}", *zipkin.WITHOUT_IDS)
-    yield zipkin.document(found, origin)
+            usable += halves(found)
+    yield zipkin.document(usable, origin)
 
 
 def halves(span: Mapping[str, Any]) -> list[Span]:

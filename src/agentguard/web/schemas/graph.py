@@ -51,7 +51,9 @@ class ScanDocument(Document):
     total_agents: int
     total_components: int
     total_dependencies: int
-    refusals: list[RefusalDocument] = Field(description="The first 100.")
+    refusals: list[RefusalDocument] = Field(
+        description="The first 100, those that lost spans first; files without traces among them."
+    )
     refusals_total: int
 
 
