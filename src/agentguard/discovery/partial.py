@@ -20,6 +20,7 @@ I32 = NDArray[np.int32]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
 T = TypeVar("T")
+Link = TypeVar("Link", "LinkEnd", "LinkStart")
 
 
 class Proof(IntEnum):
@@ -184,9 +185,7 @@ def merged(partials: Sequence[Partial]) -> Partial:
     if parts:
         result.calls = _concatenated(Calls, parts)
         result.open_sides = _concatenated(OpenSides, open_sides)
-    result.sides = list(tables.sides)
-    result.observations, result.vias = list(tables.observations), list(tables.vias)
-    result.workflows, result.roots = list(tables.workflows), list(tables.roots)
+    tables.give(result)
     result.open_sides = result.open_sides.moved(_sort_by_trace(result)).in_order()
     _renumber(result)
     return result
@@ -206,9 +205,13 @@ def _sort_by_trace(result: Partial) -> I64:
     result.calls = calls
     result.link_ends.sort(key=lambda end: end.trace[1])
     result.link_starts.sort(key=lambda start: int(lower[start.row]))
-    result.link_ends = [replace(end, row=int(place[end.row])) for end in result.link_ends]
-    result.link_starts = [replace(start, row=int(place[start.row])) for start in result.link_starts]
+    result.link_ends = _moved(result.link_ends, place)
+    result.link_starts = _moved(result.link_starts, place)
     return place
+
+
+def _moved(links: Sequence[Link], place: I64) -> list[Link]:
+    return [replace(link, row=int(place[link.row])) for link in links]
 
 
 def _renumber(result: Partial) -> None:
@@ -242,6 +245,12 @@ class _Tables:
     workflows: dict[Identity, int] = field(default_factory=dict)
     roots: dict[str, int] = field(default_factory=dict)
     sides: dict[Side, int] = field(default_factory=dict)
+
+    def give(self, result: Partial) -> None:
+        """Set the values of these tables in the result."""
+        result.sides = list(self.sides)
+        result.observations, result.vias = list(self.observations), list(self.vias)
+        result.workflows, result.roots = list(self.workflows), list(self.roots)
 
     def recode_sides(self, partial: Partial, rows: int, spans: int) -> OpenSides:
         """Return the open sides with codes of these tables, after so many rows and sides."""

@@ -8,7 +8,7 @@ equal graphs give byte-identical JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -394,9 +394,4 @@ def _latency_document(histogram: Iterable[tuple[int, int]]) -> Document | None:
 
 
 def _refusal_document(refusal: Refusal) -> Document:
-    return {
-        "origin": refusal.origin,
-        "reason": refusal.reason,
-        "message": refusal.message,
-        "spans": refusal.spans,
-    }
+    return asdict(refusal)

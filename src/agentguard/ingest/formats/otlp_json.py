@@ -199,9 +199,7 @@ class DocumentReader:
         content: dict[str, Any] = {}
         numbers = NOTHING
         for item in key_values(written):
-            key = item.get("key") if isinstance(item, dict) else None
-            if not isinstance(key, str):
-                key = key_of(item)
+            key = key_of(item)
             use = self._uses.get(key)
             if not use:
                 if use is None and is_open:
