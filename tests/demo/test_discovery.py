@@ -12,6 +12,7 @@ from agentguard.analysis.analyze import analyze
 from agentguard.catalog.loading import load_catalog
 from agentguard.catalog.matching import match
 from agentguard.discovery.dialects.loading import load_dialects
+from agentguard.graph.level import Level
 from agentguard.ingest.sources import read_paths
 from agentguard.scan.pipeline import Scan, scan
 from tests.demo.scoring import COUNTED, counted_in, found_in, references
@@ -64,13 +65,16 @@ def test_both_cycles_are_found_among_agents_and_the_one_across_services_among_se
     found: Scan,
 ) -> None:
     called = references(found.graph)
-    cycles = analyze(found.graph, found.runs, matches=None).cycles
 
-    assert {frozenset(called[member] for member in cycle.components) for cycle in cycles} == {
+    def cycles(level: Level) -> set[frozenset[str]]:
+        found_at = analyze(found.graph, found.runs, level=level).cycles
+        return {frozenset(called[member] for member in cycle.components) for cycle in found_at}
+
+    assert cycles(Level.AGENT) == {
         frozenset({"agent:PricingAgent", "agent:PromotionAgent"}),
         frozenset({"agent:WriterAgent", "agent:EditorAgent"}),
-        frozenset({"service:writing", "service:editing"}),
     }
+    assert cycles(Level.SERVICE) == {frozenset({"service:writing", "service:editing"})}
 
 
 def test_what_has_a_fallback_or_is_optional_is_no_single_point_of_failure(found: Scan) -> None:

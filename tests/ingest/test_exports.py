@@ -6,7 +6,8 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pytest
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import decode
+from agentguard.ingest.payloads import DocumentPayload, Refusal
 from agentguard.ingest.sources import read_paths, read_upload
 from tests.ingest.reading import FORMATS, pieces_of, plain, reasons, spans, upload
 
@@ -267,3 +269,80 @@ def test_log_records_with_ids_are_no_spans() -> None:
     record = {"trace_id": TRACE, "span_id": "00f067aa0ba902b7", "message": "hello"}
 
     assert reasons(upload(record)) == ["unknown-format"]
+
+
+def test_rows_that_are_no_spans_are_refused_one_by_one(tmp_path: Path) -> None:
+    header = "id,traceId,type,startTime,name"
+    rows = [f"o{n},t{n},SPAN,2026-01-01T00:00:00Z,step" for n in range(2500)]
+    for n in (0, 1000, 1001, 2499):
+        rows[n] = f"o{n},t{n},,,step"
+    path = tmp_path / "observations.csv"
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+    found = list(read_paths([path]))
+
+    refused = [item for item in found if isinstance(item, Refusal)]
+    assert [each.origin.rpartition(", ")[2] for each in refused] == [
+        "row 1",
+        "row 1001",
+        "row 1002",
+        "row 2500",
+    ]
+    spans = [item for item in found if isinstance(item, DocumentPayload)]
+    assert sum(len(list(spans_in(item.document))) for item in spans) == 2496
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([2**40], pa.date64()),
+        pa.array([10**18], pa.duration("s")),
+        pa.array([[10**18 + 1]], pa.list_(pa.timestamp("ns"))),
+        pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")),
+    ],
+)
+def test_values_of_parquet_that_cannot_be_read_are_a_refusal(tmp_path: Path, column) -> None:
+    names = ["id", "traceId", "type", "startTime", "odd"]
+    columns = [*(pa.array([text]) for text in ("o", "t", "SPAN", "2026-01-01T00:00:00Z")), column]
+    path = tmp_path / "spans.parquet"
+    pq.write_table(pa.table(columns, names=names), path)
+
+    (found,) = read_paths([path])
+
+    if isinstance(found, Refusal):
+        assert found.reason == "bad-parquet"
+        assert "Export it again" in found.message
+
+
+def test_lists_within_lists_are_refused_and_other_files_read(tmp_path: Path) -> None:
+    deep = "[" * 500 + '{"trace_id": "a", "span_id": "b", "start_time": 1}' + "]" * 500
+    pages = '{"spans":[' * 300 + "{}" + "]}" * 300
+    for name, text in (("a.json", deep), ("b.json", pages)):
+        (tmp_path / name).write_text(text)
+
+    for name in ("a.json", "b.json"):
+        found = list(read_paths([tmp_path / name]))
+        assert any(isinstance(item, Refusal) for item in found)
+        documents = [item.document for item in found if isinstance(item, DocumentPayload)]
+        assert [span for document in documents for span in spans_in(document)] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"), [(3, 3), ("CLIENT", 3), ("SpanKind.SERVER", 2), (9, 0)]
+)
+def test_kinds_are_numbers_or_names(tmp_path: Path, kind: object, number: int) -> None:
+    span = {"trace_id": "0x" + "ab" * 16, "span_id": "0xqRUlaPr6s=", "start_time": 1, "kind": kind}
+    path = tmp_path / "span.json"
+    path.write_text(json.dumps([span]))
+
+    (found,) = read_paths([path])
+
+    assert isinstance(found, DocumentPayload)
+    (read,) = spans_in(found.document)
+    assert (read["kind"], read["traceId"], read["spanId"]) == (number, "ab" * 16, "0xqRUlaPr6s=")
+
+
+def spans_in(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for group in document["resourceSpans"]:
+        for scoped in group["scopeSpans"]:
+            yield from scoped["spans"]

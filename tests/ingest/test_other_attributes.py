@@ -88,3 +88,15 @@ def test_more_keys_than_are_remembered_change_nothing(monkeypatch: pytest.Monkey
         many: dict[str, Any] = {f"acme{n}__tool__name": "look" for n in range(start, start + 6)}
         (row,) = kept(decoder, "acme.agents", span(1, "x", **many), protobuf=True)
         assert len(row["attributes"]) == 6
+
+
+def test_keys_that_were_known_before_the_limit_keep_their_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(otlp_keys, "_MOST_KEYS", 8)
+    decoder = Decoder(WANTED)
+    for start in range(60):
+        many: dict[str, Any] = {f"acme{n}__tool__name": "look" for n in range(start, start + 6)}
+        many |= {f"acme{start}__user__id": "x"}
+        (row,) = kept(decoder, "acme.agents", span(1, "x", **many), protobuf=True)
+        assert len(row["attributes"]) == 6

@@ -28,14 +28,20 @@ class Prescan:
     tool_services: frozenset[str] = frozenset()
     """Services that contain tool spans."""
     link_targets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
-    """Span ids (as words) that are targets of span links."""
+    """Span ids (as words) that are targets of span links, sorted and distinct."""
 
     def __or__(self, other: Prescan) -> Prescan:
         return union((self, other))
 
     def are_link_targets(self, spans: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Return which of these span ids (as words) are targets of span links."""
-        return np.isin(spans, self.link_targets)
+        if not len(self.link_targets):
+            return np.zeros(len(spans), np.bool_)
+        places = np.searchsorted(self.link_targets, spans)
+        found: NDArray[np.bool_] = (
+            self.link_targets[np.minimum(places, len(self.link_targets) - 1)] == spans
+        )
+        return found
 
 
 def union(parts: Iterable[Prescan]) -> Prescan:

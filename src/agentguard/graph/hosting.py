@@ -63,11 +63,13 @@ def hosts_of(graph: Graph) -> dict[str, list[str]]:
 def dependencies_at(graph: Graph, level: Level) -> list[tuple[str, str, Dependency]]:
     """Return the dependencies between what stands for their ends: source, target, dependency.
 
-    What a service and its agents or tools do among themselves is left out.
+    What a service and its agents or tools do among themselves is left out, and of agents what only
+    repeats the dependencies of services.
     """
     names = stand_ins(graph, level)
     hosts = hosts_of(graph) if level is Level.SERVICE else {}
-    moved = [(names.get(d.source, d.source), d) for d in graph.dependencies]
+    shown = graph if level is Level.SERVICE else _of_agents(graph)
+    moved = [(names.get(d.source, d.source), d) for d in shown.dependencies]
     return [
         (source, names.get(d.target, d.target), d)
         for source, d in moved

@@ -62,7 +62,8 @@ def joined(chunks: Iterable[bytes], limit: int) -> bytes:
 def too_large(limit: int) -> UnreadableInputError:
     return UnreadableInputError(
         "body-too-large",
-        f"A protobuf body is longer than {limit >> 20} MiB; export smaller batches.",
+        f"A protobuf body or Parquet file is longer than {limit >> 20} MiB. Export smaller batches,"
+        " or split the export.",
     )
 
 

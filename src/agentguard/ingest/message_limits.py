@@ -146,11 +146,14 @@ def _count(body: bytes, nested: Mapping[str, _MessageFields], enough: int) -> in
             continue
         if len(outer) == MOST_LEVELS:
             raise UnreadableInputError(
-                "too-deep", f"The messages are nested more than {MOST_LEVELS} levels deep."
+                "too-deep",
+                f"The body has messages that are nested more than {MOST_LEVELS} levels deep. Send"
+                " flatter attribute values.",
             )
         count += 1
-        outer.append((end, fields))
-        end, at, fields = at, start, nested[kind]
+        if nested[kind]:
+            outer.append((end, fields))
+            end, at, fields = at, start, nested[kind]
     return count
 
 

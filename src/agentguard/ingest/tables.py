@@ -7,7 +7,6 @@ field reference"): in CSV, objects and lists are JSON text and missing values ar
 from __future__ import annotations
 
 import csv
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +23,12 @@ PARQUET = b"PAR1"
 """The first bytes of a Parquet file."""
 MAX_FIELD_CHARACTERS = 16 << 20
 _ROWS_TOGETHER = 1000
+_BYTES_TOGETHER = 64 << 20
+_UNKNOWN_COLUMNS = (
+    "These are not the columns of a known export of spans. See docs/formats.md for the exports that"
+    " are read."
+)
+_NO_SPAN = "The row lacks the ids or the start time of a span. Export the table again."
 
 csv.field_size_limit(MAX_FIELD_CHARACTERS)
 
@@ -43,7 +48,7 @@ def csv_payloads(
     except UnicodeDecodeError as error:
         raise UnreadableInputError("not-utf8", "The text is not UTF-8.") from error
     except csv.Error as error:
-        message = f"Invalid CSV (line {reader.line_num}): {error}."
+        message = f"Invalid CSV (line {reader.line_num}): {error}. Export the table again."
         raise UnreadableInputError("bad-csv", message) from error
 
 
@@ -54,32 +59,78 @@ def parquet_payloads(
 
     Raises InputTooLargeError if its pages, decompressed, exceed the limit (bytes).
     """
+    content = joined(chunks, MAX_BODY_BYTES)
+    yield from _payloads(_parquet_rows(content, limit), origin, strict=strict)
+
+
+def _parquet_rows(content: bytes, limit: int | None) -> Iterator[dict[str, Any]]:
     try:
-        file = pq.ParquetFile(pa.BufferReader(joined(chunks, MAX_BODY_BYTES)))
+        file = pq.ParquetFile(pa.BufferReader(content))
         groups = range(file.metadata.num_row_groups)
-        size = sum(file.metadata.row_group(group).total_byte_size for group in groups)
-        if limit is not None and size > limit:
+        sizes = [file.metadata.row_group(group).total_byte_size for group in groups]
+        if limit is not None and sum(sizes) > limit:
             raise InputTooLargeError.over(limit)
-        yield from _payloads(_rows(file), origin, strict=strict)
-    except (pa.ArrowException, OSError) as error:
-        raise UnreadableInputError("bad-parquet", f"Damaged Parquet file: {error}.") from error
+        yield from _rows(file, max(sizes, default=0), limit)
+    # A value that no Python value can hold is a ValueError or OverflowError.
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        message = f"Damaged Parquet file: {error}. Export it again."
+        raise UnreadableInputError("bad-parquet", message) from error
 
 
 def _payloads(
     rows: Iterator[Mapping[str, Any] | Refusal], origin: str, *, strict: bool
 ) -> Iterator[DocumentPayload | Refusal]:
-    """Yield the payloads of rows that are spans of a known format."""
+    """Yield the payloads of rows that are spans of a known format, and refuse the other rows.
+
+    Without any span among the first rows, the table is of an unknown format.
+    """
     first = 1
-    while found := list(itertools.islice(rows, _ROWS_TOGETHER)):
-        usable = [row for row in found if not isinstance(row, Refusal)]
-        if usable and not detection.holds_traces({"data": usable}):
-            if strict or first > 1:
-                yield from detection.payloads({"data": usable}, origin)
+    for group in _groups(rows):
+        numbered = enumerate(group, first)
+        spans = [row for row in group if not isinstance(row, Refusal) and _is_span(row)]
+        if not spans and first == 1:
+            yield from _refusals(group, origin, strict=strict)
             return
-        yield from (row for row in found if isinstance(row, Refusal))
-        if usable:
-            yield from detection.payloads({"data": usable}, f"{origin}, rows from {first}")
-        first += len(found)
+        for number, row in numbered:
+            if isinstance(row, Refusal):
+                yield row
+            elif not _is_span(row):
+                yield Refusal(f"{origin}, row {number}", "malformed-span", _NO_SPAN)
+        if spans:
+            yield from detection.payloads({"data": spans}, f"{origin}, rows from {first}")
+        first += len(group)
+
+
+def _groups(
+    rows: Iterator[Mapping[str, Any] | Refusal],
+) -> Iterator[list[Mapping[str, Any] | Refusal]]:
+    """Yield the rows in groups of bounded number and size."""
+    group: list[Mapping[str, Any] | Refusal] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        if not isinstance(row, Refusal):
+            size += sum(len(value) for value in row.values() if isinstance(value, str))
+        if len(group) >= _ROWS_TOGETHER or size >= _BYTES_TOGETHER:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _refusals(
+    group: list[Mapping[str, Any] | Refusal], origin: str, *, strict: bool
+) -> Iterator[DocumentPayload | Refusal]:
+    """Yield why rows without any span cannot be used; of a file found in a folder, nothing."""
+    table = {"data": [row for row in group if not isinstance(row, Refusal)]}
+    if strict and detection.format_of(table) is None:
+        yield Refusal(origin, "unknown-format", _UNKNOWN_COLUMNS)
+    elif strict:
+        yield from detection.payloads(table, origin)
+
+
+def _is_span(row: Mapping[str, Any]) -> bool:
+    return detection.holds_traces({"data": [row]})
 
 
 def _named(
@@ -99,15 +150,27 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
     for chunk in chunks:
         *ended, rest = (rest + chunk).split(b"\n")
         if len(rest) > MAX_FIELD_CHARACTERS:
-            message = f"A line exceeds {MAX_FIELD_CHARACTERS >> 20} MiB."
+            message = (
+                f"A line of the CSV file exceeds {MAX_FIELD_CHARACTERS >> 20} MiB. Export the table"
+                " without content, or as JSON lines."
+            )
             raise UnreadableInputError("value-too-large", message)
         yield from (f"{line.decode()}\n" for line in ended)
     if rest:
         yield rest.decode()
 
 
-def _rows(file: pq.ParquetFile) -> Iterator[dict[str, Any]]:
-    for batch in file.iter_batches(_ROWS_TOGETHER):
+def _rows(file: pq.ParquetFile, largest: int, limit: int | None) -> Iterator[dict[str, Any]]:
+    """Yield the rows, read few at a time where one may be large.
+
+    No row is larger than its group's pages (`largest`, bytes), but values of a dictionary repeat.
+    """
+    together = max(1, min(_ROWS_TOGETHER, _BYTES_TOGETHER // max(largest, 1)))
+    read = 0
+    for batch in file.iter_batches(together):
+        read += batch.nbytes
+        if limit is not None and read > limit:
+            raise InputTooLargeError.over(limit)
         columns = [_readable(column) for column in batch.columns]
         table = pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
         for row in table.to_pylist(maps_as_pydicts="lossy"):

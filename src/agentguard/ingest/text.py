@@ -14,9 +14,9 @@ from agentguard.ingest.message_limits import check_values
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 MAX_VALUE_BYTES = 128 << 20
+"""Maximum size of a JSON value on one or many lines. Parsed, it takes several times the memory."""
 MAX_VALUES = 8_000_000
 """Values in one JSON document of MAX_VALUE_BYTES: about twice what spans have."""
-"""Maximum size of a JSON value on one or many lines. Parsed, it takes several times the memory."""
 
 _SEARCHED_LINES = 1000
 

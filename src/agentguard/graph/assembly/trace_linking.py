@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -82,6 +82,7 @@ def _follow_links(partial: Partial, joined: Collection[int]) -> None:
     for row, (_, end) in linked.items():
         calls.source[row] = end.row
     _cut_cycles(calls, {*linked, *joined})
+    _end_runs(partial, joined)
     linked = {row: both for row, both in linked.items() if calls.source[row] >= 0}
     found = {row: _caller(partial, row, end) for row, (_, end) in linked.items()}
     for row, (caller, via) in found.items():
@@ -89,6 +90,17 @@ def _follow_links(partial: Partial, joined: Collection[int]) -> None:
     trace, _ = factorize(hash_rows(calls.trace[:, 0], calls.trace[:, 1]))
     calls.entry[np.isin(trace, trace[list(linked)])] = -1
     _add_further_links(partial, {row: every[row][1:] for row in linked})
+
+
+def _end_runs(partial: Partial, joined: Iterable[int]) -> None:
+    """Let joined rows that keep their caller start no run; those whose call was cut do."""
+    calls = partial.calls
+    for row in joined:
+        kind = partial.observations[calls.observation[row]].identity.kind
+        if calls.source[row] < 0:
+            calls.type[row] = -1
+        elif kind is not ComponentKind.WORKFLOW:
+            calls.entry[row] = -1
 
 
 def _set_caller(partial: Partial, row: int, link: LinkStart, caller: int, via: str | None) -> None:

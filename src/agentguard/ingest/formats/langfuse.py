@@ -25,6 +25,7 @@ from agentguard.ingest.formats.otlp_documents import (
     text,
 )
 from agentguard.ingest.formats.plain import instant
+from agentguard.ingest.numbers import amount
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 from agentguard.ingest.rejections import WITHOUT_IDS
 
@@ -209,7 +210,8 @@ def _usage(observation: Mapping[str, Any]) -> dict[str, object]:
         "gen_ai.usage.input_tokens": usage.get("input"),
         "gen_ai.usage.output_tokens": usage.get("output"),
     }
-    return {key: value for key, value in found.items() if isinstance(value, int) and value > 0}
+    amounts = {key: amount(value) for key, value in found.items()}
+    return {key: int(value) for key, value in amounts.items() if value is not None and value > 0}
 
 
 def _cost(observation: Mapping[str, Any]) -> object:

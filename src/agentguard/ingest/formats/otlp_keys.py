@@ -107,6 +107,9 @@ class _OtherKeys:
     def uses(self, data: U8, starts: I64, lengths: I64, signatures: U64) -> NDArray[np.int8]:
         """Return the use of each key."""
         new = ~self._is_known(signatures)
+        if len(self._known) > 1 and len(self._known) + len(np.unique(signatures[new])) > _MOST_KEYS:
+            self._forget()
+            new = np.ones(len(signatures), np.bool_)
         if new.any():
             self._learn(data, starts[new], lengths[new], signatures[new])
         return self._uses[np.searchsorted(self._known, signatures)]
@@ -118,8 +121,6 @@ class _OtherKeys:
 
     def _learn(self, data: U8, starts: I64, lengths: I64, signatures: U64) -> None:
         found, first = np.unique(signatures, return_index=True)
-        if len(self._known) + len(found) > _MOST_KEYS and len(self._known) > 1:
-            self._forget()
         uses = [
             self._use(data[start : start + length].tobytes().decode("utf-8", "replace"))
             for start, length in zip(starts[first].tolist(), lengths[first].tolist(), strict=True)

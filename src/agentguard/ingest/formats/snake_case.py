@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agentguard.ingest.formats import tags as conventions
-from agentguard.ingest.formats.kinds import MalformedError, Shape, accepted, check
+from agentguard.ingest.formats.kinds import MALFORMED, MalformedError, Shape, accepted, check
 from agentguard.ingest.formats.otlp_documents import (
+    KINDS,
     SpanDocument,
     attributes,
     mapping,
@@ -25,6 +26,10 @@ from agentguard.ingest.formats.plain import instant
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 _ATTRIBUTES = "attributes."
+_PREFIXED_LENGTHS = frozenset({2 + 16, 2 + 32})
+"""Characters of `0x` and the hex digits of an id."""
+_LEVELS = 4
+"""A list of pages, a page, a trace in it, its spans."""
 _STARTS = frozenset({"start_time", "start_time_unix_nano"})
 _SPAN: Shape = {
     "context": {},
@@ -66,16 +71,21 @@ def spans_of(value: object) -> object:
     return mapping(inner).get("spans") if isinstance(inner, dict) else inner
 
 
-def _spans(value: object, place: str) -> Iterator[tuple[str, dict[str, Any]] | Refusal]:
+def _spans(
+    value: object, place: str, levels: int = _LEVELS
+) -> Iterator[tuple[str, dict[str, Any]] | Refusal]:
     """Yield the spans of a span, a trace, a page, or a list of spans or traces."""
+    if not levels:
+        yield Refusal(place, MALFORMED, "Spans are nested too deeply to be a trace or a page.")
+        return
     if isinstance(value, list):
         for number, item in enumerate(value, 1):
-            yield from _spans(item, f"{place}, item {number}")
+            yield from _spans(item, f"{place}, item {number}", levels - 1)
         return
     around = mapping(value)
     inner = None if is_span(around) else spans_of(around)
     if any(isinstance(item, dict) and "spans" in item for item in _list(inner)):
-        yield from _spans(inner, place)
+        yield from _spans(inner, place, levels - 1)
         return
     for found in accepted([value] if inner is None else inner, _SPAN, place, "span"):
         yield found if isinstance(found, Refusal) else (found[0], _of_trace(around, found[1]))
@@ -106,7 +116,7 @@ def _converted(span: Mapping[str, Any]) -> dict[str, Any]:
         "spanId": own,
         "parentSpanId": _hex(span.get("parent_id") or span.get("parent_span_id")),
         "name": text(span.get("name")),
-        "kind": conventions.kind(_member(span.get("kind"))),
+        "kind": _kind(span.get("kind")),
         "startTimeUnixNano": _time(span, "start_time"),
         "endTimeUnixNano": _time(span, "end_time"),
         "attributes": attributes(_own_attributes(span)),
@@ -131,7 +141,15 @@ def _ids(value: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _hex(value: object) -> str:
-    return text(value).removeprefix("0x")
+    """Return an id without the prefix of a hexadecimal number; base64 may begin alike."""
+    written = text(value)
+    return written.removeprefix("0x") if len(written) in _PREFIXED_LENGTHS else written
+
+
+def _kind(value: object) -> int:
+    """Return the OTLP number of a span kind, which may be a number or a member's name."""
+    number = value if isinstance(value, int) else 0
+    return number if number in KINDS.values() else conventions.kind(_member(value))
 
 
 def _member(value: object) -> str:

@@ -124,7 +124,6 @@ class _Joining:
         calls.failed[row] |= sides.failed[at] & (kind is not ComponentKind.AGENT)
         calls.source[row], calls.proof[row] = holder, Proof.MATCH
         calls.type[row] = _TYPES.index(_USE.get(kind, DependencyType.HTTP))
-        calls.entry[row] = calls.entry[row] if kind is ComponentKind.WORKFLOW else -1
         self.rows.add(row)
         if kind is ComponentKind.AGENT:
             self._attach_agent(row, holder)
