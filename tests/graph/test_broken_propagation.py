@@ -16,7 +16,7 @@ from agentguard.discovery.kernel import discover
 from agentguard.discovery.partial import Partial, merged
 from agentguard.discovery.prescan import prescan
 from agentguard.graph.assembly.build import build
-from agentguard.graph.assembly.propagation.causes import Loss, cause_and_repair
+from agentguard.graph.assembly.propagation.causes import Loss, WholeCalls, cause_and_repair
 from agentguard.graph.assembly.propagation.matching import matches
 from agentguard.graph.model import BreakKind, BrokenHop, Coverage, Graph
 from agentguard.ingest.decoding import decode
@@ -231,7 +231,7 @@ class TestCause:
             "http",
             serving=True,
             lost=2,
-            whole={(other, callee): WholeHop(5, 0, 0)},
+            whole=WholeCalls.of({(other, callee): WholeHop(5, 0, 0)}),
         )
 
         cause, repair = cause_and_repair(loss)

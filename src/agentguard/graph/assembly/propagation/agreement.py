@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Flag, auto
+from itertools import islice
 
 from agentguard.discovery.call_sides import Side, WholeHop
 from agentguard.discovery.naming import normalized
@@ -13,6 +14,10 @@ from agentguard.discovery.sides import MCP, MESSAGING, RPC
 
 _LOOPBACK = ("localhost", "[::1]", "::1", "0.0.0.0")  # noqa: S104 - names to compare, not a binding
 _LOCAL = "127.0.0.1"
+
+
+MOST_COMPARED = 200_000
+"""Pairs of sides that are compared: sides are many where each call has a name of its own."""
 
 
 class Agreed(Flag):
@@ -39,16 +44,34 @@ def side_pairs(
     callees: Iterable[int],
     whole: Mapping[tuple[Side, Side], WholeHop],
 ) -> Iterator[SidePair]:
-    """Yield the pairs of sides that agree in peer or operation and differ in nothing."""
-    known, by_key = _known_peers(whole), _by_key(sides, callees)
-    places = _environments(sides)
+    """Yield the pairs of sides that agree in peer or operation and differ in nothing.
+
+    At most MOST_COMPARED pairs are looked at, in the order of the callers.
+    """
+    known, places = _known_peers(whole), _environments(sides)
+    for caller, callee in islice(_candidates(sides, callers, callees, known), MOST_COMPARED):
+        own, other = sides[caller], sides[callee]
+        agreed = _agreed(own, other, known)
+        if agreed and _same_environment(own, other, places):
+            yield SidePair(caller, callee, agreed)
+
+
+def _candidates(
+    sides: list[Side],
+    callers: Iterable[int],
+    callees: Iterable[int],
+    known: Mapping[str, set[str]],
+) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of sides that share a key and, where both record one, the path."""
+    by_key = _by_key(sides, callees)
     for caller in callers:
         own = sides[caller]
         keys = {*_keys(own), *(name for peer in own.peers for name in known.get(peer, ()))}
-        for callee in sorted({code for key in keys for code in by_key.get(key, ())}):
-            agreed = _agreed(own, sides[callee], known)
-            if agreed and _same_environment(own, sides[callee], places):
-                yield SidePair(caller, callee, agreed)
+        found = set[int]()
+        for paths in (by_key[key] for key in keys if key in by_key):
+            for path in (own.path, "") if own.path else paths:
+                found.update(paths.get(path, ()))
+        yield from ((caller, callee) for callee in sorted(found))
 
 
 def _known_peers(whole: Mapping[tuple[Side, Side], WholeHop]) -> dict[str, set[str]]:
@@ -77,11 +100,12 @@ def _same_environment(caller: Side, callee: Side, places: Mapping[str, set[str |
     return caller.environment not in places[callee.service]
 
 
-def _by_key(sides: list[Side], callees: Iterable[int]) -> dict[str, list[int]]:
-    by_key: dict[str, list[int]] = defaultdict(list)
+def _by_key(sides: list[Side], callees: Iterable[int]) -> dict[str, dict[str, list[int]]]:
+    """Return the callees' sides by key and path."""
+    by_key: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for code in callees:
         for key in {*_keys(sides[code]), _service_key(sides[code].service)}:
-            by_key[key].append(code)
+            by_key[key][sides[code].path].append(code)
     return by_key
 
 

@@ -13,7 +13,7 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.partial import I64, Partial, Proof
 from agentguard.graph.assembly.evidence import confidence, written_ids
 from agentguard.graph.assembly.propagation.agreement import Agreed
-from agentguard.graph.assembly.propagation.causes import Loss, cause_and_repair
+from agentguard.graph.assembly.propagation.causes import Loss, WholeCalls, cause_and_repair
 from agentguard.graph.assembly.propagation.clock_offsets import ClockOffsets
 from agentguard.graph.assembly.propagation.joining import Joined
 from agentguard.graph.assembly.propagation.matching import Match
@@ -38,7 +38,8 @@ def broken_hops(
 
     `agents`: see agents_started.
     """
-    findings = _Findings(partial, joined, offsets, agents)
+    whole = WholeCalls.of(partial.whole_hops)
+    findings = _Findings(partial, joined, offsets, agents, whole)
     hops = defaultdict[_Hop, list[_Call]](list)
     for match in found:
         hops[findings.hop(match)].append(_Call(match.callee, match))
@@ -104,6 +105,7 @@ class _Findings:
     joined: Joined
     offsets: ClockOffsets
     agents: Mapping[int, set[str]]
+    whole: WholeCalls
 
     def hop(self, match: Match) -> _Hop:
         sides = self.partial.open_sides
@@ -173,9 +175,7 @@ class _Findings:
     def _loss(self, hop: _Hop, calls: Sequence[_Call]) -> Loss:
         kind, caller, callee, protocol = hop
         serving = 2 * sum(self._side(call.callee).serving for call in calls) >= len(calls)
-        return Loss(
-            kind, caller or "", callee, protocol, serving, len(calls), self.partial.whole_hops
-        )
+        return Loss(kind, caller or "", callee, protocol, serving, len(calls), self.whole)
 
     def _shown(self, calls: Sequence[_Call]) -> tuple[BrokenCall, ...]:
         sides = self.partial.open_sides

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -9,6 +10,29 @@ from typing import assert_never
 from agentguard.discovery.call_sides import Side, WholeHop
 from agentguard.discovery.sides import HTTP, MCP, MESSAGING, RPC
 from agentguard.graph.model import BreakKind
+
+
+@dataclass(frozen=True, slots=True)
+class WholeCalls:
+    """Calls between services whose sides share a trace."""
+
+    between: Mapping[tuple[str, str], Mapping[str, int]]
+    """(Caller, callee) → protocol → calls."""
+    senders: frozenset[tuple[str, str]]
+    """(Caller, protocol)."""
+    readers: frozenset[tuple[str, str]]
+    """(Callee, protocol)."""
+
+    @classmethod
+    def of(cls, hops: Mapping[tuple[Side, Side], WholeHop]) -> WholeCalls:
+        between = defaultdict[tuple[str, str], Counter[str]](Counter)
+        for (caller, callee), hop in hops.items():
+            between[caller.service, callee.service][caller.protocol] += hop.calls
+        return cls(
+            between,
+            frozenset((caller.service, caller.protocol) for caller, _ in hops),
+            frozenset((callee.service, callee.protocol) for _, callee in hops),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,34 +46,25 @@ class Loss:
     serving: bool
     """Whether the callee's spans are spans of a server or a consumer."""
     lost: int
-    whole: Mapping[tuple[Side, Side], WholeHop]
+    whole: WholeCalls
     component: str = ""
     """Name of the tool or agent that makes the calls, if known."""
 
     @property
     def intact(self) -> int:
         """Return how many calls of this hop kept their context."""
-        return sum(
-            hop.calls
-            for (one, other), hop in self.whole.items()
-            if (one.service, other.service) == (self.caller, self.callee)
-            and (not self.protocol or self.protocol == one.protocol)
-        )
+        calls = self.whole.between.get((self.caller, self.callee), {})
+        return calls.get(self.protocol, 0) if self.protocol else sum(calls.values())
 
     @property
     def caller_sends(self) -> bool:
         """Return whether the caller's context reaches any other service."""
-        return any(
-            one.service == self.caller and one.protocol == self.protocol for one, _ in self.whole
-        )
+        return (self.caller, self.protocol) in self.whole.senders
 
     @property
     def callee_reads(self) -> bool:
         """Return whether the callee continues the trace of any other caller."""
-        return any(
-            other.service == self.callee and other.protocol == self.protocol
-            for _, other in self.whole
-        )
+        return (self.callee, self.protocol) in self.whole.readers
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +143,8 @@ _NO_CLIENT_SPAN = _Advice(
 )
 _NO_CALLER_SPANS = _Advice(
     "The spans of the caller were not received: the caller of {callee} exports them elsewhere or"
-    " not at all, or makes its own sampling decision.",
+    " not at all, makes its own sampling decision, or had not ended its spans when these were"
+    " read.",
     "Export the spans of the callers of {callee} to the same place, and use parent-based sampling"
     " in all services.",
 )
