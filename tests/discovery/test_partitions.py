@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from agentguard.discovery.call_sides import OpenSides
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.kernel import discover
 from agentguard.discovery.outcomes import _ends
@@ -28,9 +29,14 @@ def discovered(spans: pa.Table, partitions: list[np.ndarray]) -> Partial:
 
 
 def same(one: Partial, other: Partial) -> bool:
-    rest = [f.name for f in fields(Partial) if f.name not in ("calls", "parent_cycles")]
+    apart = ("calls", "parent_cycles", "open_sides")
+    rest = [f.name for f in fields(Partial) if f.name not in apart]
     return (
         all(
+            np.array_equal(getattr(one.open_sides, f.name), getattr(other.open_sides, f.name))
+            for f in fields(OpenSides)
+        )
+        and all(
             np.array_equal(getattr(one.calls, f.name), getattr(other.calls, f.name))
             for f in fields(Calls)
             if f.name != "cost"

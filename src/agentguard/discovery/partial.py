@@ -221,6 +221,8 @@ def _renumber(result: Partial) -> None:
     calls.via, result.vias = _used(calls.via, result.vias)
     calls.entry, result.workflows = _used(calls.entry, result.workflows)
     calls.root, result.roots = _used(calls.root, result.roots)
+    sides, result.sides = _used(result.open_sides.side.astype(np.int32), result.sides)
+    result.open_sides = replace(result.open_sides, side=sides.astype(np.int64))
 
 
 def _used(codes: I32, values: Sequence[T]) -> tuple[I32, list[T]]:

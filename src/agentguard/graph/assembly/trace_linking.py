@@ -52,6 +52,7 @@ def link_traces(partial: Partial, joined: Collection[int] = ()) -> LinkedCalls:
     calls = partial.calls
     _merge_workflows(partial)
     _follow_links(partial, joined)
+    _end_runs(partial, joined)
     resolve_peers(partial)
     by_id: dict[str, int] = {}
     codes = [
@@ -82,7 +83,6 @@ def _follow_links(partial: Partial, joined: Collection[int]) -> None:
     for row, (_, end) in linked.items():
         calls.source[row] = end.row
     _cut_cycles(calls, {*linked, *joined})
-    _end_runs(partial, joined)
     linked = {row: both for row, both in linked.items() if calls.source[row] >= 0}
     found = {row: _caller(partial, row, end) for row, (_, end) in linked.items()}
     for row, (caller, via) in found.items():
