@@ -13,7 +13,6 @@ import pytest
 
 from agentguard.accounts.principal import system_principal
 from agentguard.bootstrap.opening import open_app
-from agentguard.compute.pools import ThreadPool
 from agentguard.ingest.sources import exceeds
 from agentguard.scan.live import TooManyWindowsError
 from agentguard.settings import Settings
@@ -67,18 +66,6 @@ async def test_a_small_scan_does_not_wait_for_a_large_one(tmp_path: Path) -> Non
         goes_on.set()
         assert (await waiting)["total_agents"] == 1
         await blocked
-
-
-async def test_a_large_scan_starts_the_workers_of_small_ones(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "data", job_bytes=20 * len(LINE))
-    async with open_app(settings, in_processes=False) as app:
-        small = app.scans.workers
-        assert isinstance(small, ThreadPool)
-        assert not small._state  # noqa: SLF001
-
-        await app.scans.read_file(written(tmp_path / "large", 100), "large")
-
-        assert small._state  # noqa: SLF001
 
 
 async def test_each_kind_of_work_has_workers_of_its_own(tmp_path: Path) -> None:

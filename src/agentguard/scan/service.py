@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +15,7 @@ from typing import Protocol
 import structlog
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.compute.pools import Pool, WorkerDiedError, no_op
-from agentguard.compute.tasks import task_group
+from agentguard.compute.pools import Pool
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.graph.documents import Document
 from agentguard.graph.storage.publishing import GraphPublisher, PublishStores
@@ -159,17 +157,7 @@ class ScanService:
         """
         large = await asyncio.to_thread(exceeds, path, self.large_bytes)
         workers = self.large_workers if large else self.workers
-        async with task_group() as tasks:
-            if large:
-                tasks.create_task(self._start_workers())
-            return await workers.run(
-                scan_path, path, origin, progress_file, self.file_limit, window
-            )
-
-    async def _start_workers(self) -> None:
-        """Start the process for small scans: one may come while a large scan keeps the CPU busy."""
-        with suppress(WorkerDiedError):  # it starts again when it is needed
-            await self.workers.run(no_op)
+        return await workers.run(scan_path, path, origin, progress_file, self.file_limit, window)
 
     async def keep_once(
         self, actor: Principal, found: Scan, dataset: str, job: Job
