@@ -323,7 +323,7 @@ async def test_who_is_told_to_stop_gives_its_job_back_uncounted(idle: Place, tmp
             await (
                 held.feed()
             )  # the thread that read it goes on until now; what it finds does not count
-            await app.scans.workers.run(lambda _dialects: None)
+            await app.scans.large_workers.run(lambda _dialects: None)
 
         with place.working(name="second"):
             async with serving(place, app) as here, asyncio.TaskGroup() as tasks:

@@ -48,7 +48,9 @@ LevelParameter = Annotated[
         " services. Default: lists have both, findings have agents."
     ),
 ]
-TopParameter = Annotated[int | None, Query(ge=1, description="Maximum number of items per list.")]
+TopParameter = Annotated[
+    int | None, Query(ge=1, le=1_000_000, description="Maximum number of items per list.")
+]
 
 
 def _selection(
