@@ -1772,7 +1772,7 @@ export interface components {
             cost_usd: number | null;
             /**
              * Inferred Calls
-             * @description Calls whose caller is in another trace, joined by ids, times and peer.
+             * @description Calls whose caller is in another trace, matched by ids, times and peer.
              */
             inferred_calls: number;
             /** First Seen */
@@ -2074,7 +2074,7 @@ export interface components {
             workflows: components["schemas"]["WorkflowDocument"][];
             /**
              * Broken Propagation
-             * @description Where traces should hang together, but do not; most lost calls first.
+             * @description Calls between services that should share a trace, but do not; most lost calls first.
              */
             broken_propagation: components["schemas"]["BrokenHopDocument"][];
             /**
@@ -2801,7 +2801,7 @@ export interface components {
             workflows: components["schemas"]["WorkflowDocument"][];
             /**
              * Broken Propagation
-             * @description Where traces should hang together, but do not; most lost calls first.
+             * @description Calls between services that should share a trace, but do not; most lost calls first.
              */
             broken_propagation: components["schemas"]["BrokenHopDocument"][];
             window: components["schemas"]["WindowDocument"];

@@ -95,11 +95,21 @@ def test_no_condition_names_what_rules_cannot_see() -> None:
 
 
 def test_content_and_long_values_are_not_shown() -> None:
-    draft = suggested(span(1, "think", desk__prompt="my secret", desk__note="n" * 60))["draft"]
+    found = suggested(
+        span(1, "think", desk__prompt="secret", desk__note="n" * 60, desk__x="it is a secret"),
+        span(2, "think", desk__json='{"k":"secret"}', desk__unit="north"),
+    )
+    (group,) = found["groups"]
 
-    assert "my secret" not in draft
-    assert "# desk.prompt (content)" in draft
-    assert "n" * 41 not in draft
+    assert "secret" not in json.dumps(found)
+    assert {"# desk.prompt (content)", "# desk.x (content)", "# desk.json (content)"} <= {
+        line.strip() for line in found["draft"].splitlines()
+    }
+    assert (group["attributes"]["desk.prompt"], group["attributes"]["desk.unit"]) == (
+        None,
+        {"north": 1},
+    )
+    assert "n" * 41 not in found["draft"]
 
 
 def test_a_file_whose_spans_all_have_rules_gives_no_groups() -> None:

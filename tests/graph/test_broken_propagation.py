@@ -1,4 +1,4 @@
-"""Traces that should hang together but do not are found, explained and joined."""
+"""Calls that should share a trace but do not are found, explained and joined."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def at_once(payload: Payload, spans: Collection[str]) -> None:
 
 
 class TestCause:
-    """The likely cause follows from which other calls of both sides hang together."""
+    """The likely cause follows from which other calls of both sides share a trace."""
 
     def found(self, name: str, calls: Collection[Call], **how: object) -> BrokenHop:
         graph = scan(cut(name, calls, **how), dialects()).graph  # type: ignore[arg-type]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from agentguard.analysis.analyze import analyze
+from agentguard.analysis.levels import spofs_at
+from agentguard.analysis.model import Spof, SpofWorkflow
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import View, graph_document, scan_document
 from agentguard.graph.filtering import GraphFilter, filtered
@@ -178,6 +180,29 @@ class TestLevels:
         assert "production/service:planner-agent" not in agents
         assert "production/service:planner-agent" in services
         assert not any(s.kind in HOSTED for s in by_service.spofs)
+
+    def test_a_service_is_told_for_what_fails_without_it_but_without_none_of_its_agents(
+        self,
+    ) -> None:
+        r = Recorder()
+        for agent in ("Planner", "Backup"):
+            r.agent(agent, service="desk")
+
+        def spof(component: str, kind: ComponentKind, *workflows: str) -> Spof:
+            of = [SpofWorkflow(w, w, "", "", False, False, 4, 0, 4, 1.0) for w in workflows]
+            return Spof(component, component, kind, tuple(of), ())
+
+        found = (
+            spof("service:desk", ComponentKind.SERVICE, "trips", "prices"),
+            spof("agent:planner", ComponentKind.AGENT, "trips"),
+        )
+
+        told = spofs_at(scanned(r).graph, found, Level.AGENT)
+
+        assert {s.component: [w.workflow for w in s.workflows] for s in told} == {
+            "service:desk": ["prices"],
+            "agent:planner": ["trips"],
+        }
 
     def test_a_cycle_is_shown_once_at_the_level_asked_for(self) -> None:
         r = Recorder()

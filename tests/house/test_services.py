@@ -46,6 +46,13 @@ def family(pid: int) -> list[int]:
     return [pid, *(member for one in started for child in one for member in family(int(child)))]
 
 
+def sleepers(pid: int) -> list[int]:
+    """Return the processes of the family that have become `sleep`; before, they are forks."""
+    return [
+        member for member in family(pid) if Path(f"/proc/{member}/comm").read_text() == "sleep\n"
+    ]
+
+
 def links(pid: int) -> set[str]:
     found = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
@@ -201,10 +208,8 @@ def test_a_start_that_is_broken_off_leaves_nothing_running(tmp_path: Path, numbe
 
 def test_who_starts_but_does_not_answer_is_stopped_and_named(tmp_path: Path):
     with services(tmp_path, "start", "redis", "mute") as starting:
-        until(lambda: len(family(starting.pid)) == 3)
-        mute = next(
-            pid for pid in family(starting.pid) if "sleep" in Path(f"/proc/{pid}/comm").read_text()
-        )
+        until(lambda: sleepers(starting.pid))
+        (mute,) = sleepers(starting.pid)
         told = starting.stdout.read()
 
     assert starting.returncode == 1

@@ -38,14 +38,14 @@ def analyze(
     found = impacts(graph, runs, seed=seed)
     between = betweenness(len(names), edges, seed=seed)
     centrality = _centrality(names, edges, between)
-    circles = _Circles.of(graph, level)
-    simple, truncated = circles.simple()
+    search = _CycleSearch.of(graph, level)
+    simple, truncated = search.simple()
     scored = risks(graph, found, centrality, matches)
     return Analysis(
         method=found.method,
         seed=seed,
         spofs=spofs_at(graph, spofs(graph, found), level),
-        cycles=circles.cycles(),
+        cycles=search.cycles(),
         simple_cycles=simple,
         cycles_truncated=truncated,
         centrality=centrality,
@@ -70,7 +70,7 @@ def _centrality(
 
 
 @dataclass(frozen=True, slots=True)
-class _Circles:
+class _CycleSearch:
     """The dependencies of one level, in which cycles are looked for."""
 
     dependencies: tuple[Dependency, ...]
@@ -78,13 +78,13 @@ class _Circles:
     edges: list[tuple[int, int]]
 
     @staticmethod
-    def of(graph: Graph, level: Level) -> _Circles:
+    def of(graph: Graph, level: Level) -> _CycleSearch:
         dependencies = tuple(
             replace(d, source=source, target=target)
             for source, target, d in dependencies_at(graph, level)
         )
         names = sorted({end for d in dependencies for end in (d.source, d.target)})
-        return _Circles(dependencies, names, _edges(dependencies, names))
+        return _CycleSearch(dependencies, names, _edges(dependencies, names))
 
     def simple(self) -> tuple[tuple[tuple[str, ...], ...], bool]:
         """Return simple cycles, and whether some are left out."""

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from agentguard.analysis.diff import Difference, SpofOfWorkflow
 from agentguard.graph.diff import Changes, Pair
-from agentguard.graph.documents import evidence_document, milliseconds
+from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.latency import RELATIVE_WIDTH
 from agentguard.graph.model import Component, Dependency, Evidence, Workflow
@@ -23,6 +23,7 @@ from agentguard.graph.significance import (
     Measure,
     Side,
 )
+from agentguard.kernel.clock import milliseconds
 
 T = TypeVar("T", Component, Dependency, Workflow)
 Document: TypeAlias = dict[str, Any]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from agentguard.analysis.model import Spof, SpofWorkflow
 from agentguard.graph.hosting import agents_of, at_level, hosts_of
@@ -14,13 +15,24 @@ from agentguard.graph.model import Graph
 def spofs_at(graph: Graph, found: Iterable[Spof], level: Level) -> tuple[Spof, ...]:
     """Return the single points of failure of this level, in their order.
 
-    Agents instead of the services in which they run; or services, with the workflows of all that
-    runs in them alone.
+    Agents instead of the services in which they run, and services with the workflows that none of
+    their agents is a single point of failure for; or services, with the workflows of all that runs
+    in them alone.
     """
     if level is Level.SERVICE:
         return tuple(_of_services(graph, found))
+    return tuple(_of_agents(graph, tuple(found)))
+
+
+def _of_agents(graph: Graph, found: Sequence[Spof]) -> Iterator[Spof]:
     agents = agents_of(graph)
-    return tuple(s for s in found if s.component not in agents)
+    workflows = {spof.component: {w.workflow for w in spof.workflows} for spof in found}
+    for spof in found:
+        inside = agents.get(spof.component, ())
+        told = set[str]().union(*(workflows.get(agent, ()) for agent in inside))
+        own = tuple(w for w in spof.workflows if w.workflow not in told)
+        if own:
+            yield replace(spof, workflows=own)
 
 
 def _of_services(graph: Graph, found: Iterable[Spof]) -> Iterator[Spof]:

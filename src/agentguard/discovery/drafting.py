@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from agentguard.discovery.dialects.checking import OPEN, ROLES
-from agentguard.discovery.dialects.conditions import KINDS
+from agentguard.discovery.dialects.conditions import KIND_NAMES
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.shapes import words
 from agentguard.discovery.suggestion import Group, Unclaimed
@@ -22,8 +22,9 @@ _MOST_GROUPS = 40
 _MOST_ATTRIBUTES = 12
 _SAMPLES = 3
 _LONGEST_SAMPLE = 40
+_MOST_WORDS = 3
+"""Words of a value; a longer one reads as text."""
 _NAMED = (Role.AGENT, Role.TOOL, Role.MODEL, Role.WORKFLOW, Role.HANDOFF)
-_KIND_NAMES = {number: name for name, number in KINDS.items()}
 _SPECIAL = re.compile(r"([\\.^$|?*+()\[\]{}])")
 _CONTENT_WORDS = frozenset(
     (
@@ -106,7 +107,7 @@ def _open_condition(group: Group, dialects: Dialects) -> dict[str, Any]:
         stated = {"equals": dict([group.key.stated])}
         named = group.key.stated[1].lower() in _ANY_TYPE
         return stated | ({"name": _any_of(group.names)} if named else {})
-    kinds = {"kinds": [_KIND_NAMES[group.key.kind]]}
+    kinds = {"kinds": [KIND_NAMES[group.key.kind]]}
     if group.key.name is not None:
         return kinds | {"name": _any_of(group.names)}
     usable = _usable(group, dialects)
@@ -172,8 +173,23 @@ def _about(drafted: DraftedRule) -> Iterator[str]:
     for key, _ in sorted(group.keys.items(), key=lambda item: (-item[1], item[0]))[
         :_MOST_ATTRIBUTES
     ]:
-        content = bool(_CONTENT_WORDS & set(words(key)))
-        yield f"{_sample(key)}{' (content)' if content else f': {_listed(group.values[key])}'}"
+        examples = example_values(group, key)
+        yield f"{_sample(key)}{' (content)' if examples is None else f': {_listed(examples)}'}"
+
+
+def example_values(group: Group, key: str) -> Counter[str] | None:
+    """Return the attribute's values with their counts; None if they may be content.
+
+    Content is judged by words in the key, and by values that read as text or JSON.
+    """
+    values = group.values[key]
+    if _CONTENT_WORDS & set(words(key)) or any(map(_reads_as_content, values)):
+        return None
+    return values
+
+
+def _reads_as_content(value: str) -> bool:
+    return len(value.split()) > _MOST_WORDS or value.lstrip().startswith(("{", "["))
 
 
 def _listed(values: Counter[str]) -> str:

@@ -29,6 +29,7 @@ _EVIDENCE = {
     Proof.STRUCTURE: "recorded parents",
     Proof.LINK: "a span link",
     Proof.SIBLING: "time: the run that encloses the call, or the only agent beside it",
+    Proof.MATCH: "ids, times and peer of separate traces",
     Proof.TEXT: "names in the content of spans",
     Proof.SHAPE: "recorded parents; caller or callee is known by its form only",
     Proof.SERVICE_NAME: "the service's name",
@@ -76,7 +77,7 @@ class ExplainedSpan:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A trace's spans as a tree, parents first."""
+    """The spans of one trace as a tree; parents come before their children."""
 
     spans: pa.Table
     """SPAN_SCHEMA, without duplicates."""

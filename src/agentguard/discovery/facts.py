@@ -71,7 +71,7 @@ def _hold(answers: dict[object, bool], members: Container[object]) -> bool:
 
 
 class RecordedFacts:
-    """Facts that record what was asked about them."""
+    """Facts about the window that record each question with its answer."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts

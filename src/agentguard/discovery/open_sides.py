@@ -133,6 +133,8 @@ class _Described:
     def __init__(self, spans: _Spans) -> None:
         self._spans = spans
         self.codes: dict[Side, int] = {}
+        self._known: dict[tuple[int, int, bool], int] = {}
+        """Shape, kind and direction → code."""
 
     def of(self, rows: I64, *, outgoing: bool) -> I64:
         """Return the code of the side that each span is."""
@@ -142,10 +144,15 @@ class _Described:
         )
         found = np.zeros(len(shapes), np.int64)
         for n, (shape, at) in enumerate(zip(shapes.tolist(), rows[first].tolist(), strict=True)):
-            c = spans.s.classifications.by_shape[shape]
-            told = side(c, int(spans.kind[at]), outgoing=outgoing)
-            found[n] = self.codes.setdefault(told, len(self.codes))
+            found[n] = self._code(shape, int(spans.kind[at]), outgoing=outgoing)
         return found[inverse] if len(rows) else np.zeros(0, np.int64)
+
+    def _code(self, shape: int, kind: int, *, outgoing: bool) -> int:
+        key = shape, kind, outgoing
+        if key not in self._known:
+            told = side(self._spans.s.classifications.by_shape[shape], kind, outgoing=outgoing)
+            self._known[key] = self.codes.setdefault(told, len(self.codes))
+        return self._known[key]
 
     def telling(self, calls: I64) -> Mask:
         """Return which calls record a protocol or a peer, by which their callees can be found."""
@@ -206,7 +213,7 @@ def _hash(text: str | None) -> int:
 
 
 def _joined(spans: _Spans) -> tuple[I64, I64]:
-    """Return the calls that hang together: each caller's span with one of its callee's."""
+    """Return the calls whose sides share a trace: each caller's span with one of its callee's."""
     entering = spans.entering()
     above = nearest_ancestor(spans.parent, spans.calling)[entering]
     parent = spans.parent[entering]

@@ -14,6 +14,7 @@ _ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
 _ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 _MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
 _DOUBLINGS = 62
+"""Steps of pointer doubling; a chain of 2**62 rows fits into no memory."""
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
 
 

@@ -35,7 +35,7 @@ class Proof(IntEnum):
     SIBLING = 3
     """Derived from the order in time under one parent."""
     MATCH = 4
-    """Inferred: caller and callee are in separate traces, but ids, times and peer agree."""
+    """Inferred from separate traces whose ids, times and peer agree."""
     TEXT = 5
     """Extracted from text content."""
     SHAPE = 6
@@ -144,7 +144,7 @@ class Partial:
     sides: list[Side] = field(default_factory=list)
     open_sides: OpenSides = field(default_factory=no_open_sides)
     whole_hops: dict[tuple[Side, Side], WholeHop] = field(default_factory=dict)
-    """(caller's side, callee's side) → the calls that hang together."""
+    """(Caller's side, callee's side) → the calls whose sides share a trace."""
     labels: dict[bytes, str] = field(default_factory=dict)
     """Id bytes (16: trace, 24: trace and span) → the id as written, if it is not hex."""
     spans: int = 0
@@ -165,6 +165,12 @@ class Partial:
     parent_cycles: list[tuple[bytes, bytes]] = field(default_factory=list)
     """Trace and span id at which each parent cycle was cut."""
 
+    def via_code(self, text: str) -> int:
+        """Return the code of a text between caller and callee, adding it if it is new."""
+        if text not in self.vias:
+            self.vias.append(text)
+        return self.vias.index(text)
+
 
 def merged(partials: Sequence[Partial]) -> Partial:
     """Merge the results of any partition of complete traces, in any order, into one result.
@@ -180,6 +186,7 @@ def merged(partials: Sequence[Partial]) -> Partial:
         open_sides.append(tables.recode_sides(partial, offset, spans))
         spans += len(partial.open_sides)
         _add_links(result, partial, offset)
+        _add_hops(result, partial)
         _add_counts(result, partial)
         offset += len(partial.calls)
     if parts:
@@ -286,6 +293,8 @@ def _add_links(result: Partial, partial: Partial, offset: int) -> None:
     result.link_ends += [replace(end, row=end.row + offset) for end in partial.link_ends]
     result.link_starts += [replace(start, row=start.row + offset) for start in partial.link_starts]
 
+
+def _add_hops(result: Partial, partial: Partial) -> None:
     for hop, calls in partial.whole_hops.items():
         known = result.whole_hops.get(hop)
         result.whole_hops[hop] = calls if known is None else known + calls

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 from agentguard.discovery.call_sides import Side
 from agentguard.discovery.classification import Classification
@@ -23,7 +22,6 @@ _DEFAULT_PORTS = (":80", ":443")
 _MESSAGE_IDS = ("messaging.message.id", "messaging.message_id")
 
 
-@lru_cache(maxsize=65536)
 def side(of: Classification, kind: int, *, outgoing: bool) -> Side:
     """Return the side of a call that the span of this shape is."""
     a = dict(of.attributes)

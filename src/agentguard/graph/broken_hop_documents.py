@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from agentguard.graph.model import BrokenCall, BrokenHop, Evidence
+from agentguard.kernel.clock import milliseconds
 
 Document: TypeAlias = dict[str, Any]
 ShowEvidence: TypeAlias = Callable[[Evidence], Document]
-
-_NS_PER_MS = 1_000_000
 
 
 def broken_hop_document(hop: BrokenHop, evidence: ShowEvidence) -> Document:
@@ -26,7 +25,7 @@ def broken_hop_document(hop: BrokenHop, evidence: ShowEvidence) -> Document:
         "intact_calls": hop.intact,
         "inferred_calls": hop.inferred,
         "agreed": list(hop.agreed),
-        "clock_offset_ms": hop.clock_offset / _NS_PER_MS if hop.clock_offset else None,
+        "clock_offset_ms": milliseconds(hop.clock_offset) if hop.clock_offset else None,
         "cause": hop.cause,
         "repair": hop.repair,
         "confidence": hop.confidence,

@@ -31,7 +31,7 @@ from agentguard.graph.model import (
 from agentguard.graph.rates import observed_seconds, per_hour, too_short
 from agentguard.graph.selection import SelectedGraph
 from agentguard.ingest.payloads import Refusal
-from agentguard.kernel.clock import timestamp
+from agentguard.kernel.clock import milliseconds, timestamp
 
 Document: TypeAlias = dict[str, Any]
 
@@ -42,7 +42,6 @@ NO_CATALOG = (
 MAX_REFUSALS = 100
 """Largest number of rejections that are listed; coverage counts all of them."""
 
-_NS_PER_MS = 1_000_000
 _QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
 
 
@@ -65,11 +64,6 @@ def origin_of(selected: SelectedGraph) -> Document:
         "created_at": timestamp(selected.created_at),
         "window": window_document(selected.graph),
     }
-
-
-def milliseconds(duration: float) -> float:
-    """Return a duration in ns as milliseconds, exact to the nanosecond."""
-    return round(duration / _NS_PER_MS, 6)
 
 
 def evidence_document(evidence: Evidence, links: TraceLinks = NO_LINKS) -> Document:
@@ -166,7 +160,7 @@ def graph_document(
         "runs_in": [shown.hosting(h) for h in listed.runs_in],
         "fallbacks": [shown.fallback(f) for f in listed.fallbacks],
         "workflows": [shown.workflow(w) for w in listed.workflows],
-        "broken_propagation": shown.broken_hops(graph.broken_hops),
+        "broken_propagation": shown.broken_hops(listed.broken_hops),
         "total_agents": len(shown.agents),
         "total_components": len(graph.components),
         "total_dependencies": len(graph.dependencies),

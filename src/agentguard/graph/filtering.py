@@ -76,6 +76,7 @@ def check_size(part: Graph, most: int) -> None:
         part.runs_in,
         part.fallbacks,
         part.workflows,
+        part.broken_hops,
     )
     items = sum(map(len, lists))
     if items > most:
@@ -105,6 +106,7 @@ def filtered(graph: Graph, view: View, wanted: GraphFilter) -> Graph:
         fallbacks=tuple(fallbacks[: wanted.top]),
         workflows=_first(workflows, _name, _WORKFLOW, wanted),
         runs_in=tuple(runs_in[: wanted.top]),
+        broken_hops=graph.broken_hops[: wanted.top],
     )
 
 

@@ -131,7 +131,7 @@ class Dependency:
 class Hosting:
     """Where a component runs: an agent or tool in a service, a tool on an MCP server.
 
-    No dependency: if the host fails, what it hosts fails too.
+    No dependency: if the host fails, everything in it fails.
     """
 
     component: str
@@ -226,7 +226,7 @@ class BrokenCall:
 
 @dataclass(frozen=True, slots=True)
 class BrokenHop:
-    """Calls from one service to another that should hang together in a trace, but do not."""
+    """Calls from one service to another that should share a trace, but do not."""
 
     kind: BreakKind
     caller: str | None
@@ -241,7 +241,7 @@ class BrokenHop:
     lost: int
     """Calls whose context is lost."""
     intact: int
-    """Calls of the same hop that hang together."""
+    """Calls of the same hop that share a trace."""
     inferred: int
     """Lost calls whose sides the graph joins."""
     agreed: tuple[str, ...]
@@ -304,7 +304,7 @@ class Graph:
     workflows: tuple[Workflow, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
     broken_hops: tuple[BrokenHop, ...] = ()
-    """Where traces that should hang together do not, most lost calls first."""
+    """Calls between services that should share a trace, but do not; most lost calls first."""
     runs_in: tuple[Hosting, ...] = ()
     asked: TimeWindow | None = None
     """The requested window of event time; None: everything that was read."""

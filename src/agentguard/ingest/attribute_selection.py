@@ -68,7 +68,7 @@ class AttributeSelection:
     have as many values as there are clients.
     """
     others: OtherAttributes | None = None
-    """What is kept in addition of spans that no rule describes."""
+    """Which further attributes are stored of spans that no rule describes."""
 
     @property
     def content(self) -> frozenset[str]:

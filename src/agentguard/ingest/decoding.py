@@ -74,7 +74,7 @@ class Decoder:
             else:
                 usable.append(payload)
         for together in decoded_together([payload.body for payload in usable]):
-            parts += self._protobuf(usable[together]) if usable else []
+            parts += self._protobuf(usable[together])
         return parts
 
     def _protobuf(self, bodies: Sequence[ProtobufPayload]) -> list[Decoded]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from agentguard.ingest.formats import jaeger, langfuse, plain, snake_case, tempo, zipkin, zipkin_v1
-from agentguard.ingest.formats.otlp_documents import mapping
+from agentguard.ingest.formats.otlp_documents import mapping, sequence
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
 SUPPORTED_FORMATS = (
@@ -135,7 +135,7 @@ def _format_of_spans(value: dict[str, Any]) -> Format | None:
 def _holds_snake_case(value: dict[str, Any]) -> bool:
     """Return whether this is a span in snake case, or the first span in it is one."""
     spans = snake_case.spans_of(value)
-    first = next((span for span in _list(spans) if isinstance(span, dict)), value)
+    first = next((span for span in sequence(spans) if isinstance(span, dict)), value)
     return snake_case.is_span(first)
 
 
@@ -163,7 +163,7 @@ def _format_of_span(value: dict[str, Any]) -> Format | None:
     if "traceId" not in value:
         return None
     if "binaryAnnotations" in value or "endpoint" in mapping(
-        next(iter(_list(value.get("annotations"))), None)
+        next(iter(sequence(value.get("annotations"))), None)
     ):
         return Format.ZIPKIN_V1
     if "id" in value and not _ZIPKIN_KEYS.isdisjoint(value):
@@ -194,7 +194,3 @@ def _first_format(items: list[Any]) -> Format | None:
 
 def _is_zipkin(item: Any) -> bool:
     return isinstance(item, dict) and _format_of_span(item) is Format.ZIPKIN
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

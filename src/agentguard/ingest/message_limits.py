@@ -100,7 +100,8 @@ def decoded_together(bodies: Sequence[bytes]) -> Iterator[slice]:
                 yield slice(start, at)
                 start, total = at, 0
             total += spans
-    yield slice(start, len(bodies))
+    if bodies:
+        yield slice(start, len(bodies))
 
 
 def check_values(document: bytes, most: int = MOST_MESSAGES) -> None:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from agentguard.ingest import detection
 from agentguard.ingest.compression import joined
 from agentguard.ingest.errors import InputTooLargeError, UnreadableInputError
+from agentguard.ingest.formats.kinds import MALFORMED
 from agentguard.ingest.formats.otlp_bodies import MAX_BODY_BYTES
 from agentguard.ingest.payloads import DocumentPayload, Refusal
 
@@ -30,8 +31,6 @@ _UNKNOWN_COLUMNS = (
 )
 _NO_SPAN = "The row lacks the ids or the start time of a span. Export the table again."
 
-csv.field_size_limit(MAX_FIELD_CHARACTERS)
-
 
 def csv_payloads(
     chunks: Iterable[bytes], origin: str, *, strict: bool
@@ -40,8 +39,8 @@ def csv_payloads(
 
     Raises UnreadableInputError as text.payloads does.
     """
-    lines = _lines(chunks)
-    reader = csv.reader(lines, strict=True)
+    csv.field_size_limit(MAX_FIELD_CHARACTERS)  # a limit of the module: readers have none
+    reader = csv.reader(_lines(chunks), strict=True)
     try:
         header = next(reader, [])
         yield from _payloads(_named(header, reader, origin), origin, strict=strict)
@@ -86,19 +85,29 @@ def _payloads(
     """
     first = 1
     for group in _groups(rows):
-        numbered = enumerate(group, first)
-        spans = [row for row in group if not isinstance(row, Refusal) and _is_span(row)]
+        spans, refusals = _sorted(group, first, origin)
         if not spans and first == 1:
             yield from _refusals(group, origin, strict=strict)
             return
-        for number, row in numbered:
-            if isinstance(row, Refusal):
-                yield row
-            elif not _is_span(row):
-                yield Refusal(f"{origin}, row {number}", "malformed-span", _NO_SPAN)
+        yield from refusals
         if spans:
             yield from detection.payloads({"data": spans}, f"{origin}, rows from {first}")
         first += len(group)
+
+
+def _sorted(
+    group: list[Mapping[str, Any] | Refusal], first: int, origin: str
+) -> tuple[list[Mapping[str, Any]], list[Refusal]]:
+    """Return the rows that are spans, and a refusal for each other row; `first`: its number."""
+    spans, refusals = [], []
+    for number, row in enumerate(group, first):
+        if isinstance(row, Refusal):
+            refusals.append(row)
+        elif detection.holds_traces({"data": [row]}):
+            spans.append(row)
+        else:
+            refusals.append(Refusal(f"{origin}, row {number}", MALFORMED, _NO_SPAN))
+    return spans, refusals
 
 
 def _groups(
@@ -129,10 +138,6 @@ def _refusals(
         yield from detection.payloads(table, origin)
 
 
-def _is_span(row: Mapping[str, Any]) -> bool:
-    return detection.holds_traces({"data": [row]})
-
-
 def _named(
     header: Sequence[str], rows: Iterable[Sequence[str]], origin: str
 ) -> Iterator[dict[str, str] | Refusal]:
@@ -140,7 +145,10 @@ def _named(
         if len(row) == len(header):
             yield {name: value for name, value in zip(header, row, strict=True) if value}
         elif row:
-            message = f"The row has {len(row)} fields, but the header {len(header)}."
+            message = (
+                f"The row has {len(row)} fields, but the header has {len(header)}. Export the table"
+                " again."
+            )
             yield Refusal(f"{origin}, row {number}", "bad-csv", message)
 
 

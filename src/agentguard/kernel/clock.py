@@ -11,6 +11,7 @@ Clock: TypeAlias = Callable[[], int]
 """Returns ns since the Unix epoch."""
 
 NS_PER_MICROSECOND = 1000
+NS_PER_MILLISECOND = 1_000_000
 NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_SECOND
 
@@ -21,6 +22,11 @@ def system_clock() -> int:
     A time therefore survives a round trip through storage unchanged.
     """
     return time.time_ns() // NS_PER_MICROSECOND * NS_PER_MICROSECOND
+
+
+def milliseconds(duration: float) -> float:
+    """Return a duration in ns as milliseconds, exact to the nanosecond."""
+    return round(duration / NS_PER_MILLISECOND, 6)
 
 
 def timestamp(moment: int) -> str | None:

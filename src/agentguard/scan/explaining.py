@@ -14,21 +14,21 @@ import pyarrow as pa
 from agentguard.compute.arrays import words
 from agentguard.compute.pools import Pool
 from agentguard.discovery.classification import Classifier
+from agentguard.discovery.dialects.conditions import KIND_NAMES
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.explanation import Caller, Change, ExplainedSpan, Explanation, explain
 from agentguard.discovery.naming import Identity
 from agentguard.discovery.prescan import Prescan, prescan
-from agentguard.graph.documents import Document, milliseconds
+from agentguard.graph.documents import Document
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.payloads import Payload, Refusal
 from agentguard.ingest.spans import SPAN_SCHEMA, id_bytes
-from agentguard.kernel.clock import timestamp
+from agentguard.kernel.clock import milliseconds, timestamp
 from agentguard.kernel.errors import NotFoundError
 from agentguard.scan.pipeline import chunks_of
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader, SpanSource
 
-KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 NO_SCOPE = "(no scope)"
 
 
@@ -151,7 +151,7 @@ def _span(each: ExplainedSpan, columns: Mapping[str, list[Any]], dialects: Diale
         "parent_id": column("parent_id").hex() if any(column("parent_id")) else None,
         "depth": each.depth,
         "name": column("name"),
-        "kind": KINDS[column("kind")],
+        "kind": KIND_NAMES[column("kind")],
         "scope": column("scope"),
         "service": orjson.loads(column("resource")).get("service.name"),
         "start": timestamp(start),

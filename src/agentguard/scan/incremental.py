@@ -29,9 +29,9 @@ U64 = NDArray[np.uint64]
 _MOST_SPANS = 2_000_000
 """Spans of a window whose results are kept: about 150 bytes each, so 300 MB."""
 _MOST_OBSERVATIONS = 200_000
-"""Observations that are kept: about 1 kB each. They are many only if attributes are ids."""
+"""Maximum number of observations in memory, about 1 kB each; many only if attributes are ids."""
 _MOST_SHAPES = 50_000
-"""Classifications that are kept, about 1 kB each."""
+"""Maximum number of classifications in memory, about 1 kB each."""
 _READ_TOGETHER = 250_000
 """Spans in memory while groups are discovered."""
 

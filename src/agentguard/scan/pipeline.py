@@ -23,6 +23,7 @@ from agentguard.graph.assembly.build import build
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.ingest.decoding import Decoder
+from agentguard.ingest.formats.otlp_documents import objects, sequence
 from agentguard.ingest.payloads import Payload, ProtobufPayload, Refusal
 from agentguard.scan.lateness import Watermark
 from agentguard.traces.spool import Spool
@@ -175,7 +176,7 @@ def _parent_cycle(partial: Partial, trace: bytes, span: bytes) -> Refusal:
 
 
 def chunks_of(payloads: Iterable[Payload | Refusal]) -> Iterator[list[Payload]]:
-    """Yield payloads in chunks worth decoding together, without the refusals."""
+    """Yield the payloads in batches for the decoder; refusals are left out."""
     return _chunks(payloads, _Refused())
 
 
@@ -202,17 +203,12 @@ def _chunks(payloads: Iterable[Payload | Refusal], refused: _Refused) -> Iterato
 
 def _span_count(document: Mapping[str, Any]) -> int:
     """Return about how many spans a document holds, at least 1; its form is not checked yet."""
-    groups = document.get("resourceSpans")
     scoped = (
-        [s for group in groups if isinstance(group, dict) for s in _list(group.get("scopeSpans"))]
-        if isinstance(groups, list)
-        else []
+        scope
+        for _, group in objects(document.get("resourceSpans"))
+        for _, scope in objects(group.get("scopeSpans"))
     )
-    return max(1, sum(len(_list(s.get("spans"))) for s in scoped if isinstance(s, dict)))
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    return max(1, sum(len(sequence(scope.get("spans"))) for scope in scoped))
 
 
 @contextmanager

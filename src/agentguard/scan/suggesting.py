@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from agentguard.discovery.dialects.conditions import KINDS
+from agentguard.discovery.dialects.conditions import KIND_NAMES
 from agentguard.discovery.dialects.loading import Dialects
-from agentguard.discovery.drafting import DraftedRule, draft
-from agentguard.discovery.suggestion import everything, unclaimed
+from agentguard.discovery.drafting import DraftedRule, draft, example_values
+from agentguard.discovery.suggestion import Group, everything, unclaimed
 from agentguard.graph.documents import Document
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.payloads import Payload, Refusal
@@ -16,7 +16,6 @@ from agentguard.scan.pipeline import chunks_of
 from agentguard.traces.spool import Spool
 
 _MOST_VALUES = 5
-_KIND_NAMES = {number: name for name, number in KINDS.items()}
 
 
 class NoSpansToSuggestForError(InvalidInputError):
@@ -57,7 +56,7 @@ def _group(drafted: DraftedRule) -> Document:
     group = drafted.group
     return {
         "scope": group.key.scope,
-        "kind": _KIND_NAMES[group.key.kind],
+        "kind": KIND_NAMES[group.key.kind],
         "spans": group.spans,
         "names": dict(group.names.most_common(_MOST_VALUES)),
         "evidence": None if group.key.shape is None else group.key.shape.evidence,
@@ -65,7 +64,10 @@ def _group(drafted: DraftedRule) -> Document:
         "rule": dict(drafted.rule),
         "above": {role.name.lower(): count for role, count in group.above.most_common()},
         "below": {role.name.lower(): count for role, count in group.below.most_common()},
-        "attributes": {
-            key: dict(group.values[key].most_common(_MOST_VALUES)) for key in sorted(group.keys)
-        },
+        "attributes": {key: _examples(group, key) for key in sorted(group.keys)},
     }
+
+
+def _examples(group: Group, key: str) -> dict[str, int] | None:
+    values = example_values(group, key)
+    return None if values is None else dict(values.most_common(_MOST_VALUES))

@@ -24,7 +24,7 @@ MOST_EXPANSION = 250
 gzip reaches 1,032, zstd far more.
 """
 _FREE_BYTES = 4 << 20
-"""Bodies may become as large as this in any case."""
+"""Decompressed size up to which the expansion is not checked."""
 
 _SLOW_BYTES_PER_SECOND = 500
 """The slowest body that is received, after its first seconds: as in Apache's mod_reqtimeout

@@ -53,6 +53,8 @@ _MAX_SMALL = 8
 _MOST_MERGED = 500_000
 """Spans that are merged, and therefore held in memory, at a time."""
 _COUNTED_PARTS = 16_384
+_GONE = "it is gone"
+"""What is wrong with a file that another process has set aside."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -129,10 +131,18 @@ def _hour(folder: str) -> tuple[int, int]:
 
 @lru_cache(_COUNTED_PARTS)
 def span_count(path: Path) -> int:
-    """Return the number of spans in a part, which never changes; raises DamagedSpansError."""
-    with _opened(path) as file:
-        count: int = file.metadata.num_rows
-        return count
+    """Return the number of spans in a part, which never changes.
+
+    Reads only the footer, which tells; readers check the rest. Raises DamagedSpansError.
+    """
+    try:
+        with readable():
+            count: int = pq.read_metadata(path).num_rows
+    except FileNotFoundError as error:
+        raise _damage(path, _GONE) from error
+    except UnreadableParquetError as error:
+        raise _damage(path, str(error)) from error
+    return count
 
 
 def newest_parts(root: Path, parts: Sequence[Part], most_spans: int) -> tuple[list[Part], int]:
@@ -274,11 +284,14 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
             rows = file.metadata.num_rows
             _refuse_foreign(file.schema_arrow)
             yield file
-    except FileNotFoundError as error:  # another process set it aside
-        raise DamagedSpansError(damaged_file(path.parents[2], path, "it is gone")) from error
+    except FileNotFoundError as error:
+        raise _damage(path, _GONE) from error
     except UnreadableParquetError as error:
-        found = damaged_file(path.parents[2], path, str(error), records_lost=rows)
-        raise DamagedSpansError(found) from error
+        raise _damage(path, str(error), rows) from error
+
+
+def _damage(path: Path, reason: str, rows: int | None = None) -> DamagedSpansError:
+    return DamagedSpansError(damaged_file(path.parents[2], path, reason, records_lost=rows))
 
 
 def _refuse_foreign(schema: pa.Schema) -> None:

@@ -1,4 +1,4 @@
-"""The results of `agentguard dialects`."""
+"""The tables that `agentguard dialects` prints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where traces should hang together, but do not."""
+"""Tables of calls between services that lost their trace context."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _summary(hops: Sequence[Document]) -> str:
     if orphans:
         spans = sum(hop["lost_calls"] for hop in orphans)
         services = first_names([hop["callee"] for hop in orphans])
-        sentences.append(f"{plural(spans, 'span')} of {services} without the parent's span.")
+        sentences.append(f"{plural(spans, 'span')} of {services} with a missing parent.")
     return " ".join(sentences)
 
 
@@ -77,7 +77,7 @@ def _hop(hop: Document, called: Mapping[str, str]) -> Iterator[RenderableType]:
 
 def _counts(hop: Document) -> str:
     if hop["caller"] is None:
-        return f"{plural(hop['lost_calls'], 'span')} whose parent is missing"
+        return f"{plural(hop['lost_calls'], 'span')} with a missing parent"
     total = hop["lost_calls"] + hop["intact_calls"]
     protocol = f" {hop['protocol']}" if hop["protocol"] else ""
     inferred = f", {hop['inferred_calls']:,} joined as inferred" if hop["inferred_calls"] else ""

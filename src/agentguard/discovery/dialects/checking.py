@@ -60,9 +60,9 @@ Read: TypeAlias = Callable[[yaml.Node], None]
 def check_file(text: str, origin: str) -> CheckedFile:
     """Return the faults of a dialect file, and the attributes that it names."""
     reader = _Reader(origin)
-    with_faults = reader.collected(lambda: reader.file(text))
+    was_read = reader.collected(lambda: reader.file(text))
     found = reader.found
-    if with_faults and not found.id and not found.faults:
+    if was_read and not found.id and not found.faults:
         found.faults.append(DialectFormatError(origin, None, "needs an `id`."))
     return found
 

@@ -25,6 +25,7 @@ KINDS = {
     "producer": KIND_PRODUCER,
     "consumer": KIND_CONSUMER,
 }
+KIND_NAMES = {number: name for name, number in KINDS.items()}
 CONDITION_KEYS = (
     "name",
     "scope",

@@ -109,7 +109,7 @@ def _set_caller(partial: Partial, row: int, link: LinkStart, caller: int, via: s
     calls.source[row], calls.type[row] = caller, TYPES.index(how)
     calls.proof[row] = Proof.MATCH if link.inferred else Proof.LINK
     if via is not None and calls.via[row] < 0:
-        calls.via[row] = _via(partial, via)
+        calls.via[row] = partial.via_code(via)
 
 
 def _links_by_row(partial: Partial) -> dict[int, list[tuple[LinkStart, LinkEnd]]]:
@@ -163,12 +163,6 @@ def _caller(partial: Partial, row: int, end: LinkEnd) -> tuple[int, str | None]:
     ).kind is ComponentKind.TOOL and calls.source[at] >= 0:
         at, via = int(calls.source[at]), via or f"tool:{who.name}"
     return at, via
-
-
-def _via(partial: Partial, text: str) -> int:
-    if text not in partial.vias:
-        partial.vias.append(text)
-    return partial.vias.index(text)
 
 
 def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:

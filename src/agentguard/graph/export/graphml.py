@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 from xml.sax.saxutils import escape
 
-from agentguard.graph.documents import milliseconds
 from agentguard.graph.export.marks import NO_MARKS, Marks, service_of
 from agentguard.graph.export.sanitizing import printable
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Component, Dependency, Graph
+from agentguard.kernel.clock import milliseconds
 
 Value: TypeAlias = str | int | float | bool
 

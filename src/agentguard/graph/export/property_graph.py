@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias, TypeVar
 
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.graph.documents import evidence_document, milliseconds
+from agentguard.graph.documents import evidence_document
 from agentguard.graph.latency import Histogram, quantile
 from agentguard.graph.model import Basis, Component, Dependency, Evidence, Fallback, Graph, Workflow
-from agentguard.kernel.clock import timestamp
+from agentguard.kernel.clock import milliseconds, timestamp
 from agentguard.kernel.stable_json import stable_json
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ Members that are not listed may be of any kind; null stands for a missing member
 
 
 class MalformedError(ValueError):
-    """A span is not valid in its format."""
+    """A span does not have the structure of its format."""
 
     def __init__(self, message: str, reason: str = MALFORMED) -> None:
         super().__init__(message)

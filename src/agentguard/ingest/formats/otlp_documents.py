@@ -110,6 +110,11 @@ def mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def sequence(value: object) -> list[Any]:
+    """Return the value if it is a list, else an empty list."""
+    return value if isinstance(value, list) else []
+
+
 def text(value: object) -> str:
     """Return a scalar as text; null, objects and lists become the empty text."""
     if isinstance(value, str):

@@ -20,6 +20,7 @@ from agentguard.ingest.formats.otlp_documents import (
     attributes,
     mapping,
     objects,
+    sequence,
     text,
 )
 from agentguard.ingest.formats.plain import instant
@@ -84,15 +85,11 @@ def _spans(
         return
     around = mapping(value)
     inner = None if is_span(around) else spans_of(around)
-    if any(isinstance(item, dict) and "spans" in item for item in _list(inner)):
+    if any(isinstance(item, dict) and "spans" in item for item in sequence(inner)):
         yield from _spans(inner, place, levels - 1)
         return
     for found in accepted([value] if inner is None else inner, _SPAN, place, "span"):
         yield found if isinstance(found, Refusal) else (found[0], _of_trace(around, found[1]))
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _of_trace(trace: Mapping[str, Any], span: dict[str, Any]) -> dict[str, Any]:

@@ -121,7 +121,7 @@ class DependencyDocument(Grounds):
     output_tokens: int
     cost_usd: float | None
     inferred_calls: int = Field(
-        description="Calls whose caller is in another trace, joined by ids, times and peer."
+        description="Calls whose caller is in another trace, matched by ids, times and peer."
     )
     first_seen: Time | None
     last_seen: Time | None

@@ -19,7 +19,7 @@ from agentguard.web.schemas.components import (
 )
 
 RUNS_IN = "Agents and tools of services, tools of MCP servers."
-BROKEN = "Where traces should hang together, but do not; most lost calls first."
+BROKEN = "Calls between services that should share a trace, but do not; most lost calls first."
 
 
 class RefusalDocument(Document):

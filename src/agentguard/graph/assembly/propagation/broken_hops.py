@@ -27,24 +27,20 @@ _Hop = tuple[BreakKind, str | None, str, str]
 
 
 def broken_hops(
-    partial: Partial,
+    findings: Findings,
     found: Sequence[Match],
-    joined: Joined,
-    offsets: ClockOffsets,
-    agents: Mapping[int, set[str]],
     unrecorded: Iterable[UnrecordedCalls],
+    orphans: Iterable[int],
 ) -> tuple[BrokenHop, ...]:
     """Return the hops that lose context, most lost calls first, then orphans by service.
 
-    `agents`: see agents_started.
+    `orphans`: see unexplained_orphans.
     """
-    whole = WholeCalls.of(partial.whole_hops)
-    findings = _Findings(partial, joined, offsets, agents, whole)
     hops = defaultdict[_Hop, list[_Call]](list)
     for match in found:
         hops[findings.hop(match)].append(_Call(match.callee, match))
     unmatched = [findings.without_client_span(calls) for calls in unrecorded]
-    for callee in unexplained_orphans(partial, found):
+    for callee in orphans:
         hops[findings.orphan(callee)].append(_Call(callee, None))
     every = [*unmatched, *(findings.finding(hop, calls) for hop, calls in hops.items())]
     return tuple(sorted(every, key=_order))
@@ -63,10 +59,9 @@ class _Call:
     match: Match | None
 
 
-def unexplained_orphans(partial: Partial, found: Iterable[Match]) -> list[int]:
-    """Return the callees' sides whose parents are missing, without a match."""
+def unexplained_orphans(partial: Partial, explained: Collection[int]) -> list[int]:
+    """Return the callees' sides whose parents are missing, but for those that have a match."""
     sides = partial.open_sides
-    explained = {m.callee for m in found}
     outgoing = np.array([each.outgoing for each in partial.sides], np.bool_)
     orphans = sides.parent != 0
     if len(outgoing):
@@ -100,11 +95,14 @@ def _agents_at(partial: Partial, rows: I64) -> dict[int, set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Findings:
+class Findings:
+    """Describes hops that lose context."""
+
     partial: Partial
     joined: Joined
     offsets: ClockOffsets
     agents: Mapping[int, set[str]]
+    """See agents_started."""
     whole: WholeCalls
 
     def hop(self, match: Match) -> _Hop:
@@ -124,9 +122,10 @@ class _Findings:
     def _side(self, at: int) -> Side:
         return self.partial.sides[int(self.partial.open_sides.side[at])]
 
-    def finding(self, hop: _Hop, calls: Sequence[_Call]) -> BrokenHop:
+    def finding(self, hop: _Hop, calls: Sequence[_Call], component: str = "") -> BrokenHop:
+        """Return what is known of the calls; `component` makes them, if known."""
         kind, caller, callee, protocol = hop
-        loss = self._loss(hop, calls)
+        loss = self._loss(hop, calls, component)
         cause, repair = cause_and_repair(loss)
         matched = [call.match for call in calls if call.match is not None]
         names = Counter(self._side(call.callee).name for call in calls)
@@ -153,17 +152,13 @@ class _Findings:
         calls = [_Call(callee, None) for callee in found.callees]
         side = self._side(found.callees[0])
         hop = (BreakKind.NO_CLIENT_SPAN, found.service, side.service, side.protocol)
-        loss = replace(self._loss(hop, calls), component=found.component)
-        cause, repair = cause_and_repair(loss)
         shown = (
             BrokenCall(run, self._evidence(callee), inferred=False)
             for run, callee in zip(found.callers, found.callees, strict=True)
         )
         return replace(
-            self.finding(hop, calls),
+            self.finding(hop, calls, found.component),
             agreed=("times",),
-            cause=cause,
-            repair=repair,
             confidence=confidence(Proof.TEXT, len(calls)),
             calls=tuple(sorted(shown, key=lambda call: -call.callee.time)[:_SHOWN]),
         )
@@ -172,10 +167,11 @@ class _Findings:
         found = set[str]().union(*(self.agents.get(call.callee, set()) for call in calls))
         return tuple(sorted(found)[:_SHOWN])
 
-    def _loss(self, hop: _Hop, calls: Sequence[_Call]) -> Loss:
+    def _loss(self, hop: _Hop, calls: Sequence[_Call], component: str) -> Loss:
         kind, caller, callee, protocol = hop
         serving = 2 * sum(self._side(call.callee).serving for call in calls) >= len(calls)
-        return Loss(kind, caller or "", callee, protocol, serving, len(calls), self.whole)
+        lost = len(calls)
+        return Loss(kind, caller or "", callee, protocol, serving, lost, self.whole, component)
 
     def _shown(self, calls: Sequence[_Call]) -> tuple[BrokenCall, ...]:
         sides = self.partial.open_sides
@@ -202,7 +198,7 @@ def _most_frequent(names: Counter[str]) -> tuple[str, ...]:
 
 
 def _agreed(matched: Sequence[Match]) -> tuple[str, ...]:
-    """Return what agrees in all of the matches; the times of all do."""
+    """Return what agrees in every match; times always agree."""
     if not matched:
         return ()
     common = Agreed(~0)

@@ -101,9 +101,9 @@ _SOMETIMES = _Advice(
     "{intact:,} of {calls:,} calls of this hop keep their context, so both sides can pass it on."
     " The others come from a code path that does not send {carrier}, or reach an instance that does"
     " not read it.",
-    "Compare the calls listed here with calls that hang together. In {caller}, look for a client"
-    " created before instrumentation and for threads or tasks started without the current context;"
-    " in {callee}, for instances of another version.",
+    "Compare the calls listed here with calls whose sides share a trace. In {caller}, look for a"
+    " client created before instrumentation and for threads or tasks started without the current"
+    " context; in {callee}, for instances of another version.",
 )
 _NOT_SENT = _Advice(
     "{callee} continues the traces of other callers, so {caller} does not send {carrier}.",

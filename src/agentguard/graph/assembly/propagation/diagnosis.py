@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from agentguard.discovery.partial import Partial
 from agentguard.graph.assembly.propagation.broken_hops import (
+    Findings,
     agents_started,
     broken_hops,
     unexplained_orphans,
 )
+from agentguard.graph.assembly.propagation.causes import WholeCalls
 from agentguard.graph.assembly.propagation.joining import Joined, join_traces
 from agentguard.graph.assembly.propagation.matching import matches
 from agentguard.graph.assembly.propagation.unrecorded_clients import unrecorded_calls
@@ -37,6 +39,8 @@ def diagnose(partial: Partial, *, join: bool) -> Diagnosis:
     explained = {match.callee for match in found}
     unrecorded = list(unrecorded_calls(partial, explained))
     callees = {at for each in unrecorded for at in each.callees} | explained
-    agents = agents_started(partial, callees.union(unexplained_orphans(partial, found)))
+    orphans = unexplained_orphans(partial, explained)
+    agents = agents_started(partial, callees.union(orphans))
     joined = join_traces(partial, found) if join else Joined(frozenset(), frozenset())
-    return Diagnosis(broken_hops(partial, found, joined, offsets, agents, unrecorded), joined.rows)
+    findings = Findings(partial, joined, offsets, agents, WholeCalls.of(partial.whole_hops))
+    return Diagnosis(broken_hops(findings, found, unrecorded, orphans), joined.rows)

@@ -138,7 +138,7 @@ class _Joining:
             calls.failed[row] |= calls.failed[holder]
             return
         calls.source[row], tool = self._run_above(holder)
-        calls.via[row] = _code(self._partial, f"tool:{tool}" if tool else "http")
+        calls.via[row] = self._partial.via_code(f"tool:{tool}" if tool else "http")
 
     def _is_client_half(self, holder: int, row: int) -> bool:
         """Return whether the holder is the caller's span of this remote run.
@@ -194,12 +194,6 @@ class _Joining:
         calls.source[below] = calls.source[calls.source[below]]
         found[mirrored] = True
         return found
-
-
-def _code(partial: Partial, via: str) -> int:
-    if via not in partial.vias:
-        partial.vias.append(via)
-    return partial.vias.index(via)
 
 
 def _without_rows(partial: Partial, dropped: Mask, marked: Iterable[int]) -> list[int]:

@@ -82,7 +82,7 @@ def _by_side(codes: I64) -> dict[int, I64]:
 def _add_estimates(
     partial: Partial, pairs: Iterable[SidePair], by_side: dict[int, I64], offsets: ClockOffsets
 ) -> None:
-    """Estimate the offsets between services no call of which hangs together."""
+    """Estimate the offsets between services none of whose calls share a trace."""
     hops = defaultdict[tuple[str, str], list[SidePair]](list)
     for pair in pairs:
         caller, callee = partial.sides[pair.caller], partial.sides[pair.callee]
