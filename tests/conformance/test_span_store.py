@@ -537,6 +537,17 @@ async def test_a_foreign_table_with_the_name_of_a_part_replaces_no_other_part(tm
     assert found.file.endswith(wide.name)
 
 
+async def test_parts_of_earlier_versions_lack_later_columns(tmp_path: Path):
+    async with opened(tmp_path) as store:
+        await store.append(batch(protobuf([1])))
+        await store.compact()
+        (part,) = (tmp_path / "spans").glob("*/*.parquet")
+        pq.write_table(pq.read_table(part).drop_columns(["cached_input_tokens"]), part)
+
+        assert await held(store) == {1: 1}
+        assert await store.damaged() == ()
+
+
 DAMAGES = {
     "cut": lambda content: content[: len(content) // 2],
     "empty": lambda _content: b"",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
-from agentguard.ingest.payloads import DocumentPayload
+from google.protobuf.json_format import ParseDict
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload
 
 START = 1_767_225_600 * 10**9
 KINDS = {"internal": 1, "server": 2, "client": 3}
@@ -46,6 +50,18 @@ def document(scope: str, *spans: dict[str, Any], service: str = "desk") -> dict[
 
 def payload(scope: str, *spans: dict[str, Any], service: str = "desk") -> DocumentPayload:
     return DocumentPayload("spans", document(scope, *spans, service=service))
+
+
+def protobuf_payload(scope: str, *spans: dict[str, Any], service: str = "desk") -> ProtobufPayload:
+    ids = ("traceId", "spanId", "parentSpanId")
+    encoded = [s | {key: _base64(s[key]) for key in ids} for s in spans]
+    written = document(scope, *encoded, service=service)
+    body = ParseDict(written, ExportTraceServiceRequest()).SerializeToString()
+    return ProtobufPayload("spans", body)
+
+
+def _base64(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()
 
 
 def _value(value: Any) -> dict[str, Any]:

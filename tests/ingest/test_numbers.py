@@ -9,8 +9,8 @@ import pytest
 from agentguard.ingest.numbers import amount, numbers_in
 from agentguard.ingest.values import unquoted
 
-WHOLE = (((),), (), ())
-IN_JSON = ((("usage", "input"), ("input",)), (("output",),), (("cost",),))
+WHOLE = (((),), (), (), ())
+IN_JSON = ((("usage", "input"), ("input",)), (("output",),), (("cached",),), (("cost",),))
 
 
 @pytest.mark.parametrize(
@@ -29,9 +29,9 @@ def test_what_is_no_number_is_not_counted(value: object) -> None:
 
 
 def test_the_first_path_with_a_number_counts() -> None:
-    text = '{"usage": {"input": 5}, "input": 7, "output": "3", "cost": 0.25}'
+    text = '{"usage": {"input": 5}, "input": 7, "output": "3", "cached": 2, "cost": 0.25}'
 
-    assert numbers_in(text, IN_JSON) == (5, 3, 0.25)
+    assert numbers_in(text, IN_JSON) == (5, 3, 2, 0.25)
     assert numbers_in({"input": 7}, IN_JSON)[0] == 7
 
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import copy
 from typing import Any
 
 import orjson
 import pytest
-from google.protobuf.json_format import ParseDict
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.formats import otlp_keys
-from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload
-from tests.discovery.scoped_spans import document, span
+from tests.discovery.scoped_spans import payload, protobuf_payload, span
 
 WANTED = load_dialects().wanted
 KNOWN = "openinference.instrumentation.langchain"
@@ -26,37 +22,26 @@ WORDS = st.lists(
     st.sampled_from(
         (
             *("acme", "agent", "tool", "name", "type", "model", "llm", "output", "usage", "tokens"),
-            *("input", "messages", "call", "id", "user", "prompt", "kind", "operation"),
+            *("input", "messages", "call", "id", "user", "prompt", "kind", "operation", "cached"),
         )
     ),
     min_size=1,
     max_size=5,
 )
 KEYS = st.builds(lambda separator, words: separator.join(words), SEPARATORS, WORDS)
+USAGE = '{"input": 3, "cached_tokens": 1}'
 VALUES = st.one_of(
-    st.sampled_from(["agent", "tool", "gpt-4o", '{"model": "gpt-4o"}', '{"input": 3}', "7"]),
+    st.sampled_from(["agent", "tool", "gpt-4o", '{"model": "gpt-4o"}', USAGE, "7"]),
     st.integers(0, 9),
 )
 
 
 def kept(decoder: Decoder, scope: str, *spans: dict[str, Any], protobuf: bool) -> list[Any]:
-    written = document(scope, *copy.deepcopy(spans))
-    if protobuf:
-        body = ParseDict(_with_base64(written), ExportTraceServiceRequest()).SerializeToString()
-        table = decoder.decode([ProtobufPayload("a", body)]).spans
-    else:
-        table = decoder.decode([DocumentPayload("a", written)]).spans
-    columns = table.select(["attributes", "input_tokens", "output_tokens"]).to_pylist()
-    return [row | {"attributes": orjson.loads(row["attributes"])} for row in columns]
-
-
-def _with_base64(written: dict[str, Any]) -> dict[str, Any]:
-    for resource in written["resourceSpans"]:
-        for scoped in resource["scopeSpans"]:
-            for each in scoped["spans"]:
-                for key in ("traceId", "spanId", "parentSpanId"):
-                    each[key] = base64.b64encode(bytes.fromhex(each[key])).decode()
-    return written
+    written = protobuf_payload(scope, *spans) if protobuf else payload(scope, *spans)
+    table = decoder.decode([copy.deepcopy(written)]).spans
+    columns = ["attributes", "input_tokens", "output_tokens", "cached_input_tokens"]
+    rows = table.select(columns).to_pylist()
+    return [row | {"attributes": orjson.loads(row["attributes"])} for row in rows]
 
 
 @given(st.lists(st.dictionaries(KEYS, VALUES, max_size=5), min_size=1, max_size=4))

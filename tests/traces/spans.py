@@ -16,7 +16,7 @@ from agentguard.traces.validation import make_decoder, validate
 HOUR = 3600 * 10**9
 START = 1_767_225_600 * 10**9  # 2026-01-01
 NOTHING_WANTED = AttributeSelection(
-    frozenset(), {}, frozenset(), frozenset(), frozenset(), frozenset()
+    frozenset(), {}, frozenset(), frozenset(), frozenset(), frozenset(), frozenset()
 )
 
 

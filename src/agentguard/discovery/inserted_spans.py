@@ -30,7 +30,8 @@ def insert_above(
     s.role = np.concatenate([s.role, roles])
     s.failed = np.concatenate([s.failed, failed])
     _extend_times(s, rows)
-    s.tokens = (np.pad(s.tokens[0], (0, len(rows))), np.pad(s.tokens[1], (0, len(rows))))
+    into, out, cached = (np.pad(tokens, (0, len(rows))) for tokens in s.tokens)
+    s.tokens = (into, out, cached)
     return added
 
 

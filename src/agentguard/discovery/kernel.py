@@ -27,7 +27,13 @@ from agentguard.discovery.partial import (
     Proof,
 )
 from agentguard.discovery.role_passes import assign_roles
-from agentguard.discovery.rows import COMPONENT, Rows, select_rows, unnamed_model_calls
+from agentguard.discovery.rows import (
+    COMPONENT,
+    Rows,
+    model_calls_without_usage,
+    select_rows,
+    unnamed_model_calls,
+)
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
 
@@ -92,6 +98,7 @@ class PartialBuilder:
             found.whole,
             labels,
             unnamed_model_calls=int(unnamed_model_calls(s, self._owners).sum()),
+            model_calls_without_usage=int(model_calls_without_usage(s, self._owners).sum()),
             housekeeping=self._housekeeping,
             **coverage(s),
         )
@@ -146,6 +153,7 @@ class PartialBuilder:
             has_client_span=(caller_side != spans) & s.timed[caller_side],
             input_tokens=tokens[0],
             output_tokens=tokens[1],
+            cached_input_tokens=tokens[2],
             cost=np.where(answers, rows.costs, np.nan),
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,

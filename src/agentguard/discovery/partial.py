@@ -89,6 +89,7 @@ class Calls:
     """(n,) whether these times come from a client span, separate from the callee's own span."""
     input_tokens: I64
     output_tokens: I64
+    cached_input_tokens: I64
     cost: NDArray[np.float64]
     """(n,) US dollars; NaN: unknown."""
     ran: Mask
@@ -153,6 +154,7 @@ class Partial:
     orphans: int = 0
     unresolved_peers: int = 0
     unnamed_model_calls: int = 0
+    model_calls_without_usage: int = 0
     """Model calls with neither a model name nor a known caller."""
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
@@ -309,6 +311,7 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     result.orphans += partial.orphans
     result.unresolved_peers += partial.unresolved_peers
     result.unnamed_model_calls += partial.unnamed_model_calls
+    result.model_calls_without_usage += partial.model_calls_without_usage
     result.attributed += partial.attributed
     result.unattributed += partial.unattributed
     result.sampling += partial.sampling

@@ -114,6 +114,13 @@ def unnamed_model_calls(s: SpanState, ownership: Owners) -> Mask:
     return found
 
 
+def model_calls_without_usage(s: SpanState, ownership: Owners) -> Mask:
+    """Return the model calls that succeeded, but give no number of tokens."""
+    usage = np.maximum(s.tokens[0], s.tokens[1])
+    found: Mask = (s.role == Role.MODEL) & ~ownership.relay & ~s.failed & (usage == 0)
+    return found
+
+
 def select_rows(s: SpanState, ownership: Owners) -> Rows:
     """Select the rows, callers before callees, then by time.
 

@@ -28,7 +28,7 @@ def other_attributes(scopes: Iterable[Pattern]) -> OtherAttributes:
     raw = shape_table()
     paths = tuple(
         tuple((key,) for key in raw["usage"][column])
-        for column in ("input_tokens", "output_tokens")
+        for column in ("input_tokens", "output_tokens", "cached_input_tokens")
     )
     uses = tuple((OtherUse[use.upper()], Pattern(text)) for use, text in raw["keys"].items())
     known = {pattern.text: pattern for pattern in scopes}

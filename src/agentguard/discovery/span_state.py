@@ -58,7 +58,8 @@ class SpanState:
     failed: Mask
     timed: Mask
     """Whether the end is known; otherwise it equals the start."""
-    tokens: tuple[I64, I64]
+    tokens: tuple[I64, I64, I64]
+    """Input, output and cached input tokens."""
     assigned: dict[int, AssignedRole] = field(default_factory=dict)
     server: dict[int, str] = field(default_factory=dict)
     """MCP call → the server's name."""
@@ -110,8 +111,11 @@ def initial_state(tree: SpanTree, classifications: Classifications) -> SpanState
         [-1 if r.fails is None else int(r.fails) for r in classifications.by_shape], np.int8
     )[classifications.shape]
     failed = tree.spans.column("failed").to_numpy(zero_copy_only=False)
-    start, end, into, out = (
-        _numbers(tree.spans, key) for key in ("start", "end", "input_tokens", "output_tokens")
+    start, end = _numbers(tree.spans, "start"), _numbers(tree.spans, "end")
+    tokens = (
+        _numbers(tree.spans, "input_tokens"),
+        _numbers(tree.spans, "output_tokens"),
+        _numbers(tree.spans, "cached_input_tokens"),
     )
     failing = np.where(fails < 0, failed, fails > 0)
     return SpanState(
@@ -123,7 +127,7 @@ def initial_state(tree: SpanTree, classifications: Classifications) -> SpanState
         np.maximum(start, end),
         failing,
         end > 0,
-        (into, out),
+        tokens,
     )
 
 

@@ -30,6 +30,7 @@ _CONTENT = (
     "attributes",
     "input_tokens",
     "output_tokens",
+    "cached_input_tokens",
     "cost_usd",
 )
 

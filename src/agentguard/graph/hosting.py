@@ -25,6 +25,7 @@ _SUMS = (
     "source_runs",
     "input_tokens",
     "output_tokens",
+    "cached_input_tokens",
     "inferred",
 )
 _HISTOGRAMS = ("latency", "client_latency", "queue_delay")

@@ -71,6 +71,10 @@ class Component:
     """Histogram of the callee-side durations of the self calls; see graph.latency."""
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """Input tokens that the provider read from its cache. The conventions count them in
+    `input_tokens` too; some instrumentations do not.
+    """
     duration: int = 0
     """Sum over the invocations with a known duration."""
     timed: int = 0
@@ -120,6 +124,10 @@ class Dependency:
     """
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    """Input tokens that the provider read from its cache. The conventions count them in
+    `input_tokens` too; some instrumentations do not.
+    """
     cost_usd: float | None = None
     inferred: int = 0
     """Calls whose caller is in another trace, joined because ids, times and peer agree."""
@@ -284,6 +292,8 @@ class Coverage:
     unresolved_peers: int = 0
     unnamed_model_calls: int = 0
     """Model calls that name neither the model nor a known caller."""
+    model_calls_without_usage: int = 0
+    """Model calls that succeeded, but give no number of tokens."""
     outside_window: int = 0
     """Spans read of traces outside the requested window, including duplicates. Of the live graph:
     spans of its window beyond AGENTGUARD_LIVE_MAX_SPANS.

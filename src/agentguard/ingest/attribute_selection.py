@@ -56,6 +56,8 @@ class AttributeSelection:
     """Span attributes stored in reduced form."""
     input_tokens: frozenset[str]
     output_tokens: frozenset[str]
+    cached_input_tokens: frozenset[str]
+    """Input tokens that the provider read from its cache."""
     cost: frozenset[str]
     resource: frozenset[str]
     events: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -83,6 +85,7 @@ class AttributeSelection:
             | self.reductions.keys()
             | self.input_tokens
             | self.output_tokens
+            | self.cached_input_tokens
             | self.cost
             | self.usage.keys()
             | self.content

@@ -14,10 +14,14 @@ from agentguard.ingest.other_attributes import Usage
 from agentguard.ingest.values import parsed
 from agentguard.kernel.patterns import Pattern
 
-Numbers: TypeAlias = tuple[float, float, float]
-"""Input tokens, output tokens, cost; NaN: not given."""
+Numbers: TypeAlias = tuple[float, float, float, float]
+"""Input tokens, output tokens, input tokens that the provider read from its cache, cost.
 
-NOTHING: Numbers = (math.nan, math.nan, math.nan)
+NaN: not given.
+"""
+COLUMNS = 4
+
+NOTHING: Numbers = (math.nan, math.nan, math.nan, math.nan)
 _MAX_AMOUNT = 10**15
 _TEXT = Pattern(r'^\s*"?[0-9]{1,18}(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,3})?"?\s*$')
 _LONGEST_TEXT = 64
@@ -26,7 +30,12 @@ _LONGEST_TEXT = 64
 
 def numeric_attributes(wanted: AttributeSelection) -> Mapping[str, Usage]:
     """Return where each attribute holds numbers: the paths in its value, for each column."""
-    columns = (wanted.input_tokens, wanted.output_tokens, wanted.cost)
+    columns = (
+        wanted.input_tokens,
+        wanted.output_tokens,
+        wanted.cached_input_tokens,
+        wanted.cost,
+    )
     direct: dict[str, Usage] = {
         key: tuple((((),) if key in keys else ()) for keys in columns)
         for key in frozenset().union(*columns)
@@ -39,7 +48,7 @@ def numbers_in(value: Any, usage: Usage) -> Numbers:
     if any(path for paths in usage for path in paths):
         value = parsed(value)
     found = (_first(value, paths) for paths in usage)
-    return next(found), next(found), next(found)
+    return next(found), next(found), next(found), next(found)
 
 
 def _first(value: Any, paths: tuple[tuple[str, ...], ...]) -> float:
@@ -77,4 +86,4 @@ def larger(one: Numbers, other: Numbers) -> Numbers:
         other if math.isnan(one) or other > one else one
         for one, other in zip(one, other, strict=True)
     )
-    return next(found), next(found), next(found)
+    return next(found), next(found), next(found), next(found)

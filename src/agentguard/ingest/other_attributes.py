@@ -15,7 +15,7 @@ from agentguard.kernel.patterns import Pattern
 V = TypeVar("V")
 
 Usage: TypeAlias = tuple[tuple[tuple[str, ...], ...], ...]
-"""Paths in the JSON of one attribute, for each numeric column: input, output, cost."""
+"""Paths in the JSON of one attribute, for each column of Numbers."""
 MODEL_IN_CONTENT = "agentguard.model_in_content"
 """Attribute that stores the model's name found in content."""
 _LONGEST_KEY = 128
@@ -75,9 +75,9 @@ class OtherAttributes:
         """Return where the attribute holds numbers; None: it holds none."""
         match self.use_of(key):
             case OtherUse.INPUT_TOKENS:
-                return (((),), (), ())
+                return (((),), (), (), ())
             case OtherUse.OUTPUT_TOKENS:
-                return ((), ((),), ())
+                return ((), ((),), (), ())
             case OtherUse.USAGE:
                 return self.usage
             case _:

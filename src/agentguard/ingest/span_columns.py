@@ -127,6 +127,7 @@ class SpanColumns:
     attribute_code: NDArray[np.int32]
     input_tokens: I64
     output_tokens: I64
+    cached_input_tokens: I64
     cost: NDArray[np.float64]
     """NaN: unknown."""
     content: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -170,6 +171,7 @@ def span_table(
         _dictionary(sets),
         pa.array(flat.input_tokens),
         pa.array(flat.output_tokens),
+        pa.array(flat.cached_input_tokens),
         pa.array(flat.cost, mask=np.isnan(flat.cost)),
         _links(flat.links, len(flat)),
     ]

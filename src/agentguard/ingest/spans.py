@@ -28,6 +28,7 @@ SPAN_SCHEMA = pa.schema(
         pa.field("attributes", _LABEL, nullable=False),
         pa.field("input_tokens", pa.int64(), nullable=False),
         pa.field("output_tokens", pa.int64(), nullable=False),
+        pa.field("cached_input_tokens", pa.int64(), nullable=False),
         pa.field("cost_usd", pa.float64()),
         pa.field("links", pa.list_(pa.binary(24))),  # trace id and span id of each link
     ]

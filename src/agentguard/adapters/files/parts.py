@@ -53,6 +53,8 @@ _MAX_SMALL = 8
 _MOST_MERGED = 500_000
 """Spans that are merged, and therefore held in memory, at a time."""
 _COUNTED_PARTS = 16_384
+_LATER_COLUMNS = frozenset({"cached_input_tokens"})
+"""Columns that files of earlier versions lack; all are whole numbers."""
 _GONE = "it is gone"
 """What is wrong with a file that another process has set aside."""
 
@@ -109,9 +111,16 @@ def _batches(
     """Yield the selected rows of a row group in tables of bounded size."""
     at = 0
     for batch in file.iter_batches(_BATCH_ROWS, row_groups=[group]):
-        table = pa.Table.from_batches([batch]).cast(SPAN_SCHEMA)
+        table = _with_later_columns(pa.Table.from_batches([batch])).cast(SPAN_SCHEMA)
         yield table if rows is None else table.filter(pa.array(rows[at : at + len(table)]))
         at += len(table)
+
+
+def _with_later_columns(spans: pa.Table) -> pa.Table:
+    """Return the spans of a file of an earlier version with every column of SPAN_SCHEMA."""
+    for name in _LATER_COLUMNS - set(spans.column_names):
+        spans = spans.append_column(name, pa.array(np.zeros(len(spans), np.int64)))
+    return spans.select(SPAN_SCHEMA.names)
 
 
 def _lower_halves(spans: pa.Table) -> U64:
@@ -295,7 +304,8 @@ def _damage(path: Path, reason: str, rows: int | None = None) -> DamagedSpansErr
 
 
 def _refuse_foreign(schema: pa.Schema) -> None:
-    missing = [name for name in SPAN_SCHEMA.names if name not in schema.names]
+    expected = [name for name in SPAN_SCHEMA.names if name not in _LATER_COLUMNS]
+    missing = [name for name in expected if name not in schema.names]
     if missing:
         raise UnreadableParquetError(f"it does not hold spans: no column {missing[0]!r}")
 

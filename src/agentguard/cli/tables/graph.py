@@ -367,6 +367,7 @@ def _gaps(coverage: Document) -> list[tuple[int, str]]:
         (coverage["orphans"], "Spans whose parent is missing"),
         (coverage["unresolved_peers"], "Calls to an unnamed peer"),
         (coverage["unnamed_model_calls"], "Model calls without a model name or caller"),
+        (coverage["model_calls_without_usage"], "Model calls without a number of tokens"),
         (
             sum(polls.values()),
             f"Health checks and polls, not counted as workflow runs ({_largest(polls)})",

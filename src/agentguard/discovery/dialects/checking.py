@@ -20,7 +20,7 @@ OPEN = "?"
 """What a draft has in each field that a person must complete."""
 ROLES = tuple(role.name.lower() for role in Role if role is not Role.NONE)
 _ID = Pattern(r"^[a-z0-9][a-z0-9._-]{0,99}$")
-_COLUMNS = ("input_tokens", "output_tokens", "cost")
+_COLUMNS = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
 _EVENT = "event:"
 _RESOURCE_ONLY = RESOURCE - PEERS
 

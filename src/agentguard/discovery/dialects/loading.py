@@ -288,6 +288,7 @@ def _wanted(
         reductions=reductions,
         input_tokens=_union(tables, "input_tokens"),
         output_tokens=_union(tables, "output_tokens"),
+        cached_input_tokens=_union(tables, "cached_input_tokens"),
         cost=_union(tables, "cost"),
         resource=RESOURCE,
         events=_EXCEPTION,
@@ -317,7 +318,7 @@ def _union(tables: list[Mapping[str, Any]], key: str) -> frozenset[str]:
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:
-    keys = ("input_tokens", "output_tokens", "cost")
+    keys = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
     return tuple(tuple(tuple(path.split("/")) for path in raw.get(key, ())) for key in keys)
 
 

@@ -90,10 +90,12 @@ class _Builder:
         every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
         sums = Counts(every, found.component, len(self._ids))
         ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
-        tokens, durations = (
-            (sums.add(calls.input_tokens), sums.add(calls.output_tokens)),
-            sums.add(np.where(calls.ran & self._timed, calls.duration, 0)),
+        tokens = (
+            sums.add(calls.input_tokens),
+            sums.add(calls.output_tokens),
+            sums.add(calls.cached_input_tokens),
         )
+        durations = sums.add(np.where(calls.ran & self._timed, calls.duration, 0))
         timed = sums.add(calls.ran & self._timed)
         first, last = sums.lowest(calls.start), sums.highest(self._end)
         own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
@@ -139,6 +141,7 @@ class _Builder:
                         self_latency=own_latencies[code],
                         input_tokens=tokens[0][code],
                         output_tokens=tokens[1][code],
+                        cached_input_tokens=tokens[2][code],
                         duration=durations[code],
                         timed=timed[code],
                         latency=latencies[code],
@@ -207,6 +210,7 @@ class _Builder:
             "inferred": sums.add(calls.proof == Proof.MATCH),
             "input_tokens": sums.add(calls.input_tokens),
             "output_tokens": sums.add(calls.output_tokens),
+            "cached_input_tokens": sums.add(calls.cached_input_tokens),
             "first_seen": sums.lowest(calls.start),
             "last_seen": sums.highest(self._end),
         }
@@ -443,6 +447,7 @@ def _coverage(
         parent_cycles=len(partial.parent_cycles),
         unresolved_peers=partial.unresolved_peers,
         unnamed_model_calls=partial.unnamed_model_calls,
+        model_calls_without_usage=partial.model_calls_without_usage,
         refused=dict(sorted(refused.items())),
         first_seen=partial.first_seen,
         last_seen=partial.last_seen,

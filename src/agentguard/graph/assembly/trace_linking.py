@@ -139,7 +139,8 @@ def _further_calls(calls: Calls, rows: Sequence[int], sources: Sequence[int]) ->
     size = len(rows)
     copies = {f.name: getattr(calls, f.name)[list(rows)] for f in fields(Calls)}
     copies |= {"source": np.array(sources, np.int64), "ran": np.zeros(size, np.bool_)}
-    copies |= dict.fromkeys(("input_tokens", "output_tokens"), np.zeros(size, np.int64))
+    tokens = ("input_tokens", "output_tokens", "cached_input_tokens")
+    copies |= dict.fromkeys(tokens, np.zeros(size, np.int64))
     copies |= {"cost": np.full(size, np.nan), "entry": np.full(size, -1, np.int32)}
     return Calls(**copies)
 

@@ -25,6 +25,7 @@ from agentguard.ingest.formats.otlp_values import (
     objects,
 )
 from agentguard.ingest.numbers import (
+    COLUMNS,
     NOTHING,
     Numbers,
     larger,
@@ -123,7 +124,7 @@ class DocumentReader:
     def flat(self) -> SpanColumns:
         """Return the columns of all spans read so far."""
         ids, count = self._ids, len(self._kinds)
-        numbers = np.array(self._numbers, np.float64).reshape(count, 3)
+        numbers = np.array(self._numbers, np.float64).reshape(count, COLUMNS)
         times = np.array(self._times, np.int64).reshape(count, 2)
         return SpanColumns(
             trace=np.frombuffer(b"".join(i[0] for i in ids), np.uint8).reshape(count, 16),
@@ -140,7 +141,8 @@ class DocumentReader:
             attribute_code=np.array(self._codes, np.int32),
             input_tokens=whole(numbers[:, 0]),
             output_tokens=whole(numbers[:, 1]),
-            cost=numbers[:, 2].copy(),
+            cached_input_tokens=whole(numbers[:, 2]),
+            cost=numbers[:, 3].copy(),
             content=self._contents,
             events=self._events,
             links=self._links,

@@ -29,7 +29,7 @@ from agentguard.ingest.formats.otlp_keys import (
     UnusualBytesError,
     buffer_of,
 )
-from agentguard.ingest.numbers import NOTHING, Numbers, numbers_in, numeric_attributes
+from agentguard.ingest.numbers import COLUMNS, NOTHING, Numbers, numbers_in, numeric_attributes
 from agentguard.ingest.other_labels import other_label
 from agentguard.ingest.recent_cache import RecentCache
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
@@ -175,7 +175,8 @@ class ProtobufReader:
             attribute_code=codes,
             input_tokens=numbers[0].astype(np.int64),
             output_tokens=numbers[1].astype(np.int64),
-            cost=numbers[2],
+            cached_input_tokens=numbers[2].astype(np.int64),
+            cost=numbers[3],
             content=content,
             events=self._take_events(spans.field("events")),
             links=_links(spans.field("links")),
@@ -185,10 +186,7 @@ class ProtobufReader:
     def _attributes(
         self, lists: pa.ListArray, is_open: NDArray[np.bool_]
     ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
-        """Return rows and codes of stored attributes, a (3, spans) array of numbers, and content.
-
-        The numbers are input tokens, output tokens and cost.
-        """
+        """Return rows and codes of stored attributes, a (COLUMNS, spans) array of numbers, and content."""
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw, is_open[owner])
         numeric = picked[use == NUMBER]
@@ -212,17 +210,17 @@ class ProtobufReader:
         return rows, codes[rows]
 
     def _numeric(self, raw: pa.Array, rows: I64, spans: int) -> NDArray[np.float64]:
-        """Return a (3, spans) array: input tokens, output tokens, cost; NaN: not given.
+        """Return a (COLUMNS, spans) array of numbers; see Numbers.
 
         Of several numbers of a span, the largest counts.
         """
-        into = np.full((3, spans), np.nan)
+        into = np.full((COLUMNS, spans), np.nan)
         values, indices = _dictionary_encoded(raw)
-        found = np.array([self._number(value) for value in values]).reshape(-1, 3)[indices]
-        for column in range(3):
+        found = np.array([self._number(value) for value in values]).reshape(-1, COLUMNS)[indices]
+        for column in range(COLUMNS):
             given = ~np.isnan(found[:, column])
             _keep_largest(into[column], rows[given], found[given, column])
-        into[:2] = np.fmax(into[:2], 0)
+        into[:-1] = np.fmax(into[:-1], 0)
         return into
 
     def _parse_number(self, raw: bytes) -> Numbers:

@@ -66,6 +66,7 @@ class ComponentDocument(Grounds):
     self_latency_ms: LatencyDocument | None
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int
     mean_duration_ms: float | None
     latency_ms: LatencyDocument | None
     first_seen: Time | None
@@ -119,6 +120,7 @@ class DependencyDocument(Grounds):
     queue_delay_ms: LatencyDocument | None
     input_tokens: int
     output_tokens: int
+    cached_input_tokens: int
     cost_usd: float | None
     inferred_calls: int = Field(
         description="Calls whose caller is in another trace, matched by ids, times and peer."
@@ -224,6 +226,7 @@ class CoverageDocument(Document):
     housekeeping: dict[str, int] = Field(description="Runs of health checks and pollers.")
     unresolved_peers: int
     unnamed_model_calls: int
+    model_calls_without_usage: int
     outside_window: int = Field(
         description="Spans outside the requested window, or beyond the live graph's limit."
     )
