@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize
 from agentguard.discovery.dialects.loading import FLAGS, PEERS, Dialects, Role, Source, SpanRule
+from agentguard.discovery.kinds import Stop
 from agentguard.discovery.naming import clean, model_name, own_name
 from agentguard.discovery.route_names import route_name
 from agentguard.discovery.shape_keys import DIALECT
@@ -76,6 +77,7 @@ class Classification:
     """Whether the role is only by the form of attributes."""
     fails: bool | None = None
     """True: failed regardless of status; False: control flow, not failed; None: by status."""
+    stop: Stop = Stop.NONE
     succeeded: bool = False
     """Whether an attribute states that the run succeeded."""
     attributes: tuple[tuple[str, str], ...] = ()
@@ -158,6 +160,7 @@ class Classifier:
             provider=_first(attributes, _PROVIDERS),
             response_model=_first(attributes, _RESPONSE_MODELS),
             fails=self._fails(name, scope, kind, attributes),
+            stop=self._stop(name, scope, kind, attributes),
             succeeded=self._succeeded(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
         )
@@ -182,11 +185,17 @@ class Classifier:
         ]
         if any(text.rsplit(".", 1)[-1] in self._dialects.control_flow for text in thrown):
             return False
+        if self._stop(name, scope, kind, attributes):
+            return False
         return (
             True
             if any(c.holds(name, scope, kind, attributes) for c in self._dialects.errors)
             else None
         )
+
+    def _stop(self, name: str, scope: str, kind: int, attributes: Attributes) -> Stop:
+        every = self._dialects.stops
+        return next((by for c, by in every if c.holds(name, scope, kind, attributes)), Stop.NONE)
 
     def _succeeded(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         return any(c.holds(name, scope, kind, attributes) for c in self._dialects.successes)

@@ -36,6 +36,7 @@ from agentguard.discovery.rows import (
 )
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
+from agentguard.discovery.stops import stops_of_runs
 
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)
@@ -158,8 +159,15 @@ class PartialBuilder:
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             root=root,
+            stop=self._stops(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
+
+    def _stops(self, spans: I64, entry: I32) -> NDArray[np.int8]:
+        stops = np.zeros(len(spans), np.int8)
+        starts = np.flatnonzero(entry >= 0)
+        stops[starts] = stops_of_runs(self._s, spans[starts])
+        return stops
 
     def _row_types(self, rows: Rows) -> I64:
         mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])

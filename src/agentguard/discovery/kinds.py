@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class ComponentKind(StrEnum):
@@ -17,6 +17,16 @@ class ComponentKind(StrEnum):
     SERVICE = "service"
     EXTERNAL = "external"
     WORKFLOW = "workflow"
+
+
+class Stop(IntEnum):
+    """What stopped a run that neither succeeded nor failed."""
+
+    NONE = 0
+    GUARDRAIL = 1
+    """A guardrail or a content filter."""
+    PERSON = 2
+    """It waits for a person's answer or approval."""
 
 
 class DependencyType(StrEnum):

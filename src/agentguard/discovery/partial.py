@@ -98,6 +98,8 @@ class Calls:
     """(n,) code of the workflow that this row starts; -1: none."""
     root: I32
     """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown."""
+    stop: NDArray[np.int8]
+    """(n,) how the run was stopped, as Stop, on rows that start a workflow; 0: it was not."""
     inside: I64
     """(n,) row whose span encloses this one without being its caller, for example a model attempt
     inside another model call; -1: none.
@@ -327,6 +329,7 @@ def _no_calls() -> Calls:
         "type": np.int8,
         "via": np.int32,
         "proof": np.int8,
+        "stop": np.int8,
         "failed": np.bool_,
         "has_client_span": np.bool_,
         "cost": np.float64,

@@ -47,6 +47,7 @@ from agentguard.discovery.services import (
 )
 from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
+from agentguard.discovery.stops import excuse_stopped
 from agentguard.discovery.usage import infer_models_of_agents
 
 Pass: TypeAlias = Callable[[SpanState], None]
@@ -76,6 +77,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
     """Return the passes in order."""
     return (
         take_reported_failures,
+        excuse_stopped,
         attach_agent_bodies,
         infer_acting_agents,
         promote_enclosing_steps,

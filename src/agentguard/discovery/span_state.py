@@ -83,6 +83,11 @@ class SpanState:
         """Return the name of the component that this span represents."""
         return self.assigned[row].name if row in self.assigned else self.classification(row).name
 
+    def stops(self) -> NDArray[np.int8]:
+        """Return the Stop of each span."""
+        stops = np.array([r.stop for r in self.classifications.by_shape], np.int8)
+        return stops[self.classifications.shape]
+
     def services(self) -> I64:
         """Return a code for the service of each span."""
         codes: dict[str, int] = {}

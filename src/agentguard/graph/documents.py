@@ -315,6 +315,8 @@ class Shown:
             "root_component": w.root_component,
             "runs": w.runs,
             "failed": w.failed,
+            "stopped_by_guardrail": w.stopped_by_guardrail,
+            "waiting_for_person": w.waiting_for_person,
             "nested_runs": w.nested,
             "runs_per_hour": per_hour(w.runs, self._observed),
             "runs_per_hour_reason": (

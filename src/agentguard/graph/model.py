@@ -201,6 +201,10 @@ class Workflow:
     first_seen: int
     last_seen: int
     evidence: tuple[Evidence, ...] = ()
+    stopped_by_guardrail: int = 0
+    """Runs that did not fail, but ended at a guardrail or content filter."""
+    waiting_for_person: int = 0
+    """Runs that did not fail, but ended waiting for a person's answer or approval."""
     nested: int = 0
     """Number of the runs that started inside another workflow's runs."""
     root: str = ""

@@ -24,6 +24,10 @@ class Reduction(StrEnum):
     """Presence only."""
 
 
+STATUS_MESSAGE = "status.message"
+"""Where facts are extracted from the description of a span's status."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """A value extracted from content (arguments, messages) that is itself not stored."""
@@ -31,7 +35,7 @@ class Fact:
     into: str
     """The attribute that stores the extracted value."""
     source: str
-    """A span attribute, or 'event:' with event name and attribute, for example
+    """A span attribute, STATUS_MESSAGE, or 'event:' with event name and attribute, for example
     'event:gen_ai.tool.message/content'.
     """
     condition: Condition

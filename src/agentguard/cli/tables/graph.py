@@ -151,9 +151,18 @@ def _summary(document: Document) -> str:
     sentences = [
         counted(found) or "No components",
         f"{failed:,} of {plural(runs, 'run')} failed" if runs else "",
+        ", ".join(_stopped(workflows)),
         f"{plural(len(shadows), 'shadow agent')}: {first_names(shadows)}" if shadows else "",
     ]
     return "; ".join(sentence for sentence in sentences if sentence) + "."
+
+
+def _stopped(workflows: Sequence[Document]) -> list[str]:
+    """Return how many runs neither succeeded nor failed, and why."""
+    waiting = sum(w["waiting_for_person"] for w in workflows)
+    guarded = sum(w["stopped_by_guardrail"] for w in workflows)
+    found = [(waiting, "waiting for a person"), (guarded, "stopped by a guardrail")]
+    return [f"{plural(number, 'run')} {why}" for number, why in found if number]
 
 
 def components_part(
@@ -341,7 +350,12 @@ def workflows_part(
         ]
         for w in workflows
     ]
-    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows, top=top))
+    notes = [
+        faint(f"  {name(w['name']).plain}: {', '.join(_stopped([w]))}, not failed")
+        for w in workflows[:top]
+        if _stopped([w])
+    ]
+    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows, top=top), *notes)
 
 
 def coverage_part(coverage: Document) -> RenderableType:

@@ -12,6 +12,7 @@ import yaml
 from agentguard.discovery.dialects.conditions import CONDITION_KEYS, KINDS
 from agentguard.discovery.dialects.errors import DialectFormatError
 from agentguard.discovery.dialects.loading import FLAGS, NAMES, PEERS, RESOURCE, Role
+from agentguard.discovery.kinds import Stop
 from agentguard.ingest.attribute_selection import Reduction
 from agentguard.kernel.patterns import BadPatternError, Pattern
 from agentguard.kernel.yaml_nodes import Nodes, described, documents, line_of
@@ -19,6 +20,7 @@ from agentguard.kernel.yaml_nodes import Nodes, described, documents, line_of
 OPEN = "?"
 """What a draft has in each field that a person must complete."""
 ROLES = tuple(role.name.lower() for role in Role if role is not Role.NONE)
+STOPS = tuple(stop.name.lower() for stop in Stop if stop is not Stop.NONE)
 _ID = Pattern(r"^[a-z0-9][a-z0-9._-]{0,99}$")
 _COLUMNS = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
 _EVENT = "event:"
@@ -79,6 +81,7 @@ class _Reader:
             "facts": lambda node: self._entries(node, self._fact),
             "errors": lambda node: self._entries(node, self._outcome),
             "successes": lambda node: self._entries(node, self._outcome),
+            "stops": lambda node: self._entries(node, self._stop),
             "control_flow": lambda node: _unused(self._texts(node, "control_flow")),
             "housekeeping": lambda node: self._pattern(node, "housekeeping"),
             "keeps": lambda node: self._attributes(node, "keeps", Use.KEPT),
@@ -181,6 +184,14 @@ class _Reader:
         if "when" not in found:
             raise self._nodes.error(node, "an entry needs `when`.")
         self._condition(found["when"], "an entry")
+
+    def _stop(self, node: yaml.Node) -> None:
+        found = dict(self._nodes.members(node, ("when", "by")))
+        for key in ("when", "by"):
+            if key not in found:
+                raise self._nodes.error(node, f"a stop needs `{key}`.")
+        self._condition(found["when"], "a stop")
+        self._one_of(found["by"], "by", STOPS)
 
     def _condition(self, node: yaml.Node, of: str) -> None:
         found = dict(self._nodes.members(node, CONDITION_KEYS))

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from agentguard.discovery.dialects.conditions import condition_of, fact_of
+from agentguard.discovery.kinds import Stop
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
 from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
@@ -180,6 +181,8 @@ class Dialects:
     """Conditions of spans that state the success of their run."""
     control_flow: frozenset[str]
     """Exception types (last part of the dotted name) that are not failures."""
+    stops: tuple[tuple[Condition, Stop], ...]
+    """Conditions of spans that a guardrail stopped, or that wait for a person; no failures."""
     housekeeping: tuple[Pattern, ...]
     """Entry points that are health checks and pollers, not workflows."""
     sources: Mapping[str, str]
@@ -238,16 +241,19 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
     successes = tuple(
         _compiled(files_in_order, "successes", lambda _, __, raw: condition_of(raw["when"]))
     )
+    stops = tuple(_compiled(files_in_order, "stops", _stop))
     housekeeping = tuple(_compiled(files_in_order, "housekeeping", lambda _, __, raw: Pattern(raw)))
+    outcomes = errors + successes + tuple(condition for condition, _ in stops)
     return Dialects(
         rules=rules,
         errors=errors,
         successes=successes,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
+        stops=stops,
         housekeeping=housekeeping,
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         files={table["id"]: name for name, table in files_in_order.items()},
-        wanted=_wanted(tables, rules, facts, errors + successes),
+        wanted=_wanted(tables, rules, facts, outcomes),
     )
 
 
@@ -336,6 +342,10 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         role=Role[raw["role"].upper()],
         **_optional(raw),
     )
+
+
+def _stop(_dialect: str, _number: int, raw: Mapping[str, Any]) -> tuple[Condition, Stop]:
+    return condition_of(raw["when"]), Stop[raw["by"].upper()]
 
 
 def _optional(raw: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
-from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.kinds import ComponentKind, Stop
 from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
@@ -243,7 +243,7 @@ class _Builder:
         )
 
     def workflows(self) -> tuple[Workflow, ...]:
-        calls = self._calls
+        calls, lost = self._calls, self._found.lost
         rows = np.flatnonzero(calls.entry >= 0)
         if not len(rows):
             return ()
@@ -252,7 +252,9 @@ class _Builder:
         size = len(self._partial.workflows)
         columns = {
             "runs": sums.add(),
-            "failed": sums.add(self._found.lost),
+            "failed": sums.add(lost),
+            "stopped_by_guardrail": sums.add((calls.stop == Stop.GUARDRAIL) & ~lost),
+            "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost),
             "first_seen": sums.lowest(calls.start),
             "last_seen": sums.highest(self._end),
             "nested": sums.add(calls.source >= 0),

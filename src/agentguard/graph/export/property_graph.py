@@ -93,6 +93,8 @@ WORKFLOW: Table[Workflow] = {
     "root": lambda w: w.root or None,
     "runs": lambda w: w.runs,
     "failed": lambda w: w.failed,
+    "stopped_by_guardrail": lambda w: w.stopped_by_guardrail,
+    "waiting_for_person": lambda w: w.waiting_for_person,
     "nested_runs": lambda w: w.nested,
     "first_seen": lambda w: timestamp(w.first_seen),
     "last_seen": lambda w: timestamp(w.last_seen),

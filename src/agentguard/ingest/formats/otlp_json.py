@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
 from agentguard.ingest.formats.kinds import MalformedError
 from agentguard.ingest.formats.otlp_groups import Span, spans
 from agentguard.ingest.formats.otlp_values import (
@@ -159,6 +159,7 @@ class DocumentReader:
         failed, events = _failed(span.get("status")), self._wanted_events(span.get("events"))
         links = [found for link in objects(span.get("links"), "links") if (found := _link(link))]
         codes, content, numbers = self._attributes(span.get("attributes"), scope)
+        content |= _status_message(span["status"]) if failed else {}
         codes += self._threshold(as_text(span.get("traceState")))
         row = len(self._kinds)
         self._ids.append(ids)
@@ -341,6 +342,11 @@ def _failed(status: Any) -> bool:
     return code in (2, "2") or (
         isinstance(code, str) and code.upper().removeprefix("STATUS_CODE_") == "ERROR"
     )
+
+
+def _status_message(status: Mapping[str, Any]) -> dict[str, Any]:
+    message = status.get("message")
+    return {STATUS_MESSAGE: message} if message else {}
 
 
 def _times(span: Mapping[str, Any]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ path through google.protobuf.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
-from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
 from agentguard.ingest.formats.otlp_groups import resource_text
 from agentguard.ingest.formats.otlp_keys import (
     CONTENT,
@@ -159,6 +159,9 @@ class ProtobufReader:
         rows, codes, numbers, content = self._attributes(
             spans.field("attributes"), self._is_open(scopes)
         )
+        failed, messages = _statuses(spans.field("status"))
+        for row, message in messages:
+            content.setdefault(row, {})[STATUS_MESSAGE] = message
         rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         flat = SpanColumns(
             trace=trace,
@@ -168,7 +171,7 @@ class ProtobufReader:
             resource=resources,
             scope=scopes,
             kind=_clipped(spans.field("kind")),
-            failed=_failed(spans.field("status")),
+            failed=failed,
             start=_times(spans.field("start")),
             end=_times(spans.field("end")),
             attribute_row=rows,
@@ -186,7 +189,7 @@ class ProtobufReader:
     def _attributes(
         self, lists: pa.ListArray, is_open: NDArray[np.bool_]
     ) -> tuple[I64, NDArray[np.int32], NDArray[np.float64], dict[int, dict[str, Any]]]:
-        """Return rows and codes of stored attributes, a (COLUMNS, spans) array of numbers, and content."""
+        """Return rows and codes of stored attributes, (COLUMNS, spans) numbers, and content."""
         raw, owner = lists.flatten(), _owners(lists)
         picked, use = self._keys.find(raw, is_open[owner])
         numeric = picked[use == NUMBER]
@@ -365,12 +368,15 @@ def _times(array: pa.Array) -> I64:
     return np.where(values <= _LARGEST, values, 0).astype(np.int64)
 
 
-def _failed(array: pa.BinaryArray) -> NDArray[np.bool_]:
+def _statuses(array: pa.BinaryArray) -> tuple[NDArray[np.bool_], Iterator[tuple[int, str]]]:
+    """Return which spans failed, and the messages of their statuses by row."""
     raw, indices = _dictionary_encoded(array)
-    failed = np.array(
-        [Status.FromString(status).code == Status.STATUS_CODE_ERROR for status in raw], np.bool_
-    )
-    return failed[indices] if len(failed) else np.zeros(len(array), np.bool_)
+    statuses = [Status.FromString(status) for status in raw]
+    codes = np.array([status.code for status in statuses], np.int64)
+    failed = (codes == Status.STATUS_CODE_ERROR)[indices]
+    rows = np.flatnonzero(failed)
+    told = zip(rows.tolist(), (statuses[code].message for code in indices[rows]), strict=True)
+    return failed, ((row, message) for row, message in told if message)
 
 
 def _keep_largest(into: NDArray[np.float64], rows: I64, numbers: NDArray[np.float64]) -> None:

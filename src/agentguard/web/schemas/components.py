@@ -165,6 +165,8 @@ class WorkflowDocument(Document):
     root_component: str = Field(description="Id of the component whose spans start the runs.")
     runs: int
     failed: int
+    stopped_by_guardrail: int
+    waiting_for_person: int
     nested_runs: int
     runs_per_hour: float | None
     runs_per_hour_reason: str | None
