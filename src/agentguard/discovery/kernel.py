@@ -251,7 +251,11 @@ class PartialBuilder:
                 _proof(classification),
             )
         return self._observe(
-            component, classification, assigned.rule, assigned.proof, spelling=assigned.name
+            component,
+            classification,
+            assigned.rule,
+            assigned.proof,
+            spelling=assigned.spelling or assigned.name,
         )
 
     def _server_observations(self, spans: I64) -> I64:

@@ -26,6 +26,7 @@ from agentguard.discovery.attribution import (
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.deduplication import deduplicate_calls
 from agentguard.discovery.facts import Facts
+from agentguard.discovery.gateways import resolve_gateways
 from agentguard.discovery.handoffs import infer_handoffs_in_order, resolve_handoffs
 from agentguard.discovery.mcp import pair_mcp_spans
 from agentguard.discovery.missing_server_spans import (
@@ -94,6 +95,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         pair_mcp_spans,
         partial(_pair_services, agent_services=facts.agent_services),
         resolve_workflows,
+        resolve_gateways,
         demote_requests,
         deduplicate_calls,
         demote_client_halves,

@@ -28,6 +28,8 @@ class AssignedRole:
     name: str | None
     rule: str
     proof: Proof
+    spelling: str | None = None
+    """Another name of the component; None: its name as written."""
 
 
 @dataclass(frozen=True, slots=True)
