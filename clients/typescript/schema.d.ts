@@ -598,6 +598,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Mean Duration Ms */
             mean_duration_ms: number | null;
             latency_ms: components["schemas"]["LatencyDocument"] | null;
@@ -700,6 +702,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Mean Duration Ms */
             mean_duration_ms: number | null;
             latency_ms: components["schemas"]["LatencyDocument"] | null;
@@ -1404,6 +1408,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Mean Duration Ms */
             mean_duration_ms: number | null;
             latency_ms: components["schemas"]["LatencyDocument"] | null;
@@ -1508,6 +1514,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Mean Duration Ms */
             mean_duration_ms: number | null;
             latency_ms: components["schemas"]["LatencyDocument"] | null;
@@ -1598,6 +1606,8 @@ export interface components {
             unresolved_peers: number;
             /** Unnamed Model Calls */
             unnamed_model_calls: number;
+            /** Model Calls Without Usage */
+            model_calls_without_usage: number;
             /**
              * Outside Window
              * @description Spans outside the requested window, or beyond the live graph's limit.
@@ -1768,6 +1778,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Cost Usd */
             cost_usd: number | null;
             /**
@@ -2485,6 +2497,8 @@ export interface components {
             input_tokens: number;
             /** Output Tokens */
             output_tokens: number;
+            /** Cached Input Tokens */
+            cached_input_tokens: number;
             /** Mean Duration Ms */
             mean_duration_ms: number | null;
             latency_ms: components["schemas"]["LatencyDocument"] | null;
@@ -3051,6 +3065,10 @@ export interface components {
             runs: number;
             /** Failed */
             failed: number;
+            /** Stopped By Guardrail */
+            stopped_by_guardrail: number;
+            /** Waiting For Person */
+            waiting_for_person: number;
             /** Nested Runs */
             nested_runs: number;
             /** Runs Per Hour */

@@ -138,7 +138,7 @@ def test_a_call_that_names_a_running_agent_belongs_to_its_run() -> None:
 
     found = t.graph()
 
-    assert ("agent:writer", "tool:search") in pairs(found)
+    assert ("agent:writer", "tool:app/search") in pairs(found)
     assert [c.invocations for c in found.components if c.id == "agent:writer"] == [1]
 
 
@@ -156,7 +156,7 @@ def test_a_query_inside_a_tools_time_is_the_tools() -> None:
     t.span(door, 10, 50, **TOOL)
     t.span(door, 20, 30, kind=CLIENT, **attributes({"db.system": "h2", "db.name": "customers"}))
 
-    assert ("tool:search", "datastore:customers") in pairs(t.graph())
+    assert ("tool:app/search", "datastore:customers") in pairs(t.graph())
 
 
 def test_spans_beside_the_server_span_of_their_service_are_below_it() -> None:
@@ -229,7 +229,7 @@ def test_a_request_for_a_tool_and_the_tools_run_are_one_call() -> None:
     t.span(t.span(agent, 2, 10, kind=CLIENT, **CHAT), 9, 10, scope="client", **TOOL)
     t.span(agent, 11, 20, **TOOL)
 
-    uses = [d.calls for d in t.graph().dependencies if d.target == "tool:search"]
+    uses = [d.calls for d in t.graph().dependencies if d.target == "tool:app/search"]
 
     assert uses == [1]
 

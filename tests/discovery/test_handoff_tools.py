@@ -55,7 +55,9 @@ def test_without_a_target_the_next_run_receives_the_handoff() -> None:
 def test_a_tool_that_speaks_of_no_agent_stays_a_tool() -> None:
     found = handed("transfer_to_savings")
 
-    assert edge(found, "agent:triage", "tool:transfer_to_savings").type is DependencyType.USES_TOOL
+    assert (
+        edge(found, "agent:triage", "tool:app/transfer_to_savings").type is DependencyType.USES_TOOL
+    )
     assert {d.type for d in found.dependencies if d.source == "agent:triage"} == {
         DependencyType.USES_TOOL
     }

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import (
     clean,
@@ -15,6 +16,9 @@ from agentguard.discovery.naming import (
     name_rules,
     undated,
 )
+from agentguard.ingest.payloads import DocumentPayload
+from agentguard.scan.pipeline import scan
+from tests.discovery.scoped_spans import document, span
 
 EXAMPLES = [
     (section, rule.id, *pair)
@@ -90,3 +94,19 @@ def test_services_that_say_agent_are_recognised(service: str) -> None:
 )
 def test_words_that_only_contain_agent_are_not(service: str) -> None:
     assert not is_agent_name(service)
+
+
+def test_tools_of_one_name_in_two_services_are_two_tools():
+    tool = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "search"}
+    documents = [
+        document("acme", span(n, "execute_tool search", trace=n, attributes=tool), service=service)
+        for n, service in enumerate(("desk", "billing", "desk", "unknown_service:python", ""), 1)
+    ]
+    payloads = [DocumentPayload(str(n), found) for n, found in enumerate(documents)]
+    graph = scan(payloads, load_dialects()).graph
+
+    assert {c.id: c.invocations for c in graph.components if c.kind == "tool"} == {
+        "tool:desk/search": 2,
+        "tool:billing/search": 1,
+        "tool:search": 2,
+    }

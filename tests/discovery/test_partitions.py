@@ -90,7 +90,7 @@ def test_only_a_tool_beside_a_request_of_its_own_trace_is_a_request() -> None:
     r.tool("search", "missing")
     r.tool("search", "")
 
-    assert runs_of(r.graph(), "tool:search") == 1 + 2
+    assert runs_of(r.graph(), "tool:app/search") == 1 + 2
 
 
 @pytest.mark.parametrize(("paired", "alone"), [("1", "2"), ("2", "1")])

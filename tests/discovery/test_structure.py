@@ -159,7 +159,7 @@ def test_a_run_is_never_hung_below_itself() -> None:
     for span in r.spans["app"]:
         span["startTimeUnixNano"] = span["endTimeUnixNano"] = 1_000_000_000
 
-    assert ("agent:helper", "tool:ask_researcher") in pairs(r.graph())
+    assert ("agent:helper", "tool:app/ask_researcher") in pairs(r.graph())
 
 
 def test_workflows_that_differ_in_case_are_one_under_the_commonest_spelling() -> None:
@@ -202,7 +202,7 @@ def test_people_receive_no_handoff() -> None:
     r.agent("writer", root)
 
     assert ("agent:planner", "agent:writer") not in pairs(r.graph())
-    assert ("agent:planner", "tool:escalate_to_human") in pairs(r.graph())
+    assert ("agent:planner", "tool:app/escalate_to_human") in pairs(r.graph())
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_file_gives_spans_their_roles_names_tokens_and_failures(tmp_path: Path
     ).graph
     tool = next(c for c in found.components if c.kind == "tool")
 
-    assert {c.id for c in found.components} == {"agent:planner", "tool:trains"}
+    assert {c.id for c in found.components} == {"agent:planner", "tool:desk/trains"}
     assert tool.errors == 1
     assert tool.basis.rule == "desk#2"
     assert tool.basis.convention == str(tmp_path / "mine.yaml")
@@ -90,7 +90,7 @@ def test_a_users_rule_overrides_a_built_in_one(tmp_path: Path) -> None:
     }
 
     assert components(load_dialects(), chat) == {"model:gpt-4o"}
-    assert components(dialects_with((with_rules(tmp_path, rule),)), chat) == {"tool:chat"}
+    assert components(dialects_with((with_rules(tmp_path, rule),)), chat) == {"tool:desk/chat"}
 
 
 def test_the_first_of_several_files_counts(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_first_of_several_files_counts(tmp_path: Path) -> None:
     )
 
     assert components(dialects_with((one, two)), span(1, "look")) == {"agent:look"}
-    assert components(dialects_with((two, one)), span(1, "look")) == {"tool:look"}
+    assert components(dialects_with((two, one)), span(1, "look")) == {"tool:desk/look"}
 
 
 def test_without_files_the_built_in_table_is_unchanged() -> None:

@@ -165,8 +165,8 @@ def test_a_stand_in_need_not_come_next_if_it_is_only_used_so() -> None:
     assert fallbacks(r.graph()) == [
         (
             "agent:planner",
-            "tool:price_parts",
-            "tool:price_parts_by_catalogue",
+            "tool:app/price_parts",
+            "tool:app/price_parts_by_catalogue",
             1,
             FallbackMode.SAME_RUN,
         )

@@ -44,6 +44,8 @@ def test_scan_has_all_that_clients_rely_on():
         "root_component": CHECKOUT.id,
         "runs": 10,
         "failed": 2,
+        "stopped_by_guardrail": 0,
+        "waiting_for_person": 0,
         "nested_runs": 0,
         "runs_per_hour": None,
         "runs_per_hour_reason": too_short(0),

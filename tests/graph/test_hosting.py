@@ -92,7 +92,7 @@ def test_a_call_of_an_agent_to_its_own_service_is_counted_on_the_service() -> No
     }
     assert service is not None
     assert service.self_calls == 1
-    assert ("service:desk", "tool:lookup") in {
+    assert ("service:desk", "tool:desk/lookup") in {
         (d.source, d.target) for d in found.graph.dependencies
     }
 

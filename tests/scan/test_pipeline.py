@@ -132,12 +132,12 @@ def test_a_failure_that_the_caller_survives_is_absorbed_any_other_is_propagated(
     found = r.graph()
 
     assert (
-        edge(found, "agent:calm", "tool:search").absorbed,
-        edge(found, "agent:calm", "tool:search").propagated,
+        edge(found, "agent:calm", "tool:app/search").absorbed,
+        edge(found, "agent:calm", "tool:app/search").propagated,
     ) == (1, 0)
     assert (
-        edge(found, "agent:fragile", "tool:search").absorbed,
-        edge(found, "agent:fragile", "tool:search").propagated,
+        edge(found, "agent:fragile", "tool:app/search").absorbed,
+        edge(found, "agent:fragile", "tool:app/search").propagated,
     ) == (0, 1)
 
 
@@ -151,7 +151,7 @@ def test_the_same_callee_again_is_a_retry_and_another_of_its_sort_a_fallback() -
 
     found = r.graph()
 
-    assert edge(found, "agent:planner", "tool:search").retries == 1
+    assert edge(found, "agent:planner", "tool:app/search").retries == 1
     assert [(f.owner, f.primary, f.secondary, f.count, f.rescued) for f in found.fallbacks] == [
         ("agent:planner", "model:big", "model:small", 1, 1)
     ]

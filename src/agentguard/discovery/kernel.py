@@ -15,7 +15,7 @@ from agentguard.discovery.entries import entries
 from agentguard.discovery.facts import Facts
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
-from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.naming import Identity, clean, identity, is_service_name
 from agentguard.discovery.open_sides import find_sides
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
@@ -379,7 +379,11 @@ def _identity(
     """
     if name:
         return identity(
-            COMPONENT[role], name, environment=classification.environment, server=server
+            COMPONENT[role],
+            name,
+            environment=classification.environment,
+            server=server,
+            service=_service(role, classification),
         )
     place = _place(role, classification) if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
@@ -390,6 +394,13 @@ def _identity(
         server=server,
         identified=False,
     )
+
+
+def _service(role: Role, classification: Classification) -> str | None:
+    """Return the service in which a tool of this name is one tool; None: in all."""
+    if COMPONENT[role] is not ComponentKind.TOOL or not is_service_name(classification.service):
+        return None
+    return clean(classification.service)
 
 
 def _place(role: Role, classification: Classification) -> str:

@@ -103,14 +103,15 @@ def identity(
     *,
     environment: str | None = None,
     server: str | None = None,
+    service: str | None = None,
     identified: bool = True,
 ) -> Identity:
-    """Return the identity of a component.
+    """Return the identity of a component on this MCP server, or else within this service.
 
     Names that differ only in case share an id, and so do dated and undated names of a model.
     """
     place = f"{environment}/" if environment else ""
-    within = f"{server}/" if server else ""
+    within = f"{server or service}/" if server or service else ""
     mark = "" if identified else "?"
     key = undated(name) if kind is ComponentKind.MODEL else name
     return Identity(
@@ -173,6 +174,11 @@ def distinctive_words(name: str) -> frozenset[str]:
         frozenset(word.removesuffix("s") for word in words if len(word) >= _MIN_WORD_LENGTH)
         - _GENERIC_WORDS
     )
+
+
+def is_service_name(service: str) -> bool:
+    """Return whether somebody set this service's name: SDKs fill in `unknown_service`."""
+    return bool(service) and not service.startswith("unknown_service")
 
 
 @lru_cache(maxsize=65536)

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize_rows
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.naming import Identity, clean, identity, is_service_name
 from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof
 from agentguard.graph.assembly.evidence import confidence, evidence
 from agentguard.graph.assembly.trace_linking import LinkedCalls
 from agentguard.graph.model import Basis, Evidence, Hosting
 
 _HOSTED = (ComponentKind.AGENT, ComponentKind.TOOL)
-_UNNAMED = "unknown_service"
-"""What SDKs write as service.name if none is set."""
 _RULES = {
     ComponentKind.SERVICE: Basis("resource", "service.name of the resource of its spans", 0.0),
     ComponentKind.MCP_SERVER: Basis("mcp#server", "the MCP server that the tool's calls name", 0.0),
@@ -76,6 +74,6 @@ def _host(observation: Observation) -> Identity | None:
         return None
     if who.server:
         return identity(ComponentKind.MCP_SERVER, who.server, environment=who.environment)
-    if service is None or service.startswith(_UNNAMED):
+    if service is None or not is_service_name(service):
         return None
     return identity(ComponentKind.SERVICE, service, environment=who.environment)
