@@ -139,7 +139,7 @@ def test_the_dialect_file_on_the_page_is_valid_and_does_what_it_says(tmp_path: P
     assert check_file(block("yaml"), "page").faults == []
     assert {c.id: c.errors for c in found.components} == {
         "agent:planner": 0,
-        "tool:trains": 1,
+        "tool:desk/trains": 1,
         "model:gpt-4o": 0,
     }
     assert found.coverage.unattributed == {}

@@ -159,10 +159,8 @@ class Classifier:
             route=route_name(name, _first(attributes, ("http.route",))),
             provider=_first(attributes, _PROVIDERS),
             response_model=_first(attributes, _RESPONSE_MODELS),
-            fails=self._fails(name, scope, kind, attributes),
-            stop=self._stop(name, scope, kind, attributes),
-            succeeded=self._succeeded(name, scope, kind, attributes),
             attributes=tuple((k, str(v)) for k, v in sorted(attributes.items())),
+            **self._outcome(name, scope, kind, attributes),
         )
         return _by_rule(base, rule, name, visible) if rule else self._by_form(base, kind, visible)
 
@@ -176,6 +174,13 @@ class Classifier:
             return base
         shape = shape_of(base.span_name, kind, attributes)
         return base if shape is None else _by_shape(base, shape)
+
+    def _outcome(self, name: str, scope: str, kind: int, attributes: Attributes) -> dict[str, Any]:
+        return {
+            "fails": self._fails(name, scope, kind, attributes),
+            "stop": self._stop(name, scope, kind, attributes),
+            "succeeded": self._succeeded(name, scope, kind, attributes),
+        }
 
     def _fails(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool | None:
         thrown = [

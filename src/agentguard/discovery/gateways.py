@@ -24,17 +24,11 @@ def resolve_gateways(s: SpanState) -> None:
     """
     moved: dict[int, str | None] = {}
     for outer, attempts in _forwarded_calls(s):
-        first, last = int(attempts[0]), int(attempts[-1])
-        s.failed[last] |= s.failed[outer] and not s.failed[attempts].any()
-        for tokens in s.tokens:
-            tokens[last] = max(tokens[last], tokens[outer])
         s.role[outer] = Role.STEP
         s.parent[attempts] = s.parent[outer]
+        _take_outcome(s, outer, attempts)
+        _keep_alias(s, s.name(outer), attempts.tolist())
         moved |= dict.fromkeys(attempts.tolist(), s.classification(outer).environment)
-        asked = s.name(outer)
-        if asked is not None and not any(_is_called(s, row, asked) for row in attempts.tolist()):
-            rule = s.classification(first).rule
-            s.assigned[first] = AssignedRole(s.name(first), rule, Proof.ATTRIBUTE, asked)
     _move(s, moved)
 
 
@@ -49,6 +43,23 @@ def _forwarded_calls(s: SpanState) -> Iterator[tuple[int, I64]]:
     for attempts in groups:
         if len(attempts):
             yield int(above[attempts[0]]), attempts
+
+
+def _take_outcome(s: SpanState, outer: int, attempts: I64) -> None:
+    """Give the last attempt the caller's failure, unless one failed, and its tokens."""
+    last = int(attempts[-1])
+    s.failed[last] |= s.failed[outer] and not s.failed[attempts].any()
+    for tokens in s.tokens:
+        tokens[last] = max(tokens[last], tokens[outer])
+
+
+def _keep_alias(s: SpanState, asked: str | None, attempts: list[int]) -> None:
+    """Keep the name that the caller asked for as a spelling, if no attempt has it."""
+    if asked is None or any(_is_called(s, row, asked) for row in attempts):
+        return
+    first = attempts[0]
+    rule = s.classification(first).rule
+    s.assigned[first] = AssignedRole(s.name(first), rule, Proof.ATTRIBUTE, asked)
 
 
 def _is_called(s: SpanState, row: int, name: str) -> bool:

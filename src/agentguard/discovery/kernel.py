@@ -13,14 +13,20 @@ from agentguard.discovery.coverage import coverage, id_labels
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.entries import entries
 from agentguard.discovery.facts import Facts
+from agentguard.discovery.identification import (
+    component_identity,
+    proof_of,
+    spelling_of,
+)
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
-from agentguard.discovery.naming import Identity, clean, identity, is_service_name
+from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.open_sides import find_sides
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import (
     I32,
+    TOKENS,
     Calls,
     Observation,
     Partial,
@@ -28,7 +34,6 @@ from agentguard.discovery.partial import (
 )
 from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import (
-    COMPONENT,
     Rows,
     model_calls_without_usage,
     select_rows,
@@ -107,15 +112,7 @@ class PartialBuilder:
     def _calls(self, rows: Rows) -> Calls:
         s, owned = self._s, self._owners
         spans, primary_rows = rows.spans, rows.primary_rows
-        holder = np.concatenate(
-            [
-                rows.no_callers,
-                owned.source[rows.primary],
-                owned.source[rows.mcp],
-                rows.inferred_callers,
-                rows.no_callers,
-            ]
-        )
+        holder = self._callers(rows)
         source = np.where(holder >= 0, rows.row_of[holder], -1)
         source[rows.peer_calls] = np.arange(len(rows.peers))
         observation = np.concatenate(
@@ -135,7 +132,10 @@ class PartialBuilder:
         models = s.role[spans] == Role.MODEL
         answers = rows.answered(models)
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
-        tokens = [np.where(answers, column[spans], 0) for column in s.tokens]
+        tokens = {
+            name: np.where(answers, column[spans], 0)
+            for name, column in zip(TOKENS, s.tokens, strict=True)
+        }
         entry, root = self._entered(rows, source)
         caller_side = _caller_side_spans(s, spans, holder)
         return Calls(
@@ -152,9 +152,7 @@ class PartialBuilder:
             client_start=s.start[caller_side],
             client_end=s.end[caller_side],
             has_client_span=(caller_side != spans) & s.timed[caller_side],
-            input_tokens=tokens[0],
-            output_tokens=tokens[1],
-            cached_input_tokens=tokens[2],
+            **tokens,
             cost=np.where(answers, rows.costs, np.nan),
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
@@ -168,6 +166,11 @@ class PartialBuilder:
         starts = np.flatnonzero(entry >= 0)
         stops[starts] = stops_of_runs(self._s, spans[starts])
         return stops
+
+    def _callers(self, rows: Rows) -> I64:
+        source = self._owners.source
+        each = [source[rows.primary], source[rows.mcp], rows.inferred_callers]
+        return np.concatenate([rows.no_callers, *each, rows.no_callers])
 
     def _row_types(self, rows: Rows) -> I64:
         mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
@@ -225,12 +228,12 @@ class PartialBuilder:
         return each
 
     def _of_shape(self, classification: Classification, role: Role) -> int:
-        proof = _proof(classification)
+        proof = proof_of(classification)
         name = classification.name
         if role in (Role.SERVER, Role.CONSUMER):
             name, proof = clean(classification.service), Proof.ATTRIBUTE
         return self._observe(
-            _identity(role, name, None, classification),
+            component_identity(role, name, None, classification),
             classification,
             classification.rule or "crosses-services",
             proof,
@@ -240,7 +243,7 @@ class PartialBuilder:
         s = self._s
         classification, role = s.classification(row), Role(int(s.role[row]))
         assigned = s.assigned.get(row)
-        component = _identity(
+        component = component_identity(
             role, s.name(row), clean(s.server.get(row)), classification, level=s.nested.get(row, 0)
         )
         if assigned is None:
@@ -248,7 +251,7 @@ class PartialBuilder:
                 component,
                 classification,
                 classification.rule,
-                _proof(classification),
+                proof_of(classification),
             )
         return self._observe(
             component,
@@ -288,7 +291,7 @@ class PartialBuilder:
             classification = s.classification(row)
             codes.append(
                 self._observe(
-                    _identity(role, s.name(row), None, classification),
+                    component_identity(role, s.name(row), None, classification),
                     classification,
                     classification.rule,
                     Proof.ATTRIBUTE,
@@ -301,7 +304,7 @@ class PartialBuilder:
         codes = []
         for call in s.inferred_calls:
             classification = s.classification(call.row)
-            component = _identity(call.role, call.name, None, classification)
+            component = component_identity(call.role, call.name, None, classification)
             codes.append(
                 self._observe(component, classification, call.rule, Proof.TEXT, spelling=call.name)
             )
@@ -321,7 +324,7 @@ class PartialBuilder:
         )
         observation = Observation(
             component,
-            spelling or _spelling(component, classification),
+            spelling or spelling_of(component, classification),
             classification.service,
             classification.provider,
             rule,
@@ -342,12 +345,6 @@ class PartialBuilder:
         return entry, root
 
 
-def _proof(classification: Classification) -> Proof:
-    if classification.weak:
-        return Proof.SHAPE
-    return Proof.ATTRIBUTE if classification.explicit else Proof.STRUCTURE
-
-
 def _caller_side_spans(s: SpanState, spans: I64, callers: I64) -> I64:
     """Return, for each call, the topmost span of the call in the caller's service.
 
@@ -362,58 +359,3 @@ def _caller_side_spans(s: SpanState, spans: I64, callers: I64) -> I64:
             break
         at = np.where(away, s.parent[at], at)
     return np.where((theirs >= 0) & (services[at] == theirs) & (at != callers), at, spans)
-
-
-def _identity(
-    role: Role,
-    name: str | None,
-    server: str | None,
-    classification: Classification,
-    *,
-    level: int = 0,
-) -> Identity:
-    """Return the identity for a role and a name.
-
-    Without a name, an unidentified component is identified by service, span name and `level`, the
-    number of unnamed agents that enclose it.
-    """
-    if name:
-        return identity(
-            COMPONENT[role],
-            name,
-            environment=classification.environment,
-            server=server,
-            service=_service(role, classification),
-        )
-    place = _place(role, classification) if role is not Role.MODEL else ""
-    place += f" (level {level + 1})" if level else ""
-    return identity(
-        COMPONENT[role],
-        place or "(unnamed)",
-        environment=classification.environment,
-        server=server,
-        identified=False,
-    )
-
-
-def _service(role: Role, classification: Classification) -> str | None:
-    """Return the service in which a tool of this name is one tool; None: in all."""
-    if COMPONENT[role] is not ComponentKind.TOOL or not is_service_name(classification.service):
-        return None
-    return clean(classification.service)
-
-
-def _place(role: Role, classification: Classification) -> str:
-    """Return service and span name; instead of the span name, a framework's default name."""
-    default = clean(classification.spelling) if role is Role.AGENT else None
-    return f"{classification.service} {default or clean(classification.route) or ''}".strip()
-
-
-def _spelling(component: Identity, classification: Classification) -> str:
-    if (
-        component.kind in (ComponentKind.AGENT, ComponentKind.TOOL, ComponentKind.MODEL)
-        and classification.spelling
-        and component.identified
-    ):
-        return classification.spelling
-    return component.name

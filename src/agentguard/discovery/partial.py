@@ -19,6 +19,7 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
+TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens")
 T = TypeVar("T")
 Link = TypeVar("Link", "LinkEnd", "LinkStart")
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import factorize, hash_rows, words
 from agentguard.discovery.classification import Classification, Classifications
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.partial import I64, Mask, Proof
+from agentguard.discovery.partial import I64, TOKENS, Mask, Proof
 from agentguard.discovery.spantree import SpanTree
 
 TRANSPARENT = (Role.NONE, Role.STEP, Role.SETUP)
@@ -119,11 +119,7 @@ def initial_state(tree: SpanTree, classifications: Classifications) -> SpanState
     )[classifications.shape]
     failed = tree.spans.column("failed").to_numpy(zero_copy_only=False)
     start, end = _numbers(tree.spans, "start"), _numbers(tree.spans, "end")
-    tokens = (
-        _numbers(tree.spans, "input_tokens"),
-        _numbers(tree.spans, "output_tokens"),
-        _numbers(tree.spans, "cached_input_tokens"),
-    )
+    into, out, cached = (_numbers(tree.spans, name) for name in TOKENS)
     failing = np.where(fails < 0, failed, fails > 0)
     return SpanState(
         tree,
@@ -134,7 +130,7 @@ def initial_state(tree: SpanTree, classifications: Classifications) -> SpanState
         np.maximum(start, end),
         failing,
         end > 0,
-        tokens,
+        (into, out, cached),
     )
 
 

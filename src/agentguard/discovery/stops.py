@@ -46,11 +46,11 @@ def stops_of_runs(s: SpanState, starts: I64) -> NDArray[np.int8]:
     last = {int(traces[row]): row for row in marked[np.argsort(s.end[marked], kind="stable")]}
     attempts = s.rows(*_ATTEMPTS)
     for row in attempts[np.isin(traces[attempts], list(last))]:
-        stop = last.get(int(traces[row]))
-        if stop is not None and s.start[row] > s.end[stop]:
-            del last[int(traces[row])]
-    rows = [last.get(trace) for trace in traces[starts].tolist()]
-    return np.array([Stop.NONE if row is None else stops[row] for row in rows], np.int8)
+        trace = int(traces[row])
+        if trace in last and s.start[row] > s.end[last[trace]]:
+            del last[trace]
+    ended = {trace: int(stops[row]) for trace, row in last.items()}
+    return np.array([ended.get(trace, Stop.NONE) for trace in traces[starts].tolist()], np.int8)
 
 
 def _has_failed_itself(s: SpanState, row: int, latest: dict[int, int], stopped: int) -> bool:

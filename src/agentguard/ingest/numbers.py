@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.ingest.attribute_selection import AttributeSelection
+from agentguard.ingest.attribute_selection import NUMBERS, AttributeSelection
 from agentguard.ingest.other_attributes import Usage
 from agentguard.ingest.values import parsed
 from agentguard.kernel.patterns import Pattern
@@ -19,7 +19,7 @@ Numbers: TypeAlias = tuple[float, float, float, float]
 
 NaN: not given.
 """
-COLUMNS = 4
+COLUMNS = len(NUMBERS)
 
 NOTHING: Numbers = (math.nan, math.nan, math.nan, math.nan)
 _MAX_AMOUNT = 10**15
@@ -30,12 +30,7 @@ _LONGEST_TEXT = 64
 
 def numeric_attributes(wanted: AttributeSelection) -> Mapping[str, Usage]:
     """Return where each attribute holds numbers: the paths in its value, for each column."""
-    columns = (
-        wanted.input_tokens,
-        wanted.output_tokens,
-        wanted.cached_input_tokens,
-        wanted.cost,
-    )
+    columns = [getattr(wanted, name) for name in NUMBERS]
     direct: dict[str, Usage] = {
         key: tuple((((),) if key in keys else ()) for keys in columns)
         for key in frozenset().union(*columns)
@@ -75,6 +70,17 @@ def amount(value: Any) -> float | None:
     return float(value) if math.isfinite(value) and abs(value) <= _MAX_AMOUNT else None
 
 
+def by_column(numbers: NDArray[np.float64]) -> dict[str, Any]:
+    """Return a (COLUMNS, spans) array by the names of the span table's columns."""
+    into, out, cached, cost = numbers
+    return {
+        "input_tokens": whole(into),
+        "output_tokens": whole(out),
+        "cached_input_tokens": whole(cached),
+        "cost": cost.copy(),
+    }
+
+
 def whole(numbers: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return numbers of tokens; 0 where none is given."""
     return np.fmax(numbers, 0).astype(np.int64)
@@ -87,3 +93,13 @@ def larger(one: Numbers, other: Numbers) -> Numbers:
         for one, other in zip(one, other, strict=True)
     )
     return next(found), next(found), next(found), next(found)
+
+
+def keep_largest(
+    into: NDArray[np.float64], rows: NDArray[np.int64], numbers: NDArray[np.float64]
+) -> None:
+    """Store the largest number of each row."""
+    if (rows[1:] > rows[:-1]).all():
+        into[rows] = np.fmax(into[rows], numbers)
+    else:
+        np.fmax.at(into, rows, numbers)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from agentguard.cli.tables.cells import Document
-from agentguard.cli.tables.graph import components_part, dependencies_part, workflows_part
+from agentguard.cli.tables.graph import components_part, dependencies_part
 from agentguard.cli.tables.origin import origin_part
 from agentguard.cli.tables.rows import ROWS
+from agentguard.cli.tables.workflows import workflows_part
 
 
 def component_parts(document: Document, *, full: bool = False) -> list[RenderableType]:

@@ -16,7 +16,6 @@ from agentguard.cli.tables.graph import (
     graph_parts,
     names_by_id,
     summary_part,
-    workflows_part,
 )
 from agentguard.cli.tables.playbook import outline_part, playbook_parts
 from agentguard.cli.tables.simulation import (
@@ -27,6 +26,7 @@ from agentguard.cli.tables.simulation import (
 from agentguard.cli.tables.simulation import (
     workflows_part as lost_part,
 )
+from agentguard.cli.tables.workflows import workflows_part
 from agentguard.graph.export.sanitizing import shorten
 
 _COMPONENTS = 10

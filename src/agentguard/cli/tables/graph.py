@@ -10,7 +10,6 @@ from rich.text import Text
 from agentguard.cli.tables.cells import (
     Document,
     answer,
-    bar,
     count,
     counted,
     failures,
@@ -29,6 +28,7 @@ from agentguard.cli.tables.levels import agent_level
 from agentguard.cli.tables.origin import origin_part
 from agentguard.cli.tables.propagation import broken_part
 from agentguard.cli.tables.rows import ROWS, Rows, dispensable, left_out, names, number, text
+from agentguard.cli.tables.workflows import stopped, workflows_part
 
 _WEAK = 0.2
 """Confidence below what one observation of explicit evidence gives."""
@@ -75,13 +75,6 @@ _FALLBACKS = (
     number("Used"),
     number("Succeeded"),
     dispensable(text("Trace")),
-)
-_WORKFLOWS = (
-    names("Workflow"),
-    names("Entry"),
-    number("Runs"),
-    number("Failed"),
-    dispensable(text("")),
 )
 
 
@@ -151,18 +144,10 @@ def _summary(document: Document) -> str:
     sentences = [
         counted(found) or "No components",
         f"{failed:,} of {plural(runs, 'run')} failed" if runs else "",
-        ", ".join(_stopped(workflows)),
+        ", ".join(stopped(workflows)),
         f"{plural(len(shadows), 'shadow agent')}: {first_names(shadows)}" if shadows else "",
     ]
     return "; ".join(sentence for sentence in sentences if sentence) + "."
-
-
-def _stopped(workflows: Sequence[Document]) -> list[str]:
-    """Return how many runs neither succeeded nor failed, and why."""
-    waiting = sum(w["waiting_for_person"] for w in workflows)
-    guarded = sum(w["stopped_by_guardrail"] for w in workflows)
-    found = [(waiting, "waiting for a person"), (guarded, "stopped by a guardrail")]
-    return [f"{plural(number, 'run')} {why}" for number, why in found if number]
 
 
 def components_part(
@@ -332,30 +317,6 @@ def fallbacks_part(
         for f in fallbacks
     ]
     return section(f"Observed fallbacks: {len(fallbacks):,}", Rows(_FALLBACKS, rows, top=top))
-
-
-def workflows_part(
-    workflows: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
-) -> RenderableType:
-    """Return the workflows with their runs and failures."""
-    if not workflows:
-        return section("Workflows", faint("None: no trace has a named root span."))
-    rows: list[list[str | Text]] = [
-        [
-            name(w["name"]),
-            name(called.get(w["entry"], w["entry"]), width=32),
-            count(w["runs"]),
-            failures(w["failed"], w["runs"]),
-            bar(w["failed"] / w["runs"] if w["runs"] else 0),
-        ]
-        for w in workflows
-    ]
-    notes = [
-        faint(f"  {name(w['name']).plain}: {', '.join(_stopped([w]))}, not failed")
-        for w in workflows[:top]
-        if _stopped([w])
-    ]
-    return section(f"Workflows: {len(workflows):,}", Rows(_WORKFLOWS, rows, top=top), *notes)
 
 
 def coverage_part(coverage: Document) -> RenderableType:

@@ -13,7 +13,7 @@ from agentguard.discovery.dialects.conditions import CONDITION_KEYS, KINDS
 from agentguard.discovery.dialects.errors import DialectFormatError
 from agentguard.discovery.dialects.loading import FLAGS, NAMES, PEERS, RESOURCE, Role
 from agentguard.discovery.kinds import Stop
-from agentguard.ingest.attribute_selection import Reduction
+from agentguard.ingest.attribute_selection import NUMBERS, Reduction
 from agentguard.kernel.patterns import BadPatternError, Pattern
 from agentguard.kernel.yaml_nodes import Nodes, described, documents, line_of
 
@@ -22,7 +22,6 @@ OPEN = "?"
 ROLES = tuple(role.name.lower() for role in Role if role is not Role.NONE)
 STOPS = tuple(stop.name.lower() for stop in Stop if stop is not Stop.NONE)
 _ID = Pattern(r"^[a-z0-9][a-z0-9._-]{0,99}$")
-_COLUMNS = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
 _EVENT = "event:"
 _RESOURCE_ONLY = RESOURCE - PEERS
 
@@ -79,8 +78,9 @@ class _Reader:
             "version": lambda node: _unused(self._scalar(node, "version")),
             "spans": lambda node: self._entries(node, self._rule),
             "facts": lambda node: self._entries(node, self._fact),
-            "errors": lambda node: self._entries(node, self._outcome),
-            "successes": lambda node: self._entries(node, self._outcome),
+            **dict.fromkeys(
+                ("errors", "successes"), lambda node: self._entries(node, self._outcome)
+            ),
             "stops": lambda node: self._entries(node, self._stop),
             "control_flow": lambda node: _unused(self._texts(node, "control_flow")),
             "housekeeping": lambda node: self._pattern(node, "housekeeping"),
@@ -88,7 +88,7 @@ class _Reader:
             "caller_only": lambda node: self._attributes(node, "caller_only", Use.KEPT),
             "reduced": self._reduced,
             "usage": self._usage,
-            **{key: self._numbers(key) for key in _COLUMNS},
+            **{key: self._numbers(key) for key in NUMBERS},
         }
 
     def collected(self, check: Callable[[], None]) -> bool:
@@ -228,7 +228,7 @@ class _Reader:
     def _usage(self, node: yaml.Node) -> None:
         for name, value in self._pairs(node, "usage"):
             self._mention(name, Use.NUMBER, "usage")
-            for key, paths in self._nodes.members(value, _COLUMNS):
+            for key, paths in self._nodes.members(value, NUMBERS):
                 self._texts(paths, key)
 
     def _numbers(self, key: str) -> Read:

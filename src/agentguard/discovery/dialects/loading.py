@@ -13,7 +13,7 @@ from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.kinds import Stop
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
-from agentguard.ingest.attribute_selection import AttributeSelection, Fact, Reduction
+from agentguard.ingest.attribute_selection import NUMBERS, AttributeSelection, Fact, Reduction
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.other_attributes import OtherAttributes, Usage
 from agentguard.kernel.patterns import BadPatternError, Pattern
@@ -234,15 +234,11 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
     """
     tables = list(files_in_order.values())
     rules = tuple(_compiled(files_in_order, "spans", _rule))
-    facts = tuple(_compiled(files_in_order, "facts", lambda _, __, raw: fact_of(raw)))
-    errors = tuple(
-        _compiled(files_in_order, "errors", lambda _, __, raw: condition_of(raw["when"]))
-    )
-    successes = tuple(
-        _compiled(files_in_order, "successes", lambda _, __, raw: condition_of(raw["when"]))
+    facts = tuple(_compiled(files_in_order, "facts", _fact))
+    errors, successes = (
+        tuple(_compiled(files_in_order, section, _condition)) for section in ("errors", "successes")
     )
     stops = tuple(_compiled(files_in_order, "stops", _stop))
-    housekeeping = tuple(_compiled(files_in_order, "housekeeping", lambda _, __, raw: Pattern(raw)))
     outcomes = errors + successes + tuple(condition for condition, _ in stops)
     return Dialects(
         rules=rules,
@@ -250,7 +246,7 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         successes=successes,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         stops=stops,
-        housekeeping=housekeeping,
+        housekeeping=tuple(_compiled(files_in_order, "housekeeping", _pattern)),
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         files={table["id"]: name for name, table in files_in_order.items()},
         wanted=_wanted(tables, rules, facts, outcomes),
@@ -292,10 +288,7 @@ def _wanted(
     return AttributeSelection(
         labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
         reductions=reductions,
-        input_tokens=_union(tables, "input_tokens"),
-        output_tokens=_union(tables, "output_tokens"),
-        cached_input_tokens=_union(tables, "cached_input_tokens"),
-        cost=_union(tables, "cost"),
+        **{column: _union(tables, column) for column in NUMBERS},
         resource=RESOURCE,
         events=_EXCEPTION,
         facts=facts,
@@ -324,8 +317,7 @@ def _union(tables: list[Mapping[str, Any]], key: str) -> frozenset[str]:
 
 
 def _usage(raw: Mapping[str, Any]) -> Usage:
-    keys = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
-    return tuple(tuple(tuple(path.split("/")) for path in raw.get(key, ())) for key in keys)
+    return tuple(tuple(tuple(path.split("/")) for path in raw.get(key, ())) for key in NUMBERS)
 
 
 def _keys(condition: Condition) -> set[str]:
@@ -342,6 +334,18 @@ def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
         role=Role[raw["role"].upper()],
         **_optional(raw),
     )
+
+
+def _fact(_dialect: str, _number: int, raw: Mapping[str, Any]) -> Fact:
+    return fact_of(raw)
+
+
+def _pattern(_dialect: str, _number: int, raw: str) -> Pattern:
+    return Pattern(raw)
+
+
+def _condition(_dialect: str, _number: int, raw: Mapping[str, Any]) -> Condition:
+    return condition_of(raw["when"])
 
 
 def _stop(_dialect: str, _number: int, raw: Mapping[str, Any]) -> tuple[Condition, Stop]:

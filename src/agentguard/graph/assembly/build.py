@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
-from agentguard.discovery.kinds import ComponentKind, Stop
-from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.partial import I64, TOKENS, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import confidence, evidence
@@ -19,8 +19,9 @@ from agentguard.graph.assembly.propagation.diagnosis import diagnose
 from agentguard.graph.assembly.rule_texts import COMPONENT_RULES, DEPENDENCY_RULES
 from agentguard.graph.assembly.run_tables import run_tables
 from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, LinkedCalls, link_traces
+from agentguard.graph.assembly.workflows import workflows
 from agentguard.graph.latency import Histogram, histograms
-from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph, Workflow
+from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph
 from agentguard.graph.runs import Runs
 
 
@@ -48,7 +49,7 @@ def build(
         dependencies=builder.dependencies(),
         runs_in=runs_in(partial, found),
         fallbacks=builder.fallbacks(),
-        workflows=builder.workflows(),
+        workflows=workflows(partial, found),
         coverage=_coverage(partial, limited, spans_read, refused),
         broken_hops=broken.hops,
     )
@@ -89,18 +90,9 @@ class _Builder:
         calls, found = self._calls, self._found
         every, shown = np.arange(len(calls)), np.flatnonzero(~self._inferred)
         sums = Counts(every, found.component, len(self._ids))
-        ran, errors = sums.add(calls.ran), sums.add(calls.ran & calls.failed)
-        tokens = (
-            sums.add(calls.input_tokens),
-            sums.add(calls.output_tokens),
-            sums.add(calls.cached_input_tokens),
-        )
-        durations = sums.add(np.where(calls.ran & self._timed, calls.duration, 0))
-        timed = sums.add(calls.ran & self._timed)
-        first, last = sums.lowest(calls.start), sums.highest(self._end)
         own = (calls.source >= 0) & (calls.ran | ~calls.ran[np.maximum(calls.source, 0)])
         own &= self._internal
-        selves = sums.add(own)
+        columns = self._component_sums(sums, own)
         proofs = evidence(
             calls, self._partial.labels, shown, found.component[shown], len(self._ids)
         )
@@ -135,25 +127,29 @@ class _Builder:
                         response_models=tuple(
                             sorted({s.response_model for s in seen[code] if s.response_model})
                         ),
-                        invocations=ran[code],
-                        errors=errors[code],
-                        self_calls=selves[code],
                         self_latency=own_latencies[code],
-                        input_tokens=tokens[0][code],
-                        output_tokens=tokens[1][code],
-                        cached_input_tokens=tokens[2][code],
-                        duration=durations[code],
-                        timed=timed[code],
                         latency=latencies[code],
-                        first_seen=first[code],
-                        last_seen=last[code],
                         attributes=dict(min(s.attributes for s in seen[code])),
+                        **{name: values[code] for name, values in columns.items()},
                     )
                     for code, who in enumerate(found.identities)
                 ),
                 key=lambda component: component.id,
             )
         )
+
+    def _component_sums(self, sums: Counts, own: Mask) -> dict[str, list[int]]:
+        calls = self._calls
+        timed = calls.ran & self._timed
+        return {
+            "invocations": sums.add(calls.ran),
+            "errors": sums.add(calls.ran & calls.failed),
+            "self_calls": sums.add(own),
+            "duration": sums.add(np.where(timed, calls.duration, 0)),
+            "timed": sums.add(timed),
+            "first_seen": sums.lowest(calls.start),
+            "last_seen": sums.highest(self._end),
+        } | {name: sums.add(getattr(calls, name)) for name in TOKENS}
 
     def dependencies(self) -> tuple[Dependency, ...]:
         calls, found = self._calls, self._found
@@ -208,12 +204,9 @@ class _Builder:
             "propagated": sums.add(calls.failed & propagated),
             "retries": sums.add(self._recovered.is_retry),
             "inferred": sums.add(calls.proof == Proof.MATCH),
-            "input_tokens": sums.add(calls.input_tokens),
-            "output_tokens": sums.add(calls.output_tokens),
-            "cached_input_tokens": sums.add(calls.cached_input_tokens),
             "first_seen": sums.lowest(calls.start),
             "last_seen": sums.highest(self._end),
-        }
+        } | {name: sums.add(getattr(calls, name)) for name in TOKENS}
 
     def fallbacks(self) -> tuple[Fallback, ...]:
         calls = self._calls
@@ -241,90 +234,6 @@ class _Builder:
         return tuple(
             sorted(found, key=lambda f: (f.owner, f.primary, f.secondary, f.fallback_mode))
         )
-
-    def workflows(self) -> tuple[Workflow, ...]:
-        calls, lost = self._calls, self._found.lost
-        rows = np.flatnonzero(calls.entry >= 0)
-        if not len(rows):
-            return ()
-        codes = calls.entry[rows].astype(np.int64)
-        sums = Counts(rows, codes, len(self._partial.workflows))
-        size = len(self._partial.workflows)
-        columns = {
-            "runs": sums.add(),
-            "failed": sums.add(lost),
-            "stopped_by_guardrail": sums.add((calls.stop == Stop.GUARDRAIL) & ~lost),
-            "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost),
-            "first_seen": sums.lowest(calls.start),
-            "last_seen": sums.highest(self._end),
-            "nested": sums.add(calls.source >= 0),
-        }
-        proofs = evidence(calls, self._partial.labels, rows, codes, size)
-        root_components = self._component_ids(codes, self._found.component[rows])
-        entries = self._component_ids(codes, self._first_components(rows))
-        roots = self._root_names(rows, codes)
-        found = [
-            Workflow(
-                who.id,
-                who.name,
-                root_components[code],
-                entries[code],
-                root=roots.get(code, ""),
-                evidence=proofs[code],
-                **{name: values[code] for name, values in columns.items()},
-            )
-            for code, who in enumerate(self._partial.workflows)
-            if columns["runs"][code]
-        ]
-        return tuple(sorted(found, key=lambda workflow: workflow.id))
-
-    def _component_ids(self, codes: I64, components: I64) -> dict[int, str]:
-        """Return the id of the most frequent component by workflow."""
-        most = _most_frequent(codes, components, self._ids)
-        return {code: self._ids[component] for code, component in most.items()}
-
-    def _root_names(self, rows: I64, codes: I64) -> dict[int, str]:
-        """Return the most frequent name of the root span by workflow."""
-        names, root = self._partial.roots, self._calls.root[rows].astype(np.int64)
-        most = _most_frequent(codes[root >= 0], root[root >= 0], names)
-        return {code: names[name] for code, name in most.items()}
-
-    def _first_components(self, entries: I64) -> I64:
-        """Return, for each entry row, the first component of its run that does work.
-
-        Services and workflows are skipped, except nested workflows; fallback: the entry's own.
-        """
-        calls, found = self._calls, self._found
-        real = np.array(
-            [
-                i.kind not in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
-                for i in found.identities
-            ],
-            np.bool_,
-        )
-        nested = (calls.entry >= 0) & (calls.source >= 0)
-        rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
-        rows = found.least_deep(rows)
-        rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], found.within[rows]))]
-        runs, first = np.unique(found.within[rows], return_index=True)
-        started = np.arange(len(calls))
-        started[runs] = rows[first]
-        own, started = found.component[entries], found.component[started[entries]]
-        return np.where(self._starts_elsewhere(own, started), started, own)
-
-    def _starts_elsewhere(self, own: I64, started: I64) -> Mask:
-        """Return which runs with these entries start in the first component that does work.
-
-        A service counts itself unless that is an agent or a workflow; a workflow counts only if it
-        starts nothing.
-        """
-        service, workflow, agent = (
-            np.array([i.kind is kind for i in self._found.identities], np.bool_)
-            for kind in (ComponentKind.SERVICE, ComponentKind.WORKFLOW, ComponentKind.AGENT)
-        )
-        called = agent[started] | workflow[started]
-        elsewhere: Mask = workflow[own] | (service[own] & called)
-        return elsewhere
 
     def _propagated(self) -> Mask:
         """Return which failed calls also failed the caller's run.
@@ -419,17 +328,6 @@ class _Builder:
             rule.partition("#")[0], rule
         )
         return Basis(rule, convention, confidence(proof, sum(rules.values())), sum(rules.values()))
-
-
-def _most_frequent(groups: I64, values: I64, names: Sequence[str]) -> dict[int, int]:
-    """Return each group's most frequent value; ties go to the name that sorts first."""
-    pairs, first = factorize_rows(groups, values)
-    best: dict[int, tuple[int, str, int]] = {}
-    columns = (groups[first], values[first], np.bincount(pairs))
-    for group, value, count in zip(*(column.tolist() for column in columns), strict=True):
-        vote = (-count, names[value], value)
-        best[group] = min(best.get(group, vote), vote)
-    return {group: value for group, (_, _, value) in best.items()}
 
 
 def _coverage(

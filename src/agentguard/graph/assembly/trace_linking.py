@@ -11,7 +11,16 @@ import numpy as np
 from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.naming import Identity, undated
-from agentguard.discovery.partial import I64, Calls, LinkEnd, LinkStart, Mask, Partial, Proof
+from agentguard.discovery.partial import (
+    I64,
+    TOKENS,
+    Calls,
+    LinkEnd,
+    LinkStart,
+    Mask,
+    Partial,
+    Proof,
+)
 from agentguard.graph.assembly.peers import resolve_peers
 
 TYPES = tuple(DependencyType)
@@ -139,8 +148,7 @@ def _further_calls(calls: Calls, rows: Sequence[int], sources: Sequence[int]) ->
     size = len(rows)
     copies = {f.name: getattr(calls, f.name)[list(rows)] for f in fields(Calls)}
     copies |= {"source": np.array(sources, np.int64), "ran": np.zeros(size, np.bool_)}
-    tokens = ("input_tokens", "output_tokens", "cached_input_tokens")
-    copies |= dict.fromkeys(tokens, np.zeros(size, np.int64))
+    copies |= dict.fromkeys(TOKENS, np.zeros(size, np.int64))
     copies |= {"cost": np.full(size, np.nan), "entry": np.full(size, -1, np.int32)}
     return Calls(**copies)
 

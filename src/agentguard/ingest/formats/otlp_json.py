@@ -28,10 +28,10 @@ from agentguard.ingest.numbers import (
     COLUMNS,
     NOTHING,
     Numbers,
+    by_column,
     larger,
     numbers_in,
     numeric_attributes,
-    whole,
 )
 from agentguard.ingest.other_attributes import Usage
 from agentguard.ingest.other_labels import other_label
@@ -139,10 +139,7 @@ class DocumentReader:
             end=times[:, 1].copy(),
             attribute_row=np.array(self._rows, np.int64),
             attribute_code=np.array(self._codes, np.int32),
-            input_tokens=whole(numbers[:, 0]),
-            output_tokens=whole(numbers[:, 1]),
-            cached_input_tokens=whole(numbers[:, 2]),
-            cost=numbers[:, 3].copy(),
+            **by_column(numbers.T),
             content=self._contents,
             events=self._events,
             links=self._links,
@@ -158,8 +155,7 @@ class DocumentReader:
         name, kind, times = _head(span)
         failed, events = _failed(span.get("status")), self._wanted_events(span.get("events"))
         links = [found for link in objects(span.get("links"), "links") if (found := _link(link))]
-        codes, content, numbers = self._attributes(span.get("attributes"), scope)
-        content |= _status_message(span["status"]) if failed else {}
+        codes, content, numbers = self._attributes(span, scope)
         codes += self._threshold(as_text(span.get("traceState")))
         row = len(self._kinds)
         self._ids.append(ids)
@@ -195,13 +191,15 @@ class DocumentReader:
         if span is not None:
             self._span_labels[row] = span
 
-    def _attributes(self, written: Any, scope: str) -> tuple[list[int], dict[str, Any], Numbers]:
+    def _attributes(
+        self, span: Mapping[str, Any], scope: str
+    ) -> tuple[list[int], dict[str, Any], Numbers]:
         """Return the codes of stored attributes, the content and the numbers."""
         is_open = self._is_open(scope)
         codes: list[int] = []
-        content: dict[str, Any] = {}
+        content = _status_message(span)
         numbers = NOTHING
-        for item in key_values(written):
+        for item in key_values(span.get("attributes")):
             key = key_of(item)
             use = self._uses.get(key)
             if not use:
@@ -344,9 +342,10 @@ def _failed(status: Any) -> bool:
     )
 
 
-def _status_message(status: Mapping[str, Any]) -> dict[str, Any]:
-    message = status.get("message")
-    return {STATUS_MESSAGE: message} if message else {}
+def _status_message(span: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the message of a failed span's status as content."""
+    message = members(span.get("status"), "status").get("message")
+    return {STATUS_MESSAGE: message} if message and _failed(span["status"]) else {}
 
 
 def _times(span: Mapping[str, Any]) -> tuple[int, int]:

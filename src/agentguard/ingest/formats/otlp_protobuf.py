@@ -7,7 +7,7 @@ path through google.protobuf.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,15 @@ from agentguard.ingest.formats.otlp_keys import (
     UnusualBytesError,
     buffer_of,
 )
-from agentguard.ingest.numbers import COLUMNS, NOTHING, Numbers, numbers_in, numeric_attributes
+from agentguard.ingest.numbers import (
+    COLUMNS,
+    NOTHING,
+    Numbers,
+    by_column,
+    keep_largest,
+    numbers_in,
+    numeric_attributes,
+)
 from agentguard.ingest.other_labels import other_label
 from agentguard.ingest.recent_cache import RecentCache
 from agentguard.ingest.sampling import SAMPLING_THRESHOLD, threshold
@@ -159,9 +167,7 @@ class ProtobufReader:
         rows, codes, numbers, content = self._attributes(
             spans.field("attributes"), self._is_open(scopes)
         )
-        failed, messages = _statuses(spans.field("status"))
-        for row, message in messages:
-            content.setdefault(row, {})[STATUS_MESSAGE] = message
+        failed = _statuses(spans.field("status"), content)
         rows, codes = with_attributes(rows, codes, *self._thresholds(spans.field("trace_state")))
         flat = SpanColumns(
             trace=trace,
@@ -176,10 +182,7 @@ class ProtobufReader:
             end=_times(spans.field("end")),
             attribute_row=rows,
             attribute_code=codes,
-            input_tokens=numbers[0].astype(np.int64),
-            output_tokens=numbers[1].astype(np.int64),
-            cached_input_tokens=numbers[2].astype(np.int64),
-            cost=numbers[3],
+            **by_column(numbers),
             content=content,
             events=self._take_events(spans.field("events")),
             links=_links(spans.field("links")),
@@ -222,8 +225,7 @@ class ProtobufReader:
         found = np.array([self._number(value) for value in values]).reshape(-1, COLUMNS)[indices]
         for column in range(COLUMNS):
             given = ~np.isnan(found[:, column])
-            _keep_largest(into[column], rows[given], found[given, column])
-        into[:-1] = np.fmax(into[:-1], 0)
+            keep_largest(into[column], rows[given], found[given, column])
         return into
 
     def _parse_number(self, raw: bytes) -> Numbers:
@@ -368,23 +370,16 @@ def _times(array: pa.Array) -> I64:
     return np.where(values <= _LARGEST, values, 0).astype(np.int64)
 
 
-def _statuses(array: pa.BinaryArray) -> tuple[NDArray[np.bool_], Iterator[tuple[int, str]]]:
-    """Return which spans failed, and the messages of their statuses by row."""
+def _statuses(array: pa.BinaryArray, content: dict[int, dict[str, Any]]) -> NDArray[np.bool_]:
+    """Return which spans failed; add the messages of their statuses to the content."""
     raw, indices = _dictionary_encoded(array)
     statuses = [Status.FromString(status) for status in raw]
     codes = np.array([status.code for status in statuses], np.int64)
-    failed = (codes == Status.STATUS_CODE_ERROR)[indices]
-    rows = np.flatnonzero(failed)
-    told = zip(rows.tolist(), (statuses[code].message for code in indices[rows]), strict=True)
-    return failed, ((row, message) for row, message in told if message)
-
-
-def _keep_largest(into: NDArray[np.float64], rows: I64, numbers: NDArray[np.float64]) -> None:
-    """Store the largest number of each row."""
-    if (rows[1:] > rows[:-1]).all():
-        into[rows] = np.fmax(into[rows], numbers)
-    else:
-        np.fmax.at(into, rows, numbers)
+    failed: NDArray[np.bool_] = (codes == Status.STATUS_CODE_ERROR)[indices]
+    for row in np.flatnonzero(failed).tolist():
+        if message := statuses[indices[row]].message:
+            content.setdefault(row, {})[STATUS_MESSAGE] = message
+    return failed
 
 
 def _links(lists: pa.ListArray) -> dict[int, list[bytes]]:
