@@ -101,6 +101,11 @@ def truth(name: str) -> Truth:
         for one, others in (skip.get("aliases") or {}).items()
         for other in others
     }
+    alias |= {
+        ("service", normalized(a["name"])): ("agent", normalized(a["name"]))
+        for a in raw.get("agents") or []
+        if normalized(a.get("service") or "") == normalized(a["name"])
+    }  # an agent that only its service names
     tools = raw.get("tools") or []
     neutral = {
         ("tool", normalized(t["name"])) for t in tools if t.get("kind") in _NEUTRAL_TOOLS
@@ -113,6 +118,7 @@ def truth(name: str) -> Truth:
     }
     nodes |= {("datastore", normalized(d["name"])) for d in raw.get("datastores") or []}
     edges: dict[tuple[Node, Node], tuple[int, int]] = {}
+    unscored = {tuple(map(node, edge.split(" -> "))) for edge in skip.get("edges") or []}
     free: set[tuple[Node, Node]] = set()
     for edge in raw.get("edges") or []:
         key = (node(edge["from"]), node(edge["to"]))
@@ -120,6 +126,7 @@ def truth(name: str) -> Truth:
             free |= {(key[0], node(str(edge["via"]))), (node(str(edge["via"])), key[1])}
         if (
             edge["kind"] in ("sequence", "starts")
+            or key in unscored
             or "workflow" in (key[0][0], key[1][0])
             or neutral & set(key)
         ):

@@ -28,6 +28,8 @@ def test_every_component_is_found_and_none_is_invented(name: str) -> None:
     assert len(invented) <= UNNAMED.get(name, 0), invented
 
 
+START_UP = {"spring-ai-javaagent": 3}
+"""Services that only set up their database: their traces do not tell this from use."""
 GAPS = {
     "ag2": {
         (("agent", "complaints host"), ("agent", "billing clerk")),
@@ -53,7 +55,7 @@ def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
     invented = found_edges(name).keys() - truth(name).edges.keys()
 
     assert truth(name).edges.keys() - found_edges(name).keys() == GAPS.get(name, set())
-    assert len(invented) <= UNNAMED.get(name, 0), invented
+    assert len(invented) <= UNNAMED.get(name, 0) + START_UP.get(name, 0), invented
 
 
 UNTOLD = {
@@ -65,16 +67,19 @@ UNTOLD = {
     "haystack-native": {("agent", "dispatcher"), ("agent", "customs clerk")},
     "llama-index-traceloop": {("agent", "triage agent"), ("agent", "reception agent")},
     "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
+    "litellm-proxy": {("agent", "refund agent")},
     "mastra": {
         ("agent", "irrigation planner"),
         ("agent", "grape taster"),
         ("agent", "estate manager"),
     },
+    "openai-agents-genai": {("agent", "booking agent")},
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
+    "spring-ai-javaagent": {("agent", "kyc agent")},
 }
 """Owners whose counts the spans do not tell: failed calls, retries or runs without a span that was
-ever exported, handoffs that no trace joins, a DSPy module that failed before it used a tool.
+ever exported, errors that only an answer's text tells, handoffs that no trace joins, a DSPy module that failed before it used a tool.
 """
 
 
@@ -110,9 +115,11 @@ FRAMEWORKS_OWN = {
     "transfer_to_agent",
     "final_answer",
     "finish",
+    "Agent",
+    "claude_code.interaction",
 }
 """Tools and workflows that a framework ships under these names."""
-PLAIN_WORDS = {"producer", "dispatcher", "add"}
+PLAIN_WORDS = {"producer", "dispatcher", "add", "letters"}
 """Names that the conventions' own words contain."""
 
 
