@@ -1764,6 +1764,16 @@ export interface components {
              * @description Failed calls after which the caller's run failed.
              */
             propagated: number;
+            /**
+             * Waited Calls
+             * @description Calls that ended before the caller's run did.
+             */
+            waited_calls: number;
+            /**
+             * Passed Control Calls
+             * @description Calls that began after the caller's run had ended.
+             */
+            passed_control_calls: number;
             /** Retries */
             retries: number;
             /**

@@ -76,7 +76,7 @@ def test_explain_reads_a_file(home: Path) -> None:
     for part in (
         "otel-gen-ai#3",
         "otel-gen-ai in 30-otel-gen-ai.yaml",
-        "tool:charge_card",
+        "charge_card",
         "recorded parents",
         "Every span has a role.",
     ):

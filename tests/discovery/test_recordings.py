@@ -79,7 +79,8 @@ UNTOLD = {
     "spring-ai-javaagent": {("agent", "kyc agent")},
 }
 """Owners whose counts the spans do not tell: failed calls, retries or runs without a span that was
-ever exported, errors that only an answer's text tells, handoffs that no trace joins, a DSPy module that failed before it used a tool.
+ever exported, errors that only an answer's text tells, handoffs that no trace joins, a DSPy module
+that failed before it used a tool.
 """
 
 

@@ -27,10 +27,12 @@ from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import (
     I32,
     TOKENS,
+    U64,
     Calls,
     Observation,
     Partial,
     Proof,
+    message_digests,
 )
 from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import (
@@ -39,7 +41,7 @@ from agentguard.discovery.rows import (
     select_rows,
     unnamed_model_calls,
 )
-from agentguard.discovery.span_state import SpanState
+from agentguard.discovery.span_state import SpanState, nearest_ancestor
 from agentguard.discovery.spantree import span_tree
 from agentguard.discovery.stops import stops_of_runs
 
@@ -58,6 +60,7 @@ _USE = {
     Role.CONSUMER: DependencyType.MESSAGING,
     Role.PRODUCER: DependencyType.MESSAGING,
 }
+_MESSAGING = _TYPE_CODE[DependencyType.MESSAGING]
 
 
 def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts: Facts) -> Partial:
@@ -115,15 +118,7 @@ class PartialBuilder:
         holder = self._callers(rows)
         source = np.where(holder >= 0, rows.row_of[holder], -1)
         source[rows.peer_calls] = np.arange(len(rows.peers))
-        observation = np.concatenate(
-            [
-                self._peer_observations(rows.peers),
-                self._primary_observations(rows.primary),
-                self._server_observations(rows.mcp),
-                self._inferred_observations(),
-                self._primary_observations(rows.peers),
-            ]
-        )
+        observation = self._row_observations(rows)
         via = np.full(len(spans), -1, np.int32)
         via[primary_rows] = owned.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
@@ -157,15 +152,36 @@ class PartialBuilder:
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             root=root,
+            message=self._messages(rows, len(spans)),
             stop=self._stops(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
+
+    def _messages(self, rows: Rows, count: int) -> U64:
+        s = self._s
+        message = np.zeros(count, np.uint64)
+        sender = nearest_ancestor(s.parent, s.role == Role.PRODUCER)[rows.primary]
+        sent = (sender >= 0) & (self._owners.type[rows.primary] == _MESSAGING)
+        digests = message_digests(s.tree.trace[sender[sent]], s.tree.span[sender[sent]])
+        message[rows.primary_rows.start + np.flatnonzero(sent)] = digests
+        return message
 
     def _stops(self, spans: I64, entry: I32) -> NDArray[np.int8]:
         stops = np.zeros(len(spans), np.int8)
         starts = np.flatnonzero(entry >= 0)
         stops[starts] = stops_of_runs(self._s, spans[starts])
         return stops
+
+    def _row_observations(self, rows: Rows) -> I64:
+        return np.concatenate(
+            [
+                self._peer_observations(rows.peers),
+                self._primary_observations(rows.primary),
+                self._server_observations(rows.mcp),
+                self._inferred_observations(),
+                self._primary_observations(rows.peers),
+            ]
+        )
 
     def _callers(self, rows: Rows) -> I64:
         source = self._owners.source

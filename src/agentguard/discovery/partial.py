@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import factorize
+from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.call_sides import OpenSides, Side, WholeHop, no_open_sides
 from agentguard.discovery.naming import Identity
 
@@ -99,6 +99,8 @@ class Calls:
     """(n,) code of the workflow that this row starts; -1: none."""
     root: I32
     """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown."""
+    message: U64
+    """(n,) digest of trace and span that sent the message that this row received; 0: none."""
     stop: NDArray[np.int8]
     """(n,) how the run was stopped, as Stop, on rows that start a workflow; 0: it was not."""
     inside: I64
@@ -324,6 +326,11 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     result.last_seen = max(result.last_seen, partial.last_seen)
 
 
+def message_digests(traces: U64, spans: U64) -> U64:
+    """Return the digest of each message from the (n, 2) trace and the span that sent it."""
+    return hash_rows(traces[:, 0], traces[:, 1], spans)
+
+
 def _no_calls() -> Calls:
     kinds = {
         "observation": np.int32,
@@ -335,7 +342,13 @@ def _no_calls() -> Calls:
         "has_client_span": np.bool_,
         "cost": np.float64,
     }
-    kinds |= {"ran": np.bool_, "entry": np.int32, "root": np.int32, "span": np.uint64}
+    kinds |= {
+        "ran": np.bool_,
+        "entry": np.int32,
+        "root": np.int32,
+        "span": np.uint64,
+        "message": np.uint64,
+    }
     columns: dict[str, Any] = {
         f.name: np.zeros(0, kinds.get(f.name, np.int64)) for f in fields(Calls) if f.name != "trace"
     }

@@ -265,6 +265,8 @@ class Shown:
             "errors": d.errors,
             "absorbed": d.absorbed,
             "propagated": d.propagated,
+            "waited_calls": d.waited,
+            "passed_control_calls": d.passed_control,
             "retries": d.retries,
             "source_runs": d.source_runs,
             "latency_ms": _latency_document(d.latency),

@@ -21,6 +21,8 @@ _SUMS = (
     "errors",
     "absorbed",
     "propagated",
+    "waited",
+    "passed_control",
     "retries",
     "source_runs",
     "input_tokens",

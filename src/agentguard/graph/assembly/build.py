@@ -197,16 +197,38 @@ class _Builder:
 
     def _dependency_sums(self, sums: Counts) -> dict[str, list[int]]:
         calls, propagated = self._calls, self._propagated()
+        once = ~self._recovered.is_redelivery
+        failed = calls.failed & once
         return {
-            "calls": sums.add(),
-            "errors": sums.add(calls.failed),
-            "absorbed": sums.add(calls.failed & ~propagated),
-            "propagated": sums.add(calls.failed & propagated),
+            "calls": sums.add(once),
+            "errors": sums.add(failed),
+            "absorbed": sums.add(failed & ~propagated),
+            "propagated": sums.add(failed & propagated),
+            "waited": sums.add(once & self._waited()),
+            "passed_control": sums.add(once & self._passed_control()),
             "retries": sums.add(self._recovered.is_retry),
             "inferred": sums.add(calls.proof == Proof.MATCH),
             "first_seen": sums.lowest(calls.start),
             "last_seen": sums.highest(self._end),
         } | {name: sums.add(getattr(calls, name)) for name in TOKENS}
+
+    def _waited(self) -> Mask:
+        """Return which calls the caller's run outlasted, by the caller's clock."""
+        calls = self._calls
+        ended = np.where(self._returns, calls.client_end, self._end)
+        waited: Mask = self._caller_timed() & self._timed & (ended <= self._end[calls.source])
+        return waited
+
+    def _passed_control(self) -> Mask:
+        """Return which calls began when the caller's run had ended."""
+        calls = self._calls
+        began = np.where(self._returns, calls.client_start, calls.start)
+        passed: Mask = self._caller_timed() & (began >= self._end[calls.source])
+        return passed
+
+    def _caller_timed(self) -> Mask:
+        known: Mask = (self._calls.source >= 0) & self._timed[self._calls.source]
+        return known
 
     def fallbacks(self) -> tuple[Fallback, ...]:
         calls = self._calls

@@ -18,6 +18,7 @@ from agentguard.graph.assembly.cross_run_fallbacks import (
     cross_run_fallbacks,
     handed_over_fallbacks,
 )
+from agentguard.graph.assembly.redeliveries import redeliveries
 from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
 from agentguard.graph.model import FallbackMode
 
@@ -43,6 +44,8 @@ class FoundFallbacks:
     """(n,) row of the retry or fallback that followed; -1: none."""
     is_retry: Mask
     """(n,) whether it repeats a failed call of the same caller's run."""
+    is_redelivery: Mask
+    """(n,) whether it is a message that was delivered, and failed, before."""
     fallbacks: dict[FallbackMode, Pairs]
 
 
@@ -50,7 +53,20 @@ def find_fallbacks(found: LinkedCalls) -> FoundFallbacks:
     """Find what the caller's run tried after each failed call."""
     calls = found.calls
     recovered_by = np.full(len(calls), -1, np.int64)
-    is_retry = np.zeros(len(calls), np.bool_)
+    is_retry, is_redelivery = np.zeros((2, len(calls)), np.bool_)
+    accepted = _accepted(found, *_candidates(found, recovered_by, is_retry))
+    for pairs in accepted.values():
+        for row, then in pairs:
+            recovered_by[row] = then
+    by_mode = _by_fallback_mode(found, recovered_by, accepted)
+    for then, row in redeliveries(calls, found.component).items():
+        recovered_by[row] = then
+        is_redelivery[then] = is_retry[then] = True
+    return FoundFallbacks(recovered_by, is_retry, is_redelivery, by_mode)
+
+
+def _candidates(found: LinkedCalls, recovered_by: I64, is_retry: Mask) -> tuple[Pairs, Pairs]:
+    """Mark the retries; return what may be fallbacks, and may be although it does not come next."""
     candidates: Pairs = {}
     later_candidates: Pairs = {}
     for row, later in _later_calls_of_same_kind(found):
@@ -62,29 +78,29 @@ def find_fallbacks(found: LinkedCalls) -> FoundFallbacks:
             candidates.setdefault(_key(found, row, then), []).append((row, then))
             for other in (o for o in later[1:] if _share_word(found, row, o)):
                 later_candidates.setdefault(_key(found, row, other), []).append((row, other))
+    return candidates, later_candidates
+
+
+def _accepted(found: LinkedCalls, candidates: Pairs, later_candidates: Pairs) -> Pairs:
+    """Return those that are frequent enough and that no other fallback implies."""
     uses = _uses(found)
     accepted = {
         key: pairs
         for key, pairs in candidates.items()
         if _is_fallback(found, pairs, uses[key[0], key[2]])
     }
-    similar = {
+    accepted |= {
         key: pairs
         for key, pairs in later_candidates.items()
         if key not in accepted and _share(found, pairs, uses[key[0], key[2]]) >= 1
     }
-    accepted |= similar
-    accepted = {
+    return {
         key: pairs
         for key, pairs in accepted.items()
         if not (
             _implied_by_servers(found, key, accepted) or _implied_by_agents(found, key, accepted)
         )
     }
-    for pairs in accepted.values():
-        for row, then in pairs:
-            recovered_by[row] = then
-    return FoundFallbacks(recovered_by, is_retry, _by_fallback_mode(found, recovered_by, accepted))
 
 
 def _by_fallback_mode(

@@ -20,6 +20,7 @@ from agentguard.discovery.partial import (
     Mask,
     Partial,
     Proof,
+    message_digests,
 )
 from agentguard.graph.assembly.peers import resolve_peers
 
@@ -117,6 +118,7 @@ def _set_caller(partial: Partial, row: int, link: LinkStart, caller: int, via: s
     how = DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
     calls.source[row], calls.type[row] = caller, TYPES.index(how)
     calls.proof[row] = Proof.MATCH if link.inferred else Proof.LINK
+    calls.message[row] = _message(link)
     if via is not None and calls.via[row] < 0:
         calls.via[row] = partial.via_code(via)
 
@@ -136,11 +138,20 @@ def _add_further_links(
     partial: Partial, further: Mapping[int, Sequence[tuple[LinkStart, LinkEnd]]]
 ) -> None:
     """Add a call from each further producer that a batch links to; it counts no invocation."""
-    pairs = [(row, end) for row, links in further.items() for _, end in links]
+    pairs = [(row, link, end) for row, links in further.items() for link, end in links]
     if not pairs:
         return
-    sources = [_caller(partial, row, end)[0] for row, end in pairs]
-    _append(partial.calls, _further_calls(partial.calls, [row for row, _ in pairs], sources))
+    sources = [_caller(partial, row, end)[0] for row, _, end in pairs]
+    copies = _further_calls(partial.calls, [row for row, _, _ in pairs], sources)
+    copies.message = np.array([_message(link) for _, link, _ in pairs], np.uint64)
+    _append(partial.calls, copies)
+
+
+def _message(link: LinkStart) -> int:
+    if not link.messaging:
+        return 0
+    trace, span = np.array([link.to_trace], np.uint64), np.array([link.to_span], np.uint64)
+    return int(message_digests(trace, span)[0])
 
 
 def _further_calls(calls: Calls, rows: Sequence[int], sources: Sequence[int]) -> Calls:
@@ -314,7 +325,8 @@ def _failed_runs(calls: Calls, run: I64) -> Mask:
     lost: Mask = calls.failed & (calls.entry >= 0)
     one_way = np.array([not t.returns for t in TYPES] + [False], np.bool_)[calls.type]
     rows = np.flatnonzero(one_way & calls.ran & (run >= 0))
-    rows = rows[np.lexsort((calls.span[rows], calls.client_start[rows], run[rows]))]
+    times = calls.start[rows], calls.client_start[rows]
+    rows = rows[np.lexsort((calls.span[rows], *times, run[rows]))]
     last = np.ones(len(rows), np.bool_)
     last[:-1] = run[rows][1:] != run[rows][:-1]
     np.logical_or.at(lost, run[rows[last]], calls.failed[rows[last]])

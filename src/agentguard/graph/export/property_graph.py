@@ -122,6 +122,8 @@ _DEPENDENCY: dict[str, Callable[[Dependency], Value]] = {
     "errors": lambda d: d.errors,
     "absorbed": lambda d: d.absorbed,
     "propagated": lambda d: d.propagated,
+    "waited_calls": lambda d: d.waited,
+    "passed_control_calls": lambda d: d.passed_control,
     "retries": lambda d: d.retries,
     "source_runs": lambda d: d.source_runs,
     "input_tokens": lambda d: d.input_tokens,

@@ -113,6 +113,10 @@ class DependencyDocument(Grounds):
     errors: int
     absorbed: int = Field(description="Failed calls after which the caller's run succeeded.")
     propagated: int = Field(description="Failed calls after which the caller's run failed.")
+    waited_calls: int = Field(description="Calls that ended before the caller's run did.")
+    passed_control_calls: int = Field(
+        description="Calls that began after the caller's run had ended."
+    )
     retries: int
     source_runs: int = Field(description="Runs of the source that called the target.")
     latency_ms: LatencyDocument | None

@@ -1,0 +1,89 @@
+"""Messages: all links count, a re-delivery does not count again, and who waits is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentguard.graph.model import Dependency, Graph
+from agentguard.graph.runs import Runs
+from agentguard.scan.pipeline import scan
+from tests.discovery.recordings import dialects
+from tests.scan.test_pipeline import CONSUMER, PRODUCER, Recorder, edge, linked
+
+
+def delivered(*outcomes: bool, spans_apart: bool = True) -> Recorder:
+    """One message of boss, processed by hand once for each outcome (True: failed)."""
+    r = Recorder()
+    boss = r.agent("boss", service="a")
+    sent = r.span("send jobs", boss, kind=PRODUCER, service="a", messaging__destination__name="q")
+    first = r.trace
+    for number, failed in enumerate(outcomes, 1):
+        r.trace = f"d{number}" if spans_apart else first
+        parent = "" if spans_apart else sent
+        got = r.span(
+            "process q", parent, kind=CONSUMER, service="b", messaging__destination__name="q"
+        )
+        r.agent("hand", got, service="b", failed=failed)
+        if spans_apart:
+            linked(r, got, f"t{first}", sent)
+    return r
+
+
+def message(graph: Graph) -> Dependency:
+    return edge(graph, "agent:boss", "agent:hand")
+
+
+@pytest.mark.parametrize("spans_apart", [True, False])
+@pytest.mark.parametrize(
+    ("outcomes", "counts"),
+    [
+        ([False], (1, 0, 0, 0, 0)),
+        ([True], (1, 1, 0, 1, 0)),
+        ([True, False], (1, 1, 1, 0, 1)),
+        ([True, True, False], (1, 1, 1, 0, 2)),
+        ([True, True], (1, 1, 0, 1, 1)),
+        ([False, False], (2, 0, 0, 0, 0)),
+    ],
+)
+def test_a_message_that_is_delivered_again_counts_once(
+    outcomes: list[bool], counts: tuple[int, ...], *, spans_apart: bool
+) -> None:
+    """After a success it is another message: one span can send several."""
+    found = message(delivered(*outcomes, spans_apart=spans_apart).graph())
+
+    assert (found.calls, found.errors, found.absorbed, found.propagated, found.retries) == counts
+
+
+def test_every_delivery_is_an_invocation_of_the_receiver() -> None:
+    graph = delivered(True, False).graph()
+    (hand,) = [c for c in graph.components if c.id == "agent:hand"]
+
+    assert (hand.invocations, hand.errors) == (2, 1)
+    assert [(w.runs, w.failed) for w in graph.workflows] == [(1, 0)]
+
+
+def test_the_runs_say_which_delivery_made_the_failure_good() -> None:
+    runs = runs_of(delivered(True, False))
+    rescued = runs.calls.column("rescued_by").to_pylist()
+
+    assert [row for row in rescued if row >= 0] == [rescued.index(max(rescued)) + 1]
+
+
+def test_a_caller_that_outlasts_the_call_waits() -> None:
+    r = Recorder()
+    boss = r.agent("boss")
+    r.tool("search", boss)
+    r.spans["app"][0]["endTimeUnixNano"] = r.spans["app"][1]["endTimeUnixNano"]
+    found = edge(r.graph(), "agent:boss", "tool:app/search")
+
+    assert (found.waited, found.passed_control) == (1, 0)
+
+
+def test_a_receiver_that_starts_after_the_sender_has_ended_got_control() -> None:
+    found = message(delivered(False).graph())
+
+    assert (found.waited, found.passed_control) == (0, 1)
+
+
+def runs_of(r: Recorder) -> Runs:
+    return scan([r.payload()], dialects()).runs
