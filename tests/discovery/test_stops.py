@@ -119,6 +119,26 @@ def test_the_openai_agents_sdk_tells_it_in_the_message_of_the_status() -> None:
     assert found == (1, 0, 1, 0)
 
 
+@pytest.mark.parametrize(("label", "failed"), [("fail", 1), ("Failed", 1), ("pass", 0)])
+def test_an_evaluation_says_whether_the_run_failed(label: str, failed: int) -> None:
+    by_attribute = span(1, "clerk", attributes=AGENT | {"gen_ai.evaluation.score.label": label})
+    assert outcome(by_attribute) == (1, failed, 0, 0)
+
+    scored = {"key": "gen_ai.evaluation.score.label", "value": {"stringValue": label}}
+    relevance = {"key": "gen_ai.evaluation.score.label", "value": {"stringValue": "relevant"}}
+    events = [
+        {"name": "gen_ai.evaluation.result", "attributes": [each]} for each in (relevance, scored)
+    ]
+    assert outcome(span(1, "clerk", attributes=AGENT) | {"events": events}) == (1, failed, 0, 0)
+
+
+def test_an_evaluation_of_one_answer_is_no_failed_call() -> None:
+    clerk = span(1, "clerk", attributes=AGENT)
+    answer = CHAT | {"gen_ai.evaluation.score.label": "fail"}
+
+    assert outcome(clerk, span(2, "chat", parent=1, attributes=answer)) == (1, 0, 0, 0)
+
+
 def test_a_stop_in_another_trace_says_nothing() -> None:
     stopped = raised(1, "clerk", TRIPWIRE, AGENT)
     failed = span(1, "clerk", trace=2, failed=True, attributes=AGENT)
