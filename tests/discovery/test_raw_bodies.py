@@ -14,8 +14,10 @@ TOO_LARGE = {
     "langchain-js-openinference",
     "langgraph-openinference",
     "langsmith-otel",
+    "litellm-proxy",
     "llama-index-traceloop",
     "logfire-pydantic-graph",
+    "mlflow-langgraph",
     "smolagents-openinference",
 }
 """Recordings whose raw bodies are too large to keep."""
