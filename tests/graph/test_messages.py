@@ -76,13 +76,13 @@ def test_a_caller_that_outlasts_the_call_waits() -> None:
     r.spans["app"][0]["endTimeUnixNano"] = r.spans["app"][1]["endTimeUnixNano"]
     found = edge(r.graph(), "agent:boss", "tool:app/search")
 
-    assert (found.waited, found.passed_control) == (1, 0)
+    assert (found.waited_calls, found.passed_control_calls) == (1, 0)
 
 
 def test_a_receiver_that_starts_after_the_sender_has_ended_got_control() -> None:
     found = message(delivered(False).graph())
 
-    assert (found.waited, found.passed_control) == (0, 1)
+    assert (found.waited_calls, found.passed_control_calls) == (0, 1)
 
 
 def runs_of(r: Recorder) -> Runs:

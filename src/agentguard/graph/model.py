@@ -106,9 +106,9 @@ class Dependency:
     """Failed attempts after which the caller's run still succeeded."""
     propagated: int = 0
     """Failed attempts after which the caller's run failed too."""
-    waited: int = 0
+    waited_calls: int = 0
     """Calls that ended before the caller's run did."""
-    passed_control: int = 0
+    passed_control_calls: int = 0
     """Calls that began after the caller's run had ended. Of the others, times tell neither."""
     retries: int = 0
     """Attempts that repeat a failed one of the same caller's run."""
