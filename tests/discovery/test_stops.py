@@ -145,3 +145,77 @@ def test_a_stop_in_another_trace_says_nothing() -> None:
     fine = span(1, "clerk", trace=3, attributes=AGENT)
 
     assert outcome(stopped, failed, fine) == (3, 1, 1, 0)
+
+
+def test_a_guardrail_beside_the_model_stops_the_run_though_the_model_was_cancelled() -> None:
+    triggered = {"gen_ai.operation.name": "guardrail_check", "gen_ai.guardrail.triggered": True}
+    clerk = raised(1, "clerk", TRIPWIRE, AGENT)
+    guard, cancelled = (
+        span(2, "scope", parent=1, attributes=triggered),
+        raised(3, "chat", "asyncio.exceptions.CancelledError", CHAT, parent=1),
+    )
+    guard["endTimeUnixNano"] = str(int(guard["endTimeUnixNano"]) + 20_000_000)
+    clerk["endTimeUnixNano"] = str(int(guard["endTimeUnixNano"]) + 10_000_000)
+
+    assert outcome(clerk, guard, cancelled) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        "guardrails.errors.LLMAPIError",
+        "nemoguardrails.exceptions.LLMCallException",
+        "acme.GuardrailServiceUnavailableError",
+    ],
+)
+def test_a_guardrail_that_breaks_is_a_failure(exception: str) -> None:
+    assert outcome(raised(1, "clerk", exception, AGENT)) == (1, 1, 0, 0)
+
+
+def test_a_filtered_answer_with_another_error_has_failed() -> None:
+    filtered = CHAT | {"gen_ai.response.finish_reasons": "content_filter", "error.type": "timeout"}
+    clerk = span(1, "clerk", attributes=AGENT)
+
+    assert outcome(clerk, span(2, "chat", parent=1, attributes=filtered)) == (1, 1, 0, 0)
+
+
+def test_only_the_nested_workflow_that_was_stopped_counts_as_stopped() -> None:
+    def flow(number: int, name: str, *, parent: int = 0) -> dict[str, Any]:
+        of = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": name}
+        return span(number, f"invoke_workflow {name}", parent=parent, attributes=of)
+
+    check = {"gen_ai.operation.name": "guardrail_check", "gen_ai.guardrail.triggered": True}
+    graph = graph_of(
+        flow(1, "whole"),
+        flow(2, "first", parent=1),
+        flow(3, "second", parent=1),
+        span(4, "scope", parent=3, attributes=check),
+    )
+
+    assert {w.name: w.stopped_by_guardrail for w in graph.workflows} == {
+        "whole": 1,
+        "first": 0,
+        "second": 1,
+    }
+
+
+def test_a_guardrail_that_the_caller_caught_did_not_stop_it() -> None:
+    inner = AGENT | {"gen_ai.agent.name": "helper"}
+    clerk = span(1, "clerk", attributes=AGENT)
+
+    assert outcome(clerk, raised(2, "helper", TRIPWIRE, inner, parent=1)) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("exception", ["MaxTurnsExceeded", "langgraph.errors.GraphRecursionError"])
+def test_a_limit_that_ended_the_run_is_a_failure_whatever_the_status_says(exception: str) -> None:
+    clerk = raised(1, "clerk", exception, AGENT)
+    clerk["status"] = {}
+
+    assert outcome(clerk) == (1, 1, 0, 0)
+
+
+def test_an_evaluation_as_passed_states_the_outcome() -> None:
+    clerk = span(1, "clerk", attributes=AGENT | {"gen_ai.evaluation.score.label": "pass"})
+    failed = span(2, "chat", parent=1, failed=True, attributes=CHAT)
+
+    assert outcome(clerk, failed) == (1, 0, 0, 0)

@@ -90,3 +90,38 @@ def test_one_call_recorded_twice_lacks_tokens_at_most_once() -> None:
 
     assert graph_of(outer, inner).coverage.model_calls_without_usage == 1
     assert graph_of(outer, telling).coverage.model_calls_without_usage == 0
+
+
+AGENT = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "clerk"}
+USED = AGENT | {"gen_ai.usage.input_tokens": 100, "gen_ai.usage.output_tokens": 20}
+
+
+def test_usage_of_the_agent_goes_to_its_one_model_if_its_calls_give_none() -> None:
+    graph = graph_of(
+        span(1, "invoke_agent clerk", attributes=USED),
+        span(2, "chat gpt-4o", parent=1, kind="client", attributes=CHAT),
+        span(3, "chat gpt-4o", parent=1, kind="client", attributes=CHAT),
+    )
+
+    assert (model(graph).input_tokens, model(graph).output_tokens) == (100, 20)
+
+
+def test_usage_without_any_models_name_stays_the_agents() -> None:
+    graph = graph_of(span(1, "invoke_agent clerk", attributes=USED))
+
+    (clerk,) = [c for c in graph.components if c.kind == "agent"]
+    assert (clerk.input_tokens, clerk.output_tokens) == (100, 20)
+
+
+def test_tokens_for_writing_the_cache_are_no_input_tokens() -> None:
+    told = CHAT | {
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.cache_creation_input_tokens": 200,
+        "gen_ai.usage.cache_read_input_tokens": 50,
+    }
+    scope = "opentelemetry.instrumentation.anthropic"
+    found = scan(
+        [payload(scope, span(1, "chat", kind="client", attributes=told))], dialects()
+    ).graph
+
+    assert (model(found).input_tokens, model(found).cached_input_tokens) == (10, 50)

@@ -87,3 +87,53 @@ def test_a_receiver_that_starts_after_the_sender_has_ended_got_control() -> None
 
 def runs_of(r: Recorder) -> Runs:
     return scan([r.payload()], dialects()).runs
+
+
+def published(*ids: tuple[str, bool], **more: str) -> Recorder:
+    """Messages that one span sent, each received by a service without an agent."""
+    r = Recorder()
+    boss = r.agent("boss", service="a")
+    sent = r.span("publish q", boss, kind=PRODUCER, service="a", messaging__destination__name="q")
+    for number, (message_id, failed) in enumerate(ids, 1):
+        r.trace = f"d{number}"
+        got = r.span(
+            "process q",
+            kind=CONSUMER,
+            service="billing",
+            failed=failed,
+            messaging__destination__name="q",
+            messaging__message__id=message_id,
+            **more,
+        )
+        linked(r, got, "t1", sent)
+    return r
+
+
+@pytest.mark.parametrize(
+    ("ids", "counts"),
+    [
+        ([("m0", True), ("m1", False), ("m2", False)], (3, 1, 0)),
+        ([("m0", True), ("m0", False)], (1, 1, 1)),
+        ([("m0", True), ("m1", False), ("m0", False)], (2, 1, 1)),
+    ],
+)
+def test_messages_with_ids_are_told_apart(
+    ids: list[tuple[str, bool]], counts: tuple[int, ...]
+) -> None:
+    graph = published(*ids).graph()
+    found = edge(graph, "agent:boss", "service:billing")
+    delivered_by_queue = edge(graph, "queue:q", "service:billing")
+
+    assert (found.calls, found.errors, found.retries) == counts
+    assert (delivered_by_queue.calls, delivered_by_queue.retries) == (counts[0], counts[2])
+
+
+def test_a_call_at_the_very_end_of_its_caller_is_not_both() -> None:
+    r = Recorder()
+    boss = r.agent("boss")
+    r.tool("search", boss)
+    first, second = r.spans["app"]
+    second["startTimeUnixNano"] = second["endTimeUnixNano"] = first["endTimeUnixNano"]
+    found = edge(r.graph(), "agent:boss", "tool:app/search")
+
+    assert (found.waited_calls, found.passed_control_calls) == (1, 0)

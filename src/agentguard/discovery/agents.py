@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container
+from itertools import pairwise
 
 import numpy as np
 
@@ -318,9 +319,12 @@ def number_unnamed_agents(s: SpanState) -> None:
     unnamed = np.zeros(len(s.role), np.bool_)
     unnamed[[row for row in s.rows(Role.AGENT).tolist() if not s.name(row)]] = True
     above = nearest_ancestor(s.parent, unnamed)
+    levels: dict[int, int] = {-1: -1}
     for row in np.flatnonzero(unnamed).tolist():
-        level, at = 0, int(above[row])
-        while at >= 0:
-            level, at = level + 1, int(above[at])
-        if level:
-            s.nested[row] = level
+        outer = [row]
+        while outer[-1] not in levels:
+            outer.append(int(above[outer[-1]]))
+        for inner, around in reversed(list(pairwise(outer))):
+            levels[inner] = levels[around] + 1
+        if levels[row]:
+            s.nested[row] = levels[row]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -140,14 +140,45 @@ def assign_calls_by_time(s: SpanState) -> None:
     group = _groups(s)
     rows = rows[np.isin(group[rows], group[runs])]
     if len(rows):
-        _assign_by_time(s, rows, _beside(s, runs, group), owner, group)
+        _assign_by_time(s, rows, _Beside(s, runs, owner, group))
 
 
-def _beside(s: SpanState, runs: I64, group: I64) -> dict[int, list[int]]:
-    beside: dict[int, list[int]] = defaultdict(list)
-    for run in by_time(s, runs):
-        beside[int(group[run])].append(run)
-    return beside
+class _Beside:
+    """The runs of each trace and service, in order of start: all, and those of one owner."""
+
+    def __init__(self, s: SpanState, runs: I64, owner: I64, group: I64) -> None:
+        self._owner, self._group = owner, group
+        self._every: dict[int, _Candidates] = {}
+        self._owned: dict[tuple[int, int], _Candidates] = {}
+        root = nearest_ancestor(s.parent, s.parent < 0)
+        self.root: I64 = np.where(root >= 0, root, np.arange(len(root)))
+        for run in by_time(s, runs):
+            place = int(group[run])
+            self._every.setdefault(place, _Candidates()).add(s, run)
+            self._owned.setdefault((place, int(owner[run])), _Candidates()).add(s, run)
+
+    def of(self, row: int, *, lost: bool) -> _Candidates:
+        """Return the runs beside the call: those of its owner, or all if its parent is missing."""
+        place = int(self._group[row])
+        if lost:
+            return self._every.get(place, _NO_CANDIDATES)
+        return self._owned.get((place, int(self._owner[row])), _NO_CANDIDATES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    runs: list[int] = field(default_factory=list)
+    agents: list[int] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def add(self, s: SpanState, run: int) -> None:
+        self.runs.append(run)
+        if s.role[run] == Role.AGENT:
+            self.agents.append(run)
+            self.names.add(agent_key(s.name(run) or ""))
+
+
+_NO_CANDIDATES = _Candidates()
 
 
 def _groups(s: SpanState) -> I64:
@@ -157,18 +188,20 @@ def _groups(s: SpanState) -> I64:
     return np.asarray(codes, np.int64)
 
 
-def _assign_by_time(
-    s: SpanState, rows: I64, beside: dict[int, list[int]], owner: I64, group: I64
-) -> None:
+def _assign_by_time(s: SpanState, rows: I64, beside: _Beside) -> None:
+    is_parent = np.zeros(len(s.role), np.bool_)
+    is_parent[s.parent[s.parent >= 0]] = True
     for row in by_time(s, rows):
         lost = s.parent[row] < 0 and bool(s.tree.orphan[row])
-        runs = [run for run in beside[int(group[row])] if lost or owner[run] == owner[row]]
-        found = _innermost(s, _around(s, runs, row))
+        near = beside.of(row, lost=lost)
+        found = _innermost(s, _around(s, near.runs, row))
         if found is None and s.role[row] in _CALLS and not _is_leaked(s, row):
-            found = _only_agent(s, runs, row)
-        if found is not None and not is_descendant(s.parent, found, row):
-            s.parent[row] = found
-            s.ownership[row] = Proof.SIBLING
+            found = _only_agent(s, near, row, beside.root)
+        if found is None or (is_parent[row] and is_descendant(s.parent, found, row)):
+            continue
+        s.parent[row] = found
+        is_parent[found] = True
+        s.ownership[row] = Proof.SIBLING
 
 
 _CONTAINERS = {
@@ -187,7 +220,7 @@ def _around(s: SpanState, runs: list[int], row: int) -> list[int]:
     """Return the runs, in order of start, that enclose the call and may own it."""
     started = bisect_right(runs, s.start[row], key=lambda run: s.start[run])
     kinds = _CONTAINERS[Role(int(s.role[row]))]
-    recent = runs[:started][-_MAX_CONCURRENT_RUNS:]
+    recent = runs[max(started - _MAX_CONCURRENT_RUNS, 0) : started]
     return [r for r in recent if r != row and s.role[r] in kinds and encloses(s, r, row)]
 
 
@@ -205,19 +238,12 @@ def _is_leaked(s: SpanState, row: int) -> bool:
     return bool(parent >= 0 and s.timed[parent] and s.end[parent] < s.start[row])
 
 
-def _only_agent(s: SpanState, runs: Iterable[int], row: int) -> int | None:
+def _only_agent(s: SpanState, near: _Candidates, row: int, root: I64) -> int | None:
     """Return the nearest run of the only agent beside the call.
 
     A root that is no server may have called both itself: then its own calls stay with it.
     """
-    agents = [run for run in runs if s.role[run] == Role.AGENT]
-    if len({agent_key(s.name(run) or "") for run in agents}) != 1:
+    if len(near.names) != 1:
         return None
-    run, root = _nearest_run(s, agents, row), _root(s, row)
-    return run if s.role[root] in SERVING_ROLES or _root(s, run) != root else None
-
-
-def _root(s: SpanState, row: int) -> int:
-    while s.parent[row] >= 0:
-        row = int(s.parent[row])
-    return row
+    run = _nearest_run(s, near.agents, row)
+    return run if s.role[root[row]] in SERVING_ROLES or root[run] != root[row] else None

@@ -117,6 +117,7 @@ def _siblings_of_several_scopes(s: SpanState, labels: I64, scopes: I64) -> list[
 def _named_calls(s: SpanState, labels: I64) -> I64:
     """Return the tool and model calls below a parent, by parent, callee and start."""
     calls = np.isin(s.role, (Role.TOOL, Role.MODEL)) & (labels >= 0) & (s.parent >= 0)
+    calls[list(s.forwarded)] = False
     rows = np.flatnonzero(calls)
     return rows[np.lexsort((rows, s.start[rows], labels[rows], s.parent[rows]))]
 

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.identification import service_of
 from agentguard.discovery.kinds import ComponentKind
-from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.naming import Identity, clean, identity, own_name
 from agentguard.discovery.partial import I64
 from agentguard.discovery.polls import idle_polls
 from agentguard.discovery.span_state import SpanState, nearest_ancestor, nodes
@@ -148,10 +149,13 @@ def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | 
 def _code(found: Entries, s: SpanState, row: int, component: str | None) -> int:
     classification = s.classification(row)
     name = clean(classification.route) if _serves(s, row) else component
+    shown = name or clean(classification.route) or "(unnamed)"
+    own = _serves(s, row) or own_name(shown) is None
     workflow = identity(
         ComponentKind.WORKFLOW,
-        name or clean(classification.route) or "(unnamed)",
+        shown,
         environment=classification.environment,
+        service=service_of(classification) if own else None,
     )
     return found.workflows.setdefault(workflow, len(found.workflows))
 

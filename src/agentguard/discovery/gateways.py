@@ -10,56 +10,118 @@ import numpy as np
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import normalized, undated
-from agentguard.discovery.partial import I64, Proof
+from agentguard.discovery.partial import Proof
 from agentguard.discovery.span_state import AssignedRole, SpanState, nearest_ancestor, nodes
 
 _BOUNDARY = (Role.CLIENT, Role.SERVER)
+_OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
 
 
 def resolve_gateways(s: SpanState) -> None:
-    """Replace a model call by the upstream calls that a gateway, another service, made for it.
+    """Replace a model call by the upstream calls that a gateway made for it.
 
     The gateway may retry, fall back to another model, or resolve an alias: its calls tell which
     models really answered. They become calls of the gateway's caller, in the caller's environment.
+    What else the gateway calls, such as a guard model, stays its own.
     """
     moved: dict[int, str | None] = {}
-    for outer, attempts in _forwarded_calls(s):
-        s.role[outer] = Role.STEP
-        s.parent[attempts] = s.parent[outer]
-        _take_outcome(s, outer, attempts)
-        _keep_alias(s, s.name(outer), attempts.tolist())
-        moved |= dict.fromkeys(attempts.tolist(), s.classification(outer).environment)
+    for outer, inner in _forwarded_calls(s):
+        attempts, answer = _attempts(s, outer, inner)
+        if not attempts:
+            continue
+        _attach(s, outer, attempts, answer)
+        moved |= dict.fromkeys(attempts, s.classification(outer).environment)
     _move(s, moved)
 
 
-def _forwarded_calls(s: SpanState) -> Iterator[tuple[int, I64]]:
-    """Yield model calls with the upstream calls for them, in order; inner calls first."""
+def _forwarded_calls(s: SpanState) -> Iterator[tuple[int, list[int]]]:
+    """Yield model calls with the model calls below them, in order; outer calls first.
+
+    Below are the calls in another service, past the spans of the boundary only; in the same
+    service, one with the same tokens under another name.
+    """
     above = nearest_ancestor(s.parent, nodes(s) & ~np.isin(s.role, _BOUNDARY))
-    inner, services = s.rows(Role.MODEL), s.services()
+    inner = s.rows(Role.MODEL)
     inner = inner[(above[inner] >= 0) & (s.role[above[inner]] == Role.MODEL)]
-    inner = inner[services[inner] != services[above[inner]]]
-    order = np.lexsort((inner, s.start[inner], above[inner]))
-    groups = np.split(inner[order], np.flatnonzero(np.diff(above[inner[order]])) + 1)
-    for attempts in groups:
-        if len(attempts):
-            yield int(above[attempts[0]]), attempts
+    remote = s.services()[inner] != s.services()[above[inner]]
+    kept = [
+        row
+        for row, far in zip(inner.tolist(), remote.tolist(), strict=True)
+        if far or _is_renamed(s, row, int(above[row]))
+    ]
+    groups: dict[int, list[int]] = {}
+    for row in sorted(kept, key=lambda row: (int(s.start[row]), row)):
+        groups.setdefault(int(above[row]), []).append(row)
+    waiting = [outer for outer in groups if int(above[outer]) not in groups]
+    while waiting:
+        outer = waiting.pop()
+        yield outer, groups[outer]
+        waiting += [row for row in groups[outer] if row in groups]
 
 
-def _take_outcome(s: SpanState, outer: int, attempts: I64) -> None:
-    """Give the last attempt the caller's failure, unless one failed, and its tokens."""
-    last = int(attempts[-1])
-    s.failed[last] |= s.failed[outer] and not s.failed[attempts].any()
-    for tokens in s.tokens:
-        tokens[last] = max(tokens[last], tokens[outer])
+def _attempts(s: SpanState, outer: int, inner: list[int]) -> tuple[list[int], int | None]:
+    """Return the upstream calls for the outer one, and the one that answered; None: unknown."""
+    alike = [row for row in inner if _embeds(s, row) == _embeds(s, outer)]
+    answered = [row for row in alike if not s.failed[row]]
+    if not answered:
+        return alike, alike[-1] if alike and s.failed[outer] else None
+    answer = max(answered, key=lambda row: _agreement(s, outer, row))
+    failed = [row for row in alike if s.failed[row] and s.start[row] <= s.start[answer]]
+    return [*failed, answer], answer
 
 
-def _keep_alias(s: SpanState, asked: str | None, attempts: list[int]) -> None:
-    """Keep the name that the caller asked for as a spelling, if no attempt has it."""
-    if asked is None or any(_is_called(s, row, asked) for row in attempts):
+def _agreement(s: SpanState, outer: int, row: int) -> tuple[bool, bool, int, int]:
+    """Return how well a call agrees with the outer one: by name, by tokens; a larger one first."""
+    names = (s.name(outer), s.classification(outer).response_model)
+    named = any(name is not None and _is_called(s, row, name) for name in names)
+    total = sum(int(tokens[row]) for tokens in s.tokens[:2])
+    return named, _same_tokens(s, outer, row), total, row
+
+
+def _attach(s: SpanState, outer: int, attempts: list[int], answer: int | None) -> None:
+    """Let the attempts stand for the outer call, which stays if no attempt has answered.
+
+    One attempt stays below the outer span, which has its times by the caller's clock.
+    """
+    asked = _asked(s, outer)
+    if asked is not None and not any(_is_called(s, row, asked) for row in attempts):
+        _add_spelling(s, attempts[0], asked)
+    s.parent[attempts] = outer if len(attempts) == 1 and answer is not None else s.parent[outer]
+    s.forwarded.add(outer)
+    if answer is None:
         return
-    first = attempts[0]
-    rule = s.classification(first).rule
-    s.assigned[first] = AssignedRole(s.name(first), rule, Proof.ATTRIBUTE, asked)
+    s.role[outer] = Role.STEP
+    s.failed[answer] |= s.failed[outer]
+    for tokens in s.tokens:
+        tokens[answer] = max(tokens[answer], tokens[outer])
+
+
+def _asked(s: SpanState, row: int) -> str | None:
+    """Return the name that the first caller used."""
+    known = s.assigned.get(row)
+    return known.spelling if known and known.spelling else s.name(row)
+
+
+def _add_spelling(s: SpanState, row: int, asked: str) -> None:
+    known = s.assigned.get(row)
+    name, rule = (known.name, known.rule) if known else (s.name(row), s.classification(row).rule)
+    s.assigned[row] = AssignedRole(name, rule, Proof.ATTRIBUTE, asked)
+
+
+def _embeds(s: SpanState, row: int) -> bool:
+    """Return whether the call computes embeddings."""
+    attributes = dict(s.classification(row).attributes)
+    return any("embed" in attributes.get(key, "").lower() for key in _OPERATIONS)
+
+
+def _is_renamed(s: SpanState, row: int, outer: int) -> bool:
+    asked = s.name(outer)
+    renamed = asked is not None and s.name(row) is not None and not _is_called(s, row, asked)
+    return renamed and _same_tokens(s, outer, row)
+
+
+def _same_tokens(s: SpanState, one: int, other: int) -> bool:
+    return bool(s.tokens[0][one]) and all(tokens[one] == tokens[other] for tokens in s.tokens[:2])
 
 
 def _is_called(s: SpanState, row: int, name: str) -> bool:
@@ -68,7 +130,9 @@ def _is_called(s: SpanState, row: int, name: str) -> bool:
 
 
 def _move(s: SpanState, moved: Mapping[int, str | None]) -> None:
-    """Change the environments of these spans."""
+    """Change the environments of these spans; their requests for tools are the caller's."""
+    if not moved:
+        return
     known = s.classifications
     by_shape, shapes = list(known.by_shape), known.shape.copy()
     codes: dict[tuple[int, str | None], int] = {}
@@ -76,6 +140,6 @@ def _move(s: SpanState, moved: Mapping[int, str | None]) -> None:
         key = int(shapes[row]), environment
         if key not in codes:
             codes[key] = len(by_shape)
-            by_shape.append(replace(by_shape[key[0]], environment=environment))
+            by_shape.append(replace(by_shape[key[0]], environment=environment, requested=()))
         shapes[row] = codes[key]
     s.classifications = Classifications(shapes, by_shape)

@@ -29,7 +29,7 @@ def component_identity(
             name,
             environment=classification.environment,
             server=server,
-            service=_service(role, classification),
+            service=service_of(classification) if role is Role.TOOL else None,
         )
     place = _place(role, classification) if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
@@ -42,11 +42,10 @@ def component_identity(
     )
 
 
-def _service(role: Role, classification: Classification) -> str | None:
-    """Return the service in which a tool of this name is one tool; None: in all."""
-    if COMPONENT[role] is not ComponentKind.TOOL or not is_service_name(classification.service):
-        return None
-    return clean(classification.service)
+def service_of(classification: Classification) -> str | None:
+    """Return the service as part of an id; None if nobody has named it."""
+    service = clean(classification.service) if is_service_name(classification.service) else None
+    return None if service is None else service.replace("/", "%2f")
 
 
 def _place(role: Role, classification: Classification) -> str:

@@ -20,6 +20,7 @@ from agentguard.discovery.identification import (
 )
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
+from agentguard.discovery.messages import received_messages
 from agentguard.discovery.naming import Identity, clean, identity
 from agentguard.discovery.open_sides import find_sides
 from agentguard.discovery.outcomes import infer_failed_runs
@@ -32,7 +33,6 @@ from agentguard.discovery.partial import (
     Observation,
     Partial,
     Proof,
-    message_digests,
 )
 from agentguard.discovery.role_passes import assign_roles
 from agentguard.discovery.rows import (
@@ -41,7 +41,7 @@ from agentguard.discovery.rows import (
     select_rows,
     unnamed_model_calls,
 )
-from agentguard.discovery.span_state import SpanState, nearest_ancestor
+from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
 from agentguard.discovery.stops import stops_of_runs
 
@@ -119,13 +119,14 @@ class PartialBuilder:
         source = np.where(holder >= 0, rows.row_of[holder], -1)
         source[rows.peer_calls] = np.arange(len(rows.peers))
         observation = self._row_observations(rows)
+        types = self._row_types(rows)
         via = np.full(len(spans), -1, np.int32)
         via[primary_rows] = owned.via[rows.primary]
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[primary_rows] = owned.proof[rows.primary]
         proof[rows.peer_calls] = Proof.ATTRIBUTE
         models = s.role[spans] == Role.MODEL
-        answers = rows.answered(models)
+        answers = rows.answered(models) | (rows.recorded & np.isin(spans, list(s.own_usage)))
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
         tokens = {
             name: np.where(answers, column[spans], 0)
@@ -138,7 +139,7 @@ class PartialBuilder:
             span=s.tree.span[spans],
             observation=observation.astype(np.int32),
             source=source,
-            type=np.where(source >= 0, self._row_types(rows), -1).astype(np.int8),
+            type=np.where(source >= 0, types, -1).astype(np.int8),
             via=via,
             proof=proof,
             failed=s.failed[spans] & seen,
@@ -152,19 +153,16 @@ class PartialBuilder:
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             root=root,
-            message=self._messages(rows, len(spans)),
+            message=self._messages(spans, types),
             stop=self._stops(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
 
-    def _messages(self, rows: Rows, count: int) -> U64:
-        s = self._s
-        message = np.zeros(count, np.uint64)
-        sender = nearest_ancestor(s.parent, s.role == Role.PRODUCER)[rows.primary]
-        sent = (sender >= 0) & (self._owners.type[rows.primary] == _MESSAGING)
-        digests = message_digests(s.tree.trace[sender[sent]], s.tree.span[sender[sent]])
-        message[rows.primary_rows.start + np.flatnonzero(sent)] = digests
-        return message
+    def _messages(self, spans: I64, types: I64) -> U64:
+        messages = np.zeros(len(spans), np.uint64)
+        received = np.flatnonzero(types == _MESSAGING)
+        messages[received] = received_messages(self._s, spans[received])
+        return messages
 
     def _stops(self, spans: I64, entry: I32) -> NDArray[np.int8]:
         stops = np.zeros(len(spans), np.int8)

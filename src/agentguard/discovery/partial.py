@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agentguard.compute.arrays import factorize, hash_rows
+from agentguard.compute.arrays import factorize
 from agentguard.discovery.call_sides import OpenSides, Side, WholeHop, no_open_sides
 from agentguard.discovery.naming import Identity
 
@@ -100,7 +100,7 @@ class Calls:
     root: I32
     """(n,) code of the name of the run's root span, on rows that start a workflow; -1: unknown."""
     message: U64
-    """(n,) digest of trace and span that sent the message that this row received; 0: none."""
+    """(n,) digest of the message that this row received, see discovery.messages; 0: unknown."""
     stop: NDArray[np.int8]
     """(n,) how the run was stopped, as Stop, on rows that start a workflow; 0: it was not."""
     inside: I64
@@ -324,11 +324,6 @@ def _add_counts(result: Partial, partial: Partial) -> None:
     seen = [time for time in (result.first_seen, partial.first_seen) if time]
     result.first_seen = min(seen, default=0)
     result.last_seen = max(result.last_seen, partial.last_seen)
-
-
-def message_digests(traces: U64, spans: U64) -> U64:
-    """Return the digest of each message from the (n, 2) trace and the span that sent it."""
-    return hash_rows(traces[:, 0], traces[:, 1], spans)
 
 
 def _no_calls() -> Calls:

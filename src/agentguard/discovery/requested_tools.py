@@ -9,6 +9,7 @@ import numpy as np
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.facts import Facts
 from agentguard.discovery.naming import agent_key, normalized
+from agentguard.discovery.partial import Mask
 from agentguard.discovery.span_state import (
     InferredCall,
     SpanState,
@@ -65,7 +66,7 @@ def infer_requested_tools(s: SpanState, facts: Facts) -> None:
         if r.requested and r.service not in facts.tool_services
     ]
     rows = (
-        np.flatnonzero(np.isin(s.classifications.shape, shapes) & (s.role == Role.MODEL))
+        np.flatnonzero(np.isin(s.classifications.shape, shapes) & _models(s))
         if shapes
         else np.zeros(0, np.int64)
     )
@@ -76,3 +77,9 @@ def infer_requested_tools(s: SpanState, facts: Facts) -> None:
         for tool in s.classification(row).requested:
             if agent_key(tool) not in facts.agents:
                 s.inferred_calls.append(InferredCall(row, int(caller[row]), tool, Role.TOOL, RULE))
+
+
+def _models(s: SpanState) -> Mask:
+    models: Mask = s.role == Role.MODEL
+    models[list(s.forwarded)] = True
+    return models

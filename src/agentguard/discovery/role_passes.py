@@ -48,8 +48,8 @@ from agentguard.discovery.services import (
 )
 from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
-from agentguard.discovery.stops import excuse_stopped
-from agentguard.discovery.usage import infer_models_of_agents
+from agentguard.discovery.stops import clear_errors_above_stops
+from agentguard.discovery.usage import assign_usage_of_agents
 
 Pass: TypeAlias = Callable[[SpanState], None]
 Watch: TypeAlias = Callable[[Pass, SpanState], None]
@@ -78,7 +78,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
     """Return the passes in order."""
     return (
         take_reported_failures,
-        excuse_stopped,
+        clear_errors_above_stops,
         attach_agent_bodies,
         infer_acting_agents,
         promote_enclosing_steps,
@@ -104,7 +104,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         number_unnamed_agents,
         partial(resolve_handoffs, agents=facts.agents),
         infer_handoffs_in_order,
-        infer_models_of_agents,
+        assign_usage_of_agents,
         partial(infer_requested_tools, facts=facts),
     )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64
-from agentguard.discovery.span_state import SpanState, encloses, nearest_ancestor, nodes
+from agentguard.discovery.span_state import SpanState, by_time, encloses, nearest_ancestor, nodes
+
+_MOST_CONCURRENT = 64
+"""Server spans below one client span among which the enclosing one is searched."""
 
 
 def nest_beside_server_spans(s: SpanState) -> None:
@@ -19,33 +23,35 @@ def nest_beside_server_spans(s: SpanState) -> None:
     """
     services = s.services()
     entering = np.flatnonzero((s.parent >= 0) & (services[s.parent] != services))
-    doors = _servers_by_place(s, entering, services)
-    for row in entering.tolist() if doors else ():
-        beside = doors.get((int(s.parent[row]), int(services[row])), ())
-        outer = [door for door in beside if _serves(s, door, row)]
-        if outer:
-            s.parent[row] = min(outer, key=lambda door: (int(s.start[door]), door))
+    servers = _servers_by_place(s, entering, services)
+    for row in entering.tolist() if servers else ():
+        beside = servers.get((int(s.parent[row]), int(services[row])), ())
+        started = bisect_right(beside, s.start[row], key=lambda server: s.start[server])
+        recent = beside[max(started - _MOST_CONCURRENT, 0) : started]
+        outer = next((server for server in recent if _serves(s, server, row)), None)
+        if outer is not None:
+            s.parent[row] = outer
 
 
-def _serves(s: SpanState, door: int, row: int) -> bool:
+def _serves(s: SpanState, server: int, row: int) -> bool:
     """Return whether the span is a part of the server span's request.
 
     Two server spans of one instrumentation are two requests, such as a retry.
     """
-    if door == row or not encloses(s, door, row):
+    if server == row or not encloses(s, server, row):
         return False
-    again = s.classification(door).scope == s.classification(row).scope
-    return s.role[row] != Role.SERVER or not (again or encloses(s, row, door))
+    again = s.classification(server).scope == s.classification(row).scope
+    return s.role[row] != Role.SERVER or not (again or encloses(s, row, server))
 
 
 def _servers_by_place(
     s: SpanState, entering: I64, services: I64
 ) -> dict[tuple[int, int], list[int]]:
-    """Return the server spans by parent and service."""
-    doors: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for row in entering[s.role[entering] == Role.SERVER].tolist():
-        doors[int(s.parent[row]), int(services[row])].append(row)
-    return doors
+    """Return the server spans by parent and service, in order of start."""
+    servers: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for row in by_time(s, entering[s.role[entering] == Role.SERVER]):
+        servers[int(s.parent[row]), int(services[row])].append(row)
+    return servers
 
 
 def demote_inner_server_spans(s: SpanState) -> None:

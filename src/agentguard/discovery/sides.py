@@ -19,7 +19,7 @@ _PEERS = (("server.address", "server.port"), ("net.peer.name", "net.peer.port"))
 _URLS = ("url.full", "http.url", "http.host")
 _SERVERS = ("mcp.server.name", "server.name", "fastmcp.server.name")
 _DEFAULT_PORTS = (":80", ":443")
-_MESSAGE_IDS = ("messaging.message.id", "messaging.message_id")
+MESSAGE_IDS = ("messaging.message.id", "messaging.message_id")
 
 
 def side(of: Classification, kind: int, *, outgoing: bool) -> Side:
@@ -43,7 +43,7 @@ def side(of: Classification, kind: int, *, outgoing: bool) -> Side:
 def correlation(of: Classification) -> str | None:
     """Return the id of the message or request that both sides of its call record."""
     a = dict(of.attributes)
-    message = _first(a, _MESSAGE_IDS)
+    message = _first(a, MESSAGE_IDS)
     return f"message {message}" if message else a.get("jsonrpc.request.id")
 
 

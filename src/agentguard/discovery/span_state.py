@@ -74,6 +74,10 @@ class SpanState:
     ownership: dict[int, Proof] = field(default_factory=dict)
     """Call → the evidence for its caller, where that is not the recorded parents."""
     inferred_calls: list[InferredCall] = field(default_factory=list)
+    forwarded: set[int] = field(default_factory=set)
+    """Model calls through gateways whose upstream calls are known."""
+    own_usage: set[int] = field(default_factory=set)
+    """Agent runs whose tokens no model call can be given."""
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Calls with an unknown destination."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,10 +18,10 @@ _ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER
 _EXCEPTIONS = ("exception.type", "error.type")
 
 
-def excuse_stopped(s: SpanState) -> None:
-    """Mark spans as not failed that only pass on a stop below them as an error.
+def clear_errors_above_stops(s: SpanState) -> None:
+    """Mark spans as not failed whose error is only that something below them was stopped.
 
-    Such a span gives no exception of its own, and nothing below it failed after the stop began.
+    They give no exception of their own, and nothing below them that began after the stop failed.
     """
     stops = np.flatnonzero(s.stops())
     if not len(stops):
@@ -26,47 +29,86 @@ def excuse_stopped(s: SpanState) -> None:
     traces = _traces(s)
     failed = np.flatnonzero(s.failed & np.isin(traces, traces[stops]))
     latest = _latest_failures(s, failed)
-    for row in stops.tolist():
+    passed: set[int] = set()
+    for row in stops[np.argsort(-s.end[stops], kind="stable")].tolist():
         above = int(s.parent[row])
-        while above >= 0 and not _has_failed_itself(s, above, latest, int(s.start[row])):
+        while above >= 0 and above not in passed:
+            failed_later = _gives_exception(s, above) or latest.get(above, -1) > s.end[row]
+            if s.failed[above] and failed_later:
+                break
             s.failed[above] = False
+            passed.add(above)
             above = int(s.parent[above])
 
 
 def stops_of_runs(s: SpanState, starts: I64) -> NDArray[np.int8]:
     """Return how the runs that these spans start were stopped, as Stop.
 
-    The last stop of the span's trace counts, unless a call started after it.
+    The last stop in the run counts, unless a call started after it, or the run went on although a
+    guardrail had raised an exception.
     """
     stops = s.stops()
+    found = np.zeros(len(starts), np.int8)
     marked = np.flatnonzero(stops)
-    if not len(marked):
-        return np.zeros(len(starts), np.int8)
+    if not len(marked) or not len(starts):
+        return found
+    raised = s.tree.spans.column("failed").to_numpy(zero_copy_only=False)
+    runs = _Runs(s, starts)
+    for row in reversed(_last_stops(s, marked)):
+        caught = stops[row] == Stop.GUARDRAIL and raised[row]
+        for n, start in runs.above(row):
+            if not (caught and start < len(raised) and not raised[start]):
+                found[n] = stops[row]
+    return found
+
+
+def _last_stops(s: SpanState, marked: I64) -> list[int]:
+    """Return the stops, in order of their ends, after which no call of their trace started."""
     traces = _traces(s)
-    last = {int(traces[row]): row for row in marked[np.argsort(s.end[marked], kind="stable")]}
     attempts = s.rows(*_ATTEMPTS)
-    for row in attempts[np.isin(traces[attempts], list(last))]:
-        trace = int(traces[row])
-        if trace in last and s.start[row] > s.end[last[trace]]:
-            del last[trace]
-    ended = {trace: int(stops[row]) for trace, row in last.items()}
-    return np.array([ended.get(trace, Stop.NONE) for trace in traces[starts].tolist()], np.int8)
+    attempts = attempts[np.isin(traces[attempts], traces[marked])]
+    started: dict[int, int] = defaultdict(int)
+    for trace, start in zip(traces[attempts].tolist(), s.start[attempts].tolist(), strict=True):
+        started[trace] = max(started[trace], start)
+    ordered = marked[np.argsort(s.end[marked], kind="stable")]
+    return [row for row in ordered.tolist() if started[int(traces[row])] <= s.end[row]]
 
 
-def _has_failed_itself(s: SpanState, row: int, latest: dict[int, int], stopped: int) -> bool:
-    if not s.failed[row]:
-        return False
-    own = any(key in _EXCEPTIONS for key, _ in s.classification(row).attributes)
-    return own or latest.get(row, -1) > stopped
+class _Runs:
+    """Finds the runs that spans belong to; each span above them is passed once."""
+
+    def __init__(self, s: SpanState, starts: I64) -> None:
+        self._s, self._passed = s, set[int]()
+        self._starts = {row: n for n, row in enumerate(starts.tolist())}
+        self._of_trace: dict[int, list[int]] = defaultdict(list)
+        self._traces = _traces(s)
+        for row in self._starts:
+            self._of_trace[int(self._traces[row])].append(row)
+
+    def above(self, row: int) -> Iterator[tuple[int, int]]:
+        """Yield number and start of the runs around the span that no call has yielded before.
+
+        Without any, that is the only run of its trace.
+        """
+        beside = self._of_trace[int(self._traces[row])]
+        at = beside[0] if len(beside) == 1 else row
+        while at >= 0 and at not in self._passed:
+            self._passed.add(at)
+            if at in self._starts:
+                yield self._starts[at], at
+            at = int(self._s.parent[at])
+
+
+def _gives_exception(s: SpanState, row: int) -> bool:
+    return any(key in _EXCEPTIONS for key, _ in s.classification(row).attributes)
 
 
 def _latest_failures(s: SpanState, failed: I64) -> dict[int, int]:
-    """Return, for spans above others that failed without a failed child, the latest's start."""
-    with_failed_child = set(s.parent[failed].tolist())
+    """Return the latest start of a failed span below each failed one that has any."""
     latest: dict[int, int] = {}
-    for row in failed.tolist():
+    for row in failed[np.argsort(-s.start[failed], kind="stable")].tolist():
         above, start = int(s.parent[row]), int(s.start[row])
-        while row not in with_failed_child and above >= 0 and latest.get(above, -1) < start:
+        while above >= 0 and above not in latest:
             latest[above] = start
             above = int(s.parent[above])
     return latest

@@ -1,19 +1,22 @@
-"""Models of agent runs that record usage on the run only."""
+"""Usage that only the agent's run records: its models' calls get it, or the agent itself."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import model_name
-from agentguard.discovery.span_state import InferredCall, SpanState, nearest_ancestor
+from agentguard.discovery.span_state import InferredCall, SpanState, by_time, nearest_ancestor
 
 RULE = "usage-on-agent"
 _MODELS = ("gen_ai.request.model", "gen_ai.response.model")
 
 
-def infer_models_of_agents(s: SpanState) -> None:
-    """Infer a model call, with the run's usage, of runs that use tokens without any model span.
+def assign_usage_of_agents(s: SpanState) -> None:
+    """Give the tokens of runs to the calls of the one model that they use, if those have none.
 
-    How many calls there were is unknown: it counts as one.
+    Without any model's span the call is inferred; how many there were is unknown: it counts as one.
+    Without the model's name either, the tokens stay the agent's own.
     """
     agents = s.rows(Role.AGENT)
     agents = agents[agents < len(s.tree.spans)]
@@ -21,14 +24,29 @@ def infer_models_of_agents(s: SpanState) -> None:
     if not len(agents):
         return
     owner = nearest_ancestor(s.parent, s.role == Role.AGENT)
-    with_models = set(owner[s.rows(Role.MODEL)].tolist())
     with_agents = set(owner[s.rows(Role.AGENT)].tolist())
+    models: dict[int, list[int]] = defaultdict(list)
+    for row in by_time(s, s.rows(Role.MODEL)):
+        models[int(owner[row])].append(row)
     for row in agents.tolist():
-        name = _model(s, row)
-        if name and row not in with_models and row not in with_agents:
-            s.inferred_calls.append(InferredCall(row, row, name, Role.MODEL, RULE))
+        if models[row]:
+            _give(s, row, models[row])
+        elif row not in with_agents:
+            _keep(s, row)
 
 
-def _model(s: SpanState, row: int) -> str | None:
+def _give(s: SpanState, row: int, models: list[int]) -> None:
+    """Give the run's tokens to its first model call if no call has any and all use one model."""
+    used = any(tokens[models].any() for tokens in s.tokens)
+    if not used and len({s.name(model) for model in models}) == 1:
+        for tokens in s.tokens:
+            tokens[models[0]] = tokens[row]
+
+
+def _keep(s: SpanState, row: int) -> None:
     attributes = dict(s.classification(row).attributes)
-    return next((model_name(attributes[key]) for key in _MODELS if key in attributes), None)
+    name = next((model_name(attributes[key]) for key in _MODELS if key in attributes), None)
+    if name:
+        s.inferred_calls.append(InferredCall(row, row, name, Role.MODEL, RULE))
+    else:
+        s.own_usage.add(row)

@@ -35,6 +35,7 @@ class OtherUse(IntEnum):
     OUTPUT_TOKENS = 5
     USAGE = 6
     """Numbers of tokens inside JSON."""
+    CACHED_INPUT_TOKENS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class OtherAttributes:
                 return (((),), (), (), ())
             case OtherUse.OUTPUT_TOKENS:
                 return ((), ((),), (), ())
+            case OtherUse.CACHED_INPUT_TOKENS:
+                return ((), (), ((),), ())
             case OtherUse.USAGE:
                 return self.usage
             case _:

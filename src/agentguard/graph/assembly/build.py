@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
-from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.discovery.partial import I64, TOKENS, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
@@ -23,6 +23,18 @@ from agentguard.graph.assembly.workflows import workflows
 from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph
 from agentguard.graph.runs import Runs
+
+_TAKES_CONTROL = np.array(
+    [
+        *(
+            t in (DependencyType.DELEGATES, DependencyType.HANDOFF, DependencyType.MESSAGING)
+            for t in TYPES
+        ),
+        False,
+    ],
+    np.bool_,
+)
+"""By type code; -1: none."""
 
 
 def build(
@@ -224,7 +236,7 @@ class _Builder:
         calls = self._calls
         began = np.where(self._returns, calls.client_start, calls.start)
         passed: Mask = self._caller_timed() & (began >= self._end[calls.source])
-        return passed
+        return passed & _TAKES_CONTROL[calls.type] & ~self._waited()
 
     def _caller_timed(self) -> Mask:
         known: Mask = (self._calls.source >= 0) & self._timed[self._calls.source]

@@ -11,15 +11,16 @@ from agentguard.discovery.partial import I64, Calls
 def redeliveries(calls: Calls, component: I64) -> dict[int, int]:
     """Return the rows of further deliveries, each with the row of the delivery before.
 
-    A delivery is a further one if it has the same sender's span and receiver as one that failed
-    and had ended before. One span can send several messages: after a success it is another one.
-    `component` (n,) is the code of each row's receiver.
+    A delivery is a further one if the same message had reached the same receiver from the same
+    caller, failed, and ended before. One sender's span can stand for several messages without ids:
+    after a success it is another one. `component` (n,) is the code of each row's callee.
     """
     rows = np.flatnonzero((calls.message != 0) & (calls.source >= 0))
-    group, _ = factorize_rows(calls.message[rows].view(np.int64), component[rows])
+    caller = component[calls.source[rows]]
+    group, _ = factorize_rows(calls.message[rows].view(np.int64), component[rows], caller)
     order = np.lexsort((calls.span[rows], calls.start[rows], group))
     rows, group = rows[order], group[order]
     before, after = rows[:-1], rows[1:]
-    again = (group[1:] == group[:-1]) & calls.failed[before]
-    again &= calls.start[after] >= calls.start[before] + np.maximum(calls.duration[before], 0)
+    ended = calls.start[before] + np.maximum(calls.duration[before], 0)
+    again = (group[1:] == group[:-1]) & calls.failed[before] & (calls.start[after] >= ended)
     return dict(zip(after[again].tolist(), before[again].tolist(), strict=True))

@@ -10,6 +10,7 @@ import numpy as np
 
 from agentguard.compute.arrays import factorize, hash_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.messages import sent_message
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import (
     I64,
@@ -20,7 +21,6 @@ from agentguard.discovery.partial import (
     Mask,
     Partial,
     Proof,
-    message_digests,
 )
 from agentguard.graph.assembly.peers import resolve_peers
 
@@ -118,7 +118,7 @@ def _set_caller(partial: Partial, row: int, link: LinkStart, caller: int, via: s
     how = DependencyType.MESSAGING if link.messaging else DependencyType.DELEGATES
     calls.source[row], calls.type[row] = caller, TYPES.index(how)
     calls.proof[row] = Proof.MATCH if link.inferred else Proof.LINK
-    calls.message[row] = _message(link)
+    calls.message[row] = _message(link, calls.message[row])
     if via is not None and calls.via[row] < 0:
         calls.via[row] = partial.via_code(via)
 
@@ -143,15 +143,18 @@ def _add_further_links(
         return
     sources = [_caller(partial, row, end)[0] for row, _, end in pairs]
     copies = _further_calls(partial.calls, [row for row, _, _ in pairs], sources)
-    copies.message = np.array([_message(link) for _, link, _ in pairs], np.uint64)
+    copies.message = np.array(
+        [_message(link, partial.calls.message[row]) for row, link, _ in pairs], np.uint64
+    )
     _append(partial.calls, copies)
 
 
-def _message(link: LinkStart) -> int:
+def _message(link: LinkStart, message_id: np.uint64) -> int:
+    """Return the digest of the message that came over the link; 0: none."""
     if not link.messaging:
         return 0
     trace, span = np.array([link.to_trace], np.uint64), np.array([link.to_span], np.uint64)
-    return int(message_digests(trace, span)[0])
+    return int(sent_message(trace, span, np.array([message_id], np.uint64))[0])
 
 
 def _further_calls(calls: Calls, rows: Sequence[int], sources: Sequence[int]) -> Calls:
@@ -202,7 +205,7 @@ def _cut_cycles(calls: Calls, linked: Collection[int]) -> None:
 
 
 def _merge_workflows(partial: Partial) -> None:
-    """Merge workflows whose names differ single in case, under the most frequent spelling."""
+    """Merge workflows whose names differ only in case, under the most frequent spelling."""
     counts = np.bincount(
         partial.calls.entry[partial.calls.entry >= 0], minlength=len(partial.workflows)
     ).tolist()
