@@ -159,6 +159,7 @@ def _condition(when: Mapping[str, Any]) -> str:
         "equals": lambda v: "; ".join(f"{_code(k)} = {_codes(_list(x))}" for k, x in v.items()),
         "named": lambda v: f"span name = {_code(v)}",
         "matches": lambda v: "; ".join(f"{_code(k)} ~ {_code(x)}" for k, x in v.items()),
+        "either": lambda v: " or ".join(f"({_condition(each)})" for each in v),
     }
     return "; ".join(texts[part](value) for part, value in when.items())
 

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from agentguard.ingest.payloads import DocumentPayload, ProtobufPayload
 
 START = 1_767_225_600 * 10**9
-KINDS = {"internal": 1, "server": 2, "client": 3}
+KINDS = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 
 
 def span(

@@ -120,7 +120,7 @@ FRAMEWORKS_OWN = {
     "claude_code.interaction",
 }
 """Tools and workflows that a framework ships under these names."""
-PLAIN_WORDS = {"producer", "dispatcher", "add", "letters"}
+PLAIN_WORDS = {"producer", "dispatcher", "add", "publish", "letters"}
 """Names that the conventions' own words contain."""
 
 

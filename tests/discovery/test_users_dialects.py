@@ -127,6 +127,8 @@ def test_every_built_in_file_passes_the_check() -> None:
         ("id: mine\nspans:\n  - when: {scopes: a}\n    role: step\n", 3, "unknown key 'scopes'"),
         ("id: mine\nspans:\n  - when: {name: 'a(?=b)'}\n    role: step\n", 3, "invalid at column"),
         ("id: mine\nspans:\n  - when: {kinds: [inner]}\n    role: step\n", 3, "kinds must be one"),
+        ("id: mine\nspans:\n  - when: {either: [{}]}\n    role: step\n", 3, "every span"),
+        ("id: mine\nspans:\n  - when: {either: [{nam: a}]}\n    role: step\n", 3, "'nam'"),
         ("id: mine\nspans:\n  - when: {has: a}\n    role: step\n", 3, "has must be a list"),
         ("id: mine\nspans:\n  - when: {has: [a, 1]}\n    role: step\n", 3, "has must be text"),
         ("id: mine\nspans:\n  - when: {equals: a}\n    role: step\n", 3, "equals must be a map"),

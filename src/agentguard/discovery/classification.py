@@ -69,6 +69,7 @@ class Classification:
     hands_over: bool = False
     polls: bool = False
     nests: bool = False
+    yields: bool = False
     provider: str | None = None
     response_model: str | None = None
     rule: str = ""

@@ -13,8 +13,10 @@ def resolve_polls(s: SpanState) -> None:
     """Make the processing of a message a root, instead of a part of the poll that received it.
 
     The poll of a message that is processed below it is a step: receiving and processing are one.
+    So is a poll below a poll: two instrumentations recorded it.
     """
     polls = poll_spans(s)
+    s.role[polls & (s.parent >= 0) & polls[s.parent]] = Role.STEP
     rows = np.flatnonzero((s.role == Role.CONSUMER) & (s.parent >= 0))
     processed = rows[polls[s.parent[rows]] & (s.parent[s.parent[rows]] < 0)]
     s.role[s.parent[processed]] = Role.STEP

@@ -36,6 +36,7 @@ from agentguard.discovery.missing_server_spans import (
 from agentguard.discovery.polls import resolve_polls
 from agentguard.discovery.remote_agents import demote_client_halves
 from agentguard.discovery.requested_tools import demote_requests, infer_requested_tools
+from agentguard.discovery.retrievers import demote_retrievers
 from agentguard.discovery.server_nesting import (
     demote_inner_server_spans,
     nest_beside_server_spans,
@@ -85,6 +86,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         inherit_agent_names,
         demote_wrapper_agents,
         resolve_polls,
+        demote_retrievers,
         nest_beside_server_spans,
         demote_inner_server_spans,
         partial(infer_agents_by_service, agent_services=facts.agent_services),

@@ -85,15 +85,27 @@ def pair_client_server_spans(s: SpanState) -> I64:
 
 
 def drop_transport_spans(s: SpanState) -> None:
-    """Drop HTTP and database spans below calls of models, brokers and MCP servers: transport."""
+    """Drop HTTP and database spans below calls of models, brokers and MCP servers: transport.
+
+    A message that a broker's SDK sends for a span above it, to the same queue, is that message.
+    """
     while True:
         above = nearest_ancestor(s.parent, nodes(s))
         inner = s.rows(Role.CLIENT, Role.DATASTORE)
         inner = inner[above[inner] >= 0]
         transport = inner[np.isin(s.role[above[inner]], _REMOTE_ROLES)]
+        transport = np.concatenate([transport, _sent_twice(s, above)])
         if not len(transport):
             return
         s.role[transport] = Role.STEP
+
+
+def _sent_twice(s: SpanState, above: I64) -> I64:
+    inner = s.rows(Role.PRODUCER)
+    inner = inner[(above[inner] >= 0) & (s.role[above[inner]] == Role.PRODUCER)]
+    same = [s.name(row) == s.name(int(above[row])) for row in inner.tolist()]
+    twice: I64 = inner[np.array(same, np.bool_)]
+    return twice
 
 
 def exclude_unresolved_calls(s: SpanState) -> None:

@@ -29,6 +29,8 @@ class Condition:
     """Attribute and a pattern to search in its text."""
     named: str | None = None
     """An attribute whose text, without surrounding quotes, must equal the span's name."""
+    either: tuple[Condition, ...] = ()
+    """At least one of these must hold too."""
 
     def holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
         """Return whether a span with these properties satisfies the condition."""
@@ -48,7 +50,11 @@ class Condition:
                 key in attributes and pattern.found(str(attributes[key]))
                 for key, pattern in self.matches
             )
+            and (not self.either or self._either_holds(name, scope, kind, attributes))
         )
+
+    def _either_holds(self, name: str, scope: str, kind: int, attributes: Attributes) -> bool:
+        return any(each.holds(name, scope, kind, attributes) for each in self.either)
 
 
 @lru_cache(maxsize=1 << 14)

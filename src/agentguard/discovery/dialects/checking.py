@@ -152,7 +152,7 @@ class _Reader:
             raise self._nodes.error(
                 node,
                 f"{key} takes an attribute, {{span: pattern}}, {{attribute: …, pattern: …}} or"
-                " {address: …, port: …}; a pattern may have an `except`.",
+                " {address: …, port: …}; all but the first may have an `except`.",
             )
         for part, value in found.items():
             if part in ("attribute", "address", "port"):
@@ -208,6 +208,9 @@ class _Reader:
                     self._attributes(part, key, Use.KEPT)
                 case "named":
                     self._mention(part, Use.KEPT, key)
+                case "either":
+                    for item in self._items(part, key):
+                        self._condition(item, "each of `either`")
                 case _:
                     self._by_attribute(part, key)
 
@@ -304,6 +307,7 @@ _SOURCES = tuple(
         {"attribute", "pattern"},
         {"attribute", "pattern", "except"},
         {"address", "port"},
+        {"address", "port", "except"},
     )
 )
 

@@ -36,6 +36,7 @@ CONDITION_KEYS = (
     "equals",
     "matches",
     "named",
+    "either",
 )
 
 
@@ -67,6 +68,7 @@ def condition_of(raw: Mapping[str, Any]) -> Condition:
         equals=tuple((key, _values(values)) for key, values in raw.get("equals", {}).items()),
         matches=tuple((key, Pattern(pattern)) for key, pattern in raw.get("matches", {}).items()),
         named=raw.get("named"),
+        either=tuple(map(condition_of, raw.get("either", ()))),
     )
 
 

@@ -87,7 +87,8 @@ class Source:
         """Return the text, or None if there is none."""
         text = name if self.attribute is None else _text(attributes.get(self.attribute))
         if self.port is not None:
-            return _with_port(text, _text(attributes.get(self.port))) or None
+            excepted = self.but_not is not None and self.but_not.found(text)
+            return None if excepted else _with_port(text, _text(attributes.get(self.port))) or None
         if self.pattern is None:
             return text.strip() or None
         found = self.pattern.group(text)
@@ -97,6 +98,9 @@ class Source:
 
 
 def _text(value: Any) -> str:
+    """Return the text of a value, of a list's first value; empty if it is a placeholder."""
+    if isinstance(value, list):
+        return _text(value[0]) if value else ""
     text = str(value).strip() if isinstance(value, str | int | float) else ""
     return "" if text.casefold() in _NOTHING else text
 
@@ -152,6 +156,8 @@ class SpanRule:
     """Whether this consumer asks for messages instead of processing one."""
     nests: bool = False
     """Whether it stays a workflow below another workflow, instead of becoming a step."""
+    yields: bool = False
+    """Whether this retriever is a step if a span below it is the datastore that it reads."""
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -323,7 +329,8 @@ def _usage(raw: Mapping[str, Any]) -> Usage:
 def _keys(condition: Condition) -> set[str]:
     pairs = [key for key, _ in (*condition.equals, *condition.matches)]
     named = () if condition.named is None else (condition.named,)
-    return {*condition.has, *condition.any_of, *condition.lacks, *named, *pairs}
+    inner = [key for each in condition.either for key in _keys(each)]
+    return {*condition.has, *condition.any_of, *condition.lacks, *named, *pairs, *inner}
 
 
 def _rule(dialect: str, number: int, raw: Mapping[str, Any]) -> SpanRule:
@@ -366,10 +373,11 @@ def _source(raw: str | Mapping[str, str]) -> Source:
         case str():
             return Source(raw)
         case {"address": address, "port": port}:
-            return Source(address, port=port)
+            return Source(address, but_not=_but_not(raw), port=port)
         case _:
-            return Source(
-                raw.get("attribute"),
-                Pattern(raw["span"] if "span" in raw else raw["pattern"]),
-                Pattern(raw["except"]) if "except" in raw else None,
-            )
+            pattern = Pattern(raw["span"] if "span" in raw else raw["pattern"])
+            return Source(raw.get("attribute"), pattern, _but_not(raw))
+
+
+def _but_not(raw: Mapping[str, str]) -> Pattern | None:
+    return Pattern(raw["except"]) if "except" in raw else None
