@@ -10,8 +10,14 @@ import numpy as np
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import normalized, undated
-from agentguard.discovery.partial import Proof
-from agentguard.discovery.span_state import AssignedRole, SpanState, nearest_ancestor, nodes
+from agentguard.discovery.partial import I64, Proof
+from agentguard.discovery.span_state import (
+    AssignedRole,
+    SpanState,
+    by_time,
+    nearest_ancestor,
+    nodes,
+)
 
 _BOUNDARY = (Role.CLIENT, Role.SERVER)
 _OPERATIONS = ("gen_ai.operation.name", "openinference.span.kind", "llm.request.type")
@@ -35,28 +41,33 @@ def resolve_gateways(s: SpanState) -> None:
 
 
 def _forwarded_calls(s: SpanState) -> Iterator[tuple[int, list[int]]]:
-    """Yield model calls with the model calls below them, in order; outer calls first.
-
-    Below are the calls in another service, past the spans of the boundary only; in the same
-    service, one with the same tokens under another name.
-    """
-    above = nearest_ancestor(s.parent, nodes(s) & ~np.isin(s.role, _BOUNDARY))
-    inner = s.rows(Role.MODEL)
-    inner = inner[(above[inner] >= 0) & (s.role[above[inner]] == Role.MODEL)]
-    remote = s.services()[inner] != s.services()[above[inner]]
-    kept = [
-        row
-        for row, far in zip(inner.tolist(), remote.tolist(), strict=True)
-        if far or _is_renamed(s, row, int(above[row]))
-    ]
+    """Yield model calls with the calls behind them, in order of start; outer calls first."""
     groups: dict[int, list[int]] = {}
-    for row in sorted(kept, key=lambda row: (int(s.start[row]), row)):
+    above = nearest_ancestor(s.parent, nodes(s) & ~np.isin(s.role, _BOUNDARY))
+    for row in by_time(s, _inner_calls(s, above)):
         groups.setdefault(int(above[row]), []).append(row)
     waiting = [outer for outer in groups if int(above[outer]) not in groups]
     while waiting:
         outer = waiting.pop()
         yield outer, groups[outer]
         waiting += [row for row in groups[outer] if row in groups]
+
+
+def _inner_calls(s: SpanState, above: I64) -> I64:
+    """Return the model calls behind another one.
+
+    Those below it in another service, past the spans of the boundary only; in the same service,
+    those with the same tokens under another name.
+    """
+    rows = s.rows(Role.MODEL)
+    rows = rows[(above[rows] >= 0) & (s.role[above[rows]] == Role.MODEL)]
+    services = s.services()
+    kept = [
+        services[row] != services[above[row]] or _is_renamed(s, row, int(above[row]))
+        for row in rows.tolist()
+    ]
+    inner: I64 = rows[np.array(kept, np.bool_)]
+    return inner
 
 
 def _attempts(s: SpanState, outer: int, inner: list[int]) -> tuple[list[int], int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from agentguard.discovery.partial import (
     TOKENS,
     U64,
     Calls,
+    Mask,
     Observation,
     Partial,
     Proof,
@@ -126,12 +128,7 @@ class PartialBuilder:
         proof[primary_rows] = owned.proof[rows.primary]
         proof[rows.peer_calls] = Proof.ATTRIBUTE
         models = s.role[spans] == Role.MODEL
-        answers = rows.answered(models) | (rows.recorded & np.isin(spans, list(s.own_usage)))
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
-        tokens = {
-            name: np.where(answers, column[spans], 0)
-            for name, column in zip(TOKENS, s.tokens, strict=True)
-        }
         entry, root = self._entered(rows, source)
         caller_side = _caller_side_spans(s, spans, holder)
         return Calls(
@@ -148,8 +145,7 @@ class PartialBuilder:
             client_start=s.start[caller_side],
             client_end=s.end[caller_side],
             has_client_span=(caller_side != spans) & s.timed[caller_side],
-            **tokens,
-            cost=np.where(answers, rows.costs, np.nan),
+            **self._usage(rows, models),
             ran=rows.ran & (s.role[spans] != Role.SETUP),
             entry=entry,
             root=root,
@@ -180,6 +176,16 @@ class PartialBuilder:
                 self._primary_observations(rows.peers),
             ]
         )
+
+    def _usage(self, rows: Rows, models: Mask) -> dict[str, Any]:
+        """Return tokens and costs of model calls, and of agents without any."""
+        s, spans = self._s, rows.spans
+        used = rows.answered(models) | (rows.recorded & np.isin(spans, list(s.own_usage)))
+        tokens = {
+            name: np.where(used, column[spans], 0)
+            for name, column in zip(TOKENS, s.tokens, strict=True)
+        }
+        return tokens | {"cost": np.where(used, rows.costs, np.nan)}
 
     def _callers(self, rows: Rows) -> I64:
         source = self._owners.source

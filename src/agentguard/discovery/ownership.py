@@ -183,13 +183,13 @@ def _agents(s: SpanState, c: Owners) -> None:
     while True:
         role = np.where(at >= 0, s.role[at], Role.NONE)
         tool = np.isin(role, _TOOLS)
-        door = np.isin(role, _SERVING_ROLES) & ~crossed & (c.holder[at] >= 0)
-        moving = tool | door
+        boundary = np.isin(role, _SERVING_ROLES) & ~crossed & (c.holder[at] >= 0)
+        moving = tool | boundary
         if not moving.any():
             break
         _set_vias(s, c, rows[moving], at[moving], tool[moving])
-        messaging |= door & (role == Role.CONSUMER)
-        crossed |= door
+        messaging |= boundary & (role == Role.CONSUMER)
+        crossed |= boundary
         at = np.where(moving, c.holder[at], at)
     unresolved = (at >= 0) & (s.role[at] == Role.CONSUMER) & ~crossed
     c.pending[rows[unresolved]] = at[unresolved]

@@ -126,17 +126,17 @@ def select_rows(s: SpanState, ownership: Owners) -> Rows:
 
     A server span whose resource has no service name gets no row.
     """
-    doors = np.isin(s.role, SERVING_ROLES)
+    serving = np.isin(s.role, SERVING_ROLES)
     spans = np.flatnonzero(
         np.isin(s.role, list(COMPONENT))
         & ~ownership.relay
-        & ~(doors & ~has_service_name(s))
+        & ~(serving & ~has_service_name(s))
         & ~unnamed_model_calls(s, ownership)
     )
     primary = spans[np.lexsort((spans, s.start[spans], ownership.depth[spans]))]
-    telling = doors[primary] & has_peer_name(s)[primary]
+    with_peer = serving[primary] & has_peer_name(s)[primary]
     peers = primary[
-        telling & ((s.role[primary] == Role.CONSUMER) | (ownership.source[primary] < 0))
+        with_peer & ((s.role[primary] == Role.CONSUMER) | (ownership.source[primary] < 0))
     ]
     row_of = np.full(len(s.role), -1, np.int64)
     row_of[primary] = np.arange(len(peers), len(peers) + len(primary))

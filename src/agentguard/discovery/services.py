@@ -67,18 +67,20 @@ def pair_client_server_spans(s: SpanState) -> I64:
     peer name is also paired with a consumer.
     """
     above = nearest_ancestor(s.parent, nodes(s))
-    doors = s.rows(*SERVING_ROLES)
-    doors = doors[(above[doors] >= 0) & has_service_name(s)[doors]]
-    unassigned = ~has_peer_name(s)[above[doors]]
-    halves = (s.role[above[doors]] == Role.CLIENT) & ((s.role[doors] == Role.SERVER) | unassigned)
-    halves |= (s.role[above[doors]] == Role.PRODUCER) & unassigned
+    serving = s.rows(*SERVING_ROLES)
+    serving = serving[(above[serving] >= 0) & has_service_name(s)[serving]]
+    unassigned = ~has_peer_name(s)[above[serving]]
+    halves = (s.role[above[serving]] == Role.CLIENT) & (
+        (s.role[serving] == Role.SERVER) | unassigned
+    )
+    halves |= (s.role[above[serving]] == Role.PRODUCER) & unassigned
     agents = s.rows(Role.AGENT)
     services, parent = s.services(), s.parent[agents]
     agents = agents[
         (parent >= 0) & (s.role[parent] == Role.CLIENT) & (services[parent] != services[agents])
     ]
-    served = np.concatenate([doors[halves], agents])
-    calling = np.concatenate([above[doors[halves]], s.parent[agents]])
+    served = np.concatenate([serving[halves], agents])
+    calling = np.concatenate([above[serving[halves]], s.parent[agents]])
     np.logical_or.at(s.failed, served, s.failed[calling])
     s.role[calling] = Role.STEP
     return calling

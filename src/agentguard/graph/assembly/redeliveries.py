@@ -21,6 +21,6 @@ def redeliveries(calls: Calls, component: I64) -> dict[int, int]:
     order = np.lexsort((calls.span[rows], calls.start[rows], group))
     rows, group = rows[order], group[order]
     before, after = rows[:-1], rows[1:]
-    ended = calls.start[before] + np.maximum(calls.duration[before], 0)
-    again = (group[1:] == group[:-1]) & calls.failed[before] & (calls.start[after] >= ended)
+    apart = calls.start[after] - calls.start[before] >= calls.duration[before]
+    again = (np.diff(group) == 0) & calls.failed[before] & apart
     return dict(zip(after[again].tolist(), before[again].tolist(), strict=True))
