@@ -72,6 +72,11 @@ UNTOLD = {
     },
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
+    "vertexai-traceloop": {
+        ("agent", "tracking desk"),
+        ("agent", "delay analyst"),
+        ("agent", "customer writer"),
+    },
 }
 """Owners whose counts the spans do not tell: failed calls, retries or runs without a span that was
 ever exported, handoffs that no trace joins, a DSPy module that failed before it used a tool.
