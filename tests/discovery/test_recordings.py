@@ -63,6 +63,7 @@ UNTOLD = {
     "crewai-traceloop": {("agent", "irrigation engineer"), ("agent", "soil analyst")},
     "dspy-openinference": {("agent", "tourguide")},
     "haystack-native": {("agent", "dispatcher"), ("agent", "customs clerk")},
+    "litellm-openinference": {("agent", "press writer")},
     "llama-index-traceloop": {("agent", "triage agent"), ("agent", "reception agent")},
     "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
     "mastra": {
