@@ -38,6 +38,14 @@ Nothing is lost: components list all their spellings and response models.
 | names of | rule | removes | source | example |
 | --- | --- | --- | --- | --- |
 """
+RECORDINGS_HEAD = """## Recordings
+
+What was recorded, by running the published packages (`tests/data/traces/`). An instrumentation
+needs no dialect of its own if the general ones read it.
+
+| recording | framework | instrumentation |
+| --- | --- | --- |
+"""
 
 
 def dialects_page() -> str:
@@ -56,6 +64,8 @@ def dialects_page() -> str:
             "",
             *sections,
             NAMES_HEAD + _names(),
+            "",
+            RECORDINGS_HEAD + _recordings(),
             "",
         ]
     )
@@ -188,3 +198,20 @@ def _names() -> str:
 def _example(examples: Iterable[tuple[str, str]]) -> str:
     written, left = next((pair for pair in examples if pair[0] != pair[1]), ("", ""))
     return f"{_code(written)} → {_code(left) if left else 'nothing'}"
+
+
+def _recordings() -> str:
+    truths = {p.parent.name: yaml.safe_load(p.read_text()) for p in RECORDINGS.glob("*/truth.yaml")}
+    rows = [
+        f"| {name} | {truth['framework']} | {'; '.join(_with_versions(truth))} |"
+        for name, truth in sorted(truths.items())
+    ]
+    return "\n".join(rows)
+
+
+def _with_versions(truth: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the instrumentations, each package with its version."""
+    packages = truth.get("packages") or {}
+    for text in truth["instrumentation"]:
+        first, space, rest = text.partition(" ")
+        yield f"{first} {packages[first]}{space}{rest}" if first in packages else text

@@ -65,6 +65,7 @@ UNTOLD = {
     "crewai-traceloop": {("agent", "irrigation engineer"), ("agent", "soil analyst")},
     "dspy-openinference": {("agent", "tourguide")},
     "haystack-native": {("agent", "dispatcher"), ("agent", "customs clerk")},
+    "litellm-openinference": {("agent", "press writer")},
     "llama-index-traceloop": {("agent", "triage agent"), ("agent", "reception agent")},
     "llamaindex-traceloop-library": {("agent", "librarian"), ("agent", "front desk")},
     "litellm-proxy": {("agent", "refund agent")},
@@ -77,6 +78,11 @@ UNTOLD = {
     "openai-agents-traceloop": {("agent", "property claims")},
     "smolagents-openinference": {("agent", "events manager"), ("agent", "catering planner")},
     "spring-ai-javaagent": {("agent", "kyc agent")},
+    "vertexai-traceloop": {
+        ("agent", "tracking desk"),
+        ("agent", "delay analyst"),
+        ("agent", "customer writer"),
+    },
 }
 """Owners whose counts the spans do not tell: failed calls, retries or runs without a span that was
 ever exported, errors that only an answer's text tells, handoffs that no trace joins, a DSPy module
