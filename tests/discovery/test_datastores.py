@@ -71,7 +71,7 @@ def test_a_database_is_called_by_its_name_before_its_host(
         ({"db.system": "redis", "net.peer.name": "sessions"}, "sessions"),
         ({"db.system": "redis", "server.address": "localhost"}, "redis"),
         ({"db.system": "redis", "network.peer.address": "127.0.0.1"}, "redis"),
-        ({"db.system": "postgresql", "db.name": "postgres"}, "postgresql"),
+        ({"db.system": "postgresql", "db.name": "postgres"}, "postgres"),
     ],
 )
 def test_a_database_that_each_server_has_is_called_by_its_host(
