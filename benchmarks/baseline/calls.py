@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Dialects, Role
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.discovery.naming import Identity, clean, identity
+from agentguard.discovery.naming import Identity, clean, identity, is_service_name, own_name
 from benchmarks.baseline.trace import Node, Trace
 
 HOLDERS = (
@@ -199,7 +199,13 @@ def _identity(
     level: int = 0,
 ) -> Identity:
     if name:
-        return identity(KIND[role], name, environment=classification.environment, server=server)
+        return identity(
+            KIND[role],
+            name,
+            environment=classification.environment,
+            server=server,
+            service=_service(classification) if role is Role.TOOL else None,
+        )
     place = (
         f"{classification.service} {clean(classification.span_name) or ''}".strip()
         if role is not Role.MODEL
@@ -213,6 +219,12 @@ def _identity(
         server=server,
         identified=False,
     )
+
+
+def _service(classification: Classification) -> str | None:
+    """Return the service as part of an id; None if nobody has named it."""
+    name = clean(classification.service) if is_service_name(classification.service) else None
+    return None if name is None else name.replace("/", "%2f")
 
 
 def _server_calls(
@@ -260,7 +272,10 @@ def _mark_entry(primary: dict[Node, Call], dialects: Dialects) -> None:
     name = clean(classification.span_name) if serves else node.name
     name = name or clean(classification.span_name) or "(unnamed)"
     primary[node].entry = identity(
-        ComponentKind.WORKFLOW, name, environment=classification.environment
+        ComponentKind.WORKFLOW,
+        name,
+        environment=classification.environment,
+        service=_service(classification) if serves or own_name(name) is None else None,
     )
 
 
