@@ -8,6 +8,7 @@ from base64 import b64decode, b64encode
 from agentguard.audit.errors import AuditFormatError
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_HEX = re.compile(r"[0-9a-f]*")
 _LARGEST = (1 << 63) - 1
 
 
@@ -38,6 +39,16 @@ def parse_decimal(text: str, part: str) -> int:
     if not _DECIMAL.fullmatch(text) or int(text) > _LARGEST:
         raise AuditFormatError(part, f"{_shown(text)} is not a decimal number below 2^63")
     return int(text)
+
+
+def parse_hex(text: str, length: int, part: str) -> bytes:
+    """Return this number of bytes from lower-case hexadecimal digits, two for each.
+
+    Raises AuditFormatError, naming `part`.
+    """
+    if len(text) != 2 * length or not _HEX.fullmatch(text):
+        raise AuditFormatError(part, f"{_shown(text)} is not {length} bytes in hexadecimal")
+    return bytes.fromhex(text)
 
 
 def parse_text(raw: bytes, part: str, limit_bytes: int) -> str:
