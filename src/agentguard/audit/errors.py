@@ -58,6 +58,6 @@ class HashMissingError(NotFoundError):
 
     def __init__(self, place: str) -> None:
         super().__init__(
-            f"The log does not have {place!r}. Check the tiles with `agentguard audit fsck`."
+            f"The log has no {place!r}. Fetch it again, or let its operator check the log."
         )
         self.place = place
