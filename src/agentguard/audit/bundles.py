@@ -16,7 +16,7 @@ from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.encoding import parse_hex
 from agentguard.audit.entries import SALT_BYTES
 from agentguard.audit.errors import AuditFormatError
-from agentguard.audit.keys import VerifierKey
+from agentguard.audit.keys import SignatureType, VerifierKey
 from agentguard.audit.merkle import Digest
 from agentguard.audit.proofs import TlogProof
 
@@ -108,8 +108,8 @@ def _required(members: Mapping[str, object], name: str) -> str:
 
 def _key(text: str) -> VerifierKey:
     key = VerifierKey.parse(text)
-    if key.encode() != text:
-        raise AuditFormatError(_PART, "spaces surround its key")
+    if key.encode() != text or key.type is not SignatureType.ED25519:
+        raise AuditFormatError(_PART, "its key is not an Ed25519 key, or spaces surround it")
     return key
 
 

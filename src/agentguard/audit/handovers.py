@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.encoding import parse_decimal
 from agentguard.audit.errors import AuditFormatError, VerificationFailedError
-from agentguard.audit.keys import SigningKey, VerifierKey
+from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.notes import KnownSignature, Note
 
 _HEADER = "agentguard key hand-over v1"
@@ -57,7 +57,8 @@ class Handover:
         handover = cls(lines[1], old, new, parse_decimal(lines[4].partition(" ")[2], _PART))
         if handover.text() != text:
             raise AuditFormatError(_PART, "it is not written in the canonical way")
-        if not old.name == new.name == handover.origin or old == new:
+        names_origin = old.name == new.name == handover.origin
+        if not names_origin or old == new or {old.type, new.type} != {SignatureType.ED25519}:
             raise AuditFormatError(_PART, "it is not between two keys with the origin's name")
         return handover
 

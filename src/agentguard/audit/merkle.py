@@ -189,11 +189,7 @@ def verify_inclusion(
     hashes = _proof_hashes(proof, len(ranges))
     if len(leaf) != DIGEST_BYTES:
         raise VerificationFailedError(f"the leaf hash is not {DIGEST_BYTES} bytes long")
-    current = leaf
-    for leaves, sibling in zip(ranges, hashes, strict=True):
-        left = leaves.end <= index
-        current = node_hash(sibling, current) if left else node_hash(current, sibling)
-    if current != expected:
+    if _above(index, leaf, zip(ranges, hashes, strict=True)) != expected:
         raise VerificationFailedError("the inclusion proof leads to another root hash")
 
 
@@ -228,20 +224,14 @@ def verify_subtree_consistency(
         return
     ranges = consistency_ranges(old, size)
     hashes = _proof_hashes(proof, len(ranges))
-    old_hash = new_hash = old_root
-    position = old.start
+    steps = list(zip(ranges, hashes, strict=True))
+    start, seed = old.start, old_root
     if ranges and _is_part(ranges[0], old):
-        old_hash = new_hash = hashes[0]
-        position = ranges[0].start
-        ranges, hashes = ranges[1:], hashes[1:]
-    for leaves, sibling in zip(ranges, hashes, strict=True):
-        left = leaves.end <= position
-        new_hash = node_hash(sibling, new_hash) if left else node_hash(new_hash, sibling)
-        if _is_part(leaves, old):
-            old_hash = node_hash(sibling, old_hash)
-    if old_hash != old_root:
+        start, seed = ranges[0].start, hashes[0]
+        steps = steps[1:]
+    if _above(start, seed, [step for step in steps if _is_part(step[0], old)]) != old_root:
         raise VerificationFailedError("the consistency proof leads to another old root hash")
-    if new_hash != new_root:
+    if _above(start, seed, steps) != new_root:
         raise VerificationFailedError("the consistency proof leads to another new root hash")
 
 
@@ -314,6 +304,14 @@ def _verify_nothing(old_root: Digest, proof: Sequence[bytes]) -> None:
     _proof_hashes(proof, 0)
     if old_root != EMPTY_ROOT:
         raise VerificationFailedError("the hash of an empty range is that of nothing")
+
+
+def _above(start: int, current: Digest, steps: Iterable[tuple[Range, Digest]]) -> Digest:
+    """Return the root above the subtree that holds leaf `start`, given its siblings upwards."""
+    for leaves, sibling in steps:
+        left = leaves.end <= start
+        current = node_hash(sibling, current) if left else node_hash(current, sibling)
+    return current
 
 
 def _proof_hashes(proof: Sequence[bytes], expected: int) -> tuple[Digest, ...]:

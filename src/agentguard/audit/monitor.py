@@ -108,28 +108,32 @@ def _compare(source: LogSource, known: Checkpoint | None, shown: Checkpoint) -> 
     if known is None:
         _check_root(_fetched(source, (), shown.size), shown)
         return Finding.FIRST_SEEN, f"first look at {shown.origin}: size {shown.size}"
+    if difference := _replaced(known, shown):
+        raise difference
+    if shown.size == known.size:
+        return Finding.UNCHANGED, f"the log still has {shown.size} entries"
+    nodes = consistency_nodes(known.size, shown.size) if known.size else ()
+    hashes = _fetched(source, nodes, shown.size)
+    _check_root(hashes, shown)
+    _check_extension(hashes, known, shown)
+    return Finding.GROWN, f"the log grew from {known.size} to {shown.size} entries"
+
+
+def _replaced(known: Checkpoint, shown: Checkpoint) -> _FoundError | None:
+    """Return what a checkpoint alone tells about a log that is not what it was."""
     if shown.origin != known.origin:
-        raise _FoundError(
-            Finding.FOREIGN, f"the checkpoint is of {shown.origin!r}, not of {known.origin!r}"
-        )
+        detail = f"the checkpoint is of {shown.origin!r}, not of {known.origin!r}"
+        return _FoundError(Finding.FOREIGN, detail)
     if shown.size < known.size:
-        raise _FoundError(
+        return _FoundError(
             Finding.ROLLBACK,
             f"rollback: the log has {shown.size} entries and had {known.size}: an old checkpoint"
             " is replayed, or entries were removed",
         )
-    if shown.size > known.size:
-        nodes = consistency_nodes(known.size, shown.size) if known.size else ()
-        hashes = _fetched(source, nodes, shown.size)
-        _check_root(hashes, shown)
-        _check_extension(hashes, known, shown)
-        return Finding.GROWN, f"the log grew from {known.size} to {shown.size} entries"
-    if shown.root != known.root:
-        raise _FoundError(
-            Finding.FORK,
-            f"fork: two signed checkpoints of size {shown.size} have different root hashes",
-        )
-    return Finding.UNCHANGED, f"the log still has {shown.size} entries"
+    if shown.size == known.size and shown.root != known.root:
+        detail = f"fork: two signed checkpoints of size {shown.size} have different root hashes"
+        return _FoundError(Finding.FORK, detail)
+    return None
 
 
 def _check_root(hashes: TileHashes, shown: Checkpoint) -> None:
