@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agentguard.audit.errors import AuditFormatError, HashMissingError
@@ -27,7 +27,9 @@ from agentguard.audit.tiles import (
     Tile,
     TileHashes,
     bundle_bytes,
+    edge_tiles,
     entry_bundles,
+    grow,
     parse_bundle,
     parse_path,
     parse_tile,
@@ -149,6 +151,32 @@ def test_the_root_from_tiles_is_that_of_direct_hashing(size):
 
     assert root(size, hashes) == root(size, stored())
     assert Frontier.read(size, hashes) == Frontier.read(size, stored())
+
+
+@settings(max_examples=25)
+@given(SIZES, st.integers(0, 2_000))
+@example(256, 1)
+@example(255, 1)
+@example(65_535, 2)
+def test_a_tree_grows_from_its_partial_tiles(size, more):
+    more = min(more, LARGEST - size)
+    edge = {tile: content(tile) for tile in edge_tiles(size)}
+    leaves = [stored().hash_of(Node(0, number)) for number in range(size, size + more)]
+
+    growth = grow(size, edge, leaves)
+
+    assert set(edge) <= set(tiles(size))
+    assert (growth.size, growth.root) == (size + more, root(size + more, stored()))
+    assert growth.tiles == {
+        tile: tile_bytes(tile, stored()) for tile in tiles(size + more, since=size)
+    }
+
+
+def test_growing_needs_all_partial_tiles():
+    assert edge_tiles(0) == edge_tiles(65_536)[:0] == ()
+    assert edge_tiles(70_000) == (Tile(0, 273, 112), Tile(1, 1, 17), Tile(2, 0, 1))
+    with pytest.raises(HashMissingError, match=r"tile/0/000\.p/5"):
+        grow(5, {}, [])
 
 
 def test_a_full_tile_hashes_to_its_place_in_the_level_above():

@@ -12,10 +12,11 @@ from agentguard.audit.anchors import AnchorReceipt, anchor_data
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.errors import AuditFormatError
+from agentguard.audit.handovers import hand_over
 from agentguard.audit.merkle import EMPTY_ROOT
 from agentguard.audit.proofs import TlogProof
 from agentguard.audit.verification import Check, CheckName, Outcome, Trust, verify_bundle
-from tests.audit.keys import KEY, WITNESS, signing_key
+from tests.audit.keys import KEY, NEXT_KEY, WITNESS, signing_key
 from tests.audit.logs import CHAIN, CONTRACT, TX_HASH, Chain, Log, receipt
 from tests.audit.tampering import ANCHORED, CASES, GOOD, LOG, RECEIPT, SIZE, TRUSTED_KEY
 from tests.audit.vectors import document
@@ -57,6 +58,17 @@ def test_a_key_inside_the_bundle_is_trusted_by_nobody():
 
     assert found.outcome is Outcome.NOT_CHECKABLE
     assert "consistent with the key inside the bundle" in found.detail
+
+
+def test_a_hand_over_that_the_bundle_leaves_out_still_counts():
+    raw = GOOD.encode()
+    trust = replace(TRUSTED_KEY, handovers=(hand_over(KEY, NEXT_KEY, size=SIZE - 1).encode(),))
+
+    found = check(CheckName.SIGNATURE, raw, trust)
+
+    assert check(CheckName.SIGNATURE, raw, TRUSTED_KEY).outcome is Outcome.VERIFIED
+    assert found.outcome is Outcome.FAILED
+    assert "was replaced at size 10, and signed size 11" in found.detail
 
 
 def test_a_bundle_reads_back():

@@ -17,11 +17,11 @@ from agentguard.audit.merkle import (
     DIGEST_BYTES,
     MAX_SIZE,
     Digest,
+    Frontier,
     HashReader,
     Node,
     Range,
     node_hash,
-    range_hash,
 )
 
 HEIGHT = 8
@@ -137,7 +137,42 @@ class TileHashes:
             hashes = self.tiles[tile]
         except KeyError:
             raise HashMissingError(tile.path) from None
-        return range_hash(_within(node), _Row(hashes))
+        row = hashes[slice(*_within(node))]
+        while len(row) > 1:
+            row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        return row[0]
+
+
+def edge_tiles(size: int) -> tuple[Tile, ...]:
+    """Return the partial tiles of a tree, at most one a level: all that `grow` needs of it."""
+    levels = range(-(-size.bit_length() // HEIGHT))
+    columns = ((level, *divmod(size >> (level * HEIGHT), FULL_WIDTH)) for level in levels)
+    return tuple(Tile(level, number, width) for level, number, width in columns if width)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A tree that has grown, and the tiles to write."""
+
+    size: int
+    root: Digest
+    tiles: Mapping[Tile, bytes]
+    """New full tiles, and new partial ones. The partial ones that they replace can go later."""
+
+
+def grow(size: int, edge: Mapping[Tile, Sequence[Digest]], leaves: Iterable[Digest]) -> Growth:
+    """Append leaf hashes to a tree of `size` leaves, of which `edge` holds the `edge_tiles`.
+
+    Raises HashMissingError if one of them is missing. About two hashes are computed for each leaf.
+    """
+    before = TileHashes(size, edge)
+    frontier, new = Frontier.read(size, before).extended(leaves)
+
+    def content(tile: Tile) -> bytes:
+        return b"".join(new.get(node) or before.hash_of(node) for node in tile.nodes())
+
+    written = {tile: content(tile) for tile in tiles(frontier.size, since=size)}
+    return Growth(frontier.size, frontier.root(), written)
 
 
 def bundle_bytes(entries: Iterable[bytes]) -> bytes:
@@ -165,21 +200,6 @@ def parse_bundle(bundle: EntryBundle, raw: bytes) -> tuple[bytes, ...]:
         problem = f"it is not {bundle.width} whole entries"
         raise AuditFormatError(f"entry bundle {bundle.path}", problem)
     return tuple(entries)
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A HashReader over the hashes of one tile, as if they were leaves."""
-
-    hashes: Sequence[Digest]
-
-    def hash_of(self, node: Node) -> Digest:
-        if node.level == 0:
-            return self.hashes[node.number]
-        return node_hash(
-            self.hash_of(Node(node.level - 1, 2 * node.number)),
-            self.hash_of(Node(node.level - 1, 2 * node.number + 1)),
-        )
 
 
 def _columns(since: int, size: int) -> Iterator[tuple[int, int]]:

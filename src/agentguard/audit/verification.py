@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from agentguard.audit.anchors import AnchorReceipt, ChainReader, MinedTransaction
@@ -83,6 +83,8 @@ class Trust:
 
     keys: tuple[VerifierKey, ...] = ()
     """Of the log."""
+    handovers: tuple[bytes, ...] = ()
+    """Signed hand-over notes, beside those in the bundle, which may leave one out."""
     checkpoint: Checkpoint | None = None
     """Of the log, seen earlier, or got from somebody else."""
     consistency: tuple[Digest, ...] | None = None
@@ -157,17 +159,18 @@ def _inclusion(bundle: Bundle) -> str:
 
 def _signature(bundle: Bundle, trust: Trust) -> str:
     if trust.keys:
-        return f"signed by {_signers(bundle, trust.keys)}, which leads back to a trusted key"
+        return f"signed by {_signers(bundle, trust)}, which leads back to a trusted key"
     if bundle.key is None:
         raise _NotCheckableError("no key is given")
-    signer = _signers(bundle, (bundle.key,))
+    signer = _signers(bundle, replace(trust, keys=(bundle.key,)))
     raise _NotCheckableError(
         f"consistent with the key inside the bundle ({signer}); give a key that you trust"
     )
 
 
-def _signers(bundle: Bundle, keys: tuple[VerifierKey, ...]) -> str:
-    known = KeyChain.follow(keys, bundle.handovers).verify(bundle.signed)
+def _signers(bundle: Bundle, trust: Trust) -> str:
+    chain = KeyChain.follow(trust.keys, (*bundle.handovers, *trust.handovers))
+    known = chain.verify(bundle.signed)
     return ", ".join(f"{one.key.name} (key {one.key.key_id.hex()})" for one in known)
 
 
