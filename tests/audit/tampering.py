@@ -15,7 +15,7 @@ from agentguard.audit.handovers import hand_over
 from agentguard.audit.merkle import Digest
 from agentguard.audit.notes import Note
 from agentguard.audit.verification import CheckName, Outcome, Trust
-from tests.audit.keys import KEY, NEXT_KEY, signing_key
+from tests.audit.keys import KEY, NEXT_KEY, WITNESS, signing_key
 from tests.audit.logs import Log, entry, receipt
 
 LOG = Log.of(13)
@@ -78,6 +78,15 @@ def unsigned() -> bytes:
     note = REWRITTEN.signed(SIZE).note
     signed = replace(REWRITTEN.signed(SIZE), note=Note(note.text, GOOD.signed.note.signatures))
     return REWRITTEN.bundle(INDEX, signed=signed).encode()
+
+
+def unused_bits() -> bytes:
+    """A proof whose first hash is written with other unused bits: the same bytes."""
+    line = b64encode(GOOD.proof[0]).decode()
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    other = alphabet[alphabet.index(line[-2]) + 1]
+    assert b64decode(line[:-2] + other + "=") == GOOD.proof[0]
+    return replaced(line, line[:-2] + other + "=")
 
 
 ENTRY, PAYLOAD, INCLUSION = CheckName.ENTRY, CheckName.PAYLOAD, CheckName.INCLUSION
@@ -243,6 +252,9 @@ CASES = [
     Case("receipt malformed", member("receipt", {}), {FORMAT: "anchor receipt"}),
     Case("no extra data", replaced("extra ", "extro "), {FORMAT: "malformed"}),
     Case("header of another version", replaced("@v1", "@v2"), {FORMAT: "malformed"}),
+    Case("key with spaces", member("key", f" {KEY.verifier.encode()}"), {FORMAT: "key"}),
+    Case("key of a witness", member("key", WITNESS.verifier.encode()), {FORMAT: "key"}),
+    Case("unused bits in base64", unused_bits(), {FORMAT: "canonical base64"}),
     Case("index with a zero before it", replaced("index 5", "index 05"), {FORMAT: "decimal"}),
     Case("size with a plus", replaced("\n11\n", "\n+11\n"), {FORMAT: "decimal"}),
     Case("member more", member("more", 1), {FORMAT: "its extra data are not"}),

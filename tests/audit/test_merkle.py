@@ -264,6 +264,20 @@ def test_no_input_breaks_a_verifier(numbers, proof, hashes):
     )
 
 
+def test_no_tree_is_larger_than_63_bits_can_count():
+    leaf, path = leaf_hash(b""), [leaf_hash(bytes([n])) for n in range(63)]
+    top = leaf
+    for sibling in path:
+        top = node_hash(top, sibling)
+
+    verify_inclusion(leaf, 0, MAX_SIZE, path, top)
+    verify_consistency(1, leaf, MAX_SIZE, top, path)
+    with pytest.raises(VerificationFailedError, match="has no leaf"):
+        verify_inclusion(leaf, 0, MAX_SIZE + 1, path, top)
+    with pytest.raises(VerificationFailedError, match="can be proven"):
+        verify_consistency(1, leaf, MAX_SIZE + 1, top, path)
+
+
 @given(first=LEAVES, second=st.lists(st.binary(max_size=4), max_size=70))
 def test_appending_in_two_steps_is_appending_at_once(first, second):
     frontier, stored = grown(first)

@@ -105,6 +105,39 @@ def test_an_altered_cosignature_is_refused(at):
         Note.parse(text.encode()).verify([WITNESS.verifier])
 
 
+def test_the_time_of_a_cosignature_has_63_bits():
+    latest = Note("text\n").signed(WITNESS, time_seconds=2**63 - 1)
+    later = Note("text\n").signed(WITNESS, time_seconds=2**63)
+
+    assert latest.verify([WITNESS.verifier])
+    with pytest.raises(VerificationFailedError, match="does not hold"):
+        later.verify([WITNESS.verifier])
+
+
+@pytest.mark.parametrize("character", ["\t", "\r", "\0", "\x1f"])
+def test_a_note_has_no_control_characters(character):
+    with pytest.raises(AuditFormatError, match="control characters"):
+        Note.parse(Note(f"a{character}b\n").signed(KEY).encode())
+
+
+def test_base64_has_one_spelling():
+    raw = NOTES["notes"][0]["note"]
+    assert raw.endswith("QM=\n")
+
+    with pytest.raises(AuditFormatError, match="canonical base64"):
+        Note.parse(raw.replace("QM=", "QN=").encode())
+
+
+def test_a_note_has_at_most_a_mebibyte_and_100_signatures():
+    line = "— n " + b64encode(bytes(8)).decode() + "\n"
+
+    assert len(Note.parse(("a\n\n" + line * 100).encode()).signatures) == 100
+    with pytest.raises(AuditFormatError, match="more than 100 signatures"):
+        Note.parse(("a\n\n" + line * 101).encode())
+    with pytest.raises(AuditFormatError, match="bytes, allowed 1048576"):
+        Note.parse(("a" * (1 << 20) + "\n\n" + line).encode())
+
+
 def test_a_cosignature_is_no_signature_of_the_log():
     same_key = SigningKey(KEY.name, KEY.seed, SignatureType.COSIGNATURE)
     note = Note("text\n").signed(same_key, time_seconds=5)
@@ -283,6 +316,17 @@ def test_one_key_hands_over_once():
 def test_a_hand_over_is_between_two_keys_of_one_log(old, new):
     with pytest.raises(AuditFormatError, match="between two keys"):
         Handover.parse(hand_over(old, new, size=1).encode())
+
+
+@pytest.mark.parametrize(
+    ("written", "otherwise"),
+    [("old ", "old  "), ("new ", "now "), ("size 7", "size  7"), ("size", "Size")],
+)
+def test_a_hand_over_has_one_spelling(written, otherwise):
+    text = hand_over(KEY, NEXT_KEY, size=7).text.replace(written, otherwise)
+
+    with pytest.raises(AuditFormatError):
+        Handover.parse(Note(text).signed(KEY).signed(NEXT_KEY).encode())
 
 
 def test_a_hand_over_is_no_checkpoint():
