@@ -8,6 +8,7 @@ const ORDER = ["format", "entry", "payload", "inclusion", "signature", "checkpoi
 const MEMBERS = ["entry", "handovers", "key", "payload", "receipt", "salt", "schema"];
 const RECEIPT = { block_hash: 32, block_number: 0, block_time: 0, chain_id: 0, contract: 20, data: 96, tx_hash: 32 };
 const LEAF = ["action", "actor", "evidence", "graph_version", "object", "payload_commitment", "schema", "time"];
+const EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // SHA-256 of nothing
 const HANDOVER = "agentguard key hand-over v1";
 
 class NotCheckable extends Error {}
@@ -82,7 +83,10 @@ const isName = (name) => name !== "" && !/[\s+\x00-\x1f\x85]/.test(name);
 
 // C2SP signed-note: a text, an empty line, signature lines.
 function parseNote(text) {
-  demand(text.endsWith("\n") && !/[\x00-\x09\x0b-\x1f]/.test(text), "a signed note is malformed: control characters, or no end");
+  demand(
+    text.endsWith("\n") && !/[\x00-\x09\x0b-\x1f]/.test(text),
+    "a signed note is malformed: control characters, or no end",
+  );
   const end = text.lastIndexOf("\n\n");
   const lines = text.slice(end + 2, -1).split("\n");
   demand(end >= 0 && lines.length <= 100, "a signed note is malformed: no signatures, or too many");
@@ -103,11 +107,17 @@ async function verifyNote(note, keys) {
   const signers = [];
   for (const signature of note.signatures) {
     for (const key of keys.filter((one) => isBy(signature, one))) {
-      demand(await ed25519(key.raw, utf8(note.text), signature.bytes), `the signature of ${key.name} (key ${key.id}) does not hold`);
+      demand(
+        await ed25519(key.raw, utf8(note.text), signature.bytes),
+        `the signature of ${key.name} (key ${key.id}) does not hold`,
+      );
       signers.push(`${key.name} (key ${key.id})`);
     }
   }
-  demand(signers.length > 0, `no signature is by ${keys.map((key) => `${key.name} (key ${key.id})`).join(", ") || "a known key"}`);
+  demand(
+    signers.length > 0,
+    `no signature is by ${keys.map((key) => `${key.name} (key ${key.id})`).join(", ") || "a known key"}`,
+  );
   return signers.join(", ");
 }
 
@@ -123,6 +133,8 @@ function parseCheckpoint(note) {
   demand(root !== undefined && ![origin, size, root, ...extensions].includes(""), "a checkpoint has too few lines");
   const checkpoint = { note, origin, size: decimal(size), root: base64(root) };
   demand(checkpoint.root.length === 32, "a root hash is not 32 bytes long");
+  const plausible = checkpoint.size > 0n || hex(checkpoint.root) === EMPTY_ROOT;
+  demand(plausible, "a checkpoint has a root hash that is not that of an empty tree");
   return checkpoint;
 }
 
@@ -135,22 +147,38 @@ async function parseBundle(bytes) {
   demand(extra?.startsWith("extra ") && index?.startsWith("index "), "the proof is malformed: no extra data or index");
   const bundle = parseCanonical(parseText(join(base64(extra.slice(6)), [10])).slice(0, -1), "bundle");
   demand(hasMembers(bundle, MEMBERS) && bundle.schema === 1, "the bundle has other members, or its schema is not 1");
-  demand(isText(bundle.entry) && Array.isArray(bundle.handovers) && bundle.handovers.every(isText), "the bundle has no entry");
+  demand(
+    isText(bundle.entry) && Array.isArray(bundle.handovers) && bundle.handovers.every(isText),
+    "the bundle has no entry",
+  );
   const disclosed = isText(bundle.payload) && isHex(bundle.salt, 32);
   demand(disclosed || (bundle.payload === null && bundle.salt === null), "payload and salt do not go together");
   if (bundle.receipt !== null) checkReceipt(bundle.receipt);
   const key = bundle.key === null ? null : await parseKey(bundle.key);
   demand(key === null || key.text === bundle.key, "spaces surround the key");
   const hashes = proof.map(base64);
-  demand(hashes.every((hash) => hash.length === 32), "a hash of the proof is not 32 bytes long");
-  return { ...bundle, key, index: decimal(index.slice(6)), hashes, checkpoint: parseCheckpoint(parseNote(text.slice(end + 2))) };
+  demand(
+    hashes.every((hash) => hash.length === 32),
+    "a hash of the proof is not 32 bytes long",
+  );
+  return {
+    ...bundle,
+    key,
+    index: decimal(index.slice(6)),
+    hashes,
+    checkpoint: parseCheckpoint(parseNote(text.slice(end + 2))),
+  };
 }
 
 function checkReceipt(receipt) {
   demand(hasMembers(receipt, Object.keys(RECEIPT)), "the anchor receipt is malformed");
   for (const [name, bytes] of Object.entries(RECEIPT)) {
     if (bytes === 0) decimal(receipt[name]);
-    else demand(isText(receipt[name]) && receipt[name].startsWith("0x") && isHex(receipt[name].slice(2), bytes), `the anchor receipt's ${name} is malformed`);
+    else
+      demand(
+        isText(receipt[name]) && receipt[name].startsWith("0x") && isHex(receipt[name].slice(2), bytes),
+        `the anchor receipt's ${name} is malformed`,
+      );
   }
 }
 
@@ -158,9 +186,15 @@ function parseEntry(text) {
   const entry = parseCanonical(text, "audit entry");
   demand(entry?.schema === 1, "the audit entry's schema is not 1");
   const optional = [entry.object, entry.graph_version].every((value) => value === null || isText(value));
-  demand(hasMembers(entry, LEAF) && hasMembers(entry.actor, ["id", "kind"]) && optional, "the audit entry has other members");
+  demand(
+    hasMembers(entry, LEAF) && hasMembers(entry.actor, ["id", "kind"]) && optional,
+    "the audit entry has other members",
+  );
   const texts = [entry.action, entry.actor.id, entry.actor.kind];
-  demand(texts.every(isText) && Array.isArray(entry.evidence) && entry.evidence.every(isText), "the audit entry is malformed");
+  demand(
+    texts.every(isText) && Array.isArray(entry.evidence) && entry.evidence.every(isText),
+    "the audit entry is malformed",
+  );
   demand(isHex(entry.payload_commitment, 32), "the audit entry has no payload commitment");
   decimal(entry.time);
   return entry;
@@ -185,7 +219,7 @@ async function checkPayload(bundle) {
 async function checkInclusion({ entry, index, hashes, checkpoint }) {
   demand(index < checkpoint.size, `a tree of ${checkpoint.size} leaves has no leaf ${index}`);
   const left = [];
-  for (let start = 0n, end = checkpoint.size; end - start > 1n; ) {
+  for (let start = 0n, end = checkpoint.size; end - start > 1n;) {
     let split = 1n;
     while (2n * split < end - start) split *= 2n;
     left.unshift(index >= start + split);
@@ -208,7 +242,10 @@ async function parseHandover(text) {
   const [from, to] = [await parseKey(oldLine.slice(4)), await parseKey(newLine.slice(4))];
   const size = decimal(sizeLine.slice(5));
   const written = `${HANDOVER}\n${origin}\nold ${from.text}\nnew ${to.text}\nsize ${size}\n`;
-  demand(written === note.text && from.name === origin && to.name === origin && from.text !== to.text, "a hand-over note is malformed");
+  demand(
+    written === note.text && from.name === origin && to.name === origin && from.text !== to.text,
+    "a hand-over note is malformed",
+  );
   for (const key of [from, to]) await verifyNote(note, [key]);
   return { from, to, size, text: note.text };
 }
@@ -223,7 +260,7 @@ async function verifySignature({ checkpoint, handovers }, given) {
     successor.set(step.from.text, step);
   }
   const reached = new Map(given.map((key) => [key.text, key]));
-  for (let before = -1; before !== reached.size; ) {
+  for (let before = -1; before !== reached.size;) {
     before = reached.size;
     for (const { from, to } of steps) {
       if (reached.has(from.text)) reached.set(to.text, to);
@@ -232,13 +269,20 @@ async function verifySignature({ checkpoint, handovers }, given) {
   }
   const keys = [...reached.values()];
   const names = keys.map((key) => key.name);
-  demand(names.includes(checkpoint.origin), `the checkpoint is of the log '${checkpoint.origin}', the key of '${names}'`);
+  demand(
+    names.includes(checkpoint.origin),
+    `the checkpoint is of the log '${checkpoint.origin}', the key of '${names}'`,
+  );
   const limit = (key) => successor.get(key.text)?.size ?? checkpoint.size;
   const signs = (key) => checkpoint.note.signatures.some((signature) => isBy(signature, key));
   const current = keys.filter((key) => checkpoint.size <= limit(key));
   const replaced = keys.find((key) => signs(key) && !current.some(signs));
-  if (replaced) throw new Error(`key ${replaced.id} was replaced at size ${limit(replaced)}, and signed size ${checkpoint.size}`);
-  return verifyNote(checkpoint.note, current.filter((key) => key.name === checkpoint.origin));
+  if (replaced)
+    throw new Error(`key ${replaced.id} was replaced at size ${limit(replaced)}, and signed size ${checkpoint.size}`);
+  return verifyNote(
+    checkpoint.note,
+    current.filter((key) => key.name === checkpoint.origin),
+  );
 }
 
 async function checkSignature(bundle, keys) {
@@ -250,15 +294,26 @@ async function checkSignature(bundle, keys) {
 
 function checkCheckpoint({ checkpoint }, trusted) {
   if (trusted === null) throw new NotCheckable("no trusted checkpoint is given");
-  demand(checkpoint.origin === trusted.origin, `the checkpoint is of the log '${checkpoint.origin}', the trusted one of '${trusted.origin}'`);
-  if (checkpoint.size !== trusted.size) throw new NotCheckable(`the trusted checkpoint has size ${trusted.size}, the bundle's ${checkpoint.size}`);
-  demand(same(checkpoint.root, trusted.root), `fork: the trusted checkpoint has another root hash at size ${checkpoint.size}`);
+  demand(
+    checkpoint.origin === trusted.origin,
+    `the checkpoint is of the log '${checkpoint.origin}', the trusted one of '${trusted.origin}'`,
+  );
+  if (checkpoint.size !== trusted.size)
+    throw new NotCheckable(`the trusted checkpoint has size ${trusted.size}, the bundle's ${checkpoint.size}`);
+  demand(
+    same(checkpoint.root, trusted.root),
+    `fork: the trusted checkpoint has another root hash at size ${checkpoint.size}`,
+  );
   return `the checkpoint is the trusted one, of size ${checkpoint.size}`;
 }
 
 async function checkAnchor({ receipt, checkpoint }) {
   if (receipt === null) throw new NotCheckable("the bundle has no anchor receipt");
-  const parts = [hex(await sha256(utf8(checkpoint.origin))), checkpoint.size.toString(16).padStart(64, "0"), hex(checkpoint.root)];
+  const parts = [
+    hex(await sha256(utf8(checkpoint.origin))),
+    checkpoint.size.toString(16).padStart(64, "0"),
+    hex(checkpoint.root),
+  ];
   ["log", "size", "root hash"].forEach((name, at) => {
     const held = receipt.data.slice(2 + 64 * at, 66 + 64 * at);
     demand(held === parts[at], `the anchor receipt is for another ${name}`);
@@ -311,7 +366,8 @@ async function main(words) {
     else if (word === "--checkpoint") trust.checkpoint = readFileSync(words.shift(), "utf8");
     else files.push(word);
   }
-  if (files.length !== 1 || files[0].startsWith("-")) throw new Error("usage: node verify.mjs FILE [--key FILE]… [--checkpoint FILE]");
+  if (files.length !== 1 || files[0].startsWith("-"))
+    throw new Error("usage: node verify.mjs FILE [--key FILE]… [--checkpoint FILE]");
   const report = await verify(readFileSync(files[0]), trust);
   for (const check of report.checks) console.log(`${check.name.padEnd(10)} ${check.outcome}: ${check.detail}`);
   console.log(`${"result".padEnd(10)} ${report.outcome}`);

@@ -257,6 +257,7 @@ CASES = [
     Case("unused bits in base64", unused_bits(), {FORMAT: "canonical base64"}),
     Case("index with a zero before it", replaced("index 5", "index 05"), {FORMAT: "decimal"}),
     Case("size with a plus", replaced("\n11\n", "\n+11\n"), {FORMAT: "decimal"}),
+    Case("size of an empty log", replaced("\n11\n", "\n0\n"), {FORMAT: "an empty tree"}),
     Case("member more", member("more", 1), {FORMAT: "its extra data are not"}),
     Case("schema of a later version", member("schema", 2), {FORMAT: "its schema is not 1"}),
     Case("cut in the middle", GOOD.encode()[:-40], {FORMAT: "malformed"}),
