@@ -298,6 +298,13 @@ def test_a_proof_reads_few_hashes(size):
     assert len(complete_subtrees(Range(0, size))) == size.bit_count()
 
 
+def test_a_hash_of_a_proof_has_32_bytes():
+    leaf = leaf_hash(b"a")
+    for wrong in (b"", bytes(31), bytes(33)):
+        with pytest.raises(VerificationFailedError, match="not 32 bytes"):
+            verify_inclusion(leaf, 0, 2, [wrong], node_hash(leaf, Digest(wrong)))
+
+
 def test_a_missing_hash_is_named():
     _, stored = grown([b"a", b"b", b"c"])
     holes = StoredHashes({k: v for k, v in stored.hashes.items() if k != Node(1, 0)})

@@ -185,6 +185,15 @@ def test_a_signing_key_reads_back_and_is_not_shown():
     assert text[-44:] not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "raw"), [("", bytes(32)), ("a b", bytes(32)), ("a", bytes(31)), ("a", b"")]
+)
+def test_a_key_has_a_name_without_spaces_and_32_bytes(name, raw):
+    for key in (SigningKey, VerifierKey):
+        with pytest.raises(AuditFormatError, match="key is malformed"):
+            key(name, raw)
+
+
 NOTE = Note("origin\n3\n" + b64encode(ROOT).decode() + "\n").signed(KEY).encode()
 
 
