@@ -59,6 +59,7 @@ BREACHES = {
     "redis": Breach("agentguard.bootstrap", "redis.asyncio"),
     "cachetools": Breach("agentguard.web", "cachetools"),
     "re2": Breach("agentguard.ingest", "re2"),
+    "audit": Breach("agentguard.jobs", "cryptography.hazmat"),
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
     "celery": Breach("agentguard.worker", "celery"),

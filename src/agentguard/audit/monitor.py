@@ -1,0 +1,176 @@
+"""Watches a log: what it shows now must extend what it showed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
+from agentguard.audit.errors import AuditFormatError, HashMissingError, VerificationFailedError
+from agentguard.audit.handovers import KeyChain
+from agentguard.audit.merkle import (
+    DIGEST_BYTES,
+    Node,
+    Range,
+    complete_subtrees,
+    consistency_nodes,
+    consistency_proof,
+    root,
+    verify_consistency,
+)
+from agentguard.audit.tiles import CHECKPOINT_PATH, Tile, TileHashes, parse_tile, tiles_of
+from agentguard.kernel.errors import UnavailableError
+
+
+class LogSource(Protocol):
+    """Where a log publishes its files: a URL or a folder."""
+
+    def read(self, path: str) -> bytes:
+        """Return the file at a path below the log's prefix: `checkpoint`, `tile/0/000`.
+
+        Raises HashMissingError where there is none, UnavailableError where the log is out of
+        reach. Limits the bytes that it reads.
+        """
+
+
+class Finding(StrEnum):
+    """What a look at a log found."""
+
+    FIRST_SEEN = "first seen"
+    UNCHANGED = "unchanged"
+    GROWN = "grown"
+    ROLLBACK = "rollback"
+    """The log is smaller than it was."""
+    FORK = "fork"
+    """The log is not the one that it was: an entry was changed, removed or moved."""
+    FOREIGN = "foreign"
+    """The checkpoint is not signed by the log's key, or is of another log."""
+    BROKEN = "broken"
+    """The tiles do not have the root hash of the checkpoint: damaged, or changed afterwards."""
+    NOT_CHECKABLE = "not checkable"
+    """Something needed is missing, malformed or out of reach."""
+
+
+ALARMS = frozenset({Finding.ROLLBACK, Finding.FORK, Finding.FOREIGN, Finding.BROKEN})
+"""What no honest log shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One look at a log."""
+
+    finding: Finding
+    detail: str
+    note: bytes | None
+    """The checkpoint that was shown, where it could be read: evidence of a fork."""
+    remembered: bytes | None
+    """The signed checkpoint to remember until the next look: only ever one that was checked."""
+
+
+class _FoundError(Exception):
+    def __init__(self, finding: Finding, detail: str) -> None:
+        super().__init__(detail)
+        self.finding = finding
+
+
+def observe(source: LogSource, keys: KeyChain, remembered: bytes | None) -> Observation:
+    """Look at a log once and compare it with the signed checkpoint that was remembered.
+
+    Reads the checkpoint and O(log n) tiles. The first time, the tiles are checked against the
+    root hash. `remembered` comes from an earlier observation and is trusted; AuditFormatError is
+    raised if it is malformed.
+    """
+    known = None if remembered is None else SignedCheckpoint.parse(remembered).checkpoint
+    note: bytes | None = None
+    try:
+        note = source.read(CHECKPOINT_PATH)
+        shown = _signed_by_log(note, keys)
+        finding, detail = _compare(source, known, shown)
+    except _FoundError as found:
+        return Observation(found.finding, str(found), note, remembered)
+    except (AuditFormatError, HashMissingError, UnavailableError) as error:
+        return Observation(Finding.NOT_CHECKABLE, str(error), note, remembered)
+    return Observation(finding, detail, note, note)
+
+
+def _signed_by_log(note: bytes, keys: KeyChain) -> Checkpoint:
+    signed = SignedCheckpoint.parse(note)
+    try:
+        keys.verify(signed)
+    except VerificationFailedError as error:
+        raise _FoundError(Finding.FOREIGN, error.reason) from None
+    return signed.checkpoint
+
+
+def _compare(source: LogSource, known: Checkpoint | None, shown: Checkpoint) -> tuple[Finding, str]:
+    if known is None:
+        _check_root(_fetched(source, (), shown.size), shown)
+        return Finding.FIRST_SEEN, f"first look at {shown.origin}: size {shown.size}"
+    if difference := _replaced(known, shown):
+        raise difference
+    if shown.size == known.size:
+        return Finding.UNCHANGED, f"the log still has {shown.size} entries"
+    nodes = consistency_nodes(known.size, shown.size) if known.size else ()
+    hashes = _fetched(source, nodes, shown.size)
+    _check_root(hashes, shown)
+    _check_extension(hashes, known, shown)
+    return Finding.GROWN, f"the log grew from {known.size} to {shown.size} entries"
+
+
+def _replaced(known: Checkpoint, shown: Checkpoint) -> _FoundError | None:
+    """Return what a checkpoint alone tells about a log that is not what it was."""
+    if shown.origin != known.origin:
+        detail = f"the checkpoint is of {shown.origin!r}, not of {known.origin!r}"
+        return _FoundError(Finding.FOREIGN, detail)
+    if shown.size < known.size:
+        return _FoundError(
+            Finding.ROLLBACK,
+            f"rollback: the log has {shown.size} entries and had {known.size}: an old checkpoint"
+            " is replayed, or entries were removed",
+        )
+    if shown.size == known.size and shown.root != known.root:
+        detail = f"fork: two signed checkpoints of size {shown.size} have different root hashes"
+        return _FoundError(Finding.FORK, detail)
+    return None
+
+
+def _check_root(hashes: TileHashes, shown: Checkpoint) -> None:
+    if root(shown.size, hashes) != shown.root:
+        raise _FoundError(
+            Finding.BROKEN,
+            f"the tiles do not have the root hash of the checkpoint of size {shown.size}: they"
+            " are damaged, or were changed after it was signed",
+        )
+
+
+def _check_extension(hashes: TileHashes, known: Checkpoint, shown: Checkpoint) -> None:
+    if known.size == 0:
+        return
+    proof = consistency_proof(known.size, shown.size, hashes)
+    try:
+        verify_consistency(known.size, known.root, shown.size, shown.root, proof)
+    except VerificationFailedError as error:
+        raise _FoundError(
+            Finding.FORK,
+            f"fork: the log of {shown.size} entries does not extend the log of {known.size} that"
+            f" was seen before ({error.reason})",
+        ) from None
+
+
+def _fetched(source: LogSource, nodes: Iterable[Node], size: int) -> TileHashes:
+    """Return the tiles that hold these nodes, and those that give the root of the tree."""
+    needed = tiles_of((*nodes, *complete_subtrees(Range(0, size))), size)
+    return TileHashes(size, {tile: parse_tile(tile, _content(source, tile)) for tile in needed})
+
+
+def _content(source: LogSource, tile: Tile) -> bytes:
+    """Return a tile's content; a log may delete a partial tile once the full one is there."""
+    try:
+        return source.read(tile.path)
+    except HashMissingError:
+        if tile == tile.full:
+            raise
+    full = b"".join(parse_tile(tile.full, source.read(tile.full.path)))
+    return full[: tile.width * DIGEST_BYTES]

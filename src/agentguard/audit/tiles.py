@@ -1,0 +1,233 @@
+"""Tiles: the files in which a log publishes its tree (C2SP tlog-tiles).
+
+A tile holds up to 256 hashes of complete subtrees, side by side: of leaves at level 0, of full
+tiles of the level below above that. The hashes between are computed from them. A bundle holds the
+entries of a tile of level 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from agentguard.audit.errors import AuditFormatError, HashMissingError
+from agentguard.audit.merkle import (
+    DIGEST_BYTES,
+    MAX_SIZE,
+    Digest,
+    Frontier,
+    HashReader,
+    Node,
+    Range,
+    node_hash,
+)
+
+HEIGHT = 8
+FULL_WIDTH = 1 << HEIGHT
+LARGEST_ENTRY_BYTES = (1 << 16) - 1
+CHECKPOINT_PATH = "checkpoint"
+
+_NO_LEVELS = frozenset(str(level) for level in range(64, 100))
+_PATH = re.compile(r"tile/(entries|\d{1,2})/((?:x\d{3}/){0,6})(\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tile:
+    """Hashes `number * 256` to `number * 256 + width - 1` of a level of tiles."""
+
+    level: int
+    number: int
+    width: int = FULL_WIDTH
+
+    @property
+    def path(self) -> str:
+        """The path below the log's prefix: `tile/0/x001/x234/067.p/5`."""
+        return f"tile/{self.level}/{_numbered(self.number, self.width)}"
+
+    @property
+    def full(self) -> Tile:
+        """The tile that this one becomes."""
+        return Tile(self.level, self.number)
+
+    def nodes(self) -> Iterator[Node]:
+        """Yield the subtrees whose hashes the tile holds, in order."""
+        first = self.number * FULL_WIDTH
+        return (Node(self.level * HEIGHT, first + i) for i in range(self.width))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntryBundle:
+    """The data of leaves `number * 256` to `number * 256 + width - 1`."""
+
+    number: int
+    width: int = FULL_WIDTH
+
+    @property
+    def path(self) -> str:
+        """The path below the log's prefix: `tile/entries/000.p/5`."""
+        return f"tile/entries/{_numbered(self.number, self.width)}"
+
+
+TileFile: TypeAlias = Tile | EntryBundle
+
+
+def parse_path(path: str) -> TileFile:
+    """Return what a path below the log's prefix names. Raises AuditFormatError."""
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise AuditFormatError("tile path", f"{path[:80]!r} is not tile/LEVEL/NUMBER[.p/WIDTH]")
+    level, parents, last, width = match.groups()
+    number = int(parents.replace("x", "").replace("/", "") + last)
+    wide = FULL_WIDTH if width is None else int(width)
+    found = EntryBundle(number, wide) if level == "entries" else Tile(int(level), number, wide)
+    in_range = 0 < wide <= FULL_WIDTH and number <= MAX_SIZE
+    if found.path != path or not in_range or level in _NO_LEVELS:
+        raise AuditFormatError("tile path", f"{path[:80]!r} has a number out of range")
+    return found
+
+
+def tiles(size: int, *, since: int = 0) -> Iterator[Tile]:
+    """Yield the tiles of a tree of this size that one of `since` leaves does not have, in order.
+
+    Full tiles, and the partial one at the right edge of each level. With `since`, these are the
+    tiles to write after the tree has grown.
+    """
+    level = 0
+    while size > 0:
+        for number, width in _columns(since, size):
+            yield Tile(level, number, width)
+        level, since, size = level + 1, since >> HEIGHT, size >> HEIGHT
+
+
+def entry_bundles(size: int, *, since: int = 0) -> Iterator[EntryBundle]:
+    """Yield the entry bundles of a tree, or those that are new since it had `since` leaves."""
+    return (EntryBundle(number, width) for number, width in _columns(since, size))
+
+
+def tiles_of(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
+    """Return the tiles of a tree of this size from which `TileHashes` reads these nodes."""
+    return tuple(dict.fromkeys(_tile_of(node, size) for node in nodes))
+
+
+def tile_bytes(tile: Tile, stored: HashReader) -> bytes:
+    """Return a tile's content from stored hashes. Raises HashMissingError."""
+    return b"".join(stored.hash_of(node) for node in tile.nodes())
+
+
+def parse_tile(tile: Tile, raw: bytes) -> tuple[Digest, ...]:
+    """Return the hashes in a tile's content. Raises AuditFormatError for another length."""
+    if len(raw) != tile.width * DIGEST_BYTES:
+        expected = tile.width * DIGEST_BYTES
+        raise AuditFormatError(f"tile {tile.path}", f"it has {len(raw)} bytes, not {expected}")
+    return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
+
+
+@dataclass(frozen=True, slots=True)
+class TileHashes:
+    """A HashReader over the tiles of a tree of `size` leaves, none of them checked."""
+
+    size: int
+    tiles: Mapping[Tile, Sequence[Digest]]
+
+    def hash_of(self, node: Node) -> Digest:
+        tile = _tile_of(node, self.size)
+        try:
+            hashes = self.tiles[tile]
+        except KeyError:
+            raise HashMissingError(tile.path) from None
+        row = hashes[slice(*_within(node))]
+        while len(row) > 1:
+            row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        return row[0]
+
+
+def edge_tiles(size: int) -> tuple[Tile, ...]:
+    """Return the partial tiles of a tree, at most one a level: all that `grow` needs of it."""
+    levels = range(-(-size.bit_length() // HEIGHT))
+    columns = ((level, *divmod(size >> (level * HEIGHT), FULL_WIDTH)) for level in levels)
+    return tuple(Tile(level, number, width) for level, number, width in columns if width)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A tree that has grown, and the tiles to write."""
+
+    size: int
+    root: Digest
+    tiles: Mapping[Tile, bytes]
+    """New full tiles, and new partial ones. The partial ones that they replace can go later."""
+
+
+def grow(size: int, edge: Mapping[Tile, Sequence[Digest]], leaves: Iterable[Digest]) -> Growth:
+    """Append leaf hashes to a tree of `size` leaves, of which `edge` holds the `edge_tiles`.
+
+    Raises HashMissingError if one of them is missing. About two hashes are computed for each leaf.
+    """
+    before = TileHashes(size, edge)
+    frontier, new = Frontier.read(size, before).extended(leaves)
+
+    def content(tile: Tile) -> bytes:
+        return b"".join(new.get(node) or before.hash_of(node) for node in tile.nodes())
+
+    written = {tile: content(tile) for tile in tiles(frontier.size, since=size)}
+    return Growth(frontier.size, frontier.root(), written)
+
+
+def bundle_bytes(entries: Iterable[bytes]) -> bytes:
+    """Return an entry bundle's content: each entry after its length, 16 bits, big-endian.
+
+    Raises ValueError for an entry over 65,535 bytes.
+    """
+    parts = []
+    for entry in entries:
+        if len(entry) > LARGEST_ENTRY_BYTES:
+            raise ValueError(f"an entry of {len(entry)} bytes does not fit a bundle")
+        parts += [len(entry).to_bytes(2, "big"), entry]
+    return b"".join(parts)
+
+
+def parse_bundle(bundle: EntryBundle, raw: bytes) -> tuple[bytes, ...]:
+    """Return the entries in a bundle's content. Raises AuditFormatError for another number."""
+    entries = []
+    at = 0
+    while at < len(raw):
+        start = at + 2
+        at = start + int.from_bytes(raw[at:start], "big")
+        entries.append(raw[start:at])
+    if at != len(raw) or len(entries) != bundle.width:
+        problem = f"it is not {bundle.width} whole entries"
+        raise AuditFormatError(f"entry bundle {bundle.path}", problem)
+    return tuple(entries)
+
+
+def _columns(since: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield number and width of the tiles that hold hashes `since` to before `size`."""
+    if size > since:
+        for number in range(since // FULL_WIDTH, (size - 1) // FULL_WIDTH + 1):
+            yield number, min(FULL_WIDTH, size - number * FULL_WIDTH)
+
+
+def _within(node: Node) -> Range:
+    """Return the hashes of its tile that a node is computed from."""
+    height = node.level % HEIGHT
+    start = (node.number << height) % FULL_WIDTH
+    return Range(start, start + (1 << height))
+
+
+def _tile_of(node: Node, size: int) -> Tile:
+    level, height = divmod(node.level, HEIGHT)
+    number = (node.number << height) // FULL_WIDTH
+    width = min(FULL_WIDTH, (size >> (level * HEIGHT)) - number * FULL_WIDTH)
+    if width < _within(node).end:
+        raise HashMissingError(f"subtree {node.number} at level {node.level}")
+    return Tile(level, number, width)
+
+
+def _numbered(number: int, width: int) -> str:
+    digits = str(number)
+    digits = digits.zfill(-(-len(digits) // 3) * 3)
+    parts = [digits[at : at + 3] for at in range(0, len(digits), 3)]
+    path = "/".join([*(f"x{part}" for part in parts[:-1]), parts[-1]])
+    return path if width == FULL_WIDTH else f"{path}.p/{width}"
