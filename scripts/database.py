@@ -75,6 +75,9 @@ INTERNAL: Mapping[str, str] = {
     "jobs": "Jobs, their progress and their results.",
     "expiry_clock": "What expiry knows of the clock, so that a wrong one deletes nothing.",
     "leases": "Which process currently does work that only one has to do.",
+    "audit_entries": "Entries of the audit log, and their places in it once sequenced.",
+    "audit_tiles": "The hashes of the audit log's Merkle tree, 256 in a tile.",
+    "audit_checkpoints": "The signed checkpoints of the audit log.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
 }
 

@@ -68,6 +68,12 @@ class Settings(ServiceSettings):
     """Key that clients must send as `Authorization: Bearer …`. Unset: only loopback requests are
     accepted.
     """
+    audit_key: SecretStr | None = None
+    """Key that signs the audit log, as `agentguard audit keys` writes it. Unset: a key in the data
+    directory, generated at the first start. Servers with one database must have one key.
+    """
+    audit_origin: str | None = None
+    """Name of the audit log if its key is generated, such as `example.com/agentguard`."""
     proxy_authenticates: bool = False
     """Set to `true` only if a proxy in front of AgentGuard authenticates every request and no
     client can bypass it: requests then need no key.

@@ -32,6 +32,8 @@ from agentguard.adapters.files.runs import FileRunStore
 from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import metadata
+from agentguard.audit.entries import Entry
+from agentguard.audit.store import StoredEntry
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.dispatching import Dispatcher
@@ -187,6 +189,7 @@ STEPS = {
     "Turn._claim": "one statement",
     "Turn._succeed": "one statement",
     "Turn.release": "one statement",
+    "Sequencer.run_once": "a batch of entries with its tiles and checkpoint",
     "KeptData.expire": "one row: what is known of the clock",
     "KeptData._expire_rows": "housekeeping: one transaction for each kind of row",
     "JobTransactions.claim": "a step of a job: see steps_of_jobs",
@@ -308,6 +311,47 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return start
 
 
+LEAVES_ENTRIES = {
+    scan: "scan.stored",
+    scan_file: "scan.stored",
+    keep_once: "scan.stored",
+    publish: "scan.stored",
+    import_graphs: "graphs.imported",
+    delete_dataset: "dataset.deleted",
+    purge: "data.purged",
+}
+"""The use cases that leave an audit entry. A submitted job leaves one when its result is stored."""
+
+
+@pytest.mark.parametrize("use_case", USE_CASES.values())
+async def test_a_change_leaves_one_entry_about_who_made_it(opened: Opened, use_case):
+    await prepare(opened)
+    before = {entry.row for entry in await entries(opened)}
+    await use_case(opened, TESTER)
+    left = [Entry.parse(e.leaf) for e in await entries(opened) if e.row not in before]
+
+    action = LEAVES_ENTRIES.get(use_case)
+    assert [(e.action, e.actor.id) for e in left] == ([(action, TESTER.id)] if action else [])
+
+
+@pytest.mark.parametrize("use_case", LEAVES_ENTRIES)
+async def test_no_change_leaves_no_entry(
+    opened: Opened, failing, monkeypatch: pytest.MonkeyPatch, use_case
+):
+    await prepare(opened)
+    before = await entries(opened)
+    failing()
+
+    with pytest.raises(FailedAtTheEndError):
+        await use_case(opened, TESTER)
+    monkeypatch.undo()
+    assert await entries(opened) == before
+
+
+async def entries(opened: Opened) -> tuple[StoredEntry, ...]:
+    return await opened.app.audit.unit_of_work.read(lambda stores: stores.audit.unsequenced(100))
+
+
 def test_no_use_case_is_missing_from_the_list():
     others = WITHOUT_CHANGES | DELEGATING
     named = {name: method for name, method in acting() if name not in others}
@@ -420,7 +464,7 @@ def counted_writes(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 class SplitPublisher(GraphPublisher[Any]):
     """A wrong publisher: the version in one transaction, what follows from it in another."""
 
-    async def _write(self, version, document, seen, _commit, _guard) -> None:
+    async def _write(self, _actor, version, document, seen, _commit, _guard) -> None:
         await self.unit_of_work.run(lambda stores: stores.graphs.add(version, document))
 
         async def rest(stores: Any) -> None:

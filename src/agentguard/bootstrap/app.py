@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.service import AuditService
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
@@ -86,6 +87,7 @@ class App:
     outbox: Dispatcher
     retention: Retention
     datasets: DatasetService
+    audit: AuditService
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None

@@ -17,7 +17,9 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.audit.service import AuditService
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
+from agentguard.bootstrap.auditing import sequence_at_last, sequencing
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -102,6 +104,7 @@ async def open_app(
         app = _application(stack, settings, storage, separate=serving and in_processes)
         if not serving:
             yield app
+            await sequence_at_last(settings, storage.unit_of_work)
             return
         await _show_newest(app)
         parts = (
@@ -165,6 +168,7 @@ def _application(
         DatasetService(
             storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
         ),
+        AuditService(storage.unit_of_work),
         storage.projection,
     )
 
@@ -209,12 +213,7 @@ async def _serving(
             keep_bodies=settings.keep_content,
         )
     )
-    receiver = Receiver(
-        spans,
-        decoders,
-        Load(settings.ingest_max_requests, settings.ingest_max_bytes),
-        settings.acknowledge_seconds,
-    )
+    receiver = _receiver(settings, spans, decoders)
     compactor = Compactor(spans, receiver.arrived)
     turn = _turns(stack, app, unit_of_work)
     live = _live_graph(app, spans, watchers, compactor, turn(LIVE))
@@ -226,7 +225,8 @@ async def _serving(
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
-    looping += [] if embedded is None else [embedded.run]
+    looping.append(await sequencing(settings, unit_of_work, turn))
+    looping += [embedded.run] if embedded else []
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
@@ -237,6 +237,11 @@ async def _serving(
         *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
     )
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+
+
+def _receiver(settings: Settings, spans: SpanStore, decoders: Pool[Decoder]) -> Receiver:
+    load = Load(settings.ingest_max_requests, settings.ingest_max_bytes)
+    return Receiver(spans, decoders, load, settings.acknowledge_seconds)
 
 
 def _watchers(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[IncrementalGraph]:

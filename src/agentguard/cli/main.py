@@ -9,6 +9,7 @@ import typer
 
 from agentguard.cli import (
     analyze,
+    audit,
     catalog,
     component,
     datasets,
@@ -86,6 +87,7 @@ app.add_typer(dialects.app, name="dialects")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(traces.app, name="traces")
+app.add_typer(audit.app, name="audit")
 
 
 def run() -> None:

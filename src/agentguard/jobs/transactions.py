@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import orjson
 
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
@@ -34,6 +35,9 @@ class JobStores(Protocol):
     @property
     def citations(self) -> Citations: ...
 
+    @property
+    def audit(self) -> AuditLog: ...
+
 
 Cites: TypeAlias = Callable[[Job], str | None]
 """Returns the id of the graph version that a finished job's result cites, if any."""
@@ -51,6 +55,7 @@ class JobTransactions:
     outbox: Dispatcher
     notices: Notices
     cites: Cites
+    trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def get(self, job_id: str) -> Job:
         return await self.unit_of_work.read(lambda stores: stores.jobs.get(job_id))
@@ -83,10 +88,24 @@ class JobTransactions:
 
     async def release(self, job: Job) -> bool:
         result = await asyncio.to_thread(_serialized, job)
-        kept = await self.unit_of_work.run(partial(_release, job, result, self.cites(job)))
+        cited = self.cites(job)
+
+        async def work(stores: JobStores) -> bool:
+            kept = await _release(job, result, cited, stores)
+            if kept and cited is not None:
+                await self._record(stores.audit, job, cited)
+            return kept
+
+        kept = await self.unit_of_work.run(work)
         if kept:
             await self.outbox.deliver(TOPIC)
         return kept
+
+    async def _record(self, log: AuditLog, job: Job, cited: str) -> None:
+        """Leave an entry about a stored result."""
+        await self.trail.record(
+            log, _Submitter(job), f"{job.kind}.stored", object_id=job.id, graph_version=cited
+        )
 
     async def fail(self, job_id: str, error: JobError, now: int) -> Job | None:
         """Fail a job that is due, without running it; return it, or None if it is not due."""
@@ -108,6 +127,18 @@ class JobTransactions:
 
     async def postpone(self, job: Job, deliver_at: int) -> bool:
         return await self.unit_of_work.run(lambda stores: stores.jobs.postpone(job, deliver_at))
+
+
+@dataclass(frozen=True, slots=True)
+class _Submitter:
+    """The principal who submitted a job, of whom the job keeps the id."""
+
+    job: Job
+    kind: str = "submitter"
+
+    @property
+    def id(self) -> str:
+        return self.job.submitted_by or "unknown"
 
 
 def _serialized(job: Job) -> bytes | None:

@@ -11,6 +11,9 @@ from typing import Generic, Protocol, TypeVar
 
 import structlog
 
+from agentguard.accounts.principal import system_principal
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.turns import Turn
 from agentguard.kernel.clock import Clock
@@ -25,6 +28,8 @@ log = structlog.get_logger(__name__)
 HOUSEKEEPING = "housekeeping"
 """The name of the lease."""
 _PAUSE_SECONDS = 60.0
+_MOST_NAMED = 100
+"""Ids in one audit entry."""
 
 
 class HousekeepingStores(Protocol):
@@ -35,6 +40,9 @@ class HousekeepingStores(Protocol):
 
     @property
     def expiry_clock(self) -> ExpiryClocks: ...
+
+    @property
+    def audit(self) -> AuditLog: ...
 
 
 S = TypeVar("S", bound=HousekeepingStores)
@@ -48,6 +56,7 @@ class KeptData(Generic[S]):
     rows: Sequence[RetainedRows[S]]
     files: Sequence[RetainedFiles]
     """Expired after the rows that own them."""
+    trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def usage(self) -> dict[str, Usage]:
         """Return what each kind occupies.
@@ -74,7 +83,17 @@ class KeptData(Generic[S]):
         return deleted
 
     async def _expire_rows(self, rows: RetainedRows[S], now: int) -> int:
-        ids = await self.unit_of_work.run(partial(rows.expire, now=now))
+        async def work(stores: S) -> tuple[str, ...]:
+            gone = await rows.expire(stores, now=now)
+            if gone:
+                facts = {"ids": gone[:_MOST_NAMED], "number": len(gone)}
+                who = system_principal("retention")
+                await self.trail.record(
+                    stores.audit, who, "data.expired", object_id=rows.kind, payload=facts
+                )
+            return gone
+
+        ids = await self.unit_of_work.run(work)
         await rows.deleted(ids)
         return len(ids)
 

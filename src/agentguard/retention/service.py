@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.kernel.clock import timestamp
 from agentguard.retention.housekeeping import HousekeepingStores, KeptData
 from agentguard.retention.policy import Usage
 
@@ -42,10 +43,15 @@ class RetentionService(Generic[S]):
         actor.require(Permission.OPERATE)
 
         async def work(stores: S) -> dict[str, tuple[str, ...]]:
-            return {
+            gone = {
                 rows.kind: await rows.purge(stores, before, include_cited=include_cited)
                 for rows in self.kept.rows
             }
+            facts = {"before": timestamp(before), "include_cited": include_cited} | {
+                kind: len(ids) for kind, ids in gone.items()
+            }
+            await self.kept.trail.record(stores.audit, actor, "data.purged", payload=facts)
+            return gone
 
         ids = await self.kept.unit_of_work.run(work)
         for rows in self.kept.rows:

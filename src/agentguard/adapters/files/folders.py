@@ -11,7 +11,7 @@ from typing import BinaryIO
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
 
-_OWN_FOLDERS = ("bodies", "graphs", "log", "processes", "quarantine", "spans", "uploads")
+_OWN_FOLDERS = ("audit", "bodies", "graphs", "log", "processes", "quarantine", "spans", "uploads")
 _OWN_FILES = ("agentguard.*", "*.lock")
 
 

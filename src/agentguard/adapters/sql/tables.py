@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Uuid,
+    text,
 )
 
 from agentguard.adapters.sql.columns import (
@@ -168,4 +169,44 @@ outbox = Table(
     Column("claimed_until", Moment),
     Index("ix_outbox_topic_key", "topic", "key"),
     sqlite_autoincrement=True,
+)
+
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    # The order of appending, with gaps; `log_index` is the place in the log.
+    Column(
+        "id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    ),
+    Column("log_index", BigInteger, unique=True),
+    Column("time", Moment, nullable=False, index=True),
+    Column("actor", ForeignText, nullable=False, index=True),
+    Column("action", Name, nullable=False, index=True),
+    Column("object", ForeignText, index=True),
+    Column("leaf", LargeBinary, nullable=False),  # canonical JSON
+    Column("payload", LargeBinary),  # canonical JSON; NULL: removed, with the salt
+    Column("salt", LargeBinary),
+    Index(
+        "ix_audit_entries_unsequenced",
+        "id",
+        postgresql_where=text("log_index IS NULL"),
+        sqlite_where=text("log_index IS NULL"),
+    ),
+    sqlite_autoincrement=True,
+)
+
+audit_tiles = Table(
+    "audit_tiles",
+    metadata,
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),
+)
+
+audit_checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),  # a signed note
+    Column("time", Moment, nullable=False),
 )

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.audit import SqlAuditLog
 from agentguard.adapters.sql.citations import SqlCitations
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.expiry_clock import SqlExpiryClocks
@@ -16,6 +17,7 @@ from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
+from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.outbox import Outbox
 from agentguard.graph.storage.store import ComponentHistories, GraphVersions
@@ -57,6 +59,10 @@ class SqlStores:
     @property
     def leases(self) -> Leases:
         return SqlLeases(self.connection)
+
+    @property
+    def audit(self) -> AuditLog:
+        return SqlAuditLog(self.connection)
 
     @property
     def outbox(self) -> Outbox:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditStores
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.errors import NoGraphError
 from agentguard.graph.storage.publishing import PROJECTION
@@ -38,13 +41,18 @@ class DatasetCitedError(ConflictError):
         )
 
 
+class DeletionStores(GraphRetentionStores, AuditStores, Protocol):
+    """What a deletion needs."""
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetService:
     """Deletes datasets."""
 
-    unit_of_work: UnitOfWork[GraphRetentionStores]
+    unit_of_work: UnitOfWork[DeletionStores]
     versions: VersionRetention
     outbox: Dispatcher
+    trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def delete(self, actor: Principal, name: str, *, include_cited: bool = False) -> int:
         """Delete the dataset; return the number of its graph versions.
@@ -56,14 +64,19 @@ class DatasetService:
         if name == LIVE:
             raise LiveDatasetError
 
-        async def work(stores: GraphRetentionStores) -> tuple[str, ...]:
+        async def work(stores: DeletionStores) -> tuple[str, ...]:
             ids = [v.item.id for v in await stores.graphs.records() if v.dataset == name]
             if not ids:
                 raise NoGraphError.of(name)
             cited = await stores.citations.cited() & set(ids)
             if cited and not include_cited:
                 raise DatasetCitedError(name, len(cited))
-            return await self.versions.delete(stores, ids)
+            deleted = await self.versions.delete(stores, ids)
+            facts = {"graph_versions": deleted, "cited": sorted(cited)}
+            await self.trail.record(
+                stores.audit, actor, "dataset.deleted", object_id=name, payload=facts
+            )
+            return deleted
 
         ids = await self.unit_of_work.run(work)
         await self.versions.deleted(ids)

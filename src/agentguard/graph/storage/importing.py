@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditLog
 from agentguard.graph.storage.history import History
 from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions
 from agentguard.kernel.stable_json import stable_json
@@ -36,6 +38,9 @@ class ImportStores(Protocol):
     @property
     def history(self) -> ComponentHistories: ...
 
+    @property
+    def audit(self) -> AuditLog: ...
+
 
 @dataclass(frozen=True, slots=True)
 class GraphImport:
@@ -45,6 +50,7 @@ class GraphImport:
     """
 
     unit_of_work: UnitOfWork[ImportStores]
+    trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def run(self, actor: Principal, former: FormerGraphs) -> int:
         """Import everything; return the number of versions that were new.
@@ -62,6 +68,10 @@ class GraphImport:
             ]
             await _add(stores, new)
             await stores.history.add(seen)
+            if new:
+                ids = [version.id for version, _ in new]
+                facts = {"graph_versions": ids}
+                await self.trail.record(stores.audit, actor, "graphs.imported", payload=facts)
             return len(new)
 
         added = await self.unit_of_work.run(work)

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History, history_of
-from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions, RunStore
+from agentguard.graph.storage.store import (
+    LIVE,
+    ComponentHistories,
+    GraphVersion,
+    GraphVersions,
+    RunStore,
+)
 from agentguard.graph.storage.version_cache import RecentVersions
 from agentguard.kernel.stable_json import stable_json
 from agentguard.unit_of_work import UnitOfWork
@@ -37,6 +45,9 @@ class PublishStores(Protocol):
     @property
     def outbox(self) -> Outbox: ...
 
+    @property
+    def audit(self) -> AuditLog: ...
+
 
 S_co = TypeVar("S_co", bound=PublishStores, covariant=True)
 
@@ -51,6 +62,7 @@ class GraphPublisher(Generic[S_co]):
     outbox: Dispatcher
     projected: bool
     """Whether the graphs are also shown in a projection."""
+    trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def publish(
         self,
@@ -73,7 +85,7 @@ class GraphPublisher(Generic[S_co]):
         document = await asyncio.to_thread(stable_json, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
-            await self._write(version, document, seen, commit, guard)
+            await self._write(actor, version, document, seen, commit, guard)
         self.recent.add(version)
         await self.outbox.deliver(GRAPH_STORED)
         if not self.projected:
@@ -82,6 +94,7 @@ class GraphPublisher(Generic[S_co]):
 
     async def _write(
         self,
+        actor: Principal,
         version: GraphVersion,
         document: bytes,
         seen: History,
@@ -97,9 +110,28 @@ class GraphPublisher(Generic[S_co]):
             await stores.graphs.add(version, document)
             await stores.history.add(seen)
             await self._announce(stores.outbox, version)
+            await self._record(stores.audit, actor, version)
             commit.begun = True
 
         await self.unit_of_work.run(work)
+
+    async def _record(self, log: AuditLog, actor: Principal, version: GraphVersion) -> None:
+        """Leave an entry; refreshes of the live graph are too many for that."""
+        if version.dataset == LIVE:
+            return
+        facts = {
+            "components": len(version.graph.components),
+            "dependencies": len(version.graph.dependencies),
+            "spans": version.graph.coverage.spans,
+        }
+        await self.trail.record(
+            log,
+            actor,
+            "scan.stored",
+            object_id=version.dataset,
+            graph_version=version.id,
+            payload=facts,
+        )
 
     async def _announce(self, outbox: Outbox, version: GraphVersion) -> None:
         told = {"dataset": version.dataset, "graph_version": version.id}

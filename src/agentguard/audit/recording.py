@@ -1,0 +1,53 @@
+"""Leaves an audit entry in the transaction of a use case."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentguard.audit.entries import SALT_BYTES, Actor, Event, seal
+from agentguard.audit.store import AuditLog
+from agentguard.kernel.clock import Clock, system_clock
+
+
+class Acting(Protocol):
+    """Who acts: a principal."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTrail:
+    """Records what was done."""
+
+    clock: Clock = system_clock
+    random: Callable[[int], bytes] = secrets.token_bytes
+    """Returns so many unpredictable bytes."""
+
+    async def record(
+        self,
+        log: AuditLog,
+        who: Acting,
+        action: str,
+        *,
+        object_id: str | None = None,
+        graph_version: str | None = None,
+        evidence: Sequence[str] = (),
+        payload: object = None,
+    ) -> None:
+        """Append an entry in the transaction of `log`.
+
+        `action` is what was done, in the past tense (`dataset.deleted`), `object_id` that of what
+        it was done to, `evidence` trace ids, `payload` any JSON. Raises EntryTooLargeError and
+        UnrepresentableError; then the use case must fail too.
+        """
+        event = Event(
+            Actor(who.id, str(who.kind)), action, object_id, graph_version, tuple(evidence), payload
+        )
+        await log.append(seal(event, time_ns=self.clock(), salt=self.random(SALT_BYTES)))

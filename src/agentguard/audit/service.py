@@ -1,0 +1,213 @@
+"""Reads the audit log: entries, proofs, bundles, and whether all of it agrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from agentguard.audit.bundles import Bundle, DisclosedPayload
+from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.entries import Entry
+from agentguard.audit.errors import AuditFormatError, VerificationFailedError
+from agentguard.audit.keys import VerifierKey
+from agentguard.audit.merkle import (
+    EMPTY_ROOT,
+    Digest,
+    consistency_nodes,
+    consistency_proof,
+    inclusion_nodes,
+    inclusion_proof,
+    leaf_hash,
+)
+from agentguard.audit.sequencing import stored_hashes
+from agentguard.audit.store import AuditStores, EntryFilter, StoredCheckpoint, StoredEntry
+from agentguard.audit.tiles import Growth, Tile, edge_tiles, grow, parse_tile
+from agentguard.kernel.errors import InvalidInputError, NotFoundError
+from agentguard.unit_of_work import UnitOfWork
+
+_CHECKED_AT_ONCE = 1000
+"""Entries that are read per transaction while the log is checked."""
+
+
+class UnknownEntryError(NotFoundError):
+    """The log has no entry of this index, or no checkpoint covers it yet."""
+
+    code = "unknown-entry"
+
+    def __init__(self, index: int, size: int) -> None:
+        super().__init__(
+            f"The audit log has no entry {index}; its newest checkpoint covers {size:,} entries."
+        )
+
+
+class BadRangeError(InvalidInputError):
+    """No such part of the log."""
+
+    code = "bad-audit-range"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Entries, newest first, and what the log holds."""
+
+    entries: tuple[StoredEntry, ...]
+    size: int
+    waiting: int
+    """Entries that are appended, but not sequenced yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What does not agree with the entries."""
+
+    place: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditService:
+    """Answers from one snapshot each, so that sizes always match."""
+
+    unit_of_work: UnitOfWork[AuditStores]
+
+    async def entries(self, wanted: EntryFilter, limit: int) -> Page:
+        """Return the newest entries that match."""
+
+        async def work(stores: AuditStores) -> Page:
+            found = await stores.audit.entries(wanted, limit)
+            return Page(found, await stores.audit.size(), await stores.audit.waiting())
+
+        return await self.unit_of_work.read(work)
+
+    async def entry(self, index: int) -> StoredEntry:
+        """Return the entry at this index. Raises UnknownEntryError."""
+
+        async def work(stores: AuditStores) -> StoredEntry:
+            found = await stores.audit.entry(index)
+            if found is None:
+                raise UnknownEntryError(index, await stores.audit.size())
+            return found
+
+        return await self.unit_of_work.read(work)
+
+    async def checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint; None: nothing is sequenced yet."""
+        return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
+
+    async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
+        """Return an entry with its proof and the newest checkpoint.
+
+        Raises UnknownEntryError.
+        """
+
+        async def work(stores: AuditStores) -> Bundle:
+            newest = await stores.audit.checkpoint()
+            size = 0 if newest is None else newest.size
+            entry = await stores.audit.entry(index) if 0 <= index < size else None
+            if newest is None or entry is None:
+                raise UnknownEntryError(index, size)
+            stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
+            proof = inclusion_proof(index, size, stored)
+            signed = SignedCheckpoint.parse(newest.note)
+            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key)
+
+        return await self.unit_of_work.read(work)
+
+    async def consistency(self, old_size: int, size: int) -> tuple[Digest, ...]:
+        """Return the proof that the log of `size` entries extends that of `old_size`.
+
+        Raises BadRangeError.
+        """
+
+        async def work(stores: AuditStores) -> tuple[Digest, ...]:
+            newest = await stores.audit.size()
+            if not 0 <= old_size <= size <= newest:
+                raise BadRangeError(
+                    f"The sizes {old_size} and {size} must be ascending and at most {newest}."
+                )
+            stored = await stored_hashes(stores.audit, consistency_nodes(old_size, size), size)
+            return consistency_proof(old_size, size, stored)
+
+        return await self.unit_of_work.read(work)
+
+    async def check(self) -> tuple[int, tuple[Disagreement, ...]]:
+        """Derive tiles and checkpoint again from the entries; return their number, what differs.
+
+        Ends at the first entry that is missing. What an adversary has changed and signed again is
+        found only by those who remember an older checkpoint.
+        """
+        newest = await self.checkpoint()
+        if newest is None:
+            return 0, ()
+        tree, found = _Tree(), list[Disagreement]()
+        while tree.size < newest.size:
+            end = min(tree.size + _CHECKED_AT_ONCE, newest.size)
+            problems = await self._check_range(tree, end)
+            found += problems
+            if tree.size < end:
+                return tree.size, tuple(found)
+        if tree.root != SignedCheckpoint.parse(newest.note).checkpoint.root:
+            found.append(Disagreement("checkpoint", "its root hash is not that of the entries"))
+        return tree.size, tuple(found)
+
+    async def _check_range(self, tree: _Tree, end: int) -> list[Disagreement]:
+        """Grow the tree by the entries to before `end`, unless one of them is missing."""
+        entries, grown, differing = await self.unit_of_work.read(partial(_compared, tree, end))
+        if grown is None:
+            there = {entry.index for entry in entries}
+            first = next(index for index in range(tree.size, end) if index not in there)
+            return [Disagreement(f"entry {first}", "it is missing")]
+        tree.take(grown)
+        problems = [problem for entry in entries for problem in _payload_problems(entry)]
+        return problems + [
+            Disagreement(f"tile {path}", "it differs from the entries") for path in differing
+        ]
+
+
+_Compared: TypeAlias = tuple[tuple[StoredEntry, ...], Growth | None, list[str]]
+"""Entries; the tree with them, or None if one is missing; the paths of tiles that differ."""
+
+
+async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
+    entries = await stores.audit.range(tree.size, end)
+    if [entry.index for entry in entries] != list(range(tree.size, end)):
+        return entries, None, []
+    grown = tree.grown(entries)
+    full = [tile for tile in grown.tiles if tile.width == tile.full.width]
+    stored = await stores.audit.tiles(full)
+    return entries, grown, [tile.path for tile in full if stored.get(tile) != grown.tiles[tile]]
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The tree of the entries that have been read."""
+
+    size: int = 0
+    root: Digest = EMPTY_ROOT
+    edge: dict[Tile, tuple[Digest, ...]] = field(default_factory=dict)
+
+    def grown(self, entries: Sequence[StoredEntry]) -> Growth:
+        return grow(self.size, self.edge, [leaf_hash(entry.leaf) for entry in entries])
+
+    def take(self, grown: Growth) -> None:
+        kept = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()} | self.edge
+        self.size, self.root = grown.size, grown.root
+        self.edge = {tile: kept[tile] for tile in edge_tiles(grown.size)}
+
+
+def _payload_problems(entry: StoredEntry) -> Iterator[Disagreement]:
+    """Yield what is wrong with an entry by itself."""
+    try:
+        told = Entry.parse(entry.leaf)
+        if entry.payload is not None and entry.salt is not None:
+            told.check_payload(entry.payload, entry.salt)
+    except (AuditFormatError, VerificationFailedError) as error:
+        yield Disagreement(f"entry {entry.index}", str(error))
+
+
+def _payload(entry: StoredEntry) -> DisclosedPayload | None:
+    if entry.payload is None or entry.salt is None:
+        return None
+    return DisclosedPayload(entry.payload, entry.salt)

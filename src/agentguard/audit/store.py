@@ -1,0 +1,100 @@
+"""The port of the stored log: entries as they were appended, their order, tiles and checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from agentguard.audit.entries import SealedEntry
+from agentguard.audit.tiles import Tile
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntry:
+    """An entry in the database."""
+
+    row: int
+    """In the order of appending; not the index in the log."""
+    index: int | None
+    """In the log; None: not sequenced yet."""
+    leaf: bytes
+    payload: bytes | None
+    """None: removed, together with the salt."""
+    salt: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """Which entries a list shows; nothing set = all."""
+
+    actor: str | None = None
+    action: str | None = None
+    object: str | None = None
+    since: int | None = None
+    """ns since the epoch, inclusive."""
+    until: int | None = None
+    """ns since the epoch, exclusive."""
+    before: int | None = None
+    """Only entries with smaller indexes, so the last index of a page gives the next page."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCheckpoint:
+    """A checkpoint that was published."""
+
+    size: int
+    note: bytes
+    """A signed note."""
+    time: int
+    """When it was signed, ns since the epoch."""
+
+
+class AuditLog(Protocol):
+    """The log in the database.
+
+    Every method runs in the caller's transaction: what it changes is durable once that commits.
+    """
+
+    async def append(self, entry: SealedEntry) -> None:
+        """Store an entry, without a place in the log yet."""
+
+    async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
+        """Return the entries without an index, in the order of appending."""
+
+    async def sequence(self, rows: Sequence[int], first: int) -> None:
+        """Give the entries of these rows the indexes from `first` on."""
+
+    async def size(self) -> int:
+        """Return the number of sequenced entries."""
+
+    async def waiting(self) -> int:
+        """Return the number of entries without an index."""
+
+    async def tiles(self, wanted: Collection[Tile]) -> Mapping[Tile, bytes]:
+        """Return the contents of these tiles, without those that are not stored in this width."""
+
+    async def put_tiles(self, tiles: Mapping[Tile, bytes]) -> None:
+        """Store tiles; a wider one replaces a narrower one of the same place."""
+
+    async def checkpoint(self) -> StoredCheckpoint | None:
+        """Return the newest checkpoint."""
+
+    async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
+        """Store a checkpoint of a new size; raise ValueError if its size is not new."""
+
+    async def entry(self, index: int) -> StoredEntry | None:
+        """Return the entry at this index."""
+
+    async def entries(self, wanted: EntryFilter, limit: int) -> tuple[StoredEntry, ...]:
+        """Return sequenced entries, newest first."""
+
+    async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
+        """Return the entries with the indexes from `first` to before `end`, in order."""
+
+
+class AuditStores(Protocol):
+    """What a use case needs that leaves an entry."""
+
+    @property
+    def audit(self) -> AuditLog: ...

@@ -1,0 +1,76 @@
+"""Tables of the audit log."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from agentguard.cli.tables.cells import Document, answer, faint, hanging, plural, section
+from agentguard.cli.tables.rows import Rows, names, number, text
+
+_LOG = (number("Index"), text("Time"), names("Actor"), text("Action"), names("Object"))
+_CHECKS = (text("Check"), text("Outcome"), names("Detail"))
+_STYLES = {"verified": "green", "failed": "red"}
+_ANSWERS = {
+    "verified": "Verified: the entry is in the log, as a key or checkpoint from outside shows.",
+    "failed": "Failed: this is not an entry of the log.",
+    "not checkable": "Consistent, but nothing from outside the file vouches for it. Give --key"
+    " or --checkpoint.",
+}
+
+
+def log_parts(document: Document) -> list[RenderableType]:
+    """Return a page of entries."""
+    entries = document["entries"]
+    rows: list[list[str | Text]] = [
+        [
+            str(e["index"]),
+            (e["time"] or "")[:19],
+            e["actor"]["id"],
+            e["action"],
+            e["object"] or "–",
+        ]
+        for e in entries
+    ]
+    held = f"The log holds {plural(document['size'], 'entry')}"
+    waiting = (
+        f"; {document['pending']:,} are waiting to be sequenced" if document["pending"] else ""
+    )
+    parts: list[RenderableType] = [answer(f"{held}{waiting}.")]
+    parts.append(section("Entries", Rows(_LOG, rows)) if rows else faint("No entry matches."))
+    if document["next"] is not None:
+        parts.append(faint(f"More: agentguard audit --before {document['next']}"))
+    return parts
+
+
+def entry_parts(document: Document) -> list[RenderableType]:
+    """Return one entry."""
+    facts = {
+        "Time": document["time"] or "–",
+        "Actor": document["actor"]["id"],
+        "Action": document["action"],
+        "Object": document["object"] or "–",
+        "Graph": document["graph_version"] or "–",
+        "Payload": "removed" if document["payload_removed"] else str(document["payload"]),
+    }
+    lines = (hanging(label, fact, indent=2, width=8) for label, fact in facts.items())
+    return [section(f"Entry {document['index']}", Group(*lines))]
+
+
+def report_parts(document: Document) -> list[RenderableType]:
+    """Return what each check of a bundle found."""
+    rows: list[list[str | Text]] = [
+        [c["check"], Text(c["outcome"], style=_STYLES.get(c["outcome"], "")), c["detail"]]
+        for c in document["checks"]
+    ]
+    return [answer(_ANSWERS[document["outcome"]]), section("Checks", Rows(_CHECKS, rows))]
+
+
+def check_parts(document: Document) -> list[RenderableType]:
+    """Return what differs in the log."""
+    found = document["disagreements"]
+    if not found:
+        held = plural(document["entries"], "entry")
+        return [answer(f"{held}: entries, tiles and checkpoint agree.")]
+    lines = (Text(f"{d['place']}: {d['problem']}") for d in found)
+    return [answer(f"{plural(len(found), 'disagreement')}."), section("Differs", Group(*lines))]
