@@ -90,6 +90,18 @@ def test_an_exported_entry_is_verified_without_the_data(home: Path):
     assert read("audit", "verify", "entry.proof", "--key", "log.key", code=1)["outcome"] == "failed"
 
 
+def test_files_that_cannot_be_used_are_named(home: Path):
+    for command in (
+        ("audit", "verify", "missing.proof"),
+        ("audit", "verify", "traces.jsonl", "--key", "missing.key"),
+        ("audit", "export", "0", "--output", "missing/entry.proof"),
+    ):
+        told = run(*command, code=1).output
+        assert "missing" in told, told
+        assert "Choose another path." in told, told
+    assert read("audit", "verify", "traces.jsonl", code=1)["outcome"] == "failed"
+
+
 def test_the_whole_log_is_checked(home: Path):
     size = read("audit")["size"]
 

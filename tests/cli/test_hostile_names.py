@@ -67,6 +67,21 @@ COMMANDS: dict[str, list[list[str]]] = {
     "purge": [["purge", "--before", HOSTILE], ["purge", "--before", "1s"]],
     "migrate": [["migrate"], ["migrate", "--to-file", HOSTILE]],
     "doctor": [["doctor"]],
+    "audit": [
+        ["audit"],
+        ["audit", "--object", HOSTILE],
+        ["audit", "show", "0"],
+        ["audit", "show", HOSTILE],
+        ["audit", "export", "0"],
+        ["audit", "export", "0", "--output", f"missing/{HOSTILE}"],
+        ["audit", "export", "0", "--output", "entry.proof"],
+        ["audit", "verify", "entry.proof"],
+        ["audit", "verify", HOSTILE],
+        ["audit", "verify", "traces.jsonl", "--key", f"{HOSTILE}.yaml"],
+        ["audit", "fsck"],
+        ["audit", "keys"],
+        ["audit", HOSTILE],
+    ],
     "traces": [["traces", "fsck"], ["traces", "fsck", "--repair"], ["traces", HOSTILE]],
 }
 

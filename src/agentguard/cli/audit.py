@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agentguard.cli.command import Command, Group
+from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def export(
     if output is None:
         print_text(written.decode())
     else:
-        output.write_bytes(written)
-        print_text(f"Wrote entry {index} with its proof to {output}.\n")
+        _write(output, written)
+        say(f"Wrote entry {index} with its proof to {output}.")
 
 
 @app.command(cls=Command, epilog=_VERIFY_EXAMPLES)
@@ -150,7 +151,7 @@ def verify(
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import report_parts
 
-    report = verify_bundle(file.read_bytes(), _trust(key, checkpoint))
+    report = verify_bundle(_read(file), _trust(key, checkpoint))
     document = report_document(report)
     if output_format is Format.JSON:
         print_json(document)
@@ -197,9 +198,28 @@ def _trust(key: Path | None, checkpoint: Path | None) -> Trust:
     from agentguard.audit.keys import VerifierKey
     from agentguard.audit.verification import Trust
 
-    return Trust(
-        keys=() if key is None else (VerifierKey.parse(key.read_text("utf-8")),),
-        checkpoint=None
-        if checkpoint is None
-        else SignedCheckpoint.parse(checkpoint.read_bytes()).checkpoint,
-    )
+    keys = () if key is None else (VerifierKey.parse(_read(key).decode("utf-8", "replace")),)
+    seen = None if checkpoint is None else SignedCheckpoint.parse(_read(checkpoint)).checkpoint
+    return Trust(keys=keys, checkpoint=seen)
+
+
+def _read(path: Path) -> bytes:
+    from agentguard.kernel.errors import InvalidInputError
+
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidInputError(
+            f"{str(path)!r} cannot be read: {error.strerror}. Choose another path."
+        ) from None
+
+
+def _write(path: Path, content: bytes) -> None:
+    from agentguard.kernel.errors import InvalidInputError
+
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InvalidInputError(
+            f"{str(path)!r} cannot be written: {error.strerror}. Choose another path."
+        ) from None
