@@ -17,7 +17,10 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import (
+    audit_checkpoints,
+    audit_entries,
     audit_logs,
+    audit_tiles,
     component_history,
     days_seen,
     graph_citations,
@@ -54,6 +57,15 @@ WAITING = {
     "done": 0,
     "created_at": NOW,
 }
+ENTRY = {
+    "time": NOW,
+    "actor": ODD,
+    "action": "scan.stored",
+    "object": ODD,
+    "leaf": b"1",
+    "payload": b"{}",
+    "salt": bytes(32),
+}
 ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
@@ -70,6 +82,9 @@ ROWS = {
         }
     ],
     days_seen: [{"day": n} for n in range(250)],
+    audit_entries: [ENTRY | {"log_index": 0}, ENTRY | {"log_index": None, "leaf": b"2"}],
+    audit_tiles: [{"level": 0, "number": 0, "hashes": b"1" * 32}],
+    audit_checkpoints: [{"size": 1, "note": b"note", "time": NOW}],
     incidents: [
         {
             "agent_id": "a",
@@ -193,6 +208,29 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
         assert [tuple(row) for row in states] == [("j", "succeeded"), ("k", "running")]
         assert tuple(seen) == (MICROSECONDS - 10_000, MICROSECONDS + 5_000)
         assert kept == [MICROSECONDS, 0.5, "0x1"]
+
+
+async def test_a_log_that_grew_in_the_copy_stays(source: Database, tmp_path: Path):
+    async with target(tmp_path) as copied:
+        await copy(source, copied, nothing)
+        second = update(audit_entries).where(audit_entries.c.id == 2).values(log_index=1)
+        await copied.write(lambda c: c.execute(second))
+        wider = update(audit_tiles).values(hashes=b"1" * 64)
+        await copied.write(lambda c: c.execute(wider))
+        before = await content(copied)
+
+        await copy(source, copied, nothing)
+        assert await content(copied) == before
+
+
+async def test_another_log_is_refused_and_left_as_it_was(source: Database, tmp_path: Path):
+    async with target(tmp_path) as own:
+        await own.write(lambda c: c.execute(insert(audit_entries).values(ENTRY | {"leaf": b"x"})))
+        before = await content(own)
+
+        with pytest.raises(DatabaseNotEmptyError, match="empty database"):
+            await copy(source, own, nothing)
+        assert await content(own) == before
 
 
 async def test_what_is_written_afterwards_comes_after_what_was_copied(

@@ -12,7 +12,9 @@ from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.history import widen
 from agentguard.adapters.sql.tables import (
+    audit_entries,
     audit_logs,
+    audit_tiles,
     component_history,
     expiry_clock,
     graph_versions,
@@ -35,6 +37,7 @@ _LAST_SET = {
     incidents: "resolved_at",
     playbooks: "effectiveness_score",
     audit_logs: "blockchain_tx_hash",
+    audit_entries: "log_index",
 }
 """The column that is set last: a row that has it is newer than the same row of the source."""
 
@@ -73,12 +76,20 @@ async def copy(source: Database, target: Database, tell: Tell) -> dict[str, int]
 
 
 async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, place: str) -> None:
-    """Refuse versions that the source never had: the order of writing could not be kept."""
+    """Refuse versions that the source never had: the order of writing could not be kept.
+
+    Likewise another audit log: its entries would be replaced.
+    """
     columns = (graph_versions.c.sequence, graph_versions.c.id)
     known = {row.sequence: row.id for row in await source.execute(select(*columns))}
     newest = max(known, default=0)
     for row in await target.execute(select(*columns)):
         if row.sequence > newest or known.get(row.sequence, row.id) != row.id:
+            raise DatabaseNotEmptyError(place)
+    entries = select(audit_entries.c.id, audit_entries.c.leaf)
+    leaves = {row.id: row.leaf for row in await source.execute(entries)}
+    for row in await target.execute(entries):
+        if leaves.get(row.id, row.leaf) != row.leaf:
             raise DatabaseNotEmptyError(place)
 
 
@@ -113,6 +124,8 @@ def _upsert(table: Table, target: AsyncConnection) -> Executable:
     behind: list[ColumnElement[bool]] = []
     if table in _LAST_SET:
         behind.append(table.columns[_LAST_SET[table]].is_(None))
+    if table is audit_tiles:
+        behind.append(func.length(table.c.hashes) <= func.length(new.excluded.hashes))
     if table is jobs:
         behind.append(jobs.c.fence <= new.excluded.fence)
     return new.on_conflict_do_update(index_elements=keys, set_=others, where=and_(true(), *behind))

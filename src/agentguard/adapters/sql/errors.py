@@ -39,11 +39,12 @@ class DatabaseUnavailableError(UnavailableError):
 
 
 class DatabaseNotEmptyError(ConflictError):
-    """The target of a copy already contains graphs."""
+    """The target of a copy already contains graphs, or an audit log, of its own."""
 
     code = "database-not-empty"
 
     def __init__(self, place: object) -> None:
         super().__init__(
-            f"{place} already contains graphs; copying would mix them. Copy into an empty database."
+            f"{place} already contains data of its own; copying would mix them. Copy into an empty"
+            " database."
         )
