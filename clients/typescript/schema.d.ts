@@ -1002,7 +1002,7 @@ export interface components {
             lost_calls: number;
             /**
              * Intact Calls
-             * @description Calls of the same hop that share a trace.
+             * @description Calls of the same hop with intact context: caller and callee share a trace.
              */
             intact_calls: number;
             /**

@@ -17,7 +17,7 @@ from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import verify_consistency
 from agentguard.audit.recording import AuditTrail
-from agentguard.audit.sequencing import ForeignLogError, Sequencer
+from agentguard.audit.sequencing import DamagedLogError, ForeignLogError, Sequencer
 from agentguard.audit.service import AuditService, BadRangeError, UnknownEntryError
 from agentguard.audit.store import EntryFilter
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
@@ -119,15 +119,17 @@ async def test_an_older_checkpoint_is_proven_to_be_a_part_of_a_newer_one(log: Lo
     for old in checkpoints:
         proof = await log.service.consistency(old.size, last.size)
         verify_consistency(old.size, old.root, last.size, last.root, proof)
-    with pytest.raises(BadRangeError):
-        await log.service.consistency(1, last.size + 1)
+    for sizes in ((1, last.size + 1), (0, last.size), (2, 1)):
+        with pytest.raises(BadRangeError):
+            await log.service.consistency(*sizes)
 
 
-async def test_another_key_does_not_go_on_with_the_log(log: Log):
+@pytest.mark.parametrize("name", ["example.com/other", KEY.name])
+async def test_another_key_does_not_go_on_with_the_log(log: Log, name: str):
     await log.append("a")
     await log.sequencer.run_once()
     await log.append("b")
-    other = Sequencer(log.unit_of_work, SigningKey("example.com/other", bytes(32)), system_clock)
+    other = Sequencer(log.unit_of_work, SigningKey(name, bytes(32)), system_clock)
 
     with pytest.raises(ForeignLogError, match=r"example\.com/log"):
         await other.run_once()
@@ -166,6 +168,11 @@ async def test_the_list_is_filtered(log: Log):
             "tile tile/0/000",
             "",
         ),
+        (
+            "UPDATE audit_tiles SET hashes = '' WHERE level = 0 AND number = 1",
+            "tile tile/0/001.p/44",
+            "",
+        ),
     ],
 )
 async def test_a_change_of_the_database_is_found(
@@ -183,6 +190,28 @@ async def test_a_change_of_the_database_is_found(
     assert [(where, problem in what) for where, what in found if where == place] == [(place, True)]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_tiles SET hashes = :other WHERE level = 0 AND number = 1",
+        "UPDATE audit_tiles SET hashes = :none WHERE level = 0 AND number = 1",
+        "DELETE FROM audit_entries WHERE log_index = 299",
+    ],
+)
+async def test_a_damaged_log_is_not_signed(log: Log, statement: str):
+    await log.append(*map(str, range(300)))
+    await log.sequencer.run_once()
+    values = {"other": bytes(44 * 32), "none": b""}
+    await log.tamper(statement, **{name: v for name, v in values.items() if name in statement})
+    await log.append("a")
+
+    with pytest.raises(DamagedLogError, match=r"size 300.*agentguard audit fsck"):
+        await log.sequencer.run_once()
+    newest = await log.service.checkpoint()
+    assert newest is not None
+    assert newest.size == 300
+
+
 async def test_two_entries_that_changed_places_are_found(log: Log):
     await log.append("a", "b", "c")
     await log.sequencer.run_once()
@@ -193,7 +222,10 @@ async def test_two_entries_that_changed_places_are_found(log: Log):
     ):
         await log.tamper(statement)
 
-    assert await log.problems() == [("checkpoint", "its root hash is not that of the entries")]
+    assert await log.problems() == [
+        ("tile tile/0/000.p/3", "it differs from the entries"),
+        ("checkpoint", "its root hash is not that of the entries"),
+    ]
 
 
 async def test_a_payload_may_be_removed_with_its_salt(log: Log):

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
 from agentguard.adapters.sql.postgresql import PostgreSQL
+from agentguard.audit.recording import MOST_NAMED
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.graph.errors import NoGraphError
@@ -17,6 +19,7 @@ from agentguard.graph.storage.dataset_deletion import DatasetCitedError, LiveDat
 from agentguard.graph.storage.store import GraphVersion
 from agentguard.jobs.model import Job, UnknownJobError
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
+from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.expiry_clock import CONFIRMED
 from agentguard.retention.policy import NS_PER_DAY
 from agentguard.settings import Settings
@@ -181,3 +184,23 @@ async def test_datasets_state_their_versions_and_bytes(tmp_path, server):
         assert (usage.count, usage.bytes) == (3, 3 * found["b"].bytes)
         assert usage.oldest is not None
         assert START < usage.oldest <= clock.now
+
+
+async def test_a_dataset_of_thousands_of_versions_goes_and_leaves_one_entry(tmp_path, server):
+    clock = Clock()
+    async with opened(tmp_path, server, clock) as app:
+        versions = [version("a", clock) for _ in range(3_000)]
+        document = stable_json(versions[0].graph)
+
+        async def add(stores) -> None:
+            for each in versions:
+                await stores.graphs.add(each, document)
+
+        await app.retention.kept.unit_of_work.run(add)
+        assert await app.datasets.delete(TESTER, "a") == 3_000
+
+        unsequenced = await app.retention.kept.unit_of_work.read(
+            lambda stores: stores.audit.unsequenced(10)
+        )
+        told = orjson.loads(unsequenced[-1].payload)["graph_versions"]
+        assert (told["number"], len(told["ids"])) == (3_000, MOST_NAMED)

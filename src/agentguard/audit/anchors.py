@@ -1,4 +1,4 @@
-"""Anchors: what a blockchain holds of a checkpoint, the receipt for it, and asking the chain."""
+"""Anchors: the data of a checkpoint that a blockchain stores, and the receipt for it."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class MinedTransaction:
 
 
 class ChainReader(Protocol):
-    """One EVM chain, read through somebody's RPC, which may lie."""
+    """Read access to one EVM chain, through an RPC endpoint that is not trusted."""
 
     def chain_id(self) -> int:
         """Return the id that the RPC answers. Raises UnavailableError."""

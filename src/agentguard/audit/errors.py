@@ -52,7 +52,7 @@ class UnrepresentableError(InvalidInputError):
 
 
 class HashMissingError(NotFoundError):
-    """A stored hash, tile or checkpoint is not there."""
+    """A hash, tile or checkpoint is missing from the store."""
 
     code = "audit-hash-missing"
 

@@ -74,7 +74,7 @@ def hand_over(old: SigningKey, new: SigningKey, *, size: int) -> Note:
 
 @dataclass(frozen=True, slots=True)
 class KeyPeriod:
-    """A key, and the size of the largest checkpoint that it may sign; None: any size."""
+    """A key with the size of the largest checkpoint that it may sign; None: no limit."""
 
     key: VerifierKey
     largest_size: int | None = None

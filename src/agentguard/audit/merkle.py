@@ -58,9 +58,8 @@ class StoredHashes:
         try:
             return self.hashes[node]
         except KeyError:
-            raise HashMissingError(
-                f"the hash of subtree {node.number} at level {node.level}"
-            ) from (None)
+            place = f"the hash of subtree {node.number} at level {node.level}"
+            raise HashMissingError(place) from None
 
 
 def digest(raw: bytes, part: str) -> Digest:
@@ -96,7 +95,10 @@ def complete_subtrees(leaves: Range) -> tuple[Node, ...]:
 
 
 def range_hash(leaves: Range, stored: HashReader) -> Digest:
-    """Return MTH(D[start:end]) from O(log n) stored hashes. Raises HashMissingError."""
+    """Return the root hash of the leaves in this range (MTH in RFC 9162).
+
+    Reads O(log n) stored hashes. Raises HashMissingError.
+    """
     return _joined([stored.hash_of(node) for node in complete_subtrees(leaves)])
 
 

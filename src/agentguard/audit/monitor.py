@@ -25,7 +25,7 @@ from agentguard.kernel.errors import UnavailableError
 
 
 class LogSource(Protocol):
-    """Where a log publishes its files: a URL or a folder."""
+    """A source of a log's published files: a URL or a folder."""
 
     def read(self, path: str) -> bytes:
         """Return the file at a path below the log's prefix: `checkpoint`, `tile/0/000`.

@@ -1,4 +1,4 @@
-"""Signed notes: text with signatures (C2SP signed-note), and the hand-over from key to key."""
+"""Signed notes: text with signatures (C2SP signed-note)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SignatureLine:
 
 @dataclass(frozen=True, slots=True)
 class KnownSignature:
-    """A signature that holds, by a known key."""
+    """A valid signature by a known key."""
 
     key: VerifierKey
     time_seconds: int | None

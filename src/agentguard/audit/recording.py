@@ -22,6 +22,15 @@ class Acting(Protocol):
     def kind(self) -> str: ...
 
 
+MOST_NAMED = 100
+"""Ids in one entry: more would exceed its size limit, and with it prevent the change."""
+
+
+def named(ids: Sequence[str]) -> dict[str, object]:
+    """Return the first ids and the number of all, as part of a payload."""
+    return {"ids": list(ids[:MOST_NAMED]), "number": len(ids)}
+
+
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
     """Records what was done."""

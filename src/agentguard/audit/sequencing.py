@@ -7,20 +7,23 @@ transaction holds indexes, tiles and checkpoint, so a crash leaves all of them o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
-from agentguard.audit.keys import SigningKey
-from agentguard.audit.merkle import HashReader, Node, leaf_hash
+from agentguard.audit.errors import HashMissingError, VerificationFailedError
+from agentguard.audit.keys import SigningKey, VerifierKey
+from agentguard.audit.merkle import EMPTY_ROOT, Digest, HashReader, Node, leaf_hash, root
 from agentguard.audit.store import AuditLog, AuditStores, StoredCheckpoint, StoredEntry
-from agentguard.audit.tiles import TileHashes, edge_tiles, grow, parse_tile, tiles_of
+from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile, tiles_of
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
 
 _MOST = 1000
 """Entries per transaction."""
+_EMPTY = Checkpoint("", 0, EMPTY_ROOT)
+"""Stands for the checkpoint of a log that has none yet."""
 
 
 class ForeignLogError(ConflictError):
@@ -28,10 +31,24 @@ class ForeignLogError(ConflictError):
 
     code = "audit-key-differs"
 
-    def __init__(self, origin: str, own: str) -> None:
+    def __init__(self, origin: str, own: VerifierKey) -> None:
         super().__init__(
-            f"The audit log in the database is {origin!r}, but this key signs {own!r}. Set"
-            " AGENTGUARD_AUDIT_KEY_FILE to the key of the first server; entries wait until then."
+            f"The audit log in the database is {origin!r}, and its newest checkpoint is not signed"
+            f" by this key: {own.key_id.hex()} of {own.name!r}. Set AGENTGUARD_AUDIT_KEY_FILE to"
+            " the key of the first server; entries wait until then."
+        )
+
+
+class DamagedLogError(ConflictError):
+    """Size or tiles of the stored log are not those of the newest checkpoint."""
+
+    code = "audit-log-damaged"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"The stored audit log is not the one that was signed at size {size:,}."
+            " Run `agentguard audit fsck` and restore the database from a backup; new entries wait"
+            " until then."
         )
 
 
@@ -46,7 +63,7 @@ class Sequencer:
     async def run_once(self) -> int:
         """Sequence everything that is appended; return how many entries that were.
 
-        Raises ForeignLogError, UnavailableError.
+        Raises ForeignLogError, DamagedLogError, UnavailableError.
         """
         total = 0
         while done := await self.unit_of_work.run(self._extend):
@@ -55,29 +72,43 @@ class Sequencer:
 
     async def _extend(self, stores: AuditStores) -> int:
         newest = await stores.audit.checkpoint()
-        origin = None if newest is None else SignedCheckpoint.parse(newest.note).checkpoint.origin
-        if origin is not None and origin != self.key.name:
-            raise ForeignLogError(origin, self.key.name)
+        signed = _EMPTY if newest is None else self._own(SignedCheckpoint.parse(newest.note))
         appended = await stores.audit.unsequenced(_MOST)
         if appended:
-            await extend(stores.audit, appended, self.key, self.clock())
+            await self._append(stores.audit, signed, appended)
         return len(appended)
 
+    async def _append(
+        self, log: AuditLog, signed: Checkpoint, appended: Sequence[StoredEntry]
+    ) -> None:
+        """Append entries to the tree, store its tiles, and sign a checkpoint of it."""
+        size, edge = signed.size, await _edge_of(log, signed)
+        grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
+        await log.put_tiles(grown.tiles)
+        await log.sequence([entry.row for entry in appended], size)
+        note = Checkpoint(self.key.name, grown.size, grown.root).signed(self.key).encode()
+        await log.put_checkpoint(StoredCheckpoint(grown.size, note, self.clock()))
 
-async def extend(
-    log: AuditLog, appended: Sequence[StoredEntry], key: SigningKey, now: int
-) -> Checkpoint:
-    """Append entries to the tree, store its tiles, and sign a checkpoint of it."""
-    size = await log.size()
-    stored = await log.tiles(edge_tiles(size))
+    def _own(self, signed: SignedCheckpoint) -> Checkpoint:
+        """Return the checkpoint, which this key must have signed."""
+        try:
+            signed.verify([self.key.verifier])
+        except VerificationFailedError:
+            raise ForeignLogError(signed.checkpoint.origin, self.key.verifier) from None
+        return signed.checkpoint
+
+
+async def _edge_of(log: AuditLog, signed: Checkpoint) -> Mapping[Tile, Sequence[Digest]]:
+    """Return the edge tiles of a signed tree. Raises DamagedLogError if they are others."""
+    stored = await log.tiles(edge_tiles(signed.size))
     edge = {tile: parse_tile(tile, raw) for tile, raw in stored.items()}
-    grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
-    await log.put_tiles(grown.tiles)
-    await log.sequence([entry.row for entry in appended], size)
-    checkpoint = Checkpoint(key.name, grown.size, grown.root)
-    note = checkpoint.signed(key).encode()
-    await log.put_checkpoint(StoredCheckpoint(checkpoint.size, note, now))
-    return checkpoint
+    try:
+        found = root(signed.size, TileHashes(signed.size, edge))
+    except HashMissingError:
+        raise DamagedLogError(signed.size) from None
+    if found != signed.root or await log.size() != signed.size:
+        raise DamagedLogError(signed.size)
+    return edge
 
 
 async def stored_hashes(log: AuditLog, nodes: Sequence[Node], size: int) -> HashReader:

@@ -123,9 +123,9 @@ class AuditService:
 
         async def work(stores: AuditStores) -> tuple[Digest, ...]:
             newest = await stores.audit.size()
-            if not 0 <= old_size <= size <= newest:
+            if not 0 < old_size <= size <= newest:
                 raise BadRangeError(
-                    f"The sizes {old_size} and {size} must be ascending and at most {newest}."
+                    f"The sizes {old_size} and {size} must be ascending, from 1 to {newest}."
                 )
             stored = await stored_hashes(stores.audit, consistency_nodes(old_size, size), size)
             return consistency_proof(old_size, size, stored)
@@ -148,6 +148,7 @@ class AuditService:
             found += problems
             if tree.size < end:
                 return tree.size, tuple(found)
+        found += await self.unit_of_work.read(partial(_edge_problems, tree))
         if tree.root != SignedCheckpoint.parse(newest.note).checkpoint.root:
             found.append(Disagreement("checkpoint", "its root hash is not that of the entries"))
         return tree.size, tuple(found)
@@ -161,13 +162,11 @@ class AuditService:
             return [Disagreement(f"entry {first}", "it is missing")]
         tree.take(grown)
         problems = [problem for entry in entries for problem in _payload_problems(entry)]
-        return problems + [
-            Disagreement(f"tile {path}", "it differs from the entries") for path in differing
-        ]
+        return problems + [_differs(tile) for tile in differing]
 
 
-_Compared: TypeAlias = tuple[tuple[StoredEntry, ...], Growth | None, list[str]]
-"""Entries; the tree with them, or None if one is missing; the paths of tiles that differ."""
+_Compared: TypeAlias = tuple[tuple[StoredEntry, ...], Growth | None, list[Tile]]
+"""Entries; the tree with them, or None if one is missing; the full tiles that differ."""
 
 
 async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
@@ -177,7 +176,17 @@ async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
     grown = tree.grown(entries)
     full = [tile for tile in grown.tiles if tile.width == tile.full.width]
     stored = await stores.audit.tiles(full)
-    return entries, grown, [tile.path for tile in full if stored.get(tile) != grown.tiles[tile]]
+    return entries, grown, [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
+
+
+async def _edge_problems(tree: _Tree, stores: AuditStores) -> list[Disagreement]:
+    """Compare the partial tiles; where the log has grown since, their beginnings."""
+    stored = await stores.audit.tiles(tree.edge)
+    return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]
+
+
+def _differs(tile: Tile) -> Disagreement:
+    return Disagreement(f"tile {tile.path}", "it differs from the entries")
 
 
 @dataclass(slots=True)

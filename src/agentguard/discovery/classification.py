@@ -177,9 +177,10 @@ class Classifier:
         return base if shape is None else _by_shape(base, shape)
 
     def _outcome(self, name: str, scope: str, kind: int, attributes: Attributes) -> dict[str, Any]:
+        stop = self._stop(name, scope, kind, attributes)
         return {
-            "fails": self._fails(name, scope, kind, attributes),
-            "stop": self._stop(name, scope, kind, attributes),
+            "fails": False if stop else self._fails(name, scope, kind, attributes),
+            "stop": stop,
             "succeeded": self._succeeded(name, scope, kind, attributes),
         }
 
@@ -190,8 +191,6 @@ class Classifier:
             if key in attributes
         ]
         if any(text.rsplit(".", 1)[-1] in self._dialects.control_flow for text in thrown):
-            return False
-        if self._stop(name, scope, kind, attributes):
             return False
         return (
             True

@@ -148,9 +148,10 @@ def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | 
 
 def _code(found: Entries, s: SpanState, row: int, component: str | None) -> int:
     classification = s.classification(row)
-    name = clean(classification.route) if _serves(s, row) else component
+    serves = _serves(s, row)
+    name = clean(classification.route) if serves else component
     shown = name or clean(classification.route) or "(unnamed)"
-    own = _serves(s, row) or own_name(shown) is None
+    own = serves or own_name(shown) is None
     workflow = identity(
         ComponentKind.WORKFLOW,
         shown,

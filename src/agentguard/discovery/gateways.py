@@ -81,12 +81,12 @@ def _attempts(s: SpanState, outer: int, inner: list[int]) -> tuple[list[int], in
     return [*failed, answer], answer
 
 
-def _agreement(s: SpanState, outer: int, row: int) -> tuple[bool, bool, int, int]:
-    """Return how well a call agrees with the outer one: by name, by tokens; a larger one first."""
+def _agreement(s: SpanState, outer: int, row: int) -> tuple[bool, bool, int, int, int]:
+    """Return how well a call agrees with the outer one: by name, by tokens; then larger, later."""
     names = (s.name(outer), s.classification(outer).response_model)
     named = any(name is not None and _is_called(s, row, name) for name in names)
     total = sum(int(tokens[row]) for tokens in s.tokens[:2])
-    return named, _same_tokens(s, outer, row), total, row
+    return named, _same_tokens(s, outer, row), total, int(s.start[row]), row
 
 
 def _attach(s: SpanState, outer: int, attempts: list[int], answer: int | None) -> None:

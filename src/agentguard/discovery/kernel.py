@@ -28,7 +28,6 @@ from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
 from agentguard.discovery.partial import (
     I32,
-    TOKENS,
     U64,
     Calls,
     Mask,
@@ -46,6 +45,7 @@ from agentguard.discovery.rows import (
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
 from agentguard.discovery.stops import stops_of_runs
+from agentguard.ingest.attribute_selection import TOKENS
 
 I64 = NDArray[np.int64]
 TYPES = tuple(DependencyType)

@@ -20,7 +20,7 @@ class ComponentKind(StrEnum):
 
 
 class Stop(IntEnum):
-    """What stopped a run that neither succeeded nor failed."""
+    """Why a run ended without success or failure."""
 
     NONE = 0
     GUARDRAIL = 1

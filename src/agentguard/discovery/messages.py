@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from agentguard.compute.arrays import hash_rows
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, U64
-from agentguard.discovery.sides import MESSAGE_IDS
+from agentguard.discovery.sides import MESSAGE_IDS, id_digest
 from agentguard.discovery.span_state import SpanState, nearest_ancestor
 
 
@@ -18,8 +16,10 @@ def received_messages(s: SpanState, spans: I64) -> U64:
 
     Of the message's id, as far as a consumer's span gives it, and of the sender's span above.
     """
+    if not len(spans):
+        return np.zeros(0, np.uint64)
     consumer = nearest_ancestor(s.parent, s.role == Role.CONSUMER)
-    ids = np.array([_id_digest(c.attributes) for c in s.classifications.by_shape], np.uint64)
+    ids = np.array([id_digest(_id(c.attributes)) for c in s.classifications.by_shape], np.uint64)
     own = ids[s.classifications.shape]
     digests = np.where((own == 0) & (consumer >= 0), own[consumer], own)[spans]
     sender = nearest_ancestor(s.parent, s.role == Role.PRODUCER)[spans]
@@ -34,8 +34,5 @@ def sent_message(traces: U64, spans: U64, ids: U64) -> U64:
     return hash_rows(traces[:, 0], traces[:, 1], spans, ids)
 
 
-def _id_digest(attributes: tuple[tuple[str, str], ...]) -> int:
-    text = next((value for key, value in attributes if key in MESSAGE_IDS), None)
-    if text is None:
-        return 0
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+def _id(attributes: tuple[tuple[str, str], ...]) -> str | None:
+    return next((value for key, value in attributes if key in MESSAGE_IDS), None)

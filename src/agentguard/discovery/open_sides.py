@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, U64, LinkEnd, Mask
 from agentguard.discovery.rows import Rows
 from agentguard.discovery.services import SERVING_ROLES
-from agentguard.discovery.sides import correlation, side
+from agentguard.discovery.sides import correlation, id_digest, side
 from agentguard.discovery.span_state import SpanState, encloses, nearest_ancestor
 from agentguard.ingest.spans import KIND_CLIENT, KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER
 
@@ -202,14 +201,8 @@ class _Described:
         spans = self._spans
         shapes, inverse = np.unique(spans.shape[rows], return_inverse=True)
         ids = [correlation(spans.s.classifications.by_shape[shape]) for shape in shapes.tolist()]
-        hashed = np.array([_hash(text) for text in ids], np.uint64)
+        hashed = np.array([id_digest(text) for text in ids], np.uint64)
         return hashed[inverse] if len(rows) else np.zeros(0, np.uint64)
-
-
-def _hash(text: str | None) -> int:
-    if text is None:
-        return 0
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
 
 
 def _joined(spans: _Spans) -> tuple[I64, I64]:

@@ -11,7 +11,7 @@ from agentguard.discovery.partial import I64, Mask
 from agentguard.discovery.span_state import SpanState
 
 _ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
-_ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
+ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 _MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
 _DOUBLINGS = 62
 """Steps of pointer doubling; a chain of 2**62 rows fits into no memory."""
@@ -68,7 +68,7 @@ def _last_attempts(s: SpanState, owned: Owners) -> I64:
     Messages do not count, because nobody waits for their outcome; nor do calls that start after a
     caller that is no agent has ended.
     """
-    attempts = np.isin(s.role, _ATTEMPTS) & (owned.type != _MESSAGING)
+    attempts = np.isin(s.role, ATTEMPTS) & (owned.type != _MESSAGING)
     rows = np.flatnonzero(attempts & (owned.source >= 0))
     caller = owned.source[rows]
     late = s.timed[caller] & (s.start[rows] > s.end[caller]) & (s.role[caller] != Role.AGENT)

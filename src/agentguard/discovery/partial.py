@@ -19,7 +19,6 @@ I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 U64 = NDArray[np.uint64]
 Mask = NDArray[np.bool_]
-TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens")
 T = TypeVar("T")
 Link = TypeVar("Link", "LinkEnd", "LinkStart")
 
@@ -159,8 +158,9 @@ class Partial:
     orphans: int = 0
     unresolved_peers: int = 0
     unnamed_model_calls: int = 0
-    model_calls_without_usage: int = 0
     """Model calls with neither a model name nor a known caller."""
+    model_calls_without_usage: int = 0
+    """Model calls that succeeded, but give no number of tokens."""
     attributed: Counter[str] = field(default_factory=Counter)
     unattributed: Counter[str] = field(default_factory=Counter)
     sampling: Counter[str] = field(default_factory=Counter)

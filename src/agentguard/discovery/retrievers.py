@@ -10,7 +10,7 @@ from agentguard.discovery.span_state import SpanState, nearest_ancestor
 
 
 def demote_retrievers(s: SpanState) -> None:
-    """Make a retriever that does not name its datastore a step above that datastore's span."""
+    """Demote a retriever to a step if a span below it is the datastore that it reads."""
     retrievers = _yielding(s)
     if not retrievers.any():
         return

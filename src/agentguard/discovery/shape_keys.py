@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from agentguard.discovery.packaged_yaml import parse
-from agentguard.ingest.attribute_selection import NUMBERS
+from agentguard.ingest.attribute_selection import TOKENS
 from agentguard.ingest.other_attributes import OtherAttributes, OtherUse
 from agentguard.kernel.patterns import Pattern
 
@@ -27,7 +27,7 @@ def shape_table() -> dict[str, Any]:
 def other_attributes(scopes: Iterable[Pattern]) -> OtherAttributes:
     """Return what decoding keeps of spans with other scopes than these."""
     raw = shape_table()
-    paths = tuple(tuple((key,) for key in raw["usage"][column]) for column in NUMBERS[:-1])
+    paths = tuple(tuple((key,) for key in raw["usage"][column]) for column in TOKENS)
     uses = tuple((OtherUse[use.upper()], Pattern(text)) for use, text in raw["keys"].items())
     known = {pattern.text: pattern for pattern in scopes}
     return OtherAttributes(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 from agentguard.discovery.call_sides import Side
@@ -38,6 +39,13 @@ def side(of: Classification, kind: int, *, outgoing: bool) -> Side:
         _first(a, _STATUSES) or "",
         of.route or of.span_name,
     )
+
+
+def id_digest(text: str | None) -> int:
+    """Return 64 bits of BLAKE2b of an id; 0: there is none."""
+    if text is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
 
 
 def correlation(of: Classification) -> str | None:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import factorize, hash_rows, words
 from agentguard.discovery.classification import Classification, Classifications
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.partial import I64, TOKENS, Mask, Proof
+from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.spantree import SpanTree
+from agentguard.ingest.attribute_selection import TOKENS
 
 TRANSPARENT = (Role.NONE, Role.STEP, Role.SETUP)
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import hash_rows, words
+from agentguard.ingest.attribute_selection import TOKENS
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
 from agentguard.traces.trace_ids import with_full_trace_ids
 
@@ -28,9 +29,7 @@ _CONTENT = (
     "resource",
     "scope",
     "attributes",
-    "input_tokens",
-    "output_tokens",
-    "cached_input_tokens",
+    *TOKENS,
     "cost_usd",
 )
 

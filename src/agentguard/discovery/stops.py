@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import hash_rows
-from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.kinds import Stop
+from agentguard.discovery.outcomes import ATTEMPTS
 from agentguard.discovery.partial import I64, U64
 from agentguard.discovery.span_state import SpanState
 
-_ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
 _EXCEPTIONS = ("exception.type", "error.type")
 
 
@@ -65,7 +64,7 @@ def stops_of_runs(s: SpanState, starts: I64) -> NDArray[np.int8]:
 def _last_stops(s: SpanState, marked: I64) -> list[int]:
     """Return the stops, in order of their ends, after which no call of their trace started."""
     traces = _traces(s)
-    attempts = s.rows(*_ATTEMPTS)
+    attempts = s.rows(*ATTEMPTS)
     attempts = attempts[np.isin(traces[attempts], traces[marked])]
     started: dict[int, int] = defaultdict(int)
     for trace, start in zip(traces[attempts].tolist(), s.start[attempts].tolist(), strict=True):

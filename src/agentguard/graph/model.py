@@ -257,7 +257,7 @@ class BrokenHop:
     lost: int
     """Calls whose context is lost."""
     intact: int
-    """Calls of the same hop that share a trace."""
+    """Calls of the same hop with intact context: caller and callee share a trace."""
     inferred: int
     """Lost calls whose sides the graph joins."""
     agreed: tuple[str, ...]

@@ -24,7 +24,8 @@ class Reduction(StrEnum):
     """Presence only."""
 
 
-NUMBERS = ("input_tokens", "output_tokens", "cached_input_tokens", "cost")
+TOKENS = ("input_tokens", "output_tokens", "cached_input_tokens")
+NUMBERS = (*TOKENS, "cost")
 """The parts of a selection that are read as numbers, in the order of numbers.Numbers."""
 STATUS_MESSAGE = "status.message"
 """Where facts are extracted from the description of a span's status."""

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 import structlog
 
 from agentguard.accounts.principal import system_principal
-from agentguard.audit.recording import AuditTrail
+from agentguard.audit.recording import AuditTrail, named
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.turns import Turn
@@ -28,8 +28,6 @@ log = structlog.get_logger(__name__)
 HOUSEKEEPING = "housekeeping"
 """The name of the lease."""
 _PAUSE_SECONDS = 60.0
-_MOST_NAMED = 100
-"""Ids in one audit entry."""
 
 
 class HousekeepingStores(Protocol):
@@ -86,10 +84,9 @@ class KeptData(Generic[S]):
         async def work(stores: S) -> tuple[str, ...]:
             gone = await rows.expire(stores, now=now)
             if gone:
-                facts = {"ids": gone[:_MOST_NAMED], "number": len(gone)}
                 who = system_principal("retention")
                 await self.trail.record(
-                    stores.audit, who, "data.expired", object_id=rows.kind, payload=facts
+                    stores.audit, who, "data.expired", object_id=rows.kind, payload=named(gone)
                 )
             return gone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.tables import audit_checkpoints, audit_entries, audit_tiles
@@ -44,11 +44,13 @@ class SqlAuditLog:
         return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
 
     async def sequence(self, rows: Sequence[int], first: int) -> None:
-        for index, row in enumerate(rows, first):
-            numbered = (
-                update(audit_entries).where(audit_entries.c.id == row).values(log_index=index)
-            )
-            await self.connection.execute(numbered)
+        numbered = (
+            update(audit_entries)
+            .where(audit_entries.c.id == bindparam("row"))
+            .values(log_index=bindparam("index"))
+        )
+        numbers = [{"row": row, "index": index} for index, row in enumerate(rows, first)]
+        await self.connection.execute(numbered, numbers)
 
     async def size(self) -> int:
         last = await self.connection.scalar(select(func.max(_INDEX)))

@@ -86,11 +86,20 @@ async def _refuse_strangers(source: AsyncConnection, target: AsyncConnection, pl
     for row in await target.execute(select(*columns)):
         if row.sequence > newest or known.get(row.sequence, row.id) != row.id:
             raise DatabaseNotEmptyError(place)
+    if await _holds_other_entries(source, target):
+        raise DatabaseNotEmptyError(place)
+
+
+async def _holds_other_entries(source: AsyncConnection, target: AsyncConnection) -> bool:
+    """Return whether both have an entry of the audit log in the same row, but not the same one."""
     entries = select(audit_entries.c.id, audit_entries.c.leaf)
-    leaves = {row.id: row.leaf for row in await source.execute(entries)}
-    for row in await target.execute(entries):
-        if leaves.get(row.id, row.leaf) != row.leaf:
-            raise DatabaseNotEmptyError(place)
+    async with target.stream(entries) as rows:
+        async for batch in rows.partitions(_BATCH_ROWS):
+            leaves = {row.id: row.leaf for row in batch}
+            same = entries.where(audit_entries.c.id.in_(leaves))
+            if any(leaves[row.id] != row.leaf for row in await source.execute(same)):
+                return True
+    return False
 
 
 async def _copy_table(

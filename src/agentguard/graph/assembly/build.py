@@ -9,7 +9,7 @@ import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.discovery.partial import I64, TOKENS, Mask, Observation, Partial, Proof, merged
+from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import confidence, evidence
@@ -23,18 +23,12 @@ from agentguard.graph.assembly.workflows import workflows
 from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph
 from agentguard.graph.runs import Runs
+from agentguard.ingest.attribute_selection import TOKENS
 
-_TAKES_CONTROL = np.array(
-    [
-        *(
-            t in (DependencyType.DELEGATES, DependencyType.HANDOFF, DependencyType.MESSAGING)
-            for t in TYPES
-        ),
-        False,
-    ],
-    np.bool_,
-)
-"""By type code; -1: none."""
+_TAKES_CONTROL = [
+    TYPES.index(kind)
+    for kind in (DependencyType.DELEGATES, DependencyType.HANDOFF, DependencyType.MESSAGING)
+]
 
 
 def build(
@@ -210,14 +204,14 @@ class _Builder:
     def _dependency_sums(self, sums: Counts) -> dict[str, list[int]]:
         calls, propagated = self._calls, self._propagated()
         once = ~self._recovered.is_redelivery
-        failed = calls.failed & once
+        failed, waited = calls.failed & once, self._waited()
         return {
             "calls": sums.add(once),
             "errors": sums.add(failed),
             "absorbed": sums.add(failed & ~propagated),
             "propagated": sums.add(failed & propagated),
-            "waited_calls": sums.add(once & self._waited()),
-            "passed_control_calls": sums.add(once & self._passed_control()),
+            "waited_calls": sums.add(once & waited),
+            "passed_control_calls": sums.add(once & self._passed_control() & ~waited),
             "retries": sums.add(self._recovered.is_retry),
             "inferred": sums.add(calls.proof == Proof.MATCH),
             "first_seen": sums.lowest(calls.start),
@@ -232,11 +226,11 @@ class _Builder:
         return waited
 
     def _passed_control(self) -> Mask:
-        """Return which calls began when the caller's run had ended."""
+        """Return which calls can take control and began when the caller's run had ended."""
         calls = self._calls
         began = np.where(self._returns, calls.client_start, calls.start)
         passed: Mask = self._caller_timed() & (began >= self._end[calls.source])
-        return passed & _TAKES_CONTROL[calls.type] & ~self._waited()
+        return passed & np.isin(calls.type, _TAKES_CONTROL)
 
     def _caller_timed(self) -> Mask:
         known: Mask = (self._calls.source >= 0) & self._timed[self._calls.source]

@@ -14,7 +14,6 @@ from agentguard.discovery.messages import sent_message
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import (
     I64,
-    TOKENS,
     Calls,
     LinkEnd,
     LinkStart,
@@ -23,6 +22,7 @@ from agentguard.discovery.partial import (
     Proof,
 )
 from agentguard.graph.assembly.peers import resolve_peers
+from agentguard.ingest.attribute_selection import TOKENS
 
 TYPES = tuple(DependencyType)
 SAME_CALLER = "same-caller"

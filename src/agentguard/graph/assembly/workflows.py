@@ -1,4 +1,4 @@
-"""Counts the runs of each workflow, and finds where they start."""
+"""The workflows of a graph: their runs, failures and entry points."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.audit.recording import AuditTrail
+from agentguard.audit.recording import AuditTrail, named
 from agentguard.audit.store import AuditStores
 from agentguard.coordination.dispatching import Dispatcher
 from agentguard.graph.errors import NoGraphError
@@ -72,7 +72,7 @@ class DatasetService:
             if cited and not include_cited:
                 raise DatasetCitedError(name, len(cited))
             deleted = await self.versions.delete(stores, ids)
-            facts = {"graph_versions": deleted, "cited": sorted(cited)}
+            facts = {"graph_versions": named(deleted), "cited": named(sorted(cited))}
             await self.trail.record(
                 stores.audit, actor, "dataset.deleted", object_id=name, payload=facts
             )

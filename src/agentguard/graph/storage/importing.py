@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.audit.recording import AuditTrail
+from agentguard.audit.recording import AuditTrail, named
 from agentguard.audit.store import AuditLog
 from agentguard.graph.storage.history import History
 from agentguard.graph.storage.store import ComponentHistories, GraphVersion, GraphVersions
@@ -69,8 +69,7 @@ class GraphImport:
             await _add(stores, new)
             await stores.history.add(seen)
             if new:
-                ids = [version.id for version, _ in new]
-                facts = {"graph_versions": ids}
+                facts = {"graph_versions": named([version.id for version, _ in new])}
                 await self.trail.record(stores.audit, actor, "graphs.imported", payload=facts)
             return len(new)
 

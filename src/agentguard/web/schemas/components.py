@@ -199,7 +199,9 @@ class BrokenHopDocument(Document):
         description="Ids of the agents that therefore appear at the root of a trace, at most 5."
     )
     lost_calls: int
-    intact_calls: int = Field(description="Calls of the same hop that share a trace.")
+    intact_calls: int = Field(
+        description="Calls of the same hop with intact context: caller and callee share a trace."
+    )
     inferred_calls: int = Field(description="Lost calls that the graph joins by inference.")
     agreed: list[Literal["ids", "operation", "peer", "times"]] = Field(
         description="What both sides of every lost call record alike."
