@@ -202,5 +202,5 @@ async def test_a_dataset_of_thousands_of_versions_goes_and_leaves_one_entry(tmp_
         unsequenced = await app.retention.kept.unit_of_work.read(
             lambda stores: stores.audit.unsequenced(10)
         )
-        told = orjson.loads(unsequenced[-1].payload)["graph_versions"]
+        told = orjson.loads(unsequenced[-1].payload or b"")["graph_versions"]
         assert (told["number"], len(told["ids"])) == (3_000, MOST_NAMED)
