@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from agentguard.audit.anchors import AnchorReceipt, MinedTransaction, anchor_data
+from agentguard.audit.anchors import AnchorReceipt, anchor_data
 from agentguard.audit.bundles import Bundle, DisclosedPayload
+from agentguard.audit.chain import MinedTransaction
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
 from agentguard.audit.entries import Actor, Event, SealedEntry, seal
 from agentguard.audit.errors import HashMissingError
@@ -115,6 +116,8 @@ class Chain:
             "succeeded": True,
             "data": {anchored.contract: (anchored.data,)},
             "finalised": True,
+            "gas_used": 50_000,
+            "gas_price": 30_000_000_000,
         }
         return cls({anchored.tx_hash: MinedTransaction(**{**known, **changes})})
 

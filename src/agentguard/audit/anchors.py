@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
 
 from agentguard.audit.checkpoints import Checkpoint
 from agentguard.audit.encoding import parse_decimal, parse_hex
@@ -80,30 +79,6 @@ class AnchorReceipt:
             if self.data[part] != expected[part]:
                 return f"the anchor receipt is for another {name}"
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class MinedTransaction:
-    """What a chain says about a transaction. Hashes and addresses are 0x and lower-case hex."""
-
-    block_number: int
-    block_hash: str
-    block_time: int
-    succeeded: bool
-    data: Mapping[str, tuple[bytes, ...]]
-    """By address: the data of the events it emitted, and the calldata sent to it."""
-    finalised: bool
-    """The block is finalised, or has the depth that the caller asks for instead."""
-
-
-class ChainReader(Protocol):
-    """Read access to one EVM chain, through an RPC endpoint that is not trusted."""
-
-    def chain_id(self) -> int:
-        """Return the id that the RPC answers. Raises UnavailableError."""
-
-    def transaction(self, tx_hash: str) -> MinedTransaction | None:
-        """Return a mined transaction, or None if the chain has none. Raises UnavailableError."""
 
 
 def _text(document: Mapping[str, object], name: str) -> str:

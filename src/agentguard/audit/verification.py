@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from agentguard.audit.anchors import AnchorReceipt, ChainReader, MinedTransaction
+from agentguard.audit.anchors import AnchorReceipt
 from agentguard.audit.bundles import Bundle
+from agentguard.audit.chain import ChainReader, MinedTransaction
 from agentguard.audit.checkpoints import Checkpoint
 from agentguard.audit.entries import Entry
 from agentguard.audit.errors import AuditFormatError, VerificationFailedError
