@@ -22,6 +22,19 @@ class StoredEntry:
     payload: bytes | None
     """None: removed, together with the salt."""
     salt: bytes | None
+    columns: FilterColumns | None = None
+    """What lists are filtered by; stored beside the leaf, which decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterColumns:
+    """Copies of parts of the leaf."""
+
+    time: int
+    """ns since the epoch, cut to microseconds."""
+    actor: str
+    action: str
+    object: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +69,11 @@ class AuditLog(Protocol):
     Every method runs in the caller's transaction: what it changes is durable once that commits.
     """
 
-    async def append(self, entry: SealedEntry) -> None:
-        """Store an entry, without a place in the log yet."""
+    async def append(self, entries: Sequence[SealedEntry]) -> None:
+        """Store entries, in order and in one statement, without places in the log yet."""
+
+    async def newest(self, action: str, actor: str | None = None) -> StoredEntry | None:
+        """Return what was appended last about this action, sequenced or not."""
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         """Return the entries without an index, in the order of appending."""

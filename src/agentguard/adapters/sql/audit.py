@@ -10,9 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.tables import audit_checkpoints, audit_entries, audit_tiles
 from agentguard.adapters.sql.upserts import insert_into
-from agentguard.audit.entries import Entry, SealedEntry
+from agentguard.audit.entries import SealedEntry
 from agentguard.audit.merkle import DIGEST_BYTES
-from agentguard.audit.store import EntryFilter, StoredCheckpoint, StoredEntry
+from agentguard.audit.store import (
+    EntryFilter,
+    FilterColumns,
+    StoredCheckpoint,
+    StoredEntry,
+)
 from agentguard.audit.tiles import Tile
 
 _INDEX = audit_entries.c.log_index
@@ -24,18 +29,15 @@ class SqlAuditLog:
 
     connection: AsyncConnection
 
-    async def append(self, entry: SealedEntry) -> None:
-        told = Entry.parse(entry.leaf)
-        row = {
-            "time": told.time_ns,
-            "actor": told.actor.id,
-            "action": told.action,
-            "object": told.object_id,
-            "leaf": entry.leaf,
-            "payload": entry.payload,
-            "salt": entry.salt,
-        }
-        await self.connection.execute(insert(audit_entries).values(row))
+    async def append(self, entries: Sequence[SealedEntry]) -> None:
+        if entries:
+            await self.connection.execute(insert(audit_entries), [_row(e) for e in entries])
+
+    async def newest(self, action: str, actor: str | None = None) -> StoredEntry | None:
+        wanted = select(audit_entries).where(*_conditions(EntryFilter(actor, action)))
+        last = wanted.order_by(audit_entries.c.id.desc()).limit(1)
+        row = (await self.connection.execute(last)).mappings().first()
+        return None if row is None else _entry(row)
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         wanted = (
@@ -128,5 +130,20 @@ def _conditions(wanted: EntryFilter) -> Iterator[ColumnElement[bool]]:
         yield wanted.before > _INDEX
 
 
+def _row(sealed: SealedEntry) -> dict[str, object]:
+    return {
+        "time": sealed.entry.time_ns,
+        "actor": sealed.entry.actor.id,
+        "action": sealed.entry.action,
+        "object": sealed.entry.object_id,
+        "leaf": sealed.leaf,
+        "payload": sealed.payload,
+        "salt": sealed.salt,
+    }
+
+
 def _entry(row: RowMapping) -> StoredEntry:
-    return StoredEntry(row["id"], row["log_index"], row["leaf"], row["payload"], row["salt"])
+    columns = FilterColumns(row["time"], row["actor"], row["action"], row["object"])
+    return StoredEntry(
+        row["id"], row["log_index"], row["leaf"], row["payload"], row["salt"], columns
+    )
