@@ -96,8 +96,17 @@ class AuditLog(Protocol):
     async def checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint."""
 
+    async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
+        """Return the checkpoints of sizes above `after`, up to `until`, smallest first."""
+
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint of a new size; raise ValueError if its size is not new."""
+
+    async def handovers(self) -> tuple[bytes, ...]:
+        """Return the hand-over notes between keys, oldest first."""
+
+    async def put_handover(self, note: bytes, time: int) -> None:
+        """Store a hand-over note after all others; `time` is ns since the epoch."""
 
     async def entry(self, index: int) -> StoredEntry | None:
         """Return the entry at this index."""

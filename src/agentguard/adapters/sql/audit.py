@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentguard.adapters.sql.tables import audit_checkpoints, audit_entries, audit_tiles
+from agentguard.adapters.sql.tables import (
+    audit_checkpoints,
+    audit_entries,
+    audit_handovers,
+    audit_tiles,
+)
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.merkle import DIGEST_BYTES
@@ -92,12 +97,27 @@ class SqlAuditLog:
         row = (await self.connection.execute(newest)).mappings().first()
         return None if row is None else StoredCheckpoint(row["size"], row["note"], row["time"])
 
+    async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
+        c = audit_checkpoints.c
+        wanted = select(audit_checkpoints).where(c.size > after, c.size <= until).order_by(c.size)
+        rows = (await self.connection.execute(wanted)).mappings()
+        return tuple(StoredCheckpoint(row["size"], row["note"], row["time"]) for row in rows)
+
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         newest = await self.checkpoint()
         if newest is not None and newest.size >= checkpoint.size:
             raise ValueError(f"a checkpoint of size {newest.size} is stored")
         row = {"size": checkpoint.size, "note": checkpoint.note, "time": checkpoint.time}
         await self.connection.execute(insert(audit_checkpoints).values(row))
+
+    async def handovers(self) -> tuple[bytes, ...]:
+        notes = select(audit_handovers.c.note).order_by(audit_handovers.c.number)
+        return tuple((await self.connection.execute(notes)).scalars())
+
+    async def put_handover(self, note: bytes, time: int) -> None:
+        counted = await self.connection.scalar(select(func.count()).select_from(audit_handovers))
+        row = {"number": counted, "note": note, "time": time}
+        await self.connection.execute(insert(audit_handovers).values(row))
 
     async def entry(self, index: int) -> StoredEntry | None:
         wanted = select(audit_entries).where(audit_entries.c.log_index == index)
