@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.retention import Keeper, Retention
@@ -58,6 +59,7 @@ class Serving:
     sweep: Sweep
     dispatcher: JobDispatcher
     housekeeping: Keeper
+    refused: RefusedAccess
 
 
 @dataclass(frozen=True, slots=True)

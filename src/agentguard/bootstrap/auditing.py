@@ -13,6 +13,7 @@ from agentguard.adapters.files.audit_key import other_keys, signing_key
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.keys import SigningKey
+from agentguard.audit.refused_access import RefusalLoop, RefusedAccess
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
 from agentguard.coordination.turns import Turn
@@ -51,11 +52,18 @@ async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Seque
     return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings))
 
 
-async def sequencing(
-    settings: Settings, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
-) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the loop that sequences the log."""
-    return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING)).run
+async def audit_loops(
+    settings: Settings,
+    unit_of_work: SqlUnitOfWork,
+    turn: Callable[[str], Turn],
+    refused: RefusedAccess,
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """Return the loops that sequence the log and enter refused access."""
+    sequencer = await sequencer_of(settings, unit_of_work)
+    return [
+        SequencingLoop(sequencer, turn(SEQUENCING)).run,
+        RefusalLoop(refused, unit_of_work).run,
+    ]
 
 
 async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> None:
