@@ -63,6 +63,16 @@ class StoredCheckpoint:
     """When it was signed, ns since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPayloads:
+    """What the payloads that have not been removed occupy."""
+
+    number: int
+    bytes: int
+    oldest: int | None
+    """ns since the epoch; None if there are none."""
+
+
 class AuditLog(Protocol):
     """The log in the database.
 
@@ -113,6 +123,15 @@ class AuditLog(Protocol):
 
     async def entries(self, wanted: EntryFilter, limit: int) -> tuple[StoredEntry, ...]:
         """Return sequenced entries, newest first."""
+
+    async def payloads(self) -> StoredPayloads:
+        """Return what payloads occupy; reads all of them."""
+
+    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+        """Remove payloads and salts of sequenced entries, the oldest first; return the indexes.
+
+        `before`: only of entries that are older, ns since the epoch.
+        """
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         """Return the entries with the indexes from `first` to before `end`, in order."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import (
     audit_checkpoints,
     audit_entries,
@@ -22,6 +23,7 @@ from agentguard.audit.store import (
     FilterColumns,
     StoredCheckpoint,
     StoredEntry,
+    StoredPayloads,
 )
 from agentguard.audit.tiles import Tile
 
@@ -132,6 +134,23 @@ class SqlAuditLog:
             .limit(limit)
         )
         return tuple(_entry(row) for row in (await self.connection.execute(newest)).mappings())
+
+    async def payloads(self) -> StoredPayloads:
+        c = audit_entries.c
+        size = func.coalesce(func.sum(func.length(c.payload)), 0)
+        counted = select(func.count(), size, func.min(c.time)).where(c.payload.is_not(None))
+        number, total, oldest = (await self.connection.execute(counted)).one()
+        return StoredPayloads(number, int(total), oldest)
+
+    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+        c = audit_entries.c
+        old = select(c.id, _INDEX).where(c.payload.is_not(None), c.time < before)
+        first = old.where(_INDEX.is_not(None)).order_by(c.time).limit(most)
+        found = (await self.connection.execute(first)).all()
+        emptied = update(audit_entries).values(payload=None, salt=None)
+        for batch in batches([row.id for row in found]):
+            await self.connection.execute(emptied.where(c.id.in_(batch)))
+        return tuple(sorted(row.log_index for row in found))
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         wanted = select(audit_entries).where(first <= _INDEX, end > _INDEX).order_by(_INDEX)
