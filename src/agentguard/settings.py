@@ -72,6 +72,10 @@ class Settings(ServiceSettings):
     """Key that signs the audit log, as `agentguard audit keys` writes it. Unset: a key in the data
     directory, generated at the first start. Servers with one database must have one key.
     """
+    audit_payload_days: float | None = Field(default=None, gt=0)
+    """Payloads of audit entries are removed after this many days, rounded up to whole days. The
+    entries and their proofs stay. Unset: payloads are kept.
+    """
     audit_origin: str | None = None
     """Name of the audit log if its key is generated, such as `example.com/agentguard`."""
     proxy_authenticates: bool = False

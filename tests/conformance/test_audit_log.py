@@ -3,71 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 
-from agentguard.adapters.sql.database import Database, open_database
-from agentguard.adapters.sql.postgresql import PostgreSQL
-from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.key_state import ForeignLogError
 from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import verify_consistency
-from agentguard.audit.recording import AuditTrail
-from agentguard.audit.sequencing import DamagedLogError, ForeignLogError, Sequencer
-from agentguard.audit.service import AuditService, BadRangeError, UnknownEntryError
+from agentguard.audit.sequencing import DamagedLogError, Sequencer
+from agentguard.audit.service import BadRangeError, UnknownEntryError
 from agentguard.audit.store import EntryFilter
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
 from agentguard.kernel.clock import system_clock
-from tests.acting import TESTER
-from tests.databases import KINDS, empty_database
+from tests.conformance.audit_logs import KEY, Log
 
 pytestmark = pytest.mark.anyio
-
-KEY = SigningKey("example.com/log", bytes(range(32)))
-
-
-@dataclass(frozen=True)
-class Log:
-    database: Database
-    unit_of_work: SqlUnitOfWork
-    sequencer: Sequencer
-    service: AuditService
-
-    async def append(self, *objects: str, action: str = "dataset.deleted") -> None:
-        async def work(stores) -> None:
-            for each in objects:
-                await AuditTrail().record(
-                    stores.audit, TESTER, action, object_id=each, payload={"name": each}
-                )
-
-        await self.unit_of_work.run(work)
-
-    async def tamper(self, statement: str, **values: object) -> None:
-        async def work(connection) -> None:
-            assert (await connection.execute(text(statement), values)).rowcount
-
-        await self.database.write(work)
-
-    async def problems(self) -> list[tuple[str, str]]:
-        _, found = await self.service.check()
-        return [(each.place, each.problem) for each in found]
-
-
-@pytest.fixture(params=KINDS)
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[PostgreSQL | None]:
-    async with empty_database(request.param) as found:
-        yield found
-
-
-@pytest.fixture
-async def log(server: PostgreSQL | None, tmp_path: Path) -> AsyncIterator[Log]:
-    async with open_database(tmp_path, server) as database:
-        unit = SqlUnitOfWork(database, system_clock)
-        yield Log(database, unit, Sequencer(unit, KEY, system_clock), AuditService(unit))
 
 
 async def test_entries_get_gapless_indexes_in_the_order_of_appending(log: Log):
@@ -223,8 +173,8 @@ async def test_two_entries_that_changed_places_are_found(log: Log):
         await log.tamper(statement)
 
     assert await log.problems() == [
+        ("checkpoint 3", "its root hash is not that of the entries"),
         ("tile tile/0/000.p/3", "it differs from the entries"),
-        ("checkpoint", "its root hash is not that of the entries"),
     ]
 
 

@@ -6,6 +6,8 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from agentguard.audit.refused_access import RefusedAccess
+from agentguard.kernel.clock import system_clock
 from agentguard.web.app import create_app
 from agentguard.web.auth import Authentication, Authenticator
 from agentguard.web.problems import MEDIA_TYPE
@@ -341,7 +343,13 @@ def _scope(**members):
 async def test_bare_scopes(scope, status):
     api = Starlette(
         routes=[Route("/", lambda _: PlainTextResponse("in"))],
-        middleware=[Middleware(Authentication, authenticator=Authenticator(None, frozenset()))],
+        middleware=[
+            Middleware(
+                Authentication,
+                authenticator=Authenticator(None, frozenset()),
+                refused=RefusedAccess(system_clock),
+            )
+        ],
     )
     sent = []
 

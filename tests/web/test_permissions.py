@@ -10,6 +10,8 @@ from google.rpc.status_pb2 import Status
 from starlette.middleware import Middleware
 
 from agentguard.accounts.principal import EVERY_PERMISSION, Permission, Principal, PrincipalKind
+from agentguard.audit.refused_access import RefusedAccess
+from agentguard.kernel.clock import system_clock
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.traces.errors import RpcCode
 from agentguard.web.app import new_api
@@ -52,7 +54,8 @@ PUBLIC = [(method, path) for method, path, permission in OPERATIONS if permissio
 
 def client_with(authenticator):
     """Return a client of routes with nothing behind them: allowed requests get status 500."""
-    layers = [Middleware(Authentication, authenticator=authenticator)]
+    refused = RefusedAccess(system_clock)
+    layers = [Middleware(Authentication, authenticator=authenticator, refused=refused)]
     return client_of(new_api(layers), raise_app_exceptions=False)
 
 

@@ -50,6 +50,7 @@ class PermissionDeniedError(AgentGuardError):
         super().__init__(
             f"{actor.id!r} lacks the permission {permission.value!r}. Use a key that has it."
         )
+        self.permission = permission
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from agentguard.audit.canonical import parse_canonical_json
+from agentguard.audit.checking import Disagreement
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.entries import Entry
-from agentguard.audit.service import Disagreement, Page
+from agentguard.audit.service import Page
 from agentguard.audit.store import StoredCheckpoint, StoredEntry
 from agentguard.audit.verification import Report
 from agentguard.kernel.clock import timestamp
@@ -66,9 +67,13 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def check_document(size: int, found: Sequence[Disagreement]) -> dict[str, Any]:
-    """Return what a check of the whole log found."""
+def check_document(
+    size: int, found: Sequence[Disagreement], *, removed: int, seconds: float
+) -> dict[str, Any]:
+    """Return what a check of the whole log found, and how fast it was."""
     return {
         "entries": size,
+        "payloads_removed": removed,
+        "entries_per_second": round(size / seconds) if seconds > 0 else None,
         "disagreements": [{"place": d.place, "problem": d.problem} for d in found],
     }

@@ -62,6 +62,8 @@ class SealedEntry:
     """Canonical JSON. May be removed, together with the salt."""
     salt: bytes
     """32 bytes."""
+    entry: Entry
+    """What the leaf says."""
 
     @property
     def hash(self) -> Digest:
@@ -144,19 +146,19 @@ def seal(event: Event, *, time_ns: int, salt: bytes) -> SealedEntry:
     canonical JSON form.
     """
     payload = canonical_json(event.payload)
-    commitment = payload_commitment(payload, salt)
-    leaf = Entry(
+    entry = Entry(
         time_ns,
         event.actor,
         event.action,
         event.object_id,
         event.graph_version,
         event.evidence,
-        commitment,
-    ).leaf()
+        payload_commitment(payload, salt),
+    )
+    leaf = entry.leaf()
     if len(leaf) + len(payload) > ENTRY_LIMIT_BYTES:
         raise EntryTooLargeError(len(leaf) + len(payload), ENTRY_LIMIT_BYTES)
-    return SealedEntry(leaf, payload, salt)
+    return SealedEntry(leaf, payload, salt, entry)
 
 
 def payload_commitment(payload: bytes, salt: bytes) -> bytes:

@@ -89,6 +89,14 @@ class KeyChain:
 
     periods: tuple[KeyPeriod, ...] = ()
 
+    @property
+    def current(self) -> VerifierKey:
+        """The key that no hand-over replaced. Raises VerificationFailedError if all were."""
+        for period in self.periods:
+            if period.largest_size is None:
+                return period.key
+        raise VerificationFailedError("the hand-overs lead from key to key in a circle")
+
     @classmethod
     def follow(cls, trusted: Iterable[VerifierKey], handovers: Iterable[bytes] = ()) -> KeyChain:
         """Return the keys that hand-over notes connect with trusted ones, before and after.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from agentguard.audit.entries import SALT_BYTES, Actor, Event, seal
+from agentguard.audit.entries import SALT_BYTES, Actor, Event, SealedEntry, seal
 from agentguard.audit.store import AuditLog
 from agentguard.kernel.clock import Clock, system_clock
 
@@ -76,4 +76,11 @@ class AuditTrail:
         event = Event(
             Actor(who.id, str(who.kind)), action, object_id, graph_version, tuple(evidence), payload
         )
-        await log.append(seal(event, time_ns=self.clock(), salt=self.random(SALT_BYTES)))
+        await self.record_all(log, [event])
+
+    async def record_all(self, log: AuditLog, events: Sequence[Event]) -> None:
+        """Append an entry for each event, in one statement; as `record`."""
+        await log.append([self._sealed(event) for event in events])
+
+    def _sealed(self, event: Event) -> SealedEntry:
+        return seal(event, time_ns=self.clock(), salt=self.random(SALT_BYTES))

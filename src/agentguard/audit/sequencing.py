@@ -7,12 +7,15 @@ transaction holds indexes, tiles and checkpoint, so a crash leaves all of them o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
-from agentguard.audit.errors import HashMissingError, VerificationFailedError
-from agentguard.audit.keys import SigningKey, VerifierKey
+from agentguard.audit.checkpoints import Checkpoint
+from agentguard.audit.errors import HashMissingError
+from agentguard.audit.key_state import KeyState
+from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import EMPTY_ROOT, Digest, HashReader, Node, leaf_hash, root
 from agentguard.audit.store import AuditLog, AuditStores, StoredCheckpoint, StoredEntry
 from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile, tiles_of
@@ -24,19 +27,6 @@ _MOST = 1000
 """Entries per transaction."""
 _EMPTY = Checkpoint("", 0, EMPTY_ROOT)
 """Stands for the checkpoint of a log that has none yet."""
-
-
-class ForeignLogError(ConflictError):
-    """The log in the database is signed by another key."""
-
-    code = "audit-key-differs"
-
-    def __init__(self, origin: str, own: VerifierKey) -> None:
-        super().__init__(
-            f"The audit log in the database is {origin!r}, and its newest checkpoint is not signed"
-            f" by this key: {own.key_id.hex()} of {own.name!r}. Set AGENTGUARD_AUDIT_KEY_FILE to"
-            " the key of the first server; entries wait until then."
-        )
 
 
 class DamagedLogError(ConflictError):
@@ -52,6 +42,10 @@ class DamagedLogError(ConflictError):
         )
 
 
+def _no_keys() -> Sequence[SigningKey]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Sequencer:
     """Extends the log; only one process at a time may run it."""
@@ -59,43 +53,53 @@ class Sequencer:
     unit_of_work: UnitOfWork[AuditStores]
     key: SigningKey
     clock: Clock
+    reload: Callable[[], Sequence[SigningKey]] = _no_keys
+    """Returns all keys that this process can read; asked once `key` has been replaced."""
 
     async def run_once(self) -> int:
         """Sequence everything that is appended; return how many entries that were.
 
-        Raises ForeignLogError, DamagedLogError, UnavailableError.
+        Raises ForeignLogError, KeyReplacedError, DamagedLogError, UnavailableError.
         """
+        state, waiting = await self.unit_of_work.read(_state)
+        key = await self._current_key(state)
         total = 0
-        while done := await self.unit_of_work.run(self._extend):
+        while total < waiting and (done := await self.unit_of_work.run(partial(self._extend, key))):
             total += done
         return total
 
-    async def _extend(self, stores: AuditStores) -> int:
-        newest = await stores.audit.checkpoint()
-        signed = _EMPTY if newest is None else self._own(SignedCheckpoint.parse(newest.note))
+    async def _current_key(self, state: KeyState) -> SigningKey:
+        try:
+            return state.choose([self.key])
+        except ConflictError:
+            return state.choose([self.key, *await asyncio.to_thread(self.reload)])
+
+    async def _extend(self, key: SigningKey, stores: AuditStores) -> int:
+        newest = (await KeyState.read(stores.audit)).check(key.verifier)
+        signed = _EMPTY if newest is None else newest.checkpoint
         appended = await stores.audit.unsequenced(_MOST)
         if appended:
-            await self._append(stores.audit, signed, appended)
+            await extend(stores.audit, signed, appended, key, self.clock())
         return len(appended)
 
-    async def _append(
-        self, log: AuditLog, signed: Checkpoint, appended: Sequence[StoredEntry]
-    ) -> None:
-        """Append entries to the tree, store its tiles, and sign a checkpoint of it."""
-        size, edge = signed.size, await _edge_of(log, signed)
-        grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
-        await log.put_tiles(grown.tiles)
-        await log.sequence([entry.row for entry in appended], size)
-        note = Checkpoint(self.key.name, grown.size, grown.root).signed(self.key).encode()
-        await log.put_checkpoint(StoredCheckpoint(grown.size, note, self.clock()))
 
-    def _own(self, signed: SignedCheckpoint) -> Checkpoint:
-        """Return the checkpoint, which this key must have signed."""
-        try:
-            signed.verify([self.key.verifier])
-        except VerificationFailedError:
-            raise ForeignLogError(signed.checkpoint.origin, self.key.verifier) from None
-        return signed.checkpoint
+async def _state(stores: AuditStores) -> tuple[KeyState, int]:
+    return await KeyState.read(stores.audit), await stores.audit.waiting()
+
+
+async def extend(
+    log: AuditLog, signed: Checkpoint, appended: Sequence[StoredEntry], key: SigningKey, now: int
+) -> None:
+    """Append entries to the tree that was signed, store its tiles, and sign a checkpoint of it.
+
+    Raises DamagedLogError.
+    """
+    size, edge = signed.size, await _edge_of(log, signed)
+    grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
+    await log.put_tiles(grown.tiles)
+    await log.sequence([entry.row for entry in appended], size)
+    note = Checkpoint(key.name, grown.size, grown.root).signed(key).encode()
+    await log.put_checkpoint(StoredCheckpoint(grown.size, note, now))
 
 
 async def _edge_of(log: AuditLog, signed: Checkpoint) -> Mapping[Tile, Sequence[Digest]]:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeAlias
+from dataclasses import dataclass
 
 from agentguard.audit.bundles import Bundle, DisclosedPayload
+from agentguard.audit.checking import Disagreement, Tell, check_log, nobody
 from agentguard.audit.checkpoints import SignedCheckpoint
-from agentguard.audit.entries import Entry
-from agentguard.audit.errors import AuditFormatError, VerificationFailedError
+from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import (
-    EMPTY_ROOT,
     Digest,
     consistency_nodes,
     consistency_proof,
     inclusion_nodes,
     inclusion_proof,
-    leaf_hash,
 )
 from agentguard.audit.sequencing import stored_hashes
 from agentguard.audit.store import AuditStores, EntryFilter, StoredCheckpoint, StoredEntry
-from agentguard.audit.tiles import Growth, Tile, edge_tiles, grow, parse_tile
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.unit_of_work import UnitOfWork
-
-_CHECKED_AT_ONCE = 1000
-"""Entries that are read per transaction while the log is checked."""
 
 
 class UnknownEntryError(NotFoundError):
@@ -56,14 +47,6 @@ class Page:
     size: int
     waiting: int
     """Entries that are appended, but not sequenced yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """What does not agree with the entries."""
-
-    place: str
-    problem: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +80,7 @@ class AuditService:
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
     async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
-        """Return an entry with its proof and the newest checkpoint.
+        """Return an entry with its proof, the newest checkpoint and all hand-overs of its log.
 
         Raises UnknownEntryError.
         """
@@ -111,7 +94,9 @@ class AuditService:
             stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
             proof = inclusion_proof(index, size, stored)
             signed = SignedCheckpoint.parse(newest.note)
-            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key)
+            state = await KeyState.read(stores.audit)
+            handovers = state.handovers_of(signed.checkpoint.origin)
+            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key, handovers)
 
         return await self.unit_of_work.read(work)
 
@@ -132,88 +117,18 @@ class AuditService:
 
         return await self.unit_of_work.read(work)
 
-    async def check(self) -> tuple[int, tuple[Disagreement, ...]]:
-        """Derive tiles and checkpoint again from the entries; return their number, what differs.
+    async def key_state(self) -> KeyState:
+        """Return what decides which key signs the log."""
+        return await self.unit_of_work.read(lambda stores: KeyState.read(stores.audit))
 
-        Ends at the first entry that is missing. What an adversary has changed and signed again is
-        found only by those who remember an older checkpoint.
+    async def check(
+        self, key: VerifierKey | None = None, tell: Tell = nobody
+    ) -> tuple[int, tuple[Disagreement, ...]]:
+        """Derive everything again from the entries; return their number, and what differs.
+
+        See `check_log`; `tell` is called with the progress.
         """
-        newest = await self.checkpoint()
-        if newest is None:
-            return 0, ()
-        tree, found = _Tree(), list[Disagreement]()
-        while tree.size < newest.size:
-            end = min(tree.size + _CHECKED_AT_ONCE, newest.size)
-            problems = await self._check_range(tree, end)
-            found += problems
-            if tree.size < end:
-                return tree.size, tuple(found)
-        found += await self.unit_of_work.read(partial(_edge_problems, tree))
-        if tree.root != SignedCheckpoint.parse(newest.note).checkpoint.root:
-            found.append(Disagreement("checkpoint", "its root hash is not that of the entries"))
-        return tree.size, tuple(found)
-
-    async def _check_range(self, tree: _Tree, end: int) -> list[Disagreement]:
-        """Grow the tree by the entries to before `end`, unless one of them is missing."""
-        entries, grown, differing = await self.unit_of_work.read(partial(_compared, tree, end))
-        if grown is None:
-            there = {entry.index for entry in entries}
-            first = next(index for index in range(tree.size, end) if index not in there)
-            return [Disagreement(f"entry {first}", "it is missing")]
-        tree.take(grown)
-        problems = [problem for entry in entries for problem in _payload_problems(entry)]
-        return problems + [_differs(tile) for tile in differing]
-
-
-_Compared: TypeAlias = tuple[tuple[StoredEntry, ...], Growth | None, list[Tile]]
-"""Entries; the tree with them, or None if one is missing; the full tiles that differ."""
-
-
-async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
-    entries = await stores.audit.range(tree.size, end)
-    if [entry.index for entry in entries] != list(range(tree.size, end)):
-        return entries, None, []
-    grown = tree.grown(entries)
-    full = [tile for tile in grown.tiles if tile.width == tile.full.width]
-    stored = await stores.audit.tiles(full)
-    return entries, grown, [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
-
-
-async def _edge_problems(tree: _Tree, stores: AuditStores) -> list[Disagreement]:
-    """Compare the partial tiles; where the log has grown since, their beginnings."""
-    stored = await stores.audit.tiles(tree.edge)
-    return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]
-
-
-def _differs(tile: Tile) -> Disagreement:
-    return Disagreement(f"tile {tile.path}", "it differs from the entries")
-
-
-@dataclass(slots=True)
-class _Tree:
-    """The tree of the entries that have been read."""
-
-    size: int = 0
-    root: Digest = EMPTY_ROOT
-    edge: dict[Tile, tuple[Digest, ...]] = field(default_factory=dict)
-
-    def grown(self, entries: Sequence[StoredEntry]) -> Growth:
-        return grow(self.size, self.edge, [leaf_hash(entry.leaf) for entry in entries])
-
-    def take(self, grown: Growth) -> None:
-        kept = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()} | self.edge
-        self.size, self.root = grown.size, grown.root
-        self.edge = {tile: kept[tile] for tile in edge_tiles(grown.size)}
-
-
-def _payload_problems(entry: StoredEntry) -> Iterator[Disagreement]:
-    """Yield what is wrong with an entry by itself."""
-    try:
-        told = Entry.parse(entry.leaf)
-        if entry.payload is not None and entry.salt is not None:
-            told.check_payload(entry.payload, entry.salt)
-    except (AuditFormatError, VerificationFailedError) as error:
-        yield Disagreement(f"entry {entry.index}", str(error))
+        return await check_log(self.unit_of_work, key, tell)
 
 
 def _payload(entry: StoredEntry) -> DisclosedPayload | None:

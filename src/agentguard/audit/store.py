@@ -22,6 +22,19 @@ class StoredEntry:
     payload: bytes | None
     """None: removed, together with the salt."""
     salt: bytes | None
+    columns: FilterColumns | None = None
+    """What lists are filtered by; stored beside the leaf, which decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilterColumns:
+    """Copies of parts of the leaf."""
+
+    time: int
+    """ns since the epoch, cut to microseconds."""
+    actor: str
+    action: str
+    object: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +63,27 @@ class StoredCheckpoint:
     """When it was signed, ns since the epoch."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPayloads:
+    """What the payloads that have not been removed occupy."""
+
+    number: int
+    bytes: int
+    oldest: int | None
+    """ns since the epoch; None if there are none."""
+
+
 class AuditLog(Protocol):
     """The log in the database.
 
     Every method runs in the caller's transaction: what it changes is durable once that commits.
     """
 
-    async def append(self, entry: SealedEntry) -> None:
-        """Store an entry, without a place in the log yet."""
+    async def append(self, entries: Sequence[SealedEntry]) -> None:
+        """Store entries, in order and in one statement, without places in the log yet."""
+
+    async def newest(self, action: str, actor: str | None = None) -> StoredEntry | None:
+        """Return what was appended last about this action, sequenced or not."""
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         """Return the entries without an index, in the order of appending."""
@@ -80,14 +106,32 @@ class AuditLog(Protocol):
     async def checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint."""
 
+    async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
+        """Return the checkpoints of sizes above `after`, up to `until`, smallest first."""
+
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint of a new size; raise ValueError if its size is not new."""
+
+    async def handovers(self) -> tuple[bytes, ...]:
+        """Return the hand-over notes between keys, oldest first."""
+
+    async def put_handover(self, note: bytes, time: int) -> None:
+        """Store a hand-over note after all others; `time` is ns since the epoch."""
 
     async def entry(self, index: int) -> StoredEntry | None:
         """Return the entry at this index."""
 
     async def entries(self, wanted: EntryFilter, limit: int) -> tuple[StoredEntry, ...]:
         """Return sequenced entries, newest first."""
+
+    async def payloads(self) -> StoredPayloads:
+        """Return what payloads occupy; reads all of them."""
+
+    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+        """Remove payloads and salts of sequenced entries, the oldest first; return the indexes.
+
+        `before`: only of entries that are older, ns since the epoch.
+        """
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         """Return the entries with the indexes from `first` to before `end`, in order."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.refused_access import RefusedAccess
+from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
@@ -57,6 +59,7 @@ class Serving:
     sweep: Sweep
     dispatcher: JobDispatcher
     housekeeping: Keeper
+    refused: RefusedAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,10 @@ class App:
     @property
     def dialects(self) -> Dialects:
         return self.scans.dialects()
+
+    @property
+    def key_rotation(self) -> KeyRotation:
+        return KeyRotation(self.audit.unit_of_work, self.scans.clock)
 
     @property
     def selector(self) -> GraphSelector:

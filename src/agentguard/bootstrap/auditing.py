@@ -1,20 +1,23 @@
-"""Joins the audit log with its key and the process that sequences it."""
+"""Joins the audit log with its keys and the process that sequences it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
-from agentguard.adapters.files.audit_key import signing_key
+from agentguard.adapters.files.audit_key import other_keys, signing_key
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.keys import SigningKey
+from agentguard.audit.refused_access import RefusalLoop, RefusedAccess
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
 from agentguard.coordination.turns import Turn
+from agentguard.environment import environment, secrets_in_files
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
 from agentguard.settings import Settings
@@ -32,16 +35,35 @@ def key_of(settings: Settings) -> SigningKey:
     return signing_key(settings.data_dir, settings.audit_origin)
 
 
+def keys_of(settings: Settings) -> Sequence[SigningKey]:
+    """Return all keys that this process can read now, the one in use first.
+
+    Those of the data directory do not count where the settings name a key. Raises as `key_of`.
+    """
+    if settings.audit_key is None:
+        return (key_of(settings), *other_keys(settings.data_dir))
+    now, _ = secrets_in_files(environment(), ["audit_key"])
+    texts = dict.fromkeys((settings.audit_key.get_secret_value(), *now.values()))
+    return tuple(SigningKey.parse(text) for text in texts)
+
+
 async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Sequencer:
     key = await asyncio.to_thread(key_of, settings)
-    return Sequencer(unit_of_work, key, unit_of_work.clock)
+    return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings))
 
 
-async def sequencing(
-    settings: Settings, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
-) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the loop that sequences the log."""
-    return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING)).run
+async def audit_loops(
+    settings: Settings,
+    unit_of_work: SqlUnitOfWork,
+    turn: Callable[[str], Turn],
+    refused: RefusedAccess,
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """Return the loops that sequence the log and enter refused access."""
+    sequencer = await sequencer_of(settings, unit_of_work)
+    return [
+        SequencingLoop(sequencer, turn(SEQUENCING)).run,
+        RefusalLoop(refused, unit_of_work).run,
+    ]
 
 
 async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> None:
@@ -49,12 +71,19 @@ async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> N
     try:
         if not await unit_of_work.read(lambda stores: stores.audit.waiting()):
             return
-        with registered(settings.data_dir, sortable_id(unit_of_work.clock())) as processes:
-            turn = Turn(SEQUENCING, unit_of_work, processes)
-            if await turn.hold():
-                try:
-                    await (await sequencer_of(settings, unit_of_work)).run_once()
-                finally:
-                    await turn.release()
+        await _sequence_alone(settings, unit_of_work, await sequencer_of(settings, unit_of_work))
     except (AgentGuardError, OSError) as error:
         log.warning("audit_sequencing_postponed", error=str(error))
+
+
+async def _sequence_alone(
+    settings: Settings, unit_of_work: SqlUnitOfWork, sequencer: Sequencer
+) -> None:
+    """Sequence once, unless another process has the lease."""
+    with registered(settings.data_dir, sortable_id(unit_of_work.clock())) as processes:
+        turn = Turn(SEQUENCING, unit_of_work, processes)
+        if await turn.hold():
+            try:
+                await sequencer.run_once()
+            finally:
+                await turn.release()

@@ -17,9 +17,10 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
-from agentguard.bootstrap.auditing import sequence_at_last, sequencing
+from agentguard.bootstrap.auditing import audit_loops, sequence_at_last
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -28,6 +29,7 @@ from agentguard.bootstrap.health_checks import (
     redis_part,
     serving_parts,
 )
+from agentguard.bootstrap.observing import COMMAND, SERVER, WORKER, enter_what_is_seen
 from agentguard.bootstrap.retention import kept_data, version_retention
 from agentguard.bootstrap.storage import Storage, open_storage
 from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
@@ -49,6 +51,7 @@ from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.store import LIVE
+from agentguard.health import HealthCheck
 from agentguard.ingest.decoding import Decoder
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.embedded import EmbeddedRunner
@@ -63,6 +66,7 @@ from agentguard.scan.documents import ScanDocuments, UnstoredScans
 from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.incremental import IncrementalGraph
 from agentguard.scan.live import LiveGraph, LiveLimits, StoredLiveWindows
+from agentguard.scan.live_summary import LiveSummary
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
 from agentguard.traces.compaction import Compactor
@@ -83,13 +87,15 @@ async def open_app(
     in_processes: bool = True,
     create: bool = True,
     clock: Clock = system_clock,
+    worker: bool = False,
 ) -> AsyncIterator[App]:
     """Open the data directory, migrating an older database, and close it in order.
 
     With `serving`, also receive spans, keep the live graph and run jobs; any number of processes
     can do this. `in_processes=False` keeps all work in this process. `create=False` creates neither
-    a folder nor a database. Raises DataDirectoryError, NoDataError (if `create` is False and there
-    is no database), InvalidDialectsError and the errors of configured services that are unusable.
+    a folder nor a database. With `worker`, this process runs jobs of others. Raises
+    DataDirectoryError, NoDataError (if `create` is False and there is no database),
+    InvalidDialectsError and the errors of configured services that are unusable.
     """
     if settings.dialects:
         await asyncio.to_thread(tables_with, settings.dialects)
@@ -101,20 +107,25 @@ async def open_app(
             open_database(settings.data_dir, postgresql(settings))
         )
         storage = await open_storage(stack, settings, SqlUnitOfWork(database, clock))
+        await _enter(settings, storage, serving=serving, worker=worker, create=create)
         app = _application(stack, settings, storage, separate=serving and in_processes)
         if not serving:
             yield app
             await sequence_at_last(settings, storage.unit_of_work)
             return
         await _show_newest(app)
-        parts = (
-            database_part(database, settings),
-            *projection_part(app.projection),
-            *redis_part(app.shared),
-        )
-        app = replace(app, parts=parts)
+        app = replace(app, parts=(database_part(database, settings), *_shared_parts(app)))
         app = await _serving(stack, app, storage.unit_of_work, separate=in_processes)
         yield app
+
+
+async def _enter(
+    settings: Settings, storage: Storage, *, serving: bool, worker: bool, create: bool
+) -> None:
+    """Enter what this process sees at its start into the audit log; questions enter nothing."""
+    if serving or worker or create:
+        kind = SERVER if serving else WORKER if worker else COMMAND
+        await enter_what_is_seen(settings, storage.catalog, storage.unit_of_work, kind)
 
 
 def dialects_of_settings(settings: Settings) -> Dialects:
@@ -216,8 +227,9 @@ async def _serving(
     receiver = _receiver(settings, spans, decoders)
     compactor = Compactor(spans, receiver.arrived)
     turn = _turns(stack, app, unit_of_work)
-    live = _live_graph(app, spans, watchers, compactor, turn(LIVE))
+    live = _live_graph(app, spans, watchers, compactor, turn(LIVE), unit_of_work)
     housekeeping = Housekeeping(app.retention.kept, clock, turn(HOUSEKEEPING))
+    refused = RefusedAccess(clock)
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     dispatcher = embedded or dispatcher_of(settings)
     sweep = _sweep(app, dispatcher)
@@ -225,18 +237,29 @@ async def _serving(
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
-    looping.append(await sequencing(settings, unit_of_work, turn))
+    looping += await audit_loops(settings, unit_of_work, turn, refused)
     looping += [embedded.run] if embedded else []
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping)
-    parts = (
-        *app.parts,
-        *broker_part(dispatcher, settings),
-        *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
-    )
+    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping, refused)
+    parts = _parts(app, serving, warming, (decoders, watchers, *app.workers))
     return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+
+
+def _shared_parts(app: App) -> tuple[HealthCheck, ...]:
+    return *projection_part(app.projection), *redis_part(app.shared)
+
+
+def _parts(
+    app: App, serving: Serving, warming: asyncio.Task[None], workers: tuple[Pool[Any], ...]
+) -> tuple[HealthCheck, ...]:
+    """Return what must work for a server to be ready."""
+    return (
+        *app.parts,
+        *broker_part(serving.dispatcher, app.settings),
+        *serving_parts(serving, warming, workers, app.settings),
+    )
 
 
 def _receiver(settings: Settings, spans: SpanStore, decoders: Pool[Decoder]) -> Receiver:
@@ -280,6 +303,7 @@ def _live_graph(
     workers: Pool[IncrementalGraph],
     compactor: Compactor,
     turn: Turn,
+    unit_of_work: SqlUnitOfWork,
 ) -> LiveGraph:
     return LiveGraph(
         spans,
@@ -296,6 +320,7 @@ def _live_graph(
         ),
         compactor.compacted,
         turn,
+        summary=LiveSummary(unit_of_work, app.scans.clock),
     )
 
 

@@ -25,7 +25,9 @@ from agentguard.kernel.clock import NS_PER_HOUR
 from agentguard.playbooks.service import KIND as PLAYBOOK
 from agentguard.retention.backlog import OutboxBacklog
 from agentguard.retention.housekeeping import Housekeeping, KeptData
+from agentguard.retention.payloads import PayloadRetention
 from agentguard.retention.policy import NS_PER_DAY, Limit
+from agentguard.retention.retained import RetainedRows
 from agentguard.retention.service import RetentionService
 from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.uploads import UploadRetention
@@ -45,7 +47,8 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
         int(settings.retention_hours * NS_PER_HOUR), bytes=settings.retention_spans_bytes
     )
     folder = settings.data_dir
-    rows = (
+    rows: tuple[RetainedRows[SqlStores], ...] = (
+        *_payloads(settings),
         JobRetention(Limit(_days(settings.jobs_days), settings.jobs_kept)),
         version_retention(settings, graphs),
         HistoryRetention(),
@@ -69,6 +72,11 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
         uploads,
     )
     return KeptData(unit_of_work, rows, files)
+
+
+def _payloads(settings: Settings) -> tuple[PayloadRetention, ...]:
+    days = settings.audit_payload_days
+    return () if days is None else (PayloadRetention(_days(days)),)
 
 
 def version_retention(settings: Settings, graphs: Graphs) -> VersionRetention:

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentguard.cli import audit_keys
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
+    from agentguard.audit.bundles import Bundle
     from agentguard.audit.verification import Trust
+    from agentguard.bootstrap.app import App
 
 _LIST_EXAMPLES = examples(
     "agentguard audit",
@@ -26,7 +29,6 @@ _VERIFY_EXAMPLES = examples(
     "agentguard audit verify entry-12.tlog-proof --checkpoint seen-in-may.checkpoint",
 )
 _CHECK_EXAMPLES = examples("agentguard audit fsck")
-_KEYS_EXAMPLES = examples("agentguard audit keys > operator.key")
 
 app = typer.Typer(
     cls=Group, invoke_without_command=True, rich_markup_mode=None, epilog=_LIST_EXAMPLES
@@ -113,14 +115,15 @@ def export(
     The file is a C2SP tlog-proof. `agentguard audit verify` checks it without this database, and
     so does `verify.mjs` in any JavaScript runtime.
     """
-    from agentguard.bootstrap.auditing import key_of
+    from agentguard.bootstrap.audit_keys import public_key
     from agentguard.cli.choices import settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_text
 
-    settings = settings_with(data_dir, None)
-    key = key_of(settings).verifier
-    written = ask(settings, lambda app: app.audit.bundle(index, key)).encode()
+    async def bundle(app: App) -> Bundle:
+        return await app.audit.bundle(index, await public_key(app))
+
+    written = ask(settings_with(data_dir, None), bundle).encode()
     if output is None:
         print_text(written.decode())
     else:
@@ -166,31 +169,22 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
     """Derive tree and checkpoint again from all entries, and show what differs.
 
     Exit code 1 if something differs. What was changed and signed again is found only by those who
-    remember an older checkpoint.
+    remember an older checkpoint. Reads only: a copy of the data, or a read-only one, will do.
     """
-    from agentguard.audit.documents import check_document
+    from agentguard.cli.audit_check import checked
     from agentguard.cli.choices import settings_with
-    from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import check_parts
 
-    size, found = ask(settings_with(data_dir, None), lambda app: app.audit.check())
-    document = check_document(size, found)
+    document = checked(settings_with(data_dir, None))
     if output_format is Format.JSON:
         print_json(document)
     else:
         print_report(check_parts(shown(document)))
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if document["disagreements"] else 0)
 
 
-@app.command(cls=Command, epilog=_KEYS_EXAMPLES)
-def keys(data_dir: DataDirOption = None) -> None:
-    """Print the public key of the log, for those who verify; give it to them by another way."""
-    from agentguard.bootstrap.auditing import key_of
-    from agentguard.cli.choices import settings_with
-    from agentguard.cli.output import print_text
-
-    print_text(f"{key_of(settings_with(data_dir, None)).verifier.encode()}\n")
+app.add_typer(audit_keys.app, name="keys")
 
 
 def _trust(key: Path | None, checkpoint: Path | None) -> Trust:

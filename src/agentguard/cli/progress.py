@@ -45,12 +45,17 @@ def bytes_read(paths: Sequence[Path]) -> Iterator[Callable[[int], None] | None]:
         yield lambda count: progress.advance(task, count)
 
 
-@contextmanager
-def rows_copied() -> Iterator[Callable[[int, int], None]]:
+def rows_copied() -> AbstractContextManager[Callable[[int, int], None]]:
     """Show how many rows have been copied; yield the callback (done, total)."""
+    return counted("Copying rows")
+
+
+@contextmanager
+def counted(text: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how much of something is done; yield the callback (done, total)."""
     columns = (
         SpinnerColumn(),
-        TextColumn("Copying rows"),
+        TextColumn(text),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

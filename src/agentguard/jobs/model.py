@@ -87,6 +87,8 @@ class Job:
     finished_at: int | None = None
     submitted_by: str | None = None
     """The id of the principal who submitted it; None for jobs of older versions."""
+    submitted_by_kind: str | None = None
+    """How that principal was identified; None for jobs of older versions."""
 
     def give_back(self, due_at: int) -> Job:
         """Return the job, queued until then, without counting this attempt."""

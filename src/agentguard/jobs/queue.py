@@ -79,6 +79,7 @@ class Jobs:
             deliver_at=now,
             total=total,
             submitted_by=actor.id,
+            submitted_by_kind=str(actor.kind),
         )
         await stores.jobs.add(job, most_unfinished=_MOST_UNFINISHED)
         await stores.outbox.put(TOPIC, job.id, {})

@@ -151,14 +151,17 @@ class JobTransactions:
 
 @dataclass(frozen=True, slots=True)
 class _Submitter:
-    """The principal who submitted a job, of whom the job keeps the id."""
+    """The principal who submitted a job; jobs of older versions do not tell all of it."""
 
     job: Job
-    kind: str = "submitter"
 
     @property
     def id(self) -> str:
         return self.job.submitted_by or "unknown"
+
+    @property
+    def kind(self) -> str:
+        return self.job.submitted_by_kind or "unknown"
 
 
 @dataclass(frozen=True, slots=True)

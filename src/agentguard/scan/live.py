@@ -30,6 +30,7 @@ from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.kernel.stable_json import stable_json
 from agentguard.scan.incremental import IncrementalGraph
+from agentguard.scan.live_summary import LiveSummary
 from agentguard.scan.pipeline import Scan, graph_of
 from agentguard.traces.damage import without_damaged
 from agentguard.traces.store import SpanReader, SpanSource, SpanStore
@@ -81,6 +82,8 @@ class LiveGraph:
     """The newest; None before the first, and while another process holds the lease."""
     failure: str | None = None
     """Why the last attempt failed; None if it succeeded."""
+    summary: LiveSummary | None = None
+    """None: refreshes leave nothing in the audit log."""
     _key: str = field(default="", init=False)
     _cpu_seconds: float = field(default=0.0, init=False)
     """What the last computation took."""
@@ -139,6 +142,8 @@ class LiveGraph:
         """Make the graph of the spans that were stored at this time (ns) the newest version."""
         version = GraphVersion(sortable_id(now), LIVE, now, done.graph)
         self.graphs.unstored.add(Computed(version, done.runs))
+        if self.summary is not None:
+            self.summary.count(version)
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:
             await self.store(version.id)
         else:
@@ -153,6 +158,14 @@ class LiveGraph:
         """Store the newest version; if that fails, the next start computes it again."""
         with contextlib.suppress(OSError, AgentGuardError):
             await self._store_newest()
+            await self._summarise()
+
+    async def _summarise(self, *, only_if_due: bool = False) -> None:
+        """Enter the refreshes into the audit log, which names a stored version."""
+        if self.summary is None or (only_if_due and not self.summary.due):
+            return
+        await self._store_newest()
+        await self.summary.enter()
 
     async def _answer_demands(self) -> None:
         """Store the newest version whenever another process wants it, until cancelled."""
@@ -204,6 +217,7 @@ class LiveGraph:
         await without_damaged(self.spans, self.refresh)
         if time.monotonic() - self._stored_at >= self.limits.store_seconds:
             await self._store_newest()
+        await self._summarise(only_if_due=True)
         await self.turn.done()
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from agentguard.bootstrap.app import App
+from agentguard.bootstrap.app import App, Serving
 from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
@@ -84,7 +84,7 @@ def create_app(app: App, *, process: str | None = None) -> FastAPI:
         raise ValueError("The web application needs an application opened with serving=True.")
     if not structlog.is_configured():
         configure_logs(debug=app.settings.debug)
-    api = new_api(_middleware(app))
+    api = new_api(_middleware(app, app.serving))
     scanning = Load(
         app.settings.scan_max_requests,
         app.settings.scan_max_requests * app.settings.max_upload_bytes,
@@ -144,7 +144,7 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _middleware(app: App) -> list[Middleware]:
+def _middleware(app: App, serving: Serving) -> list[Middleware]:
     """Return the middleware, outermost first."""
     settings = app.settings
     cors = Middleware(
@@ -159,7 +159,9 @@ def _middleware(app: App) -> list[Middleware]:
     # After authentication: refused requests use up nobody's quota.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
     authenticator = authenticator_of(settings)
-    authentication = Middleware(Authentication, authenticator=authenticator)
+    authentication = Middleware(
+        Authentication, authenticator=authenticator, refused=serving.refused
+    )
     # A preflight request cannot carry a key, so CORS answers before a key is checked.
     outer = [authentication, cors] if authenticator.key is None else [cors, authentication]
     return [Middleware(LastResort), *outer, *inner]

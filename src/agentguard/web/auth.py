@@ -10,12 +10,14 @@ from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agentguard.accounts.principal import EVERY_PERMISSION, Principal, PrincipalKind
+from agentguard.audit.refused_access import RefusedAccess
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
 from agentguard.web.errors import error_response
 from agentguard.web.loopback import violation
 from agentguard.web.pages import HEALTH_PATHS
 from agentguard.web.proxies import proxy_violation
+from agentguard.web.refusals import note_refusal
 
 BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERMISSION)
 """Whoever sends the key that AGENTGUARD_API_KEY sets."""
@@ -115,8 +117,10 @@ class Authentication:
     It acts before routing and before any of the body is read.
     """
 
-    def __init__(self, app: ASGIApp, *, authenticator: Authenticator) -> None:
-        self._app, self._authenticator = app, authenticator
+    def __init__(
+        self, app: ASGIApp, *, authenticator: Authenticator, refused: RefusedAccess
+    ) -> None:
+        self._app, self._authenticator, self._refused = app, authenticator, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -125,9 +129,10 @@ class Authentication:
         try:
             actor = self._authenticator.authenticate(scope)
         except AgentGuardError as error:
+            note_refusal(self._refused, scope, error)
             await _refuse(error, scope, receive, send)
             return
-        state = {**scope.get("state", {}), "principal": actor}
+        state = {**scope.get("state", {}), "principal": actor, "refused": self._refused}
         await self._app({**scope, "state": state}, receive, send)
 
 

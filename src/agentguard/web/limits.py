@@ -33,14 +33,15 @@ class RateGuard:
         if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
             await self._app(scope, receive, send)
             return
-        quota = await self._limits.admit(_client(scope))
+        quota = await self._limits.admit(client_of(scope))
         if quota.admitted:
             await self._app(scope, receive, _with_fields(quota, send))
         else:
             await _too_many(quota)(scope, receive, send)
 
 
-def _client(scope: Scope) -> str:
+def client_of(scope: Scope) -> str:
+    """Return the peer's address."""
     client = scope.get("client")
     return "unix" if client is None else str(client[0])
 

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.ingest.compression import GZIP_MAGIC
+from agentguard.kernel.errors import AgentGuardError
 from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
 from agentguard.traces.receiver import Admission, Load
 from agentguard.traces.store import Delivery, Encoding
@@ -28,6 +29,7 @@ from agentguard.web.intake import discard_records, take_spans
 from agentguard.web.otlp import Failure, failure_of, success_message
 from agentguard.web.otlp_signals import Signal
 from agentguard.web.problems import RETRY_AFTER
+from agentguard.web.refusals import note_refusal
 from agentguard.web.state import AppState
 
 log = structlog.get_logger(__name__)
@@ -90,16 +92,25 @@ class Exports(grpc.GenericRpcHandler):
         return await _abort(context, failed)
 
     async def _answered(self, method: str, context: Context) -> bytes:
-        actor = self._authenticator.authenticate(scope_of(method, context))
-        if actor is None:
-            raise AuthenticationRequiredError
-        actor.require(Permission.INGEST)
+        actor = self._actor(scope_of(method, context))
         with self._state.serving.receiver.load.admit() as admission:
             with self._arriving.admit() as arriving:
                 arriving.reserve()
                 body = await self._body(context, admission)
             admission.reserve()
             return await self._takes[method](actor, Delivery(body, Encoding.PROTOBUF))
+
+    def _actor(self, scope: Scope) -> Principal:
+        """Return who calls. Raises what refuses the call, which is noted."""
+        try:
+            actor = self._authenticator.authenticate(scope)
+            if actor is None:
+                raise AuthenticationRequiredError
+            actor.require(Permission.INGEST)
+        except AgentGuardError as error:
+            note_refusal(self._state.serving.refused, scope, error)
+            raise
+        return actor
 
     async def _body(self, context: Context, admission: Admission) -> bytes:
         settings = self._state.app.settings

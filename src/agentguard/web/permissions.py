@@ -7,8 +7,10 @@ from typing import Any
 
 from fastapi import Depends, Request
 
-from agentguard.accounts.principal import Permission
+from agentguard.accounts.principal import Permission, PermissionDeniedError
+from agentguard.audit.refused_access import RefusedAccess
 from agentguard.web.auth import principal_of
+from agentguard.web.refusals import note_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +21,14 @@ class Requirement:
     """None: every request that passed authentication is allowed."""
 
     async def __call__(self, request: Request) -> None:
-        if self.permission is not None:
+        if self.permission is None:
+            return
+        try:
             (await principal_of(request)).require(self.permission)
+        except PermissionDeniedError as error:
+            refused: RefusedAccess = request.state.refused
+            note_refusal(refused, request.scope, error)
+            raise
 
 
 def requires(permission: Permission) -> Any:

@@ -66,7 +66,7 @@ class OpenedApp:
         async with AsyncExitStack() as stack:
             report = stack.enter_context(reporting(self._settings))
             configure_logs(debug=self._settings.debug, report=report)
-            app = await stack.enter_async_context(open_app(self._settings))
+            app = await stack.enter_async_context(open_app(self._settings, worker=True))
             self._stack = stack.pop_all()
         return app
 

@@ -8,11 +8,23 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentguard.adapters.sql.tables import audit_checkpoints, audit_entries, audit_tiles
+from agentguard.adapters.sql.batches import batches
+from agentguard.adapters.sql.tables import (
+    audit_checkpoints,
+    audit_entries,
+    audit_handovers,
+    audit_tiles,
+)
 from agentguard.adapters.sql.upserts import insert_into
-from agentguard.audit.entries import Entry, SealedEntry
+from agentguard.audit.entries import SealedEntry
 from agentguard.audit.merkle import DIGEST_BYTES
-from agentguard.audit.store import EntryFilter, StoredCheckpoint, StoredEntry
+from agentguard.audit.store import (
+    EntryFilter,
+    FilterColumns,
+    StoredCheckpoint,
+    StoredEntry,
+    StoredPayloads,
+)
 from agentguard.audit.tiles import Tile
 
 _INDEX = audit_entries.c.log_index
@@ -24,18 +36,15 @@ class SqlAuditLog:
 
     connection: AsyncConnection
 
-    async def append(self, entry: SealedEntry) -> None:
-        told = Entry.parse(entry.leaf)
-        row = {
-            "time": told.time_ns,
-            "actor": told.actor.id,
-            "action": told.action,
-            "object": told.object_id,
-            "leaf": entry.leaf,
-            "payload": entry.payload,
-            "salt": entry.salt,
-        }
-        await self.connection.execute(insert(audit_entries).values(row))
+    async def append(self, entries: Sequence[SealedEntry]) -> None:
+        if entries:
+            await self.connection.execute(insert(audit_entries), [_row(e) for e in entries])
+
+    async def newest(self, action: str, actor: str | None = None) -> StoredEntry | None:
+        wanted = select(audit_entries).where(*_conditions(EntryFilter(actor, action)))
+        last = wanted.order_by(audit_entries.c.id.desc()).limit(1)
+        row = (await self.connection.execute(last)).mappings().first()
+        return None if row is None else _entry(row)
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         wanted = (
@@ -90,12 +99,27 @@ class SqlAuditLog:
         row = (await self.connection.execute(newest)).mappings().first()
         return None if row is None else StoredCheckpoint(row["size"], row["note"], row["time"])
 
+    async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
+        c = audit_checkpoints.c
+        wanted = select(audit_checkpoints).where(c.size > after, c.size <= until).order_by(c.size)
+        rows = (await self.connection.execute(wanted)).mappings()
+        return tuple(StoredCheckpoint(row["size"], row["note"], row["time"]) for row in rows)
+
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         newest = await self.checkpoint()
         if newest is not None and newest.size >= checkpoint.size:
             raise ValueError(f"a checkpoint of size {newest.size} is stored")
         row = {"size": checkpoint.size, "note": checkpoint.note, "time": checkpoint.time}
         await self.connection.execute(insert(audit_checkpoints).values(row))
+
+    async def handovers(self) -> tuple[bytes, ...]:
+        notes = select(audit_handovers.c.note).order_by(audit_handovers.c.number)
+        return tuple((await self.connection.execute(notes)).scalars())
+
+    async def put_handover(self, note: bytes, time: int) -> None:
+        counted = await self.connection.scalar(select(func.count()).select_from(audit_handovers))
+        row = {"number": counted, "note": note, "time": time}
+        await self.connection.execute(insert(audit_handovers).values(row))
 
     async def entry(self, index: int) -> StoredEntry | None:
         wanted = select(audit_entries).where(audit_entries.c.log_index == index)
@@ -110,6 +134,23 @@ class SqlAuditLog:
             .limit(limit)
         )
         return tuple(_entry(row) for row in (await self.connection.execute(newest)).mappings())
+
+    async def payloads(self) -> StoredPayloads:
+        c = audit_entries.c
+        size = func.coalesce(func.sum(func.length(c.payload)), 0)
+        counted = select(func.count(), size, func.min(c.time)).where(c.payload.is_not(None))
+        number, total, oldest = (await self.connection.execute(counted)).one()
+        return StoredPayloads(number, int(total), oldest)
+
+    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+        c = audit_entries.c
+        old = select(c.id, _INDEX).where(c.payload.is_not(None), c.time < before)
+        first = old.where(_INDEX.is_not(None)).order_by(c.time).limit(most)
+        found = (await self.connection.execute(first)).all()
+        emptied = update(audit_entries).values(payload=None, salt=None)
+        for batch in batches([row.id for row in found]):
+            await self.connection.execute(emptied.where(c.id.in_(batch)))
+        return tuple(sorted(row.log_index for row in found))
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         wanted = select(audit_entries).where(first <= _INDEX, end > _INDEX).order_by(_INDEX)
@@ -128,5 +169,20 @@ def _conditions(wanted: EntryFilter) -> Iterator[ColumnElement[bool]]:
         yield wanted.before > _INDEX
 
 
+def _row(sealed: SealedEntry) -> dict[str, object]:
+    return {
+        "time": sealed.entry.time_ns,
+        "actor": sealed.entry.actor.id,
+        "action": sealed.entry.action,
+        "object": sealed.entry.object_id,
+        "leaf": sealed.leaf,
+        "payload": sealed.payload,
+        "salt": sealed.salt,
+    }
+
+
 def _entry(row: RowMapping) -> StoredEntry:
-    return StoredEntry(row["id"], row["log_index"], row["leaf"], row["payload"], row["salt"])
+    columns = FilterColumns(row["time"], row["actor"], row["action"], row["object"])
+    return StoredEntry(
+        row["id"], row["log_index"], row["leaf"], row["payload"], row["salt"], columns
+    )

@@ -161,6 +161,7 @@ def _values(job: Job, result: bytes | None) -> dict[str, Any]:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "submitted_by": job.submitted_by,
+        "submitted_by_kind": job.submitted_by_kind,
     }
 
 
@@ -185,4 +186,5 @@ def _job(row: RowMapping) -> Job:
         started_at=row["started_at"],
         finished_at=row["finished_at"],
         submitted_by=row["submitted_by"],
+        submitted_by_kind=row["submitted_by_kind"],
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
@@ -42,16 +44,38 @@ _PRIMARY = 0xFF
 
 
 def sqlite_engine(path: Path) -> AsyncEngine:
-    """Return an engine over the file, in WAL mode; several processes may have it open."""
+    """Return an engine over the file, in WAL mode; several processes may have it open.
+
+    Where file or folder cannot be written, it reads only.
+    """
+    reads_only = is_read_only(path)
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{path}",
+        f"sqlite+aiosqlite:///{_reading_uri(path)}&uri=true"
+        if reads_only
+        else f"sqlite+aiosqlite:///{path}",
         pool_size=4,
         max_overflow=4,
         pool_timeout=_BUSY_SECONDS,
         hide_parameters=True,
     )
-    _configure(engine.sync_engine)
+    _configure(engine.sync_engine, reads_only=reads_only)
     return engine
+
+
+def is_read_only(path: Path) -> bool:
+    """Return whether a database exists that this process can only read."""
+    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def _reading_uri(path: Path) -> str:
+    """Return the address of a file that is only read.
+
+    Without a write-ahead log nobody writes, and SQLite needs no lock, for which it would create a
+    file; with one, it reads that too.
+    """
+    log = path.with_name(path.name + "-wal")
+    open_elsewhere = log.exists() and log.stat().st_size > 0
+    return f"file:{quote(str(path))}?{'mode=ro' if open_elsewhere else 'immutable=1'}"
 
 
 def unavailability(error: BaseException) -> str | None:
@@ -73,7 +97,9 @@ def revision_of(path: Path) -> str | None:
     """
     if not path.exists():
         return None
-    with _readable(path), closing(sqlite3.connect(path, timeout=_BUSY_SECONDS)) as connection:
+    place, uri = (_reading_uri(path), True) if is_read_only(path) else (str(path), False)
+    opened = closing(sqlite3.connect(place, timeout=_BUSY_SECONDS, uri=uri))
+    with _readable(path), opened as connection:
         known = connection.execute(
             "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
         ).fetchone()
@@ -135,13 +161,20 @@ def _readable(path: Path) -> Iterator[None]:
         raise DatabaseUnreadableError(path, str(error)) from error
 
 
-def _configure(engine: Engine) -> None:
+def _configure(engine: Engine, *, reads_only: bool) -> None:
     """Set each connection's mode, and begin transactions explicitly.
 
     The driver would begin them too late to take the lock in time.
     """
-    event.listen(engine, "connect", _set_pragmas)
+    event.listen(engine, "connect", _set_timeout if reads_only else _set_pragmas)
     event.listen(engine, "begin", _begin)
+
+
+def _set_timeout(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+    cursor.close()
 
 
 def _set_pragmas(connection: Any, _record: object) -> None:

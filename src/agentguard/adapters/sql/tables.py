@@ -96,6 +96,7 @@ jobs = Table(
     Column("started_at", Moment),
     Column("finished_at", Moment),
     Column("submitted_by", ForeignText),  # a principal's id; NULL for jobs of older versions
+    Column("submitted_by_kind", Name),  # NULL for jobs of older versions
 )
 
 incidents = Table(
@@ -192,6 +193,12 @@ audit_entries = Table(
         postgresql_where=text("log_index IS NULL"),
         sqlite_where=text("log_index IS NULL"),
     ),
+    Index(
+        "ix_audit_entries_payload_time",
+        "time",
+        postgresql_where=text("payload IS NOT NULL"),
+        sqlite_where=text("payload IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -208,5 +215,13 @@ audit_checkpoints = Table(
     metadata,
     Column("size", BigInteger, primary_key=True, autoincrement=False),
     Column("note", LargeBinary, nullable=False),  # a signed note
+    Column("time", Moment, nullable=False),
+)
+
+audit_handovers = Table(
+    "audit_handovers",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # in order, from 0
+    Column("note", LargeBinary, nullable=False),  # signed by the old and the new key
     Column("time", Moment, nullable=False),
 )

@@ -69,8 +69,18 @@ def report_parts(document: Document) -> list[RenderableType]:
 def check_parts(document: Document) -> list[RenderableType]:
     """Return what differs in the log."""
     found = document["disagreements"]
+    facts = _check_facts(document)
     if not found:
         held = plural(document["entries"], "entry")
-        return [answer(f"{held}: entries, tiles and checkpoint agree.")]
+        return [answer(f"{held}: entries, tiles and checkpoint agree."), *facts]
     lines = (Text(f"{d['place']}: {d['problem']}") for d in found)
-    return [answer(f"{plural(len(found), 'disagreement')}."), section("Differs", Group(*lines))]
+    differing = section("Differs", Group(*lines))
+    return [answer(f"{plural(len(found), 'disagreement')}."), differing, *facts]
+
+
+def _check_facts(document: Document) -> list[RenderableType]:
+    removed = document["payloads_removed"]
+    gone = f"{plural(removed, 'payload')} removed. " if removed else ""
+    rate = document["entries_per_second"]
+    speed = "" if rate is None else f"{rate:,} entries/s."
+    return [faint(gone + speed)] if gone or speed else []

@@ -1,0 +1,235 @@
+"""Derives the whole log again from its entries, and tells what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.entries import Entry
+from agentguard.audit.errors import AuditFormatError, VerificationFailedError
+from agentguard.audit.handovers import Handover
+from agentguard.audit.key_state import ForeignLogError, KeyReplacedError, KeyState
+from agentguard.audit.keys import VerifierKey
+from agentguard.audit.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
+from agentguard.audit.rotation import ROTATED
+from agentguard.audit.store import AuditStores, FilterColumns, StoredCheckpoint, StoredEntry
+from agentguard.audit.tiles import Growth, Tile, TileHashes, edge_tiles, grow, parse_tile
+from agentguard.unit_of_work import UnitOfWork
+
+_AT_ONCE = 1000
+"""Entries that are read per transaction."""
+_NS_PER_US = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """What does not agree with the entries."""
+
+    place: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the check is."""
+
+    done: int
+    """Entries."""
+    total: int
+    removed: int
+    """Entries so far whose payload has been removed."""
+
+
+Tell: TypeAlias = Callable[[Progress], None]
+
+
+def nobody(_progress: Progress) -> None:
+    """Tell nobody."""
+
+
+async def check_log(
+    unit_of_work: UnitOfWork[AuditStores], key: VerifierKey | None, tell: Tell
+) -> tuple[int, tuple[Disagreement, ...]]:
+    """Compare tiles, checkpoints, columns and payloads with the entries; return their number too.
+
+    With the `key` that signs the log, also its signature of the newest checkpoint. Ends at the
+    first entry that is missing. What an adversary has changed and signed again is found only by
+    those who remember an older checkpoint. Memory does not grow with the log.
+    """
+    state, size = await unit_of_work.read(_state)
+    total = 0 if state.newest is None else state.newest.size
+    check = _Check(total, tell)
+    if size > total:
+        check.found.append(Disagreement(f"entry {total}", "no checkpoint covers it"))
+    while check.tree.size < total:
+        end = min(check.tree.size + _AT_ONCE, total)
+        check.take(end, await unit_of_work.read(partial(_compared, check.tree, end)))
+        if check.tree.size < end:
+            return check.tree.size, tuple(check.found)
+    check.found += await unit_of_work.read(partial(_edge_problems, check.tree))
+    check.found += _key_problems(state, key, check.new_keys)
+    return total, tuple(check.found)
+
+
+async def _state(stores: AuditStores) -> tuple[KeyState, int]:
+    return await KeyState.read(stores.audit), await stores.audit.size()
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A range of entries, and how the rest of the log compares with them."""
+
+    entries: tuple[StoredEntry, ...]
+    grown: Growth | None
+    """The tree with them; None if one is missing."""
+    tiles: tuple[Tile, ...] = ()
+    """Full ones that differ."""
+    checkpoints: tuple[int, ...] = ()
+    """Sizes of those that differ."""
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The tree of the entries that have been read."""
+
+    size: int = 0
+    root: Digest = EMPTY_ROOT
+    edge: dict[Tile, tuple[Digest, ...]] = field(default_factory=dict)
+
+    def frontier(self) -> Frontier:
+        return Frontier.read(self.size, TileHashes(self.size, self.edge))
+
+    def take(self, grown: Growth) -> None:
+        kept = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()} | self.edge
+        self.size, self.root = grown.size, grown.root
+        self.edge = {tile: kept[tile] for tile in edge_tiles(grown.size)}
+
+
+@dataclass(slots=True)
+class _Check:
+    total: int
+    tell: Tell
+    tree: _Tree = field(default_factory=_Tree)
+    removed: int = 0
+    found: list[Disagreement] = field(default_factory=list)
+    new_keys: list[str] = field(default_factory=list)
+    """Ids of keys that took over, as the entries say."""
+
+    def take(self, end: int, compared: _Compared) -> None:
+        """Note what differs, and grow the tree to `end` unless an entry is missing."""
+        if compared.grown is None:
+            there = {entry.index for entry in compared.entries}
+            first = next(index for index in range(self.tree.size, end) if index not in there)
+            self.found.append(Disagreement(f"entry {first}", "it is missing"))
+            return
+        self.tree.take(compared.grown)
+        for entry in compared.entries:
+            self._take_entry(entry)
+        self.found += [_differs(tile) for tile in compared.tiles]
+        self.found += [_other_root(size) for size in compared.checkpoints]
+        self.tell(Progress(self.tree.size, self.total, self.removed))
+
+    def _take_entry(self, entry: StoredEntry) -> None:
+        place = f"entry {entry.index}"
+        self.removed += entry.payload is None
+        try:
+            told = Entry.parse(entry.leaf)
+        except AuditFormatError as error:
+            self.found.append(Disagreement(place, str(error)))
+            return
+        if told.action == ROTATED:
+            self.new_keys.append(told.object_id or "")
+        problems = (*_payload_problems(entry, told), *_column_problems(entry.columns, told))
+        self.found += [Disagreement(place, problem) for problem in problems]
+
+
+async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
+    entries = await stores.audit.range(tree.size, end)
+    if [entry.index for entry in entries] != list(range(tree.size, end)):
+        return _Compared(entries, None)
+    leaves = [leaf_hash(entry.leaf) for entry in entries]
+    grown = grow(tree.size, tree.edge, leaves)
+    full = [tile for tile in grown.tiles if tile.width == tile.full.width]
+    stored = await stores.audit.tiles(full)
+    others = [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
+    signed = await stores.audit.checkpoints(tree.size, end)
+    return _Compared(entries, grown, tuple(others), tuple(_other_roots(tree, leaves, signed)))
+
+
+def _other_roots(
+    tree: _Tree, leaves: Sequence[Digest], stored: Sequence[StoredCheckpoint]
+) -> Iterator[int]:
+    """Yield the sizes of the checkpoints that are not those of the tree with these leaves."""
+    frontier, first = tree.frontier(), tree.size
+    for each in stored:
+        frontier, _ = frontier.extended(leaves[frontier.size - first : each.size - first])
+        if not _is_of(each, frontier):
+            yield each.size
+
+
+def _is_of(stored: StoredCheckpoint, frontier: Frontier) -> bool:
+    try:
+        said = SignedCheckpoint.parse(stored.note).checkpoint
+    except AuditFormatError:
+        return False
+    return (said.size, said.root) == (frontier.size, frontier.root())
+
+
+async def _edge_problems(tree: _Tree, stores: AuditStores) -> list[Disagreement]:
+    """Compare the partial tiles; where the log has grown since, their beginnings."""
+    stored = await stores.audit.tiles(tree.edge)
+    return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]
+
+
+def _key_problems(
+    state: KeyState, key: VerifierKey | None, new_keys: Sequence[str]
+) -> Iterator[Disagreement]:
+    """Yield what is wrong with hand-overs, and with the signature of the newest checkpoint."""
+    handed = []
+    for number, note in enumerate(state.handovers):
+        try:
+            handed.append(Handover.parse(note).new.key_id.hex())
+        except (AuditFormatError, VerificationFailedError) as error:
+            yield Disagreement(f"hand-over {number}", str(error))
+    for missing in set(new_keys) - set(handed):
+        yield Disagreement("hand-overs", f"that to key {missing} is missing")
+    if key is not None:
+        try:
+            state.check(key)
+        except (ForeignLogError, KeyReplacedError, VerificationFailedError) as error:
+            yield Disagreement("checkpoint", str(error))
+
+
+def _payload_problems(entry: StoredEntry, told: Entry) -> Iterator[str]:
+    if entry.payload is None and entry.salt is None:
+        return
+    try:
+        told.check_payload(entry.payload or b"", entry.salt or b"")
+    except (AuditFormatError, VerificationFailedError) as error:
+        yield str(error)
+
+
+def _column_problems(stored: FilterColumns | None, told: Entry) -> Iterator[str]:
+    """Yield what is wrong with the columns that lists are filtered by."""
+    if stored is None:
+        return
+    pairs: Mapping[str, tuple[object, object]] = {
+        "time": (stored.time, told.time_ns // _NS_PER_US * _NS_PER_US),
+        "actor": (stored.actor, told.actor.id),
+        "action": (stored.action, told.action),
+        "object": (stored.object, told.object_id),
+    }
+    for column, (found, expected) in pairs.items():
+        if found != expected:
+            yield f"its column {column!r} is {found!r}; its leaf says {expected!r}"
+
+
+def _differs(tile: Tile) -> Disagreement:
+    return Disagreement(f"tile {tile.path}", "it differs from the entries")
+
+
+def _other_root(size: int) -> Disagreement:
+    return Disagreement(f"checkpoint {size}", "its root hash is not that of the entries")
