@@ -77,11 +77,14 @@ class AuditLog(Protocol):
     async def put_tiles(self, tiles: Mapping[Tile, bytes]) -> None:
         """Store tiles; a wider one replaces a narrower one of the same place."""
 
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint."""
+    async def checkpoint(self, size: int | None = None) -> StoredCheckpoint | None:
+        """Return the checkpoint of this size, or the newest one."""
 
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint of a new size; raise ValueError if its size is not new."""
+
+    async def put_note(self, size: int, note: bytes) -> None:
+        """Replace the note of a stored checkpoint by one with more signatures."""
 
     async def entry(self, index: int) -> StoredEntry | None:
         """Return the entry at this index."""
