@@ -74,6 +74,14 @@ class Settings(ServiceSettings):
     """
     audit_origin: str | None = None
     """Name of the audit log if its key is generated, such as `example.com/agentguard`."""
+    audit_log_public: bool = False
+    """Serve `/log`, the hashes and checkpoints of the audit log, to everybody, without a key. It
+    has no entries.
+    """
+    audit_witnesses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys (C2SP verifier keys) of the witnesses whose cosignatures of checkpoints are
+    accepted, separated by commas.
+    """
     proxy_authenticates: bool = False
     """Set to `true` only if a proxy in front of AgentGuard authenticates every request and no
     client can bypass it: requests then need no key.
@@ -105,8 +113,8 @@ class Settings(ServiceSettings):
     """Keep the received request bodies, including prompts and responses, as long as their spans."""
 
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to `/api` per minute and client address; clients behind one proxy share an address.
-    0 disables the limit.
+    """Requests to `/api` and `/log` per minute and client address; clients behind one proxy share
+    an address. 0 disables the limit.
     """
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
@@ -203,7 +211,7 @@ class Settings(ServiceSettings):
     jobs_days: float = Field(default=30, gt=0)
     """Finished jobs are deleted after this many days, with their results."""
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (

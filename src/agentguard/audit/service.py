@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.entries import Entry
-from agentguard.audit.errors import AuditFormatError, VerificationFailedError
+from agentguard.audit.errors import AuditFormatError, HashMissingError, VerificationFailedError
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import (
     EMPTY_ROOT,
@@ -24,6 +24,7 @@ from agentguard.audit.merkle import (
 from agentguard.audit.sequencing import stored_hashes
 from agentguard.audit.store import AuditStores, EntryFilter, StoredCheckpoint, StoredEntry
 from agentguard.audit.tiles import Growth, Tile, edge_tiles, grow, parse_tile
+from agentguard.kernel.clock import NS_PER_MICROSECOND
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.unit_of_work import UnitOfWork
 
@@ -42,6 +43,20 @@ class UnknownEntryError(NotFoundError):
         )
 
 
+class UnknownCheckpointError(NotFoundError):
+    """No checkpoint of this size is stored."""
+
+    code = "unknown-checkpoint"
+
+    def __init__(self, size: int | None) -> None:
+        super().__init__(
+            "The audit log has no checkpoint yet: it has no entry, or none is sequenced. Try again"
+            " in a few seconds."
+            if size is None
+            else f"The audit log has no checkpoint of size {size}. Ask for the newest one."
+        )
+
+
 class BadRangeError(InvalidInputError):
     """No such part of the log."""
 
@@ -56,6 +71,15 @@ class Page:
     size: int
     waiting: int
     """Entries that are appended, but not sequenced yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """The log of `size` entries begins with that of `old_size`."""
+
+    old_size: int
+    size: int
+    hashes: tuple[Digest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,41 +120,78 @@ class AuditService:
         """Return the newest checkpoint; None: nothing is sequenced yet."""
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
-    async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
-        """Return an entry with its proof and the newest checkpoint.
+    async def published(self, size: int | None = None) -> StoredCheckpoint:
+        """Return the checkpoint of this size, or the newest. Raises UnknownCheckpointError."""
+        return await self.unit_of_work.read(partial(_published, size))
 
-        Raises UnknownEntryError.
+    async def tiles(self, wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
+        """Return the contents of tiles. Raises HashMissingError for the first that is not there.
+
+        What was read once never changes.
+        """
+        stored = await self.unit_of_work.read(lambda stores: stores.audit.tiles(wanted))
+        if missing := [tile for tile in wanted if tile not in stored]:
+            raise HashMissingError(missing[0].path)
+        return stored
+
+    async def bundle(
+        self, index: int, key: VerifierKey | None = None, *, size: int | None = None
+    ) -> Bundle:
+        """Return an entry with its proof in the checkpoint of this size, or in the newest one.
+
+        Raises UnknownEntryError, UnknownCheckpointError.
         """
 
         async def work(stores: AuditStores) -> Bundle:
-            newest = await stores.audit.checkpoint()
-            size = 0 if newest is None else newest.size
-            entry = await stores.audit.entry(index) if 0 <= index < size else None
-            if newest is None or entry is None:
-                raise UnknownEntryError(index, size)
-            stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
-            proof = inclusion_proof(index, size, stored)
-            signed = SignedCheckpoint.parse(newest.note)
+            signed = SignedCheckpoint.parse((await _published(size, stores)).note)
+            covered = signed.checkpoint.size
+            entry = await stores.audit.entry(index) if 0 <= index < covered else None
+            if entry is None:
+                raise UnknownEntryError(index, covered)
+            stored = await stored_hashes(stores.audit, inclusion_nodes(index, covered), covered)
+            proof = inclusion_proof(index, covered, stored)
             return Bundle(index, entry.leaf, proof, signed, _payload(entry), key)
 
         return await self.unit_of_work.read(work)
 
-    async def consistency(self, old_size: int, size: int) -> tuple[Digest, ...]:
-        """Return the proof that the log of `size` entries extends that of `old_size`.
+    async def consistency(self, old_size: int, size: int | None = None) -> ConsistencyProof:
+        """Return the proof that the log of `size` entries, or the newest, extends `old_size`.
 
         Raises BadRangeError.
         """
 
-        async def work(stores: AuditStores) -> tuple[Digest, ...]:
+        async def work(stores: AuditStores) -> ConsistencyProof:
             newest = await stores.audit.size()
-            if not 0 < old_size <= size <= newest:
+            new_size = newest if size is None else size
+            if not 0 < old_size <= new_size <= newest:
                 raise BadRangeError(
-                    f"The sizes {old_size} and {size} must be ascending, from 1 to {newest}."
+                    f"The sizes {old_size} and {new_size} must be ascending, from 1 to {newest}."
                 )
-            stored = await stored_hashes(stores.audit, consistency_nodes(old_size, size), size)
-            return consistency_proof(old_size, size, stored)
+            nodes = consistency_nodes(old_size, new_size)
+            stored = await stored_hashes(stores.audit, nodes, new_size)
+            return ConsistencyProof(
+                old_size, new_size, consistency_proof(old_size, new_size, stored)
+            )
 
         return await self.unit_of_work.read(work)
+
+    async def index_of(self, leaf: bytes) -> int | None:
+        """Return where the log has an entry with this leaf's data, or None.
+
+        Raises AuditFormatError if it is no entry.
+        """
+        told = Entry.parse(leaf)
+        wanted = EntryFilter(
+            told.actor.id,
+            told.action,
+            told.object_id,
+            since=told.time_ns,
+            until=told.time_ns + NS_PER_MICROSECOND,
+        )
+        same_time = await self.unit_of_work.read(
+            lambda stores: stores.audit.entries(wanted, _CHECKED_AT_ONCE)
+        )
+        return next((entry.index for entry in same_time if entry.leaf == leaf), None)
 
     async def check(self) -> tuple[int, tuple[Disagreement, ...]]:
         """Derive tiles and checkpoint again from the entries; return their number, what differs.
@@ -163,6 +224,13 @@ class AuditService:
         tree.take(grown)
         problems = [problem for entry in entries for problem in _payload_problems(entry)]
         return problems + [_differs(tile) for tile in differing]
+
+
+async def _published(size: int | None, stores: AuditStores) -> StoredCheckpoint:
+    found = await stores.audit.checkpoint(size)
+    if found is None:
+        raise UnknownCheckpointError(size)
+    return found
 
 
 _Compared: TypeAlias = tuple[tuple[StoredEntry, ...], Growth | None, list[Tile]]

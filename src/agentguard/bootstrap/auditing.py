@@ -11,13 +11,16 @@ import structlog
 from agentguard.adapters.files.audit_key import signing_key
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
-from agentguard.audit.keys import SigningKey
+from agentguard.audit.errors import AuditFormatError
+from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
+from agentguard.audit.verifying import VerificationService
+from agentguard.bootstrap.app import App
 from agentguard.coordination.turns import Turn
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
-from agentguard.settings import Settings
+from agentguard.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +33,31 @@ def key_of(settings: Settings) -> SigningKey:
     if settings.audit_key is not None:
         return SigningKey.parse(settings.audit_key.get_secret_value())
     return signing_key(settings.data_dir, settings.audit_origin)
+
+
+async def verifier_of(settings: Settings) -> VerifierKey:
+    """Return the public key of the log. Raises AuditFormatError, OSError."""
+    return (await asyncio.to_thread(key_of, settings)).verifier
+
+
+def witnesses_of(settings: Settings) -> tuple[VerifierKey, ...]:
+    """Return the keys of the witnesses. Raises SettingsError."""
+    try:
+        keys = tuple(map(VerifierKey.parse, settings.audit_witnesses))
+    except AuditFormatError as error:
+        raise SettingsError(f"AGENTGUARD_AUDIT_WITNESSES is invalid. {error}") from None
+    for key in keys:
+        if key.type is not SignatureType.COSIGNATURE:
+            raise SettingsError(
+                f"AGENTGUARD_AUDIT_WITNESSES: the key of {key.name!r} is not that of a witness (type"
+                " 4, C2SP tlog-cosignature)."
+            )
+    return keys
+
+
+async def verification_of(app: App) -> VerificationService:
+    """Return what checks bundles and original data against the log."""
+    return VerificationService(app.audit, await verifier_of(app.settings))
 
 
 async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Sequencer:

@@ -19,7 +19,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
-from agentguard.bootstrap.auditing import sequence_at_last, sequencing
+from agentguard.bootstrap.auditing import sequence_at_last, sequencing, witnesses_of
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -169,6 +169,7 @@ def _application(
             storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
         ),
         AuditService(storage.unit_of_work),
+        witnesses_of(settings),
         storage.projection,
     )
 

@@ -33,6 +33,7 @@ from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, shared_inputs
 from agentguard.web.routes import (
     analysis,
+    audit,
     catalog,
     components,
     diff,
@@ -40,6 +41,7 @@ from agentguard.web.routes import (
     graph,
     health,
     jobs,
+    log,
     metrics,
     otlp,
     playbook,
@@ -65,6 +67,8 @@ _ROUTES = (
     catalog,
     simulate,
     playbook,
+    audit,
+    log,
 )
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
