@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import NoDecode
 
 from agentguard.environment import (
+    MONITOR_API_KEY,
     UNUSED_NAMES,
     disagreements,
     environment,
@@ -319,6 +320,7 @@ def load_settings() -> Settings:
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables with the prefix AGENTGUARD_ that are no settings: probable typos."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
+    known.add(MONITOR_API_KEY)
     known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(
         sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known)

@@ -75,7 +75,6 @@ async def test_tiles_may_be_kept_for_ever_and_checkpoints_for_a_second(tmp_path)
         ("tile/64/000", 400, "audit-format"),
         ("tile/0/000.p/0", 400, "audit-format"),
         ("tile/0/000.p/256", 400, "audit-format"),
-        ("tile/0/000%0a", 400, "audit-format"),
         ("tile/0/%2e%2e/checkpoint", 400, "audit-format"),
         ("tile/0/000?full=1", 422, "unknown-parameter"),
         ("entries", 404, "not-found"),
@@ -137,10 +136,12 @@ async def test_without_a_key_only_a_public_log_is_read(tmp_path, public):
 
 @pytest.mark.parametrize("public", [True, False])
 async def test_without_any_key_only_a_public_log_is_read_from_elsewhere(tmp_path, public):
-    async with log_of(tmp_path, "a", audit_log_public=public) as (app, _):
-        async with client_of(create_app(app), peer=("8.8.8.8", 1)) as stranger:
-            log = (await stranger.get("/log/checkpoint")).status_code
-            api = (await stranger.get("/api/audit/checkpoint")).status_code
+    async with (
+        log_of(tmp_path, "a", audit_log_public=public) as (app, _),
+        client_of(create_app(app), peer=("8.8.8.8", 1)) as stranger,
+    ):
+        log = (await stranger.get("/log/checkpoint")).status_code
+        api = (await stranger.get("/api/audit/checkpoint")).status_code
 
     assert (log, api) == (200 if public else 403, 403)
 

@@ -25,6 +25,8 @@ from agentguard.audit.merkle import (
 HEIGHT = 8
 FULL_WIDTH = 1 << HEIGHT
 CHECKPOINT_PATH = "checkpoint"
+KEY_PATH = "key"
+"""The log's public key, beside what C2SP defines: for those who trust it on first use."""
 
 _LEVELS = 64
 _PATH = re.compile(r"tile/(\d{1,2})/((?:x\d{3}/){0,6})(\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)

@@ -13,6 +13,7 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
+from agentguard.audit.publishing import LogTarget, Publisher
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
 from agentguard.audit.verifying import VerificationService
@@ -49,10 +50,15 @@ def witnesses_of(settings: Settings) -> tuple[VerifierKey, ...]:
     for key in keys:
         if key.type is not SignatureType.COSIGNATURE:
             raise SettingsError(
-                f"AGENTGUARD_AUDIT_WITNESSES: the key of {key.name!r} is not that of a witness (type"
-                " 4, C2SP tlog-cosignature)."
+                f"AGENTGUARD_AUDIT_WITNESSES: the key of {key.name!r} is not that of a witness"
+                " (type 4, C2SP tlog-cosignature)."
             )
     return keys
+
+
+async def publisher_of(app: App, target: LogTarget) -> Publisher:
+    """Return what publishes the log as static files."""
+    return Publisher(app.audit, target, await verifier_of(app.settings))
 
 
 async def verification_of(app: App) -> VerificationService:
