@@ -146,14 +146,18 @@ def _watched(
     look: Callable[[], Look], interval: float | None, tell: Callable[[Look], None]
 ) -> Look:
     """Look once, or until an alarm; return the last look."""
-    import time
-
     while True:
         found = look()
         tell(found)
         if interval is None or found.alarm:
             return found
-        time.sleep(interval)
+        _wait(interval)
+
+
+def _wait(seconds: float) -> None:
+    import time
+
+    time.sleep(seconds)
 
 
 def _tell(look: Look, state: Path, output_format: Format) -> None:

@@ -16,9 +16,8 @@ _ON_FIRST_USE = (
 def look_parts(document: Document) -> list[RenderableType]:
     """Return one look at a log."""
     alarm = document["alarm"]
-    told = f"{document['finding'].capitalize()}: {document['detail'].rstrip('.')}."
     parts: list[RenderableType] = [
-        Text(f"ALARM. {told}", style="bold red") if alarm else answer(told)
+        Text(f"ALARM: {_told(document)}", style="bold red") if alarm else answer(_told(document))
     ]
     if document["trusted_on_first_use"] and document["key"] is not None:
         parts.append(Group(Text(_ON_FIRST_USE), hanging("Key", document["key"], indent=2)))
@@ -26,3 +25,12 @@ def look_parts(document: Document) -> list[RenderableType]:
         lines = (Text(path) for path in document["evidence"])
         parts.append(section("Evidence: the signed checkpoints", Group(*lines)))
     return [*parts, faint(f"Remembered in {document['state']}")]
+
+
+def _told(document: Document) -> str:
+    """Return the finding as a sentence; a detail that says it again stands alone."""
+    detail = document["detail"].rstrip(".")
+    sentence = f"{detail[:1].upper()}{detail[1:]}."
+    plain = ("first seen", "unchanged", "grown")
+    known = document["finding"] in plain or detail.startswith(document["finding"])
+    return sentence if known else f"{document['finding'].capitalize()}: {detail}."
