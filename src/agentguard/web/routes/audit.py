@@ -52,7 +52,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": VerifyRequest.model_json_schema()},
+            "application/json": {"schema": {"$ref": "#/components/schemas/VerifyRequest"}},
             _TEXT: {"schema": {"type": "string"}},
         },
     }
@@ -222,7 +222,8 @@ async def _verified(request: Request, service: VerificationService) -> Verificat
         return await service.bundle(wanted.bundle.encode())
     assert wanted.tx_hash is not None  # noqa: S101 - VerifyRequest has checked it
     assert wanted.data is not None  # noqa: S101 - the same
-    data = OriginalData(wanted.data.entry, wanted.data.payload, wanted.data.salt)
+    entry = wanted.data.entry.model_dump(by_alias=True)
+    data = OriginalData(entry, wanted.data.payload, wanted.data.salt)
     return await service.original(data, wanted.tx_hash.lower())
 
 

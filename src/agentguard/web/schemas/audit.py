@@ -66,10 +66,23 @@ class CheckpointDocument(Document):
     signatures: list[SignatureDocument]
 
 
+class LeafDocument(Document):
+    """An entry as it was hashed, in canonical JSON (RFC 8785)."""
+
+    action: str
+    actor: ActorDocument
+    evidence: list[str] = Field(description="Trace ids.")
+    graph_version: str | None
+    object: str | None
+    payload_commitment: str = Field(description="SHA-256 of salt and payload, in hexadecimal.")
+    schema_: int = Field(alias="schema")
+    time: str = Field(description="ns since the epoch.")
+
+
 class OriginalDataDocument(Document):
     """An entry as it was hashed, and its payload with the salt."""
 
-    entry: dict[str, Any] = Field(description="The leaf, as JSON.")
+    entry: LeafDocument
     payload: JSONValue
     salt: str | None = Field(description="Null: the payload was removed.")
 
@@ -118,10 +131,30 @@ class VerificationDocument(Document):
     checks: list[CheckDocument]
 
 
+class ActorData(RequestBody):
+    """Who acted."""
+
+    id: str
+    kind: str
+
+
+class LeafData(RequestBody):
+    """An entry as it was hashed."""
+
+    action: str
+    actor: ActorData
+    evidence: list[str]
+    graph_version: str | None
+    object: str | None
+    payload_commitment: str
+    schema_: int = Field(alias="schema")
+    time: str
+
+
 class OriginalData(RequestBody):
     """`data` of a proof."""
 
-    entry: dict[str, Any]
+    entry: LeafData
     payload: JSONValue = None
     salt: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
