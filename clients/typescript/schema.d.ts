@@ -467,6 +467,195 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/entries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Entries
+         * @description List what was done, the newest first.
+         */
+        get: operations["list_audit_entries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/entries/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Entry
+         * @description Return one entry.
+         */
+        get: operations["get_audit_entry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkpoint
+         * @description Return the newest checkpoint, or the stored one of a size, and who has signed it.
+         */
+        get: operations["get_audit_checkpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/proof/{index}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Proof
+         * @description Return an entry, the proof that the log has it, and the checkpoint, all of one moment.
+         *
+         *     As a file for `agentguard audit verify` with `format=tlog-proof` or `Accept: text/plain`.
+         */
+        get: operations["get_audit_proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/consistency": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Consistency
+         * @description Return the proof that the log of one size begins with the log of a smaller one.
+         *
+         *     With `Accept: text/plain`, one hash per line, for `agentguard audit verify --consistency`.
+         */
+        get: operations["get_audit_consistency"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/audit/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Post Verify
+         * @description Check a bundle, or that a transaction anchored an entry, against this log.
+         *
+         *     Each check is verified, failed or not checkable. This server vouches for itself here: whoever
+         *     does not trust it runs `agentguard audit verify` elsewhere.
+         */
+        post: operations["verify_audit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/log/checkpoint": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Checkpoint
+         * @description Return the newest checkpoint, a signed note, with the cosignatures of witnesses.
+         */
+        get: operations["get_log_checkpoint"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/log/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Key
+         * @description Return the log's public key. Whoever verifies compares it with one from elsewhere.
+         */
+        get: operations["get_log_key"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/log/tile/{path}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Tile
+         * @description Return a tile, up to 256 hashes: `LEVEL/NUMBER`, or `LEVEL/NUMBER.p/WIDTH` of its beginning.
+         *
+         *     Entries (`entries/…`) are not published.
+         */
+        get: operations["get_log_tile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/traces": {
         parameters: {
             query?: never;
@@ -531,6 +720,19 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ActorDocument
+         * @description Who acted.
+         */
+        ActorDocument: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @description How the principal was identified.
+             */
+            kind: string;
+        };
         /**
          * AgentDetailsDocument
          * @description An agent with its dependencies, its dependents and the workflows that it starts.
@@ -1223,6 +1425,52 @@ export interface components {
             measures: components["schemas"]["MeasureDocument"][];
         };
         /**
+         * CheckDocument
+         * @description One check.
+         */
+        CheckDocument: {
+            check: components["schemas"]["CheckName"];
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Detail
+             * @description What was found; of a failure, the first step that differs.
+             */
+            detail: string;
+        };
+        /**
+         * CheckName
+         * @description What is checked, in this order.
+         * @enum {string}
+         */
+        CheckName: "format" | "entry" | "payload" | "inclusion" | "signature" | "checkpoint" | "witnesses" | "anchor";
+        /**
+         * CheckpointDocument
+         * @description The state of the log, signed.
+         */
+        CheckpointDocument: {
+            /** Origin */
+            origin: string;
+            /** Size */
+            size: number;
+            /**
+             * Root
+             * @description Root hash of the Merkle tree (RFC 9162), in hexadecimal.
+             */
+            root: string;
+            /**
+             * Time
+             * @description When it was signed; null in proofs.
+             */
+            time: string | null;
+            /**
+             * Note
+             * @description The signed note (C2SP tlog-checkpoint).
+             */
+            note: string;
+            /** Signatures */
+            signatures: components["schemas"]["SignatureDocument"][];
+        };
+        /**
          * ComparedComponent
          * @description A component, with the counts of the newer side that has it.
          */
@@ -1545,6 +1793,18 @@ export interface components {
          * @enum {string}
          */
         ComponentKind: "agent" | "tool" | "model" | "mcp_server" | "datastore" | "queue" | "service" | "external" | "workflow";
+        /**
+         * ConsistencyDocument
+         * @description The proof that one state of the log extends another.
+         */
+        ConsistencyDocument: {
+            /** From */
+            from: number;
+            /** To */
+            to: number;
+            /** Proof */
+            proof: string[];
+        };
         /**
          * CoverageDocument
          * @description What was read, and how much of it could be used.
@@ -1875,6 +2135,58 @@ export interface components {
             extra: components["schemas"]["ExtraDependencyDocument"][];
             /** Owners */
             owners: components["schemas"]["OwnerDocument"][];
+        };
+        /**
+         * EntriesDocument
+         * @description A page of entries, newest first.
+         */
+        EntriesDocument: {
+            /** Entries */
+            entries: components["schemas"]["EntryDocument"][];
+            /**
+             * Size
+             * @description Entries in the whole log.
+             */
+            size: number;
+            /**
+             * Pending
+             * @description Entries that wait for their place in the log.
+             */
+            pending: number;
+            /**
+             * Next
+             * @description `before` of the next page; null after the last.
+             */
+            next: number | null;
+        };
+        /**
+         * EntryDocument
+         * @description An entry of the audit log.
+         */
+        EntryDocument: {
+            /** Index */
+            index: number;
+            /** Time */
+            time: string | null;
+            actor: components["schemas"]["ActorDocument"];
+            /**
+             * Action
+             * @example scan.stored
+             */
+            action: string;
+            /** Object */
+            object: string | null;
+            /** Graph Version */
+            graph_version: string | null;
+            /** Trace Ids */
+            trace_ids: string[];
+            /**
+             * Payload
+             * @description Any JSON.
+             */
+            payload: unknown;
+            /** Payload Removed */
+            payload_removed: boolean;
         };
         /**
          * EntryKind
@@ -2397,6 +2709,36 @@ export interface components {
             p99: number;
         };
         /**
+         * LeafDocument
+         * @description An entry as it was hashed, in canonical JSON (RFC 8785).
+         */
+        LeafDocument: {
+            /** Action */
+            action: string;
+            actor: components["schemas"]["ActorDocument"];
+            /**
+             * Evidence
+             * @description Trace ids.
+             */
+            evidence: string[];
+            /** Graph Version */
+            graph_version: string | null;
+            /** Object */
+            object: string | null;
+            /**
+             * Payload Commitment
+             * @description SHA-256 of salt and payload, in hexadecimal.
+             */
+            payload_commitment: string;
+            /** Schema */
+            schema: number;
+            /**
+             * Time
+             * @description ns since the epoch.
+             */
+            time: string;
+        };
+        /**
          * Level
          * @description What stands for a service and the agents in it.
          * @enum {string}
@@ -2540,6 +2882,29 @@ export interface components {
              */
             agent_type: ("llm_agent" | "api_agent" | "generic_agent") | null;
         };
+        /**
+         * OriginalDataDocument
+         * @description An entry as it was hashed, and its payload with the salt.
+         */
+        OriginalDataDocument: {
+            entry: components["schemas"]["LeafDocument"];
+            /**
+             * Payload
+             * @description Any JSON.
+             */
+            payload: unknown;
+            /**
+             * Salt
+             * @description Null: the payload was removed.
+             */
+            salt: string | null;
+        };
+        /**
+         * Outcome
+         * @description What became of a check.
+         * @enum {string}
+         */
+        Outcome: "verified" | "failed" | "not checkable";
         /**
          * OwnerDocument
          * @description An owner and where it is declared.
@@ -2691,6 +3056,32 @@ export interface components {
          * @enum {string}
          */
         PresenceState: "seen" | "not_seen" | "ghost";
+        /**
+         * ProofDocument
+         * @description An entry, the proof that it is in the log, and the checkpoint: all of one moment.
+         */
+        ProofDocument: {
+            /** Index */
+            index: number;
+            /**
+             * Data Hash
+             * @description Leaf hash of the entry (RFC 9162), in hexadecimal.
+             */
+            data_hash: string;
+            /**
+             * Proof
+             * @description From the leaf's sibling to the child of the root.
+             */
+            proof: string[];
+            checkpoint: components["schemas"]["CheckpointDocument"];
+            /**
+             * Key
+             * @description The log's public key; get it from elsewhere to trust it.
+             */
+            key: string | null;
+            entry: components["schemas"]["EntryDocument"];
+            data: components["schemas"]["OriginalDataDocument"];
+        };
         /**
          * RefusalDocument
          * @description A part of the input that could not be used.
@@ -2878,6 +3269,30 @@ export interface components {
             b: components["schemas"]["EvidenceDocument"][];
         };
         /**
+         * SignatureDocument
+         * @description A signature of a checkpoint.
+         */
+        SignatureDocument: {
+            /** Name */
+            name: string;
+            /** Key Id */
+            key_id: string;
+            kind: components["schemas"]["SignerKind"];
+            /** @description `not checkable` where the key is not known. */
+            outcome: components["schemas"]["Outcome"];
+            /**
+             * Time
+             * @description When a witness cosigned.
+             */
+            time: string | null;
+        };
+        /**
+         * SignerKind
+         * @description Whose key it is.
+         * @enum {string}
+         */
+        SignerKind: "log" | "witness" | "unknown";
+        /**
          * SimpleCyclesDocument
          * @description Simple cycles, the shortest first.
          */
@@ -3003,6 +3418,39 @@ export interface components {
              * @description From 0 to 1.
              */
             medium: number;
+        };
+        /**
+         * VerificationDocument
+         * @description What was checked. Members of the anchor are null where nothing is anchored.
+         */
+        VerificationDocument: {
+            /**
+             * Chain
+             * @description Chain id: 137 is Polygon, 80002 its test network.
+             */
+            chain: number | null;
+            /** Tx Hash */
+            tx_hash: string | null;
+            /** Block */
+            block: number | null;
+            /**
+             * Timestamp
+             * @description Of the block.
+             */
+            timestamp: string | null;
+            /**
+             * Data Hash
+             * @description Leaf hash of the entry, in hexadecimal.
+             */
+            data_hash: string | null;
+            /**
+             * Verified
+             * @description True only if `outcome` is `verified` and, where a transaction was given, its anchor is verified too.
+             */
+            verified: boolean;
+            outcome: components["schemas"]["Outcome"];
+            /** Checks */
+            checks: components["schemas"]["CheckDocument"][];
         };
         /**
          * WindowDocument
@@ -3139,6 +3587,74 @@ export interface components {
             dataset: string;
             /** Graph Version */
             graph_version: string;
+        };
+        /**
+         * ActorData
+         * @description Who acted.
+         */
+        ActorData: {
+            /** Id */
+            id: string;
+            /** Kind */
+            kind: string;
+        };
+        /**
+         * LeafData
+         * @description An entry as it was hashed.
+         */
+        LeafData: {
+            /** Action */
+            action: string;
+            actor: components["schemas"]["ActorData"];
+            /** Evidence */
+            evidence: string[];
+            /** Graph Version */
+            graph_version: string | null;
+            /** Object */
+            object: string | null;
+            /** Payload Commitment */
+            payload_commitment: string;
+            /** Schema */
+            schema: number;
+            /** Time */
+            time: string;
+        };
+        /**
+         * OriginalData
+         * @description `data` of a proof.
+         */
+        OriginalData: {
+            entry: components["schemas"]["LeafData"];
+            /**
+             * Payload
+             * @description Any JSON.
+             * @default null
+             */
+            payload: unknown;
+            /**
+             * Salt
+             * @default null
+             */
+            salt: string | null;
+        };
+        /**
+         * VerifyRequest
+         * @description A bundle; or an entry and the transaction that anchored it.
+         */
+        VerifyRequest: {
+            /**
+             * Bundle
+             * @description The text of a `.tlog-proof` file.
+             * @default null
+             */
+            bundle: string | null;
+            /**
+             * Tx Hash
+             * @default null
+             */
+            tx_hash: string | null;
+            /** @default null */
+            data: components["schemas"]["OriginalData"] | null;
         };
     };
     responses: never;
@@ -3994,6 +4510,328 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["JobDocument"];
                 };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_entries: {
+        parameters: {
+            query?: {
+                /** @description Entries per page. */
+                limit?: number;
+                /** @description Only what this principal did. */
+                actor?: string | null;
+                /** @description Only this, such as `scan.stored`. */
+                action?: string | null;
+                /** @description Only what was done to it. */
+                object?: string | null;
+                /** @description Only entries of this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only entries before this time. */
+                until?: string | null;
+                /** @description `next` of the previous page. */
+                before?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntriesDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_audit_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntryDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_audit_checkpoint: {
+        parameters: {
+            query?: {
+                /** @description Size of a checkpoint, instead of the newest one. */
+                size?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_audit_proof: {
+        parameters: {
+            query?: {
+                /** @description Size of a checkpoint, instead of the newest one. */
+                size?: number | null;
+                /** @description `tlog-proof`: the file, as with `Accept: text/plain`. */
+                format?: ("json" | "tlog-proof") | null;
+            };
+            header?: never;
+            path: {
+                index: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProofDocument"];
+                    "text/plain": string;
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_audit_consistency: {
+        parameters: {
+            query: {
+                from: number;
+                /** @description Default: the whole log. */
+                to?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsistencyDocument"];
+                    "text/plain": string;
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_audit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyRequest"];
+                "text/plain": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerificationDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log_checkpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_log_tile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                path: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description It has not changed. */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description A problem (RFC 9457). */
             default: {

@@ -35,6 +35,9 @@ _SHARED_NAMES = (
 PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
 """Settings that have a second name without a prefix, as commonly used in .env files."""
 
+MONITOR_API_KEY = "AGENTGUARD_MONITOR_API_KEY"
+"""The key that `agentguard audit monitor` sends: of a server elsewhere, so it is no setting."""
+
 UNUSED_NAMES = tuple(
     name
     for plain in (

@@ -19,6 +19,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import NoDecode
 
 from agentguard.environment import (
+    MONITOR_API_KEY,
     UNUSED_NAMES,
     disagreements,
     environment,
@@ -78,6 +79,14 @@ class Settings(ServiceSettings):
     """
     audit_origin: str | None = None
     """Name of the audit log if its key is generated, such as `example.com/agentguard`."""
+    audit_log_public: bool = False
+    """Serve `/log`, the hashes and checkpoints of the audit log, to everybody, without a key. It
+    has no entries.
+    """
+    audit_witnesses: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys (C2SP verifier keys) of the witnesses whose cosignatures of checkpoints are
+    accepted, separated by commas.
+    """
     proxy_authenticates: bool = False
     """Set to `true` only if a proxy in front of AgentGuard authenticates every request and no
     client can bypass it: requests then need no key.
@@ -109,8 +118,8 @@ class Settings(ServiceSettings):
     """Keep the received request bodies, including prompts and responses, as long as their spans."""
 
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to `/api` per minute and client address; clients behind one proxy share an address.
-    0 disables the limit.
+    """Requests to `/api` and `/log` per minute and client address; clients behind one proxy share
+    an address. 0 disables the limit.
     """
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
@@ -207,7 +216,7 @@ class Settings(ServiceSettings):
     jobs_days: float = Field(default=30, gt=0)
     """Finished jobs are deleted after this many days, with their results."""
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return (
@@ -315,6 +324,7 @@ def load_settings() -> Settings:
 def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables with the prefix AGENTGUARD_ that are no settings: probable typos."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
+    known.add(MONITOR_API_KEY)
     known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(
         sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known)

@@ -16,12 +16,12 @@ from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import (
     Frontier,
     HashReader,
-    StoredHashes,
     consistency_proof,
     inclusion_proof,
 )
-from agentguard.audit.tiles import tile_bytes, tiles
+from agentguard.audit.tiles import tiles
 from agentguard.kernel.errors import UnavailableError
+from tests.audit.hashes import StoredHashes, tile_bytes
 from tests.audit.keys import KEY
 
 CHAIN = 80_002

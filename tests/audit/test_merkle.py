@@ -18,7 +18,6 @@ from agentguard.audit.merkle import (
     Frontier,
     Node,
     Range,
-    StoredHashes,
     complete_subtrees,
     consistency_nodes,
     consistency_proof,
@@ -32,6 +31,7 @@ from agentguard.audit.merkle import (
     verify_inclusion,
     verify_subtree_consistency,
 )
+from tests.audit.hashes import StoredHashes
 from tests.audit.naive_tree import naive_consistency, naive_path, naive_root
 from tests.audit.vectors import document, lines
 

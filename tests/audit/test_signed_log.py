@@ -11,13 +11,13 @@ from agentguard.audit.errors import VerificationFailedError
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import (
     Frontier,
-    StoredHashes,
     consistency_proof,
     inclusion_proof,
     leaf_hash,
     verify_consistency,
     verify_inclusion,
 )
+from tests.audit.hashes import StoredHashes
 from tests.audit.vectors import document
 
 LOG = document("signed_log.json")

@@ -13,7 +13,6 @@ from agentguard.audit.merkle import (
     Digest,
     Frontier,
     Node,
-    StoredHashes,
     consistency_nodes,
     consistency_proof,
     inclusion_nodes,
@@ -23,20 +22,16 @@ from agentguard.audit.merkle import (
     root,
 )
 from agentguard.audit.tiles import (
-    EntryBundle,
     Tile,
     TileHashes,
-    bundle_bytes,
     edge_tiles,
-    entry_bundles,
     grow,
-    parse_bundle,
     parse_path,
     parse_tile,
-    tile_bytes,
     tiles,
     tiles_of,
 )
+from tests.audit.hashes import StoredHashes, tile_bytes
 
 LARGEST = 70_000
 SIZES = st.one_of(
@@ -62,8 +57,6 @@ def content(tile: Tile) -> tuple[Digest, ...]:
         (Tile(0, 1_234_067), "tile/0/x001/x234/067"),
         (Tile(1, 999, 17), "tile/1/999.p/17"),
         (Tile(63, 1_000, 255), "tile/63/x001/000.p/255"),
-        (EntryBundle(0, 1), "tile/entries/000.p/1"),
-        (EntryBundle(1_234_067), "tile/entries/x001/x234/067"),
     ],
 )
 def test_paths_of_the_specification(tile, path):
@@ -79,6 +72,7 @@ def test_paths_of_the_specification(tile, path):
         "tile/0/0",
         "tile/00/000",
         "tile/64/000",
+        "tile/entries/000",
         "tile/-1/000",
         "tile/0/x000/000",
         "tile/0/001/000",
@@ -116,8 +110,7 @@ def test_the_tree_of_the_specification_has_these_tiles():
     assert found[:273] == [Tile(0, number) for number in range(273)]
     assert found[273:] == [Tile(0, 273, 112), Tile(1, 0), Tile(1, 1, 17), Tile(2, 0, 1)]
     assert list(tiles(256)) == [Tile(0, 0), Tile(1, 0, 1)]
-    assert [*tiles(0), *entry_bundles(0)] == []
-    assert list(entry_bundles(257)) == [EntryBundle(0), EntryBundle(1, 1)]
+    assert list(tiles(0)) == []
 
 
 @given(SIZES, SIZES)
@@ -129,7 +122,6 @@ def test_the_tiles_of_a_grown_tree_are_the_old_ones_and_the_new_ones(old, size):
     before, after, new = set(tiles(old)), set(tiles(size)), set(tiles(size, since=old))
 
     assert new == after - before
-    assert set(entry_bundles(size, since=old)) == set(entry_bundles(size)) - set(entry_bundles(old))
 
 
 @given(SIZES, st.data())
@@ -196,30 +188,6 @@ def test_a_tile_of_another_length_is_refused(width, more):
     else:
         with pytest.raises(AuditFormatError, match=r"tile/0/000\.p/5"):
             parse_tile(Tile(0, 0, 5), raw)
-
-
-@given(st.lists(st.binary(max_size=300), min_size=1, max_size=256))
-def test_entry_bundles_read_back(entries):
-    bundle = EntryBundle(0, len(entries))
-
-    assert parse_bundle(bundle, bundle_bytes(entries)) == tuple(entries)
-
-
-@given(st.binary(max_size=40), st.integers(1, 4))
-def test_other_bytes_are_no_entry_bundle(raw, width):
-    try:
-        entries = parse_bundle(EntryBundle(0, width), raw)
-    except AuditFormatError:
-        return
-
-    assert bundle_bytes(entries) == raw
-    assert len(entries) == width
-
-
-def test_an_entry_fits_a_bundle_or_is_refused():
-    assert len(bundle_bytes([bytes(65_535)])) == 65_537
-    with pytest.raises(ValueError, match="does not fit"):
-        bundle_bytes([bytes(65_536)])
 
 
 def test_missing_tiles_are_named():

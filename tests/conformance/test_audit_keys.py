@@ -183,7 +183,7 @@ async def consistent(log: Log, old_note: bytes) -> None:
     assert newest is not None
     old, new = (SignedCheckpoint.parse(note).checkpoint for note in (old_note, newest.note))
     proof = await log.service.consistency(old.size, new.size)
-    verify_consistency(old.size, old.root, new.size, new.root, proof)
+    verify_consistency(old.size, old.root, new.size, new.root, proof.hashes)
 
 
 async def test_a_new_log_has_another_name_and_follows_one(log: Log):

@@ -68,7 +68,8 @@ async def test_an_older_checkpoint_is_proven_to_be_a_part_of_a_newer_one(log: Lo
     last = checkpoints[-1]
     for old in checkpoints:
         proof = await log.service.consistency(old.size, last.size)
-        verify_consistency(old.size, old.root, last.size, last.root, proof)
+        assert (proof.old_size, proof.size) == (old.size, last.size)
+        verify_consistency(old.size, old.root, last.size, last.root, proof.hashes)
     for sizes in ((1, last.size + 1), (0, last.size), (2, 1)):
         with pytest.raises(BadRangeError):
             await log.service.consistency(*sizes)

@@ -47,6 +47,15 @@ PATHS = [
     "/api/catalog/draft",
     "/api/simulate",
     "/api/playbook",
+    "/api/audit/entries",
+    "/api/audit/entries/{index}",
+    "/api/audit/checkpoint",
+    "/api/audit/proof/{index}",
+    "/api/audit/consistency",
+    "/api/audit/verify",
+    "/log/checkpoint",
+    "/log/key",
+    "/log/tile/{path}",
 ]
 STREAMS = ["/api/events"]
 """They do not end of themselves."""

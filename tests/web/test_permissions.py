@@ -88,6 +88,7 @@ def test_permissions_follow_what_a_route_does(method, path, permission):
         "/api/scan": Permission.OPERATE,
         "/api/simulate": Permission.SIMULATE,
         "/api/playbook": Permission.SIMULATE,
+        "/api/audit/verify": Permission.READ,
     }
     changing = next((expected[each] for each in expected if path.startswith(each)), None)
 

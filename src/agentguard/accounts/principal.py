@@ -36,6 +36,8 @@ class PrincipalKind(StrEnum):
     """A request that a proxy in front of the server has authenticated."""
     OS_USER = "os_user"
     """The operating-system user who runs a command."""
+    ANYONE = "anyone"
+    """Somebody unknown, who reads what is public."""
     SYSTEM = "system"
     """AgentGuard itself: its live graph, its workers, its housekeeping."""
 

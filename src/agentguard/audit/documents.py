@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from agentguard.audit.bundles import Bundle
 from agentguard.audit.canonical import parse_canonical_json
 from agentguard.audit.checking import Disagreement
 from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.encoding import base64_text
 from agentguard.audit.entries import Entry
-from agentguard.audit.service import Page
-from agentguard.audit.store import StoredCheckpoint, StoredEntry
+from agentguard.audit.keys import VerifierKey
+from agentguard.audit.merkle import leaf_hash
+from agentguard.audit.service import ConsistencyProof, Page
+from agentguard.audit.signers import Signer, signers
+from agentguard.audit.store import StoredEntry
 from agentguard.audit.verification import Report
-from agentguard.kernel.clock import timestamp
+from agentguard.audit.verifying import Verification
+from agentguard.kernel.clock import NS_PER_SECOND, timestamp
 
 
 def entry_document(stored: StoredEntry) -> dict[str, Any]:
     """Return an entry; `payload` is null where it was removed."""
-    entry = Entry.parse(stored.leaf)
-    payload = None if stored.payload is None else parse_canonical_json(stored.payload, "payload")
+    return _entry(stored.index, stored.leaf, stored.payload)
+
+
+def _entry(index: int | None, leaf: bytes, raw_payload: bytes | None) -> dict[str, Any]:
+    entry = Entry.parse(leaf)
+    payload = None if raw_payload is None else parse_canonical_json(raw_payload, "payload")
     return {
-        "index": stored.index,
+        "index": index,
         "time": timestamp(entry.time_ns),
         "actor": {"id": entry.actor.id, "kind": entry.actor.kind},
         "action": entry.action,
@@ -28,7 +38,7 @@ def entry_document(stored: StoredEntry) -> dict[str, Any]:
         "graph_version": entry.graph_version,
         "trace_ids": list(entry.evidence),
         "payload": payload,
-        "payload_removed": stored.payload is None,
+        "payload_removed": raw_payload is None,
     }
 
 
@@ -44,15 +54,58 @@ def page_document(page: Page, limit: int) -> dict[str, Any]:
     }
 
 
-def checkpoint_document(stored: StoredCheckpoint) -> dict[str, Any]:
-    """Return a checkpoint and its note, which is what its signatures cover."""
-    checkpoint = SignedCheckpoint.parse(stored.note).checkpoint
+def checkpoint_document(
+    signed: SignedCheckpoint, time: int | None, keys: Sequence[VerifierKey]
+) -> dict[str, Any]:
+    """Return a checkpoint, its note and who has signed it; `keys` are those that are known."""
+    checkpoint = signed.checkpoint
     return {
         "origin": checkpoint.origin,
         "size": checkpoint.size,
         "root": checkpoint.root.hex(),
-        "time": timestamp(stored.time),
-        "note": stored.note.decode(),
+        "time": None if time is None else timestamp(time),
+        "note": signed.note.encode().decode(),
+        "signatures": [_signature(one) for one in signers(signed.note, keys)],
+    }
+
+
+def _signature(signer: Signer) -> dict[str, Any]:
+    seconds = signer.time_seconds
+    return {
+        "name": signer.name,
+        "key_id": signer.key_id.hex(),
+        "kind": signer.kind.value,
+        "outcome": signer.outcome.value,
+        "time": None if seconds is None else timestamp(seconds * NS_PER_SECOND),
+    }
+
+
+def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any]:
+    """Return an entry, its proof and the checkpoint; `data` is what `POST /verify` takes."""
+    payload = bundle.payload
+    return {
+        "index": bundle.index,
+        "data_hash": leaf_hash(bundle.leaf).hex(),
+        "proof": [base64_text(step) for step in bundle.proof],
+        "checkpoint": checkpoint_document(bundle.signed, None, keys),
+        "key": None if bundle.key is None else bundle.key.encode(),
+        "entry": _entry(bundle.index, bundle.leaf, None if payload is None else payload.canonical),
+        "data": {
+            "entry": parse_canonical_json(bundle.leaf, "audit entry"),
+            "payload": None
+            if payload is None
+            else parse_canonical_json(payload.canonical, "payload"),
+            "salt": None if payload is None else payload.salt.hex(),
+        },
+    }
+
+
+def consistency_document(proof: ConsistencyProof) -> dict[str, Any]:
+    """Return a consistency proof."""
+    return {
+        "from": proof.old_size,
+        "to": proof.size,
+        "proof": [base64_text(step) for step in proof.hashes],
     }
 
 
@@ -64,6 +117,21 @@ def report_document(report: Report) -> dict[str, Any]:
             {"check": c.name.value, "outcome": c.outcome.value, "detail": c.detail}
             for c in report.checks
         ],
+    }
+
+
+def verification_document(found: Verification) -> dict[str, Any]:
+    """Return what was verified, and where the data are anchored as far as that is known."""
+    receipt = found.receipt
+    seconds = None if receipt is None else receipt.block_time
+    return {
+        "chain": None if receipt is None else receipt.chain_id,
+        "tx_hash": found.tx_hash if receipt is None else receipt.tx_hash,
+        "block": None if receipt is None else receipt.block_number,
+        "timestamp": None if seconds is None else timestamp(seconds * NS_PER_SECOND),
+        "data_hash": None if found.data_hash is None else found.data_hash.hex(),
+        "verified": found.verified,
+        **report_document(found.report),
     }
 
 

@@ -10,13 +10,13 @@ Prover and verifier lay a proof out by the same function, `inclusion_ranges` or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from hashlib import sha256
 from typing import NamedTuple, NewType, Protocol
 
-from agentguard.audit.errors import AuditFormatError, HashMissingError, VerificationFailedError
+from agentguard.audit.errors import AuditFormatError, VerificationFailedError
 
 Digest = NewType("Digest", bytes)
 """A SHA-256 hash, 32 bytes: of a leaf, of a node, or of a whole tree."""
@@ -46,20 +46,6 @@ class HashReader(Protocol):
 
     def hash_of(self, node: Node) -> Digest:
         """Return the stored hash. Raises HashMissingError where there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredHashes:
-    """A HashReader over hashes in memory."""
-
-    hashes: Mapping[Node, Digest]
-
-    def hash_of(self, node: Node) -> Digest:
-        try:
-            return self.hashes[node]
-        except KeyError:
-            place = f"the hash of subtree {node.number} at level {node.level}"
-            raise HashMissingError(place) from None
 
 
 def digest(raw: bytes, part: str) -> Digest:

@@ -12,6 +12,7 @@ from agentguard.audit.errors import AuditFormatError, HashMissingError, Verifica
 from agentguard.audit.handovers import KeyChain
 from agentguard.audit.merkle import (
     DIGEST_BYTES,
+    Digest,
     Node,
     Range,
     complete_subtrees,
@@ -20,8 +21,12 @@ from agentguard.audit.merkle import (
     root,
     verify_consistency,
 )
+from agentguard.audit.notes import NOTE_LIMIT_BYTES
 from agentguard.audit.tiles import CHECKPOINT_PATH, Tile, TileHashes, parse_tile, tiles_of
 from agentguard.kernel.errors import UnavailableError
+
+MOST_BYTES = NOTE_LIMIT_BYTES
+"""That are read of one published file."""
 
 
 class LogSource(Protocol):
@@ -31,7 +36,7 @@ class LogSource(Protocol):
         """Return the file at a path below the log's prefix: `checkpoint`, `tile/0/000`.
 
         Raises HashMissingError where there is none, UnavailableError where the log is out of
-        reach. Limits the bytes that it reads.
+        reach or the file exceeds `MOST_BYTES`.
         """
 
 
@@ -75,6 +80,14 @@ class _FoundError(Exception):
         self.finding = finding
 
 
+def shown_root(source: LogSource, size: int) -> Digest:
+    """Return the root hash of the tree of this size that the tiles give.
+
+    Raises AuditFormatError, HashMissingError, UnavailableError.
+    """
+    return root(size, _fetched(source, (), size))
+
+
 def observe(source: LogSource, keys: KeyChain, remembered: bytes | None) -> Observation:
     """Look at a log once and compare it with the signed checkpoint that was remembered.
 
@@ -106,7 +119,7 @@ def _signed_by_log(note: bytes, keys: KeyChain) -> Checkpoint:
 
 def _compare(source: LogSource, known: Checkpoint | None, shown: Checkpoint) -> tuple[Finding, str]:
     if known is None:
-        _check_root(_fetched(source, (), shown.size), shown)
+        _check_root(shown_root(source, shown.size), shown)
         return Finding.FIRST_SEEN, f"first look at {shown.origin}: size {shown.size}"
     if difference := _replaced(known, shown):
         raise difference
@@ -114,7 +127,7 @@ def _compare(source: LogSource, known: Checkpoint | None, shown: Checkpoint) -> 
         return Finding.UNCHANGED, f"the log still has {shown.size} entries"
     nodes = consistency_nodes(known.size, shown.size) if known.size else ()
     hashes = _fetched(source, nodes, shown.size)
-    _check_root(hashes, shown)
+    _check_root(root(shown.size, hashes), shown)
     _check_extension(hashes, known, shown)
     return Finding.GROWN, f"the log grew from {known.size} to {shown.size} entries"
 
@@ -136,8 +149,8 @@ def _replaced(known: Checkpoint, shown: Checkpoint) -> _FoundError | None:
     return None
 
 
-def _check_root(hashes: TileHashes, shown: Checkpoint) -> None:
-    if root(shown.size, hashes) != shown.root:
+def _check_root(found: Digest, shown: Checkpoint) -> None:
+    if found != shown.root:
         raise _FoundError(
             Finding.BROKEN,
             f"the tiles do not have the root hash of the checkpoint of size {shown.size}: they"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.checking import Disagreement, Tell, check_log, nobody
 from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.entries import Entry
+from agentguard.audit.errors import HashMissingError
 from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import (
@@ -18,8 +22,13 @@ from agentguard.audit.merkle import (
 )
 from agentguard.audit.sequencing import stored_hashes
 from agentguard.audit.store import AuditStores, EntryFilter, StoredCheckpoint, StoredEntry
+from agentguard.audit.tiles import Tile
+from agentguard.kernel.clock import NS_PER_MICROSECOND
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.unit_of_work import UnitOfWork
+
+_COMPARED = 1000
+"""Entries of one microsecond at most, among which one is looked for."""
 
 
 class UnknownEntryError(NotFoundError):
@@ -30,6 +39,20 @@ class UnknownEntryError(NotFoundError):
     def __init__(self, index: int, size: int) -> None:
         super().__init__(
             f"The audit log has no entry {index}; its newest checkpoint covers {size:,} entries."
+        )
+
+
+class UnknownCheckpointError(NotFoundError):
+    """No checkpoint of this size is stored."""
+
+    code = "unknown-checkpoint"
+
+    def __init__(self, size: int | None) -> None:
+        super().__init__(
+            "The audit log has no checkpoint yet: it has no entry, or none is sequenced. Try again"
+            " in a few seconds."
+            if size is None
+            else f"The audit log has no checkpoint of size {size}. Ask for the newest one."
         )
 
 
@@ -47,6 +70,15 @@ class Page:
     size: int
     waiting: int
     """Entries that are appended, but not sequenced yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsistencyProof:
+    """The log of `size` entries begins with that of `old_size`."""
+
+    old_size: int
+    size: int
+    hashes: tuple[Digest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,47 +111,84 @@ class AuditService:
         """Return the newest checkpoint; None: nothing is sequenced yet."""
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
-    async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
-        """Return an entry with its proof, the newest checkpoint and all hand-overs of its log.
+    async def published(self, size: int | None = None) -> StoredCheckpoint:
+        """Return the checkpoint of this size, or the newest. Raises UnknownCheckpointError."""
+        return await self.unit_of_work.read(partial(_published, size))
 
-        Raises UnknownEntryError.
+    async def tiles(self, wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
+        """Return the contents of tiles. Raises HashMissingError for the first that is not there.
+
+        What was read once never changes.
+        """
+        stored = await self.unit_of_work.read(lambda stores: stores.audit.tiles(wanted))
+        if missing := [tile for tile in wanted if tile not in stored]:
+            raise HashMissingError(missing[0].path)
+        return stored
+
+    async def bundle(
+        self, index: int, key: VerifierKey | None = None, *, size: int | None = None
+    ) -> Bundle:
+        """Return an entry with its proof in the checkpoint of this size, or in the newest one.
+
+        Raises UnknownEntryError, UnknownCheckpointError.
         """
 
         async def work(stores: AuditStores) -> Bundle:
-            newest = await stores.audit.checkpoint()
-            size = 0 if newest is None else newest.size
-            entry = await stores.audit.entry(index) if 0 <= index < size else None
-            if newest is None or entry is None:
-                raise UnknownEntryError(index, size)
-            stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
-            proof = inclusion_proof(index, size, stored)
-            signed = SignedCheckpoint.parse(newest.note)
+            signed = SignedCheckpoint.parse((await _published(size, stores)).note)
+            covered = signed.checkpoint.size
+            entry = await stores.audit.entry(index) if 0 <= index < covered else None
+            if entry is None:
+                raise UnknownEntryError(index, covered)
+            stored = await stored_hashes(stores.audit, inclusion_nodes(index, covered), covered)
+            proof = inclusion_proof(index, covered, stored)
             state = await KeyState.read(stores.audit)
             handovers = state.handovers_of(signed.checkpoint.origin)
             return Bundle(index, entry.leaf, proof, signed, _payload(entry), key, handovers)
 
         return await self.unit_of_work.read(work)
 
-    async def consistency(self, old_size: int, size: int) -> tuple[Digest, ...]:
-        """Return the proof that the log of `size` entries extends that of `old_size`.
+    async def consistency(self, old_size: int, size: int | None = None) -> ConsistencyProof:
+        """Return the proof that the log of `size` entries, or the newest, extends `old_size`.
 
         Raises BadRangeError.
         """
 
-        async def work(stores: AuditStores) -> tuple[Digest, ...]:
+        async def work(stores: AuditStores) -> ConsistencyProof:
             newest = await stores.audit.size()
-            if not 0 < old_size <= size <= newest:
+            new_size = newest if size is None else size
+            if not 0 < old_size <= new_size <= newest:
                 raise BadRangeError(
-                    f"The sizes {old_size} and {size} must be ascending, from 1 to {newest}."
+                    f"The sizes {old_size} and {new_size} must be ascending, from 1 to {newest}."
                 )
-            stored = await stored_hashes(stores.audit, consistency_nodes(old_size, size), size)
-            return consistency_proof(old_size, size, stored)
+            nodes = consistency_nodes(old_size, new_size)
+            stored = await stored_hashes(stores.audit, nodes, new_size)
+            return ConsistencyProof(
+                old_size, new_size, consistency_proof(old_size, new_size, stored)
+            )
 
         return await self.unit_of_work.read(work)
 
     async def key_state(self) -> KeyState:
         """Return what decides which key signs the log."""
         return await self.unit_of_work.read(lambda stores: KeyState.read(stores.audit))
+
+    async def index_of(self, leaf: bytes) -> int | None:
+        """Return where the log has an entry with this leaf's data, or None.
+
+        Raises AuditFormatError if it is no entry.
+        """
+        told = Entry.parse(leaf)
+        wanted = EntryFilter(
+            told.actor.id,
+            told.action,
+            told.object_id,
+            since=told.time_ns,
+            until=told.time_ns + NS_PER_MICROSECOND,
+        )
+        same_time = await self.unit_of_work.read(
+            lambda stores: stores.audit.entries(wanted, _COMPARED)
+        )
+        return next((entry.index for entry in same_time if entry.leaf == leaf), None)
 
     async def check(
         self, key: VerifierKey | None = None, tell: Tell = nobody
@@ -129,6 +198,13 @@ class AuditService:
         See `check_log`; `tell` is called with the progress.
         """
         return await check_log(self.unit_of_work, key, tell)
+
+
+async def _published(size: int | None, stores: AuditStores) -> StoredCheckpoint:
+    found = await stores.audit.checkpoint(size)
+    if found is None:
+        raise UnknownCheckpointError(size)
+    return found
 
 
 def _payload(entry: StoredEntry) -> DisclosedPayload | None:

@@ -103,8 +103,8 @@ class AuditLog(Protocol):
     async def put_tiles(self, tiles: Mapping[Tile, bytes]) -> None:
         """Store tiles; a wider one replaces a narrower one of the same place."""
 
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        """Return the newest checkpoint."""
+    async def checkpoint(self, size: int | None = None) -> StoredCheckpoint | None:
+        """Return the checkpoint of this size, or the newest one."""
 
     async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
         """Return the checkpoints of sizes above `after`, up to `until`, smallest first."""
@@ -117,6 +117,9 @@ class AuditLog(Protocol):
 
     async def put_handover(self, note: bytes, time: int) -> None:
         """Store a hand-over note after all others; `time` is ns since the epoch."""
+
+    async def put_note(self, size: int, note: bytes) -> None:
+        """Replace the note of a stored checkpoint by one with more signatures."""
 
     async def entry(self, index: int) -> StoredEntry | None:
         """Return the entry at this index."""

@@ -1,8 +1,8 @@
 """Tiles: the files in which a log publishes its tree (C2SP tlog-tiles).
 
 A tile holds up to 256 hashes of complete subtrees, side by side: of leaves at level 0, of full
-tiles of the level below above that. The hashes between are computed from them. A bundle holds the
-entries of a tile of level 0.
+tiles of the level below above that. The hashes between are computed from them. Entry bundles, which
+would hold the entries, are not published: they are nobody's but the operator's.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from agentguard.audit.errors import AuditFormatError, HashMissingError
 from agentguard.audit.merkle import (
@@ -18,7 +17,6 @@ from agentguard.audit.merkle import (
     MAX_SIZE,
     Digest,
     Frontier,
-    HashReader,
     Node,
     Range,
     node_hash,
@@ -26,11 +24,12 @@ from agentguard.audit.merkle import (
 
 HEIGHT = 8
 FULL_WIDTH = 1 << HEIGHT
-LARGEST_ENTRY_BYTES = (1 << 16) - 1
 CHECKPOINT_PATH = "checkpoint"
+KEY_PATH = "key"
+"""The log's public key, beside what C2SP defines: for those who trust it on first use."""
 
-_NO_LEVELS = frozenset(str(level) for level in range(64, 100))
-_PATH = re.compile(r"tile/(entries|\d{1,2})/((?:x\d{3}/){0,6})(\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
+_LEVELS = 64
+_PATH = re.compile(r"tile/(\d{1,2})/((?:x\d{3}/){0,6})(\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,33 +56,16 @@ class Tile:
         return (Node(self.level * HEIGHT, first + i) for i in range(self.width))
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class EntryBundle:
-    """The data of leaves `number * 256` to `number * 256 + width - 1`."""
-
-    number: int
-    width: int = FULL_WIDTH
-
-    @property
-    def path(self) -> str:
-        """The path below the log's prefix: `tile/entries/000.p/5`."""
-        return f"tile/entries/{_numbered(self.number, self.width)}"
-
-
-TileFile: TypeAlias = Tile | EntryBundle
-
-
-def parse_path(path: str) -> TileFile:
-    """Return what a path below the log's prefix names. Raises AuditFormatError."""
+def parse_path(path: str) -> Tile:
+    """Return the tile that a path below the log's prefix names. Raises AuditFormatError."""
     match = _PATH.fullmatch(path)
     if match is None:
         raise AuditFormatError("tile path", f"{path[:80]!r} is not tile/LEVEL/NUMBER[.p/WIDTH]")
     level, parents, last, width = match.groups()
     number = int(parents.replace("x", "").replace("/", "") + last)
-    wide = FULL_WIDTH if width is None else int(width)
-    found = EntryBundle(number, wide) if level == "entries" else Tile(int(level), number, wide)
-    in_range = 0 < wide <= FULL_WIDTH and number <= MAX_SIZE
-    if found.path != path or not in_range or level in _NO_LEVELS:
+    found = Tile(int(level), number, FULL_WIDTH if width is None else int(width))
+    in_range = found.level < _LEVELS and 0 < found.width <= FULL_WIDTH and number <= MAX_SIZE
+    if found.path != path or not in_range:
         raise AuditFormatError("tile path", f"{path[:80]!r} has a number out of range")
     return found
 
@@ -101,19 +83,9 @@ def tiles(size: int, *, since: int = 0) -> Iterator[Tile]:
         level, since, size = level + 1, since >> HEIGHT, size >> HEIGHT
 
 
-def entry_bundles(size: int, *, since: int = 0) -> Iterator[EntryBundle]:
-    """Yield the entry bundles of a tree, or those that are new since it had `since` leaves."""
-    return (EntryBundle(number, width) for number, width in _columns(since, size))
-
-
 def tiles_of(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
     """Return the tiles of a tree of this size from which `TileHashes` reads these nodes."""
     return tuple(dict.fromkeys(_tile_of(node, size) for node in nodes))
-
-
-def tile_bytes(tile: Tile, stored: HashReader) -> bytes:
-    """Return a tile's content from stored hashes. Raises HashMissingError."""
-    return b"".join(stored.hash_of(node) for node in tile.nodes())
 
 
 def parse_tile(tile: Tile, raw: bytes) -> tuple[Digest, ...]:
@@ -173,33 +145,6 @@ def grow(size: int, edge: Mapping[Tile, Sequence[Digest]], leaves: Iterable[Dige
 
     written = {tile: content(tile) for tile in tiles(frontier.size, since=size)}
     return Growth(frontier.size, frontier.root(), written)
-
-
-def bundle_bytes(entries: Iterable[bytes]) -> bytes:
-    """Return an entry bundle's content: each entry after its length, 16 bits, big-endian.
-
-    Raises ValueError for an entry over 65,535 bytes.
-    """
-    parts = []
-    for entry in entries:
-        if len(entry) > LARGEST_ENTRY_BYTES:
-            raise ValueError(f"an entry of {len(entry)} bytes does not fit a bundle")
-        parts += [len(entry).to_bytes(2, "big"), entry]
-    return b"".join(parts)
-
-
-def parse_bundle(bundle: EntryBundle, raw: bytes) -> tuple[bytes, ...]:
-    """Return the entries in a bundle's content. Raises AuditFormatError for another number."""
-    entries = []
-    at = 0
-    while at < len(raw):
-        start = at + 2
-        at = start + int.from_bytes(raw[at:start], "big")
-        entries.append(raw[start:at])
-    if at != len(raw) or len(entries) != bundle.width:
-        problem = f"it is not {bundle.width} whole entries"
-        raise AuditFormatError(f"entry bundle {bundle.path}", problem)
-    return tuple(entries)
 
 
 def _columns(since: int, size: int) -> Iterator[tuple[int, int]]:

@@ -201,7 +201,10 @@ def _checkpoint(bundle: Bundle, trust: Trust) -> str:
 
 def _witnesses(bundle: Bundle, trust: Trust) -> str:
     if not trust.witnesses:
-        raise _NotCheckableError("no witness's key is given")
+        others = {s.name: None for s in bundle.signed.note.signatures}
+        others.pop(bundle.signed.checkpoint.origin, None)
+        named = f"; it claims cosignatures by {', '.join(others)}" if others else ""
+        raise _NotCheckableError(f"no witness's key is given{named}")
     known = [bundle.signed.note.verify([witness]) for witness in trust.witnesses]
     signed = ", ".join(f"{one.key.name} at {one.time_seconds} s" for ones in known for one in ones)
     return f"cosigned by {signed}"

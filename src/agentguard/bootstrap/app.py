@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.cosigning import CosigningService
+from agentguard.audit.keys import VerifierKey
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.service import AuditService
@@ -91,6 +93,8 @@ class App:
     retention: Retention
     datasets: DatasetService
     audit: AuditService
+    witnesses: tuple[VerifierKey, ...]
+    """Those who may cosign checkpoints."""
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -180,6 +184,10 @@ class App:
             self.settings.job_attempts,
             self.settings.job_lease_seconds,
         )
+
+    @property
+    def cosigning(self) -> CosigningService:
+        return CosigningService(self.audit.unit_of_work, self.witnesses)
 
     @property
     def thresholds(self) -> Thresholds:

@@ -45,11 +45,19 @@ class KeyInSettingsError(InvalidInputError):
 
 async def public_key(app: App) -> VerifierKey | None:
     """Return the key that signs the log now; None where this process cannot read it."""
-    state = await app.audit.key_state()
     try:
-        return state.choose(await _keys(app.settings)).verifier
+        return await verifier_of(app)
     except (ConflictError, OSError):
         return None
+
+
+async def verifier_of(app: App) -> VerifierKey:
+    """Return the key that signs the log now.
+
+    Raises ForeignLogError, KeyReplacedError, AuditFormatError, OSError.
+    """
+    state = await app.audit.key_state()
+    return state.choose(await _keys(app.settings)).verifier
 
 
 def keys_document(settings: Settings) -> dict[str, Any]:

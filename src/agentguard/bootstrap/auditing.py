@@ -12,7 +12,8 @@ import structlog
 from agentguard.adapters.files.audit_key import other_keys, signing_key
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
-from agentguard.audit.keys import SigningKey
+from agentguard.audit.errors import AuditFormatError
+from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.refused_access import RefusalLoop, RefusedAccess
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
@@ -20,7 +21,7 @@ from agentguard.coordination.turns import Turn
 from agentguard.environment import environment, secrets_in_files
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.kernel.ids import sortable_id
-from agentguard.settings import Settings
+from agentguard.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,21 @@ def keys_of(settings: Settings) -> Sequence[SigningKey]:
     now, _ = secrets_in_files(environment(), ["audit_key"])
     texts = dict.fromkeys((settings.audit_key.get_secret_value(), *now.values()))
     return tuple(SigningKey.parse(text) for text in texts)
+
+
+def witnesses_of(settings: Settings) -> tuple[VerifierKey, ...]:
+    """Return the keys of the witnesses. Raises SettingsError."""
+    try:
+        keys = tuple(map(VerifierKey.parse, settings.audit_witnesses))
+    except AuditFormatError as error:
+        raise SettingsError(f"AGENTGUARD_AUDIT_WITNESSES is invalid. {error}") from None
+    for key in keys:
+        if key.type is not SignatureType.COSIGNATURE:
+            raise SettingsError(
+                f"AGENTGUARD_AUDIT_WITNESSES: the key of {key.name!r} is not that of a witness"
+                " (type 4, C2SP tlog-cosignature)."
+            )
+    return keys
 
 
 async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Sequencer:

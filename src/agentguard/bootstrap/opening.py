@@ -20,7 +20,7 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
-from agentguard.bootstrap.auditing import audit_loops, sequence_at_last
+from agentguard.bootstrap.auditing import audit_loops, sequence_at_last, witnesses_of
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -180,6 +180,7 @@ def _application(
             storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
         ),
         AuditService(storage.unit_of_work),
+        witnesses_of(settings),
         storage.projection,
     )
 

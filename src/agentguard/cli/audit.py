@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentguard.cli import audit_keys
+from agentguard.cli import audit_keys, audit_watching
+from agentguard.cli.audit_files import hashes_in, keys_in, read_file, write_file
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
     from agentguard.audit.bundles import Bundle
-    from agentguard.audit.verification import Trust
     from agentguard.bootstrap.app import App
 
 _LIST_EXAMPLES = examples(
-    "agentguard audit",
-    "agentguard audit --action dataset.deleted --format json",
+    "agentguard audit log",
+    "agentguard audit log --action dataset.deleted --since 7d --format json",
     "agentguard audit export 12 --output entry-12.tlog-proof",
 )
 _SHOW_EXAMPLES = examples("agentguard audit show 12")
 _EXPORT_EXAMPLES = examples("agentguard audit export 12 --output entry-12.tlog-proof")
+_PROOF_EXAMPLES = examples("agentguard audit proof 12")
+_CONSISTENCY_EXAMPLES = examples("agentguard audit consistency 120 > since-may.consistency")
 _VERIFY_EXAMPLES = examples(
     "agentguard audit verify entry-12.tlog-proof --key operator.key",
-    "agentguard audit verify entry-12.tlog-proof --checkpoint seen-in-may.checkpoint",
+    "agentguard audit verify entry-12.tlog-proof --checkpoint seen-in-may.checkpoint --consistency"
+    " since-may.consistency",
+    "agentguard audit verify entry-12.tlog-proof --key operator.key --witness witness.key",
 )
 _CHECK_EXAMPLES = examples("agentguard audit fsck")
 
-app = typer.Typer(
-    cls=Group, invoke_without_command=True, rich_markup_mode=None, epilog=_LIST_EXAMPLES
-)
+
+class _LogByDefault(Group):
+    """Without a subcommand, `log`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        if first not in self.commands and first not in ("-h", "--help"):
+            args = ["log", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_LogByDefault, rich_markup_mode=None, epilog=_LIST_EXAMPLES)
 
 IndexArgument = Annotated[int, typer.Argument(help="Index of the entry.", min=0)]
+SizeOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Prove it in the checkpoint of this size, instead of the newest.",
+        min=1,
+        show_default=False,
+    ),
+]
 
 
 @app.callback()
+def audit() -> None:
+    """Show what was done, prove it to others, and watch logs; without a command: `log`."""
+
+
+@app.command(cls=Command, epilog=_LIST_EXAMPLES)
 def log(
-    ctx: typer.Context,
     *,
     actor: Annotated[
         str | None, typer.Option(help="Only what this principal did.", show_default=False)
@@ -49,6 +74,16 @@ def log(
     ] = None,
     object_id: Annotated[
         str | None, typer.Option("--object", help="Only what was done to it.", show_default=False)
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Only entries of this time or later (ISO 8601, or 15m, 24h, 7d ago).",
+            show_default=False,
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only entries before this time.", show_default=False)
     ] = None,
     before: Annotated[
         int | None,
@@ -64,16 +99,16 @@ def log(
     since. `export` gives an entry with its proof to somebody who trusts neither this database nor
     this server.
     """
-    if ctx.invoked_subcommand is not None:
-        return
     from agentguard.audit.documents import page_document
     from agentguard.audit.store import EntryFilter
-    from agentguard.cli.choices import settings_with
+    from agentguard.cli.choices import settings_with, window_from_options
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import log_parts
 
-    wanted = EntryFilter(actor, action, object_id, before=before)
+    window = window_from_options(since, until, None)
+    earliest, latest = (None, None) if window is None else (window.since, window.until)
+    wanted = EntryFilter(actor, action, object_id, earliest, latest, before)
     page = ask(settings_with(data_dir, None), lambda app: app.audit.entries(wanted, limit))
     document = page_document(page, limit)
     if output_format is Format.JSON:
@@ -108,6 +143,7 @@ def export(
         Path | None,
         typer.Option(help="File to write. Default: standard output.", show_default=False),
     ] = None,
+    size: SizeOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Write one entry, the proof that it is in the log, and the signed checkpoint, as one file.
@@ -121,26 +157,105 @@ def export(
     from agentguard.cli.output import print_text
 
     async def bundle(app: App) -> Bundle:
-        return await app.audit.bundle(index, await public_key(app))
+        return await app.audit.bundle(index, await public_key(app), size=size)
 
     written = ask(settings_with(data_dir, None), bundle).encode()
     if output is None:
         print_text(written.decode())
     else:
-        _write(output, written)
+        write_file(output, written)
         say(f"Wrote entry {index} with its proof to {output}.")
+
+
+@app.command(cls=Command, epilog=_PROOF_EXAMPLES)
+def proof(
+    index: IndexArgument,
+    size: SizeOption = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Show the proof that an entry is in the log: hashes, the checkpoint, and who has signed it."""
+    from agentguard.audit.documents import proof_document
+    from agentguard.bootstrap.audit_keys import verifier_of
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.audit import proof_parts
+
+    async def proven(app: App) -> dict[str, Any]:
+        key = await verifier_of(app)
+        bundle = await app.audit.bundle(index, key, size=size)
+        return proof_document(bundle, (key, *app.witnesses))
+
+    document = ask(settings_with(data_dir, None), proven)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(proof_parts(shown(document)))
+
+
+@app.command(cls=Command, epilog=_CONSISTENCY_EXAMPLES)
+def consistency(
+    old: Annotated[int, typer.Argument(help="Entries of the smaller log.", min=1)],
+    size: Annotated[
+        int | None,
+        typer.Argument(help="Entries of the larger one. Default: all.", min=1, show_default=False),
+    ] = None,
+    data_dir: DataDirOption = None,
+    output_format: FormatOption = Format.TABLE,
+) -> None:
+    """Print the proof that the log of one size begins with that of a smaller one.
+
+    One hash per line, for `agentguard audit verify --consistency`.
+    """
+    from agentguard.audit.documents import consistency_document
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_text
+
+    found = ask(settings_with(data_dir, None), lambda app: app.audit.consistency(old, size))
+    document = consistency_document(found)
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_text("".join(f"{step}\n" for step in document["proof"]))
 
 
 @app.command(cls=Command, epilog=_VERIFY_EXAMPLES)
 def verify(
     file: Annotated[Path, typer.Argument(help="File that `agentguard audit export` wrote.")],
+    *,
     key: Annotated[
-        Path | None,
-        typer.Option(help="The log's public key, got from elsewhere.", show_default=False),
+        list[Path] | None,
+        typer.Option(
+            help="The log's public key, got from elsewhere; repeatable.", show_default=False
+        ),
+    ] = None,
+    handover: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A hand-over from one key of the log to the next; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="A checkpoint of the log, got from elsewhere.", show_default=False),
+    ] = None,
+    consistency_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--consistency",
+            help="The consistency proof between --checkpoint and that of the file.",
+            show_default=False,
+        ),
+    ] = None,
+    witness: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The public key of a witness that must have cosigned; repeatable.",
+            show_default=False,
+        ),
     ] = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -149,12 +264,20 @@ def verify(
     Exit code 0: verified, with a key or checkpoint from outside the file. 1: a check failed. 3: the
     file agrees with itself, but nothing from outside vouches for it.
     """
+    from agentguard.audit.checkpoints import SignedCheckpoint
     from agentguard.audit.documents import report_document
-    from agentguard.audit.verification import Outcome, verify_bundle
+    from agentguard.audit.verification import Outcome, Trust, verify_bundle
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import report_parts
 
-    report = verify_bundle(_read(file), _trust(key, checkpoint))
+    trust = Trust(
+        keys_in(key),
+        tuple(read_file(path) for path in handover or ()),
+        None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint)).checkpoint,
+        hashes_in(consistency_file),
+        keys_in(witness),
+    )
+    report = verify_bundle(read_file(file), trust)
     document = report_document(report)
     if output_format is Format.JSON:
         print_json(document)
@@ -187,33 +310,6 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
 app.add_typer(audit_keys.app, name="keys")
 
 
-def _trust(key: Path | None, checkpoint: Path | None) -> Trust:
-    from agentguard.audit.checkpoints import SignedCheckpoint
-    from agentguard.audit.keys import VerifierKey
-    from agentguard.audit.verification import Trust
-
-    keys = () if key is None else (VerifierKey.parse(_read(key).decode("utf-8", "replace")),)
-    seen = None if checkpoint is None else SignedCheckpoint.parse(_read(checkpoint)).checkpoint
-    return Trust(keys=keys, checkpoint=seen)
-
-
-def _read(path: Path) -> bytes:
-    from agentguard.kernel.errors import InvalidInputError
-
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InvalidInputError(
-            f"{str(path)!r} cannot be read: {error.strerror}. Choose another path."
-        ) from None
-
-
-def _write(path: Path, content: bytes) -> None:
-    from agentguard.kernel.errors import InvalidInputError
-
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InvalidInputError(
-            f"{str(path)!r} cannot be written: {error.strerror}. Choose another path."
-        ) from None
+app.command(cls=Command, epilog=audit_watching.MONITOR_EXAMPLES)(audit_watching.monitor)
+app.command(cls=Command, epilog=audit_watching.PUBLISH_EXAMPLES)(audit_watching.publish)
+app.command(cls=Command, epilog=audit_watching.COSIGN_EXAMPLES)(audit_watching.cosign)

@@ -9,7 +9,7 @@ from pathlib import Path
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.store import EntryFilter, StoredEntry
 from agentguard.audit.verification import CheckName, Outcome, Report, Trust, verify_bundle
-from agentguard.bootstrap.auditing import key_of
+from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.cli.opening import ask
 from agentguard.kernel.errors import UnavailableError
 from agentguard.settings import Settings
@@ -46,7 +46,7 @@ def exported(settings: Settings, action: str) -> Evidence:
     """
     entry = _newest(settings, action)
     index = 0 if entry.index is None else entry.index
-    key = key_of(settings).verifier
+    key = ask(settings, verifier_of)
     bundle = settings.data_dir / f"{action}-{index}.tlog-proof"
     key_file = settings.data_dir / "audit-log.key"
     bundle.write_bytes(ask(settings, lambda app: app.audit.bundle(index, key)).encode())

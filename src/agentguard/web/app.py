@@ -33,6 +33,7 @@ from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, shared_inputs
 from agentguard.web.routes import (
     analysis,
+    audit,
     catalog,
     components,
     diff,
@@ -40,6 +41,7 @@ from agentguard.web.routes import (
     graph,
     health,
     jobs,
+    log,
     metrics,
     otlp,
     playbook,
@@ -47,6 +49,7 @@ from agentguard.web.routes import (
     scan,
     simulate,
 )
+from agentguard.web.schemas.audit import VerifyRequest
 from agentguard.web.schemas.graph import GraphEvent
 from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
@@ -65,7 +68,11 @@ _ROUTES = (
     catalog,
     simulate,
     playbook,
+    audit,
+    log,
 )
+_MODELS = (Problem, GraphEvent, VerifyRequest)
+"""Models that no route has as its response or parameter."""
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {
         "description": "A problem (RFC 9457).",
@@ -133,8 +140,9 @@ class _Api(FastAPI):
 
 def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     schemas = schema.setdefault("components", {}).setdefault("schemas", {})
-    for model in (Problem, GraphEvent):  # no route has them as its response model
-        schemas[model.__name__] = model.model_json_schema()
+    for model in _MODELS:
+        document = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= document.pop("$defs", {}) | {model.__name__: document}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for path in schema["paths"].values():

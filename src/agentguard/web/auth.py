@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from agentguard.accounts.principal import EVERY_PERMISSION, Principal, PrincipalKind
+from agentguard.accounts.principal import EVERY_PERMISSION, Permission, Principal, PrincipalKind
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
 from agentguard.web.errors import error_response
 from agentguard.web.loopback import violation
-from agentguard.web.pages import HEALTH_PATHS
+from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX
 from agentguard.web.proxies import proxy_violation
 from agentguard.web.refusals import note_refusal
 
@@ -23,6 +23,8 @@ BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERM
 """Whoever sends the key that AGENTGUARD_API_KEY sets."""
 LOOPBACK = Principal("loopback", PrincipalKind.LOOPBACK, EVERY_PERMISSION)
 """Whoever sends a loopback request to a server without a key."""
+ANYONE = Principal("anyone", PrincipalKind.ANYONE, frozenset({Permission.READ}))
+"""Whoever reads the audit log's hashes, where they are public."""
 PROXY = Principal("proxy", PrincipalKind.PROXY, EVERY_PERMISSION)
 """Whoever a proxy in front of the server has authenticated."""
 
@@ -76,6 +78,7 @@ class Authenticator:
     origins: frozenset[str]
     """Origins whose pages may send requests without a key, beside the server's own."""
     proxy_authenticates: bool = False
+    log_is_public: bool = False
 
     def authenticate(self, scope: Scope) -> Principal | None:
         """Return who makes the request; None for a health check without the key, which is allowed.
@@ -83,6 +86,14 @@ class Authenticator:
         Raise LoopbackOnlyError, ForeignPageError or AuthenticationRequiredError if the request must
         be refused.
         """
+        try:
+            return self._identified(scope)
+        except AgentGuardError:
+            if self.log_is_public and _reads_log(scope):
+                return ANYONE
+            raise
+
+    def _identified(self, scope: Scope) -> Principal | None:
         if self.key is None:
             return self._without_key(scope)
         if _has_key(scope, self.key):
@@ -108,6 +119,7 @@ def authenticator_of(settings: Settings) -> Authenticator:
         key,
         frozenset(settings.cors_origins),
         proxy_authenticates=settings.proxy_authenticates,
+        log_is_public=settings.audit_log_public,
     )
 
 
@@ -146,6 +158,10 @@ async def principal_of(request: Request) -> Principal:
 
 ActorOf = Annotated[Principal, Depends(principal_of)]
 """The principal who makes the request: the first argument of every use case that changes state."""
+
+
+def _reads_log(scope: Scope) -> bool:
+    return scope.get("method") == "GET" and scope.get("path", "").startswith(LOG_PREFIX)
 
 
 def _has_key(scope: Scope, key: bytes) -> bool:

@@ -12,15 +12,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agentguard.coordination.limits import WINDOW_SECONDS, Quota, RateLimits
 from agentguard.kernel.problems import problem_document
+from agentguard.web.pages import LOG_PREFIX
 from agentguard.web.problems import ProblemResponse
 
 FIELDS = ("RateLimit-Policy", "RateLimit")
-_LIMITED = "/api/"
+_LIMITED = ("/api/", LOG_PREFIX)
 _POLICY = "minute"
 
 
 class RateGuard:
-    """ASGI middleware that limits each client's requests below /api per minute.
+    """ASGI middleware that limits each client's requests below /api and /log per minute.
 
     It acts after authentication, so refused requests are not counted. A client is the peer address:
     forwarding headers are not trusted, so all clients behind a proxy share one limit.

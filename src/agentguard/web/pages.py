@@ -13,6 +13,8 @@ from starlette.types import Scope
 from agentguard.web.headers import header_values
 
 HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+LOG_PREFIX = "/log/"
+"""Below it, the audit log publishes its hashes."""
 _FREE_PATHS = HEALTH_PATHS | {"/", "/docs", "/redoc"}
 """Pages that cost little: a link on a foreign page may lead to them."""
 _SITE, _MODE = b"sec-fetch-site", b"sec-fetch-mode"

@@ -94,9 +94,11 @@ class SqlAuditLog:
             )
             await self.connection.execute(replaced)
 
-    async def checkpoint(self) -> StoredCheckpoint | None:
-        newest = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
-        row = (await self.connection.execute(newest)).mappings().first()
+    async def checkpoint(self, size: int | None = None) -> StoredCheckpoint | None:
+        wanted = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
+        if size is not None:
+            wanted = wanted.where(audit_checkpoints.c.size == size)
+        row = (await self.connection.execute(wanted)).mappings().first()
         return None if row is None else StoredCheckpoint(row["size"], row["note"], row["time"])
 
     async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
@@ -120,6 +122,10 @@ class SqlAuditLog:
         counted = await self.connection.scalar(select(func.count()).select_from(audit_handovers))
         row = {"number": counted, "note": note, "time": time}
         await self.connection.execute(insert(audit_handovers).values(row))
+
+    async def put_note(self, size: int, note: bytes) -> None:
+        stored = update(audit_checkpoints).where(audit_checkpoints.c.size == size)
+        await self.connection.execute(stored.values(note=note))
 
     async def entry(self, index: int) -> StoredEntry | None:
         wanted = select(audit_entries).where(audit_entries.c.log_index == index)

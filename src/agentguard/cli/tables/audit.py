@@ -9,6 +9,7 @@ from agentguard.cli.tables.cells import Document, answer, faint, hanging, plural
 from agentguard.cli.tables.rows import Rows, names, number, text
 
 _LOG = (number("Index"), text("Time"), names("Actor"), text("Action"), names("Object"))
+_SIGNATURES = (names("Name"), text("Kind"), text("Outcome"), text("Cosigned"))
 _CHECKS = (text("Check"), text("Outcome"), names("Detail"))
 _STYLES = {"verified": "green", "failed": "red"}
 _ANSWERS = {
@@ -39,7 +40,7 @@ def log_parts(document: Document) -> list[RenderableType]:
     parts: list[RenderableType] = [answer(f"{held}{waiting}.")]
     parts.append(section("Entries", Rows(_LOG, rows)) if rows else faint("No entry matches."))
     if document["next"] is not None:
-        parts.append(faint(f"More: agentguard audit --before {document['next']}"))
+        parts.append(faint(f"More: agentguard audit log --before {document['next']}"))
     return parts
 
 
@@ -57,11 +58,32 @@ def entry_parts(document: Document) -> list[RenderableType]:
     return [section(f"Entry {document['index']}", Group(*lines))]
 
 
+def proof_parts(document: Document) -> list[RenderableType]:
+    """Return the proof of one entry."""
+    checkpoint = document["checkpoint"]
+    facts = {
+        "Log": checkpoint["origin"],
+        "Size": f"{checkpoint['size']:,}",
+        "Root": checkpoint["root"],
+        "Leaf": document["data_hash"],
+    }
+    lines = (hanging(label, fact, indent=2, width=8) for label, fact in facts.items())
+    steps = (Text(f"  {step}") for step in document["proof"])
+    signatures: list[list[str | Text]] = [
+        [s["name"], s["kind"], _outcome(s["outcome"]), s["time"] or "–"]
+        for s in checkpoint["signatures"]
+    ]
+    return [
+        section(f"Entry {document['index']} in the checkpoint", Group(*lines)),
+        section("Inclusion proof, from the leaf to the root", Group(*steps)),
+        section("Signatures", Rows(_SIGNATURES, signatures)),
+    ]
+
+
 def report_parts(document: Document) -> list[RenderableType]:
     """Return what each check of a bundle found."""
     rows: list[list[str | Text]] = [
-        [c["check"], Text(c["outcome"], style=_STYLES.get(c["outcome"], "")), c["detail"]]
-        for c in document["checks"]
+        [c["check"], _outcome(c["outcome"]), c["detail"]] for c in document["checks"]
     ]
     return [answer(_ANSWERS[document["outcome"]]), section("Checks", Rows(_CHECKS, rows))]
 
@@ -84,3 +106,7 @@ def _check_facts(document: Document) -> list[RenderableType]:
     rate = document["entries_per_second"]
     speed = "" if rate is None else f"{rate:,} entries/s."
     return [faint(gone + speed)] if gone or speed else []
+
+
+def _outcome(outcome: str) -> Text:
+    return Text(outcome, style=_STYLES.get(outcome, ""))

@@ -1,0 +1,1 @@
+"""Reads what other servers publish, over HTTP."""

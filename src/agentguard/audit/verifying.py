@@ -1,0 +1,163 @@
+"""Verifies for others what this log has proven: a bundle, or an entry and its transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from agentguard.audit.anchors import AnchorReceipt
+from agentguard.audit.bundles import Bundle, DisclosedPayload
+from agentguard.audit.canonical import canonical_json
+from agentguard.audit.chain import ChainReader
+from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
+from agentguard.audit.encoding import parse_hex
+from agentguard.audit.entries import SALT_BYTES
+from agentguard.audit.errors import AuditFormatError
+from agentguard.audit.keys import VerifierKey
+from agentguard.audit.merkle import Digest, leaf_hash
+from agentguard.audit.service import AuditService, BadRangeError
+from agentguard.audit.verification import (
+    Check,
+    CheckName,
+    Outcome,
+    Report,
+    Trust,
+    verify_bundle,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A checkpoint that a blockchain holds."""
+
+    size: int
+    receipt: AnchorReceipt
+
+
+class Anchors(Protocol):
+    """What has been anchored."""
+
+    async def anchored(self, tx_hash: str) -> Anchored | None:
+        """Return the checkpoint that a transaction anchored; None: it anchored none of this log.
+
+        `tx_hash` is 0x and lower-case hexadecimal. A transaction without a receipt yet anchors
+        nothing.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class OriginalData:
+    """An entry as `GET /api/audit/proof/{index}` gives it in `data`: any JSON, not checked."""
+
+    entry: object
+    payload: object = None
+    salt: str | None = None
+    """In hexadecimal; None: the payload is not disclosed."""
+
+    def leaf(self) -> bytes:
+        """Return the leaf's data. Raises UnrepresentableError."""
+        return canonical_json(self.entry)
+
+    def disclosed(self) -> DisclosedPayload | None:
+        """Return the payload. Raises AuditFormatError, UnrepresentableError."""
+        if self.salt is None:
+            return None
+        salt = parse_hex(self.salt, SALT_BYTES, "salt")
+        return DisclosedPayload(canonical_json(self.payload), salt)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was checked, and what was found."""
+
+    report: Report
+    tx_hash: str | None
+    data_hash: Digest | None
+    """The entry's leaf hash; None: the file holds no entry."""
+    receipt: AnchorReceipt | None
+
+    @property
+    def verified(self) -> bool:
+        """Whether every check that was asked for is verified: with a transaction, the anchor's."""
+        anchor = (check for check in self.report.checks if check.name is CheckName.ANCHOR)
+        anchored = all(check.outcome is Outcome.VERIFIED for check in anchor)
+        return self.report.outcome is Outcome.VERIFIED and (self.tx_hash is None or anchored)
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationService:
+    """Checks against this log: its key, its newest checkpoint and its anchors."""
+
+    audit: AuditService
+    key: VerifierKey
+    anchors: Anchors | None = None
+    """None: nothing is anchored."""
+    chain: ChainReader | None = None
+
+    async def bundle(self, raw: bytes) -> Verification:
+        """Check a bundle's file; any bytes get a report."""
+        try:
+            given = Bundle.parse(raw)
+        except AuditFormatError:
+            return Verification(verify_bundle(raw, Trust()), None, None, None)
+        return await self._checked(given, None)
+
+    async def original(self, data: OriginalData, tx_hash: str) -> Verification:
+        """Check that a transaction anchored a checkpoint of the log with this entry.
+
+        Raises AuditFormatError, UnrepresentableError if the data have no canonical form.
+        """
+        leaf, payload = data.leaf(), data.disclosed()
+        index = await self._index_of(leaf)
+        if index is None:
+            return Verification(_unknown(), tx_hash, leaf_hash(leaf), None)
+        anchored = None if self.anchors is None else await self.anchors.anchored(tx_hash)
+        covering = anchored if anchored is not None and anchored.size > index else None
+        bundle = await self.audit.bundle(index, size=None if covering is None else covering.size)
+        receipt = None if covering is None else covering.receipt
+        given = replace(bundle, leaf=leaf, payload=payload, receipt=receipt)
+        found = await self._checked(given, tx_hash)
+        if covering is not None:
+            return found
+        return replace(found, report=_unanchored(found.report, tx_hash, anchored))
+
+    async def _index_of(self, leaf: bytes) -> int | None:
+        try:
+            return await self.audit.index_of(leaf)
+        except AuditFormatError:
+            return None
+
+    async def _checked(self, bundle: Bundle, tx_hash: str | None) -> Verification:
+        trust = await self._trust(bundle.signed.checkpoint)
+        report = await asyncio.to_thread(verify_bundle, bundle.encode(), trust, chain=self.chain)
+        return Verification(report, tx_hash, leaf_hash(bundle.leaf), bundle.receipt)
+
+    async def _trust(self, given: Checkpoint) -> Trust:
+        """Return what this log knows of itself, with a proof to the checkpoint that is given."""
+        newest = await self.audit.checkpoint()
+        if newest is None:
+            return Trust(keys=(self.key,))
+        own = SignedCheckpoint.parse(newest.note).checkpoint
+        try:
+            proof = (await self.audit.consistency(given.size, own.size)).hashes
+        except BadRangeError:  # the given one is larger, or empty
+            proof = None
+        return Trust(keys=(self.key,), checkpoint=own, consistency=proof)
+
+
+def _unknown() -> Report:
+    return Report(
+        (Check(CheckName.INCLUSION, Outcome.FAILED, "this log has no entry with these data"),)
+    )
+
+
+def _unanchored(report: Report, tx_hash: str, anchored: Anchored | None) -> Report:
+    """Return the report with what is known of a transaction that does not anchor the entry."""
+    why = f"this log knows of no anchor by transaction {tx_hash}"
+    anchor = Check(CheckName.ANCHOR, Outcome.NOT_CHECKABLE, why)
+    if anchored is not None:
+        why = f"transaction {tx_hash} anchored the log when it had {anchored.size} entries"
+        anchor = Check(CheckName.ANCHOR, Outcome.FAILED, f"{why}, before this one")
+    kept = (check for check in report.checks if check.name is not CheckName.ANCHOR)
+    return Report((*kept, anchor))
