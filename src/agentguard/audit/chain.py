@@ -98,6 +98,8 @@ class AccountState:
     """Of mined transactions only: pending ones are not counted."""
     next_pending_nonce: int
     """The same with the pending transactions that the endpoint knows."""
+    finalised_nonce: int
+    """The same at the finalised block: transactions with lower nonces are mined for good."""
 
 
 class ChainReader(Protocol):

@@ -86,6 +86,7 @@ class Sequencer:
         grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
         await log.put_tiles(grown.tiles)
         await log.sequence([entry.row for entry in appended], size)
+        await log.project(appended, size)
         note = Checkpoint(self.key.name, grown.size, grown.root).signed(self.key).encode()
         await log.put_checkpoint(StoredCheckpoint(grown.size, note, self.clock()))
 
