@@ -1,0 +1,58 @@
+"""A real EVM node, steered by what only anvil can do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from agentguard.adapters.evm.chain import EVMChain, EVMSettings, open_chain
+from agentguard.audit.chain import SignedTransaction
+
+ETHER = 10**18
+
+
+@dataclass(frozen=True)
+class Node:
+    """An anvil."""
+
+    url: str
+
+    def call(self, method: str, *params: Any) -> Any:
+        question: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        found = requests.post(self.url, json=question, timeout=30).json()
+        assert "error" not in found, found["error"]
+        return found["result"]
+
+    def mine(self, blocks: int = 1) -> None:
+        self.call("anvil_mine", hex(blocks))
+
+    def reorganise(self, depth: int) -> None:
+        """Replace the newest blocks by empty ones."""
+        self.call("anvil_reorg", depth, [])
+
+    @contextmanager
+    def mining_by_hand(self) -> Iterator[None]:
+        self.call("evm_setAutomine", False)
+        try:
+            yield
+        finally:
+            self.mine()
+            self.call("evm_setAutomine", True)
+
+    def chain(self, balance: int = 100 * ETHER, **settings: Any) -> EVMChain:
+        """Return the chain with a new account that has this balance."""
+        chain = open_chain(self.url, secrets.token_hex(32), 30, EVMSettings(**settings))
+        self.call("anvil_setBalance", chain.signer.address, hex(balance))
+        return chain
+
+
+def anchored(chain: EVMChain, data: bytes) -> SignedTransaction:
+    """Send an anchor with the account's next nonce, and return it."""
+    signed = chain.sign(data, chain.account().next_pending_nonce)
+    chain.send(signed.raw)
+    return signed
