@@ -75,6 +75,7 @@ class EVMChain:
             next_pending_nonce=number(
                 self._endpoint.ask(lambda e: e.get_transaction_count(address, "pending"))
             ),
+            finalised_nonce=self._finalised_nonce(address),
         )
 
     def sign(
@@ -123,6 +124,20 @@ class EVMChain:
         history = self._endpoint.ask(lambda eth: eth.fee_history(_BLOCKS_OF_FEES, "latest", [50]))
         fees, tips = self._answers.fee_history(history)
         return Market(chain_id, fees[-1], tips)
+
+    def _finalised_nonce(self, address: ChecksumAddress) -> int:
+        """Return the nonce at the finalised block; 0 where the endpoint does not know it.
+
+        Anchors then wait for a nonce that another transaction has used, instead of taking the next.
+        """
+        block = self.reader.finalised()
+        if block is None:
+            return 0
+        try:
+            found = self._endpoint.ask(lambda e: e.get_transaction_count(address, block))
+        except RPCRefusalError:  # it keeps no state of blocks so old
+            return 0
+        return self._answers.number(found)
 
     @property
     def _endpoint(self) -> Endpoint:

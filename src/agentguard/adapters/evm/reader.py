@@ -81,12 +81,19 @@ class EVMReader:
                 f"receipt, transaction and block {block.number} have different block hashes"
             )
 
-    def _is_final(self, number: int) -> bool:
+    def finalised(self) -> BlockNumber | None:
+        """Return the newest block that is final; None if there is none yet."""
         finalised = self._number_of("finalized")
         if finalised is not None:
-            return number <= finalised
+            return BlockNumber(finalised)
         newest = self._number_of("latest")
-        return newest is not None and number + self.finality_depth <= newest
+        if newest is None or newest < self.finality_depth:
+            return None
+        return BlockNumber(newest - self.finality_depth)
+
+    def _is_final(self, number: int) -> bool:
+        finalised = self.finalised()
+        return finalised is not None and number <= finalised
 
     def _number_of(self, tag: BlockIdentifier) -> int | None:
         """Return the number of the block with this tag; None where the endpoint has no such tag."""
