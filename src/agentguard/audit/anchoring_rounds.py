@@ -7,19 +7,24 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from agentguard.accounts.principal import Permission, Principal, system_principal
-from agentguard.audit.anchor_steps import AnchorSteps
+from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.anchor_standing import Standing
+from agentguard.audit.anchor_steps import ANCHORING, AnchorSteps
 from agentguard.audit.anchor_store import AnchorStores
-from agentguard.audit.anchoring import Anchor
-from agentguard.audit.publishing import CheckpointFolder, due_before, is_news, unpublished
+from agentguard.audit.anchoring import Anchor, Problem
+from agentguard.audit.publishing import (
+    CheckpointFolder,
+    Published,
+    due_before,
+    is_news,
+    unpublished,
+)
 from agentguard.audit.store import StoredCheckpoint
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
-
-ANCHORING = system_principal("anchoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,47 @@ class Anchoring:
                 await self.steps.take(anchor)
         finally:
             await self._publish(at_once=at_once)
+
+    async def work(self, _job: object, _report: object) -> dict[str, object]:
+        """Do a job: one round. Its result is what `audit anchor` shows first."""
+        await self.run(ANCHORING)
+        return {"summary": (await self.standing(0)).summary}
+
+    async def standing(self, limit: int = 50) -> Standing:
+        """Return what is anchored and published, with the newest anchors."""
+
+        async def work(stores: AnchorStores) -> Standing:
+            checkpoint = await stores.audit.checkpoint()
+            return Standing(
+                on_chain=self.steps is not None,
+                place=None if self.folder is None else self.folder.place,
+                size=0 if checkpoint is None else checkpoint.size,
+                open=await stores.anchors.open(),
+                last=await stores.anchors.last_finalised(),
+                anchors=await stores.anchors.newest(limit),
+                published=published,
+                publishing_problem=problem,
+            )
+
+        published, problem = await self._published()
+        return await self.unit_of_work.read(work)
+
+    async def costs(self) -> tuple[Anchor, ...]:
+        """Return the anchors that are settled: what they have cost is known."""
+        return await self.unit_of_work.read(lambda stores: stores.anchors.settled())
+
+    async def _published(self) -> tuple[Published | None, Problem | None]:
+        """Return the newest published checkpoint, and why no newer one can be published."""
+        if self.folder is None:
+            return None, None
+        try:
+            published = await asyncio.to_thread(self.folder.newest)
+            await self._to_publish(at_once=True)
+        except AgentGuardError as error:
+            return None, Problem.of(error)
+        except OSError as error:
+            return None, _unusable(self.folder.place, error)
+        return published, None
 
     async def _publishing_is_due(self) -> bool:
         try:
@@ -133,3 +179,11 @@ class Anchoring:
         last = await stores.anchors.last_finalised()
         anchored = 0 if last is None else last.size
         return checkpoint if await is_news(stores.audit, anchored, checkpoint.size) else None
+
+
+def _unusable(place: str, error: OSError) -> Problem:
+    return Problem(
+        "checkpoint-folder",
+        f"The folder {place!r} cannot be used: {error.strerror}. Correct"
+        " AGENTGUARD_AUDIT_CHECKPOINT_DIR.",
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.canonical import parse_canonical_json
+from agentguard.audit.chain_names import chain_name
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.entries import Entry
 from agentguard.audit.merkle import leaf_hash
@@ -15,7 +16,6 @@ from agentguard.audit.store import StoredCheckpoint, StoredEntry
 from agentguard.audit.verification import Check, Outcome, Report
 from agentguard.kernel.clock import NS_PER_SECOND, timestamp
 
-_CHAINS = {1: "Ethereum", 137: "Polygon", 80_002: "Polygon Amoy"}
 _NOT_ASKED = "The chain was not asked."
 _NOT_ANCHORED = "No anchor that covers this entry is final yet."
 
@@ -78,11 +78,6 @@ def check_document(size: int, found: Sequence[Disagreement]) -> dict[str, Any]:
         "entries": size,
         "disagreements": [{"place": d.place, "problem": d.problem} for d in found],
     }
-
-
-def chain_name(chain_id: int) -> str:
-    """Return what people call a chain: `Polygon Amoy`, or `chain 31337` for one without a name."""
-    return _CHAINS.get(chain_id, f"chain {chain_id}")
 
 
 def blockchain_proof_document(bundle: Bundle, check: Check | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
+from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.entries import Entry
@@ -70,7 +71,7 @@ class Disagreement:
 class AuditService:
     """Answers from one snapshot each, so that sizes always match."""
 
-    unit_of_work: UnitOfWork[AuditStores]
+    unit_of_work: UnitOfWork[AnchorStores]
 
     async def entries(self, wanted: EntryFilter, limit: int) -> Page:
         """Return the newest entries that match."""
@@ -97,21 +98,26 @@ class AuditService:
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
     async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
-        """Return an entry with its proof and the newest checkpoint.
+        """Return an entry with its proof: against the checkpoint that was anchored, if one was.
 
-        Raises UnknownEntryError.
+        That is the smallest whose anchor is final, with the receipt; else it is the newest
+        checkpoint. Raises UnknownEntryError.
         """
 
-        async def work(stores: AuditStores) -> Bundle:
+        async def work(stores: AnchorStores) -> Bundle:
             newest = await stores.audit.checkpoint()
             size = 0 if newest is None else newest.size
             entry = await stores.audit.entry(index) if 0 <= index < size else None
             if newest is None or entry is None:
                 raise UnknownEntryError(index, size)
+            anchor = await stores.anchors.covering(index)
+            note, receipt = newest.note, None
+            if anchor is not None and anchor.receipt is not None and anchor.size <= size:
+                note, size, receipt = anchor.note, anchor.size, anchor.receipt.anchored
             stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
             proof = inclusion_proof(index, size, stored)
-            signed = SignedCheckpoint.parse(newest.note)
-            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key)
+            signed = SignedCheckpoint.parse(note)
+            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key, receipt=receipt)
 
         return await self.unit_of_work.read(work)
 

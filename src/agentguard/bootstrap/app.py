@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.anchoring_rounds import Anchoring
+from agentguard.audit.sequencing_loop import SequencingLoop
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
@@ -28,6 +30,7 @@ from agentguard.graph.storage.versions import Graphs
 from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher
+from agentguard.jobs.model import JobKind
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.playbooks.service import KIND as PLAYBOOK
@@ -57,6 +60,7 @@ class Serving:
     sweep: Sweep
     dispatcher: JobDispatcher
     housekeeping: Keeper
+    sequencing: SequencingLoop
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class App:
     retention: Retention
     datasets: DatasetService
     audit: AuditService
+    anchoring: Anchoring
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -187,6 +192,7 @@ WORKS: Mapping[str, Callable[[App], Work]] = {
     SCAN: lambda app: Work(app.uploaded.run, app.uploaded.clear),
     SIMULATION: lambda app: Work(app.simulations.run),
     PLAYBOOK: lambda app: Work(app.playbooks.run),
+    JobKind.AUDIT.value: lambda app: Work(app.anchoring.work),
 }
 """The explicit table of jobs: kind → function."""
 
@@ -194,5 +200,6 @@ PERMISSIONS: Mapping[str, Permission] = {
     SCAN: Permission.OPERATE,
     SIMULATION: Permission.SIMULATE,
     PLAYBOOK: Permission.SIMULATE,
+    JobKind.AUDIT.value: Permission.OPERATE,
 }
 """Kind → what submitting such a job requires."""

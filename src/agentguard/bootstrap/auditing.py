@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 import structlog
 
@@ -39,9 +38,9 @@ async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Seque
 
 async def sequencing(
     settings: Settings, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
-) -> Callable[[], Coroutine[Any, Any, None]]:
+) -> SequencingLoop:
     """Return the loop that sequences the log."""
-    return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING)).run
+    return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING))
 
 
 async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> None:

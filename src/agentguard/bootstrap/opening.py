@@ -18,6 +18,7 @@ from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.service import AuditService
+from agentguard.bootstrap.anchoring import anchoring_loop, anchoring_of
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.auditing import sequence_at_last, sequencing
 from agentguard.bootstrap.broker import dispatcher_of
@@ -169,6 +170,7 @@ def _application(
             storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
         ),
         AuditService(storage.unit_of_work),
+        anchoring_of(settings, storage.unit_of_work),
         storage.projection,
     )
 
@@ -225,18 +227,22 @@ async def _serving(
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
-    looping.append(await sequencing(settings, unit_of_work, turn))
+    sequencer = await sequencing(settings, unit_of_work, turn)
+    looping.append(sequencer.run)
+    submitting = replace(app.jobs, wake=sweep.wake)
+    anchoring = await anchoring_loop(app.anchoring, submitting, turn)
+    looping += [anchoring.run] if anchoring else []
     looping += [embedded.run] if embedded else []
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping)
+    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping, sequencer)
     parts = (
         *app.parts,
         *broker_part(dispatcher, settings),
         *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
     )
-    return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+    return replace(app, jobs=submitting, serving=serving, parts=parts)
 
 
 def _receiver(settings: Settings, spans: SpanStore, decoders: Pool[Decoder]) -> Receiver:
