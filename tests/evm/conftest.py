@@ -15,3 +15,8 @@ from tests.services import own
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     with own(anvil, tmp_path_factory.mktemp("anvil")) as server:
         yield Node(server.settings["WEB3_PROVIDER_URL"])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
