@@ -52,6 +52,8 @@ class AnchoredLog:
     database: Database
     folder: Path | None = None
     clock: Clock = field(default_factory=Clock)
+    first_block: int = 0
+    """Nothing of this log's account is in an earlier one."""
 
     @property
     def unit_of_work(self) -> SqlUnitOfWork:
@@ -107,7 +109,7 @@ class AnchoredLog:
     def anchored_data(self) -> list[bytes]:
         """What the account has written to the chain, in order."""
         found = []
-        for number in range(int(self.node.call("eth_blockNumber"), 16) + 1):
+        for number in range(self.first_block, self.node.height() + 1):
             block = self.node.call("eth_getBlockByNumber", hex(number), True)
             found += [
                 bytes.fromhex(one["input"][2:])
@@ -126,4 +128,5 @@ async def anchored_log(
         empty_database(kind) as server,
         open_database(folder / "data", server, hurried=False) as database,
     ):
-        yield AnchoredLog(node, node.chain(**settings), database)
+        chain = node.chain(**settings)
+        yield AnchoredLog(node, chain, database, first_block=max(0, node.height() - 8))

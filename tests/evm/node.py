@@ -28,6 +28,10 @@ class Node:
         assert "error" not in found, found["error"]
         return found["result"]
 
+    def height(self) -> int:
+        """Return the number of the newest block."""
+        return int(self.call("eth_blockNumber"), 16)
+
     def mine(self, blocks: int = 1) -> None:
         self.call("anvil_mine", hex(blocks))
 
