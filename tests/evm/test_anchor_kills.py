@@ -31,7 +31,7 @@ async def log(node: Node, tmp_path: Path) -> AsyncIterator[AnchoredLog]:
 
 
 def start(log: AnchoredLog, folder: Path, moment: Moment) -> ForkedProcess:
-    key = log.chain.signer.key.to_0x_hex()
+    key = bytes(log.chain.signer.key).hex()
     anchorer = Anchorer(log.node.url, key, folder / "data", moment)
     return ForkedProcess(anchorer, folder / "log", directory=folder, environment=inherited())
 

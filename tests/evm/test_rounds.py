@@ -211,24 +211,24 @@ async def test_without_money_it_waits_and_goes_on_once_there_is_some(log: Anchor
     assert (found.state, found.problem) == (AnchorState.MINED, None)
 
 
-async def test_money_that_is_gone_after_signing_is_waited_for(log: AnchoredLog):
+def impoverishing(log: AnchoredLog, send):
+    """A race: the account becomes poor after a transaction was signed, and before it is sent."""
+
+    def sending(chain, raw):
+        log.node.call("anvil_setBalance", chain.signer.address, "0x0")
+        send(chain, raw)
+
+    return sending
+
+
+async def test_money_that_is_gone_after_signing_is_waited_for(
+    log: AnchoredLog, monkeypatch: pytest.MonkeyPatch
+):
     await log.add("a")
-    send = type(log.chain).send
     address = log.chain.signer.address
-
-    class Poor:
-        """The chain, whose account becomes poor before the first transaction is sent."""
-
-        def __getattr__(self, name):
-            return getattr(log_chain, name)
-
-        def send(self, raw):
-            log.node.call("anvil_setBalance", address, "0x0")
-            send(log_chain, raw)
-
-    log_chain, log.chain = log.chain, Poor()
+    monkeypatch.setattr(type(log.chain), "send", impoverishing(log, type(log.chain).send))
     waiting = await log.round()
-    log.chain = log_chain
+    monkeypatch.undo()
     assert (waiting.state, waiting.problem.code) == (AnchorState.PENDING, "balance-too-low")
 
     log.node.call("anvil_setBalance", address, hex(ETHER))

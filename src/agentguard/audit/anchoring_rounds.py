@@ -56,8 +56,8 @@ class Anchoring:
     async def run(self, actor: Principal, *, at_once: bool = False) -> None:
         """Run one round; `at_once`: without waiting for the interval.
 
-        A problem of the chain is kept with the anchor. Raises PublishedOtherwiseError, OSError,
-        UnavailableError (of the database), PermissionDeniedError.
+        A problem of the chain is kept with the anchor. Raises PublishedOtherwiseError,
+        CheckpointFolderError, UnavailableError (of the database), PermissionDeniedError.
         """
         actor.require(Permission.OPERATE)
         try:
@@ -104,14 +104,12 @@ class Anchoring:
             await self._to_publish(at_once=True)
         except AgentGuardError as error:
             return None, Problem.of(error)
-        except OSError as error:
-            return None, _unusable(self.folder.place, error)
         return published, None
 
     async def _publishing_is_due(self) -> bool:
         try:
             return await self._to_publish(at_once=False) is not None
-        except (AgentGuardError, OSError):
+        except AgentGuardError:
             return True  # the round tells what is wrong
 
     async def _anchor_is_due(self) -> bool:
@@ -179,11 +177,3 @@ class Anchoring:
         last = await stores.anchors.last_finalised()
         anchored = 0 if last is None else last.size
         return checkpoint if await is_news(stores.audit, anchored, checkpoint.size) else None
-
-
-def _unusable(place: str, error: OSError) -> Problem:
-    return Problem(
-        "checkpoint-folder",
-        f"The folder {place!r} cannot be used: {error.strerror}. Correct"
-        " AGENTGUARD_AUDIT_CHECKPOINT_DIR.",
-    )

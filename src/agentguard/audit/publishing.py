@@ -13,7 +13,7 @@ from agentguard.audit.merkle import Digest, root
 from agentguard.audit.store import AuditLog, StoredCheckpoint
 from agentguard.audit.tiles import TileHashes, edge_tiles, parse_tile
 from agentguard.kernel.clock import NS_PER_SECOND
-from agentguard.kernel.errors import ConflictError
+from agentguard.kernel.errors import ConflictError, UnavailableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +33,29 @@ class CheckpointFolder(Protocol):
         """The folder, for people."""
 
     def newest(self) -> Published | None:
-        """Return the checkpoint of the largest size. Raises OSError, AuditFormatError."""
+        """Return the checkpoint of the largest size.
+
+        Raises CheckpointFolderError, AuditFormatError.
+        """
 
     def put(self, size: int, note: bytes) -> None:
         """Write a checkpoint. Durable once this returns; there is never a part of it.
 
         One that is there with the same text stays as it is. Raises PublishedOtherwiseError if its
-        text is another, OSError.
+        text is another, CheckpointFolderError.
         """
+
+
+class CheckpointFolderError(UnavailableError):
+    """The folder cannot be read or written."""
+
+    code = "checkpoint-folder-unavailable"
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(
+            f"The folder {place!r} cannot be used for checkpoints: {reason}. Correct"
+            " AGENTGUARD_AUDIT_CHECKPOINT_DIR, or its permissions."
+        )
 
 
 class PublishedOtherwiseError(ConflictError):

@@ -60,6 +60,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the log is sequenced."""
+
+    pending: int
+    """Entries that are appended, but not sequenced yet."""
+    checkpoint_at: int | None
+    """When the newest checkpoint was signed, ns since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disagreement:
     """What does not agree with the entries."""
 
@@ -96,6 +106,16 @@ class AuditService:
     async def checkpoint(self) -> StoredCheckpoint | None:
         """Return the newest checkpoint; None: nothing is sequenced yet."""
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
+
+    async def progress(self) -> Progress:
+        """Return how far the log is sequenced."""
+
+        async def work(stores: AnchorStores) -> Progress:
+            newest = await stores.audit.checkpoint()
+            at = None if newest is None else newest.time
+            return Progress(await stores.audit.waiting(), at)
+
+        return await self.unit_of_work.read(work)
 
     async def bundle(self, index: int, key: VerifierKey | None = None) -> Bundle:
         """Return an entry with its proof: against the checkpoint that was anchored, if one was.

@@ -20,6 +20,7 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.anchoring import anchoring_loop, anchoring_of
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
+from agentguard.bootstrap.audit_health import audit_parts
 from agentguard.bootstrap.auditing import sequence_at_last, sequencing
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
@@ -241,6 +242,7 @@ async def _serving(
         *app.parts,
         *broker_part(dispatcher, settings),
         *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
+        *audit_parts(app, serving),
     )
     return replace(app, jobs=submitting, serving=serving, parts=parts)
 

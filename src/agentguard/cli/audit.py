@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentguard.cli.audit_anchors import ANCHOR_EXAMPLES, COSTS_EXAMPLES, anchor, costs
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
 if TYPE_CHECKING:
+    from agentguard.audit.bundles import Bundle
     from agentguard.audit.verification import Trust
 
 _LIST_EXAMPLES = examples(
@@ -110,8 +112,9 @@ def export(
 ) -> None:
     """Write one entry, the proof that it is in the log, and the signed checkpoint, as one file.
 
-    The file is a C2SP tlog-proof. `agentguard audit verify` checks it without this database, and
-    so does `verify.mjs` in any JavaScript runtime.
+    If an anchor covers the entry, the checkpoint is the one that was anchored, and its receipt is
+    in the file; otherwise it is the newest. The file is a C2SP tlog-proof. `agentguard audit
+    verify` checks it without this database, and so does `verify.mjs` in any JavaScript runtime.
     """
     from agentguard.bootstrap.auditing import key_of
     from agentguard.cli.choices import settings_with
@@ -120,12 +123,12 @@ def export(
 
     settings = settings_with(data_dir, None)
     key = key_of(settings).verifier
-    written = ask(settings, lambda app: app.audit.bundle(index, key)).encode()
+    bundle = ask(settings, lambda app: app.audit.bundle(index, key))
     if output is None:
-        print_text(written.decode())
+        print_text(bundle.encode().decode())
     else:
-        _write(output, written)
-        say(f"Wrote entry {index} with its proof to {output}.")
+        _write(output, bundle.encode())
+        say(f"Wrote entry {index} with its proof to {output}. {_anchored(bundle)}")
 
 
 @app.command(cls=Command, epilog=_VERIFY_EXAMPLES)
@@ -191,6 +194,22 @@ def keys(data_dir: DataDirOption = None) -> None:
     from agentguard.cli.output import print_text
 
     print_text(f"{key_of(settings_with(data_dir, None)).verifier.encode()}\n")
+
+
+app.command(cls=Command, epilog=ANCHOR_EXAMPLES)(anchor)
+app.command(cls=Command, epilog=COSTS_EXAMPLES)(costs)
+
+
+def _anchored(bundle: Bundle) -> str:
+    from agentguard.audit.chain_names import chain_name
+
+    size, receipt = bundle.signed.checkpoint.size, bundle.receipt
+    if receipt is None:
+        return f"The proof is against the newest checkpoint, of size {size:,}; it is not anchored."
+    return (
+        f"The proof is against the checkpoint of size {size:,}, anchored on"
+        f" {chain_name(receipt.chain_id)} in transaction {receipt.tx_hash}."
+    )
 
 
 def _trust(key: Path | None, checkpoint: Path | None) -> Trust:

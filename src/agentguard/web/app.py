@@ -33,6 +33,7 @@ from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, shared_inputs
 from agentguard.web.routes import (
     analysis,
+    anchors,
     catalog,
     components,
     diff,
@@ -65,6 +66,7 @@ _ROUTES = (
     catalog,
     simulate,
     playbook,
+    anchors,
 )
 _PROBLEM: dict[int | str, dict[str, Any]] = {
     "default": {

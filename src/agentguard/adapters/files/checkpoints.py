@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentguard.adapters.files.folders import sync_folder
 from agentguard.audit.checkpoints import SignedCheckpoint
-from agentguard.audit.publishing import Published, PublishedOtherwiseError
+from agentguard.audit.publishing import (
+    CheckpointFolderError,
+    Published,
+    PublishedOtherwiseError,
+)
 
 _NAME = re.compile(r"(\d{20})\.checkpoint")
 _MODE = 0o644
@@ -28,28 +35,40 @@ class FileCheckpoints:
         return str(self.folder)
 
     def newest(self) -> Published | None:
-        if not self.folder.exists():
-            return None
-        names = [path.name for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
-        if not names:
-            return None
-        path = self.folder / max(names)
-        note = path.read_bytes()
-        SignedCheckpoint.parse(note)
-        return Published(note, path.stat().st_mtime_ns)
+        with self._usable():
+            names = [path.name for path in self._paths()]
+            if not names:
+                return None
+            path = self.folder / max(names)
+            note = path.read_bytes()
+            SignedCheckpoint.parse(note)
+            return Published(note, path.stat().st_mtime_ns)
 
     def put(self, size: int, note: bytes) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / f"{size:020d}.checkpoint"
-        draft = self.folder / f".{path.name}.{secrets.token_hex(4)}"
-        _write(draft, note)
+        with self._usable():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            path = self.folder / f"{size:020d}.checkpoint"
+            draft = self.folder / f".{path.name}.{secrets.token_hex(4)}"
+            try:
+                _write(draft, note)
+                os.link(draft, path)  # never over an existing file
+            except FileExistsError:
+                self._compare(path, size, note)
+            finally:
+                draft.unlink(missing_ok=True)
+            sync_folder(self.folder)
+
+    def _paths(self) -> Iterator[Path]:
+        with contextlib.suppress(FileNotFoundError):
+            yield from (path for path in self.folder.iterdir() if _NAME.fullmatch(path.name))
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
         try:
-            os.link(draft, path)  # never over an existing file
-        except FileExistsError:
-            self._compare(path, size, note)
-        finally:
-            draft.unlink()
-        sync_folder(self.folder)
+            yield
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise CheckpointFolderError(self.place, reason) from error
 
     def _compare(self, path: Path, size: int, note: bytes) -> None:
         there, wanted = (SignedCheckpoint.parse(raw) for raw in (path.read_bytes(), note))
