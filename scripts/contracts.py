@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.services.packages import SOLC_VERSION, solc
+from scripts.services.packages import SOLC_VERSION, node, solc
 
 FOLDER = Path(__file__).parent.parent / "src/agentguard/adapters/evm"
 SOURCE = FOLDER / "CheckpointAnchors.sol"
@@ -49,7 +49,7 @@ def _compiled() -> Any:
         "settings": _SETTINGS,
     }
     done = subprocess.run(
-        ["node", "-e", _COMPILE, str(solc())],
+        [node(), "-e", _COMPILE, str(solc())],
         input=json.dumps(question),
         capture_output=True,
         text=True,

@@ -102,6 +102,12 @@ def solc() -> Path:
     return the_one(folder, "node_modules/solc")
 
 
+@cache
+def node() -> str:
+    """Return Node's program."""
+    return _need("node", "nodejs")
+
+
 def _npm_package(name: str, package: str, version: str) -> Path:
     """Return a folder into which npm has installed the package."""
     folder = CACHE / f"{name}-{version}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ class Node:
 
     url: str
 
-    def call(self, method: str, *params: Any) -> Any:
+    def ask(self, method: str, *params: Any) -> Any:
+        """Return the whole answer."""
         question: Any = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        found = requests.post(self.url, json=question, timeout=30).json()
+        return requests.post(self.url, json=question, timeout=30).json()
+
+    def call(self, method: str, *params: Any) -> Any:
+        found = self.ask(method, *params)
         assert "error" not in found, found["error"]
         return found["result"]
 
@@ -50,9 +55,24 @@ class Node:
 
     def chain(self, balance: int = 100 * ETHER, **settings: Any) -> EVMChain:
         """Return the chain with a new account that has this balance."""
-        chain = open_chain(self.url, secrets.token_hex(32), 30, EVMSettings(**settings))
+        chain = chain_at(self.url, **settings)
         self.call("anvil_setBalance", chain.signer.address, hex(balance))
         return chain
+
+
+def chain_at(url: str, timeout_seconds: float = 30, **settings: Any) -> EVMChain:
+    """Return the chain behind an endpoint, with a new account."""
+    return open_chain(url, secrets.token_hex(32), timeout_seconds, EVMSettings(**settings))
+
+
+def mined(chain: EVMChain, data: bytes) -> SignedTransaction:
+    """Send an anchor, wait until the node has mined it, and return it."""
+    sent = anchored(chain, data)
+    until = time.monotonic() + 10
+    while chain.transaction(sent.hash) is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    return sent
 
 
 def anchored(chain: EVMChain, data: bytes) -> SignedTransaction:

@@ -16,7 +16,7 @@ from agentguard.audit.chain import (
     WrongChainError,
 )
 from scripts.services.anvil import CHAIN_ID
-from tests.evm.node import Node, anchored
+from tests.evm.node import Node, anchored, mined
 
 pytestmark = pytest.mark.xdist_group("evm")
 
@@ -27,25 +27,25 @@ FINAL_AFTER = 64
 def test_an_anchor_is_calldata_to_the_account_itself(node: Node) -> None:
     chain, data = node.chain(), os.urandom(96)
 
-    sent = anchored(chain, data)
+    sent = mined(chain, data)
 
-    mined = chain.transaction(sent.hash)
-    assert mined.succeeded
-    assert mined.data == {chain.account().address: (data,)}
+    found = chain.transaction(sent.hash)
+    assert found.succeeded
+    assert found.data == {chain.account().address: (data,)}
     assert chain.target == chain.account().address
 
 
 def test_receipt_and_block_agree_with_the_node(node: Node) -> None:
     chain = node.chain()
 
-    sent = anchored(chain, bytes(96))
+    sent = mined(chain, bytes(96))
 
-    mined = chain.transaction(sent.hash)
-    block = node.call("eth_getBlockByNumber", hex(mined.block_number), False)
-    assert mined.block_hash == block["hash"]
-    assert mined.block_time == int(block["timestamp"], 16)
-    assert mined.gas_used <= sent.gas_limit
-    assert mined.gas_price <= sent.max_fee
+    found = chain.transaction(sent.hash)
+    block = node.call("eth_getBlockByNumber", hex(found.block_number), False)
+    assert found.block_hash == block["hash"]
+    assert found.block_time == int(block["timestamp"], 16)
+    assert found.gas_used <= sent.gas_limit
+    assert found.gas_price <= sent.max_fee
 
 
 def test_a_transaction_that_was_never_sent_is_none(node: Node) -> None:
@@ -68,7 +68,7 @@ def test_a_pending_transaction_is_none(node: Node) -> None:
 
 def test_a_block_is_final_once_the_tag_has_reached_it(node: Node) -> None:
     chain = node.chain()
-    sent = anchored(chain, bytes(96))
+    sent = mined(chain, bytes(96))
     node.mine(FINAL_AFTER - 1)
 
     before = chain.transaction(sent.hash)
@@ -96,7 +96,7 @@ def test_sending_twice_has_the_effect_of_once(node: Node) -> None:
 
 def test_a_mined_transaction_sent_again_has_used_its_nonce(node: Node) -> None:
     chain = node.chain()
-    sent = anchored(chain, bytes(96))
+    sent = mined(chain, bytes(96))
 
     with pytest.raises(NonceUsedError):
         chain.send(sent.raw)
@@ -104,7 +104,7 @@ def test_a_mined_transaction_sent_again_has_used_its_nonce(node: Node) -> None:
 
 def test_another_transaction_with_a_mined_nonce_is_refused(node: Node) -> None:
     chain = node.chain()
-    anchored(chain, bytes(96))
+    mined(chain, bytes(96))
     other = chain.sign(b"\1" * 96, 0)
 
     with pytest.raises(NonceUsedError):
@@ -151,7 +151,7 @@ def test_a_transaction_after_a_gap_is_mined_when_the_gap_closes(node: Node) -> N
     chain.send(later.raw)
     assert chain.transaction(later.hash) is None
 
-    anchored(chain, b"\1" * 96)
+    mined(chain, b"\1" * 96)
     node.mine()
 
     assert chain.transaction(later.hash).succeeded
@@ -159,7 +159,8 @@ def test_a_transaction_after_a_gap_is_mined_when_the_gap_closes(node: Node) -> N
 
 def test_a_transaction_of_a_reorganised_block_is_none_and_can_be_sent_again(node: Node) -> None:
     chain = node.chain()
-    sent = anchored(chain, bytes(96))
+    node.mine()  # the account's balance is in an older block than the one that goes
+    sent = mined(chain, bytes(96))
     before = chain.transaction(sent.hash)
 
     with node.mining_by_hand():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import cache, partial
+from typing import Any, TypeAlias
 
 from agentguard.adapters.files.checkpoints import FileCheckpoints
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -13,11 +14,16 @@ from agentguard.audit.anchoring import Patience
 from agentguard.audit.anchoring_loop import ANCHORING_LEASE, AnchoringLoop
 from agentguard.audit.anchoring_rounds import Anchoring, Intervals
 from agentguard.audit.chain import Chain, ChainUnavailableError
+from agentguard.audit.sequencing_loop import SequencingLoop
+from agentguard.bootstrap.app import App
+from agentguard.bootstrap.auditing import sequencing_loop
 from agentguard.bootstrap.chain import chain_of
 from agentguard.coordination.turns import Turn
 from agentguard.jobs.model import JobKind
-from agentguard.jobs.queue import Jobs
 from agentguard.settings import Settings
+
+Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
+"""Works until cancelled."""
 
 
 def anchoring_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Anchoring:
@@ -50,16 +56,24 @@ def _chain(settings: Settings) -> Chain:
     return chain
 
 
-async def anchoring_loop(
-    anchoring: Anchoring, jobs: Jobs, turn: Callable[[str], Turn]
-) -> AnchoringLoop | None:
-    """Return the loop that lets anchors go on; None where nothing is to be anchored or published.
+async def audit_loops(
+    app: App, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
+) -> tuple[SequencingLoop, list[Run]]:
+    """Return the loop that sequences the log, and what runs this loop and that of anchoring.
 
     Raises PackageMissingError, InvalidInputError where the chain's settings cannot be used.
     """
+    sequencing = await sequencing_loop(app.settings, unit_of_work, turn)
+    anchoring = await _anchoring_loop(app, turn)
+    return sequencing, [sequencing.run, *([anchoring.run] if anchoring else ())]
+
+
+async def _anchoring_loop(app: App, turn: Callable[[str], Turn]) -> AnchoringLoop | None:
+    """Return the loop that lets anchors go on; None where there is nowhere to anchor or publish."""
+    anchoring = app.anchoring
     if anchoring.steps is None and anchoring.folder is None:
         return None
     if anchoring.steps is not None:
         await asyncio.to_thread(anchoring.steps.open_chain)
-    submit = partial(jobs.submit_single, ANCHORING, JobKind.AUDIT.value, {})
+    submit = partial(app.jobs.submit_single, ANCHORING, JobKind.AUDIT.value, {})
     return AnchoringLoop(anchoring, turn(ANCHORING_LEASE), submit)

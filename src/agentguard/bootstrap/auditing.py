@@ -36,7 +36,7 @@ async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Seque
     return Sequencer(unit_of_work, key, unit_of_work.clock)
 
 
-async def sequencing(
+async def sequencing_loop(
     settings: Settings, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
 ) -> SequencingLoop:
     """Return the loop that sequences the log."""

@@ -18,10 +18,10 @@ from agentguard.adapters.files.spans import FileSpanReader, open_span_store
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.service import AuditService
-from agentguard.bootstrap.anchoring import anchoring_loop, anchoring_of
+from agentguard.bootstrap.anchoring import anchoring_of, audit_loops
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.audit_health import audit_parts
-from agentguard.bootstrap.auditing import sequence_at_last, sequencing
+from agentguard.bootstrap.auditing import sequence_at_last
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -51,6 +51,7 @@ from agentguard.graph.evidence_links import trace_links
 from agentguard.graph.projection import Projector
 from agentguard.graph.storage.dataset_deletion import DatasetService
 from agentguard.graph.storage.store import LIVE
+from agentguard.health import HealthCheck
 from agentguard.ingest.decoding import Decoder
 from agentguard.jobs.dispatch import JobDispatcher
 from agentguard.jobs.embedded import EmbeddedRunner
@@ -224,27 +225,29 @@ async def _serving(
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     dispatcher = embedded or dispatcher_of(settings)
     sweep = _sweep(app, dispatcher)
+    app = replace(app, jobs=replace(app.jobs, wake=sweep.wake))
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
-    sequencer = await sequencing(settings, unit_of_work, turn)
-    looping.append(sequencer.run)
-    submitting = replace(app.jobs, wake=sweep.wake)
-    anchoring = await anchoring_loop(app.anchoring, submitting, turn)
-    looping += [anchoring.run] if anchoring else []
-    looping += [embedded.run] if embedded else []
+    sequencer, auditing = await audit_loops(app, unit_of_work, turn)
+    looping += [*auditing, embedded.run] if embedded else auditing
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
     serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping, sequencer)
-    parts = (
+    return replace(app, serving=serving, parts=_parts(app, serving, warming, decoders, watchers))
+
+
+def _parts(
+    app: App, serving: Serving, warming: asyncio.Task[None], *pools: Pool[Any]
+) -> tuple[HealthCheck, ...]:
+    return (
         *app.parts,
-        *broker_part(dispatcher, settings),
-        *serving_parts(serving, warming, (decoders, watchers, *app.workers), settings),
+        *broker_part(serving.dispatcher, app.settings),
+        *serving_parts(serving, warming, (*pools, *app.workers), app.settings),
         *audit_parts(app, serving),
     )
-    return replace(app, jobs=submitting, serving=serving, parts=parts)
 
 
 def _receiver(settings: Settings, spans: SpanStore, decoders: Pool[Decoder]) -> Receiver:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eth_utils.address import is_checksum_address, is_checksum_formatted_address
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
 from agentguard.kernel.errors import InvalidInputError
 
 

@@ -9,9 +9,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 from web3.types import Nonce, TxParams, Wei
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
 from agentguard.adapters.evm.addresses import check_address
 from agentguard.adapters.evm.answers import Answers
 from agentguard.adapters.evm.contract import anchor_call
@@ -117,13 +119,22 @@ class EVMChain:
             raise found(_refused(self._endpoint, refusal.text)) from None
         except RevertError as reason:
             raise TransactionRefusedError(_refused(self._endpoint, str(reason))) from None
-        self._answers.digest(answered)
+        if self._answers.digest(answered) != f"0x{keccak(raw).hex()}":
+            raise self._endpoint.odd("the hash of another transaction than it was sent")
 
     def market(self, chain_id: int) -> Market:
         """Return what blocks cost now. Raises ChainUnavailableError."""
         history = self._endpoint.ask(lambda eth: eth.fee_history(_BLOCKS_OF_FEES, "latest", [50]))
         fees, tips = self._answers.fee_history(history)
         return Market(chain_id, fees[-1], tips)
+
+    def code(self, address: str) -> bytes:
+        """Return the code of the contract at an address; it is empty without one.
+
+        Raises ChainUnavailableError.
+        """
+        checked = to_checksum_address(address)
+        return self._answers.data(self._endpoint.ask(lambda eth: eth.get_code(checked)))
 
     def _finalised_nonce(self, address: ChecksumAddress) -> int:
         """Return the nonce at the finalised block; 0 where the endpoint does not know it.
@@ -173,8 +184,7 @@ class EVMChain:
             )
 
     def _check_code(self, contract: str) -> None:
-        address = to_checksum_address(contract)
-        if not self._answers.data(self._endpoint.ask(lambda eth: eth.get_code(address))):
+        if not self.code(contract):
             raise TransactionRefusedError(
                 f"There is no contract at {contract} on this chain. Correct WEB3_CONTRACT_ADDRESS;"
                 " `agentguard audit deploy-contract` makes a contract."

@@ -9,6 +9,8 @@ from typing import Any
 
 from eth_utils.crypto import keccak
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
+
 _CALL = keccak(text="anchor(bytes32,uint256,bytes32)")[:4]
 
 

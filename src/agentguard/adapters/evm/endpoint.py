@@ -16,6 +16,7 @@ from web3.exceptions import (
 )
 from web3.middleware import ExtraDataToPOAMiddleware
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
 from agentguard.adapters.evm.provider import BoundedProvider
 from agentguard.audit.chain import ChainUnavailableError
 
@@ -77,9 +78,10 @@ class Endpoint:
         except (BlockNotFound, TransactionNotFound):
             return None
         except ContractLogicError as error:
-            raise RevertError(self._plain(error.message or "no reason given")) from None
+            reason = self._provider.secrets.removed_from(error.message or "no reason given")
+            raise RevertError(reason) from None
         except Web3RPCError as error:
-            raise RPCRefusalError(self.place, self._plain(_message(error))) from None
+            raise RPCRefusalError(self.place, _message(error)) from None
         except _ODD:
             raise self.odd("something that is not understood") from None
 
@@ -90,9 +92,6 @@ class Endpoint:
     def contradiction(self, what: str) -> ChainUnavailableError:
         """Return the error for answers of which not all can be true at one moment."""
         return self._provider.unavailable(f"contradicts itself: {what}. Try again later.")
-
-    def _plain(self, text: str) -> str:
-        return self._provider.secrets.removed_from(text)
 
 
 def _message(error: Web3RPCError) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import time
+import re
 from typing import Any, cast
 
+import orjson
 import requests
 from web3.providers import JSONBaseProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
+from agentguard.adapters.evm.deadline import Deadline, DeadlineAdapter
 from agentguard.adapters.evm.redaction import Secrets
 from agentguard.audit.chain import ChainUnavailableError
 from agentguard.kernel.masking import endpoint_of
@@ -21,6 +23,7 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "AgentGuard",
 }
+_HEX = re.compile(r"0x[0-9a-fA-F]*")
 _ADVICE = {
     401: "it wants other credentials: correct WEB3_PROVIDER_URL",
     403: "it does not allow this: correct WEB3_PROVIDER_URL, or ask its provider",
@@ -47,38 +50,42 @@ class BoundedProvider(JSONBaseProvider):
     def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
         body = self.encode_rpc_request(method, params)
         try:
-            answer = json.loads(self._post(body))
-        except (ValueError, RecursionError):
+            answer = orjson.loads(self._post(body))
+        except ValueError:
             raise self.unavailable("does not answer with JSON; is it an RPC endpoint?") from None
         if not isinstance(answer, dict):
             raise self.unavailable("does not answer with JSON-RPC; is it an RPC endpoint?")
-        return _envelope(answer)
+        return _envelope(answer, self.secrets)
 
     def unavailable(self, what: str) -> ChainUnavailableError:
         """Return an error whose message begins with the endpoint."""
         return ChainUnavailableError(f"The RPC endpoint {self.place} {what}")
 
     def _post(self, body: bytes) -> bytes:
-        try:
-            return self._received(body, time.monotonic() + self._timeout_seconds)
-        except requests.Timeout:
-            raise self._late() from None
-        except requests.exceptions.SSLError:
-            raise self.unavailable("cannot be reached by TLS; check its certificate.") from None
-        except (requests.RequestException, OSError, ValueError):
-            raise self.unavailable("is unreachable; check WEB3_PROVIDER_URL.") from None
+        with Deadline(self._timeout_seconds) as deadline:
+            try:
+                return self._received(body, deadline)
+            except (requests.RequestException, OSError, ValueError) as error:
+                late = deadline.passed or isinstance(error, requests.Timeout)
+                raise self._late() if late else self._unreached(error) from None
 
-    def _received(self, body: bytes, deadline: float) -> bytes:
+    def _received(self, body: bytes, deadline: Deadline) -> bytes:
         received = bytearray()
-        with requests.Session() as session, self._answer(session, body) as answer:
+        with self._session(deadline) as session, self._answer(session, body) as answer:
             self._check_status(answer.status_code)
             for chunk in answer.iter_content(_CHUNK_BYTES):
                 received += chunk
                 if len(received) > MAX_ANSWER_BYTES:
                     raise self.unavailable(f"answers with more than {MAX_ANSWER_BYTES:,} bytes.")
-                if time.monotonic() > deadline:
-                    raise self._late()
+        if deadline.passed:  # an answer without a length ends where its connection does
+            raise self._late()
         return bytes(received)
+
+    def _session(self, deadline: Deadline) -> requests.Session:
+        session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, DeadlineAdapter(deadline))
+        return session
 
     def _answer(self, session: requests.Session, body: bytes) -> requests.Response:
         return session.post(
@@ -95,17 +102,35 @@ class BoundedProvider(JSONBaseProvider):
             advice = _ADVICE.get(status, "try again later, or use another endpoint")
             raise self.unavailable(f"answers with HTTP status {status}; {advice}.")
 
+    def _unreached(self, error: Exception) -> ChainUnavailableError:
+        if isinstance(error, requests.exceptions.SSLError):
+            return self.unavailable("cannot be reached by TLS; check its certificate.")
+        return self.unavailable("is unreachable; check WEB3_PROVIDER_URL.")
+
     def _late(self) -> ChainUnavailableError:
         return self.unavailable(f"did not answer within {self._timeout_seconds:g} s.")
 
 
-def _envelope(answer: dict[str, Any]) -> RPCResponse:
+def _envelope(answer: dict[str, Any], secrets: Secrets) -> RPCResponse:
     """Return the answer without members that only notices of subscriptions have.
 
-    They would make web3.py read the answer as one.
+    They would make web3.py read the answer as one. web3.py logs errors, so they lose secrets here.
     """
     known = {"jsonrpc", "id", "result", "error"}
     kept = {name: value for name, value in answer.items() if name in known}
     if kept.get("error", ...) is None and "result" in kept:
         del kept["error"]  # some servers send both
+    if isinstance(kept.get("error"), dict):
+        kept["error"] = _without(secrets, kept["error"])
     return cast("RPCResponse", kept)
+
+
+def _without(secrets: Secrets, error: dict[str, Any]) -> dict[str, Any]:
+    """Return the error's code, its message without secrets, and what a contract gave as reason."""
+    kept: dict[str, Any] = {name: error[name] for name in ("code", "message") if name in error}
+    if isinstance(kept.get("message"), str):
+        kept["message"] = secrets.removed_from(kept["message"])
+    data = error.get("data")
+    if isinstance(data, str) and _HEX.fullmatch(data):
+        kept["data"] = data
+    return kept

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from eth_typing import BlockNumber, HexStr
 from web3.types import BlockIdentifier
 
+import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
 from agentguard.adapters.evm.answers import Answers, Block, Call, Receipt
 from agentguard.adapters.evm.endpoint import Endpoint, RPCRefusalError
 from agentguard.audit.chain import MinedTransaction
