@@ -22,8 +22,9 @@ data directory, not tables.
 **Stable.** The tables `incidents`, `playbooks` and `audit_logs` with the columns and indexes
 listed below. Later versions may add columns to these tables, but keep the names, types and
 meaning of the listed ones, so that other programs can query them. Ids and creation times have
-defaults, so that rows can be inserted with any SQL client. This version creates these tables and
-does not write to them yet.
+defaults, so that rows can be inserted with any SQL client. This version writes only to
+`audit_logs`: a row for each entry of the [audit log](audit.md), once it is sequenced. The row is
+for queries and proves nothing; `agentguard audit export` does.
 
 **Internal.** All other tables. They may change in any version, and other programs should not use
 them; use the API ([api.md](api.md)) or the command line ([cli.md](cli.md)) instead. They are
@@ -57,12 +58,13 @@ PROMISED: Mapping[str, Mapping[str, str]] = {
         "created_at": "When it was written.",
     },
     "audit_logs": {
-        "id": "Random UUID.",
+        "id": "UUID; of an entry of the audit log, derived from its hash.",
         "incident_id": "The incident, if the entry belongs to one.",
-        "log_type": "Kind of the entry.",
-        "evidence": "What the entry records.",
-        "blockchain_tx_hash": "Transaction that anchors the entry.",
+        "log_type": "Kind of the entry: its action.",
+        "evidence": "What the entry records, without its payload; NUL is shown as U+FFFD.",
+        "blockchain_tx_hash": "Transaction that anchors the entry; NULL until it is final.",
         "created_at": "When it was written.",
+        "log_index": "Index in the audit log; NULL for rows that other programs inserted.",
     },
 }
 """Tables that other programs may use; their columns stay."""
@@ -77,6 +79,7 @@ INTERNAL: Mapping[str, str] = {
     "leases": "Which process currently does work that only one has to do.",
     "audit_entries": "Entries of the audit log, and their places in it once sequenced.",
     "audit_tiles": "The hashes of the audit log's Merkle tree, 256 in a tile.",
+    "audit_anchors": "Anchors of checkpoints on a chain, with every transaction signed for them.",
     "audit_checkpoints": "The signed checkpoints of the audit log.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
 }

@@ -35,6 +35,7 @@ same version.
 """
 NEO4J_VERSION = "5.26.30"
 ANVIL_VERSION = "1.7.1"
+SOLC_VERSION = "0.8.30"
 _HERE = Path(__file__).parent
 
 
@@ -87,25 +88,37 @@ def java() -> str:
 @cache
 def anvil() -> Path:
     """Return the EVM node's program, from its npm package."""
-    folder = CACHE / f"anvil-{ANVIL_VERSION}"
-    with FileLock(_lock("anvil")):
+    folder = _npm_package("anvil", f"@foundry-rs/anvil@{ANVIL_VERSION}", ANVIL_VERSION)
+    return the_one(folder, "node_modules/@foundry-rs/anvil-*/bin/anvil")
+
+
+@cache
+def solc() -> Path:
+    """Return the folder of the Solidity compiler's npm package.
+
+    The compiler is GPLv3: run as a program of its own, never bundled.
+    """
+    folder = _npm_package("solc", f"solc@{SOLC_VERSION}", SOLC_VERSION)
+    return the_one(folder, "node_modules/solc")
+
+
+@cache
+def node() -> str:
+    """Return Node's program."""
+    return _need("node", "nodejs")
+
+
+def _npm_package(name: str, package: str, version: str) -> Path:
+    """Return a folder into which npm has installed the package."""
+    folder = CACHE / f"{name}-{version}"
+    with FileLock(_lock(name)):
         if not (folder / "complete").exists():
             _need("npm", "npm")
             folder.mkdir(parents=True, exist_ok=True)
-            _run(
-                [
-                    "npm",
-                    "install",
-                    "--silent",
-                    "--no-audit",
-                    "--no-fund",
-                    "--prefix",
-                    str(folder),
-                    f"@foundry-rs/anvil@{ANVIL_VERSION}",
-                ]
-            )
+            quiet = ["--silent", "--no-audit", "--no-fund"]
+            _run(["npm", "install", *quiet, "--prefix", str(folder), package])
             (folder / "complete").touch()
-    return the_one(folder, "node_modules/@foundry-rs/anvil-*/bin/anvil")
+    return folder
 
 
 def the_one(root: Path, pattern: str) -> Path:

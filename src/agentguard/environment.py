@@ -31,6 +31,9 @@ _SHARED_NAMES = (
     "CELERY_RESULT_BACKEND",
     "SENTRY_DSN",
     "SENTRY_ENVIRONMENT",
+    "WEB3_PROVIDER_URL",
+    "WEB3_PRIVATE_KEY",
+    "WEB3_CONTRACT_ADDRESS",
 )
 PLAIN_NAMES = {f"AGENTGUARD_{plain}": plain for plain in _SHARED_NAMES}
 """Settings that have a second name without a prefix, as commonly used in .env files."""
@@ -43,9 +46,6 @@ UNUSED_NAMES = tuple(
     for plain in (
         "GEMINI_API_KEY",
         "GEMINI_MODEL",
-        "WEB3_PROVIDER_URL",
-        "WEB3_PRIVATE_KEY",
-        "WEB3_CONTRACT_ADDRESS",
     )
     for name in (plain, f"AGENTGUARD_{plain}")
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
@@ -23,8 +25,40 @@ def _shared(name: str, **more: Any) -> Any:
     return Field(validation_alias=setting_names(name), **{"default": None, **more})
 
 
+def _key_fault(key: str) -> str | None:
+    if not re.fullmatch(r"(0x)?[0-9A-Fa-f]{64}", key):
+        return "the key must be 32 bytes in hexadecimal: 64 digits, with or without 0x"
+    if not 0 < int(key, 16) < _CURVE_ORDER:
+        return "the key is outside of the range of keys; generate another one"
+    return None
+
+
+def _address_fault(address: str) -> str | None:
+    if not re.fullmatch(r"0x[0-9A-Fa-f]{40}", address):
+        return "not an address; it has 0x and 40 hexadecimal digits"
+    return None
+
+
+def _chain_fault(chain_id: int) -> str | None:
+    if chain_id == 80001:
+        return (
+            "80001 is Polygon's test network Mumbai, which was shut down in April 2024; Amoy"
+            " (80002) replaced it"
+        )
+    return None
+
+
+_CURVE_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+"""Of secp256k1 (SEC 2, §2.4.1)."""
+_CHAIN_FAULTS: dict[str, Callable[[Any], str | None]] = {
+    "web3_private_key": _key_fault,
+    "web3_contract_address": _address_fault,
+    "web3_chain_id": _chain_fault,
+}
+
+
 class ServiceSettings(BaseSettings):
-    """Databases, cache, broker and error reports.
+    """Databases, cache, broker, error reports and the chain for anchors.
 
     The docstrings of the fields appear in docs/settings.md.
     """
@@ -105,6 +139,33 @@ class ServiceSettings(BaseSettings):
         "sentry_environment", default="production", pattern=r"^[^\s/]{1,64}$"
     )
     """Name of this environment in Sentry."""
+    web3_provider_url: SecretStr | None = _shared("web3_provider_url")
+    """URL of an RPC endpoint of Polygon or another EVM chain, for anchors of the audit log; see
+    [anchors.md](anchors.md). It is never shown beyond its host. Unset: nothing is anchored on a
+    chain.
+    """
+    web3_private_key: SecretStr | None = _shared("web3_private_key")
+    """Key of the account that pays for anchors: 32 bytes in hexadecimal. Use an account that has
+    no other purpose.
+    """
+    web3_contract_address: str | None = _shared("web3_contract_address")
+    """Address of the contract that `agentguard audit deploy-contract` made. Unset: anchors are
+    calldata that the account sends to itself.
+    """
+    web3_chain_id: int | None = Field(default=None, ge=1)
+    """Id of the only chain that anchors are sent to: 137 is Polygon, 80002 its test network Amoy.
+    Unset: either of these two. Any other chain must be set here.
+    """
+    web3_timeout_seconds: float = Field(default=10, gt=0)
+    """Timeout of one request to the RPC endpoint."""
+    web3_finality_depth: int = Field(default=256, ge=1)
+    """Where the RPC endpoint does not tell which block is final (`finalized`), a block with this
+    many on top of it is.
+    """
+    web3_max_fee_gwei: int = Field(default=1000, ge=1)
+    """Limit of what an anchor offers per unit of gas, in gwei. While the chain's fees are above
+    it, anchors wait.
+    """
 
     @field_validator(
         "database_url",
@@ -114,12 +175,21 @@ class ServiceSettings(BaseSettings):
         "celery_result_backend",
         "neo4j_uri",
         "sentry_dsn",
+        "web3_provider_url",
     )
     @classmethod
     def _url(cls, value: SecretStr | str | None, field: ValidationInfo) -> SecretStr | str | None:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
         if text is not None and (fault := url_fault(field.field_name or "", text)):
             raise PydanticCustomError("bad_url", "{fault}", {"fault": fault})
+        return value
+
+    @field_validator("web3_private_key", "web3_contract_address", "web3_chain_id")
+    @classmethod
+    def _of_chain(cls, value: Any, field: ValidationInfo) -> Any:
+        shown = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if shown is not None and (fault := _CHAIN_FAULTS[field.field_name or ""](shown)):
+            raise PydanticCustomError("bad_chain_setting", "{fault}", {"fault": fault})
         return value
 
     @property

@@ -17,6 +17,7 @@ _URLS = {
     "celery_broker_url": (_BROKER_SCHEMES, "amqp://user:password@host:5672//"),
     "celery_result_backend": (_REDIS_SCHEMES, "redis://host:6379/1"),
     "sentry_dsn": (("http", "https"), "https://key@host/42"),
+    "web3_provider_url": (("http", "https"), "https://rpc-amoy.example.com/KEY"),
 }
 """Schemes and an example of the URL in each setting."""
 

@@ -87,6 +87,17 @@ class Settings(ServiceSettings):
     """Public keys (C2SP verifier keys) of the witnesses whose cosignatures of checkpoints are
     accepted, separated by commas.
     """
+    audit_anchor_interval_seconds: float = Field(default=3600, gt=0)
+    """A checkpoint of the audit log is anchored, and published, this often, if the log has grown.
+    """
+    audit_anchor_poll_seconds: float = Field(default=15, gt=0)
+    """While an anchor is not final, the chain is asked this often."""
+    audit_anchor_stuck_seconds: float = Field(default=600, gt=0)
+    """An anchor that is not mined for this long is replaced by one with higher fees."""
+    audit_checkpoint_dir: Path | None = None
+    """Folder into which checkpoints of the audit log are published, one file each: on another disk
+    or host, where whoever can change the data directory cannot. Unset: nowhere.
+    """
     proxy_authenticates: bool = False
     """Set to `true` only if a proxy in front of AgentGuard authenticates every request and no
     client can bypass it: requests then need no key.
@@ -346,6 +357,12 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
     rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
     if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
         yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must be in ascending order"
+    published, data = settings.audit_checkpoint_dir, settings.data_dir
+    if published is not None and published.resolve().is_relative_to(data.resolve()):
+        yield (
+            "AGENTGUARD_AUDIT_CHECKPOINT_DIR is inside AGENTGUARD_DATA_DIR; choose a folder"
+            " elsewhere, which whoever can change the data cannot change"
+        )
     if (
         settings.celery_result_backend is not None
         and settings.celery_broker_url is None

@@ -17,6 +17,7 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import (
+    audit_anchors,
     audit_checkpoints,
     audit_entries,
     audit_logs,
@@ -85,6 +86,19 @@ ROWS = {
     audit_entries: [ENTRY | {"log_index": 0}, ENTRY | {"log_index": None, "leaf": b"2"}],
     audit_tiles: [{"level": 0, "number": 0, "hashes": b"1" * 32}],
     audit_checkpoints: [{"size": 1, "note": b"note", "time": NOW}],
+    audit_anchors: [
+        {
+            "size": 1,
+            "note": b"note",
+            "state": "submitted",
+            "chain_id": 80002,
+            "attempts": [{"nonce": 2**60}],
+            "told": [],
+            "created_at": NOW,
+            "changed_at": NOW,
+            "version": 2,
+        }
+    ],
     incidents: [
         {
             "agent_id": "a",
@@ -185,6 +199,7 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
         await copied.write(lambda c: c.execute(update(incidents).values(resolved_at=NOW)))
         await copied.write(lambda c: c.execute(update(playbooks).values(effectiveness_score=0.5)))
         await copied.write(lambda c: c.execute(update(audit_logs).values(blockchain_tx_hash="0x1")))
+        await copied.write(lambda c: c.execute(update(audit_anchors).values(version=3)))
 
         await copy(source, copied, nothing)
 
@@ -203,11 +218,12 @@ async def test_what_the_copy_knows_better_by_now_stays(source: Database, tmp_pat
                     incidents.c.resolved_at,
                     playbooks.c.effectiveness_score,
                     audit_logs.c.blockchain_tx_hash,
+                    audit_anchors.c.version,
                 )
             ]
         assert [tuple(row) for row in states] == [("j", "succeeded"), ("k", "running")]
         assert tuple(seen) == (MICROSECONDS - 10_000, MICROSECONDS + 5_000)
-        assert kept == [MICROSECONDS, 0.5, "0x1"]
+        assert kept == [MICROSECONDS, 0.5, "0x1", 3]
 
 
 async def test_a_log_that_grew_in_the_copy_stays(source: Database, tmp_path: Path):

@@ -63,6 +63,7 @@ BREACHES = {
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
     "celery": Breach("agentguard.worker", "celery"),
+    "web3": Breach("agentguard.audit", "eth_account"),
 }
 
 

@@ -105,10 +105,10 @@ def test_a_catalogue_may_be_several_files(monkeypatch):
 
 def test_what_this_version_does_not_have_is_named_and_slips_of_the_pen_too(monkeypatch):
     monkeypatch.setenv("GEMINI_API_KEY", "x")
-    monkeypatch.setenv("AGENTGUARD_WEB3_PROVIDER_URL", "http://x")
+    monkeypatch.setenv("AGENTGUARD_GEMINI_MODEL", "x")
     monkeypatch.setenv("AGENTGUARD_DATADIR", "x")
 
-    assert unused_settings(environment()) == ("GEMINI_API_KEY", "AGENTGUARD_WEB3_PROVIDER_URL")
+    assert unused_settings(environment()) == ("GEMINI_API_KEY", "AGENTGUARD_GEMINI_MODEL")
     assert unknown_settings(environment()) == ("AGENTGUARD_DATADIR",)
 
 

@@ -6,12 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from agentguard.audit.anchoring import Anchor, AnchorState, Receipt
 from agentguard.audit.anchors import AnchorReceipt
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.checkpoints import SignedCheckpoint
@@ -19,7 +20,7 @@ from agentguard.audit.encoding import parse_base64
 from agentguard.audit.merkle import digest, verify_consistency, verify_inclusion
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
-from agentguard.audit.verifying import Anchored, OriginalData, VerificationService
+from agentguard.audit.verifying import OriginalData, VerificationService
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.bootstrap.auditing import key_of
@@ -259,16 +260,6 @@ async def test_without_an_anchor_original_data_are_not_called_verified(tmp_path)
     )
 
 
-@dataclass
-class Known:
-    """Anchors that a test knows."""
-
-    found: Anchored | None
-
-    async def anchored(self, tx_hash: str) -> Anchored | None:
-        return self.found if tx_hash == TX_HASH else None
-
-
 @pytest.mark.parametrize(
     ("index", "changes", "verified", "outcome"),
     [
@@ -287,11 +278,16 @@ async def test_an_anchored_entry_is_verified_by_its_transaction(
         await append(app, "c")
         await sequenced(app, 3)
         anchored: AnchorReceipt = replace(receipt(signed), tx_hash=TX_HASH)
+        stored = Anchor(
+            2,
+            signed.note.encode(),
+            created_at=1,
+            state=AnchorState.FINALISED,
+            receipt=Receipt(anchored, gas_used=1, gas_price=1),
+        )
+        await app.audit.unit_of_work.run(lambda stores: stores.anchors.add(stored))
         service = VerificationService(
-            app.audit,
-            await verifier_of(app),
-            Known(Anchored(2, anchored)),
-            Chain.of(anchored, **changes),
+            app.audit, await verifier_of(app), Chain.of(anchored, **changes)
         )
         bundle = await app.audit.bundle(index)
         found = await service.original(data_of(bundle), TX_HASH)

@@ -81,6 +81,14 @@ class AnchorReceipt:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A checkpoint that a blockchain holds."""
+
+    size: int
+    receipt: AnchorReceipt
+
+
 def _text(document: Mapping[str, object], name: str) -> str:
     value = document.get(name)
     if not isinstance(value, str):

@@ -19,10 +19,22 @@ class ChainUnavailableError(UnavailableError):
     code = "chain-unavailable"
 
 
+class FeesTooHighError(ChainUnavailableError):
+    """The chain's fees are above the limit that is set; they may fall."""
+
+    code = "chain-fees-too-high"
+
+
 class TransactionRefusedError(ConflictError):
     """The chain refuses a transaction for a reason that does not pass by itself."""
 
     code = "transaction-refused"
+
+
+class WrongChainError(TransactionRefusedError):
+    """The RPC endpoint serves another chain than the one that is set, or one that is not known."""
+
+    code = "wrong-chain"
 
 
 class LowBalanceError(TransactionRefusedError):
@@ -86,6 +98,8 @@ class AccountState:
     """Of mined transactions only: pending ones are not counted."""
     next_pending_nonce: int
     """The same with the pending transactions that the endpoint knows."""
+    finalised_nonce: int
+    """The same at the finalised block: transactions with lower nonces are mined for good."""
 
 
 class ChainReader(Protocol):
@@ -117,8 +131,8 @@ class Chain(ChainReader, Protocol):
         """Return a transaction that anchors `data` (`anchor_data`); it is not sent.
 
         Fees follow the chain's; those of a replacement exceed the replaced one's by 10 % or more.
-        Raises ChainUnavailableError, LowBalanceError, TransactionRefusedError (the contract
-        reverts).
+        Raises ChainUnavailableError, FeesTooHighError (also if a replacement would cost too much),
+        WrongChainError, LowBalanceError, TransactionRefusedError (the contract reverts).
         """
 
     def send(self, raw: bytes) -> None:

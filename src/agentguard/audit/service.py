@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from agentguard.audit.anchor_store import AnchorStores
+from agentguard.audit.anchoring import Anchor
+from agentguard.audit.anchors import Anchored
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.checking import Disagreement, Tell, check_log, nobody
 from agentguard.audit.checkpoints import SignedCheckpoint
@@ -73,6 +76,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the log is sequenced."""
+
+    pending: int
+    """Entries that are appended, but not sequenced yet."""
+    checkpoint_at: int | None
+    """When the newest checkpoint was signed, ns since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConsistencyProof:
     """The log of `size` entries begins with that of `old_size`."""
 
@@ -85,7 +98,7 @@ class ConsistencyProof:
 class AuditService:
     """Answers from one snapshot each, so that sizes always match."""
 
-    unit_of_work: UnitOfWork[AuditStores]
+    unit_of_work: UnitOfWork[AnchorStores]
 
     async def entries(self, wanted: EntryFilter, limit: int) -> Page:
         """Return the newest entries that match."""
@@ -111,6 +124,16 @@ class AuditService:
         """Return the newest checkpoint; None: nothing is sequenced yet."""
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
+    async def progress(self) -> Progress:
+        """Return how far the log is sequenced."""
+
+        async def work(stores: AnchorStores) -> Progress:
+            newest = await stores.audit.checkpoint()
+            at = None if newest is None else newest.time
+            return Progress(await stores.audit.waiting(), at)
+
+        return await self.unit_of_work.read(work)
+
     async def published(self, size: int | None = None) -> StoredCheckpoint:
         """Return the checkpoint of this size, or the newest. Raises UnknownCheckpointError."""
         return await self.unit_of_work.read(partial(_published, size))
@@ -128,13 +151,16 @@ class AuditService:
     async def bundle(
         self, index: int, key: VerifierKey | None = None, *, size: int | None = None
     ) -> Bundle:
-        """Return an entry with its proof in the checkpoint of this size, or in the newest one.
+        """Return an entry with its proof in the checkpoint of this size.
 
-        Raises UnknownEntryError, UnknownCheckpointError.
+        Without a size: the smallest whose anchor is final, with the receipt; else the newest
+        checkpoint. Raises UnknownEntryError, UnknownCheckpointError.
         """
 
-        async def work(stores: AuditStores) -> Bundle:
-            signed = SignedCheckpoint.parse((await _published(size, stores)).note)
+        async def work(stores: AnchorStores) -> Bundle:
+            receipt = None if size else await _receipt(index, stores)
+            covering = size if receipt is None else receipt.size
+            signed = SignedCheckpoint.parse((await _published(covering, stores)).note)
             covered = signed.checkpoint.size
             entry = await stores.audit.entry(index) if 0 <= index < covered else None
             if entry is None:
@@ -143,7 +169,16 @@ class AuditService:
             proof = inclusion_proof(index, covered, stored)
             state = await KeyState.read(stores.audit)
             handovers = state.handovers_of(signed.checkpoint.origin)
-            return Bundle(index, entry.leaf, proof, signed, _payload(entry), key, handovers)
+            return Bundle(
+                index,
+                entry.leaf,
+                proof,
+                signed,
+                _payload(entry),
+                key,
+                handovers,
+                None if receipt is None else receipt.receipt,
+            )
 
         return await self.unit_of_work.read(work)
 
@@ -190,6 +225,15 @@ class AuditService:
         )
         return next((entry.index for entry in same_time if entry.leaf == leaf), None)
 
+    async def anchored(self, tx_hash: str) -> Anchored | None:
+        """Return the checkpoint that a transaction anchored; None: it anchored none of this log.
+
+        `tx_hash` is 0x and lower-case hexadecimal. A transaction without a receipt yet anchors
+        nothing; one with a receipt need not be final.
+        """
+        found = await self.unit_of_work.read(lambda stores: stores.anchors.of_transaction(tx_hash))
+        return None if found is None else _anchored(found)
+
     async def check(
         self, key: VerifierKey | None = None, tell: Tell = nobody
     ) -> tuple[int, tuple[Disagreement, ...]]:
@@ -205,6 +249,16 @@ async def _published(size: int | None, stores: AuditStores) -> StoredCheckpoint:
     if found is None:
         raise UnknownCheckpointError(size)
     return found
+
+
+async def _receipt(index: int, stores: AnchorStores) -> Anchored | None:
+    """Return the smallest checkpoint with this entry whose anchor is final."""
+    anchor = await stores.anchors.covering(index)
+    return None if anchor is None else _anchored(anchor)
+
+
+def _anchored(anchor: Anchor) -> Anchored | None:
+    return None if anchor.receipt is None else Anchored(anchor.size, anchor.receipt.anchored)
 
 
 def _payload(entry: StoredEntry) -> DisclosedPayload | None:

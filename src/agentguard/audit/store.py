@@ -91,6 +91,21 @@ class AuditLog(Protocol):
     async def sequence(self, rows: Sequence[int], first: int) -> None:
         """Give the entries of these rows the indexes from `first` on."""
 
+    async def project(self, entries: Sequence[StoredEntry], first: int) -> None:
+        """Enter sequenced entries, which have the indexes from `first` on, in `audit_logs`.
+
+        That table is for people who query the database; nothing is proved by it.
+        """
+
+    async def mark_anchored(self, first: int, end: int, tx_hash: str) -> None:
+        """Name the transaction in `audit_logs` for the entries from `first` to before `end`.
+
+        Those that have one keep it.
+        """
+
+    async def holds_others(self, first: int, end: int, actions: Collection[str]) -> bool:
+        """Return whether an entry from `first` to before `end` has another action than these."""
+
     async def size(self) -> int:
         """Return the number of sequenced entries."""
 

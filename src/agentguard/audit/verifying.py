@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
-from typing import Protocol
 
-from agentguard.audit.anchors import AnchorReceipt
+from agentguard.audit.anchors import Anchored, AnchorReceipt
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.canonical import canonical_json
 from agentguard.audit.chain import ChainReader
@@ -25,25 +24,6 @@ from agentguard.audit.verification import (
     Trust,
     verify_bundle,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Anchored:
-    """A checkpoint that a blockchain holds."""
-
-    size: int
-    receipt: AnchorReceipt
-
-
-class Anchors(Protocol):
-    """What has been anchored."""
-
-    async def anchored(self, tx_hash: str) -> Anchored | None:
-        """Return the checkpoint that a transaction anchored; None: it anchored none of this log.
-
-        `tx_hash` is 0x and lower-case hexadecimal. A transaction without a receipt yet anchors
-        nothing.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +71,6 @@ class VerificationService:
 
     audit: AuditService
     key: VerifierKey
-    anchors: Anchors | None = None
-    """None: nothing is anchored."""
     chain: ChainReader | None = None
 
     async def bundle(self, raw: bytes) -> Verification:
@@ -112,7 +90,7 @@ class VerificationService:
         index = await self._index_of(leaf)
         if index is None:
             return Verification(_unknown(), tx_hash, leaf_hash(leaf), None)
-        anchored = None if self.anchors is None else await self.anchors.anchored(tx_hash)
+        anchored = await self.audit.anchored(tx_hash)
         covering = anchored if anchored is not None and anchored.size > index else None
         bundle = await self.audit.bundle(index, size=None if covering is None else covering.size)
         receipt = None if covering is None else covering.receipt

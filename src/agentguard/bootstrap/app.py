@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
 from agentguard.analysis.service import AnalysisService
+from agentguard.audit.anchoring_rounds import Anchoring
 from agentguard.audit.cosigning import CosigningService
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.rotation import KeyRotation
+from agentguard.audit.sequencing_loop import SequencingLoop
 from agentguard.audit.service import AuditService
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
@@ -32,6 +34,7 @@ from agentguard.graph.storage.versions import Graphs
 from agentguard.health import HealthCheck
 from agentguard.jobs.attempts import Attempts, Work
 from agentguard.jobs.dispatch import JobDispatcher
+from agentguard.jobs.model import JobKind
 from agentguard.jobs.queue import Jobs
 from agentguard.jobs.sweep import Sweep
 from agentguard.playbooks.service import KIND as PLAYBOOK
@@ -61,6 +64,7 @@ class Serving:
     sweep: Sweep
     dispatcher: JobDispatcher
     housekeeping: Keeper
+    sequencing: SequencingLoop
     refused: RefusedAccess
 
 
@@ -95,6 +99,7 @@ class App:
     audit: AuditService
     witnesses: tuple[VerifierKey, ...]
     """Those who may cosign checkpoints."""
+    anchoring: Anchoring
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""
     serving: Serving | None = None
@@ -202,6 +207,7 @@ WORKS: Mapping[str, Callable[[App], Work]] = {
     SCAN: lambda app: Work(app.uploaded.run, app.uploaded.clear),
     SIMULATION: lambda app: Work(app.simulations.run),
     PLAYBOOK: lambda app: Work(app.playbooks.run),
+    JobKind.AUDIT.value: lambda app: Work(app.anchoring.work),
 }
 """The explicit table of jobs: kind → function."""
 
@@ -209,5 +215,6 @@ PERMISSIONS: Mapping[str, Permission] = {
     SCAN: Permission.OPERATE,
     SIMULATION: Permission.SIMULATE,
     PLAYBOOK: Permission.SIMULATE,
+    JobKind.AUDIT.value: Permission.OPERATE,
 }
 """Kind → what submitting such a job requires."""

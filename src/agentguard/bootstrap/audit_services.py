@@ -6,6 +6,7 @@ from agentguard.audit.publishing import LogTarget, Publisher
 from agentguard.audit.verifying import VerificationService
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import verifier_of
+from agentguard.bootstrap.chain import reader_of
 
 
 async def publisher_of(app: App, target: LogTarget) -> Publisher:
@@ -14,5 +15,8 @@ async def publisher_of(app: App, target: LogTarget) -> Publisher:
 
 
 async def verification_of(app: App) -> VerificationService:
-    """Return what checks bundles and original data against the log. Raises as `verifier_of`."""
-    return VerificationService(app.audit, await verifier_of(app))
+    """Return what checks bundles and original data against the log, and the settings' chain.
+
+    Raises as `verifier_of`.
+    """
+    return VerificationService(app.audit, await verifier_of(app), reader_of(app.settings))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import structlog
 
@@ -14,7 +13,6 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
-from agentguard.audit.refused_access import RefusalLoop, RefusedAccess
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
 from agentguard.coordination.turns import Turn
@@ -68,18 +66,11 @@ async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Seque
     return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings))
 
 
-async def audit_loops(
-    settings: Settings,
-    unit_of_work: SqlUnitOfWork,
-    turn: Callable[[str], Turn],
-    refused: RefusedAccess,
-) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-    """Return the loops that sequence the log and enter refused access."""
-    sequencer = await sequencer_of(settings, unit_of_work)
-    return [
-        SequencingLoop(sequencer, turn(SEQUENCING)).run,
-        RefusalLoop(refused, unit_of_work).run,
-    ]
+async def sequencing_loop(
+    settings: Settings, unit_of_work: SqlUnitOfWork, turn: Callable[[str], Turn]
+) -> SequencingLoop:
+    """Return the loop that sequences the log."""
+    return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING))
 
 
 async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> None:

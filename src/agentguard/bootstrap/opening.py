@@ -19,8 +19,10 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.service import AuditService
+from agentguard.bootstrap.anchoring import anchoring_of, audit_loops
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
-from agentguard.bootstrap.auditing import audit_loops, sequence_at_last, witnesses_of
+from agentguard.bootstrap.audit_health import audit_parts
+from agentguard.bootstrap.auditing import sequence_at_last, witnesses_of
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -181,6 +183,7 @@ def _application(
         ),
         AuditService(storage.unit_of_work),
         witnesses_of(settings),
+        anchoring_of(settings, storage.unit_of_work),
         storage.projection,
     )
 
@@ -234,18 +237,21 @@ async def _serving(
     embedded = EmbeddedRunner(app.attempts) if settings.celery_broker_url is None else None
     dispatcher = embedded or dispatcher_of(settings)
     sweep = _sweep(app, dispatcher)
+    app = replace(app, jobs=replace(app.jobs, wake=sweep.wake))
     stack.push_async_callback(_compact_at_last, spans)
     tasks = await stack.enter_async_context(task_group())
     warming = tasks.create_task(_warm(decoders))
     looping = [compactor.run, live.run, sweep.run, app.outbox.run, housekeeping.run]
-    looping += await audit_loops(settings, unit_of_work, turn, refused)
-    looping += [embedded.run] if embedded else []
+    sequencer, auditing = await audit_loops(app, unit_of_work, turn, refused)
+    looping += [*auditing, embedded.run] if embedded else auditing
     loops = [tasks.create_task(loop()) for loop in looping]
     receiving = tasks.create_task(receiver.run())
     stack.push_async_callback(_stop, receiver, receiving, [warming, *loops])
-    serving = Serving(receiver, spans, live, compactor, sweep, dispatcher, housekeeping, refused)
+    serving = Serving(
+        receiver, spans, live, compactor, sweep, dispatcher, housekeeping, sequencer, refused
+    )
     parts = _parts(app, serving, warming, (decoders, watchers, *app.workers))
-    return replace(app, jobs=replace(app.jobs, wake=sweep.wake), serving=serving, parts=parts)
+    return replace(app, serving=serving, parts=parts)
 
 
 def _shared_parts(app: App) -> tuple[HealthCheck, ...]:
@@ -260,6 +266,7 @@ def _parts(
         *app.parts,
         *broker_part(serving.dispatcher, app.settings),
         *serving_parts(serving, warming, workers, app.settings),
+        *audit_parts(app, serving),
     )
 
 

@@ -98,12 +98,12 @@ def refuse_empty(settings: Settings) -> None:
 
 
 @contextmanager
-def extra(setting: str) -> Iterator[None]:
-    """Say which setting needs the optional packages that are imported within."""
+def extra(setting: str, group: str = "services") -> Iterator[None]:
+    """Say which setting needs the optional packages, a group, that are imported within."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise PackageMissingError(setting, error.name or "") from error
+        raise PackageMissingError(setting, error.name or "", group) from error
 
 
 def postgresql(settings: Settings) -> PostgreSQL | None:

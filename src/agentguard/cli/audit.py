@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentguard.cli import audit_keys, audit_watching
+from agentguard.cli.audit_anchors import ANCHOR_EXAMPLES, COSTS_EXAMPLES, anchor, costs
 from agentguard.cli.audit_files import hashes_in, keys_in, read_file, write_file
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
@@ -148,23 +149,25 @@ def export(
 ) -> None:
     """Write one entry, the proof that it is in the log, and the signed checkpoint, as one file.
 
-    The file is a C2SP tlog-proof. `agentguard audit verify` checks it without this database, and
-    so does `verify.mjs` in any JavaScript runtime.
+    If an anchor covers the entry, the checkpoint is the one that was anchored, and its receipt is
+    in the file; otherwise it is the newest. The file is a C2SP tlog-proof. `agentguard audit
+    verify` checks it without this database, and so does `verify.mjs` in any JavaScript runtime.
     """
     from agentguard.bootstrap.audit_keys import public_key
     from agentguard.cli.choices import settings_with
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_text
 
-    async def bundle(app: App) -> Bundle:
+    async def proven(app: App) -> Bundle:
         return await app.audit.bundle(index, await public_key(app), size=size)
 
-    written = ask(settings_with(data_dir, None), bundle).encode()
+    bundle = ask(settings_with(data_dir, None), proven)
+    written = bundle.encode()
     if output is None:
-        print_text(written.decode())
+        print_text(bundle.encode().decode())
     else:
         write_file(output, written)
-        say(f"Wrote entry {index} with its proof to {output}.")
+        say(f"Wrote entry {index} with its proof to {output}. {_anchored(bundle)}")
 
 
 @app.command(cls=Command, epilog=_PROOF_EXAMPLES)
@@ -310,6 +313,20 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
 app.add_typer(audit_keys.app, name="keys")
 
 
+app.command(cls=Command, epilog=ANCHOR_EXAMPLES)(anchor)
+app.command(cls=Command, epilog=COSTS_EXAMPLES)(costs)
 app.command(cls=Command, epilog=audit_watching.MONITOR_EXAMPLES)(audit_watching.monitor)
 app.command(cls=Command, epilog=audit_watching.PUBLISH_EXAMPLES)(audit_watching.publish)
 app.command(cls=Command, epilog=audit_watching.COSIGN_EXAMPLES)(audit_watching.cosign)
+
+
+def _anchored(bundle: Bundle) -> str:
+    from agentguard.audit.chain_names import chain_name
+
+    size, receipt = bundle.signed.checkpoint.size, bundle.receipt
+    if receipt is None:
+        return f"The proof is against the checkpoint of size {size:,}, which is not anchored."
+    return (
+        f"The proof is against the checkpoint of size {size:,}, anchored on"
+        f" {chain_name(receipt.chain_id)} in transaction {receipt.tx_hash}."
+    )

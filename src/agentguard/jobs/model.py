@@ -34,6 +34,7 @@ class JobKind(StrEnum):
     SCAN = "scan"
     SIMULATION = "simulation"
     PLAYBOOK = "playbook"
+    AUDIT = "audit"
 
 
 class JobState(StrEnum):

@@ -25,6 +25,8 @@ DeadLetters: TypeAlias = Callable[[], Awaitable[tuple[DeadLetter, ...]]]
 """Returns the dead letters; raises UnavailableError where there are none to be had."""
 
 _MOST_UNFINISHED = 32
+_RECURRING_KEPT = 10
+"""Jobs of a kind that `submit_single` queues."""
 
 
 def _nobody() -> None:
@@ -84,6 +86,26 @@ class Jobs:
         await stores.jobs.add(job, most_unfinished=_MOST_UNFINISHED)
         await stores.outbox.put(TOPIC, job.id, {})
         return job
+
+    async def submit_single(self, actor: Principal, kind: str, request: Mapping[str, Any]) -> bool:
+        """Queue a job unless one of its kind is unfinished; return whether it was queued.
+
+        For work that recurs: of the finished jobs of this kind, only the newest few are kept.
+        Raises PermissionDeniedError, TooManyJobsError.
+        """
+
+        async def work(stores: JobStores) -> bool:
+            earlier = await stores.jobs.newest(JobFilter(kinds=[kind]), _MOST_UNFINISHED)
+            if any(not job.state.final for job in earlier):
+                return False
+            await stores.jobs.delete([job.id for job in earlier[_RECURRING_KEPT - 1 :]])
+            await self.add(stores, actor, kind, request)
+            return True
+
+        queued = await self.store.unit_of_work.run(work)
+        if queued:
+            await self.announce()
+        return queued
 
     async def announce(self) -> None:
         """Let followers and the sweep see new jobs at once; they would find them later anyway."""

@@ -108,9 +108,9 @@ class PackageMissingError(InvalidInputError):
 
     code = "package-missing"
 
-    def __init__(self, setting: str, module: str) -> None:
+    def __init__(self, setting: str, module: str, extra: str = "services") -> None:
         package = module.partition(".")[0]
         super().__init__(
             f"{setting} is set, but the package {package!r} is not installed. Run: pip install"
-            " 'agentguard[services]'"
+            f" 'agentguard[{extra}]'"
         )

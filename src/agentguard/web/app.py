@@ -33,6 +33,7 @@ from agentguard.web.problems import MEDIA_TYPE, Problem
 from agentguard.web.response_cache import ResponseCache, shared_inputs
 from agentguard.web.routes import (
     analysis,
+    anchors,
     audit,
     catalog,
     components,
@@ -68,6 +69,7 @@ _ROUTES = (
     catalog,
     simulate,
     playbook,
+    anchors,
     audit,
     log,
 )

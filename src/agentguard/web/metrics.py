@@ -9,10 +9,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from agentguard.bootstrap.app import Serving
+from agentguard.bootstrap.audit_health import AuditCondition
 from agentguard.graph.model import Graph
 from agentguard.health import Condition, Status
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.retention.policy import Usage
+from agentguard.web.audit_metrics import audit_families
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -55,12 +57,21 @@ class Metrics(Collector):
             registry=self.registry,
         )
         self.registry.register(_Collected(lambda: _families(serving)))
+        self._audit: AuditCondition | None = None
+        self.registry.register(_Collected(self._of_audit_log))
 
     def tell_health(self, conditions: Mapping[str, Condition]) -> None:
         """Set the metrics of the parts from their health checks."""
         for name, condition in conditions.items():
             self._part_up.labels(name).set(condition.status is Status.UP)
             self._part_seconds.labels(name).set(condition.seconds)
+
+    def tell_audit(self, found: AuditCondition | None) -> None:
+        """Set the metrics of the audit log; None: unknown."""
+        self._audit = found
+
+    def _of_audit_log(self) -> Iterable[Metric]:
+        return () if self._audit is None else audit_families(self._audit)
 
     def collect(self) -> Iterable[Metric]:
         """Yield all metrics, as a registry does."""

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.audit_projection import projected
 from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import (
     audit_checkpoints,
     audit_entries,
     audit_handovers,
+    audit_logs,
     audit_tiles,
 )
 from agentguard.adapters.sql.upserts import insert_into
@@ -60,6 +62,21 @@ class SqlAuditLog:
         )
         numbers = [{"row": row, "index": index} for index, row in enumerate(rows, first)]
         await self.connection.execute(numbered, numbers)
+
+    async def project(self, entries: Sequence[StoredEntry], first: int) -> None:
+        rows = [projected(entry.leaf, index) for index, entry in enumerate(entries, first)]
+        await self.connection.execute(insert(audit_logs), rows)
+
+    async def mark_anchored(self, first: int, end: int, tx_hash: str) -> None:
+        index = audit_logs.c.log_index
+        unmarked = audit_logs.c.blockchain_tx_hash.is_(None)
+        marked = update(audit_logs).where(first <= index, end > index, unmarked)
+        await self.connection.execute(marked.values(blockchain_tx_hash=tx_hash))
+
+    async def holds_others(self, first: int, end: int, actions: Collection[str]) -> bool:
+        other = audit_entries.c.action.not_in(actions)
+        wanted = select(audit_entries.c.id).where(first <= _INDEX, end > _INDEX, other).limit(1)
+        return (await self.connection.execute(wanted)).first() is not None
 
     async def size(self) -> int:
         last = await self.connection.scalar(select(func.max(_INDEX)))

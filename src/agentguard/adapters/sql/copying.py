@@ -12,6 +12,7 @@ from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.history import widen
 from agentguard.adapters.sql.tables import (
+    audit_anchors,
     audit_entries,
     audit_logs,
     audit_tiles,
@@ -135,6 +136,8 @@ def _upsert(table: Table, target: AsyncConnection) -> Executable:
         behind.append(table.columns[_LAST_SET[table]].is_(None))
     if table is audit_tiles:
         behind.append(func.length(table.c.hashes) <= func.length(new.excluded.hashes))
+    if table is audit_anchors:
+        behind.append(audit_anchors.c.version <= new.excluded.version)
     if table is jobs:
         behind.append(jobs.c.fence <= new.excluded.fence)
     return new.on_conflict_do_update(index_elements=keys, set_=others, where=and_(true(), *behind))

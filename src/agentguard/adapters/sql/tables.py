@@ -137,6 +137,7 @@ audit_logs = Table(
     Column("evidence", Document),
     Column("blockchain_tx_hash", String),
     Column("created_at", Moment, nullable=False, server_default=transaction_time()),
+    Column("log_index", BigInteger, index=True),
     Index("idx_audit_logs_incident", "incident_id"),
 )
 
@@ -224,4 +225,23 @@ audit_handovers = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),  # in order, from 0
     Column("note", LargeBinary, nullable=False),  # signed by the old and the new key
     Column("time", Moment, nullable=False),
+)
+
+audit_anchors = Table(
+    "audit_anchors",
+    metadata,
+    # Of the checkpoint: one has one anchor at most.
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("note", LargeBinary, nullable=False),  # a signed note
+    Column("state", Name, nullable=False, index=True),
+    Column("chain_id", BigInteger),
+    Column("tx_hash", Name, index=True),
+    Column("attempts", Document, nullable=False),
+    Column("receipt", Document),
+    Column("problem", Document),
+    Column("told", Document, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("looked_at", Moment),
+    Column("version", Integer, nullable=False),
 )

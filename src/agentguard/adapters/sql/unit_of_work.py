@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.adapters.sql.anchors import SqlAnchors
 from agentguard.adapters.sql.audit import SqlAuditLog
 from agentguard.adapters.sql.citations import SqlCitations
 from agentguard.adapters.sql.database import Database
@@ -17,6 +18,7 @@ from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
+from agentguard.audit.anchor_store import AnchorStore
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.outbox import Outbox
@@ -63,6 +65,10 @@ class SqlStores:
     @property
     def audit(self) -> AuditLog:
         return SqlAuditLog(self.connection)
+
+    @property
+    def anchors(self) -> AnchorStore:
+        return SqlAnchors(self.connection)
 
     @property
     def outbox(self) -> Outbox:

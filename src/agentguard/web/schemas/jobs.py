@@ -45,10 +45,16 @@ class JobSummary(Document):
     finished_at: Time | None
 
 
+class AnchoringRound(Document):
+    """What a round of anchoring the audit log left."""
+
+    summary: str
+
+
 class JobDocument(JobSummary):
     """A job and its result."""
 
-    result: ScanDocument | SimulationDocument | PlaybookDocument | None
+    result: ScanDocument | SimulationDocument | PlaybookDocument | AnchoringRound | None
 
 
 class JobsDocument(Document):

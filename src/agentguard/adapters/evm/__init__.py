@@ -1,0 +1,1 @@
+"""An EVM chain, such as Polygon, through web3.py and an RPC endpoint."""
