@@ -31,6 +31,9 @@ from agentguard.unit_of_work import UnitOfWork
 _CHECKED_AT_ONCE = 1000
 """Entries that are read per transaction while the log is checked."""
 
+_SAME_TIME = 1000
+"""Entries of one actor, action, object and microsecond among which one is looked for."""
+
 
 class UnknownEntryError(NotFoundError):
     """The log has no entry of this index, or no checkpoint covers it yet."""
@@ -189,7 +192,7 @@ class AuditService:
             until=told.time_ns + NS_PER_MICROSECOND,
         )
         same_time = await self.unit_of_work.read(
-            lambda stores: stores.audit.entries(wanted, _CHECKED_AT_ONCE)
+            lambda stores: stores.audit.entries(wanted, _SAME_TIME)
         )
         return next((entry.index for entry in same_time if entry.leaf == leaf), None)
 

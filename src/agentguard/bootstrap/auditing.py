@@ -13,9 +13,9 @@ from agentguard.adapters.files.processes import registered
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
-from agentguard.audit.publishing import LogTarget, Publisher
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.sequencing_loop import SEQUENCING, SequencingLoop
+from agentguard.audit.static_files import LogTarget, Publisher
 from agentguard.audit.verifying import VerificationService
 from agentguard.bootstrap.app import App
 from agentguard.coordination.turns import Turn

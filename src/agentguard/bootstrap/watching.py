@@ -14,7 +14,7 @@ from agentguard.adapters.files.watch_state import opened_state
 from agentguard.adapters.http.log_source import URLSource
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.monitor import LogSource
-from agentguard.audit.publishing import LogTarget
+from agentguard.audit.static_files import LogTarget
 from agentguard.audit.watching import Watcher
 from agentguard.environment import MONITOR_API_KEY, environment
 
