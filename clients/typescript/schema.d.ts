@@ -3426,9 +3426,14 @@ export interface components {
         VerificationDocument: {
             /**
              * Chain
-             * @description Chain id: 137 is Polygon, 80002 its test network.
+             * @description The chain's name.
              */
-            chain: number | null;
+            chain: string | null;
+            /**
+             * Chain Id
+             * @description 137 is Polygon, 80002 its test network.
+             */
+            chain_id: number | null;
             /** Tx Hash */
             tx_hash: string | null;
             /** Block */
@@ -3439,15 +3444,20 @@ export interface components {
              */
             timestamp: string | null;
             /**
+             * Contract
+             * @description The address that the anchor was sent to.
+             */
+            contract: string | null;
+            /**
              * Data Hash
              * @description Leaf hash of the entry, in hexadecimal.
              */
             data_hash: string | null;
             /**
              * Verified
-             * @description True only if `outcome` is `verified` and, where a transaction was given, its anchor is verified too.
+             * @description True only if the log has the entry and, where a transaction is given, its anchor is verified too; null: it cannot be checked, and the checks say why.
              */
-            verified: boolean;
+            verified: boolean | null;
             outcome: components["schemas"]["Outcome"];
             /** Checks */
             checks: components["schemas"]["CheckDocument"][];

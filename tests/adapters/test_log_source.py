@@ -164,11 +164,20 @@ def test_no_server_is_said_plainly():
         "http:///log",
         "https://user:secret@host/log",
         "https://host/log?key=secret",
+        "http://[::1/log",
+        "http://host:port/log",
     ],
 )
 def test_other_urls_are_refused_without_being_shown(url):
     with pytest.raises(BadLogURLError) as refused:
         URLSource(url)
+
+    assert "secret" not in str(refused.value)
+
+
+def test_a_key_that_cannot_be_sent_is_not_shown():
+    with pytest.raises(BadLogURLError, match="not printable") as refused:
+        URLSource("http://host/log", "secret\r\nHost: other")
 
     assert "secret" not in str(refused.value)
 

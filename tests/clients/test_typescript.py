@@ -33,8 +33,11 @@ OPEN = (
     r"|^components/schemas/Problem/\[key: string\]: unknown;$"
     r"|^operations/(scan|export_\w+)/requestBody/content/application/json/"
     r"\[key: string\]: unknown;$"
+    r"|^components/schemas/(EntryDocument|OriginalData|OriginalDataDocument)/payload\??: unknown;$"
 )
-"""Headers, the extensions of problems, and the traces in any form that requests bring."""
+"""Headers, the extensions of problems, and the traces in any form that requests bring; payloads of
+audit entries are any JSON.
+"""
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

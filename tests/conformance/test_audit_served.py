@@ -13,8 +13,8 @@ from agentguard.audit.cosigning import CosigningService
 from agentguard.audit.errors import HashMissingError
 from agentguard.audit.handovers import KeyChain
 from agentguard.audit.monitor import Finding, observe
-from agentguard.audit.publishing import OtherLogPublishedError, Publisher
 from agentguard.audit.service import UnknownCheckpointError
+from agentguard.audit.static_files import OtherLogPublishedError, Publisher
 from agentguard.audit.tiles import Tile
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
 from tests.audit.keys import WITNESS

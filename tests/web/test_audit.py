@@ -16,8 +16,9 @@ from agentguard.audit.anchoring import Anchor, AnchorState, Receipt
 from agentguard.audit.anchors import AnchorReceipt
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.documents import verification_document
 from agentguard.audit.encoding import parse_base64
-from agentguard.audit.merkle import digest, verify_consistency, verify_inclusion
+from agentguard.audit.merkle import digest, leaf_hash, verify_consistency, verify_inclusion
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
 from agentguard.audit.verifying import OriginalData, VerificationService
@@ -247,7 +248,7 @@ async def test_without_an_anchor_original_data_are_not_called_verified(tmp_path)
         body["data"]["entry"]["action"] = "nothing.done"
         unknown = (await client.post("/api/audit/verify", json=body)).json()
 
-    assert found["verified"] is False
+    assert (found["verified"], found["outcome"]) == (None, "not checkable")
     assert found["data_hash"] == proof["data_hash"]
     assert outcomes(found)["inclusion"] == outcomes(found)["payload"] == "verified"
     anchor = found["checks"][-1]
@@ -261,18 +262,16 @@ async def test_without_an_anchor_original_data_are_not_called_verified(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("index", "changes", "verified", "outcome"),
+    ("index", "changes", "outcome"),
     [
-        (1, {}, True, "verified"),
-        (2, {}, False, "failed"),
-        (1, {"finalised": False}, False, "not checkable"),
-        (1, {"block_hash": "0x" + "cc" * 32}, False, "failed"),
+        (1, {}, "verified"),
+        (2, {}, "failed"),
+        (1, {"finalised": False}, "not checkable"),
+        (1, {"block_hash": "0x" + "cc" * 32}, "failed"),
     ],
     ids=["anchored", "anchored before it", "not final", "reorganised"],
 )
-async def test_an_anchored_entry_is_verified_by_its_transaction(
-    tmp_path, index, changes, verified, outcome
-):
+async def test_an_anchored_entry_is_verified_by_its_transaction(tmp_path, index, changes, outcome):
     async with log_of(tmp_path, "a", "b") as (app, _):
         signed = SignedCheckpoint.parse((await app.audit.published()).note)
         await append(app, "c")
@@ -292,8 +291,12 @@ async def test_an_anchored_entry_is_verified_by_its_transaction(
         bundle = await app.audit.bundle(index)
         found = await service.original(data_of(bundle), TX_HASH)
 
-    assert found.verified is verified
-    assert found.report.checks[-1].outcome == outcome, found.report
+    assert found.outcome == found.report.checks[-1].outcome == outcome, found.report
+    known = {"verified": True, "failed": False, "not checkable": None}
+    document = verification_document(found)
+    assert document["verified"] is known[outcome]
+    assert document["data_hash"] == leaf_hash(bundle.leaf).hex()
+    assert (document["tx_hash"], document["chain_id"]) == (TX_HASH, 80002 if index == 1 else None)
 
 
 def data_of(bundle: Bundle) -> OriginalData:

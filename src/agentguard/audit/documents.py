@@ -127,15 +127,18 @@ def report_document(report: Report) -> dict[str, Any]:
 def verification_document(found: Verification) -> dict[str, Any]:
     """Return what was verified, and where the data are anchored as far as that is known."""
     receipt = found.receipt
-    seconds = None if receipt is None else receipt.block_time
+    verified = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.NOT_CHECKABLE: None}
     return {
-        "chain": None if receipt is None else receipt.chain_id,
+        "chain": None if receipt is None else chain_name(receipt.chain_id),
+        "chain_id": None if receipt is None else receipt.chain_id,
         "tx_hash": found.tx_hash if receipt is None else receipt.tx_hash,
         "block": None if receipt is None else receipt.block_number,
-        "timestamp": None if seconds is None else timestamp(seconds * NS_PER_SECOND),
+        "timestamp": None if receipt is None else timestamp(receipt.block_time * NS_PER_SECOND),
+        "contract": None if receipt is None else receipt.contract,
         "data_hash": None if found.data_hash is None else found.data_hash.hex(),
-        "verified": found.verified,
+        "verified": verified[found.outcome],
         **report_document(found.report),
+        "outcome": found.outcome.value,
     }
 
 

@@ -30,8 +30,8 @@ from agentguard.kernel.clock import NS_PER_MICROSECOND
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
 from agentguard.unit_of_work import UnitOfWork
 
-_COMPARED = 1000
-"""Entries of one microsecond at most, among which one is looked for."""
+_SAME_TIME = 1000
+"""Entries of one actor, action, object and microsecond among which one is looked for."""
 
 
 class UnknownEntryError(NotFoundError):
@@ -221,7 +221,7 @@ class AuditService:
             until=told.time_ns + NS_PER_MICROSECOND,
         )
         same_time = await self.unit_of_work.read(
-            lambda stores: stores.audit.entries(wanted, _COMPARED)
+            lambda stores: stores.audit.entries(wanted, _SAME_TIME)
         )
         return next((entry.index for entry in same_time if entry.leaf == leaf), None)
 

@@ -58,11 +58,12 @@ class Verification:
     receipt: AnchorReceipt | None
 
     @property
-    def verified(self) -> bool:
-        """Whether every check that was asked for is verified: with a transaction, the anchor's."""
-        anchor = (check for check in self.report.checks if check.name is CheckName.ANCHOR)
-        anchored = all(check.outcome is Outcome.VERIFIED for check in anchor)
-        return self.report.outcome is Outcome.VERIFIED and (self.tx_hash is None or anchored)
+    def outcome(self) -> Outcome:
+        """That of the report; with a transaction, not verified unless the anchor is."""
+        found = self.report.outcome
+        if self.tx_hash is None or found is not Outcome.VERIFIED:
+            return found
+        return next(c.outcome for c in self.report.checks if c.name is CheckName.ANCHOR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentguard.audit.publishing import LogTarget, Publisher
+from agentguard.audit.static_files import LogTarget, Publisher
 from agentguard.audit.verifying import VerificationService
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import verifier_of

@@ -14,7 +14,7 @@ from agentguard.adapters.files.watch_state import opened_state
 from agentguard.adapters.http.log_source import URLSource
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.monitor import LogSource
-from agentguard.audit.publishing import LogTarget
+from agentguard.audit.static_files import LogTarget
 from agentguard.audit.watching import Watcher
 from agentguard.environment import MONITOR_API_KEY, environment
 
@@ -27,9 +27,11 @@ def opened_watcher(
     state: Path | None,
     keys: tuple[VerifierKey, ...],
     handovers: tuple[bytes, ...],
-    api_key: str | None,
+    api_key: bytes | None,
 ) -> Iterator[tuple[Watcher, Path]]:
     """Yield what watches the log at a URL or in a folder, and the file with what it remembers.
+
+    Without `api_key`, that of the environment is sent.
 
     Raises BadLogURLError, StateInUseError, FolderNotWritableError.
     """
@@ -44,10 +46,11 @@ def log_folder(folder: Path) -> LogTarget:
     return LogFolder(folder)
 
 
-def _source(source: str, api_key: str | None) -> LogSource:
-    if re.match("[a-z]+://", source, re.IGNORECASE):
-        return URLSource(source, api_key or environment().get(MONITOR_API_KEY))
-    return LogFolder(Path(source))
+def _source(source: str, given: bytes | None) -> LogSource:
+    if not re.match("[a-z]+://", source, re.IGNORECASE):
+        return LogFolder(Path(source))
+    text = environment().get(MONITOR_API_KEY) if given is None else given.decode("utf-8", "replace")
+    return URLSource(source, text and text.strip())
 
 
 def _default_state(source: str) -> Path:

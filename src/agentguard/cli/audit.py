@@ -10,6 +10,22 @@ import typer
 from agentguard.cli import audit_keys, audit_watching
 from agentguard.cli.audit_anchors import ANCHOR_EXAMPLES, COSTS_EXAMPLES, anchor, costs
 from agentguard.cli.audit_files import hashes_in, keys_in, read_file, write_file
+from agentguard.cli.audit_options import (
+    ActionOption,
+    ActorOption,
+    BeforeOption,
+    CheckpointOption,
+    ConsistencyOption,
+    HandoversOption,
+    IndexArgument,
+    KeysOption,
+    LimitOption,
+    ObjectOption,
+    SinceOption,
+    SizeOption,
+    UntilOption,
+    WitnessesOption,
+)
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
@@ -48,16 +64,6 @@ class _LogByDefault(Group):
 
 app = typer.Typer(cls=_LogByDefault, rich_markup_mode=None, epilog=_LIST_EXAMPLES)
 
-IndexArgument = Annotated[int, typer.Argument(help="Index of the entry.", min=0)]
-SizeOption = Annotated[
-    int | None,
-    typer.Option(
-        help="Prove it in the checkpoint of this size, instead of the newest.",
-        min=1,
-        show_default=False,
-    ),
-]
-
 
 @app.callback()
 def audit() -> None:
@@ -67,30 +73,13 @@ def audit() -> None:
 @app.command(cls=Command, epilog=_LIST_EXAMPLES)
 def log(
     *,
-    actor: Annotated[
-        str | None, typer.Option(help="Only what this principal did.", show_default=False)
-    ] = None,
-    action: Annotated[
-        str | None, typer.Option(help="Only this, such as `scan.stored`.", show_default=False)
-    ] = None,
-    object_id: Annotated[
-        str | None, typer.Option("--object", help="Only what was done to it.", show_default=False)
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            help="Only entries of this time or later (ISO 8601, or 15m, 24h, 7d ago).",
-            show_default=False,
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option(help="Only entries before this time.", show_default=False)
-    ] = None,
-    before: Annotated[
-        int | None,
-        typer.Option(help="Only entries before this index: the next page.", show_default=False),
-    ] = None,
-    limit: Annotated[int, typer.Option(help="Entries shown.", min=1, max=1000)] = 50,
+    actor: ActorOption = None,
+    action: ActionOption = None,
+    object_id: ObjectOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    before: BeforeOption = None,
+    limit: LimitOption = 50,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
@@ -228,38 +217,11 @@ def consistency(
 def verify(
     file: Annotated[Path, typer.Argument(help="File that `agentguard audit export` wrote.")],
     *,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="The log's public key, got from elsewhere; repeatable.", show_default=False
-        ),
-    ] = None,
-    handover: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A hand-over from one key of the log to the next; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="A checkpoint of the log, got from elsewhere.", show_default=False),
-    ] = None,
-    consistency_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--consistency",
-            help="The consistency proof between --checkpoint and that of the file.",
-            show_default=False,
-        ),
-    ] = None,
-    witness: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="The public key of a witness that must have cosigned; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    keys: KeysOption = None,
+    handovers: HandoversOption = None,
+    checkpoint: CheckpointOption = None,
+    consistency_file: ConsistencyOption = None,
+    witnesses: WitnessesOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Check an exported entry; needs no server, database or settings.
@@ -274,11 +236,11 @@ def verify(
     from agentguard.cli.tables.audit import report_parts
 
     trust = Trust(
-        keys_in(key),
-        tuple(read_file(path) for path in handover or ()),
+        keys_in(keys),
+        tuple(read_file(path) for path in handovers or ()),
         None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint)).checkpoint,
         hashes_in(consistency_file),
-        keys_in(witness),
+        keys_in(witnesses),
     )
     report = verify_bundle(read_file(file), trust)
     document = report_document(report)

@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agentguard.cli.audit_files import keys_in, read_file
+from agentguard.cli.audit_options import (
+    APIKeyOption,
+    HandoversOption,
+    IntervalOption,
+    KeysOption,
+    SourceArgument,
+    StateOption,
+)
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
 
@@ -25,50 +33,13 @@ COSIGN_EXAMPLES = examples("agentguard audit cosign cosigned.checkpoint")
 
 
 def monitor(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="URL|DIR", help="Where the log is published: the folder with `checkpoint`."
-        ),
-    ],
+    source: SourceArgument,
     *,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="The log's public key, got from elsewhere; repeatable.", show_default=False
-        ),
-    ] = None,
-    handover: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A hand-over from one key of the log to the next; repeatable.",
-            show_default=False,
-        ),
-    ] = None,
-    state: Annotated[
-        Path | None,
-        typer.Option(
-            help="File that remembers what was seen. Default: one for each log, below"
-            " ~/.local/state.",
-            show_default=False,
-        ),
-    ] = None,
-    interval: Annotated[
-        float | None,
-        typer.Option(
-            help="Look again after so many seconds, until an alarm. Default: look once.",
-            min=1,
-            show_default=False,
-        ),
-    ] = None,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the API key for a log that is not public. Default: the variable"
-            " AGENTGUARD_MONITOR_API_KEY.",
-            show_default=False,
-        ),
-    ] = None,
+    keys: KeysOption = None,
+    handovers: HandoversOption = None,
+    state: StateOption = None,
+    interval: IntervalOption = None,
+    api_key_file: APIKeyOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Look whether a log still extends what it showed before; needs no database and no settings.
@@ -81,15 +52,19 @@ def monitor(
     Exit code 0: the log is as it was, or has grown. 1: alarm. 3: it cannot be checked.
     """
     from agentguard.bootstrap.watching import opened_watcher
+    from agentguard.cli.output import print_json
     from agentguard.kernel.errors import AgentGuardError
+    from agentguard.kernel.problems import problem
 
     try:
-        handovers = tuple(read_file(path) for path in handover or ())
-        api_key = None if api_key_file is None else read_file(api_key_file).decode().strip()
-        with opened_watcher(source, state, keys_in(key), handovers, api_key) as (watcher, where):
+        notes = tuple(read_file(path) for path in handovers or ())
+        secret = None if api_key_file is None else read_file(api_key_file)
+        with opened_watcher(source, state, keys_in(keys), notes, secret) as (watcher, where):
             found = _watched(watcher.look, interval, lambda look: _tell(look, where, output_format))
     except AgentGuardError as error:  # 1 would say that there is an alarm
         say(str(error))
+        if output_format is Format.JSON:
+            print_json(problem(error))
         raise typer.Exit(3) from None
     raise typer.Exit(_code(found))
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage
 from typing import IO
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from agentguard.audit.errors import HashMissingError
@@ -43,7 +43,7 @@ class URLSource:
     """For one file, in all."""
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.prefix)
+        parts = _parts(self.prefix)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise BadLogURLError("The URL of a log starts with http:// or https:// and a host.")
         if parts.username is not None or parts.query or parts.fragment:
@@ -51,6 +51,9 @@ class URLSource:
                 "The URL of a log has no user, password, query or fragment. Give an API key by"
                 " --api-key-file."
             )
+        key = self.api_key or ""
+        if not (key.isascii() and key.isprintable()):
+            raise BadLogURLError("The API key of the log is not printable ASCII in one line.")
 
     def read(self, path: str) -> bytes:
         url = f"{self.prefix.rstrip('/')}/{path}"
@@ -93,6 +96,15 @@ class _SameOrigin(HTTPRedirectHandler):
         if _origin(newurl) != _origin(req.full_url):
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which raises only when it is read
+    except ValueError as error:
+        raise BadLogURLError(f"The URL of the log is invalid: {error}.") from None
+    return parts
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -118,14 +118,16 @@ class CheckDocument(Document):
 class VerificationDocument(Document):
     """What was checked. Members of the anchor are null where nothing is anchored."""
 
-    chain: int | None = Field(description="Chain id: 137 is Polygon, 80002 its test network.")
+    chain: str | None = Field(description="The chain's name.")
+    chain_id: int | None = Field(description="137 is Polygon, 80002 its test network.")
     tx_hash: str | None
     block: int | None
     timestamp: Time | None = Field(description="Of the block.")
+    contract: str | None = Field(description="The address that the anchor was sent to.")
     data_hash: str | None = Field(description="Leaf hash of the entry, in hexadecimal.")
-    verified: bool = Field(
-        description="True only if `outcome` is `verified` and, where a transaction was given, its"
-        " anchor is verified too."
+    verified: bool | None = Field(
+        description="True only if the log has the entry and, where a transaction is given, its"
+        " anchor is verified too; null: it cannot be checked, and the checks say why."
     )
     outcome: Outcome
     checks: list[CheckDocument]
