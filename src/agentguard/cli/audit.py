@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agentguard.cli.audit_contract import (
+    DEPLOY_EXAMPLES,
+    ChainOption,
+    ContractOption,
+    RpcOption,
+    checked_contract,
+    deploy_contract,
+    reader_of,
+)
 from agentguard.cli.command import Command, Group
 from agentguard.cli.messages import say
 from agentguard.cli.options import DataDirOption, Format, FormatOption, examples
@@ -24,6 +34,7 @@ _EXPORT_EXAMPLES = examples("agentguard audit export 12 --output entry-12.tlog-p
 _VERIFY_EXAMPLES = examples(
     "agentguard audit verify entry-12.tlog-proof --key operator.key",
     "agentguard audit verify entry-12.tlog-proof --checkpoint seen-in-may.checkpoint",
+    "agentguard audit verify entry-12.tlog-proof --key operator.key --rpc https://rpc.example.com",
 )
 _CHECK_EXAMPLES = examples("agentguard audit fsck")
 _KEYS_EXAMPLES = examples("agentguard audit keys > operator.key")
@@ -139,6 +150,9 @@ def verify(
         Path | None,
         typer.Option(help="A checkpoint of the log, got from elsewhere.", show_default=False),
     ] = None,
+    rpc: RpcOption = None,
+    chain_id: ChainOption = None,
+    contract: ContractOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Check an exported entry; needs no server, database or settings.
@@ -151,7 +165,8 @@ def verify(
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import report_parts
 
-    report = verify_bundle(_read(file), _trust(key, checkpoint))
+    trust = replace(_trust(key, checkpoint), chain_id=chain_id, contract=checked_contract(contract))
+    report = verify_bundle(_read(file), trust, chain=reader_of(rpc))
     document = report_document(report)
     if output_format is Format.JSON:
         print_json(document)
@@ -159,6 +174,9 @@ def verify(
         print_report(report_parts(shown(document)))
     code = {Outcome.VERIFIED: 0, Outcome.FAILED: 1, Outcome.NOT_CHECKABLE: 3}[report.outcome]
     raise typer.Exit(code)
+
+
+app.command("deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
 
 
 @app.command(cls=Command, epilog=_CHECK_EXAMPLES)
