@@ -50,10 +50,9 @@ def install(root: Path) -> None:
 def packages_of_the_image() -> list[Distribution]:
     """Return the requirements that the Dockerfile reads from pyproject.toml, and theirs in turn."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    waiting = [
-        Requirement(text)
-        for text in (*project["dependencies"], *project["optional-dependencies"]["services"])
-    ]
+    extras = project["optional-dependencies"]
+    required = (*project["dependencies"], *extras["services"], *extras["web3"])
+    waiting = [Requirement(text) for text in required]
     found: dict[tuple[str, str], Distribution] = {}
     while waiting:
         wanted = waiting.pop()
@@ -86,6 +85,7 @@ def _link_modules(each: Distribution, packages: Path) -> None:
     for file in each.files or ():
         if ".." not in file.parts:
             (packages / file).parent.mkdir(parents=True, exist_ok=True)
+            (packages / file).unlink(missing_ok=True)  # several packages have a docs/Makefile
             (packages / file).symlink_to(Path(str(file.locate())))
 
 

@@ -54,6 +54,25 @@ def reader_of(settings: Settings) -> ChainReader | None:
     return open_reader(url, settings.web3_timeout_seconds, settings.web3_finality_depth)
 
 
+def deploy_contract(settings: Settings, *, wait_seconds: float) -> str:
+    """Return the address of a new contract for anchors, made by the account of the settings.
+
+    Raises InvalidInputError without such an account or if a contract is set already, and the
+    errors of `sign` and `send` (agentguard.audit.chain).
+    """
+    chain = evm_chain(settings)
+    if chain is None:
+        raise InvalidInputError("Set WEB3_PROVIDER_URL and WEB3_PRIVATE_KEY first.")
+    if settings.web3_contract_address is not None:
+        raise InvalidInputError(
+            f"WEB3_CONTRACT_ADDRESS is set already: {settings.web3_contract_address}. Unset it to"
+            " make another contract."
+        )
+    from agentguard.adapters.evm.deploying import deploy
+
+    return deploy(chain, wait_seconds=wait_seconds)
+
+
 def chain_reader(url: str, *, timeout_seconds: float = 10) -> ChainReader:
     """Return a reader of the chain behind an RPC endpoint; asks nothing yet.
 

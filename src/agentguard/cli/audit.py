@@ -9,6 +9,15 @@ import typer
 
 from agentguard.cli import audit_keys, audit_watching
 from agentguard.cli.audit_anchors import ANCHOR_EXAMPLES, COSTS_EXAMPLES, anchor, costs
+from agentguard.cli.audit_contract import (
+    DEPLOY_EXAMPLES,
+    ChainOption,
+    ContractOption,
+    RpcOption,
+    checked_contract,
+    deploy_contract,
+    reader_of,
+)
 from agentguard.cli.audit_files import hashes_in, keys_in, read_file, write_file
 from agentguard.cli.audit_options import (
     ActionOption,
@@ -48,6 +57,7 @@ _VERIFY_EXAMPLES = examples(
     "agentguard audit verify entry-12.tlog-proof --checkpoint seen-in-may.checkpoint --consistency"
     " since-may.consistency",
     "agentguard audit verify entry-12.tlog-proof --key operator.key --witness witness.key",
+    "agentguard audit verify entry-12.tlog-proof --key operator.key --rpc https://rpc.example.com",
 )
 _CHECK_EXAMPLES = examples("agentguard audit fsck")
 
@@ -222,6 +232,9 @@ def verify(
     checkpoint: CheckpointOption = None,
     consistency_file: ConsistencyOption = None,
     witnesses: WitnessesOption = None,
+    rpc: RpcOption = None,
+    chain_id: ChainOption = None,
+    contract: ContractOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
     """Check an exported entry; needs no server, database or settings.
@@ -241,8 +254,10 @@ def verify(
         None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint)).checkpoint,
         hashes_in(consistency_file),
         keys_in(witnesses),
+        chain_id,
+        checked_contract(contract),
     )
-    report = verify_bundle(read_file(file), trust)
+    report = verify_bundle(read_file(file), trust, chain=reader_of(rpc))
     document = report_document(report)
     if output_format is Format.JSON:
         print_json(document)
@@ -250,6 +265,9 @@ def verify(
         print_report(report_parts(shown(document)))
     code = {Outcome.VERIFIED: 0, Outcome.FAILED: 1, Outcome.NOT_CHECKABLE: 3}[report.outcome]
     raise typer.Exit(code)
+
+
+app.command("deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
 
 
 @app.command(cls=Command, epilog=_CHECK_EXAMPLES)
@@ -275,6 +293,7 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
 app.add_typer(audit_keys.app, name="keys")
 
 
+app.command(name="deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
 app.command(cls=Command, epilog=ANCHOR_EXAMPLES)(anchor)
 app.command(cls=Command, epilog=COSTS_EXAMPLES)(costs)
 app.command(cls=Command, epilog=audit_watching.MONITOR_EXAMPLES)(audit_watching.monitor)

@@ -13,10 +13,14 @@ from agentguard.settings import MIB
 
 if TYPE_CHECKING:  # these need packages that are installed only where the services are used
     from agentguard.adapters.celery.inspection import BrokerQueue
+    from agentguard.adapters.evm.inspection import ChainServer
     from agentguard.adapters.neo4j.inspection import GraphServer
     from agentguard.adapters.redis.inspection import KeyServer
 
 DATABASE, NEO4J, CACHE, BROKER = "database", "neo4j", "cache", "broker"
+ANCHORS = "anchors"
+_WEI, _GWEI = 10**18, 10**9
+_FEW_ANCHORS = 100
 _OLDEST_POSTGRESQL, _OLDEST_NEO4J, _OLDEST_REDIS, _OLDEST_RABBITMQ = 15, 5, 6, (3, 10)
 
 
@@ -139,3 +143,55 @@ def judge_broker(place: str, queue: str, found: BrokerQueue) -> Check:
         return Check(BROKER, Finding.WARNING, f"{waiting}; it has no workers. Start a worker.")
     workers = "" if found.consumers is None else f"; workers: {found.consumers:,}"
     return Check(BROKER, Finding.FINE, f"{waiting}{workers}.")
+
+
+def judge_chain(found: ChainServer) -> Iterator[Check]:
+    final = (
+        "blocks are final by its tag `finalized`"
+        if found.has_final_tag
+        else "it has no tag `finalized`: AGENTGUARD_WEB3_FINALITY_DEPTH decides"
+    )
+    yield Check(ANCHORS, Finding.FINE, f"{found.place} serves {found.chain}; {final}.")
+    yield from _judge_contract(found)
+    if found.anchor_cost is not None:
+        yield _judge_account(found, found.anchor_cost)
+    if found.fee > found.fee_limit:
+        yield Check(
+            ANCHORS,
+            Finding.WARNING,
+            f"The chain's fees are {found.fee / _GWEI:,.2f} gwei per unit of gas, above"
+            f" AGENTGUARD_WEB3_MAX_FEE_GWEI ({found.fee_limit / _GWEI:,.2f}): anchors wait.",
+        )
+
+
+def _judge_contract(found: ChainServer) -> Iterator[Check]:
+    if found.contract is None:
+        return
+    if not found.contract_code:
+        detail = (
+            f"There is no contract at {found.contract} on {found.chain}. Correct"
+            " WEB3_CONTRACT_ADDRESS; `agentguard audit deploy-contract` makes a contract."
+        )
+        yield Check(ANCHORS, Finding.BROKEN, detail)
+    elif not found.contract_is_ours:
+        detail = (
+            f"{found.contract} is another contract than AgentGuard's: anchors through it may not"
+            " be found. Correct WEB3_CONTRACT_ADDRESS."
+        )
+        yield Check(ANCHORS, Finding.WARNING, detail)
+    else:
+        yield Check(ANCHORS, Finding.FINE, f"The contract {found.contract} is AgentGuard's.")
+
+
+def _judge_account(found: ChainServer, cost: int) -> Check:
+    anchors = found.balance // cost
+    known = (
+        f"The account {found.address} has {found.balance / _WEI:,.6f} and an anchor costs"
+        f" {cost / _WEI:,.6f} now (in POL on Polygon)"
+    )
+    if anchors == 0:
+        advice = "Send it some; if it is another account than you expect, correct WEB3_PRIVATE_KEY."
+        return Check(ANCHORS, Finding.BROKEN, f"{known}: it can pay for none. {advice}")
+    finding = Finding.WARNING if anchors < _FEW_ANCHORS else Finding.FINE
+    advice = " Send it some more." if finding is Finding.WARNING else ""
+    return Check(ANCHORS, finding, f"{known}: it can pay for {anchors:,}.{advice}")

@@ -6,15 +6,18 @@ from collections.abc import Iterator
 
 from agentguard.adapters.sql.postgres_inspection import inspect_postgresql
 from agentguard.adapters.sql.sqlite import inspect_database
+from agentguard.bootstrap.chain import WEB3, evm_chain
 from agentguard.bootstrap.reports import release
 from agentguard.bootstrap.wiring import extra, postgresql
 from agentguard.diagnosis.checks import Check, Finding, Group
 from agentguard.diagnosis.judging import (
+    ANCHORS,
     BROKER,
     CACHE,
     DATABASE,
     NEO4J,
     judge_broker,
+    judge_chain,
     judge_file,
     judge_neo4j,
     judge_postgresql,
@@ -33,6 +36,7 @@ def services(settings: Settings, *, send_test_event: bool) -> list[Group]:
         Group(NEO4J, lambda: _neo4j(settings)),
         Group(CACHE, lambda: _cache(settings)),
         Group(BROKER, lambda: _broker(settings)),
+        Group(ANCHORS, lambda: _anchors(settings)),
         Group(_SENTRY, lambda: _sentry(settings, send_test_event=send_test_event)),
     ]
 
@@ -83,6 +87,28 @@ def _broker(settings: Settings) -> Iterator[Check]:
     yield judge_broker(
         endpoint_of(url), settings.jobs_queue, inspect_broker(url, settings.jobs_queue)
     )
+
+
+def _anchors(settings: Settings) -> Iterator[Check]:
+    if settings.web3_provider_url is None:
+        yield Check(
+            ANCHORS,
+            Finding.FINE,
+            "WEB3_PROVIDER_URL is not set: the audit log is not anchored on a chain.",
+        )
+        return
+    chain = evm_chain(settings)
+    if chain is None:
+        yield Check(
+            ANCHORS,
+            Finding.BROKEN,
+            "WEB3_PRIVATE_KEY is not set, so nothing can be anchored. Set it to the key of the"
+            " account that pays.",
+        )
+        return
+    with extra("WEB3_PROVIDER_URL", WEB3):
+        from agentguard.adapters.evm.inspection import inspect_chain
+    yield from judge_chain(inspect_chain(chain))
 
 
 def _sentry(settings: Settings, *, send_test_event: bool) -> Iterator[Check]:

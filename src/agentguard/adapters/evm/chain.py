@@ -83,11 +83,10 @@ class EVMChain:
     def sign(
         self, data: bytes, nonce: int, replaced: SignedTransaction | None = None
     ) -> SignedTransaction:
-        contract = self.settings.contract
-        if contract is not None:
-            self._check_code(contract)
-        calldata = data if contract is None else anchor_call(data)
-        return self.sign_call(calldata, nonce, to_checksum_address(self.target), replaced)
+        if self.settings.contract is not None:
+            self._check_code(self.settings.contract)
+        recipient = to_checksum_address(self.target)
+        return self.sign_call(self._calldata(data), nonce, recipient, replaced)
 
     def sign_call(
         self,
@@ -101,9 +100,7 @@ class EVMChain:
         Raises the errors of `sign`.
         """
         served = check_chain(self.settings.chain_id, self.chain_id())
-        call: TxParams = {"from": self.signer.address, "data": HexBytes(calldata), "value": Wei(0)}
-        if recipient is not None:
-            call["to"] = recipient
+        call = self._call(calldata, recipient)
         gas = self._gas(call)
         fees = offered_fees(self.market(served), self.settings.max_fee, replaced)
         self._check_balance(gas * fees.most)
@@ -127,6 +124,13 @@ class EVMChain:
         history = self._endpoint.ask(lambda eth: eth.fee_history(_BLOCKS_OF_FEES, "latest", [50]))
         fees, tips = self._answers.fee_history(history)
         return Market(chain_id, fees[-1], tips)
+
+    def anchor_gas(self, data: bytes) -> int:
+        """Return the units of gas that an anchor takes.
+
+        Raises ChainUnavailableError, TransactionRefusedError (the contract reverts).
+        """
+        return self._estimate(self._call(self._calldata(data), to_checksum_address(self.target)))
 
     def code(self, address: str) -> bytes:
         """Return the code of the contract at an address; it is empty without one.
@@ -162,18 +166,28 @@ class EVMChain:
         address = self.signer.address
         return self._answers.number(self._endpoint.ask(lambda eth: eth.get_balance(address)))
 
+    def _calldata(self, data: bytes) -> bytes:
+        return data if self.settings.contract is None else anchor_call(data)
+
+    def _call(self, calldata: bytes, recipient: ChecksumAddress | None) -> TxParams:
+        call: TxParams = {"from": self.signer.address, "data": HexBytes(calldata), "value": Wei(0)}
+        return call if recipient is None else {**call, "to": recipient}
+
     def _gas(self, call: TxParams) -> int:
         """Return the estimate and a quarter more, since the state may differ when it is mined."""
+        estimate = self._estimate(call)
+        if estimate > _MOST_GAS:
+            raise self._endpoint.odd(f"an estimate of {estimate:,} units of gas, far too many")
+        return estimate + estimate // 4
+
+    def _estimate(self, call: TxParams) -> int:
         try:
-            estimate = self._answers.number(self._endpoint.ask(lambda eth: eth.estimate_gas(call)))
+            return self._answers.number(self._endpoint.ask(lambda eth: eth.estimate_gas(call)))
         except RevertError as reason:
             raise TransactionRefusedError(
                 f"The contract {self.target} refuses the anchor: {reason}. Correct"
                 " WEB3_CONTRACT_ADDRESS."
             ) from None
-        if estimate > _MOST_GAS:
-            raise self._endpoint.odd(f"an estimate of {estimate:,} units of gas, far too many")
-        return estimate + estimate // 4
 
     def _check_balance(self, cost: int) -> None:
         balance = self._balance()

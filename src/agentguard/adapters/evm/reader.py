@@ -56,6 +56,10 @@ class EVMReader:
             gas_price=receipt.gas_price,
         )
 
+    def has_final_tag(self) -> bool:
+        """Whether the endpoint tells which block is final. Raises ChainUnavailableError."""
+        return self._number_of("finalized") is not None
+
     def _receipt(self, tx_hash: str) -> Receipt | None:
         found = self.endpoint.find(lambda eth: eth.get_transaction_receipt(HexStr(tx_hash)))
         return None if found is None else self.answers.receipt(found, tx_hash)
