@@ -357,12 +357,6 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
     rising = settings.severity_medium <= settings.severity_high <= settings.severity_critical
     if not rising and not faulty & {"severity_medium", "severity_high", "severity_critical"}:
         yield "AGENTGUARD_SEVERITY_MEDIUM, _HIGH and _CRITICAL must be in ascending order"
-    published, data = settings.audit_checkpoint_dir, settings.data_dir
-    if published is not None and published.resolve().is_relative_to(data.resolve()):
-        yield (
-            "AGENTGUARD_AUDIT_CHECKPOINT_DIR is inside AGENTGUARD_DATA_DIR; choose a folder"
-            " elsewhere, which whoever can change the data cannot change"
-        )
     if (
         settings.celery_result_backend is not None
         and settings.celery_broker_url is None

@@ -37,6 +37,10 @@ class Node:
         """Return the number of the newest block."""
         return int(self.call("eth_blockNumber"), 16)
 
+    def address_of(self, key: str) -> str:
+        """Return the address of the account with this key."""
+        return open_chain(self.url, key, 30, EVMSettings()).signer.address
+
     def mine(self, blocks: int = 1) -> None:
         self.call("anvil_mine", hex(blocks))
 

@@ -452,6 +452,6 @@ async def test_health_says_what_every_part_does(client):
 
     await until(ready)
     health = (await client.get("/health")).json()
-    assert health["parts"].keys() == {"database", "spans", "live_graph", "workers"}
+    assert health["parts"].keys() == {"database", "spans", "live_graph", "workers", "audit_log"}
     assert (await client.get("/health/live")).json()["status"] == "up"
     assert (await client.get("/")).json().keys() == {"message", "version", "docs"}

@@ -1,6 +1,6 @@
 """Takes the steps of an anchor on a chain: looks, signs, sends, and stores what became of it.
 
-What is signed is stored, and committed, before it is sent (docs/adr/0024). Each change of an anchor
+What is signed is stored, and committed, before it is sent (docs/adr/0025). Each change of an anchor
 names the version that it is based on, so that of two processes at work one stops.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import cache, partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from agentguard.adapters.files.checkpoints import FileCheckpoints
@@ -21,6 +22,7 @@ from agentguard.bootstrap.auditing import sequencing_loop
 from agentguard.bootstrap.chain import chain_of
 from agentguard.coordination.turns import Turn
 from agentguard.jobs.model import JobKind
+from agentguard.kernel.errors import InvalidInputError
 from agentguard.settings import Settings
 
 Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
@@ -28,18 +30,39 @@ Run: TypeAlias = Callable[[], Coroutine[Any, Any, None]]
 
 
 def anchoring_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Anchoring:
-    """Return what anchors the log; it asks nothing yet."""
-    folder = settings.audit_checkpoint_dir
+    """Return what anchors the log; it asks nothing yet. Raises CheckpointsInsideError."""
     intervals = Intervals(
         settings.audit_anchor_interval_seconds, settings.audit_anchor_poll_seconds
     )
     return Anchoring(
         unit_of_work,
         _steps(settings, unit_of_work),
-        None if folder is None else FileCheckpoints(folder),
+        _folder(settings),
         unit_of_work.clock,
         intervals,
     )
+
+
+class CheckpointsInsideError(InvalidInputError):
+    """The folder for checkpoints is in the data directory, so one hand could change both."""
+
+    code = "checkpoints-inside-data"
+
+    def __init__(self, folder: Path, data_dir: Path) -> None:
+        super().__init__(
+            f"The folder {str(folder)!r} for checkpoints is inside the data directory"
+            f" {str(data_dir)!r}. Set AGENTGUARD_AUDIT_CHECKPOINT_DIR to a folder elsewhere, which"
+            " nobody who can change the data can change."
+        )
+
+
+def _folder(settings: Settings) -> FileCheckpoints | None:
+    folder, data_dir = settings.audit_checkpoint_dir, settings.data_dir
+    if folder is None:
+        return None
+    if folder.resolve().is_relative_to(data_dir.resolve()):
+        raise CheckpointsInsideError(folder, data_dir)
+    return FileCheckpoints(folder)
 
 
 def _steps(settings: Settings, unit_of_work: SqlUnitOfWork) -> AnchorSteps | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from agentguard.audit.anchor_standing import Standing
@@ -13,7 +14,9 @@ from agentguard.kernel.errors import UnavailableError
 
 LATE_SECONDS = 60.0
 """Entries that are pending while no checkpoint was signed for so long are told."""
-_UNKNOWN = "Unknown: the database does not answer."
+PATIENCE_SECONDS = 1.0
+"""Less than that of health checks, whose end would make the server unready."""
+_UNKNOWN = "Unknown: the database, or the folder for checkpoints, does not answer."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +44,27 @@ class AuditCondition:
         return self.now / NS_PER_SECOND - last.receipt.anchored.block_time
 
 
-async def audit_condition(app: App, serving: Serving) -> AuditCondition:
-    """Return the condition of the log; raises UnavailableError of the database."""
-    return AuditCondition(
-        await app.audit.progress(),
-        await app.anchoring.standing(1),
-        serving.sequencing.problem is not None,
-        app.anchoring.clock(),
-    )
+async def audit_condition(app: App, serving: Serving) -> AuditCondition | None:
+    """Return the condition of the log, or None if database or folder do not answer at once."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            progress, standing = await app.audit.progress(), await app.anchoring.standing(1)
+    except (UnavailableError, TimeoutError):
+        return None
+    failing = serving.sequencing.problem is not None
+    return AuditCondition(progress, standing, failing, app.anchoring.clock())
 
 
 def audit_parts(app: App, serving: Serving) -> tuple[HealthCheck, ...]:
     """Return the checks of the log; what is wrong is told, but makes no server unready."""
 
     async def ask_log() -> str | None:
-        try:
-            return log_remark(await audit_condition(app, serving))
-        except UnavailableError:  # the check of the database tells it
-            return _UNKNOWN
+        found = await audit_condition(app, serving)
+        return _UNKNOWN if found is None else log_remark(found)
 
     async def ask_anchors() -> str | None:
-        try:
-            return anchor_remark(await app.anchoring.standing(1))
-        except UnavailableError:
-            return _UNKNOWN
+        found = await audit_condition(app, serving)
+        return _UNKNOWN if found is None else anchor_remark(found.standing)
 
     parts = (HealthCheck("audit_log", ask_log, "See `agentguard audit`."),)
     if app.anchoring.steps is None and app.anchoring.folder is None:

@@ -7,10 +7,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.bootstrap.audit_health import AuditCondition, audit_condition
-from agentguard.kernel.errors import UnavailableError
+from agentguard.bootstrap.audit_health import audit_condition
 from agentguard.web.permissions import requires
-from agentguard.web.state import AppState, StateOf
+from agentguard.web.state import StateOf
 
 router = APIRouter(tags=["about"])
 
@@ -25,13 +24,5 @@ router = APIRouter(tags=["about"])
 async def metrics(state: StateOf) -> Response:
     """Return the metrics for Prometheus."""
     state.metrics.tell_health(await state.checkup.conditions())
-    state.metrics.tell_audit(await _audit(state))
+    state.metrics.tell_audit(await audit_condition(state.app, state.serving))
     return Response(generate_latest(state.metrics), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _audit(state: AppState) -> AuditCondition | None:
-    """Return the condition of the audit log, or None if the database does not answer."""
-    try:
-        return await audit_condition(state.app, state.serving)
-    except UnavailableError:
-        return None
