@@ -86,7 +86,8 @@ class AuditService:
         """
 
         async def work(stores: AuditStores) -> Bundle:
-            newest = await stores.audit.checkpoint()
+            state = await KeyState.read(stores.audit)
+            newest = state.newest
             size = 0 if newest is None else newest.size
             entry = await stores.audit.entry(index) if 0 <= index < size else None
             if newest is None or entry is None:
@@ -94,7 +95,6 @@ class AuditService:
             stored = await stored_hashes(stores.audit, inclusion_nodes(index, size), size)
             proof = inclusion_proof(index, size, stored)
             signed = SignedCheckpoint.parse(newest.note)
-            state = await KeyState.read(stores.audit)
             handovers = state.handovers_of(signed.checkpoint.origin)
             return Bundle(index, entry.leaf, proof, signed, _payload(entry), key, handovers)
 
