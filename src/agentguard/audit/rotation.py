@@ -11,7 +11,7 @@ from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import SigningKey
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.sequencing import extend
-from agentguard.audit.store import AuditLog, AuditStores
+from agentguard.audit.store import AppendedLeaf, AuditLog, AuditStores
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
@@ -68,7 +68,8 @@ class KeyRotation:
             await self._cite(stores.audit, actor, ended, key)
             first = await stores.audit.newest(BEGUN, actor.id)
             if first is not None:
-                await extend(stores.audit, ended.checkpoint, [first], key, self.clock())
+                leaf = AppendedLeaf(first.row, first.leaf)
+                await extend(stores.audit, ended.checkpoint, [leaf], key, self.clock())
             return ended.checkpoint
 
         return await self.unit_of_work.run(work)

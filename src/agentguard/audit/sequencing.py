@@ -17,7 +17,7 @@ from agentguard.audit.errors import HashMissingError
 from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import EMPTY_ROOT, Digest, HashReader, Node, leaf_hash, root
-from agentguard.audit.store import AuditLog, AuditStores, StoredCheckpoint, StoredEntry
+from agentguard.audit.store import AppendedLeaf, AuditLog, AuditStores, StoredCheckpoint
 from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile, tiles_of
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import ConflictError
@@ -77,7 +77,7 @@ class Sequencer:
     async def _extend(self, key: SigningKey, stores: AuditStores) -> int:
         newest = (await KeyState.read(stores.audit)).check(key.verifier)
         signed = _EMPTY if newest is None else newest.checkpoint
-        appended = await stores.audit.unsequenced(_MOST)
+        appended = await stores.audit.unsequenced_leaves(_MOST)
         if appended:
             await extend(stores.audit, signed, appended, key, self.clock())
         return len(appended)
@@ -88,7 +88,7 @@ async def _state(stores: AuditStores) -> tuple[KeyState, int]:
 
 
 async def extend(
-    log: AuditLog, signed: Checkpoint, appended: Sequence[StoredEntry], key: SigningKey, now: int
+    log: AuditLog, signed: Checkpoint, appended: Sequence[AppendedLeaf], key: SigningKey, now: int
 ) -> None:
     """Append entries to the tree that was signed, store its tiles, and sign a checkpoint of it.
 

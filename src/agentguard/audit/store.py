@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.tiles import Tile
@@ -63,6 +63,13 @@ class StoredCheckpoint:
     """When it was signed, ns since the epoch."""
 
 
+class AppendedLeaf(NamedTuple):
+    """An entry that waits to be sequenced."""
+
+    row: int
+    leaf: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class StoredPayloads:
     """What the payloads that have not been removed occupy."""
@@ -87,6 +94,9 @@ class AuditLog(Protocol):
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         """Return the entries without an index, in the order of appending."""
+
+    async def unsequenced_leaves(self, most: int) -> tuple[AppendedLeaf, ...]:
+        """Return the same entries, only with what sequencing needs."""
 
     async def sequence(self, rows: Sequence[int], first: int) -> None:
         """Give the entries of these rows the indexes from `first` on."""

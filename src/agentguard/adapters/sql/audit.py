@@ -21,6 +21,7 @@ from agentguard.adapters.sql.upserts import insert_into
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.merkle import DIGEST_BYTES
 from agentguard.audit.store import (
+    AppendedLeaf,
     EntryFilter,
     FilterColumns,
     StoredCheckpoint,
@@ -54,14 +55,19 @@ class SqlAuditLog:
         )
         return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
 
+    async def unsequenced_leaves(self, most: int) -> tuple[AppendedLeaf, ...]:
+        c = audit_entries.c
+        wanted = select(c.id, c.leaf).where(_INDEX.is_(None)).order_by(c.id).limit(most)
+        return tuple(AppendedLeaf(*row) for row in await self.connection.execute(wanted))
+
     async def sequence(self, rows: Sequence[int], first: int) -> None:
+        row = audit_entries.c.id
         numbered = (
             update(audit_entries)
-            .where(audit_entries.c.id == bindparam("row"))
-            .values(log_index=bindparam("index"))
+            .where(row.between(bindparam("start"), bindparam("last")))
+            .values(log_index=row + bindparam("shift"))
         )
-        numbers = [{"row": row, "index": index} for index, row in enumerate(rows, first)]
-        await self.connection.execute(numbered, numbers)
+        await self.connection.execute(numbered, list(_runs(rows, first)))
 
     async def project(self, entries: Sequence[StoredEntry], first: int) -> None:
         rows = [projected(entry.leaf, index) for index, entry in enumerate(entries, first)]
@@ -90,8 +96,12 @@ class SqlAuditLog:
         if not wanted:
             return {}
         t = audit_tiles.c
+        levels: dict[int, list[int]] = {}
+        for tile in wanted:
+            levels.setdefault(tile.level, []).append(tile.number)
+        # Rows of values, (level, number) IN …, would let SQLite read the whole table.
         stored = select(audit_tiles).where(
-            or_(*(and_(t.level == tile.level, t.number == tile.number) for tile in wanted))
+            or_(*(and_(t.level == level, t.number.in_(levels[level])) for level in sorted(levels)))
         )
         rows = (await self.connection.execute(stored)).mappings()
         hashes = {Tile(row["level"], row["number"]): bytes(row["hashes"]) for row in rows}
@@ -178,6 +188,16 @@ class SqlAuditLog:
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         wanted = select(audit_entries).where(first <= _INDEX, end > _INDEX).order_by(_INDEX)
         return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
+
+
+def _runs(rows: Sequence[int], first: int) -> Iterator[dict[str, int]]:
+    """Yield the ranges of adjacent rows, with what leads from row to index."""
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or rows[end] != rows[end - 1] + 1:
+            shift = first + start - rows[start]
+            yield {"start": rows[start], "last": rows[end - 1], "shift": shift}
+            start = end
 
 
 def _conditions(wanted: EntryFilter) -> Iterator[ColumnElement[bool]]:
