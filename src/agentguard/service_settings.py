@@ -166,6 +166,13 @@ class ServiceSettings(BaseSettings):
     """Limit of what an anchor offers per unit of gas, in gwei. While the chain's fees are above
     it, anchors wait.
     """
+    audit_anchor_interval_seconds: float = Field(default=3600, gt=0)
+    """A checkpoint of the audit log is anchored, and published, this often, if the log has grown.
+    """
+    audit_anchor_poll_seconds: float = Field(default=15, gt=0)
+    """While an anchor is not final, the chain is asked this often."""
+    audit_anchor_stuck_seconds: float = Field(default=600, gt=0)
+    """An anchor that is not mined for this long is replaced by one with higher fees."""
 
     @field_validator(
         "database_url",

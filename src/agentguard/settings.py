@@ -87,13 +87,6 @@ class Settings(ServiceSettings):
     """Public keys (C2SP verifier keys) of the witnesses whose cosignatures of checkpoints are
     accepted, separated by commas.
     """
-    audit_anchor_interval_seconds: float = Field(default=3600, gt=0)
-    """A checkpoint of the audit log is anchored, and published, this often, if the log has grown.
-    """
-    audit_anchor_poll_seconds: float = Field(default=15, gt=0)
-    """While an anchor is not final, the chain is asked this often."""
-    audit_anchor_stuck_seconds: float = Field(default=600, gt=0)
-    """An anchor that is not mined for this long is replaced by one with higher fees."""
     audit_checkpoint_dir: Path | None = None
     """Folder into which checkpoints of the audit log are published, one file each: on another disk
     or host, where whoever can change the data directory cannot. Unset: nowhere.

@@ -258,7 +258,7 @@ async def test_a_fork_has_no_consistency_proof(filled: Log):
 
     proof = await filled.service.consistency(SIZE, said.size)
     with pytest.raises(VerificationFailedError, match="another old root hash"):
-        verify_consistency(SIZE, forked.root(), said.size, said.root, proof)
+        verify_consistency(SIZE, forked.root(), said.size, said.root, proof.hashes)
 
 
 async def test_a_hand_over_that_was_deleted_edited_or_forged_is_found(filled: Log):

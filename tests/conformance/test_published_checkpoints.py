@@ -15,9 +15,9 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.anchor_steps import ANCHORING
 from agentguard.audit.anchoring import FINALISED
 from agentguard.audit.anchoring_rounds import Anchoring, Intervals
+from agentguard.audit.checkpoint_folder import CheckpointFolderError, PublishedOtherwiseError
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.keys import SigningKey
-from agentguard.audit.publishing import CheckpointFolderError, PublishedOtherwiseError
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.sequencing import Sequencer
 from agentguard.bootstrap.anchoring import CheckpointsInsideError

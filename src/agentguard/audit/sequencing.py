@@ -98,7 +98,7 @@ async def extend(
     grown = grow(size, edge, [leaf_hash(entry.leaf) for entry in appended])
     await log.put_tiles(grown.tiles)
     await log.sequence([entry.row for entry in appended], size)
-    await log.project(appended, size)
+    await log.project([entry.leaf for entry in appended], size)
     note = Checkpoint(key.name, grown.size, grown.root).signed(key).encode()
     await log.put_checkpoint(StoredCheckpoint(grown.size, note, now))
 

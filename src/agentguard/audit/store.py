@@ -101,8 +101,8 @@ class AuditLog(Protocol):
     async def sequence(self, rows: Sequence[int], first: int) -> None:
         """Give the entries of these rows the indexes from `first` on."""
 
-    async def project(self, entries: Sequence[StoredEntry], first: int) -> None:
-        """Enter sequenced entries, which have the indexes from `first` on, in `audit_logs`.
+    async def project(self, leaves: Sequence[bytes], first: int) -> None:
+        """Enter sequenced leaves in `audit_logs`; `first` is the index of the first.
 
         That table is for people who query the database; nothing is proved by it.
         """

@@ -178,14 +178,17 @@ def _application(
         _stored_traces(settings, queries),
         storage.outbox,
         RetentionService(kept_data(settings, storage.unit_of_work, storage.graphs)),
-        DatasetService(
-            storage.unit_of_work, version_retention(settings, storage.graphs), storage.outbox
-        ),
+        _datasets(settings, storage),
         AuditService(storage.unit_of_work),
         witnesses_of(settings),
         anchoring_of(settings, storage.unit_of_work),
         storage.projection,
     )
+
+
+def _datasets(settings: Settings, storage: Storage) -> DatasetService:
+    retention = version_retention(settings, storage.graphs)
+    return DatasetService(storage.unit_of_work, retention, storage.outbox)
 
 
 def _loader(settings: Settings) -> Callable[[], Dialects]:
@@ -220,14 +223,7 @@ async def _serving(
     settings, clock = app.settings, app.scans.clock
     decoders = _decoders(stack, app, separate=separate)
     watchers = _watchers(stack, app, separate=separate)
-    spans = await stack.enter_async_context(
-        open_span_store(
-            settings.data_dir,
-            partial(decode_accepted, decoders),
-            clock,
-            keep_bodies=settings.keep_content,
-        )
-    )
+    spans = await _span_store(stack, app, decoders)
     receiver = _receiver(settings, spans, decoders)
     compactor = Compactor(spans, receiver.arrived)
     turn = _turns(stack, app, unit_of_work)
@@ -252,6 +248,16 @@ async def _serving(
     )
     parts = _parts(app, serving, warming, (decoders, watchers, *app.workers))
     return replace(app, serving=serving, parts=parts)
+
+
+async def _span_store(stack: AsyncExitStack, app: App, decoders: Pool[Decoder]) -> SpanStore:
+    opened = open_span_store(
+        app.settings.data_dir,
+        partial(decode_accepted, decoders),
+        app.scans.clock,
+        keep_bodies=app.settings.keep_content,
+    )
+    return await stack.enter_async_context(opened)
 
 
 def _shared_parts(app: App) -> tuple[HealthCheck, ...]:

@@ -69,8 +69,8 @@ class SqlAuditLog:
         )
         await self.connection.execute(numbered, list(_runs(rows, first)))
 
-    async def project(self, entries: Sequence[StoredEntry], first: int) -> None:
-        rows = [projected(entry.leaf, index) for index, entry in enumerate(entries, first)]
+    async def project(self, leaves: Sequence[bytes], first: int) -> None:
+        rows = [projected(leaf, index) for index, leaf in enumerate(leaves, first)]
         await self.connection.execute(insert(audit_logs), rows)
 
     async def mark_anchored(self, first: int, end: int, tx_hash: str) -> None:
