@@ -55,6 +55,13 @@ def test_without_an_endpoint_nothing_is_anchored(examine: Examine) -> None:
     ]
 
 
+def test_a_key_without_an_endpoint_is_a_warning(examine: Examine) -> None:
+    ((finding, detail),) = examine(WEB3_PRIVATE_KEY=KEY)
+
+    assert finding == "warning"
+    assert detail.startswith("WEB3_PROVIDER_URL is not set")
+
+
 def test_without_its_package_a_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, examine: Examine
 ) -> None:
