@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ class Raw:
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    endless: bool = False
+    """The body is sent again and again."""
 
 
 class FaultError(Exception):
@@ -51,6 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.body)
+            while reply.endless:
+                time.sleep(0.05)
+                self.wfile.write(reply.body)
         except OSError:
             return  # the client has gone
 
@@ -70,14 +77,18 @@ def _reply(answer: Answer, question: dict[str, Any]) -> Raw:
 
 
 @contextmanager
-def endpoint(answer: Answer) -> Iterator[str]:
+def endpoint(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Yield the URL of an endpoint that answers so."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.answer = answer
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from tests.evm.node import ETHER, Node
 
 pytestmark = pytest.mark.xdist_group("evm")
 
+KEY = "5e" * 32
 Found = list[tuple[str, str]]
 Examine = Callable[..., Found]
 
@@ -51,6 +53,24 @@ def test_without_an_endpoint_nothing_is_anchored(examine: Examine) -> None:
     assert examine() == [
         ("fine", "WEB3_PROVIDER_URL is not set: the audit log is not anchored on a chain.")
     ]
+
+
+def test_a_key_without_an_endpoint_is_a_warning(examine: Examine) -> None:
+    ((finding, detail),) = examine(WEB3_PRIVATE_KEY=KEY)
+
+    assert finding == "warning"
+    assert detail.startswith("WEB3_PROVIDER_URL is not set")
+
+
+def test_without_its_package_a_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, examine: Examine
+) -> None:
+    monkeypatch.setitem(sys.modules, "agentguard.adapters.evm.chain", None)
+    ((finding, detail),) = examine(WEB3_PROVIDER_URL="http://127.0.0.1:1", WEB3_PRIVATE_KEY=KEY)
+
+    assert finding == "broken"
+    assert detail.startswith("WEB3_PROVIDER_URL is set, but the package")
+    assert "pip install 'agentguard[web3]'" in detail
 
 
 def test_an_endpoint_without_a_key_anchors_nothing(examine: Examine) -> None:

@@ -91,9 +91,10 @@ def _broker(settings: Settings) -> Iterator[Check]:
 
 def _anchors(settings: Settings) -> Iterator[Check]:
     if settings.web3_provider_url is None:
+        meant = settings.web3_private_key or settings.web3_contract_address
         yield Check(
             ANCHORS,
-            Finding.FINE,
+            Finding.WARNING if meant else Finding.FINE,
             "WEB3_PROVIDER_URL is not set: the audit log is not anchored on a chain.",
         )
         return
