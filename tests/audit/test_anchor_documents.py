@@ -103,7 +103,7 @@ def test_health_tells_only_of_entries_that_wait_for_too_long():
     assert (
         log_remark(condition(3, 61)) == "3 entries are pending; the newest checkpoint is 61 s old."
     )
-    assert "sequencing failed" in log_remark(condition(3, 1, failing=True))
+    assert "sequencing failed" in str(log_remark(condition(3, 1, failing=True)))
 
 
 def test_health_tells_codes_and_no_messages():
