@@ -110,3 +110,30 @@ def test_the_whole_log_is_checked(home: Path):
     assert found.pop("entries_per_second") > 0
     assert found == {"entries": size, "payloads_removed": 0, "disagreements": []}
     assert f"{size} entries: entries, tiles and checkpoint agree." in run("audit", "fsck").stdout
+
+
+def test_what_is_not_anchored_says_so(home: Path):
+    told = " ".join(run("audit", "anchor").stdout.split())
+    assert "Not anchored on a chain. Checkpoints are published nowhere." in told
+    assert "WEB3_PROVIDER_URL" in told
+    assert "AGENTGUARD_AUDIT_CHECKPOINT_DIR" in told
+    assert read("audit", "anchor")["anchors"] == []
+    assert "no anchor is final yet" in run("audit", "costs").stdout
+    assert read("audit", "costs")["chains"] == []
+    assert "No anchor is open." in run("audit", "anchor", "--give-up", code=1).output
+
+
+def test_a_checkpoint_is_published_on_demand(home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AGENTGUARD_AUDIT_CHECKPOINT_DIR", "published")
+    size = read("audit")["size"]
+    document = read("audit", "anchor", "--now")
+
+    assert (document["published_in"], document["published_size"]) == ("published", size)
+    (file,) = (home / "published").iterdir()
+    assert file.read_text().splitlines()[1] == str(size)
+
+
+def test_an_export_says_whether_it_is_anchored(home: Path):
+    told = run("audit", "export", "0", "--output", "one.tlog-proof").output
+
+    assert "it is not anchored" in " ".join(told.split())

@@ -15,8 +15,10 @@ from agentguard.adapters.evm.endpoint import Endpoint
 from agentguard.adapters.sql.tables import audit_logs
 from agentguard.audit.anchor_steps import ANCHORING
 from agentguard.audit.anchoring import AnchorState
+from agentguard.audit.anchoring_rounds import NoOpenAnchorError
 from agentguard.audit.chain import ChainUnavailableError
 from agentguard.audit.verification import CheckName, Outcome, Trust, verify_bundle
+from tests.acting import TESTER
 from tests.databases import KINDS
 from tests.evm.anchored_log import FINAL_AFTER, KEY, AnchoredLog, anchored_log
 from tests.evm.node import ETHER, Node, anchored
@@ -298,3 +300,24 @@ async def test_a_foreign_pending_transaction_is_not_replaced(log: AnchoredLog):
         found = await log.round()
     assert found.attempts[0].transaction.nonce == 1
     assert log.anchored_data() == [b"\1" * 96, found.data]
+
+
+async def test_an_anchor_that_is_given_up_makes_room_for_a_later_checkpoint(log: AnchoredLog):
+    await log.add("a")
+    with log.node.mining_by_hand():
+        await log.round()
+        await log.anchoring.give_up(TESTER)
+        given_up = await log.newest()
+        assert (given_up.state, given_up.problem.code) == (AnchorState.FAILED, "given-up")
+        assert "given it up" in (await log.anchoring.standing()).summary
+        with pytest.raises(NoOpenAnchorError):
+            await log.anchoring.give_up(TESTER)
+
+        await log.add("b")
+        later = await log.round(at_once=True)
+    log.node.mine(FINAL_AFTER)
+    log.clock.forward(15)
+    found = await log.round()
+
+    assert found.state is AnchorState.FINALISED
+    assert sorted(log.anchored_data()) == sorted([given_up.data, later.data])

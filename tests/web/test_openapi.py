@@ -39,6 +39,7 @@ PATHS = [
     "/api/datasets/{name}",
     "/api/graph",
     "/api/analysis",
+    "/api/audit/anchors",
     "/api/agents",
     "/api/graph/diff",
     "/api/agents/{agent_id}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentguard.audit.anchoring import Anchor, Problem
+from agentguard.audit.anchoring import Anchor, AnchorState, Problem
 from agentguard.audit.chain_names import chain_name
 from agentguard.audit.checkpoint_folder import Published
 from agentguard.audit.checkpoints import SignedCheckpoint
@@ -53,11 +53,17 @@ class Standing:
                 "Not anchored on a chain." if anchored is None else f"{anchored} No chain is set."
             )
         if self.open is None:
-            return anchored or "Nothing is anchored yet."
+            return f"{anchored or 'Nothing is anchored yet.'}{self._failed()}"
         waiting = f"The anchor of size {self.open.size:,} is {self.open.state.value}"
         if self.open.problem is not None:
             waiting += f" and waits: {self.open.problem.message.rstrip('.')}"
         return f"{anchored} {waiting}." if anchored else f"{waiting}."
+
+    def _failed(self) -> str:
+        newest = self.anchors[0] if self.anchors else None
+        if newest is None or newest.state is not AnchorState.FAILED or newest.problem is None:
+            return ""
+        return f" The anchor of size {newest.size:,} failed: {newest.problem.message}"
 
     def _anchored(self) -> str | None:
         if self.last is None or self.last.receipt is None:

@@ -1,22 +1,21 @@
 """Takes the steps of an anchor on a chain: looks, signs, sends, and stores what became of it.
 
-What is signed is stored, and committed, before it is sent (docs/adr/0025). Each change of an anchor
-names the version that it is based on, so that of two processes at work one stops.
+What is signed is stored, and committed, before it is sent (docs/adr/0025).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
 from agentguard.accounts.principal import system_principal
+from agentguard.audit.anchor_changes import AnchorChangedError, AnchorChanges
 from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.anchoring import (
     Anchor,
-    AnchorState,
     Attempt,
     Patience,
     Problem,
@@ -25,8 +24,6 @@ from agentguard.audit.anchoring import (
     Send,
     Sign,
     advance,
-    outcomes,
-    told,
 )
 from agentguard.audit.chain import Chain, NonceUsedError
 from agentguard.audit.recording import AuditTrail
@@ -41,10 +38,6 @@ _MOST_STEPS = 8
 """In one round: look, sign, send, look again, and so on; the next round goes on."""
 _CHAIN_ERRORS = (UnavailableError, ConflictError)
 """What a chain raises: see its port."""
-
-
-class _ChangedMeanwhileError(Exception):
-    """Another process has changed the anchor since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +58,14 @@ class AnchorSteps:
         """
         try:
             await self._take(anchor)
-        except _ChangedMeanwhileError:
+        except AnchorChangedError:
             log.info("anchor_moved_by_another_process", size=anchor.size)
 
     async def _take(self, anchor: Anchor) -> None:
+        changes = AnchorChanges(self.unit_of_work, self.clock, self.trail)
         for _ in range(_MOST_STEPS):
             after, goes_on = await self._next(anchor)
-            anchor = await self._store(anchor, after)
+            anchor = await changes.store(ANCHORING, anchor, after)
             if not goes_on:
                 return
 
@@ -115,33 +109,6 @@ class AnchorSteps:
             return anchor.tried(now).waiting(Problem.of(error)), False
         return anchor.sent(now), True
 
-    async def _store(self, before: Anchor, after: Anchor) -> Anchor:
-        """Store a step with the entries about it, and return the anchor as it is stored."""
-        now = self.clock()
-        same = (before.state, before.problem) == (after.state, after.problem)
-        changed_at = before.changed_at if same else now
-        changed = replace(told(after), looked_at=now, changed_at=changed_at)
-
-        async def work(stores: AnchorStores) -> None:
-            if after.state is AnchorState.FINALISED:
-                await _mark_entries(stores, after)
-            if not await stores.anchors.replace(changed):
-                raise _ChangedMeanwhileError
-            for outcome in outcomes(before, after):
-                facts = {"size": after.size, **outcome.facts}
-                await self.trail.record(
-                    stores.audit,
-                    ANCHORING,
-                    outcome.action,
-                    object_id=f"checkpoint-{after.size}",
-                    payload=facts,
-                )
-
-        await self.unit_of_work.run(work)
-        if not same:
-            log.info("anchor_changed", size=after.size, state=after.state.value)
-        return replace(changed, version=changed.version + 1)
-
 
 def _look(chain: Chain, anchor: Anchor) -> Seen:
     """Return what the chain says; the account comes first, as `Seen` promises."""
@@ -150,12 +117,3 @@ def _look(chain: Chain, anchor: Anchor) -> Seen:
     found = {tx_hash: chain.transaction(tx_hash) for tx_hash in hashes}
     mined = {tx_hash: one for tx_hash, one in found.items() if one is not None}
     return Seen(chain_id, chain.target, account, mined)
-
-
-async def _mark_entries(stores: AnchorStores, anchor: Anchor) -> None:
-    """Name the transaction for the entries that no earlier anchor covers."""
-    if anchor.receipt is None:
-        return
-    last = await stores.anchors.last_finalised()
-    first = 0 if last is None else last.size
-    await stores.audit.mark_anchored(first, anchor.size, anchor.receipt.anchored.tx_hash)

@@ -35,7 +35,7 @@ class AnchorState(StrEnum):
     FINALISED = "finalised"
     """In a final block."""
     FAILED = "failed"
-    """The transaction is final, but does not anchor the checkpoint: it was reverted."""
+    """The transaction is final but anchors nothing, as it was reverted; or it was given up."""
 
     @property
     def final(self) -> bool:
@@ -125,6 +125,12 @@ class Anchor:
     def waiting(self, problem: Problem) -> Anchor:
         """Return the anchor with what it waits for."""
         return replace(self, problem=problem)
+
+    def given_up(self, by: str) -> Anchor:
+        """Return the anchor, ended by a person; its checkpoint gets no other one."""
+        advice = "A transaction that was sent may still be mined; later checkpoints are anchored."
+        problem = Problem("given-up", f"{by} has given it up. {advice}")
+        return replace(self, state=AnchorState.FAILED, problem=problem)
 
     def signed(self, attempt: Attempt, chain_id: int) -> Anchor:
         """Return the anchor with another attempt."""
@@ -334,11 +340,11 @@ def outcomes(before: Anchor, after: Anchor) -> Iterator[Outcome]:
         yield Outcome(REORGED, _facts(was.anchored))
     if after.state is AnchorState.FINALISED and not before.state.final and now is not None:
         yield Outcome(FINALISED, _facts(now.anchored))
-    if after.state is AnchorState.FAILED and not before.state.final and now is not None:
-        code = None if after.problem is None else after.problem.code
-        yield Outcome(FAILED, _facts(now.anchored) | {"problem": code})
+    if after.state is AnchorState.FAILED and not before.state.final:
+        facts = {} if now is None else _facts(now.anchored)
+        yield Outcome(FAILED, facts | _problem(after))
     if _is_news(after):
-        yield Outcome(WAITING, {"problem": after.problem.code if after.problem else None})
+        yield Outcome(WAITING, _problem(after))
 
 
 def told(anchor: Anchor) -> Anchor:
@@ -351,6 +357,10 @@ def told(anchor: Anchor) -> Anchor:
 def _is_news(anchor: Anchor) -> bool:
     problem = anchor.problem
     return problem is not None and problem.code not in anchor.told and not anchor.state.final
+
+
+def _problem(anchor: Anchor) -> dict[str, object]:
+    return {"problem": None if anchor.problem is None else anchor.problem.code}
 
 
 def _facts(anchored: AnchorReceipt) -> dict[str, object]:

@@ -8,23 +8,40 @@ from dataclasses import dataclass, field
 import structlog
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.anchor_changes import AnchorChanges
 from agentguard.audit.anchor_standing import Standing
 from agentguard.audit.anchor_steps import ANCHORING, AnchorSteps
 from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.anchoring import Anchor, Problem
 from agentguard.audit.checkpoint_folder import (
     CheckpointFolder,
+    CheckpointFolderError,
     Published,
+    PublishedOtherwiseError,
     due_before,
     is_news,
     unpublished,
 )
+from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.store import StoredCheckpoint
 from agentguard.kernel.clock import Clock
-from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.errors import AgentGuardError, NotFoundError
 from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
+
+
+_WAITING_POLLS = 4
+"""An anchor that waits for something to be mended is looked at so many times less often."""
+
+
+class NoOpenAnchorError(NotFoundError):
+    """There is nothing to give up."""
+
+    code = "no-open-anchor"
+
+    def __init__(self) -> None:
+        super().__init__("No anchor is open. See `agentguard audit anchor`.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +77,37 @@ class Anchoring:
         CheckpointFolderError, UnavailableError (of the database), PermissionDeniedError.
         """
         actor.require(Permission.OPERATE)
+        refused: AgentGuardError | None = None
         try:
-            anchor = await self._opened(at_once=at_once)
-            if anchor is not None and self.steps is not None:
-                await self.steps.take(anchor)
-        finally:
             await self._publish(at_once=at_once)
+        except (PublishedOtherwiseError, CheckpointFolderError) as error:
+            refused = error
+        anchor = await self._opened(at_once=at_once)
+        if anchor is not None and self.steps is not None:
+            await self.steps.take(anchor)
+        if refused is not None:
+            raise refused
 
     async def work(self, _job: object, _report: object) -> dict[str, object]:
         """Do a job: one round. Its result is what `audit anchor` shows first."""
-        await self.run(ANCHORING)
-        return {"summary": (await self.standing(0)).summary}
+        try:
+            await self.run(ANCHORING)
+        except (PublishedOtherwiseError, CheckpointFolderError) as error:
+            log.warning("checkpoint_not_published", error=str(error))
+            return {"summary": str(error)}
+        return {"summary": (await self.standing(1)).summary}
+
+    async def give_up(self, actor: Principal) -> None:
+        """End the open anchor, whose chain or account is no longer used.
+
+        Raises NoOpenAnchorError, AnchorChangedError, PermissionDeniedError.
+        """
+        actor.require(Permission.OPERATE)
+        anchor = await self.unit_of_work.read(lambda stores: stores.anchors.open())
+        if anchor is None:
+            raise NoOpenAnchorError
+        changes = AnchorChanges(self.unit_of_work, self.clock)
+        await changes.store(actor, anchor, anchor.given_up(actor.id))
 
     async def standing(self, limit: int = 50) -> Standing:
         """Return what is anchored and published, with the newest anchors."""
@@ -109,16 +146,16 @@ class Anchoring:
     async def _publishing_is_due(self) -> bool:
         try:
             return await self._to_publish(at_once=False) is not None
-        except AgentGuardError:
-            return True  # the round tells what is wrong
+        except (PublishedOtherwiseError, CheckpointFolderError, AuditFormatError):
+            return False  # `standing` tells what is wrong, and the next look sees it mended
 
     async def _anchor_is_due(self) -> bool:
         async def work(stores: AnchorStores) -> bool:
             anchor = await stores.anchors.open()
             if anchor is None:
                 return await self._checkpoint_due(stores, at_once=False) is not None
-            since = anchor.looked_at
-            return since is None or self._has_passed(since, self.intervals.poll)
+            pause = self.intervals.poll * (1 if anchor.problem is None else _WAITING_POLLS)
+            return anchor.looked_at is None or self._has_passed(anchor.looked_at, pause)
 
         return self.steps is not None and await self.unit_of_work.read(work)
 

@@ -20,6 +20,13 @@ def anchor(
             "--now", help="First anchor what is new, without waiting for the interval to end."
         ),
     ] = False,
+    give_up: Annotated[
+        bool,
+        typer.Option(
+            "--give-up",
+            help="First end the anchor that is open, as its chain or account is no longer used.",
+        ),
+    ] = False,
     limit: Annotated[int, typer.Option(help="Anchors shown.", min=1, max=1000)] = 20,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
@@ -39,6 +46,8 @@ def anchor(
     from agentguard.cli.tables.anchors import standing_parts
 
     async def asked(app: App) -> Standing:
+        if give_up:
+            await app.anchoring.give_up(os_user())
         if now:
             await app.anchoring.run(os_user(), at_once=True)
         return await app.anchoring.standing(limit)
