@@ -2184,7 +2184,9 @@ export interface components {
              * Payload
              * @description Any JSON.
              */
-            payload: unknown;
+            payload: {
+                [key: string]: unknown;
+            } | unknown[] | string | number | boolean | null;
             /** Payload Removed */
             payload_removed: boolean;
         };
@@ -2892,7 +2894,9 @@ export interface components {
              * Payload
              * @description Any JSON.
              */
-            payload: unknown;
+            payload: {
+                [key: string]: unknown;
+            } | unknown[] | string | number | boolean | null;
             /**
              * Salt
              * @description Null: the payload was removed.
@@ -3640,7 +3644,9 @@ export interface components {
              * @description Any JSON.
              * @default null
              */
-            payload: unknown;
+            payload: {
+                [key: string]: unknown;
+            } | unknown[] | string | number | boolean | null;
             /**
              * Salt
              * @default null

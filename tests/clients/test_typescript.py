@@ -33,7 +33,7 @@ OPEN = (
     r"|^components/schemas/Problem/\[key: string\]: unknown;$"
     r"|^operations/(scan|export_\w+)/requestBody/content/application/json/"
     r"\[key: string\]: unknown;$"
-    r"|^components/schemas/(EntryDocument|OriginalData|OriginalDataDocument)/payload\??: unknown;$"
+    r"|^components/schemas/(EntryDocument|OriginalData|OriginalDataDocument)/payload/"
 )
 """Headers, the extensions of problems, and the traces in any form that requests bring; payloads of
 audit entries are any JSON.

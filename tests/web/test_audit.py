@@ -196,6 +196,7 @@ async def test_sizes_match_while_the_log_grows(tmp_path):
             )
             seen.add(proof["checkpoint"]["size"])
         running.cancel()
+        await asyncio.wait([running])
 
 
 def outcomes(document: dict) -> dict[str, str]:

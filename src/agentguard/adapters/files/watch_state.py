@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -82,15 +82,12 @@ def opened_state(path: Path) -> Iterator[WatchState]:
     Raises StateInUseError, FolderNotWritableError.
     """
     lock = path.with_name(f"{path.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        held = exclusive(lock)
-        alone = held.__enter__()
-    except OSError as error:
-        raise FolderNotWritableError(lock, error.strerror or str(error)) from None
-    try:
+    with ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            alone = stack.enter_context(exclusive(lock))
+        except OSError as error:
+            raise FolderNotWritableError(lock, error.strerror or str(error)) from None
         if not alone:
             raise StateInUseError(path)
         yield WatchState(path)
-    finally:
-        held.__exit__(None, None, None)

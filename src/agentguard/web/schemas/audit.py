@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 
 from agentguard.audit.signers import SignerKind
 from agentguard.audit.verification import CheckName, Outcome
 from agentguard.web.schemas.common import Document, Time
 from agentguard.web.schemas.requests import RequestBody
 
-JSONValue = Annotated[Any, Field(description="Any JSON.")]
+_ANY_JSON = {
+    "type": ["object", "array", "string", "number", "boolean", "null"],
+    "additionalProperties": True,
+    "description": "Any JSON.",
+}
+JSONValue = Annotated[Any, WithJsonSchema(_ANY_JSON)]
 Base64Hash = Annotated[str, Field(description="A SHA-256 hash in base64.")]
 
 
