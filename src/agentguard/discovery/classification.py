@@ -106,6 +106,11 @@ class Classifier:
         self._dialects, self._remembered = dialects, remembered
         self._known: dict[tuple[str, str, int, str, str], Classification] = {}
 
+    @property
+    def dialects(self) -> Dialects:
+        """Return the dialect table that it classifies by."""
+        return self._dialects
+
     def classify(self, spans: pa.Table) -> Classifications:
         """Return the classifications of the spans (SPAN_SCHEMA, one chunk per column)."""
         columns = [

@@ -91,7 +91,7 @@ def explain(
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
     changes = _Changes(classifications.roles())
-    state = assign_roles(tree, classifications, seen, watch=changes.after)
+    state = assign_roles(tree, classifications, seen, dialects, watch=changes.after)
     owned = owners(state)
     infer_failed_runs(state, owned)
     partial_result = PartialBuilder(state, owned, dialects, seen).partial()

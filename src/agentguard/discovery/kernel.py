@@ -73,7 +73,7 @@ def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts:
     """
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
-    state = assign_roles(tree, classifications, facts)
+    state = assign_roles(tree, classifications, facts, dialects)
     owned = owners(state)
     infer_failed_runs(state, owned)
     return PartialBuilder(state, owned, dialects, facts).partial()
@@ -359,10 +359,15 @@ class PartialBuilder:
         main = rows.primary_rows
         found = entries(self._s, rows.primary, source[main], self._dialects.housekeeping)
         self._workflows, self._housekeeping = found.workflows, found.housekeeping
+        self._housekeeping += self._start_up_calls()
         self._roots = found.root_names
         entry, root = np.full((2, len(source)), -1, np.int32)
         entry[main], root[main] = found.codes, found.roots
         return entry, root
+
+    def _start_up_calls(self) -> Counter[str]:
+        calls = (self._s.classification(row).route for row in self._s.start_up.tolist())
+        return Counter(calls)
 
 
 def _caller_side_spans(s: SpanState, spans: I64, callers: I64) -> I64:

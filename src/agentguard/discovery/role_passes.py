@@ -25,6 +25,7 @@ from agentguard.discovery.attribution import (
 )
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.deduplication import deduplicate_calls
+from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.facts import Facts
 from agentguard.discovery.gateways import resolve_gateways
 from agentguard.discovery.handoffs import infer_handoffs_in_order, resolve_handoffs
@@ -49,6 +50,7 @@ from agentguard.discovery.services import (
 )
 from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
+from agentguard.discovery.start_up import demote_start_up_calls
 from agentguard.discovery.stops import clear_errors_above_stops
 from agentguard.discovery.usage import assign_usage_of_agents
 
@@ -60,6 +62,7 @@ def assign_roles(
     tree: SpanTree,
     classifications: Classifications,
     facts: Facts,
+    dialects: Dialects,
     *,
     watch: Watch | None = None,
 ) -> SpanState:
@@ -68,14 +71,14 @@ def assign_roles(
     `watch` is called after each pass.
     """
     state = initial_state(tree, classifications)
-    for role_pass in _passes(facts):
+    for role_pass in _passes(facts, dialects):
         role_pass(state)
         if watch is not None:
             watch(role_pass, state)
     return state
 
 
-def _passes(facts: Facts) -> tuple[Pass, ...]:
+def _passes(facts: Facts, dialects: Dialects) -> tuple[Pass, ...]:
     """Return the passes in order."""
     return (
         take_reported_failures,
@@ -92,6 +95,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         partial(infer_agents_by_service, agent_services=facts.agent_services),
         assign_named_calls,
         assign_calls_by_time,
+        partial(demote_start_up_calls, facts=facts, names=dialects.start_up),
         infer_server_spans,
         partial(insert_servers_above_calls, agent_services=facts.agent_services),
         pair_mcp_spans,

@@ -81,6 +81,8 @@ class SpanState:
     """Agent runs whose tokens no model call can be given."""
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Calls with an unknown destination."""
+    start_up: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Database calls that prepared a service."""
 
     def classification(self, row: int) -> Classification:
         """Return this span's own classification."""

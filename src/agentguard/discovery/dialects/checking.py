@@ -84,6 +84,7 @@ class _Reader:
             "stops": lambda node: self._entries(node, self._stop),
             "control_flow": lambda node: _unused(self._texts(node, "control_flow")),
             "housekeeping": lambda node: self._pattern(node, "housekeeping"),
+            "start_up": lambda node: self._pattern(node, "start_up"),
             "keeps": lambda node: self._attributes(node, "keeps", Use.KEPT),
             "caller_only": lambda node: self._attributes(node, "caller_only", Use.KEPT),
             "reduced": self._reduced,

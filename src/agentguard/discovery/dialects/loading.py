@@ -191,6 +191,8 @@ class Dialects:
     """Conditions of spans that a guardrail stopped, or that wait for a person; no failures."""
     housekeeping: tuple[Pattern, ...]
     """Entry points that are health checks and pollers, not workflows."""
+    start_up: tuple[Pattern, ...]
+    """Names of database calls that prepare a service, if no run makes them."""
     sources: Mapping[str, str]
     """Dialect → the convention or package, with its version."""
     files: Mapping[str, str]
@@ -253,6 +255,7 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         stops=stops,
         housekeeping=tuple(_compiled(files_in_order, "housekeeping", _pattern)),
+        start_up=tuple(_compiled(files_in_order, "start_up", _pattern)),
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         files={table["id"]: name for name, table in files_in_order.items()},
         wanted=_wanted(tables, rules, facts, outcomes),
