@@ -29,6 +29,10 @@ class Facts(Protocol):
         """Services that contain tool spans."""
 
     @property
+    def mcp(self) -> Container[object]:
+        """MCP servers, and their tools, see qualified_names.mcp_parts."""
+
+    @property
     def serving(self) -> Container[object]:
         """Services that serve requests or run agents."""
 
@@ -59,6 +63,7 @@ class Answers:
     agent_services: dict[object, bool]
     agents: dict[object, bool]
     tool_services: dict[object, bool]
+    mcp: dict[object, bool]
     serving: dict[object, bool]
     starting: dict[object, bool]
     link_targets: tuple[tuple[U64, Mask], ...]
@@ -69,6 +74,7 @@ class Answers:
             _hold(self.agent_services, facts.agent_services)
             and _hold(self.agents, facts.agents)
             and _hold(self.tool_services, facts.tool_services)
+            and _hold(self.mcp, facts.mcp)
             and _hold(self.serving, facts.serving)
             and _hold(self.starting, facts.starting)
             and all(
@@ -90,6 +96,7 @@ class RecordedFacts:
         self.agent_services = _AskedSet(facts.agent_services)
         self.agents = _AskedSet(facts.agents)
         self.tool_services = _AskedSet(facts.tool_services)
+        self.mcp = _AskedSet(facts.mcp)
         self.serving = _AskedSet(facts.serving)
         self.starting = _AskedSet(facts.starting)
         self._link_targets: list[tuple[U64, Mask]] = []
@@ -106,6 +113,7 @@ class RecordedFacts:
             self.agent_services.answers,
             self.agents.answers,
             self.tool_services.answers,
+            self.mcp.answers,
             self.serving.answers,
             self.starting.answers,
             tuple(self._link_targets),

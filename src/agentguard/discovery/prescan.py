@@ -13,6 +13,7 @@ from agentguard.compute.arrays import words
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
+from agentguard.discovery.qualified_names import mcp_parts
 from agentguard.discovery.start_up import first_served, lone_calls, starting
 
 _TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.DELEGATION, Role.HANDOFF)
@@ -29,6 +30,8 @@ class Prescan:
     """Keys (naming.agent_key) of agents that have spans."""
     tool_services: frozenset[str] = frozenset()
     """Services that contain tool spans."""
+    mcp: frozenset[object] = frozenset()
+    """MCP servers, and their tools, see qualified_names.mcp_parts."""
     served: Mapping[str, int] = field(default_factory=dict)
     """Service → when its first request or agent run started."""
     lone: Mapping[str, tuple[int, int]] = field(default_factory=dict)
@@ -67,6 +70,7 @@ def union(parts: Iterable[Prescan]) -> Prescan:
         frozenset().union(*(part.agent_services for part in every)),
         frozenset().union(*(part.agents for part in every)),
         frozenset().union(*(part.tool_services for part in every)),
+        frozenset().union(*(part.mcp for part in every)),
         _first(part.served for part in every),
         _first_and_last(part.lone for part in every),
         np.unique(np.concatenate([part.link_targets for part in every])),
@@ -110,6 +114,7 @@ def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:
         agent_services,
         agents,
         tool_services,
+        frozenset(part for r in classifications for part in mcp_parts(r)),
         first_served(found, start, classifier.dialects.housekeeping),
         lone_calls(found, start, root),
         np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)),

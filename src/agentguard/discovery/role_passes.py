@@ -35,6 +35,7 @@ from agentguard.discovery.missing_server_spans import (
     insert_servers_above_calls,
 )
 from agentguard.discovery.polls import resolve_polls
+from agentguard.discovery.qualified_names import split_server_tools
 from agentguard.discovery.remote_agents import demote_client_halves
 from agentguard.discovery.requested_tools import demote_requests, infer_requested_tools
 from agentguard.discovery.retrievers import demote_retrievers
@@ -98,6 +99,7 @@ def _passes(facts: Facts, dialects: Dialects) -> tuple[Pass, ...]:
         partial(demote_start_up_calls, facts=facts, names=dialects.start_up),
         infer_server_spans,
         partial(insert_servers_above_calls, agent_services=facts.agent_services),
+        partial(split_server_tools, known=facts.mcp),
         pair_mcp_spans,
         partial(_pair_services, agent_services=facts.agent_services),
         resolve_workflows,
