@@ -19,9 +19,11 @@ def graph_of(*spans: dict[str, Any]) -> Graph:
     return scan([payload("acme", *spans)], dialects()).graph
 
 
-def tool(number: int, name: str, *, parent: int = 1, **more: Any) -> dict[str, Any]:
+def tool(
+    number: int, name: str, more: dict[str, Any] | None = None, *, parent: int = 1
+) -> dict[str, Any]:
     of = {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": name}
-    return span(number, f"execute_tool {name}", parent=parent, attributes=of | more)
+    return span(number, f"execute_tool {name}", parent=parent, attributes=of | (more or {}))
 
 
 def mcp(number: int, name: str, *, parent: int = 0) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def test_the_frameworks_span_around_the_servers_call_is_the_same_call() -> None:
 def test_a_tool_whose_span_names_the_server_is_the_servers() -> None:
     clerk = span(1, "clerk", attributes=AGENT)
 
-    found = graph_of(clerk, tool(2, "tides.high_water", **{"mcp.server.name": "tides"}))
+    found = graph_of(clerk, tool(2, "tides.high_water", {"mcp.server.name": "tides"}))
     assert tools(found) == {("high_water", "tides")}
 
 
@@ -87,7 +89,7 @@ def test_a_plugin_that_the_span_names_is_split_off_and_tells_tools_apart(key: st
 
     clerk = span(1, "clerk", attributes=AGENT)
     found = graph_of(
-        clerk, tool(2, "Orders-find", **{key: "Orders"}), tool(3, "find", **{key: "Parcels"})
+        clerk, tool(2, "Orders-find", {key: "Orders"}), tool(3, "find", {key: "Parcels"})
     )
 
     assert {c.id for c in filter(named, found.components)} == {

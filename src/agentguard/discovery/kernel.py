@@ -127,6 +127,7 @@ class PartialBuilder:
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[primary_rows] = owned.proof[rows.primary]
         proof[rows.peer_calls] = Proof.ATTRIBUTE
+        proof[rows.inferred_rows] = [c.proof or Proof.STRUCTURE for c in s.inferred_calls]
         models = s.role[spans] == Role.MODEL
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
         entry, root = self._entered(rows, source)

@@ -42,6 +42,8 @@ class Proof(IntEnum):
     """Derived from the form of attributes without a known convention."""
     SERVICE_NAME = 7
     """Derived from the service's name only."""
+    ORDER = 8
+    """Derived from two runs of one workflow that follow each other."""
 
 
 @dataclass(frozen=True, slots=True)

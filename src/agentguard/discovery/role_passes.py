@@ -53,6 +53,7 @@ from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
 from agentguard.discovery.start_up import demote_start_up_calls
 from agentguard.discovery.stops import clear_errors_above_stops
+from agentguard.discovery.successions import infer_succession
 from agentguard.discovery.usage import assign_usage_of_agents
 
 Pass: TypeAlias = Callable[[SpanState], None]
@@ -112,6 +113,7 @@ def _passes(facts: Facts, dialects: Dialects) -> tuple[Pass, ...]:
         number_unnamed_agents,
         partial(resolve_handoffs, agents=facts.agents),
         infer_handoffs_in_order,
+        infer_succession,
         assign_usage_of_agents,
         partial(infer_requested_tools, facts=facts),
     )

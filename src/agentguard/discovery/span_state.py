@@ -43,6 +43,8 @@ class InferredCall:
     name: str | None
     role: Role
     rule: str
+    proof: Proof | None = None
+    """The evidence for the caller, where that is not the recorded parents."""
 
 
 @dataclass(slots=True)

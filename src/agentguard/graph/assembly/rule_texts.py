@@ -38,4 +38,7 @@ DEPENDENCY_RULES = {
     Proof.TEXT: "named in an argument of the call",
     Proof.SHAPE: "the callee's span is below the caller's; its role is by form only",
     Proof.SERVICE_NAME: "the service's name",
+    Proof.ORDER: (
+        "weak: the agents ran one after the other in one workflow, which may have started both"
+    ),
 }
