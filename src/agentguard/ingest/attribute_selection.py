@@ -30,6 +30,9 @@ NUMBERS = (*TOKENS, "cost")
 STATUS_MESSAGE = "status.message"
 """Where facts are extracted from the description of a span's status."""
 
+ENDED_BY_EXCEPTION = "agentguard.ended_by_exception"
+"""What an exception has that ended its span without setting the status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:

@@ -13,7 +13,13 @@ from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.kinds import Stop
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
-from agentguard.ingest.attribute_selection import NUMBERS, AttributeSelection, Fact, Reduction
+from agentguard.ingest.attribute_selection import (
+    ENDED_BY_EXCEPTION,
+    NUMBERS,
+    AttributeSelection,
+    Fact,
+    Reduction,
+)
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.other_attributes import OtherAttributes, Usage
 from agentguard.kernel.patterns import BadPatternError, Pattern
@@ -61,10 +67,10 @@ RESOURCE = PEERS | frozenset(
         "cloud.region",
     }
 )
-_EXCEPTION = {"exception": frozenset({"exception.type"})}
+_EXCEPTION = {"exception": frozenset({"exception.type", "exception.escaped", ENDED_BY_EXCEPTION})}
 _NOTHING = frozenset({"none", "null", "nil", "undefined", "unknown", "n/a", "nan", "<unknown>"})
 """Placeholder values that mean "no name"."""
-_EVENTS = frozenset({"event:exception", "exception.type"})
+_EVENTS = frozenset({"event:exception", *_EXCEPTION["exception"]})
 
 
 @dataclass(frozen=True, slots=True)
