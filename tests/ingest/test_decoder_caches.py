@@ -90,3 +90,17 @@ def test_a_decoder_that_forgets_returns_the_same_spans(monkeypatch: pytest.Monke
 
 def decoded(decoder: Decoder, body: bytes) -> list[dict[str, object]]:
     return list(decoder.decode([ProtobufPayload("x", body)]).spans.to_pylist())
+
+
+def test_ids_of_requests_and_conversations_make_no_attribute_sets() -> None:
+    def called(number: int) -> dict[str, Any]:
+        ids = {"jsonrpc.request.id": str(number), "gen_ai.conversation.id": f"c-{number % 3}"}
+        return span(number, "tools/call", attributes={"mcp.method.name": "tools/call"} | ids)
+
+    spans = [called(number) for number in range(1, 31)]
+    for body in (payload("acme", *spans), protobuf_payload("acme", *spans)):
+        found = Decoder(load_dialects().wanted).decode([body]).spans
+
+        assert len(found.column("attributes").combine_chunks().dictionary) == 1
+        assert len(set(found.column("request").to_pylist())) == 30
+        assert len(set(found.column("conversation").to_pylist())) == 3

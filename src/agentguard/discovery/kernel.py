@@ -44,7 +44,7 @@ from agentguard.discovery.rows import (
 )
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
-from agentguard.discovery.stops import stops_of_runs
+from agentguard.discovery.stops import conversations_of_runs, stops_of_runs
 from agentguard.ingest.attribute_selection import TOKENS
 
 I64 = NDArray[np.int64]
@@ -152,6 +152,7 @@ class PartialBuilder:
             root=root,
             message=self._messages(spans, types),
             stop=self._stops(spans, entry),
+            conversation=self._conversations(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
 
@@ -166,6 +167,12 @@ class PartialBuilder:
         starts = np.flatnonzero(entry >= 0)
         stops[starts] = stops_of_runs(self._s, spans[starts])
         return stops
+
+    def _conversations(self, spans: I64, entry: I32) -> U64:
+        found = np.zeros(len(spans), np.uint64)
+        starts = np.flatnonzero(entry >= 0)
+        found[starts] = conversations_of_runs(self._s, spans[starts])
+        return found
 
     def _row_observations(self, rows: Rows) -> I64:
         return np.concatenate(

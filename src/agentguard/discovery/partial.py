@@ -104,6 +104,8 @@ class Calls:
     """(n,) digest of the message that this row received, see discovery.messages; 0: unknown."""
     stop: NDArray[np.int8]
     """(n,) how the run was stopped, as Stop, on rows that start a workflow; 0: it was not."""
+    conversation: U64
+    """(n,) digest of the run's conversation, on rows that start a workflow; 0: unknown."""
     inside: I64
     """(n,) row whose span encloses this one without being its caller, for example a model attempt
     inside another model call; -1: none.

@@ -292,12 +292,14 @@ def _wanted(
     conditions = [*(rule.condition for rule in rules), *(f.condition for f in facts), *errors]
     sources = _sources_of(rules)
     reductions = _merged(tables, "reduced", Reduction)
+    ids = _merged(tables, "ids", str)
     labels = {key for condition in conditions for key in _keys(condition)} | {
         s.attribute for s in sources if s.attribute
     }
     labels |= (
         {s.port for s in sources if s.port}
         | {key for table in tables for key in table.get("keeps", ())}
+        | ids.keys()
         | {"error.type"}
     )
     return AttributeSelection(
@@ -309,6 +311,7 @@ def _wanted(
         facts=facts,
         usage=_merged(tables, "usage", _usage),
         caller_only=_union(tables, "caller_only"),
+        ids=ids,
         others=_others(rules),
     )
 

@@ -13,6 +13,7 @@ from agentguard.discovery.kinds import ComponentKind, Stop
 from agentguard.discovery.partial import I64, Mask, Partial
 from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import evidence
+from agentguard.graph.assembly.resumption import resumed_runs
 from agentguard.graph.assembly.trace_linking import LinkedCalls
 from agentguard.graph.model import Workflow
 
@@ -35,7 +36,7 @@ def _columns(
     rows = np.flatnonzero(found.calls.entry >= 0)
     size, codes = len(partial.workflows), found.calls.entry[rows].astype(np.int64)
     return {
-        **_counts(found, Counts(rows, codes, size)),
+        **_counts(found, resumed_runs(partial), Counts(rows, codes, size)),
         "evidence": evidence(found.calls, partial.labels, rows, codes, size),
         "root_component": _component_ids(found, codes, found.component[rows]),
         "entry": _component_ids(found, codes, _first_components(found, rows)),
@@ -43,13 +44,13 @@ def _columns(
     }
 
 
-def _counts(found: LinkedCalls, sums: Counts) -> dict[str, list[int]]:
+def _counts(found: LinkedCalls, resumed: Mask, sums: Counts) -> dict[str, list[int]]:
     calls, lost = found.calls, found.lost
     return {
         "runs": sums.add(),
         "failed": sums.add(lost),
         "stopped_by_guardrail": sums.add((calls.stop == Stop.GUARDRAIL) & ~lost),
-        "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost),
+        "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost & ~resumed),
         "first_seen": sums.lowest(calls.start),
         "last_seen": sums.highest(calls.start + np.maximum(calls.duration, 0)),
         "nested": sums.add(calls.source >= 0),
