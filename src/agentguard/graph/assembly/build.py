@@ -38,15 +38,16 @@ def build(
     spans_read: int,
     refused: Mapping[str, int],
     join: bool = True,
+    settling: int = 0,
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it.
 
     `conventions` maps dialects to their sources, for the basis of each claim. `join`: whether
-    separate traces are joined where ids, times and peer of a call agree.
+    separate traces are joined where ids, times and peer of a call agree. `settling`: see diagnose.
     """
     partial = merged(partials)
     limited = limit_cardinality(partial)
-    broken = diagnose(partial, join=join)
+    broken = diagnose(partial, join=join, settling=settling)
     found = link_traces(partial, broken.joined_rows)
     recovered = find_fallbacks(found)
     builder = _Builder(partial, found, recovered, conventions)
