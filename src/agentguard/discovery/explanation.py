@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Dialects, Role
-from agentguard.discovery.kernel import TYPES, PartialBuilder
+from agentguard.discovery.kernel import PartialBuilder
+from agentguard.discovery.kinds import TYPES
 from agentguard.discovery.naming import Identity
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners

@@ -19,7 +19,7 @@ from agentguard.discovery.identification import (
     proof_of,
     spelling_of,
 )
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
 from agentguard.discovery.messages import received_messages
 from agentguard.discovery.naming import Identity, clean, identity
@@ -48,8 +48,6 @@ from agentguard.discovery.stops import conversations_of_runs, stops_of_runs
 from agentguard.ingest.attribute_selection import TOKENS
 
 I64 = NDArray[np.int64]
-TYPES = tuple(DependencyType)
-_TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
 _USE = {
     Role.AGENT: DependencyType.DELEGATES,
     Role.TOOL: DependencyType.USES_TOOL,
@@ -62,7 +60,6 @@ _USE = {
     Role.CONSUMER: DependencyType.MESSAGING,
     Role.PRODUCER: DependencyType.MESSAGING,
 }
-_MESSAGING = _TYPE_CODE[DependencyType.MESSAGING]
 
 
 def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts: Facts) -> Partial:
@@ -158,7 +155,7 @@ class PartialBuilder:
 
     def _messages(self, spans: I64, types: I64) -> U64:
         messages = np.zeros(len(spans), np.uint64)
-        received = np.flatnonzero(types == _MESSAGING)
+        received = np.flatnonzero(types == TYPE_CODE[DependencyType.MESSAGING])
         messages[received] = received_messages(self._s, spans[received])
         return messages
 
@@ -201,9 +198,9 @@ class PartialBuilder:
         return np.concatenate([rows.no_callers, *each, rows.no_callers])
 
     def _row_types(self, rows: Rows) -> I64:
-        mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
+        mcp = np.full(len(rows.mcp), TYPE_CODE[DependencyType.CALLS_MCP])
         inferred = [
-            _TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]]
+            TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]]
             for call in self._s.inferred_calls
         ]
         return np.concatenate(
@@ -227,7 +224,7 @@ class PartialBuilder:
     def _types(self, spans: I64) -> I64:
         table = np.full(max(Role) + 1, -1, np.int64)
         for role, use in _USE.items():
-            table[role] = _TYPE_CODE[use]
+            table[role] = TYPE_CODE[use]
         kinds = table[self._s.role[spans]]
         by_path = self._owners.type[spans]
         return np.where(by_path >= 0, by_path, kinds)

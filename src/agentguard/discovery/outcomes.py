@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, DependencyType
 from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, Mask
 from agentguard.discovery.span_state import SpanState
@@ -13,7 +13,6 @@ from agentguard.ingest.attribute_selection import ENDED_BY_EXCEPTION
 
 _ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
 ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
-_MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
 _DOUBLINGS = 62
 """Steps of pointer doubling; a chain of 2**62 rows fits into no memory."""
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
@@ -82,7 +81,7 @@ def _last_attempts(s: SpanState, owned: Owners) -> I64:
     Messages do not count, because nobody waits for their outcome; nor do calls that start after a
     caller that is no agent has ended.
     """
-    attempts = np.isin(s.role, ATTEMPTS) & (owned.type != _MESSAGING)
+    attempts = np.isin(s.role, ATTEMPTS) & (owned.type != TYPE_CODE[DependencyType.MESSAGING])
     rows = np.flatnonzero(attempts & (owned.source >= 0))
     caller = owned.source[rows]
     late = s.timed[caller] & (s.start[rows] > s.end[caller]) & (s.role[caller] != Role.AGENT)

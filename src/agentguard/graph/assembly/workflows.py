@@ -77,7 +77,10 @@ def _first_components(found: LinkedCalls, entries: I64) -> I64:
     Services and workflows are skipped, except nested workflows; fallback: the entry's own.
     """
     calls = found.calls
-    real = ~(_of_kind(found, ComponentKind.WORKFLOW) | _of_kind(found, ComponentKind.SERVICE))
+    workflow, service = (
+        _of_kind(found, kind) for kind in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
+    )
+    real = ~(workflow | service)
     nested = (calls.entry >= 0) & (calls.source >= 0)
     rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
     rows = found.least_deep(rows)
@@ -86,19 +89,10 @@ def _first_components(found: LinkedCalls, entries: I64) -> I64:
     started = np.arange(len(calls))
     started[runs] = rows[first]
     own, started = found.component[entries], found.component[started[entries]]
-    return np.where(_starts_elsewhere(found, own, started), started, own)
-
-
-def _starts_elsewhere(found: LinkedCalls, own: I64, started: I64) -> Mask:
-    """Return which runs with these entries start in the first component that does work.
-
-    A service counts itself unless that is an agent or a workflow; a workflow counts only if it
-    starts nothing.
-    """
-    workflow, agent = _of_kind(found, ComponentKind.WORKFLOW), _of_kind(found, ComponentKind.AGENT)
-    called = agent[started] | workflow[started]
-    elsewhere: Mask = workflow[own] | (_of_kind(found, ComponentKind.SERVICE)[own] & called)
-    return elsewhere
+    # A service counts itself unless it starts an agent or a workflow; a workflow counts only if it
+    # starts nothing.
+    called = (_of_kind(found, ComponentKind.AGENT) | workflow)[started]
+    return np.where(workflow[own] | (service[own] & called), started, own)
 
 
 def _of_kind(found: LinkedCalls, kind: ComponentKind) -> Mask:
