@@ -149,6 +149,11 @@ def _section(table: Mapping[str, Any], seen: Mapping[str, Counter[str]]) -> Iter
             "- Housekeeping, not workflows: entry points whose name matches"
             f" {_code(table['housekeeping'])}."
         )
+    if "start_up" in table:
+        yield (
+            "- Start-up, not dependencies: database calls outside of any run whose name matches"
+            f" {_code(table['start_up'])}."
+        )
     yield ""
 
 

@@ -14,7 +14,7 @@ WINDOW = Prescan(
     frozenset({"shop"}),
     frozenset({"planner"}),
     frozenset({"tools"}),
-    np.array([1, 5], np.uint64),
+    link_targets=np.array([1, 5], np.uint64),
 )
 
 
@@ -33,7 +33,7 @@ def test_answers_hold_where_only_what_was_not_asked_differs() -> None:
         frozenset({"shop", "bank"}),
         frozenset({"planner", "writer"}),
         frozenset(),
-        np.array([2, 5, 7], np.uint64),
+        link_targets=np.array([2, 5, 7], np.uint64),
     )
 
     assert asked().hold(WINDOW)

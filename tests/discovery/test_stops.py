@@ -219,3 +219,63 @@ def test_an_evaluation_as_passed_states_the_outcome() -> None:
     failed = span(2, "chat", parent=1, failed=True, attributes=CHAT)
 
     assert outcome(clerk, failed) == (1, 0, 0, 0)
+
+
+def _waiting(trace: int, number: int, key: str, conversation: str) -> dict[str, Any]:
+    asked = raised(number, "clerk", "GraphInterrupt", AGENT | {key: conversation})
+    return asked | {"traceId": f"{trace:032x}"}
+
+
+def _resuming(trace: int, number: int, key: str, conversation: str) -> dict[str, Any]:
+    of = AGENT | {key: conversation}
+    return span(number, "clerk", trace=trace, attributes=of)
+
+
+@pytest.mark.parametrize("key", ["gen_ai.conversation.id", "session.id"])
+def test_a_run_that_a_later_run_of_its_conversation_resumed_waits_no_longer(key: str) -> None:
+    asked = _waiting(1, 1, key, "c-1")
+
+    assert outcome(asked) == (1, 0, 0, 1)
+    assert outcome(asked, _resuming(2, 5, key, "c-1")) == (2, 0, 0, 0)
+
+
+def test_a_run_of_another_conversation_or_an_earlier_one_resumes_nothing() -> None:
+    key = "gen_ai.conversation.id"
+    asked = _waiting(2, 5, key, "c-1")
+
+    assert outcome(asked, _resuming(3, 9, key, "c-2")) == (2, 0, 0, 1)
+    assert outcome(_resuming(1, 1, key, "c-1"), asked) == (2, 0, 0, 1)
+
+
+def test_the_last_of_several_runs_of_a_conversation_that_waited_still_waits() -> None:
+    key = "gen_ai.conversation.id"
+    runs = [_waiting(n, 4 * n, key, "c-1") for n in (1, 2, 3)]
+
+    assert outcome(*runs) == (3, 0, 0, 1)
+
+
+def test_a_run_that_links_to_the_trace_that_waited_resumes_it() -> None:
+    asked = raised(1, "clerk", "GraphInterrupt", AGENT)
+    resumed = span(5, "clerk", trace=2, attributes=AGENT)
+    other = span(5, "clerk", trace=2, attributes=AGENT)
+    resumed["links"] = [{"traceId": asked["traceId"], "spanId": asked["spanId"]}]
+
+    def waiting(*spans: dict[str, Any]) -> int:
+        graph = scan([payload(SCOPE, *spans)], dialects()).graph
+        return sum(w.waiting_for_person for w in graph.workflows)
+
+    assert (waiting(asked, resumed), waiting(asked, other)) == (0, 1)
+
+
+def test_the_conversation_can_stand_on_any_span_of_the_run() -> None:
+    of = {"gen_ai.conversation.id": "c-1"}
+    asked = (
+        raised(1, "clerk", "GraphInterrupt", AGENT),
+        span(2, "chat", parent=1, attributes=CHAT | of),
+    )
+    resumed = (
+        span(5, "clerk", trace=2, attributes=AGENT),
+        span(6, "chat", parent=5, trace=2, attributes=CHAT | of),
+    )
+
+    assert outcome(*asked, *resumed)[3] == 0

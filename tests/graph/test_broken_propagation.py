@@ -299,6 +299,23 @@ def test_orphans_are_reported_by_service() -> None:
     assert hop.inferred == 0
 
 
+def test_orphans_of_traces_in_progress_are_reported_later() -> None:
+    name = "fastapi-distributed"
+    calls = [c for c in calls_of(name) if c.callee == "flights-agent"]
+    callers = {c.caller_span for c in calls}
+    spans = spans_of(cut(name, calls, change=unchanged, drop=callers))
+    ends = spans.column("end").to_numpy()
+
+    def lost(settling: int) -> int:
+        hops = graph_of([spans], dialects(), settling=settling).graph.broken_hops
+        return sum(hop.lost for hop in hops if hop.caller is None)
+
+    duration = int(ends.max() - ends.min())
+    assert lost(0) == 12
+    assert 0 < lost(duration // 2) < 12
+    assert lost(2 * duration) == 0
+
+
 @pytest.mark.parametrize("partitions", [1, 3, 32])
 def test_findings_do_not_depend_on_order_and_partition(partitions: int) -> None:
     payloads = [

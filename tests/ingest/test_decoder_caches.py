@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -10,6 +12,7 @@ from agentguard.ingest.decoding import Decoder
 from agentguard.ingest.payloads import ProtobufPayload
 from agentguard.ingest.recent_cache import RecentCache
 from agentguard.ingest.span_columns import AttributeInterner
+from tests.discovery.scoped_spans import payload, protobuf_payload, span
 from tests.traces.spans import request
 
 WANTED = load_dialects().wanted
@@ -90,3 +93,17 @@ def test_a_decoder_that_forgets_returns_the_same_spans(monkeypatch: pytest.Monke
 
 def decoded(decoder: Decoder, body: bytes) -> list[dict[str, object]]:
     return list(decoder.decode([ProtobufPayload("x", body)]).spans.to_pylist())
+
+
+def test_ids_of_requests_and_conversations_make_no_attribute_sets() -> None:
+    def called(number: int) -> dict[str, Any]:
+        ids = {"jsonrpc.request.id": str(number), "gen_ai.conversation.id": f"c-{number % 3}"}
+        return span(number, "tools/call", attributes={"mcp.method.name": "tools/call"} | ids)
+
+    spans = [called(number) for number in range(1, 31)]
+    for body in (payload("acme", *spans), protobuf_payload("acme", *spans)):
+        found = Decoder(WANTED).decode([body]).spans
+
+        assert len(found.column("attributes").combine_chunks().dictionary) == 1
+        assert len(set(found.column("request").to_pylist())) == 30
+        assert len(set(found.column("conversation").to_pylist())) == 3

@@ -67,7 +67,7 @@ from agentguard.retention.service import RetentionService
 from agentguard.scan.documents import ScanDocuments, UnstoredScans
 from agentguard.scan.explaining import StoredTraces
 from agentguard.scan.incremental import IncrementalGraph
-from agentguard.scan.live import LiveGraph, LiveLimits, StoredLiveWindows
+from agentguard.scan.live import SETTLING, LiveGraph, LiveLimits, StoredLiveWindows
 from agentguard.scan.live_summary import LiveSummary
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
@@ -288,7 +288,7 @@ def _watchers(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[Increm
 
 
 def _incremental_graph(load: Callable[[], Dialects]) -> IncrementalGraph:
-    return IncrementalGraph(load())
+    return IncrementalGraph(load(), settling=SETTLING)
 
 
 def _decoders(stack: AsyncExitStack, app: App, *, separate: bool) -> Pool[Decoder]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import factorize
 from agentguard.discovery.dialects.loading import FLAGS, PEERS, Dialects, Role, Source, SpanRule
 from agentguard.discovery.kinds import Stop
-from agentguard.discovery.naming import clean, model_name, own_name
+from agentguard.discovery.naming import clean, model_name, own_name, without_prefix
 from agentguard.discovery.route_names import route_name
 from agentguard.discovery.shape_keys import DIALECT
 from agentguard.discovery.shapes import Shape, shape_of
@@ -53,6 +53,7 @@ class Classification:
     """Whether the name comes from an attribute instead of the span's name."""
     target: str | None = None
     server: str | None = None
+    """The MCP server of a call, or the plugin of a tool."""
     body: str | None = None
     acting: str | None = None
     by: str | None = None
@@ -105,6 +106,11 @@ class Classifier:
     def __init__(self, dialects: Dialects, *, remembered: int = 200_000) -> None:
         self._dialects, self._remembered = dialects, remembered
         self._known: dict[tuple[str, str, int, str, str], Classification] = {}
+
+    @property
+    def dialects(self) -> Dialects:
+        """Return the dialect table that it classifies by."""
+        return self._dialects
 
     def classify(self, spans: pa.Table) -> Classifications:
         """Return the classifications of the spans (SPAN_SCHEMA, one chunk per column)."""
@@ -225,7 +231,8 @@ def _by_rule(
     names: dict[str, Any] = {
         key: clean(_first_name(getattr(rule, key), name, attributes)[0]) for key in _NAMES
     }
-    return replace(found, **names, **{key: getattr(rule, key) for key in FLAGS})
+    found = replace(found, **names, **{key: getattr(rule, key) for key in FLAGS})
+    return replace(found, name=without_prefix(found.name, found.server))
 
 
 def _by_shape(base: Classification, shape: Shape) -> Classification:

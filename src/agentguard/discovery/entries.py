@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.discovery.dialects.loading import Role
+from agentguard.discovery.housekeeping import is_housekeeping
 from agentguard.discovery.identification import service_of
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.discovery.naming import Identity, clean, identity, own_name
@@ -142,8 +143,7 @@ def _serves(s: SpanState, row: int) -> bool:
 
 def _housekeeping(s: SpanState, row: int, patterns: Iterable[Pattern]) -> str | None:
     c = s.classification(row)
-    matched = any(p.found(name) for p in patterns for name in (c.route, c.span_name))
-    return c.route if _serves(s, row) and matched else None
+    return c.route if _serves(s, row) and is_housekeeping(c, patterns) else None
 
 
 def _code(found: Entries, s: SpanState, row: int, component: str | None) -> int:

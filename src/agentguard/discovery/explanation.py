@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Dialects, Role
-from agentguard.discovery.kernel import TYPES, PartialBuilder
+from agentguard.discovery.kernel import PartialBuilder
+from agentguard.discovery.kinds import TYPES
 from agentguard.discovery.naming import Identity
 from agentguard.discovery.outcomes import infer_failed_runs
 from agentguard.discovery.ownership import Owners, owners
@@ -91,7 +92,7 @@ def explain(
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
     changes = _Changes(classifications.roles())
-    state = assign_roles(tree, classifications, seen, watch=changes.after)
+    state = assign_roles(tree, classifications, seen, dialects, watch=changes.after)
     owned = owners(state)
     infer_failed_runs(state, owned)
     partial_result = PartialBuilder(state, owned, dialects, seen).partial()

@@ -28,6 +28,18 @@ class Facts(Protocol):
     def tool_services(self) -> Container[object]:
         """Services that contain tool spans."""
 
+    @property
+    def mcp(self) -> Container[object]:
+        """MCP servers, and their tools, see qualified_names.mcp_parts."""
+
+    @property
+    def serving(self) -> Container[object]:
+        """Services that serve requests or run agents."""
+
+    @property
+    def starting(self) -> Container[object]:
+        """Services whose database calls without a parent all precede what they serve."""
+
     def are_link_targets(self, spans: U64) -> Mask:
         """Return which of these span ids (as words) are targets of span links."""
 
@@ -51,6 +63,9 @@ class Answers:
     agent_services: dict[object, bool]
     agents: dict[object, bool]
     tool_services: dict[object, bool]
+    mcp: dict[object, bool]
+    serving: dict[object, bool]
+    starting: dict[object, bool]
     link_targets: tuple[tuple[U64, Mask], ...]
 
     def hold(self, facts: Facts) -> bool:
@@ -59,6 +74,9 @@ class Answers:
             _hold(self.agent_services, facts.agent_services)
             and _hold(self.agents, facts.agents)
             and _hold(self.tool_services, facts.tool_services)
+            and _hold(self.mcp, facts.mcp)
+            and _hold(self.serving, facts.serving)
+            and _hold(self.starting, facts.starting)
             and all(
                 np.array_equal(facts.are_link_targets(spans), answer)
                 for spans, answer in self.link_targets
@@ -78,6 +96,9 @@ class RecordedFacts:
         self.agent_services = _AskedSet(facts.agent_services)
         self.agents = _AskedSet(facts.agents)
         self.tool_services = _AskedSet(facts.tool_services)
+        self.mcp = _AskedSet(facts.mcp)
+        self.serving = _AskedSet(facts.serving)
+        self.starting = _AskedSet(facts.starting)
         self._link_targets: list[tuple[U64, Mask]] = []
 
     def are_link_targets(self, spans: U64) -> Mask:
@@ -92,5 +113,8 @@ class RecordedFacts:
             self.agent_services.answers,
             self.agents.answers,
             self.tool_services.answers,
+            self.mcp.answers,
+            self.serving.answers,
+            self.starting.answers,
             tuple(self._link_targets),
         )

@@ -29,7 +29,7 @@ def component_identity(
             name,
             environment=classification.environment,
             server=server,
-            service=service_of(classification) if role is Role.TOOL else None,
+            service=_place_of_tool(classification) if role is Role.TOOL else None,
         )
     place = _place(role, classification) if role is not Role.MODEL else ""
     place += f" (level {level + 1})" if level else ""
@@ -40,6 +40,12 @@ def component_identity(
         server=server,
         identified=False,
     )
+
+
+def _place_of_tool(tool: Classification) -> str | None:
+    """Return the tool's service, and its plugin in it."""
+    plugin = tool.server.replace("/", "%2f") if tool.server else None
+    return "/".join(filter(None, (service_of(tool), plugin))) or None
 
 
 def service_of(classification: Classification) -> str | None:

@@ -19,7 +19,7 @@ from agentguard.discovery.identification import (
     proof_of,
     spelling_of,
 )
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, ComponentKind, DependencyType
 from agentguard.discovery.links import span_links
 from agentguard.discovery.messages import received_messages
 from agentguard.discovery.naming import Identity, clean, identity
@@ -44,12 +44,10 @@ from agentguard.discovery.rows import (
 )
 from agentguard.discovery.span_state import SpanState
 from agentguard.discovery.spantree import span_tree
-from agentguard.discovery.stops import stops_of_runs
+from agentguard.discovery.stops import conversations_of_runs, stops_of_runs
 from agentguard.ingest.attribute_selection import TOKENS
 
 I64 = NDArray[np.int64]
-TYPES = tuple(DependencyType)
-_TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
 _USE = {
     Role.AGENT: DependencyType.DELEGATES,
     Role.TOOL: DependencyType.USES_TOOL,
@@ -62,7 +60,6 @@ _USE = {
     Role.CONSUMER: DependencyType.MESSAGING,
     Role.PRODUCER: DependencyType.MESSAGING,
 }
-_MESSAGING = _TYPE_CODE[DependencyType.MESSAGING]
 
 
 def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts: Facts) -> Partial:
@@ -73,7 +70,7 @@ def discover(spans: pa.Table, dialects: Dialects, classifier: Classifier, facts:
     """
     tree = span_tree(spans)
     classifications = classifier.classify(tree.spans)
-    state = assign_roles(tree, classifications, facts)
+    state = assign_roles(tree, classifications, facts, dialects)
     owned = owners(state)
     infer_failed_runs(state, owned)
     return PartialBuilder(state, owned, dialects, facts).partial()
@@ -127,6 +124,7 @@ class PartialBuilder:
         proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
         proof[primary_rows] = owned.proof[rows.primary]
         proof[rows.peer_calls] = Proof.ATTRIBUTE
+        proof[rows.inferred_rows] = [c.proof or Proof.STRUCTURE for c in s.inferred_calls]
         models = s.role[spans] == Role.MODEL
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
         entry, root = self._entered(rows, source)
@@ -151,12 +149,13 @@ class PartialBuilder:
             root=root,
             message=self._messages(spans, types),
             stop=self._stops(spans, entry),
+            conversation=self._conversations(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
 
     def _messages(self, spans: I64, types: I64) -> U64:
         messages = np.zeros(len(spans), np.uint64)
-        received = np.flatnonzero(types == _MESSAGING)
+        received = np.flatnonzero(types == TYPE_CODE[DependencyType.MESSAGING])
         messages[received] = received_messages(self._s, spans[received])
         return messages
 
@@ -165,6 +164,12 @@ class PartialBuilder:
         starts = np.flatnonzero(entry >= 0)
         stops[starts] = stops_of_runs(self._s, spans[starts])
         return stops
+
+    def _conversations(self, spans: I64, entry: I32) -> U64:
+        found = np.zeros(len(spans), np.uint64)
+        starts = np.flatnonzero(entry >= 0)
+        found[starts] = conversations_of_runs(self._s, spans[starts])
+        return found
 
     def _row_observations(self, rows: Rows) -> I64:
         return np.concatenate(
@@ -193,9 +198,9 @@ class PartialBuilder:
         return np.concatenate([rows.no_callers, *each, rows.no_callers])
 
     def _row_types(self, rows: Rows) -> I64:
-        mcp = np.full(len(rows.mcp), _TYPE_CODE[DependencyType.CALLS_MCP])
+        mcp = np.full(len(rows.mcp), TYPE_CODE[DependencyType.CALLS_MCP])
         inferred = [
-            _TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]]
+            TYPE_CODE[DependencyType.HANDOFF if call.role is Role.AGENT else _USE[call.role]]
             for call in self._s.inferred_calls
         ]
         return np.concatenate(
@@ -219,7 +224,7 @@ class PartialBuilder:
     def _types(self, spans: I64) -> I64:
         table = np.full(max(Role) + 1, -1, np.int64)
         for role, use in _USE.items():
-            table[role] = _TYPE_CODE[use]
+            table[role] = TYPE_CODE[use]
         kinds = table[self._s.role[spans]]
         by_path = self._owners.type[spans]
         return np.where(by_path >= 0, by_path, kinds)
@@ -359,10 +364,15 @@ class PartialBuilder:
         main = rows.primary_rows
         found = entries(self._s, rows.primary, source[main], self._dialects.housekeeping)
         self._workflows, self._housekeeping = found.workflows, found.housekeeping
+        self._housekeeping += self._start_up_calls()
         self._roots = found.root_names
         entry, root = np.full((2, len(source)), -1, np.int32)
         entry[main], root[main] = found.codes, found.roots
         return entry, root
+
+    def _start_up_calls(self) -> Counter[str]:
+        calls = (self._s.classification(row).route for row in self._s.start_up.tolist())
+        return Counter(calls)
 
 
 def _caller_side_spans(s: SpanState, spans: I64, callers: I64) -> I64:

@@ -50,3 +50,8 @@ class DependencyType(StrEnum):
         If so, a failure propagates to the caller, otherwise directly to the workflow.
         """
         return self not in (DependencyType.HANDOFF, DependencyType.MESSAGING)
+
+
+TYPES = tuple(DependencyType)
+TYPE_CODE = {kind: code for code, kind in enumerate(TYPES)}
+"""The codes of types in arrays."""

@@ -7,8 +7,9 @@ import numpy as np
 from agentguard.compute.arrays import hash_rows
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.partial import I64, U64
-from agentguard.discovery.sides import MESSAGE_IDS, id_digest
+from agentguard.discovery.sides import MESSAGE_IDS
 from agentguard.discovery.span_state import SpanState, nearest_ancestor
+from agentguard.ingest.spans import id_digest
 
 
 def received_messages(s: SpanState, spans: I64) -> U64:
@@ -19,7 +20,7 @@ def received_messages(s: SpanState, spans: I64) -> U64:
     if not len(spans):
         return np.zeros(0, np.uint64)
     consumer = nearest_ancestor(s.parent, s.role == Role.CONSUMER)
-    ids = np.array([id_digest(_id(c.attributes)) for c in s.classifications.by_shape], np.uint64)
+    ids = np.array([_digest(c.attributes) for c in s.classifications.by_shape], np.uint64)
     own = ids[s.classifications.shape]
     digests = np.where((own == 0) & (consumer >= 0), own[consumer], own)[spans]
     sender = nearest_ancestor(s.parent, s.role == Role.PRODUCER)[spans]
@@ -34,5 +35,6 @@ def sent_message(traces: U64, spans: U64, ids: U64) -> U64:
     return hash_rows(traces[:, 0], traces[:, 1], spans, ids)
 
 
-def _id(attributes: tuple[tuple[str, str], ...]) -> str | None:
-    return next((value for key, value in attributes if key in MESSAGE_IDS), None)
+def _digest(attributes: tuple[tuple[str, str], ...]) -> int:
+    found = next((value for key, value in attributes if key in MESSAGE_IDS), None)
+    return 0 if found is None else id_digest(found)

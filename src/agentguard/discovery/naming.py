@@ -15,6 +15,8 @@ from agentguard.kernel.patterns import Match, Pattern
 _COMPOSITE = Pattern(r"^[a-z_]+:.*,")
 _CAMEL = (Pattern(r"[a-z0-9][A-Z]"), Pattern(r"[A-Z][A-Z][a-z]"))
 _NOT_LETTERS = Pattern(r"[^a-zA-Z]+")
+BETWEEN = "./:_-"
+"""What separates the name of a server or plugin from that of its tool."""
 _MIN_WORD_LENGTH = 3
 _GENERIC_WORDS = frozenset({"agent", "tool", "the", "and", "for", "ask", "get", "call", "run"})
 
@@ -149,6 +151,14 @@ def undated(model: str) -> str:
 def normalized(name: str) -> str:
     """Return the name for comparison: casefolded, runs of spaces, '-' and '_' as one space."""
     return " ".join(name.replace("_", " ").replace("-", " ").split()).casefold()
+
+
+def without_prefix(name: str | None, prefix: str | None) -> str | None:
+    """Return a tool's name without that of its server or plugin: `shop.find` of `shop` → `find`."""
+    if not name or not prefix or not name.casefold().startswith(prefix.casefold()):
+        return name
+    rest = name[len(prefix) :]
+    return rest.lstrip(BETWEEN) or name if rest[:1] and rest[0] in BETWEEN else name
 
 
 @lru_cache(maxsize=65536)

@@ -15,7 +15,7 @@ from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, U64, LinkEnd, Mask
 from agentguard.discovery.rows import Rows
 from agentguard.discovery.services import SERVING_ROLES
-from agentguard.discovery.sides import correlation, id_digest, side
+from agentguard.discovery.sides import message_digest, side
 from agentguard.discovery.span_state import SpanState, encloses, nearest_ancestor
 from agentguard.ingest.spans import KIND_CLIENT, KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER
 
@@ -200,9 +200,12 @@ class _Described:
         """Return a hash of the id that both sides of a call record; 0: none."""
         spans = self._spans
         shapes, inverse = np.unique(spans.shape[rows], return_inverse=True)
-        ids = [correlation(spans.s.classifications.by_shape[shape]) for shape in shapes.tolist()]
-        hashed = np.array([id_digest(text) for text in ids], np.uint64)
-        return hashed[inverse] if len(rows) else np.zeros(0, np.uint64)
+        by_shape = spans.s.classifications.by_shape
+        messages = np.array([message_digest(by_shape[n]) for n in shapes.tolist()], np.uint64)
+        if not len(rows):
+            return np.zeros(0, np.uint64)
+        found = messages[inverse]
+        return np.where(found == 0, spans.s.ids("request")[rows], found)
 
 
 def _joined(spans: _Spans) -> tuple[I64, I64]:

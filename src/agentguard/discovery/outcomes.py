@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, DependencyType
 from agentguard.discovery.ownership import Owners
 from agentguard.discovery.partial import I64, Mask
 from agentguard.discovery.span_state import SpanState
+from agentguard.ingest.attribute_selection import ENDED_BY_EXCEPTION
 
 _ROOTS = (Role.AGENT, Role.WORKFLOW, Role.SERVER, Role.CONSUMER)
 ATTEMPTS = (Role.AGENT, Role.MODEL, Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER)
-_MESSAGING = tuple(DependencyType).index(DependencyType.MESSAGING)
 _DOUBLINGS = 62
 """Steps of pointer doubling; a chain of 2**62 rows fits into no memory."""
 _HTTP_STATUS = ("http.response.status_code", "http.status_code")
@@ -24,6 +24,7 @@ def infer_failed_runs(s: SpanState, owned: Owners) -> None:
     Most SDKs leave the status of the root unset. The last attempt is the call of the root, or of
     the agent that the root called last, that ended last. A root that states its outcome keeps it.
     """
+    _fail_by_exceptions(s)
     last = _last_attempts(s, owned)
     roots = np.flatnonzero(
         (owned.source < 0) & (s.parent < 0) & np.isin(s.role, _ROOTS) & (last >= 0) & ~s.failed
@@ -31,6 +32,18 @@ def infer_failed_runs(s: SpanState, owned: Owners) -> None:
     roots = roots[~_states_outcome(s)[roots]]
     at = _ends(np.where((s.role == Role.AGENT) & ~s.failed, last, -1))[last[roots]]
     s.failed[roots[s.failed[at] & _conclusive(s, owned, at)]] = True
+
+
+def _fail_by_exceptions(s: SpanState) -> None:
+    """Mark agent and workflow runs as failed that an exception ended without setting the status."""
+    ended = [
+        r.fails is None
+        and not r.succeeded
+        and any(key == ENDED_BY_EXCEPTION for key, _ in r.attributes)
+        for r in s.classifications.by_shape
+    ]
+    runs = np.isin(s.role, (Role.AGENT, Role.WORKFLOW))
+    s.failed |= runs & np.array(ended, np.bool_)[s.classifications.shape]
 
 
 def _ends(following: I64) -> I64:
@@ -68,7 +81,7 @@ def _last_attempts(s: SpanState, owned: Owners) -> I64:
     Messages do not count, because nobody waits for their outcome; nor do calls that start after a
     caller that is no agent has ended.
     """
-    attempts = np.isin(s.role, ATTEMPTS) & (owned.type != _MESSAGING)
+    attempts = np.isin(s.role, ATTEMPTS) & (owned.type != TYPE_CODE[DependencyType.MESSAGING])
     rows = np.flatnonzero(attempts & (owned.source >= 0))
     caller = owned.source[rows]
     late = s.timed[caller] & (s.start[rows] > s.end[caller]) & (s.role[caller] != Role.AGENT)

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.kinds import DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, DependencyType
 from agentguard.discovery.partial import I64, Mask, Proof
 from agentguard.discovery.span_state import SpanState, nearest_ancestor
 
-_TYPES = tuple(DependencyType)
 _HOLDERS = (
     Role.AGENT,
     Role.TOOL,
@@ -71,7 +70,7 @@ def owners(s: SpanState) -> Owners:
         pending=np.full(len(holder), -1, np.int64),
         depth=_depth(holder),
     )
-    c.type[(s.role == Role.WORKFLOW) & (holder >= 0)] = _TYPES.index(DependencyType.STARTS)
+    c.type[(s.role == Role.WORKFLOW) & (holder >= 0)] = TYPE_CODE[DependencyType.STARTS]
     _services(s, c)
     _mcp(s, c)
     _agents(s, c)
@@ -195,9 +194,9 @@ def _agents(s: SpanState, c: Owners) -> None:
     c.pending[rows[unresolved]] = at[unresolved]
     at = np.where(unresolved & c.relay[np.maximum(at, 0)], -1, at)
     c.source[rows] = at
-    c.type[rows[messaging]] = _TYPES.index(DependencyType.MESSAGING)
+    c.type[rows[messaging]] = TYPE_CODE[DependencyType.MESSAGING]
     started = (at >= 0) & (s.role[at] == Role.WORKFLOW)
-    c.type[rows[started]] = _TYPES.index(DependencyType.STARTS)
+    c.type[rows[started]] = TYPE_CODE[DependencyType.STARTS]
     _assign_delegations(s, c)
     _assign_handoffs(s, c)
 
@@ -238,7 +237,7 @@ def _assign_delegations(s: SpanState, c: Owners) -> None:
 def _assign_handoffs(s: SpanState, c: Owners) -> None:
     for row, (giver, via, proof) in s.handoffs.items():
         c.source[row] = giver
-        c.type[row] = _TYPES.index(DependencyType.HANDOFF)
+        c.type[row] = TYPE_CODE[DependencyType.HANDOFF]
         c.proof[row] = proof
         if via:
             c.via[row] = _code(c, f"tool:{via}")

@@ -42,6 +42,8 @@ class Proof(IntEnum):
     """Derived from the form of attributes without a known convention."""
     SERVICE_NAME = 7
     """Derived from the service's name only."""
+    ORDER = 8
+    """Derived from two runs of one workflow that follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Calls:
     """(n,) digest of the message that this row received, see discovery.messages; 0: unknown."""
     stop: NDArray[np.int8]
     """(n,) how the run was stopped, as Stop, on rows that start a workflow; 0: it was not."""
+    conversation: U64
+    """(n,) digest of the run's conversation, on rows that start a workflow; 0: unknown."""
     inside: I64
     """(n,) row whose span encloses this one without being its caller, for example a model attempt
     inside another model call; -1: none.

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from agentguard.compute.arrays import words
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Role
 from agentguard.discovery.naming import agent_key
+from agentguard.discovery.qualified_names import mcp_parts
+from agentguard.discovery.start_up import first_served, lone_calls, starting
 
 _TOOLS = (Role.TOOL, Role.MCP_CLIENT, Role.MCP_SERVER, Role.DELEGATION, Role.HANDOFF)
 _RUNS = (Role.AGENT, Role.DELEGATION)
@@ -27,8 +30,24 @@ class Prescan:
     """Keys (naming.agent_key) of agents that have spans."""
     tool_services: frozenset[str] = frozenset()
     """Services that contain tool spans."""
+    mcp: frozenset[object] = frozenset()
+    """MCP servers, and their tools, see qualified_names.mcp_parts."""
+    served: Mapping[str, int] = field(default_factory=dict)
+    """Service → when its first request or agent run started."""
+    lone: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Service → when its first and last database call without a parent started."""
     link_targets: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     """Span ids (as words) that are targets of span links, sorted and distinct."""
+
+    @property
+    def serving(self) -> frozenset[str]:
+        """Return the services that serve requests or run agents."""
+        return frozenset(self.served)
+
+    @property
+    def starting(self) -> frozenset[str]:
+        """Return the services whose lone database calls all precede what they serve."""
+        return frozenset(starting(self.served, self.lone))
 
     def __or__(self, other: Prescan) -> Prescan:
         return union((self, other))
@@ -51,13 +70,34 @@ def union(parts: Iterable[Prescan]) -> Prescan:
         frozenset().union(*(part.agent_services for part in every)),
         frozenset().union(*(part.agents for part in every)),
         frozenset().union(*(part.tool_services for part in every)),
+        frozenset().union(*(part.mcp for part in every)),
+        _first(part.served for part in every),
+        _first_and_last(part.lone for part in every),
         np.unique(np.concatenate([part.link_targets for part in every])),
     )
 
 
+def _first(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    first: dict[str, int] = {}
+    for service, time in (item for part in parts for item in part.items()):
+        first[service] = min(time, first.get(service, time))
+    return first
+
+
+def _first_and_last(parts: Iterable[Mapping[str, tuple[int, int]]]) -> dict[str, tuple[int, int]]:
+    both: dict[str, tuple[int, int]] = {}
+    for service, (first, last) in (item for part in parts for item in part.items()):
+        known = both.get(service, (first, last))
+        both[service] = min(first, known[0]), max(last, known[1])
+    return both
+
+
 def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:
     """Return the facts of these spans (SPAN_SCHEMA)."""
-    classifications = classifier.classify(spans.unify_dictionaries().combine_chunks()).by_shape
+    spans = spans.unify_dictionaries().combine_chunks()
+    found = classifier.classify(spans)
+    classifications, start = found.by_shape, spans.column("start").to_numpy()
+    root = words(spans.column("parent_id"), 8)[:, 0] == 0
     agent_services = frozenset(r.service for r in classifications if r.role in _RUNS or r.acting)
     agents = frozenset(
         agent_key(name)
@@ -74,5 +114,8 @@ def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:
         agent_services,
         agents,
         tool_services,
+        frozenset(part for r in classifications for part in mcp_parts(r)),
+        first_served(found, start, classifier.dialects.housekeeping),
+        lone_calls(found, start, root),
         np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)),
     )

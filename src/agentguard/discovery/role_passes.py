@@ -25,6 +25,7 @@ from agentguard.discovery.attribution import (
 )
 from agentguard.discovery.classification import Classifications
 from agentguard.discovery.deduplication import deduplicate_calls
+from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.facts import Facts
 from agentguard.discovery.gateways import resolve_gateways
 from agentguard.discovery.handoffs import infer_handoffs_in_order, resolve_handoffs
@@ -34,6 +35,7 @@ from agentguard.discovery.missing_server_spans import (
     insert_servers_above_calls,
 )
 from agentguard.discovery.polls import resolve_polls
+from agentguard.discovery.qualified_names import split_server_tools
 from agentguard.discovery.remote_agents import demote_client_halves
 from agentguard.discovery.requested_tools import demote_requests, infer_requested_tools
 from agentguard.discovery.retrievers import demote_retrievers
@@ -49,7 +51,9 @@ from agentguard.discovery.services import (
 )
 from agentguard.discovery.span_state import SpanState, initial_state
 from agentguard.discovery.spantree import SpanTree
+from agentguard.discovery.start_up import demote_start_up_calls
 from agentguard.discovery.stops import clear_errors_above_stops
+from agentguard.discovery.successions import infer_succession
 from agentguard.discovery.usage import assign_usage_of_agents
 
 Pass: TypeAlias = Callable[[SpanState], None]
@@ -60,6 +64,7 @@ def assign_roles(
     tree: SpanTree,
     classifications: Classifications,
     facts: Facts,
+    dialects: Dialects,
     *,
     watch: Watch | None = None,
 ) -> SpanState:
@@ -68,14 +73,14 @@ def assign_roles(
     `watch` is called after each pass.
     """
     state = initial_state(tree, classifications)
-    for role_pass in _passes(facts):
+    for role_pass in _passes(facts, dialects):
         role_pass(state)
         if watch is not None:
             watch(role_pass, state)
     return state
 
 
-def _passes(facts: Facts) -> tuple[Pass, ...]:
+def _passes(facts: Facts, dialects: Dialects) -> tuple[Pass, ...]:
     """Return the passes in order."""
     return (
         take_reported_failures,
@@ -92,8 +97,10 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         partial(infer_agents_by_service, agent_services=facts.agent_services),
         assign_named_calls,
         assign_calls_by_time,
+        partial(demote_start_up_calls, facts=facts, names=dialects.start_up),
         infer_server_spans,
         partial(insert_servers_above_calls, agent_services=facts.agent_services),
+        partial(split_server_tools, known=facts.mcp),
         pair_mcp_spans,
         partial(_pair_services, agent_services=facts.agent_services),
         resolve_workflows,
@@ -106,6 +113,7 @@ def _passes(facts: Facts) -> tuple[Pass, ...]:
         number_unnamed_agents,
         partial(resolve_handoffs, agents=facts.agents),
         infer_handoffs_in_order,
+        infer_succession,
         assign_usage_of_agents,
         partial(infer_requested_tools, facts=facts),
     )

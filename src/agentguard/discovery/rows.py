@@ -70,18 +70,22 @@ class Rows:
         return slice(len(self.spans) - len(self.peers), len(self.spans))
 
     @property
+    def inferred_rows(self) -> slice:
+        """Return the slice of the inferred calls."""
+        return slice(self.primary_rows.stop + len(self.mcp), self.peer_calls.start)
+
+    @property
     def recorded(self) -> Mask:
         """Return whether the row's span records the call itself."""
         recorded = np.ones(len(self.spans), np.bool_)
         recorded[: len(self.peers)] = False
-        recorded[self.primary_rows.stop + len(self.mcp) : self.peer_calls.start] = False
+        recorded[self.inferred_rows] = False
         return recorded
 
     def answered(self, models: Mask) -> Mask:
         """Return whether the row's span holds the usage of a model call."""
         answered = models & self.recorded
-        inferred = slice(self.primary_rows.stop + len(self.mcp), self.peer_calls.start)
-        answered[inferred] = self.with_usage
+        answered[self.inferred_rows] = self.with_usage
         return answered
 
     @property

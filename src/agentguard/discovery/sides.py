@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 
 from agentguard.discovery.call_sides import Side
 from agentguard.discovery.classification import Classification
 from agentguard.discovery.dialects.loading import Role
-from agentguard.ingest.spans import KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER
+from agentguard.ingest.spans import KIND_CONSUMER, KIND_PRODUCER, KIND_SERVER, id_digest
 
 HTTP, RPC, MCP, MESSAGING = "http", "rpc", "mcp", "messaging"
 _METHODS = ("http.request.method", "http.method")
@@ -41,18 +40,10 @@ def side(of: Classification, kind: int, *, outgoing: bool) -> Side:
     )
 
 
-def id_digest(text: str | None) -> int:
-    """Return 64 bits of BLAKE2b of an id; 0: there is none."""
-    if text is None:
-        return 0
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
-
-
-def correlation(of: Classification) -> str | None:
-    """Return the id of the message or request that both sides of its call record."""
-    a = dict(of.attributes)
-    message = _first(a, MESSAGE_IDS)
-    return f"message {message}" if message else a.get("jsonrpc.request.id")
+def message_digest(of: Classification) -> int:
+    """Return the digest of the id of the message that both sides of its call record; 0: none."""
+    message = _first(dict(of.attributes), MESSAGE_IDS)
+    return id_digest(f"message {message}") if message else 0
 
 
 def _protocol(of: Classification, kind: int, a: Mapping[str, str]) -> str:

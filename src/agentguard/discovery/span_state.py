@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from agentguard.compute.arrays import factorize, hash_rows, words
 from agentguard.discovery.classification import Classification, Classifications
 from agentguard.discovery.dialects.loading import Role
-from agentguard.discovery.partial import I64, Mask, Proof
+from agentguard.discovery.partial import I64, U64, Mask, Proof
 from agentguard.discovery.spantree import SpanTree
 from agentguard.ingest.attribute_selection import TOKENS
 
@@ -43,6 +43,8 @@ class InferredCall:
     name: str | None
     role: Role
     rule: str
+    proof: Proof | None = None
+    """The evidence for the caller, where that is not the recorded parents."""
 
 
 @dataclass(slots=True)
@@ -81,6 +83,8 @@ class SpanState:
     """Agent runs whose tokens no model call can be given."""
     unresolved: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     """Calls with an unknown destination."""
+    start_up: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Database calls that prepared a service."""
 
     def classification(self, row: int) -> Classification:
         """Return this span's own classification."""
@@ -102,6 +106,12 @@ class SpanState:
             [codes.setdefault(r.service, len(codes)) for r in self.classifications.by_shape],
             np.int64,
         )[self.classifications.shape]
+
+    def ids(self, column: str) -> U64:
+        """Return the digest of the request or conversation of each span; 0: none."""
+        digests = np.zeros(len(self.role), np.uint64)
+        digests[: len(self.tree.spans)] = self.tree.spans.column(column).to_numpy().view(np.uint64)
+        return digests
 
     def parent_codes(self) -> I64:
         """Return a code for the parent of each span.

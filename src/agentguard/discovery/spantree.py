@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import hash_rows, words
-from agentguard.ingest.attribute_selection import TOKENS
+from agentguard.ingest.attribute_selection import ID_COLUMNS, TOKENS
 from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER
 from agentguard.traces.trace_ids import with_full_trace_ids
 
@@ -31,6 +31,7 @@ _CONTENT = (
     "attributes",
     *TOKENS,
     "cost_usd",
+    *ID_COLUMNS,
 )
 
 

@@ -61,6 +61,24 @@ def stops_of_runs(s: SpanState, starts: I64) -> NDArray[np.int8]:
     return found
 
 
+def conversations_of_runs(s: SpanState, starts: I64) -> U64:
+    """Return the digest of the conversation of the runs that these spans start; 0: unknown.
+
+    That is the first one that a span of their trace names.
+    """
+    named = s.ids("conversation")
+    rows = np.flatnonzero(named)
+    found = np.zeros(len(starts), np.uint64)
+    if not len(rows) or not len(starts):
+        return found
+    traces = _traces(s)
+    rows = rows[np.lexsort((rows, s.start[rows], traces[rows]))]
+    first = np.append(True, traces[rows[1:]] != traces[rows[:-1]])
+    rows = rows[first]
+    place = np.minimum(np.searchsorted(traces[rows], traces[starts]), len(rows) - 1)
+    return np.where(traces[rows[place]] == traces[starts], named[rows[place]], found)
+
+
 def _last_stops(s: SpanState, marked: I64) -> list[int]:
     """Return the stops, in order of their ends, after which no call of their trace started."""
     traces = _traces(s)

@@ -30,6 +30,11 @@ NUMBERS = (*TOKENS, "cost")
 STATUS_MESSAGE = "status.message"
 """Where facts are extracted from the description of a span's status."""
 
+ID_COLUMNS = ("request", "conversation")
+"""The columns of ids' digests, in the order of SPAN_SCHEMA."""
+ENDED_BY_EXCEPTION = "agentguard.ended_by_exception"
+"""What an exception has that ended its span without setting the status."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -75,6 +80,10 @@ class AttributeSelection:
     caller_only: frozenset[str] = frozenset()
     """Labels that are stored for client spans only: on server spans they identify the clients and
     have as many values as there are clients.
+    """
+    ids: Mapping[str, str] = field(default_factory=dict)
+    """Labels with as many values as there are requests or conversations → the column (SPAN_SCHEMA)
+    that stores their digests instead. Of several with one column, the first counts.
     """
     others: OtherAttributes | None = None
     """Which further attributes are stored of spans that no rule describes."""

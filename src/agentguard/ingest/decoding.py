@@ -46,7 +46,7 @@ class Decoder:
 
     def __init__(self, wanted: AttributeSelection) -> None:
         self._wanted = wanted
-        self._labels = AttributeInterner(wanted.caller_only, _INTERNED_BYTES)
+        self._labels = AttributeInterner(wanted.caller_only, _INTERNED_BYTES, wanted.ids)
         self._protobuf_reader = ProtobufReader(wanted, self._labels)
 
     def decode(self, payloads: Sequence[Payload]) -> Decoded:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,9 +13,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from agentguard.compute.arrays import factorize
-from agentguard.ingest.attribute_selection import AttributeSelection, Fact
+from agentguard.ingest.attribute_selection import ID_COLUMNS, AttributeSelection, Fact
 from agentguard.ingest.facts import extract_fact
-from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA
+from agentguard.ingest.spans import KIND_CONSUMER, KIND_SERVER, SPAN_SCHEMA, id_digest
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -31,8 +31,11 @@ class AttributeInterner:
     The digest of a set of pairs is the sum of their digests.
     """
 
-    def __init__(self, caller_only: frozenset[str], most_bytes: int) -> None:
+    def __init__(
+        self, caller_only: frozenset[str], most_bytes: int, ids: Iterable[str] = ()
+    ) -> None:
         self._caller_only, self._most_bytes = caller_only, most_bytes
+        self._id_keys = {key: number for number, key in enumerate(ids, 1)}
         self._batch = 0
         self._clear()
 
@@ -73,6 +76,8 @@ class AttributeInterner:
         self.items: list[tuple[str, Any]] = []
         self.caller_only: list[int] = []
         """Codes of caller-only attributes."""
+        self.ids = np.zeros((1024, 2), np.int64)
+        """By code: the number of the attribute that is an id, from 1, and the id's digest."""
         self._codes: dict[tuple[str, str], int] = {}
         self._digests = np.zeros(1024, np.uint64)
         self._used = np.zeros(1024, np.int64)
@@ -86,12 +91,15 @@ class AttributeInterner:
         if key in self._caller_only:
             self.caller_only.append(code)
         if code >= len(self._digests):
+            self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
             self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
             self._used = np.concatenate([self._used, np.zeros_like(self._used)])
         digest = hashlib.blake2b(
             f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8
         ).digest()
         self._digests[code] = int.from_bytes(digest, "little")
+        if key in self._id_keys:
+            self.ids[code] = self._id_keys[key], np.uint64(id_digest(str(value))).view(np.int64)
         return code
 
 
@@ -152,6 +160,7 @@ def span_table(
     """Return the span table (SPAN_SCHEMA) of the spans in `keep`, with facts, without content."""
     _take_events(flat, labels, wanted)
     _drop_caller_only_attributes(flat, labels)
+    ids = _take_ids(flat, labels, wanted.ids)
     sets = _attribute_sets(flat, labels)
     sets = _with_facts(flat, labels, wanted, sets)
     start = flat.start
@@ -173,6 +182,7 @@ def span_table(
         pa.array(flat.output_tokens),
         pa.array(flat.cached_input_tokens),
         pa.array(flat.cost, mask=np.isnan(flat.cost)),
+        *(pa.array(ids[name]) for name in ID_COLUMNS),
         _links(flat.links, len(flat)),
     ]
     table = pa.Table.from_arrays(columns, schema=SPAN_SCHEMA)
@@ -195,6 +205,20 @@ def _take_events(flat: SpanColumns, labels: AttributeInterner, wanted: Attribute
     _append_attributes(flat, pairs[0], pairs[1].astype(np.int32))
 
 
+def _take_ids(
+    flat: SpanColumns, labels: AttributeInterner, columns: Mapping[str, str]
+) -> dict[str, I64]:
+    """Remove the attributes that are ids, and return their digests by column; 0: none."""
+    found = {name: np.zeros(len(flat), np.int64) for name in ID_COLUMNS}
+    key, digest = labels.ids[flat.attribute_code].T
+    if not key.any():
+        return found
+    for number, column in reversed(list(enumerate(columns.values(), 1))):
+        found[column][flat.attribute_row[key == number]] = digest[key == number]
+    _keep_attributes(flat, key == 0)
+    return found
+
+
 def _drop_caller_only_attributes(flat: SpanColumns, labels: AttributeInterner) -> None:
     """Drop caller-only attributes of server and consumer spans."""
     if not labels.caller_only:
@@ -202,7 +226,10 @@ def _drop_caller_only_attributes(flat: SpanColumns, labels: AttributeInterner) -
     caller_only = np.zeros(len(labels.items), np.bool_)
     caller_only[labels.caller_only] = True
     serving = np.isin(flat.kind, (KIND_SERVER, KIND_CONSUMER))
-    kept = ~(caller_only[flat.attribute_code] & serving[flat.attribute_row])
+    _keep_attributes(flat, ~(caller_only[flat.attribute_code] & serving[flat.attribute_row]))
+
+
+def _keep_attributes(flat: SpanColumns, kept: NDArray[np.bool_]) -> None:
     flat.attribute_row, flat.attribute_code = flat.attribute_row[kept], flat.attribute_code[kept]
 
 

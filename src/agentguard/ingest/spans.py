@@ -30,6 +30,8 @@ SPAN_SCHEMA = pa.schema(
         pa.field("output_tokens", pa.int64(), nullable=False),
         pa.field("cached_input_tokens", pa.int64(), nullable=False),
         pa.field("cost_usd", pa.float64()),
+        pa.field("request", pa.int64(), nullable=False),  # digest of a request's id; 0: none
+        pa.field("conversation", pa.int64(), nullable=False),  # digest of its id; 0: none
         pa.field("links", pa.list_(pa.binary(24))),  # trace id and span id of each link
     ]
 )
@@ -39,6 +41,12 @@ KIND_UNSPECIFIED, KIND_INTERNAL, KIND_SERVER, KIND_CLIENT, KIND_PRODUCER, KIND_C
 _TRACE = 16
 """Bytes of a trace id, and hex digits of one truncated to 64 bits."""
 _HEX = frozenset("0123456789abcdefABCDEF")
+
+
+def id_digest(written: str) -> int:
+    """Return 64 bits of BLAKE2b of an id, never 0."""
+    digest = hashlib.blake2b(written.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
 
 
 def id_bytes(written: str, size: int) -> tuple[bytes, str | None]:

@@ -73,6 +73,8 @@ class IncrementalGraph:
     dialects: Dialects
     most_spans: int = _MOST_SPANS
     group_spans: int = GROUP_SPANS
+    settling: int = 0
+    """Nanoseconds at the end of the window whose spans may still get parents."""
     _classifier: Classifier = field(init=False)
     _sizes: dict[SpanSource, int] = field(init=False, default_factory=dict)
     _summaries: dict[SpanSource, Summary] = field(init=False, default_factory=dict)
@@ -95,13 +97,15 @@ class IncrementalGraph:
         """
         if not self._summarize(sources):
             self.forget()
-            return graph_of(self._measured(sources), self.dialects)
+            tables = self._measured(sources)
+            return graph_of(tables, self.dialects, settling=self.settling)
         facts = union(self._summaries[source].facts for source in sources)
         known = self._discovered(self._groups(sources), sources, facts)
         partials = [group.partial for group in known.values()]
         observations = sum(len(partial.observations) for partial in partials)
         self._known = known if observations <= _MOST_OBSERVATIONS else {}
-        return graph_of_partials(partials, self.dialects, sum(self._sizes.values()))
+        read = sum(self._sizes.values())
+        return graph_of_partials(partials, self.dialects, read, settling=self.settling)
 
     def _summarize(self, sources: Sequence[SpanSource]) -> bool:
         """Summarize the new sources; return False where there are too many spans."""

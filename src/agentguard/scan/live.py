@@ -25,7 +25,7 @@ from agentguard.graph.storage.publishing import GRAPH_STORED, GraphPublisher, Pu
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.graph.storage.unstored import Computed
 from agentguard.graph.storage.versions import Graphs
-from agentguard.kernel.clock import Clock
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.ids import sortable_id
 from agentguard.kernel.stable_json import stable_json
@@ -269,6 +269,10 @@ class StoredLiveWindows:
 
 def _start(_incremental: IncrementalGraph) -> None:
     """Start the worker process before there is work: the first spans should not wait for it."""
+
+
+SETTLING = 600 * NS_PER_SECOND
+"""Nanoseconds for which a span whose parent is missing may belong to a trace in progress."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,18 +72,26 @@ def scan(
 
 
 def graph_of(
-    tables: Iterable[pa.Table], dialects: Dialects, *, window: TimeWindow | None = None
+    tables: Iterable[pa.Table],
+    dialects: Dialects,
+    *,
+    window: TimeWindow | None = None,
+    settling: int = 0,
 ) -> Scan:
     """Return the graph of span tables (SPAN_SCHEMA).
 
-    Duplicates and any order are allowed, so which came late is not known.
+    Duplicates and any order are allowed, so which came late is not known. Spans of the last
+    `settling` ns may still get parents.
     """
-    return _graph(((table, len(table)) for table in tables), dialects, _Refused(), window)
+    counted = ((table, len(table)) for table in tables)
+    return _graph(counted, dialects, _Refused(), window, settling)
 
 
-def graph_of_partials(partials: Sequence[Partial], dialects: Dialects, spans_read: int) -> Scan:
+def graph_of_partials(
+    partials: Sequence[Partial], dialects: Dialects, spans_read: int, *, settling: int = 0
+) -> Scan:
     """Return the graph of discovered traces, the same as graph_of of their spans."""
-    return _built(partials, dialects, _Refused(), spans_read)
+    return _built(partials, dialects, _Refused(), spans_read, settling)
 
 
 class _Refused:
@@ -122,6 +130,7 @@ def _graph(
     dialects: Dialects,
     refused: _Refused,
     window: TimeWindow | None,
+    settling: int = 0,
 ) -> Scan:
     classifier = Classifier(dialects)
     seen, read = Prescan(), 0
@@ -138,7 +147,7 @@ def _graph(
             discover(part, dialects, classifier, seen)
             for part in (spool if window is None else inside).partitions()
         ]
-    found = _built(partials, dialects, refused, read)
+    found = _built(partials, dialects, refused, read, settling)
     outside = (
         0
         if window is None
@@ -148,7 +157,9 @@ def _graph(
     return replace(found, graph=replace(found.graph, asked=window, coverage=coverage))
 
 
-def _built(partials: Sequence[Partial], dialects: Dialects, refused: _Refused, read: int) -> Scan:
+def _built(
+    partials: Sequence[Partial], dialects: Dialects, refused: _Refused, read: int, settling: int
+) -> Scan:
     refused.add(
         _parent_cycle(partial, *place) for partial in partials for place in partial.parent_cycles
     )
@@ -158,6 +169,7 @@ def _built(partials: Sequence[Partial], dialects: Dialects, refused: _Refused, r
         spans_read=read,
         refused=refused.spans,
         join=dialects.join_traces,
+        settling=settling,
     )
     return refused.scan(graph, runs)
 

@@ -53,7 +53,7 @@ _MAX_SMALL = 8
 _MOST_MERGED = 500_000
 """Spans that are merged, and therefore held in memory, at a time."""
 _COUNTED_PARTS = 16_384
-_LATER_COLUMNS = frozenset({"cached_input_tokens"})
+_LATER_COLUMNS = frozenset({"cached_input_tokens", "request", "conversation"})
 """Columns that files of earlier versions lack; all are whole numbers."""
 _GONE = "it is gone"
 """What is wrong with a file that another process has set aside."""

@@ -13,7 +13,7 @@ from agentguard.discovery.dialects.conditions import CONDITION_KEYS, KINDS
 from agentguard.discovery.dialects.errors import DialectFormatError
 from agentguard.discovery.dialects.loading import FLAGS, NAMES, PEERS, RESOURCE, Role
 from agentguard.discovery.kinds import Stop
-from agentguard.ingest.attribute_selection import NUMBERS, Reduction
+from agentguard.ingest.attribute_selection import ID_COLUMNS, NUMBERS, Reduction
 from agentguard.kernel.patterns import BadPatternError, Pattern
 from agentguard.kernel.yaml_nodes import Nodes, described, documents, line_of
 
@@ -32,6 +32,7 @@ class Use(StrEnum):
     KEPT = "kept"
     """Rules see its value."""
     NUMBER = "read as a number of tokens or a cost"
+    ID = "an id of a request or conversation, of which only a digest is kept"
     CONTENT = "content that only facts are taken from"
 
 
@@ -84,9 +85,11 @@ class _Reader:
             "stops": lambda node: self._entries(node, self._stop),
             "control_flow": lambda node: _unused(self._texts(node, "control_flow")),
             "housekeeping": lambda node: self._pattern(node, "housekeeping"),
+            "start_up": lambda node: self._pattern(node, "start_up"),
             "keeps": lambda node: self._attributes(node, "keeps", Use.KEPT),
             "caller_only": lambda node: self._attributes(node, "caller_only", Use.KEPT),
             "reduced": self._reduced,
+            "ids": self._ids,
             "usage": self._usage,
             **{key: self._numbers(key) for key in NUMBERS},
         }
@@ -227,6 +230,11 @@ class _Reader:
         for name, value in self._pairs(node, "reduced"):
             to = self._one_of(value, "reduced", tuple(Reduction))
             self._mention(name, Use.KEPT, "reduced", Reduction(to))
+
+    def _ids(self, node: yaml.Node) -> None:
+        for name, value in self._pairs(node, "ids"):
+            self._one_of(value, "ids", ID_COLUMNS)
+            self._mention(name, Use.ID, "ids")
 
     def _usage(self, node: yaml.Node) -> None:
         for name, value in self._pairs(node, "usage"):

@@ -13,7 +13,13 @@ from agentguard.discovery.dialects.conditions import condition_of, fact_of
 from agentguard.discovery.kinds import Stop
 from agentguard.discovery.packaged_yaml import parse
 from agentguard.discovery.shape_keys import DIALECT, SOURCE, other_attributes
-from agentguard.ingest.attribute_selection import NUMBERS, AttributeSelection, Fact, Reduction
+from agentguard.ingest.attribute_selection import (
+    ENDED_BY_EXCEPTION,
+    NUMBERS,
+    AttributeSelection,
+    Fact,
+    Reduction,
+)
 from agentguard.ingest.conditions import Attributes, Condition
 from agentguard.ingest.other_attributes import OtherAttributes, Usage
 from agentguard.kernel.patterns import BadPatternError, Pattern
@@ -61,10 +67,10 @@ RESOURCE = PEERS | frozenset(
         "cloud.region",
     }
 )
-_EXCEPTION = {"exception": frozenset({"exception.type"})}
+_EXCEPTION = {"exception": frozenset({"exception.type", "exception.escaped", ENDED_BY_EXCEPTION})}
 _NOTHING = frozenset({"none", "null", "nil", "undefined", "unknown", "n/a", "nan", "<unknown>"})
 """Placeholder values that mean "no name"."""
-_EVENTS = frozenset({"event:exception", "exception.type"})
+_EVENTS = frozenset({"event:exception", *_EXCEPTION["exception"]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +197,8 @@ class Dialects:
     """Conditions of spans that a guardrail stopped, or that wait for a person; no failures."""
     housekeeping: tuple[Pattern, ...]
     """Entry points that are health checks and pollers, not workflows."""
+    start_up: tuple[Pattern, ...]
+    """Names of database calls that prepare a service, if no run makes them."""
     sources: Mapping[str, str]
     """Dialect → the convention or package, with its version."""
     files: Mapping[str, str]
@@ -253,6 +261,7 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         stops=stops,
         housekeeping=tuple(_compiled(files_in_order, "housekeeping", _pattern)),
+        start_up=tuple(_compiled(files_in_order, "start_up", _pattern)),
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         files={table["id"]: name for name, table in files_in_order.items()},
         wanted=_wanted(tables, rules, facts, outcomes),
@@ -283,12 +292,14 @@ def _wanted(
     conditions = [*(rule.condition for rule in rules), *(f.condition for f in facts), *errors]
     sources = _sources_of(rules)
     reductions = _merged(tables, "reduced", Reduction)
+    ids = _merged(tables, "ids", str)
     labels = {key for condition in conditions for key in _keys(condition)} | {
         s.attribute for s in sources if s.attribute
     }
     labels |= (
         {s.port for s in sources if s.port}
         | {key for table in tables for key in table.get("keeps", ())}
+        | ids.keys()
         | {"error.type"}
     )
     return AttributeSelection(
@@ -300,6 +311,7 @@ def _wanted(
         facts=facts,
         usage=_merged(tables, "usage", _usage),
         caller_only=_union(tables, "caller_only"),
+        ids=ids,
         others=_others(rules),
     )
 

@@ -104,7 +104,8 @@ def _contradictions(checked: Mapping[str, CheckedFile]) -> Iterable[DialectForma
 def _uses(wanted: AttributeSelection) -> dict[str, Use]:
     kept = dict.fromkeys(wanted.labels | wanted.reductions.keys(), Use.KEPT)
     content = dict.fromkeys(wanted.content, Use.CONTENT)
-    return kept | content | dict.fromkeys(numeric_attributes(wanted), Use.NUMBER)
+    ids = dict.fromkeys(wanted.ids, Use.ID)
+    return kept | ids | content | dict.fromkeys(numeric_attributes(wanted), Use.NUMBER)
 
 
 def _contradiction(mention: Mention, used: Use) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import TYPES, ComponentKind, DependencyType
 from agentguard.discovery.partial import I64, Mask, Observation, Partial, Proof, merged
 from agentguard.graph.assembly.cardinality import limit_cardinality
 from agentguard.graph.assembly.counts import Counts
@@ -18,7 +18,7 @@ from agentguard.graph.assembly.hosting import internal_calls, runs_in
 from agentguard.graph.assembly.propagation.diagnosis import diagnose
 from agentguard.graph.assembly.rule_texts import COMPONENT_RULES, DEPENDENCY_RULES
 from agentguard.graph.assembly.run_tables import run_tables
-from agentguard.graph.assembly.trace_linking import SAME_CALLER, TYPES, LinkedCalls, link_traces
+from agentguard.graph.assembly.trace_linking import SAME_CALLER, LinkedCalls, link_traces
 from agentguard.graph.assembly.workflows import workflows
 from agentguard.graph.latency import Histogram, histograms
 from agentguard.graph.model import Basis, Component, Coverage, Dependency, Fallback, Graph
@@ -38,15 +38,16 @@ def build(
     spans_read: int,
     refused: Mapping[str, int],
     join: bool = True,
+    settling: int = 0,
 ) -> tuple[Graph, Runs]:
     """Merge the partials into a graph and the runs behind it.
 
     `conventions` maps dialects to their sources, for the basis of each claim. `join`: whether
-    separate traces are joined where ids, times and peer of a call agree.
+    separate traces are joined where ids, times and peer of a call agree. `settling`: see diagnose.
     """
     partial = merged(partials)
     limited = limit_cardinality(partial)
-    broken = diagnose(partial, join=join)
+    broken = diagnose(partial, join=join, settling=settling)
     found = link_traces(partial, broken.joined_rows)
     recovered = find_fallbacks(found)
     builder = _Builder(partial, found, recovered, conventions)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.kinds import TYPES, ComponentKind
 from agentguard.discovery.partial import I64, Mask
-from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
+from agentguard.graph.assembly.trace_linking import LinkedCalls
 
 Pairs = dict[tuple[int, int, int], list[tuple[int, int]]]
 """(owner, primary, secondary) as component codes → rows (failed call, fallback call)."""

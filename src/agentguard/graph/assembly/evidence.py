@@ -24,6 +24,7 @@ _CEILING = {
     Proof.TEXT: 0.7,
     Proof.SHAPE: 0.6,
     Proof.SERVICE_NAME: 0.5,
+    Proof.ORDER: 0.4,
 }
 """Maximum confidence of each kind of evidence."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from agentguard.compute.arrays import distinct, factorize_rows
-from agentguard.discovery.kinds import ComponentKind
+from agentguard.discovery.kinds import TYPES, ComponentKind
 from agentguard.discovery.naming import share_word
 from agentguard.discovery.partial import I64, Mask
 from agentguard.graph.assembly.cross_run_fallbacks import (
@@ -19,7 +19,7 @@ from agentguard.graph.assembly.cross_run_fallbacks import (
     handed_over_fallbacks,
 )
 from agentguard.graph.assembly.redeliveries import redeliveries
-from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
+from agentguard.graph.assembly.trace_linking import LinkedCalls
 from agentguard.graph.model import FallbackMode
 
 _INTERCHANGEABLE = (ComponentKind.MODEL, ComponentKind.MCP_SERVER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentguard.discovery.partial import Proof
+from agentguard.discovery.qualified_names import RULE as NAMED_WITH_SERVER
 from agentguard.discovery.requested_tools import RULE as REQUESTED
 from agentguard.graph.assembly.cardinality import CARDINALITY_LIMITED, MOST_NAMES
 from agentguard.graph.assembly.trace_linking import SAME_CALLER
@@ -21,6 +22,9 @@ COMPONENT_RULES = {
     SAME_CALLER: "AgentGuard: the span has no model name; its caller uses only this model",
     "crosses-services": "AgentGuard: parent or child span has another service.name",
     "calls-out": "AgentGuard: the service makes calls but has no server span",
+    NAMED_WITH_SERVER: (
+        "AgentGuard: the tool's name begins with that of an MCP server seen in other spans"
+    ),
     "mcp#server": "service.name of the MCP call's server half, or mcp.server.name",
 }
 DEPENDENCY_RULES = {
@@ -34,4 +38,7 @@ DEPENDENCY_RULES = {
     Proof.TEXT: "named in an argument of the call",
     Proof.SHAPE: "the callee's span is below the caller's; its role is by form only",
     Proof.SERVICE_NAME: "the service's name",
+    Proof.ORDER: (
+        "weak: the agents ran one after the other in one workflow, which may have started both"
+    ),
 }

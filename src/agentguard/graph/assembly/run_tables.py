@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from agentguard.discovery.kinds import TYPES
 from agentguard.discovery.partial import I64, U64, Calls, Partial
 from agentguard.graph.assembly.fallbacks import FoundFallbacks
-from agentguard.graph.assembly.trace_linking import TYPES, LinkedCalls
+from agentguard.graph.assembly.trace_linking import LinkedCalls
 from agentguard.graph.runs import CALL_SCHEMA, RUN_SCHEMA, Runs
 
 

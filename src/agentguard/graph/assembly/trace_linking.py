@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from agentguard.compute.arrays import factorize, hash_rows
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import TYPES, ComponentKind, DependencyType
 from agentguard.discovery.messages import sent_message
 from agentguard.discovery.naming import Identity, undated
 from agentguard.discovery.partial import (
@@ -24,7 +24,6 @@ from agentguard.discovery.partial import (
 from agentguard.graph.assembly.peers import resolve_peers
 from agentguard.ingest.attribute_selection import TOKENS
 
-TYPES = tuple(DependencyType)
 SAME_CALLER = "same-caller"
 """The rule that names a model call without a model name."""
 

@@ -13,6 +13,7 @@ from agentguard.discovery.kinds import ComponentKind, Stop
 from agentguard.discovery.partial import I64, Mask, Partial
 from agentguard.graph.assembly.counts import Counts
 from agentguard.graph.assembly.evidence import evidence
+from agentguard.graph.assembly.resumption import resumed_runs
 from agentguard.graph.assembly.trace_linking import LinkedCalls
 from agentguard.graph.model import Workflow
 
@@ -35,7 +36,7 @@ def _columns(
     rows = np.flatnonzero(found.calls.entry >= 0)
     size, codes = len(partial.workflows), found.calls.entry[rows].astype(np.int64)
     return {
-        **_counts(found, Counts(rows, codes, size)),
+        **_counts(found, resumed_runs(partial), Counts(rows, codes, size)),
         "evidence": evidence(found.calls, partial.labels, rows, codes, size),
         "root_component": _component_ids(found, codes, found.component[rows]),
         "entry": _component_ids(found, codes, _first_components(found, rows)),
@@ -43,13 +44,13 @@ def _columns(
     }
 
 
-def _counts(found: LinkedCalls, sums: Counts) -> dict[str, list[int]]:
+def _counts(found: LinkedCalls, resumed: Mask, sums: Counts) -> dict[str, list[int]]:
     calls, lost = found.calls, found.lost
     return {
         "runs": sums.add(),
         "failed": sums.add(lost),
         "stopped_by_guardrail": sums.add((calls.stop == Stop.GUARDRAIL) & ~lost),
-        "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost),
+        "waiting_for_person": sums.add((calls.stop == Stop.PERSON) & ~lost & ~resumed),
         "first_seen": sums.lowest(calls.start),
         "last_seen": sums.highest(calls.start + np.maximum(calls.duration, 0)),
         "nested": sums.add(calls.source >= 0),
@@ -76,7 +77,10 @@ def _first_components(found: LinkedCalls, entries: I64) -> I64:
     Services and workflows are skipped, except nested workflows; fallback: the entry's own.
     """
     calls = found.calls
-    real = ~(_of_kind(found, ComponentKind.WORKFLOW) | _of_kind(found, ComponentKind.SERVICE))
+    workflow, service = (
+        _of_kind(found, kind) for kind in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
+    )
+    real = ~(workflow | service)
     nested = (calls.entry >= 0) & (calls.source >= 0)
     rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
     rows = found.least_deep(rows)
@@ -85,19 +89,10 @@ def _first_components(found: LinkedCalls, entries: I64) -> I64:
     started = np.arange(len(calls))
     started[runs] = rows[first]
     own, started = found.component[entries], found.component[started[entries]]
-    return np.where(_starts_elsewhere(found, own, started), started, own)
-
-
-def _starts_elsewhere(found: LinkedCalls, own: I64, started: I64) -> Mask:
-    """Return which runs with these entries start in the first component that does work.
-
-    A service counts itself unless that is an agent or a workflow; a workflow counts only if it
-    starts nothing.
-    """
-    workflow, agent = _of_kind(found, ComponentKind.WORKFLOW), _of_kind(found, ComponentKind.AGENT)
-    called = agent[started] | workflow[started]
-    elsewhere: Mask = workflow[own] | (_of_kind(found, ComponentKind.SERVICE)[own] & called)
-    return elsewhere
+    # A service counts itself unless it starts an agent or a workflow; a workflow counts only if it
+    # starts nothing.
+    called = (_of_kind(found, ComponentKind.AGENT) | workflow)[started]
+    return np.where(workflow[own] | (service[own] & called), started, own)
 
 
 def _of_kind(found: LinkedCalls, kind: ComponentKind) -> Mask:

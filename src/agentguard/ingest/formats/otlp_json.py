@@ -12,6 +12,7 @@ import numpy as np
 
 from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
 from agentguard.ingest.formats.kinds import MalformedError
+from agentguard.ingest.formats.otlp_exceptions import mark_exception
 from agentguard.ingest.formats.otlp_groups import Span, spans
 from agentguard.ingest.formats.otlp_values import (
     MAX_INT64,
@@ -153,7 +154,8 @@ class DocumentReader:
             raise MalformedError("A span must be an object.")
         ids, labels = _ids(span, own_ids=own_ids)
         name, kind, times = _head(span)
-        failed, events = _failed(span.get("status")), self._wanted_events(span.get("events"))
+        failed = _failed(span.get("status"))
+        events = mark_exception(self._wanted_events(span.get("events")), span, times[1])
         links = [found for link in objects(span.get("links"), "links") if (found := _link(link))]
         codes, content, numbers = self._attributes(span, scope)
         codes += self._threshold(as_text(span.get("traceState")))

@@ -20,6 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
 from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
+from agentguard.ingest.formats.otlp_exceptions import mark_exceptions
 from agentguard.ingest.formats.otlp_groups import resource_text
 from agentguard.ingest.formats.otlp_keys import (
     CONTENT,
@@ -184,7 +185,7 @@ class ProtobufReader:
             attribute_code=codes,
             **by_column(numbers),
             content=content,
-            events=self._take_events(spans.field("events")),
+            events=mark_exceptions(self._take_events(spans.field("events")), spans),
             links=_links(spans.field("links")),
         )
         return flat, trace_ok & own_ok

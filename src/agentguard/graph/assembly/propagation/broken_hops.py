@@ -59,11 +59,16 @@ class _Call:
     match: Match | None
 
 
-def unexplained_orphans(partial: Partial, explained: Collection[int]) -> list[int]:
-    """Return the callees' sides whose parents are missing, but for those that have a match."""
+def unexplained_orphans(
+    partial: Partial, explained: Collection[int], *, settling: int = 0
+) -> list[int]:
+    """Return the callees' sides whose parents are missing, but for those that have a match.
+
+    Parents of spans that ended in the last `settling` ns of the window may be still running.
+    """
     sides = partial.open_sides
     outgoing = np.array([each.outgoing for each in partial.sides], np.bool_)
-    orphans = sides.parent != 0
+    orphans = (sides.parent != 0) & (sides.end <= partial.last_seen - settling)
     if len(outgoing):
         orphans &= ~outgoing[sides.side]
     return [at for at in np.flatnonzero(orphans).tolist() if at not in explained]

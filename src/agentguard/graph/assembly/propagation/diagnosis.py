@@ -27,11 +27,11 @@ class Diagnosis:
     """Rows of calls that have a caller by inference."""
 
 
-def diagnose(partial: Partial, *, join: bool) -> Diagnosis:
+def diagnose(partial: Partial, *, join: bool, settling: int = 0) -> Diagnosis:
     """Find the calls whose context is lost; with `join`, change the calls of `partial`.
 
     A pure function of the spans in the window, whatever groups of traces the partial was merged
-    from.
+    from. Spans of the last `settling` ns of the window may get parents later.
     """
     if not len(partial.open_sides):
         return Diagnosis((), frozenset())
@@ -39,7 +39,7 @@ def diagnose(partial: Partial, *, join: bool) -> Diagnosis:
     explained = {match.callee for match in found}
     unrecorded = list(unrecorded_calls(partial, explained))
     callees = {at for each in unrecorded for at in each.callees} | explained
-    orphans = unexplained_orphans(partial, explained)
+    orphans = unexplained_orphans(partial, explained, settling=settling)
     agents = agents_started(partial, callees.union(orphans))
     joined = join_traces(partial, found) if join else Joined(frozenset(), frozenset())
     findings = Findings(partial, joined, offsets, agents, WholeCalls.of(partial.whole_hops))

@@ -9,13 +9,12 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from agentguard.compute.arrays import hash_rows
-from agentguard.discovery.kinds import ComponentKind, DependencyType
+from agentguard.discovery.kinds import TYPE_CODE, ComponentKind, DependencyType
 from agentguard.discovery.naming import agent_key
 from agentguard.discovery.partial import I64, Calls, LinkEnd, LinkStart, Mask, Partial, Proof
 from agentguard.discovery.sides import MESSAGING
 from agentguard.graph.assembly.propagation.matching import Match
 
-_TYPES = tuple(DependencyType)
 _USE = {
     ComponentKind.AGENT: DependencyType.DELEGATES,
     ComponentKind.TOOL: DependencyType.USES_TOOL,
@@ -123,7 +122,7 @@ class _Joining:
             calls.has_client_span[row] = True
         calls.failed[row] |= sides.failed[at] & (kind is not ComponentKind.AGENT)
         calls.source[row], calls.proof[row] = holder, Proof.MATCH
-        calls.type[row] = _TYPES.index(_USE.get(kind, DependencyType.HTTP))
+        calls.type[row] = TYPE_CODE[_USE.get(kind, DependencyType.HTTP)]
         self.rows.add(row)
         if kind is ComponentKind.AGENT:
             self._attach_agent(row, holder)
@@ -161,7 +160,7 @@ class _Joining:
         is_agent = np.array([kind is ComponentKind.AGENT for kind in self._kinds], np.bool_)
         calls, below = self._calls, defaultdict[int, list[int]](list)
         agents = is_agent[calls.observation] if len(is_agent) else np.zeros(0, np.bool_)
-        delegated = calls.type == _TYPES.index(DependencyType.DELEGATES)
+        delegated = calls.type == TYPE_CODE[DependencyType.DELEGATES]
         for row in np.flatnonzero(agents & delegated & (calls.source >= 0)).tolist():
             below[int(calls.source[row])].append(row)
         return below
