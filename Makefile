@@ -5,7 +5,7 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-neo4j build pins picture docs setup
+.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-neo4j lab build pins picture docs setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS
 
 bench-neo4j: setup ## Compare bulk loading of a large graph into Neo4j with row by row (BENCH_COMPONENTS=10000 BENCH_DEPENDENCIES=50000)
 	@$(PY) -m benchmarks.neo4j
+
+lab: setup ## Put outages into real systems and score what the simulation says of them (LAB_ARGS="--systems ecommerce --most 2")
+	@$(PY) -m lab $(LAB_ARGS)
 
 build: setup ## Build the wheel and the source archive into dist/
 	@$(PY) -m build --no-isolation

@@ -24,6 +24,9 @@ class Counts:
     """(owner, primary, secondary)."""
     tokens: Counter[str] = field(default_factory=Counter)
     """Model → input and output tokens, as reported by the replies."""
+    served: Counter[str] = field(default_factory=Counter)
+    """Service → requests that it served."""
+    failed_served: Counter[str] = field(default_factory=Counter)
     spans_sent: int = 0
     spans_refused: int = 0
 
@@ -41,6 +44,11 @@ class Counts:
         """Count one invocation of an agent."""
         self.invocations[agent] += 1
         self.failed_invocations[agent] += failed
+
+    def answered(self, service: str, *, failed: bool) -> None:
+        """Count one request that a service has served."""
+        self.served[service] += 1
+        self.failed_served[service] += failed
 
     def tried_instead(self, owner: str, failed: str, now: str) -> None:
         """Count an attempt made because another one failed.

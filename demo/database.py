@@ -22,12 +22,17 @@ class Database:
 
     def run(self, statement: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own and return its rows."""
-        with (
-            closing(sqlite3.connect(self.path, factory=_named(self.name))) as connection,
-            connection,
-        ):
-            rows = connection.cursor().execute(statement, parameters).fetchall()
-        self.counts.called(f"tool:{self.tool}", f"datastore:{self.name}", failed=False)
+        edge = f"tool:{self.tool}", f"datastore:{self.name}"
+        try:
+            with (
+                closing(sqlite3.connect(self.path, factory=_named(self.name))) as connection,
+                connection,
+            ):
+                rows = connection.cursor().execute(statement, parameters).fetchall()
+        except sqlite3.Error:
+            self.counts.called(*edge, failed=True)
+            raise
+        self.counts.called(*edge, failed=False)
         return rows
 
 

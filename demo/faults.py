@@ -19,12 +19,17 @@ def chance(seed: int, *parts: object) -> float:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) / 2**64
 
 
+def agent_point(agent: str) -> str:
+    """Return the point at which an agent itself fails."""
+    return f"agent:{agent}"
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """An error that a share of the tasks meets on its first attempts."""
 
     point: str
-    """A tool's name, or "AgentName/model-name" for a model call."""
+    """A tool's name, "AgentName/model-name" for a model call, or `agent_point` of an agent."""
     share: float
     status: int = 503
     message: str = "temporarily unavailable"

@@ -126,6 +126,10 @@ class Fleet:
         listener.close()
         self._children[name] = _Child(process, ours)
 
+    def refuse(self, name: str) -> None:
+        """Let connections to this process, which is not started, be refused."""
+        self._listeners.pop(name).close()
+
     def wait_until_ready(self, seconds: float) -> None:
         """Return once every process responds.
 

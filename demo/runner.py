@@ -20,7 +20,7 @@ from demo.model_server import ModelServer
 from demo.processes import DemoError, EndedEarlyError, Fleet, Post
 from demo.scripts import Step
 from demo.service import MODEL_SERVER, serve
-from demo.system import System
+from demo.system import Request, System
 from demo.telemetry import takes_spans
 
 SYSTEMS = {system.name: system for system in (ecommerce.SYSTEM, content.SYSTEM)}
@@ -63,6 +63,10 @@ class Order:
     """How long the processes may take to start."""
     users: int = 8
     """Concurrent requests: more finish sooner, but each takes longer."""
+    down: frozenset[str] = frozenset()
+    """Services and databases that are out: connections are refused, tables are missing."""
+    answered: Callable[[Request, bool], None] | None = None
+    """Is told of each request whether it succeeded."""
 
 
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
@@ -88,7 +92,7 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
             asyncio.run(_drive(fleet.addresses[system.services[0].name], system, order, progress))
         progress("Stopping the services, which flush their spans.")
         fleet.stop()
-        return {system.name: _counted(fleet, system) for system in order.systems}
+        return {system.name: _counted(fleet, system, order.down) for system in order.systems}
 
 
 @contextmanager
@@ -106,8 +110,11 @@ def _start(fleet: Fleet, order: Order, folder: Path) -> None:
     fleet.start(MODEL_SERVER, serve_model, scripts, order.seed, faults)
     for system in order.systems:
         database = folder / f"{system.database}.db"
-        create_database(database, system.schema)
+        create_database(database, "" if system.database in order.down else system.schema)
         for service in system.services:
+            if service.name in order.down:
+                fleet.refuse(service.name)
+                continue
             fleet.start(service.name, serve, system, service.name, order.seed, order.otlp, database)
 
 
@@ -126,7 +133,9 @@ async def _drive(entry: str, system: System, order: Order, progress: Progress) -
 
     async def user() -> None:
         for number, request in waiting:
-            await client.post(request.path, json=dict(request.task))
+            answer = await client.post(request.path, json=dict(request.task))
+            if order.answered is not None:
+                order.answered(request, answer.is_success)
             if number % 10 == 0 or number == len(requests):
                 progress(f"{system.name}: {number} of {len(requests)} requests sent")
 
@@ -143,8 +152,9 @@ async def _drive(entry: str, system: System, order: Order, progress: Progress) -
         ) from errors
 
 
-def _counted(fleet: Fleet, system: System) -> Counts:
-    own = total(fleet.counted_by(service.name) for service in system.services)
+def _counted(fleet: Fleet, system: System, down: frozenset[str]) -> Counts:
+    running = [service.name for service in system.services if service.name not in down]
+    own = total(fleet.counted_by(name) for name in running)
     met = fleet.counted_by(MODEL_SERVER)
     agents = {f"agent:{name}" for name in system.agents}
     own.retries.update({edge: count for edge, count in met.retries.items() if edge[0] in agents})

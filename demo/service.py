@@ -78,9 +78,12 @@ async def _healthy() -> dict[str, str]:
 def _agent_handler(worker: Worker, agent: str) -> Handler:
     async def invoke(task: dict[str, Any]) -> dict[str, str]:
         try:
-            return {"answer": await worker.run(agent, task)}
+            answer = await worker.run(agent, task)
         except AgentFailedError as error:
+            worker.counts.answered(worker.service, failed=True)
             raise HTTPException(503, str(error)) from error
+        worker.counts.answered(worker.service, failed=False)
+        return {"answer": answer}
 
     return invoke
 
@@ -91,8 +94,10 @@ def _entry_handler(worker: Worker, path: str, agent: str) -> Handler:
             answer = await worker.ask_service(worker.system.homes[agent], f"/agents/{agent}", task)
         except AgentFailedError as error:
             worker.counts.ran(f"POST {path}", failed=True)
+            worker.counts.answered(worker.service, failed=True)
             raise HTTPException(502, str(error)) from error
         worker.counts.ran(f"POST {path}", failed=False)
+        worker.counts.answered(worker.service, failed=False)
         return {"answer": answer}
 
     return enter

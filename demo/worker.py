@@ -6,6 +6,7 @@ Ask the model, do what it says with tools and other agents, until it has an answ
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageFuncti
 
 from demo.counting import Counts
 from demo.database import Database
-from demo.faults import FaultPlan
+from demo.faults import FaultPlan, agent_point
 from demo.scripts import ERROR, FAILED, Task
 from demo.system import Agent, System
 from demo.telemetry import execute_tool, invoke_agent
@@ -58,12 +59,18 @@ class Worker:
             with invoke_agent(
                 agent.name, agent.description, agent.models[0], f"{self.system.name}-{task['id']}"
             ):
+                self._meet_fault(agent, task)
                 answer = await self._converse(agent, task)
         except AgentFailedError:
             self.counts.invoked(agent.name, failed=True)
             raise
         self.counts.invoked(agent.name, failed=False)
         return answer
+
+    def _meet_fault(self, agent: Agent, task: Task) -> None:
+        fault = self.faults.strike(agent_point(agent.name), str(task["id"]))
+        if fault:
+            raise AgentFailedError(f"{agent.name}: {fault.message} ({fault.status})")
 
     async def _converse(self, agent: Agent, task: Task) -> str:
         system = f"You are {agent.name}. {agent.description}"
@@ -135,9 +142,11 @@ class Worker:
             fault = self.faults.strike(name, str(task["id"]))
             if fault:
                 raise ToolFailedError(f"{name}: {fault.message} ({fault.status})")
-            return agent.tools[name](
-                task, Database(self.database, self.system.database, name, self.counts)
-            )
+            database = Database(self.database, self.system.database, name, self.counts)
+            try:
+                return agent.tools[name](task, database)
+            except sqlite3.Error as error:
+                raise ToolFailedError(f"{name}: the database failed ({error})") from error
 
     async def _ask_colleague(self, name: str, task: Task) -> str:
         home = self.system.homes[name]

@@ -1,0 +1,66 @@
+"""What an outage really did: the same requests with and without it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from demo.counting import Counts
+from demo.system import System
+from lab.observation import Observation
+from lab.outages import Outage, OutageKind
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The runs of one workflow."""
+
+    seen: int
+    lost: int
+    """Those that succeed without the outage, and fail with it."""
+
+    @property
+    def share(self) -> float:
+        return self.lost / self.seen
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What one outage did."""
+
+    workflows: Mapping[str, Lost]
+    hit: frozenset[str]
+    """References of the agents and services that failed more often, without what was out."""
+
+
+def truth_of(system: System, outage: Outage, before: Observation, during: Observation) -> Truth:
+    """Return what differs between two observations of the same requests."""
+    seen = Counter(workflow for workflow, _ in before.outcomes)
+    lost = Counter(
+        key[0] for key, worked in before.outcomes.items() if worked and not during.outcomes[key]
+    )
+    hit = set(_hit(before.counts, during.counts)) - _out(system, outage)
+    return Truth(
+        {workflow: Lost(seen[workflow], lost[workflow]) for workflow in seen}, frozenset(hit)
+    )
+
+
+def _hit(before: Counts, during: Counts) -> Iterator[str]:
+    yield from (
+        f"agent:{agent}"
+        for agent, failed in during.failed_invocations.items()
+        if failed > before.failed_invocations[agent]
+    )
+    yield from (
+        f"service:{service}"
+        for service, failed in during.failed_served.items()
+        if failed > before.failed_served[service]
+    )
+
+
+def _out(system: System, outage: Outage) -> set[str]:
+    if outage.kind is not OutageKind.SERVICE:
+        return {outage.reference}
+    hosted = (agent for agent, home in system.homes.items() if home == outage.name)
+    return {outage.reference, *(f"agent:{agent}" for agent in hosted)}
