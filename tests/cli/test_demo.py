@@ -9,11 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from agentguard.audit.bundles import Bundle
 from agentguard.cli.demo_server import free_port
 from tests.cli.traces import RUNS, SPANS, trace, write_traces
 
@@ -160,6 +162,36 @@ def test_every_command_to_continue_with_works(environment, tmp_path):
     ):
         assert words in done.stdout
         assert words in again.stdout
+
+
+def test_it_ends_with_evidence_that_anybody_can_verify(environment, tmp_path):
+    systems(tmp_path / "demo")
+    done = demo(environment, tmp_path)
+    exported, verified = done.stderr.splitlines()[-2:]
+    bundle = tmp_path / exported.split(" as ")[1]
+    command = verified.split("Repeat it: ")[1]
+
+    again = subprocess.run(
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+        check=False,
+    )
+    evidence = Bundle.parse(bundle.read_bytes())
+    other = replace(evidence, leaf=evidence.leaf.replace(b"playbook.stored", b"playbook.denied"))
+    bundle.write_bytes(other.encode())
+    changed = subprocess.run(
+        ["bash", "-c", command], capture_output=True, env=environment, cwd=tmp_path, check=False
+    )
+
+    assert exported.startswith("Exported: audit entry ")
+    assert "(playbook.stored)" in exported
+    assert "no anchor" in verified
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith("Verified: the entry is in the log")
+    assert changed.returncode == 1
 
 
 def test_a_taken_port_is_said_and_the_server_kept_answers_what_the_command_line_prints(

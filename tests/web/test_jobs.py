@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from agentguard.audit.store import EntryFilter
 from agentguard.bootstrap.app import PERMISSIONS, WORKS, App
 from agentguard.bootstrap.opening import open_app
 from agentguard.jobs.model import Job, JobError, JobKind
@@ -76,6 +81,35 @@ async def test_in_the_background_the_document_is_a_jobs_result(tmp_path: Path, p
         {"done": 1, "total": 1, "unit": None},
     )
     assert job["result"] == waited_for
+
+
+async def test_the_audit_log_pins_a_stored_result_its_graph_and_their_traces(tmp_path: Path):
+    async with opened(tmp_path) as app, streaming(app) as (client, _):
+        await client.post("/api/scan", json=shop(), params={"dataset": "shop"})
+        accepted = await client.post("/api/playbook", json=FAILURE | {"background": True})
+        job = await ended(client, accepted.headers["location"])
+
+        async def both() -> Any:
+            page = await app.audit.entries(EntryFilter(), 10)
+            return page.entries if page.size == 2 else None
+
+        playbook, scan = await until(both)
+
+    graph = hashlib.sha256(
+        sqlite3.connect(tmp_path / "data" / "agentguard.db")
+        .execute("SELECT graph FROM graph_versions")
+        .fetchone()[0]
+    ).hexdigest()
+    text = json.dumps(job["result"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    leaf = json.loads(playbook.leaf)
+    assert json.loads(scan.payload)["graph_sha256"] == graph
+    assert json.loads(playbook.payload) == {
+        "graph_sha256": graph,
+        "result_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    assert (leaf["object"], leaf["graph_version"]) == (job["id"], job["result"]["graph_version"])
+    assert leaf["evidence"]
+    assert set(leaf["evidence"]) == set(re.findall(r'"trace_id": "(\w+)"', json.dumps(job)))
 
 
 async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path: Path):

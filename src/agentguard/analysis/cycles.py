@@ -8,12 +8,13 @@ from itertools import islice
 import rustworkx as rx
 
 from agentguard.analysis.digraph import digraph
+from agentguard.analysis.shortest_cycles import shortest_cycles
 
 MAX_SIMPLE_CYCLES = 100
 """There can be exponentially many; beyond this number the list is marked as truncated."""
 
-_MAX_STEPS = 1_000
-"""Cycles enumerated at most before the shortest of them are listed."""
+_MOST_LISTED = 1_000
+"""Where there are fewer cycles, all of them are listed and sorted."""
 
 
 def strongly_connected(size: int, edges: Sequence[tuple[int, int]]) -> list[list[int]]:
@@ -47,14 +48,22 @@ def shortest_cycle(members: Sequence[int], edges: Sequence[tuple[int, int]]) -> 
 
 
 def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[list[int]], bool]:
-    """Return simple cycles of two or more nodes, shortest first, and whether some are left out."""
+    """Return simple cycles of two or more nodes, shortest first, and whether some are left out.
+
+    Each starts with its smallest node. If there are too many, the shortest are searched length by
+    length, up to a bounded number of steps.
+    """
     proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
-    seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MAX_STEPS)]
-    turned = sorted(
-        (cycle[(at := cycle.index(min(cycle))) :] + cycle[:at] for cycle in seen),
-        key=lambda c: (len(c), c),
-    )
+    seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MOST_LISTED)]
+    if len(seen) == _MOST_LISTED:
+        return shortest_cycles(size, proper, MAX_SIMPLE_CYCLES), True
+    turned = sorted((_turned(cycle) for cycle in seen), key=lambda c: (len(c), c))
     return turned[:MAX_SIMPLE_CYCLES], len(turned) > MAX_SIMPLE_CYCLES
+
+
+def _turned(cycle: list[int]) -> list[int]:
+    at = cycle.index(min(cycle))
+    return cycle[at:] + cycle[:at]
 
 
 def _cycle_through(start: int, following: dict[int, list[int]], below: int) -> list[int]:

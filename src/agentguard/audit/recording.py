@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from agentguard.audit.entries import SALT_BYTES, Actor, Event, seal
@@ -29,6 +30,22 @@ MOST_NAMED = 100
 def named(ids: Sequence[str]) -> dict[str, object]:
     """Return the first ids and the number of all, as part of a payload."""
     return {"ids": list(ids[:MOST_NAMED]), "number": len(ids)}
+
+
+def traces_in(document: object) -> tuple[str, ...]:
+    """Return the first trace ids that a document names, in their order, each once."""
+    return tuple(islice(dict.fromkeys(_trace_ids(document)), MOST_NAMED))
+
+
+def _trace_ids(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        found = value.get("trace_id")
+        if isinstance(found, str):
+            yield found
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for member in value:
+            yield from _trace_ids(member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,8 @@ def demo(
 
     Starts a server on this machine, runs a shop and a content pipeline whose agents call a scripted
     model, then reports the main findings, simulates the failure of the worst single point of
-    failure and writes its playbook. --full prints every table.
+    failure and writes its playbook. The last two lines export the audit entry of the stored result
+    and verify it without server or database. --full prints every table.
     """
     if load:
         _load(data_dir, output_format, full=full)
@@ -96,6 +97,7 @@ def _load(data_dir: Path | None, output_format: Format, *, full: bool) -> None:
         full=full,
     )
     say(follow_up.text(url=None))
+    _prove(found.data_dir, "scan.stored", follow_up)
 
 
 def _perform(
@@ -135,6 +137,19 @@ def _perform(
     say(follow_up.text(url=server.url if keep else None))
     if keep:
         say(f"The server is still running: {server.url}/docs. Stop it: kill {server.process.pid}")
+    _prove(folder, "playbook.stored", follow_up)
+
+
+def _prove(data_dir: Path, action: str, follow_up: _FollowUp) -> None:
+    """Export what was stored last as evidence, verify the file, and say how to do it again."""
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.demo_evidence import exported
+
+    found = exported(settings_with(data_dir, None), action)
+    bundle, key = (_short_path(path) for path in (found.bundle, found.key))
+    say(f"Exported: audit entry {found.index} ({action}) with its proof, as {bundle}")
+    verify = follow_up.command("audit", "verify", bundle, "--key", key)
+    say(f"Verified without server or database ({found.anchor}). Repeat it: {verify}")
 
 
 def _started(settings: Settings, folder: Path, catalog: Path | None) -> DemoServer:
@@ -265,20 +280,16 @@ class _FollowUp:
     dataset: str
     component: str
 
+    def command(self, *words: str) -> str:
+        """Return a command that runs without any further setting."""
+        program = "agentguard" if _on_path() else _short_path(_installed("agentguard"))
+        return shlex.join([program, *words])
+
     def next_command(self) -> str:
-        """Return one command that runs without any further setting."""
+        """Return the command that shows the playbook again."""
         catalog = ["--catalog", _short_path(self.catalog)] if self.catalog else []
-        words = [
-            "agentguard" if _on_path() else _short_path(_installed("agentguard")),
-            "playbook",
-            self.component,
-            "--dataset",
-            self.dataset,
-            "--data-dir",
-            _short_path(self.data_dir),
-            *catalog,
-        ]
-        return shlex.join(words)
+        where = ["--dataset", self.dataset, "--data-dir", _short_path(self.data_dir)]
+        return self.command("playbook", self.component, *where, *catalog)
 
     def text(self, *, url: str | None) -> str:
         """Return the commands for further analysis, one per line."""

@@ -45,7 +45,8 @@ def asked(server: DemoServer) -> dict[str, Any]:
     """Return the documents of the live graph, from the server's API."""
     graph = server.get("/api/graph?dataset=live")
     body = {"agent_id": worst_component(graph["analysis"]), "dataset": "live"}
-    return _documents(graph, server.post("/api/simulate", body), server.post("/api/playbook", body))
+    simulation = server.post("/api/simulate", body)
+    return _documents(graph, simulation, server.result("/api/playbook", body))
 
 
 def loaded(data_dir: Path | None) -> Loaded:

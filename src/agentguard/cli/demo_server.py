@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agentguard.jobs.model import JobState
 from agentguard.kernel.errors import UnavailableError
 
 _HOST = "127.0.0.1"
@@ -22,6 +23,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _REQUEST_SECONDS = 60.0
 _LOG_LINES = 15
+_ANSWERED = frozenset({http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED})
 
 
 class DemoServerError(UnavailableError):
@@ -64,6 +66,22 @@ class DemoServer:
         """Return the answer to this JSON body; raise DemoServerError with the problem's detail."""
         return self._document("POST", path, json.dumps(body).encode())
 
+    def result(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the result of a job, which the server stores; raise DemoServerError."""
+        job = self.post(path, {**body, "background": True})
+        give_up = time.monotonic() + _REQUEST_SECONDS
+        while not JobState(job["state"]).final:
+            if time.monotonic() >= give_up:
+                raise DemoServerError(
+                    f"The job {job['id']} is {job['state']} after {_REQUEST_SECONDS:.0f} s. See the"
+                    f" server's log, {self.log}."
+                )
+            time.sleep(0.1)
+            job = self.get(f"/api/jobs/{job['id']}")
+        if job["result"] is None:
+            raise DemoServerError(f"The job {job['id']} failed: {job['error']['message']}")
+        return dict(job["result"])
+
     def stop(self) -> None:
         """Stop the server; once this returns, all acknowledged spans are on disk."""
         if self.process.poll() is not None:
@@ -89,7 +107,7 @@ class DemoServer:
             raise DemoServerError(
                 f"{self.url}{path} did not answer: {error!r}. See the server's log, {self.log}."
             ) from None
-        if status != http.HTTPStatus.OK:
+        if status not in _ANSWERED:
             raise DemoServerError(
                 f"{self.url}{path} answered {status}: {document.get('detail')} See the"
                 f" server's log, {self.log}."

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol, TypeAlias
 
 import orjson
 
-from agentguard.audit.recording import AuditTrail
+from agentguard.audit.recording import AuditTrail, traces_in
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
 from agentguard.jobs.model import Job, JobError
 from agentguard.jobs.store import JobFilter, JobStore
+from agentguard.kernel.stable_json import stable_json
 from agentguard.retention.citations import JOB, Citations
 from agentguard.unit_of_work import UnitOfWork
 
@@ -23,8 +25,18 @@ TOPIC = "jobs"
 """A topic of the outbox and of notices; a notice's text is the id of the job that changed."""
 
 
+class CitedGraphs(Protocol):
+    """The graph versions that results cite."""
+
+    async def sha256(self, version_id: str) -> str | None:
+        """Return the SHA-256 of a version's graph as it is stored, in hex; None: not kept."""
+
+
 class JobStores(Protocol):
     """What jobs need."""
+
+    @property
+    def graphs(self) -> CitedGraphs: ...
 
     @property
     def jobs(self) -> JobStore: ...
@@ -89,11 +101,20 @@ class JobTransactions:
     async def release(self, job: Job) -> bool:
         result = await asyncio.to_thread(_serialized, job)
         cited = self.cites(job)
+        told = None if cited is None else await self._entry(job, cited)
 
         async def work(stores: JobStores) -> bool:
             kept = await _release(job, result, cited, stores)
-            if kept and cited is not None:
-                await self._record(stores.audit, job, cited)
+            if kept and told is not None:
+                await self.trail.record(
+                    stores.audit,
+                    _Submitter(job),
+                    f"{job.kind}.stored",
+                    object_id=job.id,
+                    graph_version=cited,
+                    evidence=told.evidence,
+                    payload=told.payload,
+                )
             return kept
 
         kept = await self.unit_of_work.run(work)
@@ -101,11 +122,10 @@ class JobTransactions:
             await self.outbox.deliver(TOPIC)
         return kept
 
-    async def _record(self, log: AuditLog, job: Job, cited: str) -> None:
-        """Leave an entry about a stored result."""
-        await self.trail.record(
-            log, _Submitter(job), f"{job.kind}.stored", object_id=job.id, graph_version=cited
-        )
+    async def _entry(self, job: Job, cited: str) -> _Result:
+        """Return what an entry tells of a result: its traces, and hashes of it and its graph."""
+        graph = await self.unit_of_work.read(lambda stores: stores.graphs.sha256(cited))
+        return await asyncio.to_thread(_told, job, graph)
 
     async def fail(self, job_id: str, error: JobError, now: int) -> Job | None:
         """Fail a job that is due, without running it; return it, or None if it is not due."""
@@ -139,6 +159,22 @@ class _Submitter:
     @property
     def id(self) -> str:
         return self.job.submitted_by or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What an audit entry tells of a stored result."""
+
+    evidence: tuple[str, ...]
+    payload: Mapping[str, str | None]
+
+
+def _told(job: Job, graph_sha256: str | None) -> _Result:
+    hashes = {
+        "graph_sha256": graph_sha256,
+        "result_sha256": sha256(stable_json(job.result)).hexdigest(),
+    }
+    return _Result(traces_in(job.result), hashes)
 
 
 def _serialized(job: Job) -> bytes | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, case, delete, func, insert, select, update
@@ -58,6 +60,11 @@ class SqlGraphVersions:
         if row is None:
             raise NoGraphError.version(version_id)
         return partial(_version, row)
+
+    async def sha256(self, version_id: str) -> str | None:
+        wanted = select(graph_versions.c.graph).where(graph_versions.c.id == version_id)
+        document = await self.connection.scalar(wanted)
+        return None if document is None else await asyncio.to_thread(_sha256, document)
 
     async def datasets(self) -> tuple[Dataset, ...]:
         table = graph_versions.c
@@ -116,6 +123,10 @@ class SqlGraphVersions:
             .where(sequence.in_(moves))
             .values(sequence=case(moves, value=sequence))
         )
+
+
+def _sha256(document: bytes) -> str:
+    return sha256(document).hexdigest()
 
 
 def _version(row: RowMapping) -> GraphVersion:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Generic, Protocol, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
@@ -110,18 +111,21 @@ class GraphPublisher(Generic[S_co]):
             await stores.graphs.add(version, document)
             await stores.history.add(seen)
             await self._announce(stores.outbox, version)
-            await self._record(stores.audit, actor, version)
+            await self._record(stores.audit, actor, version, document)
             commit.begun = True
 
         await self.unit_of_work.run(work)
 
-    async def _record(self, log: AuditLog, actor: Principal, version: GraphVersion) -> None:
+    async def _record(
+        self, log: AuditLog, actor: Principal, version: GraphVersion, document: bytes
+    ) -> None:
         """Leave an entry; refreshes of the live graph are too many for that."""
         if version.dataset == LIVE:
             return
         facts = {
             "components": len(version.graph.components),
             "dependencies": len(version.graph.dependencies),
+            "graph_sha256": sha256(document).hexdigest(),
             "spans": version.graph.coverage.spans,
         }
         await self.trail.record(
