@@ -14,7 +14,7 @@ from agentguard.adapters.evm.chain import EVMChain, EVMSettings, open_chain
 from agentguard.adapters.evm.contract import anchor_call, deployed_code
 from agentguard.adapters.evm.deploying import deploy
 from agentguard.audit.anchors import anchor_data
-from agentguard.audit.chain import ChainUnavailableError, TransactionRefusedError
+from agentguard.audit.chain import ChainUnavailableError, TransactionRefusedError, WrongChainError
 from agentguard.audit.checkpoints import Checkpoint
 from agentguard.audit.merkle import Digest
 from scripts.contracts import ARTIFACT, artifact
@@ -98,6 +98,13 @@ def test_an_address_without_a_contract_is_refused_before_anything_is_paid(node: 
     chain = through(node, "0x" + secrets.token_hex(20))
 
     with pytest.raises(TransactionRefusedError, match="There is no contract at 0x"):
+        chain.sign(bytes(96), 0)
+
+
+def test_the_chain_is_checked_before_the_contract(node: Node) -> None:
+    chain = node.chain(contract="0x" + secrets.token_hex(20), chain_id=137)
+
+    with pytest.raises(WrongChainError):
         chain.sign(bytes(96), 0)
 
 

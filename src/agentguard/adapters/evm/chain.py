@@ -83,8 +83,6 @@ class EVMChain:
     def sign(
         self, data: bytes, nonce: int, replaced: SignedTransaction | None = None
     ) -> SignedTransaction:
-        if self.settings.contract is not None:
-            self._check_code(self.settings.contract)
         recipient = to_checksum_address(self.target)
         return self.sign_call(self._calldata(data), nonce, recipient, replaced)
 
@@ -100,6 +98,8 @@ class EVMChain:
         Raises the errors of `sign`.
         """
         served = check_chain(self.settings.chain_id, self.chain_id())
+        if recipient is not None and self.settings.contract is not None:
+            self._check_code(self.settings.contract)
         call = self._call(calldata, recipient)
         gas = self._gas(call)
         fees = offered_fees(self.market(served), self.settings.max_fee, replaced)
