@@ -73,7 +73,7 @@ def _sequenced(connection: sa.Connection) -> Iterator[list[sa.RowMapping]]:
 
 def _projected(row: sa.RowMapping) -> dict[str, Any]:
     leaf = bytes(row["leaf"])
-    told = json.loads(leaf.replace(b"\\u0000", "\N{REPLACEMENT CHARACTER}".encode()))
+    told = _storable(json.loads(leaf))
     return {
         "id": uuid.uuid5(_NAMESPACE, sha256(b"\0" + leaf).hexdigest()),
         "log_type": row["action"],
@@ -89,6 +89,15 @@ def _projected(row: sa.RowMapping) -> dict[str, Any]:
         "created_at": row["time"],
         "log_index": row["log_index"],
     }
+
+
+def _storable(value: Any) -> Any:
+    """Return JSON without NUL, which PostgreSQL cannot store."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, dict):
+        return {name: _storable(each) for name, each in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value
 
 
 _NAMESPACE = uuid.UUID("6f1b5c0e-6f0c-5b1e-9a57-1d5d3f2c7a10")
