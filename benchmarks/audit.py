@@ -1,7 +1,7 @@
 """Compare the audit log with plain inserts of the same rows, and time proofs in a large log.
 
 `python -m benchmarks.audit` appends entries in SQLite, 100 to a transaction, and in PostgreSQL (the
-one that AGENTGUARD_BENCH_DATABASE_URL names, whose tables it deletes), one to a transaction. The
+one that AGENTGUARD_BENCH_DATABASE_URL names, or a server that it starts), one to a transaction. The
 baseline makes and hashes the same entries and inserts their rows with the driver alone, into a
 table with the same columns and indexes. Then it fills a log in SQLite with 1,000,000 entries, times
 proofs from it, and checks it whole.
@@ -17,8 +17,8 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -35,6 +35,7 @@ from agentguard.audit.recording import AuditTrail
 from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.service import AuditService
 from agentguard.kernel.clock import system_clock
+from scripts.services.postgresql import postgresql
 
 KEY = SigningKey("bench.example/log", bytes(range(32)))
 MOST_RATIO, MOST_INCLUSION_MS, MOST_CONSISTENCY_MS = 2.0, 2.0, 5.0
@@ -227,12 +228,25 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+@contextmanager
+def postgresql_url() -> Iterator[str]:
+    """Yield the URL of the server that is set, or of one of its own."""
+    if (url := os.environ.get("AGENTGUARD_BENCH_DATABASE_URL")) is not None:
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as folder:
+        Path(folder).chmod(0o755)  # the server runs as a user without rights
+        server = postgresql(Path(folder))
+        server.start()
+        try:
+            yield next(iter(server.settings.values()))
+        finally:
+            server.stop()
+
+
 async def measure(said: argparse.Namespace) -> bool:
     held = [await in_sqlite(said.sqlite, said.together)]
-    url = os.environ.get("AGENTGUARD_BENCH_DATABASE_URL")
-    if url is None:
-        print("PostgreSQL: AGENTGUARD_BENCH_DATABASE_URL is not set")
-    else:
+    with postgresql_url() as url:
         held.append(await in_postgresql(url, said.postgresql))
     if said.entries:
         held.append(await large(said.entries, said.samples))
