@@ -5,7 +5,7 @@ JOBS ?= auto
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-neo4j lab build pins picture docs setup
+.PHONY: help demo test test-all coverage services services-stop lint format types contracts bench bench-audit bench-neo4j lab build pins picture docs setup
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ contracts: setup ## Check the import contracts
 bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS=1000000), and the API with a bare endpoint
 	@$(PY) -m benchmarks.run
 	@$(PY) -m benchmarks.http
+
+bench-audit: setup ## Compare the audit log with plain inserts, and time proofs in a log of 1,000,000 entries
+	@$(PY) -m benchmarks.audit
 
 bench-neo4j: setup ## Compare bulk loading of a large graph into Neo4j with row by row (BENCH_COMPONENTS=10000 BENCH_DEPENDENCIES=50000)
 	@$(PY) -m benchmarks.neo4j

@@ -1,10 +1,10 @@
 """Compare the audit log with plain inserts of the same rows, and time proofs in a large log.
 
 `python -m benchmarks.audit` appends entries in SQLite, 100 to a transaction, and in PostgreSQL (the
-one that AGENTGUARD_BENCH_DATABASE_URL names, whose tables it deletes), one to a transaction. The
+one that AGENTGUARD_BENCH_DATABASE_URL names, or a server that it starts), one to a transaction. The
 baseline makes and hashes the same entries and inserts their rows with the driver alone, into a
-table with the same columns and indexes. Then it fills a log in SQLite with 1,000,000 entries, times
-proofs from it, and checks it whole.
+table with the same columns and indexes. Then it checks a whole
+log, and reads and computes proofs in a tree of 1,000,000 leaves.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import TypeAlias
 
 import asyncpg
 
@@ -30,11 +32,21 @@ from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.entries import Actor, Event, SealedEntry, seal
 from agentguard.audit.keys import SigningKey
-from agentguard.audit.merkle import leaf_hash
+from agentguard.audit.merkle import (
+    Digest,
+    consistency_nodes,
+    consistency_proof,
+    inclusion_nodes,
+    inclusion_proof,
+    leaf_hash,
+)
 from agentguard.audit.recording import AuditTrail
-from agentguard.audit.sequencing import Sequencer
+from agentguard.audit.sequencing import Sequencer, stored_hashes
 from agentguard.audit.service import AuditService
+from agentguard.audit.store import AuditLog, AuditStores
+from agentguard.audit.tiles import Tile, edge_tiles, grow, parse_tile
 from agentguard.kernel.clock import system_clock
+from scripts.services.postgresql import postgresql
 
 KEY = SigningKey("bench.example/log", bytes(range(32)))
 MOST_RATIO, MOST_INCLUSION_MS, MOST_CONSISTENCY_MS = 2.0, 2.0, 5.0
@@ -53,6 +65,10 @@ CREATE INDEX plain_payload ON plain_entries (time) WHERE payload IS NOT NULL
 _SQLITE = _TABLE.format(id="id INTEGER PRIMARY KEY AUTOINCREMENT", time="TIMESTAMP", bytes="BLOB")
 _SERIALIZABLE = "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"
 _POSTGRESQL = _TABLE.format(id="id BIGSERIAL PRIMARY KEY", time="TIMESTAMPTZ", bytes="BYTEA")
+
+
+Insert: TypeAlias = Callable[[Sequence[int]], Awaitable[None]]
+"""Inserts entries of these numbers in one transaction."""
 
 
 def event(number: int) -> Event:
@@ -94,19 +110,21 @@ async def timed(work: Callable[[], Awaitable[object]]) -> float:
     return time.perf_counter() - began
 
 
-async def plain_sqlite(folder: Path, total: int, together: int) -> float:
-    """Return the seconds of the baseline in SQLite, as durable as AgentGuard."""
+@asynccontextmanager
+async def plain_sqlite(folder: Path) -> AsyncIterator[Insert]:
+    """Yield the baseline in SQLite, as durable as AgentGuard."""
     with closing(sqlite3.connect(folder / "plain.db", isolation_level=None)) as connection:
         connection.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SQLITE}")
         marks = ", ".join("?" * len(_COLUMNS))
         statement = f"INSERT INTO plain_entries ({', '.join(_COLUMNS)}) VALUES ({marks})"  # noqa: S608
-        began = time.perf_counter()
-        for numbers in batches(total, together):
+
+        async def insert(numbers: Sequence[int]) -> None:
             rows = [_sqlite_row(made(number)) for number in numbers]
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(statement, rows)
             connection.execute("COMMIT")
-        return time.perf_counter() - began
+
+        yield insert
 
 
 def _sqlite_row(sealed: SealedEntry) -> tuple[object, ...]:
@@ -116,38 +134,44 @@ def _sqlite_row(sealed: SealedEntry) -> tuple[object, ...]:
     return (moment, *named, sealed.leaf, sealed.payload, sealed.salt)
 
 
-async def plain_postgresql(url: str, total: int) -> float:
-    """Return the seconds of the baseline in PostgreSQL: one entry per transaction."""
+@asynccontextmanager
+async def plain_postgresql(url: str) -> AsyncIterator[Insert]:
+    """Yield the baseline in PostgreSQL, as isolated as AgentGuard."""
     connection = await asyncpg.connect(url)
     try:
         for statement in ("DROP TABLE IF EXISTS plain_entries", *_POSTGRESQL.split(";")):
             await connection.execute(statement)
         await connection.execute(_SERIALIZABLE)
-        insert = await connection.prepare(
+        prepared = await connection.prepare(
             f"INSERT INTO plain_entries ({', '.join(_COLUMNS)})"  # noqa: S608
             " VALUES (to_timestamp($1), $2, $3, $4, $5, $6, $7)"
         )
-        began = time.perf_counter()
-        for number in range(total):
-            sealed = made(number)
-            entry = sealed.entry
-            named = (entry.actor.id, entry.action, entry.object_id)
-            stored = (sealed.leaf, sealed.payload, sealed.salt)
+
+        async def insert(numbers: Sequence[int]) -> None:
+            rows = [_postgresql_row(made(number)) for number in numbers]
             async with connection.transaction():
-                await insert.fetch(entry.time_ns / 1e9, *named, *stored)
-        return time.perf_counter() - began
+                await prepared.executemany(rows)
+
+        yield insert
     finally:
         await connection.close()
 
 
-async def appended(log: Log, total: int, together: int) -> tuple[float, float]:
-    """Return the seconds of appending, and of sequencing what was appended."""
+def _postgresql_row(sealed: SealedEntry) -> tuple[object, ...]:
+    entry = sealed.entry
+    named = (entry.actor.id, entry.action, entry.object_id)
+    return (entry.time_ns / 1e9, *named, sealed.leaf, sealed.payload, sealed.salt)
 
-    async def append() -> None:
-        for numbers in batches(total, together):
-            await log.append(numbers)
 
-    return await timed(append), await timed(log.sequence)
+async def interleaved(
+    insert: Insert, append: Insert, total: int, together: int
+) -> tuple[float, float]:
+    """Return the seconds of both, in turns: what else runs on the machine slows both alike."""
+    inserting = appending = 0.0
+    for numbers in batches(total, together):
+        inserting += await timed(partial(insert, numbers))
+        appending += await timed(partial(append, numbers))
+    return inserting, appending
 
 
 def compared(title: str, total: int, plain: float, append: float, sequence: float) -> bool:
@@ -163,58 +187,113 @@ def compared(title: str, total: int, plain: float, append: float, sequence: floa
 
 async def in_sqlite(total: int, together: int) -> bool:
     with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as name:
-        plain = await plain_sqlite(Path(name), total, together)
-        async with open_database(Path(name)) as database:
+        folder = Path(name)
+        async with open_database(folder) as database, plain_sqlite(folder) as insert:
             log = Log(SqlUnitOfWork(database, system_clock))
-            append, sequence = await appended(log, total, together)
+            plain, append = await interleaved(insert, log.append, total, together)
+            sequence = await timed(log.sequence)
     return compared(f"SQLite, {together} to a transaction", total, plain, append, sequence)
 
 
 async def in_postgresql(url: str, total: int) -> bool:
-    plain = await plain_postgresql(url, total)
     server = PostgreSQL(url, pool_size=5, timeout_seconds=60)
-    async with open_database(Path(), server) as database:
+    async with open_database(Path(), server) as database, plain_postgresql(url) as insert:
         log = Log(SqlUnitOfWork(database, system_clock))
-        await log.append([0])  # connected, like the baseline
-        append, sequence = await appended(log, total, 1)
+        await interleaved(insert, log.append, 20, 1)  # both are connected
+        await log.sequence()
+        plain, append = await interleaved(insert, log.append, total, 1)
+        sequence = await timed(log.sequence)
     return compared("PostgreSQL, one to a transaction", total, plain, append, sequence)
 
 
-async def large(total: int, samples: int) -> bool:
-    """Fill a log, time its proofs and check it; return whether the proofs are quick enough."""
+async def in_large_logs(entries: int, proven: int, samples: int) -> bool:
+    """Fill and check a log, prove entries of a larger one; return whether proofs are quick."""
     with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as name:
         async with open_database(Path(name)) as database:
-            log = Log(SqlUnitOfWork(database, system_clock))
-            await log.append([0])
-            await log.sequence()
-            before = resident_mib()
-            filled = await timed(lambda: fill(log, total))
-            inclusion, consistency = await proofs(log.service, total, samples)
-            proven = resident_mib()
-            checked = await timed(lambda: whole(log.service, total))
+            await check(Log(SqlUnitOfWork(database, system_clock)), entries)
+    with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as name:
+        async with open_database(Path(name)) as database:
+            return await prove(Log(SqlUnitOfWork(database, system_clock)), proven, samples)
+
+
+async def check(log: Log, total: int) -> None:
+    filled = await timed(lambda: fill(log, total))
+    before = resident_mib()
+    checked = await timed(lambda: whole(log.service, total))
     print(f"SQLite, a log of {total:,} entries")
-    print(f"  filled             {total / filled:10,.0f} entries/s")
-    print(f"  inclusion proof    {inclusion:10.2f} ms (entry, checkpoint and proof; median)")
-    print(f"  consistency proof  {consistency:10.2f} ms (median)")
-    print(f"  checked            {total / checked:10,.0f} entries/s")
-    memory = f"{before:.0f} MiB at first, {proven:.0f} filled, {resident_mib():.0f} at the end"
-    print(f"  resident memory    {memory}")
-    return inclusion <= MOST_INCLUSION_MS and consistency <= MOST_CONSISTENCY_MS
+    print(f"  appended, signed   {total / filled:10,.0f} entries/s")
+    print(f"  fsck               {total / checked:10,.0f} entries/s")
+    print(f"  resident memory    {before:10.0f} MiB before fsck, {resident_mib():.0f} after")
+
+
+async def prove(log: Log, total: int, samples: int) -> bool:
+    await log.unit_of_work.run(lambda stores: build(stores.audit, total))
+    before = resident_mib()
+    inclusion, consistency = await proofs(log, total, samples)
+    print(f"SQLite, a tree of {total:,} leaves: {samples} proofs of each kind, read and computed")
+    print(f"  inclusion proof    {inclusion}")
+    print(f"  consistency proof  {consistency}")
+    print(f"  resident memory    {before:10.0f} MiB before, {resident_mib():.0f} after")
+    return inclusion.cpu <= MOST_INCLUSION_MS and consistency.cpu <= MOST_CONSISTENCY_MS
 
 
 async def fill(log: Log, total: int) -> None:
-    for numbers in batches(total - 1, 5000):
+    for numbers in batches(total, 5000):
         await log.append(numbers)
         await log.sequence()
 
 
-async def proofs(service: AuditService, total: int, samples: int) -> tuple[float, float]:
-    """Return the median milliseconds of an inclusion and a consistency proof."""
+async def build(log: AuditLog, total: int) -> None:
+    """Store the tiles of a tree, whose leaves stand nowhere."""
+    size, edge = 0, dict[Tile, tuple[Digest, ...]]()
+    for numbers in batches(total, 16_384):
+        grown = grow(size, edge, [leaf_hash(b"%d" % number) for number in numbers])
+        await log.put_tiles(grown.tiles)
+        parsed = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()}
+        edge = {tile: (parsed | edge)[tile] for tile in edge_tiles(grown.size)}
+        size = grown.size
+
+
+@dataclass(frozen=True)
+class Took:
+    """Milliseconds of a proof."""
+
+    median: float
+    fastest: float
+    cpu: float
+    """Mean, of all threads: what it takes where nothing else runs."""
+
+    def __str__(self) -> str:
+        wall = f"{self.median:.2f} ms (median; fastest {self.fastest:.2f})"
+        return f"{wall:>34}, {self.cpu:.2f} ms of CPU time"
+
+
+async def proofs(log: Log, total: int, samples: int) -> tuple[Took, Took]:
+    """Return what inclusion and consistency proofs took, each in a transaction of its own."""
     chance = random.Random(1)
     indexes = [chance.randrange(total) for _ in range(samples)]
-    inclusion = [await timed(partial(service.bundle, i)) for i in indexes]
-    consistency = [await timed(partial(service.consistency, i + 1, total)) for i in indexes]
-    return 1000 * median(inclusion), 1000 * median(consistency)
+
+    async def inclusion(index: int, stores: AuditStores) -> None:
+        stored = await stored_hashes(stores.audit, inclusion_nodes(index, total), total)
+        inclusion_proof(index, total, stored)
+
+    async def consistency(index: int, stores: AuditStores) -> None:
+        stored = await stored_hashes(stores.audit, consistency_nodes(index + 1, total), total)
+        consistency_proof(index + 1, total, stored)
+
+    kinds = (inclusion, consistency)
+    read = log.unit_of_work.read
+    took = [await all_of([partial(read, partial(kind, i)) for i in indexes]) for kind in kinds]
+    return took[0], took[1]
+
+
+async def all_of(works: Sequence[Callable[[], Awaitable[object]]]) -> Took:
+    for work in works[:20]:  # statements are compiled once
+        await work()
+    began = time.process_time()
+    seconds = [await timed(work) for work in works]
+    cpu = (time.process_time() - began) / len(works)
+    return Took(1000 * median(seconds), 1000 * min(seconds), 1000 * cpu)
 
 
 async def whole(service: AuditService, total: int) -> None:
@@ -227,15 +306,27 @@ def resident_mib() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+@contextmanager
+def postgresql_url() -> Iterator[str]:
+    """Yield the URL of the server that is set, or of one of its own."""
+    if (url := os.environ.get("AGENTGUARD_BENCH_DATABASE_URL")) is not None:
+        yield url
+        return
+    with tempfile.TemporaryDirectory(prefix="agentguard-bench-") as folder:
+        Path(folder).chmod(0o755)  # the server runs as a user without rights
+        server = postgresql(Path(folder))
+        server.start()
+        try:
+            yield next(iter(server.settings.values()))
+        finally:
+            server.stop()
+
+
 async def measure(said: argparse.Namespace) -> bool:
     held = [await in_sqlite(said.sqlite, said.together)]
-    url = os.environ.get("AGENTGUARD_BENCH_DATABASE_URL")
-    if url is None:
-        print("PostgreSQL: AGENTGUARD_BENCH_DATABASE_URL is not set")
-    else:
+    with postgresql_url() as url:
         held.append(await in_postgresql(url, said.postgresql))
-    if said.entries:
-        held.append(await large(said.entries, said.samples))
+    held.append(await in_large_logs(said.checked, said.proven, said.samples))
     return all(held)
 
 
@@ -245,7 +336,8 @@ def main() -> int:
     parser.add_argument("--sqlite", type=int, default=50_000, help="entries appended in SQLite")
     parser.add_argument("--together", type=int, default=100, help="entries per transaction there")
     parser.add_argument("--postgresql", type=int, default=3_000, help="entries in PostgreSQL")
-    parser.add_argument("--entries", type=int, default=1_000_000, help="size of the large log")
+    parser.add_argument("--checked", type=int, default=50_000, help="entries that fsck checks")
+    parser.add_argument("--proven", type=int, default=1_000_000, help="leaves that proofs are of")
     parser.add_argument("--samples", type=int, default=300, help="proofs of each kind")
     return 0 if asyncio.run(measure(parser.parse_args())) else 1
 

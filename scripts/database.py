@@ -82,6 +82,7 @@ INTERNAL: Mapping[str, str] = {
     "audit_anchors": "Anchors of checkpoints on a chain, with every transaction signed for them.",
     "audit_handovers": "Hand-over notes between the keys of the audit log.",
     "audit_checkpoints": "The signed checkpoints of the audit log.",
+    "audit_handovers": "The hand-over notes between keys of the audit log.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
 }
 

@@ -16,6 +16,7 @@ PASSED = Path("tests") / "matrix.sha256"
 """Holds the hash of the tree for which the matrices last passed."""
 CODE = (
     "adapters",
+    "audit",
     "bootstrap",
     "compute",
     "coordination",
@@ -31,6 +32,7 @@ CODE = (
 SHELLS = ("web", "worker")
 TESTS = (
     "adapters",
+    "audit_kill",
     "conformance",
     "deploy",
     "health",

@@ -70,8 +70,9 @@ class Settings(ServiceSettings):
     accepted.
     """
     audit_key: SecretStr | None = None
-    """Key that signs the audit log, as `agentguard audit keys` writes it. Unset: a key in the data
-    directory, generated at the first start. Servers with one database must have one key.
+    """Private key that signs the audit log, with the content of the file that is generated
+    otherwise: `audit/signing-key` in the data directory. Servers with one database must have one
+    key.
     """
     audit_payload_days: float | None = Field(default=None, gt=0)
     """Payloads of audit entries are removed after this many days, rounded up to whole days. The

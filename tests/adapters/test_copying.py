@@ -20,6 +20,7 @@ from agentguard.adapters.sql.tables import (
     audit_anchors,
     audit_checkpoints,
     audit_entries,
+    audit_handovers,
     audit_logs,
     audit_tiles,
     component_history,
@@ -68,6 +69,7 @@ ENTRY = {
     "salt": bytes(32),
 }
 ROWS = {
+    audit_handovers: [{"number": 0, "note": b"note", "time": NOW}],
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
     graph_citations: [{"graph_version": "v2", "cited_by_kind": "job", "cited_by_id": "j"}],

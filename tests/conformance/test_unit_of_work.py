@@ -33,7 +33,10 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import metadata
 from agentguard.audit.entries import Entry
-from agentguard.audit.store import StoredEntry
+from agentguard.audit.keys import SigningKey
+from agentguard.audit.rotation import KeyRotation
+from agentguard.audit.sequencing import Sequencer
+from agentguard.audit.store import AuditLog, StoredEntry
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.dispatching import Dispatcher
@@ -51,13 +54,17 @@ from agentguard.retention.service import RetentionService
 from agentguard.scan.jobs import KIND
 from agentguard.scan.service import ScanService
 from agentguard.settings import Settings
+from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import Failure, SimulationService
 from tests.acting import TESTER
+from tests.conformance.audit_logs import KEY, NEXT_KEY
 from tests.conformance.graphs import GRAPH, RUNS, SteppingClock, version
 from tests.databases import KINDS, empty_database
 from tests.jobs.uploads import spans
 
 pytestmark = pytest.mark.anyio
+
+NEW_LOG_KEY = SigningKey("example.com/log-2", bytes(range(3, 35)))
 
 
 class FailedAtTheEndError(Exception):
@@ -160,6 +167,14 @@ async def purge(opened: Opened, actor: Principal) -> None:
     await opened.app.retention.purge(actor, system_clock() + NS_PER_HOUR)
 
 
+async def rotate_key(opened: Opened, actor: Principal) -> None:
+    await opened.app.key_rotation.rotate(actor, KEY, NEXT_KEY)
+
+
+async def begin_log(opened: Opened, actor: Principal) -> None:
+    await opened.app.key_rotation.begin(actor, NEW_LOG_KEY)
+
+
 UseCase: TypeAlias = Callable[[Opened, Principal], Awaitable[None]]
 
 USE_CASES: dict[Callable[..., Any], UseCase] = {
@@ -173,10 +188,12 @@ USE_CASES: dict[Callable[..., Any], UseCase] = {
     GraphImport.run: import_graphs,
     DatasetService.delete: delete_dataset,
     RetentionService.purge: purge,
+    KeyRotation.rotate: rotate_key,
+    KeyRotation.begin: begin_log,
 }
 """Every use case that changes state, and how the test calls it."""
 
-WITHOUT_FOLLOW_UPS = (delete_dataset, purge, import_graphs)
+WITHOUT_FOLLOW_UPS = (delete_dataset, purge, import_graphs, rotate_key, begin_log)
 """Use cases that nothing follows where there is no projection."""
 
 SUBMITTING = (submit, simulate, write_playbook)
@@ -190,6 +207,9 @@ STEPS = {
     "Turn._succeed": "one statement",
     "Turn.release": "one statement",
     "Sequencer.run_once": "a batch of entries with its tiles and checkpoint",
+    "LiveSummary.enter": "one statement",
+    "Observer.enter": "one statement",
+    "RefusalLoop.enter": "one statement",
     "KeptData.expire": "one row: what is known of the clock",
     "KeptData._expire_rows": "housekeeping: one transaction for each kind of row",
     "JobTransactions.claim": "a step of a job: see steps_of_jobs",
@@ -205,6 +225,8 @@ OF_USE_CASES = {
     "GraphImport.run",
     "GraphPublisher._write",
     "Jobs.submit",
+    "KeyRotation.begin",
+    "KeyRotation.rotate",
     "RetentionService.purge",
 }
 """Methods of use cases that open a write transaction."""
@@ -254,6 +276,7 @@ def acting() -> Iterator[tuple[str, Callable[..., Any]]]:
     Not those for use in another use case's transaction, which take its stores.
     """
     for stage in (
+        "audit",
         "scan",
         "graph",
         "jobs",
@@ -319,6 +342,8 @@ LEAVES_ENTRIES = {
     import_graphs: "graphs.imported",
     delete_dataset: "dataset.deleted",
     purge: "data.purged",
+    rotate_key: "audit-key.rotated",
+    begin_log: "audit-log.begun",
 }
 """The use cases that leave an audit entry. A submitted job leaves one when its result is stored."""
 
@@ -349,7 +374,11 @@ async def test_no_change_leaves_no_entry(
 
 
 async def entries(opened: Opened) -> tuple[StoredEntry, ...]:
-    return await opened.app.audit.unit_of_work.read(lambda stores: stores.audit.unsequenced(100))
+    async def every(stores: Any) -> tuple[StoredEntry, ...]:
+        log: AuditLog = stores.audit
+        return (*await log.range(0, await log.size()), *await log.unsequenced(100))
+
+    return await opened.app.audit.unit_of_work.read(every)
 
 
 def test_no_use_case_is_missing_from_the_list():
@@ -366,8 +395,9 @@ def test_every_write_transaction_belongs_to_a_use_case_or_is_a_step():
 
 
 async def prepare(opened: Opened) -> None:
-    """Store a graph, and a job that an attempt holds."""
+    """Store a graph, and a job that an attempt holds; sign the log with a key."""
     await publish(opened, TESTER)
+    await Sequencer(opened.app.audit.unit_of_work, KEY, system_clock).run_once()
     job = await opened.app.jobs.submit(TESTER, KIND, {"file": "held"})
     now = system_clock()
     assert await opened.app.jobs.store.claim(job.id, now=now, until=now + NS_PER_HOUR)
@@ -552,7 +582,22 @@ async def test_a_principal_without_the_permission_changes_nothing(opened: Opened
 async def test_a_job_keeps_who_submitted_it(opened: Opened):
     job = await opened.app.jobs.submit(TESTER, KIND, {"file": "x"})
 
-    assert (await opened.app.jobs.get(job.id)).submitted_by == TESTER.id
+    kept = await opened.app.jobs.get(job.id)
+    assert (kept.submitted_by, kept.submitted_by_kind) == (TESTER.id, TESTER.kind)
+
+
+async def test_the_entry_of_a_stored_result_names_who_submitted_the_job(opened: Opened):
+    await publish(opened, TESTER)
+    job = await opened.app.jobs.submit(TESTER, SIMULATION, {})
+    now = system_clock()
+    running = await opened.app.jobs.store.claim(job.id, now=now, until=now + NS_PER_HOUR)
+    assert running is not None
+    result = {"graph_version": (await opened.app.graphs.newest("new")).id}
+    assert await opened.app.jobs.store.release(running.succeed(result, now))
+
+    told = Entry.parse((await entries(opened))[-1].leaf)
+    assert (told.action, told.actor.id) == ("simulation.stored", TESTER.id)
+    assert told.actor.kind == TESTER.kind.value
 
 
 async def test_work_that_is_run_again_reads_again(opened: Opened):

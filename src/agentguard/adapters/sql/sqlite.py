@@ -64,7 +64,11 @@ def sqlite_engine(path: Path) -> AsyncEngine:
 
 def is_read_only(path: Path) -> bool:
     """Return whether a database exists that this process can only read."""
-    return path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    return path.is_file() and not (_is_writable(path) and _is_writable(path.parent))
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 def _reading_uri(path: Path) -> str:

@@ -1,0 +1,159 @@
+"""Edge cases of the audit log: clocks, sizes, secrets, read-only data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from agentguard.audit.entries import Entry
+from agentguard.audit.errors import EntryTooLargeError
+from agentguard.audit.recording import AuditTrail
+from agentguard.audit.store import AuditStores, StoredEntry
+from agentguard.bootstrap.opening import open_app
+from agentguard.cli.main import app as command_line
+from agentguard.kernel.clock import NS_PER_HOUR, system_clock
+from agentguard.settings import Settings
+from tests.acting import TESTER
+from tests.cli.traces import write_traces
+from tests.conformance.audit_logs import KEY, Log
+
+pytestmark = pytest.mark.anyio
+
+SECRETS = ("planted-key", "planted-password", "planted-prompt", "planted-answer")
+
+
+async def enter_at(log: Log, moment: int, name: str) -> None:
+    async def work(stores: AuditStores) -> None:
+        await AuditTrail(lambda: moment).record(stores.audit, TESTER, "x.done", object_id=name)
+
+    await log.unit_of_work.run(work)
+
+
+async def test_a_clock_that_is_set_back_changes_times_but_not_the_order(log: Log):
+    now = system_clock()
+    for step, name in ((0, "a"), (-NS_PER_HOUR, "b"), (NS_PER_HOUR, "c")):
+        await enter_at(log, now + step, name)
+        await log.sequencer.run_once()
+
+    told = [Entry.parse((await log.service.entry(index)).leaf) for index in range(3)]
+    assert [entry.object_id for entry in told] == ["a", "b", "c"]
+    assert [entry.time_ns - now for entry in told] == [0, -NS_PER_HOUR, NS_PER_HOUR]
+    assert await log.problems(KEY.verifier) == []
+
+
+async def test_an_entry_that_is_too_large_is_refused_with_its_whole_change(log: Log):
+    async def work(stores: AuditStores) -> None:
+        await AuditTrail().record(stores.audit, TESTER, "x.done", object_id="small")
+        await AuditTrail().record(stores.audit, TESTER, "x.done", payload="x" * 65_536)
+
+    with pytest.raises(EntryTooLargeError, match="allowed 65536"):
+        await log.unit_of_work.run(work)
+    await log.append("next")
+
+    assert await log.sequencer.run_once() == 1
+    assert Entry.parse((await log.service.entry(0)).leaf).object_id == "next"
+
+
+def test_all_that_commands_do_leaves_no_secret_or_prompt_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AGENTGUARD_DATA_DIR", "data")
+    monkeypatch.setenv("AGENTGUARD_TRACE_URL", "https://ada:planted-password@j.example/{trace_id}")
+    write_traces(tmp_path / "traces.jsonl")
+    planted = (tmp_path / "traces.jsonl").read_text()
+    prompts = '"attributes":[{"key":"gen_ai.prompt","value":{"stringValue":"planted-prompt"}},'
+    prompts += '{"key":"gen_ai.completion","value":{"stringValue":"planted-answer"}},'
+    assert '"attributes":[' in planted.replace(" ", "")
+    (tmp_path / "traces.jsonl").write_text(
+        planted.replace(" ", "").replace('"attributes":[', prompts)
+    )
+    (tmp_path / "catalog.yaml").write_text("agents:\n  - name: planted-prompt\n")
+    monkeypatch.setenv("AGENTGUARD_CATALOG", "catalog.yaml")
+    for words in (
+        "scan traces.jsonl --dataset one",
+        "scan traces.jsonl --dataset two",
+        "datasets delete one",
+        "purge --before 2026-01-01 --yes",
+        "audit keys rotate",
+    ):
+        done = CliRunner().invoke(command_line, words.split())
+        assert done.exit_code == 0, (words, done.output)
+    stored = asyncio.run(all_entries(tmp_path / "data"))
+    actions = {Entry.parse(each.leaf).action for each in stored}
+    assert actions >= {"scan.stored", "dataset.deleted", "data.purged", "catalog.changed"}
+    assert actions >= {"audit-key.rotated", "settings.seen"}
+    for each in stored:
+        for secret in SECRETS:
+            assert secret.encode() not in each.leaf + (each.payload or b"")
+
+
+async def all_entries(folder: Path) -> tuple[StoredEntry, ...]:
+    """Return what a server finds in the log once it has entered its settings."""
+    settings = Settings(data_dir=folder, api_key=SecretStr("planted-key"))
+
+    async def every(stores: AuditStores) -> tuple[StoredEntry, ...]:
+        return *await stores.audit.range(0, 1000), *await stores.audit.unsequenced(1000)
+
+    async with open_app(settings, serving=True, in_processes=False) as app:
+        return await app.audit.unit_of_work.read(every)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[Path]:
+    """Yield a copy of a data directory that this process can only read, whoever it is."""
+    with tempfile.TemporaryDirectory() as parent:
+        copy = Path(parent) / "data"
+        shutil.copytree(folder, copy)
+        Path(parent).chmod(0o755)
+        others = 65_534
+        for path in (copy, *copy.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+            if os.geteuid() == 0:
+                os.chown(path, others, others)
+        before = os.geteuid()
+        if before == 0:
+            os.seteuid(others)
+        try:
+            yield copy
+        finally:
+            os.seteuid(before)
+            for path in (copy, *copy.rglob("*")):
+                path.chmod(0o755)
+
+
+def test_commands_that_read_need_only_read_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_traces(tmp_path / "traces.jsonl")
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command_line, ["scan", "traces.jsonl", "--data-dir", "data"])
+    assert done.exit_code == 0, done.output
+    for words in READING:  # also imports what they need, which others may not read
+        assert told(words, Path("data"))[0] == 0
+    with read_only(tmp_path / "data") as data:
+        monkeypatch.chdir("/")
+        found = {words: told(words, data) for words in READING}
+        code, output = told("audit keys rotate", data)
+
+    assert {words: result for words, result in found.items() if result[0]} == {}
+    assert code == 1
+    assert "readonly" in output
+    assert "AGENTGUARD_DATA_DIR" in output
+
+
+READING = ("audit", "audit show 0", "audit fsck", "audit export 0", "audit keys")
+
+
+def told(words: str, folder: Path) -> tuple[int, str]:
+    done = CliRunner().invoke(command_line, [*words.split(), "--data-dir", str(folder)])
+    return done.exit_code, done.output
