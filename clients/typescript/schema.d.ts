@@ -1857,7 +1857,7 @@ export interface components {
             };
             /**
              * Housekeeping
-             * @description Runs of health checks and pollers.
+             * @description Runs of health checks and pollers, and database calls that prepare a service.
              */
             housekeeping: {
                 [key: string]: number;

@@ -121,10 +121,6 @@ class PartialBuilder:
         types = self._row_types(rows)
         via = np.full(len(spans), -1, np.int32)
         via[primary_rows] = owned.via[rows.primary]
-        proof = np.full(len(spans), Proof.STRUCTURE, np.int8)
-        proof[primary_rows] = owned.proof[rows.primary]
-        proof[rows.peer_calls] = Proof.ATTRIBUTE
-        proof[rows.inferred_rows] = [c.proof or Proof.STRUCTURE for c in s.inferred_calls]
         models = s.role[spans] == Role.MODEL
         seen = (np.arange(len(spans)) >= len(rows.peers)) & (rows.recorded | ~models)
         entry, root = self._entered(rows, source)
@@ -136,7 +132,7 @@ class PartialBuilder:
             source=source,
             type=np.where(source >= 0, types, -1).astype(np.int8),
             via=via,
-            proof=proof,
+            proof=self._proofs(rows),
             failed=s.failed[spans] & seen,
             start=s.start[spans],
             duration=np.where(s.timed[spans] & seen, s.end[spans] - s.start[spans], -1),
@@ -152,6 +148,14 @@ class PartialBuilder:
             conversation=self._conversations(spans, entry),
             inside=self._inside(rows, len(spans)),
         )
+
+    def _proofs(self, rows: Rows) -> NDArray[np.int8]:
+        proof = np.full(len(rows.spans), Proof.STRUCTURE, np.int8)
+        proof[rows.primary_rows] = self._owners.proof[rows.primary]
+        proof[rows.peer_calls] = Proof.ATTRIBUTE
+        inferred = [call.proof or Proof.STRUCTURE for call in self._s.inferred_calls]
+        proof[rows.inferred_rows] = inferred
+        return proof
 
     def _messages(self, spans: I64, types: I64) -> U64:
         messages = np.zeros(len(spans), np.uint64)

@@ -98,24 +98,20 @@ def prescan(spans: pa.Table, classifier: Classifier) -> Prescan:
     found = classifier.classify(spans)
     classifications, start = found.by_shape, spans.column("start").to_numpy()
     root = words(spans.column("parent_id"), 8)[:, 0] == 0
-    agent_services = frozenset(r.service for r in classifications if r.role in _RUNS or r.acting)
-    agents = frozenset(
-        agent_key(name)
-        for r in classifications
-        if r.role in _RUNS or r.acting
-        for name in (r.name or r.acting,)
-        if name
-    )
-    tool_services = frozenset(r.service for r in classifications if r.role in _TOOLS)
-    links = spans.column("links").combine_chunks()
-    links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
-    targets = [target[16:] for target in links.flatten().to_pylist()]
+    runs = [r for r in classifications if r.role in _RUNS or r.acting]
     return Prescan(
-        agent_services,
-        agents,
-        tool_services,
+        frozenset(r.service for r in runs),
+        frozenset(agent_key(name) for r in runs if (name := r.name or r.acting)),
+        frozenset(r.service for r in classifications if r.role in _TOOLS),
         frozenset(part for r in classifications for part in mcp_parts(r)),
         first_served(found, start, classifier.dialects.housekeeping),
         lone_calls(found, start, root),
-        np.unique(np.frombuffer(b"".join(targets), "<u8").astype(np.uint64)),
+        _link_targets(spans),
     )
+
+
+def _link_targets(spans: pa.Table) -> NDArray[np.uint64]:
+    links = spans.column("links").combine_chunks()
+    links = links.chunk(0) if isinstance(links, pa.ChunkedArray) else links
+    targets = b"".join(target[16:] for target in links.flatten().to_pylist())
+    return np.unique(np.frombuffer(targets, "<u8").astype(np.uint64))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -91,16 +90,16 @@ class AttributeInterner:
         if key in self._caller_only:
             self.caller_only.append(code)
         if code >= len(self._digests):
-            self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
-            self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
-            self._used = np.concatenate([self._used, np.zeros_like(self._used)])
-        digest = hashlib.blake2b(
-            f"{key}\0{text}".encode("utf-8", "replace"), digest_size=8
-        ).digest()
-        self._digests[code] = int.from_bytes(digest, "little")
+            self._grow()
+        self._digests[code] = id_digest(f"{key}\0{text}")
         if key in self._id_keys:
             self.ids[code] = self._id_keys[key], np.uint64(id_digest(str(value))).view(np.int64)
         return code
+
+    def _grow(self) -> None:
+        self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
+        self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
+        self._used = np.concatenate([self._used, np.zeros_like(self._used)])
 
 
 @dataclass(slots=True)
@@ -161,9 +160,7 @@ def span_table(
     _take_events(flat, labels, wanted)
     _drop_caller_only_attributes(flat, labels)
     ids = _take_ids(flat, labels, wanted.ids)
-    sets = _attribute_sets(flat, labels)
-    sets = _with_facts(flat, labels, wanted, sets)
-    start = flat.start
+    sets = _with_facts(flat, labels, wanted, _attribute_sets(flat, labels))
     columns = [
         _fixed(flat.trace),
         _fixed(flat.span),
@@ -173,20 +170,22 @@ def span_table(
         _dictionary(flat.name),
         pa.array(flat.kind),
         pa.array(flat.failed),
-        pa.array(start),
-        pa.array(np.where(flat.end >= start, flat.end, 0)),
+        pa.array(flat.start),
+        pa.array(np.where(flat.end >= flat.start, flat.end, 0)),
         _dictionary(flat.resource),
         _dictionary(flat.scope),
         _dictionary(sets),
-        pa.array(flat.input_tokens),
-        pa.array(flat.output_tokens),
-        pa.array(flat.cached_input_tokens),
-        pa.array(flat.cost, mask=np.isnan(flat.cost)),
-        *(pa.array(ids[name]) for name in ID_COLUMNS),
+        *_usage(flat),
+        *map(pa.array, ids),
         _links(flat.links, len(flat)),
     ]
     table = pa.Table.from_arrays(columns, schema=SPAN_SCHEMA)
     return table if keep.all() else table.filter(pa.array(keep))
+
+
+def _usage(flat: SpanColumns) -> Iterator[pa.Array]:
+    yield from map(pa.array, (flat.input_tokens, flat.output_tokens, flat.cached_input_tokens))
+    yield pa.array(flat.cost, mask=np.isnan(flat.cost))
 
 
 def _take_events(flat: SpanColumns, labels: AttributeInterner, wanted: AttributeSelection) -> None:
@@ -207,16 +206,16 @@ def _take_events(flat: SpanColumns, labels: AttributeInterner, wanted: Attribute
 
 def _take_ids(
     flat: SpanColumns, labels: AttributeInterner, columns: Mapping[str, str]
-) -> dict[str, I64]:
-    """Remove the attributes that are ids, and return their digests by column; 0: none."""
+) -> list[I64]:
+    """Remove the attributes that are ids, and return their digests in ID_COLUMNS; 0: none."""
     found = {name: np.zeros(len(flat), np.int64) for name in ID_COLUMNS}
     key, digest = labels.ids[flat.attribute_code].T
     if not key.any():
-        return found
+        return list(found.values())
     for number, column in reversed(list(enumerate(columns.values(), 1))):
         found[column][flat.attribute_row[key == number]] = digest[key == number]
     _keep_attributes(flat, key == 0)
-    return found
+    return list(found.values())
 
 
 def _drop_caller_only_attributes(flat: SpanColumns, labels: AttributeInterner) -> None:

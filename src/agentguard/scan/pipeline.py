@@ -148,13 +148,14 @@ def _graph(
             for part in (spool if window is None else inside).partitions()
         ]
     found = _built(partials, dialects, refused, read, settling)
-    outside = (
-        0
-        if window is None
-        else read - sum(partial.spans + partial.duplicates for partial in partials)
-    )
-    coverage = replace(found.graph.coverage, outside_window=max(outside, 0))
+    coverage = found.graph.coverage
+    if window is not None:
+        coverage = replace(coverage, outside_window=_outside(partials, read))
     return replace(found, graph=replace(found.graph, asked=window, coverage=coverage))
+
+
+def _outside(partials: Iterable[Partial], read: int) -> int:
+    return max(read - sum(partial.spans + partial.duplicates for partial in partials), 0)
 
 
 def _built(

@@ -82,17 +82,18 @@ class _Reader:
             **dict.fromkeys(
                 ("errors", "successes"), lambda node: self._entries(node, self._outcome)
             ),
-            "stops": lambda node: self._entries(node, self._stop),
+            "stops": self._stops,
             "control_flow": lambda node: _unused(self._texts(node, "control_flow")),
-            "housekeeping": lambda node: self._pattern(node, "housekeeping"),
-            "start_up": lambda node: self._pattern(node, "start_up"),
-            "keeps": lambda node: self._attributes(node, "keeps", Use.KEPT),
-            "caller_only": lambda node: self._attributes(node, "caller_only", Use.KEPT),
+            **{key: self._pattern_of(key) for key in ("housekeeping", "start_up")},
+            **{key: self._attributes_of(key, Use.KEPT) for key in ("keeps", "caller_only")},
             "reduced": self._reduced,
             "ids": self._ids,
             "usage": self._usage,
-            **{key: self._numbers(key) for key in NUMBERS},
+            **{key: self._attributes_of(key, Use.NUMBER) for key in NUMBERS},
         }
+
+    def _pattern_of(self, key: str) -> Read:
+        return lambda node: self._pattern(node, key)
 
     def collected(self, check: Callable[[], None]) -> bool:
         """Run a check, keep its fault, and return whether it went through."""
@@ -188,6 +189,9 @@ class _Reader:
             raise self._nodes.error(node, "an entry needs `when`.")
         self._condition(found["when"], "an entry")
 
+    def _stops(self, node: yaml.Node) -> None:
+        self._entries(node, self._stop)
+
     def _stop(self, node: yaml.Node) -> None:
         found = dict(self._nodes.members(node, ("when", "by")))
         for key in ("when", "by"):
@@ -242,8 +246,8 @@ class _Reader:
             for key, paths in self._nodes.members(value, NUMBERS):
                 self._texts(paths, key)
 
-    def _numbers(self, key: str) -> Read:
-        return lambda node: self._attributes(node, key, Use.NUMBER)
+    def _attributes_of(self, key: str, use: Use) -> Read:
+        return lambda node: self._attributes(node, key, use)
 
     def _attributes(self, node: yaml.Node, key: str, use: Use) -> None:
         for item in self._items(node, key):

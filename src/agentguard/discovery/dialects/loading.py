@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import IntEnum
 from functools import cache
@@ -260,8 +260,8 @@ def dialects_of(files_in_order: Mapping[str, Mapping[str, Any]]) -> Dialects:
         successes=successes,
         control_flow=frozenset(name for table in tables for name in table.get("control_flow", ())),
         stops=stops,
-        housekeeping=tuple(_compiled(files_in_order, "housekeeping", _pattern)),
-        start_up=tuple(_compiled(files_in_order, "start_up", _pattern)),
+        housekeeping=_patterns(files_in_order, "housekeeping"),
+        start_up=_patterns(files_in_order, "start_up"),
         sources={table["id"]: table["source"] for table in tables} | {DIALECT: SOURCE},
         files={table["id"]: name for name, table in files_in_order.items()},
         wanted=_wanted(tables, rules, facts, outcomes),
@@ -290,20 +290,11 @@ def _wanted(
     errors: tuple[Condition, ...],
 ) -> AttributeSelection:
     conditions = [*(rule.condition for rule in rules), *(f.condition for f in facts), *errors]
-    sources = _sources_of(rules)
     reductions = _merged(tables, "reduced", Reduction)
     ids = _merged(tables, "ids", str)
-    labels = {key for condition in conditions for key in _keys(condition)} | {
-        s.attribute for s in sources if s.attribute
-    }
-    labels |= (
-        {s.port for s in sources if s.port}
-        | {key for table in tables for key in table.get("keeps", ())}
-        | ids.keys()
-        | {"error.type"}
-    )
+    labels = _labels(tables, conditions, _sources_of(rules)) | ids.keys()
     return AttributeSelection(
-        labels=frozenset(labels) - reductions.keys() - _EVENTS - {fact.into for fact in facts},
+        labels=labels - reductions.keys() - _EVENTS - {fact.into for fact in facts},
         reductions=reductions,
         **{column: _union(tables, column) for column in NUMBERS},
         resource=RESOURCE,
@@ -314,6 +305,14 @@ def _wanted(
         ids=ids,
         others=_others(rules),
     )
+
+
+def _labels(
+    tables: Iterable[Mapping[str, Any]], conditions: Iterable[Condition], sources: Iterable[Source]
+) -> frozenset[str]:
+    named = {key for s in sources for key in (s.attribute, s.port) if key}
+    kept = {key for table in tables for key in table.get("keeps", ())}
+    return frozenset({key for c in conditions for key in _keys(c)} | named | kept | {"error.type"})
 
 
 def _sources_of(rules: tuple[SpanRule, ...]) -> list[Source]:
@@ -361,6 +360,10 @@ def _fact(_dialect: str, _number: int, raw: Mapping[str, Any]) -> Fact:
 
 def _pattern(_dialect: str, _number: int, raw: str) -> Pattern:
     return Pattern(raw)
+
+
+def _patterns(files_in_order: Mapping[str, Mapping[str, Any]], section: str) -> tuple[Pattern, ...]:
+    return tuple(_compiled(files_in_order, section, _pattern))
 
 
 def _condition(_dialect: str, _number: int, raw: Mapping[str, Any]) -> Condition:

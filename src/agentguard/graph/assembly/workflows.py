@@ -74,13 +74,20 @@ def _root_names(partial: Partial, found: LinkedCalls, rows: I64, codes: I64) -> 
 def _first_components(found: LinkedCalls, entries: I64) -> I64:
     """Return, for each entry row, the first component of its run that does work.
 
-    Services and workflows are skipped, except nested workflows; fallback: the entry's own.
+    Services and workflows are skipped, except nested workflows; fallback: the entry's own. A
+    service counts itself unless it starts an agent or a workflow.
     """
-    calls = found.calls
     workflow, service = (
         _of_kind(found, kind) for kind in (ComponentKind.WORKFLOW, ComponentKind.SERVICE)
     )
-    real = ~(workflow | service)
+    own, started = found.component[entries], _first_started(found, ~(workflow | service))[entries]
+    called = (_of_kind(found, ComponentKind.AGENT) | workflow)[started]
+    return np.where(workflow[own] | (service[own] & called), started, own)
+
+
+def _first_started(found: LinkedCalls, real: Mask) -> I64:
+    """Return, for each row, the first of these components in the run that it starts, or its own."""
+    calls = found.calls
     nested = (calls.entry >= 0) & (calls.source >= 0)
     rows = np.flatnonzero((real[found.component] | nested) & (found.within >= 0))
     rows = found.least_deep(rows)
@@ -88,11 +95,7 @@ def _first_components(found: LinkedCalls, entries: I64) -> I64:
     runs, first = np.unique(found.within[rows], return_index=True)
     started = np.arange(len(calls))
     started[runs] = rows[first]
-    own, started = found.component[entries], found.component[started[entries]]
-    # A service counts itself unless it starts an agent or a workflow; a workflow counts only if it
-    # starts nothing.
-    called = (_of_kind(found, ComponentKind.AGENT) | workflow)[started]
-    return np.where(workflow[own] | (service[own] & called), started, own)
+    return found.component[started]
 
 
 def _of_kind(found: LinkedCalls, kind: ComponentKind) -> Mask:

@@ -12,7 +12,7 @@ import numpy as np
 
 from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
 from agentguard.ingest.formats.kinds import MalformedError
-from agentguard.ingest.formats.otlp_exceptions import mark_exception
+from agentguard.ingest.formats.otlp_exceptions import Events, mark_exception
 from agentguard.ingest.formats.otlp_groups import Span, spans
 from agentguard.ingest.formats.otlp_values import (
     MAX_INT64,
@@ -96,7 +96,7 @@ class DocumentReader:
         self._codes: list[int] = []
         self._numbers: list[Numbers] = []
         self._contents: dict[int, dict[str, Any]] = {}
-        self._events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+        self._events: dict[int, Events] = {}
         self._links: dict[int, list[bytes]] = {}
         self._trace_labels: dict[int, str] = {}
         self._span_labels: dict[int, str] = {}
@@ -154,8 +154,7 @@ class DocumentReader:
             raise MalformedError("A span must be an object.")
         ids, labels = _ids(span, own_ids=own_ids)
         name, kind, times = _head(span)
-        failed = _failed(span.get("status"))
-        events = mark_exception(self._wanted_events(span.get("events")), span, times[1])
+        failed, events = _failed(span.get("status")), self._events_of(span, times)
         links = [found for link in objects(span.get("links"), "links") if (found := _link(link))]
         codes, content, numbers = self._attributes(span, scope)
         codes += self._threshold(as_text(span.get("traceState")))
@@ -177,7 +176,7 @@ class DocumentReader:
         self,
         row: int,
         content: dict[str, Any],
-        events: list[tuple[str, dict[str, Any]]],
+        events: Events,
         links: list[bytes],
     ) -> None:
         if content:
@@ -254,7 +253,10 @@ class DocumentReader:
             code = self._values[known] = -1 if keep is None else self._labels.code(key, keep)
         return code
 
-    def _wanted_events(self, written: Any) -> list[tuple[str, dict[str, Any]]]:
+    def _events_of(self, span: Mapping[str, Any], times: tuple[int, int]) -> Events:
+        return mark_exception(self._wanted_events(span.get("events")), span, times[1])
+
+    def _wanted_events(self, written: Any) -> Events:
         return [
             (name, self._event(name, attributes_of(event.get("attributes"))))
             for event in objects(written, "events")

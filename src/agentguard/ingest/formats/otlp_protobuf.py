@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from ptars import HandlerPool
 
 from agentguard.ingest.attribute_selection import STATUS_MESSAGE, AttributeSelection
-from agentguard.ingest.formats.otlp_exceptions import mark_exceptions
+from agentguard.ingest.formats.otlp_exceptions import Events, mark_exceptions
 from agentguard.ingest.formats.otlp_groups import resource_text
 from agentguard.ingest.formats.otlp_keys import (
     CONTENT,
@@ -185,7 +185,7 @@ class ProtobufReader:
             attribute_code=codes,
             **by_column(numbers),
             content=content,
-            events=mark_exceptions(self._take_events(spans.field("events")), spans),
+            events=self._take_events(spans),
             links=_links(spans.field("links")),
         )
         return flat, trace_ok & own_ok
@@ -259,8 +259,8 @@ class ProtobufReader:
         attributes = {pair.key: plain(pair.value) for pair in Resource.FromString(raw).attributes}
         return resource_text(attributes, self._wanted)
 
-    def _take_events(self, lists: pa.ListArray) -> dict[int, list[tuple[str, dict[str, Any]]]]:
-        events: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+    def _take_events(self, spans: pa.StructArray) -> dict[int, Events]:
+        lists, events = spans.field("events"), dict[int, Events]()
         for row, raw in zip(_owners(lists).tolist(), lists.flatten().to_pylist(), strict=True):
             event = Span.Event.FromString(raw)
             keys = self._event_keys.get(event.name)
@@ -271,7 +271,7 @@ class ProtobufReader:
                 events.setdefault(row, []).append(
                     (event.name, {k: kept(v) if keys[k] else v for k, v in found.items()})
                 )
-        return events
+        return mark_exceptions(events, spans)
 
 
 def _content(rows: list[int], values: list[bytes]) -> dict[int, dict[str, Any]]:

@@ -231,7 +231,9 @@ class CoverageDocument(Document):
     cardinality_limited: dict[str, int] = Field(
         description="Names that were counted together as `other`, by kind."
     )
-    housekeeping: dict[str, int] = Field(description="Runs of health checks and pollers.")
+    housekeeping: dict[str, int] = Field(
+        description="Runs of health checks and pollers, and database calls that prepare a service."
+    )
     unresolved_peers: int
     unnamed_model_calls: int
     model_calls_without_usage: int
