@@ -80,7 +80,6 @@ INTERNAL: Mapping[str, str] = {
     "audit_entries": "Entries of the audit log, and their places in it once sequenced.",
     "audit_tiles": "The hashes of the audit log's Merkle tree, 256 in a tile.",
     "audit_anchors": "Anchors of checkpoints on a chain, with every transaction signed for them.",
-    "audit_handovers": "Hand-over notes between the keys of the audit log.",
     "audit_checkpoints": "The signed checkpoints of the audit log.",
     "audit_handovers": "The hand-over notes between keys of the audit log.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",

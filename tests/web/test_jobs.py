@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ async def test_the_audit_log_pins_a_stored_result_its_graph_and_their_traces(tmp
         accepted = await client.post("/api/playbook", json=FAILURE | {"background": True})
         job = await ended(client, accepted.headers["location"])
 
-        async def both() -> Any:
-            page = await app.audit.entries(EntryFilter(), 10)
-            return page.entries if page.size == 2 else None
+        async def entered(action: str) -> Any:
+            return (await app.audit.entries(EntryFilter(action=action), 1)).entries
 
-        playbook, scan = await until(both)
+        (playbook,) = await until(partial(entered, "playbook.stored"))
+        (scan,) = await entered("scan.stored")
 
     graph = hashlib.sha256(
         sqlite3.connect(tmp_path / "data" / "agentguard.db")
@@ -110,6 +111,32 @@ async def test_the_audit_log_pins_a_stored_result_its_graph_and_their_traces(tmp
     assert (leaf["object"], leaf["graph_version"]) == (job["id"], job["result"]["graph_version"])
     assert leaf["evidence"]
     assert set(leaf["evidence"]) == set(re.findall(r'"trace_id": "(\w+)"', json.dumps(job)))
+
+
+async def test_a_cited_graph_or_result_that_was_changed_is_found(tmp_path: Path):
+    async with opened(tmp_path) as app, streaming(app) as (client, _):
+        await client.post("/api/scan", json=shop(), params={"dataset": "shop"})
+        accepted = await client.post("/api/simulate", json=FAILURE | {"background": True})
+        await ended(client, accepted.headers["location"])
+
+        async def sequenced() -> Any:
+            return (await app.audit.entries(EntryFilter(action="simulation.stored"), 1)).entries
+
+        await until(sequenced)
+        before = await app.audit.check()
+    with sqlite3.connect(tmp_path / "data" / "agentguard.db") as database:
+        for table, column in (("graph_versions", "graph"), ("jobs", "result")):
+            changed = f"CAST(replace(CAST({column} AS TEXT), 'agent', 'agemt') AS BLOB)"
+            database.execute(f"UPDATE {table} SET {column} = {changed}")  # noqa: S608 - of this test
+    async with opened(tmp_path) as app:
+        _, found = await app.audit.check()
+
+    assert before[1] == ()
+    assert sorted(each.problem.split("'")[0] for each in found) == [
+        "the stored graph ",
+        "the stored graph ",
+        "the stored result ",
+    ]
 
 
 async def test_what_is_not_there_is_said_at_once_also_in_the_background(tmp_path: Path):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeAlias
 
 from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.cited import changed_documents
 from agentguard.audit.entries import Entry
 from agentguard.audit.errors import AuditFormatError, VerificationFailedError
 from agentguard.audit.handovers import Handover
@@ -15,7 +16,7 @@ from agentguard.audit.key_state import ForeignLogError, KeyReplacedError, KeySta
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
 from agentguard.audit.rotation import ROTATED
-from agentguard.audit.store import AuditStores, FilterColumns, StoredCheckpoint, StoredEntry
+from agentguard.audit.store import CitingStores, FilterColumns, StoredCheckpoint, StoredEntry
 from agentguard.audit.tiles import Growth, Tile, TileHashes, edge_tiles, grow, parse_tile
 from agentguard.unit_of_work import UnitOfWork
 
@@ -51,7 +52,7 @@ def nobody(_progress: Progress) -> None:
 
 
 async def check_log(
-    unit_of_work: UnitOfWork[AuditStores], key: VerifierKey | None, tell: Tell
+    unit_of_work: UnitOfWork[CitingStores], key: VerifierKey | None, tell: Tell
 ) -> tuple[int, tuple[Disagreement, ...]]:
     """Compare tiles, checkpoints, columns and payloads with the entries; return their number too.
 
@@ -74,7 +75,7 @@ async def check_log(
     return total, tuple(check.found)
 
 
-async def _state(stores: AuditStores) -> tuple[KeyState, int]:
+async def _state(stores: CitingStores) -> tuple[KeyState, int]:
     return await KeyState.read(stores.audit), await stores.audit.size()
 
 
@@ -89,6 +90,8 @@ class _Compared:
     """Full ones that differ."""
     checkpoints: tuple[int, ...] = ()
     """Sizes of those that differ."""
+    documents: tuple[tuple[int, str], ...] = ()
+    """Indexes of entries whose cited documents differ, and what differs."""
 
 
 @dataclass(slots=True)
@@ -130,6 +133,7 @@ class _Check:
             self._take_entry(entry)
         self.found += [_differs(tile) for tile in compared.tiles]
         self.found += [_other_root(size) for size in compared.checkpoints]
+        self.found += [Disagreement(f"entry {i}", what) for i, what in compared.documents]
         self.tell(Progress(self.tree.size, self.total, self.removed))
 
     def _take_entry(self, entry: StoredEntry) -> None:
@@ -146,7 +150,7 @@ class _Check:
         self.found += [Disagreement(place, problem) for problem in problems]
 
 
-async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
+async def _compared(tree: _Tree, end: int, stores: CitingStores) -> _Compared:
     entries = await stores.audit.range(tree.size, end)
     if [entry.index for entry in entries] != list(range(tree.size, end)):
         return _Compared(entries, None)
@@ -156,7 +160,9 @@ async def _compared(tree: _Tree, end: int, stores: AuditStores) -> _Compared:
     stored = await stores.audit.tiles(full)
     others = [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
     signed = await stores.audit.checkpoints(tree.size, end)
-    return _Compared(entries, grown, tuple(others), tuple(_other_roots(tree, leaves, signed)))
+    roots = tuple(_other_roots(tree, leaves, signed))
+    changed = tuple([each async for each in changed_documents(entries, stores)])
+    return _Compared(entries, grown, tuple(others), roots, changed)
 
 
 def _other_roots(
@@ -178,7 +184,7 @@ def _is_of(stored: StoredCheckpoint, frontier: Frontier) -> bool:
     return (said.size, said.root) == (frontier.size, frontier.root())
 
 
-async def _edge_problems(tree: _Tree, stores: AuditStores) -> list[Disagreement]:
+async def _edge_problems(tree: _Tree, stores: CitingStores) -> list[Disagreement]:
     """Compare the partial tiles; where the log has grown since, their beginnings."""
     stored = await stores.audit.tiles(tree.edge)
     return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]

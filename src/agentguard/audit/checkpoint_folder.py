@@ -8,10 +8,8 @@ from typing import Protocol
 
 from agentguard.audit.anchoring import OUTCOMES
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
-from agentguard.audit.errors import HashMissingError
-from agentguard.audit.merkle import Digest, root
 from agentguard.audit.store import AuditLog, StoredCheckpoint
-from agentguard.audit.tiles import TileHashes, edge_tiles, parse_tile
+from agentguard.audit.stored_tree import difference
 from agentguard.kernel.clock import NS_PER_SECOND
 from agentguard.kernel.errors import ConflictError, UnavailableError
 
@@ -106,18 +104,5 @@ def due_before(now: int, seconds: float) -> int:
 async def _refuse_other(log: AuditLog, newest: Checkpoint, earlier: Checkpoint, place: str) -> None:
     if earlier.origin != newest.origin:
         raise PublishedOtherwiseError(earlier.size, place, f"it is of {earlier.origin!r}")
-    if earlier.size > newest.size:
-        problem = f"this log has only {newest.size:,} entries"
+    if problem := await difference(log, earlier, newest):
         raise PublishedOtherwiseError(earlier.size, place, problem)
-    if await _root(log, earlier.size) != earlier.root:
-        raise PublishedOtherwiseError(earlier.size, place, "it has another root hash")
-
-
-async def _root(log: AuditLog, size: int) -> Digest | None:
-    """Return the root hash that the log had at an earlier size, or None if tiles are missing."""
-    stored = await log.tiles(edge_tiles(size))
-    edge = {tile: parse_tile(tile, raw) for tile, raw in stored.items()}
-    try:
-        return root(size, TileHashes(size, edge))
-    except HashMissingError:
-        return None

@@ -11,14 +11,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from agentguard.audit.checkpoints import Checkpoint
+from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
 from agentguard.audit.errors import HashMissingError
 from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import SigningKey
-from agentguard.audit.merkle import EMPTY_ROOT, Digest, HashReader, Node, leaf_hash, root
+from agentguard.audit.merkle import EMPTY_ROOT, Digest, leaf_hash, root
 from agentguard.audit.store import AppendedLeaf, AuditLog, AuditStores, StoredCheckpoint
-from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile, tiles_of
+from agentguard.audit.stored_tree import difference
+from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile
 from agentguard.kernel.clock import Clock
 from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
@@ -42,6 +44,34 @@ class DamagedLogError(ConflictError):
         )
 
 
+class RewrittenLogError(ConflictError):
+    """The stored log does not extend a checkpoint that was signed before."""
+
+    code = "audit-log-rewritten"
+
+    def __init__(self, size: int, place: str, problem: str) -> None:
+        super().__init__(
+            f"The stored audit log does not extend the checkpoint of size {size:,} that was signed"
+            f" before ({place}): {problem}. Nothing more is signed. Find out who"
+            " changed the database. If you have restored or exchanged it yourself, delete that"
+            " file; whoever watches the log will report it."
+        )
+
+
+class CheckpointMemory(Protocol):
+    """Keeps the newest signed checkpoint out of the database's reach, beside the key."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people."""
+
+    def read(self) -> bytes | None:
+        """Return the signed note; None: nothing was signed yet. Raises OSError."""
+
+    def write(self, note: bytes) -> None:
+        """Replace it: whole or not at all, durable on return. Raises OSError."""
+
+
 def _no_keys() -> Sequence[SigningKey]:
     return ()
 
@@ -55,18 +85,40 @@ class Sequencer:
     clock: Clock
     reload: Callable[[], Sequence[SigningKey]] = _no_keys
     """Returns all keys that this process can read; asked once `key` has been replaced."""
+    memory: CheckpointMemory | None = None
+    """None: an older state of the database would be signed as if it were the newest."""
 
     async def run_once(self) -> int:
         """Sequence everything that is appended; return how many entries that were.
 
-        Raises ForeignLogError, KeyReplacedError, DamagedLogError, UnavailableError.
+        Raises ForeignLogError, KeyReplacedError, DamagedLogError, RewrittenLogError,
+        UnavailableError, OSError.
         """
         state, waiting = await self.unit_of_work.read(_state)
         key = await self._current_key(state)
+        if waiting:
+            await self._check_memory()
         total = 0
         while total < waiting and (done := await self.unit_of_work.run(partial(self._extend, key))):
             total += done
+        if total:
+            await self._remember()
         return total
+
+    async def _check_memory(self) -> None:
+        """Refuse a log that is not the one that was signed before. Raises RewrittenLogError."""
+        note = None if self.memory is None else await asyncio.to_thread(self.memory.read)
+        if self.memory is None or note is None:
+            return
+        signed = SignedCheckpoint.parse(note).checkpoint
+        problem = await self.unit_of_work.read(partial(_rewritten, signed))
+        if problem is not None:
+            raise RewrittenLogError(signed.size, self.memory.place, problem)
+
+    async def _remember(self) -> None:
+        newest = await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
+        if self.memory is not None and newest is not None:
+            await asyncio.to_thread(self.memory.write, newest.note)
 
     async def _current_key(self, state: KeyState) -> SigningKey:
         try:
@@ -85,6 +137,13 @@ class Sequencer:
 
 async def _state(stores: AuditStores) -> tuple[KeyState, int]:
     return await KeyState.read(stores.audit), await stores.audit.waiting()
+
+
+async def _rewritten(signed: Checkpoint, stores: AuditStores) -> str | None:
+    newest = await stores.audit.checkpoint()
+    if newest is None:
+        return "the log has no checkpoint"
+    return await difference(stores.audit, signed, SignedCheckpoint.parse(newest.note).checkpoint)
 
 
 async def extend(
@@ -114,9 +173,3 @@ async def _edge_of(log: AuditLog, signed: Checkpoint) -> Mapping[Tile, Sequence[
     if found != signed.root or await log.size() != signed.size:
         raise DamagedLogError(signed.size)
     return edge
-
-
-async def stored_hashes(log: AuditLog, nodes: Sequence[Node], size: int) -> HashReader:
-    """Return a reader of these nodes of the tree of this size."""
-    contents = await log.tiles(tiles_of(nodes, size))
-    return TileHashes(size, {tile: parse_tile(tile, raw) for tile, raw in contents.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.anchoring import Anchor
@@ -23,8 +24,14 @@ from agentguard.audit.merkle import (
     inclusion_nodes,
     inclusion_proof,
 )
-from agentguard.audit.sequencing import stored_hashes
-from agentguard.audit.store import AuditStores, EntryFilter, StoredCheckpoint, StoredEntry
+from agentguard.audit.store import (
+    AuditStores,
+    CitingStores,
+    EntryFilter,
+    StoredCheckpoint,
+    StoredEntry,
+)
+from agentguard.audit.stored_tree import stored_hashes
 from agentguard.audit.tiles import Tile
 from agentguard.kernel.clock import NS_PER_MICROSECOND
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
@@ -94,11 +101,15 @@ class ConsistencyProof:
     hashes: tuple[Digest, ...]
 
 
+class LogStores(AnchorStores, CitingStores, Protocol):
+    """The log with its anchors, and what its entries cite."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditService:
     """Answers from one snapshot each, so that sizes always match."""
 
-    unit_of_work: UnitOfWork[AnchorStores]
+    unit_of_work: UnitOfWork[LogStores]
 
     async def entries(self, wanted: EntryFilter, limit: int) -> Page:
         """Return the newest entries that match."""

@@ -165,8 +165,25 @@ class AuditLog(Protocol):
         """Return the entries with the indexes from `first` to before `end`, in order."""
 
 
+class CitedDocuments(Protocol):
+    """Stored documents that entries cite by their hash."""
+
+    async def sha256(self, document_id: str, /) -> str | None:
+        """Return the SHA-256 of a document, in hex; None: it is not kept."""
+
+
 class AuditStores(Protocol):
     """What a use case needs that leaves an entry."""
 
     @property
     def audit(self) -> AuditLog: ...
+
+
+class CitingStores(AuditStores, Protocol):
+    """The log, and what its entries cite."""
+
+    @property
+    def graphs(self) -> CitedDocuments: ...
+
+    @property
+    def jobs(self) -> CitedDocuments: ...

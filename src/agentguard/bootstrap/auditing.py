@@ -10,6 +10,7 @@ import structlog
 
 from agentguard.adapters.files.audit_key import other_keys, signing_key
 from agentguard.adapters.files.processes import registered
+from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
@@ -63,7 +64,8 @@ def witnesses_of(settings: Settings) -> tuple[VerifierKey, ...]:
 
 async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Sequencer:
     key = await asyncio.to_thread(key_of, settings)
-    return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings))
+    memory = SignedCheckpointFile(settings.data_dir)
+    return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings), memory)
 
 
 async def sequencing_loop(

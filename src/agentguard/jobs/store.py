@@ -59,6 +59,9 @@ class JobStore(Protocol):
     async def holds(self, job: Job) -> bool:
         """Return whether the job runs under `job.fence`, so that this attempt may store things."""
 
+    async def sha256(self, job_id: str, /) -> str | None:
+        """Return the SHA-256 of a job's result as stable JSON, in hex; None: there is none."""
+
     async def release(self, job: Job, result: bytes | None) -> bool:
         """Replace a running job by its state after the attempt, with its result as JSON.
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 
 import orjson
 
+from agentguard.audit.cited import GRAPH_HASH, RESULT_HASH
 from agentguard.audit.recording import AuditTrail, traces_in
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
@@ -28,7 +29,7 @@ TOPIC = "jobs"
 class CitedGraphs(Protocol):
     """The graph versions that results cite."""
 
-    async def sha256(self, version_id: str) -> str | None:
+    async def sha256(self, version_id: str, /) -> str | None:
         """Return the SHA-256 of a version's graph as it is stored, in hex; None: not kept."""
 
 
@@ -174,8 +175,8 @@ class _Result:
 
 def _told(job: Job, graph_sha256: str | None) -> _Result:
     hashes = {
-        "graph_sha256": graph_sha256,
-        "result_sha256": sha256(stable_json(job.result)).hexdigest(),
+        GRAPH_HASH: graph_sha256,
+        RESULT_HASH: sha256(stable_json(job.result)).hexdigest(),
     }
     return _Result(traces_in(job.result), hashes)
 

@@ -61,7 +61,7 @@ class SqlGraphVersions:
             raise NoGraphError.version(version_id)
         return partial(_version, row)
 
-    async def sha256(self, version_id: str) -> str | None:
+    async def sha256(self, version_id: str, /) -> str | None:
         wanted = select(graph_versions.c.graph).where(graph_versions.c.id == version_id)
         document = await self.connection.scalar(wanted)
         return None if document is None else await asyncio.to_thread(_sha256, document)

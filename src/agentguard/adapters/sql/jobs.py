@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -95,6 +96,11 @@ class SqlJobStore:
     async def holds(self, job: Job) -> bool:
         held = select(jobs.c.id).where(*_is_held(job))
         return (await self.connection.execute(held)).first() is not None
+
+    async def sha256(self, job_id: str, /) -> str | None:
+        wanted = select(jobs.c.result).where(jobs.c.id == job_id)
+        result = await self.connection.scalar(wanted)
+        return None if result is None else sha256(stable_json(orjson.loads(result))).hexdigest()
 
     async def release(self, job: Job, result: bytes | None) -> bool:
         return await self._changes(_held(job).values(_values(job, result)))

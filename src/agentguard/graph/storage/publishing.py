@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Generic, Protocol, TypeVar
 
 from agentguard.accounts.principal import Permission, Principal
+from agentguard.audit.cited import GRAPH_HASH
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
@@ -125,7 +126,7 @@ class GraphPublisher(Generic[S_co]):
         facts = {
             "components": len(version.graph.components),
             "dependencies": len(version.graph.dependencies),
-            "graph_sha256": sha256(document).hexdigest(),
+            GRAPH_HASH: sha256(document).hexdigest(),
             "spans": version.graph.coverage.spans,
         }
         await self.trail.record(

@@ -77,7 +77,7 @@ class GraphVersions(Protocol):
         Parsing is CPU-bound: call it in a thread, after the transaction.
         """
 
-    async def sha256(self, version_id: str) -> str | None:
+    async def sha256(self, version_id: str, /) -> str | None:
         """Return the SHA-256 of this version's graph as it is stored, in hex; None: not kept."""
 
     async def datasets(self) -> tuple[Dataset, ...]:

@@ -1,0 +1,93 @@
+"""Whoever rewrites the database does not get the new history signed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
+from agentguard.audit.sequencing import RewrittenLogError, Sequencer
+from tests.conformance.audit_logs import NEXT_KEY, Log
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def signing(log: Log, tmp_path: Path) -> Sequencer:
+    """A sequencer that has signed five entries, and remembers it."""
+    sequencer = replace(log.sequencer, memory=SignedCheckpointFile(tmp_path))
+    await log.append(*"abc")
+    await sequencer.run_once()
+    await log.append(*"de")
+    await sequencer.run_once()
+    return sequencer
+
+
+async def forget_all(log: Log) -> None:
+    """Bring the entries back to where the server would sequence them as new ones."""
+    await log.tamper("DELETE FROM audit_tiles")
+    await log.tamper("DELETE FROM audit_checkpoints")
+    await log.tamper("UPDATE audit_entries SET log_index = NULL")
+    await log.tamper("DELETE FROM audit_logs")
+
+
+async def test_a_history_that_was_rewritten_is_not_signed_again(log: Log, signing: Sequencer):
+    await log.tamper("DELETE FROM audit_entries WHERE object = 'b'")
+    await forget_all(log)
+
+    with pytest.raises(RewrittenLogError, match=r"size 5 .*no checkpoint"):
+        await signing.run_once()
+    assert await log.service.checkpoint() is None
+    assert (await log.service.progress()).pending == 4
+
+
+async def test_a_state_from_before_is_not_signed_on(log: Log, signing: Sequencer):
+    """As after the newest entries were removed, tiles and checkpoint brought back to before."""
+    await log.tamper("DELETE FROM audit_checkpoints WHERE size = 5")
+    await log.tamper("DELETE FROM audit_entries WHERE log_index >= 3")
+    await log.append("other")
+
+    with pytest.raises(RewrittenLogError, match="only 3 entries"):
+        await signing.run_once()
+
+
+async def test_another_log_signed_with_the_same_key_is_noticed(log: Log, signing: Sequencer):
+    """By whoever has the key, but not the folder beside it."""
+    await log.tamper("UPDATE audit_entries SET object = 'z' WHERE log_index = 1")
+    leaf = (await log.service.entry(1)).leaf.replace(b'"b"', b'"z"')
+    await log.tamper("UPDATE audit_entries SET leaf = :leaf WHERE log_index = 1", leaf=leaf)
+    await forget_all(log)
+    await log.sequencer.run_once()
+    assert (await log.service.check())[0] == 5
+    await log.append("next")
+
+    with pytest.raises(RewrittenLogError, match="another root hash"):
+        await signing.run_once()
+
+
+async def test_the_log_goes_on_with_another_key_and_after_another_server(
+    log: Log, signing: Sequencer
+):
+    await log.append("f")
+    await log.sequencer.run_once()  # another server, with a memory of its own
+    await log.rotate(log.sequencer.key, NEXT_KEY)
+    successor = replace(signing, key=NEXT_KEY)
+
+    assert await successor.run_once() == 1
+    await log.append("g")
+    assert await successor.run_once() == 1
+    assert await log.problems(NEXT_KEY.verifier) == []
+
+
+async def test_who_has_exchanged_the_database_deletes_the_file(
+    log: Log, signing: Sequencer, tmp_path: Path
+):
+    await forget_all(log)
+    with pytest.raises(RewrittenLogError, match="signed-checkpoint"):
+        await signing.run_once()
+    (tmp_path / "audit" / "signed-checkpoint").unlink()
+
+    assert await signing.run_once() == 5
+    assert await log.problems() == []
