@@ -16,6 +16,7 @@ PASSED = Path("tests") / "matrix.sha256"
 """Holds the hash of the tree for which the matrices last passed."""
 CODE = (
     "adapters",
+    "audit",
     "bootstrap",
     "compute",
     "coordination",
@@ -33,6 +34,7 @@ TESTS = (
     "adapters",
     "conformance",
     "deploy",
+    "evm",
     "health",
     "ingest_kill",
     "jobs",
