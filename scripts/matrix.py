@@ -35,6 +35,7 @@ TESTS = (
     "audit_kill",
     "conformance",
     "deploy",
+    "evm",
     "health",
     "ingest_kill",
     "jobs",

@@ -22,6 +22,9 @@ from agentguard.audit.sequencing import Sequencer
 from agentguard.kernel.clock import system_clock
 from tests.evm.anchored_log import KEY
 
+READY = "ready"
+"""Printed once it begins to anchor."""
+
 
 class Moment(StrEnum):
     """When the process dies."""
@@ -92,6 +95,7 @@ class Anchorer:
             patience = Patience(stuck=0.5, resend=0.1)
             steps = AnchorSteps(unit_of_work, opened, system_clock, patience)
             anchoring = Anchoring(unit_of_work, steps, None, system_clock, Intervals(0.2, 0.01))
+            print(READY, flush=True)
             while True:
                 await Sequencer(unit_of_work, KEY, system_clock).run_once()
                 await anchoring.run(ANCHORING)

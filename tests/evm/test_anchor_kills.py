@@ -13,7 +13,7 @@ import pytest
 
 from agentguard.audit.anchoring import AnchorState
 from tests.evm.anchored_log import FINAL_AFTER, AnchoredLog, anchored_log
-from tests.evm.dying import Anchorer, Moment
+from tests.evm.dying import READY, Anchorer, Moment
 from tests.evm.node import Node
 from tests.forking import ForkedProcess
 from tests.web.process import inherited
@@ -34,6 +34,17 @@ def start(log: AnchoredLog, folder: Path, moment: Moment) -> ForkedProcess:
     key = bytes(log.chain.signer.key).hex()
     anchorer = Anchorer(log.node.url, key, folder / "data", moment)
     return ForkedProcess(anchorer, folder / "log", directory=folder, environment=inherited())
+
+
+async def ready(process: ForkedProcess, folder: Path, times: int) -> None:
+    """Wait until the process anchors: it says so in the log, as those before it did."""
+    until = time.monotonic() + 60
+    said = folder / "log"
+    while not said.exists() or said.read_text().count(READY) < times:
+        if process.poll() is not None:
+            return
+        assert time.monotonic() < until
+        await asyncio.sleep(0.02)
 
 
 async def finished(log: AnchoredLog, folder: Path) -> None:
@@ -80,7 +91,8 @@ async def test_a_process_that_is_killed_again_and_again(
     for number in range(kills):
         await log.add(f"{number}")
         process = start(log, tmp_path, randomness.choice([*MOMENTS, Moment.NEVER]))
-        until = time.monotonic() + randomness.uniform(0.2, 2.5)
+        await ready(process, tmp_path, number + 1)
+        until = time.monotonic() + randomness.uniform(0, 1.5)
         while process.poll() is None and time.monotonic() < until:
             if randomness.random() < 0.3:
                 log.node.mine(randomness.choice([1, FINAL_AFTER]))
@@ -89,4 +101,6 @@ async def test_a_process_that_is_killed_again_and_again(
         process.wait(30)
 
     await finished(log, tmp_path)
-    print(f"{kills} kills, {len(log.anchored_data())} anchors")
+    anchors = len(log.anchored_data())
+    assert anchors > 1
+    print(f"{kills} kills, {anchors} anchors")
