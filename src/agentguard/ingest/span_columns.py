@@ -75,8 +75,10 @@ class AttributeInterner:
         self.items: list[tuple[str, Any]] = []
         self.caller_only: list[int] = []
         """Codes of caller-only attributes."""
-        self.ids = np.zeros((1024, 2), np.int64)
-        """By code: the number of the attribute that is an id, from 1, and the id's digest."""
+        self.id_keys = np.zeros(1024, np.int8)
+        """By code: the number of the attribute if it is an id, from 1."""
+        self.ids = np.zeros(1024, np.int64)
+        """By code: the id's digest."""
         self._codes: dict[tuple[str, str], int] = {}
         self._digests = np.zeros(1024, np.uint64)
         self._used = np.zeros(1024, np.int64)
@@ -93,10 +95,12 @@ class AttributeInterner:
             self._grow()
         self._digests[code] = id_digest(f"{key}\0{text}")
         if key in self._id_keys:
-            self.ids[code] = self._id_keys[key], np.uint64(id_digest(str(value))).view(np.int64)
+            self.id_keys[code] = self._id_keys[key]
+            self.ids[code] = np.uint64(id_digest(str(value))).view(np.int64)
         return code
 
     def _grow(self) -> None:
+        self.id_keys = np.concatenate([self.id_keys, np.zeros_like(self.id_keys)])
         self.ids = np.concatenate([self.ids, np.zeros_like(self.ids)])
         self._digests = np.concatenate([self._digests, np.zeros_like(self._digests)])
         self._used = np.concatenate([self._used, np.zeros_like(self._used)])
@@ -209,11 +213,12 @@ def _take_ids(
 ) -> list[I64]:
     """Remove the attributes that are ids, and return their digests in ID_COLUMNS; 0: none."""
     found = {name: np.zeros(len(flat), np.int64) for name in ID_COLUMNS}
-    key, digest = labels.ids[flat.attribute_code].T
+    key = labels.id_keys[flat.attribute_code]
     if not key.any():
         return list(found.values())
     for number, column in reversed(list(enumerate(columns.values(), 1))):
-        found[column][flat.attribute_row[key == number]] = digest[key == number]
+        places = np.flatnonzero(key == number)
+        found[column][flat.attribute_row[places]] = labels.ids[flat.attribute_code[places]]
     _keep_attributes(flat, key == 0)
     return list(found.values())
 
