@@ -41,9 +41,10 @@ from agentguard.audit.merkle import (
     leaf_hash,
 )
 from agentguard.audit.recording import AuditTrail
-from agentguard.audit.sequencing import Sequencer, stored_hashes
+from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.service import AuditService
 from agentguard.audit.store import AuditLog, AuditStores
+from agentguard.audit.stored_tree import stored_hashes
 from agentguard.audit.tiles import Tile, edge_tiles, grow, parse_tile
 from agentguard.kernel.clock import system_clock
 from scripts.services.postgresql import postgresql

@@ -467,6 +467,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/audit/anchors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Anchors
+         * @description Return how much of the audit log is anchored on a chain and published, and what waits.
+         */
+        get: operations["list_audit_anchors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/audit/entries": {
         parameters: {
             query?: never;
@@ -1076,6 +1096,178 @@ export interface components {
             method: components["schemas"]["Method"];
             /** Seed */
             seed: number;
+        };
+        /**
+         * AnchorAttempt
+         * @description A signed transaction of an anchor; of those with the same nonce, one at most is mined.
+         */
+        AnchorAttempt: {
+            /** Tx Hash */
+            tx_hash: string;
+            /** Nonce */
+            nonce: number;
+            /** Account */
+            account: string;
+            /**
+             * Max Fee Wei
+             * @description Per unit of gas.
+             */
+            max_fee_wei: string;
+            /**
+             * Max Tip Wei
+             * @description Per unit of gas.
+             */
+            max_tip_wei: string;
+            /** Signed At */
+            signed_at: string | null;
+            /**
+             * Sent At
+             * @description When the chain accepted it last.
+             */
+            sent_at: string | null;
+        };
+        /**
+         * AnchorDocument
+         * @description The anchor of one checkpoint on a chain.
+         */
+        AnchorDocument: {
+            /**
+             * Size
+             * @description Of the checkpoint: the number of entries that it covers.
+             */
+            size: number;
+            state: components["schemas"]["AnchorState"];
+            /**
+             * Chain
+             * @example Polygon Amoy
+             */
+            chain: string | null;
+            /** Chain Id */
+            chain_id: number | null;
+            /** @description Null while no transaction is in a block. It counts once `state` is finalised. */
+            receipt: components["schemas"]["AnchorReceiptDocument"] | null;
+            /** Attempts */
+            attempts: components["schemas"]["AnchorAttempt"][];
+            problem: components["schemas"]["AnchorProblem"] | null;
+            /**
+             * Note
+             * @description The checkpoint as it was signed, a C2SP signed note.
+             */
+            note: string;
+            /** Created At */
+            created_at: string | null;
+            /** Changed At */
+            changed_at: string | null;
+            /**
+             * Looked At
+             * @description When the chain was asked last.
+             */
+            looked_at: string | null;
+        };
+        /**
+         * AnchorProblem
+         * @description Why an anchor waits, or has failed.
+         */
+        AnchorProblem: {
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * AnchorReceiptDocument
+         * @description The block that an anchor's transaction is in, and what it cost.
+         */
+        AnchorReceiptDocument: {
+            /** Tx Hash */
+            tx_hash: string;
+            /** Block */
+            block: number;
+            /** Block Hash */
+            block_hash: string;
+            /**
+             * Timestamp
+             * @description Of the block.
+             */
+            timestamp: string | null;
+            /**
+             * Contract
+             * @description Wrote the event, or received the calldata.
+             */
+            contract: string;
+            /** Gas Used */
+            gas_used: number;
+            /**
+             * Gas Price Wei
+             * @description Paid per unit of gas.
+             */
+            gas_price_wei: string;
+            /**
+             * Cost
+             * @description In `unit`, exact.
+             */
+            cost: string;
+            /**
+             * Unit
+             * @example POL
+             */
+            unit: string;
+        };
+        /**
+         * AnchorState
+         * @description Where an anchor is in its life.
+         * @enum {string}
+         */
+        AnchorState: "pending" | "submitted" | "mined" | "reorged" | "resubmitted" | "finalised" | "failed";
+        /**
+         * AnchoringRound
+         * @description What a round of anchoring the audit log left.
+         */
+        AnchoringRound: {
+            /** Summary */
+            summary: string;
+        };
+        /**
+         * AnchorsDocument
+         * @description How much of the audit log is anchored and published.
+         */
+        AnchorsDocument: {
+            /** Summary */
+            summary: string;
+            /**
+             * Anchored On A Chain
+             * @description A chain is set.
+             */
+            anchored_on_a_chain: boolean;
+            /**
+             * Size
+             * @description Entries that the newest checkpoint covers.
+             */
+            size: number;
+            /**
+             * Anchored Size
+             * @description Entries that a final anchor covers.
+             */
+            anchored_size: number;
+            /**
+             * Published In
+             * @description AGENTGUARD_AUDIT_CHECKPOINT_DIR.
+             */
+            published_in: string | null;
+            /**
+             * Published Size
+             * @description Entries that a published checkpoint covers.
+             */
+            published_size: number;
+            /** Published At */
+            published_at: string | null;
+            /** Problems */
+            problems: components["schemas"]["AnchorProblem"][];
+            /**
+             * Anchors
+             * @description Newest first.
+             */
+            anchors: components["schemas"]["AnchorDocument"][];
         };
         /**
          * Aspect
@@ -2618,7 +2810,7 @@ export interface components {
             /** Finished At */
             finished_at: string | null;
             /** Result */
-            result: components["schemas"]["ScanDocument"] | components["schemas"]["SimulationDocument"] | components["schemas"]["PlaybookDocument"] | null;
+            result: components["schemas"]["ScanDocument"] | components["schemas"]["SimulationDocument"] | components["schemas"]["PlaybookDocument"] | components["schemas"]["AnchoringRound"] | null;
         };
         /**
          * JobErrorDocument
@@ -2635,7 +2827,7 @@ export interface components {
          * @description What a job does.
          * @enum {string}
          */
-        JobKind: "scan" | "simulation" | "playbook";
+        JobKind: "scan" | "simulation" | "playbook" | "audit";
         /**
          * JobProgress
          * @description How much is done: all of it once the job has succeeded.
@@ -4525,6 +4717,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_audit_anchors: {
+        parameters: {
+            query?: {
+                /** @description Anchors shown. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnchorsDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */
