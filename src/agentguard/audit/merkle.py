@@ -65,6 +65,16 @@ def node_hash(left: Digest, right: Digest) -> Digest:
     return Digest(sha256(b"\x01" + left + right).digest())
 
 
+def subtree_hash(nodes: bytes) -> Digest:
+    """Return the root of a complete subtree, from its nodes of one level, one after the other."""
+    while len(nodes) > DIGEST_BYTES:
+        pairs = range(0, len(nodes), 2 * DIGEST_BYTES)
+        nodes = b"".join(
+            [sha256(b"\x01" + nodes[at : at + 2 * DIGEST_BYTES]).digest() for at in pairs]
+        )
+    return Digest(nodes)
+
+
 def complete_subtrees(leaves: Range) -> tuple[Node, ...]:
     """Return the complete subtrees that make up a range of a tree, largest first.
 

@@ -19,7 +19,7 @@ from agentguard.audit.merkle import (
     Frontier,
     Node,
     Range,
-    node_hash,
+    subtree_hash,
 )
 
 HEIGHT = 8
@@ -109,10 +109,7 @@ class TileHashes:
             hashes = self.tiles[tile]
         except KeyError:
             raise HashMissingError(tile.path) from None
-        row = hashes[slice(*_within(node))]
-        while len(row) > 1:
-            row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
-        return row[0]
+        return subtree_hash(b"".join(hashes[slice(*_within(node))]))
 
 
 def edge_tiles(size: int) -> tuple[Tile, ...]:
