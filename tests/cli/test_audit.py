@@ -136,4 +136,4 @@ def test_a_checkpoint_is_published_on_demand(home: Path, monkeypatch: pytest.Mon
 def test_an_export_says_whether_it_is_anchored(home: Path):
     told = run("audit", "export", "0", "--output", "one.tlog-proof").output
 
-    assert "it is not anchored" in " ".join(told.split())
+    assert "which is not anchored" in " ".join(told.split())
