@@ -28,6 +28,8 @@ def test_every_component_is_found_and_none_is_invented(name: str) -> None:
     assert len(invented) <= UNNAMED.get(name, 0), invented
 
 
+NOT_TOLD = {"spring-ai-javaagent": 1}
+"""Uses of a database that truth does not score: which tool made them is not in the trace."""
 GAPS = {
     "ag2": {
         (("agent", "complaints host"), ("agent", "billing clerk")),
@@ -39,9 +41,9 @@ GAPS = {
     "otel-official-manual": {(("service", "claims desk"), ("service", "assessment service"))},
 }
 """Dependencies that are not found. AG2's hub: the sender stands in the envelope by an id whose name
-another trace tells. OpenLLMetry draws a guardrail's agent beside the agent that it guards. Pydantic AI
-names an MCP server in its model's parameters only. Between services, the agent that calls is shown
-rather than its service.
+another trace tells. OpenLLMetry draws a guardrail's agent beside the agent that it guards. Pydantic
+AI names an MCP server in its model's parameters only. Between services, the agent that calls is
+shown rather than its service.
 """
 
 
@@ -49,7 +51,7 @@ def test_every_dependency_is_found_and_none_is_invented(name: str) -> None:
     invented = found_edges(name).keys() - truth(name).edges.keys()
 
     assert truth(name).edges.keys() - found_edges(name).keys() == GAPS.get(name, set())
-    assert len(invented) <= UNNAMED.get(name, 0), invented
+    assert len(invented) <= UNNAMED.get(name, 0) + NOT_TOLD.get(name, 0), invented
 
 
 UNTOLD = {
