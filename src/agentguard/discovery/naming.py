@@ -154,7 +154,7 @@ def normalized(name: str) -> str:
 
 
 def without_prefix(name: str | None, prefix: str | None) -> str | None:
-    """Return a tool's name without that of its server or plugin: `shop.find` of `shop` → `find`."""
+    """Return a tool's name without its server's or plugin's: `x.find` of `x` → `find`."""
     if not name or not prefix or not name.casefold().startswith(prefix.casefold()):
         return name
     rest = name[len(prefix) :]
