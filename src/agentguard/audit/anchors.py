@@ -12,6 +12,8 @@ from agentguard.audit.encoding import parse_decimal, parse_hex
 from agentguard.audit.errors import AuditFormatError
 
 ANCHOR_BYTES = 96
+LATEST_SECOND = 253_402_300_799
+"""The last second of the year 9999, since the epoch."""
 _PART = "anchor receipt"
 _HEX = re.compile(r"0x[0-9a-f]*")
 
@@ -67,6 +69,8 @@ class AnchorReceipt:
             _hex(document, "contract", 20),
             parse_hex(_hex(document, "data", ANCHOR_BYTES)[2:], ANCHOR_BYTES, _PART),
         )
+        if receipt.block_time > LATEST_SECOND:
+            raise AuditFormatError(_PART, "its block_time is after the year 9999")
         if receipt.document() != document:
             raise AuditFormatError(_PART, "it has members that are not known")
         return receipt

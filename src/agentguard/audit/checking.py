@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
 
+from agentguard.audit.accounting import Account
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.cited import changed_documents
 from agentguard.audit.entries import Entry
@@ -16,6 +18,7 @@ from agentguard.audit.key_state import ForeignLogError, KeyReplacedError, KeySta
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
 from agentguard.audit.rotation import ROTATED
+from agentguard.audit.sequencing import rewritten
 from agentguard.audit.store import CitingStores, FilterColumns, StoredCheckpoint, StoredEntry
 from agentguard.audit.tiles import Growth, Tile, TileHashes, edge_tiles, grow, parse_tile
 from agentguard.unit_of_work import UnitOfWork
@@ -52,17 +55,23 @@ def nobody(_progress: Progress) -> None:
 
 
 async def check_log(
-    unit_of_work: UnitOfWork[CitingStores], key: VerifierKey | None, tell: Tell
+    unit_of_work: UnitOfWork[CitingStores],
+    key: VerifierKey | None,
+    tell: Tell,
+    remembered: bytes | None = None,
 ) -> tuple[int, tuple[Disagreement, ...]]:
     """Compare tiles, checkpoints, columns and payloads with the entries; return their number too.
 
-    With the `key` that signs the log, also its signature of the newest checkpoint. Ends at the
-    first entry that is missing. What an adversary has changed and signed again is found only by
+    With the `key` that signs the log, also its signature of the newest checkpoint; with the
+    checkpoint that is `remembered` beside the key, that the log extends it. Ends at the first entry
+    that is missing. What an adversary has changed and signed again is found only by
     those who remember an older checkpoint. Memory does not grow with the log.
     """
     state, size = await unit_of_work.read(_state)
     total = 0 if state.newest is None else state.newest.size
     check = _Check(total, tell)
+    if remembered is not None:
+        check.found += await unit_of_work.read(partial(_memory_problems, remembered))
     if size > total:
         check.found.append(Disagreement(f"entry {total}", "no checkpoint covers it"))
     while check.tree.size < total:
@@ -72,6 +81,7 @@ async def check_log(
             return check.tree.size, tuple(check.found)
     check.found += await unit_of_work.read(partial(_edge_problems, check.tree))
     check.found += _key_problems(state, key, check.new_keys)
+    check.found += await unit_of_work.read(partial(_account_problems, check.account))
     return total, tuple(check.found)
 
 
@@ -116,7 +126,7 @@ class _Check:
     total: int
     tell: Tell
     tree: _Tree = field(default_factory=_Tree)
-    removed: int = 0
+    account: Account = field(default_factory=Account)
     found: list[Disagreement] = field(default_factory=list)
     new_keys: list[str] = field(default_factory=list)
     """Ids of keys that took over, as the entries say."""
@@ -134,16 +144,16 @@ class _Check:
         self.found += [_differs(tile) for tile in compared.tiles]
         self.found += [_other_root(size) for size in compared.checkpoints]
         self.found += [Disagreement(f"entry {i}", what) for i, what in compared.documents]
-        self.tell(Progress(self.tree.size, self.total, self.removed))
+        self.tell(Progress(self.tree.size, self.total, self.account.removed))
 
     def _take_entry(self, entry: StoredEntry) -> None:
         place = f"entry {entry.index}"
-        self.removed += entry.payload is None
         try:
             told = Entry.parse(entry.leaf)
         except AuditFormatError as error:
             self.found.append(Disagreement(place, str(error)))
             return
+        self.account.take(entry, told)
         if told.action == ROTATED:
             self.new_keys.append(told.object_id or "")
         problems = (*_payload_problems(entry, told), *_column_problems(entry.columns, told))
@@ -188,6 +198,25 @@ async def _edge_problems(tree: _Tree, stores: CitingStores) -> list[Disagreement
     """Compare the partial tiles; where the log has grown since, their beginnings."""
     stored = await stores.audit.tiles(tree.edge)
     return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]
+
+
+async def _account_problems(account: Account, stores: CitingStores) -> list[Disagreement]:
+    """Compare removed payloads and anchors; outcomes may still wait to be sequenced."""
+    for entry in await stores.audit.unsequenced(_AT_ONCE):
+        with suppress(AuditFormatError):
+            account.take(entry, Entry.parse(entry.leaf))
+    named = await stores.audit.named_transactions()
+    return [Disagreement(place, problem) for place, problem in account.problems(named)]
+
+
+async def _memory_problems(remembered: bytes, stores: CitingStores) -> list[Disagreement]:
+    try:
+        signed = SignedCheckpoint.parse(remembered).checkpoint
+        problem = await rewritten(signed, stores)
+    except AuditFormatError as error:
+        return [Disagreement("signed-checkpoint", str(error))]
+    told = f"the log does not extend the checkpoint of size {signed.size:,} signed before"
+    return [Disagreement("log", f"{told}: {problem}")] if problem else []
 
 
 def _key_problems(

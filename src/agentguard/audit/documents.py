@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from agentguard.audit.anchors import LATEST_SECOND
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.canonical import parse_canonical_json
 from agentguard.audit.chain_names import chain_name
@@ -17,12 +18,9 @@ from agentguard.audit.merkle import leaf_hash
 from agentguard.audit.service import ConsistencyProof, Page
 from agentguard.audit.signers import Signer, signers
 from agentguard.audit.store import StoredEntry
-from agentguard.audit.verification import Check, Outcome, Report
+from agentguard.audit.verification import Outcome, Report
 from agentguard.audit.verifying import Verification
 from agentguard.kernel.clock import NS_PER_SECOND, timestamp
-
-_NOT_ASKED = "The chain was not asked."
-_NOT_ANCHORED = "No anchor that covers this entry is final yet."
 
 
 def entry_document(stored: StoredEntry) -> dict[str, Any]:
@@ -80,7 +78,9 @@ def _signature(signer: Signer) -> dict[str, Any]:
         "key_id": signer.key_id.hex(),
         "kind": signer.kind.value,
         "outcome": signer.outcome.value,
-        "time": None if seconds is None else timestamp(seconds * NS_PER_SECOND),
+        "time": None
+        if seconds is None or seconds > LATEST_SECOND
+        else timestamp(seconds * NS_PER_SECOND),
     }
 
 
@@ -152,34 +152,3 @@ def check_document(
         "entries_per_second": round(size / seconds) if seconds > 0 else None,
         "disagreements": [{"place": d.place, "problem": d.problem} for d in found],
     }
-
-
-def blockchain_proof_document(bundle: Bundle, check: Check | None = None) -> dict[str, Any]:
-    """Return where the entry of a bundle is anchored.
-
-    `check` is what asking the chain just now has found (`CheckName.ANCHOR` of `verify_bundle`).
-    `verified` is true only if that check is verified and false if it failed; otherwise it is null,
-    and `reason` says why. `data_hash` is the entry's leaf hash, SHA-256 of a zero byte and the
-    entry's canonical JSON.
-    """
-    receipt = bundle.receipt
-    return {
-        "chain": None if receipt is None else chain_name(receipt.chain_id),
-        "chain_id": None if receipt is None else receipt.chain_id,
-        "tx_hash": None if receipt is None else receipt.tx_hash,
-        "block": None if receipt is None else receipt.block_number,
-        "timestamp": None if receipt is None else timestamp(receipt.block_time * NS_PER_SECOND),
-        "contract": None if receipt is None else receipt.contract,
-        "data_hash": leaf_hash(bundle.leaf).hex(),
-        **_asked(bundle, check),
-    }
-
-
-def _asked(bundle: Bundle, check: Check | None) -> dict[str, Any]:
-    """Return what the chain says about an anchor; no receipt is verified without asking it."""
-    if bundle.receipt is None:
-        return {"verified": None, "reason": _NOT_ANCHORED}
-    if check is None:
-        return {"verified": None, "reason": _NOT_ASKED}
-    found = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.NOT_CHECKABLE: None}
-    return {"verified": found[check.outcome], "reason": check.detail}

@@ -15,7 +15,6 @@ from agentguard.audit.encoding import base64_text, parse_base64
 from agentguard.audit.errors import AuditFormatError
 
 KEY_BYTES = 32
-SIGNATURE_BYTES = 64
 _TIME_BYTES = 8
 _LATEST = (1 << 63) - 1
 _KEY_ID = re.compile(r"[0-9a-f]{8}")

@@ -111,7 +111,7 @@ class Sequencer:
         if self.memory is None or note is None:
             return
         signed = SignedCheckpoint.parse(note).checkpoint
-        problem = await self.unit_of_work.read(partial(_rewritten, signed))
+        problem = await self.unit_of_work.read(partial(rewritten, signed))
         if problem is not None:
             raise RewrittenLogError(signed.size, self.memory.place, problem)
 
@@ -139,7 +139,8 @@ async def _state(stores: AuditStores) -> tuple[KeyState, int]:
     return await KeyState.read(stores.audit), await stores.audit.waiting()
 
 
-async def _rewritten(signed: Checkpoint, stores: AuditStores) -> str | None:
+async def rewritten(signed: Checkpoint, stores: AuditStores) -> str | None:
+    """Return why the stored log does not extend a checkpoint that was signed; None: it does."""
     newest = await stores.audit.checkpoint()
     if newest is None:
         return "the log has no checkpoint"

@@ -243,16 +243,20 @@ class AuditService:
         nothing; one with a receipt need not be final.
         """
         found = await self.unit_of_work.read(lambda stores: stores.anchors.of_transaction(tx_hash))
-        return None if found is None else _anchored(found)
+        anchored = None if found is None else _anchored(found)
+        return anchored if anchored and anchored.receipt.tx_hash == tx_hash else None
 
     async def check(
-        self, key: VerifierKey | None = None, tell: Tell = nobody
+        self,
+        key: VerifierKey | None = None,
+        tell: Tell = nobody,
+        remembered: bytes | None = None,
     ) -> tuple[int, tuple[Disagreement, ...]]:
         """Derive everything again from the entries; return their number, and what differs.
 
         See `check_log`; `tell` is called with the progress.
         """
-        return await check_log(self.unit_of_work, key, tell)
+        return await check_log(self.unit_of_work, key, tell, remembered)
 
 
 async def _published(size: int | None, stores: AuditStores) -> StoredCheckpoint:

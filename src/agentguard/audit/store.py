@@ -137,6 +137,9 @@ class AuditLog(Protocol):
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint of a new size; raise ValueError if its size is not new."""
 
+    async def named_transactions(self) -> frozenset[str]:
+        """Return the transactions that `audit_logs` and final anchors name."""
+
     async def handovers(self) -> tuple[bytes, ...]:
         """Return the hand-over notes between keys, oldest first."""
 

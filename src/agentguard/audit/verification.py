@@ -196,6 +196,11 @@ def _checkpoint(bundle: Bundle, trust: Trust) -> str:
         )
     old, new = sorted((given, trusted), key=lambda checkpoint: checkpoint.size)
     verify_consistency(old.size, old.root, new.size, new.root, trust.consistency)
+    if bundle.index >= trusted.size:  # anybody can extend a log, and prove that it is extended
+        raise _NotCheckableError(
+            f"the trusted checkpoint has {trusted.size} entries, and vouches for none after them;"
+            " give the log's key, or a larger checkpoint"
+        )
     return f"the checkpoints of sizes {old.size} and {new.size} are of one log"
 
 

@@ -110,6 +110,7 @@ class VerificationService:
     async def _checked(self, bundle: Bundle, tx_hash: str | None) -> Verification:
         trust = await self._trust(bundle.signed.checkpoint)
         report = await asyncio.to_thread(verify_bundle, bundle.encode(), trust, chain=self.chain)
+        report = _against_this_log(report, bundle, trust)
         return Verification(report, tx_hash, leaf_hash(bundle.leaf), bundle.receipt)
 
     async def _trust(self, given: Checkpoint) -> Trust:
@@ -125,6 +126,21 @@ class VerificationService:
         return Trust(keys=(self.key,), checkpoint=own, consistency=proof)
 
 
+def _against_this_log(report: Report, bundle: Bundle, trust: Trust) -> Report:
+    """Return the report, in which a signature alone is not enough: this log must have the entry."""
+    held = 0 if trust.checkpoint is None else trust.checkpoint.size
+    given = bundle.signed.checkpoint.size
+    if report.outcome is not Outcome.VERIFIED or given <= held:
+        return report
+    why = f"the log has signed {given:,} entries, and has {held:,} now: entries were removed"
+    return _with(report, Check(CheckName.CHECKPOINT, Outcome.FAILED, why))
+
+
+def _with(report: Report, check: Check) -> Report:
+    """Return the report with another outcome of one check."""
+    return Report(tuple(check if c.name is check.name else c for c in report.checks))
+
+
 def _unknown() -> Report:
     return Report(
         (Check(CheckName.INCLUSION, Outcome.FAILED, "this log has no entry with these data"),)
@@ -138,5 +154,4 @@ def _unanchored(report: Report, tx_hash: str, anchored: Anchored | None) -> Repo
     if anchored is not None:
         why = f"transaction {tx_hash} anchored the log when it had {anchored.size} entries"
         anchor = Check(CheckName.ANCHOR, Outcome.FAILED, f"{why}, before this one")
-    kept = (check for check in report.checks if check.name is not CheckName.ANCHOR)
-    return Report((*kept, anchor))
+    return _with(report, anchor)

@@ -9,6 +9,7 @@ from typing import Any
 
 from agentguard.accounts.principal import Principal
 from agentguard.adapters.files.audit_key import (
+    has_key,
     new_key,
     other_keys,
     put_in_use,
@@ -16,6 +17,7 @@ from agentguard.adapters.files.audit_key import (
     store_beside,
     write_key,
 )
+from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
 from agentguard.audit.checkpoints import Checkpoint
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.handovers import Handover
@@ -49,6 +51,26 @@ async def public_key(app: App) -> VerifierKey | None:
         return await verifier_of(app)
     except (ConflictError, OSError):
         return None
+
+
+async def key_to_check(app: App) -> VerifierKey | None:
+    """Return the key that ought to have signed the log; None: this process can read none."""
+    settings = app.settings
+    if settings.audit_key is None and not has_key(settings.data_dir):
+        return None  # a question makes no key
+    try:
+        keys = await _keys(settings)
+        state = await app.audit.key_state()
+        return state.choose(keys).verifier
+    except ConflictError:
+        return keys[0].verifier
+    except (OSError, AuditFormatError):
+        return None
+
+
+def remembered_checkpoint(settings: Settings) -> bytes | None:
+    """Return the newest checkpoint that was signed with this data directory. Raises OSError."""
+    return SignedCheckpointFile(settings.data_dir).read()
 
 
 async def verifier_of(app: App) -> VerifierKey:

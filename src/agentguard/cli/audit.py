@@ -274,8 +274,9 @@ app.command("deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contr
 def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE) -> None:
     """Derive tree and checkpoint again from all entries, and show what differs.
 
-    Exit code 1 if something differs. What was changed and signed again is found only by those who
-    remember an older checkpoint. Reads only: a copy of the data, or a read-only one, will do.
+    Exit code 1 if something differs, 3 if there is no key to check the signature with. What was
+    changed and signed again is found only by those who remember an older checkpoint. Reads only: a
+    copy of the data, or a read-only one, will do.
     """
     from agentguard.cli.audit_check import checked
     from agentguard.cli.choices import settings_with
@@ -287,13 +288,13 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
         print_json(document)
     else:
         print_report(check_parts(shown(document)))
-    raise typer.Exit(1 if document["disagreements"] else 0)
+    agreed = 0 if document["signature_checked"] or not document["entries"] else 3
+    raise typer.Exit(1 if document["disagreements"] else agreed)
 
 
 app.add_typer(audit_keys.app, name="keys")
 
 
-app.command(name="deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
 app.command(cls=Command, epilog=ANCHOR_EXAMPLES)(anchor)
 app.command(cls=Command, epilog=COSTS_EXAMPLES)(costs)
 app.command(cls=Command, epilog=audit_watching.MONITOR_EXAMPLES)(audit_watching.monitor)

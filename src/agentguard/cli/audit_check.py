@@ -20,6 +20,8 @@ class _Watch:
     show: Callable[[int, int], None]
     removed: int = 0
     seconds: float = 0.0
+    signature: bool = False
+    """Whether there was a key to check it with."""
 
     def tell(self, progress: Progress) -> None:
         self.show(progress.done, progress.total)
@@ -29,17 +31,19 @@ class _Watch:
 def checked(settings: Settings) -> dict[str, Any]:
     """Return the document of a check of the log."""
     from agentguard.audit.documents import check_document
-    from agentguard.bootstrap.audit_keys import public_key
+    from agentguard.bootstrap.audit_keys import key_to_check, remembered_checkpoint
     from agentguard.cli.opening import ask
     from agentguard.cli.progress import counted
 
     async def check(app: App) -> tuple[int, tuple[Disagreement, ...]]:
-        key, began = await public_key(app), time.perf_counter()
-        found = await app.audit.check(key, watch.tell)
+        key, began = await key_to_check(app), time.perf_counter()
+        watch.signature = key is not None
+        found = await app.audit.check(key, watch.tell, remembered_checkpoint(settings))
         watch.seconds = time.perf_counter() - began
         return found
 
     with counted("Checking entries") as show:
         watch = _Watch(show)
         size, found = ask(settings, check)
-    return check_document(size, found, removed=watch.removed, seconds=watch.seconds)
+    told = check_document(size, found, removed=watch.removed, seconds=watch.seconds)
+    return told | {"signature_checked": watch.signature}

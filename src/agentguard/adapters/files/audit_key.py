@@ -29,6 +29,11 @@ def signing_key(data_dir: Path, origin: str | None) -> SigningKey:
     return read_key(path)
 
 
+def has_key(data_dir: Path) -> bool:
+    """Return whether the data directory has a key in use."""
+    return (data_dir / _FOLDER / _NAME).exists()
+
+
 def other_keys(data_dir: Path) -> Sequence[SigningKey]:
     """Return the keys beside the one in use: former ones, and one that a rotation stored."""
     found = []
@@ -79,7 +84,7 @@ def write_key(path: Path, key: SigningKey) -> None:
     """
     if path.exists():
         raise FileExistsError
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # no key beside the one in use
     handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
     try:
         with os.fdopen(handle, "w") as stream:

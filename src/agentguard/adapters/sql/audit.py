@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from agentguard.adapters.sql.audit_projection import projected
 from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import (
+    audit_anchors,
     audit_checkpoints,
     audit_entries,
     audit_handovers,
@@ -18,6 +19,7 @@ from agentguard.adapters.sql.tables import (
     audit_tiles,
 )
 from agentguard.adapters.sql.upserts import insert_into
+from agentguard.audit.anchoring import AnchorState
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.merkle import DIGEST_BYTES
 from agentguard.audit.store import (
@@ -140,6 +142,13 @@ class SqlAuditLog:
             raise ValueError(f"a checkpoint of size {newest.size} is stored")
         row = {"size": checkpoint.size, "note": checkpoint.note, "time": checkpoint.time}
         await self.connection.execute(insert(audit_checkpoints).values(row))
+
+    async def named_transactions(self) -> frozenset[str]:
+        marked = select(audit_logs.c.blockchain_tx_hash).distinct()
+        anchors = audit_anchors.c
+        final = select(anchors.tx_hash).where(anchors.state == AnchorState.FINALISED.value)
+        found = [*(await self.connection.scalars(marked)), *(await self.connection.scalars(final))]
+        return frozenset(each for each in found if each is not None)
 
     async def handovers(self) -> tuple[bytes, ...]:
         notes = select(audit_handovers.c.note).order_by(audit_handovers.c.number)

@@ -105,7 +105,10 @@ def _check_facts(document: Document) -> list[RenderableType]:
     gone = f"{plural(removed, 'payload')} removed. " if removed else ""
     rate = document["entries_per_second"]
     speed = "" if rate is None else f"{rate:,} entries/s."
-    return [faint(gone + speed)] if gone or speed else []
+    facts: list[RenderableType] = [faint(gone + speed)] if gone or speed else []
+    if document["entries"] and not document["signature_checked"]:
+        facts.append(answer("The signature was not checked: no key of the log can be read here."))
+    return facts
 
 
 def _outcome(outcome: str) -> Text:
