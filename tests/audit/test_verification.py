@@ -17,8 +17,17 @@ from agentguard.audit.merkle import EMPTY_ROOT
 from agentguard.audit.proofs import TlogProof
 from agentguard.audit.verification import Check, CheckName, Outcome, Trust, verify_bundle
 from tests.audit.keys import KEY, NEXT_KEY, WITNESS, signing_key
-from tests.audit.logs import CHAIN, CONTRACT, TX_HASH, Chain, Log, receipt
-from tests.audit.tampering import ANCHORED, CASES, GOOD, LOG, RECEIPT, SIZE, TRUSTED_KEY
+from tests.audit.logs import CHAIN, CONTRACT, TX_HASH, Chain, Log, entry, receipt
+from tests.audit.tampering import (
+    ANCHORED,
+    CASES,
+    GOOD,
+    INDEX,
+    LOG,
+    RECEIPT,
+    SIZE,
+    TRUSTED_KEY,
+)
 from tests.audit.vectors import document
 
 
@@ -259,3 +268,32 @@ def test_a_new_anchor_of_a_rewritten_log_shows_its_late_time():
     found = check(CheckName.ANCHOR, bundle.encode(), TRUSTED_KEY, Chain.of(late))
 
     assert "at 1800000000 s" in found.detail
+
+
+def test_a_checkpoint_vouches_for_no_entry_after_it() -> None:
+    """Anybody can extend a public log, sign that with a key of his own, and prove the extension."""
+    trusted = LOG.signed(SIZE).checkpoint
+    forged = Log([*LOG.entries[:SIZE], entry(SIZE, {"forged": True})], signing_key("forger"))
+    bundle = forged.bundle(SIZE, SIZE + 1)
+    trust = Trust(checkpoint=trusted, consistency=forged.consistency(SIZE, SIZE + 1))
+
+    report = verify_bundle(bundle.encode(), trust)
+
+    assert report.outcome is not Outcome.VERIFIED
+    assert "vouches for none after them" in next(
+        c.detail for c in report.checks if c.name is CheckName.CHECKPOINT
+    )
+    earlier = verify_bundle(forged.bundle(INDEX, SIZE + 1).encode(), trust)
+    assert earlier.outcome is Outcome.VERIFIED, "of the entries before it the proof says enough"
+
+
+def test_an_anchor_that_the_chain_was_asked_for_must_be_there() -> None:
+    anchored = ANCHORED.encode()
+
+    away = verify_bundle(anchored, TRUSTED_KEY, chain=Chain(away=True))
+    there = verify_bundle(anchored, TRUSTED_KEY, chain=Chain.of(RECEIPT))
+    without = verify_bundle(GOOD.encode(), TRUSTED_KEY, chain=Chain.of(RECEIPT))
+
+    assert (away.outcome, without.outcome) == (Outcome.NOT_CHECKABLE, Outcome.NOT_CHECKABLE)
+    assert there.outcome is Outcome.VERIFIED
+    assert verify_bundle(anchored, TRUSTED_KEY).outcome is Outcome.VERIFIED, "it was not asked"

@@ -91,3 +91,31 @@ async def test_who_has_exchanged_the_database_deletes_the_file(
 
     assert await signing.run_once() == 5
     assert await log.problems() == []
+
+
+async def test_a_check_compares_the_log_with_what_was_signed(
+    log: Log, signing: Sequencer, tmp_path: Path
+):
+    remembered = SignedCheckpointFile(tmp_path).read()
+    assert (await log.service.check(log.sequencer.key.verifier, remembered=remembered))[1] == ()
+    for table in ("audit_tiles", "audit_checkpoints", "audit_entries", "audit_logs"):
+        await log.tamper(f"DELETE FROM {table}")  # noqa: S608 - names of this test
+
+    size, found = await log.service.check(remembered=remembered)
+
+    assert size == 0
+    assert [(each.place, "no checkpoint" in each.problem) for each in found] == [("log", True)]
+
+
+async def test_payloads_that_were_not_removed_by_retention_are_missed(log: Log, signing: Sequencer):
+    await log.tamper("UPDATE audit_entries SET payload = NULL, salt = NULL WHERE log_index = 1")
+
+    assert await log.problems() == [
+        ("payloads", "the log tells of 0 removed payloads, and 1 are not there")
+    ]
+
+
+async def test_a_made_up_transaction_is_found(log: Log, signing: Sequencer):
+    await log.tamper("UPDATE audit_logs SET blockchain_tx_hash = '0x12' WHERE log_index = 1")
+
+    assert await log.problems() == [("anchors", "no entry tells of an anchor by transaction 0x12")]

@@ -26,6 +26,9 @@ from agentguard.unit_of_work import UnitOfWork
 _AT_ONCE = 1000
 """Entries that are read per transaction."""
 _NS_PER_US = 1000
+_UNREADABLE = (ValueError, TypeError, AttributeError)
+"""What reading raises where SQLite holds a value that is not of its column's type."""
+_WRONG_TYPE = "a value of a wrong type is stored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +67,65 @@ async def check_log(
 
     With the `key` that signs the log, also its signature of the newest checkpoint; with the
     checkpoint that is `remembered` beside the key, that the log extends it. Ends at the first entry
-    that is missing. What an adversary has changed and signed again is found only by
-    those who remember an older checkpoint. Memory does not grow with the log.
+    that is missing, or holds what cannot be read. What an adversary has changed and signed again is
+    found only by those who remember an older checkpoint. Memory does not grow with the log.
     """
-    state, size = await unit_of_work.read(_state)
+    try:
+        state, size = await unit_of_work.read(_state)
+    except _UNREADABLE:
+        return 0, (Disagreement("checkpoints or indexes", _WRONG_TYPE),)
     total = 0 if state.newest is None else state.newest.size
     check = _Check(total, tell)
-    if remembered is not None:
-        check.found += await unit_of_work.read(partial(_memory_problems, remembered))
     if size > total:
         check.found.append(Disagreement(f"entry {total}", "no checkpoint covers it"))
     while check.tree.size < total:
         end = min(check.tree.size + _AT_ONCE, total)
-        check.take(end, await unit_of_work.read(partial(_compared, check.tree, end)))
-        if check.tree.size < end:
+        if not await _take_range(unit_of_work, check, end):
             return check.tree.size, tuple(check.found)
-    check.found += await unit_of_work.read(partial(_edge_problems, check.tree))
     check.found += _key_problems(state, key, check.new_keys)
-    check.found += await unit_of_work.read(partial(_account_problems, check.account))
+    check.found += await _rest(unit_of_work, check, remembered)
     return total, tuple(check.found)
+
+
+async def _take_range(unit_of_work: UnitOfWork[CitingStores], check: _Check, end: int) -> bool:
+    """Compare the entries to before `end`; return whether all are there and readable."""
+    readable, compared = await _readable(unit_of_work, check.tree, end)
+    if compared is not None:
+        check.take(readable, compared)
+    if check.tree.size == readable < end:
+        check.found.append(Disagreement(f"entry {readable}", f"{_WRONG_TYPE}, in it or with it"))
+    return check.tree.size == end
+
+
+async def _readable(
+    unit_of_work: UnitOfWork[CitingStores], tree: _Tree, end: int
+) -> tuple[int, _Compared | None]:
+    """Return up to where the entries can be read, and how they compare; None: not even one."""
+    first, last, found = tree.size, end + 1, None
+    while last - first > 1:
+        tried = end if last > end else (first + last) // 2
+        try:
+            found = await unit_of_work.read(partial(_compared, tree, tried))
+            first = tried
+        except _UNREADABLE:
+            last = tried
+    return first, found
+
+
+async def _rest(
+    unit_of_work: UnitOfWork[CitingStores], check: _Check, remembered: bytes | None
+) -> list[Disagreement]:
+    """Return what is wrong with the partial tiles, and beside the tree."""
+    works = [partial(_edge_problems, check.tree), partial(_account_problems, check.account)]
+    if remembered is not None:
+        works.append(partial(_memory_problems, remembered))
+    found: list[Disagreement] = []
+    for work in works:
+        try:
+            found += await unit_of_work.read(work)
+        except _UNREADABLE:
+            found.append(Disagreement("tiles or checkpoints", _WRONG_TYPE))
+    return found
 
 
 async def _state(stores: CitingStores) -> tuple[KeyState, int]:
@@ -234,7 +277,12 @@ def _key_problems(
     if key is not None:
         try:
             state.check(key)
-        except (ForeignLogError, KeyReplacedError, VerificationFailedError) as error:
+        except (
+            AuditFormatError,
+            ForeignLogError,
+            KeyReplacedError,
+            VerificationFailedError,
+        ) as error:
             yield Disagreement("checkpoint", str(error))
 
 

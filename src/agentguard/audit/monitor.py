@@ -113,7 +113,8 @@ def _signed_by_log(note: bytes, keys: KeyChain) -> Checkpoint:
     try:
         keys.verify(signed)
     except VerificationFailedError as error:
-        raise _FoundError(Finding.FOREIGN, error.reason) from None
+        hint = "after a change of keys, give the hand-over note (--handover) or the new key"
+        raise _FoundError(Finding.FOREIGN, f"{error.reason}; {hint}") from None
     return signed.checkpoint
 
 

@@ -62,6 +62,8 @@ class Report:
     """The outcomes of all checks of a bundle."""
 
     checks: tuple[Check, ...]
+    asked: frozenset[CheckName] = frozenset()
+    """Checks that were asked for: without all of them, nothing is verified."""
 
     @property
     def outcome(self) -> Outcome:
@@ -75,7 +77,7 @@ class Report:
             return Outcome.FAILED
         verified = {check.name for check in self.checks if check.outcome is Outcome.VERIFIED}
         trusted = verified & {CheckName.SIGNATURE, CheckName.CHECKPOINT}
-        return Outcome.VERIFIED if trusted else Outcome.NOT_CHECKABLE
+        return Outcome.VERIFIED if trusted and self.asked <= verified else Outcome.NOT_CHECKABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +106,15 @@ class _NotCheckableError(Exception):
 def verify_bundle(raw: bytes, trust: Trust, *, chain: ChainReader | None = None) -> Report:
     """Return the outcome of each check of a bundle's file. Raises nothing for any bytes.
 
-    Without `chain`, an anchor is compared with the checkpoint only, and is not checkable.
+    Without `chain`, an anchor is compared with the checkpoint only, and is not checkable. With it,
+    the bundle is verified only if the chain has the anchor.
     """
     try:
         bundle = Bundle.parse(raw)
     except AuditFormatError as error:
         return Report((Check(CheckName.FORMAT, Outcome.FAILED, str(error)),))
-    return Report(tuple(_checks(bundle, trust, chain)))
+    asked = frozenset() if chain is None else frozenset({CheckName.ANCHOR})
+    return Report(tuple(_checks(bundle, trust, chain)), asked)
 
 
 def _checks(bundle: Bundle, trust: Trust, chain: ChainReader | None) -> Iterator[Check]:

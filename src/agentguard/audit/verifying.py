@@ -109,7 +109,8 @@ class VerificationService:
 
     async def _checked(self, bundle: Bundle, tx_hash: str | None) -> Verification:
         trust = await self._trust(bundle.signed.checkpoint)
-        report = await asyncio.to_thread(verify_bundle, bundle.encode(), trust, chain=self.chain)
+        chain = None if bundle.receipt is None else self.chain
+        report = await asyncio.to_thread(verify_bundle, bundle.encode(), trust, chain=chain)
         report = _against_this_log(report, bundle, trust)
         return Verification(report, tx_hash, leaf_hash(bundle.leaf), bundle.receipt)
 
@@ -138,7 +139,8 @@ def _against_this_log(report: Report, bundle: Bundle, trust: Trust) -> Report:
 
 def _with(report: Report, check: Check) -> Report:
     """Return the report with another outcome of one check."""
-    return Report(tuple(check if c.name is check.name else c for c in report.checks))
+    checks = tuple(check if c.name is check.name else c for c in report.checks)
+    return replace(report, checks=checks)
 
 
 def _unknown() -> Report:

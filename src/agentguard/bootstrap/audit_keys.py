@@ -28,7 +28,7 @@ from agentguard.bootstrap.app import App
 from agentguard.bootstrap.auditing import key_of, keys_of
 from agentguard.bootstrap.opening import open_app
 from agentguard.bootstrap.wiring import NoDataError
-from agentguard.kernel.errors import ConflictError, InvalidInputError
+from agentguard.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 from agentguard.settings import Settings
 
 
@@ -53,6 +53,14 @@ async def public_key(app: App) -> VerifierKey | None:
         return None
 
 
+async def newest_handover(app: App) -> bytes:
+    """Return the note of the newest hand-over. Raises NotFoundError."""
+    notes = (await app.audit.key_state()).handovers
+    if not notes:
+        raise NotFoundError("The key of the audit log was never replaced: there is no note.")
+    return notes[-1]
+
+
 async def key_to_check(app: App) -> VerifierKey | None:
     """Return the key that ought to have signed the log; None: this process can read none."""
     settings = app.settings
@@ -60,12 +68,18 @@ async def key_to_check(app: App) -> VerifierKey | None:
         return None  # a question makes no key
     try:
         keys = await _keys(settings)
-        state = await app.audit.key_state()
-        return state.choose(keys).verifier
-    except ConflictError:
-        return keys[0].verifier
     except (OSError, AuditFormatError):
         return None
+    try:
+        return (await app.audit.key_state()).choose(keys).verifier
+    except (
+        ConflictError,
+        AuditFormatError,
+        ValueError,
+        TypeError,
+        AttributeError,
+    ):  # or an unreadable checkpoint
+        return keys[0].verifier
 
 
 def remembered_checkpoint(settings: Settings) -> bytes | None:
@@ -85,11 +99,14 @@ async def verifier_of(app: App) -> VerifierKey:
 def keys_document(settings: Settings) -> dict[str, Any]:
     """Return the public key of the log, and its former ones.
 
-    Raises ForeignLogError, KeyReplacedError, AuditFormatError, OSError.
+    Raises ForeignLogError, KeyReplacedError, AuditFormatError, OSError; NoDataError where there is
+    neither data nor a key in the settings.
     """
     try:
         return asyncio.run(_keys_document(settings))
     except NoDataError:
+        if settings.audit_key is None:
+            raise
         return {"key": key_of(settings).verifier.encode(), "former": []}
 
 

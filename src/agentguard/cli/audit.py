@@ -240,7 +240,8 @@ def verify(
     """Check an exported entry; needs no server, database or settings.
 
     Exit code 0: verified, with a key or checkpoint from outside the file. 1: a check failed. 3: the
-    file agrees with itself, but nothing from outside vouches for it.
+    file agrees with itself, but nothing from outside vouches for it, or --rpc did not confirm the
+    anchor.
     """
     from agentguard.audit.checkpoints import SignedCheckpoint
     from agentguard.audit.documents import report_document

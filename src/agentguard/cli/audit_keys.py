@@ -16,6 +16,7 @@ _ROTATE_EXAMPLES = examples(
     "agentguard audit keys rotate",
     "agentguard audit keys rotate --new-key /run/secrets/audit-key-2",
 )
+_HANDOVER_EXAMPLES = examples("agentguard audit keys handover > 2026.handover")
 _BEGIN_EXAMPLES = examples("agentguard audit keys begin --origin example.com/agentguard-2")
 
 app = typer.Typer(
@@ -70,11 +71,28 @@ def rotate(
     async def rotated(app: App) -> str:
         made = await rotate_key(app, os_user(), new_key)
         ids = f"Key {made.old.key_id.hex()} handed over to {made.new.key_id.hex()}"
-        return f"{ids} at size {made.size:,}. Keep a backup of the new key."
+        return (
+            f"{ids} at size {made.size:,}. Keep a backup of the new key, and give the note of"
+            " `agentguard audit keys handover` to those who monitor the log."
+        )
 
     say(ask(settings_with(data_dir, None), rotated))
     if new_key is not None:
         say(f"Set AGENTGUARD_AUDIT_KEY_FILE={new_key} on every server; entries wait until then.")
+
+
+@app.command(cls=Command, epilog=_HANDOVER_EXAMPLES)
+def handover(data_dir: DataDirOption = None) -> None:
+    """Print the newest hand-over note between two keys of the log.
+
+    `audit verify` and `audit monitor` take it with --handover from those who know the old key only.
+    """
+    from agentguard.bootstrap.audit_keys import newest_handover
+    from agentguard.cli.choices import settings_with
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_text
+
+    print_text(ask(settings_with(data_dir, None), newest_handover).decode())
 
 
 @app.command(cls=Command, epilog=_BEGIN_EXAMPLES)

@@ -85,7 +85,21 @@ def report_parts(document: Document) -> list[RenderableType]:
     rows: list[list[str | Text]] = [
         [c["check"], _outcome(c["outcome"]), c["detail"]] for c in document["checks"]
     ]
-    return [answer(_ANSWERS[document["outcome"]]), section("Checks", Rows(_CHECKS, rows))]
+    return [answer(_verdict(document)), section("Checks", Rows(_CHECKS, rows))]
+
+
+def _verdict(document: Document) -> str:
+    """Return the answer in one line: of a failure, what failed."""
+    outcomes = {check["check"]: check["outcome"] for check in document["checks"]}
+    failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
+    if failed == ["format"]:
+        return "Failed: the file is no evidence bundle."
+    if failed == ["anchor"]:
+        return "Failed: the anchor is not the one that is expected."
+    vouched = "verified" in (outcomes.get("signature"), outcomes.get("checkpoint"))
+    if document["outcome"] == "not checkable" and vouched:
+        return "The entry is in the log, but the chain did not confirm its anchor."
+    return _ANSWERS[document["outcome"]]
 
 
 def check_parts(document: Document) -> list[RenderableType]:
