@@ -228,7 +228,7 @@ def advance(anchor: Anchor, seen: Seen, now: int, patience: Patience) -> Step:
             return Rest(_in_block(anchor, attempt, mined, seen.chain_id))
     if anchor.receipt is not None:
         anchor = anchor.reorged()
-    return _not_in_block(replace(anchor, problem=None), seen, now, patience)
+    return _not_in_block(replace(anchor, problem=None), seen, now, patience, anchor.problem)
 
 
 def _in_block(anchor: Anchor, attempt: Attempt, mined: MinedTransaction, chain_id: int) -> Anchor:
@@ -261,7 +261,10 @@ def _fault(anchored: AnchorReceipt, mined: MinedTransaction) -> Problem | None:
     return None
 
 
-def _not_in_block(anchor: Anchor, seen: Seen, now: int, patience: Patience) -> Step:
+def _not_in_block(
+    anchor: Anchor, seen: Seen, now: int, patience: Patience, before: Problem | None
+) -> Step:
+    """Return the step of an anchor that is in no block; `before`: what it waited for until now."""
     account = seen.account
     free = max(account.next_pending_nonce, account.finalised_nonce)
     if not anchor.attempts:
@@ -269,10 +272,12 @@ def _not_in_block(anchor: Anchor, seen: Seen, now: int, patience: Patience) -> S
     newest = anchor.attempts[-1]
     nonce = newest.transaction.nonce
     if newest.account == account.address:
-        if nonce < account.finalised_nonce:
+        used = _nonce_used(nonce)
+        # Said twice, a poll apart: a node behind the same endpoint may lag and miss our receipt.
+        if nonce < account.finalised_nonce and before == used:
             return Sign(anchor, free)  # another transaction has used the nonce up, for good
         if nonce < account.next_nonce:
-            return Rest(anchor.waiting(_nonce_used(nonce)))
+            return Rest(anchor.waiting(used))
         return _can_be_mined(anchor, now, patience)
     step = _can_be_mined(anchor, now, patience)
     waiting = anchor.waiting(_other_account(newest, account))
