@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agentguard.adapters.files.audit_key import new_key, write_key
+from agentguard.audit.handovers import Handover
 from agentguard.cli.main import app
 from tests.cli.traces import write_traces
 
@@ -120,3 +121,33 @@ def test_where_the_key_is_lost_a_new_log_cites_the_old_one(home: Path, loss: str
     assert read("audit", "fsck")["disagreements"] == []
     assert run("audit", "keys").stdout.startswith("example.com/log-2+")
     assert "is not lost" in run("audit", "keys", "begin", "--origin", "x", code=1).output
+
+
+def test_a_check_says_whether_the_key_has_signed_the_log(home: Path):
+    scan()
+    key = home / "data" / "audit" / "signing-key"
+    own = key.read_text()
+    key.unlink()
+    assert "signature was not checked" in run("audit", "fsck", code=3).stdout
+    assert not key.exists(), "a question makes no key"
+    write_key(key, new_key("example.com/other"))
+    assert "is not signed by this key" in " ".join(run("audit", "fsck", code=1).stdout.split())
+    key.write_text(own)
+    assert "agree" in run("audit", "fsck").stdout
+
+
+def test_the_note_of_a_rotation_is_printed_for_monitors(home: Path):
+    scan()
+    assert "never replaced" in run("audit", "keys", "handover", code=1).output
+    old = run("audit", "keys").stdout
+    run("audit", "keys", "rotate")
+    note = run("audit", "keys", "handover").stdout.encode()
+    made = Handover.parse(note)
+    assert made.old.encode() == old.strip()
+    assert made.new.encode() == run("audit", "keys").stdout.strip()
+
+
+def test_keys_of_no_installation_are_not_made_up(home: Path):
+    told = run("audit", "keys", "--data-dir", "elsewhere", code=1).output
+    assert "elsewhere" in told
+    assert not (home / "elsewhere").exists()

@@ -143,12 +143,18 @@ def verification_document(found: Verification) -> dict[str, Any]:
 
 
 def check_document(
-    size: int, found: Sequence[Disagreement], *, removed: int, seconds: float
+    size: int,
+    found: Sequence[Disagreement],
+    *,
+    removed: int,
+    seconds: float,
+    signature_checked: bool,
 ) -> dict[str, Any]:
     """Return what a check of the whole log found, and how fast it was."""
     return {
         "entries": size,
         "payloads_removed": removed,
+        "signature_checked": signature_checked,
         "entries_per_second": round(size / seconds) if seconds > 0 else None,
         "disagreements": [{"place": d.place, "problem": d.problem} for d in found],
     }

@@ -45,5 +45,10 @@ def checked(settings: Settings) -> dict[str, Any]:
     with counted("Checking entries") as show:
         watch = _Watch(show)
         size, found = ask(settings, check)
-    told = check_document(size, found, removed=watch.removed, seconds=watch.seconds)
-    return told | {"signature_checked": watch.signature}
+    return check_document(
+        size,
+        found,
+        removed=watch.removed,
+        seconds=watch.seconds,
+        signature_checked=watch.signature,
+    )
