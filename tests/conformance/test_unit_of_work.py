@@ -46,7 +46,7 @@ from agentguard.graph.storage.importing import GraphImport
 from agentguard.graph.storage.publishing import GraphPublisher
 from agentguard.graph.storage.store import GraphVersion
 from agentguard.ingest.sources import read_stream
-from agentguard.jobs.model import JobError, JobState, TooManyJobsError
+from agentguard.jobs.model import JobError, JobKind, JobState, TooManyJobsError
 from agentguard.jobs.queue import Jobs
 from agentguard.kernel.clock import NS_PER_HOUR, system_clock
 from agentguard.playbooks.service import PlaybookService
@@ -133,6 +133,10 @@ async def submit(opened: Opened, actor: Principal) -> None:
     await opened.app.jobs.submit(actor, KIND, {"file": "x"})
 
 
+async def submit_single(opened: Opened, actor: Principal) -> None:
+    assert await opened.app.jobs.submit_single(actor, JobKind.AUDIT.value, {})
+
+
 async def simulate(opened: Opened, actor: Principal) -> None:
     await opened.app.simulations.submit(actor, Failure(("agent:a",)))
 
@@ -188,6 +192,7 @@ USE_CASES: dict[Callable[..., Any], UseCase] = {
     GraphImport.run: import_graphs,
     DatasetService.delete: delete_dataset,
     RetentionService.purge: purge,
+    Jobs.submit_single: submit_single,
     KeyRotation.rotate: rotate_key,
     KeyRotation.begin: begin_log,
 }
@@ -196,7 +201,7 @@ USE_CASES: dict[Callable[..., Any], UseCase] = {
 WITHOUT_FOLLOW_UPS = (delete_dataset, purge, import_graphs, rotate_key, begin_log)
 """Use cases that nothing follows where there is no projection."""
 
-SUBMITTING = (submit, simulate, write_playbook)
+SUBMITTING = (submit, submit_single, simulate, write_playbook)
 
 STEPS = {
     "Dispatcher._claim": "one statement",
@@ -206,6 +211,9 @@ STEPS = {
     "Turn._claim": "one statement",
     "Turn._succeed": "one statement",
     "Turn.release": "one statement",
+    "Anchoring._opened": "one anchor, and that no other is open",
+    "AnchorChanges.store": "a step of an anchor with its entry: see tests/evm/test_rounds.py",
+    "CosigningService.cosign": "one statement",
     "Sequencer.run_once": "a batch of entries with its tiles and checkpoint",
     "LiveSummary.enter": "one statement",
     "Observer.enter": "one statement",
@@ -225,6 +233,7 @@ OF_USE_CASES = {
     "GraphImport.run",
     "GraphPublisher._write",
     "Jobs.submit",
+    "Jobs.submit_single",
     "KeyRotation.begin",
     "KeyRotation.rotate",
     "RetentionService.purge",
@@ -243,8 +252,8 @@ WITHOUT_CHANGES = {
 }
 """Use cases that take an actor because they cost much, and change nothing."""
 
-DELEGATING = {"ScanJobs.accept", "ScanJobs.submit_file"}
-"""Use cases that change state through those of the list alone."""
+DELEGATING = {"Anchoring.give_up", "Anchoring.run", "ScanJobs.accept", "ScanJobs.submit_file"}
+"""Use cases that change state through those of the list, or through steps, alone."""
 
 
 def writers() -> Iterator[str]:

@@ -22,6 +22,7 @@ from agentguard.audit.merkle import digest, leaf_hash, verify_consistency, verif
 from agentguard.audit.recording import AuditTrail
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
 from agentguard.audit.verifying import OriginalData, VerificationService
+from agentguard.bootstrap import opening
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.bootstrap.auditing import key_of
@@ -31,6 +32,17 @@ from tests.audit.logs import Chain, receipt
 from tests.web.serving import client_of, opened, until
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_entered_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logs of these tests hold only what the tests append."""
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(opening, "enter_what_is_seen", nothing)
+
 
 SECRET = "sk-planted-in-a-payload"
 TX_HASH = "0x" + "ab" * 32

@@ -12,6 +12,7 @@ from agentguard.audit.handovers import KeyChain
 from agentguard.audit.merkle import leaf_hash
 from agentguard.audit.monitor import Finding, observe
 from agentguard.audit.tiles import tiles
+from agentguard.bootstrap import opening
 from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.web.app import create_app
 from tests.audit.logs import Files
@@ -19,6 +20,16 @@ from tests.web.serving import client_of
 from tests.web.test_audit import SECRET, append, log_of, sequenced
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_entered_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The logs of these tests hold only what the tests append."""
+
+    async def nothing(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(opening, "enter_what_is_seen", nothing)
 
 
 async def test_the_published_files_are_a_log_that_a_monitor_accepts(tmp_path):
