@@ -30,7 +30,7 @@ class Facts(Protocol):
 
     @property
     def mcp(self) -> Container[object]:
-        """MCP servers, and their tools, see qualified_names.mcp_parts."""
+        """MCP servers, and their tools, see discovery.qualified_names.mcp_parts."""
 
     @property
     def serving(self) -> Container[object]:

@@ -31,7 +31,7 @@ class Prescan:
     tool_services: frozenset[str] = frozenset()
     """Services that contain tool spans."""
     mcp: frozenset[object] = frozenset()
-    """MCP servers, and their tools, see qualified_names.mcp_parts."""
+    """MCP servers, and their tools, see discovery.qualified_names.mcp_parts."""
     served: Mapping[str, int] = field(default_factory=dict)
     """Service → when its first request or agent run started."""
     lone: Mapping[str, tuple[int, int]] = field(default_factory=dict)
