@@ -30,8 +30,8 @@ TRACES = {"SecondAgent": "b", "ThirdAgent": "c", "FourthAgent": "d"}
 
 def renamed(agent: str) -> Delivery:
     body = DELIVERY.body.replace(b"FraudAgent", agent.encode())
-    own = f'"traceId":"{TRACES[agent]}'.encode()
-    return Delivery(body.replace(b'"traceId":"0', own), Encoding.JSON)
+    low = f'"traceId":"{"0" * 16}{TRACES[agent]}'.encode()  # the half that 64-bit ids have too
+    return Delivery(body.replace(b'"traceId":"' + b"0" * 17, low), Encoding.JSON)
 
 
 async def stored_ids(app: App) -> tuple[str, ...]:
