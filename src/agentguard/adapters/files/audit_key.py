@@ -8,11 +8,19 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from agentguard.adapters.files.folders import FILE_MODE, private_folder, sync_folder
+from agentguard.adapters.files.folders import private_folder, sync_folder, write_new
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import KEY_BYTES, SigningKey
 
 _FOLDER, _NAME = "audit", "signing-key"
+
+
+def key_in_use(data_dir: Path) -> SigningKey | None:
+    """Return the key in the data directory, or None. Raises AuditFormatError, OSError."""
+    try:
+        return read_key(data_dir / _FOLDER / _NAME)
+    except FileNotFoundError:
+        return None
 
 
 def signing_key(data_dir: Path, origin: str | None) -> SigningKey:
@@ -27,11 +35,6 @@ def signing_key(data_dir: Path, origin: str | None) -> SigningKey:
         with contextlib.suppress(FileExistsError):
             write_key(path, new_key(origin))
     return read_key(path)
-
-
-def has_key(data_dir: Path) -> bool:
-    """Return whether the data directory has a key in use."""
-    return (data_dir / _FOLDER / _NAME).exists()
 
 
 def other_keys(data_dir: Path) -> Sequence[SigningKey]:
@@ -82,19 +85,7 @@ def write_key(path: Path, key: SigningKey) -> None:
 
     Raises FileExistsError where there is one; OSError.
     """
-    if path.exists():
-        raise FileExistsError
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")  # no key beside the one in use
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(key.encode() + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(draft, path)
-    finally:
-        draft.unlink()
-    sync_folder(path.parent)
+    write_new(path, f"{key.encode()}\n".encode())
 
 
 def _beside(data_dir: Path, key: SigningKey) -> Path:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentguard.adapters.files.folders import sync_folder
+from agentguard.adapters.files.folders import PUBLIC_MODE, write_new
 from agentguard.audit.checkpoint_folder import (
     CheckpointFolderError,
-    Published,
+    PublishedCheckpoint,
     PublishedOtherwiseError,
 )
 from agentguard.audit.checkpoints import SignedCheckpoint
 
 _NAME = re.compile(r"(\d{20})\.checkpoint")
-_MODE = 0o644
-"""Others may read it: it holds only hashes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ class FileCheckpoints:
     def place(self) -> str:
         return str(self.folder)
 
-    def newest(self) -> Published | None:
+    def newest(self) -> PublishedCheckpoint | None:
         with self._usable():
             names = [path.name for path in self._paths()]
             if not names:
@@ -42,21 +38,16 @@ class FileCheckpoints:
             path = self.folder / max(names)
             note = path.read_bytes()
             SignedCheckpoint.parse(note)
-            return Published(note, path.stat().st_mtime_ns)
+            return PublishedCheckpoint(note, path.stat().st_mtime_ns)
 
     def put(self, size: int, note: bytes) -> None:
         with self._usable():
             self.folder.mkdir(parents=True, exist_ok=True)
             path = self.folder / f"{size:020d}.checkpoint"
-            draft = self.folder / f".{path.name}.{secrets.token_hex(4)}"
             try:
-                _write(draft, note)
-                os.link(draft, path)  # never over an existing file
+                write_new(path, note, PUBLIC_MODE)
             except FileExistsError:
                 self._compare(path, size, note)
-            finally:
-                draft.unlink(missing_ok=True)
-            sync_folder(self.folder)
 
     def _paths(self) -> Iterator[Path]:
         with contextlib.suppress(FileNotFoundError):
@@ -74,11 +65,3 @@ class FileCheckpoints:
         there, wanted = (SignedCheckpoint.parse(raw) for raw in (path.read_bytes(), note))
         if there.note.text != wanted.note.text:
             raise PublishedOtherwiseError(size, self.place, "it has another root hash")
-
-
-def _write(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE)
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())

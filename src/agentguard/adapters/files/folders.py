@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
+PUBLIC_MODE = 0o644
+"""Of files that others may read."""
 
 
 _OWN_FOLDERS = ("audit", "bodies", "graphs", "log", "processes", "quarantine", "spans", "uploads")
@@ -53,6 +57,34 @@ def open_private(path: Path) -> BinaryIO:
     """Open a new or emptied file of mode 0600 for reading and writing."""
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
     return os.fdopen(os.open(path, flags, FILE_MODE), "w+b")
+
+
+def write_whole(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
+    """Create or replace a file: whole or not at all, and durable once this returns."""
+    with _draft(path, content, mode) as draft:
+        draft.replace(path)
+
+
+def write_new(path: Path, content: bytes, mode: int = FILE_MODE) -> None:
+    """Create a file as `write_whole`; raise FileExistsError, and change nothing, if it is there."""
+    with _draft(path, content, mode) as draft:
+        os.link(draft, path)
+
+
+@contextlib.contextmanager
+def _draft(path: Path, content: bytes, mode: int) -> Iterator[Path]:
+    """Yield a durable file beside the one to write; sync the folder in the end."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

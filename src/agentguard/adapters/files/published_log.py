@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentguard.adapters.files.folders import sync_folder
+from agentguard.adapters.files.folders import PUBLIC_MODE, write_whole
 from agentguard.audit.errors import HashMissingError
 from agentguard.audit.monitor import MOST_BYTES
 from agentguard.kernel.errors import InvalidInputError, UnavailableError
@@ -51,25 +49,16 @@ class LogFolder:
         return content
 
     def write(self, path: str, content: bytes) -> None:
-        write_whole(self.folder / path, content)
+        write_published(self.folder / path, content)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Create or replace a file: whole or not at all, and durable once this returns.
+def write_published(path: Path, content: bytes) -> None:
+    """Create or replace a file that others may read, and its folder; as `write_whole`.
 
     Raises FolderNotWritableError.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with draft.open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        write_whole(path, content, PUBLIC_MODE)
     except OSError as error:
         raise FolderNotWritableError(path, error.strerror or str(error)) from None

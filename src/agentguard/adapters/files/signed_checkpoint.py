@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from agentguard.adapters.files.folders import FILE_MODE, private_folder, sync_folder
+from agentguard.adapters.files.folders import private_folder, write_whole
 
 _FOLDER, _NAME = "audit", "signed-checkpoint"
 
@@ -30,17 +28,7 @@ class SignedCheckpointFile:
 
     def write(self, note: bytes) -> None:
         private_folder(self._path.parent)
-        draft = self._path.with_name(f"{_NAME}.{secrets.token_hex(4)}")
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(note)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(self._path)
-        finally:
-            draft.unlink(missing_ok=True)
-        sync_folder(self._path.parent)
+        write_whole(self._path, note)
 
     @property
     def _path(self) -> Path:

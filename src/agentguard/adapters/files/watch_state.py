@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from agentguard.adapters.files.locks import exclusive
-from agentguard.adapters.files.published_log import FolderNotWritableError, write_whole
+from agentguard.adapters.files.published_log import FolderNotWritableError, write_published
 from agentguard.audit.canonical import canonical_json, parse_json
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.keys import VerifierKey
@@ -65,13 +65,13 @@ class WatchState:
             "key": remembered.key.encode(),
             "schema": _SCHEMA,
         }
-        write_whole(self.path, canonical_json(document) + b"\n")
+        write_published(self.path, canonical_json(document) + b"\n")
 
     def keep(self, which: str, note: bytes) -> str:
         name = f"{self.path.name}.{sha256(note).hexdigest()[:16]}.{which}.checkpoint"
         path = self.path.with_name(name)
         if not path.exists():
-            write_whole(path, note)
+            write_published(path, note)
         return str(path)
 
 
