@@ -86,7 +86,7 @@ def test_all_that_an_anchor_needs_is_shown(node: Node, contract: str, examine: E
 
     assert [finding for finding, _ in found] == ["fine"] * 3
     served, deployed, account = (detail for _, detail in found)
-    assert f"{node.url} serves chain 80002 (Polygon's test network Amoy)" in served
+    assert f"{node.url} serves chain 80002 (Polygon Amoy)" in served
     assert "blocks are final by its tag" in served
     assert deployed == f"The contract {contract} is AgentGuard's."
     assert f"The account {chain.signer.address} has 100.000000" in account

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+POLYGON = frozenset({137, 80_002})
+"""Polygon, and its test network Amoy."""
 _NAMES = {1: "Ethereum", 137: "Polygon", 80_002: "Polygon Amoy"}
-_COINS = {137: "POL", 80_002: "POL"}
 
 
 def chain_name(chain_id: int) -> str:
@@ -11,6 +12,12 @@ def chain_name(chain_id: int) -> str:
     return _NAMES.get(chain_id, f"chain {chain_id}")
 
 
+def numbered_chain(chain_id: int) -> str:
+    """Return a chain's id, and its name if it has one: `chain 80002 (Polygon Amoy)`."""
+    name = _NAMES.get(chain_id)
+    return f"chain {chain_id} ({name})" if name else f"chain {chain_id}"
+
+
 def coin(chain_id: int) -> str:
     """Return the name of 10^18 wei; ETH where no other is known."""
-    return _COINS.get(chain_id, "ETH")
+    return "POL" if chain_id in POLYGON else "ETH"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from statistics import median_low
 
 from agentguard.audit.chain import FeesTooHighError, SignedTransaction
+from agentguard.audit.chain_names import POLYGON
 
 GWEI = 10**9
-_POLYGON = frozenset({137, 80002})
 _POLYGON_TIP = 25 * GWEI
 """Below it, Polygon's nodes accept no transaction (bor's `txpool.pricelimit`)."""
 _TIP = GWEI
@@ -40,7 +40,7 @@ class Market:
     @property
     def tip(self) -> int:
         """The tip that is usual, and that the chain's nodes accept."""
-        least = _POLYGON_TIP if self.chain_id in _POLYGON else _TIP
+        least = _POLYGON_TIP if self.chain_id in POLYGON else _TIP
         return max(least, median_low(self.tips) if self.tips else least)
 
 

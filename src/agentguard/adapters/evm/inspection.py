@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from agentguard.adapters.evm.chain import EVMChain
 from agentguard.adapters.evm.contract import deployed_code
-from agentguard.adapters.evm.networks import check_chain, named
+from agentguard.adapters.evm.networks import check_chain
+from agentguard.audit.chain_names import numbered_chain
 
 _SAMPLE = bytes(range(96))
 """Of an anchor's size and, like hashes, without many zeros, which cost less."""
@@ -14,7 +15,7 @@ _SAMPLE = bytes(range(96))
 
 @dataclass(frozen=True, slots=True)
 class ChainServer:
-    """An RPC endpoint of a chain that anchors may be sent to. Amounts are wei."""
+    """What an RPC endpoint for anchors says of its chain and the account. Amounts in wei."""
 
     place: str
     chain: str
@@ -49,7 +50,7 @@ def inspect_chain(chain: EVMChain) -> ChainServer:
     callable_ = contract is None or bool(code)
     return ChainServer(
         place=chain.reader.endpoint.place,
-        chain=named(chain_id),
+        chain=numbered_chain(chain_id),
         has_final_tag=chain.reader.has_final_tag(),
         address=chain.signer.address,
         balance=chain.account().balance,

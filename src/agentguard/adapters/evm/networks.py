@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agentguard.audit.chain import WrongChainError
+from agentguard.audit.chain_names import POLYGON, numbered_chain
 
-NAMES = {137: "Polygon", 80002: "Polygon's test network Amoy"}
 MUMBAI = 80001
 
 
@@ -19,20 +19,14 @@ def check_chain(expected: int | None, served: int) -> int:
             "The RPC endpoint serves chain 80001, Polygon's test network Mumbai, which was shut"
             " down in April 2024. Use Amoy (80002), which replaced it."
         )
+    found = f"The RPC endpoint serves {numbered_chain(served)}"
     if expected is not None and served != expected:
         raise WrongChainError(
-            f"The RPC endpoint serves {named(served)}; AGENTGUARD_WEB3_CHAIN_ID is {expected}."
-            " Correct one of them."
+            f"{found}; AGENTGUARD_WEB3_CHAIN_ID is {expected}. Correct one of them."
         )
-    if expected is None and served not in NAMES:
+    if expected is None and served not in POLYGON:
         raise WrongChainError(
-            f"The RPC endpoint serves {named(served)}, none of Polygon's. If that is meant, set"
+            f"{found}, none of Polygon's. If that is meant, set"
             f" AGENTGUARD_WEB3_CHAIN_ID={served}; otherwise correct WEB3_PROVIDER_URL."
         )
     return served
-
-
-def named(chain_id: int) -> str:
-    """Return the chain's id, and its name if it is known."""
-    name = NAMES.get(chain_id)
-    return f"chain {chain_id}" + (f" ({name})" if name else "")
