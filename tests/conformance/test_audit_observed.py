@@ -15,12 +15,12 @@ from pydantic import SecretStr
 from agentguard.adapters.sql.database import Database
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.audit.entries import ENTRY_LIMIT_BYTES, Entry
-from agentguard.audit.observing import Observation, Observer
 from agentguard.audit.refused_access import MOST_SOURCES, RefusalLoop, RefusedAccess
+from agentguard.audit.startup_facts import StartupFact, StartupFacts
 from agentguard.audit.store import AuditLog, StoredEntry
 from agentguard.bootstrap.app import App
-from agentguard.bootstrap.observing import seen_settings
 from agentguard.bootstrap.opening import open_app
+from agentguard.bootstrap.startup_facts import seen_settings
 from agentguard.compute.tasks import task_group
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND, system_clock
 from agentguard.kernel.errors import UnavailableError
@@ -220,6 +220,22 @@ async def test_refusals_that_could_not_be_stored_are_stored_later(
         assert await loop.enter(unfinished=True) == 1
 
 
+def test_counts_that_are_put_back_add_to_newer_ones():
+    clock = Clock()
+    clock.now -= clock.now % MINUTE
+    refused = RefusedAccess(clock)
+    refused.note("10.0.0.1", "authentication-required", "api")
+    taken = refused.take(unfinished=True)
+    clock.now += NS_PER_SECOND
+    refused.note("10.0.0.1", "loopback-only", "otlp")
+    refused.put_back(taken)
+
+    (count,) = refused.take(unfinished=True).values()
+    assert count.reasons == {"authentication-required": 1, "loopback-only": 1}
+    assert count.routes == {"api": 1, "otlp": 1}
+    assert count.last - count.first == NS_PER_SECOND
+
+
 async def test_a_request_without_the_key_is_entered_without_what_was_sent(home: Home):
     async with home.opened("server", api_key=SecretStr("k" * 20)) as app:
         peer = ("10.0.0.7", 1)
@@ -266,8 +282,8 @@ async def test_what_fails_at_the_end_leaves_nothing(
         refused.note("10.0.0.1", "x", "api")
         summary.count(version("live", system_clock))
         loop = RefusalLoop(refused, app.audit.unit_of_work)
-        observer = Observer(app.audit.unit_of_work)
-        found = Observation(TESTER, "settings.seen", None, {"a": 1}, of_all=False)
+        observer = StartupFacts(app.audit.unit_of_work)
+        found = StartupFact(TESTER, "settings.seen", None, {"a": 1}, of_all=False)
         attempt = {
             "refusals": lambda: loop.enter(unfinished=True),
             "summary": summary.enter,

@@ -216,7 +216,7 @@ STEPS = {
     "CosigningService.cosign": "one statement",
     "Sequencer.run_once": "a batch of entries with its tiles and checkpoint",
     "LiveSummary.enter": "one statement",
-    "Observer.enter": "one statement",
+    "StartupFacts.enter": "one statement",
     "RefusalLoop.enter": "one statement",
     "KeptData.expire": "one row: what is known of the clock",
     "KeptData._expire_rows": "housekeeping: one transaction for each kind of row",

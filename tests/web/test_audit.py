@@ -41,7 +41,7 @@ def _nothing_is_entered_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: object) -> None:
         pass
 
-    monkeypatch.setattr(opening, "enter_what_is_seen", nothing)
+    monkeypatch.setattr(opening, "enter_startup_facts", nothing)
 
 
 SECRET = "sk-planted-in-a-payload"

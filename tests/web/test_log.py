@@ -29,7 +29,7 @@ def _nothing_is_entered_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: object) -> None:
         pass
 
-    monkeypatch.setattr(opening, "enter_what_is_seen", nothing)
+    monkeypatch.setattr(opening, "enter_startup_facts", nothing)
 
 
 async def test_the_published_files_are_a_log_that_a_monitor_accepts(tmp_path):

@@ -1,4 +1,4 @@
-"""Enters into the audit log what a process finds at its start: catalogue and settings."""
+"""Enters into the audit log what a process finds at its start: catalog and settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from agentguard.accounts.principal import system_principal
-from agentguard.audit.observing import Observation, Observer
+from agentguard.audit.startup_facts import StartupFact, StartupFacts
 from agentguard.audit.store import AuditStores
 from agentguard.catalog.model import Catalog, EntryKind
 from agentguard.kernel.masking import endpoint_of
@@ -22,24 +22,24 @@ _LONGEST_VALUE = 200
 _AGENTS = (EntryKind.AGENT, EntryKind.ANY)
 
 
-async def enter_what_is_seen(
+async def enter_startup_facts(
     settings: Settings, catalog: Catalog | None, unit_of_work: UnitOfWork[AuditStores], kind: str
 ) -> None:
-    """Enter the catalogue and, for servers and workers, the settings, where they have changed.
+    """Enter the catalog and, for servers and workers, the settings, where they have changed.
 
-    Commands without a catalogue say nothing about it. Raises UnavailableError, OSError.
+    Commands without a catalog say nothing about it. Raises UnavailableError, OSError.
     """
-    observer = Observer(unit_of_work)
+    startup = StartupFacts(unit_of_work)
     if catalog is not None:
         hashed = await asyncio.to_thread(_hash, settings.catalog)
-        await observer.enter(_catalogue(kind, hashed, catalog))
+        await startup.enter(_catalog_fact(kind, hashed, catalog))
     if kind == COMMAND:
         return
     if catalog is None and await _was_seen(unit_of_work):
-        await observer.enter(_catalogue(kind, None, Catalog()))
+        await startup.enter(_catalog_fact(kind, None, Catalog()))
     who, seen = system_principal(kind), seen_settings(settings)
     facts = {"settings": seen, "version": version("agentguard")}
-    await observer.enter(Observation(who, "settings.seen", None, facts, of_all=False))
+    await startup.enter(StartupFact(who, "settings.seen", None, facts, of_all=False))
 
 
 def seen_settings(settings: Settings) -> dict[str, str]:
@@ -57,10 +57,10 @@ async def _was_seen(unit_of_work: UnitOfWork[AuditStores]) -> bool:
     return last is not None
 
 
-def _catalogue(kind: str, hashed: str | None, catalog: Catalog) -> Observation:
+def _catalog_fact(kind: str, hashed: str | None, catalog: Catalog) -> StartupFact:
     agents = sum(1 for entry in catalog.entries if entry.declares in _AGENTS)
     facts = {"sha256": hashed, "agents": agents}
-    return Observation(system_principal(kind), "catalog.changed", hashed, facts, of_all=True)
+    return StartupFact(system_principal(kind), "catalog.changed", hashed, facts, of_all=True)
 
 
 def _hash(paths: Sequence[Path]) -> str:

@@ -1,4 +1,4 @@
-"""Entries about what a process has found: left only where it differs from the last one."""
+"""Entries about what a process finds at its start, left only where that has changed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from agentguard.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What a process has found."""
+class StartupFact:
+    """What a process finds at its start: its catalog, its settings."""
 
     who: Acting
     action: str
@@ -31,32 +31,32 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
-class Observer:
-    """Enters what processes find when they start."""
+class StartupFacts:
+    """Enters the facts that have changed since they were entered last."""
 
     unit_of_work: UnitOfWork[AuditStores]
     trail: AuditTrail = field(default_factory=AuditTrail)
 
-    async def enter(self, found: Observation) -> bool:
+    async def enter(self, fact: StartupFact) -> bool:
         """Leave an entry if the last one says something else; of processes at once, one does."""
-        if await self.unit_of_work.read(lambda stores: _is_known(stores.audit, found)):
+        if await self.unit_of_work.read(lambda stores: _is_known(stores.audit, fact)):
             return False
 
         async def work(stores: AuditStores) -> bool:
-            if await _is_known(stores.audit, found):
+            if await _is_known(stores.audit, fact):
                 return False
             await self.trail.record(
                 stores.audit,
-                found.who,
-                found.action,
-                object_id=found.object_id,
-                payload=found.payload,
+                fact.who,
+                fact.action,
+                object_id=fact.object_id,
+                payload=fact.payload,
             )
             return True
 
         return await self.unit_of_work.run(work)
 
 
-async def _is_known(log: AuditLog, found: Observation) -> bool:
-    actor = None if found.of_all else found.who.id
-    return found.is_told_by(await log.newest(found.action, actor))
+async def _is_known(log: AuditLog, fact: StartupFact) -> bool:
+    actor = None if fact.of_all else fact.who.id
+    return fact.is_told_by(await log.newest(fact.action, actor))
