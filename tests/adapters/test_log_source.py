@@ -15,7 +15,7 @@ from agentguard.adapters.files.published_log import (
     FolderNotWritableError,
     FolderUnusableError,
     LogFolder,
-    write_whole,
+    write_published,
 )
 from agentguard.adapters.files.watch_state import StateInUseError, WatchState, opened_state
 from agentguard.adapters.http.log_source import BadLogURLError, LogUnreachableError, URLSource
@@ -202,7 +202,7 @@ def test_what_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(FolderNotWritableError, match="file"):
-        write_whole(tmp_path / "file" / "checkpoint", b"x")
+        write_published(tmp_path / "file" / "checkpoint", b"x")
 
 
 def test_a_state_is_read_back_and_evidence_is_never_replaced(tmp_path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from agentguard.audit.anchor_documents import costs_document
 from agentguard.audit.anchor_standing import Standing
 from agentguard.audit.anchoring import Anchor, AnchorState, Problem, Receipt
-from agentguard.audit.service import Progress
+from agentguard.audit.service import SequencingProgress
 from agentguard.bootstrap.audit_health import AuditCondition, anchor_remark, log_remark
 from agentguard.kernel.clock import NS_PER_SECOND
 from tests.audit.logs import Log, receipt
@@ -94,7 +94,7 @@ def standing(**changes) -> Standing:
 
 def condition(pending: int, age: float | None, *, failing: bool = False) -> AuditCondition:
     at = None if age is None else NOW - int(age * NS_PER_SECOND)
-    return AuditCondition(Progress(pending, at), standing(), failing, NOW)
+    return AuditCondition(SequencingProgress(pending, at), standing(), failing, NOW)
 
 
 def test_health_tells_only_of_entries_that_wait_for_too_long():

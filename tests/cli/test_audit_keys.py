@@ -112,6 +112,7 @@ def test_where_the_key_is_lost_a_new_log_cites_the_old_one(home: Path, loss: str
     path.unlink() if loss == "deleted" else path.write_text("x")
     told = run("audit", "keys", code=1).output
     assert "If that key is lost" in told if loss == "deleted" else "backup" in told
+    assert path.exists() == (loss == "damaged")
     assert "needs another name" in run("audit", "keys", "begin", code=1).output
     told = run("audit", "keys", "begin", "--origin", "example.com/log-2").output
     assert "'example.com/log' ended at size" in told

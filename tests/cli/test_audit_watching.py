@@ -266,7 +266,7 @@ def test_watching_ends_at_the_first_alarm(installation, seen, monkeypatch):
         (last,) = installation.rows("SELECT max(log_index) FROM audit_entries")[0]
         installation.rewrite("DELETE FROM audit_entries WHERE log_index = :last", last=last)
 
-    monkeypatch.setattr("agentguard.cli.audit_watching._wait", wait)
+    monkeypatch.setattr("agentguard.cli.audit_watching.sleep", wait)
     told = run(*seen, "--interval", "60", code=1).stdout
 
     assert looks == [60]

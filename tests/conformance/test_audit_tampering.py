@@ -180,6 +180,26 @@ async def test_fsck_names_the_place_and_what_differs(filled: Log, tampering):
         assert any(words in problem for where, problem in found if where == place), found
 
 
+WRONG_TYPES = {
+    "leaf": ("entry 2", "UPDATE audit_entries SET leaf = 'text' WHERE log_index = 2"),
+    "time": ("entry 2", "UPDATE audit_entries SET time = 'soon' WHERE log_index = 2"),
+    "payload": ("entry 2", "UPDATE audit_entries SET payload = 'text' WHERE log_index = 2"),
+    "note": ("checkpoint", "UPDATE audit_checkpoints SET note = 42"),
+    "hashes": ("tile", "UPDATE audit_tiles SET hashes = 'text'"),
+}
+"""Column → the place that fsck names, and what SQLite alone stores there."""
+
+
+@pytest.mark.parametrize("column", WRONG_TYPES)
+@pytest.mark.parametrize("log", ["sqlite"], indirect=True)
+async def test_values_of_wrong_types_are_named(filled: Log, column: str):
+    place, statement = WRONG_TYPES[column]
+    await filled.tamper(statement)
+
+    found = await filled.problems(KEY.verifier)
+    assert any(where.startswith(place) and "wrong type" in said for where, said in found), found
+
+
 STOPPED = {
     delete_and_close_the_gap: DamagedLogError,
     truncate_entries: DamagedLogError,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from agentguard.adapters.evm.chain import EVMSettings
+from agentguard.adapters.evm.chain import EVMChain, EVMSettings
 from agentguard.adapters.evm.endpoint import Endpoint
 from agentguard.adapters.sql.tables import audit_logs
 from agentguard.audit.anchor_steps import ANCHORING
@@ -18,6 +18,7 @@ from agentguard.audit.anchoring import AnchorState
 from agentguard.audit.anchoring_rounds import NoOpenAnchorError
 from agentguard.audit.chain import ChainUnavailableError
 from agentguard.audit.verification import CheckName, Outcome, Trust, verify_bundle
+from agentguard.kernel.errors import PackageMissingError
 from tests.acting import TESTER
 from tests.databases import KINDS
 from tests.evm.anchored_log import FINAL_AFTER, KEY, AnchoredLog, anchored_log
@@ -85,6 +86,19 @@ async def test_entries_name_their_transaction_once_it_is_final(stored: AnchoredL
 
     one, two = (each.receipt.anchored.tx_hash for each in (first, second))
     assert await _tx_hashes(log) == [one, one, two, two]
+
+
+async def test_what_this_installation_cannot_do_is_not_begun(log: AnchoredLog):
+    def without_package() -> EVMChain:
+        raise PackageMissingError("WEB3_PROVIDER_URL", "web3", "web3")
+
+    await log.add("a")
+    anchoring, steps = log.anchoring, log.anchoring.steps
+    assert steps is not None
+    with pytest.raises(PackageMissingError):
+        await replace(anchoring, steps=replace(steps, open_chain=without_package)).run(TESTER)
+
+    assert await log.newest() is None
 
 
 async def _tx_hashes(log: AnchoredLog) -> list[str | None]:

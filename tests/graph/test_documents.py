@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -222,6 +223,12 @@ def test_a_timestamp_keeps_every_nanosecond(time):
 
 def test_an_unknown_time_is_null():
     assert timestamp(0) is None
+
+
+def test_the_last_moment_with_a_timestamp_is_in_the_year_9999():
+    year_10000 = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp() + 1) * 10**9
+    assert timestamp(year_10000 - 1) == "9999-12-31T23:59:59.999999999Z"
+    assert timestamp(year_10000) is None
 
 
 def test_a_template_turns_evidence_into_links():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agentguard.audit.anchoring import Anchor, AnchorState, Problem
 from agentguard.audit.chain_names import chain_name
-from agentguard.audit.checkpoint_folder import Published
+from agentguard.audit.checkpoint_folder import PublishedCheckpoint
 from agentguard.audit.checkpoints import SignedCheckpoint
 
 
@@ -24,7 +24,7 @@ class Standing:
     last: Anchor | None
     """The newest that is final."""
     anchors: tuple[Anchor, ...]
-    published: Published | None
+    published: PublishedCheckpoint | None
     publishing_problem: Problem | None
 
     @property

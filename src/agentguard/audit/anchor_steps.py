@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -50,6 +51,14 @@ class AnchorSteps:
     clock: Clock
     patience: Patience = field(default_factory=Patience)
     trail: AuditTrail = field(default_factory=AuditTrail)
+
+    async def open(self) -> None:
+        """Open the chain, so that nothing is begun that this installation cannot do.
+
+        Raises the errors of `open_chain` that are not the chain's: those wait with the anchor.
+        """
+        with suppress(*_CHAIN_ERRORS):
+            await asyncio.to_thread(self.open_chain)
 
     async def take(self, anchor: Anchor) -> None:
         """Take steps until nothing is to be done, or something is wrong, which the anchor keeps.

@@ -296,7 +296,7 @@ def _can_be_mined(anchor: Anchor, now: int, patience: Patience) -> Step:
 
 
 def _passed(since: int, seconds: float, now: int) -> bool:
-    """Return whether so much time has passed; a clock that was set far back counts as well."""
+    """Return whether the clock has gone on by this many seconds, or was set back by as many."""
     return abs(now - since) >= seconds * NS_PER_SECOND
 
 
@@ -348,7 +348,7 @@ def outcomes(before: Anchor, after: Anchor) -> Iterator[Outcome]:
     if after.state is AnchorState.FAILED and not before.state.final:
         facts = {} if now is None else _facts(now.anchored)
         yield Outcome(FAILED, facts | _problem(after))
-    if _is_news(after):
+    if _is_untold(after):
         yield Outcome(WAITING, _problem(after))
 
 
@@ -359,7 +359,7 @@ def told(anchor: Anchor) -> Anchor:
     return replace(anchor, told=(*anchor.told, anchor.problem.code))
 
 
-def _is_news(anchor: Anchor) -> bool:
+def _is_untold(anchor: Anchor) -> bool:
     problem = anchor.problem
     return problem is not None and problem.code not in anchor.told and not anchor.state.final
 

@@ -1,4 +1,4 @@
-"""Anchors the log's checkpoints: a round does what is due, and may be interrupted anywhere."""
+"""Anchors the log's checkpoints in rounds; a process may be killed at any moment of one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from agentguard.audit.anchoring import Anchor, Problem
 from agentguard.audit.checkpoint_folder import (
     CheckpointFolder,
     CheckpointFolderError,
-    Published,
+    PublishedCheckpoint,
     PublishedOtherwiseError,
     due_before,
     is_news,
@@ -77,6 +77,8 @@ class Anchoring:
         CheckpointFolderError, UnavailableError (of the database), PermissionDeniedError.
         """
         actor.require(Permission.OPERATE)
+        if self.steps is not None:
+            await self.steps.open()
         refused: AgentGuardError | None = None
         try:
             await self._publish(at_once=at_once)
@@ -132,7 +134,7 @@ class Anchoring:
         """Return the anchors that are settled: what they have cost is known."""
         return await self.unit_of_work.read(lambda stores: stores.anchors.settled())
 
-    async def _published(self) -> tuple[Published | None, Problem | None]:
+    async def _published(self) -> tuple[PublishedCheckpoint | None, Problem | None]:
         """Return the newest published checkpoint, and why no newer one can be published."""
         if self.folder is None:
             return None, None

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from agentguard.audit.checkpoints import Checkpoint
-from agentguard.audit.encoding import parse_decimal, parse_hex
+from agentguard.audit.encoding import parse_decimal, parse_hex, text_member
 from agentguard.audit.errors import AuditFormatError
+from agentguard.kernel.clock import NS_PER_SECOND, YEAR_10000
 
 ANCHOR_BYTES = 96
-LATEST_SECOND = 253_402_300_799
-"""The last second of the year 9999, since the epoch."""
 _PART = "anchor receipt"
 _HEX = re.compile(r"0x[0-9a-f]*")
 
@@ -61,15 +60,15 @@ class AnchorReceipt:
         if not isinstance(document, dict):
             raise AuditFormatError(_PART, "it is no object")
         receipt = cls(
-            parse_decimal(_text(document, "chain_id"), _PART),
+            parse_decimal(text_member(document, "chain_id", _PART), _PART),
             _hex(document, "tx_hash", 32),
-            parse_decimal(_text(document, "block_number"), _PART),
+            parse_decimal(text_member(document, "block_number", _PART), _PART),
             _hex(document, "block_hash", 32),
-            parse_decimal(_text(document, "block_time"), _PART),
+            parse_decimal(text_member(document, "block_time", _PART), _PART),
             _hex(document, "contract", 20),
             parse_hex(_hex(document, "data", ANCHOR_BYTES)[2:], ANCHOR_BYTES, _PART),
         )
-        if receipt.block_time > LATEST_SECOND:
+        if receipt.block_time * NS_PER_SECOND >= YEAR_10000:
             raise AuditFormatError(_PART, "its block_time is after the year 9999")
         if receipt.document() != document:
             raise AuditFormatError(_PART, "it has members that are not known")
@@ -93,15 +92,8 @@ class Anchored:
     receipt: AnchorReceipt
 
 
-def _text(document: Mapping[str, object], name: str) -> str:
-    value = document.get(name)
-    if not isinstance(value, str):
-        raise AuditFormatError(_PART, f"its {name} is no text")
-    return value
-
-
 def _hex(document: Mapping[str, object], name: str, length: int) -> str:
-    text = _text(document, name)
+    text = text_member(document, name, _PART)
     if len(text) != 2 + 2 * length or not _HEX.fullmatch(text):
         raise AuditFormatError(_PART, f"its {name} is not 0x and {length} bytes in hexadecimal")
     return text

@@ -12,7 +12,11 @@ from agentguard.audit.accounting import Account
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.cited import changed_documents
 from agentguard.audit.entries import Entry
-from agentguard.audit.errors import AuditFormatError, VerificationFailedError
+from agentguard.audit.errors import (
+    AuditFormatError,
+    UnreadableLogError,
+    VerificationFailedError,
+)
 from agentguard.audit.handovers import Handover
 from agentguard.audit.key_state import ForeignLogError, KeyReplacedError, KeyState
 from agentguard.audit.keys import VerifierKey
@@ -26,8 +30,6 @@ from agentguard.unit_of_work import UnitOfWork
 _AT_ONCE = 1000
 """Entries that are read per transaction."""
 _NS_PER_US = 1000
-_UNREADABLE = (ValueError, TypeError, AttributeError)
-"""What reading raises where SQLite holds a value that is not of its column's type."""
 _WRONG_TYPE = "a value of a wrong type is stored"
 
 
@@ -72,7 +74,7 @@ async def check_log(
     """
     try:
         state, size = await unit_of_work.read(_state)
-    except _UNREADABLE:
+    except UnreadableLogError:
         return 0, (Disagreement("checkpoints or indexes", _WRONG_TYPE),)
     total = 0 if state.newest is None else state.newest.size
     check = _Check(total, tell)
@@ -107,7 +109,7 @@ async def _readable(
         try:
             found = await unit_of_work.read(partial(_compared, tree, tried))
             first = tried
-        except _UNREADABLE:
+        except UnreadableLogError:
             last = tried
     return first, found
 
@@ -123,7 +125,7 @@ async def _rest(
     for work in works:
         try:
             found += await unit_of_work.read(work)
-        except _UNREADABLE:
+        except UnreadableLogError:
             found.append(Disagreement("tiles or checkpoints", _WRONG_TYPE))
     return found
 
@@ -134,7 +136,7 @@ async def _state(stores: CitingStores) -> tuple[KeyState, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """A range of entries, and how the rest of the log compares with them."""
+    """A range of entries, and what in the rest of the log disagrees with them."""
 
     entries: tuple[StoredEntry, ...]
     grown: Growth | None

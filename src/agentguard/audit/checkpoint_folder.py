@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from agentguard.kernel.errors import ConflictError, UnavailableError
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedCheckpoint:
     """A checkpoint in the folder."""
 
     note: bytes
@@ -30,7 +29,7 @@ class CheckpointFolder(Protocol):
     def place(self) -> str:
         """The folder, for people."""
 
-    def newest(self) -> Published | None:
+    def newest(self) -> PublishedCheckpoint | None:
         """Return the checkpoint of the largest size.
 
         Raises CheckpointFolderError, AuditFormatError.
@@ -57,7 +56,7 @@ class CheckpointFolderError(UnavailableError):
 
 
 class PublishedOtherwiseError(ConflictError):
-    """A published checkpoint is not one of this log: the log was rewritten, or is another."""
+    """A published checkpoint is not one of this log, which was rewritten or is another."""
 
     code = "audit-log-forked"
 
@@ -70,7 +69,7 @@ class PublishedOtherwiseError(ConflictError):
 
 
 async def unpublished(
-    log: AuditLog, published: Published | None, place: str, *, due_before: int
+    log: AuditLog, published: PublishedCheckpoint | None, place: str, *, due_before: int
 ) -> StoredCheckpoint | None:
     """Return the checkpoint to publish now, or None.
 
@@ -88,12 +87,12 @@ async def unpublished(
     return None if recent or not await is_news(log, earlier.size, newest.size) else newest
 
 
-async def is_news(log: AuditLog, first: int, end: int, besides: Collection[str] = OUTCOMES) -> bool:
+async def is_news(log: AuditLog, first: int, end: int) -> bool:
     """Return whether the log got more than outcomes of anchors between two sizes.
 
     Otherwise it would be anchored for ever, because of its own anchors.
     """
-    return first < end and await log.holds_others(first, end, besides)
+    return first < end and await log.holds_others(first, end, OUTCOMES)
 
 
 def due_before(now: int, seconds: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from agentguard.audit.anchors import LATEST_SECOND
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.canonical import parse_canonical_json
 from agentguard.audit.chain_names import chain_name
@@ -78,9 +77,7 @@ def _signature(signer: Signer) -> dict[str, Any]:
         "key_id": signer.key_id.hex(),
         "kind": signer.kind.value,
         "outcome": signer.outcome.value,
-        "time": None
-        if seconds is None or seconds > LATEST_SECOND
-        else timestamp(seconds * NS_PER_SECOND),
+        "time": None if seconds is None else timestamp(seconds * NS_PER_SECOND),
     }
 
 

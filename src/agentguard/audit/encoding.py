@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 
 from agentguard.audit.errors import AuditFormatError
 
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _HEX = re.compile(r"[0-9a-f]*")
 _LARGEST = (1 << 63) - 1
+
+
+def text_member(members: Mapping[str, object], name: str, part: str) -> str:
+    """Return a member that must be text. Raises AuditFormatError, naming `part`."""
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise AuditFormatError(part, f"its {name} is no text")
+    return value
 
 
 def base64_text(raw: bytes) -> str:

@@ -14,7 +14,7 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from agentguard.audit.canonical import canonical_json, parse_canonical_json
-from agentguard.audit.encoding import parse_decimal, parse_hex
+from agentguard.audit.encoding import parse_decimal, parse_hex, text_member
 from agentguard.audit.errors import AuditFormatError, EntryTooLargeError, VerificationFailedError
 from agentguard.audit.merkle import Digest, leaf_hash
 
@@ -115,13 +115,13 @@ class Entry:
             )
         actor = _members(members.get("actor"), _PART)
         entry = cls(
-            parse_decimal(_text(members, "time"), _PART),
-            Actor(_text(actor, "id"), _text(actor, "kind")),
-            _text(members, "action"),
+            parse_decimal(text_member(members, "time", _PART), _PART),
+            Actor(text_member(actor, "id", _PART), text_member(actor, "kind", _PART)),
+            text_member(members, "action", _PART),
             _optional_text(members, "object"),
             _optional_text(members, "graph_version"),
             _texts(members, "evidence"),
-            parse_hex(_text(members, "payload_commitment"), 32, _PART),
+            parse_hex(text_member(members, "payload_commitment", _PART), 32, _PART),
         )
         if entry.leaf() != leaf:
             raise AuditFormatError(_PART, "it has members that its schema does not know")
@@ -174,15 +174,8 @@ def _members(value: object, part: str) -> Mapping[str, object]:
     return value
 
 
-def _text(members: Mapping[str, object], name: str) -> str:
-    value = members.get(name)
-    if not isinstance(value, str):
-        raise AuditFormatError(_PART, f"its {name} is no text")
-    return value
-
-
 def _optional_text(members: Mapping[str, object], name: str) -> str | None:
-    return None if members.get(name) is None else _text(members, name)
+    return None if members.get(name) is None else text_member(members, name, _PART)
 
 
 def _texts(members: Mapping[str, object], name: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentguard.kernel.errors import InvalidInputError, NotFoundError
+from agentguard.kernel.errors import ConflictError, InvalidInputError, NotFoundError
 
 
 class AuditFormatError(InvalidInputError):
@@ -49,6 +49,18 @@ class UnrepresentableError(InvalidInputError):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"The value has no canonical JSON form (RFC 8785): {problem}.")
+
+
+class UnreadableLogError(ConflictError):
+    """The stored log holds a value that is not of its column's type."""
+
+    code = "audit-log-unreadable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The stored audit log holds a value of a wrong type. Run `agentguard audit fsck` to see"
+            " where, and restore the database from a backup."
+        )
 
 
 class HashMissingError(NotFoundError):

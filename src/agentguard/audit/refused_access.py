@@ -40,6 +40,11 @@ class RefusalCount:
     reasons: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
 
+    def with_later(self, later: RefusalCount) -> RefusalCount:
+        """Return both counts as one."""
+        reasons, routes = self.reasons + later.reasons, self.routes + later.routes
+        return RefusalCount(self.source, self.first, later.last, reasons, routes)
+
     def event(self) -> Event:
         """Return the entry: the address is in the payload, which can be removed."""
         who = system_principal("access")
@@ -80,7 +85,9 @@ class RefusedAccess:
 
     def put_back(self, taken: Mapping[tuple[int, str], RefusalCount]) -> None:
         """Keep counts that could not be stored, for the next attempt."""
-        self._counts = {**self._counts, **taken}
+        for key, count in taken.items():
+            newer = self._counts.get(key)
+            self._counts[key] = count if newer is None else count.with_later(newer)
 
     def _key(self, minute: int, source: str) -> tuple[int, str]:
         if (minute, source) in self._counts:

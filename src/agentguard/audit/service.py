@@ -12,7 +12,7 @@ from agentguard.audit.anchoring import Anchor
 from agentguard.audit.anchors import Anchored
 from agentguard.audit.bundles import Bundle, DisclosedPayload
 from agentguard.audit.checking import Disagreement, Tell, check_log, nobody
-from agentguard.audit.checkpoints import SignedCheckpoint
+from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
 from agentguard.audit.entries import Entry
 from agentguard.audit.errors import HashMissingError
 from agentguard.audit.key_state import KeyState
@@ -31,7 +31,7 @@ from agentguard.audit.store import (
     StoredCheckpoint,
     StoredEntry,
 )
-from agentguard.audit.stored_tree import stored_hashes
+from agentguard.audit.stored_tree import difference, stored_hashes
 from agentguard.audit.tiles import Tile
 from agentguard.kernel.clock import NS_PER_MICROSECOND
 from agentguard.kernel.errors import InvalidInputError, NotFoundError
@@ -83,7 +83,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SequencingProgress:
     """How far the log is sequenced."""
 
     pending: int
@@ -135,13 +135,13 @@ class AuditService:
         """Return the newest checkpoint; None: nothing is sequenced yet."""
         return await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
 
-    async def progress(self) -> Progress:
+    async def progress(self) -> SequencingProgress:
         """Return how far the log is sequenced."""
 
-        async def work(stores: AnchorStores) -> Progress:
+        async def work(stores: AnchorStores) -> SequencingProgress:
             newest = await stores.audit.checkpoint()
             at = None if newest is None else newest.time
-            return Progress(await stores.audit.waiting(), at)
+            return SequencingProgress(await stores.audit.waiting(), at)
 
         return await self.unit_of_work.read(work)
 
@@ -169,9 +169,9 @@ class AuditService:
         """
 
         async def work(stores: AnchorStores) -> Bundle:
-            receipt = None if size else await _receipt(index, stores)
-            covering = size if receipt is None else receipt.size
-            signed = SignedCheckpoint.parse((await _published(covering, stores)).note)
+            anchored = None if size else await _covering(index, stores)
+            wanted = size if anchored is None else anchored.size
+            signed = SignedCheckpoint.parse((await _published(wanted, stores)).note)
             covered = signed.checkpoint.size
             entry = await stores.audit.entry(index) if 0 <= index < covered else None
             if entry is None:
@@ -180,16 +180,8 @@ class AuditService:
             proof = inclusion_proof(index, covered, stored)
             state = await KeyState.read(stores.audit)
             handovers = state.handovers_of(signed.checkpoint.origin)
-            return Bundle(
-                index,
-                entry.leaf,
-                proof,
-                signed,
-                _payload(entry),
-                key,
-                handovers,
-                None if receipt is None else receipt.receipt,
-            )
+            payload, receipt = _payload(entry), None if anchored is None else anchored.receipt
+            return Bundle(index, entry.leaf, proof, signed, payload, key, handovers, receipt)
 
         return await self.unit_of_work.read(work)
 
@@ -213,6 +205,12 @@ class AuditService:
             )
 
         return await self.unit_of_work.read(work)
+
+    async def difference(self, earlier: Checkpoint, newest: Checkpoint) -> str | None:
+        """Return why the log of the newest checkpoint does not extend an earlier one, or None."""
+        return await self.unit_of_work.read(
+            lambda stores: difference(stores.audit, earlier, newest)
+        )
 
     async def key_state(self) -> KeyState:
         """Return what decides which key signs the log."""
@@ -266,7 +264,7 @@ async def _published(size: int | None, stores: AuditStores) -> StoredCheckpoint:
     return found
 
 
-async def _receipt(index: int, stores: AnchorStores) -> Anchored | None:
+async def _covering(index: int, stores: AnchorStores) -> Anchored | None:
     """Return the smallest checkpoint with this entry whose anchor is final."""
     anchor = await stores.anchors.covering(index)
     return None if anchor is None else _anchored(anchor)

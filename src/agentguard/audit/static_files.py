@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Protocol
 
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
-from agentguard.audit.errors import HashMissingError, VerificationFailedError
+from agentguard.audit.errors import HashMissingError
 from agentguard.audit.keys import VerifierKey
-from agentguard.audit.merkle import verify_consistency
 from agentguard.audit.monitor import LogSource, shown_root
 from agentguard.audit.sequencing import DamagedLogError
 from agentguard.audit.service import AuditService
@@ -88,15 +87,8 @@ class Publisher:
             return 0
         if before.origin != newest.origin:
             raise OtherLogPublishedError(f"it is {before.origin!r}, this is {newest.origin!r}")
-        if before.size > newest.size:
-            raise OtherLogPublishedError(
-                f"it has {before.size:,} entries, this one {newest.size:,}"
-            )
-        proof = await self.audit.consistency(before.size, newest.size)
-        try:
-            verify_consistency(before.size, before.root, newest.size, newest.root, proof.hashes)
-        except VerificationFailedError as error:
-            raise OtherLogPublishedError(error.reason) from None
+        if problem := await self.audit.difference(before, newest):
+            raise OtherLogPublishedError(problem)
         return before.size
 
     async def _write_tiles(self, size: int, since: int) -> int:

@@ -84,6 +84,8 @@ class AuditLog(Protocol):
     """The log in the database.
 
     Every method runs in the caller's transaction: what it changes is durable once that commits.
+    Those that read raise UnreadableLogError where a value is not of its column's type, which SQLite
+    lets others store.
     """
 
     async def append(self, entries: Sequence[SealedEntry]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from functools import cache, partial
 from pathlib import Path
@@ -99,6 +98,6 @@ async def _anchoring_loop(app: App, turn: Callable[[str], Turn]) -> AnchoringLoo
     if anchoring.steps is None and anchoring.folder is None:
         return None
     if anchoring.steps is not None:
-        await asyncio.to_thread(anchoring.steps.open_chain)
+        await anchoring.steps.open()
     submit = partial(app.jobs.submit_single, ANCHORING, JobKind.AUDIT.value, {})
     return AnchoringLoop(anchoring, turn(ANCHORING_LEASE), submit)

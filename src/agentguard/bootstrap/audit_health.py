@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from agentguard.audit.anchor_standing import Standing
-from agentguard.audit.service import Progress
+from agentguard.audit.service import SequencingProgress
 from agentguard.bootstrap.app import App, Serving
 from agentguard.health import HealthCheck
 from agentguard.kernel.clock import NS_PER_SECOND
@@ -23,7 +23,7 @@ _UNKNOWN = "Unknown: the database, or the folder for checkpoints, does not answe
 class AuditCondition:
     """What metrics and health tell about the log."""
 
-    progress: Progress
+    progress: SequencingProgress
     standing: Standing
     failing: bool
     """The last round of sequencing in this process has failed."""

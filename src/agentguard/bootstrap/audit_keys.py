@@ -9,7 +9,6 @@ from typing import Any
 
 from agentguard.accounts.principal import Principal
 from agentguard.adapters.files.audit_key import (
-    has_key,
     new_key,
     other_keys,
     put_in_use,
@@ -45,11 +44,24 @@ class KeyInSettingsError(InvalidInputError):
         )
 
 
+class NoKeyError(NotFoundError):
+    """There is no key of the audit log."""
+
+    code = "no-audit-key"
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"There is no key of the audit log in {str(data_dir)!r}. One is made when the first"
+            " entry is signed. If the log was signed before, restore its key from a backup. If that"
+            " key is lost, begin a new log with `agentguard audit keys begin`."
+        )
+
+
 async def public_key(app: App) -> VerifierKey | None:
     """Return the key that signs the log now; None where this process cannot read it."""
     try:
         return await verifier_of(app)
-    except (ConflictError, OSError):
+    except (NoKeyError, ConflictError, OSError):
         return None
 
 
@@ -63,22 +75,13 @@ async def newest_handover(app: App) -> bytes:
 
 async def key_to_check(app: App) -> VerifierKey | None:
     """Return the key that ought to have signed the log; None: this process can read none."""
-    settings = app.settings
-    if settings.audit_key is None and not has_key(settings.data_dir):
-        return None  # a question makes no key
     try:
-        keys = await _keys(settings)
-    except (OSError, AuditFormatError):
+        keys = await _keys(app.settings)
+    except (NoKeyError, AuditFormatError, OSError):
         return None
     try:
         return (await app.audit.key_state()).choose(keys).verifier
-    except (
-        ConflictError,
-        AuditFormatError,
-        ValueError,
-        TypeError,
-        AttributeError,
-    ):  # or an unreadable checkpoint
+    except (ConflictError, AuditFormatError):
         return keys[0].verifier
 
 
@@ -90,7 +93,7 @@ def remembered_checkpoint(settings: Settings) -> bytes | None:
 async def verifier_of(app: App) -> VerifierKey:
     """Return the key that signs the log now.
 
-    Raises ForeignLogError, KeyReplacedError, AuditFormatError, OSError.
+    Raises NoKeyError, ForeignLogError, KeyReplacedError, AuditFormatError, OSError.
     """
     state = await app.audit.key_state()
     return state.choose(await _keys(app.settings)).verifier
@@ -187,7 +190,7 @@ def _has_key(state: KeyState, keys: Sequence[SigningKey]) -> bool:
 
 async def _readable_keys(settings: Settings) -> Sequence[SigningKey]:
     try:
-        return await _keys(settings)
+        return await asyncio.to_thread(keys_of, settings)
     except AuditFormatError:
         if settings.audit_key is not None:
             raise
@@ -195,4 +198,7 @@ async def _readable_keys(settings: Settings) -> Sequence[SigningKey]:
 
 
 async def _keys(settings: Settings) -> Sequence[SigningKey]:
-    return await asyncio.to_thread(keys_of, settings)
+    """Return at least one key. Raises NoKeyError, AuditFormatError, OSError."""
+    if not (keys := await asyncio.to_thread(keys_of, settings)):
+        raise NoKeyError(settings.data_dir)
+    return keys

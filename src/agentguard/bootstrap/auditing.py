@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from agentguard.adapters.files.audit_key import other_keys, signing_key
+from agentguard.adapters.files.audit_key import key_in_use, other_keys, signing_key
 from agentguard.adapters.files.processes import registered
 from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 def key_of(settings: Settings) -> SigningKey:
-    """Return the key of the settings, or the one in the data directory.
+    """Return the key of the settings, or the one in the data directory, made at the first call.
 
     Raises AuditFormatError, OSError.
     """
@@ -36,12 +36,13 @@ def key_of(settings: Settings) -> SigningKey:
 
 
 def keys_of(settings: Settings) -> Sequence[SigningKey]:
-    """Return all keys that this process can read now, the one in use first.
+    """Return all keys that this process can read now, the one in use first; it makes none.
 
     Those of the data directory do not count where the settings name a key. Raises as `key_of`.
     """
     if settings.audit_key is None:
-        return (key_of(settings), *other_keys(settings.data_dir))
+        own = key_in_use(settings.data_dir)
+        return (*(() if own is None else (own,)), *other_keys(settings.data_dir))
     now, _ = secrets_in_files(environment(), ["audit_key"])
     texts = dict.fromkeys((settings.audit_key.get_secret_value(), *now.values()))
     return tuple(SigningKey.parse(text) for text in texts)

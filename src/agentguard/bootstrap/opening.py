@@ -31,8 +31,8 @@ from agentguard.bootstrap.health_checks import (
     redis_part,
     serving_parts,
 )
-from agentguard.bootstrap.observing import COMMAND, SERVER, WORKER, enter_what_is_seen
 from agentguard.bootstrap.retention import kept_data, version_retention
+from agentguard.bootstrap.startup_facts import COMMAND, SERVER, WORKER, enter_startup_facts
 from agentguard.bootstrap.storage import Storage, open_storage
 from agentguard.bootstrap.wiring import make_folder, postgresql, refuse_empty
 from agentguard.catalog.loading import load_catalogs
@@ -127,7 +127,7 @@ async def _enter(
     """Enter what this process sees at its start into the audit log; questions enter nothing."""
     if serving or worker or create:
         kind = SERVER if serving else WORKER if worker else COMMAND
-        await enter_what_is_seen(settings, storage.catalog, storage.unit_of_work, kind)
+        await enter_startup_facts(settings, storage.catalog, storage.unit_of_work, kind)
 
 
 def dialects_of_settings(settings: Settings) -> Dialects:

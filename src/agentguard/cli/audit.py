@@ -161,11 +161,10 @@ def export(
         return await app.audit.bundle(index, await public_key(app), size=size)
 
     bundle = ask(settings_with(data_dir, None), proven)
-    written = bundle.encode()
     if output is None:
         print_text(bundle.encode().decode())
     else:
-        write_file(output, written)
+        write_file(output, bundle.encode())
         say(f"Wrote entry {index} with its proof to {output}. {_anchored(bundle)}")
 
 
@@ -268,9 +267,6 @@ def verify(
     raise typer.Exit(code)
 
 
-app.command("deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
-
-
 @app.command(cls=Command, epilog=_CHECK_EXAMPLES)
 def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE) -> None:
     """Derive tree and checkpoint again from all entries, and show what differs.
@@ -294,8 +290,7 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
 
 
 app.add_typer(audit_keys.app, name="keys")
-
-
+app.command("deploy-contract", cls=Command, epilog=DEPLOY_EXAMPLES)(deploy_contract)
 app.command(cls=Command, epilog=ANCHOR_EXAMPLES)(anchor)
 app.command(cls=Command, epilog=COSTS_EXAMPLES)(costs)
 app.command(cls=Command, epilog=audit_watching.MONITOR_EXAMPLES)(audit_watching.monitor)

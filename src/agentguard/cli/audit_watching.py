@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -126,13 +127,7 @@ def _watched(
         tell(found)
         if interval is None or found.alarm:
             return found
-        _wait(interval)
-
-
-def _wait(seconds: float) -> None:
-    import time
-
-    time.sleep(seconds)
+        sleep(interval)
 
 
 def _tell(look: Look, state: Path, output_format: Format) -> None:

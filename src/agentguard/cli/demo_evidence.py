@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentguard.audit.keys import VerifierKey
-from agentguard.audit.store import EntryFilter, StoredEntry
+from agentguard.audit.store import EntryFilter
 from agentguard.audit.verification import CheckName, Outcome, Report, Trust, verify_bundle
 from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.cli.opening import ask
@@ -44,8 +44,7 @@ def exported(settings: Settings, action: str) -> Evidence:
 
     Raises NoEvidenceError if the entry is not sequenced in time, or if a check fails.
     """
-    entry = _newest(settings, action)
-    index = 0 if entry.index is None else entry.index
+    index = _newest(settings, action)
     key = ask(settings, verifier_of)
     bundle = settings.data_dir / f"{action}-{index}.tlog-proof"
     key_file = settings.data_dir / "audit-log.key"
@@ -54,13 +53,14 @@ def exported(settings: Settings, action: str) -> Evidence:
     return Evidence(index, action, bundle, key_file, _verified(bundle, key))
 
 
-def _newest(settings: Settings, action: str) -> StoredEntry:
-    """Return the entry once it is sequenced, which the server does every second."""
+def _newest(settings: Settings, action: str) -> int:
+    """Return the entry's index once it is sequenced, which the server does every second."""
     give_up = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < give_up:
         page = ask(settings, lambda app: app.audit.entries(EntryFilter(action=action), 1))
-        if page.entries:
-            return page.entries[0]
+        for entry in page.entries:
+            if entry.index is not None:
+                return entry.index
         time.sleep(0.2)
     raise NoEvidenceError(
         f"The audit log shows no entry {action!r} after {_WAIT_SECONDS:.0f} s. Run"

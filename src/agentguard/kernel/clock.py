@@ -14,6 +14,7 @@ NS_PER_MICROSECOND = 1000
 NS_PER_MILLISECOND = 1_000_000
 NS_PER_SECOND = 1_000_000_000
 NS_PER_HOUR = 3600 * NS_PER_SECOND
+YEAR_10000 = 253_402_300_800 * NS_PER_SECOND
 
 
 def system_clock() -> int:
@@ -30,8 +31,11 @@ def milliseconds(duration: float) -> float:
 
 
 def timestamp(moment: int) -> str | None:
-    """Return nanoseconds since the epoch as ISO 8601, or None for 0 (unknown)."""
-    if moment <= 0:
+    """Return nanoseconds since the epoch as ISO 8601.
+
+    None for 0 (unknown), and for what is after the year 9999, which has no such form.
+    """
+    if not 0 < moment < YEAR_10000:
         return None
     seconds, rest = divmod(moment, NS_PER_SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

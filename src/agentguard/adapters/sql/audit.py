@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from agentguard.adapters.sql.audit_projection import projected
@@ -21,6 +33,7 @@ from agentguard.adapters.sql.tables import (
 from agentguard.adapters.sql.upserts import insert_into
 from agentguard.audit.anchoring import AnchorState
 from agentguard.audit.entries import SealedEntry
+from agentguard.audit.errors import UnreadableLogError
 from agentguard.audit.merkle import DIGEST_BYTES
 from agentguard.audit.store import (
     AppendedLeaf,
@@ -48,19 +61,19 @@ class SqlAuditLog:
     async def newest(self, action: str, actor: str | None = None) -> StoredEntry | None:
         wanted = select(audit_entries).where(*_conditions(EntryFilter(actor, action)))
         last = wanted.order_by(audit_entries.c.id.desc()).limit(1)
-        row = (await self.connection.execute(last)).mappings().first()
-        return None if row is None else _entry(row)
+        return next(iter(await self._entries(last)), None)
 
     async def unsequenced(self, most: int) -> tuple[StoredEntry, ...]:
         wanted = (
             select(audit_entries).where(_INDEX.is_(None)).order_by(audit_entries.c.id).limit(most)
         )
-        return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
+        return await self._entries(wanted)
 
     async def unsequenced_leaves(self, most: int) -> tuple[AppendedLeaf, ...]:
         c = audit_entries.c
         wanted = select(c.id, c.leaf).where(_INDEX.is_(None)).order_by(c.id).limit(most)
-        return tuple(AppendedLeaf(*row) for row in await self.connection.execute(wanted))
+        rows = await self._rows(wanted)
+        return tuple(AppendedLeaf(_number(row["id"]), _blob(row["leaf"])) for row in rows)
 
     async def sequence(self, rows: Sequence[int], first: int) -> None:
         row = audit_entries.c.id
@@ -88,7 +101,7 @@ class SqlAuditLog:
 
     async def size(self) -> int:
         last = await self.connection.scalar(select(func.max(_INDEX)))
-        return 0 if last is None else int(last) + 1
+        return 0 if last is None else _number(last) + 1
 
     async def waiting(self) -> int:
         counted = select(func.count()).select_from(audit_entries).where(_INDEX.is_(None))
@@ -105,8 +118,8 @@ class SqlAuditLog:
         stored = select(audit_tiles).where(
             or_(*(and_(t.level == level, t.number.in_(levels[level])) for level in sorted(levels)))
         )
-        rows = (await self.connection.execute(stored)).mappings()
-        hashes = {Tile(row["level"], row["number"]): bytes(row["hashes"]) for row in rows}
+        rows = await self._rows(stored)
+        hashes = {Tile(row["level"], row["number"]): _blob(row["hashes"]) for row in rows}
         return {
             tile: hashes[tile.full][: tile.width * DIGEST_BYTES]
             for tile in wanted
@@ -127,14 +140,12 @@ class SqlAuditLog:
         wanted = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
         if size is not None:
             wanted = wanted.where(audit_checkpoints.c.size == size)
-        row = (await self.connection.execute(wanted)).mappings().first()
-        return None if row is None else StoredCheckpoint(row["size"], row["note"], row["time"])
+        return next(iter(await self._checkpoints(wanted)), None)
 
     async def checkpoints(self, after: int, until: int) -> tuple[StoredCheckpoint, ...]:
         c = audit_checkpoints.c
         wanted = select(audit_checkpoints).where(c.size > after, c.size <= until).order_by(c.size)
-        rows = (await self.connection.execute(wanted)).mappings()
-        return tuple(StoredCheckpoint(row["size"], row["note"], row["time"]) for row in rows)
+        return await self._checkpoints(wanted)
 
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         newest = await self.checkpoint()
@@ -152,7 +163,7 @@ class SqlAuditLog:
 
     async def handovers(self) -> tuple[bytes, ...]:
         notes = select(audit_handovers.c.note).order_by(audit_handovers.c.number)
-        return tuple((await self.connection.execute(notes)).scalars())
+        return tuple(_blob(row["note"]) for row in await self._rows(notes))
 
     async def put_handover(self, note: bytes, time: int) -> None:
         counted = await self.connection.scalar(select(func.count()).select_from(audit_handovers))
@@ -165,8 +176,7 @@ class SqlAuditLog:
 
     async def entry(self, index: int) -> StoredEntry | None:
         wanted = select(audit_entries).where(audit_entries.c.log_index == index)
-        row = (await self.connection.execute(wanted)).mappings().first()
-        return None if row is None else _entry(row)
+        return next(iter(await self._entries(wanted)), None)
 
     async def entries(self, wanted: EntryFilter, limit: int) -> tuple[StoredEntry, ...]:
         newest = (
@@ -175,7 +185,7 @@ class SqlAuditLog:
             .order_by(_INDEX.desc())
             .limit(limit)
         )
-        return tuple(_entry(row) for row in (await self.connection.execute(newest)).mappings())
+        return await self._entries(newest)
 
     async def payloads(self) -> StoredPayloads:
         c = audit_entries.c
@@ -196,7 +206,24 @@ class SqlAuditLog:
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:
         wanted = select(audit_entries).where(first <= _INDEX, end > _INDEX).order_by(_INDEX)
-        return tuple(_entry(row) for row in (await self.connection.execute(wanted)).mappings())
+        return await self._entries(wanted)
+
+    async def _entries(self, wanted: Select[Any]) -> tuple[StoredEntry, ...]:
+        return tuple(_entry(row) for row in await self._rows(wanted))
+
+    async def _checkpoints(self, wanted: Select[Any]) -> tuple[StoredCheckpoint, ...]:
+        rows = await self._rows(wanted)
+        return tuple(
+            StoredCheckpoint(_number(row["size"]), _blob(row["note"]), row["time"]) for row in rows
+        )
+
+    async def _rows(self, wanted: Select[Any]) -> Sequence[RowMapping]:
+        found = await self.connection.execute(wanted)
+        try:
+            rows: Sequence[RowMapping] = found.mappings().all()
+        except (TypeError, ValueError) as error:  # what SQLAlchemy's types make of other values
+            raise UnreadableLogError from error
+        return rows
 
 
 def _runs(rows: Sequence[int], first: int) -> Iterator[dict[str, int]]:
@@ -234,7 +261,24 @@ def _row(sealed: SealedEntry) -> dict[str, object]:
 
 
 def _entry(row: RowMapping) -> StoredEntry:
-    columns = FilterColumns(row["time"], row["actor"], row["action"], row["object"])
+    index, payload, salt = row["log_index"], row["payload"], row["salt"]
     return StoredEntry(
-        row["id"], row["log_index"], row["leaf"], row["payload"], row["salt"], columns
+        _number(row["id"]),
+        None if index is None else _number(index),
+        _blob(row["leaf"]),
+        None if payload is None else _blob(payload),
+        None if salt is None else _blob(salt),
+        FilterColumns(row["time"], row["actor"], row["action"], row["object"]),
     )
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int):
+        raise UnreadableLogError
+    return value
+
+
+def _blob(value: object) -> bytes:
+    if not isinstance(value, bytes):
+        raise UnreadableLogError
+    return value
