@@ -556,7 +556,7 @@ export interface paths {
         };
         /**
          * Get Proof
-         * @description Return an entry, the proof that the log has it, and the checkpoint, all of one moment.
+         * @description Return an entry, the proof that it is in the log, and the checkpoint that it is for.
          *
          *     As a file for `agentguard audit verify` with `format=tlog-proof` or `Accept: text/plain`.
          */
@@ -1251,7 +1251,7 @@ export interface components {
             anchored_size: number;
             /**
              * Published In
-             * @description AGENTGUARD_AUDIT_CHECKPOINT_DIR.
+             * @description The folder AGENTGUARD_AUDIT_CHECKPOINT_DIR; null: no files are published.
              */
             published_in: string | null;
             /**
@@ -3254,7 +3254,7 @@ export interface components {
         PresenceState: "seen" | "not_seen" | "ghost";
         /**
          * ProofDocument
-         * @description An entry, the proof that it is in the log, and the checkpoint: all of one moment.
+         * @description An entry, the proof that it is in the log, and the checkpoint that the proof is for.
          */
         ProofDocument: {
             /** Index */

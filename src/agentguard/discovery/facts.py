@@ -38,7 +38,7 @@ class Facts(Protocol):
 
     @property
     def starting(self) -> Container[object]:
-        """Services whose database calls without a parent all precede what they serve."""
+        """Services that make database calls without a parent only before they first serve."""
 
     def are_link_targets(self, spans: U64) -> Mask:
         """Return which of these span ids (as words) are targets of span links."""

@@ -108,7 +108,7 @@ class SpanState:
         )[self.classifications.shape]
 
     def ids(self, column: str) -> U64:
-        """Return the digest of the request or conversation of each span; 0: none."""
+        """Return, for each span, the digest of its request or conversation; 0 if it has none."""
         digests = np.zeros(len(self.role), np.uint64)
         digests[: len(self.tree.spans)] = self.tree.spans.column(column).to_numpy().view(np.uint64)
         return digests

@@ -44,7 +44,7 @@ def lone_calls(found: Classifications, start: I64, root: Mask) -> dict[str, tupl
 
 
 def starting(served: Mapping[str, int], lone: Mapping[str, tuple[int, int]]) -> Iterator[str]:
-    """Yield the services whose database calls without a parent all precede what they serve."""
+    """Yield the services that make database calls without a parent only before they first serve."""
     for service, (first, last) in lone.items():
         if last < served.get(service, 0) <= first + _LONGEST_START:
             yield service

@@ -32,7 +32,7 @@ class LiveSummary:
 
     @property
     def due(self) -> bool:
-        """Whether an hour has passed since the first refresh that no entry tells of."""
+        """Whether the oldest refresh without an entry is an hour old."""
         return self._refreshes > 0 and not 0 <= self.clock() - self._since < NS_PER_HOUR
 
     async def enter(self) -> bool:

@@ -20,7 +20,7 @@ _ROUTES = {
 
 
 def note_refusal(refused: RefusedAccess, scope: Scope, error: AgentGuardError) -> None:
-    """Count a request that was refused with this error."""
+    """Count a refused request, so that the audit log can tell of it; `error` is the reason."""
     reason = str(error.code)
     if isinstance(error, PermissionDeniedError):
         reason += f": {error.permission.value}"

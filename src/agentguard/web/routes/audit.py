@@ -160,7 +160,7 @@ async def get_proof(
     size: SizeParameter = None,
     written: FormatParameter = None,
 ) -> Response:
-    """Return an entry, the proof that the log has it, and the checkpoint, all of one moment.
+    """Return an entry, the proof that it is in the log, and the checkpoint that it is for.
 
     As a file for `agentguard audit verify` with `format=tlog-proof` or `Accept: text/plain`.
     """

@@ -66,7 +66,9 @@ class AnchorsDocument(Document):
     anchored_on_a_chain: bool = Field(description="A chain is set.")
     size: int = Field(description="Entries that the newest checkpoint covers.")
     anchored_size: int = Field(description="Entries that a final anchor covers.")
-    published_in: str | None = Field(description="AGENTGUARD_AUDIT_CHECKPOINT_DIR.")
+    published_in: str | None = Field(
+        description="The folder AGENTGUARD_AUDIT_CHECKPOINT_DIR; null: no files are published."
+    )
     published_size: int = Field(description="Entries that a published checkpoint covers.")
     published_at: Time | None
     problems: list[AnchorProblem]

@@ -93,7 +93,7 @@ class OriginalDataDocument(Document):
 
 
 class ProofDocument(Document):
-    """An entry, the proof that it is in the log, and the checkpoint: all of one moment."""
+    """An entry, the proof that it is in the log, and the checkpoint that the proof is for."""
 
     index: int
     data_hash: str = Field(description="Leaf hash of the entry (RFC 9162), in hexadecimal.")
