@@ -154,7 +154,7 @@ async def test_a_log_that_was_cut_is_refused(log: Log):
         "DELETE FROM audit_checkpoints WHERE size = 2",
     )
 
-    with pytest.raises(PublishedOtherwiseError, match="only 1 entries"):
+    with pytest.raises(PublishedOtherwiseError, match="has 2 entries, this one 1"):
         await log.publish()
 
 

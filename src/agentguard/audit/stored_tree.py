@@ -29,15 +29,15 @@ async def difference(log: AuditLog, earlier: Checkpoint, newest: Checkpoint) -> 
     Proved from the stored tiles against both root hashes, so tiles that were changed do not help.
     """
     if newest.size < earlier.size:
-        return f"this log has only {newest.size:,} entries"
+        return f"the earlier log has {earlier.size:,} entries, this one {newest.size:,}"
     if earlier.size in (newest.size, 0):
         same = earlier.size == 0 or newest.root == earlier.root
-        return None if same else "it has another root hash"
+        return None if same else "this one has another root hash"
     nodes = consistency_nodes(earlier.size, newest.size)
     try:
         hashes = await stored_hashes(log, nodes, newest.size)
         proof = consistency_proof(earlier.size, newest.size, hashes)
         verify_consistency(earlier.size, earlier.root, newest.size, newest.root, proof)
     except (HashMissingError, VerificationFailedError):
-        return "it has another root hash"
+        return "this one has another root hash"
     return None
