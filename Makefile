@@ -56,7 +56,7 @@ bench-neo4j: setup ## Compare bulk loading of a large graph into Neo4j with row 
 	@$(PY) -m benchmarks.neo4j
 
 lab: setup ## Put outages into real systems and score what the simulation says of them (LAB_ARGS="--systems ecommerce --most 2")
-	@$(PY) -m lab $(LAB_ARGS)
+	@$(PY) -m lab run $(LAB_ARGS)
 
 build: setup ## Build the wheel and the source archive into dist/
 	@$(PY) -m build --no-isolation

@@ -9,54 +9,84 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from demo.processes import keep_to_this_machine
-from demo.runner import SYSTEMS
-from demo.system import System
-from lab.experiment import METHODS, Case, Plan, experiment
+from lab.experiment import METHODS, Case, predicted, record
+from lab.parts import CONDITIONS, NOISY, OTHER_RUNS, QUIETER, Conditions, Part, chosen, systems
 from lab.report import details, table
-from lab.topologies import topology
 
-_TOPOLOGIES = (1, 2, 3)
-_SEED, _OTHER_SEED = 7, 11
+_WINDOWS = (
+    ("noisy", NOISY, NOISY),
+    ("noisy, other runs", NOISY, OTHER_RUNS),
+    ("quiet", QUIETER, QUIETER),
+)
+"""Name, conditions that predictions are made under, and conditions that judge them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the lab and print its table."""
+    """Observe, score or both."""
     wanted = _parser().parse_args(arguments)
-    keep_to_this_machine()
-    windows = [(name, list(_cases(plans))) for name, plans in _windows(wanted)]
-    print(table(windows))
-    for name, cases in windows:
-        print(f"{name}: outside the stated range")
-        print("\n".join(f"- {line}" for line in details(cases, METHODS[1])) or "- nothing")
+    if wanted.do == "observe":
+        _observe(wanted, wanted.into)
+    elif wanted.do == "score":
+        _score(wanted, wanted.folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="agentguard-lab-") as folder:
+            _observe(wanted, Path(folder))
+            _score(wanted, Path(folder))
     return 0
 
 
-def _windows(wanted: argparse.Namespace) -> Iterator[tuple[str, list[Plan]]]:
-    systems = [s for s in _systems() if wanted.systems is None or s.name in wanted.systems]
-    for name, judged_by, quiet in (
-        ("noisy", _SEED, False),
-        ("noisy, other runs", _OTHER_SEED, False),
-        ("quiet", _SEED, True),
-    ):
-        if wanted.windows is None or name in wanted.windows:
-            yield name, [Plan(s, _SEED, judged_by, quiet, wanted.most) for s in systems]
+def _observe(wanted: argparse.Namespace, folder: Path) -> None:
+    """Put the outages into the systems, condition by condition."""
+    keep_to_this_machine()
+    for conditions in CONDITIONS:
+        if wanted.conditions is None or conditions.name in wanted.conditions:
+            for system in systems():
+                if wanted.systems is None or system.name in wanted.systems:
+                    outages = chosen(system, wanted.most)
+                    record(system, conditions, outages, folder, _tell)
 
 
-def _systems() -> list[System]:
-    return [*SYSTEMS.values(), *(topology(seed) for seed in _TOPOLOGIES)]
+def _score(wanted: argparse.Namespace, folder: Path) -> None:
+    """Print the table of what the folder holds, and what lay outside the stated ranges."""
+    windows = [(name, list(_cases(wanted, folder, *by))) for name, *by in _WINDOWS]
+    scored = [(name, cases) for name, cases in windows if cases]
+    print(table(scored))
+    for name, cases in scored:
+        for method in METHODS[:-1]:
+            print(f"{name}: outside the range that {method} stated")
+            print("\n".join(f"- {line}" for line in details(cases, method)) or "- nothing")
 
 
-def _cases(plans: Sequence[Plan]) -> Iterator[Case]:
-    for plan in plans:
-        with tempfile.TemporaryDirectory(prefix="agentguard-lab-") as folder:
-            yield from experiment(plan, Path(folder), _tell)
+def _cases(
+    wanted: argparse.Namespace, folder: Path, seen: Conditions, judged_by: Conditions
+) -> Iterator[Case]:
+    for system in (s.name for s in systems()):
+        window, judge = (Part.within(folder, system, c) for c in (seen, judged_by))
+        if wanted.systems is not None and system not in wanted.systems:
+            continue
+        if window.baseline() is not None and judge.baseline() is not None:
+            cases = predicted(system, window, judge)
+            _tell(f"{system}, predicted from {seen.name}, {judged_by.name}: {len(cases)} outages")
+            yield from cases
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
-    parser.add_argument("--systems", nargs="+", help="names of the systems (default: all)")
-    parser.add_argument("--windows", nargs="+", help="names of the windows (default: all)")
-    parser.add_argument("--most", type=int, help="outages of each kind in each system")
+    which = argparse.ArgumentParser(add_help=False)
+    which.add_argument("--systems", nargs="+", help="names of the systems (default: all)")
+    how = argparse.ArgumentParser(add_help=False)
+    how.add_argument(
+        "--conditions", nargs="+", help=f"of {', '.join(c.name for c in CONDITIONS)} (default: all)"
+    )
+    how.add_argument("--most", type=int, help="outages of each kind in each system")
+    commands = parser.add_subparsers(dest="do", required=True)
+    commands.add_parser("run", parents=[which, how], help="observe and score")
+    observing = commands.add_parser(
+        "observe", parents=[which, how], help="put outages into the systems, store what happens"
+    )
+    observing.add_argument("--into", type=Path, required=True, help="folder; resumes what it holds")
+    scoring = commands.add_parser("score", parents=[which], help="predict what a folder holds")
+    scoring.add_argument("folder", type=Path)
     return parser
 
 

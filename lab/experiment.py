@@ -1,20 +1,22 @@
-"""One experiment: a window is observed, outages are predicted from it, and then made to happen."""
+"""The two halves of an experiment: outages are made to happen, and predictions are held against
+them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from agentguard.simulation.model import Method
 from demo.system import System
-from lab.observation import observe
-from lab.outages import Outage, OutageKind, outages_of, quietened, with_outage
+from lab.observation import Observation, observe
+from lab.outages import Outage, with_outage
+from lab.parts import Conditions, Part
 from lab.prediction import Prediction, Window
 from lab.truth import Truth, truth_of
 
-QUIET = 0.05
-"""A quiet window's share of the system's own faults."""
 NAIVE = "naive"
 METHODS = (*(method.value for method in Method), NAIVE)
 
@@ -32,47 +34,45 @@ class Case:
     """By method."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to observe, and what to hold the predictions against."""
+def record(
+    system: System,
+    conditions: Conditions,
+    outages: Sequence[Outage],
+    root: Path,
+    progress: Progress,
+) -> None:
+    """Observe the system without and with each outage; what the folder already holds stays."""
+    part = Part.within(root, system.name, conditions)
+    missing = [outage for outage in outages if part.truth(outage) is None]
+    running = conditions.applied(system)
+    before = _baseline(part, running, conditions, progress)
+    for outage in missing:
+        progress(f"{system.name}, {conditions.name}: {outage.reference} is out")
+        during = observe(with_outage(running, outage), conditions.seed, down=outage.down)
+        part.keep(outage, truth_of(running, outage, before, during))
 
-    system: System
-    seed: int
-    """Of the window that the predictions are made from."""
-    judged_by: int
-    """Seed of the runs that the outages meet; another one tests what was not seen."""
-    quiet: bool = False
-    most: int | None = None
-    """Outages of each kind at most; None: all."""
+
+def predicted(system: str, window: Part, judged_by: Part) -> list[Case]:
+    """Predict, from the spans of one part, the outages that the other one observed."""
+    with TemporaryDirectory(prefix="agentguard-lab-") as data_dir:
+        scanned = Window.scanned(window.traces, Path(data_dir))
+    return [
+        Case(system, outage, truth, _predictions(scanned, outage))
+        for outage, truth in judged_by.truths()
+    ]
 
 
-def experiment(plan: Plan, folder: Path, progress: Progress) -> list[Case]:
-    """Observe, predict, and put each outage into the running system."""
-    system = quietened(plan.system, QUIET) if plan.quiet else plan.system
-    traces = folder / "traces.jsonl.gz"
-    progress(f"{system.name}: observing a window")
-    observed = observe(system, plan.seed, traces=traces)
-    before = observed if plan.judged_by == plan.seed else observe(system, plan.judged_by)
-    window = Window.scanned(traces, folder / "data")
-    cases = []
-    for outage in _chosen(system, plan.most):
-        progress(f"{system.name}: {outage.reference} is out")
-        predictions = _predictions(window, outage)
-        during = observe(with_outage(system, outage), plan.judged_by, down=outage.down)
-        truth = truth_of(system, outage, before, during)
-        cases.append(Case(system.name, outage, truth, predictions))
-    return cases
+def _baseline(
+    part: Part, running: System, conditions: Conditions, progress: Progress
+) -> Observation:
+    kept = part.baseline()
+    if kept is None:
+        progress(f"{running.name}, {conditions.name}: observing a window")
+        kept = observe(running, conditions.seed, traces=part.traces)
+        part.keep_baseline(kept)
+    return kept
 
 
 def _predictions(window: Window, outage: Outage) -> dict[str, Prediction]:
     said = {method.value: window.predict(outage.wanted, method) for method in Method}
     return said | {NAIVE: window.naive(outage.wanted)}
-
-
-def _chosen(system: System, most: int | None) -> Sequence[Outage]:
-    every = list(outages_of(system))
-    return [
-        outage
-        for kind in OutageKind
-        for outage in [each for each in every if each.kind is kind][:most]
-    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from demo.counting import Counts
@@ -15,13 +16,21 @@ from demo.system import Request, System
 _PATIENCE_SECONDS = 120
 
 
+class Ending(StrEnum):
+    """How a request ended for the user who sent it."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One window of a system's work."""
+    """One window of a system's work, as its own processes counted it."""
 
-    outcomes: Mapping[tuple[str, str], bool]
-    """(workflow, request) → whether it succeeded."""
-    counts: Counts
+    endings: Mapping[tuple[str, str], Ending]
+    """(workflow, request) → how it ended."""
+    failures: Mapping[str, int]
+    """Reference of an agent or a service → runs, or requests to it, that failed."""
 
 
 def observe(
@@ -35,10 +44,11 @@ def observe(
 
     One seed gives the same requests and the same faults of its own.
     """
-    outcomes: dict[tuple[str, str], bool] = {}
+    endings: dict[tuple[str, str], Ending] = {}
 
     def answered(request: Request, succeeded: bool) -> None:
-        outcomes[f"POST {request.path}", str(request.task["id"])] = succeeded
+        ending = Ending.SUCCEEDED if succeeded else Ending.FAILED
+        endings[f"POST {request.path}", str(request.task["id"])] = ending
 
     with receiving() as received:
         order = Order(
@@ -52,5 +62,13 @@ def observe(
         )
         counted = perform(order, lambda _message: None)
     if traces is not None:
+        traces.parent.mkdir(parents=True, exist_ok=True)
         traces.write_bytes(packed(received.requests))
-    return Observation(outcomes, counted[system.name])
+    return Observation(endings, dict(_failures(counted[system.name])))
+
+
+def _failures(counts: Counts) -> Iterator[tuple[str, int]]:
+    for agent, failed in sorted(counts.failed_invocations.items()):
+        yield f"agent:{agent}", failed
+    for service, failed in sorted(counts.failed_served.items()):
+        yield f"service:{service}", failed

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from demo.counting import Counts
 from demo.system import System
-from lab.observation import Observation
+from lab.observation import Ending, Observation
 from lab.outages import Outage, OutageKind
 
 
@@ -36,27 +35,22 @@ class Truth:
 
 def truth_of(system: System, outage: Outage, before: Observation, during: Observation) -> Truth:
     """Return what differs between two observations of the same requests."""
-    seen = Counter(workflow for workflow, _ in before.outcomes)
+    seen = Counter(workflow for workflow, _ in before.endings)
     lost = Counter(
-        key[0] for key, worked in before.outcomes.items() if worked and not during.outcomes[key]
+        key[0]
+        for key, ending in before.endings.items()
+        if ending is Ending.SUCCEEDED and during.endings[key] is not Ending.SUCCEEDED
     )
-    hit = set(_hit(before.counts, during.counts)) - _out(system, outage)
+    hit = set(_hit(before, during)) - _out(system, outage)
     return Truth(
         {workflow: Lost(seen[workflow], lost[workflow]) for workflow in seen}, frozenset(hit)
     )
 
 
-def _hit(before: Counts, during: Counts) -> Iterator[str]:
-    yield from (
-        f"agent:{agent}"
-        for agent, failed in during.failed_invocations.items()
-        if failed > before.failed_invocations[agent]
-    )
-    yield from (
-        f"service:{service}"
-        for service, failed in during.failed_served.items()
-        if failed > before.failed_served[service]
-    )
+def _hit(before: Observation, during: Observation) -> Iterator[str]:
+    for reference, failed in during.failures.items():
+        if failed > before.failures.get(reference, 0):
+            yield reference
 
 
 def _out(system: System, outage: Outage) -> set[str]:

@@ -10,8 +10,9 @@ from demo.faults import Fault
 from demo.processes import keep_to_this_machine
 from demo.scripts import Step
 from demo.system import Agent, Service, System
-from lab.experiment import METHODS, Case, Plan, experiment
+from lab.experiment import METHODS, Case, predicted, record
 from lab.outages import OutageKind
+from lab.parts import NOISY, Part, chosen
 from lab.report import details, table
 from lab.topologies import note, think, topology
 
@@ -50,17 +51,34 @@ def small() -> System:
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
+def part(tmp_path_factory: pytest.TempPathFactory) -> Part:
     keep_to_this_machine()
-    system = replace(small(), requests=requests)
-    found = experiment(
-        Plan(system, seed=7, judged_by=7, most=1), tmp_path_factory.mktemp("lab"), lambda _: None
-    )
-    return {case.outage.kind.value: case for case in found}
+    root = tmp_path_factory.mktemp("lab")
+    record(SYSTEM, NOISY, chosen(SYSTEM, most=1), root, lambda _: None)
+    return Part.within(root, SYSTEM.name, NOISY)
+
+
+@pytest.fixture(scope="module")
+def cases(part: Part) -> dict[str, Case]:
+    return {case.outage.kind.value: case for case in predicted(SYSTEM.name, part, part)}
 
 
 def requests(seed: int, runs: int):
     return [r for r in topology(1).requests(seed, runs) if r.path == "/work-0"]
+
+
+SYSTEM = replace(small(), requests=requests)
+
+
+def test_what_was_observed_is_not_observed_again(part: Part) -> None:
+    told: list[str] = []
+    files = sorted(part.folder.rglob("*.json*"))
+
+    record(SYSTEM, NOISY, chosen(SYSTEM, most=1), part.folder.parents[1], told.append)
+
+    assert told == []
+    assert len(files) == 2 + len(OutageKind)
+    assert sorted(part.folder.rglob("*.json*")) == files
 
 
 def test_what_an_outage_loses_is_counted_run_by_run(cases: dict[str, Case]) -> None:

@@ -1,0 +1,141 @@
+"""What is observed: a system under conditions, in a folder of its own that holds what happened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.runner import SYSTEMS
+from demo.system import System
+from lab.observation import Ending, Observation
+from lab.outages import Outage, OutageKind, outages_of, quietened
+from lab.topologies import topology
+from lab.truth import Lost, Truth
+
+QUIET = 0.05
+"""A quiet window's share of the system's own faults."""
+_TOPOLOGIES = (1, 2, 3)
+_SEED, _OTHER_SEED = 7, 11
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How a system runs while it is observed."""
+
+    seed: int
+    """Of its requests and of its own faults."""
+    quiet: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{'quiet' if self.quiet else 'noisy'}-{self.seed}"
+
+    def applied(self, system: System) -> System:
+        """Return the system as it is under these conditions."""
+        return quietened(system, QUIET) if self.quiet else system
+
+
+NOISY, QUIETER, OTHER_RUNS = (
+    Conditions(_SEED),
+    Conditions(_SEED, quiet=True),
+    Conditions(_OTHER_SEED),
+)
+CONDITIONS = (NOISY, QUIETER, OTHER_RUNS)
+
+
+def systems() -> list[System]:
+    """Return all systems, the quickest to observe first."""
+    return [*reversed(SYSTEMS.values()), *(topology(seed) for seed in _TOPOLOGIES)]
+
+
+def chosen(system: System, most: int | None) -> Sequence[Outage]:
+    """Return the outages of the system, of each kind at most so many (None: all)."""
+    every = list(outages_of(system))
+    return [
+        outage
+        for kind in OutageKind
+        for outage in [each for each in every if each.kind is kind][:most]
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What happened to one system under one set of conditions."""
+
+    folder: Path
+
+    @staticmethod
+    def within(root: Path, system: str, conditions: Conditions) -> Part:
+        return Part(root / system / conditions.name)
+
+    @property
+    def traces(self) -> Path:
+        """The spans of the window without an outage, gzipped OTLP JSON lines."""
+        return self.folder / "traces.jsonl.gz"
+
+    def baseline(self) -> Observation | None:
+        """Return how the requests ended without an outage; None before that was observed."""
+        if not self._baseline.exists():
+            return None
+        kept = json.loads(self._baseline.read_bytes())
+        return Observation(
+            {
+                (workflow, request): Ending(ending)
+                for workflow, requests in kept["requests"].items()
+                for request, ending in requests.items()
+            },
+            kept["failures"],
+        )
+
+    def keep_baseline(self, observed: Observation) -> None:
+        """Store it, after the spans: a window with a baseline is whole."""
+        requests: dict[str, dict[str, str]] = {}
+        for (workflow, request), ending in sorted(observed.endings.items()):
+            requests.setdefault(workflow, {})[request] = ending.value
+        _write(self._baseline, {"requests": requests, "failures": dict(observed.failures)})
+
+    def truth(self, outage: Outage) -> Truth | None:
+        """Return what the outage did; None before it was observed."""
+        path = self._truth_of(outage)
+        return _truth(json.loads(path.read_bytes())) if path.exists() else None
+
+    def keep(self, outage: Outage, truth: Truth) -> None:
+        lost = {name: {"seen": w.seen, "lost": w.lost} for name, w in truth.workflows.items()}
+        told = {"kind": outage.kind.value, "name": outage.name}
+        _write(
+            self._truth_of(outage), {"outage": told, "workflows": lost, "hit": sorted(truth.hit)}
+        )
+
+    def truths(self) -> Iterator[tuple[Outage, Truth]]:
+        """Yield the outages that were observed, in the order of their file names."""
+        for path in sorted(self._truths.glob("*.json")):
+            kept = json.loads(path.read_bytes())
+            told = kept["outage"]
+            yield Outage(OutageKind(told["kind"]), told["name"]), _truth(kept)
+
+    @property
+    def _baseline(self) -> Path:
+        return self.folder / "baseline.json"
+
+    @property
+    def _truths(self) -> Path:
+        return self.folder / "truth"
+
+    def _truth_of(self, outage: Outage) -> Path:
+        return self._truths / f"{outage.kind.value}-{outage.name}.json"
+
+
+def _truth(kept: Mapping[str, Any]) -> Truth:
+    workflows = {name: Lost(w["seen"], w["lost"]) for name, w in kept["workflows"].items()}
+    return Truth(workflows, frozenset(kept["hit"]))
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    """Write the file whole, so that an interrupted observation leaves no half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)
