@@ -52,13 +52,18 @@ def systems() -> list[System]:
 
 
 def chosen(system: System, most: int | None) -> Sequence[Outage]:
-    """Return the outages of the system, of each kind at most so many (None: all)."""
+    """Return the outages of the system, of each kind at most so many (None: all), spread evenly."""
     every = list(outages_of(system))
     return [
         outage
         for kind in OutageKind
-        for outage in [each for each in every if each.kind is kind][:most]
+        for outage in _spread([each for each in every if each.kind is kind], most)
     ]
+
+
+def _spread(outages: Sequence[Outage], most: int | None) -> Sequence[Outage]:
+    count = len(outages) if most is None else min(most, len(outages))
+    return [outages[number * len(outages) // count] for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
