@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import rustworkx as rx
 
-from agentguard.analysis.digraph import digraph
+from agentguard.compute.digraphs import digraph
 
 EXACT_WORK = 50_000_000
 """Nodes × edges up to which betweenness is exact: about two seconds.

@@ -7,8 +7,8 @@ from itertools import islice
 
 import rustworkx as rx
 
-from agentguard.analysis.digraph import digraph
 from agentguard.analysis.shortest_cycles import shortest_cycles
+from agentguard.compute.digraphs import digraph
 
 MAX_SIMPLE_CYCLES = 100
 """There can be exponentially many; beyond this number the list is marked as truncated."""
