@@ -33,7 +33,6 @@ from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.entries import Actor, Event, SealedEntry, seal
 from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import (
-    Digest,
     consistency_nodes,
     consistency_proof,
     inclusion_nodes,
@@ -45,7 +44,7 @@ from agentguard.audit.sequencing import Sequencer
 from agentguard.audit.service import AuditService
 from agentguard.audit.store import AuditLog, AuditStores
 from agentguard.audit.stored_tree import stored_hashes
-from agentguard.audit.tiles import Tile, edge_tiles, grow, parse_tile
+from agentguard.audit.tiles import Tile, edge_tiles, grow
 from agentguard.kernel.clock import system_clock
 from scripts.services.postgresql import postgresql
 
@@ -246,12 +245,12 @@ async def fill(log: Log, total: int) -> None:
 
 async def build(log: AuditLog, total: int) -> None:
     """Store the tiles of a tree, whose leaves stand nowhere."""
-    size, edge = 0, dict[Tile, tuple[Digest, ...]]()
+    size, edge = 0, dict[Tile, bytes]()
     for numbers in batches(total, 16_384):
         grown = grow(size, edge, [leaf_hash(b"%d" % number) for number in numbers])
         await log.put_tiles(grown.tiles)
-        parsed = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()}
-        edge = {tile: (parsed | edge)[tile] for tile in edge_tiles(grown.size)}
+        kept = {**grown.tiles, **edge}
+        edge = {tile: kept[tile] for tile in edge_tiles(grown.size)}
         size = grown.size
 
 

@@ -24,7 +24,7 @@ from agentguard.audit.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
 from agentguard.audit.rotation import ROTATED
 from agentguard.audit.sequencing import rewritten
 from agentguard.audit.store import CitingStores, FilterColumns, StoredCheckpoint, StoredEntry
-from agentguard.audit.tiles import Growth, Tile, TileHashes, edge_tiles, grow, parse_tile
+from agentguard.audit.tiles import Growth, Tile, TileHashes, edge_tiles, grow
 from agentguard.unit_of_work import UnitOfWork
 
 _AT_ONCE = 1000
@@ -155,13 +155,13 @@ class _Tree:
 
     size: int = 0
     root: Digest = EMPTY_ROOT
-    edge: dict[Tile, tuple[Digest, ...]] = field(default_factory=dict)
+    edge: dict[Tile, bytes] = field(default_factory=dict)
 
     def frontier(self) -> Frontier:
         return Frontier.read(self.size, TileHashes(self.size, self.edge))
 
     def take(self, grown: Growth) -> None:
-        kept = {tile: parse_tile(tile, raw) for tile, raw in grown.tiles.items()} | self.edge
+        kept = {**grown.tiles, **self.edge}
         self.size, self.root = grown.size, grown.root
         self.edge = {tile: kept[tile] for tile in edge_tiles(grown.size)}
 
@@ -242,7 +242,7 @@ def _is_of(stored: StoredCheckpoint, frontier: Frontier) -> bool:
 async def _edge_problems(tree: _Tree, stores: CitingStores) -> list[Disagreement]:
     """Compare the partial tiles; where the log has grown since, their beginnings."""
     stored = await stores.audit.tiles(tree.edge)
-    return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != b"".join(hashes)]
+    return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != hashes]
 
 
 async def _account_problems(account: Account, stores: CitingStores) -> list[Disagreement]:

@@ -186,5 +186,5 @@ def _content(source: LogSource, tile: Tile) -> bytes:
     except HashMissingError:
         if tile == tile.full:
             raise
-    full = b"".join(parse_tile(tile.full, source.read(tile.full.path)))
+    full = parse_tile(tile.full, source.read(tile.full.path))
     return full[: tile.width * DIGEST_BYTES]

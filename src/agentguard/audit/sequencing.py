@@ -17,7 +17,7 @@ from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
 from agentguard.audit.errors import HashMissingError
 from agentguard.audit.key_state import KeyState
 from agentguard.audit.keys import SigningKey
-from agentguard.audit.merkle import EMPTY_ROOT, Digest, leaf_hash, root
+from agentguard.audit.merkle import EMPTY_ROOT, leaf_hash, root
 from agentguard.audit.store import AppendedLeaf, AuditLog, AuditStores, StoredCheckpoint
 from agentguard.audit.stored_tree import difference
 from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile
@@ -163,7 +163,7 @@ async def extend(
     await log.put_checkpoint(StoredCheckpoint(grown.size, note, now))
 
 
-async def _edge_of(log: AuditLog, signed: Checkpoint) -> Mapping[Tile, Sequence[Digest]]:
+async def _edge_of(log: AuditLog, signed: Checkpoint) -> Mapping[Tile, bytes]:
     """Return the edge tiles of a signed tree. Raises DamagedLogError if they are others."""
     stored = await log.tiles(edge_tiles(signed.size))
     edge = {tile: parse_tile(tile, raw) for tile, raw in stored.items()}

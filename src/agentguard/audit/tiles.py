@@ -8,8 +8,9 @@ would hold the entries, are not published: they are nobody's but the operator's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from agentguard.audit.errors import AuditFormatError, HashMissingError
 from agentguard.audit.merkle import (
@@ -29,6 +30,8 @@ KEY_PATH = "key"
 """The log's public key, beside what C2SP defines: for those who trust it on first use."""
 
 _LEVELS = 64
+_REMEMBERED = 1024
+"""Subtree hashes, of at most 8 KiB each."""
 _PATH = re.compile(r"tile/(\d{1,2})/((?:x\d{3}/){0,6})(\d{3})(?:\.p/(\d{1,3}))?", re.ASCII)
 
 
@@ -88,12 +91,15 @@ def tiles_of(nodes: Iterable[Node], size: int) -> tuple[Tile, ...]:
     return tuple(dict.fromkeys(_tile_of(node, size) for node in nodes))
 
 
-def parse_tile(tile: Tile, raw: bytes) -> tuple[Digest, ...]:
-    """Return the hashes in a tile's content. Raises AuditFormatError for another length."""
-    if len(raw) != tile.width * DIGEST_BYTES:
-        expected = tile.width * DIGEST_BYTES
+def parse_tile(tile: Tile, raw: bytes) -> bytes:
+    """Return a tile's content, its hashes one after the other.
+
+    Raises AuditFormatError for another length.
+    """
+    expected = tile.width * DIGEST_BYTES
+    if len(raw) != expected:
         raise AuditFormatError(f"tile {tile.path}", f"it has {len(raw)} bytes, not {expected}")
-    return tuple(Digest(raw[at : at + DIGEST_BYTES]) for at in range(0, len(raw), DIGEST_BYTES))
+    return raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,8 @@ class TileHashes:
     """A HashReader over the tiles of a tree of `size` leaves, none of them checked."""
 
     size: int
-    tiles: Mapping[Tile, Sequence[Digest]]
+    tiles: Mapping[Tile, bytes]
+    """The contents, as `parse_tile` returns them."""
 
     def hash_of(self, node: Node) -> Digest:
         tile = _tile_of(node, self.size)
@@ -109,7 +116,11 @@ class TileHashes:
             hashes = self.tiles[tile]
         except KeyError:
             raise HashMissingError(tile.path) from None
-        return subtree_hash(b"".join(hashes[slice(*_within(node))]))
+        start, end = _within(node)
+        nodes = hashes[start * DIGEST_BYTES : end * DIGEST_BYTES]
+        # Few proofs read the same full tile of leaves, and all of them the right edge of the tree.
+        seldom = tile.level == 0 and tile == tile.full
+        return subtree_hash(nodes) if seldom else _remembered_subtree_hash(nodes)
 
 
 def edge_tiles(size: int) -> tuple[Tile, ...]:
@@ -129,7 +140,7 @@ class Growth:
     """New full tiles, and new partial ones. The partial ones that they replace can go later."""
 
 
-def grow(size: int, edge: Mapping[Tile, Sequence[Digest]], leaves: Iterable[Digest]) -> Growth:
+def grow(size: int, edge: Mapping[Tile, bytes], leaves: Iterable[Digest]) -> Growth:
     """Append leaf hashes to a tree of `size` leaves, of which `edge` holds the `edge_tiles`.
 
     Raises HashMissingError if one of them is missing. About two hashes are computed for each leaf.
@@ -142,6 +153,9 @@ def grow(size: int, edge: Mapping[Tile, Sequence[Digest]], leaves: Iterable[Dige
 
     written = {tile: content(tile) for tile in tiles(frontier.size, since=size)}
     return Growth(frontier.size, frontier.root(), written)
+
+
+_remembered_subtree_hash = lru_cache(_REMEMBERED)(subtree_hash)
 
 
 def _columns(since: int, size: int) -> Iterator[tuple[int, int]]:

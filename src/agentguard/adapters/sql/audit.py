@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -46,6 +47,8 @@ from agentguard.audit.store import (
 from agentguard.audit.tiles import Tile
 
 _INDEX = audit_entries.c.log_index
+_TILES = 50
+"""That are read by one statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +111,10 @@ class SqlAuditLog:
         return int(await self.connection.scalar(counted) or 0)
 
     async def tiles(self, wanted: Collection[Tile]) -> Mapping[Tile, bytes]:
-        if not wanted:
-            return {}
-        t = audit_tiles.c
-        levels: dict[int, list[int]] = {}
-        for tile in wanted:
-            levels.setdefault(tile.level, []).append(tile.number)
-        # Rows of values, (level, number) IN …, would let SQLite read the whole table.
-        stored = select(audit_tiles).where(
-            or_(*(and_(t.level == level, t.number.in_(levels[level])) for level in sorted(levels)))
-        )
-        rows = await self._rows(stored)
-        hashes = {Tile(row["level"], row["number"]): _blob(row["hashes"]) for row in rows}
+        hashes: dict[Tile, bytes] = {}
+        for places in batches(sorted({(tile.level, tile.number) for tile in wanted}), _TILES):
+            for row in await self._rows(_these_tiles(len(places)), _named_places(places)):
+                hashes[Tile(row["level"], row["number"])] = _blob(row["hashes"])
         return {
             tile: hashes[tile.full][: tile.width * DIGEST_BYTES]
             for tile in wanted
@@ -217,13 +212,34 @@ class SqlAuditLog:
             StoredCheckpoint(_number(row["size"]), _blob(row["note"]), row["time"]) for row in rows
         )
 
-    async def _rows(self, wanted: Select[Any]) -> Sequence[RowMapping]:
-        found = await self.connection.execute(wanted)
+    async def _rows(
+        self, wanted: Select[Any], values: Mapping[str, int] | None = None
+    ) -> Sequence[RowMapping]:
+        found = await self.connection.execute(wanted, values)
         try:
             rows: Sequence[RowMapping] = found.mappings().all()
         except (TypeError, ValueError) as error:  # what SQLAlchemy's types make of other values
             raise UnreadableLogError from error
         return rows
+
+
+@lru_cache(_TILES)
+def _these_tiles(count: int) -> Select[Any]:
+    """Return the statement that reads so many tiles: building it takes longer than running it.
+
+    Rows of values, (level, number) IN …, would let SQLite read the whole table.
+    """
+    t = audit_tiles.c
+    places = (
+        and_(t.level == bindparam(f"level_{at}"), t.number == bindparam(f"number_{at}"))
+        for at in range(count)
+    )
+    return select(audit_tiles).where(or_(*places))
+
+
+def _named_places(places: Sequence[tuple[int, int]]) -> dict[str, int]:
+    levels = {f"level_{at}": level for at, (level, _) in enumerate(places)}
+    return levels | {f"number_{at}": number for at, (_, number) in enumerate(places)}
 
 
 def _runs(rows: Sequence[int], first: int) -> Iterator[dict[str, int]]:
