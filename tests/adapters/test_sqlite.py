@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert, select
+from sqlalchemy import delete, event, insert, select
 
 from agentguard.adapters.sql import sqlite
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.errors import DatabaseUnavailableError
 from agentguard.adapters.sql.migrating import migrate_sqlite
+from agentguard.adapters.sql.sqlite_driver import Connection
 from agentguard.adapters.sql.tables import days_seen
 
 pytestmark = pytest.mark.anyio
@@ -79,3 +80,68 @@ async def test_more_askers_than_connections_wait_but_not_for_ever(tmp_path: Path
             await each.__aexit__(None, None, None)
 
         await database.ping()
+
+
+MANY = 2_500
+"""Rows, more than are read together with a statement."""
+
+
+@pytest.fixture
+async def many_days(tmp_path: Path):
+    async with open_database(tmp_path) as database:
+        await database.write(
+            lambda c: c.execute(insert(days_seen), [{"day": n} for n in range(MANY)])
+        )
+        yield database
+
+
+async def test_all_rows_of_a_long_result_are_read_in_order(many_days):
+    wanted = select(days_seen.c.day).order_by(days_seen.c.day)
+    async with many_days.reading() as connection:
+        at_once = (await connection.execute(wanted)).scalars().all()
+        async with connection.stream(wanted) as rows:
+            streamed = [row.day async for row in rows]
+        async with connection.stream(wanted) as rows:
+            first = (await rows.fetchone()).day
+            some = [row.day for row in await rows.fetchmany(1_200)]
+            rest = [row.day for row in await rows.fetchall()]
+
+    assert at_once == streamed == [first, *some, *rest] == list(range(MANY))
+    assert len(some) == 1_200
+
+
+async def test_a_result_that_was_not_read_to_its_end_holds_nothing_back(many_days):
+    async with (
+        many_days.reading() as connection,
+        connection.stream(select(days_seen.c.day)) as rows,
+    ):
+        await rows.fetchone()
+    done = await many_days.write(lambda c: c.execute(delete(days_seen)))
+
+    assert done.rowcount == MANY
+
+
+async def test_a_write_that_returns_rows_counts_them(many_days):
+    async def removed(connection):
+        gone = delete(days_seen).where(days_seen.c.day >= MANY - 3).returning(days_seen.c.day)
+        found = await connection.execute(gone)
+        return found.rowcount, sorted(found.scalars())
+
+    assert await many_days.write(removed) == (3, [MANY - 3, MANY - 2, MANY - 1])
+
+
+async def test_a_statement_takes_one_visit_to_the_thread(many_days, monkeypatch):
+    visits = []
+
+    async def counted(self, work):
+        visits.append(work)
+        return await visit(self, work)
+
+    visit = Connection.visit
+    monkeypatch.setattr(Connection, "visit", counted)
+    async with many_days.reading() as connection:
+        before = len(visits)
+        (await connection.execute(select(days_seen.c.day).limit(999))).all()
+        after = len(visits)
+
+    assert after - before == 1

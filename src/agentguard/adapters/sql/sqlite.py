@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from agentguard.adapters.sql.errors import DatabaseUnavailableError, DatabaseUnreadableError
+from agentguard.adapters.sql.sqlite_driver import connected
 
 FILE_NAME = "agentguard.db"
 WRITE = "agentguard_write"
@@ -50,9 +51,10 @@ def sqlite_engine(path: Path) -> AsyncEngine:
     """
     reads_only = is_read_only(path)
     engine = create_async_engine(
-        f"sqlite+aiosqlite:///{_reading_uri(path)}&uri=true"
-        if reads_only
-        else f"sqlite+aiosqlite:///{path}",
+        f"sqlite+aiosqlite:///{path}",
+        async_creator=lambda: (
+            connected(_reading_uri(path), uri=True) if reads_only else connected(path)
+        ),
         pool_size=4,
         max_overflow=4,
         pool_timeout=_BUSY_SECONDS,
@@ -193,4 +195,4 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     write = connection.get_execution_options().get(WRITE, False)
-    connection.execute(text("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED"))
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN DEFERRED")
