@@ -6,10 +6,13 @@ import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, select, text
 
+from agentguard.adapters.sql import postgresql as postgresql_adapter
 from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.errors import DatabaseUnavailableError
 from agentguard.adapters.sql.postgresql import PostgreSQL
@@ -21,6 +24,22 @@ from tests.databases import empty_database
 from tests.services import server
 
 pytestmark = pytest.mark.anyio
+
+
+def end_others(url: str) -> None:
+    """End every other connection to the database, before this event loop can notice it."""
+
+    async def end() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await connection.close()
+
+    thread = Thread(target=asyncio.run, args=(end(),))
+    thread.start()
+    thread.join()
 
 
 @pytest.fixture
@@ -131,6 +150,69 @@ async def test_connections_that_died_without_a_sign_are_given_up(tmp_path: Path)
             await database.ping()
 
         await asyncio.gather(*[database.ping() for _ in range(3)])
+
+
+async def test_a_connection_that_died_unnoticed_costs_no_write(tmp_path: Path):
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, pool_size=2)) as database,
+    ):
+        await database.ping()
+        end_others(found.url)
+        await database.write(lambda c: c.execute(insert(days_seen).values(day=1)))
+
+        async with database.reading() as connection:
+            assert list((await connection.execute(select(days_seen.c.day))).scalars()) == [1]
+
+
+async def test_what_is_lost_at_the_commit_is_not_written_again(tmp_path: Path):
+    runs = []
+
+    async def loses_its_connection(connection):
+        runs.append(1)
+        await connection.execute(insert(days_seen).values(day=len(runs)))
+        end_others(found.url)
+
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, pool_size=2)) as database,
+    ):
+        with pytest.raises(DatabaseUnavailableError):
+            await database.write(loses_its_connection)
+
+        assert runs == [1]
+
+
+@pytest.mark.parametrize("rested", [False, True])
+async def test_a_connection_that_is_closed_or_rested_is_checked_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rested: bool
+):
+    monkeypatch.setattr(postgresql_adapter, "_RESTED_SECONDS", -1 if rested else 3600)
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, pool_size=2)) as database,
+    ):
+        await asyncio.gather(*[database.ping() for _ in range(2)])
+        end_others(found.url)
+        if not rested:
+            await asyncio.sleep(0.1)  # the driver sees both connections end
+
+        for _ in range(2):
+            await database.ping()
+
+
+async def test_a_connection_in_use_is_not_checked_again(tmp_path: Path):
+    async with (
+        empty_database("postgresql") as found,
+        open_database(tmp_path, PostgreSQL(found.url, pool_size=1)) as database,
+    ):
+        sent: list[str] = []
+        async with database.engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            driver.add_query_logger(lambda record: sent.append(record.query.split()[0]))
+        await database.ping()
+
+    assert sent == ["BEGIN", "COMMIT;"]  # statements that are prepared are not logged
 
 
 @pytest.mark.parametrize("query", ["password=s3cret", "user=u&password=s3cret"])

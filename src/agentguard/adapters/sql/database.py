@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from agentguard.adapters.sql import postgresql, sqlite
 from agentguard.adapters.sql.errors import DatabaseUnavailableError
 from agentguard.adapters.sql.migrating import migrate_postgresql, migrate_sqlite
-from agentguard.adapters.sql.postgresql import PostgreSQL, may_be_run_again
+from agentguard.adapters.sql.postgresql import PostgreSQL, is_lost, may_be_run_again
 from agentguard.adapters.sql.sqlite import FILE_NAME, WRITE, sqlite_engine
 
 T = TypeVar("T")
@@ -50,8 +50,9 @@ class Database:
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one serialisable transaction; durable once this returns.
 
-        After a conflict with concurrent transactions it is rolled back and `work` runs again, so
-        it must do nothing but talk to the database. Cancelled, it may have been committed or not.
+        After a conflict with concurrent transactions, or where the connection turns out to be lost,
+        it is rolled back and `work` runs again, so it must do nothing but talk to the database.
+        Cancelled, it may have been committed or not.
         """
         for attempt in range(_MOST_TRIES - 1):
             try:
@@ -80,9 +81,29 @@ class Database:
 
     async def _write_once(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         if self._is_postgresql:
-            return await self._write(work)
+            return await self._write_again_if_lost(work)
         # SQLite's thread cannot be cancelled: abandoned, it would keep the only write lock.
         return await _to_the_end(self._write(work))
+
+    async def _write_again_if_lost(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Write; once more where a pooled connection had died unnoticed.
+
+        Not where it is lost at the commit, which may have taken place.
+        """
+        worked = False
+
+        async def noted(connection: AsyncConnection) -> T:
+            nonlocal worked
+            result = await work(connection)
+            worked = True
+            return result
+
+        try:
+            return await self._write(noted)
+        except DatabaseUnavailableError as error:
+            if worked or not is_lost(error.__cause__):
+                raise
+        return await self._write(work)
 
     async def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         async with self._transaction(
