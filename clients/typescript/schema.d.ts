@@ -436,9 +436,75 @@ export interface paths {
          * Post Simulate
          * @description Simulate the failure of components.
          *
-         *     Returns the impacted components, and the workflows with the share of runs that each loses.
+         *     Returns the impacted components, and the workflows with the share of runs that each loses. The
+         *     result is stored under its `id`, unless it is a preview or about a window.
          */
         post: operations["simulate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Simulations
+         * @description List stored simulations, the newest first, without their results.
+         */
+        get: operations["list_simulations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/simulations/compare": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Comparison
+         * @description Return what differs between two stored simulations.
+         *
+         *     Their inputs, the runs that each workflow loses, the components hit, and the value lost.
+         */
+        get: operations["compare_simulations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/simulations/{simulation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Simulation
+         * @description Return a stored simulation, repeated from its inputs.
+         *
+         *     The document is the stored one. `repeat` says whether the same inputs give it again, bit for
+         *     bit; they cannot where the graph version or its runs have expired.
+         */
+        get: operations["get_simulation"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1558,6 +1624,21 @@ export interface components {
             undecided: number;
         };
         /**
+         * ChangeDocument
+         * @description A number in both simulations; null where it is unknown.
+         */
+        ChangeDocument: {
+            /** A */
+            a: number | null;
+            /** B */
+            b: number | null;
+            /**
+             * Change
+             * @description b minus a.
+             */
+            change: number | null;
+        };
+        /**
          * ChangedComponent
          * @description A component whose measures differ.
          */
@@ -1594,6 +1675,18 @@ export interface components {
             evidence: components["schemas"]["SidesOfEvidence"];
             /** Measures */
             measures: components["schemas"]["MeasureDocument"][];
+        };
+        /**
+         * ChangedInputDocument
+         * @description An input that differs.
+         */
+        ChangedInputDocument: {
+            /** Name */
+            name: string;
+            /** A */
+            a: unknown;
+            /** B */
+            b: unknown;
         };
         /**
          * ChangedWorkflow
@@ -1751,6 +1844,30 @@ export interface components {
             /** Failed */
             failed: number;
             evidence: components["schemas"]["SidesOfEvidence"];
+        };
+        /**
+         * ComparisonDocument
+         * @description What differs between two stored simulations.
+         */
+        ComparisonDocument: {
+            a: components["schemas"]["SimulationRecordDocument"];
+            b: components["schemas"]["SimulationRecordDocument"];
+            /**
+             * Inputs
+             * @description Only those that differ.
+             */
+            inputs: components["schemas"]["ChangedInputDocument"][];
+            severity: components["schemas"]["SeverityChangeDocument"];
+            runs_lost: components["schemas"]["ChangeDocument"];
+            runs_seen: components["schemas"]["ChangeDocument"];
+            blast_radius_score: components["schemas"]["ChangeDocument"];
+            /**
+             * Workflows
+             * @description The greatest change first.
+             */
+            workflows: components["schemas"]["WorkflowChangeDocument"][];
+            components: components["schemas"]["ComponentsChangeDocument"];
+            money: components["schemas"]["MoneyChangeDocument"];
         };
         /**
          * ComponentCentralityDocument
@@ -1985,6 +2102,18 @@ export interface components {
          * @enum {string}
          */
         ComponentKind: "agent" | "tool" | "model" | "mcp_server" | "datastore" | "queue" | "service" | "external" | "workflow";
+        /**
+         * ComponentsChangeDocument
+         * @description The components that the simulations hit.
+         */
+        ComponentsChangeDocument: {
+            /** Only In A */
+            only_in_a: components["schemas"]["HitComponentDocument"][];
+            /** Only In B */
+            only_in_b: components["schemas"]["HitComponentDocument"][];
+            /** In Both */
+            in_both: number;
+        };
         /**
          * ConsistencyDocument
          * @description The proof that one state of the log extends another.
@@ -2636,6 +2765,17 @@ export interface components {
             };
         };
         /**
+         * HitComponentDocument
+         * @description A component that only one of the simulations hits.
+         */
+        HitComponentDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["ComponentKind"];
+        };
+        /**
          * HostingDocument
          * @description Where a component runs; no dependency.
          */
@@ -2769,6 +2909,11 @@ export interface components {
             thresholds: components["schemas"]["ThresholdsDocument"];
             /** Observed Seconds */
             observed_seconds: number | null;
+            /**
+             * Catalog Sha256
+             * @description Null without a catalog.
+             */
+            catalog_sha256: string | null;
         };
         /**
          * IntervalDocument
@@ -2986,6 +3131,30 @@ export interface components {
          * @enum {string}
          */
         Method: "structural" | "replay";
+        /**
+         * MoneyChangeDocument
+         * @description The value lost in both simulations.
+         */
+        MoneyChangeDocument: {
+            /** A */
+            a: number | null;
+            /** B */
+            b: number | null;
+            /**
+             * Change
+             * @description b minus a.
+             */
+            change: number | null;
+            /** Currency A */
+            currency_a: string | null;
+            /** Currency B */
+            currency_b: string | null;
+            /**
+             * Reason
+             * @description Why there is no change; else null.
+             */
+            reason: string | null;
+        };
         /**
          * NodeDocument
          * @description A component as a node of the graph.
@@ -3293,6 +3462,25 @@ export interface components {
             spans: number;
         };
         /**
+         * RepeatDocument
+         * @description What repeating a stored simulation gave.
+         */
+        RepeatDocument: {
+            /** @description `identical`: the same document, bit for bit. `different`: another one. `expired`: the graph version or its runs are no longer kept. */
+            state: components["schemas"]["RepeatState"];
+            /**
+             * Reason
+             * @description Why it is not identical; else null.
+             */
+            reason: string | null;
+        };
+        /**
+         * RepeatState
+         * @description What repeating a stored simulation gave.
+         * @enum {string}
+         */
+        RepeatState: "identical" | "different" | "expired";
+        /**
          * RiskDocument
          * @description The risk of a component.
          */
@@ -3440,6 +3628,14 @@ export interface components {
          */
         Severity: "CRITICAL" | "HIGH" | "MEDIUM" | "LOW";
         /**
+         * SeverityChangeDocument
+         * @description The severity in both simulations.
+         */
+        SeverityChangeDocument: {
+            a: components["schemas"]["Severity"];
+            b: components["schemas"]["Severity"];
+        };
+        /**
          * ShadowChanges
          * @description How the shadow agents differ, by today's catalog on both sides.
          */
@@ -3513,6 +3709,11 @@ export interface components {
             /** Created At */
             created_at: string | null;
             window: components["schemas"]["WindowDocument"];
+            /**
+             * Id
+             * @description Of the stored simulation; null for a preview, and for the graph of a window, which is not stored.
+             */
+            id: string | null;
             /** Failed Agent */
             failed_agent: string;
             /** Failed Components */
@@ -3543,6 +3744,127 @@ export interface components {
             method: components["schemas"]["Method"];
             assumptions: components["schemas"]["AssumptionsDocument"] | null;
             inputs: components["schemas"]["InputsDocument"];
+        };
+        /**
+         * SimulationRecordDocument
+         * @description A stored simulation, without its result.
+         */
+        SimulationRecordDocument: {
+            /** Id */
+            id: string;
+            /**
+             * Created At
+             * @description When it was stored.
+             */
+            created_at: string | null;
+            /**
+             * Created By
+             * @description Id of the principal who made it first.
+             */
+            created_by: string;
+            /** Agentguard Version */
+            agentguard_version: string;
+            /** Dataset */
+            dataset: string;
+            /** Graph Version */
+            graph_version: string;
+            /** Failed Components */
+            failed_components: string[];
+            method: components["schemas"]["Method"];
+            /** Seed */
+            seed: number;
+            severity: components["schemas"]["Severity"];
+            /** Runs Lost */
+            runs_lost: number;
+            /** Runs Seen */
+            runs_seen: number;
+            /** Blast Radius Score */
+            blast_radius_score: number;
+        };
+        /**
+         * SimulationRequest
+         * @description The failure that is simulated, and whether the result is stored.
+         */
+        SimulationRequest: {
+            /** Agent Id */
+            agent_id?: string | null;
+            /**
+             * Agent Ids
+             * @description Several that fail at once.
+             * @default []
+             */
+            agent_ids: string[];
+            /**
+             * Groups
+             * @description Shared-fate groups that fail: provider:NAME, server:NAME, service:NAME, environment:NAME.
+             * @default []
+             */
+            groups: string[];
+            /**
+             * Modes
+             * @description How they fail. Only `outage` is supported.
+             * @default [
+             *       "outage"
+             *     ]
+             */
+            modes: components["schemas"]["FailureMode"][];
+            /** @description Default: replay if runs were recorded, else structural. */
+            method?: components["schemas"]["Method"] | null;
+            /**
+             * Seed
+             * @default 0
+             */
+            seed: number;
+            /**
+             * Dataset
+             * @description Default: `live` where it has a graph, else the dataset last written.
+             */
+            dataset?: string | null;
+            /**
+             * Version
+             * @description Id of a stored graph version, instead of the newest.
+             */
+            version?: string | null;
+            /**
+             * Since
+             * @description Only live traces that start at this time or later (ISO 8601, or 24h ago).
+             */
+            since?: string | null;
+            /**
+             * Until
+             * @description Only live traces that start before this time.
+             */
+            until?: string | null;
+            /**
+             * Lookback
+             * @description Length of the window that ends at `until` (default: now), such as 15m or 7d.
+             */
+            lookback?: string | null;
+            /**
+             * Background
+             * @description Return 202 with a job at once; its result is the document.
+             * @default false
+             */
+            background: boolean;
+            /**
+             * Preview
+             * @description Do not store the simulation: its `id` is null.
+             * @default false
+             */
+            preview: boolean;
+        };
+        /**
+         * SimulationsDocument
+         * @description A page of stored simulations, newest first.
+         */
+        SimulationsDocument: {
+            /** Simulations */
+            simulations: components["schemas"]["SimulationRecordDocument"][];
+            /**
+             * Next
+             * @description `before` of the next page; null after the last.
+             */
+            next: string | null;
         };
         /**
          * SortKey
@@ -3583,6 +3905,78 @@ export interface components {
             target: string;
             /** Evidence */
             evidence: components["schemas"]["EvidenceDocument"][];
+        };
+        /**
+         * StoredInputsDocument
+         * @description When and from what a simulation was made.
+         */
+        StoredInputsDocument: {
+            /** Created At */
+            created_at: string | null;
+            /** Created By */
+            created_by: string;
+            /** Agentguard Version */
+            agentguard_version: string;
+            /**
+             * Request
+             * @description What fails and how; `inputs` has the thresholds and the catalog's hash.
+             */
+            request: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * StoredSimulationDocument
+         * @description A stored simulation, repeated.
+         */
+        StoredSimulationDocument: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /**
+             * Id
+             * @description Of the stored simulation; null for a preview, and for the graph of a window, which is not stored.
+             */
+            id: string | null;
+            /** Failed Agent */
+            failed_agent: string;
+            /** Failed Components */
+            failed_components: string[];
+            /** Impacted Agents */
+            impacted_agents: string[];
+            /**
+             * Impacted Count
+             * @description Impacted components of all kinds.
+             */
+            impacted_count: number;
+            /** Impacted Components */
+            impacted_components: components["schemas"]["ImpactedComponentDocument"][];
+            /** Impacted Workflows */
+            impacted_workflows: components["schemas"]["ImpactedWorkflowDocument"][];
+            /** Blast Radius Score */
+            blast_radius_score: number;
+            blast_radius: components["schemas"]["BlastRadiusDocument"];
+            impact_estimate: components["schemas"]["ImpactEstimate"];
+            /** Degraded */
+            degraded: components["schemas"]["DegradedDocument"][];
+            structural: components["schemas"]["StructuralDocument"];
+            /**
+             * Share Of
+             * @description The denominator of all shares of runs.
+             */
+            share_of: string;
+            method: components["schemas"]["Method"];
+            assumptions: components["schemas"]["AssumptionsDocument"] | null;
+            inputs: components["schemas"]["InputsDocument"];
+            stored: components["schemas"]["StoredInputsDocument"];
+            repeat: components["schemas"]["RepeatDocument"];
         };
         /**
          * StructuralDocument
@@ -3683,6 +4077,19 @@ export interface components {
              * @description End of the requested window.
              */
             until: string | null;
+        };
+        /**
+         * WorkflowChangeDocument
+         * @description A workflow that loses runs in at least one of the simulations.
+         */
+        WorkflowChangeDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            runs_seen: components["schemas"]["ChangeDocument"];
+            runs_lost: components["schemas"]["ChangeDocument"];
+            share_lost: components["schemas"]["ChangeDocument"];
         };
         /**
          * WorkflowChanges
@@ -4655,7 +5062,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["FailureRequest"];
+                "application/json": components["schemas"]["SimulationRequest"];
             };
         };
         responses: {
@@ -4675,6 +5082,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_simulations: {
+        parameters: {
+            query?: {
+                /** @description Simulations per page. */
+                limit?: number;
+                /** @description Only those in which this component fails; its id. */
+                component?: string | null;
+                /** @description Only those of this dataset. */
+                dataset?: string | null;
+                /** @description Only those stored at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only those stored before this time. */
+                until?: string | null;
+                /** @description `next` of the previous page. */
+                before?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SimulationsDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    compare_simulations: {
+        parameters: {
+            query: {
+                /** @description Id of a stored simulation. */
+                a: string;
+                /** @description Id of the one it is compared with. */
+                b: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_simulation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                simulation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StoredSimulationDocument"];
                 };
             };
             /** @description A problem (RFC 9457). */

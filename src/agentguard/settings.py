@@ -220,6 +220,10 @@ class Settings(ServiceSettings):
     """Number of finished jobs that are kept, with their results."""
     jobs_days: float = Field(default=30, gt=0)
     """Finished jobs are deleted after this many days, with their results."""
+    simulations_kept: int = Field(default=500, ge=1)
+    """Number of stored simulations that are kept, each with the graph version that it cites."""
+    simulations_days: float = Field(default=90, gt=0)
+    """Stored simulations are deleted after this many days."""
 
     @field_validator("cors_origins", "audit_witnesses", mode="before")
     @classmethod

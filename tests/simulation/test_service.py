@@ -137,10 +137,10 @@ async def test_a_submitted_failure_is_the_one_that_the_job_runs():
     [(kind, request)] = world.submitted
     job = Job("1", kind, request, created_at=1, due_at=1, deliver_at=1)
 
-    ran = await world.simulations().run(job, _report)
+    simulations = world.simulations()
+    ran, direct = [await simulations.resolve(ADA, f) for f in (Failure.of(job.request), failure)]
 
-    direct = await world.simulations().resolve(ADA, failure)
-    assert ran == await world.simulations().simulate(ADA, direct)
+    assert await simulations.simulate(ADA, ran) == await simulations.simulate(ADA, direct)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,3 @@ def test_a_job_that_an_older_version_queued_can_be_read():
     old = {"wanted": ["a"], "groups": [], "method": None, "seed": 0, "dataset": "shop"}
 
     assert Failure.of(old) == Failure(("a",), selection=GraphSelection("shop"))
-
-
-async def _report(_done: int) -> None:
-    return

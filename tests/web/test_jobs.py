@@ -120,12 +120,17 @@ async def test_a_cited_graph_or_result_that_was_changed_is_found(tmp_path: Path)
         await ended(client, accepted.headers["location"])
 
         async def sequenced() -> Any:
-            return (await app.audit.entries(EntryFilter(action="simulation.stored"), 1)).entries
+            found = await app.audit.entries(EntryFilter(action="simulation.stored"), 2)
+            return len(found.entries) == 2
 
         await until(sequenced)
         before = await app.audit.check()
     with sqlite3.connect(tmp_path / "data" / "agentguard.db") as database:
-        for table, column in (("graph_versions", "graph"), ("jobs", "result")):
+        for table, column in (
+            ("graph_versions", "graph"),
+            ("jobs", "result"),
+            ("simulations", "document"),
+        ):
             changed = f"CAST(replace(CAST({column} AS TEXT), 'agent', 'agemt') AS BLOB)"
             database.execute(f"UPDATE {table} SET {column} = {changed}")  # noqa: S608 - of this test
     async with opened(tmp_path) as app:
@@ -133,9 +138,8 @@ async def test_a_cited_graph_or_result_that_was_changed_is_found(tmp_path: Path)
 
     assert before[1] == ()
     assert sorted(each.problem.split("'")[0] for each in found) == [
-        "the stored graph ",
-        "the stored graph ",
-        "the stored result ",
+        *["the stored graph "] * 3,
+        *["the stored result "] * 2,
     ]
 
 

@@ -34,13 +34,20 @@ async def changed_documents(
     """
     known: dict[tuple[str, str], str | None] = {}
     for cited in (each for entry in entries for each in _citations(entry)):
-        documents = stores.graphs if cited.name == GRAPH_HASH else stores.jobs
         key = cited.name, cited.document_id
         if key not in known:
-            known[key] = await documents.sha256(cited.document_id)
+            known[key] = await _stored_hash(cited, stores)
         if known[key] not in (None, cited.sha256):
             what = "graph" if cited.name == GRAPH_HASH else "result"
             yield cited.index, f"the stored {what} {cited.document_id!r} is not the one it cites"
+
+
+async def _stored_hash(cited: _Citation, stores: CitingStores) -> str | None:
+    """Return the hash of the cited graph, simulation or job's result; None: it is not kept."""
+    if cited.name == GRAPH_HASH:
+        return await stores.graphs.sha256(cited.document_id)
+    simulated = await stores.simulations.sha256(cited.document_id)
+    return simulated or await stores.jobs.sha256(cited.document_id)
 
 
 def _citations(entry: StoredEntry) -> Iterator[_Citation]:

@@ -192,3 +192,6 @@ class CitingStores(AuditStores, Protocol):
 
     @property
     def jobs(self) -> CitedDocuments: ...
+
+    @property
+    def simulations(self) -> CitedDocuments: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
@@ -48,6 +49,7 @@ from agentguard.settings import Settings
 from agentguard.simulation.model import Thresholds
 from agentguard.simulation.service import KIND as SIMULATION
 from agentguard.simulation.service import SimulationService
+from agentguard.simulation.storage.service import StoredSimulations
 from agentguard.traces.compaction import Compactor
 from agentguard.traces.receiver import Receiver
 from agentguard.traces.store import SpanStore
@@ -166,6 +168,15 @@ class App:
         )
 
     @property
+    def stored_simulations(self) -> StoredSimulations:
+        return StoredSimulations(
+            self.retention.kept.unit_of_work,
+            self.simulations,
+            self.scans.clock,
+            version_of("agentguard"),
+        )
+
+    @property
     def playbooks(self) -> PlaybookService:
         return PlaybookService(self.simulations, self.jobs)
 
@@ -205,7 +216,7 @@ class App:
 
 WORKS: Mapping[str, Callable[[App], Work]] = {
     SCAN: lambda app: Work(app.uploaded.run, app.uploaded.clear),
-    SIMULATION: lambda app: Work(app.simulations.run),
+    SIMULATION: lambda app: Work(app.stored_simulations.run),
     PLAYBOOK: lambda app: Work(app.playbooks.run),
     JobKind.AUDIT.value: lambda app: Work(app.anchoring.work),
 }

@@ -33,6 +33,7 @@ from agentguard.scan.jobs import KIND as SCAN
 from agentguard.scan.uploads import UploadRetention
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
+from agentguard.simulation.storage.retention import SimulationRetention
 
 _ENDED_SCANS = JobFilter(states=(JobState.SUCCEEDED, JobState.FAILED), kinds=(SCAN,))
 
@@ -42,7 +43,7 @@ Retention: TypeAlias = RetentionService[SqlStores]
 
 
 def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -> Kept:
-    """Return every kind of kept data: jobs first, since their results cite graph versions."""
+    """Return every kind of kept data: first what cites graph versions."""
     received = Limit(
         int(settings.retention_hours * NS_PER_HOUR), bytes=settings.retention_spans_bytes
     )
@@ -50,6 +51,7 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
     rows: tuple[RetainedRows[SqlStores], ...] = (
         *_payloads(settings),
         JobRetention(Limit(_days(settings.jobs_days), settings.jobs_kept)),
+        SimulationRetention(Limit(_days(settings.simulations_days), settings.simulations_kept)),
         version_retention(settings, graphs),
         HistoryRetention(),
         OutboxBacklog(),

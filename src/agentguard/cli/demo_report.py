@@ -45,7 +45,7 @@ def asked(server: DemoServer) -> dict[str, Any]:
     """Return the documents of the live graph, from the server's API."""
     graph = server.get("/api/graph?dataset=live")
     body = {"agent_id": worst_component(graph["analysis"]), "dataset": "live"}
-    simulation = server.post("/api/simulate", body)
+    simulation = server.post("/api/simulate", body | {"preview": True})
     return _documents(graph, simulation, server.result("/api/playbook", body))
 
 
@@ -90,7 +90,7 @@ async def _computed(app: App, selected: SelectedGraph) -> dict[str, Any]:
     worst = worst_component(graph["analysis"])
     actor, selection = os_user(), GraphSelection(version=selected.version)
     failure = await app.simulations.resolve(actor, Failure((worst,), selection=selection))
-    simulation = await app.simulations.simulate(actor, failure)
+    simulation = await app.simulations.simulate(actor, failure, preview=True)
     return _documents(graph, simulation, await app.playbooks.write(actor, failure))
 
 

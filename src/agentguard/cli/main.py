@@ -25,6 +25,7 @@ from agentguard.cli import (
     scan,
     serve,
     simulate,
+    simulations,
     traces,
     worker,
 )
@@ -86,6 +87,7 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(dialects.app, name="dialects")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(simulations.app, name="simulations")
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
 

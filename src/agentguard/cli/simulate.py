@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from agentguard.cli.failing import (
     BackgroundOption,
@@ -29,9 +31,21 @@ from agentguard.cli.options import (
 )
 from agentguard.simulation.modes import FailureMode
 
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Do not store the simulation.")]
+CompareOption = Annotated[
+    tuple[str, str] | None,
+    typer.Option(
+        "--compare",
+        help="Show what differs between two stored simulations, instead of simulating.",
+        metavar="ID ID",
+        show_default=False,
+    ),
+]
+
 if TYPE_CHECKING:
     from agentguard.accounts.principal import Principal
     from agentguard.bootstrap.app import App
+    from agentguard.settings import Settings
     from agentguard.simulation.service import Failure
 
 EXAMPLES = examples(
@@ -56,6 +70,8 @@ def simulate(
     until: UntilOption = None,
     lookback: LookbackOption = None,
     background: BackgroundOption = False,
+    preview: PreviewOption = False,
+    compared: CompareOption = None,
     full: FullOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
@@ -64,24 +80,44 @@ def simulate(
     """Show what breaks if these components fail.
 
     Lists the affected components with the path of the failure, and the share of runs that each
-    workflow loses.
+    workflow loses. The result is stored, see `agentguard simulations`.
     """
     from agentguard.cli.choices import selection_from_options, settings_with
+
+    settings = settings_with(data_dir, catalog)
+    if compared is not None:
+        _compare(settings, compared, components, output_format, full=full)
+        return
+    selection = selection_from_options(dataset, version, since, until, lookback)
+    failure = failure_from_options(components, groups, method, seed, selection)
+    if background and preview:
+        raise typer.BadParameter("A job stores its result.", param_hint="--preview")
+    if background:
+        _submit(settings, failure, output_format)
+    else:
+        _simulate(settings, failure, output_format, preview=preview, full=full)
+
+
+def _submit(settings: Settings, failure: Failure, output_format: Format) -> None:
+    from agentguard.cli.opening import ask
+    from agentguard.cli.principal import os_user
+
+    actor = os_user()
+    job = ask(settings, lambda app: app.simulations.submit(actor, failure))
+    print_submitted(job, output_format)
+
+
+def _simulate(
+    settings: Settings, failure: Failure, output_format: Format, *, preview: bool, full: bool
+) -> None:
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.principal import os_user
     from agentguard.cli.tables.graph import names_by_id
     from agentguard.cli.tables.simulation import simulation_parts
 
-    actor, settings = os_user(), settings_with(data_dir, catalog)
-    selection = selection_from_options(dataset, version, since, until, lookback)
-    failure = failure_from_options(components, groups, method, seed, selection)
-
-    if background:
-        job = ask(settings, lambda app: app.simulations.submit(actor, failure))
-        print_submitted(job, output_format)
-        return
-    found, overview = ask(settings, lambda app: _simulated(app, actor, failure))
+    actor = os_user()
+    found, overview = ask(settings, lambda app: _simulated(app, actor, failure, preview=preview))
     if output_format is Format.JSON:
         print_json(found)
     else:
@@ -89,10 +125,33 @@ def simulate(
         print_report(simulation_parts(document, names, full=full))
 
 
+def _compare(
+    settings: Settings,
+    compared: tuple[str, str],
+    components: list[str] | None,
+    output_format: Format,
+    *,
+    full: bool,
+) -> None:
+    """Print what differs between two stored simulations."""
+    from agentguard.cli.opening import ask
+    from agentguard.cli.output import print_json, print_report, shown
+    from agentguard.cli.tables.simulations import comparison_parts
+
+    if components:
+        raise typer.BadParameter("Name two simulations and no component.", param_hint="--compare")
+    document = ask(settings, lambda app: app.stored_simulations.compare(*compared))
+    if output_format is Format.JSON:
+        print_json(document)
+    else:
+        print_report(comparison_parts(shown(document), full=full))
+
+
 async def _simulated(
-    app: App, actor: Principal, failure: Failure
+    app: App, actor: Principal, failure: Failure, *, preview: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the simulation and the overview of its graph, which has the names for tables."""
-    resolved = await app.simulations.resolve(actor, failure)
-    document = await app.simulations.simulate(actor, resolved)
+    resolved = await app.simulations.resolve(actor, failure, preview=preview)
+    document = await app.simulations.simulate(actor, resolved, preview=preview)
+    await app.stored_simulations.keep(actor, failure, resolved.selected, document)
     return document, await app.graph.overview(resolved.selected)

@@ -109,7 +109,7 @@ class JobTransactions:
             if kept and told is not None:
                 await self.trail.record(
                     stores.audit,
-                    _Submitter(job),
+                    Submitter(job),
                     f"{job.kind}.stored",
                     object_id=job.id,
                     graph_version=cited,
@@ -151,7 +151,7 @@ class JobTransactions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Submitter:
+class Submitter:
     """The principal who submitted a job; jobs of older versions do not tell all of it."""
 
     job: Job

@@ -7,6 +7,8 @@ from typing import Protocol
 
 JOB = "job"
 """The kind of a citation by a job's result."""
+SIMULATION = "simulation"
+"""The kind of a citation by a stored simulation."""
 
 
 class Citations(Protocol):

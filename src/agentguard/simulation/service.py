@@ -16,10 +16,10 @@ from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelection, GraphSelector, SelectedGraph
-from agentguard.jobs.attempts import JOBS, Report
 from agentguard.jobs.model import Job, JobKind
 from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
+from agentguard.simulation.identity import catalog_digest, identify, linked
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
 from agentguard.simulation.shared_fate import is_group, members
 from agentguard.traces.window import TimeWindow
@@ -109,18 +109,26 @@ class SimulationService:
     thresholds: Thresholds
     jobs: JobQueue
 
-    async def resolve(self, actor: Principal, failure: Failure) -> ResolvedFailure:
+    async def resolve(
+        self, actor: Principal, failure: Failure, *, preview: bool = False
+    ) -> ResolvedFailure:
         """Return the graph and the components that the failure names.
 
         Raises NoGraphError, SpansNotKeptError, UnknownComponentError, AmbiguousComponentError,
         UnknownGroupError.
         """
-        return self.resolve_in(await self.select(actor, failure), failure)
+        return self.resolve_in(await self.select(actor, failure, preview=preview), failure)
 
-    async def select(self, actor: Principal, failure: Failure) -> SelectedGraph:
-        """Return the graph of the failure; raise NoGraphError, SpansNotKeptError."""
+    async def select(
+        self, actor: Principal, failure: Failure, *, preview: bool = False
+    ) -> SelectedGraph:
+        """Return the graph of the failure; raise NoGraphError, SpansNotKeptError.
+
+        It is stored then, unless for a preview.
+        """
         actor.require(Permission.SIMULATE)
-        return await self.selector.select_cited(failure.selection)
+        select = self.selector.select if preview else self.selector.select_cited
+        return await select(failure.selection)
 
     @staticmethod
     def resolve_in(selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
@@ -128,12 +136,16 @@ class SimulationService:
         components = _components(failure, selected.graph)
         return ResolvedFailure(selected, components, failure.method, failure.seed)
 
-    async def simulate(self, actor: Principal, failure: ResolvedFailure) -> dict[str, Any]:
-        """Return the document of the simulation. Takes seconds on a large graph."""
+    async def simulate(
+        self, actor: Principal, failure: ResolvedFailure, *, preview: bool = False
+    ) -> dict[str, Any]:
+        """Return the document of the simulation. Takes seconds on a large graph.
+
+        It has the id under which StoredSimulations keeps it; None for a preview, and for the graph
+        of a window, which is not stored.
+        """
         result = await self.result(actor, failure)
-        return origin_of(failure.selected) | await asyncio.to_thread(
-            simulation_document, result, links=self.links
-        )
+        return await asyncio.to_thread(self._document, failure, result, preview=preview)
 
     async def result(self, actor: Principal, failure: ResolvedFailure) -> SimulationResult:
         """Return what the failure does to its graph, as a value for later stages."""
@@ -149,9 +161,14 @@ class SimulationService:
         await self.resolve(actor, failure)
         return await self.jobs.submit(actor, KIND, failure.request())
 
-    async def run(self, job: Job, _report: Report) -> Mapping[str, Any]:
-        """Return the simulation's document (a JobFunction)."""
-        return await self.simulate(JOBS, await self.resolve(JOBS, Failure.of(job.request)))
+    def _document(
+        self, failure: ResolvedFailure, result: SimulationResult, *, preview: bool
+    ) -> dict[str, Any]:
+        document = origin_of(failure.selected) | simulation_document(result)
+        catalog = None if self.catalog is None else catalog_digest(self.catalog)
+        document["inputs"] = document["inputs"] | {"catalog_sha256": catalog}
+        kept = failure.selected.version is not None and not preview
+        return {"id": identify(document) if kept else None} | linked(document, self.links)
 
     def _simulate(self, failure: ResolvedFailure, runs: Runs) -> SimulationResult:
         return simulate(

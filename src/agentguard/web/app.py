@@ -49,6 +49,7 @@ from agentguard.web.routes import (
     root,
     scan,
     simulate,
+    simulations,
 )
 from agentguard.web.schemas.audit import VerifyRequest
 from agentguard.web.schemas.graph import GraphEvent
@@ -68,6 +69,7 @@ _ROUTES = (
     events,
     catalog,
     simulate,
+    simulations,
     playbook,
     anchors,
     audit,

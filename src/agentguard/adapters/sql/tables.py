@@ -99,6 +99,39 @@ jobs = Table(
     Column("submitted_by_kind", Name),  # NULL for jobs of older versions
 )
 
+simulation_catalogs = Table(
+    "simulation_catalogs",
+    metadata,
+    Column("sha256", Name, primary_key=True),
+    Column("document", LargeBinary, nullable=False),  # stable JSON
+)
+"""The catalogs that stored simulations used; deleted with the last of these."""
+
+simulations = Table(
+    "simulations",
+    metadata,
+    # The beginning of the document's SHA-256.
+    Column("id", Name, primary_key=True),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", ForeignText, nullable=False),  # a principal's id
+    Column("agentguard_version", Name, nullable=False),
+    Column("dataset", Name, nullable=False),
+    Column("graph_version", Name, nullable=False),  # may have expired
+    Column("catalog", ForeignKey("simulation_catalogs.sha256"), index=True),
+    Column("inputs", LargeBinary, nullable=False),  # JSON
+    Column("summary", LargeBinary, nullable=False),  # JSON
+    Column("document", LargeBinary, nullable=False),  # JSON
+    Index("ix_simulations_created_at_id", "created_at", "id"),
+)
+
+simulated_components = Table(
+    "simulated_components",
+    metadata,
+    Column("simulation", ForeignKey("simulations.id"), primary_key=True),
+    Column("component", ForeignText, primary_key=True, index=True),
+)
+"""The components that fail in stored simulations."""
+
 incidents = Table(
     "incidents",
     metadata,

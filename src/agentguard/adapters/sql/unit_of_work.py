@@ -18,6 +18,7 @@ from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
+from agentguard.adapters.sql.simulations import SqlSimulationStore
 from agentguard.audit.anchor_store import AnchorStore
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
@@ -27,6 +28,7 @@ from agentguard.jobs.store import JobStore
 from agentguard.kernel.clock import Clock
 from agentguard.retention.citations import Citations
 from agentguard.retention.expiry_clock import ExpiryClocks
+from agentguard.simulation.storage.store import SimulationStore
 
 T = TypeVar("T")
 
@@ -53,6 +55,10 @@ class SqlStores:
     @property
     def jobs(self) -> JobStore:
         return SqlJobStore(self.connection)
+
+    @property
+    def simulations(self) -> SimulationStore:
+        return SqlSimulationStore(self.connection)
 
     @property
     def expiry_clock(self) -> ExpiryClocks:

@@ -119,6 +119,11 @@ def milliseconds(value: float | None) -> str:
     return f"{value / 1000:.1f} s" if value < 600_000 else f"{value / 60_000:.0f} min"
 
 
+def moment(written: str | None) -> str:
+    """Return the date and the time of day of a timestamp, in UTC."""
+    return f"{written[:10]} {written[11:19]}" if written else "–"
+
+
 def bar(share: float, width: int = 10, *, style: str = "red") -> Text:
     """Return a share (0 to 1) as a horizontal bar; any share above 0 is visible."""
     full = min(width, max(round(share * width), 1 if share > 0 else 0))

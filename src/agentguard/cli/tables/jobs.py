@@ -5,7 +5,15 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from agentguard.cli.tables.cells import Document, faint, hanging, percent, plural, section
+from agentguard.cli.tables.cells import (
+    Document,
+    faint,
+    hanging,
+    moment,
+    percent,
+    plural,
+    section,
+)
 from agentguard.cli.tables.rows import Rows, dispensable, names, number, sentences, text
 
 _JOBS = (
@@ -31,7 +39,7 @@ def jobs_parts(document: Document) -> list[RenderableType]:
             _state(j),
             _done(j),
             str(j["attempts"]),
-            _moment(j["created_at"]),
+            moment(j["created_at"]),
             _error(j),
         ]
         for j in jobs
@@ -53,9 +61,9 @@ def job_parts(document: Document) -> list[RenderableType]:
         "State": _state(document),
         "Progress": _done(document),
         "Attempts": str(document["attempts"]),
-        "Created": _moment(document["created_at"]),
-        "Started": _moment(document["started_at"]),
-        "Finished": _moment(document["finished_at"]),
+        "Created": moment(document["created_at"]),
+        "Started": moment(document["started_at"]),
+        "Finished": moment(document["finished_at"]),
         "Error": _error(document),
         "Result": "shown by --format json" if document["result"] is not None else "–",
     }
@@ -73,7 +81,7 @@ def dead_letters_part(document: Document) -> RenderableType:
     if not letters:
         return faint("The dead-letter queue is empty.")
     rows: list[list[str | Text]] = [
-        [d["job_id"], d["task"], d["reason"], _moment(d["died_at"])] for d in letters
+        [d["job_id"], d["task"], d["reason"], moment(d["died_at"])] for d in letters
     ]
     return section(plural(len(letters), "dead letter"), Rows(_LETTERS, rows))
 
@@ -85,10 +93,6 @@ def _state(job: Document) -> Text:
 def _done(job: Document) -> str:
     done, total = job["progress"]["done"], job["progress"]["total"]
     return percent(min(1, done / total)) if total else "–"
-
-
-def _moment(written: str | None) -> str:
-    return f"{written[:10]} {written[11:19]}" if written else "–"
 
 
 def _error(job: Document) -> str:

@@ -110,7 +110,11 @@ def _worst_case(structural: Document) -> str:
 
 def _method(document: Document) -> str:
     inputs = document["inputs"]
-    return f"{document['method']}, seed {inputs['seed']}, graph {inputs['graph_version'] or '–'}"
+    stored = f", stored as {document['id']}" if document["id"] else ""
+    return (
+        f"{document['method']}, seed {inputs['seed']}, graph {inputs['graph_version'] or '–'}"
+        f"{stored}"
+    )
 
 
 def _line(label: str, value: Text) -> RenderableType:

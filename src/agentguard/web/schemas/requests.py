@@ -117,3 +117,17 @@ class FailureRequest(RequestBody):
             self.seed,
             GraphSelection(self.dataset, self.version, window),
         )
+
+
+class SimulationRequest(FailureRequest):
+    """The failure that is simulated, and whether the result is stored."""
+
+    preview: bool = Field(
+        default=False, description="Do not store the simulation: its `id` is null."
+    )
+
+    @model_validator(mode="after")
+    def _store_jobs(self) -> SimulationRequest:
+        if self.preview and self.background:
+            raise ValueError("preview and background exclude each other: a job stores its result")
+        return self

@@ -134,11 +134,18 @@ class InputsDocument(Document):
     seed: int
     thresholds: ThresholdsDocument
     observed_seconds: float | None
+    catalog_sha256: str | None = Field(
+        description="Of what the catalog declares; null without one."
+    )
 
 
 class SimulationDocument(Origin):
     """The consequences of a failure."""
 
+    id: str | None = Field(
+        description="Of the stored simulation; null for a preview, and for the graph of a window,"
+        " which is not stored."
+    )
     failed_agent: str
     failed_components: list[str]
     impacted_agents: list[str]

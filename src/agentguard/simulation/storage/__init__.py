@@ -1,0 +1,1 @@
+"""Stored simulations: kept with their inputs, repeated, listed and compared."""
