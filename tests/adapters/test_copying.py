@@ -31,6 +31,9 @@ from agentguard.adapters.sql.tables import (
     jobs,
     metadata,
     playbooks,
+    simulated_components,
+    simulation_catalogs,
+    simulations,
 )
 from agentguard.kernel.clock import system_clock
 from tests.databases import empty_database
@@ -73,6 +76,22 @@ ROWS = {
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],
     graph_citations: [{"graph_version": "v2", "cited_by_kind": "job", "cited_by_id": "j"}],
+    simulation_catalogs: [{"sha256": "c", "document": b"{}"}],
+    simulations: [
+        {
+            "id": "s",
+            "created_at": NOW,
+            "created_by": ODD,
+            "agentguard_version": "1",
+            "dataset": "d",
+            "graph_version": "v0",
+            "catalog": "c",
+            "inputs": b"{}",
+            "summary": b"{}",
+            "document": bytes(range(256)),
+        }
+    ],
+    simulated_components: [{"simulation": "s", "component": ODD}],
     component_history: [
         {
             "id": ODD,

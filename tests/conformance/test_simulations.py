@@ -11,8 +11,6 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from agentguard.adapters.sql.copying import copy
-from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.audit.entries import Entry
 from agentguard.audit.store import EntryFilter
@@ -251,16 +249,3 @@ async def test_a_background_simulation_is_stored_too(tmp_path, server):
 
     assert repeated["repeat"]["state"] == "identical"
     assert [row["created_by"] for row in listed] == [TESTER.id]
-
-
-async def test_stored_simulations_move_to_postgresql(tmp_path):
-    async with serving(tmp_path, None) as (_, client):
-        await scan(client)
-        simulated = await simulate(client)
-    async with empty_database("postgresql") as target, open_database(tmp_path / "data") as source:
-        assert target is not None
-        async with open_database(tmp_path / "data", target) as moved:
-            copied = await copy(source, moved, lambda _table, _rows: None)
-
-    assert simulated["id"]
-    assert (copied["simulations"], copied["simulated_components"]) == (1, 1)
