@@ -2911,7 +2911,7 @@ export interface components {
             observed_seconds: number | null;
             /**
              * Catalog Sha256
-             * @description Null without a catalog.
+             * @description Of what the catalog declares; null without one.
              */
             catalog_sha256: string | null;
         };
