@@ -27,6 +27,8 @@ class Counts:
     served: Counter[str] = field(default_factory=Counter)
     """Service → requests that it served."""
     failed_served: Counter[str] = field(default_factory=Counter)
+    wrong_invocations: Counter[str] = field(default_factory=Counter)
+    wrong_served: Counter[str] = field(default_factory=Counter)
     spans_sent: int = 0
     spans_refused: int = 0
 
@@ -40,15 +42,17 @@ class Counts:
         self.runs[entry] += 1
         self.failed_runs[entry] += failed
 
-    def invoked(self, agent: str, *, failed: bool) -> None:
+    def invoked(self, agent: str, *, failed: bool, wrong: bool = False) -> None:
         """Count one invocation of an agent."""
         self.invocations[agent] += 1
         self.failed_invocations[agent] += failed
+        self.wrong_invocations[agent] += wrong
 
-    def answered(self, service: str, *, failed: bool) -> None:
+    def answered(self, service: str, *, failed: bool, wrong: bool = False) -> None:
         """Count one request that a service has served."""
         self.served[service] += 1
         self.failed_served[service] += failed
+        self.wrong_served[service] += wrong
 
     def tried_instead(self, owner: str, failed: str, now: str) -> None:
         """Count an attempt made because another one failed.

@@ -23,7 +23,19 @@ from starlette.routing import Route
 
 from demo.counting import Counts
 from demo.faults import Fault, FaultPlan, chance
-from demo.scripts import ERROR, Answer, CallTool, Step, Task, ToolResult, next_move
+from demo.scripts import (
+    ERROR,
+    WRONG,
+    Answer,
+    CallTool,
+    Step,
+    Task,
+    ToolResult,
+    is_wrong,
+    next_move,
+    spoilt,
+    without_wrong,
+)
 
 _CREATED = 1_700_000_000
 _DATED = {"gpt-4o": "gpt-4o-2024-08-06", "gpt-4o-mini": "gpt-4o-mini-2024-07-18"}
@@ -60,15 +72,22 @@ class ModelServer:
             return _error(
                 Fault("", 1, 400, f"there is no script for {agent!r} on {body.get('model')!r}")
             )
-        digest = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
-        await asyncio.sleep(
-            _SECONDS[body["model"]] * (1 + 2 * chance(self.faults.seed, body["model"], digest))
+        digest = _digest_of(body)
+        call = f"{agent}/{body['model']}", _task_of(body)["id"], digest
+        thinking = _SECONDS[body["model"]] * (
+            1 + 2 * chance(self.faults.seed, body["model"], digest)
         )
-        fault = self.faults.strike(f"{agent}/{body['model']}", _task_of(body)["id"], digest)
-        return _error(fault) if fault else JSONResponse(self._reply(agent, body, digest))
+        await asyncio.sleep(thinking + self.faults.delay(*call))
+        fault = self.faults.strike(*call)
+        if fault:
+            return _error(fault)
+        return JSONResponse(self._reply(agent, body, digest, wrong=self.faults.spoils(*call)))
 
-    def _reply(self, agent: str, body: Body, digest: str) -> Body:
-        move = next_move(self.scripts[agent], _task_of(body), _results_of(body))
+    def _reply(self, agent: str, body: Body, digest: str, *, wrong: bool) -> Body:
+        results = _results_of(body)
+        move = next_move(self.scripts[agent], _task_of(body), results)
+        if wrong or any(result.wrong for result in results):
+            move = _spoilt(move)
         if isinstance(move, CallTool) and move.instead_of:
             self.counts.tried_instead(
                 f"agent:{agent}", self._reference(move.instead_of), self._reference(move.tool)
@@ -121,9 +140,24 @@ def _results_of(body: Body) -> list[ToolResult]:
     }
     answers = [message for message in body["messages"] if message["role"] == "tool"]
     return [
-        ToolResult(asked[answer["tool_call_id"]], not answer["content"].startswith(ERROR))
+        ToolResult(
+            asked[answer["tool_call_id"]],
+            not answer["content"].startswith(ERROR),
+            is_wrong(answer["content"]),
+        )
         for answer in answers
     ]
+
+
+def _digest_of(body: Body) -> str:
+    asked = without_wrong(json.dumps(body["messages"], sort_keys=True))
+    return hashlib.sha256(asked.encode()).hexdigest()
+
+
+def _spoilt(move: CallTool | Answer) -> CallTool | Answer:
+    if isinstance(move, Answer):
+        return Answer(spoilt(move.text))
+    return CallTool(move.tool, {**move.arguments, WRONG: True}, move.instead_of)
 
 
 def _message(move: CallTool | Answer, digest: str) -> Body:

@@ -54,8 +54,8 @@ class Order:
     """What to run."""
 
     systems: tuple[System, ...]
-    otlp: str
-    """Base URL of the OTLP/HTTP receiver."""
+    otlp: str | None
+    """Base URL of the OTLP/HTTP receiver; None: without telemetry, only the systems' own counts."""
     seed: int
     runs: int | None
     """Main runs of each system; None: the system's default."""
@@ -64,9 +64,15 @@ class Order:
     users: int = 8
     """Concurrent requests: more finish sooner, but each takes longer."""
     down: frozenset[str] = frozenset()
-    """Services and databases that are out: connections are refused, tables are missing."""
-    answered: Callable[[Request, bool], None] | None = None
-    """Is told of each request whether it succeeded."""
+    """Services, model server included, and databases that are out: connections are refused, tables
+    are missing.
+    """
+    killed: str | None = None
+    """Service whose process is killed while it works."""
+    killed_after: int = 0
+    """Requests sent before that."""
+    answered: Callable[[Request, httpx.Response], None] | None = None
+    """Is told the answer to each request."""
 
 
 def perform(order: Order, progress: Progress) -> dict[str, Counts]:
@@ -74,7 +80,7 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
 
     Raises DemoError if a process does not start or ends early, or the receiver rejects spans.
     """
-    if not takes_spans(order.otlp):
+    if order.otlp is not None and not takes_spans(order.otlp):
         raise NotReceivedError(
             f"No OTLP receiver accepted an empty request at {order.otlp}/v1/traces. Check that it"
             " is running and whether it requires a key."
@@ -89,10 +95,10 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
         _start(fleet, order, Path(folder))
         fleet.wait_until_ready(order.patience_seconds)
         for system in order.systems:
-            asyncio.run(_drive(fleet.addresses[system.services[0].name], system, order, progress))
+            asyncio.run(_drive(fleet, system, order, progress))
         progress("Stopping the services, which flush their spans.")
         fleet.stop()
-        return {system.name: _counted(fleet, system, order.down) for system in order.systems}
+        return {system.name: _counted(fleet, system, order) for system in order.systems}
 
 
 @contextmanager
@@ -107,7 +113,10 @@ def _start(fleet: Fleet, order: Order, folder: Path) -> None:
         agent.name: agent.script for system in order.systems for agent in system.agents.values()
     }
     faults = tuple(fault for system in order.systems for fault in system.faults)
-    fleet.start(MODEL_SERVER, serve_model, scripts, order.seed, faults)
+    if MODEL_SERVER in order.down:
+        fleet.refuse(MODEL_SERVER)
+    else:
+        fleet.start(MODEL_SERVER, serve_model, scripts, order.seed, faults)
     for system in order.systems:
         database = folder / f"{system.database}.db"
         create_database(database, "" if system.database in order.down else system.schema)
@@ -127,15 +136,18 @@ def serve_model(
     post.hand_in(server.counts)
 
 
-async def _drive(entry: str, system: System, order: Order, progress: Progress) -> None:
+async def _drive(fleet: Fleet, system: System, order: Order, progress: Progress) -> None:
+    entry = fleet.addresses[system.services[0].name]
     requests = system.requests(order.seed, order.runs or system.default_runs)
     waiting = iter(enumerate(requests, 1))
 
     async def user() -> None:
         for number, request in waiting:
+            if order.killed is not None and number == order.killed_after + 1:
+                fleet.kill(order.killed)
             answer = await client.post(request.path, json=dict(request.task))
             if order.answered is not None:
-                order.answered(request, answer.is_success)
+                order.answered(request, answer)
             if number % 10 == 0 or number == len(requests):
                 progress(f"{system.name}: {number} of {len(requests)} requests sent")
 
@@ -152,10 +164,11 @@ async def _drive(entry: str, system: System, order: Order, progress: Progress) -
         ) from errors
 
 
-def _counted(fleet: Fleet, system: System, down: frozenset[str]) -> Counts:
-    running = [service.name for service in system.services if service.name not in down]
+def _counted(fleet: Fleet, system: System, order: Order) -> Counts:
+    gone = {*order.down, order.killed}
+    running = [service.name for service in system.services if service.name not in gone]
     own = total(fleet.counted_by(name) for name in running)
-    met = fleet.counted_by(MODEL_SERVER)
+    met = Counts() if MODEL_SERVER in gone else fleet.counted_by(MODEL_SERVER)
     agents = {f"agent:{name}" for name in system.agents}
     own.retries.update({edge: count for edge, count in met.retries.items() if edge[0] in agents})
     own.fallbacks.update(

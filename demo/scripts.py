@@ -5,6 +5,7 @@ For each agent, the steps that it takes, and what it tries when one fails.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,30 @@ FAILED = "FAILED"
 ERROR = "ERROR"
 """Prefix of the result of a failed tool."""
 
+WRONG = "wrong"
+"""Key of a task that was made from a wrong result: who works on it answers wrongly too."""
+_WRONG_TEXT = f"{WRONG}=True"
+_TRACE = re.compile(rf'(, )?\\*"{WRONG}\\*": true|(, |; ){_WRONG_TEXT}')
+
 Task = Mapping[str, Any]
+
+
+def spoilt(text: str) -> str:
+    """Return the text as a wrong one."""
+    return text if is_wrong(text) else f"{text}; {_WRONG_TEXT}"
+
+
+def is_wrong(text: str) -> bool:
+    """Whether the text is wrong or was made from something wrong."""
+    return _WRONG_TEXT in text
+
+
+def without_wrong(conversation: str) -> str:
+    """Return a conversation, as JSON, as it would be if nothing in it were wrong.
+
+    What is drawn from its digest then does not depend on what is wrong in it.
+    """
+    return _TRACE.sub("", conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +71,7 @@ class ToolResult:
 
     tool: str
     succeeded: bool
+    wrong: bool = False
 
 
 @dataclass(frozen=True, slots=True)

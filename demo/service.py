@@ -14,32 +14,40 @@ from openai import AsyncOpenAI
 from demo.counting import Counts
 from demo.faults import FaultPlan
 from demo.processes import Post
+from demo.scripts import is_wrong
 from demo.system import System
 from demo.telemetry import start_telemetry, stop_telemetry, trace_requests
+from demo.tool_server import PATH, tool_handler
+from demo.toolbox import Toolbox
 from demo.worker import AgentFailedError, Worker
 
-_TIMEOUT_SECONDS = 30.0
 MODEL_SERVER = "model-server"
 """The model server's key in the addresses."""
 Handler = Callable[[dict[str, Any]], Awaitable[dict[str, str]]]
 
 
-def serve(system: System, name: str, seed: int, otlp: str, database: Path, post: Post) -> None:
+def serve(
+    system: System, name: str, seed: int, otlp: str | None, database: Path, post: Post
+) -> None:
     """Run the service `name` of the system until the runner sends stop, then flush its spans."""
     counts = Counts()
-    provider = start_telemetry(name, system, otlp, counts)
+    provider = start_telemetry(name, system, otlp, counts) if otlp else None
     model = AsyncOpenAI(
         base_url=f"{post.addresses[MODEL_SERVER]}/v1",
         api_key="scripted",
         max_retries=0,
-        timeout=_TIMEOUT_SECONDS,
+        timeout=system.model_timeout_seconds,
     )
-    http = httpx.AsyncClient(timeout=_TIMEOUT_SECONDS, trust_env=False)
-    worker = Worker(
-        system, name, post.addresses, model, http, FaultPlan(seed, system.faults), database, counts
-    )
-    post.serve(create_app(worker))
-    stop_telemetry(provider)
+    http = httpx.AsyncClient(timeout=system.timeout_seconds, trust_env=False)
+    faults = FaultPlan(seed, system.faults)
+    toolbox = Toolbox(faults, database, system.database, counts)
+    worker = Worker(system, name, post.addresses, model, http, faults, toolbox, counts)
+    app = create_app(worker)
+    if provider is not None:
+        trace_requests(app)
+    post.serve(app)
+    if provider is not None:
+        stop_telemetry(provider)
     post.hand_in(counts)
 
 
@@ -57,7 +65,8 @@ def create_app(worker: Worker) -> FastAPI:
         )
     for path, agent_name in service.entries.items():
         app.add_api_route(path, _entry_handler(worker, path, agent_name), methods=["POST"])
-    trace_requests(app)
+    if service.tools:
+        app.add_api_route(PATH, tool_handler(service.tools, worker.toolbox), methods=["POST"])
     return app
 
 
@@ -82,7 +91,7 @@ def _agent_handler(worker: Worker, agent: str) -> Handler:
         except AgentFailedError as error:
             worker.counts.answered(worker.service, failed=True)
             raise HTTPException(503, str(error)) from error
-        worker.counts.answered(worker.service, failed=False)
+        worker.counts.answered(worker.service, failed=False, wrong=is_wrong(answer))
         return {"answer": answer}
 
     return invoke
@@ -97,7 +106,7 @@ def _entry_handler(worker: Worker, path: str, agent: str) -> Handler:
             worker.counts.answered(worker.service, failed=True)
             raise HTTPException(502, str(error)) from error
         worker.counts.ran(f"POST {path}", failed=False)
-        worker.counts.answered(worker.service, failed=False)
+        worker.counts.answered(worker.service, failed=False, wrong=is_wrong(answer))
         return {"answer": answer}
 
     return enter

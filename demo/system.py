@@ -40,6 +40,8 @@ class Service:
     agents: tuple[Agent, ...] = ()
     entries: Mapping[str, str] = field(default_factory=dict)
     """Path → agent that serves it."""
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    """What it offers over the Model Context Protocol, to the agents that name these tools."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,9 @@ class System:
     """
     requests: Callable[[int, int], Sequence[Request]]
     """(seed, number of main runs) → the users' requests."""
+    timeout_seconds: float = 30.0
+    """How long a caller waits for a service."""
+    model_timeout_seconds: float = 30.0
 
     @property
     def agents(self) -> dict[str, Agent]:
@@ -77,3 +82,8 @@ class System:
     def homes(self) -> dict[str, str]:
         """Agent → name of its service."""
         return {agent.name: service.name for service in self.services for agent in service.agents}
+
+    @property
+    def tool_homes(self) -> dict[str, str]:
+        """Tool → name of the server that hosts it; the tools of agents' own processes left out."""
+        return {tool: service.name for service in self.services for tool in service.tools}

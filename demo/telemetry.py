@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from fastapi import FastAPI
+from httpx import URL
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.dbapi import trace_integration
@@ -23,6 +24,7 @@ from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import SpanKind
 
 from demo.counting import Counts
 from demo.system import System
@@ -141,12 +143,35 @@ def execute_tool(name: str, call_id: str) -> AbstractContextManager[None]:
     return _span(f"execute_tool {name}", attributes)
 
 
+def call_tool(name: str, call_id: str, address: URL) -> AbstractContextManager[None]:
+    """Span of a client's call of a tool over the Model Context Protocol."""
+    attributes = _mcp(name, call_id)
+    attributes |= {"server.address": address.host, "server.port": address.port or 80}
+    return _span(f"tools/call {name}", attributes, SpanKind.CLIENT)
+
+
+def serve_tool(name: str, call_id: str) -> AbstractContextManager[None]:
+    """Span of a server's answer to the same call."""
+    return _span(f"tools/call {name}", _mcp(name, call_id), SpanKind.SERVER)
+
+
+def _mcp(name: str, call_id: str) -> dict[str, str | int]:
+    return {
+        "mcp.method.name": "tools/call",
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": name,
+        "jsonrpc.request.id": call_id,
+    }
+
+
 @contextmanager
-def _span(name: str, attributes: dict[str, str]) -> Iterator[None]:
+def _span(
+    name: str, attributes: Mapping[str, str | int], kind: SpanKind = SpanKind.INTERNAL
+) -> Iterator[None]:
     # The error's type and message are recorded, its stack trace is not: that would show where this
     # machine keeps its files.
     with trace.get_tracer("demo.agents").start_as_current_span(
-        name, attributes=attributes, record_exception=False
+        name, kind=kind, attributes=attributes, record_exception=False
     ) as span:
         try:
             yield

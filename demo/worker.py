@@ -5,11 +5,10 @@ Ask the model, do what it says with tools and other agents, until it has an answ
 
 from __future__ import annotations
 
+import asyncio
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,11 +16,12 @@ from openai import APIError, AsyncOpenAI
 from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageFunctionToolCall
 
 from demo.counting import Counts
-from demo.database import Database
 from demo.faults import FaultPlan, agent_point
-from demo.scripts import ERROR, FAILED, Task
+from demo.scripts import ERROR, FAILED, Task, is_wrong, spoilt
 from demo.system import Agent, System
 from demo.telemetry import execute_tool, invoke_agent
+from demo.tool_server import ToolClient
+from demo.toolbox import Toolbox, ToolFailedError
 
 _MAX_STEPS = 20
 Message = dict[str, Any]
@@ -29,10 +29,6 @@ Message = dict[str, Any]
 
 class AgentFailedError(Exception):
     """An agent failed its task."""
-
-
-class ToolFailedError(Exception):
-    """A tool failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ class Worker:
     model: AsyncOpenAI
     http: httpx.AsyncClient
     faults: FaultPlan
-    database: Path
+    toolbox: Toolbox
     counts: Counts
 
     async def run(self, name: str, task: Task) -> str:
@@ -59,16 +55,20 @@ class Worker:
             with invoke_agent(
                 agent.name, agent.description, agent.models[0], f"{self.system.name}-{task['id']}"
             ):
-                self._meet_fault(agent, task)
+                await self._meet_fault(agent, task)
                 answer = await self._converse(agent, task)
         except AgentFailedError:
             self.counts.invoked(agent.name, failed=True)
             raise
-        self.counts.invoked(agent.name, failed=False)
+        if self.faults.spoils(agent_point(agent.name), str(task["id"])):
+            answer = spoilt(answer)
+        self.counts.invoked(agent.name, failed=False, wrong=is_wrong(answer))
         return answer
 
-    def _meet_fault(self, agent: Agent, task: Task) -> None:
-        fault = self.faults.strike(agent_point(agent.name), str(task["id"]))
+    async def _meet_fault(self, agent: Agent, task: Task) -> None:
+        call = agent_point(agent.name), str(task["id"])
+        await asyncio.sleep(self.faults.delay(*call))
+        fault = self.faults.strike(*call)
         if fault:
             raise AgentFailedError(f"{agent.name}: {fault.message} ({fault.status})")
 
@@ -129,7 +129,7 @@ class Worker:
             result = (
                 await self._ask_colleague(name, task)
                 if name in agent.colleagues
-                else self._use_tool(agent, name, task, call.id)
+                else await self._use_tool(agent, name, task, call.id)
             )
         except (AgentFailedError, ToolFailedError) as error:
             self.counts.called(f"agent:{agent.name}", callee, failed=True)
@@ -137,16 +137,13 @@ class Worker:
         self.counts.called(f"agent:{agent.name}", callee, failed=False)
         return result
 
-    def _use_tool(self, agent: Agent, name: str, task: Task, call_id: str) -> str:
+    async def _use_tool(self, agent: Agent, name: str, task: Task, call_id: str) -> str:
+        server = self.system.tool_homes.get(name)
+        if server is not None:
+            client = ToolClient(self.http)
+            return await client.call(self.addresses[server], name, task, call_id)
         with execute_tool(name, call_id):
-            fault = self.faults.strike(name, str(task["id"]))
-            if fault:
-                raise ToolFailedError(f"{name}: {fault.message} ({fault.status})")
-            database = Database(self.database, self.system.database, name, self.counts)
-            try:
-                return agent.tools[name](task, database)
-            except sqlite3.Error as error:
-                raise ToolFailedError(f"{name}: the database failed ({error})") from error
+            return await self.toolbox.use(name, agent.tools[name], task)
 
     async def _ask_colleague(self, name: str, task: Task) -> str:
         home = self.system.homes[name]

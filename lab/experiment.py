@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from agentguard.simulation.model import Method
 from demo.system import System
-from lab.observation import Observation, observe
+from lab.observation import Disturbance, Observation, observe
 from lab.outages import Outage, with_outage
 from lab.parts import Conditions, Part
 from lab.prediction import Prediction, Window
@@ -48,7 +48,9 @@ def record(
     before = _baseline(part, running, conditions, progress)
     for outage in missing:
         progress(f"{system.name}, {conditions.name}: {outage.reference} is out")
-        during = observe(with_outage(running, outage), conditions.seed, down=outage.down)
+        during = observe(
+            with_outage(running, outage), conditions.seed, disturbance=Disturbance(outage.down)
+        )
         part.keep(outage, truth_of(running, outage, before, during))
 
 

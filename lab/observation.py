@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import httpx
+
 from demo.counting import Counts
 from demo.receiver import receiving
 from demo.recording import packed
 from demo.runner import Order, perform
+from demo.scripts import is_wrong
 from demo.system import Request, System
 
 _PATIENCE_SECONDS = 120
@@ -21,6 +24,8 @@ class Ending(StrEnum):
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+    WRONG = "wrong"
+    """It succeeded, with an answer made from a wrong result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,45 +35,72 @@ class Observation:
     endings: Mapping[tuple[str, str], Ending]
     """(workflow, request) → how it ended."""
     failures: Mapping[str, int]
-    """Reference of an agent or a service → runs, or requests to it, that failed."""
+    """Reference of an agent or a service → runs, or requests to it, that failed or ended wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What is done to the processes of a system, besides the faults inside them."""
+
+    down: frozenset[str] = frozenset()
+    """Services and databases that are not there."""
+    killed: str | None = None
+    """Service that is killed while it works."""
+    killed_after: int = 0
+    """Requests sent before that."""
 
 
 def observe(
     system: System,
     seed: int,
     *,
-    down: frozenset[str] = frozenset(),
+    disturbance: Disturbance = Disturbance(),
     traces: Path | None = None,
 ) -> Observation:
     """Run the system on its requests; write its spans to `traces`, gzipped OTLP JSON lines.
 
-    One seed gives the same requests and the same faults of its own.
+    One seed gives the same requests and the same faults of its own. Without `traces`, the system
+    sends no telemetry: what is returned is what its processes counted and answered.
     """
+    if traces is None:
+        return _observed(system, seed, None, disturbance)
+    with receiving() as received:
+        observation = _observed(system, seed, received.url, disturbance)
+    traces.parent.mkdir(parents=True, exist_ok=True)
+    traces.write_bytes(packed(received.requests))
+    return observation
+
+
+def _observed(system: System, seed: int, otlp: str | None, disturbance: Disturbance) -> Observation:
     endings: dict[tuple[str, str], Ending] = {}
 
-    def answered(request: Request, succeeded: bool) -> None:
-        ending = Ending.SUCCEEDED if succeeded else Ending.FAILED
-        endings[f"POST {request.path}", str(request.task["id"])] = ending
+    def answered(request: Request, answer: httpx.Response) -> None:
+        endings[f"POST {request.path}", str(request.task["id"])] = _ending(answer)
 
-    with receiving() as received:
-        order = Order(
-            (system,),
-            received.url,
-            seed,
-            None,
-            patience_seconds=_PATIENCE_SECONDS,
-            down=down,
-            answered=answered,
-        )
-        counted = perform(order, lambda _message: None)
-    if traces is not None:
-        traces.parent.mkdir(parents=True, exist_ok=True)
-        traces.write_bytes(packed(received.requests))
-    return Observation(endings, dict(_failures(counted[system.name])))
+    order = Order(
+        (system,),
+        otlp,
+        seed,
+        None,
+        patience_seconds=_PATIENCE_SECONDS,
+        down=disturbance.down,
+        killed=disturbance.killed,
+        killed_after=disturbance.killed_after,
+        answered=answered,
+    )
+    counted = perform(order, lambda _message: None)[system.name]
+    return Observation(endings, dict(_counts(counted)))
 
 
-def _failures(counts: Counts) -> Iterator[tuple[str, int]]:
-    for agent, failed in sorted(counts.failed_invocations.items()):
-        yield f"agent:{agent}", failed
-    for service, failed in sorted(counts.failed_served.items()):
-        yield f"service:{service}", failed
+def _ending(answer: httpx.Response) -> Ending:
+    if not answer.is_success:
+        return Ending.FAILED
+    return Ending.WRONG if is_wrong(str(answer.json()["answer"])) else Ending.SUCCEEDED
+
+
+def _counts(counts: Counts) -> Iterator[tuple[str, int]]:
+    """Yield how many runs of each agent, and requests to each service, failed or ended wrong."""
+    agents = counts.failed_invocations + counts.wrong_invocations
+    services = counts.failed_served + counts.wrong_served
+    yield from ((f"agent:{name}", count) for name, count in sorted(agents.items()))
+    yield from ((f"service:{name}", count) for name, count in sorted(services.items()))
