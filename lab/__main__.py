@@ -1,4 +1,4 @@
-"""`python -m lab`: put outages into real systems and score what the simulation says of them."""
+"""`python -m lab`: put faults into real systems and score what the simulation says of them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from demo.processes import keep_to_this_machine
 from lab.experiment import METHODS, Case, predicted, record
+from lab.injections import Mode
 from lab.parts import CONDITIONS, NOISY, OTHER_RUNS, QUIETER, Conditions, Part, chosen, systems
-from lab.report import details, table
+from lab.report import details, table, table_by_kind, table_by_mode, table_by_system
 
 _WINDOWS = (
     ("noisy", NOISY, NOISY),
@@ -36,21 +37,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _observe(wanted: argparse.Namespace, folder: Path) -> None:
-    """Put the outages into the systems, condition by condition."""
+    """Put the faults into the systems, condition by condition."""
     keep_to_this_machine()
     for conditions in CONDITIONS:
         if wanted.conditions is None or conditions.name in wanted.conditions:
             for system in systems():
                 if wanted.systems is None or system.name in wanted.systems:
-                    outages = chosen(system, wanted.most)
-                    record(system, conditions, outages, folder, _tell)
+                    injections = chosen(system, wanted.modes, wanted.most)
+                    record(system, conditions, injections, folder, _tell)
 
 
 def _score(wanted: argparse.Namespace, folder: Path) -> None:
     """Print the table of what the folder holds, and what lay outside the stated ranges."""
     windows = [(name, list(_cases(wanted, folder, *by))) for name, *by in _WINDOWS]
     scored = [(name, cases) for name, cases in windows if cases]
-    print(table(scored))
+    for each in (table, table_by_mode, table_by_system, table_by_kind):
+        print(each(scored))
     for name, cases in scored:
         for method in METHODS[:-1]:
             print(f"{name}: outside the range that {method} stated")
@@ -66,7 +68,7 @@ def _cases(
             continue
         if window.baseline() is not None and judge.baseline() is not None:
             cases = predicted(system, window, judge)
-            _tell(f"{system}, predicted from {seen.name}, {judged_by.name}: {len(cases)} outages")
+            _tell(f"{system}, predicted from {seen.name}, {judged_by.name}: {len(cases)} faults")
             yield from cases
 
 
@@ -78,11 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--conditions", nargs="+", help=f"of {', '.join(c.name for c in CONDITIONS)} (default: all)"
     )
-    how.add_argument("--most", type=int, help="outages of each kind in each system")
+    how.add_argument(
+        "--modes",
+        nargs="+",
+        type=Mode,
+        default=list(Mode),
+        help=f"of {', '.join(Mode)} (default: all)",
+    )
+    how.add_argument("--most", type=int, help="faults of each mode and kind in each system")
     commands = parser.add_subparsers(dest="do", required=True)
     commands.add_parser("run", parents=[which, how], help="observe and score")
     observing = commands.add_parser(
-        "observe", parents=[which, how], help="put outages into the systems, store what happens"
+        "observe", parents=[which, how], help="put faults into the systems, store what happens"
     )
     observing.add_argument("--into", type=Path, required=True, help="folder; resumes what it holds")
     scoring = commands.add_parser("score", parents=[which], help="predict what a folder holds")

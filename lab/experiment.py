@@ -1,4 +1,4 @@
-"""The two halves of an experiment: outages are made to happen, and predictions are held against
+"""The two halves of an experiment: faults are made to happen, and predictions are held against
 them.
 """
 
@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 from agentguard.simulation.model import Method
 from demo.system import System
-from lab.observation import Disturbance, Observation, observe
-from lab.outages import Outage, with_outage
+from lab.injections import Injection
+from lab.observation import Observation, asked, observe
 from lab.parts import Conditions, Part
 from lab.prediction import Prediction, Window
 from lab.truth import Truth, truth_of
@@ -25,42 +25,44 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One outage: what was said and what happened."""
+    """One fault: what was said and what happened."""
 
     system: str
-    outage: Outage
+    injection: Injection
     truth: Truth
-    predictions: Mapping[str, Prediction]
-    """By method."""
+    predictions: Mapping[str, Prediction | None]
+    """By method; None: it has no answer for this kind of fault."""
 
 
 def record(
     system: System,
     conditions: Conditions,
-    outages: Sequence[Outage],
+    injections: Sequence[Injection],
     root: Path,
     progress: Progress,
 ) -> None:
-    """Observe the system without and with each outage; what the folder already holds stays."""
+    """Observe the system without and with each fault; what the folder already holds stays."""
     part = Part.within(root, system.name, conditions)
-    missing = [outage for outage in outages if part.truth(outage) is None]
     running = conditions.applied(system)
     before = _baseline(part, running, conditions, progress)
-    for outage in missing:
-        progress(f"{system.name}, {conditions.name}: {outage.reference} is out")
-        during = observe(
-            with_outage(running, outage), conditions.seed, disturbance=Disturbance(outage.down)
-        )
-        part.keep(outage, truth_of(running, outage, before, during))
+    requests = [asked(r) for r in running.requests(conditions.seed, running.default_runs)]
+    for injection in injections:
+        if part.truth(injection) is not None:
+            continue
+        progress(f"{system.name}, {conditions.name}: {injection.label}")
+        disturbance = injection.disturbance(len(requests))
+        during = observe(injection.into(running), conditions.seed, disturbance=disturbance)
+        judged = requests[disturbance.killed_after :]
+        part.keep(injection, truth_of(running, injection, judged, before, during))
 
 
 def predicted(system: str, window: Part, judged_by: Part) -> list[Case]:
-    """Predict, from the spans of one part, the outages that the other one observed."""
+    """Predict, from the spans of one part, the faults that the other one observed."""
     with TemporaryDirectory(prefix="agentguard-lab-") as data_dir:
         scanned = Window.scanned(window.traces, Path(data_dir))
     return [
-        Case(system, outage, truth, _predictions(scanned, outage))
-        for outage, truth in judged_by.truths()
+        Case(system, injection, truth, _predictions(scanned, injection))
+        for injection, truth in judged_by.truths()
     ]
 
 
@@ -75,6 +77,6 @@ def _baseline(
     return kept
 
 
-def _predictions(window: Window, outage: Outage) -> dict[str, Prediction]:
-    said = {method.value: window.predict(outage.wanted, method) for method in Method}
-    return said | {NAIVE: window.naive(outage.wanted)}
+def _predictions(window: Window, injection: Injection) -> dict[str, Prediction | None]:
+    said = {method.value: window.predict(injection, method) for method in Method}
+    return said | {NAIVE: window.naive(injection)}

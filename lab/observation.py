@@ -19,6 +19,10 @@ from demo.system import Request, System
 _PATIENCE_SECONDS = 120
 
 
+Asked = tuple[str, str]
+"""A request: its workflow, and the id of its task."""
+
+
 class Ending(StrEnum):
     """How a request ended for the user who sent it."""
 
@@ -28,12 +32,15 @@ class Ending(StrEnum):
     """It succeeded, with an answer made from a wrong result."""
 
 
+def asked(request: Request) -> Asked:
+    return f"POST {request.path}", str(request.task["id"])
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """One window of a system's work, as its own processes counted it."""
 
-    endings: Mapping[tuple[str, str], Ending]
-    """(workflow, request) → how it ended."""
+    endings: Mapping[Asked, Ending]
     failures: Mapping[str, int]
     """Reference of an agent or a service → runs, or requests to it, that failed or ended wrong."""
 
@@ -72,10 +79,10 @@ def observe(
 
 
 def _observed(system: System, seed: int, otlp: str | None, disturbance: Disturbance) -> Observation:
-    endings: dict[tuple[str, str], Ending] = {}
+    endings: dict[Asked, Ending] = {}
 
     def answered(request: Request, answer: httpx.Response) -> None:
-        endings[f"POST {request.path}", str(request.task["id"])] = _ending(answer)
+        endings[asked(request)] = _ending(answer)
 
     order = Order(
         (system,),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from demo.runner import SYSTEMS
 from demo.system import System
+from lab.injections import Injection, Kind, Mode, injections_of, quietened
 from lab.observation import Ending, Observation
-from lab.outages import Outage, OutageKind, outages_of, quietened
 from lab.topologies import topology
 from lab.truth import Lost, Truth
 
@@ -51,19 +51,20 @@ def systems() -> list[System]:
     return [*reversed(SYSTEMS.values()), *(topology(seed) for seed in _TOPOLOGIES)]
 
 
-def chosen(system: System, most: int | None) -> Sequence[Outage]:
-    """Return the outages of the system, of each kind at most so many (None: all), spread evenly."""
-    every = list(outages_of(system))
+def chosen(system: System, modes: Sequence[Mode], most: int | None) -> Sequence[Injection]:
+    """Return the faults of these modes, of each kind at most so many (None: all), spread evenly."""
+    every = list(injections_of(system))
     return [
-        outage
-        for kind in OutageKind
-        for outage in _spread([each for each in every if each.kind is kind], most)
+        injection
+        for mode in modes
+        for kind in Kind
+        for injection in _spread([i for i in every if (i.mode, i.kind) == (mode, kind)], most)
     ]
 
 
-def _spread(outages: Sequence[Outage], most: int | None) -> Sequence[Outage]:
-    count = len(outages) if most is None else min(most, len(outages))
-    return [outages[number * len(outages) // count] for number in range(count)]
+def _spread(injections: Sequence[Injection], most: int | None) -> Sequence[Injection]:
+    count = len(injections) if most is None else min(most, len(injections))
+    return [injections[number * len(injections) // count] for number in range(count)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,35 +103,37 @@ class Part:
             requests.setdefault(workflow, {})[request] = ending.value
         _write(self._baseline, {"requests": requests, "failures": dict(observed.failures)})
 
-    def truth(self, outage: Outage) -> Truth | None:
-        """Return what the outage did; None before it was observed."""
-        path = self._truth_of(outage)
+    def truth(self, injection: Injection) -> Truth | None:
+        """Return what the fault did; None before it was observed."""
+        path = self._truth_of(injection)
         return _truth(json.loads(path.read_bytes())) if path.exists() else None
 
-    def keep(self, outage: Outage, truth: Truth) -> None:
+    def keep(self, injection: Injection, truth: Truth) -> None:
         lost = {name: {"seen": w.seen, "lost": w.lost} for name, w in truth.workflows.items()}
-        told = {"kind": outage.kind.value, "name": outage.name}
-        _write(
-            self._truth_of(outage), {"outage": told, "workflows": lost, "hit": sorted(truth.hit)}
-        )
+        document = {"injected": asdict(injection), "workflows": lost, "hit": sorted(truth.hit)}
+        _write(self._truth_of(injection), document)
 
-    def truths(self) -> Iterator[tuple[Outage, Truth]]:
-        """Yield the outages that were observed, in the order of their file names."""
-        for path in sorted(self._truths.glob("*.json")):
+    def truths(self) -> Iterator[tuple[Injection, Truth]]:
+        """Yield the faults that were observed, in the order of their file names."""
+        for path in sorted(self._faults.glob("*.json")):
             kept = json.loads(path.read_bytes())
-            told = kept["outage"]
-            yield Outage(OutageKind(told["kind"]), told["name"]), _truth(kept)
+            yield _injection(kept["injected"]), _truth(kept)
 
     @property
     def _baseline(self) -> Path:
         return self.folder / "baseline.json"
 
     @property
-    def _truths(self) -> Path:
-        return self.folder / "truth"
+    def _faults(self) -> Path:
+        return self.folder / "faults"
 
-    def _truth_of(self, outage: Outage) -> Path:
-        return self._truths / f"{outage.kind.value}-{outage.name}.json"
+    def _truth_of(self, injection: Injection) -> Path:
+        name = f"{injection.mode.value}-{injection.kind.value}-{injection.name}.json"
+        return self._faults / name
+
+
+def _injection(kept: Mapping[str, Any]) -> Injection:
+    return Injection(Kind(kept["kind"]), kept["name"], Mode(kept["mode"]), kept["amount"])
 
 
 def _truth(kept: Mapping[str, Any]) -> Truth:

@@ -1,9 +1,9 @@
-"""What the product, and a naive rule beside it, predict of an outage from one window's spans."""
+"""What the product, and a naive rule beside it, predict of a fault from one window's spans."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,11 @@ from agentguard.settings import Settings
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import Method, SimulationResult
 from agentguard.simulation.shared_fate import UnknownGroupError, members
+from lab.injections import Injection, Mode
 
+_OUTAGES = (Mode.OUTAGE, Mode.CRASH)
+"""What the methods predict: a complete outage. A crash is one for the requests after it."""
+_SHARES = (Mode.ERRORS, Mode.FLAKY, Mode.WRONG)
 _DATASET = "lab"
 _ACTOR = system_principal("lab")
 
@@ -36,7 +40,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one method says of an outage."""
+    """What one method says of a fault."""
 
     workflows: Mapping[str, Share]
     """By workflow name; those left out lose nothing."""
@@ -69,26 +73,36 @@ class Window:
             except UnknownGroupError:
                 return ()
 
-    def predict(self, reference: str, method: Method, *, seed: int = 0) -> Prediction:
+    def predict(self, injection: Injection, method: Method, *, seed: int = 0) -> Prediction | None:
         """Return what the product's method says; nothing is lost with what is not known."""
-        failed = self.named(reference)
+        if injection.mode not in _OUTAGES:
+            return None
+        failed = self.named(injection.wanted)
         if not failed:
             return Prediction({}, frozenset())
         return _prediction(simulate(self.graph, self.runs, failed, method=method, seed=seed))
 
-    def naive(self, reference: str) -> Prediction:
-        """Return the rule that every successful run that touches a failed component is lost."""
-        failed = set(self.named(reference))
+    def naive(self, injection: Injection) -> Prediction:
+        """Return the rule that what touches a failed component fails: every run that succeeded,
+        and every direct or indirect caller. Of a fault that strikes a share, this share.
+        """
+        failed = set(self.named(injection.wanted))
+        share = injection.amount if injection.mode in _SHARES else 1.0
         names = {workflow.id: workflow.name for workflow in self.graph.workflows}
         runs, calls = self.runs.runs.to_pylist(), self.runs.calls.to_pylist()
         touched = {call["run"] for call in calls if call["target"] in failed}
         seen = Counter(names[run["workflow"]] for run in runs)
-        lost = defaultdict[str, int](int)
-        for number in touched:
-            if not runs[number]["failed"]:
-                lost[names[runs[number]["workflow"]]] += 1
-        shares = {name: lost[name] / seen[name] for name in lost}
-        return Prediction({name: Share(v, v, v) for name, v in shares.items()}, frozenset())
+        lost = Counter(names[runs[n]["workflow"]] for n in touched if not runs[n]["failed"])
+        shares = {name: share * lost[name] / seen[name] for name in lost}
+        callers = frozenset(c.rpartition("/")[2] for c in self._callers(failed) - failed)
+        return Prediction({name: Share(v, v, v) for name, v in shares.items()}, callers)
+
+    def _callers(self, components: set[str]) -> set[str]:
+        found, new = set(components), set(components)
+        while new:
+            new = {d.source for d in self.graph.dependencies if d.target in new} - found
+            found |= new
+        return found
 
 
 async def _scanned(traces: Path, data_dir: Path) -> Window:

@@ -33,10 +33,10 @@ class Hits:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of one method over many outages."""
+    """Of one method over many faults."""
 
     pairs: int
-    """(outage, workflow) pairs."""
+    """(fault, workflow) pairs."""
     covered: int
     """Pairs whose true share lies in the stated range."""
     width: float
@@ -46,7 +46,7 @@ class Scores:
     Raftery, 2007). Always saying 0 to 100 % gives 1.
     """
     brier: float | None
-    """Mean over the runs of outages that lost, or were said to lose, a run; None: there is none."""
+    """Mean over the runs of faults that lost, or were said to lose, a run; None: there is none."""
     agents: Hits
     services: Hits
 

@@ -1,4 +1,6 @@
-"""Systems that a seed makes up: agents in services, with tools, retries and fallbacks."""
+"""Systems that a seed makes up: agents in services, tools of their own or on shared servers,
+optional steps, retries and fallbacks.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,14 @@ from random import Random
 from demo.database import Database
 from demo.faults import ALWAYS, Fault
 from demo.scripts import Step, Task
-from demo.system import Agent, Request, Service, System
+from demo.system import Agent, Request, Service, System, Tool
 
 _MODELS = (("gpt-4o",), ("gpt-4o-mini",), ("gpt-4o", "gpt-4o-mini"), ("gpt-4o", "gpt-4o"))
 _OPTIONAL, _RETRIED, _REPLACED = 0.3, 0.2, 0.25
 """Shares of the steps that an agent can do without, repeats, or has another tool for."""
 _MOST_PER_SERVICE = 3
+_MOST_SERVERS, _SERVED = 3, 0.4
+"""Servers of tools (Model Context Protocol) at most, and the share of the tools on them."""
 _ENTRIES = 2
 _SCHEMA = "CREATE TABLE notes (id INTEGER PRIMARY KEY, task TEXT NOT NULL);"
 
@@ -25,7 +29,7 @@ def topology(seed: int, agents: int = 10) -> System:
     made: list[Agent] = []
     for number in range(agents):
         made.append(_agent(random, number, made))
-    services = _services(random, made)
+    services = (*_services(random, made), *_servers(random, made))
     tools = [tool for agent in made for tool in agent.tools]
     return System(
         name=f"topology-{seed}",
@@ -90,6 +94,17 @@ def _services(random: Random, agents: Sequence[Agent]) -> tuple[Service, ...]:
         hosts.append(Service(f"service-{len(hosts)}", tuple(part)))
     entries = {f"/work-{n}": agent.name for n, agent in enumerate(agents[-_ENTRIES:])}
     return (Service("gateway", entries=entries), *hosts)
+
+
+def _servers(random: Random, agents: Sequence[Agent]) -> tuple[Service, ...]:
+    """Return servers that host some of the tools, each of several agents."""
+    count = random.randint(1, _MOST_SERVERS)
+    parts: list[dict[str, Tool]] = [{} for _ in range(count)]
+    for agent in agents:
+        for name, tool in agent.tools.items():
+            if random.random() < _SERVED:
+                random.choice(parts)[name] = tool
+    return tuple(Service(f"tools-{n}", tools=part) for n, part in enumerate(parts) if part)
 
 
 def _fault(random: Random, tool: str) -> Fault:
