@@ -27,7 +27,6 @@ from demo.counting import Counts
 
 _GRACE_SECONDS = 5
 _SERVER: dict[str, Any] = {"log_level": "warning", "access_log": False, "timeout_keep_alive": 60}
-_STOP_SECONDS = 20.0
 _PAUSE_SECONDS = 0.05
 _CHECKOUT = str(Path(__file__).resolve().parents[1])
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
@@ -93,6 +92,8 @@ class Fleet:
     names: tuple[str, ...]
     preload: tuple[str, ...]
     """Modules that children share, imported once."""
+    stop_seconds: float = 20.0
+    """How long processes may take to stop before they are killed."""
     addresses: dict[str, str] = field(default_factory=dict)
     _handed_in: dict[str, Counts] = field(default_factory=dict)
     _listeners: dict[str, socket.socket] = field(default_factory=dict)
@@ -155,7 +156,7 @@ class Fleet:
         for child in self._children.values():
             with suppress(OSError):
                 child.pipe.send("stop")
-        deadline = time.monotonic() + _STOP_SECONDS
+        deadline = time.monotonic() + self.stop_seconds
         while self._children:
             name, child = self._children.popitem()
             self._collect(name, child, deadline)

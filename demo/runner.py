@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +60,7 @@ class Order:
     runs: int | None
     """Main runs of each system; None: the system's default."""
     patience_seconds: float
-    """How long the processes may take to start."""
+    """How long the processes may take to start, and to stop."""
     users: int = 8
     """Concurrent requests: more finish sooner, but each takes longer."""
     down: frozenset[str] = frozenset()
@@ -87,7 +87,7 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
         )
     with (
         tempfile.TemporaryDirectory(prefix="agentguard-demo-") as folder,
-        _fleet(order.systems) as fleet,
+        _fleet(order) as fleet,
     ):
         progress(
             "Starting the scripted model server and the services: " + ", ".join(fleet.names[1:])
@@ -102,9 +102,9 @@ def perform(order: Order, progress: Progress) -> dict[str, Counts]:
 
 
 @contextmanager
-def _fleet(systems: Sequence[System]) -> Iterator[Fleet]:
-    services = [service.name for system in systems for service in system.services]
-    with Fleet((MODEL_SERVER, *services), _PRELOAD) as fleet:
+def _fleet(order: Order) -> Iterator[Fleet]:
+    services = [service.name for system in order.systems for service in system.services]
+    with Fleet((MODEL_SERVER, *services), _PRELOAD, order.patience_seconds) as fleet:
         yield fleet
 
 

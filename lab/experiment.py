@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentguard.simulation.model import Method
+from demo.processes import DemoError
 from demo.system import System
 from lab.injections import Injection
 from lab.observation import Observation, asked, observe
@@ -41,19 +42,28 @@ def record(
     root: Path,
     progress: Progress,
 ) -> None:
-    """Observe the system without and with each fault; what the folder already holds stays."""
+    """Observe the system without and with each fault; what the folder already holds stays.
+
+    What a busy machine keeps from being observed is reported and left out.
+    """
     part = Part.within(root, system.name, conditions)
-    running = conditions.applied(system)
-    before = _baseline(part, running, conditions, progress)
-    requests = [asked(r) for r in running.requests(conditions.seed, running.default_runs)]
     for injection in injections:
-        if part.truth(injection) is not None:
-            continue
-        progress(f"{system.name}, {conditions.name}: {injection.label}")
-        disturbance = injection.disturbance(len(requests))
-        during = observe(injection.into(running), conditions.seed, disturbance=disturbance)
-        judged = requests[disturbance.killed_after :]
-        part.keep(injection, truth_of(running, injection, judged, before, during))
+        if part.truth(injection) is None:
+            progress(f"{system.name}, {conditions.name}: {injection.label}")
+            try:
+                _record(part, system, conditions, injection)
+            except DemoError as error:
+                progress(f"{system.name}, {conditions.name}: {injection.label}: {error}")
+
+
+def _record(part: Part, system: System, conditions: Conditions, injection: Injection) -> None:
+    running = conditions.applied(system)
+    before = _baseline(part, running, conditions)
+    requests = [asked(r) for r in running.requests(conditions.seed, running.default_runs)]
+    disturbance = injection.disturbance(len(requests))
+    during = observe(injection.into(running), conditions.seed, disturbance=disturbance)
+    judged = requests[disturbance.killed_after :]
+    part.keep(injection, truth_of(running, injection, judged, before, during))
 
 
 def predicted(system: str, window: Part, judged_by: Part) -> list[Case]:
@@ -66,12 +76,9 @@ def predicted(system: str, window: Part, judged_by: Part) -> list[Case]:
     ]
 
 
-def _baseline(
-    part: Part, running: System, conditions: Conditions, progress: Progress
-) -> Observation:
+def _baseline(part: Part, running: System, conditions: Conditions) -> Observation:
     kept = part.baseline()
     if kept is None:
-        progress(f"{running.name}, {conditions.name}: observing a window")
         kept = observe(running, conditions.seed, traces=part.traces)
         part.keep_baseline(kept)
     return kept

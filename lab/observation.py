@@ -10,13 +10,14 @@ from pathlib import Path
 import httpx
 
 from demo.counting import Counts
+from demo.processes import DemoError
 from demo.receiver import receiving
 from demo.recording import packed
 from demo.runner import Order, perform
 from demo.scripts import is_wrong
 from demo.system import Request, System
 
-_PATIENCE_SECONDS = 120
+_PATIENCE_SECONDS = 120.0
 
 
 Asked = tuple[str, str]
@@ -96,6 +97,8 @@ def _observed(system: System, seed: int, otlp: str | None, disturbance: Disturba
         answered=answered,
     )
     counted = perform(order, lambda _message: None)[system.name]
+    if counted.spans_refused:
+        raise DemoError(f"{counted.spans_refused} spans were not received: the window has gaps.")
     return Observation(endings, dict(_counts(counted)))
 
 
