@@ -55,7 +55,7 @@ bench-audit: setup ## Compare the audit log with plain inserts, and time proofs 
 bench-neo4j: setup ## Compare bulk loading of a large graph into Neo4j with row by row (BENCH_COMPONENTS=10000 BENCH_DEPENDENCIES=50000)
 	@$(PY) -m benchmarks.neo4j
 
-lab: setup ## Put outages into real systems and score what the simulation says of them (LAB_ARGS="--systems ecommerce --most 2")
+lab: setup ## Put faults into real systems and score what the simulation says of them (LAB_ARGS="--systems ecommerce --most 2")
 	@$(PY) -m lab run $(LAB_ARGS)
 
 build: setup ## Build the wheel and the source archive into dist/

@@ -1,1 +1,1 @@
-"""The validation lab: outages of real processes, held against what the simulation predicts."""
+"""The validation lab: faults in real processes, held against what the simulation predicts."""
