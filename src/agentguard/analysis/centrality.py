@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import rustworkx as rx
+from numpy.typing import NDArray
 
 from agentguard.compute.digraphs import digraph
 
@@ -17,6 +18,9 @@ Above it, betweenness is estimated from SAMPLED_SOURCES sources.
 """
 
 SAMPLED_SOURCES = 200
+
+_STEPS_AT_ONCE = 2_000_000
+"""Edges × sources searched together: bounds memory to some tens of MB."""
 
 _DAMPING = 0.85
 _TOLERANCE = 1e-13
@@ -66,15 +70,12 @@ def sampled_betweenness(
 
     Exact when every node is a source.
     """
-    following: list[list[int]] = [[] for _ in range(size)]
-    for a, b in edges:
-        following[a].append(b)
-    total = [0.0] * size
-    for source in sources:
-        for node, share in _dependencies(source, following).items():
-            total[node] += share
-    scale = size / len(sources) / ((size - 1) * (size - 2))
-    return tuple(value * scale for value in total)
+    paths = _Paths.over(size, edges)
+    total = np.zeros(size)
+    together = max(1, _STEPS_AT_ONCE // max(1, len(edges)))
+    for first in range(0, len(sources), together):
+        total += paths.through(np.asarray(sources[first : first + together], np.int64))
+    return tuple((total * size / len(sources) / ((size - 1) * (size - 2))).tolist())
 
 
 def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
@@ -90,21 +91,53 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
     return tuple(found[node] for node in range(size))
 
 
-def _dependencies(source: int, following: list[list[int]]) -> dict[int, float]:
-    """Return, by node, its share of the shortest paths from source to all other nodes."""
-    paths, distance, order = {source: 1.0}, {source: 0}, [source]
-    before: dict[int, list[int]] = {source: []}
-    for node in order:
-        for after in following[node]:
-            if after not in distance:
-                distance[after], paths[after], before[after] = distance[node] + 1, 0.0, []
-                order.append(after)
-            if distance[after] == distance[node] + 1:
-                paths[after] += paths[node]
-                before[after].append(node)
-    through = dict.fromkeys(order, 0.0)
-    for node in reversed(order):
-        for above in before[node]:
-            through[above] += paths[above] / paths[node] * (1.0 + through[node])
-    del through[source]
-    return through
+@dataclass(frozen=True, slots=True, eq=False)
+class _Paths:
+    """Shortest paths from several sources at once: node n of the k-th source is k × size + n."""
+
+    size: int
+    starts: NDArray[np.int64]
+    """Node → its first edge in `targets`, with the end of the last one."""
+    targets: NDArray[np.int64]
+
+    @classmethod
+    def over(cls, size: int, edges: Sequence[tuple[int, int]]) -> _Paths:
+        ends = np.array(sorted(edges), np.int64).reshape(-1, 2)
+        return cls(size, np.searchsorted(ends[:, 0], np.arange(size + 1)), ends[:, 1].copy())
+
+    def through(self, sources: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return, by node, the sum over these sources of its share of their shortest paths."""
+        begins = np.arange(len(sources)) * self.size + sources
+        count = np.zeros(len(sources) * self.size)
+        share = np.zeros_like(count)
+        count[begins] = 1.0
+        levels = list(self._levels(begins, count))
+        for above, below in reversed(levels):
+            np.add.at(share, above, count[above] / count[below] * (1.0 + share[below]))
+        share[begins] = 0.0
+        found: NDArray[np.float64] = share.reshape(len(sources), self.size).sum(axis=0)
+        return found
+
+    def _levels(
+        self, begins: NDArray[np.int64], count: NDArray[np.float64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Yield the edges of shortest paths, nearest first, and count the paths to each node."""
+        reached = np.zeros(len(count), np.bool_)
+        row = np.empty(len(count), np.int64)
+        level = begins
+        while len(level):
+            reached[level] = True
+            above, below = self._edges_of(level)
+            fresh = ~reached[below]
+            above, below = above[fresh], below[fresh]
+            np.add.at(count, below, count[above])
+            yield above, below
+            row[below] = np.arange(len(below))
+            level = below[row[below] == np.arange(len(below))]
+
+    def _edges_of(self, level: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        source, node = np.divmod(level, self.size)
+        first, number = self.starts[node], np.diff(self.starts)[node]
+        ends = np.cumsum(number)
+        edge = np.arange(int(number.sum())) + np.repeat(first - ends + number, number)
+        return np.repeat(level, number), np.repeat(source * self.size, number) + self.targets[edge]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+import numpy as np
 import rustworkx as rx
+from numpy.typing import NDArray
 
 
 def digraph(size: int, edges: Iterable[tuple[int, int]]) -> rx.PyDiGraph[None, None]:
@@ -38,6 +41,19 @@ def condensation(size: int, edges: Iterable[tuple[int, int]]) -> Condensation:
         for node in part:
             component_of[node] = number
     return Condensation(tuple(tuple(sorted(part)) for part in parts), tuple(component_of))
+
+
+def component_numbers(
+    size: int, sources: NDArray[np.int64], targets: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return the strongly connected component by node, numbered as in `condensation`."""
+    parts = rx.strongly_connected_components(
+        digraph(size, zip(sources.tolist(), targets.tolist(), strict=True))
+    )
+    nodes = np.fromiter(chain.from_iterable(parts), np.int64, size)
+    numbers = np.empty(size, np.int64)
+    numbers[nodes] = np.repeat(np.arange(len(parts)), list(map(len, parts)))
+    return numbers
 
 
 def immediate_dominators(

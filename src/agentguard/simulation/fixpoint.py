@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import and_
 
@@ -26,9 +26,13 @@ class Requirements:
     """Node → the groups that contain it."""
     broken: frozenset[int]
     """Nodes that fail in every scenario: owners of unsatisfiable groups, and their dependents."""
+    relays: range = range(0)
+    """Nodes that only pass failure on: they add no distance and are no cause of other nodes."""
 
 
-def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requirements:
+def requirements(
+    size: int, groups: Iterable[tuple[int, Sequence[int]]], *, relays: range = range(0)
+) -> Requirements:
     """Build requirements from (owner, members) pairs; linear in the number of members.
 
     An empty group is unsatisfiable.
@@ -39,10 +43,11 @@ def requirements(size: int, groups: Iterable[tuple[int, Sequence[int]]]) -> Requ
         for member in members:
             groups_of[member].append(group)
     owners, members_of = tuple(o for o, _ in pairs), tuple(m for _, m in pairs)
-    plain = Requirements(size, owners, members_of, tuple(map(tuple, groups_of)), frozenset())
+    index = tuple(map(tuple, groups_of))
+    plain = Requirements(size, owners, members_of, index, frozenset(), relays)
     unmet = {owner for owner, members in pairs if not members}
     broken = frozenset(_spread(plain, unmet))
-    return Requirements(size, owners, members_of, plain.groups_of, broken)
+    return replace(plain, broken=broken)
 
 
 def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
@@ -123,11 +128,26 @@ def _spread(needs: Requirements, start: Iterable[int]) -> dict[int, int]:
     while level:
         hit: dict[int, int] = {}
         for node in level:
-            for group in needs.groups_of[node]:
-                left[group] = left.get(group, len(needs.members[group])) - 1
-                owner = needs.owners[group]
-                if not left[group] and owner not in causes:
-                    hit.setdefault(owner, node)
+            _fail(needs, node, causes, left, hit)
         causes |= hit
-        level = sorted(hit)
+        level = sorted(node for node in hit if node not in needs.relays)
     return causes
+
+
+def _fail(
+    needs: Requirements,
+    node: int,
+    causes: Mapping[int, int],
+    left: dict[int, int],
+    hit: dict[int, int],
+) -> None:
+    """Add what fails directly with this node, or through relays, to what this level hits."""
+    waiting = [node]
+    while waiting:
+        for group in needs.groups_of[waiting.pop()]:
+            left[group] = left.get(group, len(needs.members[group])) - 1
+            owner = needs.owners[group]
+            if not left[group] and owner not in causes and owner not in hit:
+                hit[owner] = node
+                if owner in needs.relays:
+                    waiting.append(owner)

@@ -6,7 +6,7 @@ A requirement is a group of callees of which one is enough: a callee and its cal
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -72,25 +72,17 @@ def workflow_requirements(
     """Yield what each workflow needs: its root component, and its handoffs and messages.
 
     If several workflows share a root component (a gateway), each needs only the callees of its own
-    runs; without recorded runs, only its entry.
+    runs; without recorded runs, only its entry. Without recorded runs, handoffs and messages of
+    other components than shared ones are left out: see simulation.relays.
     """
     shared, fallbacks = shared_entries(graph), _Fallbacks(graph.fallbacks)
-    by_owner: dict[str, list[Requirement]] = defaultdict(list)
-    for requirement in components:
-        by_owner[requirement.owner].append(requirement)
     entries, handed_over = _SharedEntries(graph, use, fallbacks), _handed_over(components, use)
     for w in graph.workflows:
         yield Requirement(w.id, (w.root_component,), Need.REQUIRED, returns=True)
-        own = (
-            entries.callees(w) if w.root_component in shared else by_owner.get(w.root_component, [])
-        )
         if w.root_component in shared:
-            yield from (replace(r, owner=w.id, returns=True) for r in own if r.returns)
-        yield from (
-            handed_over.get(w.id, ())
-            if use is not None
-            else _asynchronous_callees(w, own, by_owner)
-        )
+            own = (r for r in entries.callees(w) if r.returns or use is None)
+            yield from (replace(r, owner=w.id, returns=True) for r in own)
+        yield from handed_over.get(w.id, ())
 
 
 def _handed_over(
@@ -112,24 +104,6 @@ def _by_callee(use: UsageShares | None) -> dict[str, list[tuple[str, float]]]:
     for (workflow, callee), share in (use.by_workflow if use is not None else {}).items():
         found[callee].append((workflow, share))
     return found
-
-
-def _asynchronous_callees(
-    w: Workflow, own: Iterable[Requirement], by_owner: Mapping[str, list[Requirement]]
-) -> Iterator[Requirement]:
-    """Yield the asynchronous callees of all that the entry requires, directly or indirectly.
-
-    Optional if their caller does not require them.
-    """
-    seen, waiting = {w.root_component}, list(own)
-    while waiting:
-        r = waiting.pop()
-        if not r.returns:
-            yield Requirement(w.id, r.members, r.need, returns=True)
-        if r.need is Need.REQUIRED:
-            fresh = [m for m in r.members if m not in seen]
-            seen.update(fresh)
-            waiting += [further for m in fresh for further in by_owner.get(m, ())]
 
 
 def shared_entries(graph: Graph) -> frozenset[str]:

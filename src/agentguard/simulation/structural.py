@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agentguard.graph.model import Evidence, Graph
@@ -17,6 +18,7 @@ from agentguard.simulation.model import (
     Step,
     WorkflowRuns,
 )
+from agentguard.simulation.relays import NumberedGroup, relay_requirements, relayed, relaying
 from agentguard.simulation.requirements import (
     Need,
     Requirement,
@@ -30,7 +32,7 @@ from agentguard.simulation.workflow_runs import workflow_runs
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """A graph's requirements as numbered nodes: components, workflows, shared entries.
+    """A graph's requirements as numbered nodes: components, workflows, shared entries, relays.
 
     Each part is sorted by id. If several workflows start in one component, that component fails by
     the rules like any other, but what one workflow requires of it must not bring down the others:
@@ -48,17 +50,17 @@ class Structure:
     optional: tuple[tuple[int, tuple[int, ...]], ...]
     runs: Mapping[str, WorkflowRuns]
     """Workflow id → its runs."""
+    relays: tuple[str, ...] = ()
+    """Component ids; see simulation.relays."""
 
     def label(self, number: int) -> str:
         """Return the id of a component or workflow."""
-        place = number - len(self.components)
-        if place < 0:
-            return self.components[number]
-        return (
-            self.workflows[place]
-            if place < len(self.workflows)
-            else self.entry_nodes[place - len(self.workflows)]
-        )
+        place = number
+        for part in (self.components, self.workflows, self.entry_nodes):
+            if place < len(part):
+                return part[place]
+            place -= len(part)
+        return self.relays[place]
 
     def entry_node(self, number: int) -> int | None:
         """Return the second node of a component, or None."""
@@ -79,47 +81,84 @@ class FailedNodes:
 def structure(graph: Graph, runs: Runs | None) -> Structure:
     """Return the graph's requirements.
 
-    Linear in the dependencies, times the workflows if there are handoffs. Recorded runs give exact
-    shares of use; without them the graph's counts are used.
+    Linear in the dependencies. Recorded runs give exact shares of use; without them the graph's
+    counts are used.
     """
-    components, workflows = (
-        tuple(sorted(c.id for c in graph.components)),
-        tuple(sorted(w.id for w in graph.workflows)),
-    )
-    entry_nodes = tuple(sorted(shared_entries(graph)))
-    nodes = (*components, *workflows, *entry_nodes)
-    index = _numbers(components)
-    owners = _numbers(workflows, start=len(components))
-    entries = {w.id: (w.root_component,) for w in graph.workflows}
-    to_entry_node = index | _numbers(entry_nodes, start=len(components) + len(workflows))
     use = usage_shares(runs)
     inner = component_requirements(graph, use)
-    groups = [(index[r.owner], r, index) for r in inner if r.returns]
-    outer = workflow_requirements(graph, inner, use)
-    groups += [
-        (owners[r.owner], r, to_entry_node if r.members == entries[r.owner] else index)
-        for r in outer
+    numbers = _Numbers.of(graph, relaying(inner) if use is None else ())
+    groups = [
+        (numbers.components[r.owner], _places(r, numbers.components), r.need)
+        for r in inner
+        if r.returns
     ]
-    required, optional = (_numbered(groups, need) for need in (Need.REQUIRED, Need.OPTIONAL))
+    groups += relay_requirements(inner, numbers.relays, numbers.components)
+    groups += numbers.of_workflows(graph, workflow_requirements(graph, inner, use))
+    size = numbers.size
+    relays = range(size - len(numbers.relays), size)
     return Structure(
-        components=components,
-        workflows=workflows,
-        entry_nodes=entry_nodes,
-        index=index,
-        needs=requirements(len(nodes), required),
-        optional=optional,
+        components=tuple(numbers.components),
+        workflows=tuple(numbers.workflows),
+        entry_nodes=tuple(numbers.entry_nodes),
+        index=numbers.components,
+        needs=requirements(size, _of_need(groups, Need.REQUIRED), relays=relays),
+        optional=tuple(_of_need(groups, Need.OPTIONAL)),
         runs=workflow_runs(graph, runs),
+        relays=tuple(numbers.relays),
     )
 
 
-def _numbers(ids: Iterable[str], start: int = 0) -> dict[str, int]:
-    return {text: number for number, text in enumerate(ids, start)}
+@dataclass(frozen=True, slots=True)
+class _Numbers:
+    """The numbers of nodes by id, in the structure's order."""
+
+    components: dict[str, int]
+    workflows: dict[str, int]
+    entry_nodes: dict[str, int]
+    relays: dict[str, int]
+
+    @classmethod
+    def of(cls, graph: Graph, relays: Sequence[str]) -> _Numbers:
+        components, workflows = (c.id for c in graph.components), (w.id for w in graph.workflows)
+        return cls(*_numbers(components, workflows, shared_entries(graph), relays))
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, (self.components, self.workflows, self.entry_nodes, self.relays)))
+
+    def of_workflows(self, graph: Graph, needed: Iterable[Requirement]) -> Iterator[NumberedGroup]:
+        """Yield what workflows need. Of a shared root component, they need nothing but itself."""
+        entries = {w.id: (w.root_component,) for w in graph.workflows}
+        for r in needed:
+            owner = self.workflows[r.owner]
+            if r.members == entries[r.owner] and r.members[0] in self.entry_nodes:
+                yield owner, _places(r, self.entry_nodes), r.need
+            else:
+                yield owner, _places(r, self.components), r.need
+                yield from relayed(owner, r, self.relays)
+
+
+def _places(r: Requirement, index: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(index[m] for m in r.members)
+
+
+def _of_need(groups: Iterable[NumberedGroup], need: Need) -> Iterator[tuple[int, tuple[int, ...]]]:
+    return ((owner, members) for owner, members, own in groups if own is need)
+
+
+def _numbers(*parts: Iterable[str]) -> Iterator[dict[str, int]]:
+    """Yield the number by id for each part, sorted; numbers run on from part to part."""
+    start = 0
+    for ids in parts:
+        part = {text: number for number, text in enumerate(sorted(ids), start)}
+        start += len(part)
+        yield part
 
 
 def failed_nodes(s: Structure, failed: Iterable[int]) -> FailedNodes:
     """Return everything that fails with these components (by number), in linear time."""
     start = set(failed)
-    entry_nodes = (s.entry_node(number) for number in start)
+    entry_nodes = (s.entry_node(number) for number in start if number < len(s.components))
     causes = failures(s.needs, start | {node for node in entry_nodes if node is not None})
     first, last = len(s.components), len(s.components) + len(s.workflows)
     return FailedNodes(
@@ -152,22 +191,21 @@ def degraded(s: Structure, failed: Iterable[str]) -> tuple[Degraded, ...]:
     start = {s.index[f] for f in failed}
     down = failed_nodes(s, start)
     gone = start | down.components.keys()
-    lost: dict[int, set[int]] = {}
+    lost: dict[int, set[int]] = defaultdict(set)
     for owner, members in s.optional:
-        if owner not in gone and owner not in down.workflows and gone.issuperset(members):
-            lost.setdefault(owner, set()).update(members)
+        if gone.issuperset(members):
+            for affected in _affected(s, owner):
+                if affected not in gone and affected not in down.workflows:
+                    lost[affected].update(members)
     return tuple(
         Degraded(s.label(o), tuple(sorted(map(s.label, m))))
         for o, m in sorted(lost.items(), key=lambda item: s.label(item[0]))
     )
 
 
-def _numbered(
-    groups: list[tuple[int, Requirement, dict[str, int]]], need: Need
-) -> tuple[tuple[int, tuple[int, ...]], ...]:
-    return tuple(
-        (owner, tuple(index[m] for m in r.members)) for owner, r, index in groups if r.need is need
-    )
+def _affected(s: Structure, owner: int) -> Iterable[int]:
+    """Return the owner of an optional requirement; of a relay's, the workflows above it."""
+    return failed_nodes(s, [owner]).workflows if owner in s.needs.relays else (owner,)
 
 
 def _workflows(
