@@ -40,7 +40,6 @@ _PRELOAD = (
     "requests",
     "uvicorn.protocols.http.h11_impl",
 )
-_TIMEOUT_SECONDS = 60.0
 
 Progress = Callable[[str], None]
 
@@ -153,7 +152,9 @@ async def _drive(fleet: Fleet, system: System, order: Order, progress: Progress)
 
     try:
         async with (
-            httpx.AsyncClient(base_url=entry, timeout=_TIMEOUT_SECONDS, trust_env=False) as client,
+            httpx.AsyncClient(
+                base_url=entry, timeout=2 * system.timeout_seconds, trust_env=False
+            ) as client,
             asyncio.TaskGroup() as users,
         ):
             for _ in range(order.users):

@@ -14,8 +14,8 @@ from lab.observation import Disturbance
 
 _STREAM = "injected"
 """What is injected strikes independently of the system's own faults."""
-_TIMEOUT_SECONDS, _MODEL_TIMEOUT_SECONDS = 12.0, 3.0
-"""Of a system that something slow is put into: other windows wait longer than anything takes."""
+_MODEL_TIMEOUT_SECONDS = 15.0
+"""Of agents in a system that something slow is put into."""
 
 
 class Kind(StrEnum):
@@ -90,12 +90,7 @@ class Injection:
         faults = (*self.faults(system), *system.faults)
         if self.mode is not Mode.SLOW:
             return replace(system, faults=faults)
-        return replace(
-            system,
-            faults=faults,
-            timeout_seconds=_TIMEOUT_SECONDS,
-            model_timeout_seconds=_MODEL_TIMEOUT_SECONDS,
-        )
+        return replace(system, faults=faults, model_timeout_seconds=_MODEL_TIMEOUT_SECONDS)
 
     def faults(self, system: System) -> tuple[Fault, ...]:
         """Return the faults inside the system's processes."""
@@ -166,8 +161,8 @@ def _parts(system: System) -> Iterator[tuple[Kind, str]]:
 
 _PROVIDER = "openai"
 _SHARES = (0.25, 0.5)
-_DELAYS = {Kind.TOOL: 1.0, Kind.MODEL: 6.0, Kind.AGENT: 14.0}
-"""Seconds: the first is below every timeout, the second above a model's, the third above all."""
+_DELAYS = {Kind.TOOL: 1.0, Kind.MODEL: 30.0, Kind.AGENT: 1.0}
+"""Seconds: of a model above the timeout, of others below every timeout."""
 
 
 def _others(system: System) -> Iterator[Injection]:

@@ -72,7 +72,7 @@ OUTAGES = chosen(SYSTEM, [Mode.OUTAGE], most=1)
 OTHERS = [
     Injection(Kind.TOOL, "store", Mode.ERRORS, 0.5),
     Injection(Kind.SERVICE, "back", Mode.CRASH),
-    Injection(Kind.MODEL, "gpt-4o", Mode.SLOW, 6.0),
+    Injection(Kind.MODEL, "gpt-4o", Mode.SLOW, 20.0),
     Injection(Kind.AGENT, "BackAgent", Mode.WRONG, 1.0),
 ]
 INJECTED = [*OUTAGES, *OTHERS]

@@ -90,12 +90,12 @@ def test_what_is_injected_is_independent_of_the_systems_own_faults() -> None:
 
 
 def test_something_slow_delays_calls_and_shortens_patience() -> None:
-    slow = Injection(Kind.MODEL, "gpt-4o", Mode.SLOW, 6.0).into(SYSTEM)
+    slow = Injection(Kind.MODEL, "gpt-4o", Mode.SLOW, 20.0).into(SYSTEM)
     plan = FaultPlan(7, slow.faults)
 
-    assert plan.delay("CheckoutAgent/gpt-4o", "order-1") == 6.0
+    assert plan.delay("CheckoutAgent/gpt-4o", "order-1") == 20.0
     assert plan.delay("InventoryAgent/gpt-4o-mini", "order-1") == 0.0
-    assert slow.model_timeout_seconds < 6.0 < slow.timeout_seconds < SYSTEM.timeout_seconds
+    assert slow.model_timeout_seconds < 20.0 < SYSTEM.model_timeout_seconds
 
 
 def test_a_wrong_result_is_not_an_error() -> None:
