@@ -41,7 +41,8 @@ def serve(
     http = httpx.AsyncClient(timeout=system.timeout_seconds, trust_env=False)
     faults = FaultPlan(seed, system.faults)
     toolbox = Toolbox(faults, database, system.database, counts)
-    worker = Worker(system, name, post.addresses, model, http, faults, toolbox, counts)
+    traced = provider is not None
+    worker = Worker(system, name, post.addresses, model, http, faults, toolbox, counts, traced)
     app = create_app(worker)
     if provider is not None:
         trace_requests(app)

@@ -13,7 +13,11 @@ from typing import Any
 
 import httpx
 from openai import APIError, AsyncOpenAI
-from openai.types.chat import ChatCompletionMessage, ChatCompletionMessageFunctionToolCall
+from openai.types.chat import (
+    ChatCompletion,
+    ChatCompletionMessage,
+    ChatCompletionMessageFunctionToolCall,
+)
 
 from demo.counting import Counts
 from demo.faults import FaultPlan, agent_point
@@ -44,6 +48,8 @@ class Worker:
     faults: FaultPlan
     toolbox: Toolbox
     counts: Counts
+    traced: bool = True
+    """Whether the instrumentation of the model's SDK has something to record."""
 
     async def run(self, name: str, task: Task) -> str:
         """Run the agent on the task and return its answer.
@@ -114,13 +120,20 @@ class Worker:
         try:
             # Plain dictionaries do not match the SDK's union of typed ones.
             asked: Any = {"messages": messages, "tools": _offered(agent)}
-            completion = await self.model.chat.completions.create(model=model, **asked)
+            completion = await self._ask(model, asked)
         except APIError:
             self.counts.called(*edge, failed=True)
             raise
         self.counts.called(*edge, failed=False)
         self.counts.tokens[model] += completion.usage.total_tokens if completion.usage else 0
         return completion.choices[0].message
+
+    async def _ask(self, model: str, asked: Any) -> ChatCompletion:
+        if self.traced:
+            return await self.model.chat.completions.create(model=model, **asked)
+        # The same request, without the SDK's conversion of typed dictionaries: half of all time.
+        body = {"model": model, **asked}
+        return await self.model.post("/chat/completions", cast_to=ChatCompletion, body=body)
 
     async def _obey(self, agent: Agent, call: ChatCompletionMessageFunctionToolCall) -> str:
         name, task = call.function.name, json.loads(call.function.arguments)
