@@ -114,7 +114,7 @@ class Part:
         return _truth(json.loads(path.read_bytes())) if path.exists() else None
 
     def keep(self, injection: Injection, truth: Truth) -> None:
-        lost = {name: {"seen": w.seen, "lost": w.lost} for name, w in truth.workflows.items()}
+        lost = {name: asdict(counted) for name, counted in truth.workflows.items()}
         document = {"injected": asdict(injection), "workflows": lost, "hit": sorted(truth.hit)}
         _write(self._truth_of(injection), document)
 
@@ -142,7 +142,7 @@ def _injection(kept: Mapping[str, Any]) -> Injection:
 
 
 def _truth(kept: Mapping[str, Any]) -> Truth:
-    workflows = {name: Lost(w["seen"], w["lost"]) for name, w in kept["workflows"].items()}
+    workflows = {name: Lost(**counted) for name, counted in kept["workflows"].items()}
     return Truth(workflows, frozenset(kept["hit"]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentguard.accounts.principal import system_principal
@@ -18,7 +18,7 @@ from agentguard.graph.selection import GraphSelection
 from agentguard.ingest.sources import read_paths
 from agentguard.settings import Settings
 from agentguard.simulation.engine import simulate
-from agentguard.simulation.model import Method, SimulationResult
+from agentguard.simulation.model import ImpactedWorkflow, Method, SimulationResult
 from agentguard.simulation.shared_fate import UnknownGroupError, members
 from lab.injections import Injection, Mode
 
@@ -36,6 +36,8 @@ class Share:
     value: float
     low: float
     high: float
+    of_successful: float
+    """The same number of lost runs, as a share of those that succeed without the fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Prediction:
     """Ids of the components that fail with it, without their environment."""
 
     def share(self, workflow: str) -> Share:
-        return self.workflows.get(workflow, Share(0.0, 0.0, 0.0))
+        return self.workflows.get(workflow, Share(0.0, 0.0, 0.0, 0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +94,13 @@ class Window:
         runs, calls = self.runs.runs.to_pylist(), self.runs.calls.to_pylist()
         touched = {call["run"] for call in calls if call["target"] in failed}
         seen = Counter(names[run["workflow"]] for run in runs)
+        succeeded = Counter(names[run["workflow"]] for run in runs if not run["failed"])
         lost = Counter(names[runs[n]["workflow"]] for n in touched if not runs[n]["failed"])
-        shares = {name: share * lost[name] / seen[name] for name in lost}
         callers = frozenset(c.rpartition("/")[2] for c in self._callers(failed) - failed)
-        return Prediction({name: Share(v, v, v) for name, v in shares.items()}, callers)
+        workflows = {
+            name: _exactly(share * lost[name], seen[name], succeeded[name]) for name in lost
+        }
+        return Prediction(workflows, callers)
 
     def _callers(self, components: set[str]) -> set[str]:
         found, new = set(components), set(components)
@@ -112,14 +117,21 @@ async def _scanned(traces: Path, data_dir: Path) -> Window:
         return Window(selected.graph, await app.selector.runs(selected))
 
 
+def _exactly(lost: float, seen: int, succeeded: int) -> Share:
+    share = lost / seen
+    return Share(share, share, share, lost / succeeded)
+
+
 def _prediction(result: SimulationResult) -> Prediction:
-    workflows = {}
-    for lost in result.workflows:
-        low, high = (
-            (lost.share, lost.share)
-            if lost.interval is None
-            else (lost.interval.low, lost.interval.high)
-        )
-        workflows[lost.name] = Share(lost.share, low, high)
     hit = frozenset(component.id.rpartition("/")[2] for component in result.components)
-    return Prediction(workflows, hit)
+    return Prediction({lost.name: _share(lost) for lost in result.workflows}, hit)
+
+
+def _share(said: ImpactedWorkflow) -> Share:
+    succeeded = said.runs_seen - said.runs_failed
+    if not succeeded:
+        return Share(0.0, 0.0, 0.0, 0.0)
+    exact = _exactly(said.runs_lost, said.runs_seen, succeeded)
+    if said.interval is None:
+        return exact
+    return replace(exact, low=said.interval.low, high=said.interval.high)

@@ -46,7 +46,9 @@ class Scores:
     Raftery, 2007). Always saying 0 to 100 % gives 1.
     """
     brier: float | None
-    """Mean over the runs of faults that lost, or were said to lose, a run; None: there is none."""
+    """Mean over the runs, successful without the fault, of faults that lost, or were said to lose,
+    a run; None: there is none.
+    """
     agents: Hits
     services: Hits
 
@@ -78,15 +80,15 @@ def winkler(truth: float, share: Share) -> float:
 def _brier(cases: Sequence[tuple[Truth, Prediction]]) -> float | None:
     squares, runs = 0.0, 0
     for truth, prediction in cases:
-        told = [(lost, prediction.share(name).value) for name, lost in truth.workflows.items()]
-        if any(lost.lost or value for lost, value in told):
-            squares += sum(_squares(lost, value) for lost, value in told)
-            runs += sum(lost.seen for lost, _ in told)
+        told = [(lost, prediction.share(name)) for name, lost in truth.workflows.items()]
+        if any(lost.lost or share.value for lost, share in told):
+            squares += sum(_squares(lost, share.of_successful) for lost, share in told)
+            runs += sum(lost.succeeded for lost, _ in told)
     return squares / runs if runs else None
 
 
 def _squares(lost: Lost, value: float) -> float:
-    return float(lost.lost * (1 - value) ** 2 + (lost.seen - lost.lost) * value**2)
+    return float(lost.lost * (1 - value) ** 2 + (lost.succeeded - lost.lost) * value**2)
 
 
 def _hits(cases: Sequence[tuple[Truth, Prediction]], kind: str) -> Hits:

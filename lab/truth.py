@@ -16,6 +16,8 @@ class Lost:
     """The runs of one workflow."""
 
     seen: int
+    succeeded: int
+    """Those that succeed without the fault."""
     lost: int
     """Those that succeed without the fault, and fail (or end wrong) with it."""
 
@@ -44,15 +46,12 @@ def truth_of(
 ) -> Truth:
     """Return what differs between two observations of the same requests, on those to judge by."""
     seen = Counter(workflow for workflow, _ in judged)
-    lost = Counter(
-        key[0]
-        for key in judged
-        if before.endings[key] is Ending.SUCCEEDED and during.endings[key] is not Ending.SUCCEEDED
-    )
+    working = [asked for asked in judged if before.endings[asked] is Ending.SUCCEEDED]
+    succeeded = Counter(workflow for workflow, _ in working)
+    lost = Counter(a[0] for a in working if during.endings[a] is not Ending.SUCCEEDED)
     hit = set(_hit(before, during)) - _at_fault(system, injection)
-    return Truth(
-        {workflow: Lost(seen[workflow], lost[workflow]) for workflow in seen}, frozenset(hit)
-    )
+    counted = {name: Lost(seen[name], succeeded[name], lost[name]) for name in seen}
+    return Truth(counted, frozenset(hit))
 
 
 def _hit(before: Observation, during: Observation) -> Iterator[str]:
