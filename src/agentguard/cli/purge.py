@@ -32,7 +32,7 @@ def purge(
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Delete spans, graph versions, runs, finished jobs and history from before a time.
+    """Delete spans, graphs, simulations, finished jobs and history from before a time.
 
     Spans are deleted by the hour in which they were received. Unfinished jobs and their uploads
     stay, and so do graph versions that stored simulations or playbooks cite, unless
