@@ -45,7 +45,7 @@ def documents(
             shown,
             analysis=analysis_document(analyze(graph, None, matches=matches), links=shown.links),
         ),
-        "simulation": simulation_document(result, links=shown.links),
+        "simulation": {"id": None} | simulation_document(result, links=shown.links),
         "playbook": playbook_document(generate(graph, result, matches=matches), links=shown.links),
         "catalog": comparison_document(
             compare(graph, drifted, History(), now=START, ghost_days=7), shown.links

@@ -15,12 +15,14 @@ from agentguard.adapters.files.spans import FileSpanStore, open_span_store
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.opening import open_app
 from agentguard.coordination.turns import Turn
+from agentguard.graph.selection import GraphSelection
 from agentguard.graph.storage.store import LIVE, GraphVersion
 from agentguard.kernel.clock import NS_PER_HOUR, NS_PER_SECOND
 from agentguard.retention.housekeeping import HOUSEKEEPING, Housekeeping
 from agentguard.retention.policy import NS_PER_DAY, Usage
 from agentguard.settings import Settings
 from agentguard.simulation.service import KIND as SIMULATION
+from agentguard.simulation.service import Failure
 from tests.acting import TESTER
 from tests.conformance.graphs import RUNS, version
 from tests.traces.spans import batch, protobuf
@@ -36,9 +38,11 @@ LIMITS: dict[str, Any] = {
     "datasets_days": 15,
     "jobs_kept": 8,
     "jobs_days": 12,
+    "simulations_kept": 5,
+    "simulations_days": 20,
 }
-CITED = LIMITS["jobs_kept"]
-"""Most versions that are kept beyond the other limits: one per kept job."""
+CITED = LIMITS["jobs_kept"] + LIMITS["simulations_kept"]
+"""Most versions kept beyond the other limits: one per kept job and per stored simulation."""
 VERSIONS = LIMITS["versions_kept"] * (1 + LIMITS["datasets_kept"]) + CITED
 """`live` and the datasets of scans, each with its versions."""
 DAYS, MONTH, STEP = 365, 30, 5
@@ -71,6 +75,7 @@ class Use:
         await self.scan(f"ad-hoc-{number}")
         if number % 2 == 0:
             await self.simulate(scanned)
+            await self.store_simulation(scanned)
         self.clock.now += (STEP - 1) * NS_PER_DAY
 
     async def scan(self, dataset: str) -> GraphVersion:
@@ -88,6 +93,12 @@ class Use:
         assert await jobs.store.release(done)
         self.cited.append((self.clock.now, scanned.id))
 
+    async def store_simulation(self, scanned: GraphVersion) -> None:
+        failure = Failure(("agent:b",), selection=GraphSelection(version=scanned.id))
+        resolved = await self.app.simulations.resolve(TESTER, failure)
+        document = await self.app.simulations.simulate(TESTER, resolved)
+        await self.app.stored_simulations.keep(TESTER, failure, resolved.selected, document)
+
     async def kept_citations(self) -> list[str]:
         """Return the versions that the kept jobs cite, having read them and their runs."""
         ended = self.clock.now - LIMITS["jobs_days"] * NS_PER_DAY
@@ -102,6 +113,7 @@ BOUNDS: dict[str, Callable[[Usage], bool]] = {
     "graph_versions": lambda u: u.count <= VERSIONS,
     "runs": lambda u: u.count <= VERSIONS,
     "jobs": lambda u: u.count <= LIMITS["jobs_kept"],
+    "simulations": lambda u: 1 <= u.count <= LIMITS["simulations_kept"],
     "spans": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
     "receive_log": lambda u: u.count == 0,
     "bodies": lambda u: u.bytes <= LIMITS["retention_spans_bytes"] and u.count <= 4,
