@@ -45,8 +45,9 @@ types: setup ## Check types
 contracts: setup ## Check the import contracts
 	@.venv/bin/lint-imports --no-logo --cache-dir .cache/import-linter
 
-bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS=1000000), and the API with a bare endpoint
+bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS=1000000), the API with a bare endpoint, and failures by chance with CyNetDiff
 	@$(PY) -m benchmarks.run
+	@$(PY) -m benchmarks.cascade
 	@$(PY) -m benchmarks.http
 
 bench-audit: setup ## Compare the audit log with plain inserts, and time proofs in a log of 1,000,000 entries
