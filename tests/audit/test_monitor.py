@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,6 +103,37 @@ def test_tiles_that_are_not_those_of_the_checkpoint_are_an_alarm(remembered):
     assert observation.finding in ALARMS
     assert "the tiles do not have the root hash" in observation.detail
     assert observation.remembered == remembered
+
+
+def test_a_tile_that_was_changed_under_the_same_checkpoint_is_found():
+    files = Log.of(2_000).files()  # eight tiles of leaves, the last one partial
+    known, tile = files["checkpoint"], files["tile/0/003"]
+    changed = files | {"tile/0/003": tile[:-1] + bytes([tile[-1] ^ 1])}
+
+    looks = [observe(Files(changed), KEYS, known, Random(seed)).finding for seed in range(40)]
+    whole = [observe(Files(files), KEYS, known, Random(seed)).finding for seed in range(5)]
+
+    assert set(looks) == {Finding.UNCHANGED, Finding.BROKEN}
+    # Half of the eight tiles at every look: chance, not the seeds, decides how often it is found.
+    assert 10 <= looks.count(Finding.BROKEN) <= 30
+    assert set(whole) == {Finding.UNCHANGED}
+
+
+@pytest.mark.parametrize("remembered", [None, seen(200), seen(300)], ids=["new", "grown", "same"])
+def test_a_small_log_is_checked_whole_at_every_look(remembered):
+    files = LOG.files()
+    files["tile/0/000"] = bytes(32) + files["tile/0/000"][32:]
+
+    observation = observe(Files(files), KEYS, remembered, Random(1))
+
+    # Where the log has grown, the proof that it extends what was seen fails first.
+    assert observation.finding is (Finding.FORK if remembered == seen(200) else Finding.BROKEN)
+
+
+def test_the_right_edge_is_checked_under_the_same_checkpoint():
+    files = LOG.files() | {"tile/0/001.p/44": bytes(44 * 32)}
+
+    assert observe(Files(files), KEYS, seen(300)).finding is Finding.BROKEN
 
 
 def test_another_log_of_the_same_key_owner_is_foreign():

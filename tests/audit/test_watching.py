@@ -116,6 +116,47 @@ def test_a_new_key_needs_its_hand_over_once():
 
     assert Watcher(Files(files), kept).look().finding is Finding.FOREIGN
     assert Watcher(Files(files), kept, handovers=(note,)).look().finding is Finding.GROWN
-    assert kept.remembered == Remembered(files["checkpoint"], NEXT_KEY.verifier)
+    assert kept.remembered == Remembered(files["checkpoint"], NEXT_KEY.verifier, (note,))
     assert Watcher(Files(files), kept).look().finding is Finding.UNCHANGED
     assert Watcher(Files(LOG.files()), kept).look().finding is Finding.FOREIGN
+
+
+HANDOVER = hand_over(KEY, NEXT_KEY, size=200).encode()
+ROTATED = Log(LOG.entries, NEXT_KEY).files() | {"handover/0": HANDOVER}
+
+
+def test_a_new_key_is_followed_by_the_hand_over_that_the_log_publishes():
+    kept = seen(200)
+
+    look = Watcher(Files(ROTATED), kept, (KEY.verifier,)).look()
+
+    assert (look.finding, look.key) == (Finding.GROWN, NEXT_KEY.verifier)
+    assert kept.remembered == Remembered(ROTATED["checkpoint"], NEXT_KEY.verifier, (HANDOVER,))
+
+
+def test_a_key_that_was_replaced_is_not_believed_again_once_its_hand_over_is_gone():
+    longer = Log.of(301)
+    kept = seen(200)
+    Watcher(Files(ROTATED), kept, (KEY.verifier,)).look()
+
+    look = Watcher(Files(longer.files()), kept, (KEY.verifier,)).look()
+
+    assert look.finding is Finding.FOREIGN
+    assert "was replaced at size 200" in look.detail
+
+
+@pytest.mark.parametrize(
+    "published",
+    [
+        hand_over(NEXT_KEY, signing_key("third"), size=200).encode(),
+        HANDOVER.replace(b"size 200", b"size 100"),
+        b"no note",
+    ],
+    ids=["of others", "edited", "malformed"],
+)
+def test_a_published_hand_over_that_does_not_hold_leads_nowhere(published):
+    files = ROTATED | {"handover/0": published}
+    kept = seen(200)
+
+    assert Watcher(Files(files), kept, (KEY.verifier,)).look().finding is Finding.FOREIGN
+    assert kept.remembered == seen(200).remembered

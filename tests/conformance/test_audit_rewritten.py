@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
 from agentguard.audit.sequencing import RewrittenLogError, Sequencer
+from agentguard.audit.sequencing_loop import SequencingLoop
 from tests.conformance.audit_logs import NEXT_KEY, Log
 
 pytestmark = pytest.mark.anyio
@@ -49,7 +54,7 @@ async def test_a_state_from_before_is_not_signed_on(log: Log, signing: Sequencer
     await log.tamper("DELETE FROM audit_entries WHERE log_index >= 3")
     await log.append("other")
 
-    with pytest.raises(RewrittenLogError, match="only 3 entries"):
+    with pytest.raises(RewrittenLogError, match="has 5 entries, this one 3"):
         await signing.run_once()
 
 
@@ -91,6 +96,65 @@ async def test_who_has_exchanged_the_database_deletes_the_file(
 
     assert await signing.run_once() == 5
     assert await log.problems() == []
+
+
+@pytest.fixture
+def standby(log: Log, tmp_path: Path) -> Sequencer:
+    """The sequencer of another server, which has not signed anything."""
+    return replace(log.sequencer, memory=SignedCheckpointFile(tmp_path / "standby"))
+
+
+async def test_a_standby_server_remembers_what_another_has_signed(
+    log: Log, signing: Sequencer, standby: Sequencer
+):
+    others: Any = OthersTurn()
+    following = asyncio.create_task(SequencingLoop(standby, others).run())
+    await asyncio.wait_for(others.asked_again.wait(), 20)
+    following.cancel()
+    await log.tamper("DELETE FROM audit_entries WHERE object = 'b'")
+    await forget_all(log)
+
+    with pytest.raises(RewrittenLogError, match=r"size 5 .*no checkpoint"):
+        await standby.run_once()
+
+
+async def test_a_standby_server_notices_a_log_that_was_rewritten_and_signed(
+    log: Log, signing: Sequencer, standby: Sequencer
+):
+    await standby.follow()
+    await log.tamper("DELETE FROM audit_entries WHERE object = 'b'")
+    await forget_all(log)
+    await log.append(*"xyz")
+    await log.sequencer.run_once()  # by whoever has the key, but not the folder beside it
+
+    with pytest.raises(RewrittenLogError, match="another root hash"):
+        await standby.follow()
+
+
+async def test_a_standby_server_remembers_no_checkpoint_that_its_key_has_not_signed(
+    log: Log, signing: Sequencer, standby: Sequencer
+):
+    await replace(standby, key=NEXT_KEY).follow()
+
+    assert standby.memory.read() is None
+
+
+class OthersTurn:
+    """A Turn that another process has."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.asked_again = asyncio.Event()
+
+    @asynccontextmanager
+    async def kept(self) -> AsyncIterator[None]:
+        yield
+
+    async def hold(self) -> bool:
+        if self.asked:
+            self.asked_again.set()
+        self.asked = True
+        return False
 
 
 async def test_a_check_compares_the_log_with_what_was_signed(

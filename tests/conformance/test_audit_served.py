@@ -8,6 +8,7 @@ import json
 import pytest
 
 from agentguard.adapters.files.published_log import LogFolder
+from agentguard.adapters.files.watch_state import WatchState
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.cosigning import CosigningService
 from agentguard.audit.errors import HashMissingError
@@ -17,8 +18,9 @@ from agentguard.audit.service import UnknownCheckpointError
 from agentguard.audit.static_files import OtherLogPublishedError, Publisher
 from agentguard.audit.tiles import Tile
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
+from agentguard.audit.watching import Watcher
 from tests.audit.keys import WITNESS
-from tests.conformance.audit_logs import KEY, Log
+from tests.conformance.audit_logs import KEY, NEXT_KEY, Log
 
 pytestmark = pytest.mark.anyio
 
@@ -91,6 +93,24 @@ async def test_published_files_are_a_log_that_a_monitor_follows(log: Log, tmp_pa
         remembered = seen.remembered
 
     assert done.size == 556
+
+
+async def test_a_monitor_follows_a_change_of_keys_by_what_is_published(log: Log, tmp_path):
+    folder = LogFolder(tmp_path / "published")
+    state = WatchState(tmp_path / "seen.json")
+    watcher = Watcher(folder, state, (KEY.verifier,))
+    await grown(log, 3)
+    await Publisher(log.service, folder, KEY.verifier).publish()
+    first = await asyncio.to_thread(watcher.look)
+    await log.rotate(KEY, NEXT_KEY)
+    await log.sequencer_with(NEXT_KEY).run_once()
+    await Publisher(log.service, folder, NEXT_KEY.verifier).publish()
+
+    later = await asyncio.to_thread(watcher.look)
+
+    assert (first.finding, later.finding) == (Finding.FIRST_SEEN, Finding.GROWN)
+    assert later.key == NEXT_KEY.verifier
+    assert state.load().handovers == await log.service.handovers() == (folder.read("handover/0"),)
 
 
 async def test_a_published_log_is_whole_while_others_append(log: Log, tmp_path):

@@ -143,6 +143,12 @@ async def sign_with_another_key(log: Log) -> None:
     await log.tamper("UPDATE audit_checkpoints SET note = :note WHERE size = 5", note=note)
 
 
+async def sign_an_older_one_with_another_key(log: Log) -> None:
+    older = SignedCheckpoint.parse((await log.service.published(3)).note).checkpoint
+    note = older.signed(SigningKey(KEY.name, bytes(32))).encode()
+    await log.tamper("UPDATE audit_checkpoints SET note = :note WHERE size = 3", note=note)
+
+
 async def edit_tile(log: Log) -> None:
     await log.tamper("UPDATE audit_tiles SET hashes = :none", none=bytes(SIZE * 32))
 
@@ -166,6 +172,7 @@ CASES: dict[Callable[[Log], Awaitable[None]], dict[str, str]] = {
     edit_checkpoint: {f"checkpoint {SIZE}": OTHER_ROOT, "checkpoint": "not signed by this key"},
     edit_older_checkpoint: {"checkpoint 3": OTHER_ROOT},
     sign_with_another_key: {"checkpoint": "not signed by this key"},
+    sign_an_older_one_with_another_key: {"checkpoint 3": "no signature is by example.com/log"},
     edit_tile: {"tile tile/0/000.p/5": "it differs from the entries"},
 }
 """What an adversary does → the places and words of `fsck`."""

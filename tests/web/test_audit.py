@@ -136,6 +136,7 @@ async def test_a_proof_verifies_by_its_members_alone(tmp_path):
     root = digest(bytes.fromhex(proof["checkpoint"]["root"]), "test")
     verify_inclusion(leaf, 3, proof["checkpoint"]["size"], steps, root)
     assert proof["checkpoint"]["note"] == checkpoint["note"]
+    assert proof["checkpoint"]["time"] == checkpoint["time"] is not None
     assert [(s["kind"], s["outcome"]) for s in checkpoint["signatures"]] == [("log", "verified")]
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agentguard.audit.handovers import KeyChain
+from agentguard.audit.handovers import Handover, KeyChain
+from agentguard.audit.keys import SigningKey
 from agentguard.audit.merkle import leaf_hash
 from agentguard.audit.monitor import Finding, observe
+from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.tiles import tiles
 from agentguard.bootstrap import opening
 from agentguard.bootstrap.audit_keys import verifier_of
+from agentguard.bootstrap.auditing import key_of
+from agentguard.kernel.clock import system_clock
 from agentguard.web.app import create_app
+from tests.acting import TESTER
 from tests.audit.logs import Files
 from tests.web.serving import client_of
 from tests.web.test_audit import SECRET, append, log_of, sequenced
@@ -155,6 +161,22 @@ async def test_without_any_key_only_a_public_log_is_read_from_elsewhere(tmp_path
         api = (await stranger.get("/api/audit/checkpoint")).status_code
 
     assert (log, api) == (200 if public else 403, 403)
+
+
+async def test_hand_overs_are_served_by_number(tmp_path):
+    async with log_of(tmp_path, "a") as (app, client):
+        before = await client.get("/log/handover/0")
+        key = await asyncio.to_thread(key_of, app.settings)
+        next_key = SigningKey(key.name, bytes(32))
+        await KeyRotation(app.audit.unit_of_work, system_clock).rotate(TESTER, key, next_key)
+        first = await client.get("/log/handover/0")
+        second = await client.get("/log/handover/1")
+        odd = (await client.get("/log/handover/-1")).status_code
+
+    assert (before.status_code, before.json()["code"]) == (404, "audit-hash-missing")
+    assert Handover.parse(first.content).new == next_key.verifier
+    assert first.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert (second.status_code, odd) == (404, 422)
 
 
 async def test_requests_to_the_log_are_limited_like_others(tmp_path):

@@ -55,6 +55,7 @@ PATHS = [
     "/api/audit/consistency",
     "/api/audit/verify",
     "/log/checkpoint",
+    "/log/handover/{number}",
     "/log/key",
     "/log/tile/{path}",
 ]

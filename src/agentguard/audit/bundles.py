@@ -51,6 +51,8 @@ class Bundle:
     handovers: tuple[bytes, ...] = ()
     """Signed hand-over notes between the log's keys."""
     receipt: AnchorReceipt | None = None
+    signed_at: int | None = None
+    """When the checkpoint was signed, ns since the epoch, as the log says; not in the file."""
 
     def encode(self) -> bytes:
         """Return the bundle as a C2SP tlog-proof."""

@@ -17,7 +17,7 @@ from agentguard.audit.errors import (
     UnreadableLogError,
     VerificationFailedError,
 )
-from agentguard.audit.handovers import Handover
+from agentguard.audit.handovers import Handover, KeyChain
 from agentguard.audit.key_state import ForeignLogError, KeyReplacedError, KeyState
 from agentguard.audit.keys import VerifierKey
 from agentguard.audit.merkle import EMPTY_ROOT, Digest, Frontier, leaf_hash
@@ -67,7 +67,7 @@ async def check_log(
 ) -> tuple[int, tuple[Disagreement, ...]]:
     """Compare tiles, checkpoints, columns and payloads with the entries; return their number too.
 
-    With the `key` that signs the log, also its signature of the newest checkpoint; with the
+    With the `key` that signs the log, also the signatures of all its checkpoints; with the
     checkpoint that is `remembered` beside the key, that the log extends it. Ends at the first entry
     that is missing, or holds what cannot be read. What an adversary has changed and signed again is
     found only by those who remember an older checkpoint. Memory does not grow with the log.
@@ -77,7 +77,7 @@ async def check_log(
     except UnreadableLogError:
         return 0, (Disagreement("checkpoints or indexes", _WRONG_TYPE),)
     total = 0 if state.newest is None else state.newest.size
-    check = _Check(total, tell)
+    check = _Check(total, tell, _keys_of(state, key))
     if size > total:
         check.found.append(Disagreement(f"entry {total}", "no checkpoint covers it"))
     while check.tree.size < total:
@@ -91,7 +91,7 @@ async def check_log(
 
 async def _take_range(unit_of_work: UnitOfWork[CitingStores], check: _Check, end: int) -> bool:
     """Compare the entries to before `end`; return whether all are there and readable."""
-    readable, compared = await _readable(unit_of_work, check.tree, end)
+    readable, compared = await _readable(unit_of_work, check, end)
     if compared is not None:
         check.take(readable, compared)
     if check.tree.size == readable < end:
@@ -100,14 +100,14 @@ async def _take_range(unit_of_work: UnitOfWork[CitingStores], check: _Check, end
 
 
 async def _readable(
-    unit_of_work: UnitOfWork[CitingStores], tree: _Tree, end: int
+    unit_of_work: UnitOfWork[CitingStores], check: _Check, end: int
 ) -> tuple[int, _Compared | None]:
     """Return up to where the entries can be read, and how they compare; None: not even one."""
-    first, last, found = tree.size, end + 1, None
+    first, last, found = check.tree.size, end + 1, None
     while last - first > 1:
         tried = end if last > end else (first + last) // 2
         try:
-            found = await unit_of_work.read(partial(_compared, tree, tried))
+            found = await unit_of_work.read(partial(_compared, check, tried))
             first = tried
         except UnreadableLogError:
             last = tried
@@ -145,6 +145,8 @@ class _Compared:
     """Full ones that differ."""
     checkpoints: tuple[int, ...] = ()
     """Sizes of those that differ."""
+    unsigned: tuple[tuple[int, str], ...] = ()
+    """Sizes of older checkpoints that no key of the log has signed, and why."""
     documents: tuple[tuple[int, str], ...] = ()
     """Indexes of entries whose cited documents differ, and what differs."""
 
@@ -170,6 +172,8 @@ class _Tree:
 class _Check:
     total: int
     tell: Tell
+    keys: KeyChain | None = None
+    """Of the log; None: no key is given, or the hand-overs do not hold."""
     tree: _Tree = field(default_factory=_Tree)
     account: Account = field(default_factory=Account)
     found: list[Disagreement] = field(default_factory=list)
@@ -188,6 +192,7 @@ class _Check:
             self._take_entry(entry)
         self.found += [_differs(tile) for tile in compared.tiles]
         self.found += [_other_root(size) for size in compared.checkpoints]
+        self.found += [Disagreement(f"checkpoint {n}", why) for n, why in compared.unsigned]
         self.found += [Disagreement(f"entry {i}", what) for i, what in compared.documents]
         self.tell(Progress(self.tree.size, self.total, self.account.removed))
 
@@ -205,7 +210,8 @@ class _Check:
         self.found += [Disagreement(place, problem) for problem in problems]
 
 
-async def _compared(tree: _Tree, end: int, stores: CitingStores) -> _Compared:
+async def _compared(check: _Check, end: int, stores: CitingStores) -> _Compared:
+    tree = check.tree
     entries = await stores.audit.range(tree.size, end)
     if [entry.index for entry in entries] != list(range(tree.size, end)):
         return _Compared(entries, None)
@@ -216,8 +222,10 @@ async def _compared(tree: _Tree, end: int, stores: CitingStores) -> _Compared:
     others = [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
     signed = await stores.audit.checkpoints(tree.size, end)
     roots = tuple(_other_roots(tree, leaves, signed))
+    older = [each for each in signed if each.size not in (check.total, *roots)]
+    unsigned = () if check.keys is None else tuple(_unsigned(older, check.keys))
     changed = tuple([each async for each in changed_documents(entries, stores)])
-    return _Compared(entries, grown, tuple(others), roots, changed)
+    return _Compared(entries, grown, tuple(others), roots, unsigned, changed)
 
 
 def _other_roots(
@@ -229,6 +237,24 @@ def _other_roots(
         frontier, _ = frontier.extended(leaves[frontier.size - first : each.size - first])
         if not _is_of(each, frontier):
             yield each.size
+
+
+def _keys_of(state: KeyState, key: VerifierKey | None) -> KeyChain | None:
+    with suppress(AuditFormatError, VerificationFailedError):
+        return None if key is None else state.chain(key)
+    return None
+
+
+def _unsigned(stored: Sequence[StoredCheckpoint], keys: KeyChain) -> Iterator[tuple[int, str]]:
+    """Yield the checkpoints whose signatures do not hold; another log's keys are not known."""
+    names = {period.key.name for period in keys.periods}
+    for each in stored:
+        signed = SignedCheckpoint.parse(each.note)
+        try:
+            if signed.checkpoint.origin in names:
+                keys.verify(signed)
+        except VerificationFailedError as error:
+            yield each.size, error.reason
 
 
 def _is_of(stored: StoredCheckpoint, frontier: Frontier) -> bool:

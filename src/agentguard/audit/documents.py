@@ -88,7 +88,7 @@ def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any
         "index": bundle.index,
         "data_hash": leaf_hash(bundle.leaf).hex(),
         "proof": [base64_text(step) for step in bundle.proof],
-        "checkpoint": checkpoint_document(bundle.signed, None, keys),
+        "checkpoint": checkpoint_document(bundle.signed, bundle.signed_at, keys),
         "key": None if bundle.key is None else bundle.key.encode(),
         "entry": _entry(bundle.index, bundle.leaf, None if payload is None else payload.canonical),
         "data": {

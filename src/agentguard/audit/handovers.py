@@ -116,6 +116,11 @@ class KeyChain:
             tuple(KeyPeriod(k, successors[k].size if k in successors else None) for k in keys)
         )
 
+    def connecting(self, handovers: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Return the notes that are between these keys. Raises as `follow`."""
+        keys = {period.key for period in self.periods}
+        return tuple(note for note in handovers if Handover.parse(note).old in keys)
+
     def verify(self, signed: SignedCheckpoint) -> tuple[KnownSignature, ...]:
         """Return the log's own signatures of a checkpoint, by keys that may sign its size.
 

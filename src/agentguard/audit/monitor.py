@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 from typing import Protocol
 
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
@@ -18,15 +20,30 @@ from agentguard.audit.merkle import (
     complete_subtrees,
     consistency_nodes,
     consistency_proof,
+    inclusion_nodes,
+    inclusion_proof,
     root,
     verify_consistency,
+    verify_inclusion,
 )
 from agentguard.audit.notes import NOTE_LIMIT_BYTES
-from agentguard.audit.tiles import CHECKPOINT_PATH, Tile, TileHashes, parse_tile, tiles_of
+from agentguard.audit.tiles import (
+    CHECKPOINT_PATH,
+    FULL_WIDTH,
+    Tile,
+    TileHashes,
+    handover_path,
+    parse_tile,
+    tiles_of,
+)
 from agentguard.kernel.errors import UnavailableError
 
 MOST_BYTES = NOTE_LIMIT_BYTES
 """That are read of one published file."""
+MOST_HANDOVERS = 100
+"""That are read of one log."""
+SPOTS = 4
+"""Tiles of leaves that one look checks against the root hash, with all tiles above them."""
 
 
 class LogSource(Protocol):
@@ -88,12 +105,25 @@ def shown_root(source: LogSource, size: int) -> Digest:
     return root(size, _fetched(source, (), size))
 
 
-def observe(source: LogSource, keys: KeyChain, remembered: bytes | None) -> Observation:
+def published_handovers(source: LogSource) -> tuple[bytes, ...]:
+    """Return the hand-over notes that a log publishes, nothing of them checked.
+
+    Raises UnavailableError.
+    """
+    found: list[bytes] = []
+    with suppress(HashMissingError):
+        found.extend(source.read(handover_path(number)) for number in range(MOST_HANDOVERS))
+    return tuple(found)
+
+
+def observe(
+    source: LogSource, keys: KeyChain, remembered: bytes | None, chance: Random | None = None
+) -> Observation:
     """Look at a log once and compare it with the signed checkpoint that was remembered.
 
-    Reads the checkpoint and O(log n) tiles. The first time, the tiles are checked against the
-    root hash. `remembered` comes from an earlier observation and is trusted; AuditFormatError is
-    raised if it is malformed.
+    Reads the checkpoint and the O(log n) tiles of the right edge, which must have the root hash;
+    with `chance`, also tiles of leaves that it picks. `remembered` comes from an earlier
+    observation and is trusted; AuditFormatError is raised if it is malformed.
     """
     known = None if remembered is None else SignedCheckpoint.parse(remembered).checkpoint
     note: bytes | None = None
@@ -101,6 +131,8 @@ def observe(source: LogSource, keys: KeyChain, remembered: bytes | None) -> Obse
         note = source.read(CHECKPOINT_PATH)
         shown = _signed_by_log(note, keys)
         finding, detail = _compare(source, known, shown)
+        if chance is not None:
+            _check_spots(source, shown, chance)
     except _FoundError as found:
         return Observation(found.finding, str(found), note, remembered)
     except (AuditFormatError, HashMissingError, UnavailableError) as error:
@@ -125,6 +157,7 @@ def _compare(source: LogSource, known: Checkpoint | None, shown: Checkpoint) -> 
     if difference := _replaced(known, shown):
         raise difference
     if shown.size == known.size:
+        _check_root(shown_root(source, shown.size), shown)
         return Finding.UNCHANGED, f"the log still has {shown.size} entries"
     nodes = consistency_nodes(known.size, shown.size) if known.size else ()
     hashes = _fetched(source, nodes, shown.size)
@@ -152,11 +185,29 @@ def _replaced(known: Checkpoint, shown: Checkpoint) -> _FoundError | None:
 
 def _check_root(found: Digest, shown: Checkpoint) -> None:
     if found != shown.root:
-        raise _FoundError(
-            Finding.BROKEN,
-            f"the tiles do not have the root hash of the checkpoint of size {shown.size}: they"
-            " are damaged, or were changed after it was signed",
-        )
+        raise _broken(shown)
+
+
+def _check_spots(source: LogSource, shown: Checkpoint, chance: Random) -> None:
+    """Check tiles of leaves: the proof of one leaf is computed from all hashes of its tile."""
+    tiles = range(-(-shown.size // FULL_WIDTH))
+    leaves = [tile * FULL_WIDTH for tile in chance.sample(tiles, min(SPOTS, len(tiles)))]
+    proven = [node for leaf in leaves for node in inclusion_nodes(leaf, shown.size)]
+    hashes = _fetched(source, [*proven, *(Node(0, leaf) for leaf in leaves)], shown.size)
+    for leaf in leaves:
+        proof = inclusion_proof(leaf, shown.size, hashes)
+        try:
+            verify_inclusion(hashes.hash_of(Node(0, leaf)), leaf, shown.size, proof, shown.root)
+        except VerificationFailedError:
+            raise _broken(shown) from None
+
+
+def _broken(shown: Checkpoint) -> _FoundError:
+    return _FoundError(
+        Finding.BROKEN,
+        f"the tiles do not have the root hash of the checkpoint of size {shown.size}: they are"
+        " damaged, or were changed after it was signed",
+    )
 
 
 def _check_extension(hashes: TileHashes, known: Checkpoint, shown: Checkpoint) -> None:

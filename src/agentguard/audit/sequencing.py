@@ -105,6 +105,26 @@ class Sequencer:
             await self._remember()
         return total
 
+    async def follow(self) -> None:
+        """Remember the newest checkpoint that another process has signed.
+
+        One that no key of this process has signed, or may sign, is left alone. Raises
+        RewrittenLogError, UnavailableError, OSError.
+        """
+        if self.memory is None:
+            return
+        # Read first: what it holds was in the database before.
+        known = await asyncio.to_thread(self.memory.read)
+        state, _ = await self.unit_of_work.read(_state)
+        if state.newest is None or _size(known) >= state.newest.size:
+            return
+        try:
+            await self._current_key(state)
+        except ConflictError:
+            return
+        await self._check_memory()
+        await asyncio.to_thread(self.memory.write, state.newest.note)
+
     async def _check_memory(self) -> None:
         """Refuse a log that is not the one that was signed before. Raises RewrittenLogError."""
         note = None if self.memory is None else await asyncio.to_thread(self.memory.read)
@@ -133,6 +153,10 @@ class Sequencer:
         if appended:
             await extend(stores.audit, signed, appended, key, self.clock())
         return len(appended)
+
+
+def _size(note: bytes | None) -> int:
+    return 0 if note is None else SignedCheckpoint.parse(note).checkpoint.size
 
 
 async def _state(stores: AuditStores) -> tuple[KeyState, int]:

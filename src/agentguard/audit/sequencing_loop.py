@@ -21,7 +21,10 @@ _PAUSE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class SequencingLoop:
-    """Sequences the log every second, in the process that holds the lease."""
+    """Sequences the log every second, in the process that holds the lease.
+
+    The others remember what it signs, so that any of them can notice a rewritten database.
+    """
 
     sequencer: Sequencer
     turn: Turn
@@ -39,6 +42,8 @@ class SequencingLoop:
         try:
             if await self.turn.hold():
                 await self.sequencer.run_once()
+            else:
+                await self.sequencer.follow()
             self.problem = None
         except (UnavailableError, OSError) as error:
             log.warning("audit_sequencing_postponed", error=str(error))

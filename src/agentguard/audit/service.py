@@ -149,6 +149,18 @@ class AuditService:
         """Return the checkpoint of this size, or the newest. Raises UnknownCheckpointError."""
         return await self.unit_of_work.read(partial(_published, size))
 
+    async def handovers(self) -> tuple[bytes, ...]:
+        """Return the hand-over notes between the keys of the newest log, oldest first.
+
+        Raises UnknownCheckpointError.
+        """
+
+        async def work(stores: AuditStores) -> tuple[bytes, ...]:
+            signed = SignedCheckpoint.parse((await _published(None, stores)).note)
+            return (await KeyState.read(stores.audit)).handovers_of(signed.checkpoint.origin)
+
+        return await self.unit_of_work.read(work)
+
     async def tiles(self, wanted: Sequence[Tile]) -> Mapping[Tile, bytes]:
         """Return the contents of tiles. Raises HashMissingError for the first that is not there.
 
@@ -171,7 +183,8 @@ class AuditService:
         async def work(stores: AnchorStores) -> Bundle:
             anchored = None if size else await _covering(index, stores)
             wanted = size if anchored is None else anchored.size
-            signed = SignedCheckpoint.parse((await _published(wanted, stores)).note)
+            published = await _published(wanted, stores)
+            signed = SignedCheckpoint.parse(published.note)
             covered = signed.checkpoint.size
             entry = await stores.audit.entry(index) if 0 <= index < covered else None
             if entry is None:
@@ -180,8 +193,17 @@ class AuditService:
             proof = inclusion_proof(index, covered, stored)
             state = await KeyState.read(stores.audit)
             handovers = state.handovers_of(signed.checkpoint.origin)
-            payload, receipt = _payload(entry), None if anchored is None else anchored.receipt
-            return Bundle(index, entry.leaf, proof, signed, payload, key, handovers, receipt)
+            return Bundle(
+                index,
+                entry.leaf,
+                proof,
+                signed,
+                _payload(entry),
+                key,
+                handovers,
+                None if anchored is None else anchored.receipt,
+                published.time,
+            )
 
         return await self.unit_of_work.read(work)
 

@@ -14,7 +14,7 @@ from agentguard.audit.keys import VerifierKey
 from agentguard.audit.monitor import LogSource, shown_root
 from agentguard.audit.sequencing import DamagedLogError
 from agentguard.audit.service import AuditService
-from agentguard.audit.tiles import CHECKPOINT_PATH, KEY_PATH, Tile, tiles
+from agentguard.audit.tiles import CHECKPOINT_PATH, KEY_PATH, Tile, handover_path, tiles
 from agentguard.kernel.errors import ConflictError
 
 _AT_ONCE = 100
@@ -71,7 +71,9 @@ class Publisher:
         written = await self._write_tiles(checkpoint.size, since)
         if await asyncio.to_thread(shown_root, self.target, newest.size) != checkpoint.root:
             raise DamagedLogError(newest.size)
-        last = {KEY_PATH: f"{self.key.encode()}\n".encode(), CHECKPOINT_PATH: newest.note}
+        notes = enumerate(await self.audit.handovers())
+        last = {handover_path(number): note for number, note in notes}
+        last |= {KEY_PATH: f"{self.key.encode()}\n".encode(), CHECKPOINT_PATH: newest.note}
         written += await asyncio.to_thread(self._write, last)
         return Published(newest.size, written)
 

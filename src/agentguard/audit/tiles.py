@@ -28,6 +28,7 @@ FULL_WIDTH = 1 << HEIGHT
 CHECKPOINT_PATH = "checkpoint"
 KEY_PATH = "key"
 """The log's public key, beside what C2SP defines: for those who trust it on first use."""
+_HANDOVER_PATH = "handover/"
 
 _LEVELS = 64
 _REMEMBERED = 1024
@@ -57,6 +58,11 @@ class Tile:
         """Yield the subtrees whose hashes the tile holds, in order."""
         first = self.number * FULL_WIDTH
         return (Node(self.level * HEIGHT, first + i) for i in range(self.width))
+
+
+def handover_path(number: int) -> str:
+    """Return the path of a hand-over note between the log's keys: `handover/0` is the oldest."""
+    return f"{_HANDOVER_PATH}{number}"
 
 
 def parse_path(path: str) -> Tile:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from random import Random, SystemRandom
 from typing import Protocol
 
 from agentguard.audit.checkpoints import SignedCheckpoint
-from agentguard.audit.errors import AuditFormatError, HashMissingError
+from agentguard.audit.errors import AuditFormatError, HashMissingError, VerificationFailedError
 from agentguard.audit.handovers import KeyChain
 from agentguard.audit.keys import VerifierKey
-from agentguard.audit.monitor import ALARMS, Finding, LogSource, Observation, observe
+from agentguard.audit.monitor import (
+    ALARMS,
+    Finding,
+    LogSource,
+    Observation,
+    observe,
+    published_handovers,
+)
 from agentguard.audit.tiles import KEY_PATH
 from agentguard.kernel.errors import UnavailableError
 
@@ -23,6 +31,8 @@ class Remembered:
     """The signed checkpoint that was seen last."""
     key: VerifierKey
     """The key that signed it."""
+    handovers: tuple[bytes, ...] = ()
+    """The hand-over notes that are known: a key that was replaced signs nothing larger."""
 
 
 class Memory(Protocol):
@@ -65,6 +75,8 @@ class Watcher:
     keys: tuple[VerifierKey, ...] = ()
     """Got from elsewhere; none: the key that was remembered, or on first use the log's own."""
     handovers: tuple[bytes, ...] = ()
+    chance: Random = field(default_factory=SystemRandom)
+    """Picks the tiles that are checked, which the log must not know before."""
 
     def look(self) -> Look:
         """Look once. Raises AuditFormatError, VerificationFailedError for the given hand-overs.
@@ -77,10 +89,11 @@ class Watcher:
         except (AuditFormatError, HashMissingError, UnavailableError) as error:
             detail = f"{error} The log's key is not known: give it by --key."
             return Look(Finding.NOT_CHECKABLE, detail, None, on_first_use=False)
-        chain = KeyChain.follow(keys, self.handovers)
+        known = (*self.handovers, *(() if remembered is None else remembered.handovers))
+        chain, handovers = self._followed(keys, known)
         before = None if remembered is None else remembered.checkpoint
-        seen = observe(self.source, chain, before)
-        key = _remember(self.memory, chain, seen)
+        seen = observe(self.source, chain, before, self.chance)
+        key = _remember(self.memory, chain, handovers, seen)
         return Look(
             seen.finding,
             seen.detail,
@@ -88,6 +101,21 @@ class Watcher:
             remembered is None and not self.keys,
             _evidence(self.memory, seen) if seen.finding in ALARMS else (),
         )
+
+    def _followed(
+        self, keys: Sequence[VerifierKey], known: Sequence[bytes]
+    ) -> tuple[KeyChain, tuple[bytes, ...]]:
+        """Return the keys that the hand-overs lead to, those that the log publishes included.
+
+        Published ones that do not hold are left out: what they would vouch for is foreign then.
+        """
+        chain = KeyChain.follow(keys, known)
+        try:
+            every = tuple(dict.fromkeys((*known, *published_handovers(self.source))))
+            longer = KeyChain.follow(keys, every)
+            return longer, longer.connecting(every)
+        except (AuditFormatError, VerificationFailedError, UnavailableError):
+            return chain, tuple(known)
 
     def _trusted(self, remembered: Remembered | None) -> Sequence[VerifierKey]:
         if self.keys:
@@ -98,12 +126,14 @@ class Watcher:
         return (VerifierKey.parse(text),)
 
 
-def _remember(memory: Memory, chain: KeyChain, seen: Observation) -> VerifierKey | None:
+def _remember(
+    memory: Memory, chain: KeyChain, handovers: tuple[bytes, ...], seen: Observation
+) -> VerifierKey | None:
     """Save what was checked, and return the key that signed it; None: nothing was."""
     if seen.remembered is None or seen.remembered != seen.note:
         return None
     key = chain.verify(SignedCheckpoint.parse(seen.remembered))[0].key
-    memory.save(Remembered(seen.remembered, key))
+    memory.save(Remembered(seen.remembered, key, handovers))
     return key
 
 

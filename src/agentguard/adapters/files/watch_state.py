@@ -57,11 +57,16 @@ class WatchState:
         checkpoint, key = members.get("checkpoint"), members.get("key")
         if not isinstance(checkpoint, str) or not isinstance(key, str):
             raise AuditFormatError(part, "it has no checkpoint and key")
-        return Remembered(checkpoint.encode(), VerifierKey.parse(key))
+        notes = members.get("handovers", [])
+        if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
+            raise AuditFormatError(part, "its hand-over notes are no texts")
+        handovers = tuple(note.encode() for note in notes)
+        return Remembered(checkpoint.encode(), VerifierKey.parse(key), handovers)
 
     def save(self, remembered: Remembered) -> None:
         document = {
             "checkpoint": remembered.checkpoint.decode(),
+            "handovers": [note.decode() for note in remembered.handovers],
             "key": remembered.key.encode(),
             "schema": _SCHEMA,
         }

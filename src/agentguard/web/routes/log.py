@@ -1,15 +1,16 @@
-"""GET /log/checkpoint, /log/key, /log/tile/…: the hashes of the audit log (C2SP tlog-tiles)."""
+"""GET /log/…: checkpoint, key, hand-overs and hashes of the audit log (C2SP tlog-tiles)."""
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from agentguard.accounts.principal import Permission
-from agentguard.audit.tiles import parse_path
+from agentguard.audit.errors import HashMissingError
+from agentguard.audit.tiles import handover_path, parse_path
 from agentguard.bootstrap.audit_keys import verifier_of
 from agentguard.kernel.errors import NotFoundError
 from agentguard.web.pages import LOG_PREFIX
@@ -65,6 +66,26 @@ async def get_key(request: Request, state: StateOf) -> Response:
     """Return the log's public key. Whoever verifies compares it with one from elsewhere."""
     key = await verifier_of(state.app)
     return _kept(request, state, f"{key.encode()}\n".encode(), _TEXT, _FRESH)
+
+
+@router.get(
+    "/handover/{number}",
+    operation_id="get_log_handover",
+    dependencies=[requires(Permission.READ)],
+    response_class=Response,
+    responses=_AS_TEXT,
+)
+async def get_handover(
+    number: Annotated[int, Path(ge=0)], request: Request, state: StateOf
+) -> Response:
+    """Return a hand-over note from one key of the log to the next; 0 is the oldest.
+
+    Whoever trusts an older key follows the log by them.
+    """
+    notes = await state.app.audit.handovers()
+    if number >= len(notes):
+        raise HashMissingError(handover_path(number))
+    return _kept(request, state, notes[number], _TEXT, _FOR_EVER)
 
 
 @router.get(

@@ -66,7 +66,7 @@ class CheckpointDocument(Document):
     origin: str
     size: int
     root: str = Field(description="Root hash of the Merkle tree (RFC 9162), in hexadecimal.")
-    time: Time | None = Field(description="When it was signed; null in proofs.")
+    time: Time | None = Field(description="When it was signed, as the server says.")
     note: str = Field(description="The signed note (C2SP tlog-checkpoint).")
     signatures: list[SignatureDocument]
 
