@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from agentguard.audit.anchors import AnchorReceipt, anchor_data
 from agentguard.audit.bundles import Bundle, DisclosedPayload
-from agentguard.audit.chain import MinedTransaction
+from agentguard.audit.chain import MinedBlock, MinedTransaction
 from agentguard.audit.checkpoints import Checkpoint, SignedCheckpoint
 from agentguard.audit.entries import Actor, Event, SealedEntry, seal
 from agentguard.audit.errors import HashMissingError
@@ -106,6 +106,7 @@ class Chain:
     mined: dict[str, MinedTransaction] = field(default_factory=dict)
     id: int = CHAIN
     away: bool = False
+    blocks: dict[int, MinedBlock] = field(default_factory=dict)
 
     @classmethod
     def of(cls, anchored: AnchorReceipt, **changes) -> Chain:
@@ -128,6 +129,9 @@ class Chain:
 
     def transaction(self, tx_hash: str) -> MinedTransaction | None:
         return self.mined.get(tx_hash)
+
+    def block(self, number: int) -> MinedBlock | None:
+        return self.blocks.get(number)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agentguard.audit.anchors import AnchorReceipt, anchor_data
 from agentguard.audit.bundles import Bundle
+from agentguard.audit.chain import MinedBlock
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.handovers import hand_over
@@ -209,11 +210,19 @@ def test_trusted_witnesses_must_have_cosigned():
 OTHER = "0x" + "0c" * 20
 
 
+def unrecorded(block_hash: str, *transactions: str) -> Chain:
+    """Return a chain without a record of the transaction, with a block at its height."""
+    return Chain(blocks={RECEIPT.block_number: MinedBlock(block_hash, frozenset(transactions))})
+
+
 @pytest.mark.parametrize(
     ("chain", "outcome", "words"),
     [
         (Chain.of(RECEIPT), Outcome.VERIFIED, f"in block 7 of chain {CHAIN} at 1700000100 s"),
-        (Chain(), Outcome.FAILED, f"chain 80002 has no transaction {TX_HASH}: it was never mined"),
+        (Chain(), Outcome.NOT_CHECKABLE, f"no record of transaction {TX_HASH}, nor of block 7"),
+        (unrecorded(RECEIPT.block_hash, TX_HASH), Outcome.NOT_CHECKABLE, "although block 7 holds"),
+        (unrecorded(RECEIPT.block_hash), Outcome.FAILED, "block 7 does not hold it: it was never"),
+        (unrecorded(OTHER, TX_HASH), Outcome.FAILED, "another hash: it was never mined, or its bl"),
         (Chain.of(RECEIPT, block_number=8), Outcome.FAILED, "is in block 8, not 7"),
         (Chain.of(RECEIPT, block_hash="0x" + "00" * 32), Outcome.FAILED, "was reorganised"),
         (Chain.of(RECEIPT, block_time=5), Outcome.FAILED, "is of 5 s, not 1700000100 s"),

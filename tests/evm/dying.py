@@ -70,6 +70,9 @@ class Dying:
             self._dies(Moment.SEEN)
         return found
 
+    def block(self, number: int) -> Any:
+        return self.chain.block(number)
+
     def _dies(self, moment: Moment) -> None:
         if moment is self.moment:
             die()

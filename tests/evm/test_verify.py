@@ -19,6 +19,7 @@ from agentguard.audit.bundles import Bundle
 from agentguard.cli.main import app
 from tests.audit.keys import KEY
 from tests.audit.logs import Log
+from tests.evm.endpoints import altered, endpoint
 from tests.evm.node import Node, mined
 
 pytestmark = pytest.mark.xdist_group("evm")
@@ -115,6 +116,27 @@ def test_a_receipt_that_the_chain_does_not_have_fails(
     assert found["anchor"][0] == "failed"
     assert words in found["anchor"][1]
     assert found["whole"] == ("failed", "1")
+
+
+FORGETFUL: dict[str, tuple[dict[str, Any], str]] = {
+    "its records": ({}, "although block"),
+    "its blocks too": ({"eth_getBlockByNumber": lambda _: None}, "nor of block"),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), FORGETFUL.values(), ids=FORGETFUL)
+def test_an_endpoint_that_has_dropped_old_records_contradicts_nothing(
+    node: Node, contract: str, home: Path, changes: dict[str, Any], words: str
+) -> None:
+    bundle = anchored_bundle(node.chain(contract=contract))
+    pruned = altered(node, eth_getTransactionReceipt=lambda _: None, **changes)
+    with endpoint(pruned) as url:
+        found = verify(bundle, "--rpc", url)
+
+    assert found["anchor"][0] == "not checkable"
+    assert "no record of transaction" in found["anchor"][1]
+    assert words in found["anchor"][1]
+    assert found["whole"] == ("not checkable", "3")
 
 
 def test_an_event_with_other_data_fails(node: Node, contract: str, home: Path) -> None:

@@ -74,6 +74,15 @@ class MinedTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class MinedBlock:
+    """The block that a chain has at a height now."""
+
+    hash: str
+    transactions: frozenset[str]
+    """The hashes of all its transactions."""
+
+
+@dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """A transaction that is ready to be sent; sending it twice has the effect of once."""
 
@@ -109,7 +118,13 @@ class ChainReader(Protocol):
         """Return the id that the RPC answers. Raises ChainUnavailableError."""
 
     def transaction(self, tx_hash: str) -> MinedTransaction | None:
-        """Return a mined transaction, or None if the chain has none.
+        """Return a mined transaction; None: the endpoint has no record of it, or no longer.
+
+        Raises ChainUnavailableError.
+        """
+
+    def block(self, number: int) -> MinedBlock | None:
+        """Return the block at this height; None: the endpoint has none, or no longer.
 
         Raises ChainUnavailableError.
         """

@@ -262,11 +262,29 @@ def _ask(receipt: AnchorReceipt, chain: ChainReader) -> MinedTransaction:
         )
     mined = chain.transaction(receipt.tx_hash)
     if mined is None:
-        raise VerificationFailedError(
-            f"chain {served} has no transaction {receipt.tx_hash}: it was never mined, or its"
-            " block was reorganised away"
-        )
+        raise _unrecorded(receipt, chain)
     return mined
+
+
+def _unrecorded(receipt: AnchorReceipt, chain: ChainReader) -> Exception:
+    """Return what is known of a transaction that the endpoint has no record of.
+
+    Nodes drop the records of old transactions, and old blocks. Only the block itself contradicts.
+    """
+    tx_hash, number = receipt.tx_hash, receipt.block_number
+    unknown = f"the endpoint has no record of transaction {tx_hash}"
+    block = chain.block(number)
+    if block is None:
+        why = f"{unknown}, nor of block {number}; ask one that keeps old transactions"
+        return _NotCheckableError(why)
+    gone = "it was never mined, or its block was reorganised away"
+    if block.hash != receipt.block_hash:
+        return VerificationFailedError(f"{unknown}, and block {number} has another hash: {gone}")
+    if tx_hash not in block.transactions:
+        return VerificationFailedError(f"{unknown}, and block {number} does not hold it: {gone}")
+    return _NotCheckableError(
+        f"{unknown}, although block {number} holds it; ask one that keeps old transactions"
+    )
 
 
 def _mined_otherwise(receipt: AnchorReceipt, mined: MinedTransaction) -> str | None:

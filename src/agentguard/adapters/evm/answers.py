@@ -86,6 +86,10 @@ class Answers:
             self.number(self._of(answer, "timestamp")),
         )
 
+    def transactions(self, answer: Any) -> frozenset[str]:
+        """Return the hashes of a block's transactions."""
+        return frozenset(self.digest(one) for one in self._list(self._of(answer, "transactions")))
+
     def fee_history(self, answer: Any) -> tuple[list[int], list[int]]:
         """Return the base fees, the next block's last, and one tip of each block."""
         fees = [self.number(fee) for fee in self._list(self._of(answer, "baseFeePerGas"))]

@@ -25,6 +25,7 @@ from agentguard.adapters.evm.refusals import Known, meaning
 from agentguard.audit.chain import (
     AccountState,
     LowBalanceError,
+    MinedBlock,
     MinedTransaction,
     SignedTransaction,
     TransactionRefusedError,
@@ -67,6 +68,9 @@ class EVMChain:
 
     def transaction(self, tx_hash: str) -> MinedTransaction | None:
         return self.reader.transaction(tx_hash)
+
+    def block(self, number: int) -> MinedBlock | None:
+        return self.reader.block(number)
 
     def account(self) -> AccountState:
         address, number = self.signer.address, self._answers.number

@@ -10,7 +10,7 @@ from web3.types import BlockIdentifier
 import agentguard.adapters.evm.recursion_limit  # noqa: F401 - for its effect
 from agentguard.adapters.evm.answers import Answers, Block, Call, Receipt
 from agentguard.adapters.evm.endpoint import Endpoint, RPCRefusalError
-from agentguard.audit.chain import MinedTransaction
+from agentguard.audit.chain import MinedBlock, MinedTransaction
 
 FINALITY_DEPTH = 256
 """Blocks on top of one that is final, where the endpoint has no `finalized` tag; on Polygon, about
@@ -56,6 +56,13 @@ class EVMReader:
             gas_price=receipt.gas_price,
         )
 
+    def block(self, number: int) -> MinedBlock | None:
+        found = self.endpoint.find(lambda eth: eth.get_block(BlockNumber(number)))
+        if found is None:
+            return None
+        block = self._of_height(number, self.answers.block(found))
+        return MinedBlock(block.hash, self.answers.transactions(found))
+
     def has_final_tag(self) -> bool:
         """Whether the endpoint tells which block is final. Raises ChainUnavailableError."""
         return self._number_of("finalized") is not None
@@ -74,7 +81,9 @@ class EVMReader:
         found = self.endpoint.find(lambda eth: eth.get_block(BlockNumber(number)))
         if found is None:
             raise self.endpoint.contradiction(f"it has a receipt of block {number}, and no block")
-        block = self.answers.block(found)
+        return self._of_height(number, self.answers.block(found))
+
+    def _of_height(self, number: int, block: Block) -> Block:
         if block.number != number:
             raise self.endpoint.odd(f"block {block.number} where {number} was asked for")
         return block
