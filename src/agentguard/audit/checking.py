@@ -217,15 +217,19 @@ async def _compared(check: _Check, end: int, stores: CitingStores) -> _Compared:
         return _Compared(entries, None)
     leaves = [leaf_hash(entry.leaf) for entry in entries]
     grown = grow(tree.size, tree.edge, leaves)
-    full = [tile for tile in grown.tiles if tile.width == tile.full.width]
-    stored = await stores.audit.tiles(full)
-    others = [tile for tile in full if stored.get(tile) != grown.tiles[tile]]
+    others = await _other_tiles(grown, stores)
     signed = await stores.audit.checkpoints(tree.size, end)
     roots = tuple(_other_roots(tree, leaves, signed))
-    older = [each for each in signed if each.size not in (check.total, *roots)]
-    unsigned = () if check.keys is None else tuple(_unsigned(older, check.keys))
+    unsigned = tuple(_unsigned([each for each in signed if each.size not in roots], check))
     changed = tuple([each async for each in changed_documents(entries, stores)])
-    return _Compared(entries, grown, tuple(others), roots, unsigned, changed)
+    return _Compared(entries, grown, others, roots, unsigned, changed)
+
+
+async def _other_tiles(grown: Growth, stores: CitingStores) -> tuple[Tile, ...]:
+    """Return the full tiles that are stored otherwise."""
+    full = [tile for tile in grown.tiles if tile.width == tile.full.width]
+    stored = await stores.audit.tiles(full)
+    return tuple(tile for tile in full if stored.get(tile) != grown.tiles[tile])
 
 
 def _other_roots(
@@ -245,14 +249,19 @@ def _keys_of(state: KeyState, key: VerifierKey | None) -> KeyChain | None:
     return None
 
 
-def _unsigned(stored: Sequence[StoredCheckpoint], keys: KeyChain) -> Iterator[tuple[int, str]]:
-    """Yield the checkpoints whose signatures do not hold; another log's keys are not known."""
-    names = {period.key.name for period in keys.periods}
+def _unsigned(stored: Sequence[StoredCheckpoint], check: _Check) -> Iterator[tuple[int, str]]:
+    """Yield the older checkpoints whose signatures do not hold.
+
+    The keys of a former log, of another name, are not known.
+    """
+    if check.keys is None:
+        return
+    names = {period.key.name for period in check.keys.periods}
     for each in stored:
         signed = SignedCheckpoint.parse(each.note)
         try:
-            if signed.checkpoint.origin in names:
-                keys.verify(signed)
+            if signed.checkpoint.origin in names and each.size < check.total:
+                check.keys.verify(signed)
         except VerificationFailedError as error:
             yield each.size, error.reason
 
