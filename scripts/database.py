@@ -85,6 +85,11 @@ INTERNAL: Mapping[str, str] = {
     "audit_anchors": "Anchors of checkpoints on a chain, with every transaction signed for them.",
     "audit_checkpoints": "The signed checkpoints of the audit log.",
     "audit_handovers": "The hand-over notes between keys of the audit log.",
+    "api_keys": "API keys: hashes of their secrets, scopes, and when each was last used.",
+    "users": "Users: their roles and the argon2id hashes of their passwords.",
+    "user_sessions": "Sessions of signed-in users: hashes of their tokens.",
+    "sign_in_attempts": "Sign-ins that failed lately, counted by account and by address.",
+    "set_up_links": "Hashes of one-time links for the first administrator.",
     "outbox": "Effects that follow a committed transaction: notices, job deliveries, projections.",
 }
 

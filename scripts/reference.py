@@ -21,7 +21,7 @@ from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from agentguard import service_settings, settings
+from agentguard import account_settings, service_settings, settings
 from agentguard.cli.main import app
 from agentguard.environment import PLAIN_NAMES
 from agentguard.service_settings import ServiceSettings
@@ -89,7 +89,11 @@ works for:
 
 
 def settings_page() -> str:
-    meanings = docstrings(settings, "Settings") | docstrings(service_settings, "ServiceSettings")
+    meanings = {
+        **docstrings(settings, "Settings"),
+        **docstrings(account_settings, "AccountSettings"),
+        **docstrings(service_settings, "ServiceSettings"),
+    }
     fields = Settings.model_fields
     rows = [
         (setting_names(name), setting_default(fields[name]), meanings[name])
@@ -160,8 +164,9 @@ An overview; `agentguard serve` shows the complete reference at `/docs`. Request
 are JSON; times are RFC 3339 with nanoseconds. A document has at least the members named here, and
 `--format json` on the command line prints the same documents. Errors are problem documents (RFC
 9457, `application/problem+json`) with a stable `code`, except on OTLP endpoints, which follow the
-OTLP specification. If `AGENTGUARD_API_KEY` is set, every request except `/health*` needs the
-header `Authorization: Bearer …`; otherwise only loopback requests are accepted.
+OTLP specification. If `AGENTGUARD_API_KEY` is set or a key or user exists, every request except
+`/health*` needs credentials ([security.md](security.md)); otherwise only loopback requests are
+accepted.
 
 ```
 curl http://127.0.0.1:8000/api/simulate -H 'Content-Type: application/json' \\

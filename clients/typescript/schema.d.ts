@@ -680,6 +680,320 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/sign-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign In
+         * @description Begin a session: a cookie, and a token that changes need in a header.
+         */
+        post: operations["sign_in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Issue Token
+         * @description Return a short-lived token for scripts, signed (JSON Web Token).
+         */
+        post: operations["issue_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/set-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Up
+         * @description Create the first administrator with the one-time link of the server, and begin a session.
+         */
+        post: operations["set_up"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Out
+         * @description End this session or, with `everywhere`, all sessions and tokens of the user.
+         */
+        post: operations["sign_out"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Password
+         * @description Change one's own password; it ends all sessions and tokens of the user.
+         */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Me
+         * @description Return who sends the request, and what that principal may do.
+         */
+        get: operations["get_me"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Keys
+         * @description List API keys, the last created first, without their secrets.
+         */
+        get: operations["list_keys"];
+        put?: never;
+        /**
+         * Create Key
+         * @description Create an API key.
+         *
+         *     Its secret is in this answer only; AgentGuard stores its hash. From the first key on, requests
+         *     need credentials, also those from this machine.
+         */
+        post: operations["create_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate Key
+         * @description Give a key another secret; the former one is accepted for the overlap, by default not.
+         */
+        post: operations["rotate_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}/expire": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Expire Key
+         * @description Set when a key expires.
+         */
+        post: operations["expire_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke Key
+         * @description Revoke a key for good, in every process within a second. It stays in the list.
+         */
+        delete: operations["revoke_key"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Users
+         * @description List users, the first created first.
+         */
+        get: operations["list_users"];
+        put?: never;
+        /**
+         * Create User
+         * @description Create a user.
+         *
+         *     Without a password, the user signs in with the identity provider only. From the first user on,
+         *     requests need credentials, also those from this machine.
+         */
+        post: operations["create_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/role": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Role
+         * @description Give a user, by id or name, another role: in every process within a second.
+         */
+        post: operations["set_user_role"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Password
+         * @description Give a user, by id or name, another password, and sign the user out everywhere.
+         */
+        post: operations["set_user_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}/sign-out": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Out User
+         * @description Sign a user, by id or name, out everywhere: end all sessions and tokens.
+         */
+        post: operations["sign_out_user"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/users/{user_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove User
+         * @description Remove a user, by id or name, with all sessions and tokens; never the last administrator.
+         */
+        delete: operations["remove_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/log/checkpoint": {
         parameters: {
             query?: never;
@@ -818,6 +1132,46 @@ export interface paths {
          * @description Count metrics and discard them: only spans are stored.
          */
         post: operations["export_metrics"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Begin
+         * @description Send the browser to the identity provider (OpenID Connect, code flow with PKCE).
+         */
+        get: operations["begin_single_sign_on"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/sso/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Finish
+         * @description Begin a session of the user whom the identity provider names, and leave for /docs.
+         */
+        get: operations["finish_single_sign_on"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1661,6 +2015,23 @@ export interface components {
             change: number | null;
         };
         /**
+         * ChangePasswordRequest
+         * @description The actor's own password, before and after.
+         */
+        ChangePasswordRequest: {
+            /**
+             * Former
+             * Format: password
+             */
+            former: string;
+            /**
+             * Password
+             * Format: password
+             * @description At least 15 characters.
+             */
+            password: string;
+        };
+        /**
          * ChangedComponent
          * @description A component whose measures differ.
          */
@@ -2229,6 +2600,39 @@ export interface components {
             last_seen: string | null;
         };
         /**
+         * CreateKeyRequest
+         * @description A key to create.
+         */
+        CreateKeyRequest: {
+            /**
+             * Name
+             * @example collector
+             */
+            name: string;
+            /** Scopes */
+            scopes: components["schemas"]["Permission"][];
+            /**
+             * Expires
+             * @description When the key expires: ISO 8601, or in how long (12h, 90d). Null: never.
+             * @example 90d
+             */
+            expires?: string | null;
+        };
+        /**
+         * CreateUserRequest
+         * @description A user to create.
+         */
+        CreateUserRequest: {
+            /**
+             * Name
+             * @example ada
+             */
+            name: string;
+            role: components["schemas"]["Role"];
+            /** Password */
+            password?: string | null;
+        };
+        /**
          * Criticality
          * @description Criticality as declared by the owners, highest first.
          * @enum {string}
@@ -2602,6 +3006,18 @@ export interface components {
          */
         EvidenceReason: "sample" | "newest" | "slowest" | "failed";
         /**
+         * ExpireKeyRequest
+         * @description When a key expires.
+         */
+        ExpireKeyRequest: {
+            /**
+             * Expires
+             * @description When the key expires: ISO 8601, or in how long (12h, 90d). Null: never.
+             * @example 90d
+             */
+            expires: string | null;
+        };
+        /**
          * ExtraDependencyDocument
          * @description A dependency that was seen but not declared.
          */
@@ -2950,6 +3366,52 @@ export interface components {
             method: string;
         };
         /**
+         * IssuedKeyDocument
+         * @description An API key with its secret, which is shown this once.
+         */
+        IssuedKeyDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Prefix
+             * @description The beginning of the key.
+             */
+            prefix: string;
+            /** Scopes */
+            scopes: components["schemas"]["Permission"][];
+            state: components["schemas"]["KeyState"];
+            /** Created At */
+            created_at: string | null;
+            /**
+             * Created By
+             * @description Id of the principal who created it.
+             */
+            created_by: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Rotated At */
+            rotated_at: string | null;
+            /**
+             * Last Used At
+             * @description Up to 10 s old.
+             */
+            last_used_at: string | null;
+            /**
+             * Former Secret Until
+             * @description Until when the secret before the last rotation is accepted.
+             */
+            former_secret_until: string | null;
+            /**
+             * Key
+             * @description To send as `Authorization: Bearer KEY`.
+             */
+            key: string;
+        };
+        /**
          * JobDocument
          * @description A job and its result.
          */
@@ -3058,6 +3520,66 @@ export interface components {
             next: string | null;
         };
         /**
+         * KeyDocument
+         * @description An API key, without its secret.
+         */
+        KeyDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /**
+             * Prefix
+             * @description The beginning of the key.
+             */
+            prefix: string;
+            /** Scopes */
+            scopes: components["schemas"]["Permission"][];
+            state: components["schemas"]["KeyState"];
+            /** Created At */
+            created_at: string | null;
+            /**
+             * Created By
+             * @description Id of the principal who created it.
+             */
+            created_by: string;
+            /** Expires At */
+            expires_at: string | null;
+            /** Revoked At */
+            revoked_at: string | null;
+            /** Rotated At */
+            rotated_at: string | null;
+            /**
+             * Last Used At
+             * @description Up to 10 s old.
+             */
+            last_used_at: string | null;
+            /**
+             * Former Secret Until
+             * @description Until when the secret before the last rotation is accepted.
+             */
+            former_secret_until: string | null;
+        };
+        /**
+         * KeyState
+         * @description Whether a key is accepted.
+         * @enum {string}
+         */
+        KeyState: "active" | "expired" | "revoked";
+        /**
+         * KeysDocument
+         * @description A page of keys, the last created first.
+         */
+        KeysDocument: {
+            /** Keys */
+            keys: components["schemas"]["KeyDocument"][];
+            /**
+             * Next
+             * @description `before` of the next page; null after the last.
+             */
+            next: string | null;
+        };
+        /**
          * LatencyDocument
          * @description Latency in milliseconds, from a histogram.
          */
@@ -3105,6 +3627,27 @@ export interface components {
          * @enum {string}
          */
         Level: "agent" | "service";
+        /**
+         * MeDocument
+         * @description Who sends the request.
+         */
+        MeDocument: {
+            /**
+             * Id
+             * @description Id of the principal.
+             */
+            id: string;
+            kind: components["schemas"]["PrincipalKind"];
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+            /** @description Null unless a user signed in. */
+            user: components["schemas"]["UserDocument"] | null;
+            /**
+             * Csrf Token
+             * @description Null unless a session's cookie was sent.
+             */
+            csrf_token: string | null;
+        };
         /**
          * Measure
          * @description What is compared.
@@ -3322,6 +3865,24 @@ export interface components {
             error: string | null;
         };
         /**
+         * PasswordRequest
+         * @description A user's new password.
+         */
+        PasswordRequest: {
+            /**
+             * Password
+             * Format: password
+             * @description At least 15 characters.
+             */
+            password: string;
+        };
+        /**
+         * Permission
+         * @description What a principal may be allowed to do.
+         * @enum {string}
+         */
+        Permission: "ingest" | "read" | "simulate" | "operate" | "admin";
+        /**
          * Phase
          * @description The phase of a step, in order.
          * @enum {string}
@@ -3444,6 +4005,12 @@ export interface components {
          */
         PresenceState: "seen" | "not_seen" | "ghost";
         /**
+         * PrincipalKind
+         * @description How a principal was identified.
+         * @enum {string}
+         */
+        PrincipalKind: "loopback" | "api_key" | "session" | "script" | "proxy" | "os_user" | "anyone" | "system";
+        /**
          * ProofDocument
          * @description An entry, the proof that it is in the log, and the checkpoint that the proof is for.
          */
@@ -3537,6 +4104,19 @@ export interface components {
             reason: string;
         };
         /**
+         * Role
+         * @description What a user may do; each role includes those before it.
+         * @enum {string}
+         */
+        Role: "viewer" | "analyst" | "operator" | "admin";
+        /**
+         * RoleRequest
+         * @description A user's new role.
+         */
+        RoleRequest: {
+            role: components["schemas"]["Role"];
+        };
+        /**
          * Root
          * @description The name and version of the server.
          */
@@ -3547,6 +4127,18 @@ export interface components {
             version: string;
             /** Docs */
             docs: string;
+        };
+        /**
+         * RotateKeyRequest
+         * @description How a key gets another secret.
+         */
+        RotateKeyRequest: {
+            /**
+             * Overlap Seconds
+             * @description For so long the former secret is accepted, too.
+             * @default 0
+             */
+            overlap_seconds: number;
         };
         /**
          * SPOFDocument
@@ -3644,6 +4236,45 @@ export interface components {
             refusals_total: number;
         };
         /**
+         * SessionDocument
+         * @description A session that has begun; its cookie is in the answer's headers.
+         */
+        SessionDocument: {
+            user: components["schemas"]["UserDocument"];
+            /**
+             * Csrf Token
+             * @description Changes need it in the header X-CSRF-Token.
+             */
+            csrf_token: string;
+            /**
+             * Ends At
+             * @description Without a request until then, the session ends.
+             */
+            ends_at: string | null;
+        };
+        /**
+         * SetUpRequest
+         * @description The first administrator, and the token of the link that the server printed.
+         */
+        SetUpRequest: {
+            /**
+             * Token
+             * Format: password
+             */
+            token: string;
+            /**
+             * Name
+             * @example ada
+             */
+            name: string;
+            /**
+             * Password
+             * Format: password
+             * @description At least 15 characters.
+             */
+            password: string;
+        };
+        /**
          * Severity
          * @description Severity for users.
          * @enum {string}
@@ -3683,6 +4314,33 @@ export interface components {
             b: components["schemas"]["EvidenceDocument"][];
         };
         /**
+         * SignInRequest
+         * @description Who signs in.
+         */
+        SignInRequest: {
+            /**
+             * Name
+             * @example ada
+             */
+            name: string;
+            /**
+             * Password
+             * Format: password
+             */
+            password: string;
+        };
+        /**
+         * SignOutRequest
+         * @description Which sessions end.
+         */
+        SignOutRequest: {
+            /**
+             * Everywhere
+             * @default false
+             */
+            everywhere: boolean;
+        };
+        /**
          * SignatureDocument
          * @description A signature of a checkpoint.
          */
@@ -3699,6 +4357,14 @@ export interface components {
              * @description When a witness cosigned.
              */
             time: string | null;
+        };
+        /**
+         * SignedOutDocument
+         * @description Which sessions have ended.
+         */
+        SignedOutDocument: {
+            /** Everywhere */
+            everywhere: boolean;
         };
         /**
          * SignerKind
@@ -4030,6 +4696,72 @@ export interface components {
              * @description From 0 to 1.
              */
             medium: number;
+        };
+        /**
+         * TokenDocument
+         * @description A token for scripts (RFC 6750).
+         */
+        TokenDocument: {
+            /**
+             * Access Token
+             * @description To send as `Authorization: Bearer TOKEN`.
+             */
+            access_token: string;
+            /**
+             * Token Type
+             * @constant
+             */
+            token_type: "Bearer";
+            /**
+             * Expires In
+             * @description Seconds.
+             */
+            expires_in: number;
+        };
+        /**
+         * UserDocument
+         * @description A user, without the password.
+         */
+        UserDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            role: components["schemas"]["Role"];
+            /** Permissions */
+            permissions: components["schemas"]["Permission"][];
+            /** Has Password */
+            has_password: boolean;
+            /**
+             * Issuer
+             * @description The identity provider that the user signs in with; null: none.
+             */
+            issuer: string | null;
+            /** Created At */
+            created_at: string | null;
+            /**
+             * Created By
+             * @description Id of the principal who created the user.
+             */
+            created_by: string;
+            /**
+             * Signed In At
+             * @description When a session last began.
+             */
+            signed_in_at: string | null;
+        };
+        /**
+         * UsersDocument
+         * @description A page of users, the first created first.
+         */
+        UsersDocument: {
+            /** Users */
+            users: components["schemas"]["UserDocument"][];
+            /**
+             * Next
+             * @description `after` of the next page; null after the last.
+             */
+            next: string | null;
         };
         /**
          * VerificationDocument
@@ -5510,6 +6242,567 @@ export interface operations {
             };
         };
     };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    issue_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_up: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SetUpRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignOutRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOutDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangePasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedOutDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_me: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MeDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_keys: {
+        parameters: {
+            query?: {
+                /** @description `next` of the previous page. */
+                before?: string | null;
+                /** @description Keys per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Created. The secret is shown this once. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedKeyDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotateKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedKeyDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    expire_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ExpireKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    revoke_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_users: {
+        parameters: {
+            query?: {
+                /** @description `next` of the previous page. */
+                after?: string | null;
+                /** @description Users per page. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsersDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CreateUserRequest"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_user_role: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoleRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_user_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    remove_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                user_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserDocument"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_log_checkpoint: {
         parameters: {
             query?: never;
@@ -5702,7 +6995,7 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
-            /** @description The request has no valid API key. */
+            /** @description The request has no valid credentials. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -5853,7 +7146,7 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
-            /** @description The request has no valid API key. */
+            /** @description The request has no valid credentials. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6004,7 +7297,7 @@ export interface operations {
                     "application/x-protobuf": string;
                 };
             };
-            /** @description The request has no valid API key. */
+            /** @description The request has no valid credentials. */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -6107,6 +7400,64 @@ export interface operations {
                         message: string;
                     };
                     "application/x-protobuf": string;
+                };
+            };
+        };
+    };
+    begin_single_sign_on: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the identity provider, or back from it. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    finish_single_sign_on: {
+        parameters: {
+            query?: {
+                code?: string;
+                state?: string;
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the identity provider, or back from it. */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };

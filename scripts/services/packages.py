@@ -36,6 +36,7 @@ same version.
 NEO4J_VERSION = "5.26.30"
 ANVIL_VERSION = "1.7.1"
 SOLC_VERSION = "0.8.30"
+OIDC_PROVIDER_VERSION = "9.13.3"
 _HERE = Path(__file__).parent
 
 
@@ -100,6 +101,13 @@ def solc() -> Path:
     """
     folder = _npm_package("solc", f"solc@{SOLC_VERSION}", SOLC_VERSION)
     return the_one(folder, "node_modules/solc")
+
+
+@cache
+def oidc_provider() -> Path:
+    """Return the folder in which Node finds the OpenID provider's npm package (MIT)."""
+    package = f"oidc-provider@{OIDC_PROVIDER_VERSION}"
+    return _npm_package("oidc-provider", package, OIDC_PROVIDER_VERSION)
 
 
 @cache

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 from pydantic_settings import NoDecode
 
+from agentguard.account_settings import AccountSettings, account_contradictions
 from agentguard.environment import (
     MONITOR_API_KEY,
     UNUSED_NAMES,
@@ -31,7 +32,7 @@ from agentguard.environment import (
 from agentguard.kernel.errors import InvalidInputError
 from agentguard.kernel.faults import requirement
 from agentguard.kernel.patterns import BadPatternError, Pattern
-from agentguard.service_settings import ServiceSettings, setting_names
+from agentguard.service_settings import setting_names
 from agentguard.service_urls import different_parts
 
 MIB = 1024 * 1024
@@ -43,7 +44,7 @@ class SettingsError(InvalidInputError):
     code = "bad-settings"
 
 
-class Settings(ServiceSettings):
+class Settings(AccountSettings):
     """All settings. Sizes are in bytes, durations in the unit that the name states.
 
     The docstrings of the fields appear in docs/settings.md.
@@ -123,9 +124,7 @@ class Settings(ServiceSettings):
     """Keep the received request bodies, including prompts and responses, as long as their spans."""
 
     rate_limit: int = Field(default=0, ge=0)
-    """Requests to `/api` and `/log` per minute and client address; clients behind one proxy share
-    an address. 0 disables the limit.
-    """
+    """Requests to `/api` and `/log` per minute and user, key or else address. 0: no limit."""
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
     """Share of runs lost at which a failure is CRITICAL."""
@@ -364,6 +363,7 @@ def _contradictions(settings: Settings, faulty: frozenset[str]) -> Iterator[str]
             "CELERY_RESULT_BACKEND is set without CELERY_BROKER_URL; it has no effect without a"
             " broker"
         )
+    yield from account_contradictions(settings, faulty)
     for service, name, url in (
         ("postgres", "DATABASE_URL", settings.database_url),
         ("redis", "REDIS_URL", settings.redis_url),

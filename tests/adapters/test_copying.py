@@ -17,6 +17,7 @@ from agentguard.adapters.sql.database import Database, open_database
 from agentguard.adapters.sql.errors import DatabaseNotEmptyError
 from agentguard.adapters.sql.postgresql import PostgreSQL
 from agentguard.adapters.sql.tables import (
+    api_keys,
     audit_anchors,
     audit_checkpoints,
     audit_entries,
@@ -31,9 +32,13 @@ from agentguard.adapters.sql.tables import (
     jobs,
     metadata,
     playbooks,
+    set_up_links,
+    sign_in_attempts,
     simulated_components,
     simulation_catalogs,
     simulations,
+    user_sessions,
+    users,
 )
 from agentguard.kernel.clock import system_clock
 from tests.databases import empty_database
@@ -72,6 +77,36 @@ ENTRY = {
     "salt": bytes(32),
 }
 ROWS = {
+    users: [
+        {
+            "id": "u",
+            "name": ODD,
+            "name_key": ODD,
+            "role": "admin",
+            "created_at": NOW,
+            "created_by": ODD,
+            "generation": 0,
+            "password_hash": "$argon2id$",
+            "issuer": None,
+            "subject": None,
+            "signed_in_at": NOW,
+        }
+    ],
+    user_sessions: [
+        {"hash": "h", "user_id": "u", "generation": 0, "created_at": NOW, "seen_at": NOW}
+    ],
+    sign_in_attempts: [{"source": "account:x", "failed": 2, "last_at": NOW}],
+    set_up_links: [{"hash": "h", "made_at": NOW}],
+    api_keys: [
+        {
+            "id": "0123456789ab",
+            "name": ODD,
+            "scopes": "read",
+            "hash": bytes(32),
+            "created_at": NOW,
+            "created_by": ODD,
+        }
+    ],
     audit_handovers: [{"number": 0, "note": b"note", "time": NOW}],
     graph_versions: [GRAPH, {**GRAPH, "id": "v2"}],
     jobs: [{**WAITING, "id": "j"}],

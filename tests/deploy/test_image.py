@@ -128,7 +128,7 @@ def test_the_image_has_the_drivers_of_the_services_and_nothing_of_the_tests(
 ) -> None:
     assert (
         container.run(
-            ["python", "-c", "import asyncpg, celery, neo4j, redis, sentry_sdk, web3"]
+            ["python", "-c", "import asyncpg, celery, neo4j, redis, sentry_sdk, web3, authlib"]
         ).returncode
         == 0
     )

@@ -60,6 +60,8 @@ BREACHES = {
     "cachetools": Breach("agentguard.web", "cachetools"),
     "re2": Breach("agentguard.ingest", "re2"),
     "audit": Breach("agentguard.jobs", "cryptography.hazmat"),
+    "accounts": Breach("agentguard.web", "jwt"),
+    "oidc": Breach("agentguard.web", "joserfc"),
     "ptars": Breach("agentguard.graph", "ptars"),
     "sentry": Breach("agentguard.graph", "sentry_sdk"),
     "celery": Breach("agentguard.worker", "celery"),

@@ -17,6 +17,7 @@ _HEX, _MIXED = "0123456789abcdef" * 4, "aB3dE6gH9jK2mN5pQ8sT1vW4yZ7" * 3
 
 EXAMPLES = {
     "openai, anthropic and others": f"sk-proj-{_MIXED}",
+    "agentguard": f"ag_0123456789ab_{_MIXED[:43]}",
     "stripe": f"sk_live_{_MIXED[:24]}",
     "stripe webhook": f"whsec_{_MIXED[:32]}",
     "github": f"ghp_{_MIXED[:36]}",

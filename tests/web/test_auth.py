@@ -11,6 +11,7 @@ from agentguard.kernel.clock import system_clock
 from agentguard.web.app import create_app
 from agentguard.web.auth import Authentication, Authenticator
 from agentguard.web.problems import MEDIA_TYPE
+from tests.accounts.nobody import Nobody
 from tests.web.serving import client_of, opened
 
 pytestmark = pytest.mark.anyio
@@ -183,7 +184,8 @@ async def test_an_allowed_origin_is_answered_and_told_so(tmp_path):
 
     assert allowed.headers["access-control-allow-origin"] == "https://ui.example"
     assert preflight.status_code == 200
-    assert foreign.status_code == 403
+    assert foreign.status_code == 400  # no CORS headers: the browser sends nothing
+    assert "access-control-allow-origin" not in foreign.headers
 
 
 @pytest.mark.parametrize(
@@ -346,7 +348,7 @@ async def test_bare_scopes(scope, status):
         middleware=[
             Middleware(
                 Authentication,
-                authenticator=Authenticator(None, frozenset()),
+                authenticator=Authenticator(None, frozenset(), Nobody()),
                 refused=RefusedAccess(system_clock),
             )
         ],

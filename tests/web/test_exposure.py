@@ -13,7 +13,12 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.sock import create_sockets
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from agentguard.accounts.principal import Permission
+from agentguard.bootstrap.opening import open_app
+from agentguard.bootstrap.startup_warnings import tell_of_loopback_only
+from agentguard.cli.principal import os_user
 from agentguard.settings import Settings
 from agentguard.web.exposure import ExposedError, refuse_exposure
 from agentguard.web.server import bind
@@ -27,21 +32,38 @@ GUNICORN = [
     "--config=python:agentguard.web.gunicorn",
     "agentguard.web.asgi:app",
 ]
+pytestmark = pytest.mark.anyio
+
 AGENTGUARD = [sys.executable, "-c", "from agentguard.cli.main import run; run()"]
 
 
 @pytest.mark.parametrize("host", EVERYWHERE)
-def test_an_open_address_needs_a_key_or_a_proxy_that_authenticates(host: str):
+async def test_an_open_address_needs_a_key_or_a_proxy_that_authenticates(tmp_path: Path, host: str):
     with pytest.raises(ExposedError, match="Set AGENTGUARD_API_KEY"):
-        refuse_exposure(Settings(), host)
+        await refuse_exposure(Settings(data_dir=tmp_path), host)
 
-    refuse_exposure(Settings(api_key=SecretStr("k")), host)
-    refuse_exposure(Settings(proxy_authenticates=True), host)
+    await refuse_exposure(Settings(api_key=SecretStr("k")), host)
+    await refuse_exposure(Settings(proxy_authenticates=True), host)
+    await refuse_exposure(Settings(users=True), host)
+
+
+async def test_a_key_in_the_database_is_a_key_and_asking_creates_nothing(tmp_path: Path):
+    settings = Settings(data_dir=tmp_path / "data")
+    with pytest.raises(ExposedError):
+        await refuse_exposure(settings, "0.0.0.0")  # noqa: S104 - not bound
+    assert not settings.data_dir.exists()
+
+    async with open_app(settings) as app:
+        with pytest.raises(ExposedError):
+            await refuse_exposure(settings, "0.0.0.0")  # noqa: S104 - not bound
+        await app.accounts.keys.create(os_user(), "k", [Permission.READ])
+
+    await refuse_exposure(settings, "0.0.0.0")  # noqa: S104 - not bound
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost"])
-def test_an_address_of_this_machine_needs_neither(host: str):
-    refuse_exposure(Settings(), host)
+async def test_an_address_of_this_machine_needs_neither(host: str):
+    await refuse_exposure(Settings(), host)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +94,19 @@ def test_a_server_without_authentication_does_not_start_on_an_open_address(
     assert "no API key is set" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_without_keys_says_that_this_machine_needs_none():
+    def told(host: str, *, accounts: bool = False, **settings) -> list[tuple[str, str]]:
+        with capture_logs() as logs:
+            tell_of_loopback_only(Settings(**settings), host, accounts=accounts)
+        return [(each["log_level"], each["event"]) for each in logs]
+
+    assert told("127.0.0.1") == [("info", "loopback_requests_only")]
+    assert told("0.0.0.0") == [("warning", "loopback_requests_only")]  # noqa: S104 - not bound
+    assert told("127.0.0.1", api_key=SecretStr("k")) == []
+    assert told("127.0.0.1", users=True) == []
+    assert told("127.0.0.1", accounts=True) == []
 
 
 def _of_serve() -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
@@ -16,9 +17,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from agentguard.accounts.principal import Permission
+from agentguard.accounts.roles import PERMISSIONS, Role
 from agentguard.web.problems import MEDIA_TYPE
 from tests.web.process import Server
 from tests.web.systems import shop
+from tests.web.test_permissions import OPERATIONS
 
 pytestmark = pytest.mark.xdist_group("openapi")
 
@@ -47,6 +51,9 @@ PATHS = [
     "/api/catalog",
     "/api/catalog/draft",
     "/api/simulate",
+    "/api/simulations",
+    "/api/simulations/compare",
+    "/api/simulations/{simulation_id}",
     "/api/playbook",
     "/api/audit/entries",
     "/api/audit/entries/{index}",
@@ -54,26 +61,62 @@ PATHS = [
     "/api/audit/proof/{index}",
     "/api/audit/consistency",
     "/api/audit/verify",
+    "/api/auth/sign-in",
+    "/api/auth/token",
+    "/api/auth/set-up",
+    "/api/auth/sign-out",
+    "/api/auth/password",
+    "/api/auth/me",
+    "/api/auth/sso",
+    "/api/auth/sso/callback",
+    "/api/users",
+    "/api/users/{user_id}",
+    "/api/users/{user_id}/role",
+    "/api/users/{user_id}/password",
+    "/api/users/{user_id}/sign-out",
+    "/api/keys",
+    "/api/keys/{key_id}",
+    "/api/keys/{key_id}/rotate",
+    "/api/keys/{key_id}/expire",
     "/log/checkpoint",
     "/log/handover/{number}",
     "/log/key",
     "/log/tile/{path}",
 ]
+KEY = "open-sesame"
+AUTHORIZED = {"Authorization": f"Bearer {KEY}"}
+
 STREAMS = ["/api/events"]
 """They do not end of themselves."""
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    server = Server(tmp_path_factory.mktemp("server"))
-    httpx.post(f"{server.url}/api/scan", json=shop(), timeout=60).raise_for_status()
+    server = Server(tmp_path_factory.mktemp("server"), AGENTGUARD_API_KEY=KEY)
+    scan = f"{server.url}/api/scan"
+    httpx.post(scan, json=shop(), headers=AUTHORIZED, timeout=60).raise_for_status()
     yield server
     server.kill()
 
 
+@pytest.fixture(scope="module")
+def tokens(server: Server) -> dict[Role, dict[str, str]]:
+    """The headers of a user of each role."""
+    return {role: _token(server, role) for role in Role}
+
+
+def _token(server: Server, role: Role) -> dict[str, str]:
+    user = {"name": role, "password": "correct horse battery staple"}
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        created = client.post("/api/users", json=user | {"role": role}, headers=AUTHORIZED)
+        created.raise_for_status()
+        token = client.post("/api/auth/token", json=user).json()["access_token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
 @pytest.fixture
 def api_schema(server: Server):
-    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    return schemathesis.openapi.from_url(f"{server.url}/openapi.json", headers=AUTHORIZED)
 
 
 CHECKS = [
@@ -84,6 +127,7 @@ CHECKS = [
 ]
 
 
+@pytest.mark.usefixtures("tokens")  # before failed sign-ins make further ones wait
 @pytest.mark.parametrize("path", PATHS)
 def test_answers_keep_what_the_document_says(api_schema, path: str):
     """Valid and invalid requests made from the document, a few of each for every operation."""
@@ -99,7 +143,7 @@ def test_answers_keep_what_the_document_says(api_schema, path: str):
             )
             @given(case=operation.as_strategy(generation_mode=mode))
             def holds(case):
-                case.call_and_validate(checks=CHECKS, timeout=60)
+                case.call_and_validate(checks=CHECKS, headers=AUTHORIZED, timeout=60)
 
             holds()
 
@@ -127,3 +171,51 @@ def test_streams_are_described_as_server_sent_events(api_schema, path: str):
 
 def test_all_stable_paths_are_there(api_schema):
     assert set(api_schema.raw_schema["paths"]) == {*PATHS, *STREAMS}
+
+
+def _needed() -> dict[tuple[str, str], Permission | None]:
+    return {(method, str(path)): permission for method, path, permission in OPERATIONS}
+
+
+@pytest.mark.parametrize("name", list(Role))
+def test_no_role_reaches_what_it_must_not_and_nothing_crashes(api_schema, tokens, name: Role):
+    """Two requests made from the document for every operation that ends and signs nobody out."""
+    needed, reached = _needed(), set()
+    for path in set(PATHS) - {"/api/auth/sign-out", "/api/jobs/{job_id}/events"}:
+        for method, operation in api_schema[path].items():
+            permission = needed[method.upper(), _routed(path, method, needed)]
+            for status in _statuses(operation, tokens[name]):
+                assert status < 500 or path.startswith(("/health", "/api/auth/sso"))
+                if permission is None or permission in PERMISSIONS[name]:
+                    assert path.startswith("/api/auth/") or status not in (401, 403), path
+                    reached.add(path)
+                else:
+                    assert status in (403, 415, 422), (path, status)
+    assert ("/api/keys" in reached) is (name is Role.ADMIN)
+
+
+def _routed(path: str, method: str, needed: dict[tuple[str, str], Permission | None]) -> str:
+    """Return the route's own way to write a path of the document: `{id:path}` for `{id}`."""
+    return next(
+        own for verb, own in needed if verb == method.upper() and re.sub(r":\w+}", "}", own) == path
+    )
+
+
+def _statuses(operation, headers: dict[str, str]) -> list[int]:
+    """Return the statuses of two requests."""
+    found = []
+
+    @settings(
+        max_examples=2,
+        phases=[Phase.generate],
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        deadline=None,
+    )
+    @given(case=operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+    def ask(case):
+        found.append(case.call(headers=headers, timeout=60).status_code)
+
+    ask()
+    return found

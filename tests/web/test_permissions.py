@@ -16,13 +16,14 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.traces.errors import RpcCode
 from agentguard.web.app import new_api
 from agentguard.web.auth import Authentication, Authenticator
+from agentguard.web.pages import HEALTH_PATHS, SIGN_IN_PATHS
 from agentguard.web.permissions import Requirement
 from agentguard.web.problems import MEDIA_TYPE
+from tests.accounts.nobody import Nobody
 from tests.web.serving import client_of
 
 pytestmark = pytest.mark.anyio
 
-ASSETS = "/docs/assets"
 PROTOBUF = {"Content-Type": "application/x-protobuf"}
 
 
@@ -32,7 +33,7 @@ class Fixed:
     def __init__(self, *permissions: Permission) -> None:
         self._actor = Principal("api-key:test", PrincipalKind.API_KEY, frozenset(permissions))
 
-    def authenticate(self, _scope) -> Principal:
+    async def authenticate(self, _scope) -> Principal:
         return self._actor
 
 
@@ -44,7 +45,6 @@ def requirements(route: RouteContext) -> list[Permission | None]:
 ROUTES = [
     (method, route.path, requirements(route))
     for route in iter_route_contexts(new_api().routes)
-    if route.path != ASSETS
     for method in sorted(route.methods or ())
 ]
 OPERATIONS = [(method, path, found[0]) for method, path, found in ROUTES if found]
@@ -68,16 +68,8 @@ def test_every_route_declares_exactly_one_permission_or_is_public(method, path, 
     assert len(found) == 1
 
 
-def test_only_the_root_health_checks_and_documentation_are_public():
-    assert {path for _, path in PUBLIC} == {
-        "/",
-        "/health",
-        "/health/live",
-        "/health/ready",
-        "/docs",
-        "/redoc",
-        "/openapi.json",
-    }
+def test_only_health_checks_and_what_signs_in_are_public():
+    assert {path for _, path in PUBLIC} == HEALTH_PATHS | SIGN_IN_PATHS
 
 
 @pytest.mark.parametrize(("method", "path", "permission"), GUARDED)
@@ -89,7 +81,11 @@ def test_permissions_follow_what_a_route_does(method, path, permission):
         "/api/simulate": Permission.SIMULATE,
         "/api/playbook": Permission.SIMULATE,
         "/api/audit/verify": Permission.READ,
+        "/api/auth/": Permission.READ,
     }
+    if path.startswith(("/api/keys", "/api/users")):
+        assert permission is Permission.ADMIN
+        return
     changing = next((expected[each] for each in expected if path.startswith(each)), None)
 
     assert permission is (Permission.READ if method == "GET" else changing)
@@ -126,11 +122,11 @@ async def test_public_routes_need_no_permission(method, path):
 
 
 @pytest.mark.parametrize(("method", "path", "permission"), OPERATIONS)
-async def test_without_the_key_all_routes_but_health_checks_answer_401(method, path, permission):
-    async with client_with(Authenticator(b"open-sesame", frozenset())) as client:
+async def test_without_the_key_all_routes_but_public_ones_answer_401(method, path, permission):
+    async with client_with(Authenticator(b"open-sesame", frozenset(), Nobody())) as client:
         answer = await client.request(method, written(path))
 
-    if path.startswith("/health"):
+    if permission is None:
         assert answer.status_code not in (401, 403)
         return
     assert answer.status_code == 401
@@ -144,30 +140,31 @@ async def test_without_the_key_all_routes_but_health_checks_answer_401(method, p
 @pytest.mark.parametrize(
     ("authenticator", "headers", "id_"),
     [
-        (Authenticator(None, frozenset()), {}, "loopback"),
+        (Authenticator(None, frozenset(), Nobody()), {}, "loopback"),
         (
-            Authenticator(b"open-sesame", frozenset()),
+            Authenticator(b"open-sesame", frozenset(), Nobody()),
             {"Authorization": "Bearer open-sesame"},
             "api-key:bootstrap",
         ),
     ],
 )
-def test_the_key_and_the_loopback_rule_give_every_permission(authenticator, headers, id_):
+async def test_the_key_and_the_loopback_rule_give_every_permission(authenticator, headers, id_):
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "path": "/", "headers": raw, "client": ("127.0.0.1", 1)}
 
-    actor = authenticator.authenticate(scope)
+    actor = await authenticator.authenticate(scope)
 
     assert (actor.id, actor.permissions) == (id_, EVERY_PERMISSION)
 
 
-def test_a_remote_request_without_a_key_is_refused_with_what_to_do():
+async def test_a_remote_request_without_a_key_is_refused_with_what_to_do():
     scope = {"type": "http", "path": "/", "headers": [], "client": ("8.8.8.8", 1)}
 
     with pytest.raises(AgentGuardError) as refused:
-        Authenticator(None, frozenset()).authenticate(scope)
+        await Authenticator(None, frozenset(), Nobody()).authenticate(scope)
 
     assert str(refused.value) == (
         "The client's address is not a loopback address. No API key is set: only loopback requests"
-        " are accepted. Set AGENTGUARD_API_KEY to accept others."
+        " are accepted. Set AGENTGUARD_API_KEY, or create a key with `agentguard keys create`, to"
+        " accept others."
     )

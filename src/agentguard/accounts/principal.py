@@ -32,6 +32,10 @@ class PrincipalKind(StrEnum):
     LOOPBACK = "loopback"
     """A request from this machine to a server without an API key."""
     API_KEY = "api_key"
+    SESSION = "session"
+    """A user who signed in with a browser."""
+    SCRIPT = "script"
+    """A user's script, with a short-lived token."""
     PROXY = "proxy"
     """A request that a proxy in front of the server has authenticated."""
     OS_USER = "os_user"
@@ -60,7 +64,7 @@ class Principal:
     """Who acts: the first argument of every use case that changes state or costs much."""
 
     id: str
-    """Stable and unique among all kinds: `api-key:bootstrap`, `os-user:ada`, `system:live`."""
+    """Stable and unique among all kinds: `api-key:bootstrap`, `user:…`, `system:live`."""
     kind: PrincipalKind
     permissions: frozenset[Permission]
 

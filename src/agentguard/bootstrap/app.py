@@ -16,6 +16,7 @@ from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.rotation import KeyRotation
 from agentguard.audit.sequencing_loop import SequencingLoop
 from agentguard.audit.service import AuditService
+from agentguard.bootstrap.accounts import Accounts
 from agentguard.bootstrap.retention import Keeper, Retention
 from agentguard.catalog.model import Catalog
 from agentguard.catalog.service import CatalogService
@@ -101,6 +102,7 @@ class App:
     audit: AuditService
     witnesses: tuple[VerifierKey, ...]
     """Those who may cosign checkpoints."""
+    accounts: Accounts
     anchoring: Anchoring
     projection: GraphProjection | None = None
     """None: the newest graph is shown nowhere else."""

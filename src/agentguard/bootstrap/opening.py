@@ -19,6 +19,7 @@ from agentguard.adapters.sql.database import open_database
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.refused_access import RefusedAccess
 from agentguard.audit.service import AuditService
+from agentguard.bootstrap.accounts import accounts_of, storing_uses
 from agentguard.bootstrap.anchoring import anchoring_of, audit_loops
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.audit_health import audit_parts
@@ -115,7 +116,7 @@ async def open_app(
             yield app
             await sequence_at_last(settings, storage.unit_of_work)
             return
-        await _show_newest(app)
+        await _begin(stack, app)
         app = replace(app, parts=(database_part(database, settings), *_shared_parts(app)))
         app = await _serving(stack, app, storage.unit_of_work, separate=in_processes)
         yield app
@@ -181,6 +182,7 @@ def _application(
         _datasets(settings, storage),
         AuditService(storage.unit_of_work),
         witnesses_of(settings),
+        accounts_of(settings, storage.unit_of_work),
         anchoring_of(settings, storage.unit_of_work),
         storage.projection,
     )
@@ -205,6 +207,12 @@ def _dialects(paths: tuple[Path, ...], housekeeping: str | None, *, join_traces:
 def _stored_traces(settings: Settings, workers: Pool[Dialects]) -> StoredTraces:
     window = int(settings.window_hours * NS_PER_HOUR)
     return StoredTraces(FileSpanReader(settings.data_dir), workers, window)
+
+
+async def _begin(stack: AsyncExitStack, app: App) -> None:
+    """Begin what a server does whatever it serves."""
+    await stack.enter_async_context(storing_uses(app.accounts))
+    await _show_newest(app)
 
 
 async def _show_newest(app: App) -> None:

@@ -18,11 +18,17 @@ def warn_of_unused_settings() -> None:
         log.warning("setting_unknown", setting=name)
 
 
-def warn_if_loopback_only(settings: Settings, host: str) -> None:
-    """Log a warning if a server on this address accepts only loopback requests."""
-    unlocked = settings.api_key is None and not settings.proxy_authenticates
-    if unlocked and not (host == "localhost" or host.startswith(("127.", "::1"))):
-        log.warning(
-            "loopback_requests_only",
-            detail="Set AGENTGUARD_API_KEY to accept others.",
-        )
+def tell_of_loopback_only(settings: Settings, host: str, *, accounts: bool) -> None:
+    """Log whether only loopback requests are accepted, without credentials.
+
+    `accounts`: whether there are keys, so that requests need credentials. It is a warning if the
+    server listens on an address of other machines, too.
+    """
+    if settings.api_key is not None or settings.proxy_authenticates or settings.users or accounts:
+        return
+    local = host == "localhost" or host.startswith(("127.", "::1"))
+    (log.info if local else log.warning)(
+        "loopback_requests_only",
+        detail="There is no API key: requests from this machine need none, others are refused. Set"
+        " AGENTGUARD_API_KEY, or run `agentguard keys create`, to accept others.",
+    )

@@ -19,6 +19,7 @@ from agentguard.cli import (
     doctor,
     graph,
     jobs,
+    keys,
     migrate,
     playbook,
     purge,
@@ -27,6 +28,7 @@ from agentguard.cli import (
     simulate,
     simulations,
     traces,
+    users,
     worker,
 )
 from agentguard.cli.command import EXIT_CODES, Command, leave_quietly
@@ -90,6 +92,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(simulations.app, name="simulations")
 app.add_typer(traces.app, name="traces")
 app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
+app.add_typer(users.app, name="users")
 
 
 def run() -> None:

@@ -26,6 +26,17 @@ def ask(settings: Settings, question: Callable[[App], Awaitable[T]]) -> T:
         return asyncio.run(asked())
 
 
+def change(settings: Settings, work: Callable[[App], Awaitable[T]]) -> T:
+    """Return the result of `work`; create the data directory if there is none."""
+
+    async def changed() -> T:
+        async with open_app(settings) as app:
+            return await work(app)
+
+    with answers_only():
+        return asyncio.run(changed())
+
+
 def ask_about(
     settings: Settings,
     selection: GraphSelection,

@@ -41,10 +41,10 @@ def serve(
 
     Runs until SIGTERM or Ctrl-C. OTLP/HTTP is received on the API's port and, if it is free, on
     127.0.0.1:4318 (AGENTGUARD_OTLP_PORT), OTLP/gRPC on 127.0.0.1:4317 (AGENTGUARD_OTLP_GRPC_PORT)
-    if that is free. Without AGENTGUARD_API_KEY only loopback requests are accepted, and an address
-    that other machines can reach is refused. Exits with 1 if the API's port is in use. With
-    --format json, one document with the process id and the URLs is printed when connections are
-    accepted. The log is on standard error.
+    if that is free. Without AGENTGUARD_API_KEY or a key of `agentguard keys create`, only loopback
+    requests are accepted, and an address that other machines can reach is refused. Exits with 1 if
+    the API's port is in use. With --format json, one document with the process id and the URLs is
+    printed when connections are accepted. The log is on standard error.
     """
     from importlib import import_module
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
+from agentguard.bootstrap.account_inspection import accounts_exist
 from agentguard.diagnosis.checks import Check, Finding
+from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings
 
 PROCESSES = "WEB_CONCURRENCY"
@@ -14,7 +17,10 @@ PROCESSES = "WEB_CONCURRENCY"
 
 
 def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[Check]:
-    """Yield a warning for each conflict, or one FINE finding. Contacts no service."""
+    """Yield a warning for each conflict, or one FINE finding.
+
+    Contacts the database only if an open address makes it matter.
+    """
     several = _number(variables.get(PROCESSES, "")) > 1
     found = [
         *_reachable(settings),
@@ -30,16 +36,25 @@ def combinations(settings: Settings, variables: Mapping[str, str]) -> Iterator[C
 def _reachable(settings: Settings) -> Iterator[str]:
     if _is_loopback(settings.api_host):
         return
-    if settings.api_key is None and not settings.proxy_authenticates:
+    authenticated = settings.api_key or settings.proxy_authenticates or settings.users
+    if not (authenticated or _accounts_exist(settings)):
         yield (
             f"API_HOST is {settings.api_host}, but no API key is set: the server does not start."
-            " Set AGENTGUARD_API_KEY, or set API_HOST to 127.0.0.1."
+            " Set AGENTGUARD_API_KEY, run `agentguard keys create`, or set API_HOST to 127.0.0.1."
         )
     if settings.debug:
         yield (
             "DEBUG logs every request, and API_HOST accepts connections from other machines. Unset"
             " DEBUG in production."
         )
+
+
+def _accounts_exist(settings: Settings) -> bool:
+    """Return whether there are keys; False where the database cannot be asked."""
+    try:
+        return asyncio.run(accounts_exist(settings))
+    except AgentGuardError:
+        return False
 
 
 def _processes(settings: Settings, *, several: bool) -> Iterator[str]:

@@ -27,6 +27,7 @@ class SecretShape:
 
 SHAPES = (
     SecretShape("openai, anthropic and others", r"[spr]k-[\w-]{16,}", "gitleaks openai-api-key"),
+    SecretShape("agentguard", r"ag_[0-9a-f]{12}_[\w-]{16,}", "AgentGuard, docs/security.md"),
     SecretShape("stripe", r"[spr]k_(?:live|test|prod)_\w{10,}", "gitleaks stripe-access-token"),
     SecretShape("stripe webhook", r"whsec_[\w+/=]{16,}", "Stripe, webhook signatures"),
     SecretShape("github", r"gh[pousr]_\w{20,}", "gitleaks github-pat"),

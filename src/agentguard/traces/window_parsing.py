@@ -53,6 +53,13 @@ def parse_time(text: str, name: str, now: int) -> int:
     return min(seconds * NS_PER_SECOND + since_epoch.microseconds * 1_000, _MAX_TIME)
 
 
+def parse_deadline(text: str, name: str, now: int) -> int:
+    """Return a time in ns from ISO 8601, or from how long after `now` it is, such as 90d."""
+    if _DURATION.fullmatch(text.strip()):
+        return min(now + parse_duration(text, name), _MAX_TIME)
+    return parse_time(text, name, now)
+
+
 def parse_duration(text: str, name: str) -> int:
     """Return a duration such as 15m in ns."""
     found = _DURATION.fullmatch(text.strip())

@@ -17,7 +17,7 @@ from agentguard.health import Checkup
 from agentguard.kernel.errors import AgentGuardError
 from agentguard.logs import configure_logs
 from agentguard.traces.receiver import Load
-from agentguard.web import documentation
+from agentguard.web import documentation, sign_in_page
 from agentguard.web.auth import Authentication, authenticator_of
 from agentguard.web.bodies import MOST_JSON_BYTES, BodyLimit
 from agentguard.web.errors import (
@@ -35,6 +35,7 @@ from agentguard.web.routes import (
     analysis,
     anchors,
     audit,
+    auth,
     catalog,
     components,
     diff,
@@ -42,6 +43,7 @@ from agentguard.web.routes import (
     graph,
     health,
     jobs,
+    keys,
     log,
     metrics,
     otlp,
@@ -50,11 +52,15 @@ from agentguard.web.routes import (
     scan,
     simulate,
     simulations,
+    sso,
+    users,
 )
 from agentguard.web.schemas.audit import VerifyRequest
 from agentguard.web.schemas.graph import GraphEvent
+from agentguard.web.security_headers import SecurityHeaders
 from agentguard.web.state import AppState
 from agentguard.web.streams import Streams
+from agentguard.web.trusted_proxies import TrustedProxies, networks_of
 
 _ROUTES = (
     root,
@@ -73,6 +79,9 @@ _ROUTES = (
     playbook,
     anchors,
     audit,
+    auth,
+    keys,
+    users,
     log,
 )
 _MODELS = (Problem, GraphEvent, VerifyRequest)
@@ -128,8 +137,9 @@ def new_api(middleware: Sequence[Middleware] = ()) -> FastAPI:
     for module in _ROUTES:
         api.include_router(module.router, responses=_PROBLEM, dependencies=known_parameters)
     api.include_router(otlp.router, dependencies=known_parameters)
-    documentation.mount_assets(api)
+    api.include_router(sso.router, responses=_PROBLEM)  # providers add parameters of their own
     api.include_router(documentation.router)
+    api.include_router(sign_in_page.router)
     return api
 
 
@@ -170,10 +180,11 @@ def _middleware(app: App, serving: Serving) -> list[Middleware]:
     bodies = Middleware(BodyLimit, limit=limit, except_below=("/v1/", scan.PATH))
     # After authentication: refused requests use up nobody's quota.
     inner = [Middleware(RateGuard, limits=app.limits), bodies] if app.limits else [bodies]
-    authenticator = authenticator_of(settings)
+    authenticator = authenticator_of(app)
     authentication = Middleware(
         Authentication, authenticator=authenticator, refused=serving.refused
     )
-    # A preflight request cannot carry a key, so CORS answers before a key is checked.
-    outer = [authentication, cors] if authenticator.key is None else [cors, authentication]
-    return [Middleware(LastResort), *outer, *inner]
+    # A preflight request carries no credentials, so CORS answers before they are checked.
+    headers = Middleware(SecurityHeaders, hsts_seconds=settings.hsts_seconds)
+    proxies = Middleware(TrustedProxies, networks=networks_of(settings.trusted_proxies))
+    return [proxies, headers, Middleware(LastResort), cors, authentication, *inner]

@@ -9,15 +9,19 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from agentguard.accounts.identities import Identities
 from agentguard.accounts.principal import EVERY_PERMISSION, Permission, Principal, PrincipalKind
 from agentguard.audit.refused_access import RefusedAccess
-from agentguard.kernel.errors import AgentGuardError
-from agentguard.settings import Settings
+from agentguard.bootstrap.app import App
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
+from agentguard.web.cookies import session_token
 from agentguard.web.errors import error_response
+from agentguard.web.forgery import ForeignPageError, require_own_page, require_page
 from agentguard.web.loopback import violation
-from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX
+from agentguard.web.pages import HEALTH_PATHS, LOG_PREFIX, SIGN_IN_PATHS
 from agentguard.web.proxies import proxy_violation
 from agentguard.web.refusals import note_refusal
+from agentguard.web.stream_guard import StreamGuard
 
 BOOTSTRAP_KEY = Principal("api-key:bootstrap", PrincipalKind.API_KEY, EVERY_PERMISSION)
 """Whoever sends the key that AGENTGUARD_API_KEY sets."""
@@ -38,32 +42,20 @@ class LoopbackOnlyError(AgentGuardError):
     def __init__(self, violation: str) -> None:
         super().__init__(
             f"{violation} No API key is set: only loopback requests are accepted. Set"
-            " AGENTGUARD_API_KEY to accept others."
-        )
-
-
-class ForeignPageError(AgentGuardError):
-    """A web page that may not send requests sent one through the proxy in front."""
-
-    code = "foreign-page"
-    status = 403
-
-    def __init__(self, violation: str) -> None:
-        super().__init__(
-            f"{violation} Add the page's origin to AGENTGUARD_CORS_ORIGINS to accept its requests."
+            " AGENTGUARD_API_KEY, or create a key with `agentguard keys create`, to accept others."
         )
 
 
 class AuthenticationRequiredError(AgentGuardError):
-    """A request has no valid key."""
+    """A request has no valid credentials."""
 
     code = "authentication-required"
     status = 401
 
     def __init__(self) -> None:
         super().__init__(
-            "The request has no valid API key. Send the value of AGENTGUARD_API_KEY as"
-            " `Authorization: Bearer KEY`."
+            "The request has no valid credentials. Send an API key as `Authorization: Bearer KEY`"
+            " (AGENTGUARD_API_KEY, or one of `agentguard keys create`), or sign in."
         )
 
 
@@ -71,38 +63,68 @@ class AuthenticationRequiredError(AgentGuardError):
 class Authenticator:
     """Makes the principal of each request.
 
-    By the key if one is set, else by the loopback rule unless a proxy in front authenticates.
+    By its credentials where there are any keys, else by the loopback rule. Where a proxy in front
+    authenticates and the bootstrap key is not set, requests need no credentials.
     """
 
     key: bytes | None
+    """The bootstrap key."""
     origins: frozenset[str]
     """Origins whose pages may send requests without a key, beside the server's own."""
+    identities: Identities
     proxy_authenticates: bool = False
     log_is_public: bool = False
 
-    def authenticate(self, scope: Scope) -> Principal | None:
-        """Return who makes the request; None for a health check without the key, which is allowed.
+    async def authenticate(self, scope: Scope) -> Principal | None:
+        """Return who makes the request; None without credentials, where none are needed.
 
         Raise LoopbackOnlyError, ForeignPageError or AuthenticationRequiredError if the request must
-        be refused.
+        be refused; UnavailableError if the database does not answer.
         """
         try:
-            return self._identified(scope)
+            return await self._identified(scope)
         except AgentGuardError:
             if self.log_is_public and _reads_log(scope):
                 return ANYONE
             raise
 
-    def _identified(self, scope: Scope) -> Principal | None:
-        if self.key is None:
-            return self._without_key(scope)
-        if _has_key(scope, self.key):
+    async def _identified(self, scope: Scope) -> Principal | None:
+        if scope.get("path") in SIGN_IN_PATHS:
+            return await self._signing_in(scope)
+        credential = _bearer(scope)
+        if self._is_bootstrap(credential):
             return BOOTSTRAP_KEY
+        if (found := await self._owner(scope, credential)) is not None:
+            return found
+        if self.key is None and (self.proxy_authenticates or not await self.identities.exist()):
+            return self._without_credentials(scope)
         if scope.get("path") in HEALTH_PATHS:
             return None
         raise AuthenticationRequiredError
 
-    def _without_key(self, scope: Scope) -> Principal:
+    async def _signing_in(self, scope: Scope) -> Principal | None:
+        """Let in whoever has no credentials yet, unless a foreign page sends the request."""
+        if self.key is None and not await self.identities.exist():
+            return self._without_credentials(scope)
+        require_page(scope, self.origins)
+        return None
+
+    async def _owner(self, scope: Scope, credential: bytes | None) -> Principal | None:
+        """Return whose the credential is or, where there is none, whose the session is."""
+        if credential is not None:
+            return await self.identities.of_bearer(credential.decode("latin-1"))
+        token = session_token(scope)
+        found = None if token is None else await self.identities.of_session(token)
+        if token is not None and found is not None:
+            require_own_page(scope, token, self.origins)
+        return found
+
+    def _is_bootstrap(self, credential: bytes | None) -> bool:
+        if self.key is None or credential is None:
+            return False
+        return hmac.compare_digest(credential, self.key)
+
+    def _without_credentials(self, scope: Scope) -> Principal:
         if self.proxy_authenticates:
             if (broken := proxy_violation(scope, self.origins)) is not None:
                 raise ForeignPageError(broken)
@@ -112,12 +134,14 @@ class Authenticator:
         return LOOPBACK
 
 
-def authenticator_of(settings: Settings) -> Authenticator:
+def authenticator_of(app: App) -> Authenticator:
     """Return the authenticator that the settings ask for."""
+    settings = app.settings
     key = None if settings.api_key is None else settings.api_key.get_secret_value().encode()
     return Authenticator(
         key,
         frozenset(settings.cors_origins),
+        app.accounts.identities,
         proxy_authenticates=settings.proxy_authenticates,
         log_is_public=settings.audit_log_public,
     )
@@ -139,13 +163,15 @@ class Authentication:
             await self._app(scope, receive, send)
             return
         try:
-            actor = self._authenticator.authenticate(scope)
+            actor = await self._authenticator.authenticate(scope)
         except AgentGuardError as error:
-            note_refusal(self._refused, scope, error)
+            if not isinstance(error, UnavailableError):
+                note_refusal(self._refused, scope, error)
             await _refuse(error, scope, receive, send)
             return
         state = {**scope.get("state", {}), "principal": actor, "refused": self._refused}
-        await self._app({**scope, "state": state}, receive, send)
+        guard = StreamGuard(send, lambda: self._authenticator.authenticate(scope))
+        await self._app({**scope, "state": state}, receive, guard)
 
 
 async def principal_of(request: Request) -> Principal:
@@ -164,12 +190,13 @@ def _reads_log(scope: Scope) -> bool:
     return scope.get("method") == "GET" and scope.get("path", "").startswith(LOG_PREFIX)
 
 
-def _has_key(scope: Scope, key: bytes) -> bool:
+def _bearer(scope: Scope) -> bytes | None:
+    """Return the credential of the only Authorization header, if its scheme is Bearer."""
     given = [value for name, value in scope["headers"] if name == b"authorization"]
     if len(given) != 1:
-        return False
-    scheme, _, token = given[0].partition(b" ")
-    return hmac.compare_digest(token.strip(), key) and scheme.lower() == b"bearer"
+        return None
+    scheme, _, credential = given[0].partition(b" ")
+    return credential.strip() if scheme.lower() == b"bearer" else None
 
 
 async def _refuse(error: AgentGuardError, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from agentguard.web.permissions import PUBLIC
+from agentguard.accounts.principal import Permission
+from agentguard.web.permissions import requires
 
 _ASSETS = "/docs/assets"
+_FILES = StaticFiles(directory=Path(str(files("fastapi_offline").joinpath("static"))))
 
-router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])
+router = APIRouter(include_in_schema=False, dependencies=[requires(Permission.READ)])
 
 
 @router.get("/openapi.json")
@@ -44,7 +46,7 @@ async def redoc() -> HTMLResponse:
     )
 
 
-def mount_assets(app: FastAPI) -> None:
-    """Serve Swagger UI (Apache-2.0) and ReDoc (MIT) from the package fastapi-offline."""
-    folder = Path(str(files("fastapi_offline").joinpath("static")))
-    app.mount(_ASSETS, StaticFiles(directory=folder), name="docs-assets")
+@router.get(f"{_ASSETS}/{{name}}")
+async def asset(name: str, request: Request) -> Response:
+    """Return a file of Swagger UI (Apache-2.0) or ReDoc (MIT), from the package fastapi-offline."""
+    return await _FILES.get_response(name, request.scope)

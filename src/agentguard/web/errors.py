@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentguard.accounts.back_off import TooManyAttemptsError
 from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.kernel.problems import problem, problem_document
 from agentguard.traces.store import Encoding
@@ -32,7 +33,9 @@ def error_response(error: AgentGuardError, request: Request) -> Response:
         encoding = encoding_of(request.headers) or Encoding.JSON
         return failure(encoding, failure_of(error), headers)
     log_storage_failure(error)
-    if isinstance(error, UnavailableError):
+    if isinstance(error, TooManyAttemptsError):
+        headers = {"Retry-After": str(error.seconds)}
+    elif isinstance(error, UnavailableError):
         headers = RETRY_AFTER
     elif error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("request_failed", code=error.code, exc_info=error)

@@ -40,11 +40,13 @@ async def receiving(state: AppState, *, shared: bool) -> AsyncIterator[str | Non
     the same port. Raise ExposedError as for the API's address.
     """
     settings = state.app.settings
+    if settings.otlp_grpc_port:
+        await refuse_exposure(settings, settings.otlp_grpc_host)
     server = _bound(settings, shared=shared)
     if server is None:
         yield None
         return
-    server.add_generic_rpc_handlers((Exports(state, authenticator_of(settings)),))
+    server.add_generic_rpc_handlers((Exports(state, authenticator_of(state.app)),))
     await server.start()
     try:
         url = f"grpc://{_address(settings)}"
@@ -58,7 +60,6 @@ def _bound(settings: Settings, *, shared: bool) -> grpc.aio.Server | None:
     """Return a server with its port; None, with a warning, if that is in use."""
     if not settings.otlp_grpc_port:
         return None
-    refuse_exposure(settings, settings.otlp_grpc_host)
     server = grpc.aio.server(options=_options(settings, shared=shared))
     try:
         server.add_insecure_port(_address(settings))

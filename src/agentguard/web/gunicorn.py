@@ -6,6 +6,7 @@ agentguard.web.asgi:app`; its own options (`--workers 4`) take precedence.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -14,9 +15,10 @@ from typing import Any, ClassVar
 from gunicorn.arbiter import Arbiter
 from uvicorn_worker import UvicornWorker
 
+from agentguard.kernel.errors import AgentGuardError
 from agentguard.settings import Settings, SettingsError, load_settings
 from agentguard.web.connections import connection_limits
-from agentguard.web.exposure import ExposedError, refuse_exposure
+from agentguard.web.exposure import refuse_exposure
 from agentguard.web.grpc_server import warn_of_taken_port
 from agentguard.web.http_server import Server, options
 from agentguard.web.shared_port import reserved
@@ -76,8 +78,8 @@ def _refuse_exposure(server: Arbiter) -> None:
     for address in server.address:
         if isinstance(address, tuple):  # a Unix socket is a path
             try:
-                refuse_exposure(_chosen, address[0])
-            except ExposedError as error:
+                asyncio.run(refuse_exposure(_chosen, address[0]))
+            except AgentGuardError as error:
                 sys.exit(str(error))
 
 

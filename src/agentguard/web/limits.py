@@ -10,6 +10,7 @@ import math
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from agentguard.accounts.principal import Principal, PrincipalKind
 from agentguard.coordination.limits import WINDOW_SECONDS, Quota, RateLimits
 from agentguard.kernel.problems import problem_document
 from agentguard.web.pages import LOG_PREFIX
@@ -18,13 +19,15 @@ from agentguard.web.problems import ProblemResponse
 FIELDS = ("RateLimit-Policy", "RateLimit")
 _LIMITED = ("/api/", LOG_PREFIX)
 _POLICY = "minute"
+_UNNAMED = (PrincipalKind.LOOPBACK, PrincipalKind.PROXY, PrincipalKind.ANYONE)
+"""Kinds of principals that are many people."""
 
 
 class RateGuard:
     """ASGI middleware that limits each client's requests below /api and /log per minute.
 
-    It acts after authentication, so refused requests are not counted. A client is the peer address:
-    forwarding headers are not trusted, so all clients behind a proxy share one limit.
+    It acts after authentication, so refused requests are not counted. A client is the user or the
+    key that sends the request or, without credentials, the peer's address.
     """
 
     def __init__(self, app: ASGIApp, *, limits: RateLimits) -> None:
@@ -34,11 +37,16 @@ class RateGuard:
         if scope["type"] != "http" or not scope["path"].startswith(_LIMITED):
             await self._app(scope, receive, send)
             return
-        quota = await self._limits.admit(client_of(scope))
+        quota = await self._limits.admit(_client(scope))
         if quota.admitted:
             await self._app(scope, receive, _with_fields(quota, send))
         else:
             await _too_many(quota)(scope, receive, send)
+
+
+def _client(scope: Scope) -> str:
+    actor: Principal | None = scope.get("state", {}).get("principal")
+    return client_of(scope) if actor is None or actor.kind in _UNNAMED else actor.id
 
 
 def client_of(scope: Scope) -> str:

@@ -65,6 +65,12 @@ def violation(scope: Scope, origins: frozenset[str]) -> str | None:
     ) or _forwarding_violation(scope)
 
 
+def stays_here(scope: Scope) -> bool:
+    """Return whether a request of whatever page comes from this machine and is meant for it."""
+    hosts = all(_is_local_host(host) for host in header_values(scope, b"host"))
+    return _is_local_peer(scope) and hosts and _forwarding_violation(scope) is None
+
+
 def is_local_name(name: str) -> bool:
     """Return whether a host name or an address, without a port, always means this machine."""
     plain = name.lower().removesuffix(".")

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.ingest.compression import GZIP_MAGIC
-from agentguard.kernel.errors import AgentGuardError
+from agentguard.kernel.errors import AgentGuardError, UnavailableError
 from agentguard.traces.errors import RpcCode, SpansNotStoredError, UnusableDeliveryError
 from agentguard.traces.receiver import Admission, Load
 from agentguard.traces.store import Delivery, Encoding
@@ -92,7 +92,7 @@ class Exports(grpc.GenericRpcHandler):
         return await _abort(context, failed)
 
     async def _answered(self, method: str, context: Context) -> bytes:
-        actor = self._actor(scope_of(method, context))
+        actor = await self._actor(scope_of(method, context))
         with self._state.serving.receiver.load.admit() as admission:
             with self._arriving.admit() as arriving:
                 arriving.reserve()
@@ -100,15 +100,16 @@ class Exports(grpc.GenericRpcHandler):
             admission.reserve()
             return await self._takes[method](actor, Delivery(body, Encoding.PROTOBUF))
 
-    def _actor(self, scope: Scope) -> Principal:
+    async def _actor(self, scope: Scope) -> Principal:
         """Return who calls. Raises what refuses the call, which is noted."""
         try:
-            actor = self._authenticator.authenticate(scope)
+            actor = await self._authenticator.authenticate(scope)
             if actor is None:
                 raise AuthenticationRequiredError
             actor.require(Permission.INGEST)
         except AgentGuardError as error:
-            note_refusal(self._state.serving.refused, scope, error)
+            if not isinstance(error, UnavailableError):
+                note_refusal(self._state.serving.refused, scope, error)
             raise
         return actor
 

@@ -13,9 +13,28 @@ from starlette.types import Scope
 from agentguard.web.headers import header_values
 
 HEALTH_PATHS = frozenset({"/health", "/health/live", "/health/ready"})
+SIGN_IN_PATHS = frozenset(
+    {
+        "/sign-in",
+        "/sign-in/page.js",
+        "/api/auth/sign-in",
+        "/api/auth/token",
+        "/api/auth/set-up",
+        "/api/auth/sso",
+        "/api/auth/sso/callback",
+    }
+)
+"""What whoever has no credentials yet may ask for."""
 LOG_PREFIX = "/log/"
 """Below it, the audit log publishes its hashes."""
-_FREE_PATHS = HEALTH_PATHS | {"/", "/docs", "/redoc"}
+_FREE_PATHS = HEALTH_PATHS | {
+    "/",
+    "/docs",
+    "/redoc",
+    "/sign-in",
+    "/api/auth/sso",
+    "/api/auth/sso/callback",
+}
 """Pages that cost little: a link on a foreign page may lead to them."""
 _SITE, _MODE = b"sec-fetch-site", b"sec-fetch-mode"
 SAME_ORIGIN = frozenset({"same-origin", "none"})

@@ -10,6 +10,7 @@ from agentguard.kernel.errors import AgentGuardError
 from agentguard.web.limits import client_of
 
 _ROUTES = {
+    "/api/auth/": "auth",
     "/api/": "api",
     "/v1/": "otlp",
     "/opentelemetry.": "otlp-grpc",

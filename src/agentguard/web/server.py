@@ -24,6 +24,7 @@ from agentguard.web.connections import connection_limits
 from agentguard.web.exposure import refuse_exposure
 from agentguard.web.grpc_server import receiving
 from agentguard.web.http_server import BACKLOG, Server, options
+from agentguard.web.set_up_link import tell_who_may_enter
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +66,14 @@ def serve(settings: Settings, tell: Callable[[list[str]], None] | None = None) -
 async def _serve(settings: Settings, tell: Callable[[list[str]], None] | None) -> None:
     async with AsyncExitStack() as stack:
         listening = [stack.enter_context(bind(settings.api_host, settings.api_port))]
-        refuse_exposure(settings, listening[0].getsockname()[0])
+        await refuse_exposure(settings, listening[0].getsockname()[0])
         app = await stack.enter_async_context(open_app(settings, serving=True))
         otlp = _bind_otlp(settings)
         if otlp is not None:
             listening.append(stack.enter_context(otlp))
         api = create_app(app)
         urls = _tell(listening)
+        await tell_who_may_enter(app, urls[0])
         grpc_url = await stack.enter_async_context(receiving(api.state.agentguard, shared=False))
         if tell is not None:
             tell([*urls, grpc_url] if grpc_url else urls)

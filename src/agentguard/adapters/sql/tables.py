@@ -174,6 +174,67 @@ audit_logs = Table(
     Index("idx_audit_logs_incident", "incident_id"),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("name", ForeignText, nullable=False),
+    Column("scopes", String, nullable=False),  # permissions, separated by commas
+    Column("hash", LargeBinary, nullable=False),  # SHA-256 of the secret
+    Column("former_hash", LargeBinary),
+    Column("former_until", Moment),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", ForeignText, nullable=False),  # a principal's id
+    Column("expires_at", Moment),
+    Column("revoked_at", Moment),
+    Column("rotated_at", Moment),
+    Column("last_used_at", Moment),
+    Index("ix_api_keys_created_at_id", "created_at", "id"),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Name, primary_key=True),
+    Column("name", ForeignText, nullable=False),
+    Column("name_key", ForeignText, nullable=False, unique=True),  # the name, without case
+    Column("role", String, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", ForeignText, nullable=False),  # a principal's id
+    Column("generation", Integer, nullable=False),
+    Column("password_hash", String),  # argon2id; NULL: the user signs in elsewhere
+    Column("issuer", ForeignText),
+    Column("subject", ForeignText),
+    Column("signed_in_at", Moment),
+    Index("ix_users_issuer_subject", "issuer", "subject", unique=True),
+    Index("ix_users_created_at_id", "created_at", "id"),
+)
+
+user_sessions = Table(
+    "user_sessions",
+    metadata,
+    Column("hash", Name, primary_key=True),  # SHA-256 of the session's token
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
+sign_in_attempts = Table(
+    "sign_in_attempts",
+    metadata,
+    Column("source", Name, primary_key=True),  # a hash of an account's name, or an address
+    Column("failed", Integer, nullable=False),
+    Column("last_at", Moment, nullable=False, index=True),
+)
+
+set_up_links = Table(
+    "set_up_links",
+    metadata,
+    Column("hash", Name, primary_key=True),  # SHA-256 of the link's token
+    Column("made_at", Moment, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,

@@ -8,7 +8,9 @@ from typing import TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from agentguard.accounts.store import ApiKeys, Sessions, SignIns, Users
 from agentguard.adapters.sql.anchors import SqlAnchors
+from agentguard.adapters.sql.api_keys import SqlApiKeys
 from agentguard.adapters.sql.audit import SqlAuditLog
 from agentguard.adapters.sql.citations import SqlCitations
 from agentguard.adapters.sql.database import Database
@@ -18,7 +20,10 @@ from agentguard.adapters.sql.history import SqlComponentHistories
 from agentguard.adapters.sql.jobs import SqlJobStore
 from agentguard.adapters.sql.leases import SqlLeases
 from agentguard.adapters.sql.outbox import SqlOutbox
+from agentguard.adapters.sql.sessions import SqlSessions
+from agentguard.adapters.sql.sign_ins import SqlSignIns
 from agentguard.adapters.sql.simulations import SqlSimulationStore
+from agentguard.adapters.sql.users import SqlUsers
 from agentguard.audit.anchor_store import AnchorStore
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
@@ -63,6 +68,22 @@ class SqlStores:
     @property
     def expiry_clock(self) -> ExpiryClocks:
         return SqlExpiryClocks(self.connection)
+
+    @property
+    def keys(self) -> ApiKeys:
+        return SqlApiKeys(self.connection)
+
+    @property
+    def users(self) -> Users:
+        return SqlUsers(self.connection)
+
+    @property
+    def sessions(self) -> Sessions:
+        return SqlSessions(self.connection)
+
+    @property
+    def sign_ins(self) -> SignIns:
+        return SqlSignIns(self.connection)
 
     @property
     def leases(self) -> Leases:

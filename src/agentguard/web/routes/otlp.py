@@ -74,7 +74,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         }
         for status, text in (
             (400, "Nothing in the body can be read, or a query parameter is unknown."),
-            (401, "The request has no valid API key."),
+            (401, "The request has no valid credentials."),
             (403, "The permission `ingest` is missing."),
             (404, "The storage does not implement this signal."),
             (413, "The body is too large."),

@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 from fastapi import APIRouter
 
-from agentguard.web.permissions import PUBLIC
+from agentguard.accounts.principal import Permission
+from agentguard.web.permissions import requires
 from agentguard.web.schemas.about import Root
 from agentguard.web.state import DocumentResponse
 
@@ -15,7 +16,12 @@ router = APIRouter(tags=["about"])
 VERSION = version("agentguard")
 
 
-@router.get("/", operation_id="get_root", dependencies=[PUBLIC], response_model=Root)
+@router.get(
+    "/",
+    operation_id="get_root",
+    dependencies=[requires(Permission.READ)],
+    response_model=Root,
+)
 async def root() -> DocumentResponse:
     """Return the name and version of the server."""
     return DocumentResponse(

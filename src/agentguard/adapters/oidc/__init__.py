@@ -1,0 +1,1 @@
+"""Signs users in with an OpenID Connect provider."""

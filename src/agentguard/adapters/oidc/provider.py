@@ -1,0 +1,180 @@
+"""An OpenID Connect provider (Core 1.0, Discovery 1.0): code flow with PKCE (RFC 7636)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.integrations.httpx_client import AsyncOAuth2Client
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+
+from agentguard.accounts.single_sign_on import (
+    Attempt,
+    Identity,
+    ProviderUnavailableError,
+    SingleSignOnFailedError,
+)
+from agentguard.accounts.users import Subject
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA")
+"""Asymmetric ones: an ID token is signed by the provider alone."""
+_SCOPE = "openid profile email"
+_KEPT_SECONDS = 3600
+_LEEWAY_SECONDS = 60
+_MOST_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """How the provider knows this installation."""
+
+    issuer: str
+    id: str
+    secret: str | None
+    """None: a public client, which PKCE alone protects."""
+    redirect_uri: str
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Metadata:
+    """What the provider says of itself, and its keys."""
+
+    read_at: float
+    document: Mapping[str, Any]
+    keys: KeySet
+
+    def endpoint(self, name: str) -> str:
+        url = self.document.get(name)
+        if not isinstance(url, str):
+            raise ProviderUnavailableError(f"its metadata has no {name}")
+        return url
+
+
+class OIDCProvider:
+    """An IdentityProvider over HTTP."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._metadata: _Metadata | None = None
+
+    async def authorization_url(self, attempt: Attempt) -> str:
+        metadata = await self._current()
+        async with self._oauth() as oauth:
+            url, _ = oauth.create_authorization_url(
+                metadata.endpoint("authorization_endpoint"),
+                state=attempt.state,
+                code_verifier=attempt.verifier,
+                nonce=attempt.nonce,
+            )
+        return str(url)
+
+    async def identify(self, code: str, attempt: Attempt) -> Identity:
+        metadata = await self._current()
+        answer = await self._exchanged(metadata, code, attempt)
+        claims = self._claims(metadata, answer.get("id_token"), attempt)
+        if "userinfo_endpoint" in metadata.document:
+            claims = {**await self._userinfo(metadata, answer, claims["sub"]), **claims}
+        return Identity(Subject(self._client.issuer, claims["sub"]), claims)
+
+    def _oauth(self) -> AsyncOAuth2Client:
+        client = self._client
+        return AsyncOAuth2Client(
+            client.id,
+            client.secret,
+            scope=_SCOPE,
+            redirect_uri=client.redirect_uri,
+            code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_basic" if client.secret else "none",
+            timeout=client.timeout_seconds,
+            follow_redirects=False,
+        )
+
+    async def _exchanged(
+        self, metadata: _Metadata, code: str, attempt: Attempt
+    ) -> Mapping[str, Any]:
+        try:
+            async with self._oauth() as oauth:
+                found: Mapping[str, Any] = await oauth.fetch_token(
+                    metadata.endpoint("token_endpoint"), code=code, code_verifier=attempt.verifier
+                )
+        except httpx.HTTPError as error:
+            raise ProviderUnavailableError(type(error).__name__) from error
+        except (AuthlibBaseError, ValueError) as error:
+            raise SingleSignOnFailedError("the provider rejected the code") from error
+        return found
+
+    def _claims(self, metadata: _Metadata, id_token: object, attempt: Attempt) -> dict[str, Any]:
+        """Return the claims of a valid ID token (Core 1.0 §3.1.3.7)."""
+        if not isinstance(id_token, str):
+            raise SingleSignOnFailedError("the provider sent no ID token")
+        registry = jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._client.issuer},
+            aud={"essential": True, "value": self._client.id},
+            nonce={"essential": True, "value": attempt.nonce},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+        )
+        try:
+            claims = jwt.decode(id_token, metadata.keys, algorithms=list(ALGORITHMS)).claims
+            registry.validate(claims)
+        except (JoseError, ValueError, RecursionError) as error:
+            raise SingleSignOnFailedError("the ID token is invalid") from error
+        if claims.get("azp", self._client.id) != self._client.id:
+            raise SingleSignOnFailedError("the ID token is for another client")
+        return claims
+
+    async def _userinfo(
+        self, metadata: _Metadata, answer: Mapping[str, Any], subject: str
+    ) -> dict[str, Any]:
+        """Return further claims of the same subject (Core 1.0 §5.3.2)."""
+        headers = {"Authorization": f"Bearer {answer.get('access_token')}"}
+        found = await self._json(metadata.endpoint("userinfo_endpoint"), headers)
+        if found.get("sub") != subject:
+            raise SingleSignOnFailedError("the provider answered about another user")
+        return found
+
+    async def _current(self) -> _Metadata:
+        """Return the provider's metadata and keys, read anew every hour."""
+        known = self._metadata
+        if known is None or time.monotonic() - known.read_at > _KEPT_SECONDS:
+            known = self._metadata = await self._read()
+        return known
+
+    async def _read(self) -> _Metadata:
+        read_at, issuer = time.monotonic(), self._client.issuer
+        document = await self._json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        if document.get("issuer") != issuer:
+            raise ProviderUnavailableError("its metadata names another issuer")
+        keys = await self._json(str(document.get("jwks_uri")))
+        try:
+            return _Metadata(read_at, document, KeySet.import_key_set(keys))  # type: ignore[arg-type]  # checked there
+        except (JoseError, ValueError, KeyError, TypeError) as error:
+            raise ProviderUnavailableError("its keys are unreadable") from error
+
+    async def _json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
+        client = httpx.AsyncClient(timeout=self._client.timeout_seconds, follow_redirects=False)
+        try:
+            async with client, client.stream("GET", url, headers=headers) as answer:
+                answer.raise_for_status()
+                body = b""
+                async for part in answer.aiter_bytes():
+                    body += part
+                    if len(body) > _MOST_BYTES:
+                        raise ProviderUnavailableError("its answer is too large")
+            found = httpx.Response(200, content=body).json()
+        except httpx.HTTPError as error:
+            raise ProviderUnavailableError(type(error).__name__) from error
+        except (ValueError, RecursionError) as error:
+            raise ProviderUnavailableError("its answer is no JSON") from error
+        if not isinstance(found, dict):
+            raise ProviderUnavailableError("its answer is no JSON object")
+        return found

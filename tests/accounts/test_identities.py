@@ -1,0 +1,138 @@
+"""What a process remembers of credentials, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from agentguard.accounts.identities import FRESH_SECONDS, Identities, IdentityRules
+from agentguard.accounts.key_service import KeyService
+from agentguard.accounts.passwords import Passwords
+from agentguard.accounts.principal import Permission
+from agentguard.accounts.roles import Role
+from agentguard.accounts.sessions import SessionRules
+from agentguard.accounts.sign_in import SignInService
+from agentguard.accounts.tokens import TokenKey, Tokens
+from agentguard.accounts.user_service import UserService
+from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
+from agentguard.audit.recording import AuditTrail
+from agentguard.kernel.clock import system_clock
+from tests.accounts.quick import QUICK
+from tests.acting import TESTER
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "correct horse battery staple"
+SESSIONS = SessionRules(idle_hours=1, absolute_hours=2)
+TOKENS = Tokens("HS256", TokenKey.parse("HS256", "s" * 32), (), 900, 30)
+
+
+@dataclass
+class Process:
+    """One process: its clock is moved by hand."""
+
+    unit_of_work: SqlUnitOfWork
+    now: float = 100.0
+    identities: Identities = field(init=False)
+
+    def __post_init__(self) -> None:
+        rules = IdentityRules(SESSIONS, lambda: TOKENS, users_required=False)
+        self.identities = Identities(self.unit_of_work, system_clock, rules, lambda: self.now)
+
+    @property
+    def keys(self) -> KeyService:
+        return KeyService(self.unit_of_work, system_clock, AuditTrail())
+
+    @property
+    def users(self) -> UserService:
+        return UserService(self.unit_of_work, system_clock, AuditTrail(), Passwords(QUICK))
+
+    @property
+    def sign_in(self) -> SignInService:
+        return SignInService(
+            self.unit_of_work,
+            system_clock,
+            AuditTrail(),
+            Passwords(QUICK),
+            SESSIONS,
+            lambda: TOKENS,
+        )
+
+
+@pytest.fixture
+async def process(tmp_path: Path) -> AsyncIterator[Process]:
+    async with open_database(tmp_path) as database:
+        yield Process(SqlUnitOfWork(database, system_clock))
+
+
+async def test_a_revocation_elsewhere_holds_after_half_a_second(process):
+    assert FRESH_SECONDS <= 0.5
+    made = await process.keys.create(TESTER, "k", [Permission.READ])
+    assert await process.identities.of_bearer(made.token.text) is not None
+
+    await process.keys.revoke(TESTER, made.key.id)
+
+    process.now += 0.499
+    assert await process.identities.of_bearer(made.token.text) is not None
+    process.now += 0.001
+    assert await process.identities.of_bearer(made.token.text) is None
+
+
+async def test_so_do_another_role_a_sign_out_and_a_removal(process):
+    await process.users.create(TESTER, "root", Role.ADMIN)
+    await process.users.create(TESTER, "ada", Role.VIEWER, PASSWORD)
+    session = (await process.sign_in.sign_in("ada", PASSWORD, "x")).token
+    script = await process.sign_in.token("ada", PASSWORD, "x")
+
+    async def rights() -> list[int | None]:
+        process.now += FRESH_SECONDS
+        found = [
+            await process.identities.of_session(session),
+            await process.identities.of_bearer(script),
+        ]
+        return [None if each is None else len(each.permissions) for each in found]
+
+    assert await rights() == [1, 1]
+    await process.users.set_role(TESTER, "ada", Role.OPERATOR)
+    assert await rights() == [3, 3]
+    await process.users.sign_out(TESTER, "ada")
+    assert await rights() == [None, None]
+    session = (await process.sign_in.sign_in("ada", PASSWORD, "x")).token
+    script = await process.sign_in.token("ada", PASSWORD, "x")
+    assert await rights() == [3, 3]
+    await process.users.remove(TESTER, "ada")
+    assert await rights() == [None, None]
+
+
+async def test_the_first_key_is_noticed_after_half_a_second_and_never_forgotten(process):
+    assert not await process.identities.exist()
+    made = await process.keys.create(TESTER, "k", [Permission.READ])
+    process.now += 0.499
+    assert not await process.identities.exist()
+    process.now += 0.001
+    assert await process.identities.exist()
+
+    await process.keys.revoke(TESTER, made.key.id)
+    process.now += 100
+    assert await process.identities.exist()
+
+
+async def test_a_key_in_use_is_read_twice_a_second_at_most(process):
+    made = await process.keys.create(TESTER, "k", [Permission.READ])
+    reads, read = [], process.unit_of_work.database.reading
+
+    class Counting:
+        def reading(self):
+            reads.append(process.now)
+            return read()
+
+    process.identities._unit_of_work = SqlUnitOfWork(Counting(), system_clock)  # type: ignore[arg-type]  # noqa: SLF001
+    for _ in range(1000):
+        assert await process.identities.of_bearer(made.token.text) is not None
+        process.now += 0.001
+
+    assert len(reads) == 2
