@@ -179,7 +179,7 @@ def _needed() -> dict[tuple[str, str], Permission | None]:
 
 @pytest.mark.parametrize("name", list(Role))
 def test_no_role_reaches_what_it_must_not_and_nothing_crashes(api_schema, tokens, name: Role):
-    """Two requests made from the document for every operation that ends and signs nobody out."""
+    """A request made from the document for every operation that ends and signs nobody out."""
     needed, reached = _needed(), set()
     for path in set(PATHS) - {"/api/auth/sign-out", "/api/jobs/{job_id}/events"}:
         for method, operation in api_schema[path].items():
@@ -202,11 +202,11 @@ def _routed(path: str, method: str, needed: dict[tuple[str, str], Permission | N
 
 
 def _statuses(operation, headers: dict[str, str]) -> list[int]:
-    """Return the statuses of two requests."""
+    """Return the status of a request."""
     found = []
 
     @settings(
-        max_examples=2,
+        max_examples=1,
         phases=[Phase.generate],
         derandomize=True,
         suppress_health_check=list(HealthCheck),
