@@ -78,6 +78,7 @@ class Call:
     failed: bool = False
     type: DependencyType = DependencyType.DELEGATES
     rescues: bool = False
+    input_tokens: int | None = None
 
 
 def call(target: str, *below: Call, **more) -> Call:
@@ -135,6 +136,7 @@ def _append(rows: list[dict], made: Call, run: int, parent: int, source: str | N
             "start": run * SECOND + at,
             "duration": 1,
             "trace_id": f"{run:032x}",
+            "input_tokens": made.input_tokens,
         }
     )
     before = -1

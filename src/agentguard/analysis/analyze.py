@@ -11,6 +11,7 @@ from agentguard.analysis.impact import impacts
 from agentguard.analysis.levels import spofs_at
 from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle, Risk
 from agentguard.analysis.risk import NO_CATALOG_NOTE, risks
+from agentguard.analysis.run_loops import run_loops
 from agentguard.analysis.spofs import spofs
 from agentguard.catalog.matching import Matches
 from agentguard.discovery.kinds import ComponentKind
@@ -54,6 +55,7 @@ def analyze(
         risks=scored,
         risk_version=RISK_VERSION,
         risk_note=NO_CATALOG_NOTE if matches is None or matches.catalog is None else None,
+        run_loops=run_loops(graph, runs) if runs is not None else (),
         overall_risk=_overall(scored),
     )
 

@@ -13,6 +13,7 @@ from agentguard.analysis.model import (
     Spof,
     SpofWorkflow,
 )
+from agentguard.analysis.run_loops import RunLoop
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
@@ -50,14 +51,9 @@ def analysis_document(analysis: Analysis, *, links: TraceLinks = NO_LINKS) -> di
             "cycles": [list(c) for c in analysis.simple_cycles],
             "truncated": analysis.cycles_truncated,
         },
+        "run_loops": [_run_loop(r, links) for r in analysis.run_loops],
         "risks": [_risk(r) for r in analysis.risks],
-        "centrality": {
-            "betweenness": {
-                "exact": analysis.betweenness_exact,
-                "sources": analysis.betweenness_sources,
-            },
-            "components": [_centrality(c) for c in analysis.centrality],
-        },
+        "centrality": _centralities(analysis),
         "share_of": SHARE_OF,
         "method": analysis.method.value,
         "seed": analysis.seed,
@@ -94,6 +90,18 @@ def _cycle(c: Cycle, links: TraceLinks) -> dict[str, Any]:
     return {"components": list(c.components), "witness": list(c.witness), "evidence": evidence}
 
 
+def _run_loop(r: RunLoop, links: TraceLinks) -> dict[str, Any]:
+    return {
+        "kind": r.kind.value,
+        "components": list(r.components),
+        "runs": r.runs,
+        "times": r.times,
+        "run_id": r.run_id,
+        "input_tokens": None if r.input_tokens is None else list(r.input_tokens),
+        "evidence": [evidence_document(e, links) for e in r.evidence],
+    }
+
+
 def _risk(r: Risk) -> dict[str, Any]:
     return {
         "id": r.component,
@@ -111,6 +119,16 @@ def _factor(f: RiskFactor) -> dict[str, Any]:
         "weight": round(f.weight, 6),
         "contribution": round(f.contribution, 3),
         "reason": f.reason,
+    }
+
+
+def _centralities(analysis: Analysis) -> dict[str, Any]:
+    return {
+        "betweenness": {
+            "exact": analysis.betweenness_exact,
+            "sources": analysis.betweenness_sources,
+        },
+        "components": [_centrality(c) for c in analysis.centrality],
     }
 
 

@@ -32,6 +32,7 @@ def filtered_analysis(
         spofs=part.of(analysis.spofs, lambda s: s.component),
         cycles=part.touching(analysis.cycles, lambda c: c.components),
         simple_cycles=part.touching(analysis.simple_cycles, lambda c: c),
+        run_loops=part.touching(analysis.run_loops, lambda r: r.components),
         centrality=part.of(analysis.centrality, lambda c: c.component),
         risks=part.of(analysis.risks, lambda r: r.component),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agentguard.analysis.run_loops import RunLoop
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Evidence
 from agentguard.simulation.model import Method
@@ -124,5 +125,7 @@ class Analysis:
     risk_version: str
     risk_note: str | None
     """What the scores leave out and why."""
+    run_loops: tuple[RunLoop, ...]
+    """Most runs first; empty without recorded runs."""
     overall_risk: float
     """The highest score of an agent; without agents, of any component."""

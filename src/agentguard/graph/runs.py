@@ -36,6 +36,7 @@ CALL_SCHEMA = pa.schema(
         pa.field("duration", pa.int64(), nullable=False),  # ns; -1 = unknown
         pa.field("trace_id", pa.string(), nullable=False),
         pa.field("span_id", pa.string(), nullable=False),
+        pa.field("input_tokens", pa.int64()),  # null = unknown, or recorded by an earlier version
     ]
 )
 

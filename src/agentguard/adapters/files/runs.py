@@ -159,6 +159,12 @@ def _write_synced(path: Path, table: pa.Table) -> None:
 
 
 def _table(path: Path, schema: pa.Schema) -> pa.Table:
+    """Read a table; columns that its writer, of an earlier version, did not know are null."""
     with readable():
         verify(path)
-        return pq.read_table(path, columns=list(schema.names), memory_map=False).cast(schema)
+        with pq.ParquetFile(path, memory_map=False) as file:
+            table = file.read([name for name in schema.names if name in file.schema_arrow.names])
+    for place, each in enumerate(schema):
+        if each.nullable and each.name not in table.column_names:
+            table = table.add_column(place, each, pa.nulls(len(table), each.type))
+    return table.cast(schema)

@@ -45,6 +45,11 @@ _SPOFS = (
 _FACTORS = {
     "redundancy": "No fallback",
 }
+_LOOPS = {
+    "ping_pong": ("⇄", "transfer"),
+    "retry_storm": ("→", "failed attempt"),
+    "growing_context": ("→", "growing model call"),
+}
 _EXPLAINED = 3
 """Components whose factors are explained below the ranking."""
 
@@ -61,6 +66,7 @@ def analysis_parts(
         Group(origin_part(analysis), answer(_summary(analysis, called))),
         spofs_part(analysis["spofs"], called, top=top),
         cycles_part(analysis, called, top=top),
+        *run_loops_part(analysis["run_loops"], called, top=top),
         risks_part(analysis, called, top=top, explained=None if full else _EXPLAINED),
     ]
 
@@ -133,6 +139,33 @@ def _cycle_line(cycle: Document, called: Mapping[str, str]) -> Text:
     if more > 0:
         line.append(f"  ({plural(more, 'more component')} in the group)", style="dim")
     line.append("  trace ", style="dim").append_text(trace(cycle["evidence"]))
+    line.no_wrap = False
+    return line
+
+
+def run_loops_part(
+    loops: Sequence[Document], called: Mapping[str, str], *, top: int | None = None
+) -> list[RenderableType]:
+    """Return the loops seen within runs, as one section; none where no run has one."""
+    if not loops:
+        return []
+    lines = [_run_loop_line(loop, called) for loop in loops[:top]]
+    if len(lines) < len(loops):
+        lines.append(faint(left_out(len(loops) - len(lines))))
+    return [section(f"Loops within runs: {len(loops):,}", *lines)]
+
+
+def _run_loop_line(loop: Document, called: Mapping[str, str]) -> Text:
+    first, second = (name(called.get(c, c), style="bold", width=32) for c in loop["components"])
+    link, what = _LOOPS[loop["kind"]]
+    line = first.append(f" {link} ").append_text(second)
+    line.append(
+        f"  {plural(loop['times'], what)} in one run, seen in {plural(loop['runs'], 'run')}"
+    )
+    if loop["input_tokens"]:
+        start, end = loop["input_tokens"]
+        line.append(f"; input grows from {start:,} to {end:,} tokens")
+    line.append("  trace ", style="dim").append_text(trace(loop["evidence"]))
     line.no_wrap = False
     return line
 

@@ -27,12 +27,7 @@ def run_tables(found: LinkedCalls, recovered: FoundFallbacks, partial: Partial) 
         [
             number[found.run[rows]].astype(np.int32),
             position[calls.source[rows]].astype(np.int32),
-            _coded(
-                np.where(
-                    calls.source[rows] >= 0, found.component[np.maximum(calls.source[rows], 0)], -1
-                ),
-                ids,
-            ),
+            _coded(_callers(found, rows), ids),
             _coded(found.component[rows], ids),
             _coded(
                 calls.type[rows].astype(np.int64), pa.array([str(t) for t in TYPES], pa.string())
@@ -43,6 +38,7 @@ def run_tables(found: LinkedCalls, recovered: FoundFallbacks, partial: Partial) 
             calls.duration[rows],
             _texts(calls.trace[rows], partial, None),
             _texts(calls.span[rows].reshape(-1, 1), partial, calls.trace[rows]),
+            _known(calls.input_tokens[rows]),
         ],
         schema=CALL_SCHEMA,
     )
@@ -91,6 +87,17 @@ def _run_table(found: LinkedCalls, partial: Partial, entries: I64) -> pa.Table:
         ],
         schema=RUN_SCHEMA,
     )
+
+
+def _callers(found: LinkedCalls, rows: I64) -> I64:
+    """Return the code of the caller's component; -1: none."""
+    source = found.calls.source[rows]
+    callers: I64 = np.where(source >= 0, found.component[np.maximum(source, 0)], -1)
+    return callers
+
+
+def _known(counts: I64) -> pa.Array:
+    return pa.array(counts, mask=counts == 0)
 
 
 def _coded(codes: I64, values: pa.Array) -> pa.DictionaryArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from agentguard.analysis.run_loops import LoopKind
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.simulation.model import Method
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Share
@@ -47,6 +48,26 @@ class SimpleCyclesDocument(Document):
 
     cycles: list[list[str]]
     truncated: bool
+
+
+class RunLoopDocument(Document):
+    """A loop between the same components, seen within recorded runs."""
+
+    kind: LoopKind
+    components: list[str] = Field(
+        description="The two agents of a ping-pong; caller and callee of the others."
+    )
+    runs: int = Field(description="Number of runs in which it was seen.")
+    times: int = Field(
+        description="Transfers, failed attempts or model calls in the longest such loop."
+    )
+    run_id: str = Field(description="Run of the longest loop.")
+    input_tokens: list[int] | None = Field(
+        description="Of the first and last model call of a growing context."
+    )
+    evidence: list[EvidenceDocument] = Field(
+        description="Spans of the longest loop: its first ones and its last."
+    )
 
 
 class RiskFactorDocument(Document):
@@ -106,6 +127,7 @@ class AnalysisDocument(Document):
     spofs: list[SPOFDocument]
     cycles: list[CycleDocument]
     simple_cycles: SimpleCyclesDocument
+    run_loops: list[RunLoopDocument]
     risks: list[RiskDocument]
     centrality: CentralityDocument
     share_of: str = Field(description="The denominator of all shares of runs.")
