@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentguard.simulation.fixpoint import Requirements, failures, requirements, single_failures
+from agentguard.simulation.fixpoint import Requirements, failures, requirements
 from agentguard.simulation.structural import Structure, degraded
 from tests.simulation.datasets import debian_answers, debian_cone, numbered, small_graphs
 
@@ -129,29 +129,6 @@ def test_where_any_callee_will_do_the_single_points_are_the_dominators(name):
         single = {x for x in range(size) if x in (root, goal) or root in failures(needs, [x])}
 
         assert single == _chain(goal, above, root)
-
-
-def test_all_single_failures_at_once_are_those_one_by_one(debian, place):
-    fails = single_failures(debian)
-    found = [0] * len(place)
-    for n in set(range(len(place))) - debian.broken:
-        for x, bit in enumerate(reversed(f"{fails[n]:b}")):
-            found[x] += bit == "1"
-
-    assert all(
-        found[x] == len(failures(debian, [x])) + (x not in debian.broken) for x in range(len(place))
-    )
-
-
-@given(groups=st.lists(st.tuples(node, st.lists(node, max_size=3)), max_size=16))
-def test_single_failures_hold_for_cycles_and_for_what_nothing_can_meet(groups):
-    needs = requirements(NODES, groups)
-    fails = single_failures(needs)
-
-    for x in range(NODES):
-        assert {n for n in range(NODES) if fails[n] >> x & 1} == failures(needs, [x]).keys() | {
-            x
-        } | needs.broken
 
 
 @given(groups=groups, failed=some)

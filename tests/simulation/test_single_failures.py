@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agentguard.simulation import single_failures as module
 from agentguard.simulation.fixpoint import failures, requirements
+from agentguard.simulation.merging import merged
 from agentguard.simulation.single_failures import failing_nodes, single_failures
 from tests.simulation.datasets import debian_answers, debian_cone, numbered, small_graphs
 
@@ -32,9 +33,8 @@ def place() -> dict[str, int]:
 
 def sizes(size: int, groups) -> list[int]:
     every = range(size)
-    return single_failures(
-        requirements(size, groups), every, counted=every, watched=range(0)
-    ).sizes.tolist()
+    plan = merged(requirements(size, groups))
+    return single_failures(plan, every, counted=every, watched=range(0)).sizes.tolist()
 
 
 def test_every_blast_radius_of_the_package_graph_is_exact(place):
@@ -78,7 +78,7 @@ def test_graphs_with_cycles_through_alternatives(seed):
 def test_the_failing_nodes_are_those_of_each_failure_alone(groups):
     needs = requirements(NODES, groups)
 
-    found = failing_nodes(needs, range(NODES))
+    found = failing_nodes(merged(needs), range(NODES))
 
     alone = [failures(needs, [n]).keys() | ({n} - needs.broken) for n in range(NODES)]
     assert [set(np.flatnonzero(row).tolist()) for row in found] == alone
@@ -88,7 +88,7 @@ def test_the_failing_nodes_are_those_of_each_failure_alone(groups):
 def test_only_the_wanted_nodes_are_counted(groups, counted, failing):
     needs, wanted = requirements(NODES, groups), range(min(counted), max(counted))
 
-    found = single_failures(needs, failing, counted=wanted, watched=range(0))
+    found = single_failures(merged(needs), failing, counted=wanted, watched=range(0))
 
     assert found.sizes.tolist() == [
         len([n for n in failures(needs, [x]) if n in wanted]) for x in failing
@@ -98,7 +98,7 @@ def test_only_the_wanted_nodes_are_counted(groups, counted, failing):
 @given(groups=groups_of)
 def test_failures_of_one_effect_take_down_the_same(groups):
     needs = requirements(NODES, groups)
-    found = single_failures(needs, range(NODES), counted=range(NODES), watched=range(NODES))
+    found = single_failures(merged(needs), range(NODES), counted=range(NODES), watched=range(NODES))
 
     for a, b in combinations(range(NODES), 2):
         if found.effect[a] == found.effect[b] and not {a, b} & needs.broken:

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import blast_radius
-from agentguard.simulation.fixpoint import single_failures
+from agentguard.simulation.merging import merged
 from agentguard.simulation.model import BlastRadius, Method, WorkflowRuns
 from agentguard.simulation.recording import Recording, recording
 from agentguard.simulation.replay import replay, rescue_chances
+from agentguard.simulation.single_failures import failing_nodes, single_failures
 from agentguard.simulation.structural import Structure, structure
 
 _ROWS_AT_ONCE = 500_000
@@ -63,33 +64,46 @@ class _Worst:
     """What fails with every single outage by the structural rules."""
 
     def __init__(self, s: Structure) -> None:
-        width = (s.needs.size + 7) // 8
-        rows = b"".join(fails.to_bytes(width, "little") for fails in single_failures(s.needs))
-        self._s = s
-        self._bits = np.frombuffer(rows, dtype=np.uint8).reshape(s.needs.size, width)
+        first, last = len(s.components), len(s.components) + len(s.workflows)
+        entry_nodes = range(last, last + len(s.entry_nodes))
+        self._s, self._plan = s, merged(s.needs)
+        self._found = single_failures(
+            self._plan,
+            [*range(first), *entry_nodes],
+            counted=range(first),
+            watched=range(first, last),
+        )
+        self._workflows: dict[tuple[int, int], frozenset[str]] = {}
 
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return (outages, nodes): whether the outage of a component fails a node."""
-        entry_nodes = (self._s.entry_node(number) for number in numbers)
-        behind = [
-            number if entry_node is None else entry_node
-            for number, entry_node in zip(numbers, entry_nodes, strict=True)
-        ]
-        return self._columns(numbers) | self._columns(behind)
-
-    def _columns(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
-        at = np.asarray(numbers, dtype=np.int64)
-        return ((self._bits[:, at >> 3] >> (at & 7).astype(np.uint8)) & 1).T.astype(np.bool_)
+        behind = [self._behind(number) for number in numbers]
+        return failing_nodes(self._plan, numbers) | failing_nodes(self._plan, behind)
 
     def components_hit(self, number: int) -> int:
         """Return how many other components fail with this one."""
-        return int(self.of([number])[0, : len(self._s.components)].sum()) - 1
+        return int(self._found.sizes[number])
 
     def workflows_down(self, number: int) -> frozenset[str]:
-        """Return the ids of the workflows that fail with this component."""
-        first = len(self._s.components)
-        hit = np.flatnonzero(self.of([number])[0, first : first + len(self._s.workflows)])
-        return frozenset(self._s.workflows[place] for place in hit)
+        """Return the ids of the workflows that fail with this component.
+
+        Components whose outages take down the same share one set.
+        """
+        effect, behind = (self._effect(n) for n in (number, self._behind(number)))
+        if (effect, behind) not in self._workflows:
+            down = self._found.watched[effect] | self._found.watched[behind]
+            ids = (self._s.workflows[place] for place in np.flatnonzero(down))
+            self._workflows[effect, behind] = frozenset(ids)
+        return self._workflows[effect, behind]
+
+    def _behind(self, number: int) -> int:
+        """Return the node that workflows need which share this component as entry."""
+        entry_node = self._s.entry_node(number)
+        return number if entry_node is None else entry_node
+
+    def _effect(self, number: int) -> int:
+        after = number - len(self._s.workflows)
+        return int(self._found.effect[number if number < len(self._s.components) else after])
 
 
 def _structural(s: Structure, worst: _Worst) -> Impacts:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import and_
 
 _BROKEN = -1
 """Cause of a node with an unsatisfiable group: one without members."""
@@ -64,60 +62,6 @@ def failures(needs: Requirements, failed: Iterable[int]) -> dict[int, int]:
         for node, cause in causes.items()
         if node not in needs.broken and cause != _BROKEN
     }
-
-
-def single_failures(needs: Requirements) -> tuple[int, ...]:
-    """Return, by node, a bit set of the single failures that bring it down.
-
-    Bit x is set if the failure of x alone makes the node fail. Equal to `failures` of every node in
-    turn (plus each node's own bit and all bits of broken nodes), but computed in a few sweeps over
-    the edges with 64 failures per machine word. Sweeps run from callees to callers, so only cycles
-    need more than one.
-    """
-    every = (1 << needs.size) - 1
-    fails = [every if node in needs.broken else 1 << node for node in range(needs.size)]
-    owned = _owned(needs)
-    order = _callees_first(needs, owned)
-    changed = True
-    while changed:
-        changed = False
-        for node in order:
-            found = fails[node]
-            for group in owned[node]:
-                found |= reduce(and_, (fails[member] for member in needs.members[group]), every)
-            changed |= found != fails[node]
-            fails[node] = found
-    return tuple(fails)
-
-
-def _owned(needs: Requirements) -> list[list[int]]:
-    owned: list[list[int]] = [[] for _ in range(needs.size)]
-    for group, owner in enumerate(needs.owners):
-        owned[owner].append(group)
-    return owned
-
-
-def _callees_first(needs: Requirements, owned: list[list[int]]) -> list[int]:
-    """Return the nodes in depth-first postorder: members before owners, except in cycles."""
-    order: list[int] = []
-    seen = bytearray(needs.size)
-    for root in range(needs.size):
-        stack = [] if seen[root] else [(root, _members(needs, owned[root]))]
-        seen[root] = True
-        while stack:
-            node, rest = stack[-1]
-            after = next((m for m in rest if not seen[m]), None)
-            if after is None:
-                order.append(node)
-                stack.pop()
-            else:
-                seen[after] = True
-                stack.append((after, _members(needs, owned[after])))
-    return order
-
-
-def _members(needs: Requirements, groups: list[int]) -> Iterator[int]:
-    return (member for group in groups for member in needs.members[group])
 
 
 def _spread(needs: Requirements, start: Iterable[int]) -> dict[int, int]:

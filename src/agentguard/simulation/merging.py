@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,5 @@ def _stretches(cycle: I64) -> Sequence[tuple[int, int, bool]]:
     kind = np.where(sizes[cycle] > 1, cycle, -1)
     firsts = np.flatnonzero(np.diff(kind, prepend=-2)).tolist()
     return [
-        (first, after, bool(kind[first] >= 0))
-        for first, after in zip(firsts, [*firsts[1:], len(cycle)], strict=True)
+        (first, after, bool(kind[first] >= 0)) for first, after in pairwise([*firsts, len(cycle)])
     ]

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentguard.compute.bits import bit_counts, bit_matrix
-from agentguard.simulation.fixpoint import Requirements
-from agentguard.simulation.merging import Merged, merged
+from agentguard.simulation.merging import Merged
 
 AT_ONCE = 8_192
 """Failures in one pass, a bit each. With 1 KiB per node at most, this bounds memory."""
@@ -31,7 +30,7 @@ class SingleFailures:
 
 
 def single_failures(
-    needs: Requirements, failing: Sequence[int], *, counted: range, watched: range
+    plan: Merged, failing: Sequence[int], *, counted: range, watched: range
 ) -> SingleFailures:
     """Return the effects of each failure alone on the nodes of two ranges.
 
@@ -39,7 +38,6 @@ def single_failures(
     AT_ONCE different effects, more over groups in cycles. Broken nodes fail in any case and are
     left out. Memory: AT_ONCE bits per node, and effects × watched bytes.
     """
-    plan = merged(needs)
     sets = plan.set_of[np.asarray(failing, np.int64)]
     places, effect = np.unique(sets, return_inverse=True)
     sizes, down = _effects(plan, places, counted, watched)
@@ -63,9 +61,10 @@ def _effects(
     return sizes, down
 
 
-def failing_nodes(needs: Requirements, failing: Sequence[int]) -> NDArray[np.bool_]:
+def failing_nodes(plan: Merged, failing: Sequence[int]) -> NDArray[np.bool_]:
     """Return (failures, nodes): whether the node is the failure or fails with it alone."""
-    found = single_failures(needs, failing, counted=range(0), watched=range(needs.size))
+    every = range(len(plan.set_of))
+    found = single_failures(plan, failing, counted=range(0), watched=every)
     return found.watched[found.effect]
 
 
