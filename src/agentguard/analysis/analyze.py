@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agentguard.analysis.centrality import Betweenness, betweenness, pagerank
 from agentguard.analysis.cycles import shortest_cycle, simple_cycles, strongly_connected
@@ -35,7 +35,7 @@ def analyze(
     so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
     names = sorted(c.id for c in graph.components)
-    edges = _edges(graph.dependencies, names)
+    edges = _edges(((d.source, d.target) for d in graph.dependencies), names)
     found = impacts(graph, runs, seed=seed)
     between = betweenness(len(names), edges, seed=seed)
     centrality = _centrality(names, edges, between)
@@ -60,9 +60,9 @@ def analyze(
     )
 
 
-def _edges(dependencies: Iterable[Dependency], names: list[str]) -> list[tuple[int, int]]:
+def _edges(ends: Iterable[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:
     number = {name: i for i, name in enumerate(names)}
-    return sorted({(number[d.source], number[d.target]) for d in dependencies})
+    return sorted({(number[source], number[target]) for source, target in ends})
 
 
 def _centrality(
@@ -75,18 +75,17 @@ def _centrality(
 class _CycleSearch:
     """The dependencies of one level, in which cycles are looked for."""
 
-    dependencies: tuple[Dependency, ...]
+    dependencies: tuple[tuple[str, str, Dependency], ...]
+    """Source and target at this level, and the dependency."""
     names: list[str]
     edges: list[tuple[int, int]]
 
     @staticmethod
     def of(graph: Graph, level: Level) -> _CycleSearch:
-        dependencies = tuple(
-            replace(d, source=source, target=target)
-            for source, target, d in dependencies_at(graph, level)
-        )
-        names = sorted({end for d in dependencies for end in (d.source, d.target)})
-        return _CycleSearch(dependencies, names, _edges(dependencies, names))
+        dependencies = tuple(dependencies_at(graph, level))
+        ends = {(source, target) for source, target, _ in dependencies}
+        names = sorted({end for pair in ends for end in pair})
+        return _CycleSearch(dependencies, names, _edges(ends, names))
 
     def simple(self) -> tuple[tuple[tuple[str, ...], ...], bool]:
         """Return simple cycles, and whether some are left out."""
@@ -105,13 +104,14 @@ class _CycleSearch:
 
     def _evidence(self) -> dict[tuple[str, str], tuple[Evidence, ...]]:
         evidence: dict[tuple[str, str], tuple[Evidence, ...]] = {}
-        for d in sorted(self.dependencies, key=_order):
-            evidence.setdefault((d.source, d.target), d.evidence[:1])
+        for source, target, d in sorted(self.dependencies, key=_order):
+            evidence.setdefault((source, target), d.evidence[:1])
         return evidence
 
 
-def _order(d: Dependency) -> tuple[str, str, str, str]:
-    return d.source, d.target, d.type.value, d.via or ""
+def _order(ends: tuple[str, str, Dependency]) -> tuple[str, str, str, str]:
+    source, target, d = ends
+    return source, target, d.type.value, d.via or ""
 
 
 def _overall(scored: tuple[Risk, ...]) -> float:

@@ -8,7 +8,7 @@ from itertools import islice
 import rustworkx as rx
 
 from agentguard.analysis.shortest_cycles import shortest_cycles
-from agentguard.compute.digraphs import digraph
+from agentguard.compute.digraphs import condensation, digraph
 
 MAX_SIMPLE_CYCLES = 100
 """There can be exponentially many; beyond this number the list is marked as truncated."""
@@ -54,11 +54,25 @@ def simple_cycles(size: int, edges: Sequence[tuple[int, int]]) -> tuple[list[lis
     length, up to a bounded number of steps.
     """
     proper = [(a, b) for a, b in sorted(set(edges)) if a != b]
+    if _least_cycles(size, proper) >= _MOST_LISTED:
+        return shortest_cycles(size, proper, MAX_SIMPLE_CYCLES), True
     seen = [list(cycle) for cycle in islice(rx.simple_cycles(digraph(size, proper)), _MOST_LISTED)]
     if len(seen) == _MOST_LISTED:
         return shortest_cycles(size, proper, MAX_SIMPLE_CYCLES), True
     turned = sorted((_turned(cycle) for cycle in seen), key=lambda c: (len(c), c))
     return turned[:MAX_SIMPLE_CYCLES], len(turned) > MAX_SIMPLE_CYCLES
+
+
+def _least_cycles(size: int, edges: Sequence[tuple[int, int]]) -> int:
+    """Return a number of simple cycles that there are at least.
+
+    A strongly connected component of m edges and n nodes has m - n + 1 ears, and a simple cycle
+    through each of them (ear decomposition).
+    """
+    part = condensation(size, edges).component_of
+    inside = [part[a] for a, b in edges if part[a] == part[b]]
+    nodes = set(inside)
+    return len(inside) - sum(number in nodes for number in part) + len(nodes)
 
 
 def _turned(cycle: list[int]) -> list[int]:

@@ -26,13 +26,18 @@ def spofs_at(graph: Graph, found: Iterable[Spof], level: Level) -> tuple[Spof, .
 
 def _of_agents(graph: Graph, found: Sequence[Spof]) -> Iterator[Spof]:
     agents = agents_of(graph)
-    workflows = {spof.component: {w.workflow for w in spof.workflows} for spof in found}
+    hosted = {agent for inside in agents.values() for agent in inside}
+    workflows = {
+        spof.component: {w.workflow for w in spof.workflows}
+        for spof in found
+        if spof.component in hosted
+    }
     for spof in found:
         inside = agents.get(spof.component, ())
         told = set[str]().union(*(workflows.get(agent, ()) for agent in inside))
-        own = tuple(w for w in spof.workflows if w.workflow not in told)
+        own = tuple(w for w in spof.workflows if w.workflow not in told) if told else spof.workflows
         if own:
-            yield replace(spof, workflows=own)
+            yield spof if own is spof.workflows else replace(spof, workflows=own)
 
 
 def _of_services(graph: Graph, found: Iterable[Spof]) -> Iterator[Spof]:

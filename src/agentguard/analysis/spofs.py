@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from agentguard.analysis.impact import Impact, Impacts
 from agentguard.analysis.model import Spof, SpofWorkflow
@@ -23,20 +25,46 @@ def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
     it is never one.
     """
     parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
-    by_id = {w.id: w for w in graph.workflows}
-    points = [s for s in (_spof(by_id, c, found) for c in parts) if s.workflows]
+    rows = _Rows.of(graph, found)
+    every = (Spof(c.id, c.name, c.kind, rows.of_component(c), c.evidence) for c in parts)
+    points = [s for s in every if s.workflows]
     return tuple(sorted(points, key=lambda s: (-_lost(s), s.component)))
 
 
-def _spof(by_id: Mapping[str, Workflow], c: Component, found: Impacts) -> Spof:
-    workflows = tuple(_workflows(by_id, c, found.of[c.id], found))
-    return Spof(
-        c.id,
-        c.name,
-        c.kind,
-        tuple(sorted(workflows, key=lambda w: (-(w.runs_lost or 0), w.workflow))),
-        c.evidence,
-    )
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The workflows that components take down; equal ones are made once."""
+
+    by_id: Mapping[str, Workflow]
+    begins: Mapping[str, frozenset[str]]
+    """Component id → ids of the workflows that it is an entry of."""
+    found: Impacts
+    made: dict[tuple[frozenset[str], frozenset[str]], tuple[SpofWorkflow, ...]]
+
+    @classmethod
+    def of(cls, graph: Graph, found: Impacts) -> _Rows:
+        by_id = {w.id: w for w in graph.workflows}
+        begins: dict[str, set[str]] = defaultdict(set)
+        for w in by_id.values():
+            begins[w.root_component].add(w.id)
+            begins[w.entry].add(w.id)
+        entries = {component: frozenset(ids) for component, ids in begins.items()}
+        return cls(by_id, entries, found, {})
+
+    def of_component(self, c: Component) -> tuple[SpofWorkflow, ...]:
+        """Return the rows of a component, most runs lost first."""
+        impact = self.found.of[c.id]
+        if impact.runs_lost is not None:
+            return self._sorted(c, impact)
+        down = impact.structural_workflows
+        key = down, down & self.begins.get(c.id, frozenset())
+        if key not in self.made:
+            self.made[key] = self._sorted(c, impact)
+        return self.made[key]
+
+    def _sorted(self, c: Component, impact: Impact) -> tuple[SpofWorkflow, ...]:
+        rows = _workflows(self.by_id, c, impact, self.found)
+        return tuple(sorted(rows, key=lambda w: (-(w.runs_lost or 0), w.workflow)))
 
 
 def _workflows(
