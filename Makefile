@@ -49,6 +49,7 @@ bench: setup ## Compare a scan of generated spans with plain Python (BENCH_SPANS
 	@$(PY) -m benchmarks.run
 	@$(PY) -m benchmarks.cascade
 	@$(PY) -m benchmarks.http
+	@$(PY) -m benchmarks.size
 
 bench-audit: setup ## Compare the audit log with plain inserts, and time proofs in a log of 1,000,000 entries
 	@$(PY) -m benchmarks.audit
