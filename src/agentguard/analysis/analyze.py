@@ -35,7 +35,7 @@ def analyze(
     so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
     names = sorted(c.id for c in graph.components)
-    edges = _edges(((d.source, d.target) for d in graph.dependencies), names)
+    edges = _edges(_ends(graph), names)
     found = impacts(graph, runs, seed=seed)
     between = betweenness(len(names), edges, seed=seed)
     centrality = _centrality(names, edges, between)
@@ -55,9 +55,13 @@ def analyze(
         risks=scored,
         risk_version=RISK_VERSION,
         risk_note=NO_CATALOG_NOTE if matches is None or matches.catalog is None else None,
-        run_loops=run_loops(graph, runs) if runs is not None else (),
+        run_loops=run_loops(graph, runs),
         overall_risk=_overall(scored),
     )
+
+
+def _ends(graph: Graph) -> Iterable[tuple[str, str]]:
+    return ((d.source, d.target) for d in graph.dependencies)
 
 
 def _edges(ends: Iterable[tuple[str, str]], names: list[str]) -> list[tuple[int, int]]:

@@ -76,12 +76,12 @@ class _Found:
     rows: I64
 
 
-def run_loops(graph: Graph, runs: Runs) -> tuple[RunLoop, ...]:
+def run_loops(graph: Graph, runs: Runs | None) -> tuple[RunLoop, ...]:
     """Return the loops of recorded runs, most runs first; takes a few passes over the calls.
 
     Whether calls had the same arguments, and how many turns a run was allowed, is not recorded.
     """
-    if not runs.calls.num_rows:
+    if runs is None or not runs.calls.num_rows:
         return ()
     calls = _Calls.of(graph, runs)
     found = [*_ping_pongs(calls), *_retry_storms(calls), *_growing_contexts(calls)]

@@ -236,6 +236,8 @@ class _Fallbacks:
 
     def fallbacks_of(self, owner: str, primary: str) -> tuple[str, ...]:
         """Return the fallbacks of this callee, and their fallbacks, nearest first."""
+        if (owner, primary) not in self._fallbacks_of:
+            return ()
         found: dict[str, None] = {}
         level = [primary]
         while level:
