@@ -1483,6 +1483,8 @@ export interface components {
             /** Cycles */
             cycles: components["schemas"]["CycleDocument"][];
             simple_cycles: components["schemas"]["SimpleCyclesDocument"];
+            /** Run Loops */
+            run_loops: components["schemas"]["RunLoopDocument"][];
             /** Risks */
             risks: components["schemas"]["RiskDocument"][];
             centrality: components["schemas"]["CentralityDocument"];
@@ -1527,6 +1529,8 @@ export interface components {
             /** Cycles */
             cycles: components["schemas"]["CycleDocument"][];
             simple_cycles: components["schemas"]["SimpleCyclesDocument"];
+            /** Run Loops */
+            run_loops: components["schemas"]["RunLoopDocument"][];
             /** Risks */
             risks: components["schemas"]["RiskDocument"][];
             centrality: components["schemas"]["CentralityDocument"];
@@ -3628,6 +3632,12 @@ export interface components {
          */
         Level: "agent" | "service";
         /**
+         * LoopKind
+         * @description What repeats.
+         * @enum {string}
+         */
+        LoopKind: "ping_pong" | "retry_storm" | "growing_context";
+        /**
          * MeDocument
          * @description Who sends the request.
          */
@@ -4139,6 +4149,43 @@ export interface components {
              * @default 0
              */
             overlap_seconds: number;
+        };
+        /**
+         * RunLoopDocument
+         * @description A loop between the same components, seen within recorded runs.
+         */
+        RunLoopDocument: {
+            kind: components["schemas"]["LoopKind"];
+            /**
+             * Components
+             * @description The two agents of a ping-pong; caller and callee of the others.
+             */
+            components: string[];
+            /**
+             * Runs
+             * @description Number of runs in which it was seen.
+             */
+            runs: number;
+            /**
+             * Times
+             * @description Transfers, failed attempts or model calls in the longest such loop.
+             */
+            times: number;
+            /**
+             * Run Id
+             * @description Run of the longest loop.
+             */
+            run_id: string;
+            /**
+             * Input Tokens
+             * @description Of the first and last model call of a growing context.
+             */
+            input_tokens: number[] | null;
+            /**
+             * Evidence
+             * @description Spans of the longest loop: its first ones and its last.
+             */
+            evidence: components["schemas"]["EvidenceDocument"][];
         };
         /**
          * SPOFDocument
