@@ -124,7 +124,7 @@ def _exactly(lost: float, seen: int, succeeded: int) -> Share:
 
 def _prediction(result: SimulationResult) -> Prediction:
     hit = frozenset(component.id.rpartition("/")[2] for component in result.components)
-    return Prediction({lost.name: _share(lost) for lost in result.workflows}, hit)
+    return Prediction({lost.name: _share(lost) for lost in (*result.workflows, *result.spared)}, hit)
 
 
 def _share(said: ImpactedWorkflow) -> Share:

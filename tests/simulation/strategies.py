@@ -19,11 +19,13 @@ seeds = st.integers(0, 2**32 - 1)
 scenarios = st.sets(names, min_size=1, max_size=3)
 
 
-def _calls(depth: int) -> st.SearchStrategy[Call]:
-    below = st.lists(_calls(depth - 1), max_size=3) if depth else st.just([])
-    kinds = st.sampled_from(
-        [DependencyType.DELEGATES] * 4 + [DependencyType.HANDOFF, DependencyType.MESSAGING]
-    )
+RETURNING = [DependencyType.DELEGATES]
+KINDS = [*RETURNING * 4, DependencyType.HANDOFF, DependencyType.MESSAGING]
+
+
+def _calls(depth: int, types: list[DependencyType]) -> st.SearchStrategy[Call]:
+    below = st.lists(_calls(depth - 1, types), max_size=3) if depth else st.just([])
+    kinds = st.sampled_from(types)
     return st.builds(
         _call, names, below, st.sampled_from([False] * 4 + [True]), kinds, st.booleans()
     )
@@ -45,9 +47,12 @@ def _linked(below: list[Call]) -> list[Call]:
 
 
 @st.composite
-def recorded_worlds(draw: st.DrawFn) -> tuple[Graph, Runs]:
+def recorded_worlds(
+    draw: st.DrawFn, types: list[DependencyType] | None = None
+) -> tuple[Graph, Runs]:
     """A graph with arbitrary fallbacks, and runs that need not agree with it in counts."""
-    made = draw(st.lists(st.tuples(st.sampled_from(WORKFLOWS), _calls(3)), min_size=1, max_size=6))
+    calls = _calls(3, types or KINDS)
+    made = draw(st.lists(st.tuples(st.sampled_from(WORKFLOWS), calls), min_size=1, max_size=6))
     runs = record(made)
     rows = runs.calls.to_pylist()
     edges = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from agentguard.discovery.kinds import DependencyType
-from agentguard.simulation.engine import simulate
+from agentguard.simulation import engine
 from agentguard.simulation.model import Method
 from tests.simulation.worlds import Call, call, fallback, needs, record, workflow, world
 
@@ -15,6 +17,18 @@ SHOP = world(
     workflows=[workflow("shop", "CheckoutAgent")],
 )
 SHOPPING = record([("shop", call("CheckoutAgent", call("PaymentAgent", call("FraudAgent"))))] * 10)
+PAIRS = (
+    ("CheckoutAgent", "PaymentAgent"),
+    ("PaymentAgent", "FraudAgent"),
+    ("InvoiceAgent", "LedgerAgent"),
+    ("Front", "Triage"),
+    ("Triage", "Billing"),
+    ("Billing", "Ledger"),
+    ("A", "B"),
+    ("B", "A"),
+)
+NOBODY_SURVIVES = dict.fromkeys(PAIRS, False)
+simulate = partial(engine.simulate, survives=NOBODY_SURVIVES)
 BOTH = pytest.mark.parametrize("method", list(Method))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -14,8 +15,9 @@ from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.evidence_links import TraceLinks
 from agentguard.graph.runs import no_runs
 from agentguard.graph.significance import wilson
+from agentguard.simulation import engine
 from agentguard.simulation.documents import simulation_document
-from agentguard.simulation.engine import blast_radius, simulate
+from agentguard.simulation.engine import blast_radius
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
 from agentguard.simulation.model import Method, Severity, Thresholds
 from tests.simulation.worlds import call, component, needs, record, workflow, world
@@ -32,6 +34,9 @@ RUNS = record(
     + [("shop", call("A"))] * 4
     + [("news", call("Z", call("Y")))] * 8
 )
+STOPPING = {("A", "B"): False, ("B", "gpt"): False, ("Z", "Y"): False}
+"""No caller survives: the runs lost are whole numbers."""
+simulate = partial(engine.simulate, survives=STOPPING)
 VALUES = (
     "currency: EUR\nworkflows: [{name: shop, value_per_run: 12.5}]\nagents: [{name: Z,"
     " value_per_run: 2}]"

@@ -1,138 +1,128 @@
-"""The vectorised replay against a plain one, run by run and call by call."""
+"""The vectorised replay against a plain one, run by run, call by call and draw by draw."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentguard.discovery.kinds import DependencyType
+from agentguard.simulation.beliefs import beliefs
+from agentguard.simulation.bits import DRAWS, drawn, planes, unpacked
+from agentguard.simulation.first_failures import Scenario
+from agentguard.simulation.losses import losses
 from agentguard.simulation.recording import recording
-from agentguard.simulation.replay import replay, rescue_chances, structural_failures
-from agentguard.simulation.structural import failed_nodes, structure
-from tests.simulation.strategies import NAMES, recorded_worlds, scenarios, seeds
+from agentguard.simulation.replay import Replayed, replay
+from agentguard.simulation.replay_outcome import structural_failures
+from agentguard.simulation.structural import structure
+from tests.simulation.strategies import NAMES, RETURNING, recorded_worlds, scenarios, seeds
 
 
-def plain_replay(graph, runs, failed: set[str], draws) -> tuple[set[int], set[int], list[int]]:
-    """Return calls that newly fail, runs lost, and how many calls were rescued, absorbed, of
-    unknown absorption.
-    """
-    calls, recorded = runs.calls.to_pylist(), runs.runs.to_pylist()
-    replaces = {c["rescued_by"]: i for i, c in enumerate(calls) if c["rescued_by"] >= 0}
-    history = absorption_history(calls, recorded)
-    down = plain_structural_failures(graph, runs, failed)
-    new: set[int] = set()
-    lost: set[int] = set()
-    counts = [0, 0, 0]
-    for i in range(len(calls) - 1, -1, -1):
-        c = calls[i]
-        out = (
-            c["target"] in failed
-            and not c["failed"]
-            and not any(calls[a]["target"] in failed for a in ancestors(calls, i))
-        )
-        if not (out or i in new):
-            continue
-        new.add(i)
-        if draws.rescue_draw[i] < rescue_chance(graph, calls, replaces, i, down):
-            counts[0] += 1
-            continue
-        if c["parent"] >= 0:
-            absorbed, final = history[edge(c)]
-            counts[2] += final == 0
-            if final and draws.absorb_draw[i] < absorbed / final:
-                counts[1] += 1
+class PlainReplay:
+    """One draw at a time. The draws themselves (bits) are taken from the beliefs."""
+
+    def __init__(self, r, b, down) -> None:
+        self.r = r
+        survives, every = b.survival_chances(r.dependency), np.arange(len(r.target))
+        self.survives = unpacked(drawn(r.span, planes(survives), b.seed, 5)) > 0
+        chances = [
+            b.rescue_chances(pair, down) if pair >= 0 else np.zeros(DRAWS) for pair in r.pair[every]
+        ]
+        self.spare = [bool(chance.any()) for chance in chances]
+        self.rescued = unpacked(drawn(r.span, planes(np.array(chances)), b.seed, 4)) > 0
+        self.retried = unpacked(drawn(r.span, b.retry_planes(r.dependency), b.seed, 6)) > 0
+
+    def lost(self, failed: set[int], draw: int) -> tuple[set[int], set[int]]:
+        """Return the calls that newly fail, and the runs that are lost."""
+        r = self.r
+        hard: dict[int, bool] = {}
+        lost: set[int] = set()
+        for i in sorted(range(len(r.target)), key=lambda i: -r.depth[i]):
+            out = (
+                r.target[i] in failed
+                and not r.failed[i]
+                and not any(r.target[a] in failed for a in self.ancestors(i))
+            )
+            if out:
+                hard[i] = True
+            if i not in hard or r.failed[i]:
+                hard.pop(i, None)
                 continue
-        if c["parent"] >= 0 and returns(c):
-            if not calls[c["parent"]]["failed"]:
-                new.add(c["parent"])
-        elif not recorded[c["run"]]["failed"]:
-            lost.add(c["run"])
-    return new, lost, counts
+            if self.rescued[i, draw]:
+                continue
+            certain = hard[i] and not self.spare[i]
+            if not certain and self.retried[i, draw]:
+                continue
+            if not r.entry[i] and self.survives[i, draw]:
+                continue
+            if r.parent[i] >= 0 and r.returns[i]:
+                above = int(r.parent[i])
+                hard[above] = hard.get(above, False) or certain
+            elif not r.run_failed[r.run[i]]:
+                lost.add(int(r.run[i]))
+        return set(hard), lost
+
+    def ancestors(self, i):
+        while (i := int(self.r.parent[i])) >= 0:
+            yield i
 
 
-def edge(c):
-    return c["source"], c["target"], returns(c)
-
-
-def returns(c) -> bool:
-    return c["type"] is None or DependencyType(c["type"]).returns
-
-
-def ancestors(calls, i):
-    while (i := calls[i]["parent"]) >= 0:
-        yield i
-
-
-def absorption_history(calls, recorded):
-    """Of the failures that nothing followed up: how many did no harm, of how many."""
-    history: dict[tuple, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    for c in calls:
-        if c["failed"] and c["rescued_by"] < 0 and c["parent"] >= 0 and c["type"] != "messaging":
-            harmed = calls[c["parent"]]["failed"] if returns(c) else recorded[c["run"]]["failed"]
-            absorbed, final = history[edge(c)]
-            history[edge(c)] = absorbed + (not harmed), final + 1
-    return history
-
-
-def plain_structural_failures(graph, runs, failed):
-    s = structure(graph, runs)
-    return failed | {
-        s.components[n] for n in failed_nodes(s, [s.index[f] for f in failed]).components
-    }
-
-
-def rescue_chance(graph, calls, replaces, i, down) -> float:
-    before = i
-    while (before := replaces.get(before)) is not None:
-        if calls[before]["target"] != calls[i]["target"]:
-            return 0.0
-    miss = 1.0
-    for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
-        if (f.owner, f.primary) == (
-            calls[i]["source"],
-            calls[i]["target"],
-        ) and f.secondary not in down:
-            miss *= 1 - f.rescued / f.count
-    return 1 - miss
-
-
-@settings(max_examples=80)
-@given(made=recorded_worlds(), failed=scenarios, seed=seeds)
-def test_it_finds_what_a_plain_replay_finds(made, failed, seed):
+def replayed(made, failed, seed, **more) -> tuple[Replayed, PlainReplay, set[int]]:
     graph, runs = made
-    r = recording(graph, runs, seed=seed)
-    scenario = frozenset(r.components.index(f) for f in failed)
-    found = replay(
-        r,
-        [scenario],
-        rescue_chances(graph, r, structural_failures(r, structure(graph, runs), [scenario])),
-    )
-
-    new, lost, counts = plain_replay(graph, runs, failed, r)
-    assert set(found.row.tolist()) == new
-    assert set(found.lost_run.tolist()) == lost
-    a = found.assumptions[0]
-    assert [a.rescued_by_history, a.absorbed_by_history, a.absorption_unknown] == counts
-    assert len(found.row) == len(new)
-    assert len(found.lost_run) == len(lost)
+    r = recording(graph, runs)
+    b = beliefs(graph, r, seed=seed)
+    numbers = {r.components.index(f) for f in failed}
+    down = structural_failures(r, structure(graph, runs), [numbers])
+    found = replay(r, [Scenario(frozenset(numbers))], b, down, **more)
+    return found, PlainReplay(r, b, down[0]), numbers
 
 
-@settings(max_examples=30)
+@settings(max_examples=40, deadline=None)
+@given(made=recorded_worlds(), failed=scenarios, seed=seeds)
+def test_it_finds_in_every_draw_what_a_plain_replay_finds(made, failed, seed):
+    found, plain, numbers = replayed(made, failed, seed)
+    fails, lost = unpacked(found.failures.fails) > 0, unpacked(found.lost.fails) > 0
+
+    for draw in (0, 1, 77, 255):
+        rows, runs = plain.lost(numbers, draw)
+        assert set(found.failures.row[fails[:, draw]].tolist()) == rows
+        assert set(plain.r.run[found.lost.row[lost[:, draw]]].tolist()) == runs
+
+
+@settings(max_examples=25, deadline=None)
+@given(made=recorded_worlds(), failed=scenarios, seed=seeds)
+def test_the_bounds_lie_on_both_sides_in_every_draw(made, failed, seed):
+    alone, _, _ = replayed(made, failed, seed)
+    bounded, plain, _ = replayed(made, failed, seed, bounds=True)
+
+    by_draw = losses(plain.r, bounded).runs
+    believed, best, worst = (by_draw[:, i * DRAWS : (i + 1) * DRAWS] for i in range(3))
+    assert (best <= believed).all()
+    assert (believed <= worst).all()
+    assert believed.sum() == losses(plain.r, alone).runs.sum()
+
+
+@settings(max_examples=20, deadline=None)
 @given(made=recorded_worlds(), several=st.lists(scenarios, min_size=1, max_size=4), seed=seeds)
 def test_scenarios_replayed_together_do_not_disturb_each_other(made, several, seed):
     graph, runs = made
-    r, s = recording(graph, runs, seed=seed), structure(graph, runs)
-    sets = [frozenset(map(NAMES.index, failed)) for failed in several]
-    together = replay(r, sets, rescue_chances(graph, r, structural_failures(r, s, sets)))
+    r, s = recording(graph, runs), structure(graph, runs)
+    b = beliefs(graph, r, seed=seed)
+    sets = [Scenario(frozenset(map(NAMES.index, failed))) for failed in several]
+    down = structural_failures(r, s, [each.failed for each in sets])
+    together = losses(r, replay(r, sets, b, down))
 
     for i, scenario in enumerate(sets):
-        alone = replay(
-            r, [scenario], rescue_chances(graph, r, structural_failures(r, s, [scenario]))
-        )
-        assert set(together.row[together.scenario == i].tolist()) == set(alone.row.tolist())
-        assert set(together.lost_run[together.lost_scenario == i].tolist()) == set(
-            alone.lost_run.tolist()
-        )
-        assert together.assumptions[i] == alone.assumptions[0]
+        alone = losses(r, replay(r, [scenario], b, down[i : i + 1]))
+        of_this = together.scenario == i
+        assert together.workflow[of_this].tolist() == alone.workflow.tolist()
+        assert together.runs[of_this].tolist() == alone.runs.tolist()
+
+
+@settings(max_examples=30, deadline=None)
+@given(made=recorded_worlds(RETURNING), failed=scenarios, more=scenarios, seed=seeds)
+def test_more_failures_never_lose_fewer_runs(made, failed, more, seed):
+    """Without handoffs and messages: what would be handed over below a failed component is not."""
+    few, plain, _ = replayed(made, failed, seed)
+    many, _, _ = replayed(made, failed | more, seed)
+
+    assert losses(plain.r, few).runs.sum() <= losses(plain.r, many).runs.sum()

@@ -15,10 +15,11 @@ def test_a_providers_models_fail_together() -> None:
     )
 
 
-def test_a_servers_tools_fail_together() -> None:
+def test_a_server_and_its_tools_fail_together() -> None:
     found = members(graph("mcp-openinference"), "server:weather-mcp")
 
     assert {component.rpartition("/")[2] for component in found} == {
+        "mcp_server:weather-mcp",
         "current_weather",
         "storm_warning",
     }
@@ -30,3 +31,14 @@ def test_an_unknown_group_is_answered_with_those_that_there_are() -> None:
 
     assert "provider:openai" in str(caught.value)
     assert caught.value.status == 404
+
+
+def test_a_service_fails_with_what_runs_in_it_and_not_with_what_it_calls() -> None:
+    found = members(graph("fastapi-distributed"), "service:flights-agent")
+
+    assert {component.partition(":")[0].rpartition("/")[2] for component in found} == {
+        "service",
+        "agent",
+        "tool",
+    }
+    assert all("flights" in component for component in found)

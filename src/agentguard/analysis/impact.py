@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,15 +11,18 @@ from numpy.typing import NDArray
 
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
-from agentguard.simulation.engine import blast_radius
+from agentguard.simulation.beliefs import Beliefs, beliefs
+from agentguard.simulation.engine import Closure, blast_radius
+from agentguard.simulation.losses import HIT_PROBABILITY, hits, losses
 from agentguard.simulation.merging import merged
-from agentguard.simulation.model import BlastRadius, Method, WorkflowRuns
+from agentguard.simulation.model import BlastRadius, Method, Scenario, WorkflowRuns
 from agentguard.simulation.recording import Recording, recording
-from agentguard.simulation.replay import replay, rescue_chances
+from agentguard.simulation.replay import replay
+from agentguard.simulation.replay_outcome import numbered
 from agentguard.simulation.single_failures import failing_nodes, single_failures
-from agentguard.simulation.structural import Structure, structure
+from agentguard.simulation.structural import Structure, failed_nodes, structure
 
-_ROWS_AT_ONCE = 500_000
+_ROWS_AT_ONCE = 200_000
 """Failing calls replayed in one pass: bounds memory to some tens of MB."""
 
 _OUTAGES_AT_ONCE = 500
@@ -34,8 +37,8 @@ class Impact:
     blast_radius: BlastRadius
     structural_workflows: frozenset[str]
     """Workflow ids that fail by the structural rules."""
-    runs_lost: Mapping[str, int] | None
-    """Workflow id → runs lost in the replay, without zeros; None without recorded runs."""
+    runs_lost: Mapping[str, float] | None
+    """Workflow id → runs expected to be lost in the replay, without zeros; None without runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +57,22 @@ def impacts(graph: Graph, runs: Runs | None, *, seed: int) -> Impacts:
     components, the number of calls times their depth.
     """
     s = structure(graph, runs)
-    worst = _Worst(s)
+    closure = Closure(graph)
+    closed = {c: closure.of([c]) for c in s.components}
+    worst = _Worst(s, closed)
     if runs is None or not runs.runs.num_rows or not runs.calls.num_rows:
         return _structural(s, worst)
-    return _replayed(graph, s, worst, recording(graph, runs, seed=seed))
+    r = recording(graph, runs)
+    return _replayed(s, worst, r, beliefs(graph, r, seed=seed))
 
 
 class _Worst:
-    """What fails with every single outage by the structural rules."""
+    """What fails by the structural rules with each component and what runs in it."""
 
-    def __init__(self, s: Structure) -> None:
+    def __init__(self, s: Structure, closed: Mapping[str, Scenario]) -> None:
         first, last = len(s.components), len(s.components) + len(s.workflows)
         entry_nodes = range(last, last + len(s.entry_nodes))
-        self._s, self._plan = s, merged(s.needs)
+        self._s, self._plan, self.closed = s, merged(s.needs), closed
         self._found = single_failures(
             self._plan,
             [*range(first), *entry_nodes],
@@ -78,17 +84,40 @@ class _Worst:
     def of(self, numbers: Sequence[int]) -> NDArray[np.bool_]:
         """Return (outages, nodes): whether the outage of a component fails a node."""
         behind = [self._behind(number) for number in numbers]
-        return failing_nodes(self._plan, numbers) | failing_nodes(self._plan, behind)
+        found = failing_nodes(self._plan, numbers) | failing_nodes(self._plan, behind)
+        for place, number in enumerate(numbers):
+            if len(self._together(number)) > 1:
+                found[place] = self._with(self._together(number))
+        return found
 
     def components_hit(self, number: int) -> int:
-        """Return how many other components fail with this one."""
-        return int(self._found.sizes[number])
+        """Return how many components fail with this one, beside those that run in it."""
+        together = self._together(number)
+        if len(together) == 1:
+            return int(self._found.sizes[number])
+        return int(self._with(together)[: len(self._s.components)].sum()) - len(together)
+
+    def _together(self, number: int) -> tuple[str, ...]:
+        return self.closed[self._s.components[number]].closed
+
+    def _with(self, components: Iterable[str]) -> NDArray[np.bool_]:
+        start = [self._s.index[c] for c in components]
+        down, found = failed_nodes(self._s, start), np.zeros(self._s.needs.size, np.bool_)
+        found[[*start, *down.components, *down.workflows]] = True
+        return found
+
+    def _workflows_with(self, components: Iterable[str]) -> frozenset[str]:
+        first = len(self._s.components)
+        hit = np.flatnonzero(self._with(components)[first : first + len(self._s.workflows)])
+        return frozenset(self._s.workflows[place] for place in hit)
 
     def workflows_down(self, number: int) -> frozenset[str]:
         """Return the ids of the workflows that fail with this component.
 
         Components whose outages take down the same share one set.
         """
+        if len(self._together(number)) > 1:
+            return self._workflows_with(self._together(number))
         effect, behind = (self._effect(n) for n in (number, self._behind(number)))
         if (effect, behind) not in self._workflows:
             down = self._found.watched[effect] | self._found.watched[behind]
@@ -112,74 +141,84 @@ def _structural(s: Structure, worst: _Worst) -> Impacts:
     for number, component in enumerate(s.components):
         down = worst.workflows_down(number)
         lost = sum(s.runs[w].seen - s.runs[w].failed for w in down)
-        found[component] = Impact(
-            component, _radius(s, lost, seen, worst.components_hit(number)), down, None
-        )
+        radius = _radius(worst, component, (lost, seen, worst.components_hit(number)))
+        found[component] = Impact(component, radius, down, None)
     return Impacts(Method.STRUCTURAL, s.runs, found)
 
 
-def _replayed(graph: Graph, s: Structure, worst: _Worst, r: Recording) -> Impacts:
-    lost, hit = _losses(graph, r, s, worst)
-    number = {component: i for i, component in enumerate(r.components)}
+def _replayed(s: Structure, worst: _Worst, r: Recording, b: Beliefs) -> Impacts:
+    lost, hit = _losses(r, b, s, worst)
     found: dict[str, Impact] = {}
     for i, component in enumerate(s.components):
-        of_workflow = lost.get(number[component], {})
-        radius = _radius(
-            s, sum(of_workflow.values()), len(r.run_failed), hit.get(number[component], 0)
-        )
+        of_workflow = lost.get(component, {})
+        counts = (sum(of_workflow.values()), len(r.run_failed), hit.get(component, 0))
+        radius = _radius(worst, component, counts)
         found[component] = Impact(component, radius, worst.workflows_down(i), of_workflow)
     return Impacts(Method.REPLAY, s.runs, found)
 
 
 def _losses(
-    graph: Graph, r: Recording, s: Structure, worst: _Worst
-) -> tuple[dict[int, dict[str, int]], dict[int, int]]:
-    """Return, by component number, the runs lost per workflow, and how many others are hit."""
-    lost: dict[int, dict[str, int]] = defaultdict(dict)
-    hit: dict[int, int] = {}
-    place = {component: i for i, component in enumerate(r.components)}
-    numbers = np.array([place[c] for c in s.components], dtype=np.int64)
-    known = np.isin(np.arange(len(r.components)), numbers)
-    for part in _parts(r, s):
-        down = np.zeros((len(part), len(r.components)), dtype=np.bool_)
-        down[:, numbers] = worst.of([s.index[r.components[c]] for c in part])[:, : len(numbers)]
-        found = replay(r, [frozenset((c,)) for c in part], rescue_chances(graph, r, down))
-        others = (r.target[found.row] != np.array(part)[found.scenario]) & known[
-            r.target[found.row]
+    r: Recording, b: Beliefs, s: Structure, worst: _Worst
+) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """Return, by component, the runs lost per workflow, and how many others are hit."""
+    lost: dict[str, dict[str, float]] = defaultdict(dict)
+    hit: dict[str, int] = {}
+    known = np.isin(np.arange(len(r.components)), [r.number[c] for c in s.components])
+    for part in _parts(r, worst):
+        scenarios = [numbered(r, worst.closed[c]) for c in part]
+        down = _down(r, s, worst, part)
+        found = replay(r, scenarios, b, down)
+        others = hits(r, found.failures)
+        counted = (others.probability >= HIT_PROBABILITY) & known[others.component]
+        counted &= [
+            int(c) not in scenarios[i].failed
+            for i, c in zip(others.scenario.tolist(), others.component.tolist(), strict=True)
         ]
-        pairs = np.unique(found.scenario[others] * len(r.components) + r.target[found.row[others]])
         hit |= dict(
             zip(
                 part,
-                np.bincount(pairs // len(r.components), minlength=len(part)).tolist(),
+                np.bincount(others.scenario[counted], minlength=len(part)).tolist(),
                 strict=True,
             )
         )
-        keys, counts = np.unique(
-            found.lost_scenario * len(r.workflows) + r.run_workflow[found.lost_run],
-            return_counts=True,
+        found_losses = losses(r, found)
+        rows = zip(
+            found_losses.scenario.tolist(),
+            found_losses.workflow.tolist(),
+            found_losses.expected.tolist(),
+            strict=True,
         )
-        for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
-            lost[part[key // len(r.workflows)]][r.workflows[key % len(r.workflows)]] = count
+        for scenario, workflow, expected in rows:
+            lost[part[scenario]][r.workflows[workflow]] = expected
     return lost, hit
 
 
-def _parts(r: Recording, s: Structure) -> Iterator[list[int]]:
-    """Split the called components into parts of bounded work and memory."""
-    part: list[int] = []
+def _down(r: Recording, s: Structure, worst: _Worst, part: Sequence[str]) -> NDArray[np.bool_]:
+    """Return, by outage and component number, what is out or fails structurally."""
+    down = np.zeros((len(part), len(r.components)), dtype=np.bool_)
+    numbers = [r.number[c] for c in s.components]
+    down[:, numbers] = worst.of([s.index[c] for c in part])[:, : len(numbers)]
+    return down
+
+
+def _parts(r: Recording, worst: _Worst) -> Iterator[list[str]]:
+    """Split the components into parts of bounded work and memory."""
+    part: list[str] = []
     rows = 0
-    for number, count in enumerate(np.diff(r.target_start).tolist()):
+    number = r.number
+    calls = np.diff(r.target_start)
+    for component, scenario in worst.closed.items():
+        count = sum(int(calls[number[c]]) for c in scenario.closed)
         if part and (rows + count > _ROWS_AT_ONCE or len(part) == _OUTAGES_AT_ONCE):
             yield part
             part, rows = [], 0
-        if count and r.components[number] in s.index:
-            part.append(number)
-            rows += count
+        part.append(component)
+        rows += count
     if part:
         yield part
 
 
-def _radius(s: Structure, lost: int, seen: int, hit: int) -> BlastRadius:
-    return blast_radius(
-        runs_lost=lost, runs_seen=seen, components_hit=hit, components=len(s.components) - 1
-    )
+def _radius(worst: _Worst, component: str, counts: tuple[float, int, int]) -> BlastRadius:
+    lost, seen, hit = counts
+    others = len(worst.closed) - len(worst.closed[component].closed)
+    return blast_radius(runs_lost=lost, runs_seen=seen, components_hit=hit, components=others)

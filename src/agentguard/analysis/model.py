@@ -29,8 +29,8 @@ class SpofWorkflow:
     """It fails by the structural rules."""
     runs_seen: int
     runs_failed: int
-    runs_lost: int | None
-    """In the replay; None without recorded runs."""
+    runs_lost: float | None
+    """Expected in the replay; None without recorded runs."""
     share: float | None
     """runs_lost / runs_seen; see simulation.model.SHARE_OF."""
 

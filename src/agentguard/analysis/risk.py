@@ -92,7 +92,7 @@ def _factor(name: str, v: _Value, weight: float) -> RiskFactor:
 
 def _impact(impact: Impact) -> _Value:
     b = impact.blast_radius
-    runs = f"loses {b.runs_lost} of {b.runs_seen} runs and " if b.runs_seen else ""
+    runs = f"loses {round(b.runs_lost, 1):.10g} of {b.runs_seen} runs and " if b.runs_seen else ""
     note = "" if b.runs_seen else "; no run was recorded"
     return _Value(
         b.score / 10,

@@ -17,6 +17,9 @@ LOST_SHARE = 0.5
 run that had succeeded, is a single point of failure of the workflow.
 """
 
+NEARLY_ALL = 0.95
+"""Expected losses are means over what is not known: this share of the successful runs is all."""
+
 
 def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
     """Return the single points of failure, most runs lost first.
@@ -79,14 +82,14 @@ def _workflows(
             yield _row(w, c, runs, lost, structural=structural)
 
 
-def _brings_down(lost: int | None, runs: WorkflowRuns) -> bool:
+def _brings_down(lost: float | None, runs: WorkflowRuns) -> bool:
     if not lost:
         return False
-    return lost >= LOST_SHARE * runs.seen or lost == runs.seen - runs.failed
+    return lost >= LOST_SHARE * runs.seen or lost >= NEARLY_ALL * (runs.seen - runs.failed)
 
 
 def _row(
-    w: Workflow, c: Component, runs: WorkflowRuns, lost: int | None, *, structural: bool
+    w: Workflow, c: Component, runs: WorkflowRuns, lost: float | None, *, structural: bool
 ) -> SpofWorkflow:
     share = None if lost is None or not runs.seen else lost / runs.seen
     return SpofWorkflow(
@@ -103,7 +106,7 @@ def _row(
     )
 
 
-def _lost(s: Spof) -> int:
+def _lost(s: Spof) -> float:
     """Runs lost in all its workflows; without a replay, every run that had succeeded."""
     return sum(
         w.runs_seen - w.runs_failed if w.runs_lost is None else w.runs_lost for w in s.workflows

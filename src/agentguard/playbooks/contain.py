@@ -132,7 +132,9 @@ def _notify(facts: Facts) -> Draft:
 def _loss(w: ImpactedWorkflow) -> str:
     if not w.runs_seen:
         return f"{w.name} fails. No run of it was recorded, so the number lost is unknown."
-    lost = f"{w.name} loses {w.runs_lost} of {w.runs_seen} recorded runs ({w.share:.1%}"
+    lost = (
+        f"{w.name} loses {round(w.runs_lost, 1):.10g} of {w.runs_seen} recorded runs ({w.share:.1%}"
+    )
     if not w.interval:
         return f"{lost}, worst case)."
     return f"{lost}; 95% interval {w.interval.low:.1%} to {w.interval.high:.1%})."

@@ -64,7 +64,7 @@ def _situation(known: Facts) -> Situation:
 def _summary(known: Facts, failed: str) -> str:
     b = known.result.blast_radius
     runs = (
-        f"loses {b.runs_lost} of {b.runs_seen} recorded runs"
+        f"loses {round(b.runs_lost, 1):.10g} of {b.runs_seen} recorded runs"
         if b.runs_seen
         else "loses an unknown number of runs (none was recorded)"
     )

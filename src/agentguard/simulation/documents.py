@@ -14,12 +14,17 @@ from agentguard.simulation.model import (
     SHARE_OF,
     Assumptions,
     BlastRadius,
+    GameDay,
+    Hosted,
     ImpactedComponent,
     ImpactedWorkflow,
     Precedent,
+    RescuePrecedent,
     SimulationResult,
     Step,
 )
+
+_NAMED = 3
 
 
 def simulation_document(
@@ -33,12 +38,15 @@ def simulation_document(
     return {
         "failed_agent": result.scenario.failed[0],
         "failed_components": list(result.scenario.failed),
+        "hosted_components": [_hosted(h) for h in result.scenario.hosted],
+        "partly_failed_components": [_hosted(h) for h in result.scenario.partly],
         "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
         "impacted_count": len(result.components),
         "impacted_components": [_component(c, links) for c in result.components],
         "impacted_workflows": [
             _workflow(w, result.observed_seconds, links) for w in result.workflows
         ],
+        "spared_workflows": [_workflow(w, result.observed_seconds, links) for w in result.spared],
         "blast_radius_score": round(result.blast_radius.score, 3),
         "blast_radius": _blast_radius(result.blast_radius),
         "impact_estimate": _estimate(result),
@@ -47,6 +55,8 @@ def simulation_document(
             "components": list(result.structural_components),
             "workflows": list(result.structural_workflows),
         },
+        "cases": _cases(result),
+        "game_days": [game_day_document(g) for g in result.game_days],
         "share_of": SHARE_OF,
         "method": result.method.value,
         "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
@@ -61,6 +71,7 @@ def _component(c: ImpactedComponent, links: TraceLinks) -> dict[str, Any]:
         "kind": c.kind.value,
         "invocations": c.invocations,
         "invocations_hit": c.invocations_hit,
+        "probability": c.probability,
         "path": [_step(s, links) for s in c.path],
     }
 
@@ -81,6 +92,8 @@ def _workflow(w: ImpactedWorkflow, observed: float | None, links: TraceLinks) ->
         "runs_seen": w.runs_seen,
         "runs_failed": w.runs_failed,
         "runs_lost": w.runs_lost,
+        "runs_lost_best": w.best,
+        "runs_lost_worst": w.worst,
         "share_lost": w.share,
         "range": interval,
         "runs_lost_per_hour": rate,
@@ -132,6 +145,38 @@ def _estimate(result: SimulationResult) -> dict[str, Any]:
     }
 
 
+def _hosted(hosted: Hosted) -> dict[str, Any]:
+    return {"id": hosted.component, "host": hosted.host}
+
+
+def _cases(result: SimulationResult) -> dict[str, Any]:
+    """Return the best and the worst case; the worst is never less than the result."""
+    worst, best = result.worst_runs_lost, result.best_runs_lost
+    components = {c.id for c in result.components} | set(result.structural_components)
+    workflows = {w.id for w in result.workflows} | set(result.structural_workflows)
+    return {
+        "best": {"runs_lost": best},
+        "worst": {
+            "runs_lost": worst,
+            "components": len(components),
+            "workflows": len(workflows),
+        },
+    }
+
+
+def game_day_document(g: GameDay) -> dict[str, Any]:
+    """Return the document of a failure to try."""
+    return {
+        "source": g.source,
+        "target": g.target,
+        "calls": g.calls,
+        "survives": g.survives,
+        "runs_lost_if_survived": g.runs_lost_if_survived,
+        "runs_lost_if_not": g.runs_lost_if_not,
+        "narrows": g.narrows,
+    }
+
+
 def _assumptions(a: Assumptions) -> dict[str, Any]:
     return {
         "calls_failed": a.calls_failed,
@@ -139,6 +184,8 @@ def _assumptions(a: Assumptions) -> dict[str, Any]:
         "absorbed_by_history": a.absorbed_by_history,
         "absorption_unknown": a.absorption_unknown,
         "precedents": [_precedent(p) for p in a.precedents],
+        "rescues": [_rescue(p) for p in a.rescues],
+        "without_calls": [{"source": s, "target": t} for s, t in a.without_calls],
         "note": " ".join(_notes(a)) or None,
     }
 
@@ -150,27 +197,61 @@ def _precedent(p: Precedent) -> dict[str, Any]:
         "absorbed": p.absorbed,
         "seen": p.seen,
         "calls": p.calls,
+        "survives": p.survives,
+        "declared": p.declared,
+    }
+
+
+def _rescue(p: RescuePrecedent) -> dict[str, Any]:
+    return {
+        "owner": p.owner,
+        "primary": p.primary,
+        "secondary": p.secondary,
+        "rescued": p.rescued,
+        "tried": p.tried,
+        "calls": p.calls,
     }
 
 
 def _notes(a: Assumptions) -> Iterator[str]:
-    if a.precedents:
-        p = a.precedents[0]
+    yield from (_rescue_note(p) for p in a.rescues[:1])
+    absorbed = [p for p in a.precedents if p.absorbed or p.declared]
+    if absorbed:
+        p = absorbed[0]
+        why = (
+            "the catalog says so"
+            if p.declared
+            else f"{p.absorbed:g} of {p.seen:g} recorded failures were absorbed"
+        )
         more = (
-            f", and in the same way on {len(a.precedents) - 1} other dependencies"
-            if len(a.precedents) > 1
+            f", and in the same way on {len(absorbed) - 1} other dependencies"
+            if len(absorbed) > 1
             else ""
         )
-        seen = f"{p.absorbed} of {p.seen} recorded failures were absorbed"
         yield (
-            f"{p.calls} failing calls {p.source} → {p.target} were assumed to be absorbed because"
-            f" {seen}{more}."
+            f"{p.calls} failing calls {p.source} → {p.target} were assumed to be absorbed with"
+            f" probability {p.survives:.0%} because {why}{more}."
         )
     if a.absorption_unknown:
         yield (
             "No unmitigated failure was recorded on the dependencies of"
-            f" {a.absorption_unknown} failing calls; they are counted as not absorbed (worst case)."
+            f" {a.absorption_unknown} failing calls; whether they are absorbed is estimated from"
+            " the kind of what is called."
         )
+    if a.without_calls:
+        named = ", ".join(f"{source} → {target}" for source, target in a.without_calls[:_NAMED])
+        more = " and others" if len(a.without_calls) > _NAMED else ""
+        yield (
+            f"No calls are recorded of {named}{more};"
+            " every call of the caller is taken to need them, as in the structural method."
+        )
+
+
+def _rescue_note(p: RescuePrecedent) -> str:
+    return (
+        f"{p.secondary} takes over an expected {p.calls:.0f} calls of {p.owner} to {p.primary}"
+        f" because {p.rescued} of {p.tried} earlier attempts worked."
+    )
 
 
 def _inputs(result: SimulationResult) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from agentguard.catalog.matching import match
@@ -11,11 +11,14 @@ from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.model import Graph
 from agentguard.graph.rates import observed_seconds
 from agentguard.graph.runs import Runs
-from agentguard.simulation import replay, structural
+from agentguard.simulation import replay_outcome, structural
+from agentguard.simulation.beliefs import beliefs
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
+from agentguard.simulation.hosting import Hosts
 from agentguard.simulation.model import (
     DEFAULT_THRESHOLDS,
     BlastRadius,
+    Hosted,
     Method,
     Outcome,
     Scenario,
@@ -25,6 +28,9 @@ from agentguard.simulation.model import (
 )
 from agentguard.simulation.money import money, run_values
 from agentguard.simulation.recording import recording
+
+Survives = Mapping[tuple[str, str], bool]
+"""(caller, callee) → whether the caller is known to survive the callee's failure."""
 
 _RUNS_WEIGHT, _COMPONENTS_WEIGHT = 0.6, 0.4
 
@@ -39,19 +45,23 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     catalog: Catalog | None = None,
     graph_version: str | None = None,
+    survives: Survives | None = None,
 ) -> SimulationResult:
-    """Return what fails during a simultaneous outage of these components.
+    """Return what fails during a simultaneous outage of these components and what runs in them.
 
     `failed` holds exact ids, see graph.resolve. Default method: replay if there are recorded runs,
     else structural; a replay's result includes the structural worst case. Raises
     UnknownComponentError for an unknown id, EmptyScenarioError without ids and NothingToReplayError
-    for a replay without runs. CPU-bound: seconds for a million calls.
+    for a replay without runs. `survives` declares whether callers survive. CPU-bound: seconds for
+    a million calls.
     """
-    scenario = _scenario(graph, failed)
+    scenario = Closure(graph).of(failed)
     chosen = method or (Method.REPLAY if _recorded(runs) else Method.STRUCTURAL)
     s = structural.structure(graph, runs)
-    worst = structural.simulate(graph, s, scenario.failed)
-    outcome = worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed)
+    worst = structural.simulate(graph, s, scenario.closed)
+    outcome = (
+        worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed, survives)
+    )
     matches = match(graph, catalog)
     values = run_values(matches, graph.workflows)
     workflows = tuple(
@@ -63,7 +73,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         runs_lost=sum(w.runs_lost for w in workflows),
         runs_seen=outcome.runs_seen,
         components_hit=len(outcome.components),
-        components=len(graph.components) - len(scenario.failed),
+        components=len(graph.components) - len(scenario.closed),
     )
     severity, reason = _severity(radius, thresholds)
     impacted = {c.id for c in outcome.components} | {w.id for w in workflows}
@@ -75,8 +85,9 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         thresholds=thresholds,
         components=outcome.components,
         workflows=workflows,
+        spared=outcome.spared,
         workflows_seen=outcome.workflows_seen,
-        degraded=tuple(d for d in structural.degraded(s, scenario.failed) if d.id not in impacted),
+        degraded=tuple(d for d in structural.degraded(s, scenario.closed) if d.id not in impacted),
         structural_components=tuple(sorted(c.id for c in worst.components)),
         structural_workflows=tuple(sorted(w.id for w in worst.workflows)),
         blast_radius=radius,
@@ -85,11 +96,12 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         money=money(matches, workflows, observed),
         observed_seconds=observed,
         assumptions=outcome.assumptions,
+        game_days=outcome.game_days,
     )
 
 
 def blast_radius(
-    *, runs_lost: int, runs_seen: int, components_hit: int, components: int
+    *, runs_lost: float, runs_seen: int, components_hit: int, components: int
 ) -> BlastRadius:
     """Return the score from 0 to 10; `components` excludes the failed ones."""
     components_share = components_hit / components if components else 0.0
@@ -104,15 +116,30 @@ def blast_radius(
     )
 
 
-def _scenario(graph: Graph, failed: Iterable[str]) -> Scenario:
-    known = {c.id for c in graph.components}
-    wanted = tuple(sorted(set(failed)))
-    if not wanted:
-        raise EmptyScenarioError("No component to fail. Name at least one.")
-    for component in wanted:
-        if component not in known:
-            raise UnknownComponentError(component, ())
-    return Scenario(wanted)
+class Closure:
+    """Closes scenarios of one graph over hosting."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._known = {c.id for c in graph.components}
+        self._hosts = Hosts(graph)
+
+    def of(self, failed: Iterable[str]) -> Scenario:
+        """Return the outage of these components and of what runs in them.
+
+        Raises UnknownComponentError for an unknown id, EmptyScenarioError without ids.
+        """
+        wanted = tuple(sorted(set(failed)))
+        if not wanted:
+            raise EmptyScenarioError("No component to fail. Name at least one.")
+        for component in wanted:
+            if component not in self._known:
+                raise UnknownComponentError(component, ())
+        found = self._hosts.failing_with(wanted)
+        return Scenario(
+            wanted,
+            tuple(Hosted(c, host) for c, host in sorted(found.whole.items()) if c in self._known),
+            tuple(Hosted(c, h) for c, hosts in sorted(found.partly.items()) for h in sorted(hosts)),
+        )
 
 
 def _recorded(runs: Runs | None) -> bool:
@@ -120,20 +147,28 @@ def _recorded(runs: Runs | None) -> bool:
 
 
 def _replay(
-    graph: Graph, runs: Runs | None, s: structural.Structure, scenario: Scenario, seed: int
+    graph: Graph,
+    runs: Runs | None,
+    s: structural.Structure,
+    scenario: Scenario,
+    seed: int,
+    survives: Survives | None,
 ) -> Outcome:
     if runs is None or not _recorded(runs):
         raise NothingToReplayError(
             "This graph has no recorded runs to replay. Use the structural method."
         )
-    return replay.simulate(graph, recording(graph, runs, seed=seed), s, scenario.failed, seed=seed)
+    r = recording(graph, runs)
+    return replay_outcome.simulate(
+        graph, r, s, scenario, beliefs(graph, r, seed=seed, declared=survives)
+    )
 
 
 def _severity(radius: BlastRadius, thresholds: Thresholds) -> tuple[Severity, str]:
     if radius.runs_share is not None:
         return (
             thresholds.severity(radius.runs_share),
-            f"{radius.runs_lost} of {radius.runs_seen} runs lost",
+            f"{round(radius.runs_lost, 1):.10g} of {radius.runs_seen} runs lost",
         )
     share = radius.components_share
     return (

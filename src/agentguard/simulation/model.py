@@ -72,10 +72,27 @@ class WorkflowRuns:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A simultaneous, complete outage of components."""
+    """A simultaneous, complete outage of components, closed over hosting."""
 
     failed: tuple[str, ...]
-    """Component ids, sorted, at least one."""
+    """Component ids as named, sorted, at least one."""
+    hosted: tuple[Hosted, ...] = ()
+    """What fails because it runs in them, sorted by component."""
+    partly: tuple[Hosted, ...] = ()
+    """What also runs in a host that works, and fails only where it runs in a failed one."""
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        """Return the ids of all components that fail as a whole, sorted."""
+        return tuple(sorted({*self.failed, *(h.component for h in self.hosted)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Hosted:
+    """A component that fails with its host."""
+
+    component: str
+    host: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +119,12 @@ class ImpactedComponent:
     """
     invocations: int | None = None
     """Invocations in the recorded runs (replay only)."""
-    invocations_hit: int | None = None
-    """Successful invocations that would have failed (replay only)."""
+    invocations_hit: float | None = None
+    """Successful invocations that are expected to fail (replay only)."""
+    probability: float | None = None
+    """That at least one of its invocations fails (replay only). A component is listed from one
+    half.
+    """
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
@@ -118,12 +139,12 @@ class Interval:
     low: float
     high: float
     method: str
-    """bootstrap, or wilson if all or none of the runs were lost (resampling has no spread)."""
+    """predictive: of the share lost in another window of as many runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImpactedWorkflow:
-    """A workflow that loses runs."""
+    """A workflow that may lose runs."""
 
     id: str
     name: str
@@ -137,8 +158,10 @@ class ImpactedWorkflow:
     """All recorded runs, including failed ones; see SHARE_OF."""
     runs_failed: int
     """Runs that failed in the recording; never counted as lost."""
-    runs_lost: int
-    """Successful runs that would have failed. Structural: all successful runs (worst case)."""
+    runs_lost: float
+    """Successful runs that are expected to fail: a mean over what is not known. Structural: all
+    successful runs (worst case).
+    """
     share: float
     """runs_lost / runs_seen; 0 without recorded runs."""
     interval: Interval | None
@@ -147,6 +170,10 @@ class ImpactedWorkflow:
     """From the failed component to the workflow (its id is the source of the last step)."""
     value_lost: float | None = None
     """runs_lost × value per run, if the catalog declares one."""
+    best: float | None = None
+    """runs_lost if every failure that was never seen is survived (replay only)."""
+    worst: float | None = None
+    """runs_lost if none of these is survived (replay only); never less than runs_lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +193,7 @@ class BlastRadius:
     """
 
     score: float
-    runs_lost: int
+    runs_lost: float
     runs_seen: int
     components_hit: int
     components: int
@@ -190,32 +217,72 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """Recorded failures of a dependency that justify treating failing calls as absorbed."""
+    """What is believed of a dependency whose failure matters, and why."""
 
     source: str
     target: str
-    absorbed: int
-    """Failures without retry or fallback that the source (after a handoff: the run) survived."""
-    seen: int
-    """All failures without retry or fallback."""
+    absorbed: float
+    """Final failures (without retry or fallback) that the source survived; after a handoff: the
+    run.
+    """
+    seen: float
+    """All final failures that show whether the source survives."""
     calls: int
-    """Number of simulated calls decided by this precedent."""
+    """Failing calls that this decides."""
+    survives: float
+    """Probability that the source survives the next failure."""
+    declared: bool = False
+    """Whether the catalog says so; what was seen is then not used."""
+
+
+@dataclass(frozen=True, slots=True)
+class RescuePrecedent:
+    """A recorded fallback that takes over failing calls."""
+
+    owner: str
+    primary: str
+    secondary: str
+    rescued: int
+    tried: int
+    """The recorded attempts."""
+    calls: float
+    """Failing calls that the fallbacks of this primary are expected to recover."""
+
+
+@dataclass(frozen=True, slots=True)
+class GameDay:
+    """A dependency never seen failing, and what is known once its failure was tried."""
+
+    source: str
+    target: str
+    calls: int
+    """Failing calls that depend on it."""
+    survives: float
+    """Probability that the source survives, by the kind of the target alone."""
+    runs_lost_if_survived: float | None
+    """Expected; None: the draws contain no such case."""
+    runs_lost_if_not: float | None
+    narrows: float
+    """Share of the variance of runs lost that the answer takes away, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """How many calls the replay decided by history, and how many without any."""
+    """How the replay decided about failing calls; expected numbers of calls."""
 
     calls_failed: int = 0
     """Successful recorded calls to the failed components."""
-    rescued_by_history: int = 0
-    """Failing calls that a recorded fallback of the caller would have recovered (seeded draw)."""
-    absorbed_by_history: int = 0
-    """Failing calls that the caller absorbed, as it did earlier failures (seeded draw)."""
+    rescued_by_history: float = 0.0
+    """Failing calls that a recorded fallback, or a retry of what failed by chance, recovers."""
+    absorbed_by_history: float = 0.0
+    """Failing calls that the caller survives, as it did earlier failures or as is declared."""
     absorption_unknown: int = 0
-    """Failing calls on dependencies without recorded failures: not absorbed (worst case)."""
+    """Failing calls on dependencies never seen failing: survived as the kind of callee suggests."""
     precedents: tuple[Precedent, ...] = ()
-    """The basis of absorbed_by_history, most calls first."""
+    """The dependencies that decided, most calls first."""
+    rescues: tuple[RescuePrecedent, ...] = ()
+    without_calls: tuple[tuple[str, str], ...] = ()
+    """(source, target) in the graph without recorded calls: each call of the source may use it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +295,9 @@ class Outcome:
     """Of all workflows, whether hit or not."""
     workflows_seen: int
     assumptions: Assumptions | None
+    spared: tuple[ImpactedWorkflow, ...] = ()
+    """Workflows that are not expected to lose a run (replay only)."""
+    game_days: tuple[GameDay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +315,9 @@ class SimulationResult:
     components: tuple[ImpactedComponent, ...]
     """Sorted by path length, then id."""
     workflows: tuple[ImpactedWorkflow, ...]
-    """Sorted by runs lost (descending), then id."""
+    """Those that lose runs in some case, sorted by runs lost (descending), then id."""
+    spared: tuple[ImpactedWorkflow, ...]
+    """The others, with the range of what another window may lose; sorted by id. Replay only."""
     workflows_seen: int
     degraded: tuple[Degraded, ...]
     """By the structural rules, for both methods; excludes impacted ones."""
@@ -260,3 +332,19 @@ class SimulationResult:
     """Length of the window; None if unknown."""
     assumptions: Assumptions | None
     """None for the structural method."""
+    game_days: tuple[GameDay, ...] = ()
+    """Failures to try, that which narrows the answer most first. Replay only."""
+
+    @property
+    def best_runs_lost(self) -> float:
+        """Return the runs lost if every failure that was never seen is survived."""
+        return sum(w.runs_lost if w.best is None else w.best for w in self._every)
+
+    @property
+    def worst_runs_lost(self) -> float:
+        """Return the runs lost if none of these is survived; never less than those expected."""
+        return sum(w.runs_lost if w.worst is None else w.worst for w in self._every)
+
+    @property
+    def _every(self) -> tuple[ImpactedWorkflow, ...]:
+        return (*self.workflows, *self.spared)

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from agentguard.compute.arrays import U64
 from agentguard.discovery.kinds import DependencyType
 from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.call_rows import (
+    booleans,
+    distinct_texts,
+    integers,
+    numbers,
+    of_type,
+    span_hashes,
+)
+from agentguard.simulation.history import Failures, Seen, seen
+from agentguard.simulation.rescues import Pairs, first_choices, pairs_of
+from agentguard.simulation.twins import CallTable, Twins, twins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RETURNING = {t.value for t in DependencyType if t.returns}
-_WATCHED = {t.value for t in DependencyType if t is not DependencyType.MESSAGING}
-_MULTIPLIER = np.uint64(0x100000001B3)  # the FNV prime; odd, so its powers are never 0 mod 2^64
+_MESSAGES = {DependencyType.MESSAGING.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Dependencies:
+    """Numbered dependencies: those of the recorded calls, then those without recorded calls."""
+
+    source: NDArray[np.int64]
+    """Component numbers; -1: a run's entry has no caller."""
+    target: NDArray[np.int64]
+    returns: NDArray[np.bool_]
+    seen: Seen
+    silent: Mapping[int, tuple[tuple[int, int], ...]]
+    """Callee without recorded calls → its (caller, dependency) in the graph."""
+
+    def __len__(self) -> int:
+        return len(self.source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +58,27 @@ class Recording:
     workflows: tuple[str, ...]
     target: NDArray[np.int64]
     parent: NDArray[np.int64]
+    """The caller's row; instead of a service's call, that of the agent which serves it."""
     run: NDArray[np.int64]
     depth: NDArray[np.int64]
     """Number of callers above; 0 for a run's entry."""
     failed: NDArray[np.bool_]
     returns: NDArray[np.bool_]
     """Whether a failure propagates to the caller (True for entries), otherwise to the run."""
+    entry: NDArray[np.bool_]
+    """Whether the run is lost with this call: nobody is left who could absorb its failure."""
+    twins: Twins
+    repeats: NDArray[np.bool_]
+    """Calls of services that repeat an agent's call: they fail with it, and not on their own."""
+    fallbacks: Pairs
     pair: NDArray[np.int64]
-    """Index of the call's (owner, primary) in `pairs`; -1 if that caller has no recorded fallback,
-    or already used it for this call.
+    """Index of the call's (owner, primary) in `fallbacks`; -1 if that caller has no recorded
+    fallback, or already used it for this call.
     """
-    pairs: tuple[tuple[int, int], ...]
     dependency: NDArray[np.int64]
-    final: NDArray[np.int64]
-    """By dependency: recorded failures without retry or fallback."""
-    absorbed: NDArray[np.int64]
-    """By dependency: how many of these the caller (after a handoff: the run) survived."""
-    rescue_draw: NDArray[np.float64]
-    absorb_draw: NDArray[np.float64]
+    dependencies: Dependencies
+    span: U64
+    """A hash of trace id and span id: what is drawn for a call depends on this and a seed alone."""
     by_target: NDArray[np.int64]
     """Rows ordered by target."""
     target_start: NDArray[np.int64]
@@ -59,155 +90,192 @@ class Recording:
         """Return the rows that call this component."""
         return self.by_target[self.target_start[component] : self.target_start[component + 1]]
 
+    @property
+    def number(self) -> dict[str, int]:
+        """Component id → number."""
+        return {text: i for i, text in enumerate(self.components)}
 
-def recording(graph: Graph, runs: Runs, *, seed: int) -> Recording:
-    """Prepare runs for replay in a few passes over the calls (a million in about a second).
 
-    Whether a failing call is recovered or absorbed is drawn once per call from seed, trace id and
-    span id, so the draw is the same in every scenario and row order. Absorption counts only
-    failures without retry or fallback: the others say nothing about an outage, which retries do not
-    end. It counts none after a message: a run that ended earlier cannot show whether the failure
-    did harm.
-    """
-    calls = runs.calls
-    components = tuple(
-        sorted(
-            {c.id for c in graph.components}
-            | _distinct(calls, "source")
-            | _distinct(calls, "target")
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    parent: NDArray[np.int64]
+    run: NDArray[np.int64]
+    failed: NDArray[np.bool_]
+    rescued_by: NDArray[np.int64]
+    start: NDArray[np.int64]
+    duration: NDArray[np.int64]
+    returns: NDArray[np.bool_]
+    messages: NDArray[np.bool_]
+
+    @staticmethod
+    def of(calls: pa.Table, components: tuple[str, ...]) -> _Columns:
+        parent = integers(calls, "parent")
+        return _Columns(
+            source=numbers(calls, "source", components),
+            target=numbers(calls, "target", components),
+            parent=parent,
+            run=integers(calls, "run"),
+            failed=booleans(calls, "failed"),
+            rescued_by=integers(calls, "rescued_by"),
+            start=integers(calls, "start"),
+            duration=integers(calls, "duration"),
+            returns=of_type(calls, _RETURNING) | (parent < 0),
+            messages=of_type(calls, _MESSAGES),
         )
+
+
+def recording(graph: Graph, runs: Runs) -> Recording:
+    """Prepare runs for replay in a few passes over the calls (a million in about a second)."""
+    components, workflows = _names(graph, runs)
+    recorded = _Columns.of(runs.calls, components)
+    found = _twins(graph, components, recorded)
+    columns = replace(recorded, parent=_through_agents(recorded.parent, found))
+    columns = replace(columns, source=_sources(columns))
+    run_failed = booleans(runs.runs, "failed")
+    run_workflow = numbers(runs.runs, "workflow", workflows)
+    repeats = np.zeros(len(columns.target), np.bool_)
+    repeats[found.host_row] = True
+    entry = _entries(graph, components, workflows, columns, run_workflow)
+    dependency, dependencies = _dependencies(
+        graph, components, recorded, columns, (entry | repeats, run_failed)
     )
-    workflows = tuple(sorted({w.id for w in graph.workflows} | _distinct(runs.runs, "workflow")))
-    source, target = _numbers(calls, "source", components), _numbers(calls, "target", components)
-    parent, run, failed = (
-        _integers(calls, "parent"),
-        _integers(calls, "run"),
-        _booleans(calls, "failed"),
-    )
-    rescued_by = _integers(calls, "rescued_by")
-    returns = _of_type(calls, _RETURNING) | (parent < 0)
-    run_failed = _booleans(runs.runs, "failed")
-    dependency = np.unique(_pack(source, target, returns, len(components)), return_inverse=True)[1]
-    caller_failed = (
-        np.where(returns & (parent >= 0), failed[parent], run_failed[run]) if len(run) else failed
-    )
-    final = failed & (rescued_by < 0) & (parent >= 0) & _of_type(calls, _WATCHED)
-    pairs = _pairs(graph, components)
-    fresh = _first_choices(target, rescued_by)
-    spans = _hash(calls, "trace_id") * _MULTIPLIER + _hash(calls, "span_id")
-    order = np.argsort(target, kind="stable")
+    fallbacks = pairs_of(graph, components)
+    fresh = first_choices(columns.target, columns.rescued_by)
+    order = np.argsort(columns.target, kind="stable")
     return Recording(
         runs=runs,
         components=components,
         workflows=workflows,
-        target=target,
-        parent=parent,
-        run=run,
-        depth=_depths(parent),
-        failed=failed,
-        returns=returns,
-        pair=np.where(fresh, _pair_of(source, target, pairs, len(components)), -1),
-        pairs=pairs,
+        target=columns.target,
+        parent=columns.parent,
+        run=columns.run,
+        depth=_depths(columns.parent),
+        failed=columns.failed,
+        returns=columns.returns,
+        entry=entry,
+        twins=found,
+        repeats=repeats,
+        fallbacks=fallbacks,
+        pair=np.where(fresh, fallbacks.of(columns.source, columns.target), -1),
         dependency=dependency,
-        final=_count(dependency, final),
-        absorbed=_count(dependency, final & ~caller_failed),
-        rescue_draw=_uniform(spans, seed, 1),
-        absorb_draw=_uniform(spans, seed, 2),
+        dependencies=dependencies,
+        span=span_hashes(runs.calls),
         by_target=order,
-        target_start=np.searchsorted(target[order], np.arange(len(components) + 1)),
+        target_start=np.searchsorted(columns.target[order], np.arange(len(components) + 1)),
         run_failed=run_failed,
-        run_workflow=_numbers(runs.runs, "workflow", workflows),
+        run_workflow=run_workflow,
     )
 
 
-def _column(table: pa.Table, name: str) -> pa.DictionaryArray:
-    column = table.column(name)
-    encoded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
-    chunks = encoded.unify_dictionaries().combine_chunks()
-    return chunks.combine_chunks() if isinstance(chunks, pa.ChunkedArray) else chunks
-
-
-def _distinct(table: pa.Table, name: str) -> set[str]:
-    return {text for text in _column(table, name).dictionary.to_pylist() if text is not None}
-
-
-def _numbers(table: pa.Table, name: str, names: tuple[str, ...]) -> NDArray[np.int64]:
-    column = _column(table, name)
-    number = {text: i for i, text in enumerate(names)}
-    codes = np.array(
-        [number.get(text, -1) for text in column.dictionary.to_pylist()] + [-1], dtype=np.int64
+def _names(graph: Graph, runs: Runs) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    called = distinct_texts(runs.calls, "source") | distinct_texts(runs.calls, "target")
+    hosts = {hosting.host for hosting in graph.runs_in}
+    return (
+        tuple(sorted({c.id for c in graph.components} | called | hosts)),
+        tuple(sorted({w.id for w in graph.workflows} | distinct_texts(runs.runs, "workflow"))),
     )
-    places: NDArray[np.int64] = np.asarray(column.indices.fill_null(-1), dtype=np.int64)
-    return codes[places]
 
 
-def _integers(table: pa.Table, name: str) -> NDArray[np.int64]:
-    return np.asarray(table.column(name), dtype=np.int64)
-
-
-def _booleans(table: pa.Table, name: str) -> NDArray[np.bool_]:
-    return np.asarray(table.column(name), dtype=np.bool_)
-
-
-def _of_type(calls: pa.Table, wanted: set[str]) -> NDArray[np.bool_]:
-    types = tuple(sorted(_distinct(calls, "type")))
-    known = np.array([t in wanted for t in types] + [True], dtype=np.bool_)
-    return known[_numbers(calls, "type", types)]
-
-
-def _pack(
-    source: NDArray[np.int64], target: NDArray[np.int64], returns: NDArray[np.bool_], size: int
-) -> NDArray[np.int64]:
-    return ((source + 1) * size + target) * 2 + returns
-
-
-def _count(group: NDArray[np.int64], chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    return np.bincount(group[chosen], minlength=int(group.max(initial=-1)) + 1).astype(np.int64)
-
-
-def _pairs(graph: Graph, components: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+def _twins(graph: Graph, components: tuple[str, ...], columns: _Columns) -> Twins:
     number = {text: i for i, text in enumerate(components)}
-    return tuple(
-        sorted(
-            {
-                (number[f.owner], number[f.primary])
-                for f in graph.fallbacks
-                if f.owner in number and f.primary in number
-            }
-        )
+    known = (h for h in graph.runs_in if h.component in number)
+    hosting = [(number[h.component], number[h.host]) for h in known]
+    return twins(
+        CallTable(
+            columns.target,
+            columns.parent,
+            _depths(columns.parent),
+            columns.start,
+            columns.duration,
+        ),
+        np.array(sorted(hosting), dtype=np.int64).reshape(-1, 2),
     )
 
 
-def _pair_of(
-    source: NDArray[np.int64],
-    target: NDArray[np.int64],
-    pairs: tuple[tuple[int, int], ...],
-    size: int,
-) -> NDArray[np.int64]:
-    if not pairs:
-        return np.full(len(target), -1, dtype=np.int64)
-    keys = np.array([owner * size + primary for owner, primary in pairs], dtype=np.int64)
-    wanted = source * size + target
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where((keys[place] == wanted) & (source >= 0), place, -1)
+def _through_agents(parent: NDArray[np.int64], found: Twins) -> NDArray[np.int64]:
+    """Return the parents with the agent's call in place of the service's call that it repeats."""
+    stands_in = np.arange(len(parent) + 1)
+    stands_in[-1] = -1
+    stands_in[found.host_row[::-1]] = found.guest_row[::-1]
+    return stands_in[parent]
 
 
-def _first_choices(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return False for calls that replace a failed call to another callee.
+def _sources(columns: _Columns) -> NDArray[np.int64]:
+    if not len(columns.target):
+        return columns.source
+    return np.where(columns.parent >= 0, columns.target[columns.parent], -1)
 
-    Their caller has already used its fallback.
-    """
-    replaces = np.full(len(target), -1, dtype=np.int64)
-    rescued = np.flatnonzero(rescued_by >= 0)
-    replaces[rescued_by[rescued]] = rescued
-    fresh = np.ones(len(target), dtype=np.bool_)
-    rows, before = np.flatnonzero(replaces >= 0), replaces[replaces >= 0]
-    while len(rows):
-        same = target[before] == target[rows]
-        fresh[rows[~same]] = False
-        rows, before = rows[same], replaces[before[same]]
-        rows, before = rows[before >= 0], before[before >= 0]
-    return fresh
+
+def _entries(
+    graph: Graph,
+    components: tuple[str, ...],
+    workflows: tuple[str, ...],
+    columns: _Columns,
+    run_workflow: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Return the calls that start a run, and those that start its workflow's work from there."""
+    number = {text: i for i, text in enumerate(components)}
+    entry_of = {w.id: number.get(w.entry, -1) for w in graph.workflows}
+    wanted = np.array([entry_of.get(w, -1) for w in workflows] + [-1], np.int64)
+    top = columns.parent < 0
+    below_top = ~top & top[columns.parent] if len(top) else top
+    works = below_top & columns.returns
+    works[works] = columns.target[works] == wanted[run_workflow[columns.run[works]]]
+    return top | works
+
+
+def _dependencies(
+    graph: Graph,
+    components: tuple[str, ...],
+    recorded: _Columns,
+    columns: _Columns,
+    more: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> tuple[NDArray[np.int64], Dependencies]:
+    """Return the dependency of each row, and all dependencies."""
+    uninformative, run_failed = more
+    size = len(components)
+    key = ((columns.source + 1) * size + columns.target) * 2 + columns.returns
+    keys, dependency = np.unique(key, return_inverse=True)
+    silent = _without_calls(graph, components, recorded)
+    added = np.array([((s + 1) * size + t) * 2 + returns for s, t, returns in silent], np.int64)
+    every = np.concatenate([keys, added])
+    lookup: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for place, (source, target, _) in enumerate(silent, start=len(keys)):
+        lookup[target].append((source, place))
+    failures = Failures(
+        dependency=dependency,
+        parent=columns.parent,
+        run=columns.run,
+        failed=columns.failed,
+        rescued_by=columns.rescued_by,
+        teaches=(columns.parent >= 0) & ~columns.messages & ~uninformative,
+        returns=columns.returns,
+        end=columns.start + np.maximum(columns.duration, 0),
+        run_failed=run_failed,
+    )
+    return dependency, Dependencies(
+        source=every // 2 // size - 1,
+        target=every // 2 % size,
+        returns=(every % 2).astype(np.bool_),
+        seen=seen(failures, len(every)),
+        silent={target: tuple(found) for target, found in lookup.items()},
+    )
+
+
+def _without_calls(
+    graph: Graph, components: tuple[str, ...], recorded: _Columns
+) -> list[tuple[int, int, bool]]:
+    """Return (source, target, returns) of the dependencies on what has no recorded calls."""
+    number = {text: i for i, text in enumerate(components)}
+    called = set(np.unique(recorded.target).tolist())
+    pairs = {
+        (number[d.source], number[d.target], d.type.returns)
+        for d in graph.dependencies
+        if d.source in number and d.target in number
+    }
+    return sorted(pair for pair in pairs if pair[1] not in called)
 
 
 def _depths(parent: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -220,44 +288,3 @@ def _depths(parent: NDArray[np.int64]) -> NDArray[np.int64]:
             return depth
         depth = depth + further
         above = above[above]
-
-
-def _hash(table: pa.Table, name: str) -> NDArray[np.uint64]:
-    """Return a polynomial hash of each text's bytes."""
-    texts = table.column(name).cast(pa.large_string()).combine_chunks()
-    arrays = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    return np.concatenate([np.zeros(0, dtype=np.uint64), *map(_hash_array, arrays)])
-
-
-def _hash_array(texts: pa.LargeStringArray) -> NDArray[np.uint64]:
-    if not len(texts):
-        return np.zeros(0, dtype=np.uint64)
-    _, offsets_buffer, bytes_buffer = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[
-        texts.offset : texts.offset + len(texts) + 1
-    ]
-    lengths = np.diff(offsets)
-    hashes = lengths.astype(np.uint64)
-    content = (
-        np.frombuffer(bytes_buffer, dtype=np.uint8)
-        if bytes_buffer is not None
-        else np.zeros(0, dtype=np.uint8)
-    )
-    for place in range(int(lengths.max())):
-        has = np.flatnonzero(lengths > place)
-        hashes[has] = hashes[has] * _MULTIPLIER + content[offsets[has] + place]
-    return hashes
-
-
-def _uniform(hashes: NDArray[np.uint64], seed: int, salt: int) -> NDArray[np.float64]:
-    """Return a number in [0, 1) per hash.
-
-    SplitMix64's finalizer (Steele, Lea, Flood 2014) over hash, seed and salt.
-    """
-    start = np.random.SeedSequence([seed, salt]).generate_state(1, np.uint64)[0]
-    z = hashes ^ start
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    draws: NDArray[np.float64] = (z >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return draws

@@ -1,420 +1,314 @@
 """The replay method: which recorded runs would have survived the failure.
 
 Every call to a failed component fails. Its caller fails too, unless a recorded fallback of the
-caller recovers the call, or the caller absorbs it as it absorbed this callee's earlier failures;
-and so on up each run's tree, deepest calls first. After a handoff or message the failure affects
-the run instead of the caller, which has already finished. Recorded failures stay as they were.
-Calls below a failed component are never made.
+caller recovers the call, or the caller's code survives the failure; and so on up each run's tree,
+deepest calls first. After a handoff or message the failure affects the run instead of the caller,
+which has already finished. Recorded failures stay as they were. Calls below a failed component are
+never made. What is not known (which callers survive, how often fallbacks work) is drawn many times;
+each draw is one bit of a word, so that a failure rises in all draws at once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentguard.compute.arrays import factorize, hash_rows
-from agentguard.graph.model import Evidence, Graph
-from agentguard.simulation.intervals import share_interval
-from agentguard.simulation.model import (
-    Assumptions,
-    ImpactedComponent,
-    ImpactedWorkflow,
-    Outcome,
-    Precedent,
-    Step,
-)
+from agentguard.compute.arrays import U64
+from agentguard.simulation.beliefs import Basis, Beliefs
+from agentguard.simulation.bits import DRAWS, WORDS, all_set, any_by, count, drawn, packed, planes
+from agentguard.simulation.first_failures import Scenario, first_failures
 from agentguard.simulation.recording import Recording
-from agentguard.simulation.structural import Structure, failed_nodes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_NO_CAUSE = -1
+_RESCUE_SALT, _SURVIVAL_SALT, _RETRIED_SALT = 4, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """Replayed runs of several scenarios; one row per (scenario, call) that newly fails."""
+class Failures:
+    """Failing calls; one row per (scenario, call)."""
 
     scenario: NDArray[np.int64]
     row: NDArray[np.int64]
     cause: NDArray[np.int64]
-    """The call whose failure made this one fail; -1 if the failed component is its own target."""
+    """The call whose failure made this one fail; -1 if its target fails itself."""
     distance: NDArray[np.int64]
     """Number of failures between this call and the failed component."""
-    lost_scenario: NDArray[np.int64]
-    lost_run: NDArray[np.int64]
-    """Successful runs that are lost, once per scenario."""
-    lost_by: NDArray[np.int64]
-    """The call whose failure reached the run."""
-    assumptions: tuple[Assumptions, ...]
-    """By scenario."""
+    fails: U64
+    """(rows, words): in which draws it fails."""
+    hard: U64
+    """In which of these a repetition would fail as well."""
 
-
-def replay(
-    r: Recording, scenarios: Sequence[frozenset[int]], chances: NDArray[np.float64]
-) -> Replayed:
-    """Replay every scenario (a set of component numbers) over all runs.
-
-    `chances` comes from `rescue_chances`. The cost depends on the failing calls and their callers
-    only, not on the size of the recording.
-    """
-    level = _first_failures(r, scenarios)
-    done: list[_Failures] = []
-    lost: list[_Failures] = []
-    counts = _Counts(len(scenarios), level.scenario)
-    for depth in range(int(r.depth[level.row].max(initial=-1)), -1, -1):
-        here = r.depth[level.row] == depth
-        now, level = level.take(here).once(len(r.target)), level.take(~here)
-        propagated = now.take(_propagates(r, now, chances, counts))
-        done.append(now)
-        lost.append(
-            propagated.take(_reaches_run(r, propagated) & ~r.run_failed[r.run[propagated.row]])
-        )
-        level = level.join(_callers(r, propagated))
-    fails, ends = _joined(done), _first_per_run(r, _joined(lost))
-    return Replayed(
-        fails.scenario,
-        fails.row,
-        fails.cause,
-        fails.distance,
-        ends.scenario,
-        r.run[ends.row],
-        ends.row,
-        counts.assumptions(),
-    )
-
-
-def rescue_chances(graph: Graph, r: Recording, down: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the probability that a fallback succeeds, by scenario and (owner, primary) pair.
-
-    Each fallback succeeds as often as in the window (rescued of tried); they are tried one after
-    the other. `down`, by scenario and component: fallbacks that fail in the scenario, directly or
-    structurally, do not count.
-    """
-    number, place = (
-        {text: i for i, text in enumerate(r.components)},
-        {pair: i for i, pair in enumerate(r.pairs)},
-    )
-    miss = np.ones((len(down), len(r.pairs)))
-    for f in sorted(graph.fallbacks, key=lambda f: (f.owner, f.primary, f.secondary)):
-        pair = place.get((number.get(f.owner, -1), number.get(f.primary, -1)))
-        if pair is not None and f.count and f.secondary in number:
-            miss[:, pair] *= np.where(down[:, number[f.secondary]], 1.0, 1.0 - f.rescued / f.count)
-    return 1.0 - miss
-
-
-def structural_failures(
-    r: Recording, s: Structure, scenarios: Sequence[frozenset[int]]
-) -> NDArray[np.bool_]:
-    """Return, by scenario and component number, what is out or fails structurally."""
-    number = {text: i for i, text in enumerate(r.components)}
-    down = np.zeros((len(scenarios), len(r.components)), dtype=np.bool_)
-    for i, failed in enumerate(scenarios):
-        start = [s.index[r.components[f]] for f in failed if r.components[f] in s.index]
-        down[
-            i, sorted(failed | {number[s.components[n]] for n in failed_nodes(s, start).components})
-        ] = True
-    return down
-
-
-def simulate(
-    graph: Graph, r: Recording, s: Structure, failed: Iterable[str], *, seed: int
-) -> Outcome:
-    """Return what the recorded runs lose if these components fail."""
-    number = {text: i for i, text in enumerate(r.components)}
-    scenario = frozenset(number[f] for f in failed)
-    chances = rescue_chances(graph, r, structural_failures(r, s, [scenario]))
-    found = replay(r, [scenario], chances)
-    steps = _Steps(r, found)
-    return Outcome(
-        components=tuple(
-            sorted(_components(graph, r, found, scenario, steps), key=lambda c: (len(c.path), c.id))
-        ),
-        workflows=tuple(
-            sorted(_workflows(graph, r, found, steps, seed), key=lambda w: (-w.runs_lost, w.id))
-        ),
-        runs_seen=len(r.run_failed),
-        workflows_seen=len(np.unique(r.run_workflow)),
-        assumptions=replace(found.assumptions[0], precedents=_precedents(r, found, chances)),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Failures:
-    scenario: NDArray[np.int64]
-    row: NDArray[np.int64]
-    cause: NDArray[np.int64]
-    distance: NDArray[np.int64]
-
-    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> _Failures:
-        return _Failures(
-            self.scenario[chosen], self.row[chosen], self.cause[chosen], self.distance[chosen]
+    def take(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Failures:
+        return Failures(
+            self.scenario[chosen],
+            self.row[chosen],
+            self.cause[chosen],
+            self.distance[chosen],
+            self.fails[chosen],
+            self.hard[chosen],
         )
 
-    def join(self, other: _Failures) -> _Failures:
-        return _joined([self, other])
-
-    def once(self, size: int) -> _Failures:
-        """Keep each (scenario, row) once, with the nearest cause."""
+    def once(self, size: int) -> Failures:
+        """Return each (scenario, row) once: failing in the draws of any, with the nearest cause."""
         key = self.scenario * size + self.row
         order = np.lexsort((self.cause, self.distance, key))
-        return self.take(order[_firsts(key[order])])
+        ordered, first = self.take(order), np.flatnonzero(firsts(key[order]))
+        kept = ordered.take(first)
+        return Failures(
+            kept.scenario,
+            kept.row,
+            kept.cause,
+            kept.distance,
+            any_by(ordered.fails, first),
+            any_by(ordered.hard, first),
+        )
 
 
-def _joined(parts: Sequence[_Failures]) -> _Failures:
-    empty = np.zeros(0, dtype=np.int64)
+def joined(parts: Sequence[Failures], width: int) -> Failures:
+    """Return the rows of all parts."""
+    empty, none = np.zeros(0, dtype=np.int64), np.zeros((0, width), np.uint64)
     columns = [
-        [getattr(p, name) for p in parts] for name in ("scenario", "row", "cause", "distance")
+        np.concatenate([empty, *(getattr(p, name) for p in parts)])
+        for name in ("scenario", "row", "cause", "distance")
     ]
-    return _Failures(*(np.concatenate([empty, *column]) for column in columns))
+    words = [
+        np.concatenate([none, *(getattr(p, name) for p in parts)]) for name in ("fails", "hard")
+    ]
+    return Failures(*columns, *words)
 
 
-def _firsts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+def firsts(ordered: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return where a new value begins."""
     first = np.ones(len(ordered), dtype=np.bool_)
     first[1:] = ordered[1:] != ordered[:-1]
     return first
 
 
-def _first_failures(r: Recording, scenarios: Sequence[frozenset[int]]) -> _Failures:
-    """Return the successful calls to failed components that would still be made."""
-    rows = [np.sort(np.concatenate([r.rows_of(c) for c in sorted(failed)])) for failed in scenarios]
-    row = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
-    scenario = np.repeat(np.arange(len(scenarios)), [len(part) for part in rows])
-    found = _Failures(
-        scenario,
-        row,
-        np.full(len(row), _NO_CAUSE, dtype=np.int64),
-        np.zeros(len(row), dtype=np.int64),
-    )
-    return found.take(~r.failed[row] & ~_below_failed(r, scenario, row, scenarios))
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What callers did about failing calls, by (scenario, dependency); counts are sums of draws."""
+
+    scenario: NDArray[np.int64]
+    dependency: NDArray[np.int64]
+    calls: NDArray[np.int64]
+    """Failing calls."""
+    rescued: NDArray[np.int64]
+    """Draws in which a fallback recovered them."""
+    survived: NDArray[np.int64]
+    """Draws in which no fallback did, and the caller survived."""
 
 
-def _below_failed(
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Replayed runs of several scenarios."""
+
+    failures: Failures
+    """Calls that newly fail in at least one draw."""
+    lost: Failures
+    """Failures that reach a successful run; a run may have several."""
+    decided: Decided
+    draws: int
+
+
+def replay(
     r: Recording,
-    scenario: NDArray[np.int64],
-    row: NDArray[np.int64],
-    scenarios: Sequence[frozenset[int]],
-) -> NDArray[np.bool_]:
-    size = len(r.components)
-    out = np.sort(
-        np.array(
-            [i * size + c for i, failed in enumerate(scenarios) for c in failed], dtype=np.int64
-        )
+    scenarios: Sequence[Scenario],
+    beliefs: Beliefs,
+    down: NDArray[np.bool_],
+    *,
+    bounds: bool = False,
+) -> Replayed:
+    """Replay every scenario over all runs.
+
+    `down`, by scenario and component: fallbacks that fail in the scenario, directly or
+    structurally, recover nothing. With `bounds`, three times as many draws: as believed, then with
+    every dependency that was never seen failing survived, then with none of these. In each draw,
+    the runs lost as believed lie between both. The cost depends on the failing calls and their
+    callers only, not on the size of the recording.
+    """
+    draw = _Draws(r, beliefs, down, bounds=bounds)
+    level = _start(r, scenarios, draw)
+    done, lost, depth = list[Failures](), list[Failures](), int(r.depth[level.row].max(initial=-1))
+    while depth >= 0:
+        here = r.depth[level.row] == depth
+        now, level = level.take(here).once(len(r.target)), level.take(~here)
+        done.append(now)
+        ahead = draw.unhandled(now)
+        run = _reaches_run(r, ahead)
+        lost.append(ahead.take(run & ~r.run_failed[r.run[ahead.row]]))
+        level = joined([level, _callers(r, ahead.take(~run))], draw.width)
+        depth -= 1
+    failures = joined(done, draw.width)
+    return Replayed(
+        joined([failures, _repeated(r, failures)], draw.width),
+        joined(lost, draw.width),
+        draw.decided(),
+        draw.width * 64,
     )
-    below = np.zeros(len(row), dtype=np.bool_)
-    climbing, above = np.arange(len(row)), r.parent[row]
-    while True:
-        climbing, above = climbing[above >= 0], above[above >= 0]
-        if not len(climbing):
-            return below
-        hit = np.isin(scenario[climbing] * size + r.target[above], out)
-        below[climbing[hit]] = True
-        climbing, above = climbing[~hit], r.parent[above[~hit]]
 
 
-def _propagates(
-    r: Recording, now: _Failures, chances: NDArray[np.float64], counts: _Counts
-) -> NDArray[np.bool_]:
-    """Return which failures the caller neither recovers from nor absorbs."""
-    rescued, absorbed = _recovered_and_absorbed(r, now.scenario, now.row, chances)
-    unknown = (r.parent[now.row] >= 0) & (r.final[r.dependency[now.row]] == 0)
-    counts.add(now.scenario, rescued, absorbed, ~rescued & unknown)
-    return ~rescued & ~absorbed
+def _start(r: Recording, scenarios: Sequence[Scenario], draw: _Draws) -> Failures:
+    """Return the first failures; without recorded calls, those of the callers."""
+    first = first_failures(r, scenarios)
+    words = all_set((len(first.row), draw.width))
+    through = np.flatnonzero(first.dependency >= 0)
+    if len(through):
+        words[through] = ~draw.survival(first.dependency[through], r.span[first.row[through]])
+        draw.note_silent(first.scenario[through], first.dependency[through], words[through])
+    none = np.full(len(first.row), -1, dtype=np.int64)
+    return Failures(first.scenario, first.row, none, np.zeros_like(none), words, words)
 
 
-def _recovered_and_absorbed(
-    r: Recording, scenario: NDArray[np.int64], row: NDArray[np.int64], chances: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Return which failing calls a fallback recovers, and which others the caller absorbs."""
-    pair, dependency = r.pair[row], r.dependency[row]
-    chance = (
-        np.where(pair >= 0, chances[scenario, pair], 0.0)
-        if chances.shape[1]
-        else np.zeros(len(pair))
-    )
-    rescued = r.rescue_draw[row] < chance
-    absorbed = (r.parent[row] >= 0) & (
-        r.absorb_draw[row] * r.final[dependency] < r.absorbed[dependency]
-    )
-    return rescued, ~rescued & absorbed
+def _reaches_run(r: Recording, failures: Failures) -> NDArray[np.bool_]:
+    return (r.parent[failures.row] < 0) | ~r.returns[failures.row]
 
 
-def _reaches_run(r: Recording, propagated: _Failures) -> NDArray[np.bool_]:
-    return (r.parent[propagated.row] < 0) | ~r.returns[propagated.row]
-
-
-def _callers(r: Recording, propagated: _Failures) -> _Failures:
+def _callers(r: Recording, up: Failures) -> Failures:
     """Return the calls of the callers that receive the failure and had not failed already."""
-    up = propagated.take(~_reaches_run(r, propagated))
     above = r.parent[up.row]
     fresh = ~r.failed[above]
-    return _Failures(up.scenario[fresh], above[fresh], up.row[fresh], up.distance[fresh] + 1)
+    up, above = up.take(fresh), above[fresh]
+    return Failures(up.scenario, above, up.row, up.distance + 1, up.fails, up.hard)
 
 
-def _first_per_run(r: Recording, lost: _Failures) -> _Failures:
-    """Keep each (scenario, run) once, with the nearest failure."""
-    key = lost.scenario * len(r.run_failed) + r.run[lost.row]
-    order = np.lexsort((lost.row, lost.distance, key))
-    return lost.take(order[_firsts(key[order])])
+def _repeated(r: Recording, failures: Failures) -> Failures:
+    """Return the calls of services that fail with the agents' calls that they repeat."""
+    order = np.argsort(r.twins.guest_row, kind="stable")
+    guests, hosts = r.twins.guest_row[order], r.twins.host_row[order]
+    first = np.searchsorted(guests, failures.row, side="left")
+    count = np.searchsorted(guests, failures.row, side="right") - first
+    which = np.repeat(np.arange(len(failures.row)), count)
+    nth = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+    host = hosts[first[which] + nth]
+    fresh = ~r.failed[host]
+    which, host = which[fresh], host[fresh]
+    f = failures.take(which)
+    return Failures(f.scenario, host, f.cause, f.distance, f.fails, f.hard).once(len(r.target))
 
 
-class _Counts:
-    """Counts behind the assumptions, by scenario."""
+@dataclass(slots=True)
+class _Draws:
+    """What is drawn for failing calls, and the counts of what it did."""
 
-    def __init__(self, scenarios: int, first: NDArray[np.int64]) -> None:
-        self._size = scenarios
-        self._failed = np.bincount(first, minlength=scenarios)
-        self._rescued, self._absorbed, self._unknown = (
-            np.zeros(scenarios, dtype=np.int64) for _ in range(3)
+    r: Recording
+    beliefs: Beliefs
+    down: NDArray[np.bool_]
+    bounds: bool
+    _counts: list[tuple[NDArray[np.int64], ...]] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        return 3 * WORDS if self.bounds else WORDS
+
+    def unhandled(self, now: Failures) -> Failures:
+        """Return the failures, in the draws in which the caller can do nothing about them."""
+        recovered, spare = self._rescued(now)
+        left, hard = now.fails & ~recovered, np.where(spare[:, None], np.uint64(0), now.hard)
+        left = hard | (left & ~self._retried(now, left & ~hard))
+        survived = np.zeros_like(left)
+        handled = np.flatnonzero(~self.r.entry[now.row])
+        rows = now.row[handled]
+        survived[handled] = self.survival(self.r.dependency[rows], self.r.span[rows])
+        self._note(now, left, survived)
+        ahead = Failures(
+            now.scenario, now.row, now.cause, now.distance, left & ~survived, hard & ~survived
         )
+        return ahead.take(np.flatnonzero(count(ahead.fails)))
 
-    def add(
-        self,
-        scenario: NDArray[np.int64],
-        rescued: NDArray[np.bool_],
-        absorbed: NDArray[np.bool_],
-        unknown: NDArray[np.bool_],
-    ) -> None:
-        self._rescued += np.bincount(scenario[rescued], minlength=self._size)
-        self._absorbed += np.bincount(scenario[absorbed], minlength=self._size)
-        self._unknown += np.bincount(scenario[unknown], minlength=self._size)
-
-    def assumptions(self) -> tuple[Assumptions, ...]:
-        columns = (
-            column.tolist()
-            for column in (self._failed, self._rescued, self._absorbed, self._unknown)
+    def survival(self, dependencies: NDArray[np.int64], spans: U64) -> U64:
+        """Return in which draws the callers of these calls survive their failure."""
+        distinct, place = np.unique(dependencies, return_inverse=True)
+        chance = self.beliefs.survival_chances(distinct)
+        probabilities = planes(chance)
+        found = probabilities[:, 0][place]
+        certain: NDArray[np.bool_] = np.all((chance == 0) | (chance == 1), axis=1)
+        varies = np.flatnonzero(~certain[place])
+        found[varies] = drawn(
+            spans[varies], probabilities[place[varies]], self.beliefs.seed, _SURVIVAL_SALT
         )
-        return tuple(Assumptions(f, r, a, u) for f, r, a, u in zip(*columns, strict=True))
+        return self._bounded(found, self.beliefs.basis[dependencies] == Basis.NEVER_SEEN)
 
+    def _bounded(self, words: U64, unknown: NDArray[np.bool_]) -> U64:
+        if not self.bounds:
+            return words
+        best, worst = words.copy(), words.copy()
+        best[unknown], worst[unknown] = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0)
+        return np.concatenate([words, best, worst], axis=1)
 
-def _precedents(
-    r: Recording, found: Replayed, chances: NDArray[np.float64]
-) -> tuple[Precedent, ...]:
-    """Return the dependencies whose failures were treated as absorbed, with their history."""
-    absorbed = found.row[_recovered_and_absorbed(r, found.scenario, found.row, chances)[1]]
-    dependencies, first, counts = np.unique(
-        r.dependency[absorbed], return_index=True, return_counts=True
-    )
-    rows = absorbed[first]
-    columns = (
-        r.target[r.parent[rows]],
-        r.target[rows],
-        r.absorbed[dependencies],
-        r.final[dependencies],
-        counts,
-    )
-    every = (
-        Precedent(r.components[a], r.components[b], int(n), int(of), int(c))
-        for a, b, n, of, c in zip(*columns, strict=True)
-    )
-    return tuple(sorted(every, key=lambda p: (-p.calls, p.source, p.target)))
-
-
-def _components(
-    graph: Graph, r: Recording, found: Replayed, scenario: frozenset[int], steps: _Steps
-) -> Iterable[ImpactedComponent]:
-    hit = r.target[found.row]
-    invocations = np.bincount(r.target, minlength=len(r.components))
-    order = np.lexsort((found.row, found.distance, -steps.same_path_counts(found.row, hit), hit))
-    counts = Counter(hit.tolist())
-    by_id = {c.id: c for c in graph.components}
-    for place in order[_firsts(hit[order])]:
-        number = int(hit[place])
-        c = by_id.get(r.components[number])
-        if c is not None and number not in scenario:
-            path = steps.up_to(int(found.row[place]))
-            yield ImpactedComponent(
-                c.id, c.name, c.kind, path, int(invocations[number]), counts[number]
+    def _rescued(self, now: Failures) -> tuple[U64, NDArray[np.bool_]]:
+        """Return in which draws a fallback recovers each call, and whether it has one at work."""
+        words = np.zeros((len(now.row), self.width), np.uint64)
+        pair = self.r.pair[now.row]
+        rows = np.flatnonzero(pair >= 0)
+        size = len(self.r.fallbacks.secondaries)
+        distinct, place = np.unique(now.scenario[rows] * size + pair[rows], return_inverse=True)
+        chances = np.zeros((len(distinct), DRAWS))
+        for i, key in enumerate(distinct.tolist()):
+            chances[i] = self.beliefs.rescue_chances(key % size, self.down[key // size])
+        words[rows] = self._tiled(
+            drawn(
+                self.r.span[now.row[rows]], planes(chances)[place], self.beliefs.seed, _RESCUE_SALT
             )
-
-
-def _workflows(
-    graph: Graph, r: Recording, found: Replayed, steps: _Steps, seed: int
-) -> Iterable[ImpactedWorkflow]:
-    by_id = {w.id: w for w in graph.workflows}
-    per_workflow = partial(np.bincount, minlength=len(r.workflows))
-    seen, failed = per_workflow(r.run_workflow), per_workflow(r.run_workflow[r.run_failed])
-    lost_in = r.run_workflow[found.lost_run]
-    lost = per_workflow(lost_in)
-    for number in np.flatnonzero(lost):
-        w = by_id[r.workflows[number]]
-        end = steps.most_frequent(found.lost_by[lost_in == number])
-        count, runs = int(lost[number]), int(seen[number])
-        interval = share_interval(count, runs, np.random.default_rng([seed, int(number)]))
-        path = (*steps.up_to(end), steps.last(w.id, end))
-        yield ImpactedWorkflow(
-            w.id,
-            w.name,
-            w.entry,
-            w.root,
-            w.root_component,
-            runs,
-            int(failed[number]),
-            count,
-            count / runs,
-            interval,
-            path,
         )
+        spare = np.zeros(len(now.row), np.bool_)
+        spare[rows] = (chances.max(axis=1, initial=0) > 0)[place]
+        return words, spare
 
+    def _retried(self, now: Failures, soft: U64) -> U64:
+        """Return in which draws the caller's retry succeeds, for failures that are not certain."""
+        words = np.zeros_like(soft)
+        dependency = self.r.dependency[now.row]
+        rows = np.flatnonzero((count(soft) > 0) & (self.beliefs.retried[dependency] > 0))
+        distinct, place = np.unique(dependency[rows], return_inverse=True)
+        if len(rows):
+            found = self.beliefs.retry_planes(distinct)[place]
+            spans = self.r.span[now.row[rows]]
+            words[rows] = self._tiled(drawn(spans, found, self.beliefs.seed, _RETRIED_SALT))
+        return words
 
-class _Steps:
-    """Failure paths in recorded runs."""
+    def _tiled(self, words: U64) -> U64:
+        return np.tile(words, (1, self.width // WORDS))
 
-    def __init__(self, r: Recording, found: Replayed) -> None:
-        self._r = r
-        self._cause = dict(zip(found.row.tolist(), found.cause.tolist(), strict=True))
-        self._distance = np.zeros(len(r.target), np.int64)
-        self._distance[found.row] = found.distance
-        self._path_hash = np.zeros(len(r.target), np.uint64)
-        for distance in np.unique(found.distance):
-            here = found.distance == distance
-            before = np.where(
-                found.cause[here] == _NO_CAUSE,
-                np.uint64(0),
-                self._path_hash[np.maximum(found.cause[here], 0)],
-            )
-            self._path_hash[found.row[here]] = hash_rows(
-                before, r.target[found.row[here]].astype(np.uint64)
-            )
-
-    def same_path_counts(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return, for each row, how many rows with the same value in `of` have the same path."""
-        codes, _ = factorize(hash_rows(self._path_hash[rows], of.astype(np.uint64)))
-        return np.bincount(codes)[codes] if len(codes) else codes
-
-    def most_frequent(self, rows: NDArray[np.int64]) -> int:
-        """Return a row with the most frequent path; of several the shortest, then the earliest."""
-        order = np.lexsort(
+    def _note(self, now: Failures, left: U64, survived: U64) -> None:
+        base = slice(0, WORDS)
+        rescued = np.bitwise_count(now.fails[:, base] & ~left[:, base]).sum(axis=1)
+        absorbed = np.bitwise_count(left[:, base] & survived[:, base]).sum(axis=1)
+        self._counts.append(
             (
-                rows,
-                self._distance[rows],
-                -self.same_path_counts(rows, np.zeros(len(rows), np.int64)),
+                now.scenario,
+                np.where(self.r.entry[now.row], -1, self.r.dependency[now.row]),
+                rescued.astype(np.int64),
+                absorbed.astype(np.int64),
             )
         )
-        return int(rows[order[0]])
 
-    def up_to(self, row: int) -> tuple[Step, ...]:
-        """Return the steps, the failed component's first, without self-calls."""
-        steps: list[Step] = []
-        while (cause := self._cause[row]) != _NO_CAUSE:
-            if self._r.target[cause] != self._r.target[row]:
-                steps.append(self.last(self._name(row), cause))
-            row = cause
-        return tuple(reversed(steps))
+    def note_silent(
+        self, scenario: NDArray[np.int64], dependency: NDArray[np.int64], fails: U64
+    ) -> None:
+        """Count failures through a dependency without recorded calls."""
+        survived = DRAWS - np.bitwise_count(fails[:, :WORDS]).sum(axis=1).astype(np.int64)
+        self._counts.append((scenario, dependency, np.zeros_like(scenario), survived))
 
-    def last(self, source: str, row: int) -> Step:
-        """Return the step from this call's target to the source."""
-        return Step(source, self._name(row), (self._evidence(row),))
+    def decided(self) -> Decided:
+        """Return what callers did, by scenario and dependency (-1: entries)."""
+        empty = np.zeros(0, np.int64)
+        columns = [np.concatenate([empty, *part]) for part in zip(*self._counts, strict=True)] or [
+            empty
+        ] * 4
+        scenario, dependency, rescued, survived = columns
+        size = len(self.r.dependencies) + 1
+        keys, place = np.unique(scenario * size + dependency + 1, return_inverse=True)
+        total = [np.zeros(len(keys), np.int64) for _ in range(3)]
+        for sums, values in zip(total, (np.ones_like(place), rescued, survived), strict=True):
+            np.add.at(sums, place, values)
+        return Decided(keys // size, keys % size - 1, *total)
 
-    def _name(self, row: int) -> str:
-        return self._r.components[int(self._r.target[row])]
 
-    def _evidence(self, row: int) -> Evidence:
-        calls = self._r.runs.calls
-        return Evidence(*(calls[name][row].as_py() for name in ("trace_id", "span_id", "start")))
+def survives_in(beliefs: Beliefs, dependencies: NDArray[np.int64]) -> U64:
+    """Return in which draws every failure of these dependencies is survived."""
+    return packed(beliefs.survival_chances(dependencies) >= 1)

@@ -15,6 +15,7 @@ from agentguard.graph.export.sanitizing import shorten
 Document: TypeAlias = Mapping[str, Any]
 
 NAME_WIDTH = 40
+_WHOLE = 10
 _EIGHTHS = "▁▂▃▄▅▆▇█"
 _SEVERITIES = {
     "CRITICAL": "bold white on red",
@@ -62,7 +63,12 @@ def hanging(
 
 
 def count(number: float | None) -> str:
-    return "–" if number is None else f"{number:,}"
+    return "–" if number is None else f"{rounded(number):,}"
+
+
+def rounded(number: float) -> float:
+    """Return an expected number: whole from ten on, else with one decimal."""
+    return round(number) if number >= _WHOLE or number == int(number) else round(number, 1)
 
 
 def plural(number: int, noun: str) -> str:

@@ -8,7 +8,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from agentguard.cli.tables.analysis import analysis_parts, cycles_part, risks_part, spofs_part
-from agentguard.cli.tables.cells import NAME_WIDTH, Document, first_names, percent, plural
+from agentguard.cli.tables.cells import (
+    NAME_WIDTH,
+    Document,
+    count,
+    first_names,
+    percent,
+    plural,
+)
 from agentguard.cli.tables.graph import (
     components_of,
     components_part,
@@ -99,8 +106,8 @@ def _spof(analysis: Document, simulation: Document, called: Mapping[str, str]) -
     if not radius["runs_seen"]:
         return f"{label}; the share of runs lost is unknown: no run was recorded."
     return (
-        f"{label}; its failure loses {radius['runs_lost']:,} of {radius['runs_seen']:,} recorded"
-        f" runs ({percent(radius['runs_share'])})."
+        f"{label}; its failure loses {count(radius['runs_lost'])} of {radius['runs_seen']:,}"
+        f" recorded runs ({percent(radius['runs_share'])})."
     )
 
 

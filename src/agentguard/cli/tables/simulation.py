@@ -67,7 +67,7 @@ def verdict_part(document: Document, called: Mapping[str, str]) -> RenderableTyp
         _line("Severity", Text.assemble(severity(estimate["severity"]), _because(estimate))),
         _line("Blast radius", Text.assemble(bar(radius["score"] / 10), score)),
         _line("Value lost", Text(value_lost(estimate))),
-        _line("Worst case", Text(_worst_case(document["structural"]))),
+        _line("Worst case", Text(_worst_case(document["cases"]))),
         _line("Method", Text(_method(document))),
     )
 
@@ -102,10 +102,13 @@ def _amount(amount: float, currency: str | None) -> str:
     return f"{amount:,.2f} {currency or ''}".strip()
 
 
-def _worst_case(structural: Document) -> str:
-    components = plural(len(structural["components"]), "component")
-    workflows = plural(len(structural["workflows"]), "workflow")
-    return f"{components} and {workflows} fail if nothing absorbs the failure"
+def _worst_case(cases: Document) -> str:
+    best, worst = cases["best"]["runs_lost"], cases["worst"]
+    components = plural(worst["components"], "component")
+    workflows = plural(worst["workflows"], "workflow")
+    runs = f"{count(worst['runs_lost'])} runs lost"
+    spared = f" ({count(best)} if every failure never seen is)" if best < worst["runs_lost"] else ""
+    return f"{runs}, {components} and {workflows} fail if nothing absorbs the failure{spared}"
 
 
 def _method(document: Document) -> str:

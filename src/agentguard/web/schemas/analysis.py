@@ -21,7 +21,7 @@ class SPOFWorkflowDocument(Document):
     structural: bool
     runs_seen: int
     runs_failed: int
-    runs_lost: int | None
+    runs_lost: float | None
     share_lost: Share | None
 
 

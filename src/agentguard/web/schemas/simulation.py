@@ -24,7 +24,10 @@ class ImpactedComponentDocument(Document):
     name: str
     kind: ComponentKind
     invocations: int | None
-    invocations_hit: int | None
+    invocations_hit: float | None = Field(description="Expected number.")
+    probability: float | None = Field(
+        description="That at least one of its successful invocations fails."
+    )
     path: list[StepDocument]
 
 
@@ -46,7 +49,11 @@ class ImpactedWorkflowDocument(Document):
     root_component: str
     runs_seen: int
     runs_failed: int
-    runs_lost: int
+    runs_lost: float = Field(description="Expected number.")
+    runs_lost_best: float | None = Field(
+        description="If every failure that was never seen is survived."
+    )
+    runs_lost_worst: float | None = Field(description="If none of these is survived.")
     share_lost: Share
     range: IntervalDocument | None
     runs_lost_per_hour: float | None
@@ -60,7 +67,7 @@ class BlastRadiusDocument(Document):
 
     score: float = Field(description="From 0 to 10.")
     formula: str
-    runs_lost: int
+    runs_lost: float
     runs_seen: int
     runs_share: Share | None
     components_hit: int
@@ -98,24 +105,86 @@ class StructuralDocument(Document):
     workflows: list[str]
 
 
-class PrecedentDocument(Document):
-    """Failing calls that were taken as absorbed because earlier failures were."""
+class HostedDocument(Document):
+    """A component that fails with what it runs in."""
+
+    id: str
+    host: str
+
+
+class BestCaseDocument(Document):
+    """The cost if every failure that was never seen is survived."""
+
+    runs_lost: float
+
+
+class WorstCaseDocument(Document):
+    """The cost if no failure that was never seen is survived."""
+
+    runs_lost: float
+    components: int
+    workflows: int
+
+
+class CasesDocument(Document):
+    """What lies on both sides of the result."""
+
+    best: BestCaseDocument
+    worst: WorstCaseDocument
+
+
+class GameDayDocument(Document):
+    """A dependency that was never seen failing, and what trying it would tell."""
 
     source: str
     target: str
-    absorbed: int
-    seen: int
     calls: int
+    survives: float = Field(description="Probability that the source survives.")
+    runs_lost_if_survived: float | None
+    runs_lost_if_not: float | None
+    narrows: Share = Field(description="Of the variance of the runs lost.")
+
+
+class PrecedentDocument(Document):
+    """What is believed of a dependency that decides about failing calls, and why."""
+
+    source: str
+    target: str
+    absorbed: float
+    seen: float
+    calls: int
+    survives: float
+    declared: bool
+
+
+class RescueDocument(Document):
+    """A recorded fallback that takes over failing calls."""
+
+    owner: str
+    primary: str
+    secondary: str
+    rescued: int
+    tried: int
+    calls: float = Field(description="Expected number of calls that it recovers.")
+
+
+class DependencyReference(Document):
+    """A dependency by its ends."""
+
+    source: str
+    target: str
 
 
 class AssumptionsDocument(Document):
-    """What a replay assumed where no recorded run shows it."""
+    """What a replay assumed where no recorded run shows it; expected numbers of calls."""
 
     calls_failed: int
-    rescued_by_history: int
-    absorbed_by_history: int
+    rescued_by_history: float
+    absorbed_by_history: float
     absorption_unknown: int
     precedents: list[PrecedentDocument]
+    rescues: list[RescueDocument]
+    without_calls: list[DependencyReference]
     note: str | None
 
 
@@ -148,15 +217,24 @@ class SimulationDocument(Origin):
     )
     failed_agent: str
     failed_components: list[str]
+    hosted_components: list[HostedDocument] = Field(description="What fails with its host.")
+    partly_failed_components: list[HostedDocument] = Field(
+        description="What also runs in a working host."
+    )
     impacted_agents: list[str]
     impacted_count: int = Field(description="Impacted components of all kinds.")
     impacted_components: list[ImpactedComponentDocument]
     impacted_workflows: list[ImpactedWorkflowDocument]
+    spared_workflows: list[ImpactedWorkflowDocument]
     blast_radius_score: float
     blast_radius: BlastRadiusDocument
     impact_estimate: ImpactEstimate
     degraded: list[DegradedDocument]
     structural: StructuralDocument
+    cases: CasesDocument
+    game_days: list[GameDayDocument] = Field(
+        description="Failures to try, that which narrows the answer most first."
+    )
     share_of: str = Field(description="The denominator of all shares of runs.")
     method: Method
     assumptions: AssumptionsDocument | None

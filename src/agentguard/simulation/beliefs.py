@@ -1,0 +1,199 @@
+"""What a replay believes of a recording's dependencies, fallbacks and retries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentguard.compute.arrays import U64
+from agentguard.graph.model import Graph
+from agentguard.simulation.absorption import (
+    Posterior,
+    Prior,
+    Tally,
+    beta_quantiles,
+    packaged_prior,
+    posterior,
+    served,
+)
+from agentguard.simulation.bits import planes, stratified
+from agentguard.simulation.call_rows import text_hashes
+from agentguard.simulation.recording import Recording
+from agentguard.simulation.rescues import Secondary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FALLBACK_SALT, _RETRY_SALT = 2, 3
+_OTHER = "external"
+
+Counts = Mapping[tuple[str, str, bool], tuple[float, float]]
+"""(source, target, returns) → failures survived and not survived."""
+
+
+class Basis(IntEnum):
+    """What a belief rests on."""
+
+    NEVER_SEEN = 0
+    """Nothing but the kind of the callee."""
+    SEEN = 1
+    DECLARED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """A fallback's success rate: a Beta distribution, and the hash that its draws depend on."""
+
+    secondary: Secondary
+    a: float
+    b: float
+    key: np.uint64
+
+
+@dataclass(frozen=True, slots=True)
+class Beliefs:
+    """Beliefs of a recording; rows as in `Recording.dependencies`, pairs as in its fallbacks."""
+
+    survival: Posterior
+    basis: NDArray[np.int64]
+    keys: U64
+    rescues: tuple[tuple[Rescue, ...], ...]
+    retried: NDArray[np.int64]
+    retry_a: NDArray[np.float64]
+    retry_b: NDArray[np.float64]
+    seed: int
+
+    def survival_chances(self, dependencies: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return (dependencies, draws)."""
+        return self.survival.take(dependencies).chances(self.keys[dependencies], self.seed)
+
+    def retry_planes(self, dependencies: NDArray[np.int64]) -> U64:
+        """Return the success of retries, for `drawn`; none where no retry was seen."""
+        u = stratified(self.keys[dependencies], self.seed, _RETRY_SALT)
+        chance = beta_quantiles(self.retry_a[dependencies], self.retry_b[dependencies], u)
+        return planes(np.where(self.retried[dependencies, None] > 0, chance, 0.0))
+
+    def rescue_chances(self, pair: int, down: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return (draws): that one of the pair's fallbacks succeeds, of those that are not down.
+
+        They are tried one after the other.
+        """
+        live = [each for each in self.rescues[pair] if not down[each.secondary.number]]
+        keys = np.array([each.key for each in live], np.uint64)
+        u = stratified(keys, self.seed, _FALLBACK_SALT)
+        a, b = np.array([each.a for each in live]), np.array([each.b for each in live])
+        found: NDArray[np.float64] = 1 - np.prod(1 - beta_quantiles(a, b, u), axis=0)
+        return found
+
+
+def beliefs(
+    graph: Graph,
+    r: Recording,
+    *,
+    seed: int,
+    earlier: Counts | None = None,
+    declared: Mapping[tuple[str, str], bool] | None = None,
+) -> Beliefs:
+    """Return what is believed after the recorded failures.
+
+    `earlier` adds failures of other windows; `declared` says for (source, target) whether the
+    source survives, and overrides what was seen.
+    """
+    prior = packaged_prior()
+    names = _names(r)
+    absorbed, propagated = _counts(r, names, earlier or {})
+    basis = np.where(absorbed + propagated > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
+    weights = _weights(graph, r, prior, (absorbed, propagated))
+    found = posterior(weights, absorbed, propagated, prior.exception)
+    basis, found = _with_declared(names, basis, found, declared or {})
+    seen = r.dependencies.seen
+    return Beliefs(
+        survival=found,
+        basis=basis,
+        keys=text_hashes(["\x1f".join((s, t, str(returns))) for s, t, returns in names]),
+        rescues=_rescues(r, prior),
+        retried=seen.retried,
+        retry_a=prior.retry[0] + seen.recovered.astype(np.float64),
+        retry_b=prior.retry[1] + (seen.retried - seen.recovered).astype(np.float64),
+        seed=seed,
+    )
+
+
+def _names(r: Recording) -> list[tuple[str, str, bool]]:
+    d, names = r.dependencies, (*r.components, "")
+    columns = zip(d.source.tolist(), d.target.tolist(), d.returns.tolist(), strict=True)
+    return [(names[source], names[target], returns) for source, target, returns in columns]
+
+
+def _counts(
+    r: Recording, names: list[tuple[str, str, bool]], earlier: Counts
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    seen = r.dependencies.seen
+    absorbed, propagated = seen.absorbed.astype(np.float64), seen.propagated.astype(np.float64)
+    if earlier:
+        more = np.array([earlier.get(name, (0.0, 0.0)) for name in names]).reshape(-1, 2)
+        absorbed, propagated = absorbed + more[:, 0], propagated + more[:, 1]
+    return absorbed, propagated
+
+
+def _weights(
+    graph: Graph, r: Recording, prior: Prior, counts: tuple[NDArray[np.float64], ...]
+) -> NDArray[np.float64]:
+    """Return the prior weights of each dependency, other dependencies of the graph counted in."""
+    kinds, inside = {c.id: c.kind.value for c in graph.components}, served(graph)
+    kind = [kinds.get(c, _OTHER) for c in r.components]
+    is_served = np.array([c in inside for c in r.components] + [False])
+    d, survived = r.dependencies, _survived(*counts)
+    cells = list(
+        zip((kind[t] for t in d.target.tolist()), is_served[d.source].tolist(), strict=True)
+    )
+    tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for cell, each in zip(cells, survived.tolist(), strict=True):
+        if each >= 0:
+            tallies[cell][int(each == 0)] += 1
+    found = np.empty((len(d), 3))
+    for row, (cell, each) in enumerate(zip(cells, survived.tolist(), strict=True)):
+        yes, no = tallies[cell]
+        own = Tally(yes - (each == 1), no - (each == 0))
+        found[row] = prior.weights(prior.survived(cell[0], served=cell[1], own=own))
+    return found
+
+
+def _survived(absorbed: NDArray[np.float64], propagated: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return by dependency whether most failures were survived (1 or 0); -1: none is known."""
+    known = absorbed + propagated > 0
+    return np.where(known, (absorbed > propagated).astype(np.int64), -1)
+
+
+def _with_declared(
+    names: list[tuple[str, str, bool]],
+    basis: NDArray[np.int64],
+    found: Posterior,
+    declared: Mapping[tuple[str, str], bool],
+) -> tuple[NDArray[np.int64], Posterior]:
+    said = np.array([declared.get((s, t), -1) for s, t, _ in names], np.int64)
+    certain = said >= 0
+    return (
+        np.where(certain, int(Basis.DECLARED), basis),
+        Posterior(
+            np.where(certain, (said == 0).astype(np.float64), found.stops),
+            np.where(certain, (said == 1).astype(np.float64), found.survives),
+            found.absorbed,
+            found.propagated,
+        ),
+    )
+
+
+def _rescues(r: Recording, prior: Prior) -> tuple[tuple[Rescue, ...], ...]:
+    each = [s for group in r.fallbacks.secondaries for s in group]
+    keys = iter(text_hashes([f"{s.owner}\x1f{s.primary}\x1f{s.secondary}" for s in each]))
+    a, b = prior.rescue
+    return tuple(
+        tuple(Rescue(s, a + s.rescued, b + s.tried - s.rescued, next(keys)) for s in group)
+        for group in r.fallbacks.secondaries
+    )

@@ -1,0 +1,239 @@
+"""The outcome of one replayed scenario: components, workflows, and what decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentguard.graph.model import Graph
+from agentguard.simulation import model
+from agentguard.simulation.beliefs import Basis, Beliefs
+from agentguard.simulation.bits import DRAWS
+from agentguard.simulation.call_rows import text_hash
+from agentguard.simulation.failure_paths import FailurePaths
+from agentguard.simulation.first_failures import Scenario, without_calls
+from agentguard.simulation.game_days import game_days
+from agentguard.simulation.intervals import predictive_interval
+from agentguard.simulation.losses import HIT_PROBABILITY, Losses, hits, losses
+from agentguard.simulation.model import (
+    Assumptions,
+    ImpactedComponent,
+    ImpactedWorkflow,
+    Outcome,
+    Precedent,
+    RescuePrecedent,
+)
+from agentguard.simulation.recording import Recording
+from agentguard.simulation.replay import Replayed, replay
+from agentguard.simulation.structural import Structure, failed_nodes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def structural_failures(
+    r: Recording, s: Structure, scenarios: Iterable[Iterable[int]]
+) -> NDArray[np.bool_]:
+    """Return, by scenario and component number, what is out or fails structurally."""
+    number, rows = r.number, []
+    for failed in scenarios:
+        start = [s.index[r.components[f]] for f in failed if r.components[f] in s.index]
+        down = np.zeros(len(r.components), dtype=np.bool_)
+        down[sorted(failed)] = True
+        down[[number[s.components[n]] for n in failed_nodes(s, start).components]] = True
+        rows.append(down)
+    return np.array(rows).reshape(len(rows), len(r.components))
+
+
+def numbered(r: Recording, scenario: model.Scenario) -> Scenario:
+    """Return the scenario with component numbers."""
+    number, partly = r.number, dict[int, set[int]]()
+    for each in scenario.partly:
+        partly.setdefault(number[each.component], set()).add(number[each.host])
+    return Scenario(
+        frozenset(number[c] for c in scenario.closed),
+        {component: frozenset(hosts) for component, hosts in partly.items()},
+    )
+
+
+def simulate(
+    graph: Graph, r: Recording, s: Structure, scenario: model.Scenario, beliefs: Beliefs
+) -> Outcome:
+    """Return what the recorded runs lose if these components fail."""
+    failing = numbered(r, scenario)
+    down = structural_failures(r, s, [failing.failed])
+    found = replay(r, [failing], beliefs, down, bounds=True)
+    return _Report(graph, r, beliefs, failing, found).outcome()
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    graph: Graph
+    r: Recording
+    beliefs: Beliefs
+    failing: Scenario
+    found: Replayed
+
+    def outcome(self) -> Outcome:
+        paths, lost = FailurePaths(self.r, self.found.failures), losses(self.r, self.found)
+        workflows = tuple(self._workflows(lost, paths))
+        return Outcome(
+            components=tuple(sorted(self._components(paths), key=lambda c: (len(c.path), c.id))),
+            workflows=tuple(
+                sorted((w for w in workflows if _may_lose(w)), key=lambda w: (-w.runs_lost, w.id))
+            ),
+            runs_seen=len(self.r.run_failed),
+            workflows_seen=len(np.unique(self.r.run_workflow)),
+            assumptions=self._assumptions(),
+            spared=tuple(w for w in workflows if not _may_lose(w)),
+            game_days=game_days(
+                self.r, self.beliefs, self.found.decided, lost.runs[:, :DRAWS].sum(axis=0)
+            ),
+        )
+
+    def _components(self, paths: FailurePaths) -> Iterator[ImpactedComponent]:
+        failures, r = self.found.failures, self.r
+        hit = hits(r, failures)
+        listed = {
+            int(c): (float(p), float(n))
+            for c, p, n in zip(hit.component, hit.probability, hit.expected, strict=True)
+            if p >= HIT_PROBABILITY and c not in self.failing.failed
+        }
+        invocations = np.bincount(r.target, minlength=len(r.components))
+        by_id = {c.id: c for c in self.graph.components}
+        for place in paths.shortest(failures.row, r.target[failures.row]):
+            row = int(failures.row[place])
+            number = int(r.target[row])
+            c = by_id.get(r.components[number])
+            if c is not None and number in listed:
+                probability, expected = listed[number]
+                yield ImpactedComponent(
+                    c.id,
+                    c.name,
+                    c.kind,
+                    paths.up_to(row),
+                    int(invocations[number]),
+                    expected,
+                    probability,
+                )
+
+    def _workflows(self, lost: Losses, paths: FailurePaths) -> Iterator[ImpactedWorkflow]:
+        """Yield every recorded workflow, in order of id."""
+        r = self.r
+        place = {int(w): i for i, w in enumerate(lost.workflow)}
+        seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
+        failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
+        known = {w.id for w in self.graph.workflows}
+        for number in np.flatnonzero(seen).tolist():
+            if r.workflows[number] in known:
+                runs = int(seen[number]), int(failed[number])
+                yield self._workflow(number, runs, (lost, place.get(number)), paths)
+
+    def _workflow(
+        self,
+        number: int,
+        runs: tuple[int, int],
+        lost: tuple[Losses, int | None],
+        paths: FailurePaths,
+    ) -> ImpactedWorkflow:
+        w = next(w for w in self.graph.workflows if w.id == self.r.workflows[number])
+        found, place = lost
+        by_draw = np.zeros(DRAWS, np.int64) if place is None else found.runs[place, :DRAWS]
+        expected, best, worst = (
+            (0.0, 0.0, 0.0)
+            if place is None
+            else (
+                float(found.expected[place]),
+                float(found.bound(1)[place]),
+                float(found.bound(2)[place]),
+            )
+        )
+        rng = np.random.default_rng([self.beliefs.seed, text_hash(w.id)])
+        return ImpactedWorkflow(
+            id=w.id,
+            name=w.name,
+            entry=w.entry,
+            root=w.root,
+            root_component=w.root_component,
+            runs_seen=runs[0],
+            runs_failed=runs[1],
+            runs_lost=expected,
+            share=expected / runs[0],
+            interval=predictive_interval(by_draw, runs[0], rng),
+            path=() if place is None else self._path(w.id, number, paths),
+            best=best,
+            worst=worst,
+        )
+
+    def _path(self, workflow: str, number: int, paths: FailurePaths) -> tuple[model.Step, ...]:
+        rows = self.found.lost.row
+        end = paths.likeliest(rows[self.r.run_workflow[self.r.run[rows]] == number])
+        return (*paths.up_to(end), paths.last(workflow, end))
+
+    def _assumptions(self) -> Assumptions:
+        decided, basis = self.found.decided, self.beliefs.basis
+        inner = decided.dependency >= 0
+        unknown = inner & (basis[decided.dependency] == Basis.NEVER_SEEN)
+        first = self.found.failures
+        return Assumptions(
+            calls_failed=int(((first.cause < 0) & ~self.r.repeats[first.row]).sum()),
+            rescued_by_history=float(decided.rescued.sum()) / DRAWS,
+            absorbed_by_history=float(decided.survived[inner & ~unknown].sum()) / DRAWS,
+            absorption_unknown=int(decided.calls[unknown].sum()),
+            precedents=tuple(
+                sorted(self._precedents(), key=lambda p: (-p.calls, p.source, p.target))
+            ),
+            rescues=tuple(self._rescues()),
+            without_calls=self._silent(),
+        )
+
+    def _precedents(self) -> Iterator[Precedent]:
+        d, survival, mean = (
+            self.r.dependencies,
+            self.beliefs.survival,
+            self.beliefs.survival.mean,
+        )
+        decided = self.found.decided
+        for number, calls in zip(decided.dependency.tolist(), decided.calls.tolist(), strict=True):
+            if number < 0 or self.beliefs.basis[number] == Basis.NEVER_SEEN:
+                continue
+            absorbed = float(survival.absorbed[number])
+            yield Precedent(
+                self.r.components[int(d.source[number])],
+                self.r.components[int(d.target[number])],
+                absorbed,
+                absorbed + float(survival.propagated[number]),
+                calls,
+                float(mean[number]),
+                bool(self.beliefs.basis[number] == Basis.DECLARED),
+            )
+
+    def _rescues(self) -> Iterator[RescuePrecedent]:
+        d, decided = self.r.dependencies, self.found.decided
+        number = {pair: i for i, pair in enumerate(self.r.fallbacks.keys.tolist())}
+        for dependency, rescued in zip(
+            decided.dependency.tolist(), decided.rescued.tolist(), strict=True
+        ):
+            if dependency < 0 or not rescued:
+                continue
+            key = int(d.source[dependency]) * self.r.fallbacks.size + int(d.target[dependency])
+            for each in self.beliefs.rescues[number[key]] if key in number else ():
+                s = each.secondary
+                yield RescuePrecedent(
+                    s.owner, s.primary, s.secondary, s.rescued, s.tried, rescued / DRAWS
+                )
+
+    def _silent(self) -> tuple[tuple[str, str], ...]:
+        d = self.r.dependencies
+        found = [dependency for _, dependency in without_calls(self.r, self.failing)]
+        return tuple(
+            (self.r.components[int(d.source[n])], self.r.components[int(d.target[n])])
+            for n in found
+        )
+
+
+def _may_lose(w: ImpactedWorkflow) -> bool:
+    return w.runs_lost > 0 or bool(w.worst)

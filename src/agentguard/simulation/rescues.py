@@ -1,0 +1,105 @@
+"""Recorded fallbacks: which caller has another callee for which one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Fallback, Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_HOSTS = (ComponentKind.SERVICE, ComponentKind.MCP_SERVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """One fallback of a pair."""
+
+    owner: str
+    primary: str
+    secondary: str
+    number: int
+    """Of the secondary."""
+    tried: int
+    rescued: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The (owner, primary) pairs with fallbacks, ordered by component numbers."""
+
+    keys: NDArray[np.int64]
+    size: int
+    secondaries: tuple[tuple[Secondary, ...], ...]
+    """By pair."""
+
+    def of(self, source: NDArray[np.int64], target: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the pair of each (source, target), or -1."""
+        if not len(self.keys):
+            return np.full(len(target), -1, dtype=np.int64)
+        wanted = source * self.size + target
+        place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+        return np.where((self.keys[place] == wanted) & (source >= 0), place, -1)
+
+
+def pairs_of(graph: Graph, components: tuple[str, ...]) -> Pairs:
+    """Return the fallbacks that were tried at least once.
+
+    One server replaces another one only for the tools that it offers too.
+    """
+    number = {text: i for i, text in enumerate(components)}
+    found: dict[int, list[Secondary]] = defaultdict(list)
+    for f in sorted(_offered(graph), key=lambda f: (f.owner, f.primary, f.secondary)):
+        if f.count and {f.owner, f.primary, f.secondary} <= number.keys():
+            key = number[f.owner] * len(components) + number[f.primary]
+            found[key].append(
+                Secondary(f.owner, f.primary, f.secondary, number[f.secondary], f.count, f.rescued)
+            )
+    keys = sorted(found)
+    return Pairs(
+        np.array(keys, dtype=np.int64), len(components), tuple(tuple(found[key]) for key in keys)
+    )
+
+
+def first_choices(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return False for calls that replace a failed call to another callee.
+
+    Their caller has already used its fallback.
+    """
+    replaces = np.full(len(target), -1, dtype=np.int64)
+    rescued = np.flatnonzero(rescued_by >= 0)
+    replaces[rescued_by[rescued]] = rescued
+    fresh = np.ones(len(target), dtype=np.bool_)
+    rows, before = np.flatnonzero(replaces >= 0), replaces[replaces >= 0]
+    while len(rows):
+        same = target[before] == target[rows]
+        fresh[rows[~same]] = False
+        rows, before = rows[same], replaces[before[same]]
+        rows, before = rows[before >= 0], before[before >= 0]
+    return fresh
+
+
+def _offered(graph: Graph) -> Iterator[Fallback]:
+    """Yield the fallbacks, those between servers for each tool or agent that both host."""
+    kinds = {c.id: c.kind for c in graph.components}
+    names = {c.id: c.name.casefold() for c in graph.components}
+    guests: dict[str, dict[str, str]] = defaultdict(dict)
+    for hosting in graph.runs_in:
+        guests[hosting.host][names.get(hosting.component, hosting.component)] = hosting.component
+    known = {(f.owner, f.primary, f.secondary) for f in graph.fallbacks}
+    for f in graph.fallbacks:
+        hosts = kinds.get(f.primary) in _HOSTS and (guests[f.primary] or guests[f.secondary])
+        shared = sorted(guests[f.primary].keys() & guests[f.secondary].keys()) if hosts else []
+        if not hosts or shared:
+            yield f
+        for name in shared:
+            pair = guests[f.primary][name], guests[f.secondary][name]
+            if (f.owner, *pair) not in known:
+                yield replace(f, primary=pair[0], secondary=pair[1])
