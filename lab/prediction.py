@@ -124,7 +124,8 @@ def _exactly(lost: float, seen: int, succeeded: int) -> Share:
 
 def _prediction(result: SimulationResult) -> Prediction:
     hit = frozenset(component.id.rpartition("/")[2] for component in result.components)
-    return Prediction({lost.name: _share(lost) for lost in (*result.workflows, *result.spared)}, hit)
+    every = (*result.workflows, *result.spared)
+    return Prediction({lost.name: _share(lost) for lost in every}, hit)
 
 
 def _share(said: ImpactedWorkflow) -> Share:

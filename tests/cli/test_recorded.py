@@ -20,7 +20,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from typer.testing import CliRunner, Result
 
 from agentguard.cli.main import app
-from agentguard.cli.tables.cells import percent
+from agentguard.cli.tables.cells import count, percent
 from agentguard.cli.tables.demo import highlights
 from agentguard.cli.tables.graph import names_by_id
 from tests.cli.documents import FAILED, documents
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.xdist_group("recorded")
 
 CATALOG = Path(str(files("agentguard") / "demo_recording" / "catalog.yaml"))
 VERSION = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{8}\b")
-WORST = "gpt-4o-mini"
+WORST = "gpt-4o"
 COMMANDS = {
     "scan": "scan traces.jsonl --no-store",
     "graph": "graph",
@@ -127,7 +127,7 @@ def test_the_demo_starts_with_five_findings_from_the_documents(recorded):
     radius = simulation["blast_radius"]
     assert lost[simulation["failed_agent"]] == max(lost.values())
     assert f"Single point of failure: {WORST};" in spof
-    assert f"{radius['runs_lost']} of {radius['runs_seen']}" in spof
+    assert f"{count(radius['runs_lost'])} of {radius['runs_seen']}" in spof
     assert percent(radius["runs_lost"] / radius["runs_seen"]) in spof
     best = max(graph["fallbacks"], key=lambda f: f["rescued"])
     assert all(names[best[role]] in fallback for role in ("owner", "primary", "secondary"))

@@ -339,6 +339,7 @@ def test_same_seed_same_answer(made, failed, seed):
 def test_only_callers_are_hit_and_each_path_is_made_of_calls(made, failed, seed):
     graph, runs = made
     calls = {(c["source"], c["target"]) for c in runs.calls.to_pylist()}
+    calls |= {(d.source, d.target) for d in graph.dependencies}  # without recorded calls
 
     for c in simulate(graph, runs, sorted(failed), seed=seed).components:
         assert c.id not in failed

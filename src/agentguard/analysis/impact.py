@@ -170,10 +170,8 @@ def _losses(
         found = replay(r, scenarios, b, down)
         others = hits(r, found.failures)
         counted = (others.probability >= HIT_PROBABILITY) & known[others.component]
-        counted &= [
-            int(c) not in scenarios[i].failed
-            for i, c in zip(others.scenario.tolist(), others.component.tolist(), strict=True)
-        ]
+        rows = zip(others.scenario.tolist(), others.component.tolist(), strict=True)
+        counted &= np.array([c not in scenarios[i].failed for i, c in rows], dtype=np.bool_)
         hit |= dict(
             zip(
                 part,
@@ -182,13 +180,12 @@ def _losses(
             )
         )
         found_losses = losses(r, found)
-        rows = zip(
+        for scenario, workflow, expected in zip(
             found_losses.scenario.tolist(),
             found_losses.workflow.tolist(),
             found_losses.expected.tolist(),
             strict=True,
-        )
-        for scenario, workflow, expected in rows:
+        ):
             lost[part[scenario]][r.workflows[workflow]] = expected
     return lost, hit
 

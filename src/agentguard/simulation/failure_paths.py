@@ -11,7 +11,7 @@ from agentguard.graph.model import Evidence
 from agentguard.simulation.bits import WORDS, count
 from agentguard.simulation.model import Step
 from agentguard.simulation.recording import Recording
-from agentguard.simulation.replay import Failures
+from agentguard.simulation.replay import Failures, silent_cause
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,14 +35,12 @@ class FailurePaths:
         for distance in np.unique(failures.distance):
             rows = failures.row[failures.distance == distance]
             cause = self._cause[rows]
-            before = np.where(
-                cause == _NO_CAUSE, np.uint64(0), self._path_hash[np.maximum(cause, 0)]
-            )
+            before = np.where(cause < 0, np.uint64(0), self._path_hash[np.maximum(cause, 0)])
             self._path_hash[rows] = hash_rows(before, r.target[rows].astype(np.uint64))
 
-    def shortest(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return for each value in `of` a row with its shortest path, of several the likeliest."""
-        order = np.lexsort((rows, -self._likelihood(rows, of), self._distance[rows], of))
+    def commonest(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each value in `of` a row with its likeliest path, of several the shortest."""
+        order = np.lexsort((rows, self._distance[rows], -self._likelihood(rows, of), of))
         first = np.ones(len(order), np.bool_)
         first[1:] = of[order[1:]] != of[order[:-1]]
         return order[first]
@@ -64,11 +62,19 @@ class FailurePaths:
     def up_to(self, row: int) -> tuple[Step, ...]:
         """Return the steps, the failed component's first, without self-calls."""
         steps: list[Step] = []
-        while (cause := int(self._cause[row])) != _NO_CAUSE:
+        while (cause := int(self._cause[row])) >= 0:
             if self._r.target[cause] != self._r.target[row]:
                 steps.append(self.last(self._name(row), cause))
             row = cause
+        if cause != _NO_CAUSE:
+            steps.append(self._unrecorded(row, cause))
         return tuple(reversed(steps))
+
+    def _unrecorded(self, row: int, cause: int) -> Step:
+        """Return the step through a dependency without recorded calls: no span shows it."""
+        dependency = silent_cause(np.array([cause]))[0]
+        callee = int(self._r.dependencies.target[dependency])
+        return Step(self._name(row), self._r.components[callee], ())
 
     def last(self, source: str, row: int) -> Step:
         """Return the step from this call's target to the source."""

@@ -35,7 +35,9 @@ class Failures:
     scenario: NDArray[np.int64]
     row: NDArray[np.int64]
     cause: NDArray[np.int64]
-    """The call whose failure made this one fail; -1 if its target fails itself."""
+    """The call whose failure made this one fail; -1 if its target fails itself; below, see
+    `silent_cause`.
+    """
     distance: NDArray[np.int64]
     """Number of failures between this call and the failed component."""
     fails: U64
@@ -160,8 +162,16 @@ def _start(r: Recording, scenarios: Sequence[Scenario], draw: _Draws) -> Failure
     if len(through):
         words[through] = ~draw.survival(first.dependency[through], r.span[first.row[through]])
         draw.note_silent(first.scenario[through], first.dependency[through], words[through])
-    none = np.full(len(first.row), -1, dtype=np.int64)
-    return Failures(first.scenario, first.row, none, np.zeros_like(none), words, words)
+    cause = np.where(first.dependency >= 0, silent_cause(first.dependency), -1)
+    return Failures(first.scenario, first.row, cause, np.zeros_like(cause), words, words)
+
+
+def silent_cause(dependency: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the cause of calls that fail through a dependency without recorded calls.
+
+    It is its own inverse.
+    """
+    return -2 - dependency
 
 
 def _reaches_run(r: Recording, failures: Failures) -> NDArray[np.bool_]:

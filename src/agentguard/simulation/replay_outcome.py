@@ -104,7 +104,7 @@ class _Report:
         }
         invocations = np.bincount(r.target, minlength=len(r.components))
         by_id = {c.id: c for c in self.graph.components}
-        for place in paths.shortest(failures.row, r.target[failures.row]):
+        for place in paths.commonest(failures.row, r.target[failures.row]):
             row = int(failures.row[place])
             number = int(r.target[row])
             c = by_id.get(r.components[number])
@@ -179,7 +179,7 @@ class _Report:
         unknown = inner & (basis[decided.dependency] == Basis.NEVER_SEEN)
         first = self.found.failures
         return Assumptions(
-            calls_failed=int(((first.cause < 0) & ~self.r.repeats[first.row]).sum()),
+            calls_failed=int(((first.cause == -1) & ~self.r.repeats[first.row]).sum()),
             rescued_by_history=float(decided.rescued.sum()) / DRAWS,
             absorbed_by_history=float(decided.survived[inner & ~unknown].sum()) / DRAWS,
             absorption_unknown=int(decided.calls[unknown].sum()),
