@@ -104,24 +104,33 @@ def beliefs(
     `earlier` adds failures of other windows; `declared` says for (source, target) whether the
     source survives, and overrides what was seen.
     """
-    prior = packaged_prior()
-    names = _names(r)
+    prior, names = packaged_prior(), _names(r)
     absorbed, propagated = _counts(r, names, earlier or {})
     basis = np.where(absorbed + propagated > 0, int(Basis.SEEN), int(Basis.NEVER_SEEN))
     weights = _weights(graph, r, prior, (absorbed, propagated))
     found = posterior(weights, absorbed, propagated, prior.exception)
     basis, found = _with_declared(names, basis, found, declared or {})
-    seen = r.dependencies.seen
+    retry_a, retry_b = _retry_rates(r, prior)
     return Beliefs(
         survival=found,
         basis=basis,
-        keys=text_hashes(["\x1f".join((s, t, str(returns))) for s, t, returns in names]),
+        keys=_keys(names),
         rescues=_rescues(r, prior),
-        retried=seen.retried,
-        retry_a=prior.retry[0] + seen.recovered.astype(np.float64),
-        retry_b=prior.retry[1] + (seen.retried - seen.recovered).astype(np.float64),
+        retried=r.dependencies.seen.retried,
+        retry_a=retry_a,
+        retry_b=retry_b,
         seed=seed,
     )
+
+
+def _retry_rates(r: Recording, prior: Prior) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    seen = r.dependencies.seen
+    failed = (seen.retried - seen.recovered).astype(np.float64)
+    return prior.retry[0] + seen.recovered.astype(np.float64), prior.retry[1] + failed
+
+
+def _keys(names: list[tuple[str, str, bool]]) -> U64:
+    return text_hashes([f"{s}\x1f{t}\x1f{returns}" for s, t, returns in names])
 
 
 def _names(r: Recording) -> list[tuple[str, str, bool]]:
@@ -145,23 +154,27 @@ def _weights(
     graph: Graph, r: Recording, prior: Prior, counts: tuple[NDArray[np.float64], ...]
 ) -> NDArray[np.float64]:
     """Return the prior weights of each dependency, other dependencies of the graph counted in."""
+    survived = _survived(*counts).tolist()
+    cells = _cells(graph, r)
+    tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])
+    for cell, each in zip(cells, survived, strict=True):
+        if each >= 0:
+            tallies[cell][int(each == 0)] += 1
+    found = np.empty((len(cells), 3))
+    for row, ((kind, is_served), each) in enumerate(zip(cells, survived, strict=True)):
+        yes, no = tallies[kind, is_served]
+        own = Tally(yes - (each == 1), no - (each == 0))
+        found[row] = prior.weights(prior.survived(kind, served=is_served, own=own))
+    return found
+
+
+def _cells(graph: Graph, r: Recording) -> list[tuple[str, bool]]:
+    """Return by dependency the kind of its callee, and whether its caller is served."""
     kinds, inside = {c.id: c.kind.value for c in graph.components}, served(graph)
     kind = [kinds.get(c, _OTHER) for c in r.components]
     is_served = np.array([c in inside for c in r.components] + [False])
-    d, survived = r.dependencies, _survived(*counts)
-    cells = list(
-        zip((kind[t] for t in d.target.tolist()), is_served[d.source].tolist(), strict=True)
-    )
-    tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])
-    for cell, each in zip(cells, survived.tolist(), strict=True):
-        if each >= 0:
-            tallies[cell][int(each == 0)] += 1
-    found = np.empty((len(d), 3))
-    for row, (cell, each) in enumerate(zip(cells, survived.tolist(), strict=True)):
-        yes, no = tallies[cell]
-        own = Tally(yes - (each == 1), no - (each == 0))
-        found[row] = prior.weights(prior.survived(cell[0], served=cell[1], own=own))
-    return found
+    callees = (kind[t] for t in r.dependencies.target.tolist())
+    return list(zip(callees, is_served[r.dependencies.source].tolist(), strict=True))
 
 
 def _survived(absorbed: NDArray[np.float64], propagated: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -20,6 +20,7 @@ from agentguard.simulation.model import (
     ImpactedWorkflow,
     Precedent,
     RescuePrecedent,
+    Scenario,
     SimulationResult,
     Step,
 )
@@ -36,10 +37,7 @@ def simulation_document(
     lists the ids of agents only.
     """
     return {
-        "failed_agent": result.scenario.failed[0],
-        "failed_components": list(result.scenario.failed),
-        "hosted_components": [_hosted(h) for h in result.scenario.hosted],
-        "partly_failed_components": [_hosted(h) for h in result.scenario.partly],
+        **_scenario(result.scenario),
         "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
         "impacted_count": len(result.components),
         "impacted_components": [_component(c, links) for c in result.components],
@@ -142,6 +140,15 @@ def _estimate(result: SimulationResult) -> dict[str, Any]:
         "workflows_seen": result.workflows_seen,
         "estimated_recovery_time": None,
         "estimated_recovery_time_reason": NO_RECOVERY_TIME,
+    }
+
+
+def _scenario(scenario: Scenario) -> dict[str, Any]:
+    return {
+        "failed_agent": scenario.failed[0],
+        "failed_components": list(scenario.failed),
+        "hosted_components": [_hosted(h) for h in scenario.hosted],
+        "partly_failed_components": [_hosted(h) for h in scenario.partly],
     }
 
 

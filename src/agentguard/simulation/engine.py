@@ -19,6 +19,7 @@ from agentguard.simulation.model import (
     DEFAULT_THRESHOLDS,
     BlastRadius,
     Hosted,
+    ImpactedWorkflow,
     Method,
     Outcome,
     Scenario,
@@ -63,11 +64,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed, survives)
     )
     matches = match(graph, catalog)
-    values = run_values(matches, graph.workflows)
-    workflows = tuple(
-        replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None)
-        for w in outcome.workflows
-    )
+    workflows = _valued(outcome.workflows, run_values(matches, graph.workflows))
     observed = observed_seconds(graph)
     radius = blast_radius(
         runs_lost=sum(w.runs_lost for w in workflows),
@@ -97,6 +94,16 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         observed_seconds=observed,
         assumptions=outcome.assumptions,
         game_days=outcome.game_days,
+    )
+
+
+def _valued(
+    workflows: Sequence[ImpactedWorkflow], values: Mapping[str, float]
+) -> tuple[ImpactedWorkflow, ...]:
+    """Return the workflows with the value of what they lose, where one run has a value."""
+    return tuple(
+        replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None)
+        for w in workflows
     )
 
 

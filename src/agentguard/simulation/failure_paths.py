@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agentguard.compute.arrays import factorize, hash_rows
+from agentguard.compute.arrays import U64, factorize, hash_rows
 from agentguard.graph.model import Evidence
 from agentguard.simulation.bits import WORDS, count
 from agentguard.simulation.model import Step
@@ -31,12 +31,16 @@ class FailurePaths:
         self._distance[failures.row] = failures.distance
         self._weight = np.zeros(size, np.int64)
         self._weight[failures.row] = count(failures.fails[:, :WORDS])
-        self._path_hash = np.zeros(size, np.uint64)
+        self._path_hash = self._hashes(failures)
+
+    def _hashes(self, failures: Failures) -> U64:
+        r, found = self._r, np.zeros(len(self._r.target), np.uint64)
         for distance in np.unique(failures.distance):
             rows = failures.row[failures.distance == distance]
             cause = self._cause[rows]
-            before = np.where(cause < 0, np.uint64(0), self._path_hash[np.maximum(cause, 0)])
-            self._path_hash[rows] = hash_rows(before, r.target[rows].astype(np.uint64))
+            before = np.where(cause < 0, np.uint64(0), found[np.maximum(cause, 0)])
+            found[rows] = hash_rows(before, r.target[rows].astype(np.uint64))
+        return found
 
     def commonest(self, rows: NDArray[np.int64], of: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each value in `of` a row with its likeliest path, of several the shortest."""

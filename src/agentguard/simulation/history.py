@@ -49,14 +49,9 @@ def seen(calls: Failures, dependencies: int) -> Seen:
     last one can have stopped it: the caller went on after the others, which therefore show nothing.
     """
     final = np.flatnonzero(calls.failed & (calls.rescued_by < 0) & calls.teaches)
-    parent, returns = calls.parent[final], calls.returns[final]
-    harmed = np.where(returns, calls.failed[parent], calls.run_failed[calls.run[final]])
-    explains = _last_of(np.where(returns, parent, -1 - calls.run[final]), calls.end[final])
+    harmed, explains = _harm(calls, final)
     absorbed, propagated = final[~harmed], final[harmed & explains]
-    retried = np.flatnonzero(calls.failed & (calls.rescued_by >= 0) & calls.teaches)
-    again = calls.rescued_by[retried]
-    same = calls.dependency[again] == calls.dependency[retried]
-    retried, again = retried[same], again[same]
+    retried, again = _retries(calls)
     replaced = _replaced(calls.rescued_by)
     return Seen(
         _count(_tried(calls, absorbed, replaced), dependencies),
@@ -64,6 +59,21 @@ def seen(calls: Failures, dependencies: int) -> Seen:
         _count(calls.dependency[retried], dependencies),
         _count(calls.dependency[retried[~calls.failed[again]]], dependencies),
     )
+
+
+def _harm(calls: Failures, final: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return whether the callers (after a handoff: the runs) failed, and if it explains that."""
+    parent, returns = calls.parent[final], calls.returns[final]
+    harmed = np.where(returns, calls.failed[parent], calls.run_failed[calls.run[final]])
+    return harmed, _last_of(np.where(returns, parent, -1 - calls.run[final]), calls.end[final])
+
+
+def _retries(calls: Failures) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the failed calls that were followed by a call of the same callee, and these."""
+    retried = np.flatnonzero(calls.failed & (calls.rescued_by >= 0) & calls.teaches)
+    again = calls.rescued_by[retried]
+    same = calls.dependency[again] == calls.dependency[retried]
+    return retried[same], again[same]
 
 
 def _last_of(group: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -234,17 +234,27 @@ def _dependencies(
     more: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.int64], Dependencies]:
     """Return the dependency of each row, and all dependencies."""
-    uninformative, run_failed = more
     size = len(components)
     key = ((columns.source + 1) * size + columns.target) * 2 + columns.returns
     keys, dependency = np.unique(key, return_inverse=True)
-    silent = _without_calls(graph, components, recorded)
-    added = np.array([((s + 1) * size + t) * 2 + returns for s, t, returns in silent], np.int64)
+    added = _without_calls(graph, components, recorded)
     every = np.concatenate([keys, added])
-    lookup: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for place, (source, target, _) in enumerate(silent, start=len(keys)):
-        lookup[target].append((source, place))
-    failures = Failures(
+    return dependency, Dependencies(
+        source=every // 2 // size - 1,
+        target=every // 2 % size,
+        returns=(every % 2).astype(np.bool_),
+        seen=seen(_failures(columns, dependency, *more), len(every)),
+        silent=_by_callee(added, len(keys), size),
+    )
+
+
+def _failures(
+    columns: _Columns,
+    dependency: NDArray[np.int64],
+    uninformative: NDArray[np.bool_],
+    run_failed: NDArray[np.bool_],
+) -> Failures:
+    return Failures(
         dependency=dependency,
         parent=columns.parent,
         run=columns.run,
@@ -255,27 +265,31 @@ def _dependencies(
         end=columns.start + np.maximum(columns.duration, 0),
         run_failed=run_failed,
     )
-    return dependency, Dependencies(
-        source=every // 2 // size - 1,
-        target=every // 2 % size,
-        returns=(every % 2).astype(np.bool_),
-        seen=seen(failures, len(every)),
-        silent={target: tuple(found) for target, found in lookup.items()},
-    )
+
+
+def _by_callee(
+    added: NDArray[np.int64], first: int, size: int
+) -> dict[int, tuple[tuple[int, int], ...]]:
+    """Return (caller, dependency) by callee; dependencies are numbered from `first`."""
+    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for place, key in enumerate(added.tolist(), start=first):
+        found[key // 2 % size].append((key // 2 // size - 1, place))
+    return {target: tuple(pairs) for target, pairs in found.items()}
 
 
 def _without_calls(
     graph: Graph, components: tuple[str, ...], recorded: _Columns
-) -> list[tuple[int, int, bool]]:
-    """Return (source, target, returns) of the dependencies on what has no recorded calls."""
-    number = {text: i for i, text in enumerate(components)}
+) -> NDArray[np.int64]:
+    """Return the keys of the dependencies on what has no recorded calls."""
+    number, size = {text: i for i, text in enumerate(components)}, len(components)
     called = set(np.unique(recorded.target).tolist())
-    pairs = {
-        (number[d.source], number[d.target], d.type.returns)
-        for d in graph.dependencies
-        if d.source in number and d.target in number
+    known = (d for d in graph.dependencies if d.source in number and d.target in number)
+    keys = {
+        ((number[d.source] + 1) * size + number[d.target]) * 2 + d.type.returns
+        for d in known
+        if number[d.target] not in called
     }
-    return sorted(pair for pair in pairs if pair[1] not in called)
+    return np.array(sorted(keys), np.int64)
 
 
 def _depths(parent: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -135,16 +135,15 @@ def replay(
     """
     draw = _Draws(r, beliefs, down, bounds=bounds)
     level = _start(r, scenarios, draw)
-    done, lost, depth = list[Failures](), list[Failures](), int(r.depth[level.row].max(initial=-1))
-    while depth >= 0:
+    done, lost = list[Failures](), list[Failures]()
+    for depth in range(int(r.depth[level.row].max(initial=-1)), -1, -1):
         here = r.depth[level.row] == depth
         now, level = level.take(here).once(len(r.target)), level.take(~here)
         done.append(now)
         ahead = draw.unhandled(now)
         run = _reaches_run(r, ahead)
-        lost.append(ahead.take(run & ~r.run_failed[r.run[ahead.row]]))
+        lost.append(_of_successful_runs(r, ahead.take(run)))
         level = joined([level, _callers(r, ahead.take(~run))], draw.width)
-        depth -= 1
     failures = joined(done, draw.width)
     return Replayed(
         joined([failures, _repeated(r, failures)], draw.width),
@@ -176,6 +175,10 @@ def silent_cause(dependency: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _reaches_run(r: Recording, failures: Failures) -> NDArray[np.bool_]:
     return (r.parent[failures.row] < 0) | ~r.returns[failures.row]
+
+
+def _of_successful_runs(r: Recording, failures: Failures) -> Failures:
+    return failures.take(~r.run_failed[r.run[failures.row]])
 
 
 def _callers(r: Recording, up: Failures) -> Failures:
@@ -253,21 +256,24 @@ class _Draws:
     def _rescued(self, now: Failures) -> tuple[U64, NDArray[np.bool_]]:
         """Return in which draws a fallback recovers each call, and whether it has one at work."""
         words = np.zeros((len(now.row), self.width), np.uint64)
-        pair = self.r.pair[now.row]
-        rows = np.flatnonzero(pair >= 0)
+        spare = np.zeros(len(now.row), np.bool_)
+        rows = np.flatnonzero(self.r.pair[now.row] >= 0)
+        chances, place = self._chances(now.scenario[rows], self.r.pair[now.row[rows]])
+        spans, probabilities = self.r.span[now.row[rows]], planes(chances)[place]
+        words[rows] = self._tiled(drawn(spans, probabilities, self.beliefs.seed, _RESCUE_SALT))
+        spare[rows] = (chances.max(axis=1, initial=0) > 0)[place]
+        return words, spare
+
+    def _chances(
+        self, scenario: NDArray[np.int64], pair: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the rescue chances of each distinct (scenario, pair), and each row's place."""
         size = len(self.r.fallbacks.secondaries)
-        distinct, place = np.unique(now.scenario[rows] * size + pair[rows], return_inverse=True)
+        distinct, place = np.unique(scenario * size + pair, return_inverse=True)
         chances = np.zeros((len(distinct), DRAWS))
         for i, key in enumerate(distinct.tolist()):
             chances[i] = self.beliefs.rescue_chances(key % size, self.down[key // size])
-        words[rows] = self._tiled(
-            drawn(
-                self.r.span[now.row[rows]], planes(chances)[place], self.beliefs.seed, _RESCUE_SALT
-            )
-        )
-        spare = np.zeros(len(now.row), np.bool_)
-        spare[rows] = (chances.max(axis=1, initial=0) > 0)[place]
-        return words, spare
+        return chances, place
 
     def _retried(self, now: Failures, soft: U64) -> U64:
         """Return in which draws the caller's retry succeeds, for failures that are not certain."""

@@ -95,13 +95,7 @@ class _Report:
         )
 
     def _components(self, paths: FailurePaths) -> Iterator[ImpactedComponent]:
-        failures, r = self.found.failures, self.r
-        hit = hits(r, failures)
-        listed = {
-            int(c): (float(p), float(n))
-            for c, p, n in zip(hit.component, hit.probability, hit.expected, strict=True)
-            if p >= HIT_PROBABILITY and c not in self.failing.failed
-        }
+        failures, r, listed = self.found.failures, self.r, self._listed()
         invocations = np.bincount(r.target, minlength=len(r.components))
         by_id = {c.id: c for c in self.graph.components}
         for place in paths.commonest(failures.row, r.target[failures.row]):
@@ -110,15 +104,17 @@ class _Report:
             c = by_id.get(r.components[number])
             if c is not None and number in listed:
                 probability, expected = listed[number]
-                yield ImpactedComponent(
-                    c.id,
-                    c.name,
-                    c.kind,
-                    paths.up_to(row),
-                    int(invocations[number]),
-                    expected,
-                    probability,
-                )
+                seen, way = int(invocations[number]), paths.up_to(row)
+                yield ImpactedComponent(c.id, c.name, c.kind, way, seen, expected, probability)
+
+    def _listed(self) -> dict[int, tuple[float, float]]:
+        """Return the components hit, with the probability and the expected invocations."""
+        hit = hits(self.r, self.found.failures)
+        return {
+            int(c): (float(p), float(n))
+            for c, p, n in zip(hit.component, hit.probability, hit.expected, strict=True)
+            if p >= HIT_PROBABILITY and c not in self.failing.failed
+        }
 
     def _workflows(self, lost: Losses, paths: FailurePaths) -> Iterator[ImpactedWorkflow]:
         """Yield every recorded workflow, in order of id."""
@@ -140,17 +136,7 @@ class _Report:
         paths: FailurePaths,
     ) -> ImpactedWorkflow:
         w = next(w for w in self.graph.workflows if w.id == self.r.workflows[number])
-        found, place = lost
-        by_draw = np.zeros(DRAWS, np.int64) if place is None else found.runs[place, :DRAWS]
-        expected, best, worst = (
-            (0.0, 0.0, 0.0)
-            if place is None
-            else (
-                float(found.expected[place]),
-                float(found.bound(1)[place]),
-                float(found.bound(2)[place]),
-            )
-        )
+        by_draw, expected, best, worst = _of_workflow(*lost)
         rng = np.random.default_rng([self.beliefs.seed, text_hash(w.id)])
         return ImpactedWorkflow(
             id=w.id,
@@ -163,7 +149,7 @@ class _Report:
             runs_lost=expected,
             share=expected / runs[0],
             interval=predictive_interval(by_draw, runs[0], rng),
-            path=() if place is None else self._path(w.id, number, paths),
+            path=self._path(w.id, number, paths) if lost[1] is not None else (),
             best=best,
             worst=worst,
         )
@@ -233,6 +219,15 @@ class _Report:
             (self.r.components[int(d.source[n])], self.r.components[int(d.target[n])])
             for n in found
         )
+
+
+def _of_workflow(found: Losses, place: int | None) -> tuple[NDArray[np.int64], float, float, float]:
+    """Return the runs lost by draw, and the expectation as believed, at best and at worst."""
+    if place is None:
+        return np.zeros(DRAWS, np.int64), 0.0, 0.0, 0.0
+    expected, best, worst = found.expected, found.bound(1), found.bound(2)
+    by_draw = found.runs[place, :DRAWS]
+    return by_draw, float(expected[place]), float(best[place]), float(worst[place])
 
 
 def _may_lose(w: ImpactedWorkflow) -> bool:

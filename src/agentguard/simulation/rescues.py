@@ -89,17 +89,26 @@ def first_choices(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> N
 def _offered(graph: Graph) -> Iterator[Fallback]:
     """Yield the fallbacks, those between servers for each tool or agent that both host."""
     kinds = {c.id: c.kind for c in graph.components}
-    names = {c.id: c.name.casefold() for c in graph.components}
-    guests: dict[str, dict[str, str]] = defaultdict(dict)
-    for hosting in graph.runs_in:
-        guests[hosting.host][names.get(hosting.component, hosting.component)] = hosting.component
+    guests = _guests(graph)
     known = {(f.owner, f.primary, f.secondary) for f in graph.fallbacks}
     for f in graph.fallbacks:
-        hosts = kinds.get(f.primary) in _HOSTS and (guests[f.primary] or guests[f.secondary])
-        shared = sorted(guests[f.primary].keys() & guests[f.secondary].keys()) if hosts else []
+        ours, theirs = guests.get(f.primary, {}), guests.get(f.secondary, {})
+        hosts = kinds.get(f.primary) in _HOSTS and (ours or theirs)
+        shared = sorted(ours.keys() & theirs.keys()) if hosts else []
         if not hosts or shared:
             yield f
-        for name in shared:
-            pair = guests[f.primary][name], guests[f.secondary][name]
-            if (f.owner, *pair) not in known:
-                yield replace(f, primary=pair[0], secondary=pair[1])
+        pairs = ((ours[name], theirs[name]) for name in shared)
+        yield from (
+            replace(f, primary=primary, secondary=secondary)
+            for primary, secondary in pairs
+            if (f.owner, primary, secondary) not in known
+        )
+
+
+def _guests(graph: Graph) -> dict[str, dict[str, str]]:
+    """Return what each host runs: its name in lower case → its id."""
+    names = {c.id: c.name.casefold() for c in graph.components}
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for hosting in graph.runs_in:
+        found[hosting.host][names.get(hosting.component, hosting.component)] = hosting.component
+    return found

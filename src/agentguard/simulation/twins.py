@@ -52,22 +52,29 @@ def twins(calls: CallTable, hosting: NDArray[np.int64]) -> Twins:
     return search.found()
 
 
+def _size(calls: CallTable, hosting: NDArray[np.int64]) -> int:
+    return int(max(calls.target.max(initial=-1), hosting.max(initial=-1))) + 1
+
+
 class _Search:
     def __init__(self, calls: CallTable, hosting: NDArray[np.int64]) -> None:
-        self._calls, size = calls, int(max(calls.target.max(initial=-1), hosting.max(initial=-1)))
-        self._size = size + 1
-        order = np.lexsort((hosting[:, 1], hosting[:, 0]))
-        self._hosting = hosting[order]
+        self._calls, self._size = calls, _size(calls, hosting)
+        self._hosting = hosting[np.lexsort((hosting[:, 1], hosting[:, 0]))]
         self._pairs = self._hosting[:, 0] * self._size + self._hosting[:, 1]
         is_host = np.isin(np.arange(self._size), hosting[:, 1])
         self._host_row = is_host[calls.target]
         self._within = np.full(len(calls.target), -1, np.int64)
         """By row: the call of a host inside which it was made."""
+        self._pairs_found: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._rows, self._keys = self._host_calls()
+
+    def _host_calls(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the calls of hosts, and their callers and hosts as one number, in this order."""
+        calls = self._calls
         rows = np.flatnonzero(self._host_row & (calls.parent >= 0))
         key = calls.parent[rows] * self._size + calls.target[rows]
         order = np.lexsort((rows, calls.start[rows], key))
-        self._rows, self._keys = rows[order], key[order]
-        self._pairs_found: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        return rows[order], key[order]
 
     def descend(self, rows: NDArray[np.int64]) -> None:
         """Decide for the rows of one level in which host's call they were made."""
@@ -91,12 +98,7 @@ class _Search:
 
         Return which rows have one.
         """
-        target = self._calls.target[rows]
-        first = np.searchsorted(self._hosting[:, 0], target, side="left")
-        count = np.searchsorted(self._hosting[:, 0], target, side="right") - first
-        which = np.repeat(np.arange(len(rows)), count)
-        nth = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
-        host = self._hosting[first[which] + nth, 1]
+        which, host = self._hosts_of(self._calls.target[rows])
         place = self._last_before(base[which] * self._size + host, self._calls.start[rows[which]])
         which, found = which[place >= 0], self._rows[place[place >= 0]]
         fits = self._covers(found, rows[which])
@@ -105,6 +107,14 @@ class _Search:
         self._within[rows[which]] = found
         self._pairs_found.append((found, rows[which]))
         return np.isin(np.arange(len(rows)), which)
+
+    def _hosts_of(self, target: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (place among the targets, host) for every host of each target."""
+        first = np.searchsorted(self._hosting[:, 0], target, side="left")
+        count = np.searchsorted(self._hosting[:, 0], target, side="right") - first
+        which = np.repeat(np.arange(len(target)), count)
+        nth = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+        return which, self._hosting[first[which] + nth, 1]
 
     def _last_before(self, key: NDArray[np.int64], start: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the place of the last host's call with this key that began by then, else -1."""
