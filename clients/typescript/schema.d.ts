@@ -1723,7 +1723,7 @@ export interface components {
         Aspect: "dependencies" | "models" | "tools" | "owner";
         /**
          * AssumptionsDocument
-         * @description What a replay assumed where no recorded run shows it.
+         * @description What a replay assumed where no recorded run shows it; expected numbers of calls.
          */
         AssumptionsDocument: {
             /** Calls Failed */
@@ -1736,6 +1736,10 @@ export interface components {
             absorption_unknown: number;
             /** Precedents */
             precedents: components["schemas"]["PrecedentDocument"][];
+            /** Rescues */
+            rescues: components["schemas"]["RescueDocument"][];
+            /** Without Calls */
+            without_calls: components["schemas"]["DependencyReference"][];
             /** Note */
             note: string | null;
         };
@@ -1748,6 +1752,14 @@ export interface components {
             rule: string;
             /** Convention */
             convention: string;
+        };
+        /**
+         * BestCaseDocument
+         * @description The cost if every failure that was never seen is survived.
+         */
+        BestCaseDocument: {
+            /** Runs Lost */
+            runs_lost: number;
         };
         /**
          * BetweennessDocument
@@ -1874,6 +1886,14 @@ export interface components {
              * @description The newest, at most 5.
              */
             calls: components["schemas"]["BrokenCallDocument"][];
+        };
+        /**
+         * CasesDocument
+         * @description What lies on both sides of the result.
+         */
+        CasesDocument: {
+            best: components["schemas"]["BestCaseDocument"];
+            worst: components["schemas"]["WorstCaseDocument"];
         };
         /**
          * CatalogDocument
@@ -2814,6 +2834,16 @@ export interface components {
             last_seen: string | null;
         };
         /**
+         * DependencyReference
+         * @description A dependency by its ends.
+         */
+        DependencyReference: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+        };
+        /**
          * DependencyType
          * @description How the caller uses the callee.
          * @enum {string}
@@ -3144,6 +3174,32 @@ export interface components {
          */
         FallbackMode: "same_run" | "next_run" | "passed_on";
         /**
+         * GameDayDocument
+         * @description A dependency that was never seen failing, and what trying it would tell.
+         */
+        GameDayDocument: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            /** Calls */
+            calls: number;
+            /**
+             * Survives
+             * @description Probability that the source survives.
+             */
+            survives: number;
+            /** Runs Lost If Survived */
+            runs_lost_if_survived: number | null;
+            /** Runs Lost If Not */
+            runs_lost_if_not: number | null;
+            /**
+             * Narrows
+             * @description Of the variance of the runs lost.
+             */
+            narrows: number;
+        };
+        /**
          * GraphDocument
          * @description Components, dependencies and the findings about them.
          */
@@ -3216,6 +3272,16 @@ export interface components {
             /** Name */
             name: string;
             kind: components["schemas"]["ComponentKind"];
+        };
+        /**
+         * HostedDocument
+         * @description A component that fails with what it runs in.
+         */
+        HostedDocument: {
+            /** Id */
+            id: string;
+            /** Host */
+            host: string;
         };
         /**
          * HostingDocument
@@ -3298,8 +3364,16 @@ export interface components {
             kind: components["schemas"]["ComponentKind"];
             /** Invocations */
             invocations: number | null;
-            /** Invocations Hit */
+            /**
+             * Invocations Hit
+             * @description Expected number.
+             */
             invocations_hit: number | null;
+            /**
+             * Probability
+             * @description That at least one of its successful invocations fails.
+             */
+            probability: number | null;
             /** Path */
             path: components["schemas"]["StepDocument"][];
         };
@@ -3322,8 +3396,21 @@ export interface components {
             runs_seen: number;
             /** Runs Failed */
             runs_failed: number;
-            /** Runs Lost */
+            /**
+             * Runs Lost
+             * @description Expected number.
+             */
             runs_lost: number;
+            /**
+             * Runs Lost Best
+             * @description If every failure that was never seen is survived.
+             */
+            runs_lost_best: number | null;
+            /**
+             * Runs Lost Worst
+             * @description If none of these is survived.
+             */
+            runs_lost_worst: number | null;
             /**
              * Share Lost
              * @description From 0 to 1.
@@ -3984,7 +4071,7 @@ export interface components {
         };
         /**
          * PrecedentDocument
-         * @description Failing calls that were taken as absorbed because earlier failures were.
+         * @description What is believed of a dependency that decides about failing calls, and why.
          */
         PrecedentDocument: {
             /** Source */
@@ -3997,6 +4084,10 @@ export interface components {
             seen: number;
             /** Calls */
             calls: number;
+            /** Survives */
+            survives: number;
+            /** Declared */
+            declared: boolean;
         };
         /**
          * PresenceCounts
@@ -4079,6 +4170,27 @@ export interface components {
          * @enum {string}
          */
         RepeatState: "identical" | "different" | "expired";
+        /**
+         * RescueDocument
+         * @description A recorded fallback that takes over failing calls.
+         */
+        RescueDocument: {
+            /** Owner */
+            owner: string;
+            /** Primary */
+            primary: string;
+            /** Secondary */
+            secondary: string;
+            /** Rescued */
+            rescued: number;
+            /** Tried */
+            tried: number;
+            /**
+             * Calls
+             * @description Expected number of calls that it recovers.
+             */
+            calls: number;
+        };
         /**
          * RiskDocument
          * @description The risk of a component.
@@ -4453,6 +4565,16 @@ export interface components {
             failed_agent: string;
             /** Failed Components */
             failed_components: string[];
+            /**
+             * Hosted Components
+             * @description What fails with its host.
+             */
+            hosted_components: components["schemas"]["HostedDocument"][];
+            /**
+             * Partly Failed Components
+             * @description What also runs in a working host.
+             */
+            partly_failed_components: components["schemas"]["HostedDocument"][];
             /** Impacted Agents */
             impacted_agents: string[];
             /**
@@ -4464,6 +4586,8 @@ export interface components {
             impacted_components: components["schemas"]["ImpactedComponentDocument"][];
             /** Impacted Workflows */
             impacted_workflows: components["schemas"]["ImpactedWorkflowDocument"][];
+            /** Spared Workflows */
+            spared_workflows: components["schemas"]["ImpactedWorkflowDocument"][];
             /** Blast Radius Score */
             blast_radius_score: number;
             blast_radius: components["schemas"]["BlastRadiusDocument"];
@@ -4471,6 +4595,12 @@ export interface components {
             /** Degraded */
             degraded: components["schemas"]["DegradedDocument"][];
             structural: components["schemas"]["StructuralDocument"];
+            cases: components["schemas"]["CasesDocument"];
+            /**
+             * Game Days
+             * @description Failures to try, that which narrows the answer most first.
+             */
+            game_days: components["schemas"]["GameDayDocument"][];
             /**
              * Share Of
              * @description The denominator of all shares of runs.
@@ -4684,6 +4814,16 @@ export interface components {
             failed_agent: string;
             /** Failed Components */
             failed_components: string[];
+            /**
+             * Hosted Components
+             * @description What fails with its host.
+             */
+            hosted_components: components["schemas"]["HostedDocument"][];
+            /**
+             * Partly Failed Components
+             * @description What also runs in a working host.
+             */
+            partly_failed_components: components["schemas"]["HostedDocument"][];
             /** Impacted Agents */
             impacted_agents: string[];
             /**
@@ -4695,6 +4835,8 @@ export interface components {
             impacted_components: components["schemas"]["ImpactedComponentDocument"][];
             /** Impacted Workflows */
             impacted_workflows: components["schemas"]["ImpactedWorkflowDocument"][];
+            /** Spared Workflows */
+            spared_workflows: components["schemas"]["ImpactedWorkflowDocument"][];
             /** Blast Radius Score */
             blast_radius_score: number;
             blast_radius: components["schemas"]["BlastRadiusDocument"];
@@ -4702,6 +4844,12 @@ export interface components {
             /** Degraded */
             degraded: components["schemas"]["DegradedDocument"][];
             structural: components["schemas"]["StructuralDocument"];
+            cases: components["schemas"]["CasesDocument"];
+            /**
+             * Game Days
+             * @description Failures to try, that which narrows the answer most first.
+             */
+            game_days: components["schemas"]["GameDayDocument"][];
             /**
              * Share Of
              * @description The denominator of all shares of runs.
@@ -4962,6 +5110,18 @@ export interface components {
             /** Id */
             id: string;
             entry: components["schemas"]["CatalogEntryDocument"];
+        };
+        /**
+         * WorstCaseDocument
+         * @description The cost if no failure that was never seen is survived.
+         */
+        WorstCaseDocument: {
+            /** Runs Lost */
+            runs_lost: number;
+            /** Components */
+            components: number;
+            /** Workflows */
+            workflows: number;
         };
         /**
          * Problem
