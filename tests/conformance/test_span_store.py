@@ -38,6 +38,7 @@ from agentguard.traces.damage import DamagedSpansError, without_damaged
 from agentguard.traces.errors import StoreUnavailableError
 from agentguard.traces.store import Delivery
 from agentguard.traces.validation import make_decoder, validate
+from tests.retention.files import expired, purged
 from tests.traces.spans import HOUR, NOTHING_WANTED, START, batch, counts, json, protobuf
 
 pytestmark = pytest.mark.anyio
@@ -196,7 +197,7 @@ async def test_a_window_holds_what_was_received_since_and_expiry_deletes_what_wa
 
         assert await held(store, clock.now - HOUR) == {2: 1}
         assert await held(store, clock.now - 4 * HOUR) == {1: 1, 2: 1}
-        assert await SpanRetention(tmp_path, Limit(age=HOUR)).expire(clock.now) == 1
+        assert await expired(SpanRetention(tmp_path, Limit(age=HOUR)), clock.now) == 1
         assert await held(store) == {2: 1}
 
 
@@ -209,8 +210,8 @@ async def test_the_oldest_spans_go_first_where_their_bytes_exceed_the_limit(tmp_
             clock.now += HOUR
         size = (await SpanRetention(tmp_path, Limit()).usage()).bytes
 
-        assert await SpanRetention(tmp_path, Limit(bytes=size)).expire(clock.now) == 0
-        assert await SpanRetention(tmp_path, Limit(bytes=size - 1)).expire(clock.now) == 1
+        assert await expired(SpanRetention(tmp_path, Limit(bytes=size)), clock.now) == 0
+        assert await expired(SpanRetention(tmp_path, Limit(bytes=size - 1)), clock.now) == 1
         assert await held(store) == {2: 1, 3: 1}
 
 
@@ -252,8 +253,8 @@ async def test_spans_that_are_read_are_not_deleted_until_the_reader_ends(tmp_pat
         await store.append(batch(protobuf([1])))
         await store.compact()
         async with store.window(0):
-            assert await spans.expire(clock.now) == 0
-            purging = asyncio.ensure_future(spans.purge(clock.now + 2 * HOUR))
+            assert await expired(spans, clock.now) == 0
+            purging = asyncio.ensure_future(purged(spans, clock.now + 2 * HOUR))
             await asyncio.sleep(0)
 
         assert await purging == 1
@@ -272,8 +273,8 @@ async def test_a_purge_deletes_old_bodies_and_segments_that_dead_processes_left(
 
         assert (await BodyRetention(tmp_path, Limit()).usage()).count == 1
         assert (await LogRetention(tmp_path).usage()).count == 2
-        assert await BodyRetention(tmp_path, Limit()).purge(clock.now + 2 * HOUR) == 1
-        assert await LogRetention(tmp_path).purge(system_clock() + HOUR) == 1
+        assert await purged(BodyRetention(tmp_path, Limit()), clock.now + 2 * HOUR) == 1
+        assert await purged(LogRetention(tmp_path), system_clock() + HOUR) == 1
         assert list((tmp_path / "log").iterdir()) == [living]
 
 
@@ -635,8 +636,8 @@ async def test_two_processes_that_find_the_same_damage_set_it_aside_once(tmp_pat
         assert len(list((tmp_path / "quarantine").iterdir())) == 2
     kept = QuarantineRetention(tmp_path, Limit(age=HOUR))
     assert (await kept.usage()).count == 1
-    assert await kept.expire(found.found_at + HOUR) == 0
-    assert await kept.expire(found.found_at + HOUR + 1) == 1
+    assert await expired(kept, found.found_at + HOUR) == 0
+    assert await expired(kept, found.found_at + HOUR + 1) == 1
     assert list((tmp_path / "quarantine").iterdir()) == []
 
 

@@ -66,14 +66,12 @@ def kept_data(settings: Settings, unit_of_work: SqlUnitOfWork, graphs: Graphs) -
         unit_of_work.clock,
     )
     files = (
-        RunRetention(graphs),
         SpanRetention(folder, received),
         BodyRetention(folder, received),
         LogRetention(folder),
         QuarantineRetention(folder, received),
-        uploads,
     )
-    return KeptData(unit_of_work, rows, files)
+    return KeptData(unit_of_work, rows, files, leftovers=(RunRetention(graphs), uploads))
 
 
 def _payloads(settings: Settings) -> tuple[PayloadRetention, ...]:

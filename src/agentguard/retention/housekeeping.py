@@ -16,17 +16,18 @@ from agentguard.audit.recording import AuditTrail, named
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.leases import Leases
 from agentguard.coordination.turns import Turn
-from agentguard.kernel.clock import Clock
+from agentguard.kernel.clock import Clock, timestamp
 from agentguard.kernel.errors import UnavailableError
 from agentguard.retention.expiry_clock import ExpiryClocks, expiry_time
-from agentguard.retention.policy import Usage
-from agentguard.retention.retained import RetainedFiles, RetainedRows
+from agentguard.retention.policy import Item, Usage
+from agentguard.retention.retained import LeftoverFiles, RetainedFiles, RetainedRows
 from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
 
 HOUSEKEEPING = "housekeeping"
 """The name of the lease."""
+RETENTION = system_principal("retention")
 _PAUSE_SECONDS = 60.0
 
 
@@ -53,7 +54,9 @@ class KeptData(Generic[S]):
     unit_of_work: UnitOfWork[S]
     rows: Sequence[RetainedRows[S]]
     files: Sequence[RetainedFiles]
-    """Expired after the rows that own them."""
+    """Deleted with an entry."""
+    leftovers: Sequence[LeftoverFiles] = ()
+    """Deleted without one, after the rows that own them."""
     trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def usage(self) -> dict[str, Usage]:
@@ -62,7 +65,8 @@ class KeptData(Generic[S]):
         Raises UnavailableError, OSError.
         """
         found = {each.kind: await self.unit_of_work.read(each.usage) for each in self.rows}
-        return found | {each.kind: await each.usage() for each in self.files}
+        files = {each.kind: await each.usage() for each in self.files}
+        return found | files | {each.kind: await each.usage() for each in self.leftovers}
 
     async def expire(self, now: int) -> dict[str, int]:
         """Delete what exceeds the limits; return the number of deleted items per kind.
@@ -77,22 +81,36 @@ class KeptData(Generic[S]):
                 deleted[rows.kind] = await self._expire_rows(rows, time)
         for files in self.files:
             with _logged(files.kind):
-                deleted[files.kind] = await files.expire(time)
+                deleted[files.kind] = await self._expire_files(files, time)
+        for left in self.leftovers:
+            with _logged(left.kind):
+                deleted[left.kind] = await left.expire(time)
         return deleted
 
     async def _expire_rows(self, rows: RetainedRows[S], now: int) -> int:
         async def work(stores: S) -> tuple[str, ...]:
             gone = await rows.expire(stores, now=now)
             if gone:
-                who = system_principal("retention")
-                await self.trail.record(
-                    stores.audit, who, "data.expired", object_id=rows.kind, payload=named(gone)
-                )
+                await self._record(stores, rows.kind, named(gone))
             return gone
 
         ids = await self.unit_of_work.run(work)
         await rows.deleted(ids)
         return len(ids)
+
+    async def _expire_files(self, files: RetainedFiles, now: int) -> int:
+        """Delete files once their entry is durable: one cut off in between is entered again."""
+        async with files.expiring(now) as selected:
+            if selected:
+                facts = _facts(selected)
+                await self.unit_of_work.run(lambda stores: self._record(stores, files.kind, facts))
+                await files.delete(selected)
+        return len(selected)
+
+    async def _record(self, stores: S, kind: str, facts: dict[str, object]) -> None:
+        await self.trail.record(
+            stores.audit, RETENTION, "data.expired", object_id=kind, payload=facts
+        )
 
 
 @dataclass(slots=True)
@@ -134,6 +152,13 @@ class Housekeeping(Generic[S]):
         # The outermost frame of a loop: the next round tries again.
         except Exception:
             log.exception("housekeeping_failed")
+
+
+def _facts(selected: Sequence[Item]) -> dict[str, object]:
+    """Return the number and the times of files, as a payload."""
+    times = [item.created_at for item in selected]
+    oldest, newest = timestamp(min(times)), timestamp(max(times))
+    return {"number": len(selected), "oldest": oldest, "newest": newest}
 
 
 @contextlib.contextmanager

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
 
-from agentguard.retention.policy import Usage
+from agentguard.retention.policy import Item, Usage
 
 S_contra = TypeVar("S_contra", contravariant=True)
 
@@ -35,7 +37,38 @@ class RetainedRows(Protocol[S_contra]):
 
 
 class RetainedFiles(Protocol):
-    """One kind of data in files; every method raises OSError."""
+    """One kind of data in files; every method raises OSError.
+
+    Files are selected first and deleted later, so that the deletion is entered in between.
+    """
+
+    @property
+    def kind(self) -> str:
+        """Name in metrics, `doctor` and `purge`."""
+
+    async def usage(self) -> Usage: ...
+
+    def expiring(self, now: int) -> AbstractAsyncContextManager[Sequence[Item]]:
+        """Select what exceeds the limits of this kind; it cannot change until the context ends.
+
+        Selects less where another process uses the files; the next call selects the rest.
+        """
+
+    def purging(self, before: int) -> AbstractAsyncContextManager[Sequence[Item]]:
+        """Select what was made before this time (ns), in the same way.
+
+        Raises UnavailableError where another process uses the files for too long.
+        """
+
+    async def delete(self, selected: Sequence[Item]) -> None:
+        """Delete selected items, within their context; repeating it is harmless."""
+
+
+class LeftoverFiles(Protocol):
+    """Files of work that has ended, or was cut off: no entry tells of their deletion.
+
+    Every method raises OSError.
+    """
 
     @property
     def kind(self) -> str:
@@ -44,13 +77,7 @@ class RetainedFiles(Protocol):
     async def usage(self) -> Usage: ...
 
     async def expire(self, now: int) -> int:
-        """Delete what exceeds the limits of this kind; return the number of deleted items.
-
-        May delete less where another process uses the files; the next call deletes the rest.
-        """
+        """Delete what nothing needs any more; return the number of deleted items."""
 
     async def purge(self, before: int) -> int:
-        """Delete what was made before this time (ns); return the number of deleted items.
-
-        Raises UnavailableError where another process uses the files for too long.
-        """
+        """Delete the same on request; return the number of deleted items."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -37,24 +38,38 @@ class RetentionService(Generic[S]):
         """Delete all data made before this time (ns); return the number of items per kind.
 
         What is in use stays: unfinished jobs with their uploads, and cited graph versions unless
-        `include_cited`. The rows are deleted in one transaction, the files after it; if those
-        fail, repeating deletes them. Raises PermissionDeniedError, UnavailableError, OSError.
+        `include_cited`. The rows are deleted in one transaction, which enters the numbers of rows
+        and files, and the files after it; if those fail, repeating deletes them. Raises
+        PermissionDeniedError, UnavailableError, OSError; nothing is deleted where files are in use.
         """
         actor.require(Permission.OPERATE)
+        async with AsyncExitStack() as held:
+            files = [
+                (each, await held.enter_async_context(each.purging(before)))
+                for each in self.kept.files
+            ]
+            numbers = {each.kind: len(selected) for each, selected in files}
+            ids = await self._purge_rows(actor, before, numbers, include_cited=include_cited)
+            for rows in self.kept.rows:
+                await rows.deleted(ids[rows.kind])
+            for each, selected in files:
+                await each.delete(selected)
+        left = {each.kind: await each.purge(before) for each in self.kept.leftovers}
+        return {kind: len(gone) for kind, gone in ids.items()} | numbers | left
+
+    async def _purge_rows(
+        self, actor: Principal, before: int, files: Mapping[str, int], *, include_cited: bool
+    ) -> dict[str, tuple[str, ...]]:
+        """Delete the rows, and enter their numbers with those of the files; return the ids."""
 
         async def work(stores: S) -> dict[str, tuple[str, ...]]:
             gone = {
                 rows.kind: await rows.purge(stores, before, include_cited=include_cited)
                 for rows in self.kept.rows
             }
-            facts = {"before": timestamp(before), "include_cited": include_cited} | {
-                kind: len(ids) for kind, ids in gone.items()
-            }
+            numbers = {**{kind: len(ids) for kind, ids in gone.items()}, **files}
+            facts = {"before": timestamp(before), "include_cited": include_cited, **numbers}
             await self.kept.trail.record(stores.audit, actor, "data.purged", payload=facts)
             return gone
 
-        ids = await self.kept.unit_of_work.run(work)
-        for rows in self.kept.rows:
-            await rows.deleted(ids[rows.kind])
-        deleted = {kind: len(gone) for kind, gone in ids.items()}
-        return deleted | {each.kind: await each.purge(before) for each in self.kept.files}
+        return await self.kept.unit_of_work.run(work)

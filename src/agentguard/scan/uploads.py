@@ -18,7 +18,7 @@ _MARGIN_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class UploadRetention:
-    """A RetainedFiles: uploads go with their jobs, so this deletes those of dead processes.
+    """A LeftoverFiles: uploads go with their jobs, so this deletes those of dead processes.
 
     Those of ended jobs go at once. Uploads that unfinished jobs need stay, and so do those that a
     process may still be receiving.

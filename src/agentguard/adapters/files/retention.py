@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,35 +53,43 @@ class SpanRetention:
     async def usage(self) -> Usage:
         return await asyncio.to_thread(lambda: usage_of(list(_items(self._parts()))))
 
-    async def expire(self, now: int) -> int:
-        return await asyncio.to_thread(self._expire, self.limit, now) or 0
+    @asynccontextmanager
+    async def expiring(self, now: int) -> AsyncIterator[tuple[Item, ...]]:
+        with ExitStack() as held:
+            found = await asyncio.to_thread(self._selected, held, self.limit, now)
+            yield found or ()
 
-    async def purge(self, before: int) -> int:
-        """Delete spans received before this time, except those of its own hour."""
+    @asynccontextmanager
+    async def purging(self, before: int) -> AsyncIterator[tuple[Item, ...]]:
+        """Select spans received before this time, except those of its own hour."""
         latest = time.monotonic() + _PURGE_SECONDS
-        while (deleted := await asyncio.to_thread(self._expire, Limit(age=0), before)) is None:
+        while True:
+            with ExitStack() as held:
+                found = await asyncio.to_thread(self._selected, held, Limit(age=0), before)
+                if found is not None:
+                    yield found
+                    return
             if time.monotonic() > latest:
                 raise SpansInUseError
             await asyncio.sleep(_PAUSE_SECONDS)
-        return deleted
+
+    async def delete(self, selected: Sequence[Item]) -> None:
+        await asyncio.to_thread(_delete, selected)
 
     def _parts(self) -> dict[Path, Part]:
         lake = self.directory / "spans"
         return {part.path(lake): part for part in parts_in(lake)}
 
-    def _expire(self, limit: Limit, now: int) -> int | None:
-        """Delete what exceeds the limit; return None if another process uses the files."""
+    def _selected(self, held: ExitStack, limit: Limit, now: int) -> tuple[Item, ...] | None:
+        """Return what exceeds the limit, locked; None if another process uses the files."""
         if not self.directory.joinpath("spans").exists():
-            return 0
-        with exclusive(self.directory / MAINTENANCE_LOCK) as mine:
-            return self._delete_unread(limit, now) if mine else None
-
-    def _delete_unread(self, limit: Limit, now: int) -> int | None:
-        gone = expired(_items(self._parts()), limit, _whole_hours(limit, now))
-        if not gone:
-            return 0
-        with exclusive(self.directory / READ_LOCK) as unread:
-            return _delete(map(Path, gone)) if unread else None
+            return ()
+        if not held.enter_context(exclusive(self.directory / MAINTENANCE_LOCK)):
+            return None
+        found = _exceeding(_items(self._parts()), limit, _whole_hours(limit, now))
+        if not found:
+            return ()
+        return found if held.enter_context(exclusive(self.directory / READ_LOCK)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,18 +102,23 @@ class _FileRetention(ABC):
     async def usage(self) -> Usage:
         return await asyncio.to_thread(lambda: usage_of(list(self._items())))
 
-    async def expire(self, now: int) -> int:
-        return await asyncio.to_thread(self._expire, self.limit, now)
+    @asynccontextmanager
+    async def expiring(self, now: int) -> AsyncIterator[tuple[Item, ...]]:
+        yield await asyncio.to_thread(self._selected, self.limit, now)
 
-    async def purge(self, before: int) -> int:
-        return await asyncio.to_thread(self._expire, Limit(age=0), before)
+    @asynccontextmanager
+    async def purging(self, before: int) -> AsyncIterator[tuple[Item, ...]]:
+        yield await asyncio.to_thread(self._selected, Limit(age=0), before)
+
+    @abstractmethod
+    async def delete(self, selected: Sequence[Item]) -> None: ...
 
     @abstractmethod
     def _items(self) -> Iterator[Item]: ...
 
     @abstractmethod
-    def _expire(self, limit: Limit, now: int) -> int:
-        """Delete what exceeds the limit; return the number of deleted items."""
+    def _selected(self, limit: Limit, now: int) -> tuple[Item, ...]:
+        """Return what exceeds the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +127,14 @@ class BodyRetention(_FileRetention):
 
     kind: str = "bodies"
 
+    async def delete(self, selected: Sequence[Item]) -> None:
+        await asyncio.to_thread(_delete, selected)
+
     def _items(self) -> Iterator[Item]:
         return _segments(self.directory / "bodies")
 
-    def _expire(self, limit: Limit, now: int) -> int:
-        return _delete(map(Path, expired(self._items(), limit, _whole_hours(limit, now))))
+    def _selected(self, limit: Limit, now: int) -> tuple[Item, ...]:
+        return _exceeding(self._items(), limit, _whole_hours(limit, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +143,16 @@ class QuarantineRetention(_FileRetention):
 
     kind: str = "quarantine"
 
+    async def delete(self, selected: Sequence[Item]) -> None:
+        names = [item.id for item in selected]
+        await asyncio.to_thread(Quarantine(self.directory).delete, names)
+
     def _items(self) -> Iterator[Item]:
         for found in Quarantine(self.directory).files():
             yield Item(str(found.quarantined_as), found.found_at, found.bytes)
 
-    def _expire(self, limit: Limit, now: int) -> int:
-        gone = expired(self._items(), limit, now)
-        Quarantine(self.directory).delete(gone)
-        return len(gone)
+    def _selected(self, limit: Limit, now: int) -> tuple[Item, ...]:
+        return _exceeding(self._items(), limit, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +168,28 @@ class LogRetention:
     async def usage(self) -> Usage:
         return await asyncio.to_thread(lambda: usage_of(list(_segments(self.directory / "log"))))
 
-    async def expire(self, now: int) -> int:  # noqa: ARG002
-        return 0
+    @asynccontextmanager
+    async def expiring(self, now: int) -> AsyncIterator[tuple[Item, ...]]:  # noqa: ARG002
+        yield ()
 
-    async def purge(self, before: int) -> int:
-        return await asyncio.to_thread(self._purge, before)
+    @asynccontextmanager
+    async def purging(self, before: int) -> AsyncIterator[tuple[Item, ...]]:
+        with ExitStack() as held:
+            yield await asyncio.to_thread(self._selected, held, before)
 
-    def _purge(self, before: int) -> int:
-        """Delete segments that were last written before, and whose owner is dead."""
-        deleted = 0
+    async def delete(self, selected: Sequence[Item]) -> None:
+        await asyncio.to_thread(_delete, selected)
+
+    def _selected(self, held: ExitStack, before: int) -> tuple[Item, ...]:
+        """Return segments that were last written before, and whose owner is dead."""
+        found = []
         for path in segments_in(self.directory / "log"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime_ns < before and (left := adopt(path)) is not None:
-                    deleted += _delete([path])
-                    left.close()
-        return deleted
+                stat = path.stat()
+                if stat.st_mtime_ns < before and (left := adopt(path)) is not None:
+                    held.callback(left.close)
+                    found.append(Item(str(path), segment_id(path), stat.st_size))
+        return tuple(found)
 
 
 def _items(parts: dict[Path, Part]) -> Iterator[Item]:
@@ -185,9 +210,12 @@ def _whole_hours(limit: Limit, now: int) -> int:
     return now - (now - age) % NS_PER_HOUR
 
 
-def _delete(paths: Iterable[Path]) -> int:
-    deleted = 0
-    for path in paths:
-        path.unlink(missing_ok=True)
-        deleted += 1
-    return deleted
+def _exceeding(items: Iterable[Item], limit: Limit, now: int) -> tuple[Item, ...]:
+    """Return the items to delete, oldest first."""
+    by_id = {item.id: item for item in items}
+    return tuple(by_id[each] for each in expired(by_id.values(), limit, now))
+
+
+def _delete(selected: Iterable[Item]) -> None:
+    for item in selected:
+        Path(item.id).unlink(missing_ok=True)

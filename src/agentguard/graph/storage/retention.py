@@ -164,7 +164,7 @@ class HistoryRetention:
 
 @dataclass(frozen=True, slots=True)
 class RunRetention:
-    """A RetainedFiles: run files, which are deleted with their versions."""
+    """A LeftoverFiles: run files, which are deleted with their versions."""
 
     graphs: Graphs
     kind: str = "runs"
