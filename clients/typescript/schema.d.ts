@@ -4561,6 +4561,21 @@ export interface components {
              * @description Of the stored simulation; null for a preview, and for the graph of a window, which is not stored.
              */
             id: string | null;
+            /**
+             * Answer
+             * @description What is lost, in one sentence.
+             */
+            answer: string;
+            /**
+             * Decided By
+             * @description What the answer rests on, the most important first.
+             */
+            decided_by: string[];
+            /**
+             * Undecided
+             * @description What nobody has seen fail, and what it decides; null if nothing of weight.
+             */
+            undecided: string | null;
             /** Failed Agent */
             failed_agent: string;
             /** Failed Components */
@@ -4810,6 +4825,21 @@ export interface components {
              * @description Of the stored simulation; null for a preview, and for the graph of a window, which is not stored.
              */
             id: string | null;
+            /**
+             * Answer
+             * @description What is lost, in one sentence.
+             */
+            answer: string;
+            /**
+             * Decided By
+             * @description What the answer rests on, the most important first.
+             */
+            decided_by: string[];
+            /**
+             * Undecided
+             * @description What nobody has seen fail, and what it decides; null if nothing of weight.
+             */
+            undecided: string | null;
             /** Failed Agent */
             failed_agent: string;
             /** Failed Components */

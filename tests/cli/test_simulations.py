@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from agentguard.cli.main import app
+from agentguard.cli.tables.cells import count
 from tests.cli.traces import write_traces
 
 
@@ -39,7 +40,7 @@ def test_a_simulation_is_listed_and_repeated_until_its_graph_is_deleted():
 
     assert simulated["id"] in listed.stdout
     assert "the same result, bit for bit" in shown.stdout
-    assert f"stored as {simulated['id']}" in shown.stdout
+    assert f"Stored as {simulated['id']}" in shown.stdout
     assert "have expired, so the simulation cannot be repeated" in " ".join(expired.stdout.split())
 
 
@@ -48,7 +49,7 @@ def test_a_preview_is_not_stored():
     shown = agentguard("simulate", "PaymentAgent", "--preview")
 
     assert previewed["id"] is None
-    assert "stored as" not in shown.stdout
+    assert "Stored as" not in shown.stdout
     assert document("simulations")["simulations"] == []
 
 
@@ -57,7 +58,7 @@ def test_two_simulations_are_compared():
     compared = agentguard("simulate", "--compare", a["id"], b["id"])
 
     assert "failed_components" in compared.stdout
-    assert f"Runs lost: {a['blast_radius']['runs_lost']} in a" in compared.stdout
+    assert f"Runs lost: {count(a['blast_radius']['runs_lost'])} in a" in compared.stdout
 
 
 @pytest.mark.parametrize(

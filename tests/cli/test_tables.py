@@ -46,7 +46,7 @@ def parts(made: dict) -> list:
     return [
         *graph_parts(safe["graph"]),
         *analysis_parts(safe["graph"]["analysis"], called),
-        *simulation_parts(safe["simulation"], called),
+        *simulation_parts(safe["simulation"], called, full=True),
         *playbook_parts(safe["playbook"]),
         *catalog_parts(safe["catalog"]),
     ]

@@ -21,7 +21,9 @@ from agentguard.playbooks.documents import playbook_document
 from agentguard.playbooks.facts import MAX_EVIDENCE, MAX_LISTED
 from agentguard.playbooks.generator import generate
 from agentguard.playbooks.model import Phase
+from agentguard.simulation.answer import answer
 from agentguard.simulation.engine import simulate
+from agentguard.simulation.naming import names_of
 from tests.simulation.strategies import recorded_worlds, scenarios, seeds
 from tests.simulation.worlds import call, component, fallback, needs, record, workflow, world
 
@@ -259,6 +261,7 @@ def test_every_number_was_counted(failed):
         | counted(result)
         | {"95"}
         | {number for r in [*shares, *rates] for number in numbers(f"{r:.1%}")}
+        | numbers(answer(result, names_of(SHOP)).sentence)
     )
     text = words(playbook(*failed)) + playbook(*failed).situation.summary
 

@@ -11,7 +11,9 @@ from agentguard.playbooks.contain import contain
 from agentguard.playbooks.facts import Facts, facts, listed
 from agentguard.playbooks.model import Draft, Playbook, PlaybookStep, Situation
 from agentguard.playbooks.recover import recover
+from agentguard.simulation.answer import answer
 from agentguard.simulation.model import NO_RECOVERY_TIME, SimulationResult
+from agentguard.simulation.naming import names_of
 
 GENERATOR = "deterministic-1"
 
@@ -51,7 +53,7 @@ def _situation(known: Facts) -> Situation:
     failed = listed(map(known.name, result.scenario.failed))
     return Situation(
         title=f"Outage of {failed}",
-        summary=_summary(known, failed),
+        summary=_summary(known),
         failed=result.scenario.failed,
         severity=result.severity,
         blast_radius_score=result.blast_radius.score,
@@ -61,15 +63,8 @@ def _situation(known: Facts) -> Situation:
     )
 
 
-def _summary(known: Facts, failed: str) -> str:
+def _summary(known: Facts) -> str:
+    """Return the answer of the simulation, and how many components fail too."""
     b = known.result.blast_radius
-    runs = (
-        f"loses {round(b.runs_lost, 1):.10g} of {b.runs_seen} recorded runs"
-        if b.runs_seen
-        else "loses an unknown number of runs (none was recorded)"
-    )
-    hit = f"{b.components_hit} of {b.components} other components"
-    return (
-        f"In the {known.result.method.value} simulation, an outage of {failed} {runs} and"
-        f" affects {hit}."
-    )
+    sentence = answer(known.result, names_of(known.graph)).sentence
+    return f"{sentence} {b.components_hit} of {b.components} other components fail too."

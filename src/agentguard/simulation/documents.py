@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.rates import per_hour, too_short
+from agentguard.simulation.answer import answer
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
     SHARE_OF,
@@ -25,18 +27,28 @@ from agentguard.simulation.model import (
     Step,
 )
 
+NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NAMED = 3
 
 
 def simulation_document(
-    result: SimulationResult, *, links: TraceLinks = NO_LINKS
+    result: SimulationResult,
+    *,
+    names: Mapping[str, str] = NO_NAMES,
+    groups: Sequence[str] = (),
+    links: TraceLinks = NO_LINKS,
 ) -> dict[str, Any]:
     """Return the document of `POST /api/simulate` and `agentguard simulate --format json`.
 
+    `names` maps ids to what sentences call them; `groups` are those that fail as a whole.
     `impacted_count` counts the components of all kinds in `impacted_components`; `impacted_agents`
     lists the ids of agents only.
     """
+    said = answer(result, names, groups)
     return {
+        "answer": said.sentence,
+        "decided_by": list(said.decided_by),
+        "undecided": said.undecided,
         **_scenario(result.scenario),
         "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
         "impacted_count": len(result.components),

@@ -21,6 +21,7 @@ from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.identity import catalog_digest, identify, linked
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
+from agentguard.simulation.naming import names_of
 from agentguard.simulation.shared_fate import is_group, members
 from agentguard.traces.window import TimeWindow
 
@@ -85,11 +86,13 @@ class ResolvedFailure:
     """Ids, in the order of the request."""
     method: Method | None
     seed: int
+    groups: tuple[str, ...] = ()
+    """The shared-fate groups that make up the failure; empty if components are named too."""
 
     @property
     def parameters(self) -> object:
         """What the answer depends on beside the graph: plain values."""
-        return [self.components, self.method, self.seed]
+        return [self.components, self.groups, self.method, self.seed]
 
 
 class JobQueue(Protocol):
@@ -133,8 +136,8 @@ class SimulationService:
     @staticmethod
     def resolve_in(selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
         """Return the components that the failure names in its graph; raise as `resolve`."""
-        components = _components(failure, selected.graph)
-        return ResolvedFailure(selected, components, failure.method, failure.seed)
+        components, groups = _components(failure, selected.graph)
+        return ResolvedFailure(selected, components, failure.method, failure.seed, groups)
 
     async def simulate(
         self, actor: Principal, failure: ResolvedFailure, *, preview: bool = False
@@ -164,7 +167,10 @@ class SimulationService:
     def _document(
         self, failure: ResolvedFailure, result: SimulationResult, *, preview: bool
     ) -> dict[str, Any]:
-        document = origin_of(failure.selected) | simulation_document(result)
+        names = names_of(failure.selected.graph)
+        document = origin_of(failure.selected) | simulation_document(
+            result, names=names, groups=failure.groups
+        )
         catalog = None if self.catalog is None else catalog_digest(self.catalog)
         document["inputs"] = document["inputs"] | {"catalog_sha256": catalog}
         kept = failure.selected.version is not None and not preview
@@ -183,17 +189,24 @@ class SimulationService:
         )
 
 
-def _components(failure: Failure, graph: Graph) -> tuple[str, ...]:
-    named = [each for text in failure.wanted for each in _named(graph, text)]
-    grouped = [each for group in failure.groups for each in members(graph, group)]
-    return tuple(dict.fromkeys([*named, *grouped]))
+def _components(failure: Failure, graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the components that fail, and the groups that they are if nothing else is named."""
+    groups = [text for text in failure.wanted if _component(graph, text) is None]
+    found: dict[str, None] = {}
+    for text in failure.wanted:
+        named = _component(graph, text)
+        found |= dict.fromkeys(members(graph, text) if named is None else [named])
+    for group in failure.groups:
+        found |= dict.fromkeys(members(graph, group))
+    only = len(groups) == len(failure.wanted)
+    return tuple(found), tuple(dict.fromkeys([*groups, *failure.groups])) if only else ()
 
 
-def _named(graph: Graph, text: str) -> tuple[str, ...]:
-    """Return the component that this text names, else the members of the group that it names."""
+def _component(graph: Graph, text: str) -> str | None:
+    """Return the component that this text names; None where it names a group."""
     try:
-        return (resolve(graph, text).id,)
+        return resolve(graph, text).id
     except UnknownComponentError:
         if is_group(text):
-            return members(graph, text)
+            return None
         raise

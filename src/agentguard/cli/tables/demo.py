@@ -26,9 +26,9 @@ from agentguard.cli.tables.graph import (
 )
 from agentguard.cli.tables.playbook import outline_part, playbook_parts
 from agentguard.cli.tables.simulation import (
+    answer_part,
     simulation_parts,
     value_lost,
-    verdict_part,
 )
 from agentguard.cli.tables.simulation import (
     workflows_part as lost_part,
@@ -68,7 +68,7 @@ def overview_parts(
     yield spofs_part(analysis["spofs"], called, top=_FINDINGS)
     yield cycles_part(analysis, called, top=_FEW)
     yield risks_part(analysis, called, top=_FEW, explained=0)
-    yield verdict_part(simulation, called)
+    yield answer_part(simulation)
     yield lost_part(simulation["impacted_workflows"], top=_FEW)
     yield outline_part(playbook)
 

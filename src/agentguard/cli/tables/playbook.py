@@ -52,8 +52,7 @@ def _situation(document: Document) -> RenderableType:
 
 
 def _recovery_time(document: Document) -> str:
-    known = document["estimated_recovery_time"]
-    return str(known or f"unknown. {document['estimated_recovery_time_reason']}")
+    return str(document["estimated_recovery_time"] or "unknown")
 
 
 def _phase(

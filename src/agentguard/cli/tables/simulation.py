@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -12,6 +13,7 @@ from agentguard.cli.tables.cells import (
     answer,
     bar,
     count,
+    faint,
     first_names,
     hanging,
     name,
@@ -39,6 +41,13 @@ _COMPONENTS = (
     sentences("Path of the failure"),
 )
 
+_REASONS = 3
+"""Reasons that are shown without --full."""
+_UNSEEN = (
+    "Whether {} are survived is estimated from the kind of what is called: no failure of these"
+    " dependencies was recorded."
+)
+
 
 def simulation_parts(
     document: Document, called: Mapping[str, str], *, full: bool = False
@@ -48,43 +57,64 @@ def simulation_parts(
     `called` maps ids of components and workflows to their labels.
     """
     top = None if full else ROWS
+    workflows = document["impacted_workflows"]
+    if not full:
+        said = (origin_part(document), answer_part(document), *_affected(document, called))
+        tables = [workflows_part(workflows, top=top)] if len(workflows) > 1 else []
+        return [Group(*said), *tables, faint(_more(document))]
     return [
-        Group(origin_part(document), verdict_part(document, called)),
-        workflows_part(document["impacted_workflows"], top=top),
+        Group(origin_part(document), answer_part(document, every=True), _figures(document)),
+        workflows_part(workflows, top=top),
         _components(document["impacted_components"], called, top=top),
         *_degraded(document["degraded"], called),
         *_evidence(document),
-        _assumptions(document),
+        *_assumptions(document),
     ]
 
 
-def verdict_part(document: Document, called: Mapping[str, str]) -> RenderableType:
-    """Return what the failure costs, in one line and then in figures."""
+def answer_part(document: Document, *, every: bool = False) -> RenderableType:
+    """Return what is lost, the first reasons or `every`, and what nobody knows."""
+    unknown = [] if document["undecided"] is None else [document["undecided"]]
+    reasons = document["decided_by"]
+    lines = [*(reasons if every else reasons[:_REASONS]), *unknown]
+    estimate = document["impact_estimate"]
+    return Group(
+        answer(document["answer"]),
+        *(hanging("●", line) for line in lines),
+        _line("Severity", Text.assemble(severity(estimate["severity"]), _because(estimate))),
+    )
+
+
+def _affected(document: Document, called: Mapping[str, str]) -> list[RenderableType]:
+    """Return the components that fail too, in one line."""
+    hit = document["impacted_components"]
+    if not hit:
+        return []
+    named = first_names([called.get(c["id"], c["name"]) for c in hit])
+    return [_line("Fail too", Text(named))]
+
+
+def _more(document: Document) -> str:
+    stored = f"Stored as {document['id']}. " if document["id"] else ""
+    return f"{stored}Components, evidence and assumptions: --full"
+
+
+def _figures(document: Document) -> RenderableType:
     estimate, radius = document["impact_estimate"], document["blast_radius"]
     score = f"  {radius['score']:.1f} of 10 = {_formula(radius)}"
+    hit = f"{count(radius['components_hit'])} of {count(radius['components'])} others"
     return Group(
-        answer(_summary(document, called)),
-        _line("Severity", Text.assemble(severity(estimate["severity"]), _because(estimate))),
+        _line("Components", Text(hit)),
         _line("Blast radius", Text.assemble(bar(radius["score"] / 10), score)),
         _line("Value lost", Text(value_lost(estimate))),
-        _line("Worst case", Text(_worst_case(document["cases"]))),
+        _line("Worst case", Text(_worst_case(document))),
+        _line("Recovery", Text(_recovery(estimate["estimated_recovery_time"]))),
         _line("Method", Text(_method(document))),
     )
 
 
-def _summary(document: Document, called: Mapping[str, str]) -> str:
-    failed, radius = document["failed_components"], document["blast_radius"]
-    verb = "fails" if len(failed) == 1 else "fail together"
-    runs = (
-        f"{count(radius['runs_lost'])} of {plural(radius['runs_seen'], 'recorded run')} lost"
-        if radius["runs_seen"]
-        else "no recorded run to replay"
-    )
-    return (
-        f"If {first_names([called.get(c, c) for c in failed])} {verb}: {runs},"
-        f" {count(radius['components_hit'])} of {count(radius['components'])} other components"
-        " affected."
-    )
+def _recovery(seconds: float | None) -> str:
+    return "unknown" if seconds is None else f"{seconds:,.0f} s"
 
 
 def _because(estimate: Document) -> str:
@@ -102,13 +132,20 @@ def _amount(amount: float, currency: str | None) -> str:
     return f"{amount:,.2f} {currency or ''}".strip()
 
 
-def _worst_case(cases: Document) -> str:
-    best, worst = cases["best"]["runs_lost"], cases["worst"]
+def _worst_case(document: Document) -> str:
+    """Return what fails if nothing absorbs the failure; never less than the result."""
+    best, worst = document["cases"]["best"]["runs_lost"], document["cases"]["worst"]
+    seen = document["blast_radius"]["runs_seen"]
+    runs = ceil(round(worst["runs_lost"], 6))
     components = plural(worst["components"], "component")
     workflows = plural(worst["workflows"], "workflow")
-    runs = f"{count(worst['runs_lost'])} runs lost"
-    spared = f" ({count(best)} if every failure never seen is)" if best < worst["runs_lost"] else ""
-    return f"{runs}, {components} and {workflows} fail if nothing absorbs the failure{spared}"
+    lost = f"{runs:,} of {plural(seen, 'run')} lost, " if seen else ""
+    spared = (
+        f" ({count(best)} runs if every failure never seen is absorbed)"
+        if best < worst["runs_lost"]
+        else ""
+    )
+    return f"{lost}{components} and {workflows} fail if nothing absorbs the failure{spared}"
 
 
 def _method(document: Document) -> str:
@@ -217,13 +254,12 @@ def _path_evidence(hit: Iterable[Document]) -> Iterator[Document]:
             yield from step["evidence"]
 
 
-def _assumptions(document: Document) -> RenderableType:
+def _assumptions(document: Document) -> list[RenderableType]:
     estimate = document["impact_estimate"]
-    reasons = (
+    unseen = (document["assumptions"] or {}).get("absorption_unknown")
+    found = (
         estimate["revenue_risk_reason"] if estimate["revenue_risk"] is not None else None,
-        estimate["estimated_recovery_time_reason"],
-        (document["assumptions"] or {}).get("note"),
+        _UNSEEN.format(plural(unseen, "failing call")) if unseen else None,
     )
-    return section(
-        "Assumptions and limits", *(hanging("●", reason) for reason in reasons if reason)
-    )
+    reasons = [hanging("●", reason) for reason in found if reason]
+    return [section("Assumptions and limits", *reasons)] if reasons else []

@@ -17,6 +17,7 @@ from agentguard.cli.tables.cells import (
     name,
     percent,
     plural,
+    rounded,
     section,
     severity,
 )
@@ -144,7 +145,10 @@ def _workflows(document: Document, *, top: int | None) -> RenderableType:
 
 
 def _signed(change: float | None) -> str:
-    return "–" if change is None else f"{change:+,}" if change else "no change"
+    if change is None:
+        return "–"
+    shown = rounded(change)
+    return f"{shown:+,}" if shown else "hardly any change" if change else "no change"
 
 
 def _components(found: Document) -> RenderableType:
@@ -163,5 +167,5 @@ def _money(money: Document) -> str:
         else f"{money[side]:,.2f} {money[f'currency_{side}'] or ''}".strip()
         for side in ("a", "b")
     )
-    change = money["reason"] if money["change"] is None else _signed(round(money["change"], 2))
+    change = money["reason"] if money["change"] is None else _signed(money["change"])
     return f"{a} in a, {b} in b. {change}"

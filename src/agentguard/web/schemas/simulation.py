@@ -215,6 +215,11 @@ class SimulationDocument(Origin):
         description="Of the stored simulation; null for a preview, and for the graph of a window,"
         " which is not stored."
     )
+    answer: str = Field(description="What is lost, in one sentence.")
+    decided_by: list[str] = Field(description="What the answer rests on, the most important first.")
+    undecided: str | None = Field(
+        description="What nobody has seen fail, and what it decides; null if nothing of weight."
+    )
     failed_agent: str
     failed_components: list[str]
     hosted_components: list[HostedDocument] = Field(description="What fails with its host.")
