@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.simulation.model import Method, Severity
 from agentguard.simulation.storage.documents import RepeatState
 from agentguard.web.schemas.common import Document, Time
-from agentguard.web.schemas.simulation import SimulationDocument
+from agentguard.web.schemas.simulation import SimulationDocument, ThresholdsDocument
 
 
 class SimulationRecordDocument(Document):
@@ -38,14 +36,26 @@ class SimulationsDocument(Document):
     next: str | None = Field(description="`before` of the next page; null after the last.")
 
 
+class StoredRequestDocument(Document):
+    """What fails and how, bound to the graph version."""
+
+    wanted: list[str]
+    groups: list[str]
+    method: Method | None
+    seed: int
+    dataset: str | None
+    version: str | None
+    window: list[int | None] | None
+
+
 class StoredInputsDocument(Document):
     """When and from what a simulation was made."""
 
     created_at: Time | None
     created_by: str
     agentguard_version: str
-    request: dict[str, Any] = Field(
-        description="What fails and how; `inputs` has the thresholds and the catalog's hash."
+    request: StoredRequestDocument = Field(
+        description="`inputs` has the thresholds and the catalog's hash beside it."
     )
 
 
@@ -70,8 +80,8 @@ class ChangedInputDocument(Document):
     """An input that differs."""
 
     name: str
-    a: Any
-    b: Any
+    a: str | float | list[str] | ThresholdsDocument | None
+    b: str | float | list[str] | ThresholdsDocument | None
 
 
 class ChangeDocument(Document):
