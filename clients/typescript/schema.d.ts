@@ -2101,9 +2101,9 @@ export interface components {
             /** Name */
             name: string;
             /** A */
-            a: unknown;
+            a: string | number | string[] | components["schemas"]["ThresholdsDocument"] | null;
             /** B */
-            b: unknown;
+            b: string | number | string[] | components["schemas"]["ThresholdsDocument"] | null;
         };
         /**
          * ChangedWorkflow
@@ -4797,13 +4797,27 @@ export interface components {
             created_by: string;
             /** Agentguard Version */
             agentguard_version: string;
-            /**
-             * Request
-             * @description What fails and how; `inputs` has the thresholds and the catalog's hash.
-             */
-            request: {
-                [key: string]: unknown;
-            };
+            /** @description `inputs` has the thresholds and the catalog's hash beside it. */
+            request: components["schemas"]["StoredRequestDocument"];
+        };
+        /**
+         * StoredRequestDocument
+         * @description What fails and how, bound to the graph version.
+         */
+        StoredRequestDocument: {
+            /** Wanted */
+            wanted: string[];
+            /** Groups */
+            groups: string[];
+            method: components["schemas"]["Method"] | null;
+            /** Seed */
+            seed: number;
+            /** Dataset */
+            dataset: string | null;
+            /** Version */
+            version: string | null;
+            /** Window */
+            window: (number | null)[] | null;
         };
         /**
          * StoredSimulationDocument

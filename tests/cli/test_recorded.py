@@ -31,6 +31,7 @@ pytestmark = pytest.mark.xdist_group("recorded")
 
 CATALOG = Path(str(files("agentguard") / "demo_recording" / "catalog.yaml"))
 VERSION = re.compile(r"\b[0-9a-f]{16}-[0-9a-f]{8}\b")
+SIMULATION = re.compile(r"(?<=tored as )[0-9a-f]{32}")
 WORST = "gpt-4o"
 COMMANDS = {
     "scan": "scan traces.jsonl --no-store",
@@ -88,7 +89,8 @@ def document(recorded: Recorded, command: str) -> dict:
 
 def stable(text: str) -> str:
     """The text without what differs from run to run."""
-    lines = (VERSION.sub("0" * 16 + "-" + "0" * 8, line).rstrip() for line in text.splitlines())
+    text = SIMULATION.sub("0" * 32, VERSION.sub("0" * 16 + "-" + "0" * 8, text))
+    lines = (line.rstrip() for line in text.splitlines())
     return "\n".join("Next: …" if line.startswith("Next: ") else line for line in lines) + "\n"
 
 
