@@ -114,10 +114,7 @@ def _losses(lost: Sequence[ImpactedWorkflow], result: SimulationResult) -> str:
     weighty = [w for w in lost if w.runs_lost >= _HARDLY]
     few = [w for w in lost if w.runs_lost < _HARDLY]
     if not weighty:
-        [w, *more] = few
-        if not more:
-            return f"hardly any runs of {w.name} are lost{_range(w)}"
-        return f"{_hardly(few)} are lost"
+        return _next_to_nothing(few)
     if len(weighty) > _NAMED:
         return _total(weighty, result)
     rest = f", and {_hardly(few)}" if few else ""
@@ -129,6 +126,12 @@ def _losses(lost: Sequence[ImpactedWorkflow], result: SimulationResult) -> str:
         return f"{_loss(w)} {_are(w.runs_lost)} lost{_range(w, _rest(w))}{rest}"
     losses = joined([f"{_loss(w)}{_range(w)}" for w in weighty])
     return f"{losses} are lost{rest}"
+
+
+def _next_to_nothing(few: Sequence[ImpactedWorkflow]) -> str:
+    if len(few) > 1:
+        return f"{_hardly(few)} are lost"
+    return f"hardly any runs of {few[0].name} are lost{_range(few[0])}"
 
 
 def _total(lost: Sequence[ImpactedWorkflow], result: SimulationResult) -> str:

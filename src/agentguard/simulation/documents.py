@@ -10,7 +10,7 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.documents import evidence_document
 from agentguard.graph.evidence_links import NO_LINKS, TraceLinks
 from agentguard.graph.rates import per_hour, too_short
-from agentguard.simulation.answer import answer
+from agentguard.simulation.answer import Answer, answer
 from agentguard.simulation.model import (
     NO_RECOVERY_TIME,
     SHARE_OF,
@@ -44,11 +44,8 @@ def simulation_document(
     `impacted_count` counts the components of all kinds in `impacted_components`; `impacted_agents`
     lists the ids of agents only.
     """
-    said = answer(result, names, groups)
     return {
-        "answer": said.sentence,
-        "decided_by": list(said.decided_by),
-        "undecided": said.undecided,
+        **_answer(answer(result, names, groups)),
         **_scenario(result.scenario),
         "impacted_agents": [c.id for c in result.components if c.kind is ComponentKind.AGENT],
         "impacted_count": len(result.components),
@@ -60,17 +57,32 @@ def simulation_document(
         "blast_radius_score": round(result.blast_radius.score, 3),
         "blast_radius": _blast_radius(result.blast_radius),
         "impact_estimate": _estimate(result),
-        "degraded": [{"id": d.id, "lost": list(d.lost)} for d in result.degraded],
-        "structural": {
-            "components": list(result.structural_components),
-            "workflows": list(result.structural_workflows),
-        },
+        **_structural(result),
         "cases": _cases(result),
         "game_days": [game_day_document(g) for g in result.game_days],
         "share_of": SHARE_OF,
         "method": result.method.value,
         "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
         "inputs": _inputs(result),
+    }
+
+
+def _structural(result: SimulationResult) -> dict[str, Any]:
+    """Return what the structural rules say, whichever the method."""
+    return {
+        "degraded": [{"id": d.id, "lost": list(d.lost)} for d in result.degraded],
+        "structural": {
+            "components": list(result.structural_components),
+            "workflows": list(result.structural_workflows),
+        },
+    }
+
+
+def _answer(said: Answer) -> dict[str, Any]:
+    return {
+        "answer": said.sentence,
+        "decided_by": list(said.decided_by),
+        "undecided": said.undecided,
     }
 
 
