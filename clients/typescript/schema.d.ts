@@ -360,6 +360,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mitigations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Mitigations
+         * @description Return what would help most: spares, shared fates removed, retries; each simulated.
+         */
+        get: operations["get_mitigations"];
+        put?: never;
+        /**
+         * Post Mitigations
+         * @description Return what would save runs while these components are out; `background` is ignored.
+         */
+        post: operations["post_mitigations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/events": {
         parameters: {
             query?: never;
@@ -1472,7 +1496,10 @@ export interface components {
             component_risk_scores: {
                 [key: string]: number;
             };
-            /** Overall Risk */
+            /**
+             * Overall Risk
+             * @description The highest score of any component.
+             */
             overall_risk: number;
             /** Risk Version */
             risk_version: string;
@@ -1480,6 +1507,22 @@ export interface components {
             risk_note: string | null;
             /** Spofs */
             spofs: components["schemas"]["SPOFDocument"][];
+            /** Series */
+            series: components["schemas"]["SeriesDocument"][];
+            cut_sets: components["schemas"]["CutSetsDocument"];
+            /** Shared Fates */
+            shared_fates: components["schemas"]["SharedFateDocument"][];
+            /** False Redundancies */
+            false_redundancies: components["schemas"]["FalseRedundancyDocument"][];
+            /**
+             * Dominators
+             * @description The nearest component that every path from an entry passes.
+             */
+            dominators: {
+                [key: string]: string | null;
+            };
+            /** Articulation Points */
+            articulation_points: string[];
             /** Cycles */
             cycles: components["schemas"]["CycleDocument"][];
             simple_cycles: components["schemas"]["SimpleCyclesDocument"];
@@ -1518,7 +1561,10 @@ export interface components {
             component_risk_scores: {
                 [key: string]: number;
             };
-            /** Overall Risk */
+            /**
+             * Overall Risk
+             * @description The highest score of any component.
+             */
             overall_risk: number;
             /** Risk Version */
             risk_version: string;
@@ -1526,6 +1572,22 @@ export interface components {
             risk_note: string | null;
             /** Spofs */
             spofs: components["schemas"]["SPOFDocument"][];
+            /** Series */
+            series: components["schemas"]["SeriesDocument"][];
+            cut_sets: components["schemas"]["CutSetsDocument"];
+            /** Shared Fates */
+            shared_fates: components["schemas"]["SharedFateDocument"][];
+            /** False Redundancies */
+            false_redundancies: components["schemas"]["FalseRedundancyDocument"][];
+            /**
+             * Dominators
+             * @description The nearest component that every path from an entry passes.
+             */
+            dominators: {
+                [key: string]: string | null;
+            };
+            /** Articulation Points */
+            articulation_points: string[];
             /** Cycles */
             cycles: components["schemas"]["CycleDocument"][];
             simple_cycles: components["schemas"]["SimpleCyclesDocument"];
@@ -2663,6 +2725,32 @@ export interface components {
          */
         Criticality: "critical" | "high" | "medium" | "low";
         /**
+         * CutSetDocument
+         * @description Components and shared-fate groups that bring a workflow down together.
+         */
+        CutSetDocument: {
+            /** Members */
+            members: string[];
+            /**
+             * Runs Lost
+             * @description Expected; null: not simulated.
+             */
+            runs_lost: number | null;
+        };
+        /**
+         * CutSetsDocument
+         * @description Minimal cut sets by workflow.
+         */
+        CutSetsDocument: {
+            /**
+             * Bounded
+             * @description Whether a search was cut short or left out.
+             */
+            bounded: boolean;
+            /** Workflows */
+            workflows: components["schemas"]["WorkflowCutSetsDocument"][];
+        };
+        /**
          * CycleDocument
          * @description Components that depend on each other, and one shortest cycle through them.
          */
@@ -3174,6 +3262,29 @@ export interface components {
          */
         FallbackMode: "same_run" | "next_run" | "passed_on";
         /**
+         * FalseRedundancyDocument
+         * @description Alternatives that fail together.
+         */
+        FalseRedundancyDocument: {
+            /** Owner */
+            owner: string;
+            /** Members */
+            members: string[];
+            /** Shared */
+            shared: string[];
+            /**
+             * Family
+             * @description Family of models, told by the names alone.
+             */
+            family: string | null;
+        };
+        /**
+         * FateKind
+         * @description What the members of a group share.
+         * @enum {string}
+         */
+        FateKind: "provider" | "service" | "server" | "region" | "datastore" | "queue" | "family";
+        /**
          * GameDayDocument
          * @description A dependency that was never seen failing, and what trying it would tell.
          */
@@ -3330,6 +3441,11 @@ export interface components {
             severity: components["schemas"]["Severity"];
             /** Severity Reason */
             severity_reason: string;
+            /**
+             * Severity Workflow
+             * @description Id of the workflow whose loss, weighted by criticality or value, decides.
+             */
+            severity_workflow: string | null;
             /** Revenue Risk */
             revenue_risk: number | null;
             /** Revenue Risk Reason */
@@ -3794,6 +3910,75 @@ export interface components {
          */
         Method: "structural" | "replay";
         /**
+         * MitigationDocument
+         * @description One mitigation, and what it would save.
+         */
+        MitigationDocument: {
+            kind: components["schemas"]["MitigationKind"];
+            /**
+             * Components
+             * @description What it protects from, or what is moved.
+             */
+            components: string[];
+            /**
+             * Owners
+             * @description Where it is built; empty: with the component itself.
+             */
+            owners: string[];
+            /**
+             * Runs Saved
+             * @description Expected; null: the recorded data cannot say.
+             */
+            runs_saved: number | null;
+            /**
+             * Workflows
+             * @description Runs saved by workflow id.
+             */
+            workflows: {
+                [key: string]: number;
+            } | null;
+            /** Runs Saved At Most */
+            runs_saved_at_most: number;
+            /** Value Saved */
+            value_saved: number | null;
+            /**
+             * Basis
+             * @description What was changed in the model, or why nothing can be said.
+             */
+            basis: string;
+        };
+        /**
+         * MitigationKind
+         * @description What can be done against an outage.
+         * @enum {string}
+         */
+        MitigationKind: "spare" | "separate_fate" | "replicas" | "retry" | "timeout" | "circuit_breaker" | "cache";
+        /**
+         * MitigationsAnswer
+         * @description Mitigations, what saves most first.
+         */
+        MitigationsAnswer: {
+            /** Dataset */
+            dataset: string;
+            /**
+             * Graph Version
+             * @description Null for a window, which is not stored.
+             */
+            graph_version: string | null;
+            /** Created At */
+            created_at: string | null;
+            window: components["schemas"]["WindowDocument"];
+            /** Mitigations */
+            mitigations: components["schemas"]["MitigationDocument"][];
+            /** Currency */
+            currency: string | null;
+            /**
+             * Note
+             * @description Why there are none.
+             */
+            note: string | null;
+        };
+        /**
          * MoneyChangeDocument
          * @description The value lost in both simulations.
          */
@@ -4206,6 +4391,13 @@ export interface components {
              * @description From 0 to 10.
              */
             score: number;
+            /**
+             * Score Low
+             * @description Over the 95% range of the likelihood.
+             */
+            score_low: number;
+            /** Score High */
+            score_high: number;
             /** Factors */
             factors: components["schemas"]["RiskFactorDocument"][];
         };
@@ -4249,6 +4441,33 @@ export interface components {
             version: string;
             /** Docs */
             docs: string;
+        };
+        /**
+         * RootDocument
+         * @description A component in series that fails by itself, and what only inherits its fate.
+         */
+        RootDocument: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            kind: components["schemas"]["ComponentKind"];
+            /**
+             * Runs Lost
+             * @description Expected; null without recorded runs.
+             */
+            runs_lost: number | null;
+            /** Share Lost */
+            share_lost: number | null;
+            /**
+             * Spare Saves
+             * @description Runs that a spare which its callers turn to would save; null: not known.
+             */
+            spare_saves: number | null;
+            /** Inherits */
+            inherits: string[];
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceDocument"][];
         };
         /**
          * RotateKeyRequest
@@ -4395,6 +4614,38 @@ export interface components {
             refusals_total: number;
         };
         /**
+         * SeriesDocument
+         * @description The single points of failure of one workflow.
+         */
+        SeriesDocument: {
+            /** Workflow */
+            workflow: string;
+            /** Name */
+            name: string;
+            /** Entry */
+            entry: string;
+            /** Root */
+            root: string | null;
+            /** Runs Seen */
+            runs_seen: number;
+            /** Runs Failed */
+            runs_failed: number;
+            /**
+             * Components
+             * @description Components in series, entries included.
+             */
+            components: number;
+            /** Entries */
+            entries: string[];
+            /** Roots */
+            roots: components["schemas"]["RootDocument"][];
+            /**
+             * Structural Only
+             * @description Needed by the structural rules, but their outage loses no recorded run.
+             */
+            structural_only: string[];
+        };
+        /**
          * SessionDocument
          * @description A session that has begun; its cookie is in the answer's headers.
          */
@@ -4461,6 +4712,35 @@ export interface components {
              * @description Why they cannot be compared; null where they can.
              */
             note: string | null;
+        };
+        /**
+         * SharedFateDocument
+         * @description Components that fail together.
+         */
+        SharedFateDocument: {
+            /** Group */
+            group: string;
+            kind: components["schemas"]["FateKind"];
+            /** Name */
+            name: string;
+            /** Members */
+            members: string[];
+            /**
+             * Partly
+             * @description Members that have another provider or host.
+             */
+            partly: string[];
+            /** Component */
+            component: string | null;
+            /**
+             * Runs Lost
+             * @description Expected; null: not simulated.
+             */
+            runs_lost: number | null;
+            /** Workflows */
+            workflows: {
+                [key: string]: number;
+            } | null;
         };
         /**
          * SidesOfEvidence
@@ -5100,6 +5380,20 @@ export interface components {
              * @description They differ, with too few observations to decide whether it is a change.
              */
             undecided: components["schemas"]["ChangedWorkflow"][];
+        };
+        /**
+         * WorkflowCutSetsDocument
+         * @description Minimal cut sets of two and three members.
+         */
+        WorkflowCutSetsDocument: {
+            /** Workflow */
+            workflow: string;
+            /** Name */
+            name: string;
+            /** Bounded */
+            bounded: boolean;
+            /** Sets */
+            sets: components["schemas"]["CutSetDocument"][];
         };
         /**
          * WorkflowDocument
@@ -5931,6 +6225,79 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AnalysisAnswer"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_mitigations: {
+        parameters: {
+            query?: {
+                /** @description `live` for spans received over OTLP, or the dataset of a scan. Default: `live` if it has a graph, else the dataset last written. */
+                dataset?: string | null;
+                /** @description Id of a stored graph version, instead of the newest of the dataset. */
+                version?: string | null;
+                /** @description Only traces that start at this time (ISO 8601, or how long ago: 15m, 24h, 7d) or later. */
+                since?: string | null;
+                /** @description Only traces that start before this time (ISO 8601, or how long ago). */
+                until?: string | null;
+                /** @description Length of the window that ends at `until` (default: now), such as 15m or 7d. */
+                lookback?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MitigationsAnswer"];
+                };
+            };
+            /** @description A problem (RFC 9457). */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    post_mitigations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FailureRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MitigationsAnswer"];
                 };
             };
             /** @description A problem (RFC 9457). */

@@ -127,7 +127,7 @@ class Settings(AccountSettings):
     """Requests to `/api` and `/log` per minute and user, key or else address. 0: no limit."""
 
     severity_critical: float = Field(default=0.5, ge=0, le=1)
-    """Share of runs lost at which a failure is CRITICAL."""
+    """Share of runs lost, of the worst workflow and weighted, at which a failure is CRITICAL."""
     severity_high: float = Field(default=0.25, ge=0, le=1)
     """The same for HIGH."""
     severity_medium: float = Field(default=0.05, ge=0, le=1)

@@ -28,11 +28,13 @@ def debian_answers() -> dict[str, Any]:
 @cache
 def small_graphs() -> list[dict[str, Any]]:
     """Directed ones only."""
-    return [
-        g
-        for g in json.loads((_FOLDER / "small_exact.json").read_bytes())["graphs"]
-        if g["directed"]
-    ]
+    return [g for g in every_small_graph() if g["directed"]]
+
+
+@cache
+def every_small_graph() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((_FOLDER / "small_exact.json").read_bytes())["graphs"]
+    return found
 
 
 def numbered(graph: dict[str, Any]) -> tuple[int, list[tuple[int, int]]]:

@@ -90,6 +90,7 @@ def result(
         blast_radius=BlastRadius(1.0, lost, seen, 0, 5, lost / seen if seen else None, 0.0),
         severity=Severity.HIGH,
         severity_reason="",
+        worst_workflow=None,
         money=value,
         observed_seconds=None,
         assumptions=assumptions if method is Method.REPLAY else None,

@@ -84,7 +84,7 @@ def test_the_score_stays_between_0_and_10(lost, more, hit, others):
     assert 0 <= found.score <= 10
 
 
-def test_without_runs_seen_the_score_and_the_severity_rest_on_components_and_say_so():
+def test_without_workflows_the_score_and_the_severity_rest_on_components_and_say_so():
     bare = world(needs("A", "B"), needs("C", "B"))
     result = simulate(bare, None, ["B"])
 
@@ -92,7 +92,7 @@ def test_without_runs_seen_the_score_and_the_severity_rest_on_components_and_say
     assert result.blast_radius.score == 10
     assert (result.severity, result.severity_reason) == (
         Severity.CRITICAL,
-        "no runs recorded; 2 of 2 components hit",
+        "no workflow is known; 2 of 2 components hit",
     )
 
 
@@ -114,10 +114,10 @@ def test_severity_follows_the_share_of_runs_lost(share, severity):
 
 
 def test_thresholds_are_a_value():
-    assert simulate(GRAPH, RUNS, ["B"]).severity is Severity.HIGH
+    assert simulate(GRAPH, RUNS, ["B"]).severity is Severity.CRITICAL
     assert (
-        simulate(GRAPH, RUNS, ["B"], thresholds=Thresholds(critical=0.2, high=0.1)).severity
-        is Severity.CRITICAL
+        simulate(GRAPH, RUNS, ["B"], thresholds=Thresholds(critical=0.9, high=0.4)).severity
+        is Severity.HIGH
     )
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from agentguard.analysis.centrality import Betweenness, betweenness, pagerank
+from agentguard.analysis.combinations import combinations
 from agentguard.analysis.cycles import shortest_cycle, simple_cycles, strongly_connected
-from agentguard.analysis.impact import impacts
+from agentguard.analysis.impact import Impacts, impacts
 from agentguard.analysis.levels import spofs_at
-from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle, Risk
-from agentguard.analysis.risk import NO_CATALOG_NOTE, risks
+from agentguard.analysis.likelihood import likelihoods, used_components
+from agentguard.analysis.model import RISK_VERSION, Analysis, Centrality, Cycle, Series, Spof
+from agentguard.analysis.risk import NO_CATALOG_NOTE, Basis, risks
 from agentguard.analysis.run_loops import run_loops
-from agentguard.analysis.spofs import spofs
-from agentguard.catalog.matching import Matches
-from agentguard.discovery.kinds import ComponentKind
+from agentguard.analysis.series import series
+from agentguard.analysis.spofs import spofs, structural_only
+from agentguard.catalog.matching import Matches, match
+from agentguard.compute.digraphs import articulation_points, immediate_dominators
 from agentguard.graph.hosting import dependencies_at
 from agentguard.graph.level import Level
 from agentguard.graph.model import Dependency, Evidence, Graph
 from agentguard.graph.runs import Runs
+from agentguard.simulation.outages import Model, recorded
+from agentguard.simulation.spares import NOTHING_SPARED, Spared, spared
+from agentguard.simulation.stakes import stakes
+from agentguard.simulation.structural import Structure, structure
 
 
 def analyze(
@@ -34,30 +41,113 @@ def analyze(
     Without matches, or without a catalog in them, risk has no exposure factor and `risk_note` says
     so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
-    names = sorted(c.id for c in graph.components)
-    edges = _edges(_ends(graph), names)
-    found = impacts(graph, runs, seed=seed)
-    between = betweenness(len(names), edges, seed=seed)
-    centrality = _centrality(names, edges, between)
+    shape, replayed = _Shape.of(graph, seed), _Replayed.of(graph, runs, seed)
+    declared = matches or match(graph, None)
+    scored = risks(graph, _basis(graph, runs, replayed, shape, declared))
     search = _CycleSearch.of(graph, level)
     simple, truncated = search.simple()
-    scored = risks(graph, found, centrality, matches)
+    points, in_series = replayed.points(graph, level)
     return Analysis(
-        method=found.method,
+        method=replayed.found.method,
         seed=seed,
-        spofs=spofs_at(graph, spofs(graph, found), level),
+        spofs=points,
+        series=in_series,
+        combinations=combinations(graph, replayed.structure, replayed.model),
+        dominators=shape.dominators,
+        articulation_points=shape.articulation_points,
         cycles=search.cycles(),
         simple_cycles=simple,
         cycles_truncated=truncated,
-        centrality=centrality,
-        betweenness_exact=between.exact,
-        betweenness_sources=between.sources,
+        centrality=shape.centrality,
+        betweenness_exact=shape.between.exact,
+        betweenness_sources=shape.between.sources,
         risks=scored,
         risk_version=RISK_VERSION,
-        risk_note=NO_CATALOG_NOTE if matches is None or matches.catalog is None else None,
+        risk_note=NO_CATALOG_NOTE if declared.catalog is None else None,
         run_loops=run_loops(graph, runs),
-        overall_risk=_overall(scored),
+        overall_risk=scored[0].score if scored else 0.0,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the dependencies alone tell."""
+
+    between: Betweenness
+    centrality: tuple[Centrality, ...]
+    dominators: Mapping[str, str | None]
+    articulation_points: tuple[str, ...]
+
+    @staticmethod
+    def of(graph: Graph, seed: int) -> _Shape:
+        names = sorted(c.id for c in graph.components)
+        edges = _edges(_ends(graph), names)
+        between = betweenness(len(names), edges, seed=seed)
+        return _Shape(
+            between,
+            _centrality(names, edges, between),
+            _dominators(graph, names, edges),
+            tuple(names[n] for n in articulation_points(len(names), edges)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    """What outages cost, without and with a spare."""
+
+    found: Impacts
+    model: Model | None
+    structure: Structure
+    spare: Spared
+
+    @staticmethod
+    def of(graph: Graph, runs: Runs | None, seed: int) -> _Replayed:
+        found = impacts(graph, runs, seed=seed)
+        model = Model.of(graph, runs, seed=seed) if runs is not None and recorded(runs) else None
+        s = structure(graph, runs) if model is None else model.structure
+        return _Replayed(found, model, s, _spared(graph, runs, found, seed))
+
+    def points(self, graph: Graph, level: Level) -> tuple[tuple[Spof, ...], tuple[Series, ...]]:
+        """Return the single points of failure of this level, as a list and by workflow."""
+        points = spofs_at(graph, spofs(graph, self.found), level)
+        only = structural_only(graph, self.found)
+        return points, series(graph, self.structure, points, self.spare, only)
+
+
+def _basis(
+    graph: Graph,
+    runs: Runs | None,
+    replayed: _Replayed,
+    shape: _Shape,
+    declared: Matches,
+) -> Basis:
+    return Basis(
+        replayed.found,
+        stakes(declared, graph.workflows, replayed.found.workflows),
+        likelihoods(graph, used_components(graph, runs)),
+        shape.centrality,
+        replayed.spare,
+        declared,
+    )
+
+
+def _spared(graph: Graph, runs: Runs | None, found: Impacts, seed: int) -> Spared:
+    lost = {c: impact.runs_lost for c, impact in found.of.items() if impact.runs_lost}
+    if runs is None or not lost:
+        return NOTHING_SPARED
+    return spared(graph, runs, lost, seed=seed)
+
+
+def _dominators(
+    graph: Graph, names: list[str], edges: list[tuple[int, int]]
+) -> dict[str, str | None]:
+    number = {name: i for i, name in enumerate(names)}
+    entries = sorted({number[w.root_component] for w in graph.workflows})
+    found = immediate_dominators(len(names), edges, entries)
+    return {
+        names[node]: None if above is None else names[above]
+        for node, above in sorted(found.items())
+    }
 
 
 def _ends(graph: Graph) -> Iterable[tuple[str, str]]:
@@ -116,8 +206,3 @@ class _CycleSearch:
 def _order(ends: tuple[str, str, Dependency]) -> tuple[str, str, str, str]:
     source, target, d = ends
     return source, target, d.type.value, d.via or ""
-
-
-def _overall(scored: tuple[Risk, ...]) -> float:
-    agents = [r.score for r in scored if r.kind is ComponentKind.AGENT]
-    return max(agents or [r.score for r in scored], default=0.0)

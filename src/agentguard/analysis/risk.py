@@ -7,24 +7,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agentguard.analysis.impact import Impact, Impacts
+from agentguard.analysis.likelihood import Likelihood, factor
 from agentguard.analysis.model import Centrality, Risk, RiskFactor
 from agentguard.catalog.matching import Match, Matches, Standing
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
-from agentguard.graph.significance import wilson
 from agentguard.simulation.requirements import component_requirements
+from agentguard.simulation.severity import Loss, weighted
+from agentguard.simulation.spares import Spared
+from agentguard.simulation.stakes import NOT_DECLARED, Stake
 
 WEIGHTS = {
-    "impact": 0.40,
+    "impact": 0.35,
     "likelihood": 0.20,
+    "value": 0.15,
     "redundancy": 0.15,
-    "centrality": 0.10,
-    "exposure": 0.15,
+    "exposure": 0.10,
+    "centrality": 0.05,
 }
 """The largest share of the score that each factor can contribute.
 
-Judgment, not measurement: impact first, then likelihood, then mitigation. A change needs a new
-RISK_VERSION.
+Judgment, not measurement: what an outage costs first, then how likely it is, then what would
+soften it. A change needs a new RISK_VERSION.
 """
 
 NO_CATALOG_NOTE = (
@@ -44,45 +48,64 @@ class _Value:
     reason: str
 
 
-def risks(
-    graph: Graph, found: Impacts, centrality: tuple[Centrality, ...], matches: Matches | None
-) -> tuple[Risk, ...]:
-    """Return the risk of every component, highest first; `workflow` components have none."""
-    alternatives = _alternatives(graph)
-    central = _Central(centrality)
-    standing = (
-        {m.component: m for m in matches.components}
-        if matches is not None and matches.catalog is not None
-        else None
-    )
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What risk is computed from."""
+
+    found: Impacts
+    stakes: Mapping[str, Stake]
+    likelihoods: Mapping[str, Likelihood]
+    centrality: tuple[Centrality, ...]
+    spared: Spared
+    matches: Matches | None
+
+
+def risks(graph: Graph, basis: Basis) -> tuple[Risk, ...]:
+    """Return the risk of every component, highest first; `workflow` components have none.
+
+    Every factor rises with what it measures, and the score with every factor.
+    """
+    alternatives, central = _alternatives(graph), _Central(basis.centrality)
+    standing = _standing(basis.matches)
+    names = {w.id: w.name for w in graph.workflows}
     scored = []
     for c in graph.components:
         if c.kind is not ComponentKind.WORKFLOW:
+            impact, likelihood = basis.found.of[c.id], basis.likelihoods[c.id]
             values = {
-                "impact": _impact(found.of[c.id]),
-                "likelihood": _likelihood(graph, c),
-                "redundancy": _redundancy(*alternatives[c.id]),
+                "impact": _impact(impact, basis, names),
+                "likelihood": _likelihood(likelihood),
+                "value": _value(impact, basis),
+                "redundancy": _redundancy(impact, likelihood, basis, alternatives[c.id]),
                 "centrality": central.value(c.id),
             }
-            scored.append(
-                _risk(
-                    c,
-                    (
-                        values
-                        if standing is None
-                        else values | {"exposure": _exposure(standing.get(c.id))}
-                    ),
-                )
-            )
+            if standing is not None:
+                values["exposure"] = _exposure(standing.get(c.id))
+            scored.append(_risk(c, values, likelihood))
     return tuple(sorted(scored, key=lambda r: (-r.score, r.component)))
 
 
-def _risk(c: Component, values: Mapping[str, _Value]) -> Risk:
+def _standing(matches: Matches | None) -> dict[str, Match] | None:
+    if matches is None or matches.catalog is None:
+        return None
+    return {m.component: m for m in matches.components}
+
+
+def _risk(c: Component, values: Mapping[str, _Value], likelihood: Likelihood) -> Risk:
     total = sum(WEIGHTS[name] for name in values)
     factors = [_factor(name, v, WEIGHTS[name] / total) for name, v in values.items()]
     factors.sort(key=lambda f: (-f.contribution, f.name))
+    score = min(10.0, sum(f.contribution for f in factors))
+    weight = 10 * WEIGHTS["likelihood"] / total
+    now = factor(likelihood.mean)
     return Risk(
-        c.id, c.name, c.kind, min(10.0, sum(f.contribution for f in factors)), tuple(factors)
+        c.id,
+        c.name,
+        c.kind,
+        score,
+        tuple(factors),
+        low=max(0.0, score - weight * (now - factor(likelihood.low))),
+        high=min(10.0, score + weight * (factor(likelihood.high) - now)),
     )
 
 
@@ -90,37 +113,91 @@ def _factor(name: str, v: _Value, weight: float) -> RiskFactor:
     return RiskFactor(name, v.value, weight, 10 * weight * v.value, v.reason)
 
 
-def _impact(impact: Impact) -> _Value:
-    b = impact.blast_radius
-    runs = f"loses {round(b.runs_lost, 1):.10g} of {b.runs_seen} runs and " if b.runs_seen else ""
-    note = "" if b.runs_seen else "; no run was recorded"
+def _impact(impact: Impact, basis: Basis, names: Mapping[str, str]) -> _Value:
+    """The worst workflow's loss, weighted as for severity."""
+    losses = [
+        Loss(w, names.get(w, w), share, recorded=basis.found.workflows[w].seen > 0)
+        for w, share in _shares(impact, basis.found).items()
+    ]
+    worst = max(
+        losses,
+        key=lambda x: (weighted(x.share, basis.stakes[x.workflow]), x.workflow),
+        default=None,
+    )
+    if worst is None:
+        return _Value(0.0, "No workflow loses a run in its outage.")
+    stake = basis.stakes[worst.workflow]
+    more = len(losses) - 1
+    others = (
+        f" {more} more {'workflow loses' if more == 1 else 'workflows lose'} runs." if more else ""
+    )
+    why = "" if stake.reason == NOT_DECLARED else f" ({stake.reason})"
     return _Value(
-        b.score / 10,
-        f"Its outage {runs}hits {b.components_hit} of {b.components} other components{note}.",
+        weighted(worst.share, stake),
+        f"In its outage {worst.name} loses {worst.share:.0%} of its runs{why}.{others}",
     )
 
 
-def _likelihood(graph: Graph, c: Component) -> _Value:
-    errors, tried = (c.errors, c.invocations) if c.invocations else _as_called(graph, c.id)
-    if not tried:
-        return _Value(1.0, "No invocation was counted: the failure rate is unbounded.")
-    upper = wilson(min(errors, tried), tried)[1]
+def _shares(impact: Impact, found: Impacts) -> dict[str, float]:
+    """Return, by workflow that loses runs, the share lost; without recorded runs it is all."""
+    if impact.runs_lost is None:
+        return dict.fromkeys(sorted(impact.structural_workflows), 1.0)
+    return {w: lost / found.workflows[w].seen for w, lost in impact.runs_lost.items() if lost > 0}
+
+
+def _value(impact: Impact, basis: Basis) -> _Value:
+    """The share of all declared value that is lost, else of all runs."""
+    seen = {w: runs.seen for w, runs in basis.found.workflows.items()}
+    shares = _shares(impact, basis.found)
+    values = {w: s.value for w, s in basis.stakes.items() if s.value}
+    if values:
+        lost = sum(shares.get(w, 0.0) * value for w, value in values.items())
+        share = lost / sum(values.values())
+        return _Value(share, f"{share:.0%} of the declared value of all runs is lost with it.")
+    total = sum(seen.values())
+    share = sum(shares[w] * seen[w] for w in shares) / total if total else 0.0
+    return _Value(share, f"{share:.0%} of all runs are lost with it; no value is declared.")
+
+
+def _likelihood(likelihood: Likelihood) -> _Value:
+    used, mean = likelihood.used, likelihood.mean
+    if not used.runs:
+        counted = f"It was not counted; {likelihood.kind_rate:.1%} of its kind fail"
+    else:
+        counted = f"It failed in {used.failed:,} of {used.runs:,} {used.unit}"
     return _Value(
-        upper,
-        f"{errors} of {tried} invocations failed; with 95% confidence at most {upper:.1%} do.",
+        factor(mean),
+        f"{counted}: {mean:.1%} are expected to ({likelihood.low:.1%} to {likelihood.high:.1%}).",
     )
 
 
-def _as_called(graph: Graph, component: str) -> tuple[int, int]:
-    calls = [(d.errors, d.calls) for d in graph.dependencies if d.target == component]
-    return sum(e for e, _ in calls), sum(n for _, n in calls)
+def _redundancy(
+    impact: Impact, likelihood: Likelihood, basis: Basis, alternatives: tuple[int, int]
+) -> _Value:
+    """The share of the runs that use it which a spare would save."""
+    if impact.runs_lost is None or not likelihood.used.runs:
+        return _alone(*alternatives)
+    used, lost = likelihood.used.runs, sum(impact.runs_lost.values())
+    if lost <= 0:
+        return _Value(0.0, "No run is lost without it, so a spare saves none.")
+    saved = basis.spared.total(impact.component)
+    if saved is None:
+        return _Value(
+            min(1.0, lost / used),
+            f"Nothing calls it, so only a replica could save the {lost:,.1f} runs lost.",
+        )
+    return _Value(
+        min(1.0, saved / used),
+        f"A spare saves {saved:,.1f} of the {lost:,.1f} runs lost, of {used:,} that use it.",
+    )
 
 
-def _redundancy(alone: int, needed_by: int) -> _Value:
+def _alone(alone: int, needed_by: int) -> _Value:
     if not needed_by:
         return _Value(0.0, "No component or workflow depends on it.")
     return _Value(
-        alone / needed_by, f"{alone} of {needed_by} dependents were seen with no alternative."
+        alone / needed_by,
+        f"{alone} of {needed_by} dependents were seen with no alternative; no run was recorded.",
     )
 
 

@@ -17,15 +17,17 @@ LOST_SHARE = 0.5
 run that had succeeded, is a single point of failure of the workflow.
 """
 
-NEARLY_ALL = 0.95
-"""Expected losses are means over what is not known: this share of the successful runs is all."""
+
+NOTHING_LOST = 0.5
+"""Fewer expected runs than this are none."""
 
 
 def spofs(graph: Graph, found: Impacts) -> tuple[Spof, ...]:
     """Return the single points of failure, most runs lost first.
 
     Entries are included and marked as such. A component of kind `workflow` cannot fail alone, so
-    it is never one.
+    it is never one; nor is a component whose outage loses no run of those recorded, whatever the
+    structural rules say: see `structural_only`.
     """
     parts = (c for c in graph.components if c.kind is not ComponentKind.WORKFLOW)
     rows = _Rows.of(graph, found)
@@ -70,6 +72,23 @@ class _Rows:
         return tuple(sorted(rows, key=lambda w: (-(w.runs_lost or 0), w.workflow)))
 
 
+def structural_only(graph: Graph, found: Impacts) -> dict[str, tuple[str, ...]]:
+    """Return, by workflow id, the components without which it fails by the structural rules alone.
+
+    Their outage loses none of its recorded runs: a fallback or the callers' code handles it, or
+    the runs that use them failed anyway.
+    """
+    by_workflow: dict[str, list[str]] = {}
+    for c in graph.components:
+        impact = found.of[c.id]
+        if c.kind is ComponentKind.WORKFLOW or impact.runs_lost is None:
+            continue
+        for w in impact.structural_workflows:
+            if found.workflows[w].seen and impact.runs_lost.get(w, 0.0) < NOTHING_LOST:
+                by_workflow.setdefault(w, []).append(c.id)
+    return {w: tuple(sorted(components)) for w, components in sorted(by_workflow.items())}
+
+
 def _workflows(
     by_id: Mapping[str, Workflow], c: Component, impact: Impact, found: Impacts
 ) -> Iterator[SpofWorkflow]:
@@ -78,6 +97,8 @@ def _workflows(
         runs = found.workflows.get(w.id, WorkflowRuns(0, 0))
         lost = None if impact.runs_lost is None else impact.runs_lost.get(w.id, 0)
         structural = w.id in impact.structural_workflows
+        if lost is not None and runs.seen and lost < NOTHING_LOST:
+            continue
         if structural or _brings_down(lost, runs):
             yield _row(w, c, runs, lost, structural=structural)
 
@@ -85,7 +106,7 @@ def _workflows(
 def _brings_down(lost: float | None, runs: WorkflowRuns) -> bool:
     if not lost:
         return False
-    return lost >= LOST_SHARE * runs.seen or lost >= NEARLY_ALL * (runs.seen - runs.failed)
+    return lost >= LOST_SHARE * runs.seen or lost > runs.seen - runs.failed - NOTHING_LOST
 
 
 def _row(

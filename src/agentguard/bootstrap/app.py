@@ -8,6 +8,7 @@ from importlib.metadata import version as version_of
 
 from agentguard.accounts.principal import Permission
 from agentguard.analysis.diff_service import DiffService
+from agentguard.analysis.mitigation_service import MitigationService
 from agentguard.analysis.service import AnalysisService
 from agentguard.audit.anchoring_rounds import Anchoring
 from agentguard.audit.cosigning import CosigningService
@@ -152,6 +153,10 @@ class App:
     @property
     def analysis(self) -> AnalysisService:
         return AnalysisService(self.selector, self.declared, self.links)
+
+    @property
+    def mitigations(self) -> MitigationService:
+        return MitigationService(self.selector, self.declared)
 
     @property
     def diffs(self) -> DiffService:

@@ -19,6 +19,7 @@ from agentguard.cli.options import (
     ShadowOption,
     SinceOption,
     SortOption,
+    SuggestOption,
     TopOption,
     UntilOption,
     VersionOption,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "agentguard analyze",
     "agentguard analyze --kind model --top 5",
+    "agentguard analyze --suggest",
     "agentguard analyze --dataset live --lookback 24h --format json | jq .risk_scores",
 )
 
@@ -55,14 +57,16 @@ def analyze(
     top: TopOption = None,
     level: LevelOption = None,
     full: FullOption = False,
+    suggest: SuggestOption = False,
     catalog: CatalogOption = None,
     data_dir: DataDirOption = None,
     output_format: FormatOption = Format.TABLE,
 ) -> None:
-    """Show single points of failure, cycles and risk.
+    """Show single points of failure, shared fates, cycles and risk.
 
     Of the newest graph in the data directory, of a stored version, or of a window of the live
-    spans. Without --sort the most severe come first. Risk is shown with each of its factors.
+    spans. Without --sort the most severe come first. --full shows every row, and risk with each of
+    its factors.
     """
     from agentguard.cli.choices import filter_from_options, selection_from_options, settings_with
     from agentguard.cli.opening import ask_about
@@ -71,16 +75,25 @@ def analyze(
 
     settings = settings_with(data_dir, catalog)
     selection = selection_from_options(dataset, version, since, until, lookback)
-    level = level if output_format is Format.JSON else level or Level.AGENT
+    if output_format is not Format.JSON:
+        level = level or Level.AGENT
     wanted = filter_from_options(kinds, owner, sort, top, errors=errors, shadow=shadow, level=level)
 
     async def analyzed(app: App, selected: SelectedGraph) -> dict[str, Any]:
-        return await app.analysis.analyze(os_user(), selected, wanted)
+        found = await app.analysis.analyze(os_user(), selected, wanted)
+        return await _suggesting(app, selected, found) if suggest else found
 
     if output_format is Format.JSON:
         print_json(ask_about(settings, selection, analyzed))
     else:
-        _print_report(settings, selection, analyzed, full=full or top is not None)
+        _print_report(settings, selection, analyzed, full=full or bool(top))
+
+
+async def _suggesting(app: App, selected: SelectedGraph, found: dict[str, Any]) -> dict[str, Any]:
+    from agentguard.analysis.mitigation_documents import suggested
+    from agentguard.cli.principal import os_user
+
+    return suggested(found, await app.mitigations.of_graph(os_user(), selected))
 
 
 def _print_report(
@@ -94,7 +107,11 @@ def _print_report(
     from agentguard.cli.output import print_report, shown
     from agentguard.cli.tables.analysis import analysis_parts
     from agentguard.cli.tables.graph import names_by_id
+    from agentguard.cli.tables.mitigations import mitigations_part
 
     found, overview = ask_with_overview(settings, selection, analyzed)
     document, names = shown(found), names_by_id(shown(overview))
-    print_report(analysis_parts(document, names, full=full))
+    parts = analysis_parts(document, names, full=full)
+    if "suggestions" in document:
+        parts.append(mitigations_part(document["suggestions"], names, full=full))
+    print_report(parts)

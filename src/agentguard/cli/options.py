@@ -37,6 +37,9 @@ GraphFormatOption: TypeAlias = Annotated[
     GraphFormat, typer.Option("--format", "-f", help="Output format.")
 ]
 FullOption: TypeAlias = Annotated[bool, typer.Option("--full", help="Show all rows.")]
+SuggestOption: TypeAlias = Annotated[
+    bool, typer.Option("--suggest", help="Also show what would save runs, each simulated.")
+]
 DatasetOption: TypeAlias = Annotated[
     str | None,
     typer.Option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +26,7 @@ from agentguard.cli.options import (
     FullOption,
     LookbackOption,
     SinceOption,
+    SuggestOption,
     UntilOption,
     VersionOption,
     examples,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "agentguard simulate PaymentAgent",
     "agentguard simulate provider:openai",
+    "agentguard simulate PaymentAgent --suggest",
     "agentguard simulate PaymentAgent gpt-4o-mini --method structural",
     "agentguard simulate PaymentAgent --dataset live --lookback 24h",
     "agentguard simulate PaymentAgent --format json | jq .impact_estimate",
@@ -71,6 +74,7 @@ def simulate(
     lookback: LookbackOption = None,
     background: BackgroundOption = False,
     preview: PreviewOption = False,
+    suggest: SuggestOption = False,
     compared: CompareOption = None,
     full: FullOption = False,
     catalog: CatalogOption = None,
@@ -95,7 +99,8 @@ def simulate(
     if background:
         _submit(settings, failure, output_format)
     else:
-        _simulate(settings, failure, output_format, preview=preview, full=full)
+        wanted = _Wanted(preview=preview, suggest=suggest, full=full)
+        _simulate(settings, failure, output_format, wanted)
 
 
 def _submit(settings: Settings, failure: Failure, output_format: Format) -> None:
@@ -107,22 +112,33 @@ def _submit(settings: Settings, failure: Failure, output_format: Format) -> None
     print_submitted(job, output_format)
 
 
-def _simulate(
-    settings: Settings, failure: Failure, output_format: Format, *, preview: bool, full: bool
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What to do beside simulating."""
+
+    preview: bool
+    suggest: bool
+    full: bool
+
+
+def _simulate(settings: Settings, failure: Failure, output_format: Format, wanted: _Wanted) -> None:
     from agentguard.cli.opening import ask
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.principal import os_user
     from agentguard.cli.tables.graph import names_by_id
+    from agentguard.cli.tables.mitigations import mitigations_part
     from agentguard.cli.tables.simulation import simulation_parts
 
     actor = os_user()
-    found, overview = ask(settings, lambda app: _simulated(app, actor, failure, preview=preview))
+    found, overview = ask(settings, lambda app: _simulated(app, actor, failure, wanted))
     if output_format is Format.JSON:
         print_json(found)
     else:
         document, names = shown(found), names_by_id(shown(overview))
-        print_report(simulation_parts(document, names, full=full))
+        parts = simulation_parts(document, names, full=wanted.full)
+        if wanted.suggest:
+            parts.append(mitigations_part(document["suggestions"], names, full=wanted.full))
+        print_report(parts)
 
 
 def _compare(
@@ -148,10 +164,15 @@ def _compare(
 
 
 async def _simulated(
-    app: App, actor: Principal, failure: Failure, *, preview: bool
+    app: App, actor: Principal, failure: Failure, wanted: _Wanted
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the simulation and the overview of its graph, which has the names for tables."""
+    from agentguard.analysis.mitigation_documents import suggested
+
+    preview = wanted.preview
     resolved = await app.simulations.resolve(actor, failure, preview=preview)
     document = await app.simulations.simulate(actor, resolved, preview=preview)
     await app.stored_simulations.keep(actor, failure, resolved.selected, document)
+    if wanted.suggest:
+        document = suggested(document, await app.mitigations.of_failure(actor, resolved))
     return document, await app.graph.overview(resolved.selected)

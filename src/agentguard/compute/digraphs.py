@@ -1,4 +1,4 @@
-"""Directed graphs of numbered nodes: strongly connected components, condensation, dominators."""
+"""Graphs of numbered nodes: strong components, condensation, dominators, articulation points."""
 
 from __future__ import annotations
 
@@ -72,3 +72,15 @@ def immediate_dominators(
         for node, dominator in above.items()
         if node != size
     }
+
+
+def articulation_points(size: int, edges: Iterable[tuple[int, int]]) -> tuple[int, ...]:
+    """Return the nodes without which more parts of the graph have no connection, sorted.
+
+    The direction of edges does not count, so these are bottlenecks of the architecture, not single
+    points of failure. Linear time (Hopcroft and Tarjan 1973).
+    """
+    graph: rx.PyGraph[None, None] = rx.PyGraph(multigraph=False)
+    graph.add_nodes_from([None] * size)
+    graph.add_edges_from_no_data(sorted({(min(e), max(e)) for e in edges if e[0] != e[1]}))
+    return tuple(sorted(rx.articulation_points(graph)))

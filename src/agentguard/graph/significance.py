@@ -71,7 +71,7 @@ class Comparison:
     verdict: Verdict
 
 
-def wilson(hits: int, trials: int) -> tuple[float, float]:
+def wilson(hits: float, trials: float) -> tuple[float, float]:
     """Return the 95% Wilson score interval of a share (Wilson 1927); (0, 1) without trials."""
     if trials <= 0:
         return 0.0, 1.0

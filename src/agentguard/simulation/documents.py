@@ -155,6 +155,7 @@ def _estimate(result: SimulationResult) -> dict[str, Any]:
     return {
         "severity": result.severity.value,
         "severity_reason": result.severity_reason,
+        "severity_workflow": result.worst_workflow,
         "revenue_risk": money.amount,
         "revenue_risk_reason": money.reason,
         "revenue_risk_per_hour": money.per_hour,

@@ -18,17 +18,25 @@ from agentguard.simulation.hosting import Hosts
 from agentguard.simulation.model import (
     DEFAULT_THRESHOLDS,
     BlastRadius,
+    Degraded,
     Hosted,
     ImpactedWorkflow,
     Method,
     Outcome,
     Scenario,
-    Severity,
     SimulationResult,
     Thresholds,
 )
 from agentguard.simulation.money import money, run_values
 from agentguard.simulation.recording import recording
+from agentguard.simulation.severity import (
+    NOTHING_LOST,
+    Judgment,
+    Loss,
+    judge,
+    judge_components,
+)
+from agentguard.simulation.stakes import Stake, stakes
 
 Survives = Mapping[tuple[str, str], bool]
 """(caller, callee) → whether the caller is known to survive the callee's failure."""
@@ -72,8 +80,7 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         components_hit=len(outcome.components),
         components=len(graph.components) - len(scenario.closed),
     )
-    severity, reason = _severity(radius, thresholds)
-    impacted = {c.id for c in outcome.components} | {w.id for w in workflows}
+    judgment = _judgment(outcome, radius, stakes(matches, graph.workflows, s.runs), thresholds)
     return SimulationResult(
         scenario=scenario,
         method=chosen,
@@ -84,12 +91,13 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         workflows=workflows,
         spared=outcome.spared,
         workflows_seen=outcome.workflows_seen,
-        degraded=tuple(d for d in structural.degraded(s, scenario.closed) if d.id not in impacted),
+        degraded=_degraded(s, scenario, outcome),
         structural_components=tuple(sorted(c.id for c in worst.components)),
         structural_workflows=tuple(sorted(w.id for w in worst.workflows)),
         blast_radius=radius,
-        severity=severity,
-        severity_reason=reason,
+        severity=judgment.severity,
+        severity_reason=judgment.reason,
+        worst_workflow=judgment.workflow,
         money=money(matches, workflows, observed),
         observed_seconds=observed,
         assumptions=outcome.assumptions,
@@ -171,14 +179,24 @@ def _replay(
     )
 
 
-def _severity(radius: BlastRadius, thresholds: Thresholds) -> tuple[Severity, str]:
-    if radius.runs_share is not None:
-        return (
-            thresholds.severity(radius.runs_share),
-            f"{round(radius.runs_lost, 1):.10g} of {radius.runs_seen} runs lost",
-        )
-    share = radius.components_share
-    return (
-        thresholds.severity(share),
-        f"no runs recorded; {radius.components_hit} of {radius.components} components hit",
+def _degraded(
+    s: structural.Structure, scenario: Scenario, outcome: Outcome
+) -> tuple[Degraded, ...]:
+    impacted = {c.id for c in outcome.components} | {w.id for w in outcome.workflows}
+    every = structural.degraded(s, scenario.closed)
+    return tuple(d for d in every if d.id not in impacted)
+
+
+def _judgment(
+    outcome: Outcome,
+    radius: BlastRadius,
+    at_stake: Mapping[str, Stake],
+    thresholds: Thresholds,
+) -> Judgment:
+    if not at_stake:
+        return judge_components(radius, thresholds)
+    losses = (
+        Loss(w.id, w.name, w.share if w.runs_seen else 1.0, recorded=w.runs_seen > 0)
+        for w in outcome.workflows
     )
+    return judge(losses, at_stake, thresholds) or NOTHING_LOST

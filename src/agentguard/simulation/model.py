@@ -33,7 +33,10 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Minimum shares of lost runs for critical, high and medium severity; below, it is low.
+    """Minimum shares of a workflow's runs for critical, high and medium severity; below, it is low.
+
+    The share is that of the workflow that loses most, weighted by what is at stake; see
+    simulation.stakes.
 
     The defaults are a convention, not a measurement: losing every second run is an outage for
     users, every fourth is noticed by most of them within a few visits, and every twentieth is the
@@ -45,7 +48,7 @@ class Thresholds:
     medium: float = 0.05
 
     def severity(self, share_lost: float) -> Severity:
-        """Return the severity of losing this share (0 to 1) of all runs."""
+        """Return the severity of losing this share (0 to 1) of a workflow's runs, weighted."""
         if share_lost >= self.critical:
             return Severity.CRITICAL
         if share_lost >= self.high:
@@ -327,6 +330,8 @@ class SimulationResult:
     blast_radius: BlastRadius
     severity: Severity
     severity_reason: str
+    worst_workflow: str | None
+    """Id of the workflow whose loss decides the severity; None where none loses a run."""
     money: Money
     observed_seconds: float | None
     """Length of the window; None if unknown."""

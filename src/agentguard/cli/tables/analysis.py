@@ -21,6 +21,12 @@ from agentguard.cli.tables.cells import (
     section,
     trace,
 )
+from agentguard.cli.tables.findings import (
+    first_risks_part,
+    headline,
+    redundancy_part,
+    series_part,
+)
 from agentguard.cli.tables.origin import origin_part
 from agentguard.cli.tables.rows import (
     ROWS,
@@ -43,7 +49,7 @@ _SPOFS = (
     dispensable(text("Trace"), 1),
 )
 _FACTORS = {
-    "redundancy": "No fallback",
+    "redundancy": "A spare saves",
 }
 _LOOPS = {
     "ping_pong": ("⇄", "transfer"),
@@ -61,24 +67,23 @@ def analysis_parts(
 
     `called` maps ids of components and workflows to their labels.
     """
-    top = None if full else ROWS
-    return [
-        Group(origin_part(analysis), answer(_summary(analysis, called))),
-        spofs_part(analysis["spofs"], called, top=top),
-        cycles_part(analysis, called, top=top),
-        *run_loops_part(analysis["run_loops"], called, top=top),
-        risks_part(analysis, called, top=top, explained=None if full else _EXPLAINED),
+    head = Group(origin_part(analysis), answer(headline(analysis, called)))
+    decides = [
+        series_part(analysis["series"], called, full=full),
+        *redundancy_part(analysis, called, full=full),
     ]
-
-
-def _summary(analysis: Document, called: Mapping[str, str]) -> str:
-    found = f"{plural(len(analysis['spofs']), 'single point')} of failure"
-    cycles = plural(len(analysis["cycles"]), "cycle")
-    if not analysis["risks"]:
-        return f"{found}; {cycles}."
-    first = analysis["risks"][0]
-    label = shorten(called.get(first["id"], first["name"]), NAME_WIDTH)
-    return f"{found}; {cycles}; highest risk: {label}, {first['score']:.1f} of 10."
+    if not full:
+        cycles = cycles_part(analysis, called, top=ROWS)
+        loops = run_loops_part(analysis["run_loops"], called, top=ROWS)
+        return [head, *decides, cycles, *loops, first_risks_part(analysis, called)]
+    return [
+        head,
+        *decides,
+        spofs_part(analysis["spofs"], called),
+        cycles_part(analysis, called),
+        *run_loops_part(analysis["run_loops"], called),
+        risks_part(analysis, called, explained=None),
+    ]
 
 
 def spofs_part(
@@ -114,7 +119,8 @@ def _losses(workflows: Sequence[Document]) -> str:
 
 
 def _loss(w: Document) -> str:
-    return f"{shorten(w['name'], NAME_WIDTH)} {count(w['runs_lost'])} of {count(w['runs_seen'])}"
+    name_, lost = shorten(w["name"], NAME_WIDTH), count(w["runs_lost"])
+    return f"{name_} {lost} of {count(w['runs_seen'])}"
 
 
 def cycles_part(
@@ -201,8 +207,7 @@ def risks_part(
 def _scale(analysis: Document) -> str:
     return (
         f"Risk is the sum of its factors (version {analysis['risk_version']}); a block shows a"
-        f" factor's share of its weight. Overall risk: {analysis['overall_risk']:.1f} (highest"
-        " among agents; other components can be higher)."
+        f" factor's share of its weight. Overall risk, the highest: {analysis['overall_risk']:.1f}."
     )
 
 

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from agentguard.analysis.run_loops import LoopKind
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.simulation.fate_groups import FateKind
 from agentguard.simulation.model import Method
 from agentguard.web.schemas.common import Document, EvidenceDocument, Origin, Share
 
@@ -33,6 +34,83 @@ class SPOFDocument(Document):
     kind: ComponentKind
     workflows: list[SPOFWorkflowDocument]
     evidence: list[EvidenceDocument]
+
+
+class RootDocument(Document):
+    """A component in series that fails by itself, and what only inherits its fate."""
+
+    id: str
+    name: str
+    kind: ComponentKind
+    runs_lost: float | None = Field(description="Expected; null without recorded runs.")
+    share_lost: Share | None
+    spare_saves: float | None = Field(
+        description="Runs that a spare which its callers turn to would save; null: not known."
+    )
+    inherits: list[str]
+    evidence: list[EvidenceDocument]
+
+
+class SeriesDocument(Document):
+    """The single points of failure of one workflow."""
+
+    workflow: str
+    name: str
+    entry: str
+    root: str | None
+    runs_seen: int
+    runs_failed: int
+    components: int = Field(description="Components in series, entries included.")
+    entries: list[str]
+    roots: list[RootDocument]
+    structural_only: list[str] = Field(
+        description="Needed by the structural rules, but their outage loses no recorded run."
+    )
+
+
+class CutSetDocument(Document):
+    """Components and shared-fate groups that bring a workflow down together."""
+
+    members: list[str]
+    runs_lost: float | None = Field(description="Expected; null: not simulated.")
+
+
+class WorkflowCutSetsDocument(Document):
+    """Minimal cut sets of two and three members."""
+
+    workflow: str
+    name: str
+    bounded: bool
+    sets: list[CutSetDocument]
+
+
+class CutSetsDocument(Document):
+    """Minimal cut sets by workflow."""
+
+    bounded: bool = Field(description="Whether a search was cut short or left out.")
+    workflows: list[WorkflowCutSetsDocument]
+
+
+class SharedFateDocument(Document):
+    """Components that fail together."""
+
+    group: str
+    kind: FateKind
+    name: str
+    members: list[str]
+    partly: list[str] = Field(description="Members that have another provider or host.")
+    component: str | None
+    runs_lost: float | None = Field(description="Expected; null: not simulated.")
+    workflows: dict[str, float] | None
+
+
+class FalseRedundancyDocument(Document):
+    """Alternatives that fail together."""
+
+    owner: str
+    members: list[str]
+    shared: list[str]
+    family: str | None = Field(description="Family of models, told by the names alone.")
 
 
 class CycleDocument(Document):
@@ -87,6 +165,8 @@ class RiskDocument(Document):
     name: str
     kind: ComponentKind
     score: float = Field(description="From 0 to 10.")
+    score_low: float = Field(description="Over the 95% range of the likelihood.")
+    score_high: float
     factors: list[RiskFactorDocument]
 
 
@@ -121,10 +201,18 @@ class AnalysisDocument(Document):
     circular_components: list[list[str]]
     risk_scores: dict[str, float]
     component_risk_scores: dict[str, float]
-    overall_risk: float
+    overall_risk: float = Field(description="The highest score of any component.")
     risk_version: str
     risk_note: str | None
     spofs: list[SPOFDocument]
+    series: list[SeriesDocument]
+    cut_sets: CutSetsDocument
+    shared_fates: list[SharedFateDocument]
+    false_redundancies: list[FalseRedundancyDocument]
+    dominators: dict[str, str | None] = Field(
+        description="The nearest component that every path from an entry passes."
+    )
+    articulation_points: list[str]
     cycles: list[CycleDocument]
     simple_cycles: SimpleCyclesDocument
     run_loops: list[RunLoopDocument]

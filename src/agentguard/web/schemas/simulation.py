@@ -80,6 +80,9 @@ class ImpactEstimate(Document):
 
     severity: Severity
     severity_reason: str
+    severity_workflow: str | None = Field(
+        description="Id of the workflow whose loss, weighted by criticality or value, decides."
+    )
     revenue_risk: float | None
     revenue_risk_reason: str | None
     revenue_risk_per_hour: float | None

@@ -1,0 +1,112 @@
+"""Many outages replayed over one model: what each costs every workflow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
+from agentguard.simulation.beliefs import Beliefs, beliefs
+from agentguard.simulation.engine import Closure
+from agentguard.simulation.losses import losses
+from agentguard.simulation.recording import Recording, recording
+from agentguard.simulation.replay import replay
+from agentguard.simulation.replay_outcome import numbered, structural_failures
+from agentguard.simulation.structural import Structure, structure
+
+_ROWS_AT_ONCE = 200_000
+"""Failing calls replayed in one pass: bounds memory to some tens of MB."""
+
+_OUTAGES_AT_ONCE = 200
+"""Outages replayed in one pass, for the same reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """Components that fail together, with what runs in them."""
+
+    failed: tuple[str, ...]
+    """Ids, at least one."""
+    unusable: frozenset[str] = frozenset()
+    """Ids of fallbacks that recover nothing in this outage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A graph and its recorded runs, prepared for replays."""
+
+    graph: Graph
+    structure: Structure
+    recording: Recording
+    beliefs: Beliefs
+
+    @staticmethod
+    def of(graph: Graph, runs: Runs, *, seed: int) -> Model:
+        """Prepare a model in a few passes over the calls.
+
+        Two models with the same seed draw the same for what they share, so that the difference of
+        their losses is that of the models.
+        """
+        r = recording(graph, runs)
+        return Model(graph, structure(graph, runs), r, beliefs(graph, r, seed=seed))
+
+    def lost(self, outages: Sequence[Outage]) -> list[dict[str, float]]:
+        """Return, by outage, workflow id → runs expected to be lost, without zeros."""
+        found: list[dict[str, float]] = []
+        for part in self._parts(outages):
+            found += self._lost(part)
+        return found
+
+    def _lost(self, outages: Sequence[Outage]) -> list[dict[str, float]]:
+        r = self.recording
+        closure = Closure(self.graph)
+        closed = [closure.of(outage.failed) for outage in outages]
+        scenarios = [numbered(r, scenario) for scenario in closed]
+        down = structural_failures(r, self.structure, [s.failed for s in scenarios])
+        for row, outage in zip(down, outages, strict=True):
+            row[[r.number[c] for c in outage.unusable if c in r.number]] = True
+        of = losses(r, replay(r, scenarios, self.beliefs, down))
+        found: list[dict[str, float]] = [{} for _ in outages]
+        rows = zip(of.scenario.tolist(), of.workflow.tolist(), of.expected.tolist(), strict=True)
+        for scenario, workflow, expected in rows:
+            found[scenario][r.workflows[workflow]] = expected
+        return found
+
+    def _parts(self, outages: Iterable[Outage]) -> Iterator[list[Outage]]:
+        """Split the outages into parts of bounded work and memory."""
+        calls: NDArray[np.int64] = np.diff(self.recording.target_start)
+        part: list[Outage] = []
+        rows = 0
+        for outage in outages:
+            count = sum(int(calls[self.recording.number[c]]) for c in outage.failed)
+            if part and (rows + count > _ROWS_AT_ONCE or len(part) == _OUTAGES_AT_ONCE):
+                yield part
+                part, rows = [], 0
+            part.append(outage)
+            rows += count
+        if part:
+            yield part
+
+
+def recorded(runs: Runs | None) -> bool:
+    """Return whether there are runs to replay."""
+    return runs is not None and runs.runs.num_rows > 0 and runs.calls.num_rows > 0
+
+
+def total(lost: Mapping[str, float], workflows: Collection[str] | None = None) -> float:
+    """Return the runs lost of these workflows, else of all."""
+    return sum(n for w, n in lost.items() if workflows is None or w in workflows)
+
+
+def by_workflow(losses_of: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Return the sum of several losses."""
+    found = defaultdict[str, float](float)
+    for lost in losses_of:
+        for workflow, runs in lost.items():
+            found[workflow] += runs
+    return dict(found)
