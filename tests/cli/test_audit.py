@@ -113,6 +113,7 @@ def test_the_whole_log_is_checked(home: Path):
         "payloads_removed": 0,
         "signature_checked": True,
         "disagreements": [],
+        "not_checkable": [],
     }
     assert f"{size} entries: entries, tiles and checkpoint agree." in run("audit", "fsck").stdout
 

@@ -175,6 +175,8 @@ async def test_two_entries_that_changed_places_are_found(log: Log):
 
     assert await log.problems() == [
         ("checkpoint 3", "its root hash is not that of the entries"),
+        ("entry 0", "its row in audit_logs is missing, doubled or changed"),
+        ("entry 1", "its row in audit_logs is missing, doubled or changed"),
         ("tile tile/0/000.p/3", "it differs from the entries"),
     ]
 

@@ -243,6 +243,10 @@ async def test_a_truncated_tail_with_its_checkpoint_is_found_by_whoever_saw_it(f
     assert seen is not None
     await truncate_entries(filled)
     await filled.tamper("DELETE FROM audit_checkpoints WHERE size = 5")
+    assert await filled.problems(KEY.verifier) == [
+        ("audit_logs", "2 rows have indexes of no entry")
+    ]
+    await filled.tamper("DELETE FROM audit_logs WHERE log_index >= 3")
     assert await filled.problems(KEY.verifier) == []
     await filled.append("other", "another")
     await filled.sequencer.run_once()
@@ -253,9 +257,8 @@ async def test_a_truncated_tail_with_its_checkpoint_is_found_by_whoever_saw_it(f
 async def test_a_rewritten_and_signed_log_is_found_by_whoever_saw_a_checkpoint(filled: Log):
     seen = await filled.service.checkpoint()
     assert seen is not None
-    await filled.tamper("DELETE FROM audit_entries")
-    await filled.tamper("DELETE FROM audit_tiles")
-    await filled.tamper("DELETE FROM audit_checkpoints")
+    for table in ("audit_entries", "audit_tiles", "audit_checkpoints", "audit_logs"):
+        await filled.tamper(f"DELETE FROM {table}")  # noqa: S608 - names of this test
     await filled.append(*"vwxyz")
     await filled.sequencer.run_once()
     assert await filled.problems(KEY.verifier) == []

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from agentguard.audit.recording import traces_in
 from agentguard.audit.store import EntryFilter
 from agentguard.bootstrap.app import PERMISSIONS, WORKS, App
 from agentguard.bootstrap.opening import open_app
@@ -96,11 +97,9 @@ async def test_the_audit_log_pins_a_stored_result_its_graph_and_their_traces(tmp
         (playbook,) = await until(partial(entered, "playbook.stored"))
         (scan,) = await entered("scan.stored")
 
-    graph = hashlib.sha256(
-        sqlite3.connect(tmp_path / "data" / "agentguard.db")
-        .execute("SELECT graph FROM graph_versions")
-        .fetchone()[0]
-    ).hexdigest()
+    database = sqlite3.connect(tmp_path / "data" / "agentguard.db")
+    (document,) = database.execute("SELECT graph FROM graph_versions").fetchone()
+    graph = hashlib.sha256(document).hexdigest()
     text = json.dumps(job["result"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     leaf = json.loads(playbook.leaf)
     assert json.loads(scan.payload)["graph_sha256"] == graph
@@ -109,6 +108,9 @@ async def test_the_audit_log_pins_a_stored_result_its_graph_and_their_traces(tmp
         "result_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     assert (leaf["object"], leaf["graph_version"]) == (job["id"], job["result"]["graph_version"])
+    traces = json.loads(scan.leaf)["evidence"]
+    assert traces
+    assert traces == list(traces_in(json.loads(document)))
     assert leaf["evidence"]
     assert set(leaf["evidence"]) == set(re.findall(r'"trace_id": "(\w+)"', json.dumps(job)))
 

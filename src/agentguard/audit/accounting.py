@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
-from agentguard.audit.anchoring import FINALISED
+from agentguard.audit.anchoring import FINALISED, OUTCOMES
 from agentguard.audit.entries import Entry
-from agentguard.audit.store import StoredEntry
+from agentguard.audit.rotation import BEGUN, ROTATED
+from agentguard.audit.store import EXPIRED, PAYLOADS, Marked, StoredAnchor, StoredEntry
 
-EXPIRED, PAYLOADS = "data.expired", "audit_payloads"
-"""Action and object of the entries that tell of removed payloads."""
+KEPT_ACTIONS = frozenset({*OUTCOMES, ROTATED, BEGUN})
+"""Entries about anchors and keys keep their payloads, as do those about removed payloads."""
+
+
+class Finding(NamedTuple):
+    """What does not agree, or cannot be checked."""
+
+    place: str
+    problem: str
+    checkable: bool = True
 
 
 @dataclass(slots=True)
@@ -22,38 +32,114 @@ class Account:
     removed: int = 0
     """Entries whose payload is not there."""
     told_removed: int = 0
-    transactions: set[str] = field(default_factory=set)
-    untold: set[str] = field(default_factory=set)
-    """Actions of entries whose own payload is removed: what they told is not known."""
+    anchors: dict[int, StoredAnchor] = field(default_factory=dict)
+    """Final ones by the size of their checkpoint."""
+    missing: dict[int, str] = field(default_factory=dict)
+    """Index and action of entries without a payload that retention does not remove."""
+    explained: set[int] = field(default_factory=set)
+    """Those among them that a later entry tells of: earlier versions removed these payloads too."""
+    unlisted: bool = False
+    """Whether such an entry tells of more indexes than it lists."""
 
     def take(self, entry: StoredEntry, told: Entry) -> None:
         """Note what one entry tells."""
         self.removed += entry.payload is None
         expired = (told.action, told.object_id) == (EXPIRED, PAYLOADS)
-        if not expired and told.action != FINALISED:
+        if not expired and told.action not in KEPT_ACTIONS:
             return
-        facts = _facts(entry.payload)
-        if facts is None:
-            self.untold.add(told.action)
-        elif expired:
-            number = facts.get("number")
-            self.told_removed += number if isinstance(number, int) else 0
-        else:
-            self.transactions.add(str(facts.get("tx_hash")))
+        if entry.payload is None:
+            self.missing[-entry.row if entry.index is None else entry.index] = told.action
+        elif (facts := _facts(entry.payload)) is not None:
+            if expired:
+                self._take_removal(facts)
+            elif told.action == FINALISED:
+                self._take_anchor(facts)
 
-    def problems(self, named: frozenset[str]) -> Iterator[tuple[str, str]]:
-        """Yield place and problem; `named`: the transactions that the database names."""
-        if EXPIRED not in self.untold and self.removed > self.told_removed:
-            told = f"the log tells of {self.told_removed:,} removed payloads"
-            yield "payloads", f"{told}, and {self.removed:,} are not there"
-        if FINALISED not in self.untold:
-            for tx_hash in sorted(named - self.transactions):
-                yield "anchors", f"no entry tells of an anchor by transaction {tx_hash}"
+    def _take_removal(self, facts: Mapping[str, object]) -> None:
+        number, ids = facts.get("number"), facts.get("ids")
+        listed = ids if isinstance(ids, list) else []
+        removed = number if isinstance(number, int) else 0
+        self.told_removed += removed
+        named = {index for index in self.missing if str(index) in listed}
+        self.explained |= named
+        self.unlisted |= removed > len(listed)
+
+    def _take_anchor(self, facts: Mapping[str, object]) -> None:
+        size, chain_id, block = facts.get("size"), facts.get("chain_id"), facts.get("block")
+        if isinstance(size, int):
+            hashes = str(facts.get("tx_hash")), str(facts.get("block_hash"))
+            self.anchors[size] = StoredAnchor(size, str(chain_id), str(block), *hashes)
+
+    def problems(
+        self, stored: Sequence[StoredAnchor], marks: Sequence[Marked]
+    ) -> Iterator[Finding]:
+        """Yield what differs: `stored` final anchors, and entries marked with transactions."""
+        excused = self._excused()
+        for index in sorted(self.missing.keys() - excused):
+            place = "pending entries" if index < 0 else f"entry {index}"
+            problem = f"its payload is missing; that of {self.missing[index]!r} is never removed"
+            yield Finding(place, problem)
+        unknown = {self.missing[index] for index in excused}
+        yield from self._payload_problems(checkable=EXPIRED not in unknown)
+        yield from self._anchor_problems(stored, marks, checkable=FINALISED not in unknown)
+
+    def _excused(self) -> frozenset[int]:
+        """Return the missing ones that an earlier version has removed, or may have removed.
+
+        Where it has removed an entry about removals, nobody knows all that this one told of.
+        """
+        unknown = any(self.missing[index] == EXPIRED for index in self.explained)
+        return frozenset(self.missing if unknown or self.unlisted else self.explained)
+
+    def _payload_problems(self, *, checkable: bool) -> Iterator[Finding]:
+        told = f"the log tells of {self.told_removed:,} removed payloads"
+        if self.removed > self.told_removed:
+            yield Finding("payloads", f"{told}, and {self.removed:,} are not there", checkable)
+
+    def _anchor_problems(
+        self, stored: Sequence[StoredAnchor], marks: Sequence[Marked], *, checkable: bool
+    ) -> Iterator[Finding]:
+        told = {anchor.tx_hash for anchor in self.anchors.values()}
+        named = {one.tx_hash for one in stored} | {one.tx_hash for one in marks}
+        for tx_hash in sorted(named - told):
+            problem = f"no entry tells of an anchor by transaction {tx_hash}"
+            yield Finding("anchors", problem, checkable)
+        yield from self._other_anchors({each.size: each for each in stored}, told)
+        if FINALISED not in self.missing.values():
+            yield from self._other_marks({each.tx_hash: each for each in marks})
+
+    def _other_anchors(
+        self, stored: Mapping[int, StoredAnchor], told: set[str]
+    ) -> Iterator[Finding]:
+        for size, anchor in sorted(self.anchors.items()):
+            if size not in stored:
+                yield Finding("anchors", f"an entry tells of that of size {size:,}; it is missing")
+                continue
+            for name, was, now in zip(anchor._fields, anchor, stored[size], strict=True):
+                if was != now and (name != "tx_hash" or now in told):
+                    problem = f"that of size {size:,} has {name} {now}; its entry says {was}"
+                    yield Finding("anchors", problem)
+        for size in sorted(stored.keys() - self.anchors.keys()):
+            if stored[size].tx_hash in told:
+                yield Finding("anchors", f"no entry tells of an anchor of size {size:,}")
+
+    def _other_marks(self, marks: Mapping[str, Marked]) -> Iterator[Finding]:
+        first = 0
+        for size, anchor in sorted(self.anchors.items()):
+            found, whole = (
+                marks.get(anchor.tx_hash),
+                Marked(anchor.tx_hash, first, size, size - first),
+            )
+            if found != whole and size > first:
+                are = "none" if found is None else f"{found.number:,} from {found.first:,}"
+                problem = f"{anchor.tx_hash} is named for {are}, not for {first:,} to {size - 1:,}"
+                yield Finding("audit_logs", problem)
+            first = size
 
 
-def _facts(payload: bytes | None) -> dict[str, object] | None:
+def _facts(payload: bytes) -> dict[str, object] | None:
     try:
-        found = None if payload is None else orjson.loads(payload)
+        found = orjson.loads(payload)
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from agentguard.audit.anchoring import Anchor, AnchorState, Problem
@@ -23,9 +24,17 @@ class Standing:
     open: Anchor | None
     last: Anchor | None
     """The newest that is final."""
+    failed: Anchor | None
+    """The newest that failed, if none of a larger checkpoint has become final since."""
     anchors: tuple[Anchor, ...]
     published: PublishedCheckpoint | None
     publishing_problem: Problem | None
+
+    @classmethod
+    def failure(cls, newest: Sequence[Anchor]) -> Anchor | None:
+        """Return the first of these anchors, newest first, if it failed; an open one is passed."""
+        settled = next((each for each in newest if each.state.final), None)
+        return settled if settled is not None and settled.state is AnchorState.FAILED else None
 
     @property
     def summary(self) -> str:
@@ -35,8 +44,7 @@ class Standing:
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What waits to be mended."""
-        failed = self.anchors[:1] if self.anchors and self.anchors[0].state.final else ()
-        anchors = (self.open, *failed)
+        anchors = (self.open, self.failed)
         found = [anchor.problem for anchor in anchors if anchor is not None]
         return tuple(one for one in (*found, self.publishing_problem) if one is not None)
 
@@ -53,17 +61,17 @@ class Standing:
                 "Not anchored on a chain." if anchored is None else f"{anchored} No chain is set."
             )
         if self.open is None:
-            return f"{anchored or 'Nothing is anchored yet.'}{self._failed()}"
+            return f"{anchored or 'Nothing is anchored yet.'}{self._failure()}"
         waiting = f"The anchor of size {self.open.size:,} is {self.open.state.value}"
         if self.open.problem is not None:
             waiting += f" and waits: {self.open.problem.message.rstrip('.')}"
-        return f"{anchored} {waiting}." if anchored else f"{waiting}."
+        told = f"{waiting}.{self._failure()}"
+        return f"{anchored} {told}" if anchored else told
 
-    def _failed(self) -> str:
-        newest = self.anchors[0] if self.anchors else None
-        if newest is None or newest.state is not AnchorState.FAILED or newest.problem is None:
+    def _failure(self) -> str:
+        if self.failed is None or self.failed.problem is None:
             return ""
-        return f" The anchor of size {newest.size:,} failed: {newest.problem.message}"
+        return f" The anchor of size {self.failed.size:,} failed: {self.failed.problem.message}"
 
     def _anchored(self) -> str | None:
         if self.last is None or self.last.receipt is None:

@@ -122,6 +122,7 @@ class Anchoring:
                 size=0 if checkpoint is None else checkpoint.size,
                 open=await stores.anchors.open(),
                 last=await stores.anchors.last_finalised(),
+                failed=Standing.failure(await stores.anchors.newest(2)),
                 anchors=await stores.anchors.newest(limit),
                 published=published,
                 publishing_problem=problem,

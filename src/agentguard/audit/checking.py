@@ -31,6 +31,7 @@ _AT_ONCE = 1000
 """Entries that are read per transaction."""
 _NS_PER_US = 1000
 _WRONG_TYPE = "a value of a wrong type is stored"
+_OTHER_ROW = "its row in audit_logs is missing, doubled or changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Disagreement:
 
     place: str
     problem: str
+    checkable: bool = True
+    """False: what would show whether it differs has been removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,8 @@ async def _rest(
     unit_of_work: UnitOfWork[CitingStores], check: _Check, remembered: bytes | None
 ) -> list[Disagreement]:
     """Return what is wrong with the partial tiles, and beside the tree."""
-    works = [partial(_edge_problems, check.tree), partial(_account_problems, check.account)]
+    account = partial(_account_problems, check.account, check.total)
+    works = [partial(_edge_problems, check.tree), account]
     if remembered is not None:
         works.append(partial(_memory_problems, remembered))
     found: list[Disagreement] = []
@@ -149,6 +153,8 @@ class _Compared:
     """Sizes of older checkpoints that no key of the log has signed, and why."""
     documents: tuple[tuple[int, str], ...] = ()
     """Indexes of entries whose cited documents differ, and what differs."""
+    rows: tuple[int, ...] = ()
+    """Indexes of entries whose rows in `audit_logs` differ."""
 
 
 @dataclass(slots=True)
@@ -190,10 +196,7 @@ class _Check:
         self.tree.take(compared.grown)
         for entry in compared.entries:
             self._take_entry(entry)
-        self.found += [_differs(tile) for tile in compared.tiles]
-        self.found += [_other_root(size) for size in compared.checkpoints]
-        self.found += [Disagreement(f"checkpoint {n}", why) for n, why in compared.unsigned]
-        self.found += [Disagreement(f"entry {i}", what) for i, what in compared.documents]
+        self.found += _differences(compared)
         self.tell(Progress(self.tree.size, self.total, self.account.removed))
 
     def _take_entry(self, entry: StoredEntry) -> None:
@@ -210,6 +213,15 @@ class _Check:
         self.found += [Disagreement(place, problem) for problem in problems]
 
 
+def _differences(compared: _Compared) -> Iterator[Disagreement]:
+    """Yield what does not agree with a range of entries."""
+    yield from (_differs(tile) for tile in compared.tiles)
+    yield from (_other_root(size) for size in compared.checkpoints)
+    yield from (Disagreement(f"checkpoint {n}", why) for n, why in compared.unsigned)
+    yield from (Disagreement(f"entry {i}", what) for i, what in compared.documents)
+    yield from (Disagreement(f"entry {i}", _OTHER_ROW) for i in compared.rows)
+
+
 async def _compared(check: _Check, end: int, stores: CitingStores) -> _Compared:
     tree = check.tree
     entries = await stores.audit.range(tree.size, end)
@@ -222,7 +234,8 @@ async def _compared(check: _Check, end: int, stores: CitingStores) -> _Compared:
     roots = tuple(_other_roots(tree, leaves, signed))
     unsigned = tuple(_unsigned([each for each in signed if each.size not in roots], check))
     changed = tuple([each async for each in changed_documents(entries, stores)])
-    return _Compared(entries, grown, others, roots, unsigned, changed)
+    rows = await stores.audit.misprojected([entry.leaf for entry in entries], tree.size)
+    return _Compared(entries, grown, others, roots, unsigned, changed, rows)
 
 
 async def _other_tiles(grown: Growth, stores: CitingStores) -> tuple[Tile, ...]:
@@ -280,13 +293,20 @@ async def _edge_problems(tree: _Tree, stores: CitingStores) -> list[Disagreement
     return [_differs(t) for t, hashes in tree.edge.items() if stored.get(t) != hashes]
 
 
-async def _account_problems(account: Account, stores: CitingStores) -> list[Disagreement]:
-    """Compare removed payloads and anchors; outcomes may still wait to be sequenced."""
-    for entry in await stores.audit.unsequenced(_AT_ONCE):
+async def _account_problems(
+    account: Account, total: int, stores: CitingStores
+) -> list[Disagreement]:
+    """Compare removed payloads and anchors with all entries, those of the meantime too."""
+    log = stores.audit
+    later = await log.range(total, total + _AT_ONCE), await log.unsequenced(_AT_ONCE)
+    for entry in (*later[0], *later[1]):
         with suppress(AuditFormatError):
             account.take(entry, Entry.parse(entry.leaf))
-    named = await stores.audit.named_transactions()
-    return [Disagreement(place, problem) for place, problem in account.problems(named)]
+    told = account.problems(await log.final_anchors(), await log.marks())
+    found = [Disagreement(*each) for each in told]
+    if unowned := await log.unowned_rows():
+        found.append(Disagreement("audit_logs", f"{unowned:,} rows have indexes of no entry"))
+    return found
 
 
 async def _memory_problems(remembered: bytes, stores: CitingStores) -> list[Disagreement]:

@@ -153,5 +153,10 @@ def check_document(
         "payloads_removed": removed,
         "signature_checked": signature_checked,
         "entries_per_second": round(size / seconds) if seconds > 0 else None,
-        "disagreements": [{"place": d.place, "problem": d.problem} for d in found],
+        "disagreements": [_disagreement(each) for each in found if each.checkable],
+        "not_checkable": [_disagreement(each) for each in found if not each.checkable],
     }
+
+
+def _disagreement(found: Disagreement) -> dict[str, str]:
+    return {"place": found.place, "problem": found.problem}

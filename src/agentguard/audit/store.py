@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 from agentguard.audit.entries import SealedEntry
 from agentguard.audit.tiles import Tile
 
+EXPIRED, PAYLOADS = "data.expired", "audit_payloads"
+"""Action and object of the entries that tell of removed payloads."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
@@ -80,6 +83,27 @@ class StoredPayloads:
     """ns since the epoch; None if there are none."""
 
 
+class StoredAnchor(NamedTuple):
+    """A final anchor; numbers as text, as a changed row may hold anything."""
+
+    size: int
+    """Of the checkpoint."""
+    chain_id: str
+    block: str
+    tx_hash: str
+    block_hash: str
+
+
+class Marked(NamedTuple):
+    """The entries for which `audit_logs` names one transaction."""
+
+    tx_hash: str
+    first: int
+    end: int
+    """One more than the largest index."""
+    number: int
+
+
 class AuditLog(Protocol):
     """The log in the database.
 
@@ -139,8 +163,20 @@ class AuditLog(Protocol):
     async def put_checkpoint(self, checkpoint: StoredCheckpoint) -> None:
         """Store a checkpoint of a new size; raise ValueError if its size is not new."""
 
-    async def named_transactions(self) -> frozenset[str]:
-        """Return the transactions that `audit_logs` and final anchors name."""
+    async def marks(self) -> tuple[Marked, ...]:
+        """Return for which entries `audit_logs` names transactions; reads all of it."""
+
+    async def final_anchors(self) -> tuple[StoredAnchor, ...]:
+        """Return the anchors that are stored as final."""
+
+    async def misprojected(self, leaves: Sequence[bytes], first: int) -> tuple[int, ...]:
+        """Return the indexes of leaves whose rows in `audit_logs` are not what `project` made.
+
+        `first` is the index of the first leaf.
+        """
+
+    async def unowned_rows(self) -> int:
+        """Return the number of rows in `audit_logs` with indexes that no entry has."""
 
     async def handovers(self) -> tuple[bytes, ...]:
         """Return the hand-over notes between keys, oldest first."""
@@ -160,10 +196,13 @@ class AuditLog(Protocol):
     async def payloads(self) -> StoredPayloads:
         """Return what payloads occupy; reads all of them."""
 
-    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+    async def remove_payloads(
+        self, before: int, *, most: int, kept: Collection[str]
+    ) -> tuple[int, ...]:
         """Remove payloads and salts of sequenced entries, the oldest first; return the indexes.
 
-        `before`: only of entries that are older, ns since the epoch.
+        `before`: only of entries that are older, ns since the epoch. Entries with the actions
+        `kept`, and those about removed payloads, keep theirs.
         """
 
     async def range(self, first: int, end: int) -> tuple[StoredEntry, ...]:

@@ -271,9 +271,10 @@ def verify(
 def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TABLE) -> None:
     """Derive tree and checkpoint again from all entries, and show what differs.
 
-    Exit code 1 if something differs, 3 if there is no key to check the signature with. What was
-    changed and signed again is found only by those who remember an older checkpoint. Reads only: a
-    copy of the data, or a read-only one, will do.
+    Exit code 1 if something differs, 3 if there is no key to check the signature with, or if what
+    entries told of removed payloads was itself removed by an earlier version. What was changed and
+    signed again is found only by those who remember an older checkpoint. Reads only: a copy of the
+    data, or a read-only one, will do.
     """
     from agentguard.cli.audit_check import checked
     from agentguard.cli.choices import settings_with
@@ -285,7 +286,8 @@ def fsck(data_dir: DataDirOption = None, output_format: FormatOption = Format.TA
         print_json(document)
     else:
         print_report(check_parts(shown(document)))
-    agreed = 0 if document["signature_checked"] or not document["entries"] else 3
+    unsigned = document["entries"] and not document["signature_checked"]
+    agreed = 3 if unsigned or document["not_checkable"] else 0
     raise typer.Exit(1 if document["disagreements"] else agreed)
 
 

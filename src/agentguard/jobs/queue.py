@@ -90,7 +90,8 @@ class Jobs:
     async def submit_single(self, actor: Principal, kind: str, request: Mapping[str, Any]) -> bool:
         """Queue a job unless one of its kind is unfinished; return whether it was queued.
 
-        For work that recurs: of the finished jobs of this kind, only the newest few are kept.
+        For work that recurs: of the finished jobs of this kind, only the newest few are kept;
+        the others go without an entry of the audit log, which has what the work itself changed.
         Raises PermissionDeniedError, TooManyJobsError.
         """
 

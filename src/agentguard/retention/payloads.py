@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from agentguard.audit.store import AuditStores
+from agentguard.audit.accounting import KEPT_ACTIONS
+from agentguard.audit.store import PAYLOADS, AuditStores
 from agentguard.retention.policy import NS_PER_DAY, Usage
 
 _MOST = 10_000
@@ -20,7 +21,7 @@ class PayloadRetention:
 
     @property
     def kind(self) -> str:
-        return "audit_payloads"
+        return PAYLOADS
 
     async def usage(self, stores: AuditStores) -> Usage:
         stored = await stores.audit.payloads()
@@ -29,10 +30,11 @@ class PayloadRetention:
     async def expire(self, stores: AuditStores, now: int) -> tuple[str, ...]:
         """Remove what is older than the limit; return the indexes of the entries.
 
-        Whole days go at a time: the removal is an entry, whose payload is removed in turn.
+        Whole days go at a time: the removal is an entry, which keeps its payload, as do those about
+        anchors and keys: `fsck` compares the log with what they tell.
         """
         before = (now - self.age) // NS_PER_DAY * NS_PER_DAY
-        removed = await stores.audit.remove_payloads(before, most=_MOST)
+        removed = await stores.audit.remove_payloads(before, most=_MOST, kept=KEPT_ACTIONS)
         return tuple(map(str, removed))
 
     async def purge(

@@ -15,13 +15,14 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
+    not_,
     or_,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from agentguard.adapters.sql.audit_projection import projected
+from agentguard.adapters.sql.audit_projection import differing, marked_ranges, projected
 from agentguard.adapters.sql.batches import batches
 from agentguard.adapters.sql.tables import (
     audit_anchors,
@@ -37,9 +38,13 @@ from agentguard.audit.entries import SealedEntry
 from agentguard.audit.errors import UnreadableLogError
 from agentguard.audit.merkle import DIGEST_BYTES
 from agentguard.audit.store import (
+    EXPIRED,
+    PAYLOADS,
     AppendedLeaf,
     EntryFilter,
     FilterColumns,
+    Marked,
+    StoredAnchor,
     StoredCheckpoint,
     StoredEntry,
     StoredPayloads,
@@ -149,12 +154,25 @@ class SqlAuditLog:
         row = {"size": checkpoint.size, "note": checkpoint.note, "time": checkpoint.time}
         await self.connection.execute(insert(audit_checkpoints).values(row))
 
-    async def named_transactions(self) -> frozenset[str]:
-        marked = select(audit_logs.c.blockchain_tx_hash).distinct()
-        anchors = audit_anchors.c
-        final = select(anchors.tx_hash).where(anchors.state == AnchorState.FINALISED.value)
-        found = [*(await self.connection.scalars(marked)), *(await self.connection.scalars(final))]
-        return frozenset(each for each in found if each is not None)
+    async def marks(self) -> tuple[Marked, ...]:
+        return tuple(_marked(row) for row in await self._rows(marked_ranges()))
+
+    async def final_anchors(self) -> tuple[StoredAnchor, ...]:
+        c = audit_anchors.c
+        final = select(audit_anchors).where(c.state == AnchorState.FINALISED.value)
+        return tuple(_final_anchor(row) for row in await self._rows(final.order_by(c.size)))
+
+    async def misprojected(self, leaves: Sequence[bytes], first: int) -> tuple[int, ...]:
+        index = audit_logs.c.log_index
+        end = first + len(leaves)
+        stored = await self._rows(select(audit_logs).where(first <= index, end > index))
+        return differing(leaves, first, stored)
+
+    async def unowned_rows(self) -> int:
+        index = audit_logs.c.log_index
+        size = await self.size()
+        counted = select(func.count()).select_from(audit_logs).where(or_(index < 0, size <= index))
+        return int(await self.connection.scalar(counted) or 0)
 
     async def handovers(self) -> tuple[bytes, ...]:
         notes = select(audit_handovers.c.note).order_by(audit_handovers.c.number)
@@ -189,9 +207,13 @@ class SqlAuditLog:
         number, total, oldest = (await self.connection.execute(counted)).one()
         return StoredPayloads(number, int(total), oldest)
 
-    async def remove_payloads(self, before: int, *, most: int) -> tuple[int, ...]:
+    async def remove_payloads(
+        self, before: int, *, most: int, kept: Collection[str]
+    ) -> tuple[int, ...]:
         c = audit_entries.c
+        told = and_(c.action == EXPIRED, c.object.is_not_distinct_from(PAYLOADS))
         old = select(c.id, _INDEX).where(c.payload.is_not(None), c.time < before)
+        old = old.where(c.action.not_in(kept), not_(told))
         first = old.where(_INDEX.is_not(None)).order_by(c.time).limit(most)
         found = (await self.connection.execute(first)).all()
         emptied = update(audit_entries).values(payload=None, salt=None)
@@ -285,6 +307,22 @@ def _entry(row: RowMapping) -> StoredEntry:
         None if payload is None else _blob(payload),
         None if salt is None else _blob(salt),
         FilterColumns(row["time"], row["actor"], row["action"], row["object"]),
+    )
+
+
+def _marked(row: RowMapping) -> Marked:
+    last = _number(row["last"])
+    return Marked(str(row["tx_hash"]), _number(row["first"]), last + 1, row["number"])
+
+
+def _final_anchor(row: RowMapping) -> StoredAnchor:
+    """Return what is stored: columns, and of the receipt only what has no column."""
+    receipt = row["receipt"]
+    anchored = receipt.get("anchored") if isinstance(receipt, dict) else None
+    block = anchored if isinstance(anchored, dict) else {}
+    place = str(row["chain_id"]), str(block.get("block_number"))
+    return StoredAnchor(
+        _number(row["size"]), *place, str(row["tx_hash"]), str(block.get("block_hash"))
     )
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from sqlalchemy import RowMapping, Select, func, select
+
+from agentguard.adapters.sql.tables import audit_logs
 from agentguard.audit.entries import Entry
+from agentguard.audit.errors import AuditFormatError
 from agentguard.audit.merkle import leaf_hash
 
 _NAMESPACE = uuid.UUID("6f1b5c0e-6f0c-5b1e-9a57-1d5d3f2c7a10")
 """Of the rows' ids, so that an entry has the same one in every database."""
+_NS_PER_US = 1000
 
 
 def projected(leaf: bytes, index: int) -> dict[str, Any]:
@@ -31,6 +37,34 @@ def projected(leaf: bytes, index: int) -> dict[str, Any]:
         "created_at": entry.time_ns,
         "log_index": index,
     }
+
+
+def differing(leaves: Sequence[bytes], first: int, stored: Iterable[RowMapping]) -> tuple[int, ...]:
+    """Return the indexes of leaves that do not have one row each, as `projected` made it."""
+    found: dict[int, list[RowMapping]] = {}
+    for row in stored:
+        found.setdefault(row["log_index"], []).append(row)
+    pairs = enumerate(leaves, first)
+    return tuple(index for index, leaf in pairs if not _is_projected(leaf, index, found.get(index)))
+
+
+def _is_projected(leaf: bytes, index: int, stored: Sequence[RowMapping] | None) -> bool:
+    try:
+        expected = projected(leaf, index)
+    except AuditFormatError:
+        return True  # the leaf itself is wrong, and found so
+    if stored is None or len(stored) != 1:
+        return False
+    expected["created_at"] = expected["created_at"] // _NS_PER_US * _NS_PER_US
+    return all(stored[0][name] == value for name, value in expected.items())
+
+
+def marked_ranges() -> Select[Any]:
+    """Return the statement for the entries of each transaction: `first`, `last` and `number`."""
+    index, tx_hash = audit_logs.c.log_index, audit_logs.c.blockchain_tx_hash
+    facts = (func.min(index).label("first"), func.max(index).label("last"))
+    named = select(tx_hash.label("tx_hash"), *facts, func.count().label("number"))
+    return named.where(tx_hash.is_not(None), index.is_not(None)).group_by(tx_hash)
 
 
 def _storable(value: Any) -> Any:

@@ -120,6 +120,9 @@ def _check_facts(document: Document) -> list[RenderableType]:
     rate = document["entries_per_second"]
     speed = "" if rate is None else f"{rate:,} entries/s."
     facts: list[RenderableType] = [faint(gone + speed)] if gone or speed else []
+    if document["not_checkable"]:
+        lines = (Text(f"{d['place']}: {d['problem']}") for d in document["not_checkable"])
+        facts.append(section("Not checkable: an earlier version removed the facts", Group(*lines)))
     if document["entries"] and not document["signature_checked"]:
         facts.append(answer("The signature was not checked: no key of the log can be read here."))
     return facts

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Generic, Protocol, TypeVar
 
+import orjson
+
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.audit.cited import GRAPH_HASH
-from agentguard.audit.recording import AuditTrail
+from agentguard.audit.recording import AuditTrail, traces_in
 from agentguard.audit.store import AuditLog
 from agentguard.coordination.dispatching import Dispatcher, Handler
 from agentguard.coordination.notices import Notices
 from agentguard.coordination.outbox import Outbox, OutboxEntry
+from agentguard.graph.model import Graph
 from agentguard.graph.runs import Runs
 from agentguard.graph.storage.history import History, history_of
 from agentguard.graph.storage.store import (
@@ -55,6 +58,21 @@ S_co = TypeVar("S_co", bound=PublishStores, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
+class _Document:
+    """A graph as it is stored."""
+
+    json: bytes
+    traces: tuple[str, ...]
+    """The first that it names as evidence, in the order of the document."""
+
+    @classmethod
+    def of(cls, graph: Graph) -> _Document:
+        """Write the graph. CPU-bound."""
+        written = stable_json(graph)
+        return cls(written, traces_in(orjson.loads(written)))
+
+
+@dataclass(frozen=True, slots=True)
 class GraphPublisher(Generic[S_co]):
     """Stores new graph versions; housekeeping deletes old ones."""
 
@@ -84,7 +102,7 @@ class GraphPublisher(Generic[S_co]):
         raises, nothing is stored.
         """
         actor.require(Permission.OPERATE)
-        document = await asyncio.to_thread(stable_json, version.graph)
+        document = await asyncio.to_thread(_Document.of, version.graph)
         seen = await asyncio.to_thread(history_of, version.graph, runs)
         async with runs_first(self.run_store, version.id, runs) as commit:
             await self._write(actor, version, document, seen, commit, guard)
@@ -98,7 +116,7 @@ class GraphPublisher(Generic[S_co]):
         self,
         actor: Principal,
         version: GraphVersion,
-        document: bytes,
+        document: _Document,
         seen: History,
         commit: Commit,
         guard: Callable[[S_co], Awaitable[None]] | None,
@@ -109,7 +127,7 @@ class GraphPublisher(Generic[S_co]):
             commit.begun = False
             if guard is not None:
                 await guard(stores)
-            await stores.graphs.add(version, document)
+            await stores.graphs.add(version, document.json)
             await stores.history.add(seen)
             await self._announce(stores.outbox, version)
             await self._record(stores.audit, actor, version, document)
@@ -118,7 +136,7 @@ class GraphPublisher(Generic[S_co]):
         await self.unit_of_work.run(work)
 
     async def _record(
-        self, log: AuditLog, actor: Principal, version: GraphVersion, document: bytes
+        self, log: AuditLog, actor: Principal, version: GraphVersion, document: _Document
     ) -> None:
         """Leave an entry; refreshes of the live graph are too many for that."""
         if version.dataset == LIVE:
@@ -126,7 +144,7 @@ class GraphPublisher(Generic[S_co]):
         facts = {
             "components": len(version.graph.components),
             "dependencies": len(version.graph.dependencies),
-            GRAPH_HASH: sha256(document).hexdigest(),
+            GRAPH_HASH: sha256(document.json).hexdigest(),
             "spans": version.graph.coverage.spans,
         }
         await self.trail.record(
@@ -135,6 +153,7 @@ class GraphPublisher(Generic[S_co]):
             "scan.stored",
             object_id=version.dataset,
             graph_version=version.id,
+            evidence=document.traces,
             payload=facts,
         )
 
