@@ -7,16 +7,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import assert_never
 
 from agentguard.accounts.principal import system_principal
 from agentguard.bootstrap.opening import open_app
 from agentguard.graph.errors import UnknownComponentError
+from agentguard.graph.latency import quantile
 from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
 from agentguard.graph.selection import GraphSelection
 from agentguard.ingest.sources import read_paths
 from agentguard.settings import Settings
+from agentguard.simulation import modes
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import ImpactedWorkflow, Method, SimulationResult
 from agentguard.simulation.shared_fate import UnknownGroupError, members
@@ -77,12 +80,36 @@ class Window:
 
     def predict(self, injection: Injection, method: Method, *, seed: int = 0) -> Prediction | None:
         """Return what the product's method says; nothing is lost with what is not known."""
-        if injection.mode not in _OUTAGES:
+        if injection.mode not in _OUTAGES and method is not Method.MONTE_CARLO:
             return None
         failed = self.named(injection.wanted)
         if not failed:
             return Prediction({}, frozenset())
-        return _prediction(simulate(self.graph, self.runs, failed, method=method, seed=seed))
+        how = {component: self._mode(injection, component) for component in failed}
+        return _prediction(
+            simulate(self.graph, self.runs, failed, method=method, modes=how, seed=seed)
+        )
+
+    def _mode(self, injection: Injection, component: str) -> modes.Mode:
+        match injection.mode:
+            case Mode.OUTAGE | Mode.CRASH:
+                return modes.OUTAGE
+            case Mode.ERRORS | Mode.FLAKY:
+                return modes.Mode(modes.FailureMode.ERRORS, injection.amount)
+            case Mode.WRONG:
+                return modes.Mode(modes.FailureMode.WRONG_OUTPUT, injection.amount)
+            case Mode.SLOW:
+                return modes.Mode(
+                    modes.FailureMode.LATENCY, self._factor(component, injection.amount)
+                )
+            case _ as never:
+                assert_never(never)
+
+    def _factor(self, component: str, seconds: float) -> float:
+        """Return how many times as long a call of median duration takes with these seconds."""
+        found = self.graph.component(component)
+        median = quantile(found.latency, 0.5) if found is not None else None
+        return 1 + seconds * 1e9 / median if median else 1e6
 
     def naive(self, injection: Injection) -> Prediction:
         """Return the rule that what touches a failed component fails: every run that succeeded,

@@ -2072,6 +2072,34 @@ export interface components {
             components: components["schemas"]["ComponentCentralityDocument"][];
         };
         /**
+         * ChanceDocument
+         * @description How likely a run of a component or workflow fails or ends wrong, with its 95 % interval.
+         */
+        ChanceDocument: {
+            /** Id */
+            id: string;
+            /**
+             * Probability
+             * @description From 0 to 1.
+             */
+            probability: number;
+            /**
+             * Low
+             * @description From 0 to 1.
+             */
+            low: number;
+            /**
+             * High
+             * @description From 0 to 1.
+             */
+            high: number;
+            /**
+             * Wrong
+             * @description The part of the probability that ends with a wrong answer, without an error.
+             */
+            wrong: number;
+        };
+        /**
          * ChangeCounts
          * @description How many of each list.
          */
@@ -2163,9 +2191,13 @@ export interface components {
             /** Name */
             name: string;
             /** A */
-            a: string | number | string[] | components["schemas"]["ThresholdsDocument"] | null;
+            a: string | number | string[] | components["schemas"]["ThresholdsDocument"] | {
+                [key: string]: string;
+            } | null;
             /** B */
-            b: string | number | string[] | components["schemas"]["ThresholdsDocument"] | null;
+            b: string | number | string[] | components["schemas"]["ThresholdsDocument"] | {
+                [key: string]: string;
+            } | null;
         };
         /**
          * ChangedWorkflow
@@ -3162,12 +3194,6 @@ export interface components {
             evidence: components["schemas"]["EvidenceDocument"][];
         };
         /**
-         * FailureMode
-         * @description The failure modes that the engine simulates.
-         * @enum {string}
-         */
-        FailureMode: "outage";
-        /**
          * FailureRequest
          * @description The components that fail, and the method that finds the consequences.
          */
@@ -3188,13 +3214,13 @@ export interface components {
             groups: string[];
             /**
              * Modes
-             * @description How they fail. Only `outage` is supported.
+             * @description How they fail: one mode for all, or COMPONENT=MODE or GROUP=MODE for some, which then fail too. Other modes than `outage` need the method `monte_carlo`, which is then the default.
              * @default [
              *       "outage"
              *     ]
              */
-            modes: components["schemas"]["FailureMode"][];
-            /** @description Default: replay if runs were recorded, else structural. */
+            modes: string[];
+            /** @description Default: replay if runs were recorded, else structural; monte_carlo with other modes than `outage`. */
             method?: components["schemas"]["Method"] | null;
             /**
              * Seed
@@ -3284,6 +3310,21 @@ export interface components {
          * @enum {string}
          */
         FateKind: "provider" | "service" | "server" | "region" | "datastore" | "queue" | "family";
+        /**
+         * FaultDocument
+         * @description How a component fails.
+         */
+        FaultDocument: {
+            /** Id */
+            id: string;
+            /** Mode */
+            mode: string;
+            /**
+             * Share
+             * @description Of its runs: those in the failing host; otherwise 1.
+             */
+            share: number;
+        };
         /**
          * GameDayDocument
          * @description A dependency that was never seen failing, and what trying it would tell.
@@ -3551,6 +3592,13 @@ export interface components {
             graph_version: string | null;
             /** Seed */
             seed: number;
+            /**
+             * Modes
+             * @description Failing component → how it fails.
+             */
+            modes: {
+                [key: string]: string;
+            };
             thresholds: components["schemas"]["ThresholdsDocument"];
             /** Observed Seconds */
             observed_seconds: number | null;
@@ -3908,7 +3956,7 @@ export interface components {
          * @description Simulation method.
          * @enum {string}
          */
-        Method: "structural" | "replay";
+        Method: "structural" | "replay" | "monte_carlo";
         /**
          * MitigationDocument
          * @description One mitigation, and what it would save.
@@ -4001,6 +4049,36 @@ export interface components {
              * @description Why there is no change; else null.
              */
             reason: string | null;
+        };
+        /**
+         * MonteCarloDocument
+         * @description What only the Monte Carlo method finds.
+         */
+        MonteCarloDocument: {
+            /** Trials */
+            trials: number;
+            /**
+             * Worlds
+             * @description Draws of what is not known; the trials are shared evenly.
+             */
+            worlds: number;
+            /** Faults */
+            faults: components["schemas"]["FaultDocument"][];
+            /** Components */
+            components: components["schemas"]["ChanceDocument"][];
+            /** Workflows */
+            workflows: components["schemas"]["ChanceDocument"][];
+            /** Runs Lost Per Hour */
+            runs_lost_per_hour: components["schemas"]["RateDocument"][];
+            /** Runs Lost Per Hour Reason */
+            runs_lost_per_hour_reason: string | null;
+            /** Timeouts */
+            timeouts: components["schemas"]["TimeoutDocument"][];
+            /**
+             * Notes
+             * @description What the method cannot know about this scenario.
+             */
+            notes: string[];
         };
         /**
          * NodeDocument
@@ -4321,6 +4399,21 @@ export interface components {
             key: string | null;
             entry: components["schemas"]["EntryDocument"];
             data: components["schemas"]["OriginalDataDocument"];
+        };
+        /**
+         * RateDocument
+         * @description Runs lost per hour; null for the workflow: of all workflows together.
+         */
+        RateDocument: {
+            /** Workflow */
+            workflow: string | null;
+            /** Expected */
+            expected: number;
+            /**
+             * Bad Hour
+             * @description 95 % of the hours lose at most this many.
+             */
+            bad_hour: number;
         };
         /**
          * RefusalDocument
@@ -4903,6 +4996,8 @@ export interface components {
             share_of: string;
             method: components["schemas"]["Method"];
             assumptions: components["schemas"]["AssumptionsDocument"] | null;
+            /** @description What only the Monte Carlo method finds; null with other methods. */
+            monte_carlo: components["schemas"]["MonteCarloDocument"] | null;
             inputs: components["schemas"]["InputsDocument"];
         };
         /**
@@ -4962,13 +5057,13 @@ export interface components {
             groups: string[];
             /**
              * Modes
-             * @description How they fail. Only `outage` is supported.
+             * @description How they fail: one mode for all, or COMPONENT=MODE or GROUP=MODE for some, which then fail too. Other modes than `outage` need the method `monte_carlo`, which is then the default.
              * @default [
              *       "outage"
              *     ]
              */
-            modes: components["schemas"]["FailureMode"][];
-            /** @description Default: replay if runs were recorded, else structural. */
+            modes: string[];
+            /** @description Default: replay if runs were recorded, else structural; monte_carlo with other modes than `outage`. */
             method?: components["schemas"]["Method"] | null;
             /**
              * Seed
@@ -5092,6 +5187,8 @@ export interface components {
             method: components["schemas"]["Method"] | null;
             /** Seed */
             seed: number;
+            /** Modes */
+            modes: string[];
             /** Dataset */
             dataset: string | null;
             /** Version */
@@ -5181,6 +5278,8 @@ export interface components {
             share_of: string;
             method: components["schemas"]["Method"];
             assumptions: components["schemas"]["AssumptionsDocument"] | null;
+            /** @description What only the Monte Carlo method finds; null with other methods. */
+            monte_carlo: components["schemas"]["MonteCarloDocument"] | null;
             inputs: components["schemas"]["InputsDocument"];
             stored: components["schemas"]["StoredInputsDocument"];
             repeat: components["schemas"]["RepeatDocument"];
@@ -5215,6 +5314,31 @@ export interface components {
              * @description From 0 to 1.
              */
             medium: number;
+        };
+        /**
+         * TimeoutDocument
+         * @description Calls that take longer, against their timeout.
+         */
+        TimeoutDocument: {
+            /** Source */
+            source: string;
+            /** Target */
+            target: string;
+            /**
+             * Timeout Seconds
+             * @description Null: unknown.
+             */
+            timeout_seconds: number | null;
+            /**
+             * Longest Seconds
+             * @description The longest recorded success.
+             */
+            longest_seconds: number | null;
+            /**
+             * Share
+             * @description Of the source's runs, those with a call longer than the timeout or, if it is unknown, than any success: these may time out.
+             */
+            share: number;
         };
         /**
          * TokenDocument

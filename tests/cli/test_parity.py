@@ -57,6 +57,16 @@ QUESTIONS: list[tuple[str, str, dict[str, Any]]] = [
         "POST /api/simulate",
         {"groups": ["service:shop"], "modes": ["outage"]},
     ),
+    (
+        "simulate PaymentAgent --mode errors:0.2",
+        "POST /api/simulate",
+        {"agent_id": "PaymentAgent", "modes": ["errors:0.2"]},
+    ),
+    (
+        "simulate --mode PaymentAgent=wrong_output:0.5 --method monte_carlo",
+        "POST /api/simulate",
+        {"modes": ["PaymentAgent=wrong_output:0.5"], "method": "monte_carlo"},
+    ),
     ("simulate provider:nobody", "POST /api/simulate", {"agent_id": "provider:nobody"}),
     ("simulate Nobody", "POST /api/simulate", {"agent_id": "Nobody"}),
     (

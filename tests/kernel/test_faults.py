@@ -27,10 +27,16 @@ def sentence(**members) -> str:
         ({"agent_ids": "a"}, "`agent_ids` must be a list; got 'a'."),
         ({"agent_ids": ["a", 1]}, "`agent_ids[1]` must be a string; got 1."),
         ({"agent_id": "a", "modes": []}, "`modes` must have at least 1 item(s); got a list of 0."),
-        ({"agent_id": "a", "modes": ["x"]}, "`modes[0]` must be 'outage'; got 'x'."),
+        (
+            {"agent_id": "a", "modes": ["outage", "errors:1.5"]},
+            (
+                "`modes[1]` is not valid: The rate in 'errors:1.5' must be between 0 and 1, such as"
+                " errors:0.2 for one call in five."
+            ),
+        ),
         (
             {"agent_id": "a", "method": "x"},
-            "`method` must be 'structural' or 'replay'; got 'x'.",
+            "`method` must be 'structural', 'replay' or 'monte_carlo'; got 'x'.",
         ),
         ({"agent_id": "a", "background": "x"}, "`background` must be true or false; got 'x'."),
         ({"agent_id": "a", "sed": 1}, "`sed` is unknown."),

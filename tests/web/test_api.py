@@ -262,7 +262,7 @@ async def test_failure_hits_callers_and_not_callees(client, component):
     assert hit["impact_estimate"]["revenue_risk"] is None
 
 
-async def test_a_group_fails_with_all_its_members_and_only_by_outage(client):
+async def test_a_group_fails_with_all_its_members_in_any_mode(client):
     await client.post("/api/scan", json=shop())
     services = {
         name
@@ -273,12 +273,18 @@ async def test_a_group_fails_with_all_its_members_and_only_by_outage(client):
 
     hit = await client.post("/api/simulate", json={"groups": [group], "modes": ["outage"]})
     unknown = await client.post("/api/simulate", json={"groups": ["provider:nobody"]})
-    slow = await client.post("/api/simulate", json={"groups": [group], "modes": ["latency"]})
+    errors = {"groups": [group], "modes": ["errors:0.5", f"{group}=errors:0.25"]}
+    some = await client.post("/api/simulate", json=errors)
+    replayed = await client.post(
+        "/api/simulate", json={"groups": [group], "modes": ["latency:3"], "method": "replay"}
+    )
 
     assert hit.status_code == 200
+    assert some.json()["method"] == "monte_carlo"
+    assert {f["mode"] for f in some.json()["monte_carlo"]["faults"]} == {"errors:0.25"}
+    assert (replayed.status_code, replayed.json()["code"]) == (400, "mode-not-supported")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown-group")
     assert group in unknown.json()["groups"]
-    assert slow.status_code == 422
 
 
 async def test_a_playbook_has_three_phases_of_steps(client):
@@ -347,6 +353,7 @@ async def test_agents_by_id_or_name_slashes_too(client):
         {"agent_id": 3},
         {"agent_id": "x", "unknown": 1},
         {"agent_id": "x", "modes": ["latency"]},
+        {"agent_id": "x", "modes": ["errors:1.5"]},
         [],
         {"agent_ids": []},
     ],

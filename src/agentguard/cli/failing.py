@@ -10,7 +10,7 @@ import typer
 
 from agentguard.cli.messages import say
 from agentguard.cli.options import Format
-from agentguard.simulation.modes import FailureMode
+from agentguard.simulation.modes import InvalidModeError, parse_choices
 
 if TYPE_CHECKING:
     from agentguard.graph.selection import GraphSelection
@@ -23,6 +23,7 @@ class MethodName(StrEnum):
 
     REPLAY = "replay"
     STRUCTURAL = "structural"
+    MONTE_CARLO = "monte_carlo"
 
 
 ComponentsArgument: TypeAlias = Annotated[
@@ -44,15 +45,25 @@ GroupsOption: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
-ModeOption: TypeAlias = Annotated[
-    FailureMode, typer.Option("--mode", help="How they fail: every call fails (outage).")
+ModesOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help=(
+            "How they fail: outage (default), errors:RATE, latency:FACTOR or wrong_output:RATE; or"
+            " COMPONENT=MODE for one of them, which then needs no other mention. Other modes than"
+            " outage are simulated by monte_carlo. Repeatable."
+        ),
+        show_default=False,
+    ),
 ]
 MethodOption: TypeAlias = Annotated[
     MethodName | None,
     typer.Option(
         help=(
-            "Replay the recorded runs, or assume the worst case. Default: replay if runs were"
-            " recorded."
+            "Replay the recorded runs, assume the worst case (structural), or draw many runs by"
+            " chance (monte_carlo). Default: replay if runs were recorded."
         ),
         show_default=False,
     ),
@@ -75,15 +86,25 @@ def failure_from_options(
     method: MethodName | None,
     seed: int,
     selection: GraphSelection,
+    modes: Sequence[str] | None = None,
 ) -> Failure:
-    """Return the failure; raise typer.BadParameter if no component or group is named."""
+    """Return the failure.
+
+    Raises typer.BadParameter if no component or group is named, or a mode is invalid.
+    """
     from agentguard.simulation.model import Method
     from agentguard.simulation.service import Failure
 
-    if not components and not groups:
+    try:
+        own = [choice.wanted for choice in parse_choices(modes or ()) if choice.wanted is not None]
+    except InvalidModeError as error:
+        raise typer.BadParameter(str(error), param_hint="--mode") from None
+    if not components and not groups and not own:
         raise typer.BadParameter("Name at least one component or --group.", param_hint="COMPONENT")
     how = None if method is None else Method(method.value)
-    return Failure(tuple(components or ()), tuple(groups or ()), how, seed, selection)
+    return Failure(
+        tuple(components or ()), tuple(groups or ()), how, seed, selection, tuple(modes or ())
+    )
 
 
 def print_submitted(job: Job, output_format: Format) -> None:

@@ -9,7 +9,7 @@ from agentguard.cli.failing import (
     ComponentsArgument,
     GroupsOption,
     MethodOption,
-    ModeOption,
+    ModesOption,
     SeedOption,
     failure_from_options,
     print_submitted,
@@ -27,7 +27,6 @@ from agentguard.cli.options import (
     VersionOption,
     examples,
 )
-from agentguard.simulation.modes import FailureMode
 
 if TYPE_CHECKING:
     from agentguard.bootstrap.app import App
@@ -43,7 +42,7 @@ def playbook(
     components: ComponentsArgument = None,
     *,
     groups: GroupsOption = None,
-    _mode: ModeOption = FailureMode.OUTAGE,
+    modes: ModesOption = None,
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
@@ -70,7 +69,7 @@ def playbook(
 
     actor, settings = os_user(), settings_with(data_dir, catalog)
     selection = selection_from_options(dataset, version, since, until, lookback)
-    failure = failure_from_options(components, groups, method, seed, selection)
+    failure = failure_from_options(components, groups, method, seed, selection, modes)
 
     async def written(app: App) -> dict[str, Any]:
         return await app.playbooks.write(actor, await app.playbooks.resolve(actor, failure))

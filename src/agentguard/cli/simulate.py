@@ -12,7 +12,7 @@ from agentguard.cli.failing import (
     ComponentsArgument,
     GroupsOption,
     MethodOption,
-    ModeOption,
+    ModesOption,
     SeedOption,
     failure_from_options,
     print_submitted,
@@ -31,7 +31,6 @@ from agentguard.cli.options import (
     VersionOption,
     examples,
 )
-from agentguard.simulation.modes import FailureMode
 
 PreviewOption = Annotated[bool, typer.Option("--preview", help="Do not store the simulation.")]
 CompareOption = Annotated[
@@ -55,6 +54,8 @@ EXAMPLES = examples(
     "agentguard simulate provider:openai",
     "agentguard simulate PaymentAgent --suggest",
     "agentguard simulate PaymentAgent gpt-4o-mini --method structural",
+    "agentguard simulate PaymentAgent --mode errors:0.2",
+    "agentguard simulate provider:openai --mode latency:10 --mode gpt-4o-mini=wrong_output:0.05",
     "agentguard simulate PaymentAgent --dataset live --lookback 24h",
     "agentguard simulate PaymentAgent --format json | jq .impact_estimate",
 )
@@ -64,7 +65,7 @@ def simulate(
     components: ComponentsArgument = None,
     *,
     groups: GroupsOption = None,
-    _mode: ModeOption = FailureMode.OUTAGE,
+    modes: ModesOption = None,
     method: MethodOption = None,
     seed: SeedOption = 0,
     dataset: DatasetOption = None,
@@ -93,7 +94,7 @@ def simulate(
         _compare(settings, compared, components, output_format, full=full)
         return
     selection = selection_from_options(dataset, version, since, until, lookback)
-    failure = failure_from_options(components, groups, method, seed, selection)
+    failure = failure_from_options(components, groups, method, seed, selection, modes)
     if background and preview:
         raise typer.BadParameter("A job stores its result.", param_hint="--preview")
     if background:

@@ -18,6 +18,7 @@ from agentguard.simulation.model import (
     RescuePrecedent,
     SimulationResult,
 )
+from agentguard.simulation.modes import OUTAGE
 from agentguard.simulation.wording import (
     EXACT,
     expected,
@@ -71,9 +72,21 @@ def _subject(result: SimulationResult, names: Mapping[str, str], groups: Sequenc
     if groups:
         members = plural(len(failed), "component")
         verb = "fails" if len(groups) == 1 else "fail"
-        return f"If {joined(groups)} {verb} ({members}){_assumed(result)}"
-    called = first([names.get(c, c) for c in failed], _NAMED, "component")
+        return f"If {joined(groups)} {verb} ({members}{_how(result)}){_assumed(result)}"
+    called = first([_failing(result, c, names) for c in failed], _NAMED, "component")
     return f"If {called} {'fails' if len(failed) == 1 else 'fail together'}{_assumed(result)}"
+
+
+def _how(result: SimulationResult) -> str:
+    """Return the modes of a group; nothing for an outage."""
+    modes = joined(sorted(set(result.modes.values())))
+    return "" if modes in ("", OUTAGE.text) else f", {modes}"
+
+
+def _failing(result: SimulationResult, component: str, names: Mapping[str, str]) -> str:
+    """Return the name, with the mode unless it is an outage."""
+    name, mode = names.get(component, component), result.modes.get(component, OUTAGE.text)
+    return name if mode == OUTAGE.text else f"{name} ({mode})"
 
 
 def _assumed(result: SimulationResult) -> str:

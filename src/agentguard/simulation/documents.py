@@ -26,6 +26,7 @@ from agentguard.simulation.model import (
     SimulationResult,
     Step,
 )
+from agentguard.simulation.monte_carlo_documents import monte_carlo_document
 
 NO_NAMES: Mapping[str, str] = MappingProxyType({})
 _NAMED = 3
@@ -63,6 +64,7 @@ def simulation_document(
         "share_of": SHARE_OF,
         "method": result.method.value,
         "assumptions": None if result.assumptions is None else _assumptions(result.assumptions),
+        "monte_carlo": monte_carlo_document(result),
         "inputs": _inputs(result),
     }
 
@@ -291,6 +293,7 @@ def _inputs(result: SimulationResult) -> dict[str, Any]:
     return {
         "graph_version": result.graph_version,
         "seed": result.seed,
+        "modes": dict(result.modes),
         "thresholds": {"critical": t.critical, "high": t.high, "medium": t.medium},
         "observed_seconds": result.observed_seconds,
     }

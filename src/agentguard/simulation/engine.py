@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from agentguard.catalog.matching import match
 from agentguard.catalog.model import Catalog
@@ -11,10 +12,11 @@ from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.model import Graph
 from agentguard.graph.rates import observed_seconds
 from agentguard.graph.runs import Runs
-from agentguard.simulation import replay_outcome, structural
+from agentguard.simulation import monte_carlo, replay_outcome, structural
 from agentguard.simulation.beliefs import beliefs
 from agentguard.simulation.errors import EmptyScenarioError, NothingToReplayError
 from agentguard.simulation.hosting import Hosts
+from agentguard.simulation.methods import chosen_method, recorded
 from agentguard.simulation.model import (
     DEFAULT_THRESHOLDS,
     BlastRadius,
@@ -27,6 +29,7 @@ from agentguard.simulation.model import (
     SimulationResult,
     Thresholds,
 )
+from agentguard.simulation.modes import NO_MODES, Mode, modes_of, texts_of
 from agentguard.simulation.money import money, run_values
 from agentguard.simulation.recording import recording
 from agentguard.simulation.severity import (
@@ -50,36 +53,32 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
     failed: Sequence[str],
     *,
     method: Method | None = None,
+    modes: Mapping[str, Mode] = NO_MODES,
     seed: int = 0,
     thresholds: Thresholds = DEFAULT_THRESHOLDS,
     catalog: Catalog | None = None,
     graph_version: str | None = None,
     survives: Survives | None = None,
 ) -> SimulationResult:
-    """Return what fails during a simultaneous outage of these components and what runs in them.
+    """Return what fails if these components, and what runs in them, fail at the same time.
 
-    `failed` holds exact ids, see graph.resolve. Default method: replay if there are recorded runs,
-    else structural; a replay's result includes the structural worst case. Raises
-    UnknownComponentError for an unknown id, EmptyScenarioError without ids and NothingToReplayError
-    for a replay without runs. `survives` declares whether callers survive. CPU-bound: seconds for
-    a million calls.
+    `failed` holds exact ids, see graph.resolve; `modes` says how they fail, by id (default: an
+    outage), and `survives` declares whether callers survive. Default method: replay if there are
+    recorded runs, else structural; monte_carlo for other modes than outages. Every result includes
+    the structural worst case. Raises UnknownComponentError for an unknown id, EmptyScenarioError
+    without ids, NothingToReplayError for a replay without runs and ModeNotSupportedError where the
+    method simulates outages only. CPU-bound: seconds for a million calls.
     """
     scenario = Closure(graph).of(failed)
-    chosen = method or (Method.REPLAY if _recorded(runs) else Method.STRUCTURAL)
+    how = modes_of(scenario.failed, modes)
+    chosen = chosen_method(method, runs, how)
     s = structural.structure(graph, runs)
     worst = structural.simulate(graph, s, scenario.closed)
-    outcome = (
-        worst if chosen is Method.STRUCTURAL else _replay(graph, runs, s, scenario, seed, survives)
-    )
+    outcome = _outcome(chosen, (graph, runs, s, scenario), how, seed, survives)
     matches = match(graph, catalog)
     workflows = _valued(outcome.workflows, run_values(matches, graph.workflows))
     observed = observed_seconds(graph)
-    radius = blast_radius(
-        runs_lost=sum(w.runs_lost for w in workflows),
-        runs_seen=outcome.runs_seen,
-        components_hit=len(outcome.components),
-        components=len(graph.components) - len(scenario.closed),
-    )
+    radius = _radius(outcome, len(graph.components) - len(scenario.closed))
     judgment = _judgment(outcome, radius, stakes(matches, graph.workflows, s.runs), thresholds)
     return SimulationResult(
         scenario=scenario,
@@ -102,16 +101,27 @@ def simulate(  # noqa: PLR0913 - all inputs that a result depends on
         observed_seconds=observed,
         assumptions=outcome.assumptions,
         game_days=outcome.game_days,
+        monte_carlo=outcome.monte_carlo,
+        modes=texts_of(how),
     )
 
 
 def _valued(
-    workflows: Sequence[ImpactedWorkflow], values: Mapping[str, float]
+    workflows: Iterable[ImpactedWorkflow], values: Mapping[str, float]
 ) -> tuple[ImpactedWorkflow, ...]:
-    """Return the workflows with the value of what they lose, where one run has a value."""
     return tuple(
         replace(w, value_lost=w.runs_lost * values[w.id] if w.id in values else None)
         for w in workflows
+    )
+
+
+def _radius(outcome: Outcome, others: int) -> BlastRadius:
+    """Return the blast radius; `others` is the number of components that do not fail by name."""
+    return blast_radius(
+        runs_lost=sum(w.runs_lost for w in outcome.workflows),
+        runs_seen=outcome.runs_seen,
+        components_hit=len(outcome.components),
+        components=others,
     )
 
 
@@ -157,8 +167,23 @@ class Closure:
         )
 
 
-def _recorded(runs: Runs | None) -> bool:
-    return runs is not None and runs.runs.num_rows > 0 and runs.calls.num_rows > 0
+def _outcome(
+    method: Method,
+    of: tuple[Graph, Runs | None, structural.Structure, Scenario],
+    how: Mapping[str, Mode],
+    seed: int,
+    survives: Survives | None,
+) -> Outcome:
+    graph, _, s, scenario = of
+    match method:
+        case Method.STRUCTURAL:
+            return structural.simulate(graph, s, scenario.closed)
+        case Method.REPLAY:
+            return _replay(*of, seed, survives)
+        case Method.MONTE_CARLO:
+            return monte_carlo.simulate(*of, how, seed=seed, declared=survives)
+        case _:
+            assert_never(method)
 
 
 def _replay(
@@ -169,7 +194,7 @@ def _replay(
     seed: int,
     survives: Survives | None,
 ) -> Outcome:
-    if runs is None or not _recorded(runs):
+    if runs is None or not recorded(runs):
         raise NothingToReplayError(
             "This graph has no recorded runs to replay. Use the structural method."
         )

@@ -11,6 +11,12 @@ class NothingToReplayError(InvalidInputError):
     code = "nothing-to-replay"
 
 
+class ModeNotSupportedError(InvalidInputError):
+    """The chosen method simulates outages only."""
+
+    code = "mode-not-supported"
+
+
 class EmptyScenarioError(InvalidInputError):
     """The scenario contains no component."""
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Evidence
+from agentguard.simulation.monte_carlo_model import MonteCarlo
 
 NO_RECOVERY_TIME = (
     "The recordings contain failures of single calls, not recoveries from outages, so a recovery"
@@ -20,6 +22,7 @@ class Method(StrEnum):
 
     STRUCTURAL = "structural"
     REPLAY = "replay"
+    MONTE_CARLO = "monte_carlo"
 
 
 class Severity(StrEnum):
@@ -301,6 +304,7 @@ class Outcome:
     spared: tuple[ImpactedWorkflow, ...] = ()
     """Workflows that are not expected to lose a run (replay only)."""
     game_days: tuple[GameDay, ...] = ()
+    monte_carlo: MonteCarlo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +343,9 @@ class SimulationResult:
     """None for the structural method."""
     game_days: tuple[GameDay, ...] = ()
     """Failures to try, that which narrows the answer most first. Replay only."""
+    monte_carlo: MonteCarlo | None = None
+    modes: Mapping[str, str] = field(default_factory=dict)
+    """How each component of the scenario fails, as written."""
 
     @property
     def best_runs_lost(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from agentguard.simulation.documents import simulation_document
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.identity import catalog_digest, identify, linked
 from agentguard.simulation.model import Method, SimulationResult, Thresholds
+from agentguard.simulation.modes import OUTAGE, Mode, parse_choices
 from agentguard.simulation.naming import names_of
 from agentguard.simulation.shared_fate import is_group, members
 from agentguard.traces.window import TimeWindow
@@ -40,11 +41,15 @@ class Failure:
     """None: replay where runs were recorded, else structural."""
     seed: int = 0
     selection: GraphSelection = field(default_factory=GraphSelection)
+    modes: tuple[str, ...] = ()
+    """How they fail, see simulation.modes.parse_choices; outages where none is given. A component
+    or group that is named here fails too.
+    """
 
     @property
     def question(self) -> object:
         """What the answer depends on beside the graph: plain values."""
-        return [self.wanted, self.groups, self.method, self.seed]
+        return [self.wanted, self.groups, self.method, self.seed, self.modes]
 
     def request(self) -> dict[str, Any]:
         """Return it as a job stores it."""
@@ -54,6 +59,7 @@ class Failure:
             "groups": list(self.groups),
             "method": None if self.method is None else self.method.value,
             "seed": self.seed,
+            "modes": list(self.modes),
             "dataset": self.selection.dataset,
             "version": self.selection.version,
             "window": None if window is None else [window.since, window.until],
@@ -61,7 +67,7 @@ class Failure:
 
     @staticmethod
     def of(request: Mapping[str, Any]) -> Failure:
-        """Return what a job stored; older jobs have neither version nor window."""
+        """Return what a job stored; older jobs have no version, window or modes."""
         method, window = request["method"], request.get("window")
         selection = GraphSelection(
             request["dataset"],
@@ -74,6 +80,7 @@ class Failure:
             None if method is None else Method(method),
             request["seed"],
             selection,
+            tuple(request.get("modes", ())),
         )
 
 
@@ -88,11 +95,14 @@ class ResolvedFailure:
     seed: int
     groups: tuple[str, ...] = ()
     """The shared-fate groups that make up the failure; empty if components are named too."""
+    modes: Mapping[str, Mode] = field(default_factory=dict)
+    """By component; the others are out."""
 
     @property
     def parameters(self) -> object:
         """What the answer depends on beside the graph: plain values."""
-        return [self.components, self.groups, self.method, self.seed]
+        how = [self.modes.get(component, OUTAGE).text for component in self.components]
+        return [self.components, self.groups, self.method, self.seed, how]
 
 
 class JobQueue(Protocol):
@@ -118,7 +128,7 @@ class SimulationService:
         """Return the graph and the components that the failure names.
 
         Raises NoGraphError, SpansNotKeptError, UnknownComponentError, AmbiguousComponentError,
-        UnknownGroupError.
+        UnknownGroupError, InvalidModeError.
         """
         return self.resolve_in(await self.select(actor, failure, preview=preview), failure)
 
@@ -136,8 +146,11 @@ class SimulationService:
     @staticmethod
     def resolve_in(selected: SelectedGraph, failure: Failure) -> ResolvedFailure:
         """Return the components that the failure names in its graph; raise as `resolve`."""
-        components, groups = _components(failure, selected.graph)
-        return ResolvedFailure(selected, components, failure.method, failure.seed, groups)
+        named, groups = _components(failure, selected.graph)
+        modes = _modes(failure, selected.graph, named)
+        components = tuple(dict.fromkeys([*named, *modes]))
+        only = groups if len(components) == len(named) else ()
+        return ResolvedFailure(selected, components, failure.method, failure.seed, only, modes)
 
     async def simulate(
         self, actor: Principal, failure: ResolvedFailure, *, preview: bool = False
@@ -182,6 +195,7 @@ class SimulationService:
             runs,
             failure.components,
             method=failure.method,
+            modes=failure.modes,
             seed=failure.seed,
             thresholds=self.thresholds,
             catalog=self.catalog,
@@ -200,6 +214,27 @@ def _components(failure: Failure, graph: Graph) -> tuple[tuple[str, ...], tuple[
         found |= dict.fromkeys(members(graph, group))
     only = len(groups) == len(failure.wanted)
     return tuple(found), tuple(dict.fromkeys([*groups, *failure.groups])) if only else ()
+
+
+def _modes(failure: Failure, graph: Graph, named: Iterable[str]) -> dict[str, Mode]:
+    """Return how components fail, as far as a mode is given.
+
+    A mode without a component holds for all that are named and have none of their own; a component
+    named with its mode alone takes no part in it.
+    """
+    choices = parse_choices(failure.modes)
+    found = {each: c.mode for c in choices if c.wanted is None for each in named}
+    for choice in choices:
+        if choice.wanted is not None:
+            chosen = _chosen(failure, graph, choice.wanted)
+            found |= dict.fromkeys(chosen, choice.mode)
+    return found
+
+
+def _chosen(failure: Failure, graph: Graph, text: str) -> tuple[str, ...]:
+    """Return what a mode holds for: a group where it is asked for as one."""
+    component = None if text in failure.groups else _component(graph, text)
+    return members(graph, text) if component is None else (component,)
 
 
 def _component(graph: Graph, text: str) -> str | None:

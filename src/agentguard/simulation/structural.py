@@ -171,7 +171,7 @@ def simulate(graph: Graph, s: Structure, failed: Iterable[str]) -> Outcome:
     """Return what fails; a failed workflow loses every successful run."""
     start = {s.index[f] for f in failed}
     down = failed_nodes(s, start)
-    paths = _Paths(graph, s, down)
+    paths = Paths(graph, s, down)
     by_id = {c.id: c for c in graph.components}
     hit = [by_id[s.components[n]] for n in down.components]
     components = (ImpactedComponent(c.id, c.name, c.kind, paths.up_to(s.index[c.id])) for c in hit)
@@ -209,7 +209,7 @@ def _affected(s: Structure, owner: int) -> Iterable[int]:
 
 
 def _workflows(
-    graph: Graph, s: Structure, down: FailedNodes, paths: _Paths
+    graph: Graph, s: Structure, down: FailedNodes, paths: Paths
 ) -> Iterable[ImpactedWorkflow]:
     by_id = {w.id: w for w in graph.workflows}
     for number in down.workflows:
@@ -231,7 +231,7 @@ def _workflows(
         )
 
 
-class _Paths:
+class Paths:
     """Paths from the failed components to what was hit, with the evidence of each dependency."""
 
     def __init__(self, graph: Graph, s: Structure, down: FailedNodes) -> None:

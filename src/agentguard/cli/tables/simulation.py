@@ -23,6 +23,7 @@ from agentguard.cli.tables.cells import (
     severity,
     trace_lines,
 )
+from agentguard.cli.tables.monte_carlo import monte_carlo_parts
 from agentguard.cli.tables.origin import origin_part
 from agentguard.cli.tables.rows import ROWS, Rows, dispensable, names, number, sentences, text
 
@@ -61,11 +62,13 @@ def simulation_parts(
     if not full:
         said = (origin_part(document), answer_part(document), *_affected(document, called))
         tables = [workflows_part(workflows, top=top)] if len(workflows) > 1 else []
-        return [Group(*said), *tables, faint(_more(document))]
+        chances = monte_carlo_parts(document, called)
+        return [Group(*said), *tables, *chances, faint(_more(document))]
     return [
         Group(origin_part(document), answer_part(document, every=True), _figures(document)),
         workflows_part(workflows, top=top),
         _components(document["impacted_components"], called, top=top),
+        *monte_carlo_parts(document, called, full=full),
         *_degraded(document["degraded"], called),
         *_evidence(document),
         *_assumptions(document),

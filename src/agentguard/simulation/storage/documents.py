@@ -40,7 +40,7 @@ def stored_document(stored: StoredSimulation, repeat: Repeat, links: TraceLinks)
         "created_at": timestamp(record.created_at),
         "created_by": record.created_by,
         "agentguard_version": record.agentguard_version,
-        "request": dict(stored.inputs.request),
+        "request": {"modes": [], **stored.inputs.request},
     }
     return {
         "id": record.id,

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    model_validator,
+)
 
 from agentguard.graph.selection import GraphSelection
 from agentguard.simulation.model import Method
-from agentguard.simulation.modes import FailureMode
+from agentguard.simulation.modes import InvalidModeError, parse_choice
 from agentguard.simulation.service import Failure
 from agentguard.traces.window import TimeWindow
 from agentguard.traces.window_parsing import LONGEST_TEXT
@@ -25,6 +32,27 @@ Name = Annotated[
         " server:NAME, service:NAME, environment:NAME.",
         examples=["PaymentAgent", "provider:openai"],
     ),
+]
+
+
+def _mode(text: str) -> str:
+    try:
+        parse_choice(text)
+    except InvalidModeError as error:
+        raise ValueError(f"is not valid: {str(error).removesuffix('.')}") from error
+    return text
+
+
+ModeText = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=1100,
+        description="`outage`, `errors:RATE`, `latency:FACTOR` or `wrong_output:RATE`, with"
+        " `COMPONENT=` in front for one component or group.",
+        examples=["errors:0.2", "gpt-4o-mini=latency:10"],
+    ),
+    AfterValidator(_mode),
 ]
 
 
@@ -60,15 +88,23 @@ class FailureRequest(RequestBody):
         ),
     ] = []
     modes: Annotated[
-        list[FailureMode],
+        list[ModeText],
         Field(
             min_length=1,
-            max_length=1,
-            description="How they fail. Only `outage` is supported.",
+            max_length=100,
+            description=(
+                "How they fail: one mode for all, or COMPONENT=MODE or GROUP=MODE for some, which"
+                " then fail too. Other modes than `outage` need the method `monte_carlo`, which is"
+                " then the default."
+            ),
         ),
-    ] = [FailureMode.OUTAGE]
+    ] = ["outage"]
     method: Method | None = Field(
-        default=None, description="Default: replay if runs were recorded, else structural."
+        default=None,
+        description=(
+            "Default: replay if runs were recorded, else structural; monte_carlo with other modes"
+            " than `outage`."
+        ),
     )
     seed: int = Field(default=0, ge=0, le=2**63 - 1)
     dataset: str | None = Field(
@@ -99,7 +135,8 @@ class FailureRequest(RequestBody):
 
     @model_validator(mode="after")
     def _name_something(self) -> FailureRequest:
-        if not self.wanted and not self.groups:
+        own = any(parse_choice(text).wanted for text in self.modes)
+        if not self.wanted and not self.groups and not own:
             raise ValueError("must name at least one of agent_id, agent_ids or groups")
         return self
 
@@ -116,6 +153,7 @@ class FailureRequest(RequestBody):
             self.method,
             self.seed,
             GraphSelection(self.dataset, self.version, window),
+            tuple(self.modes),
         )
 
 

@@ -191,6 +191,61 @@ class AssumptionsDocument(Document):
     note: str | None
 
 
+class FaultDocument(Document):
+    """How a component fails."""
+
+    id: str
+    mode: str
+    share: Share = Field(description="Of its runs: those in the failing host; otherwise 1.")
+
+
+class ChanceDocument(Document):
+    """How likely a run of a component or workflow fails or ends wrong, with its 95 % interval."""
+
+    id: str
+    probability: Share
+    low: Share
+    high: Share
+    wrong: Share = Field(
+        description="The part of the probability that ends with a wrong answer, without an error."
+    )
+
+
+class RateDocument(Document):
+    """Runs lost per hour; null for the workflow: of all workflows together."""
+
+    workflow: str | None
+    expected: float
+    bad_hour: float = Field(description="95 % of the hours lose at most this many.")
+
+
+class TimeoutDocument(Document):
+    """Calls that take longer, against their timeout."""
+
+    source: str
+    target: str
+    timeout_seconds: float | None = Field(description="Null: unknown.")
+    longest_seconds: float | None = Field(description="The longest recorded success.")
+    share: Share = Field(
+        description="Of the source's runs, those with a call longer than the timeout or, if it is"
+        " unknown, than any success: these may time out."
+    )
+
+
+class MonteCarloDocument(Document):
+    """What only the Monte Carlo method finds."""
+
+    trials: int
+    worlds: int = Field(description="Draws of what is not known; the trials are shared evenly.")
+    faults: list[FaultDocument]
+    components: list[ChanceDocument]
+    workflows: list[ChanceDocument]
+    runs_lost_per_hour: list[RateDocument]
+    runs_lost_per_hour_reason: str | None
+    timeouts: list[TimeoutDocument]
+    notes: list[str] = Field(description="What the method cannot know about this scenario.")
+
+
 class ThresholdsDocument(Document):
     """Shares of lost runs from which a severity applies."""
 
@@ -204,6 +259,7 @@ class InputsDocument(Document):
 
     graph_version: str | None
     seed: int
+    modes: dict[str, str] = Field(description="Failing component → how it fails.")
     thresholds: ThresholdsDocument
     observed_seconds: float | None
     catalog_sha256: str | None = Field(
@@ -246,4 +302,7 @@ class SimulationDocument(Origin):
     share_of: str = Field(description="The denominator of all shares of runs.")
     method: Method
     assumptions: AssumptionsDocument | None
+    monte_carlo: MonteCarloDocument | None = Field(
+        description="What only the Monte Carlo method finds; null with other methods."
+    )
     inputs: InputsDocument

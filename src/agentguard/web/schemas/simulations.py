@@ -43,6 +43,7 @@ class StoredRequestDocument(Document):
     groups: list[str]
     method: Method | None
     seed: int
+    modes: list[str]
     dataset: str | None
     version: str | None
     window: list[int | None] | None
@@ -80,8 +81,8 @@ class ChangedInputDocument(Document):
     """An input that differs."""
 
     name: str
-    a: str | float | list[str] | ThresholdsDocument | None
-    b: str | float | list[str] | ThresholdsDocument | None
+    a: str | float | list[str] | ThresholdsDocument | dict[str, str] | None
+    b: str | float | list[str] | ThresholdsDocument | dict[str, str] | None
 
 
 class ChangeDocument(Document):
