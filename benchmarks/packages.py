@@ -20,17 +20,24 @@ def generated(
     """Return groups (owner, members) in the numbers of the whole of Debian 12.
 
     An owner needs nodes below its own number, mostly a few that nearly everything needs: the
-    member's number is u**4 × owner, u uniform in [0, 1). One group in 2,000 leads upwards, which
-    makes cycles. Alternatives have two to four members.
+    member's number is u**7 × owner, u uniform in [0, 1). One group in 2,000 has members up to 20
+    numbers above its owner, which makes small cycles. Alternatives have two to four members.
+
+    The exponent is the whole number whose mean blast radius is nearest to that of Debian 12 for
+    amd64 (`installed`): 58.5 nodes against 54.6. Half of the nodes have a radius of at most 1 in
+    both; 99 % of at most 470 against 639, 99.9 % of at most 13,083 against 9,787; the largest
+    radius is 63,166 against 49,589.
     """
     chance = random.Random(seed)
     found: set[tuple[int, tuple[int, ...]]] = set()
     while len(found) < groups:
         owner = chance.randrange(1, nodes)
         size = chance.choice((2, 2, 2, 3, 4)) if len(found) < alternatives else 1
-        below = owner if chance.randrange(2_000) else nodes
-        members = {int(chance.random() ** 4 * below) for _ in range(size)} - {owner}
-        if len(members) == size:
+        if chance.randrange(2_000):
+            members = {int(chance.random() ** 7 * owner) for _ in range(size)}
+        else:
+            members = {min(nodes - 1, owner + chance.randrange(1, 20)) for _ in range(size)}
+        if len(members - {owner}) == size:
             found.add((owner, tuple(sorted(members))))
     return sorted(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import rustworkx as rx
@@ -81,14 +82,21 @@ def sampled_betweenness(
 def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
     """Return PageRank along the edges: damping 0.85, uniform teleport.
 
-    The rank of nodes without callees is spread evenly.
+    The rank of nodes without callees is spread evenly, which only scales the ranks: they are the
+    normalized solution of y = 1 + 0.85 × (what y passes on), summed as a series over the lengths of
+    paths (Bianchini, Gori and Scarselli 2005). Without cycles it ends at the longest path.
     """
     if not size:
         return ()
-    found = rx.pagerank(
-        digraph(size, sorted(set(edges))), alpha=_DAMPING, tol=_TOLERANCE, max_iter=1_000
-    )
-    return tuple(found[node] for node in range(size))
+    ends = np.fromiter(chain.from_iterable(edges), np.int64, 2 * len(edges)).reshape(-1, 2)
+    sources, targets = np.divmod(np.unique(ends[:, 0] * size + ends[:, 1]), size)
+    passed_on = _DAMPING / np.bincount(sources, minlength=size).clip(1)
+    ranks = share = np.ones(size)
+    while share.sum() > _TOLERANCE * ranks.sum():
+        share = np.bincount(targets, (share * passed_on)[sources], minlength=size)
+        ranks = ranks + share
+    found: NDArray[np.float64] = ranks / ranks.sum()
+    return tuple(found.tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,13 +25,14 @@ def bit_counts(sets: Sequence[int], weights: Sequence[int], bits: int) -> NDArra
     """
     weight_of: dict[int, int] = defaultdict(int)
     for each, weight in zip(sets, weights, strict=True):
-        if each:
+        if each and weight:
             weight_of[each] += weight
     total = np.zeros(bits, np.int64)
-    worth, most = 1, max(weight_of.values(), default=0)
+    worth, left = 1, list(weight_of.items())
     carries: list[int] = []
-    while carries or worth <= most:
-        at_worth = [each for each, weight in weight_of.items() if weight & worth]
+    while carries or left:
+        at_worth = [each for each, weight in left if weight & 1]
+        left = [(each, weight >> 1) for each, weight in left if weight > 1]
         rest, carries = _added([*at_worth, *carries])
         total += worth * bit_matrix(rest, bits).sum(axis=0, dtype=np.int64)
         worth *= 2
