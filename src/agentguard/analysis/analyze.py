@@ -18,6 +18,7 @@ from agentguard.analysis.series import series
 from agentguard.analysis.spofs import spofs, structural_only
 from agentguard.catalog.matching import Matches, match
 from agentguard.compute.digraphs import articulation_points, immediate_dominators
+from agentguard.compute.garbage import no_cycle_collection
 from agentguard.graph.hosting import dependencies_at
 from agentguard.graph.level import Level
 from agentguard.graph.model import Dependency, Evidence, Graph
@@ -41,6 +42,13 @@ def analyze(
     Without matches, or without a catalog in them, risk has no exposure factor and `risk_note` says
     so. CPU-bound: seconds for some hundred components and 50,000 runs.
     """
+    with no_cycle_collection():
+        return _analysis(graph, runs, matches, seed, level)
+
+
+def _analysis(
+    graph: Graph, runs: Runs | None, matches: Matches | None, seed: int, level: Level
+) -> Analysis:
     shape, replayed = _Shape.of(graph, seed), _Replayed.of(graph, runs, seed)
     declared = matches or match(graph, None)
     scored = risks(graph, _basis(graph, runs, replayed, shape, declared))

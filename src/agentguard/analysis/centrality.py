@@ -90,10 +90,12 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
         return ()
     ends = np.fromiter(chain.from_iterable(edges), np.int64, 2 * len(edges)).reshape(-1, 2)
     sources, targets = np.divmod(np.unique(ends[:, 0] * size + ends[:, 1]), size)
-    passed_on = _DAMPING / np.bincount(sources, minlength=size).clip(1)
-    ranks = share = np.ones(size)
+    passed_on: NDArray[np.float64] = _DAMPING / np.bincount(sources, minlength=size).clip(1)
+    share: NDArray[np.float64] = np.ones(size)
+    ranks = share
     while share.sum() > _TOLERANCE * ranks.sum():
-        share = np.bincount(targets, (share * passed_on)[sources], minlength=size)
+        received = np.bincount(targets, (share * passed_on)[sources], minlength=size)
+        share = received.astype(np.float64)
         ranks = ranks + share
     found: NDArray[np.float64] = ranks / ranks.sum()
     return tuple(found.tolist())

@@ -138,10 +138,12 @@ class _Worst:
 def _structural(s: Structure, worst: _Worst) -> Impacts:
     seen = sum(w.seen for w in s.runs.values())
     found: dict[str, Impact] = {}
+    lost: dict[frozenset[str], int] = {}
     for number, component in enumerate(s.components):
         down = worst.workflows_down(number)
-        lost = sum(s.runs[w].seen - s.runs[w].failed for w in down)
-        radius = _radius(worst, component, (lost, seen, worst.components_hit(number)))
+        if down not in lost:
+            lost[down] = sum(s.runs[w].seen - s.runs[w].failed for w in down)
+        radius = _radius(worst, component, (lost[down], seen, worst.components_hit(number)))
         found[component] = Impact(component, radius, down, None)
     return Impacts(Method.STRUCTURAL, s.runs, found)
 

@@ -12,7 +12,7 @@ from agentguard.analysis.model import Centrality, Risk, RiskFactor
 from agentguard.catalog.matching import Match, Matches, Standing
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
-from agentguard.simulation.requirements import component_requirements
+from agentguard.simulation.requirements import unordered_requirements
 from agentguard.simulation.severity import Loss, weighted
 from agentguard.simulation.spares import Spared
 from agentguard.simulation.stakes import NOT_DECLARED, Stake
@@ -203,7 +203,7 @@ def _alone(alone: int, needed_by: int) -> _Value:
 
 def _alternatives(graph: Graph) -> dict[str, tuple[int, int]]:
     """Return, by component, how many dependents have no alternative to it, and how many it has."""
-    ways = [r.members for r in component_requirements(graph, None)] + [
+    ways = [r.members for r in unordered_requirements(graph, None)] + [
         (w.root_component,) for w in graph.workflows
     ]
     alone = Counter(members[0] for members in ways if len(members) == 1)

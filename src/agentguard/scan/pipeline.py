@@ -5,15 +5,14 @@ Payloads decoded chunk by chunk, traces gathered, discovered, built.
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from agentguard.compute.garbage import no_cycle_collection
 from agentguard.discovery.classification import Classifier
 from agentguard.discovery.dialects.loading import Dialects
 from agentguard.discovery.kernel import discover
@@ -65,7 +64,7 @@ def scan(
             watermark.add(decoded.spans)
             yield decoded.spans, decoded.spans_read
 
-    with _no_cycle_collection():
+    with no_cycle_collection():
         found = _graph(tables(), dialects, refused, window)
     coverage = replace(found.graph.coverage, late=watermark.late)
     return replace(found, graph=replace(found.graph, coverage=coverage))
@@ -222,18 +221,3 @@ def _span_count(document: Mapping[str, Any]) -> int:
         for _, scope in objects(group.get("scopeSpans"))
     )
     return max(1, sum(len(sequence(scope.get("spans"))) for scope in scoped))
-
-
-@contextmanager
-def _no_cycle_collection() -> Iterator[None]:
-    """Parsed documents are many small objects without cycles.
-
-    Looking for cycles among them takes longer than parsing them.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -57,13 +57,18 @@ def component_requirements(graph: Graph, use: UsageShares | None) -> tuple[Requi
     invocation are used. A callee that its caller only used as a fallback is not a requirement of
     its own.
     """
+    return tuple(sorted(unordered_requirements(graph, use), key=_order))
+
+
+def unordered_requirements(graph: Graph, use: UsageShares | None) -> set[Requirement]:
+    """Return the requirements of all components, as component_requirements does."""
     invocations = {c.id: c.invocations for c in graph.components}
     fallbacks = _Fallbacks(graph.fallbacks)
     found = (
         _requirement(d, _share_used(d, invocations.get(d.source, 0), fallbacks, use), fallbacks)
         for d in graph.dependencies
     )
-    return tuple(sorted({r for r in found if r is not None}, key=_order))
+    return {r for r in found if r is not None}
 
 
 def workflow_requirements(
