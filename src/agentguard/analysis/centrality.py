@@ -88,8 +88,7 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
     """
     if not size:
         return ()
-    ends = np.fromiter(chain.from_iterable(edges), np.int64, 2 * len(edges)).reshape(-1, 2)
-    sources, targets = np.divmod(np.unique(ends[:, 0] * size + ends[:, 1]), size)
+    sources, targets = _distinct(size, edges)
     passed_on: NDArray[np.float64] = _DAMPING / np.bincount(sources, minlength=size).clip(1)
     share: NDArray[np.float64] = np.ones(size)
     ranks = share
@@ -99,6 +98,14 @@ def pagerank(size: int, edges: Sequence[tuple[int, int]]) -> tuple[float, ...]:
         ranks = ranks + share
     found: NDArray[np.float64] = ranks / ranks.sum()
     return tuple(found.tolist())
+
+
+def _distinct(
+    size: int, edges: Sequence[tuple[int, int]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the sources and the targets of the edges, sorted, each edge once."""
+    ends = np.fromiter(chain.from_iterable(edges), np.int64, 2 * len(edges)).reshape(-1, 2)
+    return np.divmod(np.unique(ends[:, 0] * size + ends[:, 1]), size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
