@@ -84,7 +84,7 @@ INTERNAL: Mapping[str, str] = {
     "audit_tiles": "The hashes of the audit log's Merkle tree, 256 in a tile.",
     "audit_anchors": "Anchors of checkpoints on a chain, with every transaction signed for them.",
     "audit_checkpoints": "The signed checkpoints of the audit log.",
-    "audit_handovers": "The hand-over notes between keys of the audit log.",
+    "audit_handovers": "The handover notes between keys of the audit log.",
     "api_keys": "API keys: hashes of their secrets, scopes, and when each was last used.",
     "users": "Users: their roles and the argon2id hashes of their passwords.",
     "user_sessions": "Sessions of signed-in users: hashes of their tokens.",

@@ -9,7 +9,7 @@ const MEMBERS = ["entry", "handovers", "key", "payload", "receipt", "salt", "sch
 const RECEIPT = { block_hash: 32, block_number: 0, block_time: 0, chain_id: 0, contract: 20, data: 96, tx_hash: 32 };
 const LEAF = ["action", "actor", "evidence", "graph_version", "object", "payload_commitment", "schema", "time"];
 const EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // SHA-256 of nothing
-const HANDOVER = "agentguard key hand-over v1";
+const HANDOVER = "agentguard key handover v1";
 
 class NotCheckable extends Error {}
 
@@ -92,7 +92,7 @@ function parseNote(text) {
   demand(end >= 0 && lines.length <= 100, "a signed note is malformed: no signatures, or too many");
   const signatures = lines.map((line) => {
     const [, name, encoded] = /^— ([^ ]+) (.*)$/.exec(line) ?? [];
-    demand(encoded !== undefined && isName(name), `${line} is no signature`);
+    demand(encoded !== undefined && isName(name), `${line} is not a signature`);
     const bytes = base64(encoded);
     demand(bytes.length > 4, "a signature is too short");
     return { name, id: hex(bytes.slice(0, 4)), bytes: bytes.slice(4) };
@@ -180,6 +180,7 @@ function checkReceipt(receipt) {
         `the anchor receipt's ${name} is malformed`,
       );
   }
+  demand(BigInt(receipt.block_time) < 253402300800n, "the anchor receipt's block_time is after the year 9999");
 }
 
 function parseEntry(text) {
@@ -238,25 +239,25 @@ async function checkInclusion({ entry, index, hashes, checkpoint }) {
 async function parseHandover(text) {
   const note = parseNote(text);
   const [header, origin, oldLine, newLine, sizeLine] = note.text.split("\n");
-  demand(header === HANDOVER && sizeLine !== undefined, "a hand-over note is malformed");
+  demand(header === HANDOVER && sizeLine !== undefined, "a handover note is malformed");
   const [from, to] = [await parseKey(oldLine.slice(4)), await parseKey(newLine.slice(4))];
   const size = decimal(sizeLine.slice(5));
   const written = `${HANDOVER}\n${origin}\nold ${from.text}\nnew ${to.text}\nsize ${size}\n`;
   demand(
     written === note.text && from.name === origin && to.name === origin && from.text !== to.text,
-    "a hand-over note is malformed",
+    "a handover note is malformed",
   );
   for (const key of [from, to]) await verifyNote(note, [key]);
   return { from, to, size, text: note.text };
 }
 
-// The keys that hand-overs connect with the given ones; a replaced key signs no larger size.
+// The keys that handovers connect with the given ones; a replaced key signs no larger size.
 async function verifySignature({ checkpoint, handovers }, given) {
   const steps = await Promise.all(handovers.map(parseHandover));
   const successor = new Map();
   for (const step of steps) {
     const known = successor.get(step.from.text) ?? step;
-    demand(known.text === step.text, `two hand-overs lead from key ${step.from.id} of ${step.from.name}`);
+    demand(known.text === step.text, `two handovers lead from key ${step.from.id} of ${step.from.name}`);
     successor.set(step.from.text, step);
   }
   const reached = new Map(given.map((key) => [key.text, key]));
@@ -271,7 +272,7 @@ async function verifySignature({ checkpoint, handovers }, given) {
   const names = keys.map((key) => key.name);
   demand(
     names.includes(checkpoint.origin),
-    `the checkpoint is of the log '${checkpoint.origin}', the key of '${names}'`,
+    `the checkpoint belongs to the log '${checkpoint.origin}', the key to '${names}'`,
   );
   const limit = (key) => successor.get(key.text)?.size ?? checkpoint.size;
   const signs = (key) => checkpoint.note.signatures.some((signature) => isBy(signature, key));
@@ -296,7 +297,7 @@ function checkCheckpoint({ checkpoint }, trusted) {
   if (trusted === null) throw new NotCheckable("no trusted checkpoint is given");
   demand(
     checkpoint.origin === trusted.origin,
-    `the checkpoint is of the log '${checkpoint.origin}', the trusted one of '${trusted.origin}'`,
+    `the checkpoint belongs to the log '${checkpoint.origin}', the trusted one to '${trusted.origin}'`,
   );
   if (checkpoint.size !== trusted.size)
     throw new NotCheckable(`the trusted checkpoint has size ${trusted.size}, the bundle's ${checkpoint.size}`);
@@ -353,7 +354,8 @@ export async function verify(bytes, { keys = [], checkpoint = null } = {}) {
   const is = (name, wanted) => checks.some((check) => check.name === name && check.outcome === wanted);
   if (checks.some((check) => check.outcome === "failed")) return { outcome: "failed", checks };
   const vouched = is("signature", "verified") || is("checkpoint", "verified");
-  return { outcome: vouched ? "verified" : "not checkable", checks };
+  const asked = trusted === null || is("checkpoint", "verified"); // what is given must hold, too
+  return { outcome: vouched && asked ? "verified" : "not checkable", checks };
 }
 
 async function main(words) {

@@ -1067,7 +1067,7 @@ export interface paths {
         };
         /**
          * Get Handover
-         * @description Return a hand-over note from one key of the log to the next; 0 is the oldest.
+         * @description Return a handover note from one key of the log to the next; 0 is the oldest.
          *
          *     Whoever trusts an older key follows the log by them.
          */

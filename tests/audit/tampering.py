@@ -176,13 +176,13 @@ CASES = [
     Case(
         "log of another origin",
         OTHER_LOG.bundle(INDEX, SIZE).encode(),
-        {CHECKPOINT: "is of the log 'other.example/log'"},
+        {CHECKPOINT: "belongs to the log 'other.example/log'"},
         TRUSTED_CHECKPOINT,
     ),
     Case(
         "signed under another name",
         OTHER_LOG.bundle(INDEX, SIZE).encode(),
-        {SIGNATURE: "the checkpoint is of the log 'other.example/log'"},
+        {SIGNATURE: "the checkpoint belongs to the log 'other.example/log'"},
     ),
     Case(
         "key inside is not the signer's",
@@ -198,13 +198,20 @@ CASES = [
         NOT_CHECKABLE,
     ),
     Case(
-        "key rotated, with its hand-over",
+        "trusted key, and a trusted checkpoint of another size",
+        GOOD.encode(),
+        FINE,
+        Trust(keys=(KEY.verifier,), checkpoint=LOG.signed(13).checkpoint),
+        NOT_CHECKABLE,
+    ),
+    Case(
+        "key rotated, with its handover",
         Log(LOG.entries, NEXT_KEY).bundle(INDEX, SIZE, handovers=(HANDOVER,)).encode(),
         FINE,
         outcome=VERIFIED,
     ),
     Case(
-        "key rotated, without hand-over",
+        "key rotated, without handover",
         Log(LOG.entries, NEXT_KEY).bundle(INDEX, SIZE).encode(),
         {SIGNATURE: "no signature is by"},
     ),
@@ -214,7 +221,7 @@ CASES = [
         {SIGNATURE: f"was replaced at size {SIZE - 1}, and signed size {SIZE}"},
     ),
     Case(
-        "hand-over signed by the new key only",
+        "handover signed by the new key only",
         Log(LOG.entries, NEXT_KEY)
         .bundle(
             INDEX,
@@ -227,13 +234,13 @@ CASES = [
         {SIGNATURE: "no signature is by"},
     ),
     Case(
-        "two hand-overs from one key",
+        "two handovers from one key",
         LOG.bundle(
             INDEX, SIZE, handovers=(HANDOVER, hand_over(KEY, signing_key("x"), size=99).encode())
         ).encode(),
-        {SIGNATURE: "two hand-overs"},
+        {SIGNATURE: "two handovers"},
     ),
-    Case("hand-over malformed", member("handovers", ["x\n"]), {SIGNATURE: "malformed"}),
+    Case("handover malformed", member("handovers", ["x\n"]), {SIGNATURE: "malformed"}),
     Case(
         "receipt of another size",
         replace(GOOD, receipt=receipt(LOG.signed(12))).encode(),
@@ -248,6 +255,11 @@ CASES = [
         "receipt of another log",
         replace(GOOD, receipt=receipt(OTHER_LOG.signed(SIZE))).encode(),
         {ANCHOR: "the anchor receipt is for another log"},
+    ),
+    Case(
+        "block after the year 9999",
+        member("receipt", {**RECEIPT.document(), "block_time": "253402300800"}),
+        {FORMAT: "block_time is after the year 9999"},
     ),
     Case("receipt malformed", member("receipt", {}), {FORMAT: "anchor receipt"}),
     Case("no extra data", replaced("extra ", "extro "), {FORMAT: "malformed"}),

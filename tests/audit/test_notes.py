@@ -1,4 +1,4 @@
-"""Signed notes, their keys, checkpoints and hand-overs."""
+"""Signed notes, their keys, checkpoints and handovers."""
 
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ def test_a_checkpoint_is_signed_under_the_name_of_its_log():
     (known,) = signed(3, KEY).verify([KEY.verifier])
 
     assert known.key == KEY.verifier
-    with pytest.raises(VerificationFailedError, match="the key of 'other"):
+    with pytest.raises(VerificationFailedError, match="the key to 'other"):
         signed(3, other).verify([other.verifier])
     with pytest.raises(VerificationFailedError, match="no signature is by"):
         signed(3, KEY).verify([NEXT_KEY.verifier])
@@ -310,7 +310,7 @@ def test_a_hand_over_needs_both_signatures(missing):
 def test_one_key_hands_over_once():
     notes = [hand_over(KEY, other, size=10) for other in (NEXT_KEY, signing_key("thief"))]
 
-    with pytest.raises(VerificationFailedError, match="two hand-overs lead from key"):
+    with pytest.raises(VerificationFailedError, match="two handovers lead from key"):
         KeyChain.follow([KEY.verifier], [note.encode() for note in notes])
 
 

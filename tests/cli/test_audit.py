@@ -92,15 +92,17 @@ def test_an_exported_entry_is_verified_without_the_data(home: Path):
 
 
 def test_files_that_cannot_be_used_are_named(home: Path):
-    for command in (
-        ("audit", "verify", "missing.proof"),
-        ("audit", "verify", "traces.jsonl", "--key", "missing.key"),
-        ("audit", "export", "0", "--output", "missing/entry.proof"),
+    for code, command in (
+        (2, ("audit", "verify", "missing.proof")),
+        (2, ("audit", "verify", "traces.jsonl", "--key", "missing.key")),
+        (1, ("audit", "export", "0", "--output", "missing/entry.proof")),
     ):
-        told = run(*command, code=1).output
+        told = run(*command, code=code).output
         assert "missing" in told, told
         assert "Choose another path." in told, told
     assert read("audit", "verify", "traces.jsonl", code=1)["outcome"] == "failed"
+    odd = run("audit", "verify", "traces.jsonl", "--key", "traces.jsonl", code=2)
+    assert "key" in odd.output
 
 
 def test_the_whole_log_is_checked(home: Path):

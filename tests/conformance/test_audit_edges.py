@@ -14,6 +14,8 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
+from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.entries import Entry
 from agentguard.audit.errors import EntryTooLargeError
 from agentguard.audit.recording import AuditTrail
@@ -138,8 +140,11 @@ def test_commands_that_read_need_only_read_the_data(
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(command_line, ["scan", "traces.jsonl", "--data-dir", "data"])
     assert done.exit_code == 0, done.output
+    append_without_sequencing(Path("data"))
+    before = contents(tmp_path / "data")
     for words in READING:  # also imports what they need, which others may not read
         assert told(words, Path("data"))[0] == 0
+    assert contents(tmp_path / "data") == before
     with read_only(tmp_path / "data") as data:
         monkeypatch.chdir("/")
         found = {words: told(words, data) for words in READING}
@@ -151,7 +156,56 @@ def test_commands_that_read_need_only_read_the_data(
     assert "AGENTGUARD_DATA_DIR" in output
 
 
-READING = ("audit", "audit show 0", "audit fsck", "audit export 0", "audit keys")
+READING = (
+    "audit",
+    "audit log --since 1h",
+    "audit show 0",
+    "audit proof 0",
+    "audit consistency 1",
+    "audit anchor",
+    "audit costs",
+    "audit fsck",
+    "audit export 0",
+    "audit keys",
+)
+
+
+def append_without_sequencing(folder: Path) -> None:
+    """Leave a pending entry, as a server does that is killed."""
+
+    async def appended() -> None:
+        async with open_database(folder, None) as database:
+            unit = SqlUnitOfWork(database, system_clock)
+            await unit.run(lambda stores: AuditTrail().record(stores.audit, TESTER, "x.done"))
+
+    asyncio.run(appended())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of the folder, without SQLite's index of its log."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if not path.name.endswith("-shm")
+    }
+
+
+def test_a_lost_key_is_not_replaced_by_a_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    write_traces(tmp_path / "traces.jsonl")
+    monkeypatch.chdir(tmp_path)
+    scan = ["scan", "traces.jsonl", "--data-dir", "data"]
+    assert CliRunner().invoke(command_line, scan).exit_code == 0
+    key = tmp_path / "data" / "audit" / "signing-key"
+    kept = key.rename(tmp_path / "kept")
+
+    assert CliRunner().invoke(command_line, scan).exit_code == 0
+    assert not key.exists()
+    assert told("audit fsck", Path("data"))[0] == 3
+
+    kept.rename(key)
+    assert CliRunner().invoke(command_line, scan).exit_code == 0
+    assert told("audit fsck", Path("data"))[0] == 0
 
 
 def told(words: str, folder: Path) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""Keys of the stored audit log: hand-overs, former keys, and a key that is lost."""
+"""Keys of the stored audit log: handovers, former keys, and a key that is lost."""
 
 from __future__ import annotations
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from agentguard.audit import sequencing
 from agentguard.audit.checkpoints import SignedCheckpoint
 from agentguard.audit.key_state import ForeignLogError
 from agentguard.audit.keys import SigningKey
@@ -14,7 +16,7 @@ from agentguard.audit.sequencing import DamagedLogError, Sequencer
 from agentguard.audit.service import BadRangeError, UnknownEntryError
 from agentguard.audit.store import EntryFilter
 from agentguard.audit.verification import Outcome, Trust, verify_bundle
-from agentguard.kernel.clock import system_clock
+from agentguard.kernel.clock import NS_PER_SECOND, system_clock
 from tests.conformance.audit_logs import KEY, Log
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +34,28 @@ async def test_entries_get_gapless_indexes_in_the_order_of_appending(log: Log):
     page = await log.service.entries(EntryFilter(), 10)
     assert [entry.index for entry in page.entries] == [2, 1, 0]
     assert (page.size, page.waiting) == (3, 0)
+
+
+async def test_checkpoints_keep_their_distance(log: Log, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sequencing, "_MOST", 2)
+    now, waited = [NS_PER_SECOND], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        now[0] += round(seconds * NS_PER_SECOND)
+
+    sequencer = replace(log.sequencer, clock=lambda: now[0], spacing_seconds=1.0, sleep=sleep)
+    await log.append("a", "b", "c")
+    assert await sequencer.run_once() == 3
+    now[0] += NS_PER_SECOND // 4
+    await log.append("d")
+    await sequencer.run_once()
+    now[0] -= 10 * NS_PER_SECOND  # the clock is set back: nothing waits for it
+    await log.append("e")
+    await sequencer.run_once()
+
+    assert waited == [1.0, 0.75]
+    assert await log.service.check() == (5, ())
 
 
 @pytest.mark.parametrize("batches", [[1, 1, 1], [255, 1, 1], [256], [257, 300]])

@@ -300,14 +300,14 @@ async def test_a_hand_over_that_was_deleted_edited_or_forged_is_found(filled: Lo
 
     forged = note.replace(b"size 5", b"size 4")
     await filled.tamper("UPDATE audit_handovers SET note = :note", note=forged)
-    assert "does not hold" in dict(await filled.problems(NEXT_KEY.verifier))["hand-over 0"]
+    assert "does not hold" in dict(await filled.problems(NEXT_KEY.verifier))["handover 0"]
     await filled.append("g")
     with pytest.raises(VerificationFailedError):
         await sequencer.run_once()
 
     await filled.tamper("DELETE FROM audit_handovers")
     found = dict(await filled.problems(NEXT_KEY.verifier))
-    assert found["hand-overs"] == f"that to key {NEXT_KEY.verifier.key_id.hex()} is missing"
+    assert found["handovers"] == f"that to key {NEXT_KEY.verifier.key_id.hex()} is missing"
 
 
 async def test_the_former_key_signs_nothing_after_its_hand_over(filled: Log):

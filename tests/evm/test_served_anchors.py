@@ -130,6 +130,20 @@ def _check_bundle(served: Served, final: dict[str, Any]) -> None:
     )
     receipt = Bundle.parse(bundle.read_bytes()).receipt
     assert receipt.tx_hash == final["receipt"]["tx_hash"]
+    proof = served.get("/api/audit/proof/0")
+    assert (proof["chain"], proof["tx_hash"]) == ("Polygon Amoy", receipt.tx_hash)
+    assert (proof["block"], proof["verified"]) == (receipt.block_number, None)
+    _check_original(served, proof)
+
+
+def _check_original(served: Served, proof: dict[str, Any]) -> None:
+    """Verify by the transaction and the original data, as a stranger does, and what is edited."""
+    asked = {"tx_hash": proof["tx_hash"], "data": proof["data"]}
+    edited = asked | {"data": proof["data"] | {"entry": proof["data"]["entry"] | {"object": "x"}}}
+    url = served.server.url + "/api/audit/verify"
+    answers = [requests.post(url, json=body, timeout=30).json() for body in (asked, edited)]
+    assert [answer["verified"] for answer in answers] == [True, False], answers
+    assert (answers[0]["block"], answers[0]["data_hash"]) == (proof["block"], proof["data_hash"])
 
 
 def test_a_failing_chain_makes_no_server_unready(served: Served):

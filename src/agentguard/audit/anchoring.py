@@ -256,7 +256,7 @@ def _fault(anchored: AnchorReceipt, mined: MinedTransaction) -> Problem | None:
         return Problem(
             "anchor-not-written",
             f"The transaction {anchored.tx_hash} was mined, but {anchored.contract} did not write"
-            " the checkpoint: it is no contract for anchors.",
+            " the checkpoint: it is not a contract for anchors.",
         )
     return None
 

@@ -58,7 +58,7 @@ class AnchorReceipt:
     def parse(cls, document: object) -> AnchorReceipt:
         """Return the receipt in a document of `document`. Raises AuditFormatError."""
         if not isinstance(document, dict):
-            raise AuditFormatError(_PART, "it is no object")
+            raise AuditFormatError(_PART, "it is not an object")
         receipt = cls(
             parse_decimal(text_member(document, "chain_id", _PART), _PART),
             _hex(document, "tx_hash", 32),

@@ -49,7 +49,7 @@ class Bundle:
     key: VerifierKey | None = None
     """The log's key; who trusts it has it from elsewhere."""
     handovers: tuple[bytes, ...] = ()
-    """Signed hand-over notes between the log's keys."""
+    """Signed handover notes between the log's keys."""
     receipt: AnchorReceipt | None = None
     signed_at: int | None = None
     """When the checkpoint was signed, ns since the epoch, as the log says; not in the file."""
@@ -125,5 +125,5 @@ def _payload(canonical: str | None, salt: str | None) -> DisclosedPayload | None
 
 def _handovers(values: object) -> tuple[bytes, ...]:
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise AuditFormatError(_PART, "its handovers are no list of notes")
+        raise AuditFormatError(_PART, "its handovers are not a list of notes")
     return tuple(value.encode() for value in values)

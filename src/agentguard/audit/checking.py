@@ -179,7 +179,7 @@ class _Check:
     total: int
     tell: Tell
     keys: KeyChain | None = None
-    """Of the log; None: no key is given, or the hand-overs do not hold."""
+    """Of the log; None: no key is given, or the handovers do not hold."""
     tree: _Tree = field(default_factory=_Tree)
     account: Account = field(default_factory=Account)
     found: list[Disagreement] = field(default_factory=list)
@@ -322,15 +322,15 @@ async def _memory_problems(remembered: bytes, stores: CitingStores) -> list[Disa
 def _key_problems(
     state: KeyState, key: VerifierKey | None, new_keys: Sequence[str]
 ) -> Iterator[Disagreement]:
-    """Yield what is wrong with hand-overs, and with the signature of the newest checkpoint."""
+    """Yield what is wrong with handovers, and with the signature of the newest checkpoint."""
     handed = []
     for number, note in enumerate(state.handovers):
         try:
             handed.append(Handover.parse(note).new.key_id.hex())
         except (AuditFormatError, VerificationFailedError) as error:
-            yield Disagreement(f"hand-over {number}", str(error))
+            yield Disagreement(f"handover {number}", str(error))
     for missing in set(new_keys) - set(handed):
-        yield Disagreement("hand-overs", f"that to key {missing} is missing")
+        yield Disagreement("handovers", f"that to key {missing} is missing")
     if key is not None:
         try:
             state.check(key)

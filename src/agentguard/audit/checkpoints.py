@@ -73,6 +73,6 @@ class SignedCheckpoint:
         if log_keys and not own:  # C2SP only recommends the name; here it is what binds key and log
             names = ", ".join(sorted({repr(key.name) for key in log_keys}))
             raise VerificationFailedError(
-                f"the checkpoint is of the log {self.checkpoint.origin!r}, the key of {names}"
+                f"the checkpoint belongs to the log {self.checkpoint.origin!r}, the key to {names}"
             )
         return self.note.verify(own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from agentguard.audit.anchors import AnchorReceipt
 from agentguard.audit.bundles import Bundle
 from agentguard.audit.canonical import parse_canonical_json
 from agentguard.audit.chain_names import chain_name
@@ -82,10 +83,15 @@ def _signature(signer: Signer) -> dict[str, Any]:
 
 
 def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any]:
-    """Return an entry, its proof and the checkpoint; `data` is what `POST /verify` takes."""
+    """Return an entry, its proof, the checkpoint and its anchor.
+
+    `data` is what `POST /verify` takes. No chain is asked here, so `verified` is null.
+    """
     payload = bundle.payload
     return {
         "index": bundle.index,
+        **_receipt(bundle.receipt),
+        "verified": None,
         "data_hash": leaf_hash(bundle.leaf).hex(),
         "proof": [base64_text(step) for step in bundle.proof],
         "checkpoint": checkpoint_document(bundle.signed, bundle.signed_at, keys),
@@ -98,6 +104,18 @@ def proof_document(bundle: Bundle, keys: Sequence[VerifierKey]) -> dict[str, Any
             else parse_canonical_json(payload.canonical, "payload"),
             "salt": None if payload is None else payload.salt.hex(),
         },
+    }
+
+
+def _receipt(receipt: AnchorReceipt | None) -> dict[str, Any]:
+    """Return where a checkpoint is anchored; all members are null without a receipt."""
+    return {
+        "chain": None if receipt is None else chain_name(receipt.chain_id),
+        "chain_id": None if receipt is None else receipt.chain_id,
+        "tx_hash": None if receipt is None else receipt.tx_hash,
+        "block": None if receipt is None else receipt.block_number,
+        "timestamp": None if receipt is None else timestamp(receipt.block_time * NS_PER_SECOND),
+        "contract": None if receipt is None else receipt.contract,
     }
 
 
@@ -123,15 +141,10 @@ def report_document(report: Report) -> dict[str, Any]:
 
 def verification_document(found: Verification) -> dict[str, Any]:
     """Return what was verified, and where the data are anchored as far as that is known."""
-    receipt = found.receipt
     verified = {Outcome.VERIFIED: True, Outcome.FAILED: False, Outcome.NOT_CHECKABLE: None}
     return {
-        "chain": None if receipt is None else chain_name(receipt.chain_id),
-        "chain_id": None if receipt is None else receipt.chain_id,
-        "tx_hash": found.tx_hash if receipt is None else receipt.tx_hash,
-        "block": None if receipt is None else receipt.block_number,
-        "timestamp": None if receipt is None else timestamp(receipt.block_time * NS_PER_SECOND),
-        "contract": None if receipt is None else receipt.contract,
+        **_receipt(found.receipt),
+        "tx_hash": found.tx_hash if found.receipt is None else found.receipt.tx_hash,
         "data_hash": None if found.data_hash is None else found.data_hash.hex(),
         "verified": verified[found.outcome],
         **report_document(found.report),

@@ -17,7 +17,7 @@ def text_member(members: Mapping[str, object], name: str, part: str) -> str:
     """Return a member that must be text. Raises AuditFormatError, naming `part`."""
     value = members.get(name)
     if not isinstance(value, str):
-        raise AuditFormatError(part, f"its {name} is no text")
+        raise AuditFormatError(part, f"its {name} is not text")
     return value
 
 

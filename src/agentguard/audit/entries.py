@@ -170,7 +170,7 @@ def payload_commitment(payload: bytes, salt: bytes) -> bytes:
 
 def _members(value: object, part: str) -> Mapping[str, object]:
     if not isinstance(value, dict):
-        raise AuditFormatError(part, "it is no object where one belongs")
+        raise AuditFormatError(part, "it has no object where one belongs")
     return value
 
 
@@ -181,5 +181,5 @@ def _optional_text(members: Mapping[str, object], name: str) -> str | None:
 def _texts(members: Mapping[str, object], name: str) -> tuple[str, ...]:
     values = members.get(name)
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise AuditFormatError(_PART, f"its {name} is no list of texts")
+        raise AuditFormatError(_PART, f"its {name} is not a list of texts")
     return tuple(values)

@@ -15,9 +15,9 @@ from agentguard.audit.errors import AuditFormatError, VerificationFailedError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.notes import KnownSignature, Note
 
-_HEADER = "agentguard key hand-over v1"
+_HEADER = "agentguard key handover v1"
 """No checkpoint has a second line that is a name: one key signs both kinds of text safely."""
-_PART = "hand-over note"
+_PART = "handover note"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Handover:
 
     @classmethod
     def parse(cls, raw: bytes) -> Handover:
-        """Return the hand-over in a signed note: exactly as written, and signed by both keys.
+        """Return the handover in a signed note: exactly as written, and signed by both keys.
 
         Raises AuditFormatError; VerificationFailedError if a signature is missing or fails.
         """
@@ -64,7 +64,7 @@ class Handover:
 
 
 def hand_over(old: SigningKey, new: SigningKey, *, size: int) -> Note:
-    """Return the signed hand-over between two keys of one name, the origin.
+    """Return the signed handover between two keys of one name, the origin.
 
     `size` is that of the last checkpoint that the old key signed.
     """
@@ -85,21 +85,21 @@ class KeyPeriod:
 
 @dataclass(frozen=True, slots=True)
 class KeyChain:
-    """The keys of one log, as far as hand-overs lead from keys that are trusted."""
+    """The keys of one log, as far as handovers lead from keys that are trusted."""
 
     periods: tuple[KeyPeriod, ...] = ()
 
     @property
     def current(self) -> VerifierKey:
-        """The key that no hand-over replaced. Raises VerificationFailedError if all were."""
+        """The key that no handover replaced. Raises VerificationFailedError if all were."""
         for period in self.periods:
             if period.largest_size is None:
                 return period.key
-        raise VerificationFailedError("the hand-overs lead from key to key in a circle")
+        raise VerificationFailedError("the handovers lead from key to key in a circle")
 
     @classmethod
     def follow(cls, trusted: Iterable[VerifierKey], handovers: Iterable[bytes] = ()) -> KeyChain:
-        """Return the keys that hand-over notes connect with trusted ones, before and after.
+        """Return the keys that handover notes connect with trusted ones, before and after.
 
         Raises AuditFormatError for a malformed note; VerificationFailedError if a signature is
         missing or fails, or if one key hands over to two.
@@ -109,7 +109,7 @@ class KeyChain:
         for step in steps:
             if successors.setdefault(step.old, step) != step:
                 raise VerificationFailedError(
-                    f"two hand-overs lead from key {step.old.key_id.hex()} of {step.origin!r}"
+                    f"two handovers lead from key {step.old.key_id.hex()} of {step.origin!r}"
                 )
         keys = _reachable(tuple(dict.fromkeys(trusted)), steps)
         return cls(

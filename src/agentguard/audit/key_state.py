@@ -27,8 +27,20 @@ class ForeignLogError(ConflictError):
         )
 
 
+class MissingKeyError(ConflictError):
+    """The log is signed, and this process can read no key."""
+
+    code = "audit-key-missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The key that signs the audit log is missing. Restore it from a backup; entries wait"
+            " until then. If it is lost, begin a new log with `agentguard audit keys begin`."
+        )
+
+
 class KeyReplacedError(ConflictError):
-    """A hand-over replaced the key."""
+    """A handover replaced the key."""
 
     code = "audit-key-replaced"
 
@@ -46,20 +58,20 @@ class KeyState:
 
     newest: StoredCheckpoint | None = None
     handovers: tuple[bytes, ...] = ()
-    """Signed hand-over notes, of this and of former logs."""
+    """Signed handover notes, of this and of former logs."""
 
     @classmethod
     async def read(cls, log: AuditLog) -> KeyState:
         return cls(await log.checkpoint(), await log.handovers())
 
     def handovers_of(self, origin: str) -> tuple[bytes, ...]:
-        """Return the hand-over notes of one log, in order."""
+        """Return the handover notes of one log, in order."""
         return tuple(note for note in self.handovers if note.split(b"\n")[1:2] == [origin.encode()])
 
     def chain(self, key: VerifierKey) -> KeyChain:
         """Return all keys of this key's log.
 
-        Raises AuditFormatError, VerificationFailedError for a hand-over that does not hold.
+        Raises AuditFormatError, VerificationFailedError for a handover that does not hold.
         """
         return KeyChain.follow([key], self.handovers_of(key.name))
 
@@ -81,7 +93,10 @@ class KeyState:
         return newest
 
     def choose(self, keys: Sequence[SigningKey]) -> SigningKey:
-        """Return the first key that may sign; raise what `check` says of the first if none may."""
+        """Return the first key that may sign.
+
+        Raises what `check` says of the first key if none may, MissingKeyError without keys.
+        """
         problems: list[ConflictError] = []
         for key in keys:
             try:
@@ -90,4 +105,4 @@ class KeyState:
                 problems.append(error)
             else:
                 return key
-        raise problems[0]
+        raise problems[0] if problems else MissingKeyError

@@ -106,7 +106,7 @@ def shown_root(source: LogSource, size: int) -> Digest:
 
 
 def published_handovers(source: LogSource) -> tuple[bytes, ...]:
-    """Return the hand-over notes that a log publishes, nothing of them checked.
+    """Return the handover notes that a log publishes, nothing of them checked.
 
     Raises UnavailableError.
     """
@@ -145,7 +145,7 @@ def _signed_by_log(note: bytes, keys: KeyChain) -> Checkpoint:
     try:
         keys.verify(signed)
     except VerificationFailedError as error:
-        hint = "after a change of keys, give the hand-over note (--handover) or the new key"
+        hint = "after a change of keys, give the handover note (--handover) or the new key"
         raise _FoundError(Finding.FOREIGN, f"{error.reason}; {hint}") from None
     return signed.checkpoint
 

@@ -100,7 +100,7 @@ class Note:
 def _signature_line(line: str) -> SignatureLine:
     name, space, encoded = line.removeprefix(_DASH).partition(" ")
     if not line.startswith(_DASH) or not space:
-        raise AuditFormatError(_PART, f"the line {line[:80]!r} is no signature")
+        raise AuditFormatError(_PART, f"the line {line[:80]!r} is not a signature")
     check_key_name(name, _PART)
     raw = parse_base64(encoded, _PART)
     if len(raw) <= _KEY_ID_BYTES:

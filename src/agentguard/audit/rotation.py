@@ -1,4 +1,4 @@
-"""Changes of the log's key: the hand-over to a new one, or a new log where the key is lost."""
+"""Changes of the log's key: the handover to a new one, or a new log where the key is lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class KeyRotation:
     trail: AuditTrail = field(default_factory=AuditTrail)
 
     async def rotate(self, actor: Principal, old: SigningKey, new: SigningKey) -> Handover:
-        """Hand the log over to a new key, which must be stored already; return the hand-over.
+        """Hand the log over to a new key, which must be stored already; return the handover.
 
         The old key has signed its last checkpoint: the sequencer needs the new one from now on.
         Note and entry are one transaction. Raises PermissionDeniedError, ForeignLogError,

@@ -8,7 +8,7 @@ transaction holds indexes, tiles and checkpoint, so a crash leaves all of them o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -21,12 +21,12 @@ from agentguard.audit.merkle import EMPTY_ROOT, leaf_hash, root
 from agentguard.audit.store import AppendedLeaf, AuditLog, AuditStores, StoredCheckpoint
 from agentguard.audit.stored_tree import difference
 from agentguard.audit.tiles import Tile, TileHashes, edge_tiles, grow, parse_tile
-from agentguard.kernel.clock import Clock
+from agentguard.kernel.clock import NS_PER_SECOND, Clock
 from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
 
-_MOST = 1000
-"""Entries per transaction."""
+_MOST = 10_000
+"""Entries per transaction, and per checkpoint."""
 _EMPTY = Checkpoint("", 0, EMPTY_ROOT)
 """Stands for the checkpoint of a log that has none yet."""
 
@@ -81,25 +81,34 @@ class Sequencer:
     """Extends the log; only one process at a time may run it."""
 
     unit_of_work: UnitOfWork[AuditStores]
-    key: SigningKey
+    key: SigningKey | None
+    """None: it is missing, and one that `reload` returns is taken as soon as there is one."""
     clock: Clock
     reload: Callable[[], Sequence[SigningKey]] = _no_keys
     """Returns all keys that this process can read; asked once `key` has been replaced."""
     memory: CheckpointMemory | None = None
     """None: an older state of the database would be signed as if it were the newest."""
+    spacing_seconds: float = 0.0
+    """At least this long after the newest checkpoint, by its stored time, is the next one signed;
+    a time ahead of the clock does not count.
+    """
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run_once(self) -> int:
         """Sequence everything that is appended; return how many entries that were.
 
-        Raises ForeignLogError, KeyReplacedError, DamagedLogError, RewrittenLogError,
-        UnavailableError, OSError.
+        Raises MissingKeyError, ForeignLogError, KeyReplacedError, DamagedLogError,
+        RewrittenLogError, UnavailableError, OSError.
         """
         state, waiting = await self.unit_of_work.read(_state)
         key = await self._current_key(state)
         if waiting:
             await self._check_memory()
         total = 0
-        while total < waiting and (done := await self.unit_of_work.run(partial(self._extend, key))):
+        while total < waiting:
+            await self._keep_distance()
+            if not (done := await self.unit_of_work.run(partial(self._extend, key))):
+                break
             total += done
         if total:
             await self._remember()
@@ -125,6 +134,13 @@ class Sequencer:
         await self._check_memory()
         await asyncio.to_thread(self.memory.write, state.newest.note)
 
+    async def _keep_distance(self) -> None:
+        newest = await self.unit_of_work.read(lambda stores: stores.audit.checkpoint())
+        if newest is not None:
+            passed = (self.clock() - newest.time) / NS_PER_SECOND
+            if 0 <= passed < self.spacing_seconds:
+                await self.sleep(self.spacing_seconds - passed)
+
     async def _check_memory(self) -> None:
         """Refuse a log that is not the one that was signed before. Raises RewrittenLogError."""
         note = None if self.memory is None else await asyncio.to_thread(self.memory.read)
@@ -141,10 +157,11 @@ class Sequencer:
             await asyncio.to_thread(self.memory.write, newest.note)
 
     async def _current_key(self, state: KeyState) -> SigningKey:
+        own = () if self.key is None else (self.key,)
         try:
-            return state.choose([self.key])
+            return state.choose(own)
         except ConflictError:
-            return state.choose([self.key, *await asyncio.to_thread(self.reload)])
+            return state.choose((*own, *await asyncio.to_thread(self.reload)))
 
     async def _extend(self, key: SigningKey, stores: AuditStores) -> int:
         newest = (await KeyState.read(stores.audit)).check(key.verifier)

@@ -15,8 +15,8 @@ log = structlog.get_logger(__name__)
 
 SEQUENCING = "audit-sequencing"
 """The name of the lease."""
-_PAUSE_SECONDS = 1.0
-"""Between two checkpoints at least."""
+_EVERY_SECONDS = 1.0
+"""From the beginning of one round to that of the next, unless a round takes longer."""
 
 
 @dataclass(slots=True)
@@ -34,9 +34,11 @@ class SequencingLoop:
     async def run(self) -> None:
         """Work until cancelled."""
         async with self.turn.kept():
+            clock = asyncio.get_running_loop().time
             while True:
+                begun = clock()
                 await self._run_once()
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(max(0.0, begun + _EVERY_SECONDS - clock()))
 
     async def _run_once(self) -> None:
         try:

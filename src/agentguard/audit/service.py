@@ -150,7 +150,7 @@ class AuditService:
         return await self.unit_of_work.read(partial(_published, size))
 
     async def handovers(self) -> tuple[bytes, ...]:
-        """Return the hand-over notes between the keys of the newest log, oldest first.
+        """Return the handover notes between the keys of the newest log, oldest first.
 
         Raises UnknownCheckpointError.
         """

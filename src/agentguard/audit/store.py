@@ -179,10 +179,10 @@ class AuditLog(Protocol):
         """Return the number of rows in `audit_logs` with indexes that no entry has."""
 
     async def handovers(self) -> tuple[bytes, ...]:
-        """Return the hand-over notes between keys, oldest first."""
+        """Return the handover notes between keys, oldest first."""
 
     async def put_handover(self, note: bytes, time: int) -> None:
-        """Store a hand-over note after all others; `time` is ns since the epoch."""
+        """Store a handover note after all others; `time` is ns since the epoch."""
 
     async def put_note(self, size: int, note: bytes) -> None:
         """Replace the note of a stored checkpoint by one with more signatures."""

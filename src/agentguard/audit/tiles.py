@@ -61,7 +61,7 @@ class Tile:
 
 
 def handover_path(number: int) -> str:
-    """Return the path of a hand-over note between the log's keys: `handover/0` is the oldest."""
+    """Return the path of a handover note between the log's keys: `handover/0` is the oldest."""
     return f"{_HANDOVER_PATH}{number}"
 
 

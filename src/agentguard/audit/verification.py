@@ -87,7 +87,7 @@ class Trust:
     keys: tuple[VerifierKey, ...] = ()
     """Of the log."""
     handovers: tuple[bytes, ...] = ()
-    """Signed hand-over notes, beside those in the bundle, which may leave one out."""
+    """Signed handover notes, beside those in the bundle, which may leave one out."""
     checkpoint: Checkpoint | None = None
     """Of the log, seen earlier, or got from somebody else."""
     consistency: tuple[Digest, ...] | None = None
@@ -106,15 +106,24 @@ class _NotCheckableError(Exception):
 def verify_bundle(raw: bytes, trust: Trust, *, chain: ChainReader | None = None) -> Report:
     """Return the outcome of each check of a bundle's file. Raises nothing for any bytes.
 
-    Without `chain`, an anchor is compared with the checkpoint only, and is not checkable. With it,
-    the bundle is verified only if the chain has the anchor.
+    Without `chain`, an anchor is compared with the checkpoint only, and is not checkable. A bundle
+    is verified only if everything is that it is held against: the trusted checkpoint, the
+    witnesses, and the anchor where `chain`, a chain's id or a contract is given.
     """
     try:
         bundle = Bundle.parse(raw)
     except AuditFormatError as error:
         return Report((Check(CheckName.FORMAT, Outcome.FAILED, str(error)),))
-    asked = frozenset() if chain is None else frozenset({CheckName.ANCHOR})
-    return Report(tuple(_checks(bundle, trust, chain)), asked)
+    return Report(tuple(_checks(bundle, trust, chain)), frozenset(_asked(trust, chain)))
+
+
+def _asked(trust: Trust, chain: ChainReader | None) -> Iterator[CheckName]:
+    if trust.checkpoint is not None:
+        yield CheckName.CHECKPOINT
+    if trust.witnesses:
+        yield CheckName.WITNESSES
+    if chain is not None or trust.chain_id is not None or trust.contract is not None:
+        yield CheckName.ANCHOR
 
 
 def _checks(bundle: Bundle, trust: Trust, chain: ChainReader | None) -> Iterator[Check]:
@@ -185,7 +194,8 @@ def _checkpoint(bundle: Bundle, trust: Trust) -> str:
         raise _NotCheckableError("no trusted checkpoint is given")
     if given.origin != trusted.origin:
         raise VerificationFailedError(
-            f"the checkpoint is of the log {given.origin!r}, the trusted one of {trusted.origin!r}"
+            f"the checkpoint belongs to the log {given.origin!r}, the trusted one to"
+            f" {trusted.origin!r}"
         )
     if given.size == trusted.size:
         if given.root != trusted.root:

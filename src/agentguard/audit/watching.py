@@ -32,7 +32,7 @@ class Remembered:
     key: VerifierKey
     """The key that signed it."""
     handovers: tuple[bytes, ...] = ()
-    """The hand-over notes that are known: a key that was replaced signs nothing larger."""
+    """The handover notes that are known: a key that was replaced signs nothing larger."""
 
 
 class Memory(Protocol):
@@ -79,7 +79,7 @@ class Watcher:
     """Picks the tiles that are checked, which the log must not know before."""
 
     def look(self) -> Look:
-        """Look once. Raises AuditFormatError, VerificationFailedError for the given hand-overs.
+        """Look once. Raises AuditFormatError, VerificationFailedError for the given handovers.
 
         What is remembered is replaced only by what was checked against it.
         """
@@ -105,7 +105,7 @@ class Watcher:
     def _followed(
         self, keys: Sequence[VerifierKey], known: Sequence[bytes]
     ) -> tuple[KeyChain, tuple[bytes, ...]]:
-        """Return the keys that the hand-overs lead to, those that the log publishes included.
+        """Return the keys that the handovers lead to, those that the log publishes included.
 
         Published ones that do not hold are left out: what they would vouch for is foreign then.
         """

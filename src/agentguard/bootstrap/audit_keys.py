@@ -66,7 +66,7 @@ async def public_key(app: App) -> VerifierKey | None:
 
 
 async def newest_handover(app: App) -> bytes:
-    """Return the note of the newest hand-over. Raises NotFoundError."""
+    """Return the note of the newest handover. Raises NotFoundError."""
     notes = (await app.audit.key_state()).handovers
     if not notes:
         raise NotFoundError("The key of the audit log was never replaced: there is no note.")

@@ -64,9 +64,23 @@ def witnesses_of(settings: Settings) -> tuple[VerifierKey, ...]:
 
 
 async def sequencer_of(settings: Settings, unit_of_work: SqlUnitOfWork) -> Sequencer:
-    key = await asyncio.to_thread(key_of, settings)
-    memory = SignedCheckpointFile(settings.data_dir)
-    return Sequencer(unit_of_work, key, unit_of_work.clock, partial(keys_of, settings), memory)
+    signed = await unit_of_work.read(lambda stores: stores.audit.checkpoint()) is not None
+    key = await asyncio.to_thread(_key_to_sign, settings, signed=signed)
+    return Sequencer(
+        unit_of_work,
+        key,
+        unit_of_work.clock,
+        partial(keys_of, settings),
+        SignedCheckpointFile(settings.data_dir),
+        spacing_seconds=1.0,
+    )
+
+
+def _key_to_sign(settings: Settings, *, signed: bool) -> SigningKey | None:
+    """Return the key in use; a new one only for a log that no key has signed yet."""
+    if signed and settings.audit_key is None:
+        return key_in_use(settings.data_dir)
+    return key_of(settings)
 
 
 async def sequencing_loop(
@@ -76,10 +90,19 @@ async def sequencing_loop(
     return SequencingLoop(await sequencer_of(settings, unit_of_work), turn(SEQUENCING))
 
 
-async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork) -> None:
-    """Sequence what a command has appended, unless a server does; it tries again otherwise."""
+async def pending(unit_of_work: SqlUnitOfWork) -> int:
+    """Return how many entries of the audit log are not sequenced."""
+    return await unit_of_work.read(lambda stores: stores.audit.waiting())
+
+
+async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork, before: int) -> None:
+    """Sequence what a command has appended, unless a server does.
+
+    `before`: entries that were pending when it began. Without new ones nothing is signed, so a
+    command that only reads changes nothing. What cannot be sequenced now is left to the next one.
+    """
     try:
-        if not await unit_of_work.read(lambda stores: stores.audit.waiting()):
+        if await pending(unit_of_work) <= before:
             return
         await _sequence_alone(settings, unit_of_work, await sequencer_of(settings, unit_of_work))
     except (AgentGuardError, OSError) as error:

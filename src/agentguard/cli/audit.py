@@ -18,7 +18,7 @@ from agentguard.cli.audit_contract import (
     deploy_contract,
     reader_of,
 )
-from agentguard.cli.audit_files import hashes_in, keys_in, read_file, write_file
+from agentguard.cli.audit_files import hashes_in, keys_in, read_file, unusable_input, write_file
 from agentguard.cli.audit_options import (
     ActionOption,
     ActorOption,
@@ -238,9 +238,9 @@ def verify(
 ) -> None:
     """Check an exported entry; needs no server, database or settings.
 
-    Exit code 0: verified, with a key or checkpoint from outside the file. 1: a check failed. 3: the
-    file agrees with itself, but nothing from outside vouches for it, or --rpc did not confirm the
-    anchor.
+    Exit code 0: verified, with a key or checkpoint from outside the file. 1: a check failed. 2: a
+    file or option cannot be used. 3: the file agrees with itself, but nothing from outside vouches
+    for it, or a check that was asked for could not be made.
     """
     from agentguard.audit.checkpoints import SignedCheckpoint
     from agentguard.audit.documents import report_document
@@ -248,16 +248,19 @@ def verify(
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import report_parts
 
-    trust = Trust(
-        keys_in(keys),
-        tuple(read_file(path) for path in handovers or ()),
-        None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint)).checkpoint,
-        hashes_in(consistency_file),
-        keys_in(witnesses),
-        chain_id,
-        checked_contract(contract),
-    )
-    report = verify_bundle(read_file(file), trust, chain=reader_of(rpc))
+    with unusable_input(2, output_format):  # 1 would say that a check failed
+        seen = None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint))
+        trust = Trust(
+            keys_in(keys),
+            tuple(read_file(path) for path in handovers or ()),
+            None if seen is None else seen.checkpoint,
+            hashes_in(consistency_file),
+            keys_in(witnesses),
+            chain_id,
+            checked_contract(contract),
+        )
+        raw, chain = read_file(file), reader_of(rpc)
+    report = verify_bundle(raw, trust, chain=chain)
     document = report_document(report)
     if output_format is Format.JSON:
         print_json(document)

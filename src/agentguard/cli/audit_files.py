@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import typer
+
+from agentguard.cli.messages import say
+from agentguard.cli.options import Format
 
 if TYPE_CHECKING:
     from agentguard.audit.keys import VerifierKey
     from agentguard.audit.merkle import Digest
+
+
+@contextmanager
+def unusable_input(code: int, output_format: Format) -> Iterator[None]:
+    """Say what cannot be used, and end the command with this exit code."""
+    from agentguard.cli.output import print_json
+    from agentguard.kernel.errors import AgentGuardError
+    from agentguard.kernel.problems import problem
+
+    try:
+        yield
+    except AgentGuardError as error:
+        say(str(error))
+        if output_format is Format.JSON:
+            print_json(problem(error))
+        raise typer.Exit(code) from None
 
 
 def read_file(path: Path) -> bytes:

@@ -30,7 +30,7 @@ def keys(
 ) -> None:
     """Print the public key of the log, for those who verify; give it to them by another way.
 
-    JSON also names the former keys. A hand-over note in each exported entry leads from every one of
+    JSON also names the former keys. A handover note in each exported entry leads from every one of
     them to the present one, so those who have a former key need no other.
     """
     if ctx.invoked_subcommand is not None:
@@ -56,9 +56,9 @@ def rotate(
     ] = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Replace the key that signs the log by a new one.
+    """Replace the key that signs the log with a new one.
 
-    Both keys sign a hand-over note, which exported entries carry. Servers with the data directory
+    Both keys sign a handover note, which exported entries carry. Servers with the data directory
     go on with the new key by themselves. With AGENTGUARD_AUDIT_KEY_FILE, --new-key is needed: set
     it to that file on every server; until then entries wait, and none is lost.
     """
@@ -83,7 +83,7 @@ def rotate(
 
 @app.command(cls=Command, epilog=_HANDOVER_EXAMPLES)
 def handover(data_dir: DataDirOption = None) -> None:
-    """Print the newest hand-over note between two keys of the log.
+    """Print the newest handover note between two keys of the log.
 
     `audit verify` and `audit monitor` take it with --handover from those who know the old key only.
     """
@@ -108,9 +108,9 @@ def begin(
 ) -> None:
     """Begin a new log where the key of the old one is lost.
 
-    Without the old key no hand-over is possible, so the new log has another name and who trusted
-    the old key must get the new one. All entries stay; the first new one cites the last checkpoint
-    of the old log.
+    Without the old key no handover is possible, so the new log has another name, and anyone who
+    trusted the old key must get the new one. All entries stay; the first new one cites the last
+    checkpoint of the old log.
     """
     from agentguard.bootstrap.app import App
     from agentguard.bootstrap.audit_keys import begin as begin_log

@@ -51,7 +51,7 @@ HandoversOption: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(
         "--handover",
-        help="A hand-over from one key of the log to the next; repeatable.",
+        help="A handover from one key of the log to the next; repeatable.",
         show_default=False,
     ),
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agentguard.cli.audit_files import keys_in, read_file
+from agentguard.cli.audit_files import keys_in, read_file, unusable_input
 from agentguard.cli.audit_options import (
     APIKeyOption,
     HandoversOption,
@@ -53,20 +53,12 @@ def monitor(
     Exit code 0: the log is as it was, or has grown. 1: alarm. 3: it cannot be checked.
     """
     from agentguard.bootstrap.watching import opened_watcher
-    from agentguard.cli.output import print_json
-    from agentguard.kernel.errors import AgentGuardError
-    from agentguard.kernel.problems import problem
 
-    try:
+    with unusable_input(3, output_format):  # 1 would say that there is an alarm
         notes = tuple(read_file(path) for path in handovers or ())
         secret = None if api_key_file is None else read_file(api_key_file)
         with opened_watcher(source, state, keys_in(keys), notes, secret) as (watcher, where):
             found = _watched(watcher.look, interval, lambda look: _tell(look, where, output_format))
-    except AgentGuardError as error:  # 1 would say that there is an alarm
-        say(str(error))
-        if output_format is Format.JSON:
-            print_json(problem(error))
-        raise typer.Exit(3) from None
     raise typer.Exit(_code(found))
 
 

@@ -53,13 +53,13 @@ class WatchState:
         part = f"state of the monitor in {str(self.path)!r}"
         members = parse_json(raw, part)
         if not isinstance(members, dict) or members.get("schema") != _SCHEMA:
-            raise AuditFormatError(part, f"it is no object of schema {_SCHEMA}")
+            raise AuditFormatError(part, f"it is not an object of schema {_SCHEMA}")
         checkpoint, key = members.get("checkpoint"), members.get("key")
         if not isinstance(checkpoint, str) or not isinstance(key, str):
             raise AuditFormatError(part, "it has no checkpoint and key")
         notes = members.get("handovers", [])
         if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-            raise AuditFormatError(part, "its hand-over notes are no texts")
+            raise AuditFormatError(part, "its handover notes are not text")
         handovers = tuple(note.encode() for note in notes)
         return Remembered(checkpoint.encode(), VerifierKey.parse(key), handovers)
 

@@ -93,12 +93,12 @@ def _verdict(document: Document) -> str:
     outcomes = {check["check"]: check["outcome"] for check in document["checks"]}
     failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
     if failed == ["format"]:
-        return "Failed: the file is no evidence bundle."
+        return "Failed: the file is not an evidence bundle."
     if failed == ["anchor"]:
         return "Failed: the anchor is not the one that is expected."
     vouched = "verified" in (outcomes.get("signature"), outcomes.get("checkpoint"))
     if document["outcome"] == "not checkable" and vouched:
-        return "The entry is in the log, but the chain did not confirm its anchor."
+        return "The entry is in the log, but not all that was asked for could be checked."
     return _ANSWERS[document["outcome"]]
 
 

@@ -1,4 +1,4 @@
-"""GET /log/…: checkpoint, key, hand-overs and hashes of the audit log (C2SP tlog-tiles)."""
+"""GET /log/…: checkpoint, key, handovers and hashes of the audit log (C2SP tlog-tiles)."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ router = APIRouter(prefix=LOG_PREFIX.rstrip("/"), tags=["audit"])
 
 _TEXT, _BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 _FRESH = "max-age=1"
+_A_MINUTE = "max-age=60"
+"""A handover keeps its number until a new log begins (`agentguard audit keys begin`)."""
 _FOR_EVER = "max-age=31536000, immutable"
 """What a path names never changes: a tile that grows gets another path."""
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It has not changed."}}
@@ -78,14 +80,14 @@ async def get_key(request: Request, state: StateOf) -> Response:
 async def get_handover(
     number: Annotated[int, Path(ge=0)], request: Request, state: StateOf
 ) -> Response:
-    """Return a hand-over note from one key of the log to the next; 0 is the oldest.
+    """Return a handover note from one key of the log to the next; 0 is the oldest.
 
     Whoever trusts an older key follows the log by them.
     """
     notes = await state.app.audit.handovers()
     if number >= len(notes):
         raise HashMissingError(handover_path(number))
-    return _kept(request, state, notes[number], _TEXT, _FOR_EVER)
+    return _kept(request, state, notes[number], _TEXT, _A_MINUTE)
 
 
 @router.get(

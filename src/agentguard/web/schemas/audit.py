@@ -92,10 +92,22 @@ class OriginalDataDocument(Document):
     salt: str | None = Field(description="Null: the payload was removed.")
 
 
-class ProofDocument(Document):
+class AnchoredDocument(Document):
+    """Where a checkpoint is anchored; all members are null where it is not."""
+
+    chain: str | None = Field(description="The chain's name.")
+    chain_id: int | None = Field(description="137 is Polygon, 80002 its test network.")
+    tx_hash: str | None
+    block: int | None
+    timestamp: Time | None = Field(description="Of the block.")
+    contract: str | None = Field(description="The address that the anchor was sent to.")
+
+
+class ProofDocument(AnchoredDocument):
     """An entry, the proof that it is in the log, and the checkpoint that the proof is for."""
 
     index: int
+    verified: None = Field(description="Always null: `POST /api/audit/verify` asks the chain.")
     data_hash: str = Field(description="Leaf hash of the entry (RFC 9162), in hexadecimal.")
     proof: list[Base64Hash] = Field(description="From the leaf's sibling to the child of the root.")
     checkpoint: CheckpointDocument
@@ -120,15 +132,9 @@ class CheckDocument(Document):
     detail: str = Field(description="What was found; of a failure, the first step that differs.")
 
 
-class VerificationDocument(Document):
-    """What was checked. Members of the anchor are null where nothing is anchored."""
+class VerificationDocument(AnchoredDocument):
+    """What was checked."""
 
-    chain: str | None = Field(description="The chain's name.")
-    chain_id: int | None = Field(description="137 is Polygon, 80002 its test network.")
-    tx_hash: str | None
-    block: int | None
-    timestamp: Time | None = Field(description="Of the block.")
-    contract: str | None = Field(description="The address that the anchor was sent to.")
     data_hash: str | None = Field(description="Leaf hash of the entry, in hexadecimal.")
     verified: bool | None = Field(
         description="True only if the log has the entry and, where a transaction is given, its"
