@@ -4379,8 +4379,37 @@ export interface components {
          * @description An entry, the proof that it is in the log, and the checkpoint that the proof is for.
          */
         ProofDocument: {
+            /**
+             * Chain
+             * @description The chain's name.
+             */
+            chain: string | null;
+            /**
+             * Chain Id
+             * @description 137 is Polygon, 80002 its test network.
+             */
+            chain_id: number | null;
+            /** Tx Hash */
+            tx_hash: string | null;
+            /** Block */
+            block: number | null;
+            /**
+             * Timestamp
+             * @description Of the block.
+             */
+            timestamp: string | null;
+            /**
+             * Contract
+             * @description The address that the anchor was sent to.
+             */
+            contract: string | null;
             /** Index */
             index: number;
+            /**
+             * Verified
+             * @description Always null: `POST /api/audit/verify` asks the chain.
+             */
+            verified: null;
             /**
              * Data Hash
              * @description Leaf hash of the entry (RFC 9162), in hexadecimal.
@@ -5408,7 +5437,7 @@ export interface components {
         };
         /**
          * VerificationDocument
-         * @description What was checked. Members of the anchor are null where nothing is anchored.
+         * @description What was checked.
          */
         VerificationDocument: {
             /**

@@ -74,7 +74,7 @@ def test_growth_is_checked(old, size):
             Log(LOG.entries, signing_key("first", "other.example/log")),
             300,
             Finding.FOREIGN,
-            "of the log 'other.example/log'",
+            "belongs to the log 'other.example/log'",
         ),
     ],
     ids=["truncated", "edited", "edited, grown", "last", "deleted", "moved", "key", "log"],
