@@ -1,4 +1,4 @@
-"""Hand-overs of the audit log's key, payloads by age, and the kind of a job's submitter."""
+"""Handovers of the audit log's key, payloads by age, and the kind of a job's submitter."""
 
 from __future__ import annotations
 
