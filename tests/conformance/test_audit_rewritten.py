@@ -14,7 +14,7 @@ import pytest
 from agentguard.adapters.files.signed_checkpoint import SignedCheckpointFile
 from agentguard.audit.sequencing import RewrittenLogError, Sequencer
 from agentguard.audit.sequencing_loop import SequencingLoop
-from tests.conformance.audit_logs import NEXT_KEY, Log
+from tests.conformance.audit_logs import KEY, NEXT_KEY, Log
 
 pytestmark = pytest.mark.anyio
 
@@ -77,7 +77,7 @@ async def test_the_log_goes_on_with_another_key_and_after_another_server(
 ):
     await log.append("f")
     await log.sequencer.run_once()  # another server, with a memory of its own
-    await log.rotate(log.sequencer.key, NEXT_KEY)
+    await log.rotate(KEY, NEXT_KEY)
     successor = replace(signing, key=NEXT_KEY)
 
     assert await successor.run_once() == 1
