@@ -99,7 +99,7 @@ def settings_page() -> str:
         (setting_names(name), setting_default(fields[name]), meanings[name])
         for name in sorted(fields, key=ServiceSettings.model_fields.__contains__)
     ]
-    secrets = [f"- {setting_names(field)}" for field in settings.fields_in_files()]
+    secrets = [f"- {setting_names(field)}" for field in settings.secret_fields()]
     return "\n".join(
         [
             NOTE,

@@ -286,12 +286,12 @@ class Settings(AccountSettings):
     @classmethod
     def _agree(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
         variables = environment()
-        secrets, faults = secrets_in_files(variables, fields_in_files())
+        secrets, faults = secrets_in_files(variables, secret_fields())
         given = {**secrets, **data}
         errors = [_plain_error(message) for message in (*faults, *disagreements(variables))]
         named = {
             field
-            for field in fields_in_files()
+            for field in secret_fields()
             for name in names_of(field)
             if f"{name}_FILE" in variables
         }
@@ -333,22 +333,14 @@ def unknown_settings(variables: Mapping[str, str]) -> tuple[str, ...]:
     """Return the variables with the prefix AGENTGUARD_ that are no settings: probable typos."""
     known = {f"AGENTGUARD_{field.upper()}" for field in Settings.model_fields} | set(UNUSED_NAMES)
     known.add(MONITOR_API_KEY)
-    known |= {f"{name}_FILE" for field in fields_in_files() for name in names_of(field)}
+    known |= {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}
     return tuple(
         sorted(name for name in variables if name.startswith("AGENTGUARD_") and name not in known)
     )
 
 
-def fields_in_files() -> tuple[str, ...]:
-    """Return the settings that can be read from a file named by `<setting>_FILE`.
-
-    These are the secrets, and what is kept beside them.
-    """
-    return (*secret_fields(), "web3_contract_address")
-
-
 def secret_fields() -> tuple[str, ...]:
-    """Return the settings whose values are never shown."""
+    """Return the settings that can be read from a file named by `<setting>_FILE`."""
     return tuple(
         name for name, info in Settings.model_fields.items() if info.annotation == SecretStr | None
     )

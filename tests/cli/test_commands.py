@@ -304,10 +304,11 @@ class TestStoredGraph:
             "CheckoutAgent",
         ]
         assert hit["CheckoutAgent"]["impacted_components"] == []
-        assert hit["PaymentAgent"]["impacted_workflows"][0]["runs_lost"] == RUNS - 2
+        lost = hit["PaymentAgent"]["impacted_workflows"][0]["runs_lost"]
+        assert lost == pytest.approx(RUNS - 2, abs=0.1)
 
     def test_a_simulation_shows_path_and_loss(self):
-        done = agentguard("simulate", "charge_card")
+        done = agentguard("simulate", "charge_card", "--full")
 
         assert done.exit_code == 0
         assert "charge_card → PaymentAgent → CheckoutAgent" in done.stdout

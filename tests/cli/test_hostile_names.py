@@ -51,6 +51,9 @@ COMMANDS: dict[str, list[list[str]]] = {
     ],
     "diff": [["diff", "shop", "other"], ["diff", "shop", HOSTILE]],
     "simulate": [["simulate", FAILING, "--full"], ["simulate", HOSTILE]],
+    "simulations": [["simulations"], ["simulations", "show", HOSTILE]],
+    "keys": [["keys", "list"], ["keys", "create", HOSTILE], ["keys", "revoke", HOSTILE]],
+    "users": [["users", "list"], ["users", "role", HOSTILE, HOSTILE], ["users", "remove", HOSTILE]],
     "playbook": [["playbook", FAILING, "--full"], ["playbook", HOSTILE]],
     "catalog": [
         ["catalog", "init"],

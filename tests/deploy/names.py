@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from agentguard.environment import names_of
-from agentguard.settings import Settings, fields_in_files
+from agentguard.settings import Settings, secret_fields
 
 
 def known_settings() -> set[str]:
     plain = {name for field in Settings.model_fields for name in names_of(field)}
-    return plain | {f"{name}_FILE" for field in fields_in_files() for name in names_of(field)}
+    return plain | {f"{name}_FILE" for field in secret_fields() for name in names_of(field)}

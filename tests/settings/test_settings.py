@@ -189,16 +189,6 @@ def test_a_url_of_another_kind_of_server_is_refused_with_an_example(monkeypatch,
         load_settings()
 
 
-@pytest.mark.parametrize("name", ["WEB3_CONTRACT_ADDRESS", "AGENTGUARD_WEB3_CONTRACT_ADDRESS"])
-def test_the_address_of_the_contract_may_stand_beside_the_key(monkeypatch, tmp_path, name):
-    address = "0x" + "1" * 40
-    (tmp_path / "address").write_text(address + "\n")
-    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "address"))
-
-    assert load_settings().web3_contract_address == address
-    assert unknown_settings(environment()) == ()
-
-
 @pytest.mark.parametrize(
     "name", ["API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL", "NEO4J_PASSWORD", "SENTRY_DSN"]
 )

@@ -54,6 +54,7 @@ PATHS = [
     "/api/simulations",
     "/api/simulations/compare",
     "/api/simulations/{simulation_id}",
+    "/api/mitigations",
     "/api/playbook",
     "/api/audit/entries",
     "/api/audit/entries/{index}",

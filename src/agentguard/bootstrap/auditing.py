@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 
 import structlog
@@ -93,6 +94,16 @@ async def sequencing_loop(
 async def pending(unit_of_work: SqlUnitOfWork) -> int:
     """Return how many entries of the audit log are not sequenced."""
     return await unit_of_work.read(lambda stores: stores.audit.waiting())
+
+
+@asynccontextmanager
+async def sequenced_at_last(
+    settings: Settings, unit_of_work: SqlUnitOfWork, *, changing: bool
+) -> AsyncIterator[None]:
+    """Sequence what is pending at the end; unless `changing`, only if there is more of it."""
+    before = 0 if changing else await pending(unit_of_work)
+    yield
+    await sequence_at_last(settings, unit_of_work, before)
 
 
 async def sequence_at_last(settings: Settings, unit_of_work: SqlUnitOfWork, before: int) -> None:

@@ -23,7 +23,7 @@ from agentguard.bootstrap.accounts import accounts_of, storing_uses
 from agentguard.bootstrap.anchoring import anchoring_of, audit_loops
 from agentguard.bootstrap.app import PERMISSIONS, App, Serving
 from agentguard.bootstrap.audit_health import audit_parts
-from agentguard.bootstrap.auditing import pending, sequence_at_last, witnesses_of
+from agentguard.bootstrap.auditing import sequenced_at_last, witnesses_of
 from agentguard.bootstrap.broker import dispatcher_of
 from agentguard.bootstrap.health_checks import (
     broker_part,
@@ -114,9 +114,8 @@ async def open_app(
         await _enter(settings, storage, serving=serving, worker=worker, create=create)
         app = _application(stack, settings, storage, separate=serving and in_processes)
         if not serving:
-            before = 0 if create else await pending(storage.unit_of_work)
-            yield app
-            await sequence_at_last(settings, storage.unit_of_work, before)
+            async with sequenced_at_last(settings, storage.unit_of_work, changing=create):
+                yield app
             return
         await _begin(stack, app)
         app = replace(app, parts=(database_part(database, settings), *_shared_parts(app)))

@@ -18,7 +18,14 @@ from agentguard.cli.audit_contract import (
     deploy_contract,
     reader_of,
 )
-from agentguard.cli.audit_files import hashes_in, keys_in, read_file, unusable_input, write_file
+from agentguard.cli.audit_files import (
+    checkpoint_in,
+    hashes_in,
+    keys_in,
+    read_file,
+    unusable_input,
+    write_file,
+)
 from agentguard.cli.audit_options import (
     ActionOption,
     ActorOption,
@@ -242,18 +249,16 @@ def verify(
     file or option cannot be used. 3: the file agrees with itself, but nothing from outside vouches
     for it, or a check that was asked for could not be made.
     """
-    from agentguard.audit.checkpoints import SignedCheckpoint
     from agentguard.audit.documents import report_document
     from agentguard.audit.verification import Outcome, Trust, verify_bundle
     from agentguard.cli.output import print_json, print_report, shown
     from agentguard.cli.tables.audit import report_parts
 
     with unusable_input(2, output_format):  # 1 would say that a check failed
-        seen = None if checkpoint is None else SignedCheckpoint.parse(read_file(checkpoint))
         trust = Trust(
             keys_in(keys),
-            tuple(read_file(path) for path in handovers or ()),
-            None if seen is None else seen.checkpoint,
+            tuple(map(read_file, handovers or ())),
+            checkpoint_in(checkpoint),
             hashes_in(consistency_file),
             keys_in(witnesses),
             chain_id,

@@ -13,6 +13,7 @@ from agentguard.cli.messages import say
 from agentguard.cli.options import Format
 
 if TYPE_CHECKING:
+    from agentguard.audit.checkpoints import Checkpoint
     from agentguard.audit.keys import VerifierKey
     from agentguard.audit.merkle import Digest
 
@@ -64,6 +65,13 @@ def keys_in(paths: Sequence[Path] | None) -> tuple[VerifierKey, ...]:
     return tuple(
         VerifierKey.parse(read_file(path).decode("utf-8", "replace")) for path in paths or ()
     )
+
+
+def checkpoint_in(path: Path | None) -> Checkpoint | None:
+    """Return the checkpoint in a signed note. Raises AuditFormatError."""
+    from agentguard.audit.checkpoints import SignedCheckpoint
+
+    return None if path is None else SignedCheckpoint.parse(read_file(path)).checkpoint
 
 
 def hashes_in(path: Path | None) -> tuple[Digest, ...] | None:

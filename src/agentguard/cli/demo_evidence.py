@@ -10,7 +10,7 @@ from agentguard.audit.keys import VerifierKey
 from agentguard.audit.store import EntryFilter
 from agentguard.audit.verification import CheckName, Outcome, Report, Trust, verify_bundle
 from agentguard.bootstrap.audit_keys import verifier_of
-from agentguard.cli.opening import ask
+from agentguard.cli.opening import ask, change
 from agentguard.kernel.errors import UnavailableError
 from agentguard.settings import Settings
 
@@ -54,10 +54,10 @@ def exported(settings: Settings, action: str) -> Evidence:
 
 
 def _newest(settings: Settings, action: str) -> int:
-    """Return the entry's index once it is sequenced, which the server does every second."""
+    """Return the entry's index once it is sequenced: by the server, or here if it has stopped."""
     give_up = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < give_up:
-        page = ask(settings, lambda app: app.audit.entries(EntryFilter(action=action), 1))
+        page = change(settings, lambda app: app.audit.entries(EntryFilter(action=action), 1))
         for entry in page.entries:
             if entry.index is not None:
                 return entry.index
