@@ -34,7 +34,7 @@ class AccountSettings(ServiceSettings):
     session_idle_hours: float = Field(default=12, ge=1 / 60, le=24 * 365)
     """A session ends this many hours after its last request."""
     session_hours: float = Field(default=24 * 7, ge=1 / 60, le=24 * 365)
-    """A session ends this many hours after the sign-in, whatever happens."""
+    """A session ends this many hours after the sign-in, even if it is in use."""
     token_key: SecretStr | None = None
     """Key that signs the tokens of `POST /api/auth/token`: a secret of at least 32 bytes, or a
     private key in PEM. Unset: a secret in the data directory, made at the first start. Servers

@@ -85,6 +85,7 @@ def standing(**changes) -> Standing:
         "size": 3,
         "open": None,
         "last": None,
+        "failed": None,
         "anchors": (),
         "published": None,
         "publishing_problem": None,

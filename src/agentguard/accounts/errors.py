@@ -32,7 +32,7 @@ class KeyRevokedError(ConflictError):
 
 
 class InvalidAccountError(InvalidInputError):
-    """A key or user cannot be made from these values."""
+    """A name, password, scope or time given for a key or user is invalid."""
 
     code = "invalid-account"
     status = 422

@@ -9,11 +9,11 @@ from agentguard.accounts.principal import Principal
 
 
 class Trail(Protocol):
-    """Records what was done, in the transaction of the change."""
+    """Appends audit entries in the same transaction as the change that they record."""
 
     @property
     def random(self) -> Callable[[int], bytes]:
-        """Returns so many unpredictable bytes."""
+        """Return a function that returns the requested number of unpredictable bytes."""
 
     async def record(
         self,

@@ -30,7 +30,8 @@ class User:
     generation: int = 0
     """Sessions and tokens of another generation are void."""
     password_hash: str | None = None
-    """Argon2id, in the PHC string format; None: the user signs in elsewhere."""
+    """Argon2id hash in the PHC string format; None: the user has no password, only single sign-on.
+    """
     subject: Subject | None = None
     signed_in_at: int | None = None
 

@@ -1,4 +1,4 @@
-"""What a replay believes of a recording's dependencies, fallbacks and retries."""
+"""Posterior samples of what is uncertain: survival, fallbacks and retries."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _counts(
 def _weights(
     graph: Graph, r: Recording, prior: Prior, counts: tuple[NDArray[np.float64], ...]
 ) -> NDArray[np.float64]:
-    """Return the prior weights of each dependency, other dependencies of the graph counted in."""
+    """Return the prior weights of each dependency, updated by the graph's other dependencies."""
     survived = _survived(*counts).tolist()
     cells = _cells(graph, r)
     tallies: dict[tuple[str, bool], list[float]] = defaultdict(lambda: [0.0, 0.0])

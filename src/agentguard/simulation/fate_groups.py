@@ -12,7 +12,8 @@ from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
 
 _REGION = re.compile(
-    r"(?<![a-z0-9])(?:(?:us|us-gov|eu|ap|ca|sa|me|af|il|mx|cn)-(?:north|south|east|west|central)(?:east|west)?-?\d"
+    r"(?<![a-z0-9])(?:(?:us|us-gov|eu|ap|ca|sa|me|af|il|mx|cn)-"
+    r"(?:north|south|east|west|central)(?:east|west)?-?\d"
     r"|(?:us|europe|asia|australia|northamerica|southamerica|me|africa)-"
     r"(?:north|south|east|west|central)(?:east|west)?\d)(?![a-z0-9])"
 )

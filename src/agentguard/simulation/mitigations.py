@@ -35,7 +35,7 @@ class Mitigation:
 
     kind: MitigationKind
     components: tuple[str, ...]
-    """Ids of the components that it protects from."""
+    """Ids of the components whose failure it mitigates."""
     owners: tuple[str, ...]
     """Ids of the components in which it is built; empty: where the component itself runs."""
     saved: Mapping[str, float] | None

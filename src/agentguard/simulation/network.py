@@ -41,7 +41,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A handoff or message hands data on to the target."""
+    """A handoff or message, by which a wrong answer reaches the target."""
 
     source: int
     target: int

@@ -118,7 +118,7 @@ class _Recorded:
             yield Link(workflow, self._nodes[workflow, component], None, share)
 
     def _services(self) -> Iterator[Link]:
-        """Yield the services whose calls repeat an agent's: they fail with it."""
+        """Yield a link from each service to the agent that serves its calls: both fail together."""
         r, size = self._r, len(self._r.components)
         service, agent = r.twins.host_row, r.twins.guest_row
         keys = (self._workflow[service] * size + r.target[service]) * size + r.target[agent]

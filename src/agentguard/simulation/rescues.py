@@ -87,7 +87,7 @@ def first_choices(target: NDArray[np.int64], rescued_by: NDArray[np.int64]) -> N
 
 
 def _offered(graph: Graph) -> Iterator[Fallback]:
-    """Yield the fallbacks, those between servers for each tool or agent that both host."""
+    """Yield all fallbacks; one between servers once for each tool or agent on both."""
     kinds = {c.id: c.kind for c in graph.components}
     guests = _guests(graph)
     known = {(f.owner, f.primary, f.secondary) for f in graph.fallbacks}

@@ -15,7 +15,17 @@ PUBLIC_MODE = 0o644
 """Of files that others may read."""
 
 
-_OWN_FOLDERS = ("audit", "bodies", "graphs", "log", "processes", "quarantine", "spans", "uploads")
+_OWN_FOLDERS = (
+    "accounts",
+    "audit",
+    "bodies",
+    "graphs",
+    "log",
+    "processes",
+    "quarantine",
+    "spans",
+    "uploads",
+)
 _OWN_FILES = ("agentguard.*", "*.lock")
 
 

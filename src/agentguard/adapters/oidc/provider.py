@@ -156,9 +156,11 @@ class OIDCProvider:
             raise ProviderUnavailableError("its metadata names another issuer")
         keys = await self._json(str(document.get("jwks_uri")))
         try:
-            return _Metadata(read_at, document, KeySet.import_key_set(keys))  # type: ignore[arg-type]  # checked there
+            # The library checks the members of the set itself.
+            key_set = KeySet.import_key_set(keys)  # type: ignore[arg-type]
         except (JoseError, ValueError, KeyError, TypeError) as error:
             raise ProviderUnavailableError("its keys are unreadable") from error
+        return _Metadata(read_at, document, key_set)
 
     async def _json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
         client = httpx.AsyncClient(timeout=self._client.timeout_seconds, follow_redirects=False)
@@ -174,7 +176,7 @@ class OIDCProvider:
         except httpx.HTTPError as error:
             raise ProviderUnavailableError(type(error).__name__) from error
         except (ValueError, RecursionError) as error:
-            raise ProviderUnavailableError("its answer is no JSON") from error
+            raise ProviderUnavailableError("its answer is not JSON") from error
         if not isinstance(found, dict):
-            raise ProviderUnavailableError("its answer is no JSON object")
+            raise ProviderUnavailableError("its answer is not a JSON object")
         return found

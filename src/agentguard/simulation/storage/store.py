@@ -16,7 +16,7 @@ class SimulationStore(Protocol):
     """
 
     async def add(self, simulation: StoredSimulation) -> bool:
-        """Store the simulation; return False, and change nothing, if its id is stored already."""
+        """Store the simulation, and return True; return False if one with this id exists."""
 
     async def is_kept(self, simulation_id: str) -> bool:
         """Return whether the simulation is stored."""

@@ -22,7 +22,7 @@ router = APIRouter(prefix=LOG_PREFIX.rstrip("/"), tags=["audit"])
 _TEXT, _BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 _FRESH = "max-age=1"
 _A_MINUTE = "max-age=60"
-"""A handover keeps its number until a new log begins (`agentguard audit keys begin`)."""
+"""Handovers are numbered anew when a new log begins, so caches keep them only briefly."""
 _FOR_EVER = "max-age=31536000, immutable"
 """What a path names never changes: a tile that grows gets another path."""
 _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "It has not changed."}}
