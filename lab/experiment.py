@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agentguard.simulation.model import Method
 from demo.processes import DemoError
@@ -68,8 +67,7 @@ def _record(part: Part, system: System, conditions: Conditions, injection: Injec
 
 def predicted(system: str, window: Part, judged_by: Part) -> list[Case]:
     """Predict, from the spans of one part, the faults that the other one observed."""
-    with TemporaryDirectory(prefix="agentguard-lab-") as data_dir:
-        scanned = Window.scanned(window.traces, Path(data_dir))
+    scanned = Window.scanned(window.traces)
     return [
         Case(system, injection, truth, _predictions(scanned, injection))
         for injection, truth in judged_by.truths()

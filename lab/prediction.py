@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-from agentguard.accounts.principal import system_principal
-from agentguard.bootstrap.opening import open_app
+from agentguard.discovery.dialects.loading import load_dialects
 from agentguard.graph.errors import UnknownComponentError
 from agentguard.graph.latency import quantile
 from agentguard.graph.model import Graph
 from agentguard.graph.resolve import resolve
 from agentguard.graph.runs import Runs
-from agentguard.graph.selection import GraphSelection
 from agentguard.ingest.sources import read_paths
-from agentguard.settings import Settings
+from agentguard.kernel.clock import NS_PER_SECOND
+from agentguard.scan.pipeline import scan
 from agentguard.simulation import modes
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import ImpactedWorkflow, Method, SimulationResult
@@ -28,8 +26,8 @@ from lab.injections import Injection, Mode
 _OUTAGES = (Mode.OUTAGE, Mode.CRASH)
 """What the methods predict: a complete outage. A crash is one for the requests after it."""
 _SHARES = (Mode.ERRORS, Mode.FLAKY, Mode.WRONG)
-_DATASET = "lab"
-_ACTOR = system_principal("lab")
+_FOREVER = 1e6
+"""Factor for a callee without known durations: no caller waits that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +62,10 @@ class Window:
     runs: Runs
 
     @staticmethod
-    def scanned(traces: Path, data_dir: Path) -> Window:
-        """Scan spans as `agentguard scan` does, and return what is stored."""
-        return asyncio.run(_scanned(traces, data_dir))
+    def scanned(traces: Path) -> Window:
+        """Scan spans as `agentguard scan` does."""
+        found = scan(read_paths([traces]), load_dialects())
+        return Window(found.graph, found.runs)
 
     def named(self, reference: str) -> tuple[str, ...]:
         """Return the ids that a user's reference means; none where the window does not show it."""
@@ -78,7 +77,7 @@ class Window:
             except UnknownGroupError:
                 return ()
 
-    def predict(self, injection: Injection, method: Method, *, seed: int = 0) -> Prediction | None:
+    def predict(self, injection: Injection, method: Method) -> Prediction | None:
         """Return what the product's method says; nothing is lost with what is not known."""
         if injection.mode not in _OUTAGES and method is not Method.MONTE_CARLO:
             return None
@@ -86,9 +85,7 @@ class Window:
         if not failed:
             return Prediction({}, frozenset())
         how = {component: self._mode(injection, component) for component in failed}
-        return _prediction(
-            simulate(self.graph, self.runs, failed, method=method, modes=how, seed=seed)
-        )
+        return _prediction(simulate(self.graph, self.runs, failed, method=method, modes=how))
 
     def _mode(self, injection: Injection, component: str) -> modes.Mode:
         match injection.mode:
@@ -109,7 +106,7 @@ class Window:
         """Return how many times as long a call of median duration takes with these seconds."""
         found = self.graph.component(component)
         median = quantile(found.latency, 0.5) if found is not None else None
-        return 1 + seconds * 1e9 / median if median else 1e6
+        return 1 + seconds * NS_PER_SECOND / median if median else _FOREVER
 
     def naive(self, injection: Injection) -> Prediction:
         """Return the rule that what touches a failed component fails: every run that succeeded,
@@ -135,13 +132,6 @@ class Window:
             new = {d.source for d in self.graph.dependencies if d.target in new} - found
             found |= new
         return found
-
-
-async def _scanned(traces: Path, data_dir: Path) -> Window:
-    async with open_app(Settings(data_dir=data_dir)) as app:
-        await app.scans.scan(_ACTOR, read_paths([traces]), dataset=_DATASET)
-        selected = await app.selector.select(GraphSelection(_DATASET))
-        return Window(selected.graph, await app.selector.runs(selected))
 
 
 def _exactly(lost: float, seen: int, succeeded: int) -> Share:

@@ -9,7 +9,7 @@ const MEMBERS = ["entry", "handovers", "key", "payload", "receipt", "salt", "sch
 const RECEIPT = { block_hash: 32, block_number: 0, block_time: 0, chain_id: 0, contract: 20, data: 96, tx_hash: 32 };
 const LEAF = ["action", "actor", "evidence", "graph_version", "object", "payload_commitment", "schema", "time"];
 const EMPTY_ROOT = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"; // SHA-256 of nothing
-const HANDOVER = "agentguard key handover v1";
+const HANDOVER = "agentguard key hand-over v1"; // part of the signed bytes
 
 class NotCheckable extends Error {}
 

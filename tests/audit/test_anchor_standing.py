@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentguard.audit.anchor_standing import Standing
+from agentguard.audit.anchor_standing import Standing, newest_failure
 from agentguard.audit.anchoring import Anchor, AnchorState
 
 OPEN, FAILED, FINALISED = AnchorState.SUBMITTED, AnchorState.FAILED, AnchorState.FINALISED
@@ -33,7 +33,7 @@ def test_the_newest_failure_is_shown_until_a_later_anchor_is_final(
 ):
     sizes = range(len(newest_first), 0, -1)
     anchors = [anchor(size, state) for size, state in zip(sizes, newest_first, strict=True)]
-    failed = Standing.failure(anchors[:2])
+    failed = newest_failure(anchors[:2])
     open_anchor = next((each for each in anchors if not each.state.final), None)
     standing = Standing(
         on_chain=True,

@@ -19,6 +19,7 @@ import pytest
 from agentguard.audit.entries import Entry
 from agentguard.bootstrap.app import App
 from agentguard.bootstrap.audit_keys import public_key
+from agentguard.bootstrap.auditing import key_of
 from agentguard.bootstrap.opening import open_app
 from tests.audit_kill.writers import Place, rotating, writing
 from tests.databases import KINDS, empty_database
@@ -31,7 +32,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     async with empty_database(request.param) as server:
         found = Place(tmp_path, None if server is None else server.url)
         async with open_app(found.settings):
-            pass
+            key_of(found.settings)  # made, as a server does at its start
         yield found
 
 

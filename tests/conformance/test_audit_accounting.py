@@ -89,6 +89,18 @@ async def test_where_an_earlier_version_removed_such_entries_it_is_not_checkable
     assert [each.checkable for each in found] == [False]
 
 
+async def test_a_removal_of_more_than_it_lists_excuses_nothing_after_it(filled: Log):
+    await tell(filled, "data.expired", "audit_payloads", {"ids": ["1"], "number": 200})
+    await filled.append("d")
+    await filled.sequencer.run_once()
+    await remove(filled, 5)
+    assert await filled.problems() == []
+
+    await filled.tamper(NULLED, index=6)
+    problems = await filled.problems()
+    assert ("entry 6", "its payload is missing; that of 'data.expired' is never removed") in problems
+
+
 async def test_removing_the_entry_about_an_anchor_hides_no_invented_one(anchored: Log):
     await anchored.tamper(NULLED, index=3)
     found = dict(await anchored.problems())

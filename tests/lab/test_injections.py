@@ -66,7 +66,8 @@ TASKS = [f"order-{n}" for n in range(400)]
 def struck(injection: Injection, attempt: int = 1) -> set[str]:
     plan = FaultPlan(7, injection.faults(SYSTEM))
     for _ in range(attempt - 1):
-        assert all(plan.strike("price_list", task) or True for task in TASKS)
+        for task in TASKS:
+            plan.strike("price_list", task)
     return {task for task in TASKS if plan.strike("price_list", task)}
 
 

@@ -50,7 +50,7 @@ def combinations(graph: Graph, s: Structure, model: Model | None) -> Combination
         _simulated(cuts, members, model),
         any(cut.bounded for cut in cuts),
         _costs(fates, model),
-        tuple(_false_redundancies(graph, tree)),
+        tuple(sorted(_false_redundancies(graph, tree), key=lambda f: (f.owner, f.members))),
     )
 
 

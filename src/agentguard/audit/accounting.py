@@ -37,9 +37,9 @@ class Account:
     missing: dict[int, str] = field(default_factory=dict)
     """Index and action of entries without a payload that retention does not remove."""
     explained: set[int] = field(default_factory=set)
-    """Those among them that a later entry tells of: earlier versions removed these payloads too."""
-    unlisted: bool = False
-    """Whether such an entry tells of more indexes than it lists."""
+    """Those among them of which a later entry tells, or may tell: earlier versions removed these
+    payloads too.
+    """
 
     def take(self, entry: StoredEntry, told: Entry) -> None:
         """Note what one entry tells."""
@@ -60,9 +60,10 @@ class Account:
         listed = ids if isinstance(ids, list) else []
         removed = number if isinstance(number, int) else 0
         self.told_removed += removed
-        named = {index for index in self.missing if str(index) in listed}
-        self.explained |= named
-        self.unlisted |= removed > len(listed)
+        if removed > len(listed):  # any entry before this one may be among them
+            self.explained |= self.missing.keys()
+        else:
+            self.explained |= {index for index in self.missing if str(index) in listed}
 
     def _take_anchor(self, facts: Mapping[str, object]) -> None:
         size, chain_id, block = facts.get("size"), facts.get("chain_id"), facts.get("block")
@@ -89,7 +90,7 @@ class Account:
         Where it has removed an entry about removals, nobody knows all that this one told of.
         """
         unknown = any(self.missing[index] == EXPIRED for index in self.explained)
-        return frozenset(self.missing if unknown or self.unlisted else self.explained)
+        return frozenset(self.missing if unknown else self.explained)
 
     def _payload_problems(self, *, checkable: bool) -> Iterator[Finding]:
         told = f"the log tells of {self.told_removed:,} removed payloads"
@@ -126,10 +127,8 @@ class Account:
     def _other_marks(self, marks: Mapping[str, Marked]) -> Iterator[Finding]:
         first = 0
         for size, anchor in sorted(self.anchors.items()):
-            found, whole = (
-                marks.get(anchor.tx_hash),
-                Marked(anchor.tx_hash, first, size, size - first),
-            )
+            found = marks.get(anchor.tx_hash)
+            whole = Marked(anchor.tx_hash, first, size, size - first)
             if found != whole and size > first:
                 are = "none" if found is None else f"{found.number:,} from {found.first:,}"
                 problem = f"{anchor.tx_hash} is named for {are}, not for {first:,} to {size - 1:,}"

@@ -30,12 +30,6 @@ class Standing:
     published: PublishedCheckpoint | None
     publishing_problem: Problem | None
 
-    @classmethod
-    def failure(cls, newest: Sequence[Anchor]) -> Anchor | None:
-        """Return the first of these anchors, newest first, if it failed; an open one is passed."""
-        settled = next((each for each in newest if each.state.final), None)
-        return settled if settled is not None and settled.state is AnchorState.FAILED else None
-
     @property
     def summary(self) -> str:
         """One line for people."""
@@ -87,3 +81,9 @@ class Standing:
         if self.published is None:
             return f"No checkpoint is published in {self.place!r} yet."
         return f"Published in {self.place!r}: {self.published_size:,} of {self.size:,} entries."
+
+
+def newest_failure(newest: Sequence[Anchor]) -> Anchor | None:
+    """Return the first of these anchors, newest first, if it failed; an open one is passed."""
+    settled = next((each for each in newest if each.state.final), None)
+    return settled if settled is not None and settled.state is AnchorState.FAILED else None

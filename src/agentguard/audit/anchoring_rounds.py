@@ -9,7 +9,7 @@ import structlog
 
 from agentguard.accounts.principal import Permission, Principal
 from agentguard.audit.anchor_changes import AnchorChanges
-from agentguard.audit.anchor_standing import Standing
+from agentguard.audit.anchor_standing import Standing, newest_failure
 from agentguard.audit.anchor_steps import ANCHORING, AnchorSteps
 from agentguard.audit.anchor_store import AnchorStores
 from agentguard.audit.anchoring import Anchor, Problem
@@ -77,13 +77,13 @@ class Anchoring:
         CheckpointFolderError, UnavailableError (of the database), PermissionDeniedError.
         """
         actor.require(Permission.OPERATE)
-        if self.steps is not None:
-            await self.steps.open()
         refused: AgentGuardError | None = None
         try:
             await self._publish(at_once=at_once)
         except (PublishedOtherwiseError, CheckpointFolderError) as error:
             refused = error
+        if self.steps is not None:
+            await self.steps.open()
         anchor = await self._opened(at_once=at_once)
         if anchor is not None and self.steps is not None:
             await self.steps.take(anchor)
@@ -116,14 +116,15 @@ class Anchoring:
 
         async def work(stores: AnchorStores) -> Standing:
             checkpoint = await stores.audit.checkpoint()
+            newest = await stores.anchors.newest(max(limit, 2))
             return Standing(
                 on_chain=self.steps is not None,
                 place=None if self.folder is None else self.folder.place,
                 size=0 if checkpoint is None else checkpoint.size,
                 open=await stores.anchors.open(),
                 last=await stores.anchors.last_finalised(),
-                failed=Standing.failure(await stores.anchors.newest(2)),
-                anchors=await stores.anchors.newest(limit),
+                failed=newest_failure(newest),
+                anchors=newest[:limit],
                 published=published,
                 publishing_problem=problem,
             )

@@ -296,17 +296,26 @@ async def _edge_problems(tree: _Tree, stores: CitingStores) -> list[Disagreement
 async def _account_problems(
     account: Account, total: int, stores: CitingStores
 ) -> list[Disagreement]:
-    """Compare removed payloads and anchors with all entries, those of the meantime too."""
+    """Compare removed payloads and anchors with all entries, those of the meantime too.
+
+    Of pending entries, the first ones: more are there only while nothing is sequenced.
+    """
     log = stores.audit
-    later = await log.range(total, total + _AT_ONCE), await log.unsequenced(_AT_ONCE)
-    for entry in (*later[0], *later[1]):
-        with suppress(AuditFormatError):
-            account.take(entry, Entry.parse(entry.leaf))
+    while later := await log.range(total, total + _AT_ONCE):
+        _take(account, later)
+        total += len(later)
+    _take(account, await log.unsequenced(_AT_ONCE))
     told = account.problems(await log.final_anchors(), await log.marks())
     found = [Disagreement(*each) for each in told]
     if unowned := await log.unowned_rows():
         found.append(Disagreement("audit_logs", f"{unowned:,} rows have indexes of no entry"))
     return found
+
+
+def _take(account: Account, entries: Sequence[StoredEntry]) -> None:
+    for entry in entries:
+        with suppress(AuditFormatError):
+            account.take(entry, Entry.parse(entry.leaf))
 
 
 async def _memory_problems(remembered: bytes, stores: CitingStores) -> list[Disagreement]:

@@ -15,8 +15,10 @@ from agentguard.audit.errors import AuditFormatError, VerificationFailedError
 from agentguard.audit.keys import SignatureType, SigningKey, VerifierKey
 from agentguard.audit.notes import KnownSignature, Note
 
-_HEADER = "agentguard key handover v1"
-"""No checkpoint has a second line that is a name: one key signs both kinds of text safely."""
+_HEADER = "agentguard key hand-over v1"
+"""Part of the signed bytes, so it never changes. No checkpoint has a second line that is a name:
+one key signs both kinds of text safely.
+"""
 _PART = "handover note"
 
 

@@ -103,7 +103,7 @@ class Sequencer:
         state, waiting = await self.unit_of_work.read(_state)
         key = await self._current_key(state)
         if waiting:
-            await self._check_memory()
+            await self._check(await self._known())
         total = 0
         while total < waiting:
             await self._keep_distance()
@@ -123,7 +123,7 @@ class Sequencer:
         if self.memory is None:
             return
         # Read first: what it holds was in the database before.
-        known = await asyncio.to_thread(self.memory.read)
+        known = await self._known()
         state, _ = await self.unit_of_work.read(_state)
         if state.newest is None or _size(known) >= state.newest.size:
             return
@@ -131,7 +131,7 @@ class Sequencer:
             await self._current_key(state)
         except ConflictError:
             return
-        await self._check_memory()
+        await self._check(known)
         await asyncio.to_thread(self.memory.write, state.newest.note)
 
     async def _keep_distance(self) -> None:
@@ -141,9 +141,11 @@ class Sequencer:
             if 0 <= passed < self.spacing_seconds:
                 await self.sleep(self.spacing_seconds - passed)
 
-    async def _check_memory(self) -> None:
-        """Refuse a log that is not the one that was signed before. Raises RewrittenLogError."""
-        note = None if self.memory is None else await asyncio.to_thread(self.memory.read)
+    async def _known(self) -> bytes | None:
+        return None if self.memory is None else await asyncio.to_thread(self.memory.read)
+
+    async def _check(self, note: bytes | None) -> None:
+        """Refuse a log that is not the one of this note. Raises RewrittenLogError."""
         if self.memory is None or note is None:
             return
         signed = SignedCheckpoint.parse(note).checkpoint

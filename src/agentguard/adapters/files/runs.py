@@ -164,7 +164,7 @@ def _table(path: Path, schema: pa.Schema) -> pa.Table:
         verify(path)
         with pq.ParquetFile(path, memory_map=False) as file:
             table = file.read([name for name in schema.names if name in file.schema_arrow.names])
-    for place, each in enumerate(schema):
-        if each.nullable and each.name not in table.column_names:
-            table = table.add_column(place, each, pa.nulls(len(table), each.type))
-    return table.cast(schema)
+        for place, each in enumerate(schema):
+            if each.nullable and each.name not in table.column_names:
+                table = table.add_column(place, each, pa.nulls(len(table), each.type))
+        return table.cast(schema)
