@@ -98,7 +98,10 @@ async def test_a_removal_of_more_than_it_lists_excuses_nothing_after_it(filled: 
 
     await filled.tamper(NULLED, index=6)
     problems = await filled.problems()
-    assert ("entry 6", "its payload is missing; that of 'data.expired' is never removed") in problems
+    assert (
+        "entry 6",
+        "its payload is missing; that of 'data.expired' is never removed",
+    ) in problems
 
 
 async def test_removing_the_entry_about_an_anchor_hides_no_invented_one(anchored: Log):

@@ -230,7 +230,11 @@ async def test_two_simulations_are_compared(tmp_path, server):
         compared = (await client.get("/api/simulations/compare", params=asked)).json()
         unknown = await client.get("/api/simulations/compare", params=asked | {"b": "nope"})
 
-    assert [each["name"] for each in compared["inputs"]] == ["failed_components", "seed"]
+    assert [each["name"] for each in compared["inputs"]] == [
+        "failed_components",
+        "seed",
+        "modes",
+    ]
     assert compared["runs_lost"]["a"] == agent["blast_radius"]["runs_lost"]
     assert compared["runs_lost"]["b"] == model["blast_radius"]["runs_lost"]
     assert compared["money"]["change"] is None

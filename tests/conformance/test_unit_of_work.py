@@ -285,6 +285,7 @@ def acting() -> Iterator[tuple[str, Callable[..., Any]]]:
     Not those for use in another use case's transaction, which take its stores.
     """
     for stage in (
+        "accounts",
         "audit",
         "scan",
         "graph",

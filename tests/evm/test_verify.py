@@ -208,7 +208,7 @@ def test_options_that_cannot_be_used_are_named(
     command = ["audit", "verify", "entry.proof", *options]
     done = CliRunner().invoke(app, command, prog_name="agentguard")
 
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert words in done.output
     assert "zq9" not in done.output
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import time
 import tracemalloc
 import zlib
 from functools import partial
@@ -443,6 +444,7 @@ async def test_deliveries_share_one_sync(tmp_path, monkeypatch):
 
     def counted(handle: int) -> None:
         syncs.append(handle)
+        time.sleep(0.05)  # so that what arrives meanwhile waits for the next one
         real(handle)
 
     monkeypatch.setattr(os, "fdatasync", counted)
