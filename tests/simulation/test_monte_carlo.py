@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from agentguard.discovery.kinds import ComponentKind, DependencyType
 from agentguard.graph.model import Graph, Hosting
 from agentguard.graph.runs import Runs
-from agentguard.simulation import monte_carlo, structural
+from agentguard.simulation import engine, monte_carlo, structural
+from agentguard.simulation.answer import answer
 from agentguard.simulation.engine import Closure
-from agentguard.simulation.model import Outcome
+from agentguard.simulation.model import DEFAULT_THRESHOLDS, Method, Outcome, Severity
 from agentguard.simulation.modes import OUTAGE, parse_mode
+from agentguard.simulation.wording import percent
 from tests.simulation.strategies import recorded_worlds, scenarios, seeds
 from tests.simulation.worlds import (
     BASIS,
@@ -308,3 +310,33 @@ def test_the_default_mode_is_an_outage():
 
     assert plain == monte_carlo.simulate(graph, runs, s, closed, {"M": OUTAGE}, seed=1)
     assert np.isfinite(plain.monte_carlo.workflows[0].probability)
+
+
+def unrecorded() -> Graph:
+    """A needs B, whose failure it mostly does not survive; no run of w was counted."""
+    return world(
+        needs("A", "B", propagated=9, errors=9),
+        workflows=[workflow("w", "A", runs=0)],
+    )
+
+
+def test_a_workflow_without_recorded_runs_may_fail_and_decides_the_severity_by_its_probability():
+    found = engine.simulate(unrecorded(), None, ["B"], method=Method.MONTE_CARLO)
+
+    assert found.monte_carlo is not None
+    chance = found.monte_carlo.workflows[0].probability
+    assert 0.5 < chance < 1
+    assert [w.id for w in found.workflows] == ["w"]
+    assert not found.spared
+    assert found.severity is DEFAULT_THRESHOLDS.severity(chance)
+    assert f"w fails with a probability of {percent(chance)}%" in found.severity_reason
+    assert f"w (with a probability of {percent(chance)} %) may fail" in answer(found, {}).sentence
+
+
+def test_a_workflow_without_recorded_runs_that_cannot_fail_is_spared():
+    found = engine.simulate(
+        unrecorded(), None, ["B"], method=Method.MONTE_CARLO, modes={"B": parse_mode("errors:0")}
+    )
+
+    assert ([w.id for w in found.spared], found.severity) == (["w"], Severity.LOW)
+    assert "no workflow is expected to fail" in answer(found, {}).sentence

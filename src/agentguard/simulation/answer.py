@@ -19,6 +19,7 @@ from agentguard.simulation.model import (
     SimulationResult,
 )
 from agentguard.simulation.modes import OUTAGE
+from agentguard.simulation.monte_carlo_model import MonteCarlo
 from agentguard.simulation.wording import (
     EXACT,
     expected,
@@ -105,11 +106,25 @@ def _consequence(result: SimulationResult) -> str:
 
 
 def _without_runs(result: SimulationResult) -> str:
+    if result.monte_carlo is not None:
+        return _likely(result, result.monte_carlo)
     if not result.workflows:
         return "no workflow fails; no runs were recorded"
     failing = first([w.name for w in result.workflows], _NAMED, "workflow")
     verb = "fails" if len(result.workflows) == 1 else "fail"
     return f"{failing} {verb} too; no runs were recorded, so how many are lost is unknown"
+
+
+def _likely(result: SimulationResult, found: MonteCarlo) -> str:
+    """Return how likely workflows without recorded runs fail."""
+    chance = {w.id: w.probability for w in found.workflows}
+    failing = [(w.name, chance[w.id]) for w in result.workflows if chance[w.id] > 0]
+    if not failing:
+        return "no workflow is expected to fail; no runs were recorded"
+    failing.sort(key=lambda named: (-named[1], named[0]))
+    named = [f"{name} (with a probability of {percent(p)} %)" for name, p in failing]
+    may = first(named, _NAMED, "workflow")
+    return f"{may} may fail too; no runs were recorded, so how many are lost is unknown"
 
 
 def _nothing_lost(result: SimulationResult) -> str:

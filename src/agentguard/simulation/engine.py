@@ -220,8 +220,20 @@ def _judgment(
 ) -> Judgment:
     if not at_stake:
         return judge_components(radius, thresholds)
+    chance = _chances(outcome)
     losses = (
-        Loss(w.id, w.name, w.share if w.runs_seen else 1.0, recorded=w.runs_seen > 0)
+        Loss(
+            w.id,
+            w.name,
+            w.share if w.runs_seen else chance.get(w.id, 1.0),
+            recorded=w.runs_seen > 0,
+        )
         for w in outcome.workflows
     )
     return judge(losses, at_stake, thresholds) or NOTHING_LOST
+
+
+def _chances(outcome: Outcome) -> dict[str, float]:
+    """Return how likely each workflow fails; by the structural rules, those listed do."""
+    found = outcome.monte_carlo
+    return {} if found is None else {w.id: w.probability for w in found.workflows}

@@ -181,6 +181,11 @@ class ImpactedWorkflow:
     worst: float | None = None
     """runs_lost if none of these is survived (replay only); never less than runs_lost."""
 
+    @property
+    def may_lose(self) -> bool:
+        """Return whether it loses runs in some case."""
+        return self.runs_lost > 0 or bool(self.worst)
+
 
 @dataclass(frozen=True, slots=True)
 class Degraded:
@@ -322,7 +327,9 @@ class SimulationResult:
     components: tuple[ImpactedComponent, ...]
     """Sorted by path length, then id."""
     workflows: tuple[ImpactedWorkflow, ...]
-    """Those that lose runs in some case, sorted by runs lost (descending), then id."""
+    """Those that lose runs in some case, sorted by runs lost (descending), then id; without
+    recorded runs those that may fail.
+    """
     spared: tuple[ImpactedWorkflow, ...]
     """The others, with the range of what another window may lose; sorted by id. Replay only."""
     workflows_seen: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -67,18 +67,28 @@ class Report:
     def outcome(self) -> Outcome:
         s, shares = self.s, self._shares(self.found.failed | self.found.wrong)
         workflows = tuple(self._workflows(shares))
+        failing = self._failing(workflows)
         components = (c for c in self._components(shares) if _is_hit(c))
         return Outcome(
             components=tuple(sorted(components, key=lambda c: (len(c.path), c.id))),
             workflows=tuple(
-                sorted((w for w in workflows if _may_lose(w)), key=lambda w: (-w.runs_lost, w.id))
+                sorted(
+                    (w for w in workflows if w.id in failing), key=lambda w: (-w.runs_lost, w.id)
+                )
             ),
             runs_seen=sum(runs.seen for runs in s.runs.values()),
             workflows_seen=len(s.workflows),
             assumptions=None,
-            spared=tuple(w for w in workflows if not _may_lose(w)),
+            spared=tuple(w for w in workflows if w.id not in failing),
             monte_carlo=self._details(shares),
         )
+
+    def _failing(self, workflows: Iterable[ImpactedWorkflow]) -> set[str]:
+        """Return the ids of those that lose runs in some case; without runs, that fail in some."""
+        words = self.found.failed | self.found.wrong | self.found.worst
+        numbers = np.flatnonzero(words[: len(self.network.workflows)].any(axis=1)).tolist()
+        fail = {self.network.workflows[number] for number in numbers}
+        return {w.id for w in workflows if w.may_lose or (not w.runs_seen and w.id in fail)}
 
     def _components(self, shares: NDArray[np.float64]) -> Iterator[ImpactedComponent]:
         by_id, paths = {c.id: c for c in self.graph.components}, self._paths()
@@ -216,10 +226,6 @@ class Report:
 
 def _is_hit(c: ImpactedComponent) -> bool:
     return c.probability is not None and c.probability >= HIT_PROBABILITY
-
-
-def _may_lose(w: ImpactedWorkflow) -> bool:
-    return w.runs_lost > 0 or bool(w.worst)
 
 
 def _chance(

@@ -83,12 +83,12 @@ class _Report:
         return Outcome(
             components=tuple(sorted(self._components(paths), key=lambda c: (len(c.path), c.id))),
             workflows=tuple(
-                sorted((w for w in workflows if _may_lose(w)), key=lambda w: (-w.runs_lost, w.id))
+                sorted((w for w in workflows if w.may_lose), key=lambda w: (-w.runs_lost, w.id))
             ),
             runs_seen=len(self.r.run_failed),
             workflows_seen=len(np.unique(self.r.run_workflow)),
             assumptions=self._assumptions(),
-            spared=tuple(w for w in workflows if not _may_lose(w)),
+            spared=tuple(w for w in workflows if not w.may_lose),
             game_days=game_days(
                 self.r, self.beliefs, self.found.decided, lost.runs[:, :DRAWS].sum(axis=0)
             ),
@@ -228,7 +228,3 @@ def _of_workflow(found: Losses, place: int | None) -> tuple[NDArray[np.int64], f
     expected, best, worst = found.expected, found.bound(1), found.bound(2)
     by_draw = found.runs[place, :DRAWS]
     return by_draw, float(expected[place]), float(best[place]), float(worst[place])
-
-
-def _may_lose(w: ImpactedWorkflow) -> bool:
-    return w.runs_lost > 0 or bool(w.worst)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from agentguard.simulation.model import BlastRadius, Severity, Thresholds
 from agentguard.simulation.stakes import Stake
+from agentguard.simulation.wording import percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +18,9 @@ class Loss:
     """Id."""
     name: str
     share: float
-    """Share of its runs, 0 to 1."""
+    """Share of its runs, 0 to 1; without recorded runs the probability that it fails."""
     recorded: bool
-    """False where no run of it was recorded: by the structural rules, it fails."""
+    """False where no run of it was recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def judge(
         return None
     stake = stakes[worst.workflow]
     severity = thresholds.severity(weighted(worst.share, stake))
-    return Judgment(severity, f"{_what(worst)} ({stake.reason})", worst.workflow)
+    return Judgment(severity, f"{loss_in_words(worst)} ({stake.reason})", worst.workflow)
 
 
 def judge_components(radius: BlastRadius, thresholds: Thresholds) -> Judgment:
@@ -68,11 +69,9 @@ def judge_components(radius: BlastRadius, thresholds: Thresholds) -> Judgment:
 NOTHING_LOST = Judgment(Severity.LOW, "no workflow loses a run", None)
 
 
-def _what(loss: Loss) -> str:
-    if not loss.recorded:
-        return f"{loss.name} fails; no run of it was recorded"
-    return f"{loss.name} loses {_percent(loss.share)} of its runs"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else "under 1%"
+def loss_in_words(loss: Loss) -> str:
+    """Return the loss as a clause, without a full stop."""
+    if loss.recorded:
+        return f"{loss.name} loses {percent(loss.share)}% of its runs"
+    chance = f" with a probability of {percent(loss.share)}%" if loss.share < 1 else ""
+    return f"{loss.name} fails{chance}; no run of it was recorded"
