@@ -340,3 +340,21 @@ def test_a_workflow_without_recorded_runs_that_cannot_fail_is_spared():
 
     assert ([w.id for w in found.spared], found.severity) == (["w"], Severity.LOW)
     assert "no workflow is expected to fail" in answer(found, {}).sentence
+
+
+def test_a_fallback_of_several_primaries_helps_as_often_as_for_all_of_them():
+    """F took over from M nine times of ten, and from the seldom replaced Z never."""
+    graph = world(
+        needs("A", "M"),
+        needs("A", "Z"),
+        fallbacks=[
+            fallback("A", "M", "F", count=900, rescued=810),
+            fallback("A", "Z", "F", count=100, rescued=0),
+        ],
+        workflows=[workflow("w", "A")],
+    )
+    broken = ("w", call("A", call("M", failed=True), failed=True))
+    rescued = ("w", call("A", call("M", failed=True), call("F", rescues=True)))
+    runs = record([*[broken] * 50, rescued, *[("w", call("A", call("M")))] * 49])
+
+    assert chances(outcome(graph, runs, M="outage"))["A"] == pytest.approx(0.19, abs=0.02)

@@ -9,6 +9,7 @@ for graphs without recorded runs, and what no recorded run shows.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -264,10 +265,13 @@ def _keys(r: Recording) -> list[Key]:
 
 def _rescues(graph: Graph, b: Beliefs) -> dict[tuple[str, str], float]:
     """Return the mean success rate by (owner, secondary), over all primaries that it replaces."""
-    seen = {
-        (e.secondary.owner, e.secondary.secondary): e.a / (e.a + e.b)
-        for group in b.rescues
-        for e in group
-    }
+    worked, tried = (
+        defaultdict[tuple[str, str], float](float),
+        defaultdict[tuple[str, str], float](float),
+    )
+    for each in (e for group in b.rescues for e in group):
+        pair = each.secondary.owner, each.secondary.secondary
+        worked[pair] += each.a
+        tried[pair] += each.a + each.b
     every = {(f.owner, f.secondary) for f in graph.fallbacks}
-    return {pair: seen.get(pair, 0.0) for pair in sorted(every)}
+    return {pair: worked[pair] / tried[pair] if pair in tried else 0.0 for pair in sorted(every)}
