@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentguard.discovery.kinds import ComponentKind, DependencyType
-from agentguard.graph.model import Workflow
+from agentguard.graph.model import Graph, Workflow
 from agentguard.graph.runs import Runs
+from agentguard.simulation.answer import answer
 from agentguard.simulation.bits import DRAWS, count, drawn, planes, stratified
 from agentguard.simulation.call_rows import text_hashes
 from agentguard.simulation.documents import simulation_document
@@ -421,3 +422,57 @@ def test_of_several_ways_the_shortest_is_shown(below):
             for c in simulate(graph, record(made), ["C"]).components
         }
         assert found["A"] == [("A", "C")]
+
+
+def with_two_fallbacks() -> tuple[Graph, Runs]:
+    """A falls back from M to N and P; nothing else is known to survive."""
+    graph = world(
+        needs("A", "M"),
+        fallbacks=[fallback("A", "M", n, count=100, rescued=100) for n in ("N", "P")],
+        workflows=[workflow("w", "A")],
+    )
+    broken = ("w", call("A", call("M", failed=True), failed=True))
+    return graph, record([*[broken] * 5, *[("w", call("A", call("M")))] * 10])
+
+
+@pytest.mark.parametrize(
+    ("failed", "named"), [(["M"], ["N", "P"]), (["M", "N"], ["P"]), (["M", "N", "P"], [])]
+)
+def test_only_fallbacks_that_work_in_the_outage_take_over(failed, named):
+    graph, runs = with_two_fallbacks()
+    result = simulate(graph, runs, failed)
+
+    assert result.assumptions is not None
+    assert [r.secondary for r in result.assumptions.rescues] == named
+    assert result.assumptions.fallback_seen
+    assert result.assumptions.fallback_takes_over is bool(named)
+    assert ("no fallback takes over" in answer(result, {}).sentence) is not named
+
+
+def test_where_nothing_replaces_what_failed_no_fallback_was_seen():
+    result = simulate(PLAIN, record([*[BROKEN] * 5, *[GOOD] * 5]), ["B"])
+
+    assert "no fallback was seen" in answer(result, {}).sentence
+
+
+def test_what_a_retry_recovers_is_not_credited_to_the_fallback():
+    """G falls back from A to D half of the time, and retries A, whose own fallback works half."""
+    graph = world(
+        needs("G", "A"),
+        needs("A", "B"),
+        fallbacks=[
+            fallback("A", "B", "C", count=2000, rescued=1000),
+            fallback("G", "A", "D", count=2000, rescued=1000),
+        ],
+        workflows=[workflow("w", "G")],
+    )
+    run = ("w", call("G", call("A", call("B"))))
+    broken = ("w", call("G", call("A", call("B", failed=True), failed=True), failed=True))
+    retried = ("w", call("G", call("A", failed=True), call("A", call("B"), rescues=True)))
+    result = simulate(graph, record([*[broken] * 50, *[retried] * 500, *[run] * 500]), ["B"])
+
+    assert result.assumptions is not None
+    calls = {r.primary: r.calls for r in result.assumptions.rescues}
+    assert calls["B"] == pytest.approx(500, rel=0.05)  # half of 1,000
+    assert calls["A"] == pytest.approx(250, rel=0.1)  # half of the others
+    assert result.assumptions.rescued_by_history > 0.95 * 1000

@@ -210,8 +210,9 @@ def _rest(w: ImpactedWorkflow) -> str:
 def _fallback(result: SimulationResult) -> Iterator[str]:
     """Say whether something took over. The structural method assumes nothing of the kind."""
     assumptions = result.assumptions
-    if assumptions is not None and not assumptions.rescues:
-        yield "no fallback was seen"
+    if assumptions is None or assumptions.rescues or assumptions.fallback_takes_over:
+        return
+    yield "no fallback takes over" if assumptions.fallback_seen else "no fallback was seen"
 
 
 def _value(result: SimulationResult) -> Iterator[str]:

@@ -292,6 +292,10 @@ class Assumptions:
     precedents: tuple[Precedent, ...] = ()
     """The dependencies that decided, most calls first."""
     rescues: tuple[RescuePrecedent, ...] = ()
+    fallback_seen: bool = False
+    """Whether a fallback for a failing call was ever seen, even if it fails too."""
+    fallback_takes_over: bool = False
+    """Whether one is expected to recover any call, that to a workflow's entry included."""
     without_calls: tuple[tuple[str, str], ...] = ()
     """(source, target) in the graph without recorded calls: each call of the source may use it."""
 

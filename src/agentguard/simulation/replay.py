@@ -101,8 +101,10 @@ class Decided:
     """Failing calls."""
     rescued: NDArray[np.int64]
     """Draws in which a fallback recovered them."""
+    retried: NDArray[np.int64]
+    """Draws in which no fallback did, and a retry of what failed by chance recovered them."""
     survived: NDArray[np.int64]
-    """Draws in which no fallback did, and the caller survived."""
+    """Draws in which neither did, and the caller survived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +229,7 @@ class _Draws:
         handled = np.flatnonzero(~self.r.entry[now.row])
         rows = now.row[handled]
         survived[handled] = self.survival(self.r.dependency[rows], self.r.span[rows])
-        self._note(now, left, survived)
+        self._note(now, recovered, left, survived)
         ahead = Failures(
             now.scenario, now.row, now.cause, now.distance, left & ~survived, hard & ~survived
         )
@@ -290,16 +292,16 @@ class _Draws:
     def _tiled(self, words: U64) -> U64:
         return np.tile(words, (1, self.width // WORDS))
 
-    def _note(self, now: Failures, left: U64, survived: U64) -> None:
+    def _note(self, now: Failures, recovered: U64, left: U64, survived: U64) -> None:
         base = slice(0, WORDS)
-        rescued = np.bitwise_count(now.fails[:, base] & ~left[:, base]).sum(axis=1)
-        absorbed = np.bitwise_count(left[:, base] & survived[:, base]).sum(axis=1)
+        handled = now.fails[:, base] & ~left[:, base]
         self._counts.append(
             (
                 now.scenario,
                 np.where(self.r.entry[now.row], -1, self.r.dependency[now.row]),
-                rescued.astype(np.int64),
-                absorbed.astype(np.int64),
+                count(handled & recovered[:, base]),
+                count(handled & ~recovered[:, base]),
+                count(left[:, base] & survived[:, base]),
             )
         )
 
@@ -307,20 +309,20 @@ class _Draws:
         self, scenario: NDArray[np.int64], dependency: NDArray[np.int64], fails: U64
     ) -> None:
         """Count failures through a dependency without recorded calls."""
-        survived = DRAWS - np.bitwise_count(fails[:, :WORDS]).sum(axis=1).astype(np.int64)
-        self._counts.append((scenario, dependency, np.zeros_like(scenario), survived))
+        none = np.zeros_like(scenario)
+        self._counts.append((scenario, dependency, none, none, DRAWS - count(fails[:, :WORDS])))
 
     def decided(self) -> Decided:
         """Return what callers did, by scenario and dependency (-1: entries)."""
         empty = np.zeros(0, np.int64)
         columns = [np.concatenate([empty, *part]) for part in zip(*self._counts, strict=True)] or [
             empty
-        ] * 4
-        scenario, dependency, rescued, survived = columns
+        ] * 5
+        scenario, dependency, *counts = columns
         size = len(self.r.dependencies) + 1
         keys, place = np.unique(scenario * size + dependency + 1, return_inverse=True)
-        total = [np.zeros(len(keys), np.int64) for _ in range(3)]
-        for sums, values in zip(total, (np.ones_like(place), rescued, survived), strict=True):
+        total = [np.zeros(len(keys), np.int64) for _ in range(4)]
+        for sums, values in zip(total, (np.ones_like(place), *counts), strict=True):
             np.add.at(sums, place, values)
         return Decided(keys // size, keys % size - 1, *total)
 

@@ -66,7 +66,7 @@ def simulate(
     failing = numbered(r, scenario)
     down = structural_failures(r, s, [failing.failed])
     found = replay(r, [failing], beliefs, down, bounds=True)
-    return _Report(graph, r, beliefs, failing, found).outcome()
+    return _Report(graph, r, beliefs, failing, down[0], found).outcome()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class _Report:
     r: Recording
     beliefs: Beliefs
     failing: Scenario
+    down: NDArray[np.bool_]
+    """By component: whether it is out or fails structurally."""
     found: Replayed
 
     def outcome(self) -> Outcome:
@@ -166,13 +168,15 @@ class _Report:
         first = self.found.failures
         return Assumptions(
             calls_failed=int(((first.cause == -1) & ~self.r.repeats[first.row]).sum()),
-            rescued_by_history=float(decided.rescued.sum()) / DRAWS,
+            rescued_by_history=float((decided.rescued + decided.retried).sum()) / DRAWS,
             absorbed_by_history=float(decided.survived[inner & ~unknown].sum()) / DRAWS,
             absorption_unknown=int(decided.calls[unknown].sum()),
             precedents=tuple(
                 sorted(self._precedents(), key=lambda p: (-p.calls, p.source, p.target))
             ),
             rescues=tuple(self._rescues()),
+            fallback_seen=bool((self.r.pair[first.row] >= 0).any()),
+            fallback_takes_over=bool(decided.rescued.any()),
             without_calls=self._silent(),
         )
 
@@ -198,19 +202,17 @@ class _Report:
             )
 
     def _rescues(self) -> Iterator[RescuePrecedent]:
-        d, decided = self.r.dependencies, self.found.decided
-        number = {pair: i for i, pair in enumerate(self.r.fallbacks.keys.tolist())}
-        for dependency, rescued in zip(
-            decided.dependency.tolist(), decided.rescued.tolist(), strict=True
-        ):
-            if dependency < 0 or not rescued:
-                continue
-            key = int(d.source[dependency]) * self.r.fallbacks.size + int(d.target[dependency])
-            for each in self.beliefs.rescues[number[key]] if key in number else ():
-                s = each.secondary
-                yield RescuePrecedent(
-                    s.owner, s.primary, s.secondary, s.rescued, s.tried, rescued / DRAWS
-                )
+        """Yield the fallbacks that take over calls: those that do not fail in the scenario too."""
+        d, fallbacks, decided = self.r.dependencies, self.r.fallbacks, self.found.decided
+        taken = (decided.dependency >= 0) & (decided.rescued > 0)
+        at, rescued = decided.dependency[taken], decided.rescued[taken]
+        pairs = fallbacks.of(d.source[at], d.target[at])
+        for pair, draws in zip(pairs.tolist(), rescued.tolist(), strict=True):
+            for s in fallbacks.secondaries[pair] if pair >= 0 else ():
+                if not self.down[s.number]:
+                    yield RescuePrecedent(
+                        s.owner, s.primary, s.secondary, s.rescued, s.tried, draws / DRAWS
+                    )
 
     def _silent(self) -> tuple[tuple[str, str], ...]:
         d = self.r.dependencies
