@@ -23,6 +23,8 @@ from agentguard.analysis.risk import WEIGHTS, Basis, risks
 from agentguard.catalog.matching import match
 from agentguard.catalog.reading import read_catalog
 from agentguard.discovery.kinds import ComponentKind
+from agentguard.graph.model import Graph
+from agentguard.graph.runs import Runs
 from agentguard.simulation.engine import blast_radius
 from agentguard.simulation.model import Method, WorkflowRuns
 from agentguard.simulation.spares import Spared
@@ -188,3 +190,35 @@ def test_the_overall_risk_is_the_highest_of_all_kinds():
 
     assert analysis.overall_risk == max(r.score for r in analysis.risks)
     assert sum(WEIGHTS.values()) == pytest.approx(1)
+
+
+def impact_of_b(graph: Graph, runs: Runs | None) -> str:
+    risk = next(r for r in analyze(graph, runs).risks if r.component == "B")
+    return next(f.reason for f in risk.factors if f.name == "impact")
+
+
+def test_without_recorded_runs_a_workflow_fails_and_no_share_is_made_up():
+    bare = replace(GRAPH, workflows=(workflow("shop", "A", runs=0), workflow("news", "Z", runs=0)))
+
+    assert impact_of_b(bare, None) == (
+        "In its outage shop fails; no run of it was recorded. 1 more workflow fails."
+    )
+
+
+def test_almost_all_runs_are_not_all_of_them():
+    broken = ("shop", call("A", call("B", failed=True), failed=True))
+    uses = ("shop", call("A", call("B")))
+    runs = record([*[broken] * 9, *[uses] * 3000, ("shop", call("A"))])
+
+    assert "loses 99." in impact_of_b(GRAPH, runs)
+
+
+def test_runs_of_workflows_that_the_graph_does_not_have_are_not_counted():
+    broken = call("A", call("B", failed=True), failed=True)
+    runs = [("shop", call("A", call("B")))] * 20 + [("shop", broken)] * 5
+    other = [("gone", call("A", call("B")))] * 20
+
+    found = analyze(GRAPH, record(runs + other))
+
+    assert {w.workflow for s in found.spofs for w in s.workflows} == {"shop", "news"}
+    assert "gone" not in repr(found)

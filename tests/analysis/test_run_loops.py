@@ -126,3 +126,9 @@ def test_a_retry_storm_is_a_stretch_of_failures(outcomes):
     loops = found(attempts(outcomes))
 
     assert [loop.times for loop in loops] == ([longest] if longest > MOST_ATTEMPTS else [])
+
+
+def test_calls_of_callees_that_the_graph_does_not_have_are_no_storm():
+    failing = tuple(call(f"unknown {n}", failed=True) for n in range(MOST_ATTEMPTS + 1))
+
+    assert found(call("Triage", *failing)) == ()

@@ -358,3 +358,18 @@ def test_a_fallback_of_several_primaries_helps_as_often_as_for_all_of_them():
     runs = record([*[broken] * 50, rescued, *[("w", call("A", call("M")))] * 49])
 
     assert chances(outcome(graph, runs, M="outage"))["A"] == pytest.approx(0.19, abs=0.02)
+
+
+@pytest.mark.parametrize("method", [Method.REPLAY, Method.MONTE_CARLO])
+def test_runs_of_workflows_that_the_graph_does_not_have_are_not_counted(method):
+    graph, _ = model_chain()
+    made = call("A", call("M", type=DependencyType.CALLS_MODEL))
+    runs = record([*[("w", made)] * 10, *[("gone", made)] * 10])
+
+    found = engine.simulate(graph, runs, ["M"], method=method)
+
+    assert [w.id for w in (*found.workflows, *found.spared)] == ["w"]
+    assert all(g.runs_lost_if_not in (None, 10) for g in found.game_days)
+    if found.monte_carlo is not None:
+        assert [w.id for w in found.monte_carlo.workflows] == ["w"]
+        assert [r.workflow for r in found.monte_carlo.rates] == ["w", None]

@@ -12,7 +12,7 @@ from agentguard.catalog.model import Catalog
 from agentguard.catalog.reading import read_catalog
 from agentguard.simulation.engine import simulate
 from agentguard.simulation.model import DEFAULT_THRESHOLDS, Severity
-from agentguard.simulation.severity import Loss, judge
+from agentguard.simulation.severity import Loss, judge, loss_in_words
 from agentguard.simulation.stakes import Stake
 from tests.simulation.worlds import call, needs, record, workflow, world
 
@@ -127,3 +127,10 @@ def severity(losses: list[tuple[float, float]]) -> Severity:
         DEFAULT_THRESHOLDS,
     )
     return Severity.LOW if found is None else found.severity
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "100%"), (0.996, "99.6%"), (0.92, "92%"), (0.004, "0.4%")]
+)
+def test_a_share_is_never_rounded_to_all_or_to_none(share, said):
+    assert loss_in_words(Loss("w", "w", share, recorded=True)) == f"w loses {said} of its runs"

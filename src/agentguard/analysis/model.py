@@ -123,7 +123,7 @@ class SharedFate:
     """Components that fail together, and what that costs."""
 
     label: str
-    """As `agentguard simulate` takes it: `provider:openai`."""
+    """As written: `provider:openai`. `agentguard simulate` takes providers, services, servers."""
     kind: FateKind
     name: str
     members: tuple[str, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from agentguard.analysis.impact import Impact, Impacts
@@ -13,9 +13,10 @@ from agentguard.catalog.matching import Match, Matches, Standing
 from agentguard.discovery.kinds import ComponentKind
 from agentguard.graph.model import Component, Graph
 from agentguard.simulation.requirements import unordered_requirements
-from agentguard.simulation.severity import Loss, weighted
+from agentguard.simulation.severity import Loss, loss_in_words, weighted
 from agentguard.simulation.spares import Spared
 from agentguard.simulation.stakes import NOT_DECLARED, Stake
+from agentguard.simulation.wording import percent
 
 WEIGHTS = {
     "impact": 0.35,
@@ -127,15 +128,21 @@ def _impact(impact: Impact, basis: Basis, names: Mapping[str, str]) -> _Value:
     if worst is None:
         return _Value(0.0, "No workflow loses a run in its outage.")
     stake = basis.stakes[worst.workflow]
-    more = len(losses) - 1
-    others = (
-        f" {more} more {'workflow loses' if more == 1 else 'workflows lose'} runs." if more else ""
-    )
     why = "" if stake.reason == NOT_DECLARED else f" ({stake.reason})"
     return _Value(
         weighted(worst.share, stake),
-        f"In its outage {worst.name} loses {worst.share:.0%} of its runs{why}.{others}",
+        f"In its outage {loss_in_words(worst)}{why}.{_others(losses)}",
     )
+
+
+def _others(losses: Sequence[Loss]) -> str:
+    """Say how many more workflows are hit."""
+    more = len(losses) - 1
+    if not more:
+        return ""
+    if all(loss.recorded for loss in losses):
+        return f" {more} more {'workflow loses' if more == 1 else 'workflows lose'} runs."
+    return f" {more} more {'workflow fails' if more == 1 else 'workflows fail'}."
 
 
 def _shares(impact: Impact, found: Impacts) -> dict[str, float]:
@@ -153,10 +160,12 @@ def _value(impact: Impact, basis: Basis) -> _Value:
     if values:
         lost = sum(shares.get(w, 0.0) * value for w, value in values.items())
         share = lost / sum(values.values())
-        return _Value(share, f"{share:.0%} of the declared value of all runs is lost with it.")
+        return _Value(
+            share, f"{percent(share)}% of the declared value of all runs is lost with it."
+        )
     total = sum(seen.values())
     share = sum(shares[w] * seen[w] for w in shares) / total if total else 0.0
-    return _Value(share, f"{share:.0%} of all runs are lost with it; no value is declared.")
+    return _Value(share, f"{percent(share)}% of all runs are lost with it; no value is declared.")
 
 
 def _likelihood(likelihood: Likelihood) -> _Value:

@@ -159,7 +159,7 @@ def _ping_pongs(calls: _Calls) -> Iterator[_Found]:
 
 
 def _retry_storms(calls: _Calls) -> Iterator[_Found]:
-    rows = np.flatnonzero(calls.source >= 0)
+    rows = np.flatnonzero((calls.source >= 0) & (calls.target >= 0))
     failing = np.isin(calls.parent, calls.parent[rows][calls.failed[rows]])
     for group in calls.groups(
         rows[failing[rows]], calls.parent, calls.target, least=MOST_ATTEMPTS + 1

@@ -56,7 +56,10 @@ class FateGroup:
 
     @property
     def label(self) -> str:
-        """Return the group as `agentguard simulate` takes it."""
+        """Return the group as it is written: `region:eu-central-1`.
+
+        `agentguard simulate` takes those of providers, services and servers; see shared_fate.
+        """
         return f"{self.kind.value}:{self.name}"
 
     @property

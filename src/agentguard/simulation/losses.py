@@ -56,8 +56,8 @@ class Hits:
 
 
 def losses(r: Recording, found: Replayed) -> Losses:
-    """Return the runs lost; a run is lost once, by whichever failure reaches it."""
-    lost = found.lost
+    """Return the runs lost of the graph's workflows, each once, by whichever failure reaches it."""
+    lost = found.lost.take(r.known[r.run_workflow[r.run[found.lost.row]]])
     key = lost.scenario * max(len(r.run_failed), 1) + r.run[lost.row]
     order, first = _grouped(key)
     words = any_by(lost.fails[order], first)

@@ -121,10 +121,14 @@ class Report:
     def _workflows(self, shares: NDArray[np.float64]) -> Iterator[ImpactedWorkflow]:
         by_id, paths = {w.id: w for w in self.graph.workflows}, self._paths()
         best, worst = self._shares(self.found.best), self._shares(self.found.worst)
-        for number, text in enumerate(self.network.workflows):
-            if text in by_id:
-                bounds = float(best[number].mean()), float(worst[number].mean())
-                yield self._workflow(by_id[text], shares[number], bounds, paths)
+        for number, text in self._known():
+            bounds = float(best[number].mean()), float(worst[number].mean())
+            yield self._workflow(by_id[text], shares[number], bounds, paths)
+
+    def _known(self) -> Iterator[tuple[int, str]]:
+        """Yield the nodes and ids of the graph's workflows; recorded runs may be of others too."""
+        nodes = enumerate(self.network.workflows)
+        return ((number, text) for number, text in nodes if text in self.s.runs)
 
     def _workflow(
         self, w: Workflow, share: NDArray[np.float64], bounds: tuple[float, float], paths: Paths
@@ -163,9 +167,7 @@ class Report:
                 _chance(text, share, wrong_by_component.get(text))
                 for text, share in self._by_component(shares)
             ),
-            workflows=tuple(
-                _chance(text, shares[n], wrong[n]) for n, text in enumerate(self.network.workflows)
-            ),
+            workflows=tuple(_chance(text, shares[n], wrong[n]) for n, text in self._known()),
             rates=tuple(self._rates(shares)),
             timeouts=tuple(
                 Timeout(p.source, p.target, p.timeout, p.longest, p.possible) for p in self.slow
@@ -176,7 +178,7 @@ class Report:
         """Yield the runs lost per hour of each workflow, then of all together."""
         total: NDArray[np.int64] = np.zeros((DRAWS, _HOURS), dtype=np.int64)
         expected = 0.0
-        for number, text in enumerate(self.network.workflows):
+        for number, text in self._known():
             runs = self.s.runs[text]
             rate = per_hour(runs.seen - runs.failed, observed_seconds(self.graph))
             if rate is None:

@@ -55,7 +55,11 @@ class Recording:
 
     runs: Runs
     components: tuple[str, ...]
+    number: Mapping[str, int]
+    """Component id → number."""
     workflows: tuple[str, ...]
+    known: NDArray[np.bool_]
+    """By workflow: whether the graph has it. What the others lose is not counted."""
     target: NDArray[np.int64]
     parent: NDArray[np.int64]
     """The caller's row; instead of a service's call, that of the agent which serves it."""
@@ -89,11 +93,6 @@ class Recording:
     def rows_of(self, component: int) -> NDArray[np.int64]:
         """Return the rows that call this component."""
         return self.by_target[self.target_start[component] : self.target_start[component + 1]]
-
-    @property
-    def number(self) -> dict[str, int]:
-        """Component id → number."""
-        return {text: i for i, text in enumerate(self.components)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,9 @@ def recording(graph: Graph, runs: Runs) -> Recording:
     return Recording(
         runs=runs,
         components=components,
+        number={text: i for i, text in enumerate(components)},
         workflows=workflows,
+        known=_known(graph, workflows),
         target=columns.target,
         parent=columns.parent,
         run=columns.run,
@@ -176,6 +177,11 @@ def _names(graph: Graph, runs: Runs) -> tuple[tuple[str, ...], tuple[str, ...]]:
         tuple(sorted({c.id for c in graph.components} | called | hosts)),
         tuple(sorted({w.id for w in graph.workflows} | distinct_texts(runs.runs, "workflow"))),
     )
+
+
+def _known(graph: Graph, workflows: tuple[str, ...]) -> NDArray[np.bool_]:
+    own = {w.id for w in graph.workflows}
+    return np.array([w in own for w in workflows], dtype=np.bool_)
 
 
 def _twins(graph: Graph, components: tuple[str, ...], columns: _Columns) -> Twins:

@@ -124,11 +124,9 @@ class _Report:
         place = {int(w): i for i, w in enumerate(lost.workflow)}
         seen = np.bincount(r.run_workflow, minlength=len(r.workflows))
         failed = np.bincount(r.run_workflow[r.run_failed], minlength=len(r.workflows))
-        known = {w.id for w in self.graph.workflows}
-        for number in np.flatnonzero(seen).tolist():
-            if r.workflows[number] in known:
-                runs = int(seen[number]), int(failed[number])
-                yield self._workflow(number, runs, (lost, place.get(number)), paths)
+        for number in np.flatnonzero((seen > 0) & r.known).tolist():
+            runs = int(seen[number]), int(failed[number])
+            yield self._workflow(number, runs, (lost, place.get(number)), paths)
 
     def _workflow(
         self,

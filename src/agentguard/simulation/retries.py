@@ -28,9 +28,10 @@ def retry_mitigations(model: Model) -> Iterator[Mitigation]:
     """
     r, saved = model.recording, dict[int, dict[str, int]]()
     for run, dependency in _ended_by(model):
-        of = saved.setdefault(dependency, {})
-        workflow = r.workflows[int(r.run_workflow[run])]
-        of[workflow] = of.get(workflow, 0) + 1
+        number = int(r.run_workflow[run])
+        if r.known[number]:
+            of, workflow = saved.setdefault(dependency, {}), r.workflows[number]
+            of[workflow] = of.get(workflow, 0) + 1
     for dependency, runs in sorted(saved.items()):
         if r.dependencies.source[dependency] >= 0:
             yield _mitigation(model, dependency, runs)
