@@ -111,10 +111,7 @@ def _risk(found: Sequence[Recording]) -> dict[str, object]:
     rarity = [(v, 1 / n) for name, v, n in factors if name == "likelihood" and n]
     every = [s for part in scores for s in part]
     return {
-        "risk: lowest, median, highest": [
-            round(f(every), 2)
-            for f in (min, median, max)  # type: ignore[type-var]
-        ],
+        "risk: lowest, median, highest": [round(f(every), 2) for f in (min, median, max)],
         "risk: standard deviation over all components": round(pstdev(every), 2),
         "risk: mean of each recording's standard deviation": round(
             fmean(pstdev(s) for s in several), 2

@@ -17,6 +17,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def main() -> int:
     if real is not None:
         same &= compare_radii("apt's lists", *real)
     compare_algorithms(NODES, [(owner, m) for owner, members in groups for m in members])
-    here, *others = (analysis(Path(path)) for path in (Path.cwd(), *sys.argv[1:]))
+    here, *others = map(analysis, [Path.cwd(), *map(Path, sys.argv[1:])])
     print(f"analysis of 20,000 components: {here[0]:.1f} CPU s, peak {here[1]:,.0f} MiB")
     for seconds, peak in others:
         ratio = seconds / here[0]
@@ -94,10 +95,15 @@ def compare_algorithms(size: int, edges: list[tuple[int, int]]) -> None:
     }
     for name, (ours, theirs) in pairs.items():
         _, own = timed(ours)
-        _, peer = timed(
-            lambda theirs=theirs: theirs(igraph.Graph(n=size, edges=edges, directed=True))
-        )
+        _, peer = timed(partial(_from_edges, igraph, theirs, (size, edges)))
         print(f"{name}: {own:.3f} CPU s, igraph {peer:.3f}; {own / peer:.1f} times", flush=True)
+
+
+def _from_edges(
+    igraph: Any, theirs: Callable[[Any], object], graph: tuple[int, list[tuple[int, int]]]
+) -> object:
+    size, edges = graph
+    return theirs(igraph.Graph(n=size, edges=edges, directed=True))
 
 
 def timed(work: Callable[[], Any], *, times: int = 3) -> tuple[Any, float]:
