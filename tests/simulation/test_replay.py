@@ -313,6 +313,15 @@ def test_calls_without_spans_of_their_own_fail_with_their_callers_and_it_is_said
     )
 
 
+def test_a_path_leads_through_all_that_has_no_recorded_calls():
+    graph = world(
+        needs("A", "B"), needs("B", "quiet"), needs("quiet", "deep"), workflows=[workflow("w", "A")]
+    )
+    (hit, *_) = simulate(graph, record([GOOD] * 10), ["deep"]).components
+
+    assert [(s.source, s.target) for s in hit.path] == [("quiet", "deep"), ("B", "quiet")]
+
+
 def test_a_component_is_listed_if_one_of_its_invocations_probably_fails():
     made = [GOOD] * 5 + [("w", call("A"))] * 95
     listed = simulate(PLAIN, record([*made, *[BROKEN] * 5]), ["B"]).components

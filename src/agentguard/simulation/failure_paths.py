@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from agentguard.compute.arrays import U64, factorize, hash_rows
 from agentguard.graph.model import Evidence
 from agentguard.simulation.bits import WORDS, count
+from agentguard.simulation.first_failures import Scenario, between
 from agentguard.simulation.model import Step
 from agentguard.simulation.recording import Recording
 from agentguard.simulation.replay import Failures, silent_cause
@@ -22,9 +24,10 @@ _NO_CAUSE = -1
 class FailurePaths:
     """How failures reach calls and runs, in one scenario."""
 
-    def __init__(self, r: Recording, failures: Failures) -> None:
+    def __init__(self, r: Recording, scenario: Scenario, failures: Failures) -> None:
         size = len(r.target)
         self._r = r
+        self._between = between(r, scenario)
         self._cause = np.full(size, _NO_CAUSE, np.int64)
         self._cause[failures.row] = failures.cause
         self._distance = np.zeros(size, np.int64)
@@ -71,14 +74,16 @@ class FailurePaths:
                 steps.append(self.last(self._name(row), cause))
             row = cause
         if cause != _NO_CAUSE:
-            steps.append(self._unrecorded(row, cause))
+            steps += self._unrecorded(int(silent_cause(np.array([cause]))[0]))
         return tuple(reversed(steps))
 
-    def _unrecorded(self, row: int, cause: int) -> Step:
-        """Return the step through a dependency without recorded calls: no span shows it."""
-        dependency = silent_cause(np.array([cause]))[0]
-        callee = int(self._r.dependencies.target[dependency])
-        return Step(self._name(row), self._r.components[callee], ())
+    def _unrecorded(self, dependency: int | None) -> Iterator[Step]:
+        """Yield the steps through dependencies without recorded calls: no span shows them."""
+        d, names = self._r.dependencies, self._r.components
+        while dependency is not None:
+            callee = int(d.target[dependency])
+            yield Step(names[int(d.source[dependency])], names[callee], ())
+            dependency = self._between.get(callee)
 
     def last(self, source: str, row: int) -> Step:
         """Return the step from this call's target to the source."""

@@ -53,15 +53,25 @@ def without_calls(r: Recording, s: Scenario) -> list[tuple[int, int]]:
 
     Of a caller without recorded calls, its own callers, as it fails too in the worst case.
     """
-    waiting, known, found = sorted(s.failed), set(s.failed), list[tuple[int, int]]()
+    return sorted(each for each in _silently(r, s) if len(r.rows_of(each[0])))
+
+
+def between(r: Recording, s: Scenario) -> dict[int, int]:
+    """Return what fails without recorded calls → the dependency through which it does."""
+    return {c: dependency for c, dependency in _silently(r, s) if not len(r.rows_of(c))}
+
+
+def _silently(r: Recording, s: Scenario) -> Iterator[tuple[int, int]]:
+    """Yield (caller, dependency) up to callers with recorded calls; each of the others once."""
+    waiting, known = sorted(s.failed), set(s.failed)
     while waiting:
         for caller, dependency in r.dependencies.silent.get(waiting.pop(), ()):
             if len(r.rows_of(caller)):
-                found.append((caller, dependency))
+                yield caller, dependency
             elif caller not in known:
                 known.add(caller)
                 waiting.append(caller)
-    return sorted(found)
+                yield caller, dependency
 
 
 _Part = tuple["NDArray[np.int64]", "NDArray[np.int64]", "NDArray[np.int64]"]

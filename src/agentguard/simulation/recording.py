@@ -128,25 +128,25 @@ class _Columns:
 def recording(graph: Graph, runs: Runs) -> Recording:
     """Prepare runs for replay in a few passes over the calls (a million in about a second)."""
     components, workflows = _names(graph, runs)
+    number = {text: i for i, text in enumerate(components)}
     recorded = _Columns.of(runs.calls, components)
-    found = _twins(graph, components, recorded)
-    columns = replace(recorded, parent=_through_agents(recorded.parent, found))
-    columns = replace(columns, source=_sources(columns))
+    found = _twins(graph, number, recorded)
+    columns = _through_agents(recorded, found)
     run_failed = booleans(runs.runs, "failed")
     run_workflow = numbers(runs.runs, "workflow", workflows)
     repeats = np.zeros(len(columns.target), np.bool_)
     repeats[found.host_row] = True
-    entry = _entries(graph, components, workflows, columns, run_workflow)
+    entry = _entries(graph, number, workflows, columns, run_workflow)
     dependency, dependencies = _dependencies(
-        graph, components, recorded, columns, (entry | repeats, run_failed)
+        graph, number, recorded, columns, (entry | repeats, run_failed)
     )
     fallbacks = pairs_of(graph, components)
     fresh = first_choices(columns.target, columns.rescued_by)
-    order = np.argsort(columns.target, kind="stable")
+    by_target, target_start = _by_target(columns.target, len(components))
     return Recording(
         runs=runs,
         components=components,
-        number={text: i for i, text in enumerate(components)},
+        number=number,
         workflows=workflows,
         known=_known(graph, workflows),
         target=columns.target,
@@ -163,8 +163,8 @@ def recording(graph: Graph, runs: Runs) -> Recording:
         dependency=dependency,
         dependencies=dependencies,
         span=span_hashes(runs.calls),
-        by_target=order,
-        target_start=np.searchsorted(columns.target[order], np.arange(len(components) + 1)),
+        by_target=by_target,
+        target_start=target_start,
         run_failed=run_failed,
         run_workflow=run_workflow,
     )
@@ -179,13 +179,20 @@ def _names(graph: Graph, runs: Runs) -> tuple[tuple[str, ...], tuple[str, ...]]:
     )
 
 
+def _by_target(
+    target: NDArray[np.int64], components: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows by target, and where those of each begin."""
+    order = np.argsort(target, kind="stable")
+    return order, np.searchsorted(target[order], np.arange(components + 1))
+
+
 def _known(graph: Graph, workflows: tuple[str, ...]) -> NDArray[np.bool_]:
     own = {w.id for w in graph.workflows}
     return np.array([w in own for w in workflows], dtype=np.bool_)
 
 
-def _twins(graph: Graph, components: tuple[str, ...], columns: _Columns) -> Twins:
-    number = {text: i for i, text in enumerate(components)}
+def _twins(graph: Graph, number: Mapping[str, int], columns: _Columns) -> Twins:
     known = (h for h in graph.runs_in if h.component in number)
     hosting = [(number[h.component], number[h.host]) for h in known]
     return twins(
@@ -200,29 +207,25 @@ def _twins(graph: Graph, components: tuple[str, ...], columns: _Columns) -> Twin
     )
 
 
-def _through_agents(parent: NDArray[np.int64], found: Twins) -> NDArray[np.int64]:
-    """Return the parents with the agent's call in place of the service's call that it repeats."""
-    stands_in = np.arange(len(parent) + 1)
+def _through_agents(columns: _Columns, found: Twins) -> _Columns:
+    """Return the calls with the agent's in place of the service's that it repeats, as callers."""
+    if not len(columns.target):
+        return columns
+    stands_in = np.arange(len(columns.parent) + 1)
     stands_in[-1] = -1
     stands_in[found.host_row[::-1]] = found.guest_row[::-1]
-    return stands_in[parent]
-
-
-def _sources(columns: _Columns) -> NDArray[np.int64]:
-    if not len(columns.target):
-        return columns.source
-    return np.where(columns.parent >= 0, columns.target[columns.parent], -1)
+    parent = stands_in[columns.parent]
+    return replace(columns, parent=parent, source=np.where(parent >= 0, columns.target[parent], -1))
 
 
 def _entries(
     graph: Graph,
-    components: tuple[str, ...],
+    number: Mapping[str, int],
     workflows: tuple[str, ...],
     columns: _Columns,
     run_workflow: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
     """Return the calls that start a run, and those that start its workflow's work from there."""
-    number = {text: i for i, text in enumerate(components)}
     entry_of = {w.id: number.get(w.entry, -1) for w in graph.workflows}
     wanted = np.array([entry_of.get(w, -1) for w in workflows] + [-1], np.int64)
     top = columns.parent < 0
@@ -234,16 +237,16 @@ def _entries(
 
 def _dependencies(
     graph: Graph,
-    components: tuple[str, ...],
+    number: Mapping[str, int],
     recorded: _Columns,
     columns: _Columns,
     more: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.int64], Dependencies]:
     """Return the dependency of each row, and all dependencies."""
-    size = len(components)
+    size = len(number)
     key = ((columns.source + 1) * size + columns.target) * 2 + columns.returns
     keys, dependency = np.unique(key, return_inverse=True)
-    added = _without_calls(graph, components, recorded)
+    added = _without_calls(graph, number, recorded)
     every = np.concatenate([keys, added])
     return dependency, Dependencies(
         source=every // 2 // size - 1,
@@ -284,10 +287,10 @@ def _by_callee(
 
 
 def _without_calls(
-    graph: Graph, components: tuple[str, ...], recorded: _Columns
+    graph: Graph, number: Mapping[str, int], recorded: _Columns
 ) -> NDArray[np.int64]:
     """Return the keys of the dependencies on what has no recorded calls."""
-    number, size = {text: i for i, text in enumerate(components)}, len(components)
+    size = len(number)
     called = set(np.unique(recorded.target).tolist())
     known = (d for d in graph.dependencies if d.source in number and d.target in number)
     keys = {

@@ -80,7 +80,8 @@ class _Report:
     found: Replayed
 
     def outcome(self) -> Outcome:
-        paths, lost = FailurePaths(self.r, self.found.failures), losses(self.r, self.found)
+        paths = FailurePaths(self.r, self.failing, self.found.failures)
+        lost = losses(self.r, self.found)
         workflows = tuple(self._workflows(lost, paths))
         return Outcome(
             components=tuple(sorted(self._components(paths), key=lambda c: (len(c.path), c.id))),
