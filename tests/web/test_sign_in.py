@@ -96,6 +96,18 @@ async def test_the_cookie_is_kept_from_pages_from_other_sites_and_from_plain_htt
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.parametrize("odd", ['a={"x":1}', "a@b=1", "a=b=c", "=", "\xff=1"])
+async def test_odd_cookies_of_other_programs_do_not_hide_the_session(tmp_path, odd):
+    async with serving(tmp_path, "viewer") as (_, client):
+        await sign_in(client, "viewer")
+        own = f"{PLAIN}={client.cookies[PLAIN]}"
+        client.cookies.clear()
+
+        for text in (f"{odd}; {own}", f"{own}; {odd}"):
+            assert await status(client, headers={"Cookie": text.encode("latin-1")}) == 200
+        assert await status(client, headers={"Cookie": odd.encode("latin-1")}) == 401
+
+
 async def test_a_change_with_a_session_needs_its_csrf_token(tmp_path):
     async with serving(tmp_path, "operator") as (_, client):
         await sign_in(client, "operator")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
-
+from starlette.requests import cookie_parser
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -50,14 +49,10 @@ def is_secure(scope: Scope) -> bool:
 
 
 def _cookie(scope: Scope, kind: str) -> str | None:
-    cookies: SimpleCookie = SimpleCookie()
-    try:
-        for value in header_values(scope, b"cookie"):
-            cookies.load(value)
-    except CookieError:
-        return None
-    found = cookies.get(_name(scope, kind))
-    return None if found is None else found.value
+    """Return the cookie; those that other programs set may be odd, and hide no other."""
+    name = _name(scope, kind)
+    found = (cookie_parser(value).get(name) for value in header_values(scope, b"cookie"))
+    return next((value for value in found if value is not None), None)
 
 
 def _set(response: Response, scope: Scope, kind: str, value: str, seconds: int) -> None:
