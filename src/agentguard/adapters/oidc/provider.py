@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from authlib.common.errors import AuthlibBaseError
-from authlib.integrations.httpx_client import AsyncOAuth2Client
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
-from joserfc.errors import JoseError
+from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from agentguard.accounts.single_sign_on import (
@@ -63,54 +63,55 @@ class OIDCProvider:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._metadata: _Metadata | None = None
+        self._tls = httpx.create_ssl_context()
+        """Made once: reading the certificates takes longer than the event loop may be held."""
 
     async def authorization_url(self, attempt: Attempt) -> str:
-        metadata = await self._current()
-        async with self._oauth() as oauth:
-            url, _ = oauth.create_authorization_url(
-                metadata.endpoint("authorization_endpoint"),
+        endpoint = (await self._current()).endpoint("authorization_endpoint")
+        try:
+            url = prepare_grant_uri(
+                endpoint,
+                self._client.id,
+                "code",
+                redirect_uri=self._client.redirect_uri,
+                scope=_SCOPE,
                 state=attempt.state,
-                code_verifier=attempt.verifier,
                 nonce=attempt.nonce,
+                code_challenge=create_s256_code_challenge(attempt.verifier),
+                code_challenge_method="S256",
             )
+        except ValueError as error:
+            raise ProviderUnavailableError("its authorization_endpoint is no URL") from error
         return str(url)
 
     async def identify(self, code: str, attempt: Attempt) -> Identity:
         metadata = await self._current()
         answer = await self._exchanged(metadata, code, attempt)
-        claims = self._claims(metadata, answer.get("id_token"), attempt)
+        claims = await self._claims(metadata, answer.get("id_token"), attempt)
         if "userinfo_endpoint" in metadata.document:
             claims = {**await self._userinfo(metadata, answer, claims["sub"]), **claims}
         return Identity(Subject(self._client.issuer, claims["sub"]), claims)
 
-    def _oauth(self) -> AsyncOAuth2Client:
-        client = self._client
-        return AsyncOAuth2Client(
-            client.id,
-            client.secret,
-            scope=_SCOPE,
-            redirect_uri=client.redirect_uri,
-            code_challenge_method="S256",
-            token_endpoint_auth_method="client_secret_basic" if client.secret else "none",
-            timeout=client.timeout_seconds,
-            follow_redirects=False,
-        )
-
     async def _exchanged(
         self, metadata: _Metadata, code: str, attempt: Attempt
     ) -> Mapping[str, Any]:
-        try:
-            async with self._oauth() as oauth:
-                found: Mapping[str, Any] = await oauth.fetch_token(
-                    metadata.endpoint("token_endpoint"), code=code, code_verifier=attempt.verifier
-                )
-        except httpx.HTTPError as error:
-            raise ProviderUnavailableError(type(error).__name__) from error
-        except (AuthlibBaseError, ValueError) as error:
-            raise SingleSignOnFailedError("the provider rejected the code") from error
-        return found
+        """Return the token response to the code (Core 1.0 §3.1.3)."""
+        client = self._client
+        fields = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": client.redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        secret = None if client.secret is None else httpx.BasicAuth(client.id, client.secret)
+        if secret is None:
+            fields["client_id"] = client.id
+        url = metadata.endpoint("token_endpoint")
+        return await self._json("POST", url, _require_accepted, data=fields, auth=secret)
 
-    def _claims(self, metadata: _Metadata, id_token: object, attempt: Attempt) -> dict[str, Any]:
+    async def _claims(
+        self, metadata: _Metadata, id_token: object, attempt: Attempt
+    ) -> dict[str, Any]:
         """Return the claims of a valid ID token (Core 1.0 §3.1.3.7)."""
         if not isinstance(id_token, str):
             raise SingleSignOnFailedError("the provider sent no ID token")
@@ -124,7 +125,7 @@ class OIDCProvider:
             iat={"essential": True},
         )
         try:
-            claims = jwt.decode(id_token, metadata.keys, algorithms=list(ALGORITHMS)).claims
+            claims = await self._decoded(metadata, id_token)
             registry.validate(claims)
         except (JoseError, ValueError, RecursionError) as error:
             raise SingleSignOnFailedError("the ID token is invalid") from error
@@ -132,12 +133,24 @@ class OIDCProvider:
             raise SingleSignOnFailedError("the ID token is for another client")
         return claims
 
+    async def _decoded(self, metadata: _Metadata, id_token: str) -> dict[str, Any]:
+        """Return the claims of a signed token; its key may be newer than those that are known.
+
+        Raises JoseError, ValueError, RecursionError.
+        """
+        try:
+            return _verified(id_token, metadata.keys)
+        # Where tokens do not name their key, only the signature tells.
+        except (InvalidKeyIdError, BadSignatureError):
+            self._metadata = await self._read()
+            return _verified(id_token, self._metadata.keys)
+
     async def _userinfo(
         self, metadata: _Metadata, answer: Mapping[str, Any], subject: str
     ) -> dict[str, Any]:
         """Return further claims of the same subject (Core 1.0 §5.3.2)."""
         headers = {"Authorization": f"Bearer {answer.get('access_token')}"}
-        found = await self._json(metadata.endpoint("userinfo_endpoint"), headers)
+        found = await self._json("GET", metadata.endpoint("userinfo_endpoint"), headers=headers)
         if found.get("sub") != subject:
             raise SingleSignOnFailedError("the provider answered about another user")
         return found
@@ -151,10 +164,10 @@ class OIDCProvider:
 
     async def _read(self) -> _Metadata:
         read_at, issuer = time.monotonic(), self._client.issuer
-        document = await self._json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        document = await self._json("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         if document.get("issuer") != issuer:
             raise ProviderUnavailableError("its metadata names another issuer")
-        keys = await self._json(str(document.get("jwks_uri")))
+        keys = await self._json("GET", str(document.get("jwks_uri")))
         try:
             # The library checks the members of the set itself.
             key_set = KeySet.import_key_set(keys)  # type: ignore[arg-type]
@@ -162,21 +175,45 @@ class OIDCProvider:
             raise ProviderUnavailableError("its keys are unreadable") from error
         return _Metadata(read_at, document, key_set)
 
-    async def _json(self, url: str, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-        client = httpx.AsyncClient(timeout=self._client.timeout_seconds, follow_redirects=False)
+    async def _json(
+        self,
+        method: str,
+        url: str,
+        check: Callable[[httpx.Response], object] = httpx.Response.raise_for_status,
+        **request: Any,
+    ) -> dict[str, Any]:
+        """Return the JSON object that is answered; `check` raises if the status is bad."""
+        timeout = self._client.timeout_seconds
+        client = httpx.AsyncClient(timeout=timeout, verify=self._tls, follow_redirects=False)
         try:
-            async with client, client.stream("GET", url, headers=headers) as answer:
-                answer.raise_for_status()
-                body = b""
-                async for part in answer.aiter_bytes():
-                    body += part
-                    if len(body) > _MOST_BYTES:
-                        raise ProviderUnavailableError("its answer is too large")
+            async with client, client.stream(method, url, **request) as answer:
+                check(answer)
+                body = await _limited(answer)
             found = httpx.Response(200, content=body).json()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ProviderUnavailableError(type(error).__name__) from error
         except (ValueError, RecursionError) as error:
             raise ProviderUnavailableError("its answer is not JSON") from error
         if not isinstance(found, dict):
             raise ProviderUnavailableError("its answer is not a JSON object")
         return found
+
+
+def _verified(id_token: str, keys: KeySet) -> dict[str, Any]:
+    return jwt.decode(id_token, keys, algorithms=list(ALGORITHMS)).claims
+
+
+def _require_accepted(answer: httpx.Response) -> None:
+    if answer.is_client_error:
+        raise SingleSignOnFailedError("the provider rejected the code")
+    answer.raise_for_status()
+
+
+async def _limited(answer: httpx.Response) -> bytes:
+    """Return the body. Raises ProviderUnavailableError if it is too large."""
+    body = b""
+    async for part in answer.aiter_bytes():
+        body += part
+        if len(body) > _MOST_BYTES:
+            raise ProviderUnavailableError("its answer is too large")
+    return body
