@@ -17,7 +17,8 @@ from agentguard.accounts.sessions import SessionRules
 from agentguard.accounts.sign_in import SignInService
 from agentguard.accounts.tokens import TokenKey, Tokens
 from agentguard.accounts.user_service import UserService
-from agentguard.adapters.sql.database import open_database
+from agentguard.adapters.sql.database import Database, open_database
+from agentguard.adapters.sql.errors import DatabaseUnavailableError
 from agentguard.adapters.sql.unit_of_work import SqlUnitOfWork
 from agentguard.audit.recording import AuditTrail
 from agentguard.kernel.clock import system_clock
@@ -119,6 +120,43 @@ async def test_the_first_key_is_noticed_after_half_a_second_and_never_forgotten(
     await process.keys.revoke(TESTER, made.key.id)
     process.now += 100
     assert await process.identities.exist()
+
+
+@dataclass
+class Switched:
+    """A database that answers only while it is on."""
+
+    database: Database
+    is_on: bool = False
+
+    def reading(self):
+        if not self.is_on:
+            raise DatabaseUnavailableError("db", "gone", "Start it.")
+        return self.database.reading()
+
+
+@pytest.mark.parametrize("users_required", [True, False])
+async def test_nobody_is_let_in_without_credentials_before_the_database_has_answered(
+    process, users_required
+):
+    database = Switched(process.unit_of_work.database)
+    rules = IdentityRules(SESSIONS, lambda: TOKENS, users_required=users_required)
+    stores = SqlUnitOfWork(database, system_clock)  # type: ignore[arg-type]
+    identities = Identities(stores, system_clock, rules, lambda: process.now)
+
+    async def answer() -> bool | type[Exception]:
+        try:
+            return await identities.exist()
+        except DatabaseUnavailableError as error:
+            return type(error)
+
+    unknown = True if users_required else DatabaseUnavailableError
+    assert [await answer(), await answer()] == [unknown, unknown]
+    database.is_on = True
+    assert await answer() is users_required
+    process.now += 100
+    database.is_on = False
+    assert await answer() is users_required
 
 
 async def test_a_key_in_use_is_read_twice_a_second_at_most(process):

@@ -142,7 +142,7 @@ async def test_a_local_user_of_the_same_name_is_another_user(tmp_path, issuer):
         await signed_in(client, "bob")
 
         me = (await client.get("/api/auth/me")).json()["user"]
-        assert (me["name"], me["role"]) == ("bob (bob)", "operator")
+        assert (me["name"], me["role"]) == (f"bob ({me['id']})", "operator")
 
 
 async def test_only_the_browser_that_began_comes_back_and_only_once(tmp_path, issuer):

@@ -81,23 +81,28 @@ class Identities:
         self._sessions: Recent[tuple[Session, User]] = Recent(ticks)
         self._keys_used: dict[str, int] = {}
         self._sessions_used: dict[str, int] = {}
-        self._exist, self._asked_at = rules.users_required, ticks() - FRESH_SECONDS
+        self._exist: bool | None = rules.users_required or None
+        """None: nobody could say yet."""
+        self._asked_at = ticks() - FRESH_SECONDS
 
     async def exist(self) -> bool:
         """Return whether requests need credentials: there are users, or a key was created.
 
         Once they do they always do: keys are revoked, never deleted, and the last administrator
-        stays. While the database is unreachable, the last answer counts.
+        stays. While the database is unreachable, the last answer counts; without one this raises
+        UnavailableError.
         """
-        if self._exist or self._ticks() - self._asked_at < FRESH_SECONDS:
-            return self._exist
-        asked_at = self._ticks()
+        known, asked_at = self._exist, self._ticks()
+        if known or (known is not None and asked_at - self._asked_at < FRESH_SECONDS):
+            return known
         try:
-            self._exist = await self._unit_of_work.read(_exist)
+            self._exist = found = await self._unit_of_work.read(_exist)
         except UnavailableError:
-            return self._exist
+            if known is None:
+                raise
+            return known
         self._asked_at = asked_at
-        return self._exist
+        return found
 
     async def of_bearer(self, text: str) -> Principal | None:
         """Return whose API key or token this is; None if it is not accepted.

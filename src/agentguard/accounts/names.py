@@ -16,9 +16,14 @@ def clean_name(name: str, what: str) -> str:
     Raises InvalidAccountError for an empty or too long one, and for one with control characters or
     lone surrogates.
     """
-    plain = unicodedata.normalize("NFC", name).strip()
+    plain = composed(name)
     if not 1 <= len(plain) <= LONGEST_NAME:
         raise InvalidAccountError(f"The name of a {what} has 1 to {LONGEST_NAME} characters.")
     if any(unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in plain):
         raise InvalidAccountError(f"The name of a {what} has no invisible characters.")
     return plain
+
+
+def composed(name: str) -> str:
+    """Return the name in NFC, without white space around it."""
+    return unicodedata.normalize("NFC", name).strip()

@@ -155,8 +155,9 @@ class SingleSignOnService:
 
     async def _added(self, stores: UserStores, identity: Identity, role: Role) -> User:
         now = self.clock()
-        name = await _free_name(stores, identity)
-        user = User(sortable_id(now), name, role, now, _BY_PROVIDER.id, subject=identity.subject)
+        id_ = sortable_id(now)
+        name = await _free_name(stores, identity, id_)
+        user = User(id_, name, role, now, _BY_PROVIDER.id, subject=identity.subject)
         await stores.users.put(user)
         await record_user(stores, self.trail, _BY_PROVIDER, user, "user.created")
         return user
@@ -171,15 +172,14 @@ class SingleSignOnService:
         return changed
 
 
-async def _free_name(stores: UserStores, identity: Identity) -> str:
-    """Return the name that the provider gives; with the user's subject where another has it."""
+async def _free_name(stores: UserStores, identity: Identity, user_id: str) -> str:
+    """Return the name that the provider gives; with the user's id where another has it."""
     claims = identity.claims
     told = next((claims[each] for each in _NAME_CLAIMS if isinstance(claims.get(each), str)), "")
     plain = _cleaned(told) or "user"
     if await stores.users.named(plain) is None:
         return plain
-    subject = _cleaned(identity.subject.name)[:40]
-    return f"{plain[: LONGEST_NAME - len(subject) - 3]} ({subject})"
+    return f"{plain[: LONGEST_NAME - len(user_id) - 3]} ({user_id})"
 
 
 def _cleaned(text: str) -> str:

@@ -52,7 +52,7 @@ class Users(Protocol):
         """Return users, the first created first; those after the user `after`."""
 
     async def put(self, user: User) -> None:
-        """Create or replace the user. Raises NameTakenError if another one has the name."""
+        """Create or replace the user, whose name no other one has: the caller has looked."""
 
     async def remove(self, user_id: str) -> None:
         """Remove the user with all sessions; nothing if there is none."""

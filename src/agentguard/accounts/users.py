@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from agentguard.accounts.names import composed
 from agentguard.accounts.principal import Principal, PrincipalKind
 from agentguard.accounts.roles import PERMISSIONS, Role
 
@@ -52,4 +53,4 @@ class User:
 
 def name_key(name: str) -> str:
     """Return what is equal for names that mean the same user."""
-    return name.casefold()
+    return composed(name).casefold()

@@ -96,11 +96,20 @@ class Authenticator:
             return BOOTSTRAP_KEY
         if (found := await self._owner(scope, credential)) is not None:
             return found
-        if self.key is None and (self.proxy_authenticates or not await self.identities.exist()):
+        if self.key is None and (self.proxy_authenticates or not await self._accounts(scope)):
             return self._without_credentials(scope)
         if scope.get("path") in HEALTH_PATHS:
             return None
         raise AuthenticationRequiredError
+
+    async def _accounts(self, scope: Scope) -> bool:
+        """Return whether requests need credentials; health checks need no database to be told."""
+        try:
+            return await self.identities.exist()
+        except UnavailableError:
+            if scope.get("path") not in HEALTH_PATHS:
+                raise
+            return True
 
     async def _signing_in(self, scope: Scope) -> Principal | None:
         """Let in whoever has no credentials yet, unless a foreign page sends the request."""
