@@ -6,9 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from agentguard.adapters.sql.audit import SqlAuditLog
+from agentguard.audit import anchor_changes
 from agentguard.audit.accounting import KEPT_ACTIONS
 from agentguard.audit.anchor_changes import AnchorChanges
+from agentguard.audit.anchor_steps import ANCHORING
 from agentguard.audit.anchoring import Anchor, AnchorState, Receipt
+from agentguard.audit.anchoring_rounds import Anchoring
 from agentguard.audit.recording import AuditTrail
 from agentguard.kernel.clock import system_clock
 from tests.acting import TESTER
@@ -50,6 +54,13 @@ async def filled(log: Log) -> Log:
 @pytest.fixture
 async def anchored(log: Log) -> Log:
     """Three entries with a final anchor, and the entry about it."""
+    await anchor_three(log)
+    await log.sequencer.run_once()
+    assert await log.problems() == []
+    return log
+
+
+async def anchor_three(log: Log) -> None:
     await log.append(*"abc")
     await log.sequencer.run_once()
     signed = LogInMemory.of(3).signed()
@@ -62,9 +73,6 @@ async def anchored(log: Log) -> Log:
         receipt=Receipt(receipt(signed), 30_000, 1),
     )
     await AnchorChanges(log.unit_of_work, system_clock).store(TESTER, open_anchor, final)
-    await log.sequencer.run_once()
-    assert await log.problems() == []
-    return log
 
 
 async def test_removing_the_entry_about_removals_too_hides_nothing(filled: Log):
@@ -171,6 +179,47 @@ async def test_entries_without_their_transaction_are_found(anchored: Log):
 
     problem = f"{TX_HASH} is named for 2 from 0, not for 0 to 2"
     assert await anchored.problems() == [("audit_logs", problem)]
+
+
+async def test_entries_are_marked_in_short_transactions(log: Log, monkeypatch):
+    monkeypatch.setattr(anchor_changes, "_MARKED_AT_ONCE", 2)
+    marked: list[tuple[int, int, SqlAuditLog]] = []
+    mark = SqlAuditLog.mark_anchored
+
+    async def watched(self: SqlAuditLog, first: int, end: int, tx_hash: str) -> None:
+        marked.append((first, end, self))
+        await mark(self, first, end, tx_hash)
+
+    monkeypatch.setattr(SqlAuditLog, "mark_anchored", watched)
+    await anchor_three(log)
+
+    assert [(first, end) for first, end, _ in marked] == [(0, 2), (2, 3)]
+    assert marked[0][2] is not marked[1][2]
+
+
+async def test_marking_goes_on_after_it_was_cut_off(log: Log, monkeypatch):
+    monkeypatch.setattr(anchor_changes, "_MARKED_AT_ONCE", 1)
+    mark = SqlAuditLog.mark_anchored
+
+    async def dies(self: SqlAuditLog, first: int, end: int, tx_hash: str) -> None:
+        if first == 1:
+            raise RuntimeError("killed")
+        await mark(self, first, end, tx_hash)
+
+    monkeypatch.setattr(SqlAuditLog, "mark_anchored", dies)
+    with pytest.raises(RuntimeError):
+        await anchor_three(log)
+    monkeypatch.undo()
+    await log.sequencer.run_once()
+    anchoring = Anchoring(log.unit_of_work, None, None, system_clock)
+    assert await log.problems() == []
+    assert await anchoring.is_due()
+
+    await anchoring.run(ANCHORING)
+
+    assert not await anchoring.is_due()
+    (marks,) = await log.unit_of_work.read(lambda stores: stores.audit.marks())
+    assert marks == (TX_HASH, 0, 3, 3)
 
 
 async def test_an_anchor_that_an_entry_tells_of_and_is_not_stored_is_found(anchored: Log):

@@ -7,6 +7,7 @@ one stops.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import structlog
 
@@ -18,6 +19,9 @@ from agentguard.kernel.errors import ConflictError
 from agentguard.unit_of_work import UnitOfWork
 
 log = structlog.get_logger(__name__)
+
+_MARKED_AT_ONCE = 10_000
+"""Entries per transaction: other writers wait for it."""
 
 
 class AnchorChangedError(ConflictError):
@@ -48,13 +52,13 @@ class AnchorChanges:
         changed = replace(told(after), looked_at=now, changed_at=changed_at)
 
         async def work(stores: AnchorStores) -> None:
-            if after.state is AnchorState.FINALISED:
-                await _mark_entries(stores, after)
             if not await stores.anchors.replace(changed):
                 raise AnchorChangedError(after.size)
             await self._record(stores, who, before, after)
 
         await self.unit_of_work.run(work)
+        if after.state is AnchorState.FINALISED:
+            await mark_entries(self.unit_of_work)
         if not same:
             log.info("anchor_changed", size=after.size, state=after.state.value)
         return replace(changed, version=changed.version + 1)
@@ -72,10 +76,26 @@ class AnchorChanges:
             )
 
 
-async def _mark_entries(stores: AnchorStores, anchor: Anchor) -> None:
-    """Name the transaction for the entries that no earlier anchor covers."""
-    if anchor.receipt is None:
+async def mark_entries(unit_of_work: UnitOfWork[AnchorStores]) -> None:
+    """Name the transaction of the newest final anchor for the entries that no earlier one covers.
+
+    In short transactions, the oldest entries first; the next call goes on where one was cut off.
+    """
+    found = await unit_of_work.read(unmarked)
+    if found is None or found.receipt is None:
         return
+    before = await unit_of_work.read(lambda stores: stores.anchors.last_finalised(found.size))
+    for first in range(0 if before is None else before.size, found.size, _MARKED_AT_ONCE):
+        end = min(first + _MARKED_AT_ONCE, found.size)
+        await unit_of_work.run(partial(_mark, first, end, found.receipt.anchored.tx_hash))
+
+
+async def unmarked(stores: AnchorStores) -> Anchor | None:
+    """Return the newest final anchor if its entries are not all marked: the last one is not."""
     last = await stores.anchors.last_finalised()
-    first = 0 if last is None else last.size
-    await stores.audit.mark_anchored(first, anchor.size, anchor.receipt.anchored.tx_hash)
+    due = last is not None and await stores.audit.is_unmarked(last.size - 1)
+    return last if due else None
+
+
+async def _mark(first: int, end: int, tx_hash: str, stores: AnchorStores) -> None:
+    await stores.audit.mark_anchored(first, end, tx_hash)

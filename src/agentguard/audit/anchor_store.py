@@ -29,8 +29,8 @@ class AnchorStore(Protocol):
     async def newest(self, limit: int) -> tuple[Anchor, ...]:
         """Return the anchors of the largest checkpoints, newest first."""
 
-    async def last_finalised(self) -> Anchor | None:
-        """Return the finalised anchor of the largest checkpoint."""
+    async def last_finalised(self, below: int | None = None) -> Anchor | None:
+        """Return the finalised anchor of the largest checkpoint, or of the largest below a size."""
 
     async def covering(self, index: int) -> Anchor | None:
         """Return the finalised anchor of the smallest checkpoint that holds this entry."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agentguard.accounts.principal import Permission, Principal
-from agentguard.audit.anchor_changes import AnchorChanges
+from agentguard.audit.anchor_changes import AnchorChanges, mark_entries, unmarked
 from agentguard.audit.anchor_standing import Standing, newest_failure
 from agentguard.audit.anchor_steps import ANCHORING, AnchorSteps
 from agentguard.audit.anchor_store import AnchorStores
@@ -68,7 +68,9 @@ class Anchoring:
 
     async def is_due(self) -> bool:
         """Return whether a round would do something. Raises UnavailableError."""
-        return await self._publishing_is_due() or await self._anchor_is_due()
+        if await self._publishing_is_due() or await self._anchor_is_due():
+            return True
+        return await self.unit_of_work.read(unmarked) is not None
 
     async def run(self, actor: Principal, *, at_once: bool = False) -> None:
         """Run one round; `at_once`: without waiting for the interval.
@@ -84,6 +86,7 @@ class Anchoring:
             refused = error
         if self.steps is not None:
             await self.steps.open()
+        await mark_entries(self.unit_of_work)
         anchor = await self._opened(at_once=at_once)
         if anchor is not None and self.steps is not None:
             await self.steps.take(anchor)

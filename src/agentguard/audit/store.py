@@ -139,6 +139,9 @@ class AuditLog(Protocol):
         Those that have one keep it.
         """
 
+    async def is_unmarked(self, index: int) -> bool:
+        """Return whether the row of this entry in `audit_logs` names no transaction."""
+
     async def holds_others(self, first: int, end: int, actions: Collection[str]) -> bool:
         """Return whether an entry from `first` to before `end` has another action than these."""
 

@@ -42,8 +42,9 @@ class SqlAnchors:
     async def newest(self, limit: int) -> tuple[Anchor, ...]:
         return await self._all(select(audit_anchors).order_by(_stored.size.desc()).limit(limit))
 
-    async def last_finalised(self) -> Anchor | None:
-        return await self._one(_finalised().order_by(_stored.size.desc()))
+    async def last_finalised(self, below: int | None = None) -> Anchor | None:
+        wanted = _finalised().order_by(_stored.size.desc())
+        return await self._one(wanted if below is None else wanted.where(_stored.size < below))
 
     async def covering(self, index: int) -> Anchor | None:
         return await self._one(_finalised().where(_stored.size > index).order_by(_stored.size))

@@ -102,6 +102,11 @@ class SqlAuditLog:
         marked = update(audit_logs).where(first <= index, end > index, unmarked)
         await self.connection.execute(marked.values(blockchain_tx_hash=tx_hash))
 
+    async def is_unmarked(self, index: int) -> bool:
+        c = audit_logs.c
+        wanted = select(c.id).where(c.log_index == index, c.blockchain_tx_hash.is_(None)).limit(1)
+        return (await self.connection.execute(wanted)).first() is not None
+
     async def holds_others(self, first: int, end: int, actions: Collection[str]) -> bool:
         other = audit_entries.c.action.not_in(actions)
         wanted = select(audit_entries.c.id).where(first <= _INDEX, end > _INDEX, other).limit(1)
