@@ -26,6 +26,7 @@ STEPS = {
     "Turn.release": "one statement",
     "Anchoring._opened": "one anchor, and that no other is open",
     "AnchorChanges.store": "a step of an anchor with its entry: see tests/evm/test_rounds.py",
+    ".mark_entries": "one statement per 10,000 entries; a later round goes on",
     "CosigningService.cosign": "one statement",
     "Sequencer.run_once": "a batch of entries with its tiles and checkpoint",
     "LiveSummary.enter": "one statement",
